@@ -1,0 +1,3 @@
+//! The `topicmappr` command: maps streams and status, no more.
+
+fn main() {}

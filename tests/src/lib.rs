@@ -1,0 +1,1 @@
+//! The tests live beside this folder, in `tests/`.
