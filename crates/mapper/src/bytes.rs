@@ -1,0 +1,111 @@
+//! Sizes and shares, with their units in the type.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// A number of bytes.
+///
+/// Displayed in binary units (1 GiB = 2^30 bytes), as the disks of brokers are usually read.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+const UNITS: [(&str, u64); 4] = [
+    ("TiB", 1 << 40),
+    ("GiB", 1 << 30),
+    ("MiB", 1 << 20),
+    ("KiB", 1 << 10),
+];
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match UNITS.iter().find(|(_, unit)| self.0 >= *unit) {
+            None => f.pad(&format!("{} B", self.0)),
+            Some((name, unit)) => {
+                let tenths = u128::from(self.0) * 10 / u128::from(*unit);
+                f.pad(&format!("{}.{} {name}", tenths / 10, tenths % 10))
+            }
+        }
+    }
+}
+
+/// A share of a whole, in parts per million: exact, ordered and the same on every machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Ratio(u32);
+
+impl Ratio {
+    /// Nothing.
+    pub const ZERO: Self = Self(0);
+    /// The whole.
+    pub const ONE: Self = Self(1_000_000);
+
+    /// `parts` of a million.
+    pub const fn from_ppm(parts: u32) -> Self {
+        Self(parts)
+    }
+
+    /// `percent` of a hundred.
+    pub const fn from_percent(percent: u32) -> Self {
+        Self(percent * 10_000)
+    }
+
+    /// Parts per million.
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
+
+    /// This share of `whole`, rounded down.
+    pub fn of(self, whole: Bytes) -> Bytes {
+        let part = u128::from(whole.0) * u128::from(self.0) / 1_000_000;
+        Bytes(u64::try_from(part).unwrap_or(u64::MAX))
+    }
+
+    /// The nearest ratio to `value`; `None` if it is negative, not finite or above 4,294.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range is checked just before"
+    )]
+    pub fn from_f64(value: f64) -> Option<Self> {
+        let parts = (value * 1e6).round();
+        (parts >= 0.0 && parts <= f64::from(u32::MAX)).then(|| Self(parts as u32))
+    }
+
+    /// For display and for JSON.
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.0) / 1e6
+    }
+}
+
+impl Serialize for Ratio {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.as_f64())
+    }
+}
+
+impl<'de> Deserialize<'de> for Ratio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = f64::deserialize(deserializer)?;
+        Self::from_f64(value)
+            .ok_or_else(|| serde::de::Error::custom(format!("{value} is no ratio")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_shown_in_binary_units() {
+        assert_eq!(Bytes(1023).to_string(), "1023 B");
+        assert_eq!(Bytes(3 << 29).to_string(), "1.5 GiB");
+    }
+
+    #[test]
+    fn a_share_of_the_largest_number_does_not_overflow() {
+        assert_eq!(Ratio::ONE.of(Bytes(u64::MAX)), Bytes(u64::MAX));
+        assert_eq!(Ratio::from_percent(10).of(Bytes(205)), Bytes(20));
+    }
+}

@@ -1,0 +1,92 @@
+//! Ids with types: a broker is never mistaken for a partition, nor either for a count.
+
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+/// A Kafka `broker.id` (`node.id` in KRaft): at least 0, at most `i32::MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct BrokerId(pub u32);
+
+impl fmt::Display for BrokerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for BrokerId {
+    type Err = ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        text.trim()
+            .parse::<i32>()
+            .and_then(|id| match u32::try_from(id) {
+                Ok(id) => Ok(Self(id)),
+                Err(_) => text.trim().parse::<u32>().map(Self),
+            })
+    }
+}
+
+/// The number of a partition within its topic, from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PartitionId(pub u32);
+
+impl fmt::Display for PartitionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A replica list in Kafka's order: the first is the preferred leader.
+///
+/// Inline up to four brokers, so that a million partitions cost no allocation each.
+pub type Replicas = SmallVec<[BrokerId; 4]>;
+
+/// One partition of one topic, as Kafka's own tools print it: `events.raw-7`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TopicPartition {
+    /// The topic's name.
+    pub topic: String,
+    /// The partition's number.
+    pub partition: PartitionId,
+}
+
+impl fmt::Display for TopicPartition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.topic, self.partition)
+    }
+}
+
+/// One replica position of one partition; 0 is the preferred leader's.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Seat {
+    /// The partition.
+    pub of: TopicPartition,
+    /// The index in its replica list, from 0.
+    pub index: usize,
+}
+
+impl fmt::Display for Seat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (replica {})", self.of, self.index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_negative_broker_id_is_refused() {
+        assert!("-1".parse::<BrokerId>().is_err());
+        assert!(
+            "1001"
+                .parse::<BrokerId>()
+                .is_ok_and(|id| id == BrokerId(1001))
+        );
+    }
+}

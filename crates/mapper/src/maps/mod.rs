@@ -1,0 +1,1 @@
+//! Maps: which topics go to which brokers, as operators write them.

@@ -1,0 +1,260 @@
+//! Which topics are meant.
+//!
+//! A pattern is a regex that matches the *whole* name; a pattern that is itself the name of an existing topic
+//! means that topic only, so the dots of `events.raw` never take `events-raw` along.
+
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// A regex over whole topic names.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct TopicPattern {
+    source: String,
+    whole: Regex,
+}
+
+impl TopicPattern {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// [`ScopeError::Regex`] with the compiler's explanation.
+    pub fn new(source: &str) -> Result<Self, ScopeError> {
+        // Compiled alone first: the group around it would make sense of an unbalanced `)(`.
+        Regex::new(source)
+            .and_then(|_| Regex::new(&format!("^(?:{source})$")))
+            .map(|whole| Self {
+                source: source.to_owned(),
+                whole,
+            })
+            .map_err(|error| ScopeError::Regex {
+                pattern: source.to_owned(),
+                problem: error.to_string(),
+            })
+    }
+
+    /// The regex as it was given.
+    pub fn as_str(&self) -> &str {
+        &self.source
+    }
+
+    /// Which of `names` (in order, without repetition) it means.
+    pub fn select<'n>(&self, names: &[&'n str]) -> BTreeSet<&'n str> {
+        if let Ok(index) = names.binary_search(&self.source.as_str()) {
+            return BTreeSet::from([names[index]]);
+        }
+        names
+            .iter()
+            .copied()
+            .filter(|name| self.whole.is_match(name))
+            .collect()
+    }
+
+    /// How many of `names` a match of any part of the name would take.
+    fn unanchored(&self, names: &[&str]) -> Vec<String> {
+        let part = Regex::new(&self.source);
+        part.map_or_else(
+            |_| Vec::new(),
+            |part| {
+                names
+                    .iter()
+                    .filter(|n| part.is_match(n))
+                    .map(|n| (*n).to_owned())
+                    .collect()
+            },
+        )
+    }
+}
+
+impl PartialEq for TopicPattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.source == other.source
+    }
+}
+
+impl Eq for TopicPattern {}
+
+impl TryFrom<String> for TopicPattern {
+    type Error = ScopeError;
+
+    fn try_from(source: String) -> Result<Self, ScopeError> {
+        Self::new(&source)
+    }
+}
+
+impl From<TopicPattern> for String {
+    fn from(pattern: TopicPattern) -> Self {
+        pattern.source
+    }
+}
+
+/// Why a choice of topics was refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ScopeError {
+    /// Not a regex.
+    #[error("the pattern {pattern:?} is not a regex: {problem}")]
+    Regex {
+        /// The pattern.
+        pattern: String,
+        /// What the compiler says.
+        problem: String,
+    },
+    /// A regex that means nothing here: most likely a typing error.
+    #[error("the pattern {pattern:?} matches no topic by its whole name{}", hint(.parts))]
+    MatchesNothing {
+        /// The pattern.
+        pattern: String,
+        /// The topics that contain a match in some part of their name.
+        parts: Vec<String>,
+    },
+}
+
+fn hint(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [first, rest @ ..] => format!(
+            " (it matches a part of {} topic(s), {first:?} the first: write \".*\" before or after it to take them)",
+            rest.len() + 1
+        ),
+    }
+}
+
+/// Topics by their patterns: those included, less those excluded.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scope {
+    /// Patterns of which one has to match.
+    pub include: Vec<TopicPattern>,
+    /// Patterns of which none may match.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exclude: Vec<TopicPattern>,
+}
+
+impl Scope {
+    /// Which of `names` (in order, without repetition) are meant.
+    ///
+    /// # Errors
+    /// [`ScopeError::MatchesNothing`] for a pattern that matches none of them, an exclude too.
+    pub fn select<'n>(&self, names: &[&'n str]) -> Result<BTreeSet<&'n str>, ScopeError> {
+        let included = union(&self.include, names)?;
+        let excluded = union(&self.exclude, names)?;
+        Ok(included.difference(&excluded).copied().collect())
+    }
+}
+
+fn union<'n>(
+    patterns: &[TopicPattern],
+    names: &[&'n str],
+) -> Result<BTreeSet<&'n str>, ScopeError> {
+    let mut all = BTreeSet::new();
+    for pattern in patterns {
+        let matched = pattern.select(names);
+        if matched.is_empty() {
+            let parts = pattern.unanchored(names);
+            return Err(ScopeError::MatchesNothing {
+                pattern: pattern.source.clone(),
+                parts,
+            });
+        }
+        all.extend(matched);
+    }
+    Ok(all)
+}
+
+/// Splits a flag's value at its commas, but not at those inside brackets: `a{1,3},b` is two patterns.
+pub fn split_patterns(value: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut depth = 0_u32;
+    let mut escaped = false;
+    for c in value.chars() {
+        let opens = matches!(c, '(' | '[' | '{') && !escaped;
+        let closes = matches!(c, ')' | ']' | '}') && !escaped;
+        depth = if opens {
+            depth + 1
+        } else {
+            depth.saturating_sub(u32::from(closes))
+        };
+        escaped = c == '\\' && !escaped;
+        if c == ',' && depth == 0 {
+            parts.push(String::new());
+        } else if let Some(last) = parts.last_mut() {
+            last.push(c);
+        }
+    }
+    parts
+        .iter()
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 4] = ["events-raw", "events.raw", "logs", "my-events"];
+
+    fn scope(include: &[&str], exclude: &[&str]) -> Scope {
+        let compile = |sources: &[&str]| {
+            sources
+                .iter()
+                .map(|source| TopicPattern::new(source).unwrap())
+                .collect()
+        };
+        Scope {
+            include: compile(include),
+            exclude: compile(exclude),
+        }
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_name() {
+        let found = scope(&["events.*"], &[]).select(&NAMES).unwrap();
+        assert_eq!(found, BTreeSet::from(["events-raw", "events.raw"]));
+    }
+
+    #[test]
+    fn an_alternation_is_anchored_on_both_sides() {
+        let found = scope(&["events|logs|my-.*"], &[]).select(&NAMES).unwrap();
+        assert_eq!(found, BTreeSet::from(["logs", "my-events"]));
+    }
+
+    #[test]
+    fn the_name_of_a_topic_means_that_topic_only() {
+        let found = scope(&["events.raw"], &[]).select(&NAMES).unwrap();
+        assert_eq!(found, BTreeSet::from(["events.raw"]));
+    }
+
+    #[test]
+    fn an_exclude_that_matches_nothing_is_an_error() {
+        let error = scope(&[".*"], &["asdf"]).select(&NAMES).unwrap_err();
+        assert_eq!(
+            error,
+            ScopeError::MatchesNothing {
+                pattern: "asdf".to_owned(),
+                parts: Vec::new()
+            }
+        );
+    }
+
+    #[test]
+    fn a_match_of_a_part_is_pointed_out() {
+        let error = scope(&["events"], &[]).select(&NAMES).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .contains("matches a part of 3 topic(s), \"events-raw\""),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn commas_inside_brackets_do_not_split() {
+        assert_eq!(
+            split_patterns("a{1,3},b[x,y], (c,d)"),
+            ["a{1,3}", "b[x,y]", "(c,d)"]
+        );
+        assert_eq!(split_patterns(r"a\{1,b"), [r"a\{1", "b"]);
+    }
+}

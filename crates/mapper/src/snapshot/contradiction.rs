@@ -1,0 +1,232 @@
+//! What a snapshot's parts may not say of one another.
+
+use super::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
+use crate::bytes::Bytes;
+use crate::ids::{BrokerId, PartitionId, TopicPartition};
+
+/// One place where a snapshot denies itself.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Contradiction {
+    /// Two brokers with one id.
+    #[error("broker {0} is listed twice")]
+    BrokerTwice(BrokerId),
+    /// Kafka's ids are 32-bit signed integers.
+    #[error("broker id {0} is above 2147483647, the largest that Kafka knows")]
+    BrokerIdTooLarge(BrokerId),
+    /// A broker has more room than space.
+    #[error("broker {broker} has {free} free of {total}")]
+    MoreFreeThanTotal {
+        /// The broker.
+        broker: BrokerId,
+        /// What it says is free.
+        free: Bytes,
+        /// What it says is there.
+        total: Bytes,
+    },
+    /// One broker names a log dir twice.
+    #[error("broker {broker} lists log dir {path} twice")]
+    LogDirTwice {
+        /// The broker.
+        broker: BrokerId,
+        /// The path.
+        path: String,
+    },
+    /// Two topics with one name.
+    #[error("topic {0} is listed twice")]
+    TopicTwice(String),
+    /// A topic without a name.
+    #[error("a topic has an empty name")]
+    TopicUnnamed,
+    /// Two partitions with one number.
+    #[error("partition {0} is listed twice")]
+    PartitionTwice(TopicPartition),
+    /// No replica at all.
+    #[error("partition {0} has no replicas")]
+    NoReplicas(TopicPartition),
+    /// A replica list names a broker twice.
+    #[error("partition {partition} lists broker {broker} twice among its {list}")]
+    ReplicaTwice {
+        /// The partition.
+        partition: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+        /// Which list.
+        list: &'static str,
+    },
+    /// A list or the leader names a broker that holds no replica.
+    #[error("partition {partition} names broker {broker} as {role}, but it holds no replica")]
+    NotAReplica {
+        /// The partition.
+        partition: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+        /// What it is said to be: `in sync`, `leader`, `offline`, `adding`.
+        role: &'static str,
+    },
+    /// What is being removed still stands in the target list.
+    #[error("partition {partition} is losing broker {broker}, which still stands in its replicas")]
+    RemovingButListed {
+        /// The partition.
+        partition: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+    },
+    /// A list that goes along with the replicas has another length.
+    #[error("partition {partition} has {replicas} replicas, but {found} {list}")]
+    Length {
+        /// The partition.
+        partition: TopicPartition,
+        /// How many replicas it has.
+        replicas: usize,
+        /// How many entries the list has.
+        found: usize,
+        /// Which list.
+        list: &'static str,
+    },
+}
+
+/// Every contradiction in parts that are already in order.
+pub(super) fn all(parts: &Parts) -> Vec<Contradiction> {
+    let mut found = Vec::new();
+    brokers(&parts.brokers, &mut found);
+    for pair in parts.topics.windows(2) {
+        if pair[0].name == pair[1].name {
+            found.push(Contradiction::TopicTwice(pair[0].name.clone()));
+        }
+    }
+    for topic in &parts.topics {
+        partitions(topic, &mut found);
+    }
+    found
+}
+
+fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {
+    for pair in brokers.windows(2) {
+        if pair[0].id == pair[1].id {
+            found.push(Contradiction::BrokerTwice(pair[0].id));
+        }
+    }
+    for broker in brokers {
+        if i32::try_from(broker.id.0).is_err() {
+            found.push(Contradiction::BrokerIdTooLarge(broker.id));
+        }
+        let dirs = broker.log_dirs.iter().map(|dir| (dir.total, dir.free));
+        for sizes in dirs.chain([(broker.storage_total, broker.storage_free)]) {
+            if let (Some(total), Some(free)) = sizes
+                && free > total
+            {
+                found.push(Contradiction::MoreFreeThanTotal {
+                    broker: broker.id,
+                    free,
+                    total,
+                });
+            }
+        }
+        for (index, dir) in broker.log_dirs.iter().enumerate() {
+            if broker.log_dirs[..index]
+                .iter()
+                .any(|earlier| earlier.path == dir.path)
+            {
+                let path = dir.path.clone();
+                found.push(Contradiction::LogDirTwice {
+                    broker: broker.id,
+                    path,
+                });
+            }
+        }
+    }
+}
+
+fn partitions(topic: &Topic, found: &mut Vec<Contradiction>) {
+    if topic.name.is_empty() {
+        found.push(Contradiction::TopicUnnamed);
+    }
+    let name = |id: PartitionId| TopicPartition {
+        topic: topic.name.clone(),
+        partition: id,
+    };
+    for pair in topic.partitions.windows(2) {
+        if pair[0].id == pair[1].id {
+            found.push(Contradiction::PartitionTwice(name(pair[0].id)));
+        }
+    }
+    for partition in &topic.partitions {
+        if partition.replicas.is_empty() {
+            found.push(Contradiction::NoReplicas(name(partition.id)));
+        }
+        if let Some(broker) = repeated(&partition.replicas) {
+            let partition = name(partition.id);
+            found.push(Contradiction::ReplicaTwice {
+                partition,
+                broker,
+                list: "replicas",
+            });
+        }
+        if let Some(facts) = &partition.facts {
+            related(partition, facts, &|| name(partition.id), found);
+        }
+    }
+}
+
+/// The lists that go along with the replica list.
+fn related(
+    partition: &Partition,
+    facts: &PartitionFacts,
+    name: &dyn Fn() -> TopicPartition,
+    found: &mut Vec<Contradiction>,
+) {
+    let held = |id: &BrokerId| partition.replicas.contains(id) || facts.removing.contains(id);
+    let mut expect_held = |list: &[BrokerId], role: &'static str| {
+        for broker in list.iter().filter(|id| !held(id)) {
+            found.push(Contradiction::NotAReplica {
+                partition: name(),
+                broker: *broker,
+                role,
+            });
+        }
+        if let Some(broker) = repeated(list) {
+            found.push(Contradiction::ReplicaTwice {
+                partition: name(),
+                broker,
+                list: role,
+            });
+        }
+    };
+    expect_held(facts.isr.as_deref().unwrap_or_default(), "in sync");
+    expect_held(&facts.offline, "offline");
+    expect_held(&facts.elr, "an eligible leader");
+    expect_held(&facts.adding, "adding");
+    if let Leader::Broker(leader) = facts.leader {
+        expect_held(&[leader], "leader");
+    }
+    for broker in facts
+        .removing
+        .iter()
+        .filter(|id| partition.replicas.contains(id))
+    {
+        found.push(Contradiction::RemovingButListed {
+            partition: name(),
+            broker: *broker,
+        });
+    }
+    for (list, length) in [
+        ("replica sizes", facts.replica_sizes.len()),
+        ("log dirs", facts.log_dirs.len()),
+    ] {
+        let replicas = partition.replicas.len();
+        if length != 0 && length != replicas {
+            found.push(Contradiction::Length {
+                partition: name(),
+                replicas,
+                found: length,
+                list,
+            });
+        }
+    }
+}
+
+fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
+    (1..list.len())
+        .find(|index| list[..*index].contains(&list[*index]))
+        .map(|index| list[index])
+}

@@ -1,0 +1,364 @@
+//! A cluster at one moment.
+//!
+//! In: the parts that an edge gathered, or a file's JSON. Out: a [`Snapshot`], which holds no contradiction,
+//! or every contradiction by name. *Missing is not zero*: what nobody told us is absent, never 0.
+
+mod contradiction;
+mod edit;
+mod hash;
+mod wire;
+
+pub use contradiction::Contradiction;
+pub use hash::SnapshotHash;
+
+use crate::bytes::Bytes;
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+/// Topics that Kafka itself makes, for snapshots that do not carry the `internal` flag.
+const INTERNAL_TOPICS: [&str; 3] = [
+    "__consumer_offsets",
+    "__share_group_state",
+    "__transaction_state",
+];
+
+/// Everything known about a cluster at one moment: a value, built whole, never changed.
+///
+/// Brokers are in order of id, topics of name, partitions of id, so that equal clusters are equal values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Snapshot {
+    parts: Parts,
+}
+
+/// What a snapshot is made of, before it has been checked for contradictions.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parts {
+    /// Kafka's cluster id, where the source tells it.
+    pub cluster_id: Option<String>,
+    /// When it was captured: RFC 3339, UTC.
+    pub captured_at: Option<String>,
+    /// Where it came from: `kafka`, `zookeeper`, a generator's name.
+    pub source: Option<String>,
+    /// The registered brokers; a lost one may be listed with `live: false`, or not at all.
+    pub brokers: Vec<Broker>,
+    /// The topics.
+    pub topics: Vec<Topic>,
+}
+
+/// One broker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Broker {
+    /// Its id.
+    pub id: BrokerId,
+    /// Registered and not fenced at capture.
+    pub live: bool,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// The advertised host.
+    pub host: Option<String>,
+    /// The advertised port.
+    pub port: Option<u16>,
+    /// The size of its data volumes together.
+    pub storage_total: Option<Bytes>,
+    /// What is free on them together.
+    pub storage_free: Option<Bytes>,
+    /// Its log dirs (`log.dirs`), where known.
+    pub log_dirs: Vec<LogDir>,
+    /// The type of its machine: `i3.4xlarge`.
+    pub instance_type: Option<String>,
+    /// The capacity of its network card, in bytes per second and direction.
+    pub network_bytes_per_second: Option<u64>,
+}
+
+impl Broker {
+    /// A live broker of which no more than the id is known.
+    pub fn new(id: BrokerId) -> Self {
+        Self {
+            id,
+            live: true,
+            rack: None,
+            host: None,
+            port: None,
+            storage_total: None,
+            storage_free: None,
+            log_dirs: Vec::new(),
+            instance_type: None,
+            network_bytes_per_second: None,
+        }
+    }
+}
+
+/// One log dir of a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogDir {
+    /// Its path on the broker.
+    pub path: String,
+    /// The size of the volume that it lies on (KIP-827).
+    pub total: Option<Bytes>,
+    /// What is usable on that volume (KIP-827).
+    pub free: Option<Bytes>,
+}
+
+/// One topic.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// Kafka's own flag, where the source tells it.
+    pub internal: Option<bool>,
+    /// The configs set on the topic itself.
+    pub config: BTreeMap<String, String>,
+    /// The effective `min.insync.replicas`, whichever level sets it.
+    pub min_insync_replicas: Option<u32>,
+    /// The paths that [`PartitionFacts::log_dirs`] points into.
+    pub log_dir_paths: Vec<String>,
+    /// Its partitions.
+    pub partitions: Vec<Partition>,
+}
+
+impl Topic {
+    /// Made by Kafka for itself: by its flag, else by its name.
+    pub fn is_internal(&self) -> bool {
+        self.internal
+            .unwrap_or_else(|| INTERNAL_TOPICS.contains(&self.name.as_str()))
+    }
+
+    /// The index of a log dir's path in this topic, added if it is new.
+    ///
+    /// # Errors
+    /// When the topic already has 65,535 different paths.
+    pub fn log_dir(&mut self, path: &str) -> Result<LogDirIndex, TooManyLogDirs> {
+        let found = self.log_dir_paths.iter().position(|known| known == path);
+        let index = found.unwrap_or(self.log_dir_paths.len());
+        let narrow = u16::try_from(index).map_err(|_| TooManyLogDirs)?;
+        if found.is_none() {
+            self.log_dir_paths.push(path.to_owned());
+        }
+        Ok(LogDirIndex(narrow))
+    }
+}
+
+/// A topic lies in more than 65,535 differently named log dirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("more than 65535 log dir paths in one topic")]
+pub struct TooManyLogDirs;
+
+/// A position in [`Topic::log_dir_paths`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogDirIndex(pub u16);
+
+/// One partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Partition {
+    /// Its number.
+    pub id: PartitionId,
+    /// Its replica list; during a reassignment the target list, without what is being removed.
+    pub replicas: Replicas,
+    /// What a copy transfers: the leader's size, else the largest live replica's.
+    pub size: Option<Bytes>,
+    /// What only a live cluster tells; boxed, because plans over a million partitions rarely have it.
+    pub facts: Option<Box<PartitionFacts>>,
+}
+
+impl Partition {
+    /// A partition of which no more than the replica list is known.
+    pub fn new(id: PartitionId, replicas: impl IntoIterator<Item = BrokerId>) -> Self {
+        Self {
+            id,
+            replicas: replicas.into_iter().collect(),
+            size: None,
+            facts: None,
+        }
+    }
+
+    /// Who leads it.
+    pub fn leader(&self) -> Leader {
+        self.facts
+            .as_ref()
+            .map_or(Leader::Unknown, |facts| facts.leader)
+    }
+
+    /// Replicas in a failed log dir, whether or not their broker is live.
+    pub fn offline(&self) -> &[BrokerId] {
+        self.facts.as_ref().map_or(&[], |facts| &facts.offline)
+    }
+
+    /// Named by a running reassignment.
+    pub fn is_moving(&self) -> bool {
+        self.facts
+            .as_ref()
+            .is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
+    }
+
+    /// The bytes that this broker's replica takes, as far as known: its own size, else the partition's.
+    pub fn size_on(&self, broker: BrokerId) -> Option<Bytes> {
+        let index = self.replicas.iter().position(|id| *id == broker)?;
+        let own = self
+            .facts
+            .as_ref()
+            .and_then(|f| f.replica_sizes.get(index).copied().flatten());
+        own.or(self.size)
+    }
+}
+
+/// What a live cluster tells of a partition, beyond its replica list.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct PartitionFacts {
+    /// The in-sync replicas; `None`: not told.
+    pub isr: Option<Replicas>,
+    /// The leader.
+    pub leader: Leader,
+    /// Replicas in failed log dirs, or on lost brokers, as Kafka reports them.
+    pub offline: Replicas,
+    /// Eligible leader replicas (KIP-966); empty where the cluster has none.
+    pub elr: Replicas,
+    /// One size for each replica, in their order; empty: none is known.
+    pub replica_sizes: SmallVec<[Option<Bytes>; 4]>,
+    /// One log dir for each replica, in their order; empty: none is known.
+    pub log_dirs: SmallVec<[Option<LogDirIndex>; 4]>,
+    /// Replicas that a running reassignment adds; they stand in the replica list.
+    pub adding: Replicas,
+    /// Replicas that a running reassignment removes; they do not stand in the replica list.
+    pub removing: Replicas,
+}
+
+/// Who leads a partition. "Nobody" and "nobody told us" are different facts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Leader {
+    /// Not told.
+    #[default]
+    Unknown,
+    /// Told: it has none (Kafka's -1).
+    Nobody,
+    /// This broker.
+    Broker(BrokerId),
+}
+
+/// Why a snapshot was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// Not JSON, or not of the snapshot's shape.
+    #[error("not a snapshot: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// Written in a format that this program does not know.
+    #[error("the snapshot has version {found}, this program reads version 1")]
+    Version {
+        /// The version that the file names.
+        found: u64,
+    },
+    /// The parts deny each other.
+    #[error("the snapshot contradicts itself in {} place(s): {}", .0.len(), first_few(.0))]
+    Contradictions(Vec<Contradiction>),
+}
+
+fn first_few(all: &[Contradiction]) -> String {
+    let shown: Vec<String> = all.iter().take(20).map(ToString::to_string).collect();
+    let more = if all.len() > 20 {
+        format!("; and {} more", all.len() - 20)
+    } else {
+        String::new()
+    };
+    shown.join("; ") + &more
+}
+
+impl Snapshot {
+    /// Puts the parts in order and accepts them if they do not deny each other.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Contradictions`] with every one of them.
+    pub fn new(mut parts: Parts) -> Result<Self, SnapshotError> {
+        parts.brokers.sort_by_key(|broker| broker.id);
+        parts.topics.sort_by(|a, b| a.name.cmp(&b.name));
+        for topic in &mut parts.topics {
+            topic.partitions.sort_by_key(|partition| partition.id);
+        }
+        let found = contradiction::all(&parts);
+        if found.is_empty() {
+            Ok(Self { parts })
+        } else {
+            Err(SnapshotError::Contradictions(found))
+        }
+    }
+
+    /// Reads the JSON of design version 1. Unknown keys are ignored.
+    ///
+    /// # Errors
+    /// What is wrong with the text or with the cluster that it describes.
+    pub fn from_json(text: &[u8]) -> Result<Self, SnapshotError> {
+        Self::new(wire::read(text)?)
+    }
+
+    /// Writes the JSON of design version 1, one topic a line, ending with a newline.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_json(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        wire::write(&self.parts, out)
+    }
+
+    /// The parts, to build another snapshot from.
+    pub fn into_parts(self) -> Parts {
+        self.parts
+    }
+
+    /// Kafka's cluster id, where known.
+    pub fn cluster_id(&self) -> Option<&str> {
+        self.parts.cluster_id.as_deref()
+    }
+
+    /// When it was captured (RFC 3339, UTC), where known.
+    pub fn captured_at(&self) -> Option<&str> {
+        self.parts.captured_at.as_deref()
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> Option<&str> {
+        self.parts.source.as_deref()
+    }
+
+    /// The brokers, in order of id.
+    pub fn brokers(&self) -> &[Broker] {
+        &self.parts.brokers
+    }
+
+    /// The topics, in order of name.
+    pub fn topics(&self) -> &[Topic] {
+        &self.parts.topics
+    }
+
+    /// One broker, if it is listed.
+    pub fn broker(&self, id: BrokerId) -> Option<&Broker> {
+        let index = self
+            .parts
+            .brokers
+            .binary_search_by_key(&id, |broker| broker.id)
+            .ok()?;
+        self.parts.brokers.get(index)
+    }
+
+    /// Listed and live.
+    pub fn is_live(&self, id: BrokerId) -> bool {
+        self.broker(id).is_some_and(|broker| broker.live)
+    }
+
+    /// One topic, if it exists.
+    pub fn topic(&self, name: &str) -> Option<&Topic> {
+        let index = self
+            .parts
+            .topics
+            .binary_search_by(|t| t.name.as_str().cmp(name))
+            .ok()?;
+        self.parts.topics.get(index)
+    }
+
+    /// One partition, if it exists.
+    pub fn partition(&self, topic: &str, id: PartitionId) -> Option<&Partition> {
+        let topic = self.topic(topic)?;
+        let index = topic
+            .partitions
+            .binary_search_by_key(&id, |partition| partition.id)
+            .ok()?;
+        topic.partitions.get(index)
+    }
+}

@@ -1,0 +1,351 @@
+//! The JSON form of a snapshot, version 1.
+//!
+//! Topics are turned into their dense form one at a time, so that the wide form of a million partitions never
+//! stands in memory at once.
+
+use super::{Broker, Leader, LogDir, Partition, PartitionFacts, Parts, SnapshotError, Topic};
+use crate::bytes::Bytes;
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use serde::{Deserialize, Deserializer, Serialize};
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+const VERSION: u64 = 1;
+
+/// Looked at first, so that a file of another version is refused by its version, not by its shape.
+#[derive(Deserialize)]
+struct Version {
+    version: u64,
+}
+
+#[derive(Deserialize)]
+struct SnapshotIn {
+    version: u64,
+    cluster_id: Option<String>,
+    captured_at: Option<String>,
+    source: Option<String>,
+    brokers: Vec<BrokerWire>,
+    topics: Vec<Topic>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct BrokerWire {
+    id: BrokerId,
+    #[serde(default = "yes")]
+    live: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rack: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    host: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    port: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_total_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    storage_free_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    log_dirs: Vec<LogDirWire>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network_bytes_per_second: Option<u64>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Serialize, Deserialize)]
+struct LogDirWire {
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total_bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    free_bytes: Option<Bytes>,
+}
+
+#[derive(Deserialize)]
+struct TopicIn<'a> {
+    name: String,
+    internal: Option<bool>,
+    #[serde(default)]
+    config: BTreeMap<String, String>,
+    min_insync_replicas: Option<u32>,
+    #[serde(borrow)]
+    partitions: Vec<PartitionWire<'a>>,
+}
+
+#[derive(Serialize)]
+struct TopicOut<'a> {
+    name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    internal: Option<bool>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    config: &'a BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    min_insync_replicas: Option<u32>,
+    partitions: Vec<PartitionWire<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PartitionWire<'a> {
+    id: PartitionId,
+    replicas: Replicas,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    isr: Option<Replicas>,
+    /// Kafka writes -1 for "no leader", and so do we; `null` says the same.
+    #[serde(
+        default,
+        deserialize_with = "told",
+        skip_serializing_if = "Option::is_none"
+    )]
+    leader: Option<Option<i64>>,
+    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    offline: Replicas,
+    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    elr: Replicas,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    replica_size_bytes: SmallVec<[Option<Bytes>; 4]>,
+    #[serde(borrow, default, skip_serializing_if = "SmallVec::is_empty")]
+    log_dirs: SmallVec<[Option<Cow<'a, str>>; 1]>,
+    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    adding: Replicas,
+    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    removing: Replicas,
+}
+
+/// Tells an absent key (`None`) from a present `null` (`Some(None)`).
+fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
+    Option::<i64>::deserialize(deserializer).map(Some)
+}
+
+/// Reads a whole file's text.
+pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
+    let read: SnapshotIn = match serde_json::from_slice(text) {
+        Ok(read) => read,
+        Err(error) => {
+            // A later version may have another shape; its number is the better answer.
+            return match serde_json::from_slice::<Version>(text) {
+                Ok(Version { version }) if version != VERSION => {
+                    Err(SnapshotError::Version { found: version })
+                }
+                Ok(_) | Err(_) => Err(SnapshotError::Syntax(error)),
+            };
+        }
+    };
+    if read.version != VERSION {
+        return Err(SnapshotError::Version {
+            found: read.version,
+        });
+    }
+    Ok(Parts {
+        cluster_id: read.cluster_id,
+        captured_at: read.captured_at,
+        source: read.source,
+        brokers: read.brokers.into_iter().map(Broker::from).collect(),
+        topics: read.topics,
+    })
+}
+
+/// Writes one topic a line: large files stay readable to line tools.
+pub(super) fn write(parts: &Parts, out: &mut dyn Write) -> io::Result<()> {
+    write!(out, "{{\"version\":{VERSION}")?;
+    for (key, value) in [
+        ("cluster_id", &parts.cluster_id),
+        ("captured_at", &parts.captured_at),
+        ("source", &parts.source),
+    ] {
+        if let Some(value) = value {
+            write!(out, ",\"{key}\":")?;
+            serde_json::to_writer(&mut *out, value)?;
+        }
+    }
+    out.write_all(b",\"brokers\":[")?;
+    for (index, broker) in parts.brokers.iter().enumerate() {
+        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut *out, &BrokerWire::from(broker.clone()))?;
+    }
+    out.write_all(b"],\"topics\":[")?;
+    for (index, topic) in parts.topics.iter().enumerate() {
+        out.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+        serde_json::to_writer(&mut *out, &TopicOut::from(topic))?;
+    }
+    out.write_all(b"]}\n")
+}
+
+impl From<BrokerWire> for Broker {
+    fn from(wire: BrokerWire) -> Self {
+        Self {
+            id: wire.id,
+            live: wire.live,
+            rack: wire.rack,
+            host: wire.host,
+            port: wire.port,
+            storage_total: wire.storage_total_bytes,
+            storage_free: wire.storage_free_bytes,
+            log_dirs: wire.log_dirs.into_iter().map(LogDir::from).collect(),
+            instance_type: wire.instance_type,
+            network_bytes_per_second: wire.network_bytes_per_second,
+        }
+    }
+}
+
+impl From<Broker> for BrokerWire {
+    fn from(broker: Broker) -> Self {
+        Self {
+            id: broker.id,
+            live: broker.live,
+            rack: broker.rack,
+            host: broker.host,
+            port: broker.port,
+            storage_total_bytes: broker.storage_total,
+            storage_free_bytes: broker.storage_free,
+            log_dirs: broker.log_dirs.into_iter().map(LogDirWire::from).collect(),
+            instance_type: broker.instance_type,
+            network_bytes_per_second: broker.network_bytes_per_second,
+        }
+    }
+}
+
+impl From<LogDirWire> for LogDir {
+    fn from(wire: LogDirWire) -> Self {
+        Self {
+            path: wire.path,
+            total: wire.total_bytes,
+            free: wire.free_bytes,
+        }
+    }
+}
+
+impl From<LogDir> for LogDirWire {
+    fn from(dir: LogDir) -> Self {
+        Self {
+            path: dir.path,
+            total_bytes: dir.total,
+            free_bytes: dir.free,
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Topic {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = TopicIn::deserialize(deserializer)?;
+        let mut topic = Self {
+            name: wire.name,
+            internal: wire.internal,
+            config: wire.config,
+            min_insync_replicas: wire.min_insync_replicas,
+            log_dir_paths: Vec::new(),
+            partitions: Vec::with_capacity(wire.partitions.len()),
+        };
+        for partition in wire.partitions {
+            let partition = partition
+                .into_dense(&mut topic)
+                .map_err(serde::de::Error::custom)?;
+            topic.partitions.push(partition);
+        }
+        Ok(topic)
+    }
+}
+
+impl PartitionWire<'_> {
+    fn into_dense(self, topic: &mut Topic) -> Result<Partition, String> {
+        let facts = if self.has_facts() {
+            Some(Box::new(self.facts(topic)?))
+        } else {
+            None
+        };
+        Ok(Partition {
+            id: self.id,
+            replicas: self.replicas,
+            size: self.size_bytes,
+            facts,
+        })
+    }
+
+    fn has_facts(&self) -> bool {
+        let lists = [&self.offline, &self.elr, &self.adding, &self.removing];
+        self.isr.is_some()
+            || self.leader.is_some()
+            || !self.replica_size_bytes.is_empty()
+            || !self.log_dirs.is_empty()
+            || lists.iter().any(|list| !list.is_empty())
+    }
+
+    fn facts(&self, topic: &mut Topic) -> Result<PartitionFacts, String> {
+        let mut log_dirs = SmallVec::new();
+        for path in &self.log_dirs {
+            let index = path.as_deref().map(|path| topic.log_dir(path)).transpose();
+            log_dirs.push(index.map_err(|error| error.to_string())?);
+        }
+        Ok(PartitionFacts {
+            isr: self.isr.clone(),
+            leader: self.leader.map_or(Ok(Leader::Unknown), leader)?,
+            offline: self.offline.clone(),
+            elr: self.elr.clone(),
+            replica_sizes: self.replica_size_bytes.clone(),
+            log_dirs,
+            adding: self.adding.clone(),
+            removing: self.removing.clone(),
+        })
+    }
+}
+
+fn leader(told: Option<i64>) -> Result<Leader, String> {
+    match told {
+        None | Some(-1) => Ok(Leader::Nobody),
+        Some(id) => u32::try_from(id)
+            .map(|id| Leader::Broker(BrokerId(id)))
+            .map_err(|_| format!("leader {id} is no broker id")),
+    }
+}
+
+impl<'a> From<&'a Topic> for TopicOut<'a> {
+    fn from(topic: &'a Topic) -> Self {
+        Self {
+            name: &topic.name,
+            internal: topic.internal,
+            config: &topic.config,
+            min_insync_replicas: topic.min_insync_replicas,
+            partitions: topic
+                .partitions
+                .iter()
+                .map(|p| PartitionWire::of(topic, p))
+                .collect(),
+        }
+    }
+}
+
+impl<'a> PartitionWire<'a> {
+    fn of(topic: &'a Topic, partition: &Partition) -> Self {
+        let facts = partition.facts.as_deref().cloned().unwrap_or_default();
+        Self {
+            id: partition.id,
+            replicas: partition.replicas.clone(),
+            isr: facts.isr,
+            leader: match facts.leader {
+                Leader::Unknown => None,
+                Leader::Nobody => Some(Some(-1)),
+                Leader::Broker(id) => Some(Some(i64::from(id.0))),
+            },
+            offline: facts.offline,
+            elr: facts.elr,
+            size_bytes: partition.size,
+            replica_size_bytes: facts.replica_sizes,
+            log_dirs: facts
+                .log_dirs
+                .iter()
+                .map(|index| {
+                    let path = topic.log_dir_paths.get(usize::from((*index)?.0))?;
+                    Some(Cow::Borrowed(path.as_str()))
+                })
+                .collect(),
+            adding: facts.adding,
+            removing: facts.removing,
+        }
+    }
+}
