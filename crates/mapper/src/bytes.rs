@@ -70,7 +70,7 @@ impl Ratio {
     )]
     pub fn from_f64(value: f64) -> Option<Self> {
         let parts = (value * 1e6).round();
-        (parts >= 0.0 && parts <= f64::from(u32::MAX)).then(|| Self(parts as u32))
+        (parts >= 0.0 && parts <= f64::from(u32::MAX)).then_some(Self(parts as u32))
     }
 
     /// For display and for JSON.

@@ -1,0 +1,167 @@
+//! Why there is no plan: from data, so that "why not 1004?" never needs a debugger.
+
+use crate::bytes::Bytes;
+use crate::ids::{BrokerId, Seat, TopicPartition};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// No plan keeps every promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum NoPlan {
+    /// A replica finds no broker.
+    #[error(
+        "no broker can take {seat}: {} broker(s) refused{}", refusals.len(), shortage_text(.shortage)
+    )]
+    NoBroker {
+        /// The replica left without a home.
+        seat: Seat,
+        /// Its size, where known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        size_bytes: Option<Bytes>,
+        /// One answer for each broker.
+        refusals: BTreeMap<BrokerId, Refusal>,
+        /// The racks that cannot hold what has to go there.
+        shortage: Vec<Shortage>,
+    },
+    /// More replicas are asked for than brokers allowed.
+    #[error(
+        "{of} is to have {replication} replicas, but only {} live broker(s) are allowed for it: {}",
+        allowed.len(), list(.allowed)
+    )]
+    TooFewBrokers {
+        /// The first such partition.
+        of: TopicPartition,
+        /// The replication factor asked for.
+        replication: usize,
+        /// The live brokers allowed.
+        allowed: Vec<BrokerId>,
+        /// The brokers allowed but lost.
+        lost: Vec<BrokerId>,
+    },
+    /// `--min-rack-ids` is beyond what there is.
+    #[error(
+        "{of} is to span {asked} racks, but the live brokers allowed for it are in {}: {}",
+        racks.len(), racks.join(", ")
+    )]
+    TooFewRacks {
+        /// The first such partition.
+        of: TopicPartition,
+        /// The racks asked for.
+        asked: u32,
+        /// The racks of the live brokers allowed.
+        racks: Vec<String>,
+    },
+    /// Both copies of what moves do not fit at once, in any order.
+    #[error(
+        "no order of steps leaves room for both copies of {of}: broker {broker} lacks {missing_bytes}"
+    )]
+    NoRoomForBothCopies {
+        /// The first partition that cannot start.
+        of: TopicPartition,
+        /// The broker without room.
+        broker: BrokerId,
+        /// How much it lacks.
+        missing_bytes: Bytes,
+    },
+    /// A fact that the request needs is not in the snapshot.
+    #[error("{fact} of {what} is not known, and the request needs it")]
+    MissingFact {
+        /// The fact: `storage_total_bytes`, `size_bytes`, `rack`.
+        fact: &'static str,
+        /// The broker or partition that lacks it.
+        what: String,
+    },
+    /// One outgoing broker has no partner among the incoming ones (`--sub-affinity`, `replace --with auto`).
+    #[error("no new broker can stand in for {outgoing}: {problem}")]
+    NoPartner {
+        /// The broker that goes.
+        outgoing: BrokerId,
+        /// Why each candidate was refused, or that there is none.
+        problem: String,
+        /// The new brokers, each with its rack.
+        candidates: BTreeMap<BrokerId, String>,
+    },
+}
+
+fn shortage_text(shortage: &[Shortage]) -> String {
+    shortage.iter().map(|s| format!("; {s}")).collect()
+}
+
+fn list(ids: &[BrokerId]) -> String {
+    if ids.is_empty() {
+        return "none".to_owned();
+    }
+    ids.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// A rack that cannot hold what has to go there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Shortage {
+    /// The rack; none: the brokers without one, or all where no rack is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// The bytes of the replicas that have to go there.
+    pub needed_bytes: Bytes,
+    /// The room of its live, allowed brokers under the storage headroom.
+    pub room_bytes: Bytes,
+}
+
+impl std::fmt::Display for Shortage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let missing = Bytes(self.needed_bytes.0.saturating_sub(self.room_bytes.0));
+        match &self.rack {
+            Some(rack) => write!(f, "rack {rack}")?,
+            None => f.write_str("the brokers allowed")?,
+        }
+        write!(
+            f,
+            " lacks {missing}: {} must go there, {} is free",
+            self.needed_bytes, self.room_bytes
+        )
+    }
+}
+
+/// Why a broker was refused for a seat.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "refused", rename_all = "snake_case")]
+pub enum Refusal {
+    /// Not registered, fenced, or known from replica lists alone.
+    #[error("it is not live")]
+    NotLive,
+    /// Not among the brokers that this topic may use.
+    #[error("it is not among the brokers allowed for this topic")]
+    NotAllowed,
+    /// It has a replica of the partition.
+    #[error("it already holds a replica of this partition")]
+    Holds,
+    /// Another rack has to come first.
+    #[error(
+        "rack {rack} already holds {held} replica(s) of this partition, and another rack fewer"
+    )]
+    RackTaken {
+        /// Its rack.
+        rack: String,
+        /// How many replicas the rack holds.
+        held: usize,
+    },
+    /// Another host of the rack has to come first.
+    #[error(
+        "host {host} already holds a replica of this partition, and another host of the rack none"
+    )]
+    HostTaken {
+        /// Its host.
+        host: String,
+    },
+    /// It would be filled beyond its limit.
+    #[error("it lacks {missing_bytes}: {room_bytes} left under the storage headroom")]
+    NoRoom {
+        /// What it has left under its limit.
+        room_bytes: Bytes,
+        /// What it lacks for this replica.
+        missing_bytes: Bytes,
+    },
+}

@@ -1,0 +1,190 @@
+//! A complete answer: what moves, why, in which order, and what it comes to.
+
+use crate::bytes::Bytes;
+use crate::figures::Figures;
+use crate::ids::{BrokerId, PartitionId, Replicas, TopicPartition};
+use crate::request::Request;
+use crate::snapshot::SnapshotHash;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// A plan leaves no choice to whoever carries it out.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The cluster that it was made for, where the snapshot knows it.
+    pub cluster_id: Option<String>,
+    /// The snapshot that it was made from.
+    pub snapshot: SnapshotHash,
+    /// What was asked for.
+    pub request: Request,
+    /// Every partition whose replica list changes, in order of topic and partition.
+    pub moves: Vec<Move>,
+    /// What may be submitted together, in order; each entry is an index into `moves`.
+    pub steps: Vec<Vec<usize>>,
+    /// Partitions in scope that had to be left as they are, though something is wrong with them.
+    pub left_out: Vec<LeftOut>,
+    /// The cluster's figures before the first step.
+    pub before: Figures,
+    /// The cluster's figures after the last step.
+    pub after: Figures,
+    /// The bytes that any plan has to move; absent where sizes are unknown.
+    pub bound_bytes: Option<Bytes>,
+    /// The best reachable balance; absent where sizes or capacities are unknown.
+    pub floor: Option<Floor>,
+    /// How the answer was found.
+    pub solver: Solver,
+}
+
+impl Plan {
+    /// The bytes that all moves copy; `None` if the size of one is unknown.
+    pub fn bytes_moved(&self) -> Option<Bytes> {
+        self.moves
+            .iter()
+            .map(|m| m.bytes.map(|b| b.0))
+            .sum::<Option<u64>>()
+            .map(Bytes)
+    }
+
+    /// The replicas that are copied to a broker that does not hold them.
+    pub fn replicas_moved(&self) -> usize {
+        self.moves.iter().map(|m| m.added().count()).sum()
+    }
+}
+
+/// One partition's change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Move {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: PartitionId,
+    /// The replica list before.
+    pub from: Replicas,
+    /// The replica list after.
+    pub to: Replicas,
+    /// The strongest reason of its seats.
+    pub reason: Reason,
+    /// The bytes that are copied; absent where the partition's size is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+}
+
+impl Move {
+    /// Brokers that get a replica.
+    pub fn added(&self) -> impl Iterator<Item = BrokerId> {
+        self.to.iter().copied().filter(|id| !self.from.contains(id))
+    }
+
+    /// Brokers that lose their replica.
+    pub fn removed(&self) -> impl Iterator<Item = BrokerId> {
+        self.from.iter().copied().filter(|id| !self.to.contains(id))
+    }
+
+    /// The partition.
+    pub fn of(&self) -> TopicPartition {
+        TopicPartition {
+            topic: self.topic.to_string(),
+            partition: self.partition,
+        }
+    }
+}
+
+/// Why a seat moves; the first is the strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Its broker or log dir is lost.
+    Lost,
+    /// Its broker is to be emptied.
+    Leaving,
+    /// Its broker is not one of its map's.
+    Map,
+    /// The replication factor changes.
+    Replication,
+    /// It breaks the rack rule.
+    Rack,
+    /// Everything in scope is placed anew, or the caller gave the list.
+    Forced,
+    /// It evens the load.
+    Balance,
+    /// No data moves: another replica comes first.
+    Leader,
+}
+
+impl Reason {
+    /// As written in plans.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Leaving => "leaving",
+            Self::Map => "map",
+            Self::Replication => "replication",
+            Self::Rack => "rack",
+            Self::Forced => "forced",
+            Self::Balance => "balance",
+            Self::Leader => "leader",
+        }
+    }
+}
+
+/// A partition that a plan does not touch, though something is wrong with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: PartitionId,
+    /// Its replica list, which stays.
+    pub replicas: Replicas,
+    /// What is wrong.
+    #[serde(flatten)]
+    pub why: WhyLeftOut,
+}
+
+/// Why a partition is left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum WhyLeftOut {
+    /// It has no live leader: a reassignment would be accepted, would never progress, and in KRaft could not
+    /// even be cancelled.
+    NoLeader {
+        /// The brokers of which one has to return: in sync, or eligible (KIP-966); all replicas where neither is
+        /// known.
+        heals: Vec<BrokerId>,
+    },
+    /// It is being reassigned: a second submission over a running move loses replicas in KRaft.
+    Reassigning {
+        /// The brokers that the running move adds.
+        adding: Vec<BrokerId>,
+        /// The brokers that it removes.
+        removing: Vec<BrokerId>,
+    },
+}
+
+/// The best balance that any plan of this scope could reach.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Floor {
+    /// The least share of its storage that the fullest broker must use.
+    pub max_used_ratio: f64,
+}
+
+/// How an answer was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Solver {
+    /// `constructive`, or the exact solver's name.
+    pub engine: String,
+    /// What is proven about the bytes moved.
+    pub status: SolverStatus,
+}
+
+/// What is proven about a plan's bytes moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SolverStatus {
+    /// They equal the lower bound.
+    Optimal,
+    /// They are above the lower bound, by the gap that the plan prints.
+    Feasible,
+    /// Sizes are unknown: nothing is proven.
+    Unproven,
+}

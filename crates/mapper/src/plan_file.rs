@@ -1,0 +1,252 @@
+//! The JSON file of a plan: a partition map that Kafka's own tool accepts, and beside it the plan itself.
+
+use crate::bytes::Bytes;
+use crate::figures::Figures;
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use crate::plan::{Floor, LeftOut, Move, Plan, Solver};
+use crate::request::Request;
+use crate::snapshot::{Snapshot, SnapshotHash};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+const VERSION: u64 = 1;
+
+/// What a plan file holds. One of another tool holds no `plan`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlanFile {
+    /// The partition map.
+    pub partitions: Vec<PlannedPartition>,
+    /// The plan, where the file is ours.
+    pub plan: Option<Plan>,
+}
+
+/// One entry of a partition map, as `kafka-reassign-partitions` reads it.
+///
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedPartition {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: PartitionId,
+    /// The replica list, the preferred leader first.
+    pub replicas: Replicas,
+    /// One log dir for each replica, `any` where Kafka may choose; empty: Kafka chooses all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_dirs: Vec<String>,
+}
+
+/// Why a plan file was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanFileError {
+    /// Not JSON, or not of a partition map's shape.
+    #[error("not a partition map: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// Written in a format that this program does not know.
+    #[error("the {what} has version {found}, this program reads version 1")]
+    Version {
+        /// `partition map` or `plan`.
+        what: &'static str,
+        /// The version that the file names.
+        found: u64,
+    },
+    /// A step names a move that is not there.
+    #[error("step {step} names move {index}, but there are {moves}")]
+    NoSuchMove {
+        /// The step, from 0.
+        step: usize,
+        /// The index that it names.
+        index: usize,
+        /// How many moves there are.
+        moves: usize,
+    },
+    /// The partition map and the plan beside it say different things.
+    #[error("the partition map and the moves of the plan differ at {0}")]
+    Differs(String),
+}
+
+#[derive(Serialize, Deserialize)]
+struct FileWire {
+    version: u64,
+    partitions: Vec<PlannedPartition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    plan: Option<PlanWire>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlanWire {
+    version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<String>,
+    snapshot: SnapshotHash,
+    #[serde(flatten)]
+    request: Request,
+    moves: Vec<Move>,
+    steps: Vec<Vec<usize>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    left_out: Vec<LeftOut>,
+    before: Figures,
+    after: Figures,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bound_bytes: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    floor: Option<Floor>,
+    solver: Solver,
+}
+
+impl PlanFile {
+    /// The file of a plan: only what changes.
+    pub fn of(plan: Plan) -> Self {
+        let partitions = plan.moves.iter().map(PlannedPartition::of).collect();
+        Self {
+            partitions,
+            plan: Some(plan),
+        }
+    }
+
+    /// The file of a plan, with the partitions in its scope that stay as they are (`--include-no-ops`).
+    pub fn with_no_ops(plan: Plan, before: &Snapshot, in_scope: &dyn Fn(&str) -> bool) -> Self {
+        let moved: BTreeMap<(&str, PartitionId), &Move> = plan
+            .moves
+            .iter()
+            .map(|m| ((&*m.topic, m.partition), m))
+            .collect();
+        let mut partitions = Vec::new();
+        for topic in before.topics().iter().filter(|topic| in_scope(&topic.name)) {
+            let name: Arc<str> = topic.name.as_str().into();
+            for partition in &topic.partitions {
+                let change = moved.get(&(topic.name.as_str(), partition.id));
+                let replicas = change.map_or(&partition.replicas, |m| &m.to).clone();
+                let topic = Arc::clone(&name);
+                let log_dirs = Vec::new();
+                partitions.push(PlannedPartition {
+                    topic,
+                    partition: partition.id,
+                    replicas,
+                    log_dirs,
+                });
+            }
+        }
+        Self {
+            partitions,
+            plan: Some(plan),
+        }
+    }
+
+    /// Reads a partition map, ours or another tool's. Unknown keys are ignored.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn from_json(text: &[u8]) -> Result<Self, PlanFileError> {
+        let wire: FileWire = serde_json::from_slice(text)?;
+        if wire.version != VERSION {
+            return Err(PlanFileError::Version {
+                what: "partition map",
+                found: wire.version,
+            });
+        }
+        let plan = wire.plan.map(PlanWire::into_plan).transpose()?;
+        let file = Self {
+            partitions: wire.partitions,
+            plan,
+        };
+        file.agrees()?;
+        Ok(file)
+    }
+
+    /// Writes it as one line of JSON.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let plan = self.plan.clone().map(PlanWire::of);
+        let wire = FileWire {
+            version: VERSION,
+            partitions: self.partitions.clone(),
+            plan,
+        };
+        serde_json::to_writer(&mut *out, &wire)?;
+        out.write_all(b"\n")
+    }
+
+    /// Every move stands in the partition map with the same target.
+    fn agrees(&self) -> Result<(), PlanFileError> {
+        let Some(plan) = &self.plan else {
+            return Ok(());
+        };
+        let listed: BTreeMap<(&str, PartitionId), &[BrokerId]> = self
+            .partitions
+            .iter()
+            .map(|entry| ((&*entry.topic, entry.partition), entry.replicas.as_slice()))
+            .collect();
+        for change in &plan.moves {
+            if listed.get(&(&*change.topic, change.partition)) != Some(&change.to.as_slice()) {
+                return Err(PlanFileError::Differs(change.of().to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PlannedPartition {
+    fn of(change: &Move) -> Self {
+        Self {
+            topic: Arc::clone(&change.topic),
+            partition: change.partition,
+            replicas: change.to.clone(),
+            log_dirs: Vec::new(),
+        }
+    }
+}
+
+impl PlanWire {
+    fn of(plan: Plan) -> Self {
+        Self {
+            version: VERSION,
+            cluster_id: plan.cluster_id,
+            snapshot: plan.snapshot,
+            request: plan.request,
+            moves: plan.moves,
+            steps: plan.steps,
+            left_out: plan.left_out,
+            before: plan.before,
+            after: plan.after,
+            bound_bytes: plan.bound_bytes,
+            floor: plan.floor,
+            solver: plan.solver,
+        }
+    }
+
+    fn into_plan(self) -> Result<Plan, PlanFileError> {
+        if self.version != VERSION {
+            return Err(PlanFileError::Version {
+                what: "plan",
+                found: self.version,
+            });
+        }
+        for (step, indices) in self.steps.iter().enumerate() {
+            if let Some(index) = indices.iter().find(|index| **index >= self.moves.len()) {
+                let moves = self.moves.len();
+                return Err(PlanFileError::NoSuchMove {
+                    step,
+                    index: *index,
+                    moves,
+                });
+            }
+        }
+        Ok(Plan {
+            cluster_id: self.cluster_id,
+            snapshot: self.snapshot,
+            request: self.request,
+            moves: self.moves,
+            steps: self.steps,
+            left_out: self.left_out,
+            before: self.before,
+            after: self.after,
+            bound_bytes: self.bound_bytes,
+            floor: self.floor,
+            solver: self.solver,
+        })
+    }
+}
