@@ -1,0 +1,426 @@
+//! Turns what was read from ZooKeeper into a snapshot, and into notices where something was left out.
+//!
+//! What ZooKeeper does not know stays missing: sizes, disks, offline log dirs, and `min.insync.replicas`
+//! where the topic does not set it.
+
+use crate::connect::ZooKeeper;
+use crate::error::Error;
+use crate::gather::{Cluster, Topic};
+use crate::moves::Heading;
+use crate::notice::{Notice, Unusable};
+use crate::znode::{Controller, PartitionState, ReplicaLists, repeated};
+use mapper::snapshot::{self, Leader, PartitionFacts, Parts, SnapshotError};
+use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `org.apache.kafka.common.internals.Topic` of Kafka 3.9: in ZooKeeper mode a name makes a topic internal.
+const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
+const MIN_INSYNC: &str = "min.insync.replicas";
+
+type Requested = BTreeMap<TopicPartition, Vec<BrokerId>>;
+
+/// A cluster as ZooKeeper tells it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Captured {
+    /// The snapshot: `source` is `zookeeper`, brokers that are not registered are not listed.
+    pub snapshot: Snapshot,
+    /// The controller, if there is one.
+    pub controller: Option<Controller>,
+    /// What was left out or ignored, in order.
+    pub notices: BTreeSet<Notice>,
+}
+
+impl ZooKeeper {
+    /// Captures the cluster. Needs no live broker.
+    ///
+    /// Topics that are being deleted are left out; replica lists are the targets of the moves in flight.
+    /// Costs two reads for each topic and one for each partition.
+    ///
+    /// # Errors
+    /// [`Error::NoKafka`] if there is no cluster under the chroot, else what a read met;
+    /// [`Error::Contradictory`] if the znodes deny each other.
+    pub async fn snapshot(&self) -> Result<Captured, Error> {
+        let cluster = self.gather().await?;
+        let now = jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string();
+        captured(cluster, now).map_err(Error::Contradictory)
+    }
+}
+
+fn captured(cluster: Cluster, at: String) -> Result<Captured, SnapshotError> {
+    let mut notices = BTreeSet::new();
+    let requested = usable(&cluster, &mut notices);
+    let parts = Parts {
+        cluster_id: cluster.id,
+        captured_at: Some(at),
+        source: Some("zookeeper".to_owned()),
+        brokers: cluster
+            .brokers
+            .into_iter()
+            .map(|(id, registered)| broker(id, registered))
+            .collect(),
+        topics: cluster
+            .topics
+            .into_iter()
+            .map(|(name, read)| topic(name, read, &requested, &mut notices))
+            .collect(),
+    };
+    notices.extend(
+        cluster
+            .deleting
+            .into_iter()
+            .map(|topic| Notice::BeingDeleted { topic }),
+    );
+    let kraft = cluster.controller.filter(|controller| controller.kraft);
+    notices.extend(kraft.map(|controller| Notice::Kraft {
+        controller: controller.id,
+    }));
+    Ok(Captured {
+        snapshot: Snapshot::new(parts)?,
+        controller: cluster.controller,
+        notices,
+    })
+}
+
+/// The requested moves that Kafka can do. Where one partition is named twice, the last counts.
+fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Requested {
+    let mut requested = BTreeMap::new();
+    for asked in &cluster.requested {
+        let of = asked.of.clone();
+        if cluster.deleting.contains(&of.topic) {
+            continue;
+        }
+        let known = cluster
+            .topics
+            .get(&of.topic)
+            .is_some_and(|t| t.partitions.contains_key(&of.partition));
+        let why = match repeated(&asked.replicas) {
+            _ if !known => Unusable::NoSuchPartition,
+            _ if asked.replicas.is_empty() => Unusable::NoReplicas,
+            Some(broker) => Unusable::BrokerTwice(broker),
+            None => {
+                requested.insert(of, asked.replicas.clone());
+                continue;
+            }
+        };
+        notices.insert(Notice::UnusableMove { of, why });
+    }
+    requested
+}
+
+fn broker(id: BrokerId, registered: crate::Registration) -> snapshot::Broker {
+    let crate::Registration { host, port, rack } = registered;
+    snapshot::Broker {
+        host,
+        port,
+        rack,
+        ..snapshot::Broker::new(id)
+    }
+}
+
+fn topic(
+    name: String,
+    read: Topic,
+    requested: &Requested,
+    notices: &mut BTreeSet<Notice>,
+) -> snapshot::Topic {
+    let of = |partition: PartitionId| TopicPartition {
+        topic: name.clone(),
+        partition,
+    };
+    let unsettled: BTreeSet<_> = read.unsettled().into_iter().collect();
+    notices.extend(unsettled.iter().map(|id| Notice::Unsettled { of: of(*id) }));
+    let mut states = read.states;
+    states.retain(|id, _| !unsettled.contains(id));
+    let partitions = read.partitions.iter().map(|(id, lists)| {
+        let asked = if requested.is_empty() {
+            None
+        } else {
+            requested.get(&of(*id))
+        };
+        partition(*id, lists, asked.map(Vec::as_slice), states.remove(id))
+    });
+    snapshot::Topic {
+        partitions: partitions.collect(),
+        internal: Some(INTERNAL.contains(&name.as_str())),
+        min_insync_replicas: read
+            .config
+            .get(MIN_INSYNC)
+            .and_then(|value| value.parse().ok()),
+        config: read.config,
+        name,
+        ..snapshot::Topic::default()
+    }
+}
+
+fn partition(
+    id: PartitionId,
+    lists: &ReplicaLists,
+    asked: Option<&[BrokerId]>,
+    state: Option<PartitionState>,
+) -> snapshot::Partition {
+    let heading = Heading::of(lists, asked);
+    let (leader, isr) = match state {
+        Some(PartitionState { leader, isr }) => (leader, Some(Replicas::from_vec(isr))),
+        None => (Leader::Unknown, None),
+    };
+    let facts = PartitionFacts {
+        leader,
+        isr,
+        adding: Replicas::from_vec(heading.adding),
+        removing: Replicas::from_vec(heading.removing),
+        ..PartitionFacts::default()
+    };
+    snapshot::Partition {
+        facts: Some(Box::new(facts)),
+        ..snapshot::Partition::new(id, heading.replicas)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::znode::RequestedMove;
+
+    const AT: &str = "2026-11-20T07:00:00Z";
+
+    fn ids<const N: usize>(ids: [u32; N]) -> Vec<BrokerId> {
+        ids.map(BrokerId).to_vec()
+    }
+
+    fn events(partition: u32) -> TopicPartition {
+        TopicPartition {
+            topic: "events".into(),
+            partition: PartitionId(partition),
+        }
+    }
+
+    /// Two partitions on 1 and 2; the first is led by 1, of the second nothing is known.
+    fn cluster() -> Cluster {
+        let resting = ReplicaLists {
+            replicas: ids([1, 2]),
+            ..ReplicaLists::default()
+        };
+        let state = PartitionState {
+            leader: Leader::Broker(BrokerId(1)),
+            isr: ids([1, 2]),
+        };
+        let config = BTreeMap::from([(MIN_INSYNC.to_owned(), "2".to_owned())]);
+        let topic = Topic {
+            partitions: BTreeMap::from([
+                (PartitionId(0), resting.clone()),
+                (PartitionId(1), resting),
+            ]),
+            states: BTreeMap::from([(PartitionId(0), state)]),
+            config,
+        };
+        Cluster {
+            topics: BTreeMap::from([("events".to_owned(), topic)]),
+            ..Cluster::default()
+        }
+    }
+
+    fn of(cluster: Cluster) -> Captured {
+        captured(cluster, AT.to_owned()).unwrap()
+    }
+
+    fn facts(captured: &Captured, partition: u32) -> PartitionFacts {
+        let partition = captured
+            .snapshot
+            .partition("events", PartitionId(partition))
+            .unwrap();
+        partition.facts.as_deref().unwrap().clone()
+    }
+
+    #[test]
+    fn with_every_broker_down_the_replica_lists_remain() {
+        let read = of(cluster());
+        assert!(read.snapshot.brokers().is_empty());
+        assert_eq!(read.controller, None);
+        let partition = read.snapshot.partition("events", PartitionId(0)).unwrap();
+        assert_eq!(partition.replicas.as_slice(), ids([1, 2]));
+        assert!(!read.snapshot.is_live(BrokerId(1)));
+    }
+
+    #[test]
+    fn what_zookeeper_does_not_tell_is_missing() {
+        let read = of(cluster());
+        let partition = read.snapshot.partition("events", PartitionId(1)).unwrap();
+        assert_eq!(
+            (partition.size, partition.leader()),
+            (None, Leader::Unknown)
+        );
+        assert_eq!(facts(&read, 1).isr, None);
+        assert_eq!(
+            read.snapshot.topic("events").unwrap().min_insync_replicas,
+            Some(2)
+        );
+        let mut unset = cluster();
+        unset.topics.get_mut("events").unwrap().config.clear();
+        assert_eq!(
+            of(unset)
+                .snapshot
+                .topic("events")
+                .unwrap()
+                .min_insync_replicas,
+            None
+        );
+    }
+
+    #[test]
+    fn a_registered_broker_is_live_with_its_rack() {
+        let registered = crate::Registration {
+            host: Some("h".into()),
+            port: Some(9092),
+            rack: Some("a".into()),
+        };
+        let brokers = BTreeMap::from([(BrokerId(1), registered)]);
+        let read = of(Cluster {
+            brokers,
+            ..cluster()
+        });
+        let broker = read.snapshot.broker(BrokerId(1)).unwrap();
+        assert_eq!(
+            (broker.live, broker.rack.as_deref(), broker.port),
+            (true, Some("a"), Some(9092))
+        );
+    }
+
+    #[test]
+    fn a_running_move_shows_its_target_and_the_way_there() {
+        let mut moving = cluster();
+        let topic = moving.topics.get_mut("events").unwrap();
+        let lists = ReplicaLists {
+            replicas: ids([3, 1, 2]),
+            adding: ids([3]),
+            removing: ids([1]),
+        };
+        topic.partitions.insert(PartitionId(0), lists);
+        let read = of(moving);
+        assert_eq!(
+            read.snapshot
+                .partition("events", PartitionId(0))
+                .unwrap()
+                .replicas
+                .as_slice(),
+            ids([3, 2])
+        );
+        let facts = facts(&read, 0);
+        assert_eq!(
+            (facts.adding.to_vec(), facts.removing.to_vec()),
+            (ids([3]), ids([1]))
+        );
+        assert_eq!(facts.leader, Leader::Broker(BrokerId(1)));
+    }
+
+    #[test]
+    fn a_request_that_waits_for_a_controller_is_a_move() {
+        let requested = vec![RequestedMove {
+            of: events(1),
+            replicas: ids([4, 2]),
+        }];
+        let read = of(Cluster {
+            requested,
+            ..cluster()
+        });
+        assert_eq!(facts(&read, 1).removing.to_vec(), ids([1]));
+        assert!(read.notices.is_empty());
+    }
+
+    #[test]
+    fn a_request_that_kafka_cannot_fulfil_is_ignored_and_named() {
+        let asked = |partition, replicas| RequestedMove {
+            of: events(partition),
+            replicas,
+        };
+        let requested = vec![asked(0, ids([3, 3])), asked(1, ids([])), asked(9, ids([1]))];
+        let read = of(Cluster {
+            requested,
+            ..cluster()
+        });
+        let ignored = |partition, why| Notice::UnusableMove {
+            of: events(partition),
+            why,
+        };
+        let expected = [
+            ignored(0, Unusable::BrokerTwice(BrokerId(3))),
+            ignored(1, Unusable::NoReplicas),
+            ignored(9, Unusable::NoSuchPartition),
+        ];
+        assert_eq!(read.notices, BTreeSet::from(expected));
+        assert!(
+            !read
+                .snapshot
+                .partition("events", PartitionId(0))
+                .unwrap()
+                .is_moving()
+        );
+    }
+
+    #[test]
+    fn a_topic_pending_deletion_is_named_and_left_out() {
+        let deleting = BTreeSet::from(["old".to_owned()]);
+        let read = of(Cluster {
+            deleting,
+            ..cluster()
+        });
+        assert_eq!(
+            read.notices,
+            BTreeSet::from([Notice::BeingDeleted {
+                topic: "old".into()
+            }])
+        );
+        assert!(read.snapshot.topic("old").is_none());
+    }
+
+    #[test]
+    fn a_state_that_contradicts_the_replica_list_is_unknown_and_named() {
+        let mut odd = cluster();
+        let state = PartitionState {
+            leader: Leader::Broker(BrokerId(9)),
+            isr: ids([9]),
+        };
+        odd.topics
+            .get_mut("events")
+            .unwrap()
+            .states
+            .insert(PartitionId(0), state);
+        let read = of(odd);
+        assert_eq!(
+            read.notices,
+            BTreeSet::from([Notice::Unsettled { of: events(0) }])
+        );
+        assert_eq!(
+            (facts(&read, 0).leader, facts(&read, 0).isr),
+            (Leader::Unknown, None)
+        );
+    }
+
+    #[test]
+    fn a_kraft_controller_is_a_warning_of_stale_facts() {
+        let controller = Some(Controller {
+            id: BrokerId(3000),
+            kraft: true,
+        });
+        let read = of(Cluster {
+            controller,
+            ..cluster()
+        });
+        assert_eq!(
+            read.notices,
+            BTreeSet::from([Notice::Kraft {
+                controller: BrokerId(3000)
+            }])
+        );
+    }
+
+    #[test]
+    fn internal_topics_are_known_by_name() {
+        let mut renamed = cluster();
+        let topic = renamed.topics.remove("events").unwrap();
+        renamed.topics.insert("__consumer_offsets".into(), topic);
+        assert_eq!(of(renamed).snapshot.topics()[0].internal, Some(true));
+        assert_eq!(of(cluster()).snapshot.topics()[0].internal, Some(false));
+    }
+}

@@ -1,0 +1,159 @@
+//! Opens a session with an ensemble, or says of each address why there is none.
+
+use crate::address::Address;
+use crate::error::Error;
+use futures::future::join_all;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use zookeeper_client::Client;
+
+/// How long an address is given when we look for the reason of a failure.
+const PROBE: Duration = Duration::from_secs(2);
+
+/// How long we wait for ZooKeeper.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// For a session to be opened, all servers tried. Default: 15 s.
+    pub connect: Duration,
+    /// The session timeout asked for; the server may choose another one. Default: 10 s. A server that is
+    /// silent for two fifths of it is left for the next one.
+    pub session: Duration,
+    /// For each single request, reconnections included. Default: 10 s.
+    pub request: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self {
+            connect: seconds(15),
+            session: seconds(10),
+            request: seconds(10),
+        }
+    }
+}
+
+/// An open session. It is closed when the last clone is dropped.
+#[derive(Clone)]
+pub struct ZooKeeper {
+    pub(crate) client: Client,
+    pub(crate) address: Address,
+    pub(crate) deadlines: Deadlines,
+}
+
+impl ZooKeeper {
+    /// Opens a session. Whether Kafka is there is asked by what reads Kafka's znodes, not here.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] with what happened at each address; [`Error::Denied`] where a login is required.
+    pub async fn connect(address: &Address, deadlines: Deadlines) -> Result<Self, Error> {
+        let connector = Client::connector()
+            .with_session_timeout(deadlines.session)
+            .with_fail_eagerly();
+        match timeout(
+            deadlines.connect,
+            connector.connect(&address.servers().join(",")),
+        )
+        .await
+        {
+            Ok(Ok(client)) => Ok(Self {
+                client,
+                address: address.clone(),
+                deadlines,
+            }),
+            Ok(Err(source @ zookeeper_client::Error::AuthFailed)) => Err(Error::Denied {
+                path: "/".into(),
+                source,
+            }),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no session");
+                Err(unreachable(address).await)
+            }
+            Err(_) => Err(unreachable(address).await),
+        }
+    }
+
+    /// The address that this session was opened with.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// The full path of one of Kafka's znodes.
+    pub(crate) fn kafka(&self, path: &str) -> String {
+        format!("{}{path}", self.address.chroot())
+    }
+}
+
+impl fmt::Debug for ZooKeeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZooKeeper")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The client library says "no hosts" of them all: each is asked once more, by hand, for its reason.
+async fn unreachable(address: &Address) -> Error {
+    let reasons = join_all(address.servers().iter().map(|server| reason(server))).await;
+    let servers: BTreeMap<_, _> = address.servers().iter().cloned().zip(reasons).collect();
+    Error::Unreachable { servers }
+}
+
+async fn reason(server: &str) -> String {
+    match timeout(PROBE, TcpStream::connect(server)).await {
+        Ok(Ok(_)) => "accepts connections, but opens no session (no ZooKeeper, TLS only, or without a quorum)".into(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", PROBE.as_secs()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn free_port() -> u16 {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        listener.local_addr().unwrap().port()
+    }
+
+    async fn failure(servers: &str) -> BTreeMap<String, String> {
+        let deadlines = Deadlines {
+            connect: Duration::from_millis(500),
+            ..Deadlines::default()
+        };
+        match ZooKeeper::connect(&servers.parse().unwrap(), deadlines)
+            .await
+            .unwrap_err()
+        {
+            Error::Unreachable { servers } => servers,
+            other => panic!("{other}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_that_does_not_answer_is_named_with_its_reason() {
+        let (one, two) = (free_port().await, free_port().await);
+        let servers = failure(&format!("127.0.0.1:{one},127.0.0.1:{two}/kafka")).await;
+        assert_eq!(servers.len(), 2);
+        assert!(
+            servers.values().all(|reason| reason.contains("refused")),
+            "{servers:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_server_that_is_no_zookeeper_is_told_from_one_that_is_down() {
+        let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = mute.local_addr().unwrap().to_string();
+        let servers = failure(&address).await;
+        assert!(
+            servers[&address].starts_with("accepts connections"),
+            "{servers:?}"
+        );
+    }
+}

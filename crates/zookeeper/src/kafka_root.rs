@@ -1,0 +1,63 @@
+//! Makes sure that there is a Kafka cluster under the chroot, and finds it where it is instead.
+
+use crate::connect::ZooKeeper;
+use crate::error::Error;
+use std::collections::BTreeSet;
+
+/// Every ZooKeeper-mode cluster has it from its first start on, also with all brokers down.
+pub(crate) const IDS: &str = "/brokers/ids";
+/// How many places we look into: an ensemble shared by other systems can hold any number of znodes.
+const MOST_PLACES: usize = 500;
+
+impl ZooKeeper {
+    /// # Errors
+    /// [`Error::NoKafka`] with what the root holds and which chroots lead to a cluster.
+    pub(crate) async fn expect_kafka(&self) -> Result<(), Error> {
+        if self.get(&self.kafka(IDS)).await?.is_some() {
+            return Ok(());
+        }
+        let chroot = if self.address.chroot().is_empty() {
+            "/"
+        } else {
+            self.address.chroot()
+        };
+        let found = self.children("/").await?.unwrap_or_default();
+        let likely = self.clusters(&found).await?;
+        let (chroot, chroot_ids) = (chroot.to_owned(), self.kafka(IDS));
+        Err(Error::NoKafka {
+            chroot,
+            chroot_ids,
+            found,
+            likely,
+        })
+    }
+
+    /// The root itself, its children and theirs, so far as a cluster is there.
+    async fn clusters(&self, found: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
+        let mut places = vec![String::new()];
+        for name in found
+            .iter()
+            .filter(|name| *name != "zookeeper")
+            .take(MOST_PLACES)
+        {
+            let first = format!("/{name}");
+            let below = self
+                .children(&first)
+                .await
+                .ok()
+                .flatten()
+                .unwrap_or_default();
+            places.extend(below.iter().map(|second| format!("{first}/{second}")));
+            places.push(first);
+        }
+        places.truncate(MOST_PLACES);
+        let wanted = places
+            .into_iter()
+            .map(|place| (place.clone(), format!("{place}{IDS}")));
+        let clusters = self.parsed_each(wanted, |_| Ok(())).await?;
+        Ok(clusters
+            .into_keys()
+            .map(|place| if place.is_empty() { "/".into() } else { place })
+            .collect())
+    }
+}

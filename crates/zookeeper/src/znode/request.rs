@@ -1,0 +1,60 @@
+//! `/admin/reassign_partitions`: moves asked for by hand, or by tools from before KIP-455.
+//!
+//! The controller starts the moves and deletes the znode when they are done; with every broker down it stays.
+//! Moves asked for through the Kafka protocol leave nothing here: they stand in the topic's znode.
+
+use super::json;
+use crate::error::Wrong;
+use mapper::{BrokerId, TopicPartition};
+use serde::Deserialize;
+
+/// One replica list that somebody asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct RequestedMove {
+    /// The partition.
+    #[serde(flatten)]
+    pub of: TopicPartition,
+    /// The replica list that it shall have. Nobody has checked it.
+    pub replicas: Vec<BrokerId>,
+}
+
+#[derive(Deserialize)]
+struct Wire {
+    partitions: Vec<RequestedMove>,
+}
+
+pub(crate) fn requests(data: &[u8]) -> Result<Vec<RequestedMove>, Wrong> {
+    Ok(json::<Wire>(data)?.partitions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::PartitionId;
+
+    #[test]
+    fn a_hand_written_reassignment_is_read() {
+        let text = br#"{"version":1,"partitions":[
+            {"topic":"events","partition":3,"replicas":[1003,1004],"log_dirs":["any","any"]}]}"#;
+        let of = TopicPartition {
+            topic: "events".into(),
+            partition: PartitionId(3),
+        };
+        let expected = RequestedMove {
+            of,
+            replicas: vec![BrokerId(1003), BrokerId(1004)],
+        };
+        assert_eq!(requests(text).unwrap(), [expected]);
+    }
+
+    #[test]
+    fn a_reassignment_without_partitions_is_refused() {
+        assert!(matches!(requests(br#"{"version":1}"#), Err(Wrong::Json(_))));
+        assert!(matches!(requests(b"{"), Err(Wrong::Json(_))));
+        assert!(
+            requests(br#"{"version":1,"partitions":[]}"#)
+                .unwrap()
+                .is_empty()
+        );
+    }
+}
