@@ -1,1 +1,27 @@
-//! Born empty.
+//! Real Kafka clusters on loopback, for tests.
+//!
+//! In: what the cluster is to be ([`Cluster::builder`]). Out: a running [`Cluster`], its addresses,
+//! its client properties and Kafka's own admin tools. What always holds: whatever a cluster started
+//! ends with the process that started it, however that process ends, and no file of it stays behind
+//! (the jars, which any run may use, stay in the [cache](cache)).
+
+mod archive;
+pub mod cache;
+mod certificates;
+mod client;
+mod cluster;
+mod config;
+mod error;
+mod jars;
+mod jvm;
+mod ports;
+mod process;
+mod spec;
+mod tool;
+mod wait;
+
+pub use client::{Access, Client, Mechanism, User};
+pub use cluster::Cluster;
+pub use error::Error;
+pub use spec::{Builder, Hosts, Mode, Security, Version};
+pub use wait::until;

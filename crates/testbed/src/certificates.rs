@@ -1,0 +1,124 @@
+//! Certificates for brokers and clients, and an authority that nobody trusts, made by openssl.
+//!
+//! Elliptic keys: a key takes milliseconds, not the second of an RSA key. Every leaf has extensions,
+//! which makes it a version 3 certificate: rustls refuses version 1.
+
+use std::fs;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::{Error, file};
+
+const KEY: [&str; 5] = [
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:prime256v1",
+    "-nodes",
+];
+
+/// Fills `folder`: `ca.crt`, `broker.pem`; `admin.*` signed by the same authority; `stranger-ca.crt`,
+/// and `stranger.*` signed by it.
+pub(crate) fn write(folder: &Path, hosts: &[Ipv4Addr]) -> Result<(), Error> {
+    file(fs::create_dir_all(folder), "create", folder)?;
+    authority(folder, "ca", "mappr testbed")?;
+    authority(folder, "stranger-ca", "nobody knows me")?;
+    let names: String = hosts.iter().map(|host| format!(",IP:{host}")).collect();
+    leaf(
+        folder,
+        "ca",
+        "broker",
+        &format!("subjectAltName=DNS:localhost,IP:127.0.0.1{names}"),
+    )?;
+    leaf(folder, "ca", "admin", "extendedKeyUsage=clientAuth")?;
+    leaf(
+        folder,
+        "stranger-ca",
+        "stranger",
+        "extendedKeyUsage=clientAuth",
+    )
+}
+
+fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), Error> {
+    let subject = format!("/CN={subject}");
+    let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
+    let mut args = vec!["req", "-x509"];
+    args.extend(KEY);
+    args.extend([
+        "-days",
+        "3650",
+        "-subj",
+        &subject,
+        "-keyout",
+        &key,
+        "-out",
+        &certificate,
+    ]);
+    openssl(folder, &args)
+}
+
+fn leaf(folder: &Path, authority: &str, name: &str, extensions: &str) -> Result<(), Error> {
+    let [key, request, certificate, ext, pem] =
+        ["key", "csr", "crt", "ext", "pem"].map(|end| format!("{name}.{end}"));
+    let (ca, ca_key) = (format!("{authority}.crt"), format!("{authority}.key"));
+    let subject = format!("/CN={name}");
+    file(
+        fs::write(folder.join(&ext), format!("{extensions}\n")),
+        "write",
+        folder.join(&ext),
+    )?;
+
+    let mut args = vec!["req"];
+    args.extend(KEY);
+    args.extend(["-subj", &subject, "-keyout", &key, "-out", &request]);
+    openssl(folder, &args)?;
+    let days = [
+        "-CAcreateserial",
+        "-days",
+        "3650",
+        "-extfile",
+        &ext,
+        "-out",
+        &certificate,
+    ];
+    let mut args = vec![
+        "x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key,
+    ];
+    args.extend(days);
+    openssl(folder, &args)?;
+
+    // Kafka's PEM store: the key, then the chain up to the authority.
+    let mut chain = String::new();
+    for part in [&key, &certificate, &ca] {
+        let path = folder.join(part);
+        chain += &file(fs::read_to_string(&path), "read", &path)?;
+    }
+    file(
+        fs::write(folder.join(&pem), chain),
+        "write",
+        folder.join(&pem),
+    )
+}
+
+fn openssl(folder: &Path, args: &[&str]) -> Result<(), Error> {
+    let out = Command::new("openssl")
+        .args(args)
+        .current_dir(folder)
+        .output()
+        .map_err(|source| Error::Missing {
+            program: "openssl".into(),
+            package: "openssl",
+            source,
+        })?;
+    if out.status.success() {
+        return Ok(());
+    }
+    Err(Error::Tool {
+        tool: "openssl".into(),
+        args: args.iter().map(|arg| (*arg).to_owned()).collect(),
+        status: out.status,
+        stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
+    })
+}

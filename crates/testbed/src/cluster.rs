@@ -1,0 +1,548 @@
+//! A running cluster.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::client::{Access, Client, User};
+use crate::config;
+use crate::error::{Error, file};
+use crate::jars::tail;
+use crate::jvm::{Jvm, Role, Sharing};
+use crate::ports::Block;
+use crate::process::{Process, Warden};
+use crate::spec::{Builder, Mode, Security, Version};
+use crate::wait::until;
+use crate::{archive, certificates, tool};
+
+const KAFKA: &str = "kafka.Kafka";
+
+/// Kafka on loopback. Dropping it ends every server and removes every file.
+///
+/// Shared by tests through a `static`, it is never dropped; its servers then end with the process.
+#[derive(Debug)]
+pub struct Cluster {
+    // The order of the fields is the order of their end: servers, then files, then the warden.
+    servers: Mutex<BTreeMap<String, Process>>,
+    folder: TempDir,
+    warden: Warden,
+    spec: Builder,
+    version: Version,
+    jvm: Jvm,
+    ports: Block,
+    id: String,
+}
+
+impl Cluster {
+    /// Describes a cluster.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    pub(crate) fn start(spec: Builder) -> Result<Self, Error> {
+        archive::ensure(spec.version_or_newest()?, spec.mode)?;
+        Self::start_with(spec, Sharing::Use)
+    }
+
+    pub(crate) fn start_with(spec: Builder, sharing: Sharing) -> Result<Self, Error> {
+        let version = spec.version_or_newest()?;
+        let jvm = Jvm::of(version, spec.mode, sharing)?;
+        let mut hosts: Vec<Ipv4Addr> = (0..spec.brokers).map(|index| spec.host(index)).collect();
+        hosts.push(Ipv4Addr::LOCALHOST);
+        hosts.dedup();
+        let folder = tempfile::Builder::new().prefix("mappr-testbed-").tempdir();
+        let folder = file(folder, "create", std::env::temp_dir())?;
+        let cluster = Self {
+            servers: Mutex::default(),
+            warden: Warden::of(folder.path())?,
+            folder,
+            version,
+            jvm,
+            ports: Block::take(&hosts)?,
+            id: config::new_id()?,
+            spec,
+        };
+        cluster.write_files(&hosts)?;
+        cluster.start_servers()?;
+        Ok(cluster)
+    }
+
+    /// Where the brokers are, by PLAINTEXT: `host:port,...`, also of those that are down.
+    pub fn bootstrap(&self) -> String {
+        self.addresses(config::PLAINTEXT)
+    }
+
+    /// Where ZooKeeper is, with the chroot: `host:port/chroot`.
+    pub fn zookeeper(&self) -> String {
+        format!("127.0.0.1:{}{}", self.ports.quorum(), self.spec.chroot)
+    }
+
+    /// Addresses and properties for a client that gets in this way.
+    pub fn client(&self, access: &Access) -> Client {
+        let listener = match access {
+            Access::Plaintext => config::PLAINTEXT,
+            Access::Sasl(..) => config::SASL_SSL,
+            Access::MutualTls | Access::UntrustedCertificate => config::SSL,
+        };
+        Client::new(access, self.addresses(listener), &self.path().join("tls"))
+    }
+
+    /// The cluster's id.
+    pub fn id(&self) -> Result<String, Error> {
+        match self.spec.mode {
+            Mode::KRaft => Ok(self.id.clone()),
+            // ZooKeeper mode makes up its own, and each broker notes it.
+            Mode::ZooKeeper => {
+                let dirs = config::log_dirs(&self.spec, self.path(), self.spec.first_id);
+                let meta = dirs[0].join("meta.properties");
+                let text = file(fs::read_to_string(&meta), "read", &meta)?;
+                let id = text
+                    .lines()
+                    .find_map(|line| line.strip_prefix("cluster.id="));
+                Ok(id.unwrap_or_default().to_owned())
+            }
+        }
+    }
+
+    /// Where its metadata is kept.
+    pub fn mode(&self) -> Mode {
+        self.spec.mode
+    }
+
+    /// The release it runs.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The ids of its brokers, up or down.
+    pub fn brokers(&self) -> Vec<i32> {
+        self.spec.ids().collect()
+    }
+
+    /// The rack of a broker, if there are racks.
+    pub fn rack(&self, id: i32) -> Result<Option<&str>, Error> {
+        Ok(self.spec.rack(self.spec.index(id)?))
+    }
+
+    /// The log directories of a broker.
+    pub fn log_dirs(&self, id: i32) -> Vec<PathBuf> {
+        config::log_dirs(&self.spec, self.path(), id)
+    }
+
+    /// The cluster's own folder: a place for a test's files that must not outlive the cluster.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Ends a broker as a power cut would, and returns when the cluster has noticed.
+    pub fn kill_broker(&self, id: i32) -> Result<(), Error> {
+        self.take_down(id, |process| {
+            process.kill();
+            Ok(())
+        })
+    }
+
+    /// Stops a broker cleanly, and returns when the cluster has noticed.
+    pub fn stop_broker(&self, id: i32) -> Result<(), Error> {
+        let timeout = self.spec.timeout;
+        self.take_down(id, |process| process.terminate(timeout))
+    }
+
+    /// Starts a broker that is down, and returns when it is registered.
+    pub fn start_broker(&self, id: i32) -> Result<(), Error> {
+        self.spec.index(id)?;
+        if self.servers().contains_key(&config::broker_folder(id)) {
+            return Err(Error::WrongState { id, state: "up" });
+        }
+        self.launch_broker(id)?;
+        self.await_broker(id)
+    }
+
+    /// Empties the disks of a broker that is down.
+    pub fn wipe_broker(&self, id: i32) -> Result<(), Error> {
+        self.spec.index(id)?;
+        if self.servers().contains_key(&config::broker_folder(id)) {
+            return Err(Error::WrongState { id, state: "up" });
+        }
+        for dir in self.log_dirs(id) {
+            file(fs::remove_dir_all(&dir), "remove", &dir)?;
+        }
+        Ok(())
+    }
+
+    /// Runs one of Kafka's admin tools by PLAINTEXT, and returns what it printed.
+    ///
+    /// `name` is that of the script without `kafka-` (`topics`, `reassign`, `log-dirs`, `configs`,
+    /// `acls`, `zookeeper-shell`, ...) or a main class.
+    pub fn tool<S: AsRef<str>>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<String, Error> {
+        let own = args.into_iter().map(|arg| arg.as_ref().to_owned());
+        self.bare_tool(
+            name,
+            tool::address(name, self.bootstrap(), self.zookeeper())
+                .into_iter()
+                .chain(own),
+        )
+    }
+
+    /// The same, without being told where the cluster is: the arguments say it, or need not.
+    pub fn bare_tool<S: AsRef<str>>(
+        &self,
+        name: &str,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<String, Error> {
+        let all: Vec<String> = args
+            .into_iter()
+            .map(|arg| arg.as_ref().to_owned())
+            .collect();
+        let log = self.path().join("tools.log");
+        let command = self.jvm.command(
+            Role::Tool,
+            256,
+            self.path(),
+            &log,
+            &[],
+            tool::class(name, self.version),
+        );
+        let out = Command::new(&command[0])
+            .args(&command[1..])
+            .args(&all)
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(missing_java)?;
+        let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
+        if out.status.success() {
+            return Ok(stdout);
+        }
+        let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+        Err(Error::Tool {
+            tool: name.to_owned(),
+            args: all,
+            status: out.status,
+            stdout,
+            stderr,
+        })
+    }
+
+    /// Stops every server cleanly: brokers first.
+    pub fn stop_all(&self) -> Result<(), Error> {
+        let mut servers = self.servers();
+        let brokers: Vec<String> = servers
+            .keys()
+            .filter(|name| name.starts_with("broker-"))
+            .cloned()
+            .collect();
+        for name in &brokers {
+            if let Some(mut process) = servers.remove(name) {
+                process.terminate(self.spec.timeout)?;
+            }
+        }
+        while let Some((_, mut process)) = servers.pop_first() {
+            process.terminate(self.spec.timeout)?;
+        }
+        Ok(())
+    }
+
+    fn addresses(&self, (_, offset): (&str, u16)) -> String {
+        let address = |index| {
+            format!(
+                "{}:{}",
+                self.spec.host(index),
+                self.ports.broker(index) + offset
+            )
+        };
+        (0..self.spec.brokers)
+            .map(address)
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    /// A test that panics while it holds the lock leaves the map as it was before or after a change.
+    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+        self.servers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_files(&self, hosts: &[Ipv4Addr]) -> Result<(), Error> {
+        self.write("log4j.properties", include_str!("log4j.properties"))?;
+        self.write("log4j2.properties", include_str!("log4j2.properties"))?;
+        if self.spec.security > Security::Open {
+            certificates::write(&self.path().join("tls"), hosts)?;
+        }
+        match self.spec.mode {
+            Mode::ZooKeeper => {
+                let text = config::zookeeper(&self.ports, self.path());
+                self.write("zookeeper/zoo.cfg", &text)?;
+            }
+            Mode::KRaft => {
+                let text = config::controller(&self.spec, &self.ports, self.path());
+                self.write("controller/server.properties", &text)?;
+            }
+        }
+        for (index, id) in self.spec.ids().enumerate() {
+            let text = config::broker(&self.spec, &self.ports, self.path(), id, index as u16);
+            self.write(
+                &format!("{}/server.properties", config::broker_folder(id)),
+                &text,
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+        let path = self.path().join(name);
+        if let Some(folder) = path.parent() {
+            file(fs::create_dir_all(folder), "create", folder)?;
+        }
+        file(fs::write(&path, text), "write", &path)
+    }
+
+    fn start_servers(&self) -> Result<(), Error> {
+        match self.spec.mode {
+            Mode::ZooKeeper => self.start_zookeeper()?,
+            Mode::KRaft => self.start_controller()?,
+        }
+        for id in self.spec.ids() {
+            self.launch_broker(id)?;
+        }
+        for id in self.spec.ids() {
+            self.await_broker(id)?;
+        }
+        if self.spec.security > Security::Open && self.spec.mode == Mode::ZooKeeper {
+            for user in User::ALL {
+                let (config, name) = (scram_config(&user), user.name);
+                let entity = ["--alter", "--entity-type", "users", "--entity-name", name];
+                self.tool(
+                    "configs",
+                    entity.into_iter().chain(["--add-config", &config]),
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    fn start_zookeeper(&self) -> Result<(), Error> {
+        let options = [
+            "-Dzookeeper.forceSync=no",
+            "-Dzookeeper.preAllocSize=1024",
+            "-Dzookeeper.snapCount=1000000",
+        ];
+        let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+        self.launch(
+            "zookeeper",
+            Role::ZooKeeper,
+            160,
+            &options,
+            class,
+            "zoo.cfg",
+        )?;
+        self.await_server("zookeeper", || self.ask_zookeeper("ruok") == "imok")
+    }
+
+    fn start_controller(&self) -> Result<(), Error> {
+        let config = self
+            .path()
+            .join("controller/server.properties")
+            .display()
+            .to_string();
+        let mut args: Vec<String> = ["format", "--cluster-id", &self.id, "--config", &config]
+            .map(String::from)
+            .to_vec();
+        if self.spec.security > Security::Open {
+            for user in User::ALL {
+                for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                    args.push("--add-scram".into());
+                    args.push(format!(
+                        "{mechanism}=[name={},password={},iterations=4096]",
+                        user.name, user.password
+                    ));
+                }
+            }
+        }
+        self.tool("storage", args)?;
+        self.launch(
+            "controller",
+            Role::Controller,
+            192,
+            &[],
+            KAFKA,
+            "server.properties",
+        )
+    }
+
+    fn launch_broker(&self, id: i32) -> Result<(), Error> {
+        match self.spec.mode {
+            Mode::KRaft => config::format(&self.id, id, &self.log_dirs(id))?,
+            // A broker that meets the registration of its own last life gives up.
+            Mode::ZooKeeper => self.await_absence(id, 0)?,
+        }
+        let name = config::broker_folder(id);
+        let log = self.log_of(&name);
+        if log.exists() {
+            let lives = (1..).map(|n| log.with_extension(format!("log.{n}")));
+            let free = lives
+                .into_iter()
+                .find(|path| !path.exists())
+                .unwrap_or_default();
+            file(fs::rename(&log, &free), "rename", &log)?;
+        }
+        let heap = self.spec.heap_mib;
+        self.launch(&name, Role::Broker, heap, &[], KAFKA, "server.properties")
+    }
+
+    fn launch(
+        &self,
+        name: &str,
+        role: Role,
+        heap_mib: u32,
+        options: &[&str],
+        class: &str,
+        config: &str,
+    ) -> Result<(), Error> {
+        let log = self.log_of(name);
+        let mut command = self
+            .jvm
+            .command(role, heap_mib, self.path(), &log, options, class);
+        command.push(config.into());
+        let process = self.warden.launch(name, &command)?;
+        self.servers().insert(name.to_owned(), process);
+        Ok(())
+    }
+
+    fn await_broker(&self, id: i32) -> Result<(), Error> {
+        let name = config::broker_folder(id);
+        let started = match self.spec.mode {
+            Mode::ZooKeeper => format!("[KafkaServer id={id}] started"),
+            Mode::KRaft => "Transitioning from RECOVERY to RUNNING".to_owned(),
+        };
+        self.await_server(&name, || {
+            let log = self.read_log(&name);
+            log.contains(&started) && (self.spec.mode == Mode::KRaft || self.is_registered(id))
+        })
+    }
+
+    /// Waits for a server, and fails at once if it ends instead.
+    fn await_server(&self, name: &str, ready: impl Fn() -> bool) -> Result<(), Error> {
+        let seen = until(format!("start of {name}"), self.spec.timeout, || {
+            let ended = self.servers().get_mut(name).and_then(Process::ended);
+            ended.map(Some).or_else(|| ready().then_some(None))
+        });
+        match seen {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Error::Died {
+                node: name.to_owned(),
+                status,
+                log: self.last_words(name),
+            }),
+            Err(Error::Timeout { what, within, .. }) => Err(Error::Timeout {
+                what,
+                within,
+                log: format!("\n{}", self.last_words(name)),
+            }),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn take_down(
+        &self,
+        id: i32,
+        end: impl FnOnce(&mut Process) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.spec.index(id)?;
+        let process = self.servers().remove(&config::broker_folder(id));
+        let mut process = process.ok_or(Error::WrongState { id, state: "down" })?;
+        let read_so_far = self.read_log("controller").len();
+        end(&mut process)?;
+        self.await_absence(id, read_so_far)
+    }
+
+    /// Waits until the cluster no longer counts on a broker. The controller's log tells it in KRaft:
+    /// what it wrote before `read_so_far` belongs to earlier lives.
+    fn await_absence(&self, id: i32, read_so_far: usize) -> Result<(), Error> {
+        let what = format!("the cluster notices that broker {id} is gone");
+        until(what, self.spec.timeout, || match self.spec.mode {
+            Mode::ZooKeeper => (!self.is_registered(id)).then_some(()),
+            Mode::KRaft => {
+                let log = self.read_log("controller");
+                let new = log.get(read_so_far..).unwrap_or_default();
+                // The first after a kill, the others after a clean stop with and without leaders.
+                let signs = [
+                    format!("Fencing broker {id} "),
+                    format!("broker {id} to shut down has been granted"),
+                    format!("broker {id} has requested and been granted an immediate shutdown"),
+                ];
+                signs.iter().any(|sign| new.contains(sign)).then_some(())
+            }
+        })
+    }
+
+    fn is_registered(&self, id: i32) -> bool {
+        let end = format!("/brokers/ids/{id}");
+        self.ask_zookeeper("dump")
+            .lines()
+            .any(|line| line.trim().ends_with(&end))
+    }
+
+    /// One of ZooKeeper's four-letter words; no answer is an empty one.
+    fn ask_zookeeper(&self, word: &str) -> String {
+        let ask = || {
+            let address = (Ipv4Addr::LOCALHOST, self.ports.quorum());
+            let mut socket = TcpStream::connect(address)?;
+            socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+            socket.write_all(word.as_bytes())?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer)?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        ask().unwrap_or_default()
+    }
+
+    fn log_of(&self, name: &str) -> PathBuf {
+        self.path().join(name).join("server.log")
+    }
+
+    fn read_log(&self, name: &str) -> String {
+        let bytes = fs::read(self.log_of(name)).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    fn last_words(&self, name: &str) -> String {
+        let out = fs::read(self.path().join(name).join("stdout.log")).unwrap_or_default();
+        let out = String::from_utf8_lossy(&out).into_owned();
+        format!("{}\n{}", tail(&out, 8), tail(&self.read_log(name), 12))
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // All at once: a JVM takes a moment to give its memory back.
+        let servers = std::mem::take(&mut *self.servers());
+        std::thread::scope(|scope| {
+            for process in servers.into_values() {
+                scope.spawn(move || drop(process));
+            }
+        });
+    }
+}
+
+fn scram_config(user: &User) -> String {
+    let of = |mechanism| format!("{mechanism}=[iterations=4096,password={}]", user.password);
+    format!("{},{}", of("SCRAM-SHA-512"), of("SCRAM-SHA-256"))
+}
+
+fn missing_java(source: std::io::Error) -> Error {
+    Error::Missing {
+        program: "java".into(),
+        package: "openjdk-17-jdk-headless",
+        source,
+    }
+}

@@ -1,0 +1,250 @@
+//! The files that servers read: `server.properties`, `zoo.cfg`, `meta.properties`.
+//!
+//! Everything is made small (threads, buffers, indexes), so that six brokers fit a laptop.
+
+use std::fmt::Write;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use crate::client::User;
+use crate::error::{Error, file};
+use crate::ports::Block;
+use crate::spec::{Builder, Mode, Security};
+
+/// The id of the KRaft controller, far from any broker's.
+pub(crate) const CONTROLLER: i32 = 9000;
+
+/// How long a silent broker counts as alive: short for tests, long enough for two busy cores.
+const SESSION_MS: u32 = 6000;
+
+const SMALL: &str = "\
+num.network.threads=2
+num.io.threads=4
+num.replica.fetchers=1
+num.recovery.threads.per.data.dir=2
+background.threads=2
+queued.max.requests=100
+socket.send.buffer.bytes=131072
+socket.receive.buffer.bytes=131072
+log.cleaner.threads=1
+log.cleaner.dedupe.buffer.size=4194304
+log.cleaner.io.buffer.size=65536
+log.index.size.max.bytes=262144
+offsets.topic.num.partitions=3
+transaction.state.log.num.partitions=3
+transaction.state.log.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+auto.leader.rebalance.enable=false
+delete.topic.enable=true
+";
+
+/// The name of a listener, as clients' `security.protocol` spells it, and its place in a broker's
+/// ports.
+pub(crate) const PLAINTEXT: (&str, u16) = ("PLAINTEXT", 0);
+pub(crate) const SASL_SSL: (&str, u16) = ("SASL_SSL", 1);
+pub(crate) const SSL: (&str, u16) = ("SSL", 2);
+
+/// The folder of a broker inside the cluster's.
+pub(crate) fn broker_folder(id: i32) -> String {
+    format!("broker-{id}")
+}
+
+/// The log directories of a broker, in order.
+pub(crate) fn log_dirs(spec: &Builder, folder: &Path, id: i32) -> Vec<std::path::PathBuf> {
+    let home = folder.join(broker_folder(id));
+    (0..spec.log_dirs)
+        .map(|i| home.join(format!("data{i}")))
+        .collect()
+}
+
+/// `server.properties` of a broker.
+pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, index: u16) -> String {
+    let mut text = match spec.mode {
+        Mode::ZooKeeper => format!(
+            "broker.id={id}\n\
+             broker.id.generation.enable=false\n\
+             zookeeper.connect=127.0.0.1:{}{}\n\
+             zookeeper.session.timeout.ms={SESSION_MS}\n\
+             zookeeper.connection.timeout.ms=30000\n\
+             controlled.shutdown.max.retries=1\n\
+             controlled.shutdown.retry.backoff.ms=200\n",
+            ports.quorum(),
+            spec.chroot
+        ),
+        Mode::KRaft => format!(
+            "process.roles=broker\n\
+             node.id={id}\n\
+             broker.session.timeout.ms={SESSION_MS}\n\
+             broker.heartbeat.interval.ms=1000\n{}",
+            quorum(ports)
+        ),
+    };
+    text += &listeners(spec, ports, index);
+    let dirs: Vec<String> = log_dirs(spec, folder, id)
+        .iter()
+        .map(|dir| dir.display().to_string())
+        .collect();
+    let factor = spec.brokers.min(3);
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "log.dirs={}", dirs.join(","));
+    let _ = writeln!(text, "offsets.topic.replication.factor={factor}");
+    let _ = writeln!(text, "transaction.state.log.replication.factor={factor}");
+    if let Some(rack) = spec.rack(index) {
+        let _ = writeln!(text, "broker.rack={rack}");
+    }
+    text += SMALL;
+    text += &security(spec, folder);
+    for (key, value) in &spec.properties {
+        let _ = writeln!(text, "{key}={value}");
+    }
+    text
+}
+
+/// `server.properties` of the KRaft controller.
+pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path) -> String {
+    let port = ports.quorum();
+    let mut text = format!(
+        "process.roles=controller\n\
+         node.id={CONTROLLER}\n\
+         listeners=CONTROLLER://127.0.0.1:{port}\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT\n\
+         log.dirs={}\n\
+         broker.session.timeout.ms={SESSION_MS}\n\
+         num.network.threads=1\n\
+         num.io.threads=2\n\
+         background.threads=2\n{}",
+        folder.join("controller/data").display(),
+        quorum(ports)
+    );
+    text += &authorizer(spec);
+    text
+}
+
+fn quorum(ports: &Block) -> String {
+    let port = ports.quorum();
+    format!(
+        "controller.quorum.voters={CONTROLLER}@127.0.0.1:{port}\n\
+         controller.listener.names=CONTROLLER\n"
+    )
+}
+
+fn listeners(spec: &Builder, ports: &Block, index: u16) -> String {
+    let (host, port) = (spec.host(index), ports.broker(index));
+    let names: &[(&str, u16)] = match spec.security {
+        Security::Open => &[PLAINTEXT],
+        Security::Authenticated | Security::Authorized => &[PLAINTEXT, SASL_SSL, SSL],
+    };
+    let addresses: Vec<String> = names
+        .iter()
+        .map(|(name, offset)| format!("{name}://{host}:{}", port + offset))
+        .collect();
+    let mut protocols: Vec<String> = names
+        .iter()
+        .map(|(name, _)| format!("{name}:{name}"))
+        .collect();
+    if spec.mode == Mode::KRaft {
+        protocols.push("CONTROLLER:PLAINTEXT".into());
+    }
+    let addresses = addresses.join(",");
+    format!(
+        "listeners={addresses}\n\
+         advertised.listeners={addresses}\n\
+         listener.security.protocol.map={}\n\
+         inter.broker.listener.name=PLAINTEXT\n",
+        protocols.join(",")
+    )
+}
+
+fn security(spec: &Builder, folder: &Path) -> String {
+    if spec.security == Security::Open {
+        return String::new();
+    }
+    let tls = folder.join("tls");
+    let tls = tls.display();
+    let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
+    let plain: String = User::ALL
+        .iter()
+        .map(|u| format!(" user_{}=\"{}\"", u.name, u.password))
+        .collect();
+    format!(
+        "sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN\n\
+         listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n\
+         listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config={scram}\n\
+         listener.name.sasl_ssl.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required{plain};\n\
+         ssl.keystore.type=PEM\n\
+         ssl.keystore.location={tls}/broker.pem\n\
+         ssl.truststore.type=PEM\n\
+         ssl.truststore.location={tls}/ca.crt\n\
+         ssl.client.auth=none\n\
+         listener.name.ssl.ssl.client.auth=required\n\
+         ssl.principal.mapping.rules=RULE:^CN=([^,]+).*$/$1/,DEFAULT\n{}",
+        authorizer(spec)
+    )
+}
+
+fn authorizer(spec: &Builder) -> String {
+    if spec.security != Security::Authorized {
+        return String::new();
+    }
+    let class = match spec.mode {
+        Mode::ZooKeeper => "kafka.security.authorizer.AclAuthorizer",
+        Mode::KRaft => "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    };
+    // ANONYMOUS is whoever comes by PLAINTEXT: the brokers themselves, and a test's own tools.
+    let admin = User::ADMIN.name;
+    format!("authorizer.class.name={class}\nsuper.users=User:ANONYMOUS;User:{admin}\n")
+}
+
+/// `zoo.cfg`.
+pub(crate) fn zookeeper(ports: &Block, folder: &Path) -> String {
+    format!(
+        "tickTime=1000\n\
+         dataDir={}\n\
+         clientPort={}\n\
+         clientPortAddress=127.0.0.1\n\
+         maxClientCnxns=0\n\
+         admin.enableServer=false\n\
+         4lw.commands.whitelist=ruok,srvr,dump\n",
+        folder.join("zookeeper/data").display(),
+        ports.quorum()
+    )
+}
+
+/// Gives empty log directories of a broker what Kafka's storage tool would, without a JVM for each.
+/// (The controller's directory is formatted by the real tool: it decides the feature levels.)
+pub(crate) fn format(cluster_id: &str, id: i32, dirs: &[std::path::PathBuf]) -> Result<(), Error> {
+    for dir in dirs {
+        let meta = dir.join("meta.properties");
+        if meta.exists() {
+            continue;
+        }
+        file(fs::create_dir_all(dir), "create", dir)?;
+        let directory = new_id()?;
+        let text =
+            format!("version=1\ncluster.id={cluster_id}\nnode.id={id}\ndirectory.id={directory}\n");
+        file(fs::write(&meta, text), "write", &meta)?;
+    }
+    Ok(())
+}
+
+/// A random id in Kafka's form: 128 bits in 22 letters, not beginning with `-`.
+pub(crate) fn new_id() -> Result<String, Error> {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let source = Path::new("/dev/urandom");
+    let mut bytes = [0; 22];
+    let read = fs::File::open(source).and_then(|mut random| random.read_exact(&mut bytes));
+    file(read, "read", source)?;
+    let letter = |(place, byte): (usize, &u8)| {
+        // A leading `-` looks like a flag; the last letter holds two bits, its low four are zero.
+        let letter = match place {
+            0 => byte % 62,
+            21 => byte & 0b11_0000,
+            _ => byte % 64,
+        };
+        char::from(LETTERS[usize::from(letter)])
+    };
+    Ok(bytes.iter().enumerate().map(letter).collect())
+}

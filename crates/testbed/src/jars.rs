@@ -1,0 +1,98 @@
+//! Kafka's jars, brought by Maven into the cache: once, and whole or not at all.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use sha2::{Digest, Sha256};
+
+use crate::cache;
+use crate::error::{Error, file};
+use crate::spec::Version;
+
+const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
+/// The folder of a release: `libs/*.jar`, and beside it what is made from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Jars {
+    folder: PathBuf,
+}
+
+impl Jars {
+    /// Finds the release in the cache, or fetches it.
+    pub(crate) fn of(version: Version) -> Result<Self, Error> {
+        let pom = pom(version);
+        let folder = cache::folder().join(format!("kafka-{version}-{}", key(pom)));
+        let libs = folder.join("libs");
+        if !libs.exists() {
+            // One lock for all releases: two Mavens must not fill ~/.m2 at the same time.
+            let _lock = cache::lock("kafka")?;
+            cache::whole(&libs, |part| fetch(version, pom, part))?;
+        }
+        Ok(Self { folder })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Every jar by name, in order: a class-data archive holds only for exactly this list.
+    pub(crate) fn classpath(&self) -> Result<String, Error> {
+        let libs = self.folder.join("libs");
+        let entries = file(fs::read_dir(&libs), "read", &libs)?;
+        let mut jars: Vec<String> = entries
+            .filter_map(|entry| Some(entry.ok()?.path().to_str()?.to_owned()))
+            .filter(|path| path.ends_with(".jar"))
+            .collect();
+        jars.sort();
+        Ok(jars.join(":"))
+    }
+}
+
+fn pom(version: Version) -> &'static str {
+    if version.is_3() {
+        include_str!("../poms/kafka-3.xml")
+    } else {
+        include_str!("../poms/kafka-4.xml")
+    }
+}
+
+fn key(pom: &str) -> String {
+    Sha256::digest(pom)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn fetch(version: Version, pom: &str, into: &Path) -> Result<(), Error> {
+    let path = into.join("pom.xml");
+    file(fs::write(&path, pom), "write", &path)?;
+    let out = Command::new("mvn")
+        .args(["-q", "-B", "-ntp", "-f"])
+        .arg(&path)
+        .arg(format!("-Dkafka.version={version}"))
+        .args([COPY, "-DincludeScope=runtime"])
+        .arg(format!("-DoutputDirectory={}", into.display()))
+        .output()
+        .map_err(|source| Error::Missing {
+            program: "mvn".into(),
+            package: "maven",
+            source,
+        })?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let output = String::from_utf8_lossy(&out.stdout).into_owned();
+    Err(Error::Fetch {
+        version,
+        status: out.status,
+        output: tail(&output, 20),
+    })
+}
+
+/// The last lines of a log, where the reason usually is.
+pub(crate) fn tail(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}

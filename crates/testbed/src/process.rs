@@ -1,0 +1,262 @@
+//! Processes that end with the process that started them.
+//!
+//! Two hands: dropping a [`Process`] kills it, on return and on panic; and a [`Warden`], a small
+//! shell process of its own, kills what is left when the starting process is gone without a word
+//! (SIGINT, SIGTERM, SIGKILL, a `static`, which is never dropped). A death signal of the kernel
+//! (`PR_SET_PDEATHSIG`) would not do: it fires when the *thread* that started the server ends, and
+//! each test has a thread of its own.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use crate::error::{Error, file};
+use crate::wait::until;
+
+const LAUNCH: &str = include_str!("sh/launch.sh");
+const WARDEN: &str = include_str!("sh/warden.sh");
+
+/// Ends everything that was launched in a folder, and removes the folder, once this value or the
+/// process that holds it is gone.
+#[derive(Debug)]
+pub(crate) struct Warden {
+    folder: PathBuf,
+    child: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Warden {
+    /// Watches over `folder`, which must exist.
+    pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
+        file(File::create(folder.join("alive")), "create", folder)?;
+        let mut child = shell(WARDEN)
+            .arg(folder)
+            // Not in the folder that it removes, nor in the terminal's group that Ctrl-C reaches.
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(missing_shell)?;
+        let pipe = child.stdin.take();
+        Ok(Self {
+            folder: folder.to_owned(),
+            child,
+            pipe,
+        })
+    }
+
+    /// Starts `command` in the sub-folder `name`; its output goes to `stdout.log` there.
+    pub(crate) fn launch(&self, name: &str, command: &[OsString]) -> Result<Process, Error> {
+        let folder = self.folder.join(name);
+        file(fs::create_dir_all(&folder), "create", &folder)?;
+        let log = folder.join("stdout.log");
+        let log = file(
+            File::options().create(true).append(true).open(&log),
+            "open",
+            &log,
+        )?;
+        let errors = file(log.try_clone(), "open", &folder)?;
+        let child = shell(LAUNCH)
+            .arg(self.folder.join("alive"))
+            .arg(folder.join("pid"))
+            .args(command)
+            .current_dir(&folder)
+            .process_group(0)
+            .stdin(Stdio::null())
+            .stdout(log)
+            .stderr(errors)
+            .spawn()
+            .map_err(missing_shell)?;
+        Ok(Process {
+            name: name.to_owned(),
+            folder,
+            child,
+        })
+    }
+}
+
+impl Drop for Warden {
+    fn drop(&mut self) {
+        drop(self.pipe.take());
+        // Nothing can be done about a failure here, and a panic in drop would hide the test's own.
+        let _ = self.child.wait();
+    }
+}
+
+/// A server of ours. Its pid cannot mean another process: a child keeps its pid until it is waited
+/// for, and that happens only here.
+#[derive(Debug)]
+pub(crate) struct Process {
+    name: String,
+    folder: PathBuf,
+    child: Child,
+}
+
+impl Process {
+    /// How it ended, if it did.
+    pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Asks for a clean stop, and waits for it.
+    pub(crate) fn terminate(&mut self, within: Duration) -> Result<(), Error> {
+        if self.ended().is_none() {
+            let pid = self.child.id().to_string();
+            let mut kill = shell("kill -TERM \"$1\"");
+            kill.arg(pid)
+                .stderr(Stdio::null())
+                .status()
+                .map_err(missing_shell)?;
+        }
+        let what = format!("clean stop of {}", self.name);
+        until(what, within, || self.ended())?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Ends it at once, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        // An error means that it has ended already, and `wait` is right in both cases.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.forget();
+    }
+
+    fn forget(&self) {
+        let _ = fs::remove_file(self.folder.join("pid"));
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// `sh -c SCRIPT sh ARGS...`: the arguments follow.
+fn shell(script: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", script, "sh"]);
+    command
+}
+
+fn missing_shell(source: io::Error) -> Error {
+    Error::Missing {
+        program: "sh".into(),
+        package: "dash",
+        source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(20);
+
+    fn sleeper(warden: &Warden) -> Process {
+        warden
+            .launch("sleeper", &["sleep".into(), "600".into()])
+            .unwrap()
+    }
+
+    fn alive(pid: &str) -> bool {
+        // A zombie still has its folder in /proc, but no command line.
+        fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.starts_with(b"sleep"))
+    }
+
+    fn recorded_pid(folder: &Path) -> String {
+        until("pid", SOON, || {
+            let record = fs::read_to_string(folder.join("sleeper/pid")).ok()?;
+            let pid = record.split_whitespace().next()?.to_owned();
+            alive(&pid).then_some(pid)
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn a_process_ends_when_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let warden = Warden::of(folder.path()).unwrap();
+        let process = sleeper(&warden);
+        let pid = recorded_pid(folder.path());
+        drop(process);
+        assert!(!alive(&pid));
+    }
+
+    #[test]
+    fn a_process_ends_and_leaves_no_file_when_its_owner_forgets_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let warden = Warden::of(folder.path()).unwrap();
+        std::mem::forget(sleeper(&warden));
+        let pid = recorded_pid(folder.path());
+        drop(warden);
+        until("end of the process", SOON, || (!alive(&pid)).then_some(())).unwrap();
+        assert!(!folder.path().exists());
+    }
+
+    #[test]
+    fn a_record_of_another_start_time_kills_nobody() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let warden = Warden::of(one.path()).unwrap();
+        let _process = sleeper(&warden);
+        let pid = recorded_pid(one.path());
+
+        let other = Warden::of(two.path()).unwrap();
+        fs::create_dir(two.path().join("sleeper")).unwrap();
+        fs::write(two.path().join("sleeper/pid"), format!("{pid} 1\n")).unwrap();
+        drop(other);
+        assert!(alive(&pid));
+        assert!(!two.path().exists());
+    }
+
+    /// Not a test by itself: the process that the next test starts and kills.
+    #[test]
+    fn owner_that_will_be_killed() {
+        let Some(folder) = env::var_os("MAPPR_OWNER_FOLDER") else {
+            return;
+        };
+        let warden = Warden::of(Path::new(&folder)).unwrap();
+        let _process = sleeper(&warden);
+        std::thread::sleep(SOON * 3);
+    }
+
+    fn dies_with_its_owner(signal: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut owner = Command::new(env::current_exe().unwrap())
+            .args(["--exact", "process::tests::owner_that_will_be_killed"])
+            .env("MAPPR_OWNER_FOLDER", folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let pid = recorded_pid(folder.path());
+        let kill = shell("kill -\"$1\" \"$2\"")
+            .args([signal, &owner.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+        owner.wait().unwrap();
+        until("end of the process", SOON, || (!alive(&pid)).then_some(())).unwrap();
+        until("end of the folder", SOON, || {
+            (!folder.path().exists()).then_some(())
+        })
+        .unwrap();
+    }
+
+    #[test]
+    fn a_process_ends_when_its_owner_is_killed() {
+        dies_with_its_owner("KILL");
+    }
+
+    #[test]
+    fn a_process_ends_when_its_owner_is_interrupted() {
+        dies_with_its_owner("INT");
+    }
+}

@@ -1,0 +1,218 @@
+//! What a cluster is to be.
+
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use crate::cluster::Cluster;
+use crate::error::Error;
+
+/// Where a cluster keeps its metadata.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    /// In ZooKeeper.
+    ZooKeeper,
+    /// In a quorum of its own controllers (one here, a process apart from the brokers).
+    KRaft,
+}
+
+/// A Kafka release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(&'static str);
+
+impl Version {
+    /// The last line that runs on ZooKeeper.
+    pub const V3_9: Self = Self("3.9.2");
+    /// The current line.
+    pub const V4_3: Self = Self("4.3.1");
+
+    /// As Maven writes it.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+
+    pub(crate) fn runs(self, mode: Mode) -> bool {
+        mode == Mode::KRaft || self.is_3()
+    }
+
+    pub(crate) fn is_3(self) -> bool {
+        self.0.starts_with("3.")
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// What brokers ask of a client. The PLAINTEXT listener is always there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Security {
+    /// Nothing: PLAINTEXT only.
+    Open,
+    /// Listeners SASL_SSL (SCRAM-SHA-512, SCRAM-SHA-256, PLAIN) and SSL (client certificate required).
+    Authenticated,
+    /// The same, and an authorizer in which [`User::ADMIN`](crate::User::ADMIN) and whoever comes by
+    /// PLAINTEXT may do all, everybody else what ACLs grant.
+    Authorized,
+}
+
+/// The address that each broker advertises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hosts {
+    /// 127.0.0.11 and up, as if each broker had a machine of its own.
+    Distinct,
+    /// 127.0.0.1 for all, as if they shared a machine.
+    Shared,
+}
+
+/// How a [`Cluster`] is described before it starts.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    pub(crate) mode: Mode,
+    pub(crate) version: Option<Version>,
+    pub(crate) brokers: u16,
+    pub(crate) first_id: i32,
+    pub(crate) racks: Vec<String>,
+    pub(crate) log_dirs: u16,
+    pub(crate) security: Security,
+    pub(crate) hosts: Hosts,
+    pub(crate) chroot: String,
+    pub(crate) heap_mib: u32,
+    pub(crate) properties: Vec<(String, String)>,
+    pub(crate) timeout: Duration,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self {
+            mode: Mode::KRaft,
+            version: None,
+            brokers: 3,
+            first_id: 1001,
+            racks: ["a", "b", "c"].map(String::from).to_vec(),
+            log_dirs: 1,
+            security: Security::Open,
+            hosts: Hosts::Distinct,
+            chroot: String::new(),
+            heap_mib: 256,
+            properties: Vec::new(),
+            timeout: Duration::from_secs(180),
+        }
+    }
+}
+
+impl Builder {
+    /// ZooKeeper or KRaft (the default).
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// The release; by default the newest that has the mode.
+    pub fn version(mut self, version: Version) -> Self {
+        self.version = Some(version);
+        self
+    }
+
+    /// How many brokers; the ids are 1001 and up.
+    pub fn brokers(mut self, brokers: u16) -> Self {
+        assert!(
+            (1..=15).contains(&brokers),
+            "a block of ports is made for 1 to 15 brokers"
+        );
+        self.brokers = brokers;
+        self
+    }
+
+    /// `broker.rack`, dealt round-robin; none at all for an empty list.
+    pub fn racks<S: Into<String>>(mut self, racks: impl IntoIterator<Item = S>) -> Self {
+        self.racks = racks.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Log directories of each broker.
+    pub fn log_dirs(mut self, log_dirs: u16) -> Self {
+        self.log_dirs = log_dirs;
+        self
+    }
+
+    /// What brokers ask of clients.
+    pub fn security(mut self, security: Security) -> Self {
+        self.security = security;
+        self
+    }
+
+    /// The addresses of the brokers.
+    pub fn hosts(mut self, hosts: Hosts) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
+    /// The path in ZooKeeper under which the cluster lives, such as `/kafka`.
+    pub fn chroot(mut self, chroot: &str) -> Self {
+        self.chroot = chroot.to_owned();
+        self
+    }
+
+    /// One more line for every broker's `server.properties`; it overrides ours.
+    pub fn property(mut self, key: &str, value: &str) -> Self {
+        self.properties.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// How long a server may take to start or a broker's death to be noticed.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// Starts all servers and returns when every broker is registered.
+    pub fn start(self) -> Result<Cluster, Error> {
+        Cluster::start(self)
+    }
+
+    pub(crate) fn version_or_newest(&self) -> Result<Version, Error> {
+        let version = self.version.unwrap_or(match self.mode {
+            Mode::ZooKeeper => Version::V3_9,
+            Mode::KRaft => Version::V4_3,
+        });
+        if version.runs(self.mode) {
+            Ok(version)
+        } else {
+            Err(Error::Unsupported {
+                version,
+                mode: self.mode,
+            })
+        }
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = i32> + use<> {
+        self.first_id..self.first_id + i32::from(self.brokers)
+    }
+
+    /// Where the broker stands in the order of ids.
+    pub(crate) fn index(&self, id: i32) -> Result<u16, Error> {
+        u16::try_from(id - self.first_id)
+            .ok()
+            .filter(|index| *index < self.brokers)
+            .ok_or_else(|| Error::UnknownBroker {
+                id,
+                have: self.ids().collect(),
+            })
+    }
+
+    pub(crate) fn host(&self, index: u16) -> Ipv4Addr {
+        match self.hosts {
+            Hosts::Shared => Ipv4Addr::LOCALHOST,
+            // The assertion in `brokers` keeps the index far below 245.
+            Hosts::Distinct => Ipv4Addr::new(127, 0, 0, 11 + index as u8),
+        }
+    }
+
+    pub(crate) fn rack(&self, index: u16) -> Option<&str> {
+        let racks = self.racks.len();
+        (racks > 0).then(|| self.racks[usize::from(index) % racks].as_str())
+    }
+}

@@ -1,0 +1,218 @@
+//! The testbed's own promises, on real servers: `cargo xtask test --only clusters`.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use mappr_testbed::{Access, Cluster, Error, Mechanism, Mode, Security, User, Version, until};
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// The ids of the brokers that the cluster counts on, by its own tool.
+fn live(cluster: &Cluster) -> Vec<i32> {
+    let answer = cluster.tool("broker-api-versions", [""; 0]).unwrap();
+    let id = |line: &str| line.split("(id: ").nth(1)?.split(' ').next()?.parse().ok();
+    let mut ids: Vec<i32> = answer.lines().filter_map(id).collect();
+    ids.sort_unstable();
+    ids
+}
+
+/// Kills, restarts, stops, wipes and restarts one broker of three.
+fn a_life_of_brokers(mode: Mode, version: Version) {
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .version(version)
+        .brokers(3)
+        .log_dirs(2)
+        .start()
+        .unwrap();
+    assert_eq!(live(&cluster), [1001, 1002, 1003]);
+    assert!(!cluster.id().unwrap().is_empty());
+
+    cluster.kill_broker(1002).unwrap();
+    assert_eq!(live(&cluster), [1001, 1003]);
+    assert!(matches!(
+        cluster.kill_broker(1002),
+        Err(Error::WrongState { id: 1002, .. })
+    ));
+    cluster.start_broker(1002).unwrap();
+    until("return of 1002", SOON, || {
+        (live(&cluster).len() == 3).then_some(())
+    })
+    .unwrap();
+
+    cluster.stop_broker(1003).unwrap();
+    assert_eq!(live(&cluster), [1001, 1002]);
+    cluster.wipe_broker(1003).unwrap();
+    assert!(cluster.log_dirs(1003).iter().all(|dir| !dir.exists()));
+    cluster.start_broker(1003).unwrap();
+    until("return of 1003", SOON, || {
+        (live(&cluster).len() == 3).then_some(())
+    })
+    .unwrap();
+
+    let folder = cluster.path().to_owned();
+    drop(cluster);
+    assert!(!folder.exists());
+}
+
+#[test]
+#[ignore = "live"]
+fn zookeeper_brokers_are_killed_wiped_and_restarted() {
+    a_life_of_brokers(Mode::ZooKeeper, Version::V3_9);
+}
+
+#[test]
+#[ignore = "live"]
+fn kraft_brokers_are_killed_wiped_and_restarted() {
+    a_life_of_brokers(Mode::KRaft, Version::V4_3);
+}
+
+#[test]
+#[ignore = "live"]
+fn the_last_3_x_runs_without_zookeeper_too() {
+    a_life_of_brokers(Mode::KRaft, Version::V3_9);
+}
+
+#[test]
+#[ignore = "live"]
+fn version_4_does_not_run_on_zookeeper() {
+    let refused = Cluster::builder()
+        .mode(Mode::ZooKeeper)
+        .version(Version::V4_3)
+        .start();
+    assert!(matches!(refused, Err(Error::Unsupported { .. })));
+}
+
+/// Lists the topics through one way in, by Kafka's own tool.
+fn topics_through(cluster: &Cluster, access: &Access, name: &str) -> Result<String, Error> {
+    let client = cluster.client(access);
+    let file = cluster.path().join(name);
+    fs::write(&file, client.java()).unwrap();
+    let (server, file) = (client.bootstrap, file.display().to_string());
+    let args = [
+        "--bootstrap-server",
+        &server,
+        "--command-config",
+        &file,
+        "--list",
+    ];
+    cluster.bare_tool("topics", args)
+}
+
+/// Every way in works, a stranger stays out, and who has no right sees no topic.
+fn ways_in(mode: Mode) {
+    let cluster = Cluster::builder()
+        .mode(mode)
+        .brokers(1)
+        .security(Security::Authorized)
+        .chroot(if mode == Mode::ZooKeeper {
+            "/deep/kafka"
+        } else {
+            ""
+        })
+        .start()
+        .unwrap();
+    cluster
+        .tool(
+            "topics",
+            ["--create", "--topic", "seen", "--partitions", "1"],
+        )
+        .unwrap();
+    for mechanism in [
+        Mechanism::ScramSha512,
+        Mechanism::ScramSha256,
+        Mechanism::Plain,
+    ] {
+        let access = Access::Sasl(mechanism, User::ADMIN);
+        let topics = topics_through(&cluster, &access, "sasl.properties").unwrap();
+        assert_eq!(topics.trim(), "seen", "{mechanism:?}");
+    }
+    assert_eq!(
+        topics_through(&cluster, &Access::MutualTls, "tls.properties")
+            .unwrap()
+            .trim(),
+        "seen"
+    );
+
+    let limited = Access::Sasl(Mechanism::ScramSha512, User::LIMITED);
+    assert_eq!(
+        topics_through(&cluster, &limited, "limited.properties")
+            .unwrap()
+            .trim(),
+        ""
+    );
+    let stranger = topics_through(
+        &cluster,
+        &Access::UntrustedCertificate,
+        "stranger.properties",
+    );
+    assert!(matches!(stranger, Err(Error::Tool { .. })), "{stranger:?}");
+}
+
+#[test]
+#[ignore = "live"]
+fn zookeeper_cluster_lets_in_who_may() {
+    ways_in(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn kraft_cluster_lets_in_who_may() {
+    ways_in(Mode::KRaft);
+}
+
+/// Not a test by itself: the process that the next test starts and kills.
+#[test]
+#[ignore = "live"]
+fn owner_that_will_be_killed() {
+    let Some(told) = std::env::var_os("MAPPR_OWNER_TELLS") else {
+        return;
+    };
+    let cluster = Cluster::builder().brokers(1).start().unwrap();
+    fs::write(told, cluster.path().display().to_string()).unwrap();
+    std::thread::sleep(SOON * 5);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_cluster_ends_when_its_owner_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = folder.path().join("told");
+    let mut owner = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "owner_that_will_be_killed"])
+        .env("MAPPR_OWNER_TELLS", &told)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let home = until("start of the cluster", SOON * 5, || {
+        fs::read_to_string(&told)
+            .ok()
+            .filter(|text| !text.is_empty())
+    })
+    .unwrap();
+    assert!(!servers_of(&home).is_empty());
+    owner.kill().unwrap();
+    owner.wait().unwrap();
+    until("end of its servers", SOON, || {
+        servers_of(&home).is_empty().then_some(())
+    })
+    .unwrap();
+    until("end of its files", SOON, || {
+        (!Path::new(&home).exists()).then_some(())
+    })
+    .unwrap();
+}
+
+/// The processes whose command line names the folder.
+fn servers_of(folder: &str) -> Vec<String> {
+    let processes = fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    processes
+        .filter_map(|path| fs::read(path.join("cmdline")).ok())
+        .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
+        .filter(|line| line.contains("kafka.Kafka") && line.contains(folder))
+        .collect()
+}
