@@ -1,3 +1,48 @@
-//! Development tasks.
+//! Development tasks: `cargo xtask doctor|test|demo`. One file per task.
 
-fn main() {}
+mod demo;
+mod doctor;
+mod project;
+mod test;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Development tasks of this workspace.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Args {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Name what is missing on this machine, and the command that installs it.
+    Doctor,
+    /// Run every test: the fast ones, and the live ones on servers started for them.
+    Test(test::Args),
+    /// Lose a broker of a real cluster, plan its repair, let Kafka's own tool carry it out.
+    Demo(demo::Args),
+}
+
+fn main() -> ExitCode {
+    let done = match Args::parse().task {
+        Task::Doctor => doctor::run(),
+        Task::Test(args) => test::run(&args),
+        Task::Demo(args) => demo::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            let mut cause = why.source();
+            while let Some(why) = cause {
+                eprintln!("  {why}");
+                cause = why.source();
+            }
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! What this machine lacks to build and test the workspace.
+//!
+//! In: the machine. Out: a line for each thing needed, with the command that installs it (Debian).
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use crate::project::Outcome;
+
+/// When a thing is needed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needed {
+    Now,
+    /// No task of today calls it; saying so early saves a surprise.
+    Later,
+}
+
+struct Need {
+    name: &'static str,
+    why: &'static str,
+    install: &'static str,
+    when: Needed,
+    found: fn() -> Result<String, String>,
+}
+
+const RUSTUP: &str = "curl https://sh.rustup.rs -sSf | sh";
+
+const NEEDS: [Need; 14] = [
+    need("cargo", "builds everything", RUSTUP, || {
+        version("cargo", &["--version"])
+    }),
+    need(
+        "rustfmt",
+        "formatting",
+        "rustup component add rustfmt",
+        || version("cargo", &["fmt", "--version"]),
+    ),
+    need("clippy", "lints", "rustup component add clippy", || {
+        version("cargo", &["clippy", "--version"])
+    }),
+    need(
+        "cc",
+        "builds librdkafka",
+        "apt-get install gcc libc6-dev",
+        || version("cc", &["--version"]),
+    ),
+    need("make", "builds librdkafka", "apt-get install make", || {
+        version("make", &["--version"])
+    }),
+    need(
+        "pkg-config",
+        "finds openssl's headers",
+        "apt-get install pkg-config",
+        || version("pkg-config", &["--version"]),
+    ),
+    need(
+        "openssl/ssl.h",
+        "TLS of librdkafka",
+        "apt-get install libssl-dev",
+        || header("openssl/ssl.h"),
+    ),
+    need(
+        "zlib.h",
+        "compression of librdkafka",
+        "apt-get install zlib1g-dev",
+        || header("zlib.h"),
+    ),
+    need(
+        "java >= 17",
+        "runs Kafka",
+        "apt-get install openjdk-17-jdk-headless",
+        java,
+    ),
+    need("mvn", "fetches Kafka", "apt-get install maven", || {
+        version("mvn", &["--version"])
+    }),
+    need(
+        "openssl",
+        "makes certificates for tests",
+        "apt-get install openssl",
+        || version("openssl", &["version"]),
+    ),
+    later("cmake", "a solver in C++", "apt-get install cmake", || {
+        version("cmake", &["--version"])
+    }),
+    later(
+        "go >= 1.24",
+        "a Kubernetes API for tests",
+        "https://go.dev/doc/install",
+        || version("go", &["version"]),
+    ),
+    later(
+        "python3",
+        "makes fixtures anew",
+        "apt-get install python3",
+        || version("python3", &["--version"]),
+    ),
+];
+
+const fn need(
+    name: &'static str,
+    why: &'static str,
+    install: &'static str,
+    found: fn() -> Result<String, String>,
+) -> Need {
+    Need {
+        name,
+        why,
+        install,
+        when: Needed::Now,
+        found,
+    }
+}
+
+const fn later(
+    name: &'static str,
+    why: &'static str,
+    install: &'static str,
+    found: fn() -> Result<String, String>,
+) -> Need {
+    Need {
+        name,
+        why,
+        install,
+        when: Needed::Later,
+        found,
+    }
+}
+
+/// Prints what is there and what is not; fails if something needed now is missing.
+pub(crate) fn run() -> Outcome {
+    check(true)
+}
+
+/// The same for the start of another task: says nothing of what is there.
+pub(crate) fn quiet() -> Outcome {
+    check(false)
+}
+
+fn check(all: bool) -> Outcome {
+    let mut missing = 0;
+    for need in &NEEDS {
+        match (need.found)() {
+            Ok(version) if all => println!("ok       {:<14} {version}", need.name),
+            Ok(_) => {}
+            Err(why) if need.when == Needed::Now => {
+                missing += 1;
+                println!("MISSING  {:<14} {} ({why})", need.name, need.why);
+                println!("         {:<14} install it: {}", "", need.install);
+            }
+            Err(_) if all => {
+                println!(
+                    "later    {:<14} {}; nothing calls it yet",
+                    need.name, need.why
+                );
+                println!("         {:<14} install it: {}", "", need.install);
+            }
+            Err(_) => {}
+        }
+    }
+    if missing == 0 {
+        return Ok(());
+    }
+    Err(format!("{missing} of the things that this workspace needs are missing").into())
+}
+
+/// The first line that the program prints about itself.
+fn version(program: &str, args: &[&str]) -> Result<String, String> {
+    let out = Command::new(program)
+        .args(args)
+        .stdin(Stdio::null())
+        .output();
+    let out = out.map_err(|why| why.to_string())?;
+    if !out.status.success() {
+        return Err(format!(
+            "{program} {} ended with {}",
+            args.join(" "),
+            out.status
+        ));
+    }
+    // Java speaks to stderr, Maven in bold.
+    let text = [out.stdout, out.stderr].concat();
+    let text = String::from_utf8_lossy(&text)
+        .replace("\u{1b}[1m", "")
+        .replace("\u{1b}[m", "");
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
+
+/// Whether the C compiler finds a header.
+fn header(name: &str) -> Result<String, String> {
+    let mut child = Command::new("cc")
+        .args(["-E", "-x", "c", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|why| format!("cc cannot be asked: {why}"))?;
+    if let Some(mut source) = child.stdin.take() {
+        // A compiler that stops reading has failed, which its status tells.
+        let _ = writeln!(source, "#include <{name}>");
+    }
+    match child.wait() {
+        Ok(status) if status.success() => Ok("found".into()),
+        Ok(_) => Err("cc does not find it".into()),
+        Err(why) => Err(why.to_string()),
+    }
+}
+
+fn java() -> Result<String, String> {
+    let home = std::env::var("JAVA_HOME")
+        .ok()
+        .filter(|home| !home.is_empty());
+    let program = home.map_or_else(|| "java".into(), |home| format!("{home}/bin/java"));
+    let line = version(&program, &["-version"])?;
+    match major(&line) {
+        Some(17..) => Ok(line),
+        _ => Err(format!("this is {line}")),
+    }
+}
+
+/// `openjdk version "17.0.15" 2025-04-15` is 17.
+fn major(line: &str) -> Option<u32> {
+    line.split('"')
+        .nth(1)?
+        .split(['.', '-', '+'])
+        .next()?
+        .parse()
+        .ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_of_java_is_read() {
+        assert_eq!(major("openjdk version \"17.0.15\" 2025-04-15"), Some(17));
+        assert_eq!(major("java version \"1.8.0_402\""), Some(1));
+        assert_eq!(major("openjdk version \"21\" 2023-09-19"), Some(21));
+        assert_eq!(major("sh: java: not found"), None);
+    }
+
+    #[test]
+    fn a_header_that_does_not_exist_is_missed() {
+        assert!(header("no/such/header.h").is_err());
+    }
+}

@@ -1,0 +1,79 @@
+//! The workspace as the tasks see it: its folder, its builds.
+
+use std::env;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// How a task ends.
+pub(crate) type Outcome = Result<(), Box<dyn Error>>;
+
+/// The root of the workspace.
+pub(crate) fn root() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here)
+}
+
+/// Cargo, in the root, with nobody to answer questions.
+pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// What one build made.
+pub(crate) struct Built {
+    /// The package's folder.
+    pub(crate) folder: PathBuf,
+    /// The target: a crate, a binary or a file of tests.
+    pub(crate) target: String,
+    /// The file to run.
+    pub(crate) executable: PathBuf,
+}
+
+/// Builds, and lists what can be run. Cargo's own progress goes to stderr.
+pub(crate) fn build(args: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
+    let format = ["--message-format=json-render-diagnostics"];
+    let out = cargo(args.iter().copied().chain(format))
+        .stderr(Stdio::inherit())
+        .output()?;
+    if !out.status.success() {
+        return Err(format!("cargo {} failed ({})", args.join(" "), out.status).into());
+    }
+    let mut built = Vec::new();
+    for line in String::from_utf8(out.stdout)?
+        .lines()
+        .filter(|line| line.starts_with('{'))
+    {
+        built.extend(artifact(&serde_json::from_str(line)?));
+    }
+    Ok(built)
+}
+
+/// Builds the binary that operators run, and says where it is.
+pub(crate) fn topicmappr(profile: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
+    let package = [
+        "build",
+        "--package",
+        "mappr-topicmappr",
+        "--bin",
+        "topicmappr",
+    ];
+    let args: Vec<&str> = package.iter().chain(profile).copied().collect();
+    let binary = build(&args)?
+        .pop()
+        .ok_or("cargo build made no topicmappr")?;
+    Ok(binary.executable)
+}
+
+fn artifact(message: &Value) -> Option<Built> {
+    let text = |value: &Value| Some(value.as_str()?.to_owned());
+    let manifest = PathBuf::from(text(&message["manifest_path"])?);
+    Some(Built {
+        folder: manifest.parent()?.to_owned(),
+        target: text(&message["target"]["name"])?,
+        executable: text(&message["executable"])?.into(),
+    })
+}
