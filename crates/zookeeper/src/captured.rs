@@ -7,17 +7,16 @@ use crate::connect::ZooKeeper;
 use crate::error::Error;
 use crate::gather::{Cluster, Topic};
 use crate::moves::Heading;
-use crate::notice::{Notice, Unusable};
-use crate::znode::{Controller, PartitionState, ReplicaLists, repeated};
+use crate::notice::Notice;
+use crate::requested::{Requested, usable};
+use crate::znode::{Controller, PartitionState, ReplicaLists};
 use mapper::snapshot::{self, Leader, PartitionFacts, Parts, SnapshotError};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// `org.apache.kafka.common.internals.Topic` of Kafka 3.9: in ZooKeeper mode a name makes a topic internal.
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 const MIN_INSYNC: &str = "min.insync.replicas";
-
-type Requested = BTreeMap<TopicPartition, Vec<BrokerId>>;
 
 /// A cluster as ZooKeeper tells it.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,32 +80,6 @@ fn captured(cluster: Cluster, at: String) -> Result<Captured, SnapshotError> {
         controller: cluster.controller,
         notices,
     })
-}
-
-/// The requested moves that Kafka can do. Where one partition is named twice, the last counts.
-fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Requested {
-    let mut requested = BTreeMap::new();
-    for asked in &cluster.requested {
-        let of = asked.of.clone();
-        if cluster.deleting.contains(&of.topic) {
-            continue;
-        }
-        let known = cluster
-            .topics
-            .get(&of.topic)
-            .is_some_and(|t| t.partitions.contains_key(&of.partition));
-        let why = match repeated(&asked.replicas) {
-            _ if !known => Unusable::NoSuchPartition,
-            _ if asked.replicas.is_empty() => Unusable::NoReplicas,
-            Some(broker) => Unusable::BrokerTwice(broker),
-            None => {
-                requested.insert(of, asked.replicas.clone());
-                continue;
-            }
-        };
-        notices.insert(Notice::UnusableMove { of, why });
-    }
-    requested
 }
 
 fn broker(id: BrokerId, registered: crate::Registration) -> snapshot::Broker {
@@ -182,6 +155,7 @@ fn partition(
 mod tests {
     use super::*;
     use crate::znode::RequestedMove;
+    use std::collections::BTreeMap;
 
     const AT: &str = "2026-11-20T07:00:00Z";
 
@@ -326,36 +300,6 @@ mod tests {
         });
         assert_eq!(facts(&read, 1).removing.to_vec(), ids([1]));
         assert!(read.notices.is_empty());
-    }
-
-    #[test]
-    fn a_request_that_kafka_cannot_fulfil_is_ignored_and_named() {
-        let asked = |partition, replicas| RequestedMove {
-            of: events(partition),
-            replicas,
-        };
-        let requested = vec![asked(0, ids([3, 3])), asked(1, ids([])), asked(9, ids([1]))];
-        let read = of(Cluster {
-            requested,
-            ..cluster()
-        });
-        let ignored = |partition, why| Notice::UnusableMove {
-            of: events(partition),
-            why,
-        };
-        let expected = [
-            ignored(0, Unusable::BrokerTwice(BrokerId(3))),
-            ignored(1, Unusable::NoReplicas),
-            ignored(9, Unusable::NoSuchPartition),
-        ];
-        assert_eq!(read.notices, BTreeSet::from(expected));
-        assert!(
-            !read
-                .snapshot
-                .partition("events", PartitionId(0))
-                .unwrap()
-                .is_moving()
-        );
     }
 
     #[test]

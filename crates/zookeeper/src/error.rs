@@ -26,7 +26,7 @@ pub enum Error {
         waited: Duration,
     },
     /// The session ended, or the server refused the request.
-    #[error("reading {path} from ZooKeeper fails")]
+    #[error("reading {path} from ZooKeeper fails: {source}")]
     Failed {
         /// The znode asked for.
         path: String,
@@ -68,7 +68,7 @@ pub enum Error {
         likely: BTreeSet<String>,
     },
     /// The znodes deny each other in a way that does not come from reading them one by one.
-    #[error("ZooKeeper holds no consistent cluster")]
+    #[error("ZooKeeper holds no consistent cluster: {0}")]
     Contradictory(#[source] SnapshotError),
     /// There are no stored metrics.
     #[error("{path} does not exist: no metrics are stored there")]
@@ -114,48 +114,37 @@ pub enum Wrong {
 }
 
 impl Error {
-    /// A stable name for machines, as in `{"error": {"code": ...}}`.
+    /// What to try next, where there is more to say than the error itself.
     #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreachable { .. } => "zookeeper-unreachable",
-            Self::Timeout { .. } => "zookeeper-timeout",
-            Self::Failed { .. } => "zookeeper-failed",
-            Self::Denied { .. } => "zookeeper-denied",
-            Self::Malformed { .. } => "zookeeper-malformed",
-            Self::NoKafka { .. } => "zookeeper-no-kafka",
-            Self::Contradictory(_) => "zookeeper-contradictory",
-            Self::NoMetrics { .. } => "zookeeper-no-metrics",
-        }
-    }
-
-    /// What the operator may try next.
-    #[must_use]
-    pub fn hint(&self) -> String {
-        match self {
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
             Self::Unreachable { .. } => {
-                "check the addresses against zookeeper.connect of a broker; a cluster in KRaft mode has no ZooKeeper".into()
+                "compare the addresses with zookeeper.connect of a broker; \
+                 a cluster in KRaft mode has no ZooKeeper"
+                    .to_owned()
             }
             Self::Timeout { .. } | Self::Failed { .. } => {
-                "check that the ensemble has a leader (`echo srvr | nc HOST 2181` shows its Mode), then try again".into()
+                "has the ensemble a leader? `echo srvr | nc HOST 2181` shows each server's Mode"
+                    .to_owned()
             }
             Self::Denied { .. } => {
-                "the znode is readable only with a login, which is not supported here: use --bootstrap-server".into()
+                "ZooKeeper logins are not supported here: use --bootstrap-server".to_owned()
             }
-            Self::Malformed { path, .. } => {
-                format!("look at it with `zkCli.sh get {path}`; is the address that of Kafka's ZooKeeper?")
-            }
+            Self::Malformed { path, .. } => format!("look at it with `zkCli.sh get {path}`"),
             Self::NoKafka { likely, .. } if likely.is_empty() => {
-                "the chroot is the path at the end of zookeeper.connect of a broker; a cluster in KRaft mode has none".into()
+                "the chroot is the path at the end of a broker's zookeeper.connect".to_owned()
             }
             Self::NoKafka { likely, .. } => {
-                format!("there is a Kafka cluster under {}: append that path to the address", names(likely))
+                format!(
+                    "there is a Kafka cluster under {}: give that path after the last server",
+                    names(likely)
+                )
             }
-            Self::Contradictory(_) => "capture again; if it stays, look at the znodes of the partitions named".into(),
             Self::NoMetrics { .. } => {
-                "the metrics fetcher writes it; --zk-metrics-prefix names its parent when that is not topicmappr".into()
+                "the metrics fetcher writes it; --zk-metrics-prefix names its parent".to_owned()
             }
-        }
+            Self::Contradictory(_) => return None,
+        })
     }
 
     pub(crate) fn malformed(path: &str, wrong: impl Into<Wrong>) -> Self {
@@ -187,4 +176,47 @@ fn names(found: &BTreeSet<String>) -> String {
 fn ids(replicas: &[BrokerId]) -> String {
     let each: Vec<_> = replicas.iter().map(ToString::to_string).collect();
     format!("[{}]", each.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    fn no_kafka(likely: &[&str]) -> Error {
+        let found = set(&["kafka", "zookeeper"]);
+        let (chroot, chroot_ids) = ("/".to_owned(), "/brokers/ids".to_owned());
+        Error::NoKafka {
+            chroot,
+            chroot_ids,
+            found,
+            likely: set(likely),
+        }
+    }
+
+    #[test]
+    fn a_wrong_chroot_is_answered_with_what_is_there_and_the_right_one() {
+        let error = no_kafka(&["/kafka/prod"]);
+        let expected =
+            "no Kafka cluster under /: there is no /brokers/ids; the root holds kafka, zookeeper";
+        assert_eq!(error.to_string(), expected);
+        assert!(error.hint().unwrap().contains("under /kafka/prod"));
+        assert!(!no_kafka(&[]).hint().unwrap().contains("there is"));
+    }
+
+    #[test]
+    fn each_unreachable_address_stands_in_the_message() {
+        let servers = [("a:2181", "refused"), ("b:2181", "no answer within 2 s")];
+        let servers = servers
+            .map(|(address, reason)| (address.to_owned(), reason.to_owned()))
+            .into();
+        let message = Error::Unreachable { servers }.to_string();
+        assert!(
+            message.ends_with("a:2181: refused; b:2181: no answer within 2 s"),
+            "{message}"
+        );
+    }
 }

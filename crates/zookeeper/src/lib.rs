@@ -2,6 +2,19 @@
 //!
 //! In: an [`Address`]. Out: a [`Snapshot`](mapper::Snapshot) without sizes, and stored metrics where they are
 //! asked for. Reads only, and needs no live broker: this is the way in when every broker is down.
+//!
+//! ```no_run
+//! # async fn capture() -> Result<(), Box<dyn std::error::Error>> {
+//! use mappr_zookeeper::{Address, DEFAULT_METRICS_PREFIX, Deadlines, ZooKeeper};
+//!
+//! let address: Address = "zk1:2181,zk2:2181/kafka".parse()?;
+//! let zookeeper = ZooKeeper::connect(&address, Deadlines::default()).await?;
+//! let captured = zookeeper.snapshot().await?;
+//! let metrics = zookeeper.stored_metrics(DEFAULT_METRICS_PREFIX).await?;
+//! let snapshot = metrics.complete(captured.snapshot)?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod address;
 mod captured;
@@ -12,6 +25,7 @@ mod kafka_root;
 mod moves;
 mod notice;
 mod read;
+mod requested;
 mod stored;
 mod znode;
 
