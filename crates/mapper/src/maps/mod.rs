@@ -1,1 +1,250 @@
 //! Maps: which topics go to which brokers, as operators write them.
+//!
+//! In: documents in YAML or in lines, and what is known of the cluster. Out: a [`MapSet`], or the place of the
+//! first mistake; then a [`Resolved`], which says what each map means now, and what is wrong with it.
+
+mod cursor;
+mod display;
+mod error;
+mod lines;
+mod target;
+#[cfg(test)]
+mod testing;
+mod yaml;
+
+pub use error::{MapsError, Mistake, Place};
+pub use lines::parse_line;
+
+use crate::ids::BrokerId;
+use crate::scope::TopicPattern;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// The one map that has no regex: it takes every topic that no other map takes.
+pub const REST: &str = "rest";
+
+/// Maps in the order in which they were written, each name once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MapSet {
+    maps: Vec<Map>,
+}
+
+impl MapSet {
+    /// Reads one document.
+    ///
+    /// It is in lines if its first line that is neither blank nor a comment contains `=>`, else in YAML.
+    /// `document` is what errors call it: a path, `--map`, a ConfigMap's name and key.
+    ///
+    /// # Errors
+    /// The first mistake, with its line and column.
+    pub fn parse(document: &str, text: &str) -> Result<Self, MapsError> {
+        if lines::is_in_lines(text) {
+            lines::parse(document, text)
+        } else {
+            yaml::parse(document, text)
+        }
+    }
+
+    /// The maps of several documents as one set.
+    ///
+    /// # Errors
+    /// [`Mistake::MapTwice`] with both places.
+    pub fn merge(sets: impl IntoIterator<Item = Self>) -> Result<Self, MapsError> {
+        Self::new(sets.into_iter().flat_map(|set| set.maps))
+    }
+
+    /// These maps, in this order.
+    ///
+    /// # Errors
+    /// [`Mistake::MapTwice`] with both places.
+    pub fn new(maps: impl IntoIterator<Item = Map>) -> Result<Self, MapsError> {
+        let maps: Vec<Map> = maps.into_iter().collect();
+        let mut seen: BTreeMap<&MapName, &Place> = BTreeMap::new();
+        for map in &maps {
+            if let Some(first) = seen.insert(&map.name, &map.place) {
+                let (name, first) = (map.name.clone(), first.clone());
+                return Err(map.place.clone().blame(Mistake::MapTwice { name, first }));
+            }
+        }
+        Ok(Self { maps })
+    }
+
+    /// The maps, in the order in which they were written.
+    pub fn maps(&self) -> &[Map] {
+        &self.maps
+    }
+
+    /// One map by its name, for `--brokers NAME`.
+    pub fn get(&self, name: &str) -> Option<&Map> {
+        self.maps.iter().find(|map| map.name.as_str() == name)
+    }
+}
+
+/// One map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Map {
+    /// Its name.
+    pub name: MapName,
+    /// Its topics.
+    pub topics: MapTopics,
+    /// Its brokers, as they were asked for.
+    pub target: Target,
+    /// The replication factor of its topics, at least 1; none leaves each as it is.
+    pub replication: Option<u32>,
+    /// What would be an error in other maps.
+    pub allow: BTreeSet<Allowance>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+impl Map {
+    /// Does it say that it may?
+    pub fn allows(&self, allowance: Allowance) -> bool {
+        self.allow.contains(&allowance)
+    }
+
+    /// Is it the one that takes what no other map takes?
+    pub fn is_rest(&self) -> bool {
+        self.topics == MapTopics::Rest
+    }
+}
+
+/// A map's name: a letter or `_`, then letters, digits, `_`, `-`, `.`.
+///
+/// It cannot be mistaken for a broker id or a flag where both may stand (`--brokers map1`).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct MapName(String);
+
+impl MapName {
+    /// Accepts `name`.
+    ///
+    /// # Errors
+    /// [`Mistake::Name`].
+    pub fn new(name: &str) -> Result<Self, Mistake> {
+        let starts = |c: char| c.is_ascii_alphabetic() || c == '_';
+        let follows = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        if name.starts_with(starts) && name.chars().all(follows) {
+            Ok(Self(name.to_owned()))
+        } else {
+            let name = name.to_owned();
+            Err(Mistake::Name { name })
+        }
+    }
+
+    /// As it was written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MapName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The topics of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapTopics {
+    /// Those that the pattern selects.
+    Matching(TopicPattern),
+    /// Those that no other map takes; only for the map named [`REST`].
+    Rest,
+}
+
+/// The brokers of a map, as they were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// These, by id.
+    Ids(BTreeSet<BrokerId>),
+    /// So many on nodes of that type: `6x i3.4xlarge`.
+    InstanceType {
+        /// How many; at least 1.
+        count: u32,
+        /// The type, as the cloud calls it.
+        instance_type: String,
+    },
+    /// The pods of a StatefulSet.
+    StatefulSet {
+        /// Its Kubernetes namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// The pods on nodes that carry all these labels.
+    NodeLabels {
+        /// Key and value; at least one.
+        labels: BTreeMap<String, String>,
+        /// How many; at least 1. None: all of them.
+        count: Option<u32>,
+    },
+    /// Every broker that the cluster lists.
+    All,
+}
+
+impl Target {
+    /// The group that its brokers are taken from, if somebody has to look its members up.
+    pub fn group(&self) -> Option<Group> {
+        match self {
+            Self::Ids(_) | Self::All => None,
+            Self::InstanceType { instance_type, .. } => {
+                Some(Group::InstanceType(instance_type.clone()))
+            }
+            Self::StatefulSet { namespace, name } => Some(Group::StatefulSet {
+                namespace: namespace.clone(),
+                name: name.clone(),
+            }),
+            Self::NodeLabels { labels, .. } => Some(Group::NodeLabels(labels.clone())),
+        }
+    }
+
+    /// How many brokers it asks for, where it asks for a number.
+    pub fn count(&self) -> Option<u32> {
+        match self {
+            Self::InstanceType { count, .. } => Some(*count),
+            Self::NodeLabels { count, .. } => *count,
+            Self::Ids(_) | Self::StatefulSet { .. } | Self::All => None,
+        }
+    }
+}
+
+/// Brokers that belong together by something else than their ids.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// On machines of this type. A snapshot may tell its members, the Kubernetes API does.
+    InstanceType(String),
+    /// The pods of a StatefulSet. Only the Kubernetes API tells its members.
+    StatefulSet {
+        /// Its Kubernetes namespace.
+        namespace: String,
+        /// Its name.
+        name: String,
+    },
+    /// On nodes with these labels. Only the Kubernetes API tells its members.
+    NodeLabels(BTreeMap<String, String>),
+}
+
+/// What a map says is meant, though it is an error in others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowance {
+    /// It may match no topic yet.
+    NoTopics,
+    /// Its brokers may belong to another map too, if that map says so as well.
+    SharedBrokers,
+}
+
+impl Allowance {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::NoTopics, Self::SharedBrokers];
+
+    /// As it is written in a map.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoTopics => "no-topics",
+            Self::SharedBrokers => "shared-brokers",
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Reads a target: the right-hand side of a map.
+//!
+//! One grammar for lines and for YAML: a scalar in YAML is read as the same text in a line would be.
+
+use super::Target;
+use super::cursor::{Cursor, Fault};
+use super::error::Mistake;
+use crate::ids::BrokerId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most ids that one map may list: more is a typing error, and would only fill the memory.
+pub(super) const MAX_IDS: usize = 100_000;
+
+const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, nodeLabels k=v, or all";
+
+/// Reads a target; what follows it is left to the caller.
+pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+    if cursor.eat("[") {
+        return listed(cursor).map(Target::Ids);
+    }
+    if cursor.rest().starts_with(|c: char| c.is_ascii_digit()) {
+        return instance_type(cursor);
+    }
+    let start = *cursor;
+    match cursor.word(|c| c.is_ascii_alphabetic()) {
+        "all" => Ok(Target::All),
+        "statefulSet" => {
+            cursor.blanks();
+            stateful_set(cursor)
+        }
+        "nodeLabels" => {
+            cursor.blanks();
+            node_labels(cursor)
+        }
+        _ => Err(start.expected(FORMS)),
+    }
+}
+
+/// Reads `1001..1006,1010]`, after the opening bracket.
+fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, Fault> {
+    let mut ids = BTreeSet::new();
+    loop {
+        cursor.blanks();
+        id_or_range(cursor, &mut ids)?;
+        cursor.blanks();
+        if !cursor.eat(",") {
+            break;
+        }
+    }
+    cursor.expect("]", ", or ]")?;
+    Ok(ids)
+}
+
+/// Reads `1001` or `1001..1006`, both ends included, into `ids`.
+pub(super) fn id_or_range(
+    cursor: &mut Cursor<'_>,
+    ids: &mut BTreeSet<BrokerId>,
+) -> Result<(), Fault> {
+    let start = *cursor;
+    let first = id(cursor)?;
+    let mut after = *cursor;
+    after.blanks();
+    let last = if after.eat("..") {
+        after.blanks();
+        *cursor = after;
+        id(cursor)?
+    } else {
+        first
+    };
+    if last < first {
+        return Err(start.fault(Mistake::Backwards { first, last }));
+    }
+    let size = usize::try_from(last.0 - first.0).unwrap_or(usize::MAX);
+    if size >= MAX_IDS || ids.len() + size >= MAX_IDS {
+        return Err(start.fault(Mistake::TooManyIds));
+    }
+    ids.extend((first.0..=last.0).map(BrokerId));
+    Ok(())
+}
+
+fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, Fault> {
+    let start = *cursor;
+    let digits = cursor.some(|c| c.is_ascii_digit(), "a broker id")?;
+    let too_large = || {
+        let digits = digits.to_owned();
+        start.fault(Mistake::IdTooLarge { digits })
+    };
+    let id: u32 = digits.parse().map_err(|_| too_large())?;
+    i32::try_from(id).map_err(|_| too_large())?;
+    Ok(BrokerId(id))
+}
+
+/// Reads `6x i3.4xlarge`.
+fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+    let count = number(cursor, "number of brokers", u32::MAX)?;
+    if !cursor.eat("x") || !cursor.blanks() {
+        return Err(cursor.expected("a count and an instance type, as in 6x i3.4xlarge"));
+    }
+    let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let instance_type = cursor.some(belongs, "an instance type, as in 6x i3.4xlarge")?;
+    Ok(Target::InstanceType {
+        count,
+        instance_type: instance_type.to_owned(),
+    })
+}
+
+/// Reads `kafka/kafka-logs`.
+pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+    let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let namespace = cursor.some(belongs, "NAMESPACE/NAME of a StatefulSet")?;
+    if !cursor.eat("/") {
+        return Err(cursor.expected("/ and the name of the StatefulSet"));
+    }
+    let name = cursor.some(belongs, "the name of the StatefulSet")?;
+    Ok(Target::StatefulSet {
+        namespace: namespace.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+/// Reads `k=v,k2=v2 [count=N]`.
+fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+    let mut labels = BTreeMap::new();
+    loop {
+        label(cursor, &mut labels)?;
+        let mut after = *cursor;
+        // A comma and a blank begin an option of the map: `nodeLabels pool=small, replication=2`.
+        if !after.eat(",") || after.blanks() {
+            break;
+        }
+        *cursor = after;
+    }
+    let mut after = *cursor;
+    let count = if after.blanks() && after.eat("count=") {
+        *cursor = after;
+        Some(number(cursor, "count", u32::MAX)?)
+    } else {
+        None
+    };
+    Ok(Target::NodeLabels { labels, count })
+}
+
+fn label(cursor: &mut Cursor<'_>, labels: &mut BTreeMap<String, String>) -> Result<(), Fault> {
+    let start = *cursor;
+    let belongs = |c: char| !c.is_whitespace() && !matches!(c, '=' | ',' | '#');
+    let key = cursor.some(belongs, "a node label, as in pool=small")?;
+    if !cursor.eat("=") {
+        return Err(cursor.expected("= and the value of the label"));
+    }
+    let value = cursor.word(belongs);
+    add_label(labels, key, value).map_err(|mistake| start.fault(mistake))
+}
+
+/// Adds a label whose key and value are of the characters that Kubernetes knows.
+pub(super) fn add_label(
+    labels: &mut BTreeMap<String, String>,
+    key: &str,
+    value: &str,
+) -> Result<(), Mistake> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    let refuse = |part, text: &str| {
+        let text = text.to_owned();
+        Err(Mistake::Label { part, text })
+    };
+    if key.is_empty() || !key.chars().all(|c| plain(c) || c == '/') {
+        return refuse("key", key);
+    }
+    if matches!(key, "allow" | "count" | "replication") {
+        let key = key.to_owned();
+        return Err(Mistake::OptionAsLabel { key });
+    }
+    if !value.chars().all(plain) {
+        return refuse("value", value);
+    }
+    match labels.insert(key.to_owned(), value.to_owned()) {
+        None => Ok(()),
+        Some(_) => Err(Mistake::Twice {
+            what: format!("label {key}"),
+        }),
+    }
+}
+
+/// Reads a number from 1 to `most`.
+pub(super) fn number(cursor: &mut Cursor<'_>, what: &'static str, most: u32) -> Result<u32, Fault> {
+    let start = *cursor;
+    let digits = cursor.some(|c| c.is_ascii_digit(), "a number")?;
+    in_range(digits, what, most).map_err(|mistake| start.fault(mistake))
+}
+
+/// The number that `digits` says, if it is from 1 to `most`.
+pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, Mistake> {
+    digits
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| Mistake::Count {
+            what,
+            most,
+            digits: digits.to_owned(),
+        })
+}

@@ -1,0 +1,91 @@
+//! What several tests of maps need: values to compare, and random maps.
+
+use super::{Allowance, Map, MapName, MapSet, MapTopics, Place, REST, Target};
+use crate::ids::BrokerId;
+use crate::scope::TopicPattern;
+use proptest::collection::{btree_map, btree_set};
+use proptest::prelude::*;
+
+/// The maps of a document that has to be right.
+pub(super) fn maps(text: &str) -> MapSet {
+    MapSet::parse("test.yaml", text).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What the refusal of a document says.
+pub(super) fn refusal(text: &str) -> String {
+    match MapSet::parse("test.yaml", text) {
+        Ok(maps) => panic!("accepted:\n{maps}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// The maps without their places, to compare what was written in different forms.
+pub(super) fn unplaced(maps: &MapSet) -> Vec<Map> {
+    let place = Place {
+        document: String::new(),
+        line: 1,
+        column: 1,
+    };
+    maps.maps()
+        .iter()
+        .map(|map| Map {
+            place: place.clone(),
+            ..map.clone()
+        })
+        .collect()
+}
+
+pub(super) fn any_map() -> impl Strategy<Value = Map> {
+    let allow = btree_set(proptest::sample::select(Allowance::ALL.to_vec()), 0..3);
+    let replication = proptest::option::of(1_u32..10);
+    (
+        "[a-z_][a-z0-9_.-]{0,8}",
+        any_pattern(),
+        any_target(),
+        replication,
+        allow,
+    )
+        .prop_map(|(name, pattern, target, replication, allow)| Map {
+            topics: if name == REST {
+                MapTopics::Rest
+            } else {
+                MapTopics::Matching(TopicPattern::new(&pattern).unwrap())
+            },
+            name: MapName::new(&name).unwrap(),
+            target,
+            replication,
+            allow,
+            place: Place {
+                document: String::new(),
+                line: 1,
+                column: 1,
+            },
+        })
+}
+
+/// With what has a meaning in a line or in YAML: `=>`, `#`, `,`, a backslash. Quotes are tested apart.
+fn any_pattern() -> impl Strategy<Value = String> {
+    let atoms = [
+        "events", ".*", r"\.", "=>", "#", ", ", ": ", "a|b", "[0-9]", "(x)", r"\\", "é", " ",
+    ];
+    proptest::collection::vec(proptest::sample::select(atoms.to_vec()), 0..5)
+        .prop_map(|atoms| atoms.concat())
+}
+
+fn any_target() -> impl Strategy<Value = Target> {
+    let labels = btree_map("x[a-z./-]{0,5}", "[a-z0-9_-]{0,4}", 1..4);
+    prop_oneof![
+        btree_set((0_u32..40).prop_map(BrokerId), 1..12).prop_map(Target::Ids),
+        (1_u32..9, "[a-z][a-z0-9.]{0,9}").prop_map(|(count, instance_type)| {
+            Target::InstanceType {
+                count,
+                instance_type,
+            }
+        }),
+        ("[a-z-]{1,9}", "[a-z0-9.]{1,9}")
+            .prop_map(|(namespace, name)| Target::StatefulSet { namespace, name }),
+        (labels, proptest::option::of(1_u32..9))
+            .prop_map(|(labels, count)| Target::NodeLabels { labels, count }),
+        Just(Target::All),
+    ]
+}
