@@ -164,7 +164,7 @@ fn listed(servers: &BTreeMap<String, String>) -> String {
 
 fn names(found: &BTreeSet<String>) -> String {
     if found.is_empty() {
-        return "nothing".to_owned();
+        return "nothing that we may see".to_owned();
     }
     found
         .iter()

@@ -217,3 +217,42 @@ impl ZooKeeper {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn unsettled(replicas: &[u32], leader: Leader, isr: &[u32]) -> bool {
+        let ids = |list: &[u32]| list.iter().copied().map(BrokerId).collect();
+        let lists = ReplicaLists {
+            replicas: ids(replicas),
+            ..ReplicaLists::default()
+        };
+        let topic = Topic {
+            partitions: BTreeMap::from([(PartitionId(7), lists)]),
+            states: BTreeMap::from([(
+                PartitionId(7),
+                PartitionState {
+                    leader,
+                    isr: ids(isr),
+                },
+            )]),
+            ..Topic::default()
+        };
+        topic.unsettled() == [PartitionId(7)]
+    }
+
+    #[test]
+    fn a_state_is_read_again_while_it_names_a_broker_that_is_no_replica() {
+        let led_by = |id| Leader::Broker(BrokerId(id));
+        assert!(!unsettled(&[1, 2], led_by(1), &[2, 1]));
+        assert!(!unsettled(&[1, 2], Leader::Nobody, &[2]));
+        assert!(unsettled(&[1, 2], led_by(3), &[1]));
+        assert!(unsettled(&[1, 2], led_by(1), &[1, 3]));
+    }
+
+    #[test]
+    fn a_partition_without_a_state_is_settled() {
+        assert!(Topic::default().unsettled().is_empty());
+    }
+}

@@ -21,8 +21,9 @@ impl ZooKeeper {
         } else {
             self.address.chroot()
         };
-        let found = self.children("/").await?.unwrap_or_default();
-        let likely = self.clusters(&found).await?;
+        // A root that we may not list makes the answer poorer, not another one.
+        let found = self.children("/").await.ok().flatten().unwrap_or_default();
+        let likely = self.clusters(&found).await.unwrap_or_default();
         let (chroot, chroot_ids) = (chroot.to_owned(), self.kafka(IDS));
         Err(Error::NoKafka {
             chroot,
