@@ -1,0 +1,125 @@
+//! DescribeCluster (KIP-700, KIP-1073): the cluster's id and its brokers, fenced ones too where the protocol tells.
+
+use super::{broker_id, text};
+use crate::address::Address;
+use crate::client::{Client, Target};
+use crate::error::{Error, ProtocolFault};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::metadata_response::MetadataResponseBroker;
+use kafka_protocol::messages::{
+    DescribeClusterRequest, DescribeClusterResponse, MetadataRequest, MetadataResponse,
+};
+use mapper::BrokerId;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A cluster and its brokers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Cluster {
+    /// The cluster's id; absent in what very old brokers tell.
+    pub id: Option<String>,
+    /// The controller; in KRaft a random live broker, which passes requests on to it.
+    pub controller: Option<BrokerId>,
+    /// The registered brokers: the live ones, and the fenced ones where the cluster tells (Kafka 4.0 and later).
+    pub brokers: BTreeMap<BrokerId, ClusterBroker>,
+}
+
+/// A broker as the cluster knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterBroker {
+    /// Where it listens, for clients of our listener.
+    pub address: Option<Address>,
+    /// `broker.rack`.
+    pub rack: Option<String>,
+    /// Not fenced: registered and sending heartbeats.
+    pub live: bool,
+}
+
+impl Cluster {
+    /// The ids of the live brokers, in order.
+    pub fn live(&self) -> impl Iterator<Item = BrokerId> {
+        self.brokers
+            .iter()
+            .filter(|(_, broker)| broker.live)
+            .map(|(id, _)| *id)
+    }
+}
+
+impl Client {
+    /// Asks who belongs to the cluster, and remembers the addresses. Needs no ACL.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn describe_cluster(&self) -> Result<Arc<Cluster>, Error> {
+        let asked = self.ask(Target::Any, |version| {
+            DescribeClusterRequest::default().with_include_fenced_brokers(version >= 2)
+        });
+        let cluster = match asked.await {
+            Ok(answer) => {
+                if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+                    let message = text(answer.error_message);
+                    return Err(self.refused::<DescribeClusterRequest>(Target::Any, code, message));
+                }
+                from_description(answer)
+            }
+            // Before Kafka 2.8.
+            Err(Error::Protocol {
+                fault: ProtocolFault::NotOffered { .. },
+                ..
+            }) => from_metadata(self.ask(Target::Any, no_topics).await?),
+            Err(error) => return Err(error),
+        };
+        Ok(self.learn(cluster))
+    }
+}
+
+/// A question about the brokers alone.
+fn no_topics(_: i16) -> MetadataRequest {
+    MetadataRequest::default()
+        .with_topics(Some(Vec::new()))
+        .with_allow_auto_topic_creation(false)
+}
+
+fn from_description(answer: DescribeClusterResponse) -> Cluster {
+    let broker = |wire: DescribeClusterBroker| {
+        let address = address(&wire.host, wire.port);
+        let broker = ClusterBroker {
+            address,
+            rack: text(wire.rack),
+            live: !wire.is_fenced,
+        };
+        broker_id(wire.broker_id).map(|id| (id, broker))
+    };
+    Cluster {
+        id: text(Some(answer.cluster_id)),
+        controller: broker_id(answer.controller_id),
+        brokers: answer.brokers.into_iter().filter_map(broker).collect(),
+    }
+}
+
+fn from_metadata(answer: MetadataResponse) -> Cluster {
+    let broker = |wire: MetadataResponseBroker| {
+        let address = address(&wire.host, wire.port);
+        let broker = ClusterBroker {
+            address,
+            rack: text(wire.rack),
+            live: true,
+        };
+        broker_id(wire.node_id).map(|id| (id, broker))
+    };
+    Cluster {
+        id: text(answer.cluster_id),
+        controller: broker_id(answer.controller_id),
+        brokers: answer.brokers.into_iter().filter_map(broker).collect(),
+    }
+}
+
+/// A fenced broker that never told its endpoint is listed with an empty host or port -1.
+fn address(host: &str, port: i32) -> Option<Address> {
+    let port = u16::try_from(port).ok().filter(|port| *port > 0)?;
+    (!host.is_empty()).then(|| Address {
+        host: host.to_owned(),
+        port,
+    })
+}

@@ -1,0 +1,109 @@
+//! Metadata: topics, their partitions, and who leads and follows them.
+
+use super::{broker_id, partition_id, replicas, text, topic_name};
+use crate::client::{Client, Target};
+use crate::error::Error;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
+use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Topics by name, as metadata tells them: during a reassignment, replica lists still hold what is being removed.
+pub type Topics = BTreeMap<String, Topic>;
+
+/// What the cluster says of topics that were asked for by name.
+#[derive(Debug, Default)]
+pub struct Named {
+    /// Those that are there.
+    pub found: Topics,
+    /// Those that we may not see, or whose being there we may not know.
+    pub forbidden: BTreeSet<String>,
+}
+
+impl Client {
+    /// Asks for every topic. Those that we may not describe are missing from the answer, without an error.
+    ///
+    /// # Errors
+    /// As any call; also a topic's own error, unless it only says that the topic comes or goes.
+    pub async fn topics(&self) -> Result<Topics, Error> {
+        let answer = self.ask(Target::Any, |_| request(None)).await?;
+        Ok(self.read(answer)?.found)
+    }
+
+    /// Asks for these topics; one that does not exist (any more) is in neither list.
+    ///
+    /// # Errors
+    /// As [`topics`](Self::topics).
+    pub async fn topics_named(&self, names: &BTreeSet<String>) -> Result<Named, Error> {
+        let wanted: Vec<MetadataRequestTopic> = names
+            .iter()
+            .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
+            .collect();
+        let answer = self
+            .ask(Target::Any, |_| request(Some(wanted.clone())))
+            .await?;
+        self.read(answer)
+    }
+
+    fn read(&self, answer: MetadataResponse) -> Result<Named, Error> {
+        let refused = |code| self.refused::<MetadataRequest>(Target::Any, code, None);
+        if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+            return Err(refused(code));
+        }
+        let mut named = Named::default();
+        for wire in answer.topics {
+            let Some(name) = text(wire.name.clone().map(|name| name.0)) else {
+                continue;
+            };
+            match ResponseError::try_from_code(wire.error_code) {
+                Some(ResponseError::TopicAuthorizationFailed) => {
+                    named.forbidden.insert(name);
+                }
+                // It is being made or deleted at this moment.
+                Some(
+                    ResponseError::UnknownTopicOrPartition | ResponseError::LeaderNotAvailable,
+                ) => {}
+                Some(code) => return Err(refused(code)),
+                None => {
+                    named.found.insert(name.clone(), topic(name, wire));
+                }
+            }
+        }
+        Ok(named)
+    }
+}
+
+fn request(topics: Option<Vec<MetadataRequestTopic>>) -> MetadataRequest {
+    MetadataRequest::default()
+        .with_topics(topics)
+        .with_allow_auto_topic_creation(false)
+}
+
+fn topic(name: String, wire: MetadataResponseTopic) -> Topic {
+    let mut partitions: Vec<Partition> = wire.partitions.iter().filter_map(partition).collect();
+    partitions.sort_unstable_by_key(|partition| partition.id);
+    Topic {
+        name,
+        internal: Some(wire.is_internal),
+        partitions,
+        ..Topic::default()
+    }
+}
+
+/// A partition's own error code repeats what the lists say: no leader, or a replica on no live broker.
+fn partition(wire: &MetadataResponsePartition) -> Option<Partition> {
+    let facts = PartitionFacts {
+        isr: Some(replicas(&wire.isr_nodes)),
+        leader: broker_id(wire.leader_id).map_or(Leader::Nobody, Leader::Broker),
+        offline: replicas(&wire.offline_replicas),
+        ..PartitionFacts::default()
+    };
+    let id = partition_id(wire.partition_index)?;
+    let mut partition = Partition::new(id, replicas(&wire.replica_nodes));
+    partition.facts = Some(Box::new(facts));
+    Some(partition)
+}

@@ -1,0 +1,280 @@
+//! A cluster to call: one connection for each broker that is asked something, opened when it is.
+
+use crate::address::Address;
+use crate::admin::Cluster;
+use crate::connection::{Connection, Dialer};
+use crate::error::{Denied, Error, Operation, Resource, Spoken, Unreached};
+use crate::listener;
+use crate::properties::Settings;
+use crate::versions::api_name;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use kafka_protocol::ResponseError;
+use kafka_protocol::protocol::Request;
+use mapper::BrokerId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Mutex as AsyncMutex;
+
+/// How long the next bootstrap address waits for the one before it.
+const STAGGER: Duration = Duration::from_millis(500);
+/// How often a request to the controller follows it to another broker.
+const CONTROLLER_HOPS: u32 = 5;
+/// How long a new controller is given, times the number of the hop.
+const CONTROLLER_PAUSE: Duration = Duration::from_millis(200);
+
+/// Whom to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// Whoever answered at the bootstrap address.
+    Any,
+    /// This broker, at the address it advertises.
+    Broker(BrokerId),
+}
+
+type Slot = Arc<AsyncMutex<Option<Connection>>>;
+
+/// A cluster that answered.
+pub struct Client {
+    dialer: Dialer,
+    bootstrap: Address,
+    known: Mutex<Arc<Cluster>>,
+    slots: Mutex<BTreeMap<Target, Slot>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("bootstrap", &self.bootstrap)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// Connects to the first bootstrap address that answers, and learns who the brokers are.
+    ///
+    /// # Errors
+    /// [`Error::Unreachable`] with what each address said; and at once, whatever the other addresses would say,
+    /// what is wrong with the certificate, the password or the protocol.
+    pub async fn connect(settings: Settings) -> Result<Self, Error> {
+        let dialer = Dialer::new(settings)?;
+        let connection = first_to_answer(&dialer).await?;
+        let bootstrap = connection.address().clone();
+        let slot = Arc::new(AsyncMutex::new(Some(connection)));
+        let client = Self {
+            dialer,
+            bootstrap,
+            known: Mutex::default(),
+            slots: Mutex::new([(Target::Any, slot)].into()),
+        };
+        match client.describe_cluster().await {
+            Ok(_) => Ok(client),
+            Err(Error::Closed { .. }) if client.dialer.settings.sasl.is_none() => {
+                Err(client.turned_away().await)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The bootstrap address that answered.
+    pub fn bootstrap(&self) -> &Address {
+        &self.bootstrap
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.dialer.settings
+    }
+
+    /// What [`describe_cluster`](Self::describe_cluster) said last.
+    pub fn cluster(&self) -> Arc<Cluster> {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(crate) fn learn(&self, cluster: Cluster) -> Arc<Cluster> {
+        let cluster = Arc::new(cluster);
+        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = cluster.clone();
+        cluster
+    }
+
+    /// Sends a request that only reads. One whose connection had been closed while it lay idle is sent again.
+    pub(crate) async fn ask<R: Request>(
+        &self,
+        target: Target,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, Error> {
+        let slot = self.slot(target);
+        // Taken out while in use: a call that fails or is dropped half-way leaves no half-read connection behind.
+        let mut slot = slot.lock().await;
+        if let Some(mut connection) = slot.take().filter(Connection::is_fresh) {
+            match connection.call(&build).await {
+                Err(Error::Closed { address, cause, .. }) => {
+                    tracing::debug!(%address, ?cause, "the idle connection was closed");
+                }
+                answer => {
+                    *slot = answer.as_ref().is_ok().then_some(connection);
+                    return answer;
+                }
+            }
+        }
+        let mut connection = self.open(target).await?;
+        let answer = connection.call(&build).await?;
+        *slot = Some(connection);
+        Ok(answer)
+    }
+
+    /// Sends a request that, without KRaft, only the controller answers. `code` finds the answer's error code.
+    pub(crate) async fn ask_controller<R: Request>(
+        &self,
+        build: impl Fn(i16) -> R,
+        code: impl Fn(&R::Response) -> i16,
+    ) -> Result<R::Response, Error> {
+        let mut target = Target::Any;
+        for hop in 1..=CONTROLLER_HOPS {
+            let answer = self.ask(target, &build).await?;
+            if code(&answer) != ResponseError::NotController.code() {
+                return Ok(answer);
+            }
+            tracing::debug!(?target, "not the controller");
+            tokio::time::sleep(CONTROLLER_PAUSE * (hop - 1)).await;
+            let controller = self.describe_cluster().await?.controller;
+            target = controller.map_or(Target::Any, Target::Broker);
+        }
+        let message = Some(format!(
+            "no controller was found in {CONTROLLER_HOPS} attempts"
+        ));
+        Err(self.refused::<R>(target, ResponseError::NotController, message))
+    }
+
+    /// The error for an answer with an error code.
+    pub(crate) fn refused<R>(
+        &self,
+        target: Target,
+        code: ResponseError,
+        message: Option<String>,
+    ) -> Error {
+        let resource = match code {
+            ResponseError::ClusterAuthorizationFailed => Resource::Cluster,
+            ResponseError::TopicAuthorizationFailed => Resource::Topics,
+            code => {
+                let address = self.address(target);
+                return Error::Refused {
+                    address,
+                    api: api_name::<R>(),
+                    code,
+                    message,
+                };
+            }
+        };
+        Error::Authorization(Box::new(self.denied::<R>(resource, Operation::Describe)))
+    }
+
+    /// The ACL that a request was refused for the want of.
+    pub(crate) fn denied<R>(&self, resource: Resource, operation: Operation) -> Denied {
+        Denied {
+            api: api_name::<R>(),
+            resource,
+            operation,
+            principal: self.principal(),
+        }
+    }
+
+    /// Who we are to the cluster, as far as we know ourselves.
+    pub(crate) fn principal(&self) -> Option<String> {
+        self.dialer
+            .settings
+            .sasl
+            .as_ref()
+            .map(|sasl| format!("User:{}", sasl.user))
+    }
+
+    fn slot(&self, target: Target) -> Slot {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        slots.entry(target).or_default().clone()
+    }
+
+    pub(crate) fn address(&self, target: Target) -> Address {
+        let advertised = match target {
+            Target::Any => None,
+            Target::Broker(id) => self
+                .cluster()
+                .brokers
+                .get(&id)
+                .and_then(|b| b.address.clone()),
+        };
+        advertised.unwrap_or_else(|| self.bootstrap.clone())
+    }
+
+    async fn open(&self, target: Target) -> Result<Connection, Error> {
+        let address = self.address(target);
+        let opened = self.dialer.open(&address).await;
+        match (target, opened) {
+            (Target::Broker(broker), Err(Error::Unreachable { failures })) => {
+                let bootstrap = self.bootstrap.clone();
+                let cause = failures.into_values().next();
+                let cause = cause.unwrap_or(Unreached::Silent(self.dialer.settings.setup_timeout));
+                Err(Error::AdvertisedUnreachable {
+                    bootstrap,
+                    broker,
+                    advertised: address,
+                    cause,
+                })
+            }
+            (_, opened) => opened,
+        }
+    }
+
+    /// Why a listener that greeted us hangs up on the first question: most likely it wanted to know who asks.
+    async fn turned_away(&self) -> Error {
+        let address = self.bootstrap.clone();
+        match listener::sasl_mechanisms(&self.dialer, &address).await {
+            Some(mechanisms) => {
+                let configured = self.dialer.settings.protocol;
+                Error::WrongProtocol {
+                    address,
+                    configured,
+                    spoken: Spoken::Sasl(mechanisms),
+                }
+            }
+            None => Error::Closed {
+                address,
+                api: "the first request",
+                cause: None,
+            },
+        }
+    }
+}
+
+/// Tries the bootstrap addresses, each a moment after the one before it, and takes the first that works.
+async fn first_to_answer(dialer: &Dialer) -> Result<Connection, Error> {
+    let attempts =
+        dialer
+            .settings
+            .bootstrap
+            .iter()
+            .zip(0_u32..)
+            .map(|(address, turn)| async move {
+                tokio::time::sleep(STAGGER * turn).await;
+                dialer.open(address).await
+            });
+    let mut attempts: FuturesUnordered<_> = attempts.collect();
+    let mut unreached = BTreeMap::new();
+    let mut worst = None;
+    while let Some(opened) = attempts.next().await {
+        match opened {
+            Ok(connection) => return Ok(connection),
+            Err(Error::Unreachable { failures }) => unreached.extend(failures),
+            Err(error @ (Error::Timeout { .. } | Error::Closed { .. })) => {
+                worst.get_or_insert(error);
+            }
+            // Another address of the cluster would say the same.
+            Err(error) => return Err(error),
+        }
+    }
+    Err(worst.unwrap_or(Error::Unreachable {
+        failures: unreached,
+    }))
+}

@@ -1,0 +1,354 @@
+//! One connection to one broker: opened, encrypted, authenticated, then one request at a time.
+//!
+//! Every wait has a deadline. A connection whose call failed or was dropped half-way is of no more use: its owner
+//! throws it away.
+
+use crate::address::Address;
+use crate::error::{Error, ProtocolFault, Spoken, Unreached};
+use crate::frame::{self, NoFrame};
+use crate::listener;
+use crate::properties::Settings;
+use crate::versions::{Versions, api_name};
+use crate::{sasl, tls};
+use bytes::{Buf, Bytes};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::{Decodable, Request, StrBytes};
+use rustls_pki_types::ServerName;
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+
+/// An answer larger than this is taken for a mistake: a million partitions come in about 100 MB.
+const MAX_FRAME: u32 = 1 << 30;
+/// Until the peer has shown that it speaks Kafka's protocol, its lengths are believed up to this only.
+const MAX_GREETING: u32 = 1 << 20;
+
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// What it takes to open connections.
+pub(crate) struct Dialer {
+    pub(crate) settings: Settings,
+    pub(crate) tls: Option<TlsConnector>,
+}
+
+impl Dialer {
+    /// Reads the certificates that the settings name.
+    pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
+        let tls = settings.tls.as_ref().map(tls::connector).transpose()?;
+        Ok(Self { settings, tls })
+    }
+
+    /// Connects to `address`, and gets as far as being allowed to ask for something.
+    pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
+        let mut connection = self.greeted(address).await?;
+        let Some(sasl) = &self.settings.sasl else {
+            return Ok(connection);
+        };
+        let proving = sasl::authenticate(&mut connection, sasl, self.settings.protocol);
+        let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
+        // A tenth early: the broker's clock, not ours, ends the session.
+        connection.expires = lifetime.map(|lifetime| Instant::now() + lifetime.mul_f32(0.9));
+        Ok(connection)
+    }
+
+    /// Connects to `address` and learns its versions, without authenticating.
+    pub(crate) async fn greeted(&self, address: &Address) -> Result<Connection, Error> {
+        let tcp = self.dial(address).await?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            None => Box::new(tcp),
+            Some(connector) => Box::new(self.encrypt(connector, address, tcp).await?),
+        };
+        let mut connection = self.connection(stream, address);
+        match self
+            .in_time(address, "ApiVersions", connection.learn_versions())
+            .await
+        {
+            Ok(()) => Ok(connection),
+            Err(Error::Closed { .. } | Error::Protocol { .. })
+                if self.tls.is_none() && listener::speaks_tls(self, address).await =>
+            {
+                Err(self.wrong_protocol(address, Spoken::Tls))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A TCP connection, and no more.
+    pub(crate) async fn dial(&self, address: &Address) -> Result<TcpStream, Error> {
+        let patience = self.settings.setup_timeout;
+        let unreached = |cause| Error::Unreachable {
+            failures: [(address.clone(), cause)].into(),
+        };
+        let connecting = async {
+            let resolved = tokio::net::lookup_host((address.host.as_str(), address.port))
+                .await
+                .map_err(Unreached::Unresolved)?;
+            let resolved: Vec<_> = resolved.collect();
+            TcpStream::connect(resolved.as_slice())
+                .await
+                .map_err(Unreached::Refused)
+        };
+        let tcp = timeout(patience, connecting)
+            .await
+            .unwrap_or(Err(Unreached::Silent(patience)));
+        let tcp = tcp.map_err(unreached)?;
+        tcp.set_nodelay(true)
+            .map_err(|error| unreached(Unreached::Refused(error)))?;
+        Ok(tcp)
+    }
+
+    async fn encrypt(
+        &self,
+        connector: &TlsConnector,
+        address: &Address,
+        tcp: TcpStream,
+    ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
+        let name = ServerName::try_from(address.host.clone()).map_err(|_| Error::Tls {
+            address: address.clone(),
+            fault: crate::error::TlsFault::NoName(address.host.clone()),
+        })?;
+        let shaking = async { Ok(connector.connect(name, tcp).await) };
+        let error = match self.in_time(address, "the TLS handshake", shaking).await? {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
+        if (closed || tls::is_gibberish(&error)) && listener::speaks_plainly(self, address).await {
+            return Err(self.wrong_protocol(address, Spoken::NoTls));
+        }
+        Err(tls_error(
+            address,
+            error,
+            self.presents_certificate(),
+            "the TLS handshake",
+        ))
+    }
+
+    pub(crate) fn connection(&self, stream: Box<dyn Stream>, address: &Address) -> Connection {
+        Connection {
+            stream,
+            address: address.clone(),
+            client_id: self.settings.client_id.clone(),
+            patience: self.settings.request_timeout,
+            presents_certificate: self.presents_certificate(),
+            limit: MAX_GREETING,
+            versions: Versions::default(),
+            correlation_id: 0,
+            expires: None,
+        }
+    }
+
+    fn presents_certificate(&self) -> bool {
+        self.settings
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.identity.is_some())
+    }
+
+    fn wrong_protocol(&self, address: &Address, spoken: Spoken) -> Error {
+        let configured = self.settings.protocol;
+        Error::WrongProtocol {
+            address: address.clone(),
+            configured,
+            spoken,
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        address: &Address,
+        api: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let after = self.settings.setup_timeout;
+        let late = || Error::Timeout {
+            address: address.clone(),
+            api,
+            after,
+        };
+        timeout(after, work).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// An open connection.
+pub(crate) struct Connection {
+    stream: Box<dyn Stream>,
+    address: Address,
+    client_id: String,
+    patience: Duration,
+    presents_certificate: bool,
+    limit: u32,
+    versions: Versions,
+    correlation_id: i32,
+    expires: Option<Instant>,
+}
+
+impl Connection {
+    pub(crate) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Whether the broker still believes who we are.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.expires.is_none_or(|end| Instant::now() < end)
+    }
+
+    /// Sends the request that `build` makes for the version agreed upon, and waits for its answer.
+    pub(crate) async fn call<R: Request>(
+        &mut self,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, Error> {
+        let version = self
+            .versions
+            .pick::<R>()
+            .map_err(|fault| self.fault(fault))?;
+        self.call_at(&build(version), version).await
+    }
+
+    /// Sends `request` in a given version.
+    pub(crate) async fn call_at<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<R::Response, Error> {
+        let mut body = self.exchange(request, version).await?;
+        R::Response::decode(&mut body, version)
+            .map_err(|error| self.malformed::<R>(version, error.to_string()))
+    }
+
+    /// The broker's answer with an error code, as our error.
+    pub(crate) fn refused<R>(&self, code: ResponseError, message: Option<String>) -> Error {
+        let address = self.address.clone();
+        Error::Refused {
+            address,
+            api: api_name::<R>(),
+            code,
+            message,
+        }
+    }
+
+    /// KIP-511: a broker that is older than our version answers in version 0, and says which it has.
+    async fn learn_versions(&mut self) -> Result<(), Error> {
+        let newest = 3;
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("topicmappr"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let mut body = self.exchange(&request, newest).await?;
+        let too_new =
+            body.len() >= 2 && (&body[..2]).get_i16() == ResponseError::UnsupportedVersion.code();
+        let answered_in = if too_new { 0 } else { newest };
+        let decoded = ApiVersionsResponse::decode(&mut body, answered_in);
+        let mut answer = decoded.map_err(|error| {
+            self.malformed::<ApiVersionsRequest>(answered_in, error.to_string())
+        })?;
+        if too_new {
+            let version = Versions::new(&answer)
+                .pick::<ApiVersionsRequest>()
+                .unwrap_or(0);
+            let version = version.min(2);
+            answer = self
+                .call_at(&ApiVersionsRequest::default(), version)
+                .await?;
+        }
+        if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+            return Err(self.refused::<ApiVersionsRequest>(code, None));
+        }
+        self.versions = Versions::new(&answer);
+        self.limit = MAX_FRAME;
+        Ok(())
+    }
+
+    /// One request out, one answer in, its header off.
+    async fn exchange<R: Request>(&mut self, request: &R, version: i16) -> Result<Bytes, Error> {
+        let api = api_name::<R>();
+        self.correlation_id = self.correlation_id.wrapping_add(1);
+        let expected = self.correlation_id;
+        let sent = frame::encode(request, version, expected, &self.client_id)
+            .map_err(|reason| self.malformed::<R>(version, reason))?;
+        let round_trip = async {
+            let closed = |error| NoFrame::Closed(Some(error));
+            self.stream.write_all(&sent).await.map_err(closed)?;
+            self.stream.flush().await.map_err(closed)?;
+            frame::read(&mut self.stream, self.limit).await
+        };
+        let mut content = match timeout(self.patience, round_trip).await {
+            Ok(Ok(content)) => content,
+            Ok(Err(none)) => return Err(self.no_frame(none, api)),
+            Err(_) => {
+                let address = self.address.clone();
+                return Err(Error::Timeout {
+                    address,
+                    api,
+                    after: self.patience,
+                });
+            }
+        };
+        let found = frame::correlation_id::<R>(&mut content, version)
+            .map_err(|reason| self.malformed::<R>(version, reason))?;
+        if found != expected {
+            return Err(self.fault(ProtocolFault::WrongCorrelation {
+                api,
+                found,
+                expected,
+            }));
+        }
+        Ok(content)
+    }
+
+    fn no_frame(&self, none: NoFrame, api: &'static str) -> Error {
+        match none {
+            NoFrame::Length(length) => {
+                let (length, limit) = (length.into(), self.limit);
+                self.fault(ProtocolFault::FrameTooLarge { api, length, limit })
+            }
+            NoFrame::Closed(Some(error)) => {
+                tls_error(&self.address, error, self.presents_certificate, api)
+            }
+            NoFrame::Closed(None) => Error::Closed {
+                address: self.address.clone(),
+                api,
+                cause: None,
+            },
+        }
+    }
+
+    fn malformed<R>(&self, version: i16, reason: String) -> Error {
+        let reason = reason.trim_end().to_owned();
+        self.fault(ProtocolFault::Malformed {
+            api: api_name::<R>(),
+            version,
+            reason,
+        })
+    }
+
+    fn fault(&self, fault: ProtocolFault) -> Error {
+        Error::Protocol {
+            address: self.address.clone(),
+            fault,
+        }
+    }
+}
+
+fn tls_error(
+    address: &Address,
+    error: std::io::Error,
+    presented: bool,
+    api: &'static str,
+) -> Error {
+    let address = address.clone();
+    match tls::fault(&error, &address.host, presented) {
+        Some(fault) => Error::Tls { address, fault },
+        None => {
+            let ended = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            Error::Closed {
+                address,
+                api,
+                cause: (!ended).then_some(error),
+            }
+        }
+    }
+}

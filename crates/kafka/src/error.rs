@@ -1,0 +1,355 @@
+//! What can go wrong between us and a cluster, with the evidence.
+
+use crate::address::Address;
+use crate::properties::{ConfigError, Mechanism, SecurityProtocol};
+use kafka_protocol::ResponseError;
+use mapper::BrokerId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use std::{fmt, io};
+
+/// Why a call to a cluster failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The client properties cannot be used.
+    #[error(transparent)]
+    Config(#[from] Box<ConfigError>),
+    /// No address could be connected to.
+    #[error("cannot reach the cluster: {}", list(.failures))]
+    Unreachable {
+        /// What each address said.
+        failures: BTreeMap<Address, Unreached>,
+    },
+    /// A broker told us an address that we cannot connect to, while the bootstrap address works.
+    #[error(
+        "broker {broker} cannot be reached at the address it advertises, {advertised}: {cause} \
+         (the bootstrap address {bootstrap} answers)"
+    )]
+    AdvertisedUnreachable {
+        /// The address that answers.
+        bootstrap: Address,
+        /// The broker.
+        broker: BrokerId,
+        /// Its `advertised.listeners` entry for our listener.
+        advertised: Address,
+        /// What that address said.
+        cause: Unreached,
+    },
+    /// No answer came in time.
+    #[error("{address} did not answer {api} within {} ms", after.as_millis())]
+    Timeout {
+        /// Who did not answer.
+        address: Address,
+        /// The request, by the name of Kafka's protocol guide, or the stage of connecting.
+        api: &'static str,
+        /// How long we waited.
+        after: Duration,
+    },
+    /// The connection ended before the answer came.
+    #[error("{address} closed the connection instead of answering {api}{}", because(.cause))]
+    Closed {
+        /// Who closed it.
+        address: Address,
+        /// The request.
+        api: &'static str,
+        /// What the operating system said, if more than "closed".
+        cause: Option<io::Error>,
+    },
+    /// The listener speaks another `security.protocol` than ours.
+    #[error("{address} {spoken}, but security.protocol is {configured}")]
+    WrongProtocol {
+        /// The listener.
+        address: Address,
+        /// What we were told to speak.
+        configured: SecurityProtocol,
+        /// What it speaks, as found by asking it.
+        spoken: Spoken,
+    },
+    /// The TLS handshake failed.
+    #[error("TLS with {address} failed: {fault}")]
+    Tls {
+        /// The listener.
+        address: Address,
+        /// Why.
+        fault: TlsFault,
+    },
+    /// The broker does not believe that we are who we say.
+    #[error("{address} refused user {user:?} by {mechanism}: {reason}")]
+    Authentication {
+        /// The listener.
+        address: Address,
+        /// The mechanism.
+        mechanism: Mechanism,
+        /// The user that we said we are.
+        user: String,
+        /// What the broker said.
+        reason: String,
+    },
+    /// A Kafka ACL is missing.
+    #[error(transparent)]
+    Authorization(Box<Denied>),
+    /// Topics that hold data, but that we are not allowed to see.
+    #[error("{} topic(s) hold data but are hidden from {}: {}", topics.len(), who(.principal), some(.topics))]
+    HiddenTopics {
+        /// Found in log dirs, withheld from metadata for want of the right to describe them.
+        topics: BTreeSet<String>,
+        /// Who we are to the cluster, if we know.
+        principal: Option<String>,
+    },
+    /// What came is not what the protocol says.
+    #[error("{address} does not speak Kafka's protocol as we do: {fault}")]
+    Protocol {
+        /// Who sent it.
+        address: Address,
+        /// What is wrong with it.
+        fault: ProtocolFault,
+    },
+    /// The broker answered with an error code.
+    #[error("{address} answered {api} with {code:?}{}", said(.message))]
+    Refused {
+        /// Who answered.
+        address: Address,
+        /// The request.
+        api: &'static str,
+        /// The code.
+        code: ResponseError,
+        /// What the broker added.
+        message: Option<String>,
+    },
+    /// What the cluster said of itself is no sound snapshot.
+    #[error("the cluster contradicts itself; it may have changed while it was read: {0}")]
+    Contradictory(#[from] Box<mapper::SnapshotError>),
+}
+
+/// Why no connection came about.
+#[derive(Debug, thiserror::Error)]
+pub enum Unreached {
+    /// The host name has no address.
+    #[error("the name cannot be resolved ({0})")]
+    Unresolved(io::Error),
+    /// Nothing answered within this time.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Silent(Duration),
+    /// The operating system refused.
+    #[error("{0}")]
+    Refused(io::Error),
+}
+
+/// What a listener turned out to speak.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spoken {
+    /// TLS, where we spoke without.
+    Tls,
+    /// No TLS, where we offered it.
+    NoTls,
+    /// SASL, where we offered none, with these mechanisms.
+    Sasl(Vec<String>),
+    /// No SASL, where we offered it.
+    NoSasl,
+}
+
+impl fmt::Display for Spoken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tls => f.write_str("speaks TLS"),
+            Self::NoTls => f.write_str("does not speak TLS"),
+            Self::Sasl(mechanisms) => write!(f, "asks for SASL ({})", mechanisms.join(", ")),
+            Self::NoSasl => f.write_str("does not take SASL"),
+        }
+    }
+}
+
+/// Why a TLS handshake failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TlsFault {
+    /// The broker's certificate is not signed by a CA that we trust.
+    #[error("its certificate is signed by nobody that we trust")]
+    Untrusted,
+    /// The certificate is for other hosts.
+    #[error("its certificate is for {}, not for {expected}", names(.presented))]
+    WrongName {
+        /// The host that we dialled.
+        expected: String,
+        /// The names in the certificate.
+        presented: Vec<String>,
+    },
+    /// The certificate's time is over, or has not come.
+    #[error("its certificate is not valid now: {0}")]
+    NotValidNow(String),
+    /// The broker wants a client certificate, or does not accept ours.
+    #[error(
+        "it refused our client certificate{} ({alert})",
+        if *presented { "" } else { ", for we have none" }
+    )]
+    ClientRefused {
+        /// Whether we presented one.
+        presented: bool,
+        /// The TLS alert that it sent.
+        alert: String,
+    },
+    /// The host is no name that a certificate can have.
+    #[error("{0:?} is no host name")]
+    NoName(String),
+    /// Anything else.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// How an answer breaks the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolFault {
+    /// The broker does not have this request.
+    #[error("it does not offer {api}")]
+    NotOffered {
+        /// The request.
+        api: &'static str,
+    },
+    /// The broker's versions of this request and ours do not meet.
+    #[error("it offers {api} in versions {theirs:?}, we speak {ours:?}")]
+    NoCommonVersion {
+        /// The request.
+        api: &'static str,
+        /// The broker's first and last version.
+        theirs: (i16, i16),
+        /// Our first and last version.
+        ours: (i16, i16),
+    },
+    /// An answer larger than we take, or no Kafka answer at all.
+    #[error("its answer to {api} begins like a frame of {length} bytes, more than {limit}")]
+    FrameTooLarge {
+        /// The request.
+        api: &'static str,
+        /// The length in the frame's head.
+        length: i64,
+        /// Our limit in bytes.
+        limit: u32,
+    },
+    /// An answer to another request.
+    #[error("its answer to {api} has correlation id {found}, expected {expected}")]
+    WrongCorrelation {
+        /// The request.
+        api: &'static str,
+        /// The id in the answer.
+        found: i32,
+        /// The id that we sent.
+        expected: i32,
+    },
+    /// An answer that cannot be read, or a request that cannot be written, in the version agreed upon.
+    #[error("{api} version {version}: {reason}")]
+    Malformed {
+        /// The request.
+        api: &'static str,
+        /// The version agreed upon.
+        version: i16,
+        /// What the codec said.
+        reason: String,
+    },
+}
+
+/// A right that an ACL would have to grant.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} may not {api}: the ACL {operation} on {resource} is missing", who(.principal))]
+pub struct Denied {
+    /// The request that was refused.
+    pub api: &'static str,
+    /// The resource of the missing ACL.
+    pub resource: Resource,
+    /// The operation of the missing ACL.
+    pub operation: Operation,
+    /// Who we are to the cluster, if we know: with TLS the broker derives it from our certificate.
+    pub principal: Option<String>,
+}
+
+/// A Kafka resource that ACLs are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resource {
+    /// The cluster as a whole.
+    Cluster,
+    /// Topics.
+    Topics,
+}
+
+impl fmt::Display for Resource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Cluster => "Cluster",
+            Self::Topics => "Topic",
+        })
+    }
+}
+
+/// An operation that ACLs grant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// See that it is there.
+    Describe,
+    /// See its configuration.
+    DescribeConfigs,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Describe => "Describe",
+            Self::DescribeConfigs => "DescribeConfigs",
+        })
+    }
+}
+
+impl From<ConfigError> for Error {
+    fn from(error: ConfigError) -> Self {
+        Self::Config(Box::new(error))
+    }
+}
+
+impl From<mapper::SnapshotError> for Error {
+    fn from(error: mapper::SnapshotError) -> Self {
+        Self::Contradictory(Box::new(error))
+    }
+}
+
+fn list(failures: &BTreeMap<Address, Unreached>) -> String {
+    let each: Vec<String> = failures
+        .iter()
+        .map(|(address, cause)| format!("{address}: {cause}"))
+        .collect();
+    each.join("; ")
+}
+
+fn because(cause: &Option<io::Error>) -> String {
+    cause
+        .as_ref()
+        .map(|cause| format!(": {cause}"))
+        .unwrap_or_default()
+}
+
+fn said(message: &Option<String>) -> String {
+    message
+        .as_ref()
+        .map(|message| format!(": {message}"))
+        .unwrap_or_default()
+}
+
+fn names(presented: &[String]) -> String {
+    if presented.is_empty() {
+        "no name".to_owned()
+    } else {
+        presented.join(", ")
+    }
+}
+
+fn who(principal: &Option<String>) -> &str {
+    principal.as_deref().unwrap_or("this client")
+}
+
+/// The first of them; a cluster may hide thousands.
+fn some(topics: &BTreeSet<String>) -> String {
+    let shown: Vec<&str> = topics.iter().take(20).map(String::as_str).collect();
+    let more = topics.len() - shown.len();
+    shown.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        }
+}

@@ -1,0 +1,117 @@
+//! What to do about an error: one sentence for the operator, apart from the error itself.
+
+use crate::error::{Denied, Error, Resource, Spoken, TlsFault, Unreached};
+use crate::properties::SecurityProtocol;
+
+impl Error {
+    /// What to do next, where there is more to say than the error itself.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Config(error) => error.hint(),
+            Self::Unreachable { failures } => failures.values().find_map(unreached),
+            Self::AdvertisedUnreachable { .. } => Some(
+                "the broker's advertised.listeners must be reachable from here: correct it, or run this where it \
+                 resolves (in the cluster's network)"
+                    .to_owned(),
+            ),
+            Self::Timeout { .. } => Some(
+                "is the broker overloaded, or the port another program's? socket.timeout.ms sets the patience"
+                    .to_owned(),
+            ),
+            Self::WrongProtocol { configured, spoken, .. } => Some(protocol(*configured, spoken)),
+            Self::Tls { fault, .. } => tls(fault),
+            Self::Authentication { .. } => Some(
+                "check the user name, the password and sasl.mechanism; a SCRAM user has one credential for each mechanism"
+                    .to_owned(),
+            ),
+            Self::Authorization(denied) => Some(denied.hint()),
+            Self::HiddenTopics { principal, .. } => Some(grant(
+                principal.as_deref(),
+                "--operation Describe --topic '*'",
+            )),
+            Self::Closed { .. }
+            | Self::Protocol { .. }
+            | Self::Refused { .. }
+            | Self::Contradictory(_) => None,
+        }
+    }
+}
+
+fn unreached(cause: &Unreached) -> Option<String> {
+    let text = match cause {
+        Unreached::Unresolved(_) => "check the host name, or run this where it resolves",
+        Unreached::Silent(_) => "is there a firewall between? nothing refused, nothing answered",
+        Unreached::Refused(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "nothing listens there: is the broker up, and is this its port?"
+        }
+        Unreached::Refused(_) => return None,
+    };
+    Some(text.to_owned())
+}
+
+fn protocol(configured: SecurityProtocol, spoken: &Spoken) -> String {
+    let (tls, sasl) = match spoken {
+        Spoken::Tls => (true, configured.is_sasl()),
+        Spoken::NoTls => (false, configured.is_sasl()),
+        Spoken::Sasl(_) => (configured.is_tls(), true),
+        Spoken::NoSasl => (configured.is_tls(), false),
+    };
+    let right = match (tls, sasl) {
+        (false, false) => SecurityProtocol::Plaintext,
+        (true, false) => SecurityProtocol::Ssl,
+        (false, true) => SecurityProtocol::SaslPlaintext,
+        (true, true) => SecurityProtocol::SaslSsl,
+    };
+    let more = if *spoken == Spoken::Tls && !sasl {
+        " (or SASL_SSL)"
+    } else {
+        ""
+    };
+    format!(
+        "set security.protocol={right}{more} in the client properties, or use another listener's port"
+    )
+}
+
+fn tls(fault: &TlsFault) -> Option<String> {
+    let text = match fault {
+        TlsFault::Untrusted => {
+            "set ssl.ca.location to the CA that signed the brokers' certificates, in PEM"
+        }
+        TlsFault::WrongName { .. } => {
+            "use a name that is in the certificate; ssl.endpoint.identification.algorithm=none accepts any, and with \
+             it any holder of a certificate of that CA"
+        }
+        TlsFault::NotValidNow(_) => "renew the broker's certificate, or set this machine's clock",
+        TlsFault::ClientRefused {
+            presented: false, ..
+        } => {
+            "set ssl.certificate.location and ssl.key.location: the listener wants a client certificate"
+        }
+        TlsFault::ClientRefused {
+            presented: true, ..
+        } => "the brokers' ssl.truststore must hold the CA of the client certificate",
+        TlsFault::NoName(_) | TlsFault::Other(_) => return None,
+    };
+    Some(text.to_owned())
+}
+
+impl Denied {
+    /// The command that grants what is missing.
+    pub fn hint(&self) -> String {
+        let on = match self.resource {
+            Resource::Cluster => "--cluster",
+            Resource::Topics => "--topic '*'",
+        };
+        grant(
+            self.principal.as_deref(),
+            &format!("--operation {} {on}", self.operation),
+        )
+    }
+}
+
+fn grant(principal: Option<&str>, what: &str) -> String {
+    let principal = principal.unwrap_or("User:NAME");
+    format!(
+        "an administrator grants it with: kafka-acls --add --allow-principal {principal} {what}"
+    )
+}

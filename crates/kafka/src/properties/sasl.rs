@@ -1,0 +1,160 @@
+//! The SASL part of the properties: who we say we are.
+
+use super::keys::Keys;
+use super::settings::SecurityProtocol;
+use super::{ConfigError, jaas};
+use crate::secret::Secret;
+use std::fmt;
+
+/// A user and how to prove to be it.
+#[derive(Debug, Clone)]
+pub struct SaslSettings {
+    /// `sasl.mechanism`.
+    pub mechanism: Mechanism,
+    /// The user's name.
+    pub user: String,
+    /// The user's password.
+    pub password: Secret,
+}
+
+/// A SASL mechanism that this client has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// RFC 4616: the password itself is sent.
+    Plain,
+    /// RFC 7677.
+    ScramSha256,
+    /// RFC 5802 with SHA-512, as Kafka has it.
+    ScramSha512,
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Mechanism {
+    /// Its registered name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+            Self::ScramSha512 => "SCRAM-SHA-512",
+        }
+    }
+
+    fn module(self) -> &'static str {
+        match self {
+            Self::Plain => "PlainLoginModule",
+            Self::ScramSha256 | Self::ScramSha512 => "ScramLoginModule",
+        }
+    }
+}
+
+const MECHANISM: &str = "sasl.mechanism";
+const JAAS: &str = "sasl.jaas.config";
+const WE_HAVE: &str =
+    "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are: add a listener or a user for one of them";
+
+/// Reads the SASL keys, also where the protocol has no use for them: they are known, not refused.
+pub(super) fn read(
+    keys: &mut Keys<'_>,
+    protocol: SecurityProtocol,
+) -> Result<Option<SaslSettings>, ConfigError> {
+    let mechanism = keys.aliased(MECHANISM)?;
+    let jaas = keys.secret(JAAS);
+    let user = keys.secret("sasl.username");
+    let password = keys.secret("sasl.password");
+    if !protocol.is_sasl() {
+        return Ok(None);
+    }
+    let mechanism = mechanism.ok_or(ConfigError::Missing {
+        key: MECHANISM,
+        because: "security.protocol asks for SASL; Kafka's own default, GSSAPI, is not supported",
+    })?;
+    let mechanism = self::mechanism(mechanism)?;
+    match (jaas, user, password) {
+        (Some(text), None, None) => from_jaas(mechanism, text).map(Some),
+        (Some(_), Some(_), _) | (Some(_), _, Some(_)) => Err(ConfigError::Contradiction {
+            first: JAAS,
+            second: "sasl.username",
+            reason: "name the user in one of them",
+        }),
+        (None, Some(user), Some(password)) => {
+            let password = Secret::new(password);
+            Ok(Some(SaslSettings {
+                mechanism,
+                user: user.to_owned(),
+                password,
+            }))
+        }
+        (None, None, _) => Err(missing("sasl.username")),
+        (None, Some(_), None) => Err(missing("sasl.password")),
+    }
+}
+
+fn missing(key: &'static str) -> ConfigError {
+    ConfigError::Missing {
+        key,
+        because: "security.protocol asks for SASL",
+    }
+}
+
+fn mechanism(text: &str) -> Result<Mechanism, ConfigError> {
+    let known = [
+        Mechanism::Plain,
+        Mechanism::ScramSha256,
+        Mechanism::ScramSha512,
+    ];
+    known
+        .into_iter()
+        .find(|known| known.name() == text)
+        .ok_or_else(|| ConfigError::Unsupported {
+            key: MECHANISM,
+            value: text.to_owned(),
+            instead: WE_HAVE.to_owned(),
+        })
+}
+
+fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigError> {
+    let mut jaas =
+        jaas::parse(text).map_err(|reason| ConfigError::Malformed { key: JAAS, reason })?;
+    if jaas.module != mechanism.module() {
+        let known = [Mechanism::Plain.module(), Mechanism::ScramSha256.module()];
+        return Err(if known.contains(&jaas.module.as_str()) {
+            let reason = "the login module is another mechanism's";
+            ConfigError::Contradiction {
+                first: MECHANISM,
+                second: JAAS,
+                reason,
+            }
+        } else {
+            let instead = WE_HAVE.to_owned();
+            ConfigError::Unsupported {
+                key: JAAS,
+                value: jaas.module,
+                instead,
+            }
+        });
+    }
+    let mut take = |option, reason| {
+        jaas.options
+            .remove(option)
+            .ok_or(ConfigError::Malformed { key: JAAS, reason })
+    };
+    let user = take("username", "it has no username")?;
+    let password = take("password", "it has no password")?;
+    match jaas.options.into_keys().next() {
+        Some(option) => Err(ConfigError::Unsupported {
+            key: JAAS,
+            value: option,
+            instead: "only the options username and password are".to_owned(),
+        }),
+        None => Ok(SaslSettings {
+            mechanism,
+            user: user.expose().to_owned(),
+            password,
+        }),
+    }
+}

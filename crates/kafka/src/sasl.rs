@@ -1,0 +1,113 @@
+//! Authentication on a fresh connection: SaslHandshake, then SaslAuthenticate until both sides are content.
+
+use crate::connection::Connection;
+use crate::error::{Error, Spoken};
+use crate::properties::{Mechanism, SaslSettings, SecurityProtocol};
+use crate::scram::{Hash, Scram, ScramError};
+use bytes::Bytes;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
+use kafka_protocol::protocol::StrBytes;
+use std::time::Duration;
+
+/// Proves to the broker that we are `sasl.user`. Out: how long it believes us (KIP-368), if not for ever.
+pub(crate) async fn authenticate(
+    connection: &mut Connection,
+    sasl: &SaslSettings,
+    protocol: SecurityProtocol,
+) -> Result<Option<Duration>, Error> {
+    shake_hands(connection, sasl, protocol).await?;
+    let exchange = Exchange { connection, sasl };
+    match sasl.mechanism {
+        Mechanism::Plain => exchange.plain().await,
+        Mechanism::ScramSha256 => exchange.scram(Hash::Sha256).await,
+        Mechanism::ScramSha512 => exchange.scram(Hash::Sha512).await,
+    }
+}
+
+async fn shake_hands(
+    connection: &mut Connection,
+    sasl: &SaslSettings,
+    protocol: SecurityProtocol,
+) -> Result<(), Error> {
+    let name = StrBytes::from_static_str(sasl.mechanism.name());
+    let request = SaslHandshakeRequest::default().with_mechanism(name);
+    // Version 1 or later: with version 0, tokens would follow without frames of their own.
+    let answer = connection.call_at(&request, 1).await?;
+    match ResponseError::try_from_code(answer.error_code) {
+        None => Ok(()),
+        Some(ResponseError::IllegalSaslState) => Err(Error::WrongProtocol {
+            address: connection.address().clone(),
+            configured: protocol,
+            spoken: Spoken::NoSasl,
+        }),
+        Some(ResponseError::UnsupportedSaslMechanism) => {
+            let offered: Vec<&str> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
+            Err(refused(
+                connection,
+                sasl,
+                format!("it offers only {}", offered.join(", ")),
+            ))
+        }
+        Some(code) => Err(connection.refused::<SaslHandshakeRequest>(code, None)),
+    }
+}
+
+fn refused(connection: &Connection, sasl: &SaslSettings, reason: String) -> Error {
+    Error::Authentication {
+        address: connection.address().clone(),
+        mechanism: sasl.mechanism,
+        user: sasl.user.clone(),
+        reason,
+    }
+}
+
+struct Exchange<'a> {
+    connection: &'a mut Connection,
+    sasl: &'a SaslSettings,
+}
+
+impl Exchange<'_> {
+    async fn plain(mut self) -> Result<Option<Duration>, Error> {
+        let token = format!("\0{}\0{}", self.sasl.user, self.sasl.password.expose());
+        let (_, lifetime) = self.send(token).await?;
+        Ok(lifetime)
+    }
+
+    async fn scram(mut self, hash: Hash) -> Result<Option<Duration>, Error> {
+        let nonce = format!(
+            "{:032x}{:032x}",
+            rand::random::<u128>(),
+            rand::random::<u128>()
+        );
+        let scram = Scram::new(hash, &self.sasl.user, self.sasl.password.clone(), nonce);
+        let (challenge, _) = self.send(scram.first_message()).await?;
+        let (message, proven) = scram
+            .prove(&challenge)
+            .map_err(|error| self.failed(error))?;
+        let (proof, lifetime) = self.send(message).await?;
+        proven.verify(&proof).map_err(|error| self.failed(error))?;
+        Ok(lifetime)
+    }
+
+    fn failed(&self, error: ScramError) -> Error {
+        refused(self.connection, self.sasl, error.to_string())
+    }
+
+    async fn send(&mut self, token: String) -> Result<(String, Option<Duration>), Error> {
+        let request = SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(token));
+        let answer = self.connection.call(|_| request).await?;
+        if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+            let said = answer.error_message.map(|text| text.to_string());
+            let reason = said
+                .filter(|text| !text.is_empty())
+                .unwrap_or_else(|| format!("{code:?}"));
+            return Err(refused(self.connection, self.sasl, reason));
+        }
+        let lifetime = u64::try_from(answer.session_lifetime_ms)
+            .ok()
+            .filter(|millis| *millis > 0);
+        let text = String::from_utf8_lossy(&answer.auth_bytes).into_owned();
+        Ok((text, lifetime.map(Duration::from_millis)))
+    }
+}

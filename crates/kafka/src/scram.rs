@@ -1,0 +1,269 @@
+//! SCRAM, the client's side (RFC 5802, RFC 7677), without channel binding, as Kafka has it.
+//!
+//! In: the server's messages. Out: ours, and at the end the certainty that the server knows the password too.
+
+use crate::secret::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256, Sha512};
+
+/// Kafka's own least number of iterations; fewer would let a false server guess the password from our proof.
+const MIN_ITERATIONS: u32 = 4096;
+/// More than anybody configures; a false server could otherwise keep us busy for hours.
+const MAX_ITERATIONS: u32 = 10_000_000;
+
+/// The hash that a mechanism is built on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hash {
+    Sha256,
+    Sha512,
+}
+
+/// Why the exchange ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ScramError {
+    /// The server sent `e=`.
+    #[error("{0}")]
+    Refused(String),
+    /// The server's message lacks an attribute, or has an impossible one.
+    #[error("the broker's SCRAM message is malformed: {0}")]
+    Malformed(&'static str),
+    /// The server could not prove that it knows the password.
+    #[error("the broker does not know the password itself: it may be an impostor")]
+    Impostor,
+}
+
+/// An exchange that has begun: our nonce is sent.
+#[derive(Debug)]
+pub(crate) struct Scram {
+    hash: Hash,
+    password: Secret,
+    nonce: String,
+    first_bare: String,
+}
+
+/// An exchange whose proof is sent: the server must now prove itself.
+#[derive(Debug)]
+pub(crate) struct Proven {
+    server_signature: Vec<u8>,
+}
+
+impl Scram {
+    /// `nonce` must be printable, without a comma, and never used twice.
+    pub(crate) fn new(hash: Hash, user: &str, password: Secret, nonce: String) -> Self {
+        let user = user.replace('=', "=3D").replace(',', "=2C");
+        let first_bare = format!("n={user},r={nonce}");
+        Self {
+            hash,
+            password,
+            nonce,
+            first_bare,
+        }
+    }
+
+    /// The first message to the server.
+    pub(crate) fn first_message(&self) -> String {
+        format!("n,,{}", self.first_bare)
+    }
+
+    /// The second message to the server, in answer to its first.
+    pub(crate) fn prove(self, server_first: &str) -> Result<(String, Proven), ScramError> {
+        let challenge = Challenge::parse(server_first)?;
+        if !challenge.nonce.starts_with(&self.nonce) || challenge.nonce.len() == self.nonce.len() {
+            return Err(ScramError::Malformed(
+                "the nonce is not a continuation of ours",
+            ));
+        }
+        let password = self.password.expose().as_bytes();
+        let salted = self
+            .hash
+            .salted(password, &challenge.salt, challenge.iterations);
+        let client_key = self.hash.hmac(&salted, b"Client Key");
+        let stored_key = self.hash.digest(&client_key);
+        let final_bare = format!("c=biws,r={}", challenge.nonce);
+        let signed = format!("{},{server_first},{final_bare}", self.first_bare);
+        let client_signature = self.hash.hmac(&stored_key, signed.as_bytes());
+        let proof: Vec<u8> = client_key
+            .iter()
+            .zip(&client_signature)
+            .map(|(key, mask)| key ^ mask)
+            .collect();
+        let server_key = self.hash.hmac(&salted, b"Server Key");
+        let server_signature = self.hash.hmac(&server_key, signed.as_bytes());
+        Ok((
+            format!("{final_bare},p={}", BASE64.encode(proof)),
+            Proven { server_signature },
+        ))
+    }
+}
+
+impl Proven {
+    /// Whether the server's last message proves that it knows the password.
+    pub(crate) fn verify(&self, server_final: &str) -> Result<(), ScramError> {
+        let attribute = server_final.split(',').next().unwrap_or_default();
+        if let Some(refused) = attribute.strip_prefix("e=") {
+            return Err(ScramError::Refused(refused.to_owned()));
+        }
+        let signature = attribute
+            .strip_prefix("v=")
+            .ok_or(ScramError::Malformed("no signature"))?;
+        match BASE64.decode(signature) {
+            Ok(signature) if signature == self.server_signature => Ok(()),
+            Ok(_) | Err(_) => Err(ScramError::Impostor),
+        }
+    }
+}
+
+/// The server's first message.
+struct Challenge<'a> {
+    nonce: &'a str,
+    salt: Vec<u8>,
+    iterations: u32,
+}
+
+impl<'a> Challenge<'a> {
+    fn parse(message: &'a str) -> Result<Self, ScramError> {
+        let (mut nonce, mut salt, mut iterations) = (None, None, None);
+        for attribute in message.split(',') {
+            match attribute.split_once('=') {
+                Some(("r", value)) => nonce = Some(value),
+                Some(("s", value)) => salt = BASE64.decode(value).ok(),
+                Some(("i", value)) => iterations = value.parse().ok(),
+                Some(("e", value)) => return Err(ScramError::Refused(value.to_owned())),
+                Some(("m", _)) => return Err(ScramError::Malformed("an unknown extension")),
+                Some(_) | None => {}
+            }
+        }
+        let iterations = iterations
+            .filter(|count| (MIN_ITERATIONS..=MAX_ITERATIONS).contains(count))
+            .ok_or(ScramError::Malformed(
+                "no iteration count from 4096 to 10000000",
+            ))?;
+        Ok(Self {
+            nonce: nonce.ok_or(ScramError::Malformed("no nonce"))?,
+            salt: salt.ok_or(ScramError::Malformed("no salt"))?,
+            iterations,
+        })
+    }
+}
+
+impl Hash {
+    fn digest(self, data: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => Sha256::digest(data).to_vec(),
+            Self::Sha512 => Sha512::digest(data).to_vec(),
+        }
+    }
+
+    fn hmac(self, key: &[u8], data: &[u8]) -> Vec<u8> {
+        match self {
+            Self::Sha256 => mac::<Hmac<Sha256>>(key, data),
+            Self::Sha512 => mac::<Hmac<Sha512>>(key, data),
+        }
+    }
+
+    /// RFC 5802's `Hi`: PBKDF2 with one block of output.
+    fn salted(self, password: &[u8], salt: &[u8], iterations: u32) -> Vec<u8> {
+        match self {
+            Self::Sha256 => {
+                pbkdf2::pbkdf2_hmac_array::<Sha256, 32>(password, salt, iterations).to_vec()
+            }
+            Self::Sha512 => {
+                pbkdf2::pbkdf2_hmac_array::<Sha512, 64>(password, salt, iterations).to_vec()
+            }
+        }
+    }
+}
+
+fn mac<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
+    #[expect(
+        clippy::expect_used,
+        reason = "HMAC takes keys of any length, by its definition"
+    )]
+    let mut mac = <M as KeyInit>::new_from_slice(key).expect("a key of any length");
+    mac.update(data);
+    mac.finalize().into_bytes().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scram(hash: Hash, nonce: &str) -> Scram {
+        Scram::new(hash, "user", Secret::new("pencil"), nonce.to_owned())
+    }
+
+    const CHALLENGE: &str =
+        "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096";
+
+    #[test]
+    fn sha_256_gives_the_messages_of_rfc_7677() {
+        let exchange = scram(Hash::Sha256, "rOprNGfwEbeRWgbNEkqO");
+        assert_eq!(exchange.first_message(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
+        let (message, proven) = exchange.prove(CHALLENGE).unwrap();
+        assert_eq!(
+            message,
+            "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
+             p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
+        );
+        assert_eq!(
+            proven.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
+            Ok(())
+        );
+    }
+
+    /// The exchange of RFC 7677 with the other hash; the values are those of Python's `hashlib` and `hmac`.
+    #[test]
+    fn sha_512_gives_the_messages_of_an_independent_implementation() {
+        let (message, proven) = scram(Hash::Sha512, "rOprNGfwEbeRWgbNEkqO")
+            .prove(CHALLENGE)
+            .unwrap();
+        let proof = "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==";
+        assert!(message.ends_with(&format!(",p={proof}")), "{message}");
+        let signature = "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==";
+        assert_eq!(proven.verify(&format!("v={signature}")), Ok(()));
+    }
+
+    #[test]
+    fn a_server_that_cannot_sign_is_an_impostor() {
+        let (_, proven) = scram(Hash::Sha256, "rOprNGfwEbeRWgbNEkqO")
+            .prove(CHALLENGE)
+            .unwrap();
+        for forged in [
+            "v=AAAA",
+            "v=",
+            "v=!",
+            "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5=",
+        ] {
+            assert_eq!(proven.verify(forged), Err(ScramError::Impostor), "{forged}");
+        }
+        let refused = ScramError::Refused("other-error".to_owned());
+        assert_eq!(proven.verify("e=other-error"), Err(refused));
+    }
+
+    #[test]
+    fn a_challenge_that_weakens_the_proof_is_refused() {
+        for challenge in [
+            "r=abcX,s=W22Z,i=4095",
+            "r=abcX,s=W22Z,i=4294967295",
+            "r=abc,s=W22Z,i=4096",
+            "r=otherX,s=W22Z,i=4096",
+            "r=abcX,i=4096",
+            "s=W22Z,i=4096",
+            "m=x,r=abcX,s=W22Z,i=4096",
+        ] {
+            let answer = scram(Hash::Sha512, "abc").prove(challenge);
+            assert!(
+                matches!(answer, Err(ScramError::Malformed(_))),
+                "{challenge}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_comma_and_an_equals_sign_in_a_name_are_escaped() {
+        let exchange = Scram::new(Hash::Sha256, "a=b,c", Secret::new("p"), "n".to_owned());
+        assert_eq!(exchange.first_message(), "n,,n=a=3Db=2Cc,r=n");
+    }
+}

@@ -1,0 +1,115 @@
+//! Captures a cluster.
+//!
+//! In: a [`Client`]. Out: a [`mapper::Snapshot`], and a [`Notice`] for every fact that is missing from it and why.
+//! A broker that does not answer costs its own facts and no others; a topic that we may not see is an error,
+//! because a plan made without it would be wrong.
+
+mod brokers;
+mod configs;
+mod elr;
+mod hidden;
+mod moves;
+mod notice;
+mod storage;
+
+#[cfg(test)]
+mod tests;
+
+pub use notice::Notice;
+
+use crate::admin::{Cluster, ConfigKeys};
+use crate::client::{Client, Target};
+use crate::error::Error;
+use mapper::Snapshot;
+use mapper::snapshot::{Leader, Partition, Parts, Topic};
+
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 64;
+
+/// What a snapshot is to hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// The time to write into it: RFC 3339, UTC.
+    pub captured_at: String,
+    /// All that is set on topics, or just what planning needs.
+    pub configs: ConfigKeys,
+}
+
+/// A snapshot, and what is missing from it.
+#[derive(Debug)]
+pub struct Capture {
+    /// The cluster.
+    pub snapshot: Snapshot,
+    /// Why some facts are absent, in order of broker; empty when all were told.
+    pub notices: Vec<Notice>,
+}
+
+/// Asks a cluster for everything that planning needs: each broker at most once for each kind of fact.
+///
+/// Needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic.
+///
+/// # Errors
+/// [`Error::HiddenTopics`] when topics hold data that we may not see, [`Error::Authorization`] when the cluster
+/// does not tell its moves and log dirs, [`Error::AdvertisedUnreachable`] when not one broker can be reached at
+/// the address it advertises; else as any call.
+pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error> {
+    let cluster = client.describe_cluster().await?;
+    let mut topics = moves::settled_topics(client).await?;
+    let (stored, mut notices) = storage::gather(client, &cluster).await?;
+    hidden::complete(client, &stored, &mut topics).await?;
+    let (configs, eligible) = tokio::join!(
+        configs::gather(client, &cluster, &topics, wanted.configs),
+        elr::gather(client, &cluster, &topics),
+    );
+    configs.add_to(&mut topics, &mut notices);
+    eligible.add_to(&mut topics, &mut notices);
+    storage::add_to(&mut topics, &stored);
+    let mut topics: Vec<Topic> = topics.into_values().collect();
+    topics
+        .iter_mut()
+        .flat_map(|topic| &mut topic.partitions)
+        .for_each(reconcile);
+    let snapshot = Snapshot::new(Parts {
+        cluster_id: cluster.id.clone(),
+        captured_at: Some(wanted.captured_at.clone()),
+        source: Some("kafka".to_owned()),
+        brokers: brokers::parts(&cluster, &stored, &mut notices),
+        topics,
+    })?;
+    Ok(Capture { snapshot, notices })
+}
+
+/// Live brokers, one after the other and round again: questions that any broker can answer are spread over all.
+fn in_turn(cluster: &Cluster) -> impl Iterator<Item = Target> {
+    let live: Vec<Target> = cluster.live().map(Target::Broker).collect();
+    (0_usize..).map(move |turn| {
+        turn.checked_rem(live.len())
+            .and_then(|turn| live.get(turn))
+            .copied()
+            .unwrap_or(Target::Any)
+    })
+}
+
+/// The facts of one partition come from several answers, and the cluster moves on between them: what is said
+/// of a broker that holds no replica any more is old.
+fn reconcile(partition: &mut Partition) {
+    let replicas = &partition.replicas;
+    let Some(facts) = &mut partition.facts else {
+        return;
+    };
+    let removing = facts.removing.clone();
+    let held = |id: &mut mapper::BrokerId| replicas.contains(id) || removing.contains(id);
+    if let Some(isr) = &mut facts.isr {
+        isr.retain(held);
+    }
+    facts.offline.retain(held);
+    facts.elr.retain(held);
+    if let Leader::Broker(mut leader) = facts.leader
+        && !held(&mut leader)
+    {
+        facts.leader = Leader::Unknown;
+    }
+    if partition.size.is_none() {
+        partition.size = facts.replica_sizes.iter().copied().flatten().max();
+    }
+}

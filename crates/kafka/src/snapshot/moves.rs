@@ -1,0 +1,58 @@
+//! Topics with the running reassignments merged in.
+//!
+//! Metadata alone shows a partition on the move with both its old and its new replicas: a plan made from that
+//! would raise the replication factor.
+
+use crate::admin::{Reassignment, Topics};
+use crate::client::Client;
+use crate::error::Error;
+use mapper::snapshot::{Partition, Topic};
+use mapper::{PartitionId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Every topic; `replicas` are the target lists, `adding` and `removing` are told.
+///
+/// The controller is asked before and after metadata is read, because moves begin and end meanwhile: one that
+/// runs at the second time is taken from there, and one that ended in between has its topic read again.
+pub(super) async fn settled_topics(client: &Client) -> Result<Topics, Error> {
+    let before = client.reassignments().await?;
+    let mut topics = client.topics().await?;
+    let running = client.reassignments().await?;
+    let ended: BTreeSet<String> = before
+        .into_keys()
+        .filter(|partition| !running.contains_key(partition))
+        .map(|partition| partition.topic)
+        .collect();
+    if !ended.is_empty() {
+        topics.extend(client.topics_named(&ended).await?.found);
+    }
+    merge(&mut topics, &running);
+    Ok(topics)
+}
+
+fn merge(topics: &mut Topics, running: &BTreeMap<TopicPartition, Reassignment>) {
+    for (of, reassignment) in running {
+        let Some(topic) = topics.get_mut(&of.topic) else {
+            continue;
+        };
+        let Some(partition) = partition_mut(topic, of.partition) else {
+            continue;
+        };
+        partition.replicas = reassignment.target();
+        let Some(facts) = &mut partition.facts else {
+            continue;
+        };
+        facts.adding = reassignment.adding.clone();
+        facts.adding.retain(|id| partition.replicas.contains(id));
+        facts.removing = reassignment.removing.clone();
+    }
+}
+
+/// The partition with this number; partitions are in order of it.
+pub(super) fn partition_mut(topic: &mut Topic, id: PartitionId) -> Option<&mut Partition> {
+    let index = topic
+        .partitions
+        .binary_search_by_key(&id, |partition| partition.id)
+        .ok()?;
+    topic.partitions.get_mut(index)
+}

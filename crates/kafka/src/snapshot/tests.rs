@@ -1,0 +1,1 @@
+//! What a capture promises, against a cluster of fake brokers.

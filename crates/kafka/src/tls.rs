@@ -1,0 +1,268 @@
+//! TLS, on rustls with the ring provider.
+//!
+//! In: the TLS part of the settings. Out: a connector, and for a failed handshake what it means to an operator.
+//! The provider is passed explicitly, so that nothing depends on what the process has installed.
+
+use crate::error::TlsFault;
+use crate::properties::{ConfigError, Identity, Pem, PemSource, Roots, TlsSettings};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use std::io;
+use std::sync::Arc;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::{
+    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as RustlsError,
+    RootCertStore, SignatureScheme,
+};
+
+/// Makes the connector that `settings` describe; reads the files that they name.
+pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigError> {
+    let (origin, roots) = match &settings.roots {
+        Roots::System => ("ssl.ca.location", system_roots()?),
+        Roots::Pem(pem) => (pem.key, roots(pem)?),
+    };
+    let material = |error: &dyn std::error::Error| unusable(origin, error.to_string());
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+        .build()
+        .map_err(|error| material(&error))?;
+    let verifier: Arc<dyn ServerCertVerifier> = if settings.check_name {
+        verifier
+    } else {
+        Arc::new(AnyName { verifier })
+    };
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| material(&error))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier);
+    let config = match &settings.identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let (chain, key) = client_identity(identity)?;
+            let bad = |error: RustlsError| unusable(identity.chain.key, error.to_string());
+            builder.with_client_auth_cert(chain, key).map_err(bad)?
+        }
+    };
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// A connector that trusts nobody: its handshake fails, but only with a peer that speaks TLS.
+pub(crate) fn distrustful() -> Option<TlsConnector> {
+    let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .ok()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    Some(TlsConnector::from(Arc::new(config)))
+}
+
+fn system_roots() -> Result<RootCertStore, ConfigError> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    // A machine's store may hold certificates too old for webpki: they are no loss.
+    let (usable, _) = roots.add_parsable_certificates(found.certs);
+    if usable > 0 {
+        return Ok(roots);
+    }
+    let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
+    let reason = if reasons.is_empty() {
+        "its store is empty".to_owned()
+    } else {
+        reasons.join("; ")
+    };
+    Err(ConfigError::NoSystemRoots { reason })
+}
+
+fn roots(pem: &Pem) -> Result<RootCertStore, ConfigError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots
+            .add(certificate)
+            .map_err(|error| unusable(pem.key, error.to_string()))?;
+    }
+    Ok(roots)
+}
+
+fn client_identity(
+    identity: &Identity,
+) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ConfigError> {
+    Ok((certificates(&identity.chain)?, private_key(&identity.key)?))
+}
+
+fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let text = text(pem)?;
+    let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+        .collect::<Result<_, _>>()
+        .map_err(|error| unusable(pem.key, format!("no certificate in PEM ({error})")))?;
+    if found.is_empty() {
+        Err(unusable(pem.key, "no certificate in PEM".to_owned()))
+    } else {
+        Ok(found)
+    }
+}
+
+/// The parser's own words are not passed on: they could quote the key.
+fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, ConfigError> {
+    let text = text(pem)?;
+    let encrypted = text.windows(9).any(|window| window == b"ENCRYPTED");
+    PrivateKeyDer::from_pem_slice(&text).map_err(|_| ConfigError::Material {
+        key: pem.key,
+        reason: if encrypted {
+            "the private key is encrypted"
+        } else {
+            "no private key in PEM"
+        }
+        .to_owned(),
+        instead: encrypted.then_some(
+            "write a plain one, readable by this user only: \
+             openssl pkey -in encrypted.key -out plain.key && chmod 600 plain.key",
+        ),
+    })
+}
+
+fn text(pem: &Pem) -> Result<Vec<u8>, ConfigError> {
+    match &pem.source {
+        // Inline PEM in properties often has its line ends written as \n twice over, or as blanks.
+        PemSource::Inline(secret) => Ok(secret.expose().replace("\\n", "\n").into_bytes()),
+        PemSource::File(path) => std::fs::read(path).map_err(|source| ConfigError::Unreadable {
+            key: pem.key,
+            path: path.clone(),
+            source,
+        }),
+    }
+}
+
+fn unusable(key: &'static str, reason: String) -> ConfigError {
+    ConfigError::Material {
+        key,
+        reason,
+        instead: None,
+    }
+}
+
+/// What a failed handshake, or a fatal alert after it, means; `None` if it was not TLS that failed.
+pub(crate) fn fault(error: &io::Error, host: &str, presented: bool) -> Option<TlsFault> {
+    let error = error.get_ref()?.downcast_ref::<RustlsError>()?;
+    Some(match error {
+        RustlsError::InvalidCertificate(error) => certificate(error, host),
+        RustlsError::AlertReceived(alert) if about_client(*alert) => TlsFault::ClientRefused {
+            presented,
+            alert: format!("{alert:?}"),
+        },
+        // Everything else has a fair text of its own.
+        other => TlsFault::Other(other.to_string()),
+    })
+}
+
+fn certificate(error: &CertificateError, host: &str) -> TlsFault {
+    match error {
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
+        CertificateError::NotValidForName => TlsFault::WrongName {
+            expected: host.to_owned(),
+            presented: Vec::new(),
+        },
+        CertificateError::NotValidForNameContext { presented, .. } => TlsFault::WrongName {
+            expected: host.to_owned(),
+            presented: presented.clone(),
+        },
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => TlsFault::NotValidNow(error.to_string()),
+        other => TlsFault::Other(other.to_string()),
+    }
+}
+
+/// Alerts with which a server turns a client certificate, or its absence, down; Java sends `BadCertificate`.
+fn about_client(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+    )
+}
+
+/// Whether the peer's bytes were no TLS at all.
+pub(crate) fn is_gibberish(error: &io::Error) -> bool {
+    let tls = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<RustlsError>());
+    matches!(tls, Some(RustlsError::InvalidMessage(_)))
+}
+
+/// Whether the peer spoke TLS, be it only to be turned down by us.
+pub(crate) fn is_tls_answer(error: &io::Error) -> bool {
+    let tls = error
+        .get_ref()
+        .and_then(|error| error.downcast_ref::<RustlsError>());
+    matches!(
+        tls,
+        Some(RustlsError::InvalidCertificate(_) | RustlsError::AlertReceived(_))
+    )
+}
+
+/// Verifies all but the name: `ssl.endpoint.identification.algorithm=none`.
+#[derive(Debug)]
+struct AnyName {
+    verifier: Arc<WebPkiServerVerifier>,
+}
+
+impl ServerCertVerifier for AnyName {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, RustlsError> {
+        let verdict = self.verifier.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
+        match verdict {
+            // The name is looked at last: whoever gets here has a trusted chain.
+            Err(RustlsError::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, RustlsError> {
+        self.verifier.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, RustlsError> {
+        self.verifier.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.verifier.supported_verify_schemes()
+    }
+}
