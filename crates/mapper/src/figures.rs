@@ -1,7 +1,12 @@
 //! What a cluster's load comes to, before and after a plan.
 
 use crate::bytes::Bytes;
+use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
+use crate::plan::Move;
+use crate::request::Terms;
+use crate::snapshot::Partition;
+use crate::target::{RackCounts, Target, Targets};
 use serde::{Deserialize, Serialize};
 
 /// The load of each broker, and how even it is.
@@ -52,4 +57,174 @@ pub struct BrokerFigures {
 )]
 fn is_zero(bytes: &Bytes) -> bool {
     bytes.0 == 0
+}
+
+impl Figures {
+    /// The figures of a snapshot, for a request's scope.
+    pub(crate) fn before(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+        let mut figures = Self {
+            brokers: brokers(cluster),
+            ..Self::default()
+        };
+        let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
+        for ((topic, target), first) in topics.zip(&cluster.first_partition) {
+            let Some(target) = target.map(|target| &targets.all[target]) else {
+                continue;
+            };
+            for (offset, partition) in topic.partitions.iter().enumerate() {
+                let seats = cluster.seats_of(first + offset);
+                let counts = RackCounts::of(cluster, seats.iter().copied());
+                figures.rack_violations += usize::from(!counts.keeps(terms.racks, target));
+                figures.lost_replicas += lost(cluster, partition, seats.iter().copied());
+            }
+        }
+        figures.set_extremes(targets);
+        figures
+    }
+
+    /// The figures once `moves` are carried out.
+    pub(crate) fn after(
+        &self,
+        cluster: &Cluster<'_>,
+        targets: &Targets,
+        terms: &Terms,
+        moves: &[Move],
+    ) -> Self {
+        let mut after = self.clone();
+        let names = cluster.snapshot.topics();
+        for change in moves {
+            let topic = names.binary_search_by(|topic| topic.name.as_str().cmp(&change.topic));
+            let Ok(topic) = topic else { continue };
+            let Some(partition) = cluster.snapshot.partition(&change.topic, change.partition)
+            else {
+                continue;
+            };
+            after.move_load(cluster, partition, change);
+            let Some(target) = targets.of_topic[topic].map(|target| &targets.all[target]) else {
+                continue;
+            };
+            let (old, new) = (
+                judge(cluster, terms, target, partition, &change.from),
+                judge(cluster, terms, target, partition, &change.to),
+            );
+            after.rack_violations = after.rack_violations + new.0 - old.0;
+            after.lost_replicas = after.lost_replicas + new.1 - old.1;
+        }
+        after.set_extremes(targets);
+        after
+    }
+
+    fn move_load(&mut self, cluster: &Cluster<'_>, partition: &Partition, change: &Move) {
+        let copies = change.added().count() as u64;
+        let size = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
+        for id in change.added() {
+            if let Some(broker) = self.broker(cluster, id) {
+                broker.replicas += 1;
+                broker.incoming_bytes.0 += size;
+                broker.used_bytes = broker.used_bytes.map(|used| Bytes(used.0 + size));
+            }
+        }
+        for id in change.removed() {
+            let gone = partition.size_on(id).unwrap_or_default().0;
+            if let Some(broker) = self.broker(cluster, id) {
+                broker.replicas -= 1;
+                broker.used_bytes = broker
+                    .used_bytes
+                    .map(|used| Bytes(used.0.saturating_sub(gone)));
+            }
+        }
+        if let Some(source) = change.from.iter().find(|id| cluster.snapshot.is_live(**id))
+            && let Some(broker) = self.broker(cluster, *source)
+        {
+            broker.outgoing_bytes.0 += size * copies;
+        }
+        for (list, delta) in [(&change.from, -1_i64), (&change.to, 1)] {
+            if let Some(broker) = list.first().and_then(|id| self.broker(cluster, *id)) {
+                broker.leaders = broker.leaders.saturating_add_signed(delta);
+            }
+        }
+    }
+
+    fn broker(&mut self, cluster: &Cluster<'_>, id: BrokerId) -> Option<&mut BrokerFigures> {
+        self.brokers.get_mut(cluster.index_of(id)? as usize)
+    }
+
+    /// The fullest and the emptiest broker that any target allows.
+    fn set_extremes(&mut self, targets: &Targets) {
+        let allowed = |at: usize| targets.all.iter().any(|target| target.allowed[at]);
+        let ratios: Vec<f64> = self
+            .brokers
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| allowed(*at))
+            .filter_map(|(_, broker)| broker.used_ratio())
+            .collect();
+        self.max_used_ratio = ratios.iter().copied().reduce(f64::max);
+        self.min_used_ratio = ratios.iter().copied().reduce(f64::min);
+    }
+}
+
+impl BrokerFigures {
+    /// The share of its storage that is used; `None` where unknown.
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "for display; no decision rests on it"
+    )]
+    pub fn used_ratio(&self) -> Option<f64> {
+        let (used, capacity) = self.used_bytes.zip(self.capacity_bytes)?;
+        (capacity.0 > 0).then(|| used.0 as f64 / capacity.0 as f64)
+    }
+}
+
+fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
+    let mut brokers: Vec<BrokerFigures> = cluster
+        .ids
+        .iter()
+        .enumerate()
+        .map(|(at, id)| BrokerFigures {
+            id: *id,
+            live: cluster.live[at],
+            replicas: 0,
+            leaders: 0,
+            used_bytes: cluster.used[at].map(Bytes),
+            capacity_bytes: cluster.capacity[at].map(Bytes),
+            incoming_bytes: Bytes(0),
+            outgoing_bytes: Bytes(0),
+        })
+        .collect();
+    for partition in 0..cluster.first_seat.len() - 1 {
+        for (index, seat) in cluster.seats_of(partition).iter().enumerate() {
+            let broker = &mut brokers[*seat as usize];
+            broker.replicas += 1;
+            broker.leaders += u64::from(index == 0);
+        }
+    }
+    brokers
+}
+
+/// Lost replicas among a partition's seats.
+fn lost(
+    cluster: &Cluster<'_>,
+    partition: &Partition,
+    seats: impl Iterator<Item = BrokerIx>,
+) -> usize {
+    let offline = partition.offline();
+    let is_lost = |seat: &BrokerIx| {
+        !cluster.live[*seat as usize]
+            || (!offline.is_empty() && offline.contains(&cluster.id(*seat)))
+    };
+    seats.filter(is_lost).count()
+}
+
+/// Rack violations (0 or 1) and lost replicas of one replica list.
+fn judge(
+    cluster: &Cluster<'_>,
+    terms: &Terms,
+    target: &Target,
+    partition: &Partition,
+    list: &[BrokerId],
+) -> (usize, usize) {
+    let seats = || list.iter().filter_map(|id| cluster.index_of(*id));
+    let broken = !RackCounts::of(cluster, seats()).keeps(terms.racks, target);
+    (usize::from(broken), lost(cluster, partition, seats()))
 }

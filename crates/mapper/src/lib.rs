@@ -5,24 +5,44 @@
 
 mod assignment;
 mod bytes;
+mod check;
+mod constraints;
+mod dense;
 mod figures;
+mod finish;
+mod floor;
 mod ids;
+mod leaders;
 pub mod maps;
 mod no_plan;
+mod pair;
+mod place;
 mod plan;
 mod plan_file;
+mod rebuild;
+mod replace;
 mod request;
 pub mod scope;
 pub mod snapshot;
+mod steps;
+mod table;
+mod target;
+mod warning;
+mod work;
 
 pub use assignment::{Assignment, Topics, assign};
 pub use bytes::{Bytes, Ratio};
+pub use check::{Violation, check, check_map};
 pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicPartition};
 pub use no_plan::{NoPlan, Refusal, Shortage};
+pub use pair::incoming_for;
 pub use plan::{Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus, WhyLeftOut};
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
+pub use rebuild::rebuild;
+pub use replace::replace;
 pub use request::{
     BaseReplicas, Mends, Optimize, PlaceBy, RackRule, Rebuild, Replace, Request, Terms,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
+pub use warning::{Warning, warnings};

@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, Seat, TopicPartition};
+use crate::scope::ScopeError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -9,6 +10,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum NoPlan {
+    /// The topics asked for are not there: the caller's input is wrong, not the cluster.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
     /// A replica finds no broker.
     #[error(
         "no broker can take {seat}: {} broker(s) refused{}", refusals.len(), shortage_text(.shortage)

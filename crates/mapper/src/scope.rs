@@ -30,7 +30,7 @@ impl TopicPattern {
             })
             .map_err(|error| ScopeError::Regex {
                 pattern: source.to_owned(),
-                problem: error.to_string(),
+                explanation: error.to_string(),
             })
     }
 
@@ -90,15 +90,16 @@ impl From<TopicPattern> for String {
 }
 
 /// Why a choice of topics was refused.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "problem", rename_all = "snake_case")]
 pub enum ScopeError {
     /// Not a regex.
-    #[error("the pattern {pattern:?} is not a regex: {problem}")]
+    #[error("the pattern {pattern:?} is not a regex: {explanation}")]
     Regex {
         /// The pattern.
         pattern: String,
         /// What the compiler says.
-        problem: String,
+        explanation: String,
     },
     /// A regex that means nothing here: most likely a typing error.
     #[error("the pattern {pattern:?} matches no topic by its whole name{}", hint(.parts))]

@@ -3,17 +3,26 @@
 //! In: documents in YAML or in lines, and what is known of the cluster. Out: a [`MapSet`], or the place of the
 //! first mistake; then a [`Resolved`], which says what each map means now, and what is wrong with it.
 
+mod choose;
 mod cursor;
 mod display;
+mod drift;
 mod error;
+mod finding;
 mod lines;
+mod resolve;
+mod taken;
 mod target;
 #[cfg(test)]
 mod testing;
 mod yaml;
 
+pub use drift::Drift;
 pub use error::{MapsError, Mistake, Place};
+pub use finding::{Finding, Refused, Severity};
 pub use lines::parse_line;
+pub use resolve::{Known, Member, Members, Resolved, ResolvedMap, resolve};
+pub use taken::Unmapped;
 
 use crate::ids::BrokerId;
 use crate::scope::TopicPattern;

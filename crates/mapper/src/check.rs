@@ -1,0 +1,425 @@
+//! A second opinion on every plan. Shares no code with the planners that it judges: only the types.
+//!
+//! In: the snapshot before, and a plan or another tool's partition map. Out: every promise that is broken, at the end
+//! and at each step; nothing when all are kept.
+
+mod view;
+mod violation;
+
+pub use violation::Violation;
+
+use crate::assignment::Assignment;
+use crate::bytes::{Bytes, Ratio};
+use crate::ids::{BrokerId, PartitionId, TopicPartition};
+use crate::plan::{LeftOut, Move, Plan, Reason, WhyLeftOut};
+use crate::plan_file::PlannedPartition;
+use crate::request::{Mends, RackRule, Request, Terms};
+use crate::snapshot::{Leader, Partition, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use view::{Allowed, View};
+
+/// Every promise that `plan` breaks.
+pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
+    let terms = plan.request.terms();
+    let mut broken = Vec::new();
+    let view = match View::new(before, &terms.assignments) {
+        Ok(view) => view,
+        Err(problem) => return vec![Violation::Scope(problem)],
+    };
+    broken.extend(each_change_stands_once(&plan.moves));
+    broken.extend(each_move_is_in_one_step(plan));
+    for change in &plan.moves {
+        broken.extend(one_move(&view, &plan.request, change));
+    }
+    broken.extend(nothing_is_forgotten(&view, terms, plan));
+    broken.extend(left_out_with_cause(&view, &plan.left_out));
+    broken.extend(capacity(
+        &view,
+        terms.storage_headroom,
+        &plan.moves,
+        &plan.steps,
+    ));
+    broken
+}
+
+/// Every promise that another tool's partition map breaks, submitted as one step: it has no scope and no request, so
+/// only what harms whatever was asked for is judged.
+pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let brokers = before
+        .brokers()
+        .iter()
+        .filter(|b| b.live)
+        .map(|b| b.id)
+        .collect();
+    let everywhere = Assignment {
+        map: None,
+        topics: crate::assignment::Topics::Rest,
+        brokers,
+        replication: None,
+    };
+    let view = match View::new(before, std::slice::from_ref(&everywhere)) {
+        Ok(view) => view,
+        Err(problem) => return vec![Violation::Scope(problem)],
+    };
+    let moves: Vec<Move> = map.iter().map(|entry| as_move(before, entry)).collect();
+    broken.extend(each_change_stands_once(&moves));
+    let changed: Vec<Move> = moves
+        .into_iter()
+        .filter(|change| change.from != change.to)
+        .collect();
+    for change in &changed {
+        broken.extend(any_move(&view, RackRule::Spread, change));
+        if !change.from.is_empty() && change.from.len() != change.to.len() {
+            let (asked, found) = (change.from.len(), change.to.len());
+            broken.push(Violation::Factor {
+                of: change.of(),
+                asked,
+                found,
+            });
+        }
+    }
+    let step = (0..changed.len()).collect();
+    broken.extend(capacity(&view, headroom, &changed, &[step]));
+    broken
+}
+
+fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
+    let partition = before.partition(&entry.topic, entry.partition);
+    let from = partition.map(|p| p.replicas.clone()).unwrap_or_default();
+    let mut change = Move {
+        topic: Arc::clone(&entry.topic),
+        partition: entry.partition,
+        from,
+        to: entry.replicas.clone(),
+        reason: Reason::Forced,
+        bytes: None,
+    };
+    let copies = change.added().count() as u64;
+    change.bytes = partition
+        .and_then(|p| size(before, p))
+        .map(|size| Bytes(size.0 * copies));
+    change
+}
+
+/// No partition is changed twice.
+fn each_change_stands_once(moves: &[Move]) -> Vec<Violation> {
+    let mut seen: BTreeSet<(&str, PartitionId)> = BTreeSet::new();
+    let twice = moves
+        .iter()
+        .filter(|change| !seen.insert((&change.topic, change.partition)));
+    twice
+        .map(|change| Violation::ChangedTwice { of: change.of() })
+        .collect()
+}
+
+/// The steps hold every move exactly once.
+fn each_move_is_in_one_step(plan: &Plan) -> Vec<Violation> {
+    let mut times = vec![0_usize; plan.moves.len()];
+    let mut broken = Vec::new();
+    for index in plan.steps.iter().flatten() {
+        match times.get_mut(*index) {
+            Some(times) => *times += 1,
+            None => broken.push(Violation::NoSuchMove { index: *index }),
+        }
+    }
+    let wrong = plan
+        .moves
+        .iter()
+        .zip(times)
+        .filter(|(_, times)| *times != 1);
+    broken.extend(wrong.map(|(change, times)| Violation::Steps {
+        of: change.of(),
+        times,
+    }));
+    broken
+}
+
+/// What holds for one move of ours.
+fn one_move(view: &View<'_>, request: &Request, change: &Move) -> Vec<Violation> {
+    let terms = request.terms();
+    let Some(allowed) = view.allowed(&change.topic) else {
+        return vec![Violation::OutOfScope { of: change.of() }];
+    };
+    let mut broken = any_move(view, terms.racks, change);
+    broken.extend(
+        allowed
+            .refuses(&change.to, terms.mends, &change.from)
+            .map(|broker| Violation::NotAllowed {
+                of: change.of(),
+                broker,
+            }),
+    );
+    broken.extend(factor(view, request, allowed, change));
+    broken.extend(reason(view, request, allowed, change));
+    broken
+}
+
+/// What holds for any move, whoever asks for it.
+fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
+    let of = || change.of();
+    let Some(partition) = view.snapshot.partition(&change.topic, change.partition) else {
+        return vec![Violation::UnknownPartition { of: of() }];
+    };
+    let mut broken = Vec::new();
+    if change.from != partition.replicas {
+        broken.push(Violation::OtherStart {
+            of: of(),
+            found: partition.replicas.to_vec(),
+        });
+    }
+    if change.to.is_empty() {
+        broken.push(Violation::NoReplicas { of: of() });
+    }
+    broken.extend(repeated(&change.to).map(|broker| Violation::Repeated { of: of(), broker }));
+    for broker in change.added().filter(|id| !view.snapshot.is_live(*id)) {
+        broken.push(Violation::NotLive { of: of(), broker });
+    }
+    if !led(view.snapshot, partition) {
+        broken.push(Violation::NoLeader { of: of() });
+    }
+    if partition.is_moving() {
+        broken.push(Violation::Reassigning { of: of() });
+    }
+    if let Some((before, after)) = view.racks_get_worse(rule, change) {
+        broken.push(Violation::Racks {
+            of: of(),
+            before,
+            after,
+        });
+    }
+    let expected = size(view.snapshot, partition);
+    let copies = change.added().count() as u64;
+    let bytes = if copies == 0 {
+        Some(Bytes(0))
+    } else {
+        expected.map(|s| Bytes(s.0 * copies))
+    };
+    if change.bytes != bytes {
+        broken.push(Violation::Bytes {
+            of: of(),
+            stated: change.bytes,
+            found: bytes,
+        });
+    }
+    broken
+}
+
+fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
+    let mut seen = BTreeSet::new();
+    list.iter().copied().find(|id| !seen.insert(*id))
+}
+
+/// The partition's own size, else its largest live replica's.
+fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
+    let live = |id: &BrokerId| snapshot.is_live(*id);
+    let replicas = || partition.replicas.iter().filter(|id| live(id));
+    partition
+        .size
+        .or_else(|| replicas().filter_map(|id| partition.size_on(*id)).max())
+}
+
+/// Has a live leader, or may well have one where nobody tells.
+fn led(snapshot: &Snapshot, partition: &Partition) -> bool {
+    match partition.leader() {
+        Leader::Broker(id) => snapshot.is_live(id),
+        Leader::Nobody => false,
+        Leader::Unknown => {
+            let up = |id: &&BrokerId| snapshot.is_live(**id) && !partition.offline().contains(id);
+            partition.replicas.iter().any(|id| up(&id))
+        }
+    }
+}
+
+/// The replication factor is the one asked for.
+fn factor(
+    view: &View<'_>,
+    request: &Request,
+    allowed: &Allowed,
+    change: &Move,
+) -> Option<Violation> {
+    let base = base(request, change).map(<[_]>::len);
+    let asked = allowed.replication.or(base).unwrap_or(change.from.len());
+    let found = change.to.len();
+    let known = view
+        .snapshot
+        .partition(&change.topic, change.partition)
+        .is_some();
+    (known && asked != found).then(|| Violation::Factor {
+        of: change.of(),
+        asked,
+        found,
+    })
+}
+
+fn base<'r>(request: &'r Request, change: &Move) -> Option<&'r [Option<BrokerId>]> {
+    let Request::Rebuild(rebuild) = request else {
+        return None;
+    };
+    let same = |base: &&crate::request::BaseReplicas| {
+        base.topic == *change.topic && base.partition == change.partition
+    };
+    rebuild
+        .base
+        .iter()
+        .find(same)
+        .map(|base| base.replicas.as_slice())
+}
+
+/// A seat that was right moves only if the request says what for.
+fn reason(
+    view: &View<'_>,
+    request: &Request,
+    allowed: &Allowed,
+    change: &Move,
+) -> Option<Violation> {
+    let Request::Rebuild(rebuild) = request else {
+        return only_the_outgoing(request, change);
+    };
+    if rebuild.force || rebuild.terms.fix_racks || base(request, change).is_some() {
+        return None;
+    }
+    let partition = view.snapshot.partition(&change.topic, change.partition)?;
+    let right: Vec<BrokerId> = change
+        .removed()
+        .filter(|id| view.snapshot.is_live(*id) && allowed.brokers.contains(id))
+        .filter(|id| !partition.offline().contains(id))
+        .collect();
+    let fewer = change.from.len().saturating_sub(change.to.len());
+    // A smaller replication factor may drop seats that are right, but must not copy anything for it.
+    let excused = right.len() <= fewer && (right.is_empty() || change.added().next().is_none());
+    (!excused).then(|| Violation::NoReason {
+        of: change.of(),
+        brokers: right,
+    })
+}
+
+fn only_the_outgoing(request: &Request, change: &Move) -> Option<Violation> {
+    let Request::Replace(replace) = request else {
+        return None;
+    };
+    let others: Vec<BrokerId> = change
+        .removed()
+        .filter(|id| *id != replace.outgoing)
+        .collect();
+    (!others.is_empty()).then(|| Violation::NoReason {
+        of: change.of(),
+        brokers: others,
+    })
+}
+
+/// Nothing in scope stays wrong without being said.
+fn nothing_is_forgotten(view: &View<'_>, terms: &Terms, plan: &Plan) -> Vec<Violation> {
+    let moved: BTreeMap<(&str, PartitionId), &Move> = plan
+        .moves
+        .iter()
+        .map(|change| ((&*change.topic, change.partition), change))
+        .collect();
+    let said: BTreeSet<(&str, PartitionId)> = plan
+        .left_out
+        .iter()
+        .map(|left| (&*left.topic, left.partition))
+        .collect();
+    let mut broken = Vec::new();
+    for (topic, allowed) in view.in_scope() {
+        for partition in &topic.partitions {
+            let key = (topic.name.as_str(), partition.id);
+            let list = moved
+                .get(&key)
+                .map_or(&partition.replicas, |change| &change.to);
+            let wrong = view.still_wrong(allowed, terms.mends, partition, list);
+            if !wrong.is_empty() && !said.contains(&key) {
+                let of = TopicPartition {
+                    topic: topic.name.clone(),
+                    partition: partition.id,
+                };
+                broken.push(Violation::Forgotten { of, brokers: wrong });
+            }
+        }
+    }
+    broken
+}
+
+/// Only what cannot be moved is left out.
+fn left_out_with_cause(view: &View<'_>, left_out: &[LeftOut]) -> Vec<Violation> {
+    let without_cause = |left: &&LeftOut| {
+        let Some(partition) = view.snapshot.partition(&left.topic, left.partition) else {
+            return true;
+        };
+        match left.why {
+            WhyLeftOut::NoLeader { .. } => led(view.snapshot, partition),
+            WhyLeftOut::Reassigning { .. } => !partition.is_moving(),
+        }
+    };
+    let name = |left: &LeftOut| TopicPartition {
+        topic: left.topic.to_string(),
+        partition: left.partition,
+    };
+    let wrong = left_out.iter().filter(without_cause);
+    wrong
+        .map(|left| Violation::LeftOut { of: name(left) })
+        .collect()
+}
+
+/// At every step, with both copies of what moves present, no broker is filled beyond its limit.
+fn capacity(
+    view: &View<'_>,
+    headroom: Ratio,
+    moves: &[Move],
+    steps: &[Vec<usize>],
+) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let mut disks = view.disks(headroom);
+    for (step, indices) in steps.iter().enumerate() {
+        let of_step: Vec<&Move> = indices
+            .iter()
+            .filter_map(|index| moves.get(*index))
+            .collect();
+        let mut grown: BTreeSet<BrokerId> = BTreeSet::new();
+        for change in &of_step {
+            let copies = change.added().count() as u64;
+            let each = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
+            for id in change.added().filter(|_| each > 0) {
+                disks.add(id, each);
+                grown.insert(id);
+            }
+        }
+        for broker in grown {
+            if let Some(over_bytes) = disks.over(broker) {
+                broken.push(Violation::Capacity {
+                    broker,
+                    step,
+                    over_bytes,
+                });
+            }
+        }
+        for change in &of_step {
+            let partition = view.snapshot.partition(&change.topic, change.partition);
+            for id in change.removed() {
+                let gone = partition.and_then(|p| p.size_on(id)).unwrap_or_default();
+                disks.remove(id, gone.0);
+            }
+        }
+    }
+    broken
+}
+
+impl Allowed {
+    /// Brokers of the new list that the assignment does not name; where only one broker's seats are mended, those of
+    /// the old list may stay.
+    fn refuses<'l>(
+        &'l self,
+        to: &'l [BrokerId],
+        mends: Mends,
+        from: &'l [BrokerId],
+    ) -> impl Iterator<Item = BrokerId> + 'l {
+        let stays = move |id: &BrokerId| match mends {
+            Mends::Everything => false,
+            Mends::SeatsOf(outgoing) => *id != outgoing && from.contains(id),
+        };
+        to.iter()
+            .copied()
+            .filter(move |id| !self.brokers.contains(id) && !stays(id))
+    }
+}

@@ -1,0 +1,272 @@
+//! What the check looks at: brokers, racks and disks by id, and what the request allows for each topic.
+
+use crate::assignment::{Assignment, assign};
+use crate::bytes::{Bytes, Ratio};
+use crate::ids::BrokerId;
+use crate::plan::Move;
+use crate::request::{Mends, RackRule};
+use crate::scope::ScopeError;
+use crate::snapshot::{Broker, Partition, Snapshot, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+/// A snapshot with what is allowed in it.
+pub(super) struct View<'s> {
+    pub(super) snapshot: &'s Snapshot,
+    allowed: Vec<Allowed>,
+    /// For each topic of the snapshot: an index into `allowed`.
+    of_topic: Vec<Option<usize>>,
+}
+
+/// What one assignment allows.
+pub(super) struct Allowed {
+    /// Named and live.
+    pub(super) brokers: BTreeSet<BrokerId>,
+    pub(super) replication: Option<usize>,
+}
+
+impl<'s> View<'s> {
+    pub(super) fn new(
+        snapshot: &'s Snapshot,
+        assignments: &[Assignment],
+    ) -> Result<Self, ScopeError> {
+        let of_topic = assign(snapshot, assignments)?;
+        let allowed = assignments
+            .iter()
+            .map(|assignment| Allowed {
+                brokers: assignment
+                    .brokers
+                    .iter()
+                    .copied()
+                    .filter(|id| snapshot.is_live(*id))
+                    .collect(),
+                replication: assignment.replication.map(|factor| factor as usize),
+            })
+            .collect();
+        Ok(Self {
+            snapshot,
+            allowed,
+            of_topic,
+        })
+    }
+
+    pub(super) fn allowed(&self, topic: &str) -> Option<&Allowed> {
+        let topics = self.snapshot.topics();
+        let index = topics
+            .binary_search_by(|known| known.name.as_str().cmp(topic))
+            .ok()?;
+        self.of_topic[index].map(|allowed| &self.allowed[allowed])
+    }
+
+    pub(super) fn in_scope(&self) -> impl Iterator<Item = (&'s Topic, &Allowed)> {
+        let topics = self.snapshot.topics().iter().zip(&self.of_topic);
+        topics.filter_map(|(topic, allowed)| Some((topic, &self.allowed[(*allowed)?])))
+    }
+
+    /// Brokers in a final list that a finished plan leaves no reason for.
+    pub(super) fn still_wrong(
+        &self,
+        allowed: &Allowed,
+        mends: Mends,
+        partition: &Partition,
+        list: &[BrokerId],
+    ) -> Vec<BrokerId> {
+        let wrong = |id: &BrokerId| match mends {
+            Mends::SeatsOf(outgoing) => *id == outgoing,
+            Mends::Everything => {
+                let was_offline =
+                    partition.offline().contains(id) && partition.replicas.contains(id);
+                was_offline || !allowed.brokers.contains(id)
+            }
+        };
+        if list.iter().any(wrong) {
+            list.iter().copied().filter(|id| wrong(id)).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    /// Both spreads in words, if the move breaks the rack rule where it was kept, or breaks it more than before.
+    pub(super) fn racks_get_worse(
+        &self,
+        rule: RackRule,
+        change: &Move,
+    ) -> Option<(String, String)> {
+        let allowed = self.allowed(&change.topic)?;
+        let (before, after) = (self.spread(&change.from), self.spread(&change.to));
+        let room = self.places(allowed, &change.to);
+        let bad = match rule {
+            RackRule::AtLeast(asked) => {
+                after.racks.len() < change.to.len().min(asked as usize)
+                    && after.racks.len() < before.racks.len().max(1)
+            }
+            RackRule::Spread => {
+                let grown = change.to.len() > change.from.len();
+                (uneven(&after.racks, &room.racks) || uneven(&after.hosts, &room.hosts))
+                    && (grown || after.worse_than(&before) || self.was_even(allowed, change))
+            }
+        };
+        bad.then(|| (before.in_words(), after.in_words()))
+    }
+
+    fn was_even(&self, allowed: &Allowed, change: &Move) -> bool {
+        let before = self.spread(&change.from);
+        let room = self.places(allowed, &change.from);
+        !uneven(&before.racks, &room.racks) && !uneven(&before.hosts, &room.hosts)
+    }
+
+    fn spread(&self, list: &[BrokerId]) -> Spread {
+        let mut spread = Spread::default();
+        for id in list {
+            let (rack, host) = place(*id, self.snapshot.broker(*id));
+            *spread.racks.entry(rack).or_default() += 1;
+            *spread.hosts.entry(host).or_default() += 1;
+        }
+        spread
+    }
+
+    /// How many brokers each rack and host offers: those allowed, and those that stay anyway.
+    fn places(&self, allowed: &Allowed, list: &[BrokerId]) -> Spread {
+        let mut all = allowed.brokers.clone();
+        all.extend(list);
+        let all: Vec<BrokerId> = all.into_iter().collect();
+        self.spread(&all)
+    }
+
+    pub(super) fn disks(&self, headroom: Ratio) -> Disks {
+        let mut disks = Disks(BTreeMap::new());
+        let mut sums: BTreeMap<BrokerId, Option<u64>> = BTreeMap::new();
+        for broker in self
+            .snapshot
+            .brokers()
+            .iter()
+            .filter(|b| b.storage_free.is_none())
+        {
+            sums.insert(broker.id, Some(0));
+        }
+        if !sums.is_empty() {
+            for partition in self
+                .snapshot
+                .topics()
+                .iter()
+                .flat_map(|topic| &topic.partitions)
+            {
+                for id in &partition.replicas {
+                    if let Some(sum) = sums.get_mut(id) {
+                        *sum = sum
+                            .zip(partition.size_on(*id))
+                            .map(|(sum, size)| sum + size.0);
+                    }
+                }
+            }
+        }
+        for broker in self.snapshot.brokers() {
+            let Some(total) = broker.storage_total else {
+                continue;
+            };
+            let used = match broker.storage_free {
+                Some(free) => Some(total.0 - free.0),
+                None => sums.get(&broker.id).copied().flatten(),
+            };
+            let limit = total.0 - headroom.of(total).0.min(total.0);
+            if let Some(used) = used {
+                disks.0.insert(broker.id, Disk { used, limit });
+            }
+        }
+        disks
+    }
+}
+
+/// How many replicas each rack and each host holds.
+#[derive(Default)]
+struct Spread {
+    racks: BTreeMap<String, usize>,
+    hosts: BTreeMap<(String, String), usize>,
+}
+
+impl Spread {
+    fn worse_than(&self, before: &Self) -> bool {
+        let crowding =
+            |counts: &mut dyn Iterator<Item = &usize>| counts.map(|n| n * n).sum::<usize>();
+        let racks = crowding(&mut self.racks.values()).cmp(&crowding(&mut before.racks.values()));
+        let hosts = crowding(&mut self.hosts.values()).cmp(&crowding(&mut before.hosts.values()));
+        racks.then(hosts).is_gt()
+    }
+
+    fn in_words(&self) -> String {
+        let mut words = String::new();
+        for (rack, count) in &self.racks {
+            let _ = write!(
+                words,
+                "{}{rack} x{count}",
+                if words.is_empty() { "" } else { ", " }
+            );
+        }
+        words
+    }
+}
+
+/// A broker's rack and host; unknown ones are its own.
+fn place(id: BrokerId, broker: Option<&Broker>) -> (String, (String, String)) {
+    let own = format!("(none, broker {id})");
+    let rack = broker
+        .and_then(|b| b.rack.clone())
+        .unwrap_or_else(|| own.clone());
+    let host = broker.and_then(|b| b.host.clone()).unwrap_or(own);
+    (rack.clone(), (rack, host))
+}
+
+/// One place could give a replica to another that has two fewer, and a broker for it.
+fn uneven<K: Ord + Within>(held: &BTreeMap<K, usize>, offered: &BTreeMap<K, usize>) -> bool {
+    held.iter().any(|(from, most)| {
+        offered.iter().any(|(to, brokers)| {
+            let here = held.get(to).copied().unwrap_or(0);
+            here < *brokers && here + 1 < *most && K::comparable(from, to)
+        })
+    })
+}
+
+/// Which places a replica may be exchanged between when evenness is judged.
+trait Within {
+    fn comparable(a: &Self, b: &Self) -> bool;
+}
+
+impl Within for String {
+    fn comparable(_: &Self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Within for (String, String) {
+    /// Hosts are compared inside a rack only.
+    fn comparable(a: &Self, b: &Self) -> bool {
+        a.0 == b.0
+    }
+}
+
+/// Disks as they fill.
+pub(super) struct Disks(BTreeMap<BrokerId, Disk>);
+
+struct Disk {
+    used: u64,
+    limit: u64,
+}
+
+impl Disks {
+    pub(super) fn add(&mut self, id: BrokerId, bytes: u64) {
+        if let Some(disk) = self.0.get_mut(&id) {
+            disk.used += bytes;
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: BrokerId, bytes: u64) {
+        if let Some(disk) = self.0.get_mut(&id) {
+            disk.used = disk.used.saturating_sub(bytes);
+        }
+    }
+
+    pub(super) fn over(&self, id: BrokerId) -> Option<Bytes> {
+        let disk = self.0.get(&id)?;
+        (disk.used > disk.limit).then(|| Bytes(disk.used - disk.limit))
+    }
+}

@@ -1,0 +1,167 @@
+//! A promise that a plan breaks.
+
+use crate::bytes::Bytes;
+use crate::ids::{BrokerId, TopicPartition};
+use crate::scope::ScopeError;
+use serde::Serialize;
+
+/// Which promise is broken, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "promise", rename_all = "snake_case")]
+pub enum Violation {
+    /// The plan's own scope cannot be understood against this snapshot.
+    #[error("the plan's topics do not fit this snapshot: {0}")]
+    Scope(ScopeError),
+    /// The snapshot knows no such partition.
+    #[error("{of} does not exist")]
+    UnknownPartition {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// Two entries for one partition.
+    #[error("{of} is changed twice")]
+    ChangedTwice {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// A step names a move that is not there.
+    #[error("a step names move {index}, which does not exist")]
+    NoSuchMove {
+        /// The index.
+        index: usize,
+    },
+    /// A move is in no step, or in several.
+    #[error("the move of {of} stands in {times} steps, not in one")]
+    Steps {
+        /// The partition.
+        of: TopicPartition,
+        /// In how many.
+        times: usize,
+    },
+    /// The request does not cover the topic.
+    #[error("{of} moves, but is out of scope")]
+    OutOfScope {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// The plan starts from another list than the snapshot's.
+    #[error("{of} does not start from its replicas, which are {found:?}")]
+    OtherStart {
+        /// The partition.
+        of: TopicPartition,
+        /// The snapshot's replicas.
+        found: Vec<BrokerId>,
+    },
+    /// An empty replica list.
+    #[error("{of} would have no replicas")]
+    NoReplicas {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// A broker twice in one list.
+    #[error("{of} would have broker {broker} twice")]
+    Repeated {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+    },
+    /// A replica for a broker that is not live.
+    #[error("{of} would get a replica on broker {broker}, which is not live")]
+    NotLive {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+    },
+    /// A replica on a broker that the request does not allow.
+    #[error("{of} would have a replica on broker {broker}, which is not allowed for it")]
+    NotAllowed {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+    },
+    /// Another replication factor than asked for.
+    #[error("{of} would have {found} replicas, not {asked}")]
+    Factor {
+        /// The partition.
+        of: TopicPartition,
+        /// Asked for.
+        asked: usize,
+        /// In the plan.
+        found: usize,
+    },
+    /// The spread over racks gets worse, or breaks the rule that it kept.
+    #[error("{of} would spread worse over racks or hosts: {after}, before {before}")]
+    Racks {
+        /// The partition.
+        of: TopicPartition,
+        /// The racks before, with their replicas.
+        before: String,
+        /// The racks after.
+        after: String,
+    },
+    /// A partition without a live leader is submitted.
+    #[error("{of} has no live leader and must not be reassigned")]
+    NoLeader {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// A running reassignment is submitted over.
+    #[error("{of} is being reassigned and must not be submitted again")]
+    Reassigning {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// Seats that were right move.
+    #[error("{of} moves away from {brokers:?} without a reason")]
+    NoReason {
+        /// The partition.
+        of: TopicPartition,
+        /// The brokers that held a right replica.
+        brokers: Vec<BrokerId>,
+    },
+    /// Something wrong in scope stays, unsaid.
+    #[error("{of} would keep replicas on {brokers:?}, which are lost or not allowed")]
+    Forgotten {
+        /// The partition.
+        of: TopicPartition,
+        /// The brokers.
+        brokers: Vec<BrokerId>,
+    },
+    /// A partition is left out that could be moved.
+    #[error("{of} is left out without a cause")]
+    LeftOut {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// A broker is filled beyond its limit.
+    #[error("broker {broker} is filled {over_bytes} beyond its limit in step {step}")]
+    Capacity {
+        /// The broker.
+        broker: BrokerId,
+        /// The step, from 0.
+        step: usize,
+        /// How far beyond.
+        over_bytes: Bytes,
+    },
+    /// The bytes stated are not what the copies come to.
+    #[error(
+        "the move of {of} states {} bytes, its copies come to {}",
+        known(stated),
+        known(found)
+    )]
+    Bytes {
+        /// The partition.
+        of: TopicPartition,
+        /// What the plan says.
+        stated: Option<Bytes>,
+        /// What the snapshot says.
+        found: Option<Bytes>,
+    },
+}
+
+fn known(bytes: &Option<Bytes>) -> String {
+    bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.0.to_string())
+}

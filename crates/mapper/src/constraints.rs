@@ -1,0 +1,197 @@
+//! Which broker may take a seat. One rule, one function; a rule can only say no.
+
+use crate::bytes::Bytes;
+use crate::dense::{BrokerIx, Cluster};
+use crate::no_plan::Refusal;
+use crate::request::{RackRule, Terms};
+use crate::target::{RackCounts, Target};
+use crate::work::Work;
+use smallvec::SmallVec;
+
+/// The rules of a request, over a cluster.
+pub(crate) struct Constraints<'a> {
+    cluster: &'a Cluster<'a>,
+    racks: RackRule,
+    limit: Vec<Option<u64>>,
+}
+
+impl<'a> Constraints<'a> {
+    pub(crate) fn new(cluster: &'a Cluster<'a>, terms: &Terms) -> Self {
+        Self {
+            cluster,
+            racks: terms.racks,
+            limit: cluster.limits(terms.storage_headroom),
+        }
+    }
+
+    /// What a broker may still take; `None` where its capacity or use is unknown.
+    pub(crate) fn room(&self, broker: BrokerIx, used: Option<u64>) -> Option<u64> {
+        let (limit, used) = self.limit[broker as usize].zip(used)?;
+        Some(limit.saturating_sub(used))
+    }
+
+    /// The rules for one seat.
+    pub(crate) fn of<'s>(
+        &'s self,
+        item: &'s Work,
+        seat: usize,
+        target: &'s Target,
+    ) -> SeatRules<'s> {
+        let others: SmallVec<[BrokerIx; 4]> = item
+            .seats
+            .iter()
+            .enumerate()
+            .filter(|(at, _)| *at != seat)
+            .filter_map(|(_, s)| *s)
+            .collect();
+        let counts = RackCounts::of(self.cluster, others.iter().copied());
+        let racks = match self.racks {
+            RackRule::Spread => AllowedRacks::HoldingAtMost(counts.least(target).unwrap_or(0)),
+            RackRule::AtLeast(asked) => {
+                let still_to_come = item.seats.len() - others.len() - 1;
+                let needed = item.seats.len().min(asked as usize);
+                if counts.distinct() + still_to_come >= needed {
+                    AllowedRacks::Any
+                } else {
+                    AllowedRacks::HoldingAtMost(0)
+                }
+            }
+        };
+        SeatRules {
+            all: self,
+            item,
+            seat,
+            target,
+            others,
+            counts,
+            racks,
+        }
+    }
+}
+
+/// The racks that a seat may go to.
+#[derive(Clone, Copy)]
+enum AllowedRacks {
+    Any,
+    /// Racks that hold no more than so many replicas of the partition.
+    HoldingAtMost(usize),
+    /// Only this one: the partition broke the rule there before.
+    Only(usize),
+}
+
+/// The rules for one seat of one partition.
+pub(crate) struct SeatRules<'s> {
+    all: &'s Constraints<'s>,
+    item: &'s Work,
+    seat: usize,
+    target: &'s Target,
+    /// The brokers on its other seats.
+    others: SmallVec<[BrokerIx; 4]>,
+    counts: RackCounts,
+    racks: AllowedRacks,
+}
+
+impl SeatRules<'_> {
+    /// A broker is admitted only when every rule has said `Ok`. `used`: its storage as planned so far.
+    pub(crate) fn admits(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
+        self.not_already_held(broker)?;
+        self.rack_is_free(broker)?;
+        self.host_is_free(broker)?;
+        self.has_room(broker, used)
+    }
+
+    /// The rules as they were kept before, where the partition broke the rack rule already.
+    pub(crate) fn as_before(&self) -> Option<Self> {
+        let current = self.all.cluster.seats_of(self.item.partition);
+        let before = RackCounts::of(self.all.cluster, current.iter().copied());
+        let rack = self.all.cluster.rack[self.item.replaces[self.seat]? as usize];
+        let others = self.others.clone();
+        let counts = RackCounts::of(self.all.cluster, others.iter().copied());
+        (!before.keeps(self.all.racks, self.target)).then_some(Self {
+            others,
+            counts,
+            racks: AllowedRacks::Only(rack),
+            ..*self
+        })
+    }
+
+    /// The one rack that the rule leaves, if it is one.
+    pub(crate) fn only_rack(&self) -> Option<usize> {
+        let mut open = self.target.racks.iter().filter(|rack| {
+            self.rack_allows(**rack) && self.counts.get(**rack) < self.target.rack_size[**rack]
+        });
+        let first = open.next()?;
+        open.next().is_none().then_some(*first)
+    }
+
+    fn not_already_held(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        if self.others.contains(&broker) {
+            Err(Refusal::Holds)
+        } else {
+            Ok(())
+        }
+    }
+
+    fn rack_allows(&self, rack: usize) -> bool {
+        match self.racks {
+            AllowedRacks::Any => true,
+            AllowedRacks::HoldingAtMost(most) => self.counts.get(rack) <= most,
+            AllowedRacks::Only(only) => rack == only,
+        }
+    }
+
+    fn rack_is_free(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        let rack = self.all.cluster.rack[broker as usize];
+        if self.rack_allows(rack) {
+            return Ok(());
+        }
+        let name = self.all.cluster.rack_names[rack].clone();
+        Err(Refusal::RackTaken {
+            rack: name,
+            held: self.counts.get(rack),
+        })
+    }
+
+    /// Hosts are to a rack what racks are to the cluster: no second replica while another host has none.
+    fn host_is_free(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        let cluster = self.all.cluster;
+        if !cluster.shared_hosts {
+            return Ok(());
+        }
+        let host = |broker: BrokerIx| cluster.host[broker as usize];
+        let held = |host_of: BrokerIx| {
+            self.others
+                .iter()
+                .any(|other| host(*other) == host(host_of))
+        };
+        let rack = cluster.rack[broker as usize];
+        let mut peers = self
+            .target
+            .brokers
+            .iter()
+            .filter(|b| cluster.rack[**b as usize] == rack);
+        if held(broker) && peers.any(|peer| !held(*peer)) {
+            let id = cluster.id(broker);
+            let name = cluster
+                .snapshot
+                .broker(id)
+                .and_then(|b| b.host.clone())
+                .unwrap_or_default();
+            return Err(Refusal::HostTaken { host: name });
+        }
+        Ok(())
+    }
+
+    fn has_room(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
+        let (Some(room), Some(size)) = (self.all.room(broker, used), self.item.size) else {
+            return Ok(());
+        };
+        if size <= room {
+            return Ok(());
+        }
+        Err(Refusal::NoRoom {
+            room_bytes: Bytes(room),
+            missing_bytes: Bytes(size - room),
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! A snapshot by dense indices: what planners compute with. Names and ids stay outside.
+//!
+//! Every broker that is listed or stands in a replica list has an index, in order of id; so has every partition, in
+//! order of topic and number.
+
+use crate::bytes::{Bytes, Ratio};
+use crate::ids::{BrokerId, Seat, TopicPartition};
+use crate::snapshot::{Broker, Partition, Snapshot};
+use crate::table::{IdSet, Positions};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A position in [`Cluster::ids`].
+pub(crate) type BrokerIx = u32;
+
+/// The dense form of a snapshot. Read-only: what changes stands in a placement.
+pub(crate) struct Cluster<'s> {
+    pub(crate) snapshot: &'s Snapshot,
+    /// Broker ids, ascending.
+    pub(crate) ids: Vec<BrokerId>,
+    pub(crate) live: Vec<bool>,
+    /// The rack of each broker. One that has none is a rack of its own.
+    pub(crate) rack: Vec<usize>,
+    /// What each rack is called.
+    pub(crate) rack_names: Vec<String>,
+    /// The host of each broker. One whose host is unknown is a host of its own.
+    pub(crate) host: Vec<usize>,
+    /// Whether two brokers share a host, so that hosts matter at all.
+    pub(crate) shared_hosts: bool,
+    /// The storage of each broker, where known.
+    pub(crate) capacity: Vec<Option<u64>>,
+    /// What is used of it at the start, where known.
+    pub(crate) used: Vec<Option<u64>>,
+    /// For each topic the index of its first partition, and the number of all as the last entry.
+    pub(crate) first_partition: Vec<usize>,
+    /// For each partition the index of its first seat, and the number of all as the last entry.
+    pub(crate) first_seat: Vec<usize>,
+    /// The broker on each seat.
+    pub(crate) seats: Vec<BrokerIx>,
+}
+
+impl<'s> Cluster<'s> {
+    pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
+        let ids = all_ids(snapshot);
+        let positions = Positions::new(&ids);
+        let mut first_partition = Vec::with_capacity(snapshot.topics().len() + 1);
+        let mut first_seat = vec![0];
+        let mut seats = Vec::new();
+        for topic in snapshot.topics() {
+            first_partition.push(first_seat.len() - 1);
+            for partition in &topic.partitions {
+                seats.extend(partition.replicas.iter().filter_map(|id| positions.of(*id)));
+                first_seat.push(seats.len());
+            }
+        }
+        first_partition.push(first_seat.len() - 1);
+        let listed: Vec<Option<&Broker>> = ids.iter().map(|id| snapshot.broker(*id)).collect();
+        let (rack, rack_names) = racks(&ids, &listed);
+        let (host, shared_hosts) = hosts(&ids, &listed);
+        let mut cluster = Self {
+            snapshot,
+            live: listed
+                .iter()
+                .map(|broker| broker.is_some_and(|b| b.live))
+                .collect(),
+            rack,
+            rack_names,
+            host,
+            shared_hosts,
+            capacity: listed
+                .iter()
+                .map(|b| b.and_then(|b| b.storage_total).map(|t| t.0))
+                .collect(),
+            used: Vec::new(),
+            first_partition,
+            first_seat,
+            seats,
+            ids,
+        };
+        cluster.used = cluster.used_bytes(&listed);
+        cluster
+    }
+
+    /// Total less free where both are known, else the sum of the replicas, if the size of each is known.
+    fn used_bytes(&self, listed: &[Option<&Broker>]) -> Vec<Option<u64>> {
+        let mut used: Vec<Option<u64>> = listed
+            .iter()
+            .map(|broker| broker.and_then(|b| Some(b.storage_total?.0 - b.storage_free?.0)))
+            .collect();
+        let unknown: Vec<bool> = used.iter().map(Option::is_none).collect();
+        if unknown.iter().any(|unknown| *unknown) {
+            let mut sums = vec![Some(0_u64); used.len()];
+            for (index, partition) in self.partitions() {
+                for (seat, id) in self.seats_of(index).iter().zip(&partition.replicas) {
+                    let sum = &mut sums[*seat as usize];
+                    *sum = sum
+                        .zip(partition.size_on(*id))
+                        .map(|(sum, size)| sum + size.0);
+                }
+            }
+            for ((used, sum), unknown) in used.iter_mut().zip(sums).zip(unknown) {
+                if unknown {
+                    *used = sum;
+                }
+            }
+        }
+        used
+    }
+
+    pub(crate) fn partitions(&self) -> impl Iterator<Item = (usize, &'s Partition)> {
+        self.snapshot
+            .topics()
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .enumerate()
+    }
+
+    pub(crate) fn seats_of(&self, partition: usize) -> &[BrokerIx] {
+        &self.seats[self.first_seat[partition]..self.first_seat[partition + 1]]
+    }
+
+    pub(crate) fn index_of(&self, id: BrokerId) -> Option<BrokerIx> {
+        self.ids.binary_search(&id).ok().map(narrow)
+    }
+
+    pub(crate) fn id(&self, broker: BrokerIx) -> BrokerId {
+        self.ids[broker as usize]
+    }
+
+    /// What may be used of a broker's storage at most; `None` where its capacity or use is unknown.
+    pub(crate) fn limits(&self, headroom: Ratio) -> Vec<Option<u64>> {
+        let limit = |(capacity, used): (&Option<u64>, &Option<u64>)| {
+            let (capacity, _) = (*capacity).zip(*used)?;
+            Some(capacity - headroom.of(Bytes(capacity)).0.min(capacity))
+        };
+        self.capacity.iter().zip(&self.used).map(limit).collect()
+    }
+
+    pub(crate) fn topic_of(&self, partition: usize) -> usize {
+        self.first_partition
+            .partition_point(|first| *first <= partition)
+            - 1
+    }
+
+    /// The partition as the snapshot knows it.
+    pub(crate) fn partition(&self, index: usize) -> &'s Partition {
+        let topic = self.topic_of(index);
+        &self.snapshot.topics()[topic].partitions[index - self.first_partition[topic]]
+    }
+
+    pub(crate) fn name(&self, partition: usize) -> TopicPartition {
+        let topic = self.snapshot.topics()[self.topic_of(partition)]
+            .name
+            .clone();
+        TopicPartition {
+            topic,
+            partition: self.partition(partition).id,
+        }
+    }
+
+    pub(crate) fn seat(&self, partition: usize, index: usize) -> Seat {
+        Seat {
+            of: self.name(partition),
+            index,
+        }
+    }
+}
+
+/// Broker counts are far below 2^32: they have 31-bit ids.
+fn narrow(index: usize) -> BrokerIx {
+    BrokerIx::try_from(index).unwrap_or(BrokerIx::MAX)
+}
+
+/// Every broker that is listed or stands in a replica list, ascending.
+pub(crate) fn all_ids(snapshot: &Snapshot) -> Vec<BrokerId> {
+    let mut ids = IdSet::default();
+    for broker in snapshot.brokers() {
+        ids.insert(broker.id);
+    }
+    for partition in snapshot.topics().iter().flat_map(|topic| &topic.partitions) {
+        for id in &partition.replicas {
+            ids.insert(*id);
+        }
+    }
+    ids.into_sorted()
+}
+
+fn racks(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, Vec<String>) {
+    let named: BTreeSet<&str> = listed
+        .iter()
+        .filter_map(|b| b.and_then(|b| b.rack.as_deref()))
+        .collect();
+    let position: BTreeMap<&str, usize> = named.iter().enumerate().map(|(i, n)| (*n, i)).collect();
+    let mut names: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
+    let rack = ids
+        .iter()
+        .zip(listed)
+        .map(|(id, broker)| {
+            let own = broker.and_then(|b| position.get(b.rack.as_deref()?).copied());
+            own.unwrap_or_else(|| {
+                names.push(format!("(none, broker {id})"));
+                names.len() - 1
+            })
+        })
+        .collect();
+    (rack, names)
+}
+
+fn hosts(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, bool) {
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut host = Vec::with_capacity(ids.len());
+    let mut shared = false;
+    for (index, broker) in listed.iter().enumerate() {
+        let name = broker.and_then(|b| b.host.as_deref());
+        let first = name.map_or(index, |name| *seen.entry(name).or_insert(index));
+        shared |= first != index;
+        host.push(first);
+    }
+    (host, shared)
+}

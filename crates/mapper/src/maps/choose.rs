@@ -1,0 +1,259 @@
+//! Which brokers each map has.
+//!
+//! A count is a target: where more brokers fit, a map keeps those that hold its topics; where fewer do, it takes what
+//! is there, and the finding says whether lost brokers explain it.
+
+use super::finding::Finding;
+use super::{Group, Known, Map, MapSet, Target};
+use crate::ids::BrokerId;
+use crate::snapshot::Snapshot;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The brokers of the maps.
+pub(super) struct Chosen {
+    /// For each map, in the order in which they are written.
+    pub(super) by_map: Vec<BTreeSet<BrokerId>>,
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Gives each map its brokers. `topics` are those of each map.
+pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String>]) -> Chosen {
+    let maps = maps.maps();
+    let mut chosen = Chosen {
+        by_map: Vec::with_capacity(maps.len()),
+        findings: Vec::new(),
+    };
+    for map in maps {
+        let found = fitting(map, known);
+        chosen.by_map.push(found.unwrap_or_else(|finding| {
+            chosen.findings.push(finding);
+            BTreeSet::new()
+        }));
+    }
+    let wishes = wishes(maps, &chosen.by_map);
+    let claimed = claimed(maps, &chosen.by_map);
+    for wishes in wishes.values() {
+        share_out(wishes, &claimed, known, topics, &mut chosen.by_map);
+    }
+    for (index, map) in maps.iter().enumerate() {
+        let finding = missing(map, &chosen.by_map[index], known, &topics[index]);
+        chosen.findings.extend(finding);
+    }
+    chosen
+}
+
+/// Every broker that the map's target fits, whatever its count.
+fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> {
+    let found = match &map.target {
+        Target::Ids(ids) => Some(ids.clone()),
+        Target::All => {
+            let cluster = known.cluster.ok_or_else(|| Finding::NeedsCluster {
+                map: map.name.clone(),
+                target: Target::All,
+            })?;
+            Some(cluster.brokers().iter().map(|broker| broker.id).collect())
+        }
+        Target::InstanceType { .. } | Target::StatefulSet { .. } | Target::NodeLabels { .. } => {
+            map.target.group().and_then(|group| members(&group, known))
+        }
+    };
+    let (name, target) = (map.name.clone(), map.target.clone());
+    match found {
+        None => Err(Finding::NeedsKubernetes { map: name, target }),
+        Some(found) if found.is_empty() => Err(Finding::NoBrokers { map: name, target }),
+        Some(found) => Ok(found),
+    }
+}
+
+/// The members of a group; `None` if nobody tells.
+fn members(group: &Group, known: &Known<'_>) -> Option<BTreeSet<BrokerId>> {
+    let told = known
+        .groups
+        .get(group)
+        .map(|members| members.keys().copied().collect());
+    let Group::InstanceType(instance_type) = group else {
+        return told;
+    };
+    let brokers = known.cluster.map_or(&[][..], Snapshot::brokers);
+    let typed = brokers
+        .iter()
+        .filter(|broker| broker.instance_type.is_some());
+    // Once the API has spoken, the snapshot only adds lost brokers, whose nodes may be gone.
+    let typed = typed.filter(|broker| told.is_none() || !broker.live);
+    let snapshot_tells = typed.clone().next().is_some();
+    let of_type: BTreeSet<BrokerId> = typed
+        .filter(|broker| broker.instance_type.as_ref() == Some(instance_type))
+        .map(|broker| broker.id)
+        .collect();
+    match told {
+        Some(told) => Some(&told | &of_type),
+        None => snapshot_tells.then_some(of_type),
+    }
+}
+
+/// A map that wants a number of brokers out of more.
+struct Wish<'m> {
+    index: usize,
+    map: &'m Map,
+    count: usize,
+    group: BTreeSet<BrokerId>,
+}
+
+/// The wishes for each group: maps that draw on one group have to share it.
+fn wishes<'m>(maps: &'m [Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeMap<Group, Vec<Wish<'m>>> {
+    let mut wishes: BTreeMap<Group, Vec<Wish<'m>>> = BTreeMap::new();
+    for (index, map) in maps.iter().enumerate() {
+        if let (Some(group), Some(count)) = (map.target.group(), map.target.count()) {
+            wishes.entry(group).or_default().push(Wish {
+                index,
+                map,
+                count: usize::try_from(count).unwrap_or(usize::MAX),
+                group: fitting[index].clone(),
+            });
+        }
+    }
+    wishes
+}
+
+/// Brokers that a map has without a choice; those of the rest are anybody's.
+fn claimed(maps: &[Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeSet<BrokerId> {
+    let firm = |(map, _): &(&Map, _)| map.target.count().is_none() && !map.is_rest();
+    maps.iter()
+        .zip(fitting)
+        .filter(firm)
+        .flat_map(|(_, brokers)| brokers)
+        .copied()
+        .collect()
+}
+
+/// Shares one group's brokers out among the maps that want some of them, each broker to one map.
+///
+/// First the live ones, first those that no other map has anyway, first to the map that has most replicas there;
+/// names and ids break the ties, so that the order in which the maps are written changes nothing.
+fn share_out(
+    wishes: &[Wish<'_>],
+    claimed: &BTreeSet<BrokerId>,
+    known: &Known<'_>,
+    topics: &[BTreeSet<String>],
+    by_map: &mut [BTreeSet<BrokerId>],
+) {
+    if let [only] = wishes
+        && only.group.len() <= only.count
+    {
+        return; // Counting replicas takes time, and there is nothing to choose.
+    }
+    let mut pairs = Vec::new();
+    for wish in wishes {
+        let held = replicas_held(known, &topics[wish.index]);
+        for id in &wish.group {
+            let held = held.get(id).copied().unwrap_or(0);
+            let preference = (!known.is_live(*id), claimed.contains(id), Reverse(held));
+            pairs.push((preference, &wish.map.name, *id, wish));
+        }
+        by_map[wish.index].clear();
+    }
+    pairs.sort_by(|a, b| (a.0, a.1, a.2).cmp(&(b.0, b.1, b.2)));
+    let mut given = BTreeSet::new();
+    for (_, _, id, wish) in pairs {
+        let mine = &mut by_map[wish.index];
+        if mine.len() < wish.count && given.insert(id) {
+            mine.insert(id);
+        }
+    }
+}
+
+/// How many replicas of these topics each broker holds.
+fn replicas_held(known: &Known<'_>, topics: &BTreeSet<String>) -> BTreeMap<BrokerId, u64> {
+    let mut held = BTreeMap::new();
+    let existing = topics.iter().filter_map(|name| known.cluster?.topic(name));
+    for partition in existing.flat_map(|topic| &topic.partitions) {
+        for id in &partition.replicas {
+            *held.entry(*id).or_insert(0) += 1;
+        }
+    }
+    held
+}
+
+/// What is wrong with the number of the map's brokers, or with their ids.
+fn missing(
+    map: &Map,
+    brokers: &BTreeSet<BrokerId>,
+    known: &Known<'_>,
+    topics: &BTreeSet<String>,
+) -> Option<Finding> {
+    if let Target::Ids(ids) = &map.target {
+        let unknown = known
+            .cluster
+            .map(|cluster| unknown(cluster, ids))
+            .unwrap_or_default();
+        return (!unknown.is_empty()).then(|| Finding::UnknownBrokers {
+            map: map.name.clone(),
+            brokers: unknown,
+        });
+    }
+    let wanted = map.target.count()?;
+    let live = brokers.iter().filter(|id| known.is_live(**id)).count();
+    let short = usize::try_from(wanted)
+        .unwrap_or(usize::MAX)
+        .saturating_sub(live);
+    if short == 0 || brokers.is_empty() {
+        return None; // Having none at all has been said already.
+    }
+    let mut lost: BTreeSet<BrokerId> = brokers
+        .iter()
+        .copied()
+        .filter(|id| !known.is_live(*id))
+        .collect();
+    lost.extend(untyped_holders(known, topics));
+    let map = map.name.clone();
+    Some(if lost.len() >= short {
+        Finding::FewerByLoss {
+            map,
+            wanted,
+            live,
+            lost,
+        }
+    } else {
+        Finding::TooFew {
+            map,
+            wanted,
+            live,
+            lost,
+        }
+    })
+}
+
+/// Ids that are neither registered nor in any replica list.
+fn unknown(cluster: &Snapshot, ids: &BTreeSet<BrokerId>) -> BTreeSet<BrokerId> {
+    let mut unknown: BTreeSet<BrokerId> = ids
+        .iter()
+        .copied()
+        .filter(|id| cluster.broker(*id).is_none())
+        .collect();
+    if unknown.is_empty() {
+        return unknown; // No need to look through a million replica lists.
+    }
+    for partition in cluster.topics().iter().flat_map(|topic| &topic.partitions) {
+        for id in &partition.replicas {
+            unknown.remove(id);
+        }
+    }
+    unknown
+}
+
+/// Lost brokers that hold these topics and of which nobody tells what they were: they may have been the map's.
+fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId> {
+    let Some(cluster) = known.cluster else {
+        return Vec::new();
+    };
+    let untyped_and_lost = |id: &BrokerId| {
+        cluster
+            .broker(*id)
+            .is_none_or(|broker| !broker.live && broker.instance_type.is_none())
+    };
+    replicas_held(known, topics)
+        .into_keys()
+        .filter(untyped_and_lost)
+        .collect()
+}

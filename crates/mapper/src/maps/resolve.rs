@@ -1,0 +1,218 @@
+//! What the maps mean now.
+//!
+//! In: a [`MapSet`] and what is [`Known`]. Out: a [`Resolved`]: each map's topics and brokers, what no map takes, and
+//! every [`Finding`]. Nothing is refused here; [`Resolved::assignments`] refuses.
+
+use super::choose::choose;
+use super::finding::{Finding, Refused, Severity};
+use super::taken::{Taken, Unmapped, take};
+use super::{Allowance, Group, Map, MapName, MapSet, MapTopics};
+use crate::assignment::{Assignment, Topics};
+use crate::ids::BrokerId;
+use crate::scope::Scope;
+use crate::snapshot::Snapshot;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The brokers of a group with their racks, where known.
+pub type Members = BTreeMap<BrokerId, Option<String>>;
+
+/// What there is to resolve maps with.
+#[derive(Debug, Clone, Default)]
+pub struct Known<'a> {
+    /// The cluster. Without it, topics stay unknown and ids unchecked.
+    pub cluster: Option<&'a Snapshot>,
+    /// Topics that do not exist yet, but are defined: a map may match them.
+    pub defined_topics: BTreeSet<String>,
+    /// Who belongs to a group, as the Kubernetes API tells. A group that is absent has not been asked for.
+    pub groups: BTreeMap<Group, Members>,
+}
+
+impl<'a> Known<'a> {
+    /// A cluster, and nothing else.
+    pub fn of(cluster: &'a Snapshot) -> Self {
+        Self {
+            cluster: Some(cluster),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn knows_topics(&self) -> bool {
+        self.cluster.is_some() || !self.defined_topics.is_empty()
+    }
+
+    /// Without a cluster, who belongs to a group is taken to be live.
+    pub(super) fn is_live(&self, id: BrokerId) -> bool {
+        self.cluster.is_none_or(|cluster| cluster.is_live(id))
+    }
+
+    fn member(&self, id: BrokerId) -> Member {
+        let registered = self.cluster.and_then(|cluster| cluster.broker(id));
+        let told = || {
+            self.groups
+                .values()
+                .find_map(|members| members.get(&id)?.clone())
+        };
+        Member {
+            id,
+            live: self.is_live(id),
+            rack: registered
+                .and_then(|broker| broker.rack.clone())
+                .or_else(told),
+        }
+    }
+}
+
+/// The maps as they are now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// The maps, in the order in which they are written.
+    pub maps: Vec<ResolvedMap>,
+    /// Existing internal topics that no map takes: they belong to all brokers of all maps.
+    pub internal: BTreeSet<String>,
+    /// Other existing topics that no map takes, in order.
+    pub unmapped: Vec<Unmapped>,
+    /// Everything worth saying, errors first.
+    pub findings: Vec<Finding>,
+    assignments: Vec<Assignment>,
+}
+
+/// One map as it is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResolvedMap {
+    /// Its name.
+    pub name: MapName,
+    /// Its brokers, in order of id; none if they could not be found.
+    pub brokers: Vec<Member>,
+    /// Its topics, those that are only defined too; `None` if nobody told which topics there are.
+    pub topics: Option<BTreeSet<String>>,
+}
+
+/// A broker of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its id.
+    pub id: BrokerId,
+    /// Registered and not fenced; also when no cluster was there to ask.
+    pub live: bool,
+    /// Its rack, where known.
+    pub rack: Option<String>,
+}
+
+/// Finds each map's topics and brokers, and what is wrong with them.
+pub fn resolve(maps: &MapSet, known: &Known<'_>) -> Resolved {
+    let taken = take(maps, known);
+    let chosen = choose(maps, known, &taken.by_map);
+    let assignments = assignments(maps, known, &taken, &chosen.by_map);
+    let mut findings = taken.findings;
+    findings.extend(chosen.findings);
+    findings.extend(shared_brokers(maps, &chosen.by_map));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
+    let resolved = maps.maps().iter().zip(&chosen.by_map).zip(taken.by_map);
+    Resolved {
+        maps: resolved
+            .map(|((map, brokers), topics)| ResolvedMap {
+                name: map.name.clone(),
+                brokers: brokers.iter().map(|id| known.member(*id)).collect(),
+                topics: known.knows_topics().then_some(topics),
+            })
+            .collect(),
+        internal: taken.internal,
+        unmapped: taken.unmapped,
+        findings,
+        assignments,
+    }
+}
+
+impl Resolved {
+    /// What a planner works with: topics and their brokers, the first that takes a topic keeping it.
+    ///
+    /// # Errors
+    /// [`Refused`] with every finding that is an error.
+    pub fn assignments(&self) -> Result<&[Assignment], Refused> {
+        let findings: Vec<Finding> = self.of_severity(Severity::Error).cloned().collect();
+        if findings.is_empty() {
+            Ok(&self.assignments)
+        } else {
+            Err(Refused { findings })
+        }
+    }
+
+    /// The findings of one severity.
+    pub fn of_severity(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(move |finding| finding.severity() == severity)
+    }
+
+    /// The findings that concern one map.
+    pub fn problems_of(&self, map: &MapName) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(move |finding| finding.names(map))
+    }
+}
+
+/// One finding for each pair of maps that have the same brokers, unless both say that they may.
+fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> {
+    let maps: Vec<(&Map, &BTreeSet<BrokerId>)> = maps
+        .maps()
+        .iter()
+        .zip(by_map)
+        .filter(|(map, _)| !map.is_rest())
+        .collect();
+    let mut findings = Vec::new();
+    for (position, (second, theirs)) in maps.iter().enumerate() {
+        for (first, brokers) in &maps[..position] {
+            let may = [first, second]
+                .iter()
+                .all(|map| map.allows(Allowance::SharedBrokers));
+            let both: BTreeSet<BrokerId> = brokers.intersection(theirs).copied().collect();
+            if !both.is_empty() && !may {
+                findings.push(Finding::BrokersShared {
+                    first: first.name.clone(),
+                    second: second.name.clone(),
+                    brokers: both,
+                });
+            }
+        }
+    }
+    findings
+}
+
+/// The maps that take existing topics, then whoever takes what they leave.
+fn assignments(
+    maps: &MapSet,
+    known: &Known<'_>,
+    taken: &Taken,
+    by_map: &[BTreeSet<BrokerId>],
+) -> Vec<Assignment> {
+    let mut assignments = Vec::new();
+    let mut last = Assignment {
+        map: None,
+        topics: Topics::Internal,
+        brokers: by_map.iter().flatten().copied().collect(),
+        replication: None,
+    };
+    for ((map, brokers), topics) in maps.maps().iter().zip(by_map).zip(&taken.by_map) {
+        let assignment = |topics| Assignment {
+            map: Some(map.name.to_string()),
+            topics,
+            brokers: brokers.clone(),
+            replication: map.replication,
+        };
+        let exists = |name: &String| known.cluster.is_some_and(|c| c.topic(name).is_some());
+        match &map.topics {
+            MapTopics::Rest => last = assignment(Topics::Rest),
+            // A pattern that means no existing topic is no scope: a planner refuses those.
+            MapTopics::Matching(pattern) if topics.iter().any(exists) => {
+                assignments.push(assignment(Topics::Matching(Scope {
+                    include: vec![pattern.clone()],
+                    exclude: Vec::new(),
+                })));
+            }
+            MapTopics::Matching(_) => {}
+        }
+    }
+    assignments.push(last);
+    assignments
+}

@@ -1,0 +1,150 @@
+//! Which incoming broker stands in for which outgoing one (`--sub-affinity`, `replace --with auto`).
+//!
+//! A new broker stands in for an outgoing one of its rack, lowest ids first. The rack of a lost broker that nobody
+//! tells is inferred: it is one in which no partition of the broker has another replica.
+
+use crate::dense::{BrokerIx, Cluster};
+use crate::ids::BrokerId;
+use crate::no_plan::NoPlan;
+use crate::place::Pairs;
+use crate::request::Rebuild;
+use crate::snapshot::Snapshot;
+use crate::target::Targets;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The pairs that a rebuild asks for; none unless it asks for any.
+pub(crate) fn pairs(
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    request: &Rebuild,
+) -> Result<Pairs, NoPlan> {
+    let mut pairs = Pairs::new();
+    if !request.sub_affinity || request.force {
+        return Ok(pairs);
+    }
+    let holders = holders(cluster, targets);
+    let allowed = |broker: &BrokerIx| {
+        targets
+            .all
+            .iter()
+            .any(|target| target.allowed[*broker as usize])
+    };
+    let outgoing: Vec<BrokerIx> = holders.iter().copied().filter(|b| !allowed(b)).collect();
+    let new: BTreeSet<BrokerIx> = targets
+        .all
+        .iter()
+        .flat_map(|target| target.brokers.iter().copied())
+        .filter(|broker| !holders.contains(broker))
+        .collect();
+    let mut free = new.clone();
+    for broker in outgoing {
+        let partner =
+            partner(cluster, broker, &free).ok_or_else(|| no_partner(cluster, broker, &free))?;
+        free.remove(&partner);
+        pairs.insert(broker, partner);
+    }
+    Ok(pairs)
+}
+
+/// The new, empty broker that can stand in for `outgoing`.
+///
+/// # Errors
+/// [`NoPlan::NoPartner`] with the rack of every empty broker.
+pub fn incoming_for(snapshot: &Snapshot, outgoing: BrokerId) -> Result<BrokerId, NoPlan> {
+    let cluster = Cluster::new(snapshot);
+    let mut empty = cluster.live.clone();
+    for seat in &cluster.seats {
+        empty[*seat as usize] = false;
+    }
+    let free: BTreeSet<BrokerIx> = (0..cluster.ids.len())
+        .filter(|broker| empty[*broker])
+        .filter_map(|broker| BrokerIx::try_from(broker).ok())
+        .filter(|broker| cluster.id(*broker) != outgoing)
+        .collect();
+    let Some(broker) = cluster.index_of(outgoing) else {
+        let problem = "it is neither registered nor in any replica list".to_owned();
+        return Err(NoPlan::NoPartner {
+            outgoing,
+            problem,
+            candidates: BTreeMap::new(),
+        });
+    };
+    let partner =
+        partner(&cluster, broker, &free).ok_or_else(|| no_partner(&cluster, broker, &free))?;
+    Ok(cluster.id(partner))
+}
+
+/// The brokers that hold a replica in scope.
+fn holders(cluster: &Cluster<'_>, targets: &Targets) -> BTreeSet<BrokerIx> {
+    let mut holds = vec![false; cluster.ids.len()];
+    let topics = targets
+        .of_topic
+        .iter()
+        .enumerate()
+        .filter(|(_, target)| target.is_some());
+    for (topic, _) in topics {
+        let range = cluster.first_partition[topic]..cluster.first_partition[topic + 1];
+        for seat in range.flat_map(|partition| cluster.seats_of(partition)) {
+            holds[*seat as usize] = true;
+        }
+    }
+    (0..holds.len())
+        .filter(|b| holds[*b])
+        .filter_map(|b| BrokerIx::try_from(b).ok())
+        .collect()
+}
+
+fn partner(
+    cluster: &Cluster<'_>,
+    outgoing: BrokerIx,
+    free: &BTreeSet<BrokerIx>,
+) -> Option<BrokerIx> {
+    let possible = possible_racks(cluster, outgoing);
+    free.iter()
+        .copied()
+        .find(|broker| possible.contains(&cluster.rack[*broker as usize]))
+}
+
+/// Its own rack where known, else the racks that no partition of it has another replica in.
+fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
+    let id = cluster.id(broker);
+    if cluster
+        .snapshot
+        .broker(id)
+        .is_some_and(|b| b.rack.is_some())
+        || cluster.live[broker as usize]
+    {
+        return BTreeSet::from([cluster.rack[broker as usize]]);
+    }
+    let mut possible: BTreeSet<usize> = (0..cluster.rack_names.len()).collect();
+    for partition in 0..cluster.first_seat.len() - 1 {
+        let seats = cluster.seats_of(partition);
+        if seats.contains(&broker) {
+            for other in seats.iter().filter(|other| **other != broker) {
+                possible.remove(&cluster.rack[*other as usize]);
+            }
+        }
+    }
+    possible
+}
+
+fn no_partner(cluster: &Cluster<'_>, outgoing: BrokerIx, free: &BTreeSet<BrokerIx>) -> NoPlan {
+    let rack = |broker: BrokerIx| cluster.rack_names[cluster.rack[broker as usize]].clone();
+    let possible = possible_racks(cluster, outgoing);
+    let names: Vec<&str> = possible
+        .iter()
+        .map(|rack| cluster.rack_names[*rack].as_str())
+        .take(20)
+        .collect();
+    NoPlan::NoPartner {
+        outgoing: cluster.id(outgoing),
+        problem: format!(
+            "it would have to be an empty broker of rack {}",
+            names.join(" or ")
+        ),
+        candidates: free
+            .iter()
+            .map(|broker| (cluster.id(*broker), rack(*broker)))
+            .collect(),
+    }
+}

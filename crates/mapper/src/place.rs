@@ -1,0 +1,317 @@
+//! Finds a broker for every empty seat.
+//!
+//! The largest replicas are placed first, each on the broker that it leaves the cluster most even with. A replica
+//! that finds no room may push one that this plan has placed to another broker; what the plan did not have to
+//! move is never pushed.
+
+use crate::bytes::{Bytes, Ratio};
+use crate::constraints::Constraints;
+use crate::dense::{BrokerIx, Cluster};
+use crate::no_plan::{NoPlan, Refusal, Shortage};
+use crate::request::{Optimize, PlaceBy, Terms};
+use crate::target::{Target, Targets};
+use crate::work::Work;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// How seats are filled.
+#[derive(Clone, Copy)]
+pub(crate) struct Manner {
+    pub(crate) by: PlaceBy,
+    pub(crate) optimize: Optimize,
+    pub(crate) size_factor: Ratio,
+    /// Take the fullest broker that has room, not the emptiest: packs tighter where space is short.
+    pub(crate) tight: bool,
+}
+
+/// The brokers that stand in for others (`--sub-affinity`, `replace`).
+pub(crate) type Pairs = BTreeMap<BrokerIx, BrokerIx>;
+
+/// A cluster in which seats are being filled.
+pub(crate) struct Placement<'a> {
+    pub(crate) cluster: &'a Cluster<'a>,
+    targets: &'a Targets,
+    constraints: Constraints<'a>,
+    pairs: &'a Pairs,
+    manner: Manner,
+    /// Storage used on each broker once the plan is carried out, as far as it is made.
+    pub(crate) used: Vec<Option<u64>>,
+    /// Replicas on each broker, likewise.
+    count: Vec<u64>,
+    /// For each broker the seats that this plan put there: indices of work and seat.
+    placed: Vec<Vec<(usize, usize)>>,
+}
+
+impl<'a> Placement<'a> {
+    pub(crate) fn new(
+        cluster: &'a Cluster<'a>,
+        targets: &'a Targets,
+        terms: &Terms,
+        pairs: &'a Pairs,
+        manner: Manner,
+    ) -> Self {
+        let mut count = vec![0; cluster.ids.len()];
+        for seat in &cluster.seats {
+            count[*seat as usize] += 1;
+        }
+        Self {
+            cluster,
+            targets,
+            constraints: Constraints::new(cluster, terms),
+            pairs,
+            manner,
+            used: cluster.used.clone(),
+            count,
+            placed: vec![Vec::new(); cluster.ids.len()],
+        }
+    }
+
+    /// Fills every empty seat of `work`.
+    pub(crate) fn fill(&mut self, work: &mut [Work]) -> Result<(), NoPlan> {
+        for item in work.iter() {
+            self.settle_what_is_known(item);
+        }
+        let mut order: Vec<usize> = (0..work.len()).filter(|at| work[*at].empty() > 0).collect();
+        order.sort_by_key(|at| (Reverse(work[*at].size), work[*at].partition));
+        let most = work.iter().map(|item| item.seats.len()).max().unwrap_or(0);
+        let width = match self.manner.optimize {
+            Optimize::Distribution => 1,
+            Optimize::Storage => most.max(1),
+        };
+        for first in (0..most).step_by(width) {
+            for at in &order {
+                for seat in first..first + width {
+                    if work[*at].seats.get(seat).is_some_and(Option::is_none) {
+                        self.fill_seat(work, *at, seat)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What leaves its brokers is credited to them before anything is placed.
+    fn settle_what_is_known(&mut self, item: &Work) {
+        let partition = self.cluster.partition(item.partition);
+        let current = self.cluster.seats_of(item.partition);
+        for broker in current
+            .iter()
+            .filter(|broker| !item.held().any(|held| held == **broker))
+        {
+            let size = partition
+                .size_on(self.cluster.id(*broker))
+                .map(|size| size.0);
+            let used = &mut self.used[*broker as usize];
+            *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
+            self.count[*broker as usize] -= 1;
+        }
+        for broker in item.held().filter(|broker| !current.contains(broker)) {
+            self.add(broker, item.size);
+        }
+    }
+
+    fn add(&mut self, broker: BrokerIx, size: Option<u64>) {
+        let used = &mut self.used[broker as usize];
+        *used = used.map(|used| used + size.unwrap_or(0));
+        self.count[broker as usize] += 1;
+    }
+
+    fn take(&mut self, broker: BrokerIx, size: Option<u64>) {
+        let used = &mut self.used[broker as usize];
+        *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
+        self.count[broker as usize] -= 1;
+    }
+
+    fn fill_seat(&mut self, work: &mut [Work], at: usize, seat: usize) -> Result<(), NoPlan> {
+        let best = self.best(&work[at], seat, None);
+        let broker = match best {
+            Some(broker) => broker,
+            None => self
+                .make_room(work, at, seat)
+                .ok_or_else(|| self.explain(work, at, seat))?,
+        };
+        self.put(work, at, seat, broker);
+        Ok(())
+    }
+
+    fn put(&mut self, work: &mut [Work], at: usize, seat: usize, broker: BrokerIx) {
+        work[at].seats[seat] = Some(broker);
+        self.add(broker, work[at].size);
+        self.placed[broker as usize].push((at, seat));
+    }
+
+    /// The brokers that may stand on a seat at all.
+    fn candidates(&self, item: &Work, seat: usize) -> (&'a Target, Vec<BrokerIx>) {
+        let target = &self.targets.all[item.target];
+        let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
+        (
+            target,
+            partner.map_or_else(|| target.brokers.clone(), |partner| vec![*partner]),
+        )
+    }
+
+    /// The broker to prefer among those admitted, `except` left aside.
+    fn best(&self, item: &Work, seat: usize, except: Option<BrokerIx>) -> Option<BrokerIx> {
+        let (target, candidates) = self.candidates(item, seat);
+        let rules = self.constraints.of(item, seat, target);
+        let admitted = |broker: &BrokerIx| {
+            Some(*broker) != except && rules.admits(*broker, self.used[*broker as usize]).is_ok()
+        };
+        let found = candidates
+            .iter()
+            .copied()
+            .filter(admitted)
+            .min_by_key(|b| self.rank(*b, item));
+        found.or_else(|| {
+            // What broke the rack rule before may go on breaking it in the same way.
+            let rules = rules.as_before()?;
+            let admitted = |broker: &BrokerIx| {
+                Some(*broker) != except
+                    && rules.admits(*broker, self.used[*broker as usize]).is_ok()
+            };
+            candidates
+                .iter()
+                .copied()
+                .filter(admitted)
+                .min_by_key(|b| self.rank(*b, item))
+        })
+    }
+
+    /// Smallest is best. The id breaks every tie, so no two runs can differ.
+    fn rank(&self, broker: BrokerIx, item: &Work) -> (u64, u64, BrokerIx) {
+        let count = self.count[broker as usize];
+        let fill = self.fill_after(broker, item.size);
+        match self.manner.by {
+            PlaceBy::Storage if self.manner.tight => (u64::MAX - fill, count, broker),
+            PlaceBy::Storage => (fill, count, broker),
+            PlaceBy::Count => (count, fill, broker),
+        }
+    }
+
+    /// The share of its storage that a broker uses with one replica more, in parts per 2^30; 0 where unknown.
+    fn fill_after(&self, broker: BrokerIx, size: Option<u64>) -> u64 {
+        let (used, capacity) = (
+            self.used[broker as usize],
+            self.cluster.capacity[broker as usize],
+        );
+        used.zip(capacity).map_or(0, |(used, capacity)| {
+            let factor = u128::from(self.manner.size_factor.ppm());
+            let size = u128::from(size.unwrap_or(0)) * factor / 1_000_000;
+            let share = ((u128::from(used) + size) << 30) / u128::from(capacity.max(1));
+            u64::try_from(share).unwrap_or(u64::MAX)
+        })
+    }
+
+    /// Moves one replica that this plan placed to another broker, so that the seat finds room where it was.
+    fn make_room(&mut self, work: &mut [Work], at: usize, seat: usize) -> Option<BrokerIx> {
+        let (target, candidates) = self.candidates(&work[at], seat);
+        let needed = work[at].size.unwrap_or(0);
+        for broker in candidates {
+            let rules = self.constraints.of(&work[at], seat, target);
+            let Err(Refusal::NoRoom { missing_bytes, .. }) =
+                rules.admits(broker, self.used[broker as usize])
+            else {
+                continue;
+            };
+            let mut placed = self.placed[broker as usize].clone();
+            placed.retain(|(other, _)| *other != at && work[*other].size >= Some(missing_bytes.0));
+            placed.sort_by_key(|(other, seat)| (work[*other].size, *other, *seat));
+            for (other, other_seat) in placed.into_iter().take(MOST_PUSHED) {
+                if work[other].size >= Some(needed) {
+                    continue;
+                }
+                if self.push_elsewhere(work, other, other_seat, broker) {
+                    return Some(broker);
+                }
+            }
+        }
+        None
+    }
+
+    fn push_elsewhere(
+        &mut self,
+        work: &mut [Work],
+        other: usize,
+        seat: usize,
+        from: BrokerIx,
+    ) -> bool {
+        work[other].seats[seat] = None;
+        self.take(from, work[other].size);
+        self.placed[from as usize].retain(|entry| *entry != (other, seat));
+        let elsewhere = self.best(&work[other], seat, Some(from));
+        self.put(work, other, seat, elsewhere.unwrap_or(from));
+        elsewhere.is_some()
+    }
+
+    /// Which seat found no broker, what each broker said, and which racks are short of space.
+    fn explain(&self, work: &[Work], at: usize, seat: usize) -> NoPlan {
+        let item = &work[at];
+        let target = &self.targets.all[item.target];
+        let rules = self.constraints.of(item, seat, target);
+        let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
+        let refusal = |broker: BrokerIx| {
+            if !self.cluster.live[broker as usize] {
+                return Refusal::NotLive;
+            }
+            if !target.allowed[broker as usize] || partner.is_some_and(|p| *p != broker) {
+                return Refusal::NotAllowed;
+            }
+            rules
+                .admits(broker, self.used[broker as usize])
+                .err()
+                .unwrap_or(Refusal::NotAllowed)
+        };
+        let all = 0..self.cluster.ids.len();
+        let refusals = all.filter_map(|broker| {
+            let broker = BrokerIx::try_from(broker).ok()?;
+            Some((self.cluster.id(broker), refusal(broker)))
+        });
+        NoPlan::NoBroker {
+            seat: self.cluster.seat(item.partition, seat),
+            size_bytes: item.size.map(Bytes),
+            refusals: refusals.collect(),
+            shortage: self.shortage(work, target),
+        }
+    }
+
+    /// Racks whose brokers cannot hold the replicas that the rack rule leaves no other rack.
+    fn shortage(&self, work: &[Work], target: &Target) -> Vec<Shortage> {
+        let mut needed: BTreeMap<usize, u64> = BTreeMap::new();
+        for item in work
+            .iter()
+            .filter(|item| std::ptr::eq(target, &raw const self.targets.all[item.target]))
+        {
+            for seat in (0..item.seats.len()).filter(|seat| item.seats[*seat].is_none()) {
+                if let Some(rack) = self.constraints.of(item, seat, target).only_rack() {
+                    *needed.entry(rack).or_default() += item.size.unwrap_or(0);
+                }
+            }
+        }
+        let short = needed.into_iter().filter_map(|(rack, waiting)| {
+            let of_rack = target
+                .brokers
+                .iter()
+                .filter(|b| self.cluster.rack[**b as usize] == rack);
+            let room: Option<u64> = of_rack
+                .clone()
+                .map(|b| self.constraints.room(*b, self.used[*b as usize]))
+                .sum();
+            let placed: u64 = of_rack
+                .flat_map(|b| &self.placed[*b as usize])
+                .filter_map(|(at, _)| work[*at].size)
+                .sum();
+            let (needed, room) = (waiting + placed, room? + placed);
+            let rack = Some(self.cluster.rack_names[rack].clone());
+            let short = Shortage {
+                rack,
+                needed_bytes: Bytes(needed),
+                room_bytes: Bytes(room),
+            };
+            (needed > room).then_some(short)
+        });
+        short.collect()
+    }
+}
+
+/// Replicas that are tried to be pushed off one broker for the sake of one seat.
+const MOST_PUSHED: usize = 64;

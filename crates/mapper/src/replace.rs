@@ -1,0 +1,93 @@
+//! Moves every seat of one broker to one other, and moves nothing else.
+
+use crate::assignment::{Assignment, Topics};
+use crate::bytes::Ratio;
+use crate::dense::Cluster;
+use crate::finish::finish;
+use crate::ids::BrokerId;
+use crate::no_plan::NoPlan;
+use crate::place::Pairs;
+use crate::plan::Plan;
+use crate::rebuild::solve;
+use crate::request::{Mends, Optimize, PlaceBy, RackRule, Rebuild, Replace, Request, Terms};
+use crate::snapshot::Snapshot;
+use crate::target::Targets;
+use crate::work::Search;
+use std::collections::BTreeSet;
+
+impl Replace {
+    /// A request that gives the seats of `outgoing` in these topics to `incoming`.
+    pub fn new(
+        topics: Topics,
+        outgoing: BrokerId,
+        incoming: BrokerId,
+        racks: RackRule,
+        storage_headroom: Ratio,
+    ) -> Self {
+        let brokers = BTreeSet::from([incoming]);
+        let assignments = vec![Assignment {
+            map: None,
+            topics,
+            brokers,
+            replication: None,
+        }];
+        let mends = Mends::SeatsOf(outgoing);
+        let terms = Terms {
+            assignments,
+            mends,
+            racks,
+            fix_racks: false,
+            storage_headroom,
+        };
+        Self {
+            terms,
+            outgoing,
+            incoming,
+        }
+    }
+}
+
+/// Answers `replace`.
+///
+/// # Errors
+/// [`NoPlan`]: the seat that the incoming broker cannot take, and the rule that refused it.
+pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
+    let cluster = Cluster::new(snapshot);
+    let mut targets = Targets::new(&cluster, &request.terms)?;
+    count_all_racks(&cluster, &mut targets, request.outgoing);
+    let search = Search::new(&cluster, &targets, &request.terms);
+    let found = search.run()?;
+    let mut pairs = Pairs::new();
+    if let (Some(out), Some(into)) = (
+        cluster.index_of(request.outgoing),
+        cluster.index_of(request.incoming),
+    ) {
+        pairs.insert(out, into);
+    }
+    let by_count = Rebuild {
+        terms: request.terms.clone(),
+        placement: PlaceBy::Count,
+        optimize: Optimize::Storage,
+        force: false,
+        sub_affinity: true,
+        partition_size_factor: Ratio::ONE,
+        optimize_leadership: false,
+        base: Vec::new(),
+    };
+    let solved = solve(&cluster, &targets, &by_count, &pairs, &search, found)?;
+    finish(solved, Request::Replace(request.clone()))
+}
+
+/// The rack rule looks at every broker that stays, though only one may take seats.
+fn count_all_racks(cluster: &Cluster<'_>, targets: &mut Targets, outgoing: BrokerId) {
+    for target in &mut targets.all {
+        target.rack_size = vec![0; cluster.rack_names.len()];
+        for (broker, live) in cluster.live.iter().enumerate() {
+            if *live && cluster.ids[broker] != outgoing {
+                target.rack_size[cluster.rack[broker]] += 1;
+            }
+        }
+        let sizes = &target.rack_size;
+        target.racks = (0..sizes.len()).filter(|rack| sizes[*rack] > 0).collect();
+    }
+}

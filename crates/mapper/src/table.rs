@@ -1,0 +1,71 @@
+//! Broker ids in bulk: for the loops over every replica of a cluster, where a tree look-up would be the whole cost.
+
+use crate::ids::BrokerId;
+use std::collections::BTreeSet;
+
+/// Above this a table by id would cost more than searching; nobody numbers brokers so high by hand.
+const DIRECT_BELOW: u32 = 1 << 20;
+
+/// The positions of ids in an ascending list.
+pub(crate) struct Positions<'a> {
+    ids: &'a [BrokerId],
+    /// Positions by id; empty where ids are too large for it.
+    direct: Vec<u32>,
+}
+
+impl<'a> Positions<'a> {
+    pub(crate) fn new(ids: &'a [BrokerId]) -> Self {
+        let mut direct = Vec::new();
+        if let Some(last) = ids.last().filter(|last| last.0 < DIRECT_BELOW) {
+            direct = vec![u32::MAX; last.0 as usize + 1];
+            for (position, id) in (0_u32..).zip(ids) {
+                direct[id.0 as usize] = position;
+            }
+        }
+        Self { ids, direct }
+    }
+
+    pub(crate) fn of(&self, id: BrokerId) -> Option<u32> {
+        if self.direct.is_empty() {
+            return self
+                .ids
+                .binary_search(&id)
+                .ok()
+                .and_then(|at| u32::try_from(at).ok());
+        }
+        self.direct
+            .get(id.0 as usize)
+            .copied()
+            .filter(|position| *position != u32::MAX)
+    }
+}
+
+/// A set of ids.
+#[derive(Default)]
+pub(crate) struct IdSet {
+    small: Vec<bool>,
+    large: BTreeSet<BrokerId>,
+}
+
+impl IdSet {
+    pub(crate) fn insert(&mut self, id: BrokerId) {
+        if id.0 >= DIRECT_BELOW {
+            self.large.insert(id);
+            return;
+        }
+        let at = id.0 as usize;
+        if at >= self.small.len() {
+            self.small.resize(at + 1, false);
+        }
+        self.small[at] = true;
+    }
+
+    /// All of them, ascending.
+    pub(crate) fn into_sorted(self) -> Vec<BrokerId> {
+        let small = (0_u32..)
+            .zip(self.small)
+            .filter(|(_, seen)| *seen)
+            .map(|(id, _)| BrokerId(id));
+        small.chain(self.large).collect()
+    }
+}

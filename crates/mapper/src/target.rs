@@ -1,0 +1,138 @@
+//! Where the replicas of an assignment's topics may go, by dense indices.
+
+use crate::assignment::{Assignment, assign};
+use crate::dense::{BrokerIx, Cluster};
+use crate::no_plan::NoPlan;
+use crate::request::{RackRule, Terms};
+use smallvec::SmallVec;
+
+/// One assignment, resolved against a cluster.
+pub(crate) struct Target {
+    /// For each broker: named by the assignment and live.
+    pub(crate) allowed: Vec<bool>,
+    /// Those brokers, ascending.
+    pub(crate) brokers: Vec<BrokerIx>,
+    /// Brokers named but lost.
+    pub(crate) lost: Vec<BrokerIx>,
+    /// For each rack: how many of its brokers are allowed.
+    pub(crate) rack_size: Vec<usize>,
+    /// The racks that have one.
+    pub(crate) racks: Vec<usize>,
+    /// The replication factor asked for; none leaves each partition's own.
+    pub(crate) replication: Option<usize>,
+    /// Comes from a map, so that a seat elsewhere is off its map.
+    pub(crate) is_map: bool,
+}
+
+impl Target {
+    fn new(cluster: &Cluster<'_>, assignment: &Assignment) -> Self {
+        let mut target = Self {
+            allowed: vec![false; cluster.ids.len()],
+            brokers: Vec::new(),
+            lost: Vec::new(),
+            rack_size: vec![0; cluster.rack_names.len()],
+            racks: Vec::new(),
+            replication: assignment.replication.map(|factor| factor as usize),
+            is_map: assignment.map.is_some(),
+        };
+        for broker in assignment
+            .brokers
+            .iter()
+            .filter_map(|id| cluster.index_of(*id))
+        {
+            if !cluster.live[broker as usize] {
+                target.lost.push(broker);
+                continue;
+            }
+            target.allowed[broker as usize] = true;
+            target.brokers.push(broker);
+            target.rack_size[cluster.rack[broker as usize]] += 1;
+        }
+        target.racks = (0..target.rack_size.len())
+            .filter(|r| target.rack_size[*r] > 0)
+            .collect();
+        target
+    }
+}
+
+/// The targets of a request, and the one that takes each topic.
+pub(crate) struct Targets {
+    pub(crate) all: Vec<Target>,
+    /// For each topic: an index into `all`.
+    pub(crate) of_topic: Vec<Option<usize>>,
+}
+
+impl Targets {
+    pub(crate) fn new(cluster: &Cluster<'_>, terms: &Terms) -> Result<Self, NoPlan> {
+        let of_topic = assign(cluster.snapshot, &terms.assignments)?;
+        let all = terms
+            .assignments
+            .iter()
+            .map(|a| Target::new(cluster, a))
+            .collect();
+        Ok(Self { all, of_topic })
+    }
+}
+
+/// How many replicas each rack holds: a handful of entries, since a partition has few replicas.
+#[derive(Default)]
+pub(crate) struct RackCounts(SmallVec<[(usize, usize); 4]>);
+
+impl RackCounts {
+    pub(crate) fn of(cluster: &Cluster<'_>, brokers: impl Iterator<Item = BrokerIx>) -> Self {
+        let mut counts = Self::default();
+        for broker in brokers {
+            counts.add(cluster.rack[broker as usize]);
+        }
+        counts
+    }
+
+    pub(crate) fn add(&mut self, rack: usize) {
+        match self.0.iter_mut().find(|(known, _)| *known == rack) {
+            Some((_, count)) => *count += 1,
+            None => self.0.push((rack, 1)),
+        }
+    }
+
+    pub(crate) fn get(&self, rack: usize) -> usize {
+        self.0
+            .iter()
+            .find(|(known, _)| *known == rack)
+            .map_or(0, |(_, count)| *count)
+    }
+
+    pub(crate) fn distinct(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The fewest replicas that any rack with a free allowed broker holds; `None` if all are full.
+    pub(crate) fn least(&self, target: &Target) -> Option<usize> {
+        let held = self
+            .0
+            .iter()
+            .filter(|(rack, _)| target.rack_size[*rack] > 0)
+            .count();
+        if held < target.racks.len() {
+            return Some(0);
+        }
+        let free = target
+            .racks
+            .iter()
+            .filter(|rack| self.get(**rack) < target.rack_size[**rack]);
+        free.map(|rack| self.get(*rack)).min()
+    }
+
+    /// Whether the replicas keep the rule, given where they could be.
+    pub(crate) fn keeps(&self, rule: RackRule, target: &Target) -> bool {
+        match rule {
+            RackRule::AtLeast(asked) => {
+                let replicas: usize = self.0.iter().map(|(_, count)| count).sum();
+                self.distinct() >= replicas.min(asked as usize)
+            }
+            RackRule::Spread => {
+                let most = self.0.iter().map(|(_, count)| *count).max().unwrap_or(0);
+                self.least(target).is_none_or(|least| most <= least + 1)
+            }
+        }
+    }
+}

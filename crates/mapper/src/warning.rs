@@ -1,0 +1,226 @@
+//! What an operator should look at before a plan is written: a closed list, each with a code.
+
+use crate::bytes::Bytes;
+use crate::ids::{BrokerId, TopicPartition};
+use crate::plan::{Plan, WhyLeftOut};
+use crate::snapshot::{Partition, Snapshot};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One warning.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(tag = "code", rename_all = "kebab-case")]
+pub enum Warning {
+    /// A live broker in scope has no rack while others have one.
+    #[error(
+        "broker(s) {} have no rack while others have: each counts as a rack of its own",
+        list(brokers)
+    )]
+    NoRack {
+        /// The brokers.
+        brokers: Vec<BrokerId>,
+    },
+    /// Fewer racks than replicas.
+    #[error(
+        "{partitions} partition(s) have more replicas than there are racks ({racks}): {of} the first"
+    )]
+    FewRacks {
+        /// How many partitions.
+        partitions: usize,
+        /// How many racks their allowed brokers have.
+        racks: usize,
+        /// The first of them.
+        of: TopicPartition,
+    },
+    /// Partitions without a live leader are left out.
+    #[error("{partitions} partition(s) without a live leader are left out: {of} the first")]
+    Leaderless {
+        /// How many.
+        partitions: usize,
+        /// The first of them.
+        of: TopicPartition,
+    },
+    /// More brokers are lost than expected of an ordinary day.
+    #[error(
+        "{} brokers are lost ({}){}: repairing them copies {bytes}; will they come back?",
+        brokers.len(), list(brokers), racks_text(racks)
+    )]
+    MaxLost {
+        /// The lost brokers that hold replicas in scope.
+        brokers: Vec<BrokerId>,
+        /// Racks of which every broker is lost.
+        racks: Vec<String>,
+        /// The bytes of their replicas in scope.
+        bytes: Bytes,
+    },
+}
+
+fn list(ids: &[BrokerId]) -> String {
+    ids.iter()
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn racks_text(racks: &[String]) -> String {
+    if racks.is_empty() {
+        String::new()
+    } else {
+        format!(", the whole of rack {}", racks.join(", "))
+    }
+}
+
+impl Warning {
+    /// What `--ignore-warns` names it by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoRack { .. } => "no-rack",
+            Self::FewRacks { .. } => "few-racks",
+            Self::Leaderless { .. } => "leaderless",
+            Self::MaxLost { .. } => "max-lost",
+        }
+    }
+}
+
+/// The warnings of a plan, in the order of the list. `max_lost`: brokers that may be lost without a word.
+pub fn warnings(before: &Snapshot, plan: &Plan, max_lost: usize) -> Vec<Warning> {
+    let Ok(taken) = crate::assign(before, &plan.request.terms().assignments) else {
+        return Vec::new();
+    };
+    [
+        no_rack(before, plan),
+        few_racks(before, plan, &taken),
+        leaderless(plan),
+    ]
+    .into_iter()
+    .chain([max_lost_warning(before, plan, max_lost)])
+    .flatten()
+    .collect()
+}
+
+fn no_rack(before: &Snapshot, plan: &Plan) -> Option<Warning> {
+    let named = |id: &BrokerId| {
+        plan.request
+            .terms()
+            .assignments
+            .iter()
+            .any(|a| a.brokers.contains(id))
+    };
+    let live = || before.brokers().iter().filter(|broker| broker.live);
+    if live().all(|broker| broker.rack.is_none()) {
+        return None;
+    }
+    let brokers: Vec<BrokerId> = live()
+        .filter(|b| b.rack.is_none() && named(&b.id))
+        .map(|b| b.id)
+        .collect();
+    (!brokers.is_empty()).then_some(Warning::NoRack { brokers })
+}
+
+fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<Warning> {
+    let assignments = &plan.request.terms().assignments;
+    let racks: Vec<usize> = assignments
+        .iter()
+        .map(|assignment| {
+            let live = assignment
+                .brokers
+                .iter()
+                .filter_map(|id| before.broker(*id))
+                .filter(|b| b.live);
+            let named: BTreeSet<Result<&str, BrokerId>> =
+                live.map(|b| b.rack.as_deref().ok_or(b.id)).collect();
+            named.len()
+        })
+        .collect();
+    // A replacement names one broker, and says nothing about racks that the replicas did not.
+    let one_broker = matches!(plan.request, crate::Request::Replace(_));
+    let mut found: Option<Warning> = None;
+    for change in plan.moves.iter().filter(|_| !one_broker) {
+        let topic = before
+            .topics()
+            .binary_search_by(|t| t.name.as_str().cmp(&change.topic))
+            .ok()?;
+        let here = taken
+            .get(topic)
+            .copied()
+            .flatten()
+            .map_or(usize::MAX, |at| racks[at]);
+        if change.to.len() > here {
+            found = Some(match found {
+                Some(Warning::FewRacks {
+                    partitions,
+                    racks,
+                    of,
+                }) => Warning::FewRacks {
+                    partitions: partitions + 1,
+                    racks: racks.min(here),
+                    of,
+                },
+                None | Some(_) => Warning::FewRacks {
+                    partitions: 1,
+                    racks: here,
+                    of: change.of(),
+                },
+            });
+        }
+    }
+    found
+}
+
+fn leaderless(plan: &Plan) -> Option<Warning> {
+    let mut left = plan
+        .left_out
+        .iter()
+        .filter(|left| matches!(left.why, WhyLeftOut::NoLeader { .. }))
+        .map(|left| TopicPartition {
+            topic: left.topic.to_string(),
+            partition: left.partition,
+        });
+    let of = left.next()?;
+    Some(Warning::Leaderless {
+        partitions: left.count() + 1,
+        of,
+    })
+}
+
+fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<Warning> {
+    let mut bytes: BTreeMap<BrokerId, u64> = BTreeMap::new();
+    for change in &plan.moves {
+        let partition = before.partition(&change.topic, change.partition)?;
+        for id in change.removed().filter(|id| !before.is_live(*id)) {
+            *bytes.entry(id).or_default() += copy(partition);
+        }
+    }
+    let racks = whole_racks(before, bytes.keys().copied());
+    if bytes.len() <= max_lost && racks.is_empty() {
+        return None;
+    }
+    let total = bytes.values().sum();
+    Some(Warning::MaxLost {
+        brokers: bytes.into_keys().collect(),
+        racks,
+        bytes: Bytes(total),
+    })
+}
+
+fn copy(partition: &Partition) -> u64 {
+    partition.size.unwrap_or_default().0
+}
+
+/// Racks, of more than one, whose every listed broker is lost.
+fn whole_racks(before: &Snapshot, lost: impl Iterator<Item = BrokerId>) -> Vec<String> {
+    let racks: BTreeSet<&str> = lost
+        .filter_map(|id| before.broker(id)?.rack.as_deref())
+        .collect();
+    let has_live = |rack: &str| {
+        before
+            .brokers()
+            .iter()
+            .any(|b| b.live && b.rack.as_deref() == Some(rack))
+    };
+    racks
+        .into_iter()
+        .filter(|rack| !has_live(rack))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,383 @@
+//! What has to change: the seats that must move, and the partitions that must be left alone.
+
+use crate::dense::{BrokerIx, Cluster};
+use crate::ids::BrokerId;
+use crate::no_plan::NoPlan;
+use crate::plan::{LeftOut, Reason, WhyLeftOut};
+use crate::request::{Mends, RackRule, Rebuild, Terms};
+use crate::snapshot::{Leader, Partition};
+use crate::target::{RackCounts, Target, Targets};
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// One partition on its way to its new replica list.
+pub(crate) struct Work {
+    pub(crate) partition: usize,
+    /// An index into [`Targets::all`].
+    pub(crate) target: usize,
+    /// The new list; an empty seat waits for a broker.
+    pub(crate) seats: SmallVec<[Option<BrokerIx>; 4]>,
+    /// For each seat: the broker that it replaces, where it replaces one.
+    pub(crate) replaces: SmallVec<[Option<BrokerIx>; 4]>,
+    pub(crate) reason: Reason,
+    /// What a copy transfers, where known.
+    pub(crate) size: Option<u64>,
+    /// Seats that any answer has to copy: those empty at the start, and those that the caller's list asks for.
+    pub(crate) must_copy: usize,
+    /// The preferred leader of before is gone, so that any replica may come first at no extra byte.
+    pub(crate) head_is_free: bool,
+}
+
+impl Work {
+    pub(crate) fn held(&self) -> impl Iterator<Item = BrokerIx> {
+        self.seats.iter().filter_map(|seat| *seat)
+    }
+
+    pub(crate) fn empty(&self) -> usize {
+        self.seats.iter().filter(|seat| seat.is_none()).count()
+    }
+}
+
+/// All that a request makes necessary.
+pub(crate) struct Found {
+    pub(crate) work: Vec<Work>,
+    pub(crate) left_out: Vec<LeftOut>,
+}
+
+/// How a planner looks for work.
+pub(crate) struct Search<'a> {
+    pub(crate) cluster: &'a Cluster<'a>,
+    pub(crate) targets: &'a Targets,
+    pub(crate) terms: &'a Terms,
+    force: bool,
+    base: BTreeMap<(&'a str, u32), &'a [Option<BrokerId>]>,
+}
+
+impl<'a> Search<'a> {
+    pub(crate) fn new(cluster: &'a Cluster<'a>, targets: &'a Targets, terms: &'a Terms) -> Self {
+        Self {
+            cluster,
+            targets,
+            terms,
+            force: false,
+            base: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn of_rebuild(
+        cluster: &'a Cluster<'a>,
+        targets: &'a Targets,
+        request: &'a Rebuild,
+    ) -> Self {
+        let base = request.base.iter();
+        Self {
+            force: request.force,
+            base: base
+                .map(|b| ((b.topic.as_str(), b.partition.0), b.replicas.as_slice()))
+                .collect(),
+            ..Self::new(cluster, targets, &request.terms)
+        }
+    }
+
+    /// Looks at every partition in scope.
+    pub(crate) fn run(&self) -> Result<Found, NoPlan> {
+        let mut found = Found {
+            work: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let topics = self
+            .cluster
+            .snapshot
+            .topics()
+            .iter()
+            .zip(&self.targets.of_topic);
+        for ((topic, target), first) in topics.zip(&self.cluster.first_partition) {
+            let Some(target) = *target else { continue };
+            for (offset, partition) in topic.partitions.iter().enumerate() {
+                let index = first + offset;
+                let base = self
+                    .base
+                    .get(&(topic.name.as_str(), partition.id.0))
+                    .copied();
+                let Some(work) = self.look(index, target, partition, base)? else {
+                    continue;
+                };
+                match why_left_out(self.cluster, partition) {
+                    None => found.work.push(work),
+                    Some(why) => found.left_out.push(LeftOut {
+                        topic: Arc::from(topic.name.as_str()),
+                        partition: partition.id,
+                        replicas: partition.replicas.clone(),
+                        why,
+                    }),
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The work on one partition; `None` if everything about it is right.
+    fn look(
+        &self,
+        index: usize,
+        at: usize,
+        partition: &Partition,
+        base: Option<&[Option<BrokerId>]>,
+    ) -> Result<Option<Work>, NoPlan> {
+        let target = &self.targets.all[at];
+        let current = self.cluster.seats_of(index);
+        let factor = target
+            .replication
+            .unwrap_or(base.map_or(current.len(), <[_]>::len));
+        self.racks_suffice(index, factor, target)?;
+        if !self.force && base.is_none() && factor == current.len() {
+            let fine = |seat: &BrokerIx| self.fault(*seat, partition, target).is_none();
+            if current.iter().all(fine) && !self.mends_racks(current, target) {
+                return Ok(None);
+            }
+        }
+        self.brokers_suffice(index, factor, target)?;
+        let mut work = self.empty_work(index, at, partition);
+        self.seat_those_who_stay(&mut work, partition, target, base);
+        self.fit_to_factor(&mut work, factor, target);
+        if self.terms.fix_racks {
+            self.release_for_racks(&mut work, target);
+        }
+        work.must_copy = work.empty() + work.held().filter(|held| !current.contains(held)).count();
+        work.head_is_free = self.force
+            || current
+                .first()
+                .is_none_or(|head| !work.held().any(|broker| broker == *head));
+        Ok(Some(work))
+    }
+
+    fn empty_work(&self, index: usize, at: usize, partition: &Partition) -> Work {
+        Work {
+            partition: index,
+            target: at,
+            seats: SmallVec::new(),
+            replaces: SmallVec::new(),
+            reason: Reason::Leader,
+            size: copy_size(self.cluster, partition),
+            must_copy: 0,
+            head_is_free: false,
+        }
+    }
+
+    /// Why a seat may not stay; `None` if it may.
+    fn fault(&self, seat: BrokerIx, partition: &Partition, target: &Target) -> Option<Reason> {
+        let id = self.cluster.id(seat);
+        match self.terms.mends {
+            Mends::SeatsOf(outgoing) if outgoing != id => return None,
+            Mends::SeatsOf(_) | Mends::Everything => {}
+        }
+        if !self.cluster.live[seat as usize] || partition.offline().contains(&id) {
+            return Some(Reason::Lost);
+        }
+        let off = if target.is_map {
+            Reason::Map
+        } else {
+            Reason::Leaving
+        };
+        (!target.allowed[seat as usize]).then_some(off)
+    }
+
+    fn mends_racks(&self, current: &[BrokerIx], target: &Target) -> bool {
+        let counts = RackCounts::of(self.cluster, current.iter().copied());
+        self.terms.fix_racks && !counts.keeps(self.terms.racks, target)
+    }
+
+    /// Copies the list to start from, with an empty seat for each that may not stay.
+    fn seat_those_who_stay(
+        &self,
+        work: &mut Work,
+        partition: &Partition,
+        target: &Target,
+        base: Option<&[Option<BrokerId>]>,
+    ) {
+        let current = self.cluster.seats_of(work.partition);
+        let start: SmallVec<[Option<BrokerIx>; 4]> = match base {
+            Some(base) => base
+                .iter()
+                .map(|id| self.cluster.index_of((*id)?))
+                .collect(),
+            None => current.iter().copied().map(Some).collect(),
+        };
+        let (mut given, mut reason) = (base.is_some(), Reason::Leader);
+        for seat in start {
+            let fault = match seat {
+                _ if self.force => Some(Reason::Forced),
+                None => Some(Reason::Forced),
+                Some(broker) if work.held().any(|held| held == broker) => Some(Reason::Forced),
+                Some(broker) => self.fault(broker, partition, target),
+            };
+            reason = fault.map_or(reason, |fault| reason.min(fault));
+            work.seats.push(if fault.is_none() { seat } else { None });
+            work.replaces
+                .push(if fault.is_none() { None } else { seat });
+        }
+        given &= work.held().any(|broker| !current.contains(&broker));
+        work.reason = if given {
+            reason.min(Reason::Forced)
+        } else {
+            reason
+        };
+    }
+
+    /// Adds empty seats at the tail, or takes seats away: empty ones first, then those that the racks miss least.
+    fn fit_to_factor(&self, work: &mut Work, factor: usize, target: &Target) {
+        if work.seats.len() != factor {
+            work.reason = work.reason.min(Reason::Replication);
+        }
+        while work.seats.len() < factor {
+            work.seats.push(None);
+            work.replaces.push(None);
+        }
+        while work.seats.len() > factor {
+            let empty = work.seats.iter().rposition(Option::is_none);
+            let at = empty.unwrap_or_else(|| self.least_missed(work, target));
+            work.seats.remove(at);
+            work.replaces.remove(at);
+        }
+    }
+
+    /// The seat in the rack that holds most, the fullest broker's, a follower before the leader.
+    fn least_missed(&self, work: &Work, target: &Target) -> usize {
+        let counts = RackCounts::of(self.cluster, work.held());
+        let keep_first = |at: usize| {
+            let Some(broker) = work.seats[at] else {
+                return (0, false, 0, 0);
+            };
+            let full = used_ppm(self.cluster, broker);
+            let stays = target.allowed[broker as usize];
+            (
+                counts.get(self.cluster.rack[broker as usize]) + usize::from(!stays),
+                at > 0,
+                full,
+                at,
+            )
+        };
+        (0..work.seats.len())
+            .max_by_key(|at| keep_first(*at))
+            .unwrap_or(0)
+    }
+
+    /// Empties seats of over-full racks, so that placing them anew mends the spread.
+    fn release_for_racks(&self, work: &mut Work, target: &Target) {
+        for at in (0..work.seats.len()).rev() {
+            let counts = RackCounts::of(self.cluster, work.held());
+            if counts.keeps(self.terms.racks, target) {
+                return;
+            }
+            let Some(broker) = work.seats[at] else {
+                continue;
+            };
+            let held = counts.get(self.cluster.rack[broker as usize]);
+            let spare = match self.terms.racks {
+                RackRule::AtLeast(_) => held > 1,
+                RackRule::Spread => counts.least(target).is_some_and(|least| held > least + 1),
+            };
+            if spare {
+                work.seats[at] = None;
+                work.replaces[at] = Some(broker);
+                work.reason = work.reason.min(Reason::Rack);
+            }
+        }
+    }
+
+    fn racks_suffice(&self, index: usize, factor: usize, target: &Target) -> Result<(), NoPlan> {
+        let RackRule::AtLeast(asked) = self.terms.racks else {
+            return Ok(());
+        };
+        if (asked as usize).min(factor) <= target.racks.len() {
+            return Ok(());
+        }
+        let names = &self.cluster.rack_names;
+        let racks = target
+            .racks
+            .iter()
+            .map(|rack| names[*rack].clone())
+            .collect();
+        Err(NoPlan::TooFewRacks {
+            of: self.cluster.name(index),
+            asked,
+            racks,
+        })
+    }
+
+    fn brokers_suffice(&self, index: usize, factor: usize, target: &Target) -> Result<(), NoPlan> {
+        if factor <= target.brokers.len() || matches!(self.terms.mends, Mends::SeatsOf(_)) {
+            return Ok(());
+        }
+        let ids = |list: &[BrokerIx]| list.iter().map(|broker| self.cluster.id(*broker)).collect();
+        Err(NoPlan::TooFewBrokers {
+            of: self.cluster.name(index),
+            replication: factor,
+            allowed: ids(&target.brokers),
+            lost: ids(&target.lost),
+        })
+    }
+}
+
+/// The bytes that a copy of the partition transfers: its own size, else its largest live replica's.
+pub(crate) fn copy_size(cluster: &Cluster<'_>, partition: &Partition) -> Option<u64> {
+    let own = partition.size.map(|size| size.0);
+    own.or_else(|| {
+        let facts = partition.facts.as_ref()?;
+        let sizes = partition.replicas.iter().zip(&facts.replica_sizes);
+        sizes
+            .filter(|(id, _)| cluster.snapshot.is_live(**id))
+            .filter_map(|(_, s)| Some((*s)?.0))
+            .max()
+    })
+}
+
+/// A broker's used share of its storage, in parts per million; 0 where unknown.
+fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
+    let (used, capacity) = (
+        cluster.used[broker as usize],
+        cluster.capacity[broker as usize],
+    );
+    used.zip(capacity).map_or(0, |(used, capacity)| {
+        let ppm = u128::from(used) * 1_000_000 / u128::from(capacity.max(1));
+        u64::try_from(ppm).unwrap_or(u64::MAX)
+    })
+}
+
+/// Why a partition that needs work must be left alone; `None` if it can be moved.
+fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftOut> {
+    let healthy =
+        |id: &BrokerId| cluster.snapshot.is_live(*id) && !partition.offline().contains(id);
+    let led = match partition.leader() {
+        Leader::Nobody => false,
+        Leader::Broker(id) => cluster.snapshot.is_live(id),
+        Leader::Unknown => partition.replicas.iter().any(healthy),
+    };
+    if !led {
+        return Some(WhyLeftOut::NoLeader {
+            heals: heals(partition),
+        });
+    }
+    let facts = partition.facts.as_ref().filter(|_| partition.is_moving())?;
+    Some(WhyLeftOut::Reassigning {
+        adding: facts.adding.to_vec(),
+        removing: facts.removing.to_vec(),
+    })
+}
+
+/// The brokers of which one must return: in sync or eligible (KIP-966), else any that holds a replica.
+fn heals(partition: &Partition) -> Vec<BrokerId> {
+    let facts = partition.facts.as_deref();
+    let in_sync = facts
+        .and_then(|facts| facts.isr.as_deref())
+        .unwrap_or_default();
+    let eligible = facts.map_or(&[] as &[BrokerId], |facts| &facts.elr);
+    let mut known: Vec<BrokerId> = in_sync.iter().chain(eligible).copied().collect();
+    if known.is_empty() {
+        known = partition.replicas.to_vec();
+    }
+    known.sort_unstable();
+    known.dedup();
+    known
+}
