@@ -176,6 +176,9 @@ pub enum TlsFault {
     /// The certificate's time is over, or has not come.
     #[error("its certificate is not valid now: {0}")]
     NotValidNow(String),
+    /// The certificate is of X.509 version 1, which holds no names.
+    #[error("its certificate is of X.509 version 1, which says nothing of the hosts it is for")]
+    OldCertificate,
     /// The broker wants a client certificate, or does not accept ours.
     #[error(
         "it refused our client certificate{} ({alert})",

@@ -1,6 +1,6 @@
 //! What to do about an error: one sentence for the operator, apart from the error itself.
 
-use crate::error::{Denied, Error, Resource, Spoken, TlsFault, Unreached};
+use crate::error::{Denied, Error, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
 use crate::properties::SecurityProtocol;
 
 impl Error {
@@ -29,6 +29,9 @@ impl Error {
                 principal.as_deref(),
                 "--operation Describe --topic '*'",
             )),
+            Self::Protocol { fault: ProtocolFault::FrameTooLarge { .. }, .. } => {
+                Some("is that the port of a Kafka broker?".to_owned())
+            }
             Self::Closed { .. }
             | Self::Protocol { .. }
             | Self::Refused { .. }
@@ -80,6 +83,9 @@ fn tls(fault: &TlsFault) -> Option<String> {
         TlsFault::WrongName { .. } => {
             "use a name that is in the certificate; ssl.endpoint.identification.algorithm=none accepts any, and with \
              it any holder of a certificate of that CA"
+        }
+        TlsFault::OldCertificate => {
+            "sign it anew, with a subjectAltName (openssl x509 -req ... -extfile FILE)"
         }
         TlsFault::NotValidNow(_) => "renew the broker's certificate, or set this machine's clock",
         TlsFault::ClientRefused {

@@ -15,9 +15,10 @@ use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tokio_rustls::rustls::{
     AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as RustlsError,
-    RootCertStore, SignatureScheme,
+    InconsistentKeys, RootCertStore, SignatureScheme,
 };
 
 /// Makes the connector that `settings` describe; reads the files that they name.
@@ -43,11 +44,7 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigEr
         .with_custom_certificate_verifier(verifier);
     let config = match &settings.identity {
         None => builder.with_no_client_auth(),
-        Some(identity) => {
-            let (chain, key) = client_identity(identity)?;
-            let bad = |error: RustlsError| unusable(identity.chain.key, error.to_string());
-            builder.with_client_auth_cert(chain, key).map_err(bad)?
-        }
+        Some(identity) => builder.with_client_cert_resolver(Arc::new(client_identity(identity)?)),
     };
     Ok(TlsConnector::from(Arc::new(config)))
 }
@@ -89,10 +86,23 @@ fn roots(pem: &Pem) -> Result<RootCertStore, ConfigError> {
     Ok(roots)
 }
 
-fn client_identity(
-    identity: &Identity,
-) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), ConfigError> {
-    Ok((certificates(&identity.chain)?, private_key(&identity.key)?))
+/// Our certificate with its key. rustls would refuse certificates of X.509 version 1, which `openssl x509 -req`
+/// makes by default and brokers accept; so only a key that plainly belongs to another certificate is refused.
+fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError> {
+    let (chain, key) = (certificates(&identity.chain)?, private_key(&identity.key)?);
+    let unusable_key = |error: RustlsError| unusable(identity.key.key, error.to_string());
+    let key = ring::sign::any_supported_type(&key).map_err(unusable_key)?;
+    let certified = CertifiedKey::new(chain, key);
+    match certified.keys_match() {
+        Err(RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+            let reason = format!(
+                "the key is not that of the certificate in {}",
+                identity.chain.key
+            );
+            Err(unusable(identity.key.key, reason))
+        }
+        Ok(()) | Err(_) => Ok(SingleCertAndKey::from(certified)),
+    }
 }
 
 fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
@@ -175,6 +185,9 @@ fn certificate(error: &CertificateError, host: &str) -> TlsFault {
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
         | CertificateError::NotValidYetContext { .. } => TlsFault::NotValidNow(error.to_string()),
+        other if format!("{other:?}").contains("UnsupportedCertVersion") => {
+            TlsFault::OldCertificate
+        }
         other => TlsFault::Other(other.to_string()),
     }
 }
