@@ -257,3 +257,89 @@ fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId
         .filter(untyped_and_lost)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{maps, said, snapshot};
+    use super::super::{Known, Resolved, resolve};
+    use crate::snapshot::Snapshot;
+
+    fn chosen(lines: &str, cluster: &Snapshot) -> Resolved {
+        resolve(&maps(lines), &Known::of(cluster))
+    }
+
+    fn ids(resolved: &Resolved, map: usize) -> Vec<u32> {
+        resolved.maps[map]
+            .brokers
+            .iter()
+            .map(|member| member.id.0)
+            .collect()
+    }
+
+    const FOUR: [(u32, &str); 4] = [(1, "big"), (2, "big"), (3, "big"), (4, "big")];
+
+    #[test]
+    fn a_map_keeps_the_brokers_that_hold_most_of_its_replicas() {
+        let cluster = snapshot(&FOUR, &[("a1", &[4, 3]), ("a2", &[4]), ("b", &[1])]);
+        assert_eq!(ids(&chosen("a: \"a.*\" => 2x big", &cluster), 0), [3, 4]);
+        assert_eq!(ids(&chosen("a: \"a.*\" => 3x big", &cluster), 0), [1, 3, 4]);
+    }
+
+    #[test]
+    fn maps_of_one_type_share_it_out() {
+        let cluster = snapshot(&FOUR, &[("a", &[1, 4]), ("b", &[1])]);
+        let resolved = chosen("a: \"a\" => 2x big\nb: \"b\" => 2x big", &cluster);
+        assert_eq!(
+            (ids(&resolved, 0), ids(&resolved, 1)),
+            (vec![1, 4], vec![2, 3])
+        );
+        assert_eq!(said(&resolved), [""; 0]);
+    }
+
+    #[test]
+    fn brokers_that_another_map_lists_are_taken_last() {
+        let cluster = snapshot(&FOUR, &[("a", &[1]), ("b", &[2])]);
+        let resolved = chosen("a: \"a\" => 2x big\nb: \"b\" => [1,2]", &cluster);
+        assert_eq!(ids(&resolved, 0), [3, 4]);
+    }
+
+    #[test]
+    fn a_live_broker_is_taken_before_a_lost_one() {
+        let mut parts = snapshot(&FOUR, &[("a", &[1, 2])]).into_parts();
+        parts.brokers[0].live = false;
+        let cluster = Snapshot::new(parts).unwrap();
+        let resolved = chosen("a: \"a\" => 3x big", &cluster);
+        assert_eq!(ids(&resolved, 0), [2, 3, 4]);
+        assert_eq!(said(&resolved), [""; 0]);
+    }
+
+    #[test]
+    fn a_lost_broker_of_unknown_type_that_holds_the_topics_explains_a_gap() {
+        let cluster = snapshot(&FOUR, &[("a", &[1, 9]), ("b", &[1])]);
+        let resolved = chosen("a: \"a\" => 5x big", &cluster);
+        assert_eq!(
+            said(&resolved),
+            ["map a asks for 5 brokers and has 4 live ones: broker 9 lost"]
+        );
+        let resolved = chosen("b: \"b\" => 5x big", &cluster);
+        assert_eq!(
+            said(&resolved),
+            ["map b asks for 5 brokers and has 4 live ones; 0 lost"]
+        );
+        assert_eq!(resolved.findings[0].code(), "map-count");
+        assert!(resolved.assignments().is_ok());
+    }
+
+    #[test]
+    fn no_broker_of_a_type_is_told_from_no_type_known() {
+        let typed = snapshot(&FOUR, &[("a", &[1])]);
+        let resolved = chosen("a: \"a\" => 1x small", &typed);
+        assert_eq!(said(&resolved), ["map a has no broker: none fits 1x small"]);
+        let untyped = snapshot(&[(1, "")], &[("a", &[1])]);
+        let resolved = chosen("a: \"a\" => 1x small", &untyped);
+        assert_eq!(
+            said(&resolved),
+            ["map a needs the Kubernetes API to find its brokers: 1x small"]
+        );
+    }
+}

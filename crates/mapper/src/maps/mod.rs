@@ -15,6 +15,8 @@ mod taken;
 mod target;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod yaml;
 
 pub use drift::Drift;

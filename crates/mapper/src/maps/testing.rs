@@ -1,10 +1,12 @@
 //! What several tests of maps need: values to compare, and random maps.
 
-use super::{Allowance, Map, MapName, MapSet, MapTopics, Place, REST, Target};
-use crate::ids::BrokerId;
+use super::{Allowance, Map, MapName, MapSet, MapTopics, Place, REST, Resolved, Target};
+use crate::ids::{BrokerId, PartitionId};
 use crate::scope::TopicPattern;
+use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 /// The maps of a document that has to be right.
 pub(super) fn maps(text: &str) -> MapSet {
@@ -88,4 +90,35 @@ fn any_target() -> impl Strategy<Value = Target> {
             .prop_map(|(labels, count)| Target::NodeLabels { labels, count }),
         Just(Target::All),
     ]
+}
+
+/// A cluster of live brokers (id, instance type or `""`) and one-partition topics (name, replicas).
+pub(super) fn snapshot(brokers: &[(u32, &str)], topics: &[(&str, &[u32])]) -> Snapshot {
+    let broker = |(id, instance_type): &(u32, &str)| Broker {
+        instance_type: (!instance_type.is_empty()).then(|| (*instance_type).to_owned()),
+        ..Broker::new(BrokerId(*id))
+    };
+    let topic = |(name, replicas): &(&str, &[u32])| Topic {
+        name: (*name).to_owned(),
+        partitions: vec![Partition::new(
+            PartitionId(0),
+            replicas.iter().copied().map(BrokerId),
+        )],
+        ..Topic::default()
+    };
+    Snapshot::new(Parts {
+        brokers: brokers.iter().map(broker).collect(),
+        topics: topics.iter().map(topic).collect(),
+        ..Parts::default()
+    })
+    .unwrap()
+}
+
+pub(super) fn names(names: &[&str]) -> BTreeSet<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
+}
+
+/// The findings as an operator reads them.
+pub(super) fn said(resolved: &Resolved) -> Vec<String> {
+    resolved.findings.iter().map(ToString::to_string).collect()
 }
