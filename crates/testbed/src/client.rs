@@ -18,13 +18,23 @@ impl User {
         name: "admin",
         password: "admin-secret",
     };
-    /// May do nothing until an ACL says so.
+    /// May do what ACLs say; a test grants it the rights that a reader needs.
+    pub const READER: Self = Self {
+        name: "reader",
+        password: "reader-secret",
+    };
+    /// May do what ACLs say; a test grants it too little.
     pub const LIMITED: Self = Self {
         name: "limited",
         password: "limited-secret",
     };
+    /// May do nothing; no test grants it anything.
+    pub const NOBODY: Self = Self {
+        name: "nobody",
+        password: "nobody-secret",
+    };
 
-    pub(crate) const ALL: [Self; 2] = [Self::ADMIN, Self::LIMITED];
+    pub(crate) const ALL: [Self; 4] = [Self::ADMIN, Self::READER, Self::LIMITED, Self::NOBODY];
 }
 
 /// A SASL mechanism.

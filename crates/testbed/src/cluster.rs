@@ -318,16 +318,28 @@ impl Cluster {
             self.await_broker(id)?;
         }
         if self.spec.security > Security::Open && self.spec.mode == Mode::ZooKeeper {
-            for user in User::ALL {
-                let (config, name) = (scram_config(&user), user.name);
-                let entity = ["--alter", "--entity-type", "users", "--entity-name", name];
-                self.tool(
-                    "configs",
-                    entity.into_iter().chain(["--add-config", &config]),
-                )?;
-            }
+            self.create_users()?;
         }
         Ok(())
+    }
+
+    /// The tool takes one user at a time, and a JVM for each: so all at once.
+    fn create_users(&self) -> Result<(), Error> {
+        let create = |user: &User| {
+            let (config, name) = (scram_config(user), user.name);
+            let entity = ["--alter", "--entity-type", "users", "--entity-name", name];
+            self.tool(
+                "configs",
+                entity.into_iter().chain(["--add-config", &config]),
+            )
+        };
+        std::thread::scope(|scope| {
+            let running = User::ALL.map(|user| scope.spawn(move || create(&user)));
+            running.into_iter().try_for_each(|one| match one.join() {
+                Ok(done) => done.map(drop),
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })
     }
 
     fn start_zookeeper(&self) -> Result<(), Error> {

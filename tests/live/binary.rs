@@ -1,0 +1,81 @@
+//! The `topicmappr` binary, run as an operator runs it.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// How a run ended, and what it said.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ended {
+    /// Fails with everything that was said unless the exit code is this one.
+    #[track_caller]
+    pub(crate) fn with(self, code: i32) -> Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "\n--- stdout\n{}\n--- stderr\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+
+    /// Fails unless stderr has this, in any case of letters.
+    #[track_caller]
+    pub(crate) fn complaining_of(self, words: &str) -> Self {
+        let said = self.stderr.to_lowercase();
+        assert!(
+            said.contains(&words.to_lowercase()),
+            "{words:?} is not in stderr:\n{}",
+            self.stderr
+        );
+        self
+    }
+}
+
+/// Runs the binary. `xtask` says where it is; else it is where cargo puts it, beside our own folder.
+pub(crate) fn topicmappr<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ended {
+    let binary = env::var_os("MAPPR_TOPICMAPPR").map_or_else(beside_us, PathBuf::from);
+    let mut command = Command::new(&binary);
+    // The environment is a source of flags: a developer's own must not reach a test.
+    let ours = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TOPICMAPPR_"));
+    for (name, _) in ours {
+        command.env_remove(name);
+    }
+    let out = command
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|why| {
+            panic!(
+                "{}: {why}; build it: cargo build --package mappr-topicmappr --bin topicmappr",
+                binary.display()
+            )
+        });
+    Ended {
+        code: out.status.code(),
+        stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&out.stderr).into_owned(),
+    }
+}
+
+fn beside_us() -> PathBuf {
+    let tests = env::current_exe().unwrap();
+    tests.ancestors().nth(2).unwrap().join("topicmappr")
+}
+
+/// A JSON file that the binary wrote.
+pub(crate) fn json(path: &Path) -> Value {
+    let text = fs::read_to_string(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    serde_json::from_str(&text).unwrap_or_else(|why| panic!("{}: {why}\n{text}", path.display()))
+}

@@ -1,0 +1,57 @@
+//! What real Kafka does and our safety rests on: a version that behaves otherwise must be noticed.
+
+use testbed::{Access, Mechanism, Mode, User};
+
+use crate::{bad_input, odd_states};
+
+/// Asks a broker to move `far` onto the dead broker 1004.
+fn alter_onto_the_dead_broker(mode: Mode) -> String {
+    let cluster = odd_states::cluster(mode);
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Alter.java");
+    let bootstrap = cluster.bootstrap();
+    cluster
+        .bare_tool(client, [bootstrap.as_str(), "far", "0", "1001,1004"])
+        .unwrap()
+}
+
+#[test]
+#[ignore = "live"]
+fn zookeeper_mode_refuses_a_dead_target() {
+    let answer = alter_onto_the_dead_broker(Mode::ZooKeeper);
+    assert!(answer.contains("InvalidReplicaAssignment"), "{answer}");
+    assert!(answer.contains("not alive"), "{answer}");
+}
+
+#[test]
+#[ignore = "live"]
+fn kraft_accepts_a_dead_target_and_waits() {
+    assert_eq!(alter_onto_the_dead_broker(Mode::KRaft).trim(), "accepted");
+    let list = odd_states::cluster(Mode::KRaft)
+        .tool("reassign", ["--list"])
+        .unwrap();
+    let far = list.lines().find(|line| line.starts_with("far-0"));
+    assert!(
+        far.is_some_and(|line| line.contains("adding: 1004")),
+        "{list}"
+    );
+}
+
+fn a_missing_right_hides_topics_without_a_word(mode: Mode) {
+    let access = Access::Sasl(Mechanism::ScramSha512, User::NOBODY);
+    let seen = bad_input::list_topics(mode, &access);
+    assert_eq!(seen.trim(), "");
+    let access = Access::Sasl(Mechanism::ScramSha512, User::LIMITED);
+    assert_eq!(bad_input::list_topics(mode, &access).trim(), "seen");
+}
+
+#[test]
+#[ignore = "live"]
+fn a_missing_right_hides_topics_without_a_word_with_zookeeper() {
+    a_missing_right_hides_topics_without_a_word(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_missing_right_hides_topics_without_a_word_with_kraft() {
+    a_missing_right_hides_topics_without_a_word(Mode::KRaft);
+}

@@ -1,0 +1,31 @@
+//! Znodes as Kafka's admin tools of old, and fetchers of metrics, leave them.
+
+use std::io::Write;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use tokio::runtime::Runtime;
+use zookeeper_client::{Acls, Client, CreateMode};
+
+/// Creates a znode and its parents, by the path from the root of the ensemble.
+pub(crate) fn create(zookeeper: &str, path: &str, data: &[u8]) {
+    let servers = zookeeper.split('/').next().unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let client = Client::connect(servers).await.unwrap();
+        let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        if let Some((parent, _)) = path
+            .rsplit_once('/')
+            .filter(|(parent, _)| !parent.is_empty())
+        {
+            client.mkdir(parent, &options).await.unwrap();
+        }
+        client.create(path, data, &options).await.unwrap();
+    });
+}
+
+/// The same bytes, packed.
+pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
+    let mut packer = GzEncoder::new(Vec::new(), Compression::default());
+    packer.write_all(data).unwrap();
+    packer.finish().unwrap()
+}
