@@ -37,8 +37,14 @@ pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String
         share_out(wishes, &claimed, known, topics, &mut chosen.by_map);
     }
     for (index, map) in maps.iter().enumerate() {
-        let finding = missing(map, &chosen.by_map[index], known, &topics[index]);
-        chosen.findings.extend(finding);
+        let explained = chosen
+            .findings
+            .iter()
+            .any(|finding| finding.names(&map.name));
+        if !explained {
+            let finding = missing(map, &chosen.by_map[index], known, &topics[index]);
+            chosen.findings.extend(finding);
+        }
     }
     chosen
 }
@@ -182,31 +188,40 @@ fn missing(
     known: &Known<'_>,
     topics: &BTreeSet<String>,
 ) -> Option<Finding> {
-    if let Target::Ids(ids) = &map.target {
-        let unknown = known
-            .cluster
-            .map(|cluster| unknown(cluster, ids))
-            .unwrap_or_default();
-        return (!unknown.is_empty()).then(|| Finding::UnknownBrokers {
+    match (&map.target, map.target.count()) {
+        (Target::Ids(ids), _) => {
+            let map = map.name.clone();
+            let brokers = unknown(known.cluster?, ids);
+            (!brokers.is_empty()).then_some(Finding::UnknownBrokers { map, brokers })
+        }
+        (_, Some(_)) if brokers.is_empty() => Some(Finding::NoBrokers {
             map: map.name.clone(),
-            brokers: unknown,
-        });
+            target: map.target.clone(),
+        }),
+        (_, Some(wanted)) => too_few(map, wanted, brokers, known, topics),
+        (_, None) => None,
     }
-    let wanted = map.target.count()?;
-    let live = brokers.iter().filter(|id| known.is_live(**id)).count();
+}
+
+/// Is the count met by live brokers, and if not, do lost ones explain it?
+fn too_few(
+    map: &Map,
+    wanted: u32,
+    brokers: &BTreeSet<BrokerId>,
+    known: &Known<'_>,
+    topics: &BTreeSet<String>,
+) -> Option<Finding> {
+    let is_live = |id: &BrokerId| known.is_live(*id);
+    let (live, mut lost): (BTreeSet<BrokerId>, BTreeSet<BrokerId>) =
+        brokers.iter().copied().partition(is_live);
+    let (map, live) = (map.name.clone(), live.len());
     let short = usize::try_from(wanted)
         .unwrap_or(usize::MAX)
         .saturating_sub(live);
-    if short == 0 || brokers.is_empty() {
-        return None; // Having none at all has been said already.
+    if short == 0 {
+        return None;
     }
-    let mut lost: BTreeSet<BrokerId> = brokers
-        .iter()
-        .copied()
-        .filter(|id| !known.is_live(*id))
-        .collect();
     lost.extend(untyped_holders(known, topics));
-    let map = map.name.clone();
     Some(if lost.len() >= short {
         Finding::FewerByLoss {
             map,
@@ -297,6 +312,16 @@ mod tests {
     }
 
     #[test]
+    fn a_map_that_others_leave_nothing_to_has_no_broker() {
+        let cluster = snapshot(&FOUR, &[("a", &[1]), ("b", &[9])]);
+        let resolved = chosen("a: \"a\" => 4x big\nb: \"b\" => 2x big", &cluster);
+        assert_eq!(
+            said(&resolved),
+            ["map b has no broker: none is left for 2x big"]
+        );
+    }
+
+    #[test]
     fn brokers_that_another_map_lists_are_taken_last() {
         let cluster = snapshot(&FOUR, &[("a", &[1]), ("b", &[2])]);
         let resolved = chosen("a: \"a\" => 2x big\nb: \"b\" => [1,2]", &cluster);
@@ -334,7 +359,10 @@ mod tests {
     fn no_broker_of_a_type_is_told_from_no_type_known() {
         let typed = snapshot(&FOUR, &[("a", &[1])]);
         let resolved = chosen("a: \"a\" => 1x small", &typed);
-        assert_eq!(said(&resolved), ["map a has no broker: none fits 1x small"]);
+        assert_eq!(
+            said(&resolved),
+            ["map a has no broker: none is left for 1x small"]
+        );
         let untyped = snapshot(&[(1, "")], &[("a", &[1])]);
         let resolved = chosen("a: \"a\" => 1x small", &untyped);
         assert_eq!(

@@ -18,6 +18,14 @@ pub struct Place {
 }
 
 impl Place {
+    pub(super) fn start_of(document: &str) -> Self {
+        Self {
+            document: document.to_owned(),
+            line: 1,
+            column: 1,
+        }
+    }
+
     /// An error at this place.
     pub(super) fn blame(self, mistake: Mistake) -> MapsError {
         let place = self;

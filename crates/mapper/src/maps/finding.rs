@@ -65,8 +65,8 @@ pub enum Finding {
         /// The brokers that it asks for.
         target: Target,
     },
-    /// There is no such broker.
-    #[error("map {map} has no broker: none fits {target}")]
+    /// There is no such broker, or other maps of the same group hold them all.
+    #[error("map {map} has no broker: none is left for {target}")]
     NoBrokers {
         /// The map.
         map: MapName,

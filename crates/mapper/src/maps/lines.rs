@@ -12,11 +12,9 @@ use std::collections::BTreeSet;
 /// Kafka stores the factor in 16 bits.
 pub(super) const MAX_REPLICATION: u32 = i16::MAX as u32;
 
-/// Does the first line that says anything contain `=>`?
-pub(super) fn is_in_lines(text: &str) -> bool {
-    text.lines()
-        .find(|line| says_something(line))
-        .is_some_and(|line| line.contains("=>"))
+/// The first line that is neither blank nor a comment: it decides the form of the document.
+pub(super) fn first_line(text: &str) -> Option<&str> {
+    text.lines().find(|line| says_something(line))
 }
 
 fn says_something(line: &str) -> bool {
@@ -185,8 +183,9 @@ mod tests {
 
     #[test]
     fn the_first_line_that_says_something_decides_the_form() {
-        assert!(is_in_lines("\n # version: 1\nm: \"x\" => all"));
-        assert!(!is_in_lines("version: 1 \nmaps: {m: {topics: 'a=>b'}}"));
+        assert_eq!(maps("\n # version: 1\nm: \"x\" => all").maps().len(), 1);
+        let yaml = "version: 1 \nmaps: {m: {topics: 'a=>b', brokers: all}}";
+        assert_eq!(maps(yaml).maps().len(), 1);
     }
 
     /// A document, and what its refusal says.
@@ -195,6 +194,7 @@ mod tests {
             "\n#\nm \"x\" => [1]",
             "3:3: expected : after the map's name, found \"\\\"x\\\"\"",
         ),
+        ("# nothing\n\n", "1:1: there is no map in it"),
         (
             "m: x => [1]",
             "1:4: expected a regex between two \", found \"x\"",

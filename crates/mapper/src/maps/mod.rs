@@ -17,6 +17,7 @@ mod target;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod written;
 mod yaml;
 
 pub use drift::Drift;
@@ -49,11 +50,20 @@ impl MapSet {
     ///
     /// # Errors
     /// The first mistake, with its line and column.
+    ///
+    /// ```
+    /// use mappr_mapper::maps::MapSet;
+    ///
+    /// let lines = MapSet::parse("--map", r#"map1: "events.*" => [1001..1006]"#)?;
+    /// let yaml = "{version: 1, maps: {map1: {topics: events.*, brokers: [1001..1006]}}}";
+    /// assert_eq!(MapSet::parse("m.yaml", yaml)?.to_string(), lines.to_string());
+    /// # Ok::<(), mappr_mapper::maps::MapsError>(())
+    /// ```
     pub fn parse(document: &str, text: &str) -> Result<Self, MapsError> {
-        if lines::is_in_lines(text) {
-            lines::parse(document, text)
-        } else {
-            yaml::parse(document, text)
+        match lines::first_line(text) {
+            Some(line) if line.contains("=>") => lines::parse(document, text),
+            Some(_) => yaml::parse(document, text),
+            None => Err(Place::start_of(document).blame(Mistake::NoMaps)),
         }
     }
 

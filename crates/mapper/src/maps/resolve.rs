@@ -99,6 +99,24 @@ pub struct Member {
 }
 
 /// Finds each map's topics and brokers, and what is wrong with them.
+///
+/// ```
+/// use mappr_mapper::Snapshot;
+/// use mappr_mapper::maps::{Known, MapSet, resolve};
+///
+/// let cluster = Snapshot::from_json(
+///     br#"{"version": 1, "brokers": [{"id": 1}, {"id": 2}],
+///          "topics": [{"name": "logs", "partitions": [{"id": 0, "replicas": [1, 2]}]}]}"#,
+/// )?;
+/// let maps = MapSet::parse("--map", r#"map1: "logs" => [1..3]"#)?;
+/// let resolved = resolve(&maps, &Known::of(&cluster));
+/// let refused = resolved.assignments().unwrap_err();
+/// assert_eq!(
+///     refused.to_string(),
+///     "map map1 lists broker 3, neither registered nor in any replica list"
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn resolve(maps: &MapSet, known: &Known<'_>) -> Resolved {
     let taken = take(maps, known);
     let chosen = choose(maps, known, &taken.by_map);

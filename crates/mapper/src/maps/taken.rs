@@ -4,7 +4,7 @@ use super::finding::Finding;
 use super::{Allowance, Known, Map, MapSet, MapTopics};
 use crate::ids::BrokerId;
 use crate::scope::{Scope, TopicPattern};
-use crate::snapshot::{Snapshot, Topic};
+use crate::snapshot::{Partition, Snapshot, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A topic that no map takes.
@@ -46,23 +46,34 @@ pub(super) fn take(maps: &MapSet, known: &Known<'_>) -> Taken {
     }
     taken.findings.extend(shared(maps, &taken.by_map));
     let owned: BTreeSet<String> = taken.by_map.iter().flatten().cloned().collect();
-    if let Some(rest) = maps.maps().iter().position(Map::is_rest) {
-        taken.by_map[rest] = names
-            .all()
-            .filter(|name| !owned.contains(*name))
-            .map(str::to_owned)
-            .collect();
-    } else if let Some(snapshot) = known.cluster {
-        let left = |topic: &&Topic| !owned.contains(&topic.name);
-        for topic in snapshot.topics().iter().filter(left) {
+    match maps.maps().iter().position(Map::is_rest) {
+        Some(rest) => {
+            let left = names.all().filter(|name| !owned.contains(*name));
+            taken.by_map[rest] = left.map(str::to_owned).collect();
+        }
+        None => taken.leave(known, &owned),
+    }
+    taken
+}
+
+impl Taken {
+    /// Lists the existing topics that nobody owns.
+    fn leave(&mut self, known: &Known<'_>, owned: &BTreeSet<String>) {
+        let Some(snapshot) = known.cluster else {
+            return;
+        };
+        for topic in snapshot
+            .topics()
+            .iter()
+            .filter(|topic| !owned.contains(&topic.name))
+        {
             if topic.is_internal() {
-                taken.internal.insert(topic.name.clone());
+                self.internal.insert(topic.name.clone());
             } else {
-                taken.unmapped.push(unmapped(snapshot, topic));
+                self.unmapped.push(unmapped(snapshot, topic));
             }
         }
     }
-    taken
 }
 
 /// The names that a pattern may mean, in order.
@@ -154,7 +165,7 @@ fn shared(maps: &MapSet, by_map: &[BTreeSet<String>]) -> Vec<Finding> {
 }
 
 fn unmapped(snapshot: &Snapshot, topic: &Topic) -> Unmapped {
-    let lost_in = |partition: &crate::snapshot::Partition| {
+    let lost_in = |partition: &Partition| {
         let lost = |id: &&BrokerId| !snapshot.is_live(**id) || partition.offline().contains(id);
         partition.replicas.iter().filter(lost).count()
     };

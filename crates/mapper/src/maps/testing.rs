@@ -23,11 +23,7 @@ pub(super) fn refusal(text: &str) -> String {
 
 /// The maps without their places, to compare what was written in different forms.
 pub(super) fn unplaced(maps: &MapSet) -> Vec<Map> {
-    let place = Place {
-        document: String::new(),
-        line: 1,
-        column: 1,
-    };
+    let place = Place::start_of("");
     maps.maps()
         .iter()
         .map(|map| Map {
@@ -57,11 +53,7 @@ pub(super) fn any_map() -> impl Strategy<Value = Map> {
             target,
             replication,
             allow,
-            place: Place {
-                document: String::new(),
-                line: 1,
-                column: 1,
-            },
+            place: Place::start_of(""),
         })
 }
 

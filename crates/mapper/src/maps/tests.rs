@@ -49,10 +49,27 @@ fn every_fixture_is_a_snapshot() {
         fixture!("whole-rack-lost.json"),
         fixture!("whole.json"),
     ];
-    assert!(
-        read.iter()
-            .all(|snapshot| snapshot.topics().len() >= 2 || snapshot.brokers().len() >= 6)
-    );
+    for snapshot in read {
+        assert!(snapshot.brokers().len() >= 5 && !snapshot.topics().is_empty());
+    }
+}
+
+#[test]
+fn the_lost_broker_is_all_that_tells_the_two_large_fixtures_apart() {
+    let (whole, lost) = (fixture!("whole.json"), fixture!("lost-broker.json"));
+    let layout = |snapshot: &Snapshot| -> Vec<_> {
+        let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
+        partitions
+            .map(|partition| partition.replicas.clone())
+            .collect()
+    };
+    assert_eq!(layout(&whole), layout(&lost));
+    assert_eq!(layout(&lost).len(), 200);
+    let gone = whole
+        .brokers()
+        .iter()
+        .filter(|broker| !lost.is_live(broker.id));
+    assert_eq!(gone.map(|broker| broker.id.0).collect::<Vec<_>>(), [1003]);
 }
 
 #[test]

@@ -6,64 +6,12 @@ use super::cursor::{Cursor, Fault};
 use super::error::{MapsError, Mistake, Place};
 use super::lines::{MAX_REPLICATION, map_topics};
 use super::target::{add_label, id_or_range, in_range, stateful_set, target};
-use super::{Allowance, Map, MapName, MapSet, Target};
-use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value};
+use super::written::{BrokersIn, DocumentIn, GroupIn, MapIn, NamesIn, VersionIn};
+use super::{Map, MapName, MapSet, Target};
 use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::marker::PhantomData;
 
 const VERSION: u64 = 1;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct DocumentIn {
-    version: Spanned<u64>,
-    maps: Spanned<Pairs<MapIn>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MapIn {
-    topics: Option<Spanned<String>>,
-    brokers: Spanned<BrokersIn>,
-    replication: Option<Spanned<String>>,
-    #[serde(default)]
-    allow: Vec<Allowance>,
-}
-
-enum BrokersIn {
-    /// `all`, `6x TYPE`, or any other target as it is written in a line.
-    Text(String),
-    /// Ids and ranges.
-    Ids(Vec<Spanned<String>>),
-    /// A StatefulSet or node labels.
-    Group(GroupIn),
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct GroupIn {
-    stateful_set: Option<Spanned<String>>,
-    node_labels: Option<Pairs<Spanned<String>>>,
-    count: Option<Spanned<String>>,
-}
-
-/// A mapping in the order in which it is written, with the places of its keys.
-struct Pairs<V>(Vec<(Spanned<String>, V)>);
-
-/// Looked at if the rest is refused: another version may have another shape.
-#[derive(Deserialize)]
-struct VersionIn {
-    version: Spanned<u64>,
-}
-
-/// Looked at if a key is refused as written before: where was it?
-#[derive(Deserialize)]
-struct NamesIn {
-    maps: Pairs<IgnoredAny>,
-}
 
 /// Reads a document in YAML.
 pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
@@ -234,62 +182,6 @@ impl Source<'_> {
     }
 }
 
-impl<'de> Deserialize<'de> for BrokersIn {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(BrokersVisitor)
-    }
-}
-
-struct BrokersVisitor;
-
-impl<'de> Visitor<'de> for BrokersVisitor {
-    type Value = BrokersIn;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "brokers: [1001..1006], 3x TYPE, {statefulSet: NS/NAME}, {nodeLabels: {k: v}}, or all",
-        )
-    }
-
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BrokersIn, E> {
-        Ok(BrokersIn::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<BrokersIn, A::Error> {
-        let list = value::SeqAccessDeserializer::new(list);
-        Vec::deserialize(list).map(BrokersIn::Ids)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BrokersIn, A::Error> {
-        let map = value::MapAccessDeserializer::new(map);
-        GroupIn::deserialize(map).map(BrokersIn::Group)
-    }
-}
-
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(PairsVisitor(PhantomData))
-    }
-}
-
-struct PairsVisitor<V>(PhantomData<V>);
-
-impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
-    type Value = Pairs<V>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a mapping")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
-        let mut pairs = Vec::new();
-        while let Some(pair) = map.next_entry()? {
-            pairs.push(pair);
-        }
-        Ok(Pairs(pairs))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::testing::{maps, refusal, unplaced};
@@ -361,7 +253,6 @@ rest: => all
             "version: 1\nmaps:\n  m: {topics: x, brokers: all}\n  n: {topics: y, brokers: all}\n  m: {topics: z, brokers: all}",
             "5:3: map m was already written at test.yaml:3:3",
         ),
-        ("", "1:1: unexpected end of file"),
         ("maps: {}", "1:1: missing field `version`"),
         (
             "version: 1\nmaps:\n  m: {topics: x}",
@@ -394,5 +285,11 @@ rest: => all
         for (text, expected) in REFUSED {
             assert_eq!(refusal(text), format!("test.yaml:{expected}"), "{text}");
         }
+    }
+
+    #[test]
+    fn nesting_without_an_end_is_refused() {
+        let text = format!("version: 1\nmaps: {}", "[".repeat(100_000));
+        assert!(refusal(&text).starts_with("test.yaml:2:"));
     }
 }

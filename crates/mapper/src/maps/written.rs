@@ -1,0 +1,113 @@
+//! The shape of maps in YAML, as serde reads it: what the values mean is for others to say.
+
+use super::Allowance;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor, value};
+use serde_saphyr::Spanned;
+use std::fmt;
+use std::marker::PhantomData;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentIn {
+    pub(super) version: Spanned<u64>,
+    pub(super) maps: Spanned<Pairs<MapIn>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MapIn {
+    pub(super) topics: Option<Spanned<String>>,
+    pub(super) brokers: Spanned<BrokersIn>,
+    pub(super) replication: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) allow: Vec<Allowance>,
+}
+
+pub(super) enum BrokersIn {
+    /// `all`, `6x TYPE`, or any other target as it is written in a line.
+    Text(String),
+    /// Ids and ranges.
+    Ids(Vec<Spanned<String>>),
+    /// A StatefulSet or node labels.
+    Group(GroupIn),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub(super) struct GroupIn {
+    pub(super) stateful_set: Option<Spanned<String>>,
+    pub(super) node_labels: Option<Pairs<Spanned<String>>>,
+    pub(super) count: Option<Spanned<String>>,
+}
+
+/// A mapping in the order in which it is written, with the places of its keys.
+pub(super) struct Pairs<V>(pub(super) Vec<(Spanned<String>, V)>);
+
+/// Looked at if the rest is refused: another version may have another shape.
+#[derive(Deserialize)]
+pub(super) struct VersionIn {
+    pub(super) version: Spanned<u64>,
+}
+
+/// Looked at if a key is refused as written before: where was it?
+#[derive(Deserialize)]
+pub(super) struct NamesIn {
+    pub(super) maps: Pairs<IgnoredAny>,
+}
+
+impl<'de> Deserialize<'de> for BrokersIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(BrokersVisitor)
+    }
+}
+
+struct BrokersVisitor;
+
+impl<'de> Visitor<'de> for BrokersVisitor {
+    type Value = BrokersIn;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "brokers: [1001..1006], 3x TYPE, {statefulSet: NS/NAME}, {nodeLabels: {k: v}}, or all",
+        )
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<BrokersIn, E> {
+        Ok(BrokersIn::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<BrokersIn, A::Error> {
+        let list = value::SeqAccessDeserializer::new(list);
+        Vec::deserialize(list).map(BrokersIn::Ids)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<BrokersIn, A::Error> {
+        let map = value::MapAccessDeserializer::new(map);
+        GroupIn::deserialize(map).map(BrokersIn::Group)
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Pairs<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(PairsVisitor(PhantomData))
+    }
+}
+
+struct PairsVisitor<V>(PhantomData<V>);
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for PairsVisitor<V> {
+    type Value = Pairs<V>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a mapping")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<V>, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(Pairs(pairs))
+    }
+}
