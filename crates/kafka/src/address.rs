@@ -34,18 +34,12 @@ impl FromStr for Address {
         let refused = || NoAddress(text.to_owned());
         let (host, port) = text.trim().rsplit_once(':').ok_or_else(refused)?;
         let port = port.parse().map_err(|_| refused())?;
-        let bare = host
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
+        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         match bare {
-            Some(bare) if !bare.is_empty() => Ok(Self {
-                host: bare.to_owned(),
-                port,
-            }),
-            None if !host.is_empty() && !host.contains([':', '/', '[', ']', ' ']) => Ok(Self {
-                host: host.to_owned(),
-                port,
-            }),
+            Some(bare) if !bare.is_empty() => Ok(Self { host: bare.to_owned(), port }),
+            None if !host.is_empty() && !host.contains([':', '/', '[', ']', ' ']) => {
+                Ok(Self { host: host.to_owned(), port })
+            }
             Some(_) | None => Err(refused()),
         }
     }
@@ -64,14 +58,7 @@ mod tests {
 
     #[test]
     fn a_missing_port_or_a_scheme_is_refused() {
-        for text in [
-            "kafka",
-            "kafka:",
-            ":9092",
-            "SSL://kafka:9092",
-            "::1:9092",
-            "kafka:99999",
-        ] {
+        for text in ["kafka", "kafka:", ":9092", "SSL://kafka:9092", "::1:9092", "kafka:99999"] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

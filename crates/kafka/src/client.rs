@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::timeout;
 
-/// How long the next bootstrap address waits for the one before it.
+/// How long the next bootstrap address waits for one that neither answers nor fails.
 const STAGGER: Duration = Duration::from_millis(500);
 /// How often a request to the controller follows it to another broker.
 const CONTROLLER_HOPS: u32 = 5;
@@ -45,9 +46,7 @@ pub struct Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("bootstrap", &self.bootstrap)
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("bootstrap", &self.bootstrap).finish_non_exhaustive()
     }
 }
 
@@ -88,10 +87,7 @@ impl Client {
 
     /// What [`describe_cluster`](Self::describe_cluster) said last.
     pub fn cluster(&self) -> Arc<Cluster> {
-        self.known
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn learn(&self, cluster: Cluster) -> Arc<Cluster> {
@@ -143,9 +139,7 @@ impl Client {
             let controller = self.describe_cluster().await?.controller;
             target = controller.map_or(Target::Any, Target::Broker);
         }
-        let message = Some(format!(
-            "no controller was found in {CONTROLLER_HOPS} attempts"
-        ));
+        let message = Some(format!("no controller was found in {CONTROLLER_HOPS} attempts"));
         Err(self.refused::<R>(target, ResponseError::NotController, message))
     }
 
@@ -161,12 +155,7 @@ impl Client {
             ResponseError::TopicAuthorizationFailed => Resource::Topics,
             code => {
                 let address = self.address(target);
-                return Error::Refused {
-                    address,
-                    api: api_name::<R>(),
-                    code,
-                    message,
-                };
+                return Error::Refused { address, api: api_name::<R>(), code, message };
             }
         };
         Error::Authorization(Box::new(self.denied::<R>(resource, Operation::Describe)))
@@ -174,21 +163,12 @@ impl Client {
 
     /// The ACL that a request was refused for the want of.
     pub(crate) fn denied<R>(&self, resource: Resource, operation: Operation) -> Denied {
-        Denied {
-            api: api_name::<R>(),
-            resource,
-            operation,
-            principal: self.principal(),
-        }
+        Denied { api: api_name::<R>(), resource, operation, principal: self.principal() }
     }
 
     /// Who we are to the cluster, as far as we know ourselves.
     pub(crate) fn principal(&self) -> Option<String> {
-        self.dialer
-            .settings
-            .sasl
-            .as_ref()
-            .map(|sasl| format!("User:{}", sasl.user))
+        self.dialer.settings.sasl.as_ref().map(|sasl| format!("User:{}", sasl.user))
     }
 
     fn slot(&self, target: Target) -> Slot {
@@ -199,11 +179,7 @@ impl Client {
     pub(crate) fn address(&self, target: Target) -> Address {
         let advertised = match target {
             Target::Any => None,
-            Target::Broker(id) => self
-                .cluster()
-                .brokers
-                .get(&id)
-                .and_then(|b| b.address.clone()),
+            Target::Broker(id) => self.cluster().brokers.get(&id).and_then(|b| b.address.clone()),
         };
         advertised.unwrap_or_else(|| self.bootstrap.clone())
     }
@@ -216,12 +192,7 @@ impl Client {
                 let bootstrap = self.bootstrap.clone();
                 let cause = failures.into_values().next();
                 let cause = cause.unwrap_or(Unreached::Silent(self.dialer.settings.setup_timeout));
-                Err(Error::AdvertisedUnreachable {
-                    bootstrap,
-                    broker,
-                    advertised: address,
-                    cause,
-                })
+                Err(Error::AdvertisedUnreachable { bootstrap, broker, advertised: address, cause })
             }
             (_, opened) => opened,
         }
@@ -233,48 +204,32 @@ impl Client {
         match listener::sasl_mechanisms(&self.dialer, &address).await {
             Some(mechanisms) => {
                 let configured = self.dialer.settings.protocol;
-                Error::WrongProtocol {
-                    address,
-                    configured,
-                    spoken: Spoken::Sasl(mechanisms),
-                }
+                Error::WrongProtocol { address, configured, spoken: Spoken::Sasl(mechanisms) }
             }
-            None => Error::Closed {
-                address,
-                api: "the first request",
-                cause: None,
-            },
+            None => Error::Closed { address, api: "the first request", cause: None },
         }
     }
 }
 
-/// Tries the bootstrap addresses, each a moment after the one before it, and takes the first that works.
+/// Tries the bootstrap addresses in turn, the next as soon as one has failed or is slow, and takes the first that
+/// works.
 async fn first_to_answer(dialer: &Dialer) -> Result<Connection, Error> {
-    let attempts =
-        dialer
-            .settings
-            .bootstrap
-            .iter()
-            .zip(0_u32..)
-            .map(|(address, turn)| async move {
-                tokio::time::sleep(STAGGER * turn).await;
-                dialer.open(address).await
-            });
-    let mut attempts: FuturesUnordered<_> = attempts.collect();
+    let mut waiting = dialer.settings.bootstrap.iter();
+    let mut attempts = FuturesUnordered::new();
     let mut unreached = BTreeMap::new();
-    let mut worst = None;
-    while let Some(opened) = attempts.next().await {
-        match opened {
-            Ok(connection) => return Ok(connection),
-            Err(Error::Unreachable { failures }) => unreached.extend(failures),
-            Err(error @ (Error::Timeout { .. } | Error::Closed { .. })) => {
-                worst.get_or_insert(error);
+    let mut silent = None;
+    loop {
+        attempts.extend(waiting.next().map(|address| dialer.open(address)));
+        let Ok(ended) = timeout(STAGGER, attempts.next()).await else { continue };
+        match ended {
+            Some(Ok(connection)) => return Ok(connection),
+            Some(Err(Error::Unreachable { failures })) => unreached.extend(failures),
+            Some(Err(error @ (Error::Timeout { .. } | Error::Closed { .. }))) => {
+                silent.get_or_insert(error);
             }
             // Another address of the cluster would say the same.
-            Err(error) => return Err(error),
+            Some(Err(error)) => return Err(error),
+            None => return Err(silent.unwrap_or(Error::Unreachable { failures: unreached })),
         }
     }
-    Err(worst.unwrap_or(Error::Unreachable {
-        failures: unreached,
-    }))
 }

@@ -63,10 +63,7 @@ impl Dialer {
             Some(connector) => Box::new(self.encrypt(connector, address, tcp).await?),
         };
         let mut connection = self.connection(stream, address);
-        match self
-            .in_time(address, "ApiVersions", connection.learn_versions())
-            .await
-        {
+        match self.in_time(address, "ApiVersions", connection.learn_versions()).await {
             Ok(()) => Ok(connection),
             Err(Error::Closed { .. } | Error::Protocol { .. })
                 if self.tls.is_none() && listener::speaks_tls(self, address).await =>
@@ -80,24 +77,17 @@ impl Dialer {
     /// A TCP connection, and no more.
     pub(crate) async fn dial(&self, address: &Address) -> Result<TcpStream, Error> {
         let patience = self.settings.setup_timeout;
-        let unreached = |cause| Error::Unreachable {
-            failures: [(address.clone(), cause)].into(),
-        };
+        let unreached = |cause| Error::Unreachable { failures: [(address.clone(), cause)].into() };
         let connecting = async {
             let resolved = tokio::net::lookup_host((address.host.as_str(), address.port))
                 .await
                 .map_err(Unreached::Unresolved)?;
             let resolved: Vec<_> = resolved.collect();
-            TcpStream::connect(resolved.as_slice())
-                .await
-                .map_err(Unreached::Refused)
+            TcpStream::connect(resolved.as_slice()).await.map_err(Unreached::Refused)
         };
-        let tcp = timeout(patience, connecting)
-            .await
-            .unwrap_or(Err(Unreached::Silent(patience)));
+        let tcp = timeout(patience, connecting).await.unwrap_or(Err(Unreached::Silent(patience)));
         let tcp = tcp.map_err(unreached)?;
-        tcp.set_nodelay(true)
-            .map_err(|error| unreached(Unreached::Refused(error)))?;
+        tcp.set_nodelay(true).map_err(|error| unreached(Unreached::Refused(error)))?;
         Ok(tcp)
     }
 
@@ -120,12 +110,7 @@ impl Dialer {
         if (closed || tls::is_gibberish(&error)) && listener::speaks_plainly(self, address).await {
             return Err(self.wrong_protocol(address, Spoken::NoTls));
         }
-        Err(tls_error(
-            address,
-            error,
-            self.presents_certificate(),
-            "the TLS handshake",
-        ))
+        Err(tls_error(address, error, self.presents_certificate(), "the TLS handshake"))
     }
 
     pub(crate) fn connection(&self, stream: Box<dyn Stream>, address: &Address) -> Connection {
@@ -143,19 +128,12 @@ impl Dialer {
     }
 
     fn presents_certificate(&self) -> bool {
-        self.settings
-            .tls
-            .as_ref()
-            .is_some_and(|tls| tls.identity.is_some())
+        self.settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some())
     }
 
     fn wrong_protocol(&self, address: &Address, spoken: Spoken) -> Error {
         let configured = self.settings.protocol;
-        Error::WrongProtocol {
-            address: address.clone(),
-            configured,
-            spoken,
-        }
+        Error::WrongProtocol { address: address.clone(), configured, spoken }
     }
 
     async fn in_time<T>(
@@ -165,11 +143,7 @@ impl Dialer {
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
         let after = self.settings.setup_timeout;
-        let late = || Error::Timeout {
-            address: address.clone(),
-            api,
-            after,
-        };
+        let late = || Error::Timeout { address: address.clone(), api, after };
         timeout(after, work).await.unwrap_or_else(|_| Err(late()))
     }
 }
@@ -202,10 +176,7 @@ impl Connection {
         &mut self,
         build: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, Error> {
-        let version = self
-            .versions
-            .pick::<R>()
-            .map_err(|fault| self.fault(fault))?;
+        let version = self.versions.pick::<R>().map_err(|fault| self.fault(fault))?;
         self.call_at(&build(version), version).await
     }
 
@@ -223,12 +194,7 @@ impl Connection {
     /// The broker's answer with an error code, as our error.
     pub(crate) fn refused<R>(&self, code: ResponseError, message: Option<String>) -> Error {
         let address = self.address.clone();
-        Error::Refused {
-            address,
-            api: api_name::<R>(),
-            code,
-            message,
-        }
+        Error::Refused { address, api: api_name::<R>(), code, message }
     }
 
     /// KIP-511: a broker that is older than our version answers in version 0, and says which it has.
@@ -246,13 +212,9 @@ impl Connection {
             self.malformed::<ApiVersionsRequest>(answered_in, error.to_string())
         })?;
         if too_new {
-            let version = Versions::new(&answer)
-                .pick::<ApiVersionsRequest>()
-                .unwrap_or(0);
+            let version = Versions::new(&answer).pick::<ApiVersionsRequest>().unwrap_or(0);
             let version = version.min(2);
-            answer = self
-                .call_at(&ApiVersionsRequest::default(), version)
-                .await?;
+            answer = self.call_at(&ApiVersionsRequest::default(), version).await?;
         }
         if let Some(code) = ResponseError::try_from_code(answer.error_code) {
             return Err(self.refused::<ApiVersionsRequest>(code, None));
@@ -280,21 +242,13 @@ impl Connection {
             Ok(Err(none)) => return Err(self.no_frame(none, api)),
             Err(_) => {
                 let address = self.address.clone();
-                return Err(Error::Timeout {
-                    address,
-                    api,
-                    after: self.patience,
-                });
+                return Err(Error::Timeout { address, api, after: self.patience });
             }
         };
         let found = frame::correlation_id::<R>(&mut content, version)
             .map_err(|reason| self.malformed::<R>(version, reason))?;
         if found != expected {
-            return Err(self.fault(ProtocolFault::WrongCorrelation {
-                api,
-                found,
-                expected,
-            }));
+            return Err(self.fault(ProtocolFault::WrongCorrelation { api, found, expected }));
         }
         Ok(content)
     }
@@ -308,28 +262,19 @@ impl Connection {
             NoFrame::Closed(Some(error)) => {
                 tls_error(&self.address, error, self.presents_certificate, api)
             }
-            NoFrame::Closed(None) => Error::Closed {
-                address: self.address.clone(),
-                api,
-                cause: None,
-            },
+            NoFrame::Closed(None) => {
+                Error::Closed { address: self.address.clone(), api, cause: None }
+            }
         }
     }
 
     fn malformed<R>(&self, version: i16, reason: String) -> Error {
         let reason = reason.trim_end().to_owned();
-        self.fault(ProtocolFault::Malformed {
-            api: api_name::<R>(),
-            version,
-            reason,
-        })
+        self.fault(ProtocolFault::Malformed { api: api_name::<R>(), version, reason })
     }
 
     fn fault(&self, fault: ProtocolFault) -> Error {
-        Error::Protocol {
-            address: self.address.clone(),
-            fault,
-        }
+        Error::Protocol { address: self.address.clone(), fault }
     }
 }
 
@@ -344,11 +289,7 @@ fn tls_error(
         Some(fault) => Error::Tls { address, fault },
         None => {
             let ended = error.kind() == std::io::ErrorKind::UnexpectedEof;
-            Error::Closed {
-                address,
-                api,
-                cause: (!ended).then_some(error),
-            }
+            Error::Closed { address, api, cause: (!ended).then_some(error) }
         }
     }
 }

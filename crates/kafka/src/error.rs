@@ -312,33 +312,21 @@ impl From<mapper::SnapshotError> for Error {
 }
 
 fn list(failures: &BTreeMap<Address, Unreached>) -> String {
-    let each: Vec<String> = failures
-        .iter()
-        .map(|(address, cause)| format!("{address}: {cause}"))
-        .collect();
+    let each: Vec<String> =
+        failures.iter().map(|(address, cause)| format!("{address}: {cause}")).collect();
     each.join("; ")
 }
 
 fn because(cause: &Option<io::Error>) -> String {
-    cause
-        .as_ref()
-        .map(|cause| format!(": {cause}"))
-        .unwrap_or_default()
+    cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default()
 }
 
 fn said(message: &Option<String>) -> String {
-    message
-        .as_ref()
-        .map(|message| format!(": {message}"))
-        .unwrap_or_default()
+    message.as_ref().map(|message| format!(": {message}")).unwrap_or_default()
 }
 
 fn names(presented: &[String]) -> String {
-    if presented.is_empty() {
-        "no name".to_owned()
-    } else {
-        presented.join(", ")
-    }
+    if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") }
 }
 
 fn who(principal: &Option<String>) -> &str {
@@ -349,10 +337,5 @@ fn who(principal: &Option<String>) -> &str {
 fn some(topics: &BTreeSet<String>) -> String {
     let shown: Vec<&str> = topics.iter().take(20).map(String::as_str).collect();
     let more = topics.len() - shown.len();
-    shown.join(", ")
-        + &if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        }
+    shown.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }

@@ -34,9 +34,7 @@ pub(crate) fn encode<R: Request>(
     let mut frame = BytesMut::new();
     frame.put_i32(0);
     encode_request_header_into_buffer(&mut frame, &header).map_err(|error| error.to_string())?;
-    request
-        .encode(&mut frame, version)
-        .map_err(|error| error.to_string())?;
+    request.encode(&mut frame, version).map_err(|error| error.to_string())?;
     let length = i32::try_from(frame.len() - 4).map_err(|_| "a request above 2 GiB".to_owned())?;
     frame[..4].copy_from_slice(&length.to_be_bytes());
     Ok(frame.freeze())
@@ -51,16 +49,10 @@ pub(crate) async fn read(
         NoFrame::Closed((error.kind() != io::ErrorKind::UnexpectedEof).then_some(error))
     };
     let announced = stream.read_i32().await.map_err(closed)?;
-    let length = u32::try_from(announced)
-        .ok()
-        .filter(|length| (4..=limit).contains(length));
+    let length = u32::try_from(announced).ok().filter(|length| (4..=limit).contains(length));
     let length = u64::from(length.ok_or(NoFrame::Length(announced))?);
     let mut content = Vec::new();
-    stream
-        .take(length)
-        .read_to_end(&mut content)
-        .await
-        .map_err(closed)?;
+    stream.take(length).read_to_end(&mut content).await.map_err(closed)?;
     if content.len() as u64 == length {
         Ok(Bytes::from(content))
     } else {
@@ -84,20 +76,14 @@ mod tests {
     #[tokio::test]
     async fn a_whole_frame_is_read_and_no_byte_more() {
         let mut wire: &[u8] = &[0, 0, 0, 5, 1, 2, 3, 4, 5, 6];
-        assert_eq!(
-            read(&mut wire, 100).await.unwrap(),
-            Bytes::from_static(&[1, 2, 3, 4, 5])
-        );
+        assert_eq!(read(&mut wire, 100).await.unwrap(), Bytes::from_static(&[1, 2, 3, 4, 5]));
         assert_eq!(wire, [6]);
     }
 
     #[tokio::test]
     async fn a_length_beyond_the_limit_or_below_a_header_is_refused_unread() {
-        for (head, length) in [
-            ([0, 0, 0, 101], 101),
-            ([255, 255, 255, 255], -1),
-            ([0, 0, 0, 3], 3),
-        ] {
+        for (head, length) in [([0, 0, 0, 101], 101), ([255, 255, 255, 255], -1), ([0, 0, 0, 3], 3)]
+        {
             let mut wire: &[u8] = &head;
             assert!(matches!(read(&mut wire, 100).await, Err(NoFrame::Length(l)) if l == length));
         }
@@ -106,10 +92,7 @@ mod tests {
     #[tokio::test]
     async fn a_frame_cut_short_counts_as_closed() {
         for mut wire in [&[0_u8, 0][..], &[0, 0, 0, 9, 1]] {
-            assert!(matches!(
-                read(&mut wire, 100).await,
-                Err(NoFrame::Closed(None))
-            ));
+            assert!(matches!(read(&mut wire, 100).await, Err(NoFrame::Closed(None))));
         }
     }
 

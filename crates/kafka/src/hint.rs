@@ -10,8 +10,8 @@ impl Error {
             Self::Config(error) => error.hint(),
             Self::Unreachable { failures } => failures.values().find_map(unreached),
             Self::AdvertisedUnreachable { .. } => Some(
-                "the broker's advertised.listeners must be reachable from here: correct it, or run this where it \
-                 resolves (in the cluster's network)"
+                "is that broker down? else its advertised.listeners must be reachable from here: correct it, or run \
+                 this in the cluster's network"
                     .to_owned(),
             ),
             Self::Timeout { .. } => Some(
@@ -65,11 +65,7 @@ fn protocol(configured: SecurityProtocol, spoken: &Spoken) -> String {
         (false, true) => SecurityProtocol::SaslPlaintext,
         (true, true) => SecurityProtocol::SaslSsl,
     };
-    let more = if *spoken == Spoken::Tls && !sasl {
-        " (or SASL_SSL)"
-    } else {
-        ""
-    };
+    let more = if *spoken == Spoken::Tls && !sasl { " (or SASL_SSL)" } else { "" };
     format!(
         "set security.protocol={right}{more} in the client properties, or use another listener's port"
     )
@@ -88,14 +84,12 @@ fn tls(fault: &TlsFault) -> Option<String> {
             "sign it anew, with a subjectAltName (openssl x509 -req ... -extfile FILE)"
         }
         TlsFault::NotValidNow(_) => "renew the broker's certificate, or set this machine's clock",
-        TlsFault::ClientRefused {
-            presented: false, ..
-        } => {
+        TlsFault::ClientRefused { presented: false, .. } => {
             "set ssl.certificate.location and ssl.key.location: the listener wants a client certificate"
         }
-        TlsFault::ClientRefused {
-            presented: true, ..
-        } => "the brokers' ssl.truststore must hold the CA of the client certificate",
+        TlsFault::ClientRefused { presented: true, .. } => {
+            "the brokers' ssl.truststore must hold the CA of the client certificate"
+        }
         TlsFault::NoName(_) | TlsFault::Other(_) => return None,
     };
     Some(text.to_owned())
@@ -108,10 +102,7 @@ impl Denied {
             Resource::Cluster => "--cluster",
             Resource::Topics => "--topic '*'",
         };
-        grant(
-            self.principal.as_deref(),
-            &format!("--operation {} {on}", self.operation),
-        )
+        grant(self.principal.as_deref(), &format!("--operation {} {on}", self.operation))
     }
 }
 

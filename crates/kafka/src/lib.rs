@@ -9,6 +9,8 @@ pub mod admin;
 mod client;
 mod connection;
 mod error;
+#[cfg(test)]
+mod fake;
 mod frame;
 mod hint;
 mod listener;

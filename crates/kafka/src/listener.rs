@@ -37,26 +37,14 @@ pub(crate) async fn speaks_plainly(dialer: &Dialer, address: &Address) -> bool {
     let mut connection = dialer.connection(Box::new(tcp), address);
     let request = ApiVersionsRequest::default();
     let asking = connection.call_at(&request, 0);
-    matches!(
-        timeout(dialer.settings.setup_timeout, asking).await,
-        Ok(Ok(_))
-    )
+    matches!(timeout(dialer.settings.setup_timeout, asking).await, Ok(Ok(_)))
 }
 
 /// The SASL mechanisms that the listener asks for, if it asks for any.
 pub(crate) async fn sasl_mechanisms(dialer: &Dialer, address: &Address) -> Option<Vec<String>> {
     let mut connection = dialer.greeted(address).await.ok()?;
     // No such mechanism: the refusal lists those that there are.
-    let answer = connection
-        .call_at(&SaslHandshakeRequest::default(), 1)
-        .await
-        .ok()?;
+    let answer = connection.call_at(&SaslHandshakeRequest::default(), 1).await.ok()?;
     let offers = answer.error_code == ResponseError::UnsupportedSaslMechanism.code();
-    offers.then(|| {
-        answer
-            .mechanisms
-            .iter()
-            .map(|name| name.to_string())
-            .collect()
-    })
+    offers.then(|| answer.mechanisms.iter().map(|name| name.to_string()).collect())
 }

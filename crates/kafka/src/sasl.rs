@@ -43,11 +43,7 @@ async fn shake_hands(
         }),
         Some(ResponseError::UnsupportedSaslMechanism) => {
             let offered: Vec<&str> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
-            Err(refused(
-                connection,
-                sasl,
-                format!("it offers only {}", offered.join(", ")),
-            ))
+            Err(refused(connection, sasl, format!("it offers only {}", offered.join(", "))))
         }
         Some(code) => Err(connection.refused::<SaslHandshakeRequest>(code, None)),
     }
@@ -75,16 +71,10 @@ impl Exchange<'_> {
     }
 
     async fn scram(mut self, hash: Hash) -> Result<Option<Duration>, Error> {
-        let nonce = format!(
-            "{:032x}{:032x}",
-            rand::random::<u128>(),
-            rand::random::<u128>()
-        );
+        let nonce = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
         let scram = Scram::new(hash, &self.sasl.user, self.sasl.password.clone(), nonce);
         let (challenge, _) = self.send(scram.first_message()).await?;
-        let (message, proven) = scram
-            .prove(&challenge)
-            .map_err(|error| self.failed(error))?;
+        let (message, proven) = scram.prove(&challenge).map_err(|error| self.failed(error))?;
         let (proof, lifetime) = self.send(message).await?;
         proven.verify(&proof).map_err(|error| self.failed(error))?;
         Ok(lifetime)
@@ -99,14 +89,11 @@ impl Exchange<'_> {
         let answer = self.connection.call(|_| request).await?;
         if let Some(code) = ResponseError::try_from_code(answer.error_code) {
             let said = answer.error_message.map(|text| text.to_string());
-            let reason = said
-                .filter(|text| !text.is_empty())
-                .unwrap_or_else(|| format!("{code:?}"));
+            let reason =
+                said.filter(|text| !text.is_empty()).unwrap_or_else(|| format!("{code:?}"));
             return Err(refused(self.connection, self.sasl, reason));
         }
-        let lifetime = u64::try_from(answer.session_lifetime_ms)
-            .ok()
-            .filter(|millis| *millis > 0);
+        let lifetime = u64::try_from(answer.session_lifetime_ms).ok().filter(|millis| *millis > 0);
         let text = String::from_utf8_lossy(&answer.auth_bytes).into_owned();
         Ok((text, lifetime.map(Duration::from_millis)))
     }

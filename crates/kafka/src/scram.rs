@@ -54,12 +54,7 @@ impl Scram {
     pub(crate) fn new(hash: Hash, user: &str, password: Secret, nonce: String) -> Self {
         let user = user.replace('=', "=3D").replace(',', "=2C");
         let first_bare = format!("n={user},r={nonce}");
-        Self {
-            hash,
-            password,
-            nonce,
-            first_bare,
-        }
+        Self { hash, password, nonce, first_bare }
     }
 
     /// The first message to the server.
@@ -71,30 +66,20 @@ impl Scram {
     pub(crate) fn prove(self, server_first: &str) -> Result<(String, Proven), ScramError> {
         let challenge = Challenge::parse(server_first)?;
         if !challenge.nonce.starts_with(&self.nonce) || challenge.nonce.len() == self.nonce.len() {
-            return Err(ScramError::Malformed(
-                "the nonce is not a continuation of ours",
-            ));
+            return Err(ScramError::Malformed("the nonce is not a continuation of ours"));
         }
         let password = self.password.expose().as_bytes();
-        let salted = self
-            .hash
-            .salted(password, &challenge.salt, challenge.iterations);
+        let salted = self.hash.salted(password, &challenge.salt, challenge.iterations);
         let client_key = self.hash.hmac(&salted, b"Client Key");
         let stored_key = self.hash.digest(&client_key);
         let final_bare = format!("c=biws,r={}", challenge.nonce);
         let signed = format!("{},{server_first},{final_bare}", self.first_bare);
         let client_signature = self.hash.hmac(&stored_key, signed.as_bytes());
-        let proof: Vec<u8> = client_key
-            .iter()
-            .zip(&client_signature)
-            .map(|(key, mask)| key ^ mask)
-            .collect();
+        let proof: Vec<u8> =
+            client_key.iter().zip(&client_signature).map(|(key, mask)| key ^ mask).collect();
         let server_key = self.hash.hmac(&salted, b"Server Key");
         let server_signature = self.hash.hmac(&server_key, signed.as_bytes());
-        Ok((
-            format!("{final_bare},p={}", BASE64.encode(proof)),
-            Proven { server_signature },
-        ))
+        Ok((format!("{final_bare},p={}", BASE64.encode(proof)), Proven { server_signature }))
     }
 }
 
@@ -105,9 +90,8 @@ impl Proven {
         if let Some(refused) = attribute.strip_prefix("e=") {
             return Err(ScramError::Refused(refused.to_owned()));
         }
-        let signature = attribute
-            .strip_prefix("v=")
-            .ok_or(ScramError::Malformed("no signature"))?;
+        let signature =
+            attribute.strip_prefix("v=").ok_or(ScramError::Malformed("no signature"))?;
         match BASE64.decode(signature) {
             Ok(signature) if signature == self.server_signature => Ok(()),
             Ok(_) | Err(_) => Err(ScramError::Impostor),
@@ -137,9 +121,7 @@ impl<'a> Challenge<'a> {
         }
         let iterations = iterations
             .filter(|count| (MIN_ITERATIONS..=MAX_ITERATIONS).contains(count))
-            .ok_or(ScramError::Malformed(
-                "no iteration count from 4096 to 10000000",
-            ))?;
+            .ok_or(ScramError::Malformed("no iteration count from 4096 to 10000000"))?;
         Ok(Self {
             nonce: nonce.ok_or(ScramError::Malformed("no nonce"))?,
             salt: salt.ok_or(ScramError::Malformed("no salt"))?,
@@ -177,10 +159,7 @@ impl Hash {
 }
 
 fn mac<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
-    #[expect(
-        clippy::expect_used,
-        reason = "HMAC takes keys of any length, by its definition"
-    )]
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length, by its definition")]
     let mut mac = <M as KeyInit>::new_from_slice(key).expect("a key of any length");
     mac.update(data);
     mac.finalize().into_bytes().to_vec()
@@ -207,18 +186,14 @@ mod tests {
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
              p=dHzbZapWIk4jUhN+Ute9ytag9zjfMHgsqmmiz7AndVQ="
         );
-        assert_eq!(
-            proven.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="),
-            Ok(())
-        );
+        assert_eq!(proven.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), Ok(()));
     }
 
     /// The exchange of RFC 7677 with the other hash; the values are those of Python's `hashlib` and `hmac`.
     #[test]
     fn sha_512_gives_the_messages_of_an_independent_implementation() {
-        let (message, proven) = scram(Hash::Sha512, "rOprNGfwEbeRWgbNEkqO")
-            .prove(CHALLENGE)
-            .unwrap();
+        let (message, proven) =
+            scram(Hash::Sha512, "rOprNGfwEbeRWgbNEkqO").prove(CHALLENGE).unwrap();
         let proof = "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==";
         assert!(message.ends_with(&format!(",p={proof}")), "{message}");
         let signature = "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==";
@@ -227,15 +202,8 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_sign_is_an_impostor() {
-        let (_, proven) = scram(Hash::Sha256, "rOprNGfwEbeRWgbNEkqO")
-            .prove(CHALLENGE)
-            .unwrap();
-        for forged in [
-            "v=AAAA",
-            "v=",
-            "v=!",
-            "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5=",
-        ] {
+        let (_, proven) = scram(Hash::Sha256, "rOprNGfwEbeRWgbNEkqO").prove(CHALLENGE).unwrap();
+        for forged in ["v=AAAA", "v=", "v=!", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5="] {
             assert_eq!(proven.verify(forged), Err(ScramError::Impostor), "{forged}");
         }
         let refused = ScramError::Refused("other-error".to_owned());
@@ -254,10 +222,7 @@ mod tests {
             "m=x,r=abcX,s=W22Z,i=4096",
         ] {
             let answer = scram(Hash::Sha512, "abc").prove(challenge);
-            assert!(
-                matches!(answer, Err(ScramError::Malformed(_))),
-                "{challenge}"
-            );
+            assert!(matches!(answer, Err(ScramError::Malformed(_))), "{challenge}");
         }
     }
 

@@ -32,11 +32,8 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigEr
     let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
         .build()
         .map_err(|error| material(&error))?;
-    let verifier: Arc<dyn ServerCertVerifier> = if settings.check_name {
-        verifier
-    } else {
-        Arc::new(AnyName { verifier })
-    };
+    let verifier: Arc<dyn ServerCertVerifier> =
+        if settings.check_name { verifier } else { Arc::new(AnyName { verifier }) };
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| material(&error))?
@@ -68,20 +65,15 @@ fn system_roots() -> Result<RootCertStore, ConfigError> {
         return Ok(roots);
     }
     let reasons: Vec<String> = found.errors.iter().map(ToString::to_string).collect();
-    let reason = if reasons.is_empty() {
-        "its store is empty".to_owned()
-    } else {
-        reasons.join("; ")
-    };
+    let reason =
+        if reasons.is_empty() { "its store is empty".to_owned() } else { reasons.join("; ") };
     Err(ConfigError::NoSystemRoots { reason })
 }
 
 fn roots(pem: &Pem) -> Result<RootCertStore, ConfigError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
-        roots
-            .add(certificate)
-            .map_err(|error| unusable(pem.key, error.to_string()))?;
+        roots.add(certificate).map_err(|error| unusable(pem.key, error.to_string()))?;
     }
     Ok(roots)
 }
@@ -95,10 +87,8 @@ fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError>
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Err(RustlsError::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            let reason = format!(
-                "the key is not that of the certificate in {}",
-                identity.chain.key
-            );
+            let reason =
+                format!("the key is not that of the certificate in {}", identity.chain.key);
             Err(unusable(identity.key.key, reason))
         }
         Ok(()) | Err(_) => Ok(SingleCertAndKey::from(certified)),
@@ -123,12 +113,8 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, ConfigError> {
     let encrypted = text.windows(9).any(|window| window == b"ENCRYPTED");
     PrivateKeyDer::from_pem_slice(&text).map_err(|_| ConfigError::Material {
         key: pem.key,
-        reason: if encrypted {
-            "the private key is encrypted"
-        } else {
-            "no private key in PEM"
-        }
-        .to_owned(),
+        reason: if encrypted { "the private key is encrypted" } else { "no private key in PEM" }
+            .to_owned(),
         instead: encrypted.then_some(
             "write a plain one, readable by this user only: \
              openssl pkey -in encrypted.key -out plain.key && chmod 600 plain.key",
@@ -149,11 +135,7 @@ fn text(pem: &Pem) -> Result<Vec<u8>, ConfigError> {
 }
 
 fn unusable(key: &'static str, reason: String) -> ConfigError {
-    ConfigError::Material {
-        key,
-        reason,
-        instead: None,
-    }
+    ConfigError::Material { key, reason, instead: None }
 }
 
 /// What a failed handshake, or a fatal alert after it, means; `None` if it was not TLS that failed.
@@ -161,10 +143,9 @@ pub(crate) fn fault(error: &io::Error, host: &str, presented: bool) -> Option<Tl
     let error = error.get_ref()?.downcast_ref::<RustlsError>()?;
     Some(match error {
         RustlsError::InvalidCertificate(error) => certificate(error, host),
-        RustlsError::AlertReceived(alert) if about_client(*alert) => TlsFault::ClientRefused {
-            presented,
-            alert: format!("{alert:?}"),
-        },
+        RustlsError::AlertReceived(alert) if about_client(*alert) => {
+            TlsFault::ClientRefused { presented, alert: format!("{alert:?}") }
+        }
         // Everything else has a fair text of its own.
         other => TlsFault::Other(other.to_string()),
     })
@@ -173,14 +154,12 @@ pub(crate) fn fault(error: &io::Error, host: &str, presented: bool) -> Option<Tl
 fn certificate(error: &CertificateError, host: &str) -> TlsFault {
     match error {
         CertificateError::UnknownIssuer | CertificateError::BadSignature => TlsFault::Untrusted,
-        CertificateError::NotValidForName => TlsFault::WrongName {
-            expected: host.to_owned(),
-            presented: Vec::new(),
-        },
-        CertificateError::NotValidForNameContext { presented, .. } => TlsFault::WrongName {
-            expected: host.to_owned(),
-            presented: presented.clone(),
-        },
+        CertificateError::NotValidForName => {
+            TlsFault::WrongName { expected: host.to_owned(), presented: Vec::new() }
+        }
+        CertificateError::NotValidForNameContext { presented, .. } => {
+            TlsFault::WrongName { expected: host.to_owned(), presented: presented.clone() }
+        }
         CertificateError::Expired
         | CertificateError::ExpiredContext { .. }
         | CertificateError::NotValidYet
@@ -209,21 +188,14 @@ fn about_client(alert: AlertDescription) -> bool {
 
 /// Whether the peer's bytes were no TLS at all.
 pub(crate) fn is_gibberish(error: &io::Error) -> bool {
-    let tls = error
-        .get_ref()
-        .and_then(|error| error.downcast_ref::<RustlsError>());
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<RustlsError>());
     matches!(tls, Some(RustlsError::InvalidMessage(_)))
 }
 
 /// Whether the peer spoke TLS, be it only to be turned down by us.
 pub(crate) fn is_tls_answer(error: &io::Error) -> bool {
-    let tls = error
-        .get_ref()
-        .and_then(|error| error.downcast_ref::<RustlsError>());
-    matches!(
-        tls,
-        Some(RustlsError::InvalidCertificate(_) | RustlsError::AlertReceived(_))
-    )
+    let tls = error.get_ref().and_then(|error| error.downcast_ref::<RustlsError>());
+    matches!(tls, Some(RustlsError::InvalidCertificate(_) | RustlsError::AlertReceived(_)))
 }
 
 /// Verifies all but the name: `ssl.endpoint.identification.algorithm=none`.

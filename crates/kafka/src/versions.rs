@@ -16,18 +16,13 @@ impl Versions {
         let range = |api: &kafka_protocol::messages::api_versions_response::ApiVersion| {
             (api.api_key, (api.min_version, api.max_version))
         };
-        Self {
-            offered: answer.api_keys.iter().map(range).collect(),
-        }
+        Self { offered: answer.api_keys.iter().map(range).collect() }
     }
 
     /// The newest version that both sides speak.
     pub(crate) fn pick<R: Request>(&self) -> Result<i16, ProtocolFault> {
         let api = api_name::<R>();
-        let theirs = *self
-            .offered
-            .get(&R::KEY)
-            .ok_or(ProtocolFault::NotOffered { api })?;
+        let theirs = *self.offered.get(&R::KEY).ok_or(ProtocolFault::NotOffered { api })?;
         let ours = <R as Message>::VERSIONS;
         let newest = theirs.1.min(ours.max);
         if newest < theirs.0.max(ours.min) {
@@ -51,18 +46,13 @@ mod tests {
     use kafka_protocol::messages::{DescribeLogDirsRequest, MetadataRequest};
 
     fn offering(range: (i16, i16)) -> Versions {
-        Versions {
-            offered: [(MetadataRequest::KEY, range)].into(),
-        }
+        Versions { offered: [(MetadataRequest::KEY, range)].into() }
     }
 
     #[test]
     fn the_newest_common_version_is_picked() {
         assert_eq!(offering((0, 5)).pick::<MetadataRequest>(), Ok(5));
-        assert_eq!(
-            offering((0, 99)).pick::<MetadataRequest>(),
-            Ok(MetadataRequest::VERSIONS.max)
-        );
+        assert_eq!(offering((0, 99)).pick::<MetadataRequest>(), Ok(MetadataRequest::VERSIONS.max));
     }
 
     #[test]
@@ -70,18 +60,9 @@ mod tests {
         let fault = offering((98, 99)).pick::<MetadataRequest>();
         assert!(matches!(
             fault,
-            Err(ProtocolFault::NoCommonVersion {
-                api: "Metadata",
-                theirs: (98, 99),
-                ..
-            })
+            Err(ProtocolFault::NoCommonVersion { api: "Metadata", theirs: (98, 99), .. })
         ));
         let fault = offering((0, 5)).pick::<DescribeLogDirsRequest>();
-        assert_eq!(
-            fault,
-            Err(ProtocolFault::NotOffered {
-                api: "DescribeLogDirs"
-            })
-        );
+        assert_eq!(fault, Err(ProtocolFault::NotOffered { api: "DescribeLogDirs" }));
     }
 }

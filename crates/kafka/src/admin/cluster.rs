@@ -39,10 +39,7 @@ pub struct ClusterBroker {
 impl Cluster {
     /// The ids of the live brokers, in order.
     pub fn live(&self) -> impl Iterator<Item = BrokerId> {
-        self.brokers
-            .iter()
-            .filter(|(_, broker)| broker.live)
-            .map(|(id, _)| *id)
+        self.brokers.iter().filter(|(_, broker)| broker.live).map(|(id, _)| *id)
     }
 }
 
@@ -64,10 +61,9 @@ impl Client {
                 from_description(answer)
             }
             // Before Kafka 2.8.
-            Err(Error::Protocol {
-                fault: ProtocolFault::NotOffered { .. },
-                ..
-            }) => from_metadata(self.ask(Target::Any, no_topics).await?),
+            Err(Error::Protocol { fault: ProtocolFault::NotOffered { .. }, .. }) => {
+                from_metadata(self.ask(Target::Any, no_topics).await?)
+            }
             Err(error) => return Err(error),
         };
         Ok(self.learn(cluster))
@@ -76,19 +72,13 @@ impl Client {
 
 /// A question about the brokers alone.
 fn no_topics(_: i16) -> MetadataRequest {
-    MetadataRequest::default()
-        .with_topics(Some(Vec::new()))
-        .with_allow_auto_topic_creation(false)
+    MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false)
 }
 
 fn from_description(answer: DescribeClusterResponse) -> Cluster {
     let broker = |wire: DescribeClusterBroker| {
         let address = address(&wire.host, wire.port);
-        let broker = ClusterBroker {
-            address,
-            rack: text(wire.rack),
-            live: !wire.is_fenced,
-        };
+        let broker = ClusterBroker { address, rack: text(wire.rack), live: !wire.is_fenced };
         broker_id(wire.broker_id).map(|id| (id, broker))
     };
     Cluster {
@@ -101,11 +91,7 @@ fn from_description(answer: DescribeClusterResponse) -> Cluster {
 fn from_metadata(answer: MetadataResponse) -> Cluster {
     let broker = |wire: MetadataResponseBroker| {
         let address = address(&wire.host, wire.port);
-        let broker = ClusterBroker {
-            address,
-            rack: text(wire.rack),
-            live: true,
-        };
+        let broker = ClusterBroker { address, rack: text(wire.rack), live: true };
         broker_id(wire.node_id).map(|id| (id, broker))
     };
     Cluster {
@@ -118,8 +104,5 @@ fn from_metadata(answer: MetadataResponse) -> Cluster {
 /// A fenced broker that never told its endpoint is listed with an empty host or port -1.
 fn address(host: &str, port: i32) -> Option<Address> {
     let port = u16::try_from(port).ok().filter(|port| *port > 0)?;
-    (!host.is_empty()).then(|| Address {
-        host: host.to_owned(),
-        port,
-    })
+    (!host.is_empty()).then(|| Address { host: host.to_owned(), port })
 }

@@ -61,9 +61,7 @@ impl Client {
         for result in answer.results {
             match ResponseError::try_from_code(result.error_code) {
                 None => {
-                    configs
-                        .found
-                        .insert(result.resource_name.to_string(), topic_config(result));
+                    configs.found.insert(result.resource_name.to_string(), topic_config(result));
                 }
                 Some(ResponseError::TopicAuthorizationFailed) => {
                     configs.forbidden.insert(result.resource_name.to_string());
@@ -95,13 +93,7 @@ fn request(topics: &[String], keys: ConfigKeys) -> DescribeConfigsRequest {
 
 fn topic_config(result: DescribeConfigsResult) -> TopicConfig {
     let mut config = TopicConfig::default();
-    for DescribeConfigsResourceResult {
-        name,
-        value,
-        config_source,
-        ..
-    } in result.configs
-    {
+    for DescribeConfigsResourceResult { name, value, config_source, .. } in result.configs {
         // Kafka withholds the values of sensitive keys; no topic config is one.
         let Some(value) = value else { continue };
         if name.as_str() == MIN_INSYNC_REPLICAS {

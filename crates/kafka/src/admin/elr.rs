@@ -32,10 +32,7 @@ impl Client {
         loop {
             let page = self.ask(target, |_| request(topics, cursor.clone())).await;
             let page = match page {
-                Err(Error::Protocol {
-                    fault: ProtocolFault::NotOffered { .. },
-                    ..
-                }) => {
+                Err(Error::Protocol { fault: ProtocolFault::NotOffered { .. }, .. }) => {
                     return Ok(None);
                 }
                 page => page?,

@@ -47,10 +47,7 @@ impl Client {
 
 /// Before version 3 a broker that forbids the call answers with nothing at all; every broker has a log dir.
 fn failure(answer: &DescribeLogDirsResponse) -> Option<ResponseError> {
-    let forbidden = answer
-        .results
-        .is_empty()
-        .then_some(ResponseError::ClusterAuthorizationFailed);
+    let forbidden = answer.results.is_empty().then_some(ResponseError::ClusterAuthorizationFailed);
     ResponseError::try_from_code(answer.error_code).or(forbidden)
 }
 
@@ -67,10 +64,7 @@ fn log_dir(wire: DescribeLogDirsResult) -> LogDirFacts {
 }
 
 fn replicas(wire: DescribeLogDirsTopic) -> (String, DirReplicas) {
-    let current = wire
-        .partitions
-        .iter()
-        .filter(|partition| !partition.is_future_key);
+    let current = wire.partitions.iter().filter(|partition| !partition.is_future_key);
     let sizes = current.filter_map(|partition| {
         let size = u64::try_from(partition.partition_size).ok()?;
         Some((partition_id(partition.partition_index)?, Bytes(size)))

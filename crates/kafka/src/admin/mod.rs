@@ -39,6 +39,5 @@ fn topic_name(name: &str) -> TopicName {
 }
 
 fn text(wire: Option<StrBytes>) -> Option<String> {
-    wire.map(|text| text.to_string())
-        .filter(|text| !text.is_empty())
+    wire.map(|text| text.to_string()).filter(|text| !text.is_empty())
 }

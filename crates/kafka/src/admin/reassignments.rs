@@ -22,11 +22,7 @@ pub struct Reassignment {
 impl Reassignment {
     /// The replica list when the move is done.
     pub fn target(&self) -> Replicas {
-        self.replicas
-            .iter()
-            .copied()
-            .filter(|id| !self.removing.contains(id))
-            .collect()
+        self.replicas.iter().copied().filter(|id| !self.removing.contains(id)).collect()
     }
 }
 
@@ -39,13 +35,9 @@ impl Client {
         let patience =
             i32::try_from(self.settings().request_timeout.as_millis()).unwrap_or(i32::MAX);
         let every = |_| {
-            ListPartitionReassignmentsRequest::default()
-                .with_timeout_ms(patience)
-                .with_topics(None)
+            ListPartitionReassignmentsRequest::default().with_timeout_ms(patience).with_topics(None)
         };
-        let answer = self
-            .ask_controller(every, |answer| answer.error_code)
-            .await?;
+        let answer = self.ask_controller(every, |answer| answer.error_code).await?;
         if let Some(code) = ResponseError::try_from_code(answer.error_code) {
             let message = text(answer.error_message);
             return Err(self.refused::<ListPartitionReassignmentsRequest>(

@@ -43,9 +43,7 @@ impl Client {
             .iter()
             .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
             .collect();
-        let answer = self
-            .ask(Target::Any, |_| request(Some(wanted.clone())))
-            .await?;
+        let answer = self.ask(Target::Any, |_| request(Some(wanted.clone()))).await?;
         self.read(answer)
     }
 
@@ -78,20 +76,13 @@ impl Client {
 }
 
 fn request(topics: Option<Vec<MetadataRequestTopic>>) -> MetadataRequest {
-    MetadataRequest::default()
-        .with_topics(topics)
-        .with_allow_auto_topic_creation(false)
+    MetadataRequest::default().with_topics(topics).with_allow_auto_topic_creation(false)
 }
 
 fn topic(name: String, wire: MetadataResponseTopic) -> Topic {
     let mut partitions: Vec<Partition> = wire.partitions.iter().filter_map(partition).collect();
     partitions.sort_unstable_by_key(|partition| partition.id);
-    Topic {
-        name,
-        internal: Some(wire.is_internal),
-        partitions,
-        ..Topic::default()
-    }
+    Topic { name, internal: Some(wire.is_internal), partitions, ..Topic::default() }
 }
 
 /// A partition's own error code repeats what the lists say: no leader, or a replica on no live broker.

@@ -20,9 +20,7 @@ const SHAPE: &str = "PACKAGE.LoginModule required username=\"...\" password=\"..
 
 /// Reads the one login module of `text`.
 pub(super) fn parse(text: &str) -> Result<Jaas, &'static str> {
-    let mut words = Words {
-        chars: text.chars().peekable(),
-    };
+    let mut words = Words { chars: text.chars().peekable() };
     let class = words.plain().ok_or(SHAPE)?;
     let module = class.rsplit('.').next().unwrap_or(&class).to_owned();
     let flag = words.plain().ok_or(SHAPE)?;
@@ -63,10 +61,7 @@ impl Words<'_> {
     fn plain(&mut self) -> Option<String> {
         self.skip_blanks();
         let mut word = String::new();
-        while let Some(c) = self
-            .chars
-            .next_if(|c| !c.is_whitespace() && !"=;\"'".contains(*c))
-        {
+        while let Some(c) = self.chars.next_if(|c| !c.is_whitespace() && !"=;\"'".contains(*c)) {
             word.push(c);
         }
         (!word.is_empty()).then_some(word)
@@ -108,15 +103,8 @@ mod tests {
         let jaas = parse("a.b.PlainLoginModule required username='u' password=\"p\\\"=;\" x=y ; ")
             .unwrap();
         assert_eq!(jaas.module, "PlainLoginModule");
-        let values: Vec<_> = jaas
-            .options
-            .iter()
-            .map(|(k, v)| (k.as_str(), v.expose()))
-            .collect();
-        assert_eq!(
-            values,
-            [("password", "p\"=;"), ("username", "u"), ("x", "y")]
-        );
+        let values: Vec<_> = jaas.options.iter().map(|(k, v)| (k.as_str(), v.expose())).collect();
+        assert_eq!(values, [("password", "p\"=;"), ("username", "u"), ("x", "y")]);
     }
 
     #[test]

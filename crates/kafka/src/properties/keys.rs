@@ -6,20 +6,15 @@ use super::{ConfigError, Properties};
 use std::collections::BTreeSet;
 
 /// Keys of one meaning, the first is ours to print: librdkafka's names and those of Kafka's own tools.
-const ALIASES: [&[&str]; 2] = [
-    &["bootstrap.servers", "metadata.broker.list"],
-    &["sasl.mechanism", "sasl.mechanisms"],
-];
+const ALIASES: [&[&str]; 2] =
+    [&["bootstrap.servers", "metadata.broker.list"], &["sasl.mechanism", "sasl.mechanisms"]];
 
 /// Keys that decide over security whatever their value; `enable.` ones are librdkafka's.
 const SECURITY: [&str; 5] = ["ssl.", "sasl.", "security.", "enable.ssl.", "enable.sasl."];
 
 /// Every name of the key's meaning.
 pub(super) fn aliases(key: &str) -> &'static [&'static str] {
-    ALIASES
-        .into_iter()
-        .find(|names| names.contains(&key))
-        .unwrap_or_default()
+    ALIASES.into_iter().find(|names| names.contains(&key)).unwrap_or_default()
 }
 
 /// Reads properties and remembers what was read.
@@ -31,10 +26,7 @@ pub(super) struct Keys<'a> {
 
 impl<'a> Keys<'a> {
     pub(super) fn new(properties: &'a Properties) -> Self {
-        Self {
-            properties,
-            read: BTreeSet::new(),
-        }
+        Self { properties, read: BTreeSet::new() }
     }
 
     /// The value as written: white space may belong to a password.
@@ -45,9 +37,7 @@ impl<'a> Keys<'a> {
 
     /// The value without surrounding white space; an empty one counts as absent.
     pub(super) fn text(&mut self, key: &'static str) -> Option<&'a str> {
-        self.secret(key)
-            .map(str::trim)
-            .filter(|value| !value.is_empty())
+        self.secret(key).map(str::trim).filter(|value| !value.is_empty())
     }
 
     /// The value under any name of the key's meaning.
@@ -60,11 +50,7 @@ impl<'a> Keys<'a> {
             match found {
                 Some((first, other)) if other != value => {
                     let reason = "they are two names of one thing";
-                    return Err(ConfigError::Contradiction {
-                        first,
-                        second: name,
-                        reason,
-                    });
+                    return Err(ConfigError::Contradiction { first, second: name, reason });
                 }
                 Some(_) => {}
                 None => found = Some((name, value)),
@@ -75,24 +61,16 @@ impl<'a> Keys<'a> {
 
     /// Which of the keys are there at all.
     pub(super) fn present(&self, keys: &[&'static str]) -> Option<&'static str> {
-        keys.iter()
-            .copied()
-            .find(|key| self.properties.get(key).is_some())
+        keys.iter().copied().find(|key| self.properties.get(key).is_some())
     }
 
     /// Ends the reading: what is left over, or the security key that nobody honours.
     pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
-        let left: Vec<&str> = self
-            .properties
-            .keys()
-            .filter(|key| !self.read.contains(key))
-            .collect();
+        let left: Vec<&str> =
+            self.properties.keys().filter(|key| !self.read.contains(key)).collect();
         let security = |key: &&str| SECURITY.iter().any(|prefix| key.starts_with(prefix));
         match left.iter().copied().find(security) {
-            Some(key) => Err(ConfigError::Unknown {
-                key: key.to_owned(),
-                instead: instead(key),
-            }),
+            Some(key) => Err(ConfigError::Unknown { key: key.to_owned(), instead: instead(key) }),
             None => Ok(left.into_iter().map(str::to_owned).collect()),
         }
     }

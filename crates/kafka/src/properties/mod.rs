@@ -33,10 +33,7 @@ impl Properties {
     /// [`ConfigError::Syntax`] for a malformed escape.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
         let entries = syntax::parse(text)?;
-        let values = entries
-            .into_iter()
-            .map(|e| (e.key, Secret::new(e.value)))
-            .collect();
+        let values = entries.into_iter().map(|e| (e.key, Secret::new(e.value))).collect();
         Ok(Self { values })
     }
 

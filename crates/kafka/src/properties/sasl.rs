@@ -83,11 +83,7 @@ pub(super) fn read(
         }),
         (None, Some(user), Some(password)) => {
             let password = Secret::new(password);
-            Ok(Some(SaslSettings {
-                mechanism,
-                user: user.to_owned(),
-                password,
-            }))
+            Ok(Some(SaslSettings { mechanism, user: user.to_owned(), password }))
         }
         (None, None, _) => Err(missing("sasl.username")),
         (None, Some(_), None) => Err(missing("sasl.password")),
@@ -95,26 +91,16 @@ pub(super) fn read(
 }
 
 fn missing(key: &'static str) -> ConfigError {
-    ConfigError::Missing {
-        key,
-        because: "security.protocol asks for SASL",
-    }
+    ConfigError::Missing { key, because: "security.protocol asks for SASL" }
 }
 
 fn mechanism(text: &str) -> Result<Mechanism, ConfigError> {
-    let known = [
-        Mechanism::Plain,
-        Mechanism::ScramSha256,
-        Mechanism::ScramSha512,
-    ];
-    known
-        .into_iter()
-        .find(|known| known.name() == text)
-        .ok_or_else(|| ConfigError::Unsupported {
-            key: MECHANISM,
-            value: text.to_owned(),
-            instead: WE_HAVE.to_owned(),
-        })
+    let known = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
+    known.into_iter().find(|known| known.name() == text).ok_or_else(|| ConfigError::Unsupported {
+        key: MECHANISM,
+        value: text.to_owned(),
+        instead: WE_HAVE.to_owned(),
+    })
 }
 
 fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigError> {
@@ -124,24 +110,14 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
         let known = [Mechanism::Plain.module(), Mechanism::ScramSha256.module()];
         return Err(if known.contains(&jaas.module.as_str()) {
             let reason = "the login module is another mechanism's";
-            ConfigError::Contradiction {
-                first: MECHANISM,
-                second: JAAS,
-                reason,
-            }
+            ConfigError::Contradiction { first: MECHANISM, second: JAAS, reason }
         } else {
             let instead = WE_HAVE.to_owned();
-            ConfigError::Unsupported {
-                key: JAAS,
-                value: jaas.module,
-                instead,
-            }
+            ConfigError::Unsupported { key: JAAS, value: jaas.module, instead }
         });
     }
     let mut take = |option, reason| {
-        jaas.options
-            .remove(option)
-            .ok_or(ConfigError::Malformed { key: JAAS, reason })
+        jaas.options.remove(option).ok_or(ConfigError::Malformed { key: JAAS, reason })
     };
     let user = take("username", "it has no username")?;
     let password = take("password", "it has no password")?;
@@ -151,10 +127,6 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
             value: option,
             instead: "only the options username and password are".to_owned(),
         }),
-        None => Ok(SaslSettings {
-            mechanism,
-            user: user.expose().to_owned(),
-            password,
-        }),
+        None => Ok(SaslSettings { mechanism, user: user.expose().to_owned(), password }),
     }
 }

@@ -128,28 +128,15 @@ impl Settings {
 
 fn bootstrap(keys: &mut Keys<'_>) -> Result<Vec<Address>, ConfigError> {
     const KEY: &str = "bootstrap.servers";
-    let missing = ConfigError::Missing {
-        key: KEY,
-        because: "no cluster is named",
-    };
+    let missing = ConfigError::Missing { key: KEY, because: "no cluster is named" };
     let text = keys.aliased(KEY)?.ok_or(missing)?;
-    let listed = text
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty());
-    let invalid = |value: String| ConfigError::Invalid {
-        key: KEY,
-        value,
-        expected: "HOST:PORT,...",
-    };
+    let listed = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    let invalid =
+        |value: String| ConfigError::Invalid { key: KEY, value, expected: "HOST:PORT,..." };
     let addresses: Vec<Address> = listed
         .map(|part| part.parse().map_err(|_| invalid(part.to_owned())))
         .collect::<Result<_, _>>()?;
-    if addresses.is_empty() {
-        Err(invalid(text.to_owned()))
-    } else {
-        Ok(addresses)
-    }
+    if addresses.is_empty() { Err(invalid(text.to_owned())) } else { Ok(addresses) }
 }
 
 fn protocol(keys: &mut Keys<'_>) -> Result<SecurityProtocol, ConfigError> {

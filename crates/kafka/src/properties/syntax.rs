@@ -28,10 +28,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, ConfigError> {
             let Some((_, next)) = lines.next() else { break };
             logical.push_str(next.trim_start());
         }
-        let entry = entry(&logical).map_err(|reason| ConfigError::Syntax {
-            line: index + 1,
-            reason,
-        })?;
+        let entry =
+            entry(&logical).map_err(|reason| ConfigError::Syntax { line: index + 1, reason })?;
         entries.push(entry);
     }
     Ok(entries)
@@ -90,11 +88,7 @@ fn unicode(rest: &mut Peekable<Chars<'_>>) -> Result<char, &'static str> {
     const MALFORMED: &str = "\\u needs the four hexadecimal digits of a character";
     let digits: String = rest.by_ref().take(4).collect();
     let code = u32::from_str_radix(&digits, 16).map_err(|_| MALFORMED)?;
-    if digits.len() == 4 {
-        char::from_u32(code).ok_or(MALFORMED)
-    } else {
-        Err(MALFORMED)
-    }
+    if digits.len() == 4 { char::from_u32(code).ok_or(MALFORMED) } else { Err(MALFORMED) }
 }
 
 #[cfg(test)]
@@ -102,11 +96,7 @@ mod tests {
     use super::*;
 
     fn pairs(text: &str) -> Vec<(String, String)> {
-        parse(text)
-            .unwrap()
-            .into_iter()
-            .map(|e| (e.key, e.value))
-            .collect()
+        parse(text).unwrap().into_iter().map(|e| (e.key, e.value)).collect()
     }
 
     fn pair(key: &str, value: &str) -> (String, String) {
@@ -146,10 +136,7 @@ mod tests {
     #[test]
     fn a_malformed_unicode_escape_names_its_line() {
         for bad in ["a=1\nb=\\u12", "a=1\nb=\\uzzzz", "a=1\nb=\\ud800"] {
-            assert!(
-                matches!(parse(bad), Err(ConfigError::Syntax { line: 2, .. })),
-                "{bad}"
-            );
+            assert!(matches!(parse(bad), Err(ConfigError::Syntax { line: 2, .. })), "{bad}");
         }
     }
 }

@@ -73,11 +73,7 @@ pub(super) fn read(
     let roots = roots
         .filter(|pem| !matches!(&pem.source, PemSource::File(path) if path.as_os_str() == "probe"));
     let roots = roots.map_or(Roots::System, Roots::Pem);
-    Ok(protocol.is_tls().then_some(TlsSettings {
-        roots,
-        identity,
-        check_name,
-    }))
+    Ok(protocol.is_tls().then_some(TlsSettings { roots, identity, check_name }))
 }
 
 fn refuse_disabled_checks(keys: &mut Keys<'_>) -> Result<(), ConfigError> {
@@ -101,11 +97,7 @@ fn check_name(keys: &mut Keys<'_>) -> Result<bool, ConfigError> {
         Some("" | "none") => Ok(false),
         Some(value) => {
             let expected = "https, or none (or empty) to accept a certificate for another host";
-            Err(ConfigError::Invalid {
-                key: KEY,
-                value: value.to_owned(),
-                expected,
-            })
+            Err(ConfigError::Invalid { key: KEY, value: value.to_owned(), expected })
         }
     }
 }
@@ -135,19 +127,11 @@ fn store_type(
         (format!("{to_p12} && "), "store.p12")
     };
     // A trust store holds certificates alone; a key store also the key.
-    let what = if key == "ssl.truststore.type" {
-        "-nokeys"
-    } else {
-        "-nodes"
-    };
+    let what = if key == "ssl.truststore.type" { "-nokeys" } else { "-nodes" };
     let instead = format!(
         "convert the store, then set {key}=PEM and {location}=store.pem: {prepare}openssl pkcs12 -in {p12} {what} -out store.pem"
     );
-    Err(ConfigError::Unsupported {
-        key,
-        value: value.to_owned(),
-        instead,
-    })
+    Err(ConfigError::Unsupported { key, value: value.to_owned(), instead })
 }
 
 fn identity(keys: &mut Keys<'_>) -> Result<Option<Identity>, ConfigError> {
@@ -178,15 +162,11 @@ fn one_of(
 ) -> Result<Option<Pem>, ConfigError> {
     let mut found: Vec<Pem> = Vec::new();
     for &key in files {
-        let source = keys
-            .text(key)
-            .map(|path| PemSource::File(PathBuf::from(path)));
+        let source = keys.text(key).map(|path| PemSource::File(PathBuf::from(path)));
         found.extend(source.map(|source| Pem { key, source }));
     }
     for &key in texts {
-        let source = keys
-            .text(key)
-            .map(|text| PemSource::Inline(Secret::new(text)));
+        let source = keys.text(key).map(|text| PemSource::Inline(Secret::new(text)));
         found.extend(source.map(|source| Pem { key, source }));
     }
     match found.as_slice() {

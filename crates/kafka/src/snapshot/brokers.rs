@@ -18,14 +18,8 @@ pub(super) fn parts(cluster: &Cluster, stored: &Stored, notices: &mut Vec<Notice
             untold.insert(id);
         }
         brokers.push(broker);
-        let failed = dirs
-            .iter()
-            .filter_map(|dir| Some((dir.path.clone(), dir.failure?)));
-        notices.extend(failed.map(|(path, code)| Notice::LogDirFailed {
-            broker: id,
-            path,
-            code,
-        }));
+        let failed = dirs.iter().filter_map(|dir| Some((dir.path.clone(), dir.failure?)));
+        notices.extend(failed.map(|(path, code)| Notice::LogDirFailed { broker: id, path, code }));
     }
     if !untold.is_empty() {
         notices.push(Notice::VolumesUntold { brokers: untold });
@@ -56,10 +50,7 @@ type Volume = (Bytes, Bytes);
 
 /// The volumes that these log dirs lie on.
 fn volumes(dirs: &[LogDirFacts]) -> BTreeSet<Volume> {
-    let sizes: BTreeSet<Volume> = dirs
-        .iter()
-        .filter_map(|dir| dir.total.zip(dir.free))
-        .collect();
+    let sizes: BTreeSet<Volume> = dirs.iter().filter_map(|dir| dir.total.zip(dir.free)).collect();
     let mut volumes = BTreeSet::new();
     let mut last: Option<Volume> = None;
     for (total, free) in sizes {
@@ -82,11 +73,7 @@ fn log_dirs(dirs: &[LogDirFacts]) -> Vec<LogDir> {
         let sizes = dir.total.zip(dir.free);
         let volume = sizes.and_then(|dir| volumes.iter().find(|volume| is_on(dir, **volume)));
         let free = volume.map(|volume| volume.1).or(dir.free);
-        LogDir {
-            path: dir.path.clone(),
-            total: dir.total,
-            free,
-        }
+        LogDir { path: dir.path.clone(), total: dir.total, free }
     };
     dirs.iter().map(log_dir).collect()
 }
@@ -100,9 +87,7 @@ fn room(dirs: &[LogDirFacts]) -> Option<(Bytes, Bytes)> {
     let sum = |(total, free): (Bytes, Bytes), volume: Volume| {
         (Bytes(total.0 + volume.0.0), Bytes(free.0 + volume.1.0))
     };
-    volumes(dirs).into_iter().fold(None, |room, volume| {
-        Some(sum(room.unwrap_or_default(), volume))
-    })
+    volumes(dirs).into_iter().fold(None, |room, volume| Some(sum(room.unwrap_or_default(), volume)))
 }
 
 #[cfg(test)]
@@ -123,11 +108,8 @@ mod tests {
 
     #[test]
     fn log_dirs_on_one_volume_count_once() {
-        let dirs = [
-            dir(Some(9), Some(4), None),
-            dir(Some(9), Some(4), None),
-            dir(Some(5), Some(1), None),
-        ];
+        let dirs =
+            [dir(Some(9), Some(4), None), dir(Some(9), Some(4), None), dir(Some(5), Some(1), None)];
         assert_eq!(room(&dirs), Some((Bytes(14), Bytes(5))));
     }
 
@@ -138,15 +120,9 @@ mod tests {
             dir(Some(1 << 40), Some(1 << 30), None),
         ];
         assert_eq!(room(&dirs), Some((Bytes(1 << 40), Bytes(1 << 30))));
-        assert!(
-            log_dirs(&dirs)
-                .iter()
-                .all(|dir| dir.free == Some(Bytes(1 << 30)))
-        );
-        let apart = [
-            dir(Some(1 << 40), Some(2 << 30), None),
-            dir(Some(1 << 40), Some(1 << 30), None),
-        ];
+        assert!(log_dirs(&dirs).iter().all(|dir| dir.free == Some(Bytes(1 << 30))));
+        let apart =
+            [dir(Some(1 << 40), Some(2 << 30), None), dir(Some(1 << 40), Some(1 << 30), None)];
         assert_eq!(room(&apart), Some((Bytes(2 << 40), Bytes(3 << 30))));
     }
 
@@ -162,9 +138,6 @@ mod tests {
 
     #[test]
     fn a_volume_that_does_not_tell_makes_the_sum_unknown() {
-        assert_eq!(
-            room(&[dir(Some(9), Some(4), None), dir(None, None, None)]),
-            None
-        );
+        assert_eq!(room(&[dir(Some(9), Some(4), None), dir(None, None, None)]), None);
     }
 }

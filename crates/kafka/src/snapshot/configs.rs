@@ -34,11 +34,7 @@ pub(super) async fn gather(
     let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
     let denied =
         client.denied::<DescribeConfigsRequest>(Resource::Topics, Operation::DescribeConfigs);
-    let mut gathered = Gathered {
-        told: TopicConfigs::default(),
-        untold: None,
-        denied,
-    };
+    let mut gathered = Gathered { told: TopicConfigs::default(), untold: None, denied };
     while let Some((names, answer)) = answers.next().await {
         match answer {
             Ok(configs) => {

@@ -21,29 +21,20 @@ pub(super) struct Gathered {
 
 /// Asks about the topics that have a replica out of sync: all others have no eligible leader outside their ISR.
 pub(super) async fn gather(client: &Client, cluster: &Cluster, topics: &Topics) -> Gathered {
-    let lagging = topics
-        .iter()
-        .filter(|(_, topic)| topic.partitions.iter().any(lags));
+    let lagging = topics.iter().filter(|(_, topic)| topic.partitions.iter().any(lags));
     let names: Vec<String> = lagging.map(|(name, _)| name.clone()).collect();
-    let asking = names
-        .chunks(TOPICS)
-        .zip(in_turn(cluster))
-        .map(|(names, broker)| async move {
-            let names: BTreeSet<String> = names.iter().cloned().collect();
-            let answer = ask(client, broker, &names).await;
-            (names, answer)
-        });
+    let asking = names.chunks(TOPICS).zip(in_turn(cluster)).map(|(names, broker)| async move {
+        let names: BTreeSet<String> = names.iter().cloned().collect();
+        let answer = ask(client, broker, &names).await;
+        (names, answer)
+    });
     let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
     let mut gathered = Gathered::default();
     while let Some((names, answer)) = answers.next().await {
         match answer {
             Ok(leaders) => gathered.told.extend(leaders.unwrap_or_default()),
             Err(error) => {
-                gathered
-                    .untold
-                    .get_or_insert((BTreeSet::new(), error))
-                    .0
-                    .extend(names);
+                gathered.untold.get_or_insert((BTreeSet::new(), error)).0.extend(names);
             }
         }
     }
@@ -51,10 +42,7 @@ pub(super) async fn gather(client: &Client, cluster: &Cluster, topics: &Topics) 
 }
 
 fn lags(partition: &Partition) -> bool {
-    let isr = partition
-        .facts
-        .as_ref()
-        .and_then(|facts| facts.isr.as_ref());
+    let isr = partition.facts.as_ref().and_then(|facts| facts.isr.as_ref());
     isr.is_some_and(|isr| partition.replicas.iter().any(|id| !isr.contains(id)))
 }
 

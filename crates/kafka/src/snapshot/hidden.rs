@@ -34,10 +34,7 @@ pub(super) async fn complete(
     let named = client.topics_named(&unlisted).await?;
     if !named.forbidden.is_empty() {
         let principal = client.principal();
-        return Err(Error::HiddenTopics {
-            topics: named.forbidden,
-            principal,
-        });
+        return Err(Error::HiddenTopics { topics: named.forbidden, principal });
     }
     topics.extend(named.found);
     Ok(())

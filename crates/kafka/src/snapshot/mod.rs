@@ -65,10 +65,7 @@ pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error
     eligible.add_to(&mut topics, &mut notices);
     storage::add_to(&mut topics, &stored);
     let mut topics: Vec<Topic> = topics.into_values().collect();
-    topics
-        .iter_mut()
-        .flat_map(|topic| &mut topic.partitions)
-        .for_each(reconcile);
+    topics.iter_mut().flat_map(|topic| &mut topic.partitions).for_each(reconcile);
     let snapshot = Snapshot::new(Parts {
         cluster_id: cluster.id.clone(),
         captured_at: Some(wanted.captured_at.clone()),
@@ -83,10 +80,7 @@ pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error
 fn in_turn(cluster: &Cluster) -> impl Iterator<Item = Target> {
     let live: Vec<Target> = cluster.live().map(Target::Broker).collect();
     (0_usize..).map(move |turn| {
-        turn.checked_rem(live.len())
-            .and_then(|turn| live.get(turn))
-            .copied()
-            .unwrap_or(Target::Any)
+        turn.checked_rem(live.len()).and_then(|turn| live.get(turn)).copied().unwrap_or(Target::Any)
     })
 }
 

@@ -50,9 +50,6 @@ fn merge(topics: &mut Topics, running: &BTreeMap<TopicPartition, Reassignment>) 
 
 /// The partition with this number; partitions are in order of it.
 pub(super) fn partition_mut(topic: &mut Topic, id: PartitionId) -> Option<&mut Partition> {
-    let index = topic
-        .partitions
-        .binary_search_by_key(&id, |partition| partition.id)
-        .ok()?;
+    let index = topic.partitions.binary_search_by_key(&id, |partition| partition.id).ok()?;
     topic.partitions.get_mut(index)
 }

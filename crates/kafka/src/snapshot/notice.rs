@@ -76,39 +76,20 @@ impl fmt::Display for Notice {
                 write!(f, "broker {broker} did not say what it stores: {error}")
             }
             Self::LogDirFailed { broker, path, code } => {
-                write!(
-                    f,
-                    "the log dir {path} of broker {broker} has failed: {code:?}"
-                )
+                write!(f, "the log dir {path} of broker {broker} has failed: {code:?}")
             }
             Self::VolumesUntold { brokers } => {
                 let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
-                write!(
-                    f,
-                    "brokers that do not tell the size of their volumes: {}",
-                    ids.join(", ")
-                )
+                write!(f, "brokers that do not tell the size of their volumes: {}", ids.join(", "))
             }
             Self::ConfigsForbidden { topics, denied } => {
-                write!(
-                    f,
-                    "the configs of {} topic(s) are unknown: {denied}",
-                    topics.len()
-                )
+                write!(f, "the configs of {} topic(s) are unknown: {denied}", topics.len())
             }
             Self::ConfigsMissing { topics, error } => {
-                write!(
-                    f,
-                    "the configs of {} topic(s) are unknown: {error}",
-                    topics.len()
-                )
+                write!(f, "the configs of {} topic(s) are unknown: {error}", topics.len())
             }
             Self::EligibleLeadersMissing { topics, error } => {
-                write!(
-                    f,
-                    "the eligible leaders of {} topic(s) are unknown: {error}",
-                    topics.len()
-                )
+                write!(f, "the eligible leaders of {} topic(s) are unknown: {error}", topics.len())
             }
         }
     }

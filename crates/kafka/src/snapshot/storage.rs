@@ -19,9 +19,8 @@ pub(super) async fn gather(
     client: &Client,
     cluster: &Cluster,
 ) -> Result<(Stored, Vec<Notice>), Error> {
-    let asking = cluster
-        .live()
-        .map(|broker| async move { (broker, client.log_dirs(broker).await) });
+    let asking =
+        cluster.live().map(|broker| async move { (broker, client.log_dirs(broker).await) });
     let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
     let mut stored = Stored::new();
     let mut silent = BTreeMap::new();

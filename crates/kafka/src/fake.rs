@@ -1,0 +1,504 @@
+//! A cluster of fake brokers on loopback, for tests: real sockets and real frames, answers as the test says.
+
+use crate::address::Address;
+use crate::admin::ConfigKeys;
+use crate::client::Client;
+use crate::error::Error;
+use crate::frame;
+use crate::properties::{Properties, Settings};
+use crate::snapshot::{Capture, Wanted, snapshot};
+use bytes::{BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::api_versions_response::ApiVersion;
+use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::describe_configs_response::{
+    DescribeConfigsResourceResult, DescribeConfigsResult,
+};
+use kafka_protocol::messages::describe_log_dirs_response::{
+    DescribeLogDirsPartition, DescribeLogDirsResult, DescribeLogDirsTopic,
+};
+use kafka_protocol::messages::describe_topic_partitions_response::{
+    DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
+};
+use kafka_protocol::messages::list_partition_reassignments_response::{
+    OngoingPartitionReassignment, OngoingTopicReassignment,
+};
+use kafka_protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use kafka_protocol::messages::*;
+use kafka_protocol::protocol::{
+    Decodable, Encodable, HeaderVersion, Message, Request, StrBytes,
+    decode_request_header_from_buffer,
+};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+/// A partition as a test writes it.
+#[derive(Clone, Default)]
+pub(crate) struct FakePartition {
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) isr: Vec<i32>,
+    pub(crate) leader: i32,
+    pub(crate) elr: Vec<i32>,
+    pub(crate) size: i64,
+}
+
+/// What the cluster is, and how it misbehaves.
+#[derive(Default)]
+pub(crate) struct Cluster {
+    /// Ids and racks.
+    pub(crate) brokers: BTreeMap<i32, &'static str>,
+    pub(crate) fenced: BTreeSet<i32>,
+    /// Accept connections and never answer.
+    pub(crate) mute: BTreeSet<i32>,
+    /// Advertise a port on which nothing listens.
+    pub(crate) unreachable: BTreeSet<i32>,
+    pub(crate) topics: BTreeMap<&'static str, Vec<FakePartition>>,
+    /// Topics that the client may not describe.
+    pub(crate) hidden: BTreeSet<&'static str>,
+    /// Topics that are in log dirs only, as after a deletion.
+    pub(crate) orphans: BTreeSet<&'static str>,
+    /// Topics whose configs the client may not see.
+    pub(crate) secret_configs: BTreeSet<&'static str>,
+    /// Successive answers to ListPartitionReassignments; the last one stays.
+    pub(crate) moves: Vec<Vec<(&'static str, i32, Move)>>,
+    /// Version ranges other than the codec's own; `None`: not offered.
+    pub(crate) versions: BTreeMap<i16, Option<(i16, i16)>>,
+    /// Error codes to answer an API with.
+    pub(crate) errors: BTreeMap<i16, i16>,
+    /// The only broker that lists reassignments, as without KRaft.
+    pub(crate) controller: Option<i32>,
+    /// The user's password, where a broker asks for SASL PLAIN.
+    pub(crate) password: Option<&'static str>,
+    /// Serve TLS with this.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// What was asked: broker, API key, version.
+    pub(crate) asked: Vec<(i32, i16, i16)>,
+}
+
+/// All replicas, those being added, those being removed.
+pub(crate) type Move = (Vec<i32>, Vec<i32>, Vec<i32>);
+
+impl Cluster {
+    /// Three brokers in three racks.
+    pub(crate) fn of_three() -> Self {
+        let brokers = [(1, "a"), (2, "b"), (3, "c")].into();
+        Self { brokers, ..Self::default() }
+    }
+
+    /// Adds a topic with a partition for each replica list, all in sync, led by the first, 100 bytes each.
+    pub(crate) fn topic(&mut self, name: &'static str, partitions: &[&[i32]]) {
+        let healthy = |replicas: &&[i32]| FakePartition {
+            replicas: replicas.to_vec(),
+            isr: replicas.to_vec(),
+            leader: replicas[0],
+            elr: Vec::new(),
+            size: 100,
+        };
+        self.topics.insert(name, partitions.iter().map(healthy).collect());
+    }
+}
+
+/// A running cluster.
+pub(crate) struct Fake {
+    ports: BTreeMap<i32, u16>,
+    cluster: Arc<Mutex<Cluster>>,
+}
+
+impl Fake {
+    pub(crate) async fn start(cluster: Cluster) -> Self {
+        let ids: Vec<i32> = cluster.brokers.keys().copied().collect();
+        let cluster = Arc::new(Mutex::new(cluster));
+        let mut listeners = Vec::new();
+        let mut ports = BTreeMap::new();
+        for id in ids {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            ports.insert(id, listener.local_addr().unwrap().port());
+            listeners.push((id, listener));
+        }
+        for (id, listener) in listeners {
+            let broker = Broker { id, ports: ports.clone(), cluster: cluster.clone() };
+            tokio::spawn(accept(Arc::new(broker), listener));
+        }
+        Self { ports, cluster }
+    }
+
+    pub(crate) fn address(&self, id: i32) -> Address {
+        Address { host: "127.0.0.1".to_owned(), port: self.ports[&id] }
+    }
+
+    /// Properties that lead to the cluster by these bootstrap brokers, with short deadlines, and these on top.
+    pub(crate) fn settings(&self, bootstrap: &[i32], more: &str) -> Settings {
+        let mut properties = Properties::parse(more).unwrap();
+        let servers: Vec<String> =
+            bootstrap.iter().map(|id| self.address(*id).to_string()).collect();
+        properties.set("bootstrap.servers", &servers.join(","));
+        properties.set("socket.timeout.ms", "300");
+        properties.set("socket.connection.setup.timeout.ms", "300");
+        Settings::from_properties(&properties).unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.settings(&[1], "")).await.unwrap()
+    }
+
+    pub(crate) async fn capture(&self) -> Result<Capture, Error> {
+        let captured_at = "2026-11-20T07:00:00Z".to_owned();
+        let wanted = Wanted { captured_at, configs: ConfigKeys::All };
+        snapshot(&self.client().await, &wanted).await
+    }
+
+    pub(crate) fn now(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap()
+    }
+}
+
+struct Broker {
+    id: i32,
+    ports: BTreeMap<i32, u16>,
+    cluster: Arc<Mutex<Cluster>>,
+}
+
+async fn accept(broker: Arc<Broker>, listener: TcpListener) {
+    while let Ok((tcp, _)) = listener.accept().await {
+        let broker = broker.clone();
+        let tls = broker.cluster.lock().unwrap().tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                None => broker.serve(tcp).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(tcp).await {
+                        broker.serve(stream).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Broker {
+    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut trusted = self.cluster.lock().unwrap().password.is_none();
+        // As Kafka, a request larger than the limit just ends the connection.
+        while let Ok(mut body) = frame::read(&mut stream, 100 << 20).await {
+            if self.cluster.lock().unwrap().mute.contains(&self.id) {
+                return tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            let header = decode_request_header_from_buffer(&mut body).unwrap();
+            let greeting = [ApiVersionsRequest::KEY, SaslHandshakeRequest::KEY];
+            let proving = header.request_api_key == SaslAuthenticateRequest::KEY;
+            if !trusted && !proving && !greeting.contains(&header.request_api_key) {
+                return;
+            }
+            let answer = self.answer(&header, body);
+            trusted |= proving;
+            let mut frame = BytesMut::new();
+            frame.put_i32(i32::try_from(answer.len()).unwrap());
+            frame.put(answer);
+            if stream.write_all(&frame).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn answer(&self, header: &RequestHeader, mut body: Bytes) -> Bytes {
+        let mut cluster = self.cluster.lock().unwrap();
+        let (key, version) = (header.request_api_key, header.request_api_version);
+        cluster.asked.push((self.id, key, version));
+        let error = cluster.errors.get(&key).copied().unwrap_or(0);
+        match key {
+            ApiVersionsRequest::KEY => versions(header, &cluster),
+            SaslHandshakeRequest::KEY => {
+                let request = SaslHandshakeRequest::decode(&mut body, version).unwrap();
+                encoded::<SaslHandshakeRequest>(header, handshake(&cluster, &request))
+            }
+            SaslAuthenticateRequest::KEY => {
+                let request = SaslAuthenticateRequest::decode(&mut body, version).unwrap();
+                encoded::<SaslAuthenticateRequest>(header, authenticate(&cluster, &request))
+            }
+            MetadataRequest::KEY => {
+                let request = MetadataRequest::decode(&mut body, version).unwrap();
+                encoded::<MetadataRequest>(header, self.metadata(&cluster, &request))
+            }
+            DescribeClusterRequest::KEY => {
+                let request = DescribeClusterRequest::decode(&mut body, version).unwrap();
+                encoded::<DescribeClusterRequest>(header, self.description(&cluster, &request))
+            }
+            DescribeLogDirsRequest::KEY => {
+                let dirs = self.log_dirs(&cluster, version, error);
+                encoded::<DescribeLogDirsRequest>(header, dirs)
+            }
+            ListPartitionReassignmentsRequest::KEY => {
+                let moves = self.moves(&mut cluster, error);
+                encoded::<ListPartitionReassignmentsRequest>(header, moves)
+            }
+            DescribeConfigsRequest::KEY => {
+                let request = DescribeConfigsRequest::decode(&mut body, version).unwrap();
+                encoded::<DescribeConfigsRequest>(header, configs(&cluster, &request))
+            }
+            DescribeTopicPartitionsRequest::KEY => {
+                let request = DescribeTopicPartitionsRequest::decode(&mut body, version).unwrap();
+                encoded::<DescribeTopicPartitionsRequest>(header, partitions(&cluster, &request))
+            }
+            other => panic!("no fake for API {other}"),
+        }
+    }
+
+    fn port(&self, cluster: &Cluster, id: i32) -> i32 {
+        // Nobody may listen on port 1 without being root.
+        if cluster.unreachable.contains(&id) { 1 } else { self.ports[&id].into() }
+    }
+
+    fn description(
+        &self,
+        cluster: &Cluster,
+        request: &DescribeClusterRequest,
+    ) -> DescribeClusterResponse {
+        let listed = cluster
+            .brokers
+            .iter()
+            .filter(|(id, _)| request.include_fenced_brokers || !cluster.fenced.contains(id));
+        let broker = |(&id, rack): (&i32, &&'static str)| {
+            DescribeClusterBroker::default()
+                .with_broker_id(BrokerId(id))
+                .with_host(text("127.0.0.1"))
+                .with_port(self.port(cluster, id))
+                .with_rack(Some(text(rack)))
+                .with_is_fenced(cluster.fenced.contains(&id))
+        };
+        DescribeClusterResponse::default()
+            .with_cluster_id(text("fake"))
+            .with_controller_id(BrokerId(cluster.controller.unwrap_or(1)))
+            .with_brokers(listed.map(broker).collect())
+    }
+
+    fn metadata(&self, cluster: &Cluster, request: &MetadataRequest) -> MetadataResponse {
+        let broker = |(&id, rack): (&i32, &&'static str)| {
+            MetadataResponseBroker::default()
+                .with_node_id(BrokerId(id))
+                .with_host(text("127.0.0.1"))
+                .with_port(self.port(cluster, id))
+                .with_rack(Some(text(rack)))
+        };
+        let topics: Vec<MetadataResponseTopic> = match &request.topics {
+            None => cluster
+                .topics
+                .iter()
+                .filter(|(name, _)| !cluster.hidden.contains(*name))
+                .map(|(name, partitions)| topic(cluster, name, partitions))
+                .collect(),
+            Some(named) => named
+                .iter()
+                .filter_map(|wanted| wanted.name.as_ref())
+                .map(|name| named_topic(cluster, name.as_str()))
+                .collect(),
+        };
+        let live = cluster.brokers.iter().filter(|(id, _)| !cluster.fenced.contains(id));
+        MetadataResponse::default()
+            .with_cluster_id(Some(text("fake")))
+            .with_controller_id(BrokerId(cluster.controller.unwrap_or(1)))
+            .with_brokers(live.map(broker).collect())
+            .with_topics(topics)
+    }
+
+    fn log_dirs(&self, cluster: &Cluster, version: i16, error: i16) -> DescribeLogDirsResponse {
+        if error != 0 {
+            let code = if version >= 3 { error } else { 0 };
+            return DescribeLogDirsResponse::default().with_error_code(code);
+        }
+        let orphan = |name: &&'static str| (*name, vec![partition_of(0, 7)]);
+        let held = cluster.topics.iter().map(|(name, partitions)| {
+            let here = partitions.iter().zip(0..).filter(|(p, _)| p.replicas.contains(&self.id));
+            (*name, here.map(|(p, index)| partition_of(index, p.size)).collect::<Vec<_>>())
+        });
+        let topics = held.chain(cluster.orphans.iter().map(orphan)).map(|(name, partitions)| {
+            DescribeLogDirsTopic::default()
+                .with_name(TopicName(text(name)))
+                .with_partitions(partitions)
+        });
+        let mut dir = DescribeLogDirsResult::default()
+            .with_log_dir(text("/data"))
+            .with_topics(topics.collect());
+        if version >= 4 {
+            dir = dir.with_total_bytes(1000).with_usable_bytes(600);
+        }
+        DescribeLogDirsResponse::default().with_results(vec![dir])
+    }
+
+    fn moves(&self, cluster: &mut Cluster, error: i16) -> ListPartitionReassignmentsResponse {
+        let response = ListPartitionReassignmentsResponse::default();
+        let not_controller = cluster.controller.is_some_and(|id| id != self.id);
+        if error != 0 || not_controller {
+            return response.with_error_code(if error == 0 { 41 } else { error });
+        }
+        let last = cluster.moves.len() <= 1;
+        let now = match cluster.moves.first() {
+            Some(now) if last => now.clone(),
+            Some(_) => cluster.moves.remove(0),
+            None => Vec::new(),
+        };
+        let topic = |(name, index, (replicas, adding, removing)): (&'static str, i32, Move)| {
+            let partition = OngoingPartitionReassignment::default()
+                .with_partition_index(index)
+                .with_replicas(ids(&replicas))
+                .with_adding_replicas(ids(&adding))
+                .with_removing_replicas(ids(&removing));
+            OngoingTopicReassignment::default()
+                .with_name(TopicName(text(name)))
+                .with_partitions(vec![partition])
+        };
+        response.with_topics(now.into_iter().map(topic).collect())
+    }
+}
+
+fn versions(header: &RequestHeader, cluster: &Cluster) -> Bytes {
+    let codec = [
+        (ApiVersionsRequest::KEY, ApiVersionsRequest::VERSIONS),
+        (SaslHandshakeRequest::KEY, SaslHandshakeRequest::VERSIONS),
+        (SaslAuthenticateRequest::KEY, SaslAuthenticateRequest::VERSIONS),
+        (MetadataRequest::KEY, MetadataRequest::VERSIONS),
+        (DescribeClusterRequest::KEY, DescribeClusterRequest::VERSIONS),
+        (DescribeLogDirsRequest::KEY, DescribeLogDirsRequest::VERSIONS),
+        (ListPartitionReassignmentsRequest::KEY, ListPartitionReassignmentsRequest::VERSIONS),
+        (DescribeConfigsRequest::KEY, DescribeConfigsRequest::VERSIONS),
+        (DescribeTopicPartitionsRequest::KEY, DescribeTopicPartitionsRequest::VERSIONS),
+    ];
+    let offered = codec.into_iter().filter_map(|(key, codec)| {
+        let (min, max) =
+            cluster.versions.get(&key).copied().unwrap_or(Some((codec.min, codec.max)))?;
+        let api = ApiVersion::default().with_api_key(key);
+        Some(api.with_min_version(min).with_max_version(max))
+    });
+    let mut answer = ApiVersionsResponse::default().with_api_keys(offered.collect());
+    let ours = cluster.versions.get(&ApiVersionsRequest::KEY).copied().flatten();
+    let mut header = header.clone();
+    if ours.is_some_and(|(_, max)| header.request_api_version > max) {
+        answer = answer.with_error_code(35);
+        header.request_api_version = 0;
+    }
+    encoded::<ApiVersionsRequest>(&header, answer)
+}
+
+fn handshake(cluster: &Cluster, request: &SaslHandshakeRequest) -> SaslHandshakeResponse {
+    let code = match cluster.password {
+        None => 34,
+        Some(_) if request.mechanism.as_str() == "PLAIN" => 0,
+        Some(_) => 33,
+    };
+    SaslHandshakeResponse::default().with_error_code(code).with_mechanisms(vec![text("PLAIN")])
+}
+
+fn authenticate(cluster: &Cluster, request: &SaslAuthenticateRequest) -> SaslAuthenticateResponse {
+    let token = String::from_utf8_lossy(&request.auth_bytes).into_owned();
+    let right = cluster.password.is_some_and(|password| token.ends_with(&format!("\0{password}")));
+    let response = SaslAuthenticateResponse::default();
+    let refused = Some(text("Authentication failed: Invalid username or password"));
+    if right { response } else { response.with_error_code(58).with_error_message(refused) }
+}
+
+fn named_topic(cluster: &Cluster, name: &str) -> MetadataResponseTopic {
+    let named = |code| {
+        let name = TopicName(StrBytes::from_string(name.to_owned()));
+        MetadataResponseTopic::default().with_name(Some(name)).with_error_code(code)
+    };
+    match cluster.topics.get_key_value(name) {
+        _ if cluster.hidden.contains(name) => named(29),
+        Some((name, partitions)) => topic(cluster, name, partitions),
+        None => named(3),
+    }
+}
+
+fn topic(
+    cluster: &Cluster,
+    name: &'static str,
+    partitions: &[FakePartition],
+) -> MetadataResponseTopic {
+    let partition = |(partition, index): (&FakePartition, i32)| {
+        let lost: Vec<i32> =
+            partition.replicas.iter().copied().filter(|id| cluster.fenced.contains(id)).collect();
+        MetadataResponsePartition::default()
+            .with_partition_index(index)
+            .with_leader_id(BrokerId(partition.leader))
+            .with_replica_nodes(ids(&partition.replicas))
+            .with_isr_nodes(ids(&partition.isr))
+            .with_offline_replicas(ids(&lost))
+    };
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(text(name))))
+        .with_is_internal(name.starts_with("__"))
+        .with_partitions(partitions.iter().zip(0..).map(partition).collect())
+}
+
+fn configs(cluster: &Cluster, request: &DescribeConfigsRequest) -> DescribeConfigsResponse {
+    let config = |name, value, source| {
+        DescribeConfigsResourceResult::default()
+            .with_name(text(name))
+            .with_value(Some(text(value)))
+            .with_config_source(source)
+    };
+    let result = |name: &StrBytes| {
+        let result =
+            DescribeConfigsResult::default().with_resource_type(2).with_resource_name(name.clone());
+        if cluster.secret_configs.contains(name.as_str()) {
+            return result.with_error_code(29);
+        }
+        result.with_configs(vec![
+            config("retention.ms", "1000", 1),
+            config("min.insync.replicas", "2", 4),
+            config("cleanup.policy", "delete", 5),
+        ])
+    };
+    let results = request.resources.iter().map(|resource| result(&resource.resource_name));
+    DescribeConfigsResponse::default().with_results(results.collect())
+}
+
+/// One topic a page, so that every test with two topics pages.
+fn partitions(
+    cluster: &Cluster,
+    request: &DescribeTopicPartitionsRequest,
+) -> DescribeTopicPartitionsResponse {
+    use describe_topic_partitions_response::Cursor;
+    let from = request.cursor.as_ref().map(|cursor| cursor.topic_name.0.to_string());
+    let mut names: Vec<String> = request.topics.iter().map(|t| t.name.0.to_string()).collect();
+    names.retain(|name| from.as_ref().is_none_or(|from| name >= from));
+    names.sort();
+    let mut names = names.into_iter();
+    let Some(name) = names.next() else { return DescribeTopicPartitionsResponse::default() };
+    let next = names
+        .next()
+        .map(|name| Cursor::default().with_topic_name(TopicName(StrBytes::from_string(name))));
+    let partitions = cluster.topics[name.as_str()].iter().zip(0..).map(|(partition, index)| {
+        DescribeTopicPartitionsResponsePartition::default()
+            .with_partition_index(index)
+            .with_eligible_leader_replicas(Some(ids(&partition.elr)))
+    });
+    let topic = DescribeTopicPartitionsResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(name))))
+        .with_partitions(partitions.collect());
+    DescribeTopicPartitionsResponse::default().with_topics(vec![topic]).with_next_cursor(next)
+}
+
+fn partition_of(index: i32, size: i64) -> DescribeLogDirsPartition {
+    DescribeLogDirsPartition::default().with_partition_index(index).with_partition_size(size)
+}
+
+fn text(text: &'static str) -> StrBytes {
+    StrBytes::from_static_str(text)
+}
+
+fn ids(ids: &[i32]) -> Vec<BrokerId> {
+    ids.iter().copied().map(BrokerId).collect()
+}
+
+fn encoded<R: Request>(request: &RequestHeader, answer: R::Response) -> Bytes {
+    let version = request.request_api_version;
+    let header = ResponseHeader::default().with_correlation_id(request.correlation_id);
+    let mut bytes = BytesMut::new();
+    header.encode(&mut bytes, <R::Response as HeaderVersion>::header_version(version)).unwrap();
+    answer.encode(&mut bytes, version).unwrap();
+    bytes.freeze()
+}
