@@ -45,11 +45,7 @@ pub fn assign(
     snapshot: &Snapshot,
     assignments: &[Assignment],
 ) -> Result<Vec<Option<usize>>, ScopeError> {
-    let names: Vec<&str> = snapshot
-        .topics()
-        .iter()
-        .map(|topic| topic.name.as_str())
-        .collect();
+    let names: Vec<&str> = snapshot.topics().iter().map(|topic| topic.name.as_str()).collect();
     let mut taken = vec![None; names.len()];
     for (index, assignment) in assignments.iter().enumerate() {
         let selected = match &assignment.topics {

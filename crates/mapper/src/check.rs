@@ -34,12 +34,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     }
     broken.extend(nothing_is_forgotten(&view, terms, plan));
     broken.extend(left_out_with_cause(&view, &plan.left_out));
-    broken.extend(capacity(
-        &view,
-        terms.storage_headroom,
-        &plan.moves,
-        &plan.steps,
-    ));
+    broken.extend(capacity(&view, terms.storage_headroom, &plan.moves, &plan.steps));
     broken
 }
 
@@ -47,12 +42,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
 /// only what harms whatever was asked for is judged.
 pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
     let mut broken = Vec::new();
-    let brokers = before
-        .brokers()
-        .iter()
-        .filter(|b| b.live)
-        .map(|b| b.id)
-        .collect();
+    let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
     let everywhere = Assignment {
         map: None,
         topics: crate::assignment::Topics::Rest,
@@ -65,19 +55,12 @@ pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -
     };
     let moves: Vec<Move> = map.iter().map(|entry| as_move(before, entry)).collect();
     broken.extend(each_change_stands_once(&moves));
-    let changed: Vec<Move> = moves
-        .into_iter()
-        .filter(|change| change.from != change.to)
-        .collect();
+    let changed: Vec<Move> = moves.into_iter().filter(|change| change.from != change.to).collect();
     for change in &changed {
         broken.extend(any_move(&view, RackRule::Spread, change));
         if !change.from.is_empty() && change.from.len() != change.to.len() {
             let (asked, found) = (change.from.len(), change.to.len());
-            broken.push(Violation::Factor {
-                of: change.of(),
-                asked,
-                found,
-            });
+            broken.push(Violation::Factor { of: change.of(), asked, found });
         }
     }
     let step = (0..changed.len()).collect();
@@ -97,21 +80,15 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
         bytes: None,
     };
     let copies = change.added().count() as u64;
-    change.bytes = partition
-        .and_then(|p| size(before, p))
-        .map(|size| Bytes(size.0 * copies));
+    change.bytes = partition.and_then(|p| size(before, p)).map(|size| Bytes(size.0 * copies));
     change
 }
 
 /// No partition is changed twice.
 fn each_change_stands_once(moves: &[Move]) -> Vec<Violation> {
     let mut seen: BTreeSet<(&str, PartitionId)> = BTreeSet::new();
-    let twice = moves
-        .iter()
-        .filter(|change| !seen.insert((&change.topic, change.partition)));
-    twice
-        .map(|change| Violation::ChangedTwice { of: change.of() })
-        .collect()
+    let twice = moves.iter().filter(|change| !seen.insert((&change.topic, change.partition)));
+    twice.map(|change| Violation::ChangedTwice { of: change.of() }).collect()
 }
 
 /// The steps hold every move exactly once.
@@ -124,15 +101,8 @@ fn each_move_is_in_one_step(plan: &Plan) -> Vec<Violation> {
             None => broken.push(Violation::NoSuchMove { index: *index }),
         }
     }
-    let wrong = plan
-        .moves
-        .iter()
-        .zip(times)
-        .filter(|(_, times)| *times != 1);
-    broken.extend(wrong.map(|(change, times)| Violation::Steps {
-        of: change.of(),
-        times,
-    }));
+    let wrong = plan.moves.iter().zip(times).filter(|(_, times)| *times != 1);
+    broken.extend(wrong.map(|(change, times)| Violation::Steps { of: change.of(), times }));
     broken
 }
 
@@ -146,10 +116,7 @@ fn one_move(view: &View<'_>, request: &Request, change: &Move) -> Vec<Violation>
     broken.extend(
         allowed
             .refuses(&change.to, terms.mends, &change.from)
-            .map(|broker| Violation::NotAllowed {
-                of: change.of(),
-                broker,
-            }),
+            .map(|broker| Violation::NotAllowed { of: change.of(), broker }),
     );
     broken.extend(factor(view, request, allowed, change));
     broken.extend(reason(view, request, allowed, change));
@@ -164,10 +131,7 @@ fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
     };
     let mut broken = Vec::new();
     if change.from != partition.replicas {
-        broken.push(Violation::OtherStart {
-            of: of(),
-            found: partition.replicas.to_vec(),
-        });
+        broken.push(Violation::OtherStart { of: of(), found: partition.replicas.to_vec() });
     }
     if change.to.is_empty() {
         broken.push(Violation::NoReplicas { of: of() });
@@ -183,25 +147,13 @@ fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
         broken.push(Violation::Reassigning { of: of() });
     }
     if let Some((before, after)) = view.racks_get_worse(rule, change) {
-        broken.push(Violation::Racks {
-            of: of(),
-            before,
-            after,
-        });
+        broken.push(Violation::Racks { of: of(), before, after });
     }
     let expected = size(view.snapshot, partition);
     let copies = change.added().count() as u64;
-    let bytes = if copies == 0 {
-        Some(Bytes(0))
-    } else {
-        expected.map(|s| Bytes(s.0 * copies))
-    };
+    let bytes = if copies == 0 { Some(Bytes(0)) } else { expected.map(|s| Bytes(s.0 * copies)) };
     if change.bytes != bytes {
-        broken.push(Violation::Bytes {
-            of: of(),
-            stated: change.bytes,
-            found: bytes,
-        });
+        broken.push(Violation::Bytes { of: of(), stated: change.bytes, found: bytes });
     }
     broken
 }
@@ -215,9 +167,7 @@ fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
 fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
     let live = |id: &BrokerId| snapshot.is_live(*id);
     let replicas = || partition.replicas.iter().filter(|id| live(id));
-    partition
-        .size
-        .or_else(|| replicas().filter_map(|id| partition.size_on(*id)).max())
+    partition.size.or_else(|| replicas().filter_map(|id| partition.size_on(*id)).max())
 }
 
 /// Has a live leader, or may well have one where nobody tells.
@@ -242,15 +192,8 @@ fn factor(
     let base = base(request, change).map(<[_]>::len);
     let asked = allowed.replication.or(base).unwrap_or(change.from.len());
     let found = change.to.len();
-    let known = view
-        .snapshot
-        .partition(&change.topic, change.partition)
-        .is_some();
-    (known && asked != found).then(|| Violation::Factor {
-        of: change.of(),
-        asked,
-        found,
-    })
+    let known = view.snapshot.partition(&change.topic, change.partition).is_some();
+    (known && asked != found).then(|| Violation::Factor { of: change.of(), asked, found })
 }
 
 fn base<'r>(request: &'r Request, change: &Move) -> Option<&'r [Option<BrokerId>]> {
@@ -260,11 +203,7 @@ fn base<'r>(request: &'r Request, change: &Move) -> Option<&'r [Option<BrokerId>
     let same = |base: &&crate::request::BaseReplicas| {
         base.topic == *change.topic && base.partition == change.partition
     };
-    rebuild
-        .base
-        .iter()
-        .find(same)
-        .map(|base| base.replicas.as_slice())
+    rebuild.base.iter().find(same).map(|base| base.replicas.as_slice())
 }
 
 /// A seat that was right moves only if the request says what for.
@@ -289,51 +228,31 @@ fn reason(
     let fewer = change.from.len().saturating_sub(change.to.len());
     // A smaller replication factor may drop seats that are right, but must not copy anything for it.
     let excused = right.len() <= fewer && (right.is_empty() || change.added().next().is_none());
-    (!excused).then(|| Violation::NoReason {
-        of: change.of(),
-        brokers: right,
-    })
+    (!excused).then(|| Violation::NoReason { of: change.of(), brokers: right })
 }
 
 fn only_the_outgoing(request: &Request, change: &Move) -> Option<Violation> {
     let Request::Replace(replace) = request else {
         return None;
     };
-    let others: Vec<BrokerId> = change
-        .removed()
-        .filter(|id| *id != replace.outgoing)
-        .collect();
-    (!others.is_empty()).then(|| Violation::NoReason {
-        of: change.of(),
-        brokers: others,
-    })
+    let others: Vec<BrokerId> = change.removed().filter(|id| *id != replace.outgoing).collect();
+    (!others.is_empty()).then(|| Violation::NoReason { of: change.of(), brokers: others })
 }
 
 /// Nothing in scope stays wrong without being said.
 fn nothing_is_forgotten(view: &View<'_>, terms: &Terms, plan: &Plan) -> Vec<Violation> {
-    let moved: BTreeMap<(&str, PartitionId), &Move> = plan
-        .moves
-        .iter()
-        .map(|change| ((&*change.topic, change.partition), change))
-        .collect();
-    let said: BTreeSet<(&str, PartitionId)> = plan
-        .left_out
-        .iter()
-        .map(|left| (&*left.topic, left.partition))
-        .collect();
+    let moved: BTreeMap<(&str, PartitionId), &Move> =
+        plan.moves.iter().map(|change| ((&*change.topic, change.partition), change)).collect();
+    let said: BTreeSet<(&str, PartitionId)> =
+        plan.left_out.iter().map(|left| (&*left.topic, left.partition)).collect();
     let mut broken = Vec::new();
     for (topic, allowed) in view.in_scope() {
         for partition in &topic.partitions {
             let key = (topic.name.as_str(), partition.id);
-            let list = moved
-                .get(&key)
-                .map_or(&partition.replicas, |change| &change.to);
+            let list = moved.get(&key).map_or(&partition.replicas, |change| &change.to);
             let wrong = view.still_wrong(allowed, terms.mends, partition, list);
             if !wrong.is_empty() && !said.contains(&key) {
-                let of = TopicPartition {
-                    topic: topic.name.clone(),
-                    partition: partition.id,
-                };
+                let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
                 broken.push(Violation::Forgotten { of, brokers: wrong });
             }
         }
@@ -357,9 +276,7 @@ fn left_out_with_cause(view: &View<'_>, left_out: &[LeftOut]) -> Vec<Violation> 
         partition: left.partition,
     };
     let wrong = left_out.iter().filter(without_cause);
-    wrong
-        .map(|left| Violation::LeftOut { of: name(left) })
-        .collect()
+    wrong.map(|left| Violation::LeftOut { of: name(left) }).collect()
 }
 
 /// At every step, with both copies of what moves present, no broker is filled beyond its limit.
@@ -372,10 +289,7 @@ fn capacity(
     let mut broken = Vec::new();
     let mut disks = view.disks(headroom);
     for (step, indices) in steps.iter().enumerate() {
-        let of_step: Vec<&Move> = indices
-            .iter()
-            .filter_map(|index| moves.get(*index))
-            .collect();
+        let of_step: Vec<&Move> = indices.iter().filter_map(|index| moves.get(*index)).collect();
         let mut grown: BTreeSet<BrokerId> = BTreeSet::new();
         for change in &of_step {
             let copies = change.added().count() as u64;
@@ -387,11 +301,7 @@ fn capacity(
         }
         for broker in grown {
             if let Some(over_bytes) = disks.over(broker) {
-                broken.push(Violation::Capacity {
-                    broker,
-                    step,
-                    over_bytes,
-                });
+                broken.push(Violation::Capacity { broker, step, over_bytes });
             }
         }
         for change in &of_step {
@@ -418,8 +328,6 @@ impl Allowed {
             Mends::Everything => false,
             Mends::SeatsOf(outgoing) => *id != outgoing && from.contains(id),
         };
-        to.iter()
-            .copied()
-            .filter(move |id| !self.brokers.contains(id) && !stays(id))
+        to.iter().copied().filter(move |id| !self.brokers.contains(id) && !stays(id))
     }
 }

@@ -12,6 +12,7 @@ use smallvec::SmallVec;
 pub(crate) struct Constraints<'a> {
     cluster: &'a Cluster<'a>,
     racks: RackRule,
+    fix_racks: bool,
     limit: Vec<Option<u64>>,
 }
 
@@ -20,6 +21,7 @@ impl<'a> Constraints<'a> {
         Self {
             cluster,
             racks: terms.racks,
+            fix_racks: terms.fix_racks,
             limit: cluster.limits(terms.storage_headroom),
         }
     }
@@ -57,15 +59,7 @@ impl<'a> Constraints<'a> {
                 }
             }
         };
-        SeatRules {
-            all: self,
-            item,
-            seat,
-            target,
-            others,
-            counts,
-            racks,
-        }
+        SeatRules { all: self, item, seat, target, others, counts, racks }
     }
 }
 
@@ -94,7 +88,10 @@ pub(crate) struct SeatRules<'s> {
 impl SeatRules<'_> {
     /// A broker is admitted only when every rule has said `Ok`. `used`: its storage as planned so far.
     pub(crate) fn admits(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
+        self.live(broker)?;
+        self.allowed(broker)?;
         self.not_already_held(broker)?;
+        self.log_dir_is_sound(broker)?;
         self.rack_is_free(broker)?;
         self.host_is_free(broker)?;
         self.has_room(broker, used)
@@ -102,8 +99,12 @@ impl SeatRules<'_> {
 
     /// The rules as they were kept before, where the partition broke the rack rule already.
     pub(crate) fn as_before(&self) -> Option<Self> {
+        // Whoever asks for racks to be mended would rather hear that they cannot be.
         let current = self.all.cluster.seats_of(self.item.partition);
         let before = RackCounts::of(self.all.cluster, current.iter().copied());
+        if self.all.fix_racks {
+            return None;
+        }
         let rack = self.all.cluster.rack[self.item.replaces[self.seat]? as usize];
         let others = self.others.clone();
         let counts = RackCounts::of(self.all.cluster, others.iter().copied());
@@ -124,12 +125,21 @@ impl SeatRules<'_> {
         open.next().is_none().then_some(*first)
     }
 
+    fn live(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        if self.all.cluster.live[broker as usize] { Ok(()) } else { Err(Refusal::NotLive) }
+    }
+
+    fn allowed(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        if self.target.allowed[broker as usize] { Ok(()) } else { Err(Refusal::NotAllowed) }
+    }
+
     fn not_already_held(&self, broker: BrokerIx) -> Result<(), Refusal> {
-        if self.others.contains(&broker) {
-            Err(Refusal::Holds)
-        } else {
-            Ok(())
-        }
+        if self.others.contains(&broker) { Err(Refusal::Holds) } else { Ok(()) }
+    }
+
+    /// A reassignment to the broker that a replica is on already would leave it in its failed log dir.
+    fn log_dir_is_sound(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        if self.item.offline.contains(&broker) { Err(Refusal::FailedLogDir) } else { Ok(()) }
     }
 
     fn rack_allows(&self, rack: usize) -> bool {
@@ -146,38 +156,28 @@ impl SeatRules<'_> {
             return Ok(());
         }
         let name = self.all.cluster.rack_names[rack].clone();
-        Err(Refusal::RackTaken {
-            rack: name,
-            held: self.counts.get(rack),
-        })
+        Err(Refusal::RackTaken { rack: name, held: self.counts.get(rack) })
     }
 
-    /// Hosts are to a rack what racks are to the cluster: no second replica while another host has none.
+    /// Hosts are to a rack what racks are to the cluster: as evenly as can be.
     fn host_is_free(&self, broker: BrokerIx) -> Result<(), Refusal> {
         let cluster = self.all.cluster;
         if !cluster.shared_hosts {
             return Ok(());
         }
         let host = |broker: BrokerIx| cluster.host[broker as usize];
-        let held = |host_of: BrokerIx| {
-            self.others
-                .iter()
-                .any(|other| host(*other) == host(host_of))
+        let held = |broker: BrokerIx| {
+            self.others.iter().filter(|other| host(**other) == host(broker)).count()
         };
         let rack = cluster.rack[broker as usize];
-        let mut peers = self
-            .target
-            .brokers
-            .iter()
-            .filter(|b| cluster.rack[**b as usize] == rack);
-        if held(broker) && peers.any(|peer| !held(*peer)) {
-            let id = cluster.id(broker);
-            let name = cluster
-                .snapshot
-                .broker(id)
-                .and_then(|b| b.host.clone())
-                .unwrap_or_default();
-            return Err(Refusal::HostTaken { host: name });
+        let mut peers =
+            self.target.brokers.iter().filter(|peer| {
+                cluster.rack[**peer as usize] == rack && !self.others.contains(peer)
+            });
+        if held(broker) > 0 && peers.any(|peer| held(*peer) < held(broker)) {
+            let known = cluster.snapshot.broker(cluster.id(broker));
+            let host = known.and_then(|b| b.host.clone()).unwrap_or_default();
+            return Err(Refusal::HostTaken { host });
         }
         Ok(())
     }
@@ -189,9 +189,6 @@ impl SeatRules<'_> {
         if size <= room {
             return Ok(());
         }
-        Err(Refusal::NoRoom {
-            room_bytes: Bytes(room),
-            missing_bytes: Bytes(size - room),
-        })
+        Err(Refusal::NoRoom { room_bytes: Bytes(room), missing_bytes: Bytes(size - room) })
     }
 }

@@ -58,18 +58,12 @@ impl<'s> Cluster<'s> {
         let (host, shared_hosts) = hosts(&ids, &listed);
         let mut cluster = Self {
             snapshot,
-            live: listed
-                .iter()
-                .map(|broker| broker.is_some_and(|b| b.live))
-                .collect(),
+            live: listed.iter().map(|broker| broker.is_some_and(|b| b.live)).collect(),
             rack,
             rack_names,
             host,
             shared_hosts,
-            capacity: listed
-                .iter()
-                .map(|b| b.and_then(|b| b.storage_total).map(|t| t.0))
-                .collect(),
+            capacity: listed.iter().map(|b| b.and_then(|b| b.storage_total).map(|t| t.0)).collect(),
             used: Vec::new(),
             first_partition,
             first_seat,
@@ -92,9 +86,7 @@ impl<'s> Cluster<'s> {
             for (index, partition) in self.partitions() {
                 for (seat, id) in self.seats_of(index).iter().zip(&partition.replicas) {
                     let sum = &mut sums[*seat as usize];
-                    *sum = sum
-                        .zip(partition.size_on(*id))
-                        .map(|(sum, size)| sum + size.0);
+                    *sum = sum.zip(partition.size_on(*id)).map(|(sum, size)| sum + size.0);
                 }
             }
             for ((used, sum), unknown) in used.iter_mut().zip(sums).zip(unknown) {
@@ -107,11 +99,7 @@ impl<'s> Cluster<'s> {
     }
 
     pub(crate) fn partitions(&self) -> impl Iterator<Item = (usize, &'s Partition)> {
-        self.snapshot
-            .topics()
-            .iter()
-            .flat_map(|topic| &topic.partitions)
-            .enumerate()
+        self.snapshot.topics().iter().flat_map(|topic| &topic.partitions).enumerate()
     }
 
     pub(crate) fn seats_of(&self, partition: usize) -> &[BrokerIx] {
@@ -136,9 +124,7 @@ impl<'s> Cluster<'s> {
     }
 
     pub(crate) fn topic_of(&self, partition: usize) -> usize {
-        self.first_partition
-            .partition_point(|first| *first <= partition)
-            - 1
+        self.first_partition.partition_point(|first| *first <= partition) - 1
     }
 
     /// The partition as the snapshot knows it.
@@ -148,20 +134,12 @@ impl<'s> Cluster<'s> {
     }
 
     pub(crate) fn name(&self, partition: usize) -> TopicPartition {
-        let topic = self.snapshot.topics()[self.topic_of(partition)]
-            .name
-            .clone();
-        TopicPartition {
-            topic,
-            partition: self.partition(partition).id,
-        }
+        let topic = self.snapshot.topics()[self.topic_of(partition)].name.clone();
+        TopicPartition { topic, partition: self.partition(partition).id }
     }
 
     pub(crate) fn seat(&self, partition: usize, index: usize) -> Seat {
-        Seat {
-            of: self.name(partition),
-            index,
-        }
+        Seat { of: self.name(partition), index }
     }
 }
 
@@ -185,10 +163,8 @@ pub(crate) fn all_ids(snapshot: &Snapshot) -> Vec<BrokerId> {
 }
 
 fn racks(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, Vec<String>) {
-    let named: BTreeSet<&str> = listed
-        .iter()
-        .filter_map(|b| b.and_then(|b| b.rack.as_deref()))
-        .collect();
+    let named: BTreeSet<&str> =
+        listed.iter().filter_map(|b| b.and_then(|b| b.rack.as_deref())).collect();
     let position: BTreeMap<&str, usize> = named.iter().enumerate().map(|(i, n)| (*n, i)).collect();
     let mut names: Vec<String> = named.iter().map(|name| (*name).to_owned()).collect();
     let rack = ids

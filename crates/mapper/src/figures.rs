@@ -51,10 +51,7 @@ pub struct BrokerFigures {
     pub outgoing_bytes: Bytes,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde asks for a reference"
-)]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
 fn is_zero(bytes: &Bytes) -> bool {
     bytes.0 == 0
 }
@@ -62,10 +59,7 @@ fn is_zero(bytes: &Bytes) -> bool {
 impl Figures {
     /// The figures of a snapshot, for a request's scope.
     pub(crate) fn before(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
-        let mut figures = Self {
-            brokers: brokers(cluster),
-            ..Self::default()
-        };
+        let mut figures = Self { brokers: brokers(cluster), ..Self::default() };
         let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
         for ((topic, target), first) in topics.zip(&cluster.first_partition) {
             let Some(target) = target.map(|target| &targets.all[target]) else {
@@ -128,9 +122,8 @@ impl Figures {
             let gone = partition.size_on(id).unwrap_or_default().0;
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas -= 1;
-                broker.used_bytes = broker
-                    .used_bytes
-                    .map(|used| Bytes(used.0.saturating_sub(gone)));
+                broker.used_bytes =
+                    broker.used_bytes.map(|used| Bytes(used.0.saturating_sub(gone)));
             }
         }
         if let Some(source) = change.from.iter().find(|id| cluster.snapshot.is_live(**id))
@@ -166,10 +159,7 @@ impl Figures {
 
 impl BrokerFigures {
     /// The share of its storage that is used; `None` where unknown.
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "for display; no decision rests on it"
-    )]
+    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub fn used_ratio(&self) -> Option<f64> {
         let (used, capacity) = self.used_bytes.zip(self.capacity_bytes)?;
         (capacity.0 > 0).then(|| used.0 as f64 / capacity.0 as f64)

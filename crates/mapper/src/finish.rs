@@ -41,10 +41,7 @@ pub(crate) fn finish(outcome: Outcome<'_>, request: Request) -> Result<Plan, NoP
         after,
         bound_bytes,
         floor,
-        solver: Solver {
-            engine: "constructive".to_owned(),
-            status: SolverStatus::Unproven,
-        },
+        solver: Solver { engine: "constructive".to_owned(), status: SolverStatus::Unproven },
         moves,
     };
     let status = match (plan.bytes_moved(), plan.bound_bytes) {
@@ -52,13 +49,7 @@ pub(crate) fn finish(outcome: Outcome<'_>, request: Request) -> Result<Plan, NoP
         (Some(_), Some(_)) => SolverStatus::Feasible,
         (None, _) | (_, None) => SolverStatus::Unproven,
     };
-    Ok(Plan {
-        solver: Solver {
-            status,
-            ..plan.solver
-        },
-        ..plan
-    })
+    Ok(Plan { solver: Solver { status, ..plan.solver }, ..plan })
 }
 
 /// The partitions whose list is another one now.
@@ -73,10 +64,7 @@ fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
         }
         let topic = cluster.topic_of(item.partition);
         if name.0 != topic {
-            name = (
-                topic,
-                Arc::from(cluster.snapshot.topics()[topic].name.as_str()),
-            );
+            name = (topic, Arc::from(cluster.snapshot.topics()[topic].name.as_str()));
         }
         let mut change = Move {
             topic: Arc::clone(&name.1),
@@ -90,11 +78,8 @@ fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
         if added == 0 && change.removed().next().is_none() {
             change.reason = Reason::Leader;
         }
-        change.bytes = if added == 0 {
-            Some(Bytes(0))
-        } else {
-            item.size.map(|s| Bytes(s * added))
-        };
+        change.bytes =
+            if added == 0 { Some(Bytes(0)) } else { item.size.map(|s| Bytes(s * added)) };
         moves.push(change);
     }
     moves

@@ -68,9 +68,7 @@ pub(crate) fn fullest(
             worst = worst.max(level(&mut disks?, bytes, largest));
         }
     }
-    Some(Floor {
-        max_used_ratio: worst,
-    })
+    Some(Floor { max_used_ratio: worst })
 }
 
 /// What is used for certain on a broker's disk, and the disk.
@@ -91,10 +89,7 @@ fn pools<'w>(
     let mut pools = Pools::from([(None, (0, 0))]);
     for item in work {
         let current = cluster.seats_of(item.partition);
-        let new = item
-            .held()
-            .filter(|broker| !current.contains(broker))
-            .count();
+        let new = item.held().filter(|broker| !current.contains(broker)).count();
         if new == 0 {
             continue;
         }
@@ -123,16 +118,11 @@ fn pools<'w>(
 
 /// The level to which `bytes` fill disks that are partly full, each in proportion to its size; at least what the
 /// fullest holds already, and what the largest replica makes of the disk that it suits best.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a bound for display; no decision rests on it"
-)]
+#[expect(clippy::cast_precision_loss, reason = "a bound for display; no decision rests on it")]
 fn level(disks: &mut [(u64, u64)], bytes: u64, largest: u64) -> f64 {
     let share = |(used, capacity): &(u64, u64)| *used as f64 / (*capacity).max(1) as f64;
     disks.sort_by(|a, b| share(a).total_cmp(&share(b)).then(a.cmp(b)));
-    let best = disks
-        .iter()
-        .map(|(used, capacity)| share(&(used + largest, *capacity)));
+    let best = disks.iter().map(|(used, capacity)| share(&(used + largest, *capacity)));
     let indivisible = best.reduce(f64::min).unwrap_or(0.0);
     let fullest = disks.last().map_or(0.0, share);
     let (mut used, mut capacity, mut level) = (0.0, 0.0, 0.0);

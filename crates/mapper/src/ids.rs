@@ -21,12 +21,10 @@ impl FromStr for BrokerId {
     type Err = ParseIntError;
 
     fn from_str(text: &str) -> Result<Self, ParseIntError> {
-        text.trim()
-            .parse::<i32>()
-            .and_then(|id| match u32::try_from(id) {
-                Ok(id) => Ok(Self(id)),
-                Err(_) => text.trim().parse::<u32>().map(Self),
-            })
+        text.trim().parse::<i32>().and_then(|id| match u32::try_from(id) {
+            Ok(id) => Ok(Self(id)),
+            Err(_) => text.trim().parse::<u32>().map(Self),
+        })
     }
 }
 
@@ -83,10 +81,6 @@ mod tests {
     #[test]
     fn a_negative_broker_id_is_refused() {
         assert!("-1".parse::<BrokerId>().is_err());
-        assert!(
-            "1001"
-                .parse::<BrokerId>()
-                .is_ok_and(|id| id == BrokerId(1001))
-        );
+        assert!("1001".parse::<BrokerId>().is_ok_and(|id| id == BrokerId(1001)));
     }
 }

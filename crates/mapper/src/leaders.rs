@@ -6,6 +6,7 @@
 
 use crate::dense::BrokerIx;
 use smallvec::SmallVec;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
 /// A partition whose preferred leader may be chosen.
@@ -29,16 +30,19 @@ pub(crate) fn even(load: &mut [u64], free: &mut [FreeLead]) {
     for (at, lead) in free.iter().enumerate() {
         led.add(at, lead);
     }
-    let mut sources: Vec<BrokerIx> = led.by_leader.keys().copied().collect();
-    while !sources.is_empty() {
-        // The most loaded first; a broker from which no chain leads on has none later either, unless its load grows.
-        sources.sort_by_key(|broker| (load[*broker as usize], *broker));
-        let Some(source) = sources.pop() else { break };
-        while let Some(chain) = led.chain(source, load) {
-            for (from, to) in chain {
-                led.hand_over(from, to, free);
-                load[from as usize] -= 1;
-                load[to as usize] += 1;
+    let mut improved = true;
+    while improved {
+        improved = false;
+        let mut sources: Vec<BrokerIx> = led.by_leader.keys().copied().collect();
+        sources.sort_by_key(|broker| (Reverse(load[*broker as usize]), *broker));
+        for source in sources {
+            while let Some(chain) = led.chain(source, load) {
+                improved = true;
+                for (from, to) in chain {
+                    led.hand_over(from, to, free);
+                    load[from as usize] -= 1;
+                    load[to as usize] += 1;
+                }
             }
         }
     }
@@ -54,11 +58,7 @@ struct Led {
 impl Led {
     fn add(&mut self, at: usize, lead: &FreeLead) {
         let of_leader = self.by_leader.entry(lead.leader()).or_default();
-        for member in lead
-            .members
-            .iter()
-            .filter(|member| **member != lead.leader())
-        {
+        for member in lead.members.iter().filter(|member| **member != lead.leader()) {
             of_leader.entry(*member).or_default().push(at);
         }
     }
@@ -103,11 +103,7 @@ impl Led {
         let Some(of_leader) = self.by_leader.get_mut(&lead.leader()) else {
             return;
         };
-        for member in lead
-            .members
-            .iter()
-            .filter(|member| **member != lead.leader())
-        {
+        for member in lead.members.iter().filter(|member| **member != lead.leader()) {
             if let Some(list) = of_leader.get_mut(member) {
                 // Usually the last entry: it was chosen from there.
                 if let Some(index) = list.iter().rposition(|entry| *entry == at) {
@@ -142,10 +138,7 @@ mod tests {
     use super::*;
 
     fn lead(members: &[BrokerIx]) -> FreeLead {
-        FreeLead {
-            members: SmallVec::from_slice(members),
-            chosen: 0,
-        }
+        FreeLead { members: SmallVec::from_slice(members), chosen: 0 }
     }
 
     #[test]

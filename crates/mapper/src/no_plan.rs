@@ -96,10 +96,7 @@ fn list(ids: &[BrokerId]) -> String {
     if ids.is_empty() {
         return "none".to_owned();
     }
-    ids.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A rack that cannot hold what has to go there.
@@ -142,6 +139,9 @@ pub enum Refusal {
     /// It has a replica of the partition.
     #[error("it already holds a replica of this partition")]
     Holds,
+    /// Its replica of the partition is in a failed log dir.
+    #[error("its replica of this partition is in a failed log dir")]
+    FailedLogDir,
     /// Another rack has to come first.
     #[error(
         "rack {rack} already holds {held} replica(s) of this partition, and another rack fewer"

@@ -23,12 +23,8 @@ pub(crate) fn pairs(
         return Ok(pairs);
     }
     let holders = holders(cluster, targets);
-    let allowed = |broker: &BrokerIx| {
-        targets
-            .all
-            .iter()
-            .any(|target| target.allowed[*broker as usize])
-    };
+    let allowed =
+        |broker: &BrokerIx| targets.all.iter().any(|target| target.allowed[*broker as usize]);
     let outgoing: Vec<BrokerIx> = holders.iter().copied().filter(|b| !allowed(b)).collect();
     let new: BTreeSet<BrokerIx> = targets
         .all
@@ -63,11 +59,7 @@ pub fn incoming_for(snapshot: &Snapshot, outgoing: BrokerId) -> Result<BrokerId,
         .collect();
     let Some(broker) = cluster.index_of(outgoing) else {
         let problem = "it is neither registered nor in any replica list".to_owned();
-        return Err(NoPlan::NoPartner {
-            outgoing,
-            problem,
-            candidates: BTreeMap::new(),
-        });
+        return Err(NoPlan::NoPartner { outgoing, problem, candidates: BTreeMap::new() });
     };
     let partner =
         partner(&cluster, broker, &free).ok_or_else(|| no_partner(&cluster, broker, &free))?;
@@ -77,21 +69,14 @@ pub fn incoming_for(snapshot: &Snapshot, outgoing: BrokerId) -> Result<BrokerId,
 /// The brokers that hold a replica in scope.
 fn holders(cluster: &Cluster<'_>, targets: &Targets) -> BTreeSet<BrokerIx> {
     let mut holds = vec![false; cluster.ids.len()];
-    let topics = targets
-        .of_topic
-        .iter()
-        .enumerate()
-        .filter(|(_, target)| target.is_some());
+    let topics = targets.of_topic.iter().enumerate().filter(|(_, target)| target.is_some());
     for (topic, _) in topics {
         let range = cluster.first_partition[topic]..cluster.first_partition[topic + 1];
         for seat in range.flat_map(|partition| cluster.seats_of(partition)) {
             holds[*seat as usize] = true;
         }
     }
-    (0..holds.len())
-        .filter(|b| holds[*b])
-        .filter_map(|b| BrokerIx::try_from(b).ok())
-        .collect()
+    (0..holds.len()).filter(|b| holds[*b]).filter_map(|b| BrokerIx::try_from(b).ok()).collect()
 }
 
 fn partner(
@@ -100,18 +85,13 @@ fn partner(
     free: &BTreeSet<BrokerIx>,
 ) -> Option<BrokerIx> {
     let possible = possible_racks(cluster, outgoing);
-    free.iter()
-        .copied()
-        .find(|broker| possible.contains(&cluster.rack[*broker as usize]))
+    free.iter().copied().find(|broker| possible.contains(&cluster.rack[*broker as usize]))
 }
 
 /// Its own rack where known, else the racks that no partition of it has another replica in.
 fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
     let id = cluster.id(broker);
-    if cluster
-        .snapshot
-        .broker(id)
-        .is_some_and(|b| b.rack.is_some())
+    if cluster.snapshot.broker(id).is_some_and(|b| b.rack.is_some())
         || cluster.live[broker as usize]
     {
         return BTreeSet::from([cluster.rack[broker as usize]]);
@@ -131,20 +111,11 @@ fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
 fn no_partner(cluster: &Cluster<'_>, outgoing: BrokerIx, free: &BTreeSet<BrokerIx>) -> NoPlan {
     let rack = |broker: BrokerIx| cluster.rack_names[cluster.rack[broker as usize]].clone();
     let possible = possible_racks(cluster, outgoing);
-    let names: Vec<&str> = possible
-        .iter()
-        .map(|rack| cluster.rack_names[*rack].as_str())
-        .take(20)
-        .collect();
+    let names: Vec<&str> =
+        possible.iter().map(|rack| cluster.rack_names[*rack].as_str()).take(20).collect();
     NoPlan::NoPartner {
         outgoing: cluster.id(outgoing),
-        problem: format!(
-            "it would have to be an empty broker of rack {}",
-            names.join(" or ")
-        ),
-        candidates: free
-            .iter()
-            .map(|broker| (cluster.id(*broker), rack(*broker)))
-            .collect(),
+        problem: format!("it would have to be an empty broker of rack {}", names.join(" or ")),
+        candidates: free.iter().map(|broker| (cluster.id(*broker), rack(*broker))).collect(),
     }
 }

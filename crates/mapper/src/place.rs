@@ -94,13 +94,8 @@ impl<'a> Placement<'a> {
     fn settle_what_is_known(&mut self, item: &Work) {
         let partition = self.cluster.partition(item.partition);
         let current = self.cluster.seats_of(item.partition);
-        for broker in current
-            .iter()
-            .filter(|broker| !item.held().any(|held| held == **broker))
-        {
-            let size = partition
-                .size_on(self.cluster.id(*broker))
-                .map(|size| size.0);
+        for broker in current.iter().filter(|broker| !item.held().any(|held| held == **broker)) {
+            let size = partition.size_on(self.cluster.id(*broker)).map(|size| size.0);
             let used = &mut self.used[*broker as usize];
             *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
             self.count[*broker as usize] -= 1;
@@ -126,9 +121,7 @@ impl<'a> Placement<'a> {
         let best = self.best(&work[at], seat, None);
         let broker = match best {
             Some(broker) => broker,
-            None => self
-                .make_room(work, at, seat)
-                .ok_or_else(|| self.explain(work, at, seat))?,
+            None => self.make_room(work, at, seat).ok_or_else(|| self.explain(work, at, seat))?,
         };
         self.put(work, at, seat, broker);
         Ok(())
@@ -144,10 +137,7 @@ impl<'a> Placement<'a> {
     fn candidates(&self, item: &Work, seat: usize) -> (&'a Target, Vec<BrokerIx>) {
         let target = &self.targets.all[item.target];
         let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
-        (
-            target,
-            partner.map_or_else(|| target.brokers.clone(), |partner| vec![*partner]),
-        )
+        (target, partner.map_or_else(|| target.brokers.clone(), |partner| vec![*partner]))
     }
 
     /// The broker to prefer among those admitted, `except` left aside.
@@ -157,11 +147,7 @@ impl<'a> Placement<'a> {
         let admitted = |broker: &BrokerIx| {
             Some(*broker) != except && rules.admits(*broker, self.used[*broker as usize]).is_ok()
         };
-        let found = candidates
-            .iter()
-            .copied()
-            .filter(admitted)
-            .min_by_key(|b| self.rank(*b, item));
+        let found = candidates.iter().copied().filter(admitted).min_by_key(|b| self.rank(*b, item));
         found.or_else(|| {
             // What broke the rack rule before may go on breaking it in the same way.
             let rules = rules.as_before()?;
@@ -169,11 +155,7 @@ impl<'a> Placement<'a> {
                 Some(*broker) != except
                     && rules.admits(*broker, self.used[*broker as usize]).is_ok()
             };
-            candidates
-                .iter()
-                .copied()
-                .filter(admitted)
-                .min_by_key(|b| self.rank(*b, item))
+            candidates.iter().copied().filter(admitted).min_by_key(|b| self.rank(*b, item))
         })
     }
 
@@ -190,10 +172,7 @@ impl<'a> Placement<'a> {
 
     /// The share of its storage that a broker uses with one replica more, in parts per 2^30; 0 where unknown.
     fn fill_after(&self, broker: BrokerIx, size: Option<u64>) -> u64 {
-        let (used, capacity) = (
-            self.used[broker as usize],
-            self.cluster.capacity[broker as usize],
-        );
+        let (used, capacity) = (self.used[broker as usize], self.cluster.capacity[broker as usize]);
         used.zip(capacity).map_or(0, |(used, capacity)| {
             let factor = u128::from(self.manner.size_factor.ppm());
             let size = u128::from(size.unwrap_or(0)) * factor / 1_000_000;
@@ -250,16 +229,9 @@ impl<'a> Placement<'a> {
         let rules = self.constraints.of(item, seat, target);
         let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
         let refusal = |broker: BrokerIx| {
-            if !self.cluster.live[broker as usize] {
-                return Refusal::NotLive;
-            }
-            if !target.allowed[broker as usize] || partner.is_some_and(|p| *p != broker) {
-                return Refusal::NotAllowed;
-            }
-            rules
-                .admits(broker, self.used[broker as usize])
-                .err()
-                .unwrap_or(Refusal::NotAllowed)
+            let refused = rules.admits(broker, self.used[broker as usize]).err();
+            // Who is admitted and yet not taken is not the partner that was asked for.
+            refused.filter(|_| partner.is_none_or(|p| *p == broker)).unwrap_or(Refusal::NotAllowed)
         };
         let all = 0..self.cluster.ids.len();
         let refusals = all.filter_map(|broker| {
@@ -288,25 +260,16 @@ impl<'a> Placement<'a> {
             }
         }
         let short = needed.into_iter().filter_map(|(rack, waiting)| {
-            let of_rack = target
-                .brokers
-                .iter()
-                .filter(|b| self.cluster.rack[**b as usize] == rack);
-            let room: Option<u64> = of_rack
-                .clone()
-                .map(|b| self.constraints.room(*b, self.used[*b as usize]))
-                .sum();
+            let of_rack = target.brokers.iter().filter(|b| self.cluster.rack[**b as usize] == rack);
+            let room: Option<u64> =
+                of_rack.clone().map(|b| self.constraints.room(*b, self.used[*b as usize])).sum();
             let placed: u64 = of_rack
                 .flat_map(|b| &self.placed[*b as usize])
                 .filter_map(|(at, _)| work[*at].size)
                 .sum();
             let (needed, room) = (waiting + placed, room? + placed);
             let rack = Some(self.cluster.rack_names[rack].clone());
-            let short = Shortage {
-                rack,
-                needed_bytes: Bytes(needed),
-                room_bytes: Bytes(room),
-            };
+            let short = Shortage { rack, needed_bytes: Bytes(needed), room_bytes: Bytes(room) };
             (needed > room).then_some(short)
         });
         short.collect()

@@ -38,11 +38,7 @@ pub struct Plan {
 impl Plan {
     /// The bytes that all moves copy; `None` if the size of one is unknown.
     pub fn bytes_moved(&self) -> Option<Bytes> {
-        self.moves
-            .iter()
-            .map(|m| m.bytes.map(|b| b.0))
-            .sum::<Option<u64>>()
-            .map(Bytes)
+        self.moves.iter().map(|m| m.bytes.map(|b| b.0)).sum::<Option<u64>>().map(Bytes)
     }
 
     /// The replicas that are copied to a broker that does not hold them.
@@ -82,10 +78,7 @@ impl Move {
 
     /// The partition.
     pub fn of(&self) -> TopicPartition {
-        TopicPartition {
-            topic: self.topic.to_string(),
-            partition: self.partition,
-        }
+        TopicPartition { topic: self.topic.to_string(), partition: self.partition }
     }
 }
 

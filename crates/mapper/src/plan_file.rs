@@ -99,19 +99,13 @@ impl PlanFile {
     /// The file of a plan: only what changes.
     pub fn of(plan: Plan) -> Self {
         let partitions = plan.moves.iter().map(PlannedPartition::of).collect();
-        Self {
-            partitions,
-            plan: Some(plan),
-        }
+        Self { partitions, plan: Some(plan) }
     }
 
     /// The file of a plan, with the partitions in its scope that stay as they are (`--include-no-ops`).
     pub fn with_no_ops(plan: Plan, before: &Snapshot, in_scope: &dyn Fn(&str) -> bool) -> Self {
-        let moved: BTreeMap<(&str, PartitionId), &Move> = plan
-            .moves
-            .iter()
-            .map(|m| ((&*m.topic, m.partition), m))
-            .collect();
+        let moved: BTreeMap<(&str, PartitionId), &Move> =
+            plan.moves.iter().map(|m| ((&*m.topic, m.partition), m)).collect();
         let mut partitions = Vec::new();
         for topic in before.topics().iter().filter(|topic| in_scope(&topic.name)) {
             let name: Arc<str> = topic.name.as_str().into();
@@ -128,10 +122,7 @@ impl PlanFile {
                 });
             }
         }
-        Self {
-            partitions,
-            plan: Some(plan),
-        }
+        Self { partitions, plan: Some(plan) }
     }
 
     /// Reads a partition map, ours or another tool's. Unknown keys are ignored.
@@ -141,16 +132,10 @@ impl PlanFile {
     pub fn from_json(text: &[u8]) -> Result<Self, PlanFileError> {
         let wire: FileWire = serde_json::from_slice(text)?;
         if wire.version != VERSION {
-            return Err(PlanFileError::Version {
-                what: "partition map",
-                found: wire.version,
-            });
+            return Err(PlanFileError::Version { what: "partition map", found: wire.version });
         }
         let plan = wire.plan.map(PlanWire::into_plan).transpose()?;
-        let file = Self {
-            partitions: wire.partitions,
-            plan,
-        };
+        let file = Self { partitions: wire.partitions, plan };
         file.agrees()?;
         Ok(file)
     }
@@ -161,11 +146,7 @@ impl PlanFile {
     /// Only those of `out`.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let plan = self.plan.clone().map(PlanWire::of);
-        let wire = FileWire {
-            version: VERSION,
-            partitions: self.partitions.clone(),
-            plan,
-        };
+        let wire = FileWire { version: VERSION, partitions: self.partitions.clone(), plan };
         serde_json::to_writer(&mut *out, &wire)?;
         out.write_all(b"\n")
     }
@@ -220,19 +201,12 @@ impl PlanWire {
 
     fn into_plan(self) -> Result<Plan, PlanFileError> {
         if self.version != VERSION {
-            return Err(PlanFileError::Version {
-                what: "plan",
-                found: self.version,
-            });
+            return Err(PlanFileError::Version { what: "plan", found: self.version });
         }
         for (step, indices) in self.steps.iter().enumerate() {
             if let Some(index) = indices.iter().find(|index| **index >= self.moves.len()) {
                 let moves = self.moves.len();
-                return Err(PlanFileError::NoSuchMove {
-                    step,
-                    index: *index,
-                    moves,
-                });
+                return Err(PlanFileError::NoSuchMove { step, index: *index, moves });
             }
         }
         Ok(Plan {

@@ -51,22 +51,12 @@ pub(crate) fn solve<'a>(
     let mut placement = Placement::new(cluster, targets, &request.terms, pairs, manner);
     if let Err(first) = placement.fill(&mut found.work) {
         found = search.run()?;
-        let tight = Manner {
-            by: PlaceBy::Storage,
-            tight: true,
-            ..manner
-        };
+        let tight = Manner { by: PlaceBy::Storage, tight: true, ..manner };
         placement = Placement::new(cluster, targets, &request.terms, pairs, tight);
         placement.fill(&mut found.work).map_err(|_| first)?;
     }
     let Found { work, left_out } = found;
-    Ok(Outcome {
-        cluster,
-        targets,
-        terms: request.terms.clone(),
-        work,
-        left_out,
-    })
+    Ok(Outcome { cluster, targets, terms: request.terms.clone(), work, left_out })
 }
 
 fn all_sizes_are_known(
@@ -77,10 +67,7 @@ fn all_sizes_are_known(
     for item in found.work.iter().filter(|item| item.empty() > 0) {
         if item.size.is_none() {
             let what = format!("partition {}", cluster.name(item.partition));
-            return Err(NoPlan::MissingFact {
-                fact: "size_bytes",
-                what,
-            });
+            return Err(NoPlan::MissingFact { fact: "size_bytes", what });
         }
         let brokers = &targets.all[item.target].brokers;
         let lacks = |broker: &BrokerIx| {
@@ -89,10 +76,7 @@ fn all_sizes_are_known(
         };
         if let Some(broker) = brokers.iter().copied().find(lacks) {
             let what = format!("broker {}", cluster.id(broker));
-            return Err(NoPlan::MissingFact {
-                fact: "storage_total_bytes",
-                what,
-            });
+            return Err(NoPlan::MissingFact { fact: "storage_total_bytes", what });
         }
     }
     Ok(())
@@ -159,6 +143,7 @@ fn add_untouched(cluster: &Cluster<'_>, targets: &Targets, work: &mut Vec<Work>)
                 replaces: seats.iter().map(|_| None).collect(),
                 reason: Reason::Leader,
                 size: copy_size(cluster, partition),
+                offline: SmallVec::new(),
                 must_copy: 0,
                 head_is_free: true,
             });

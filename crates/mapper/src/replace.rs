@@ -25,25 +25,10 @@ impl Replace {
         storage_headroom: Ratio,
     ) -> Self {
         let brokers = BTreeSet::from([incoming]);
-        let assignments = vec![Assignment {
-            map: None,
-            topics,
-            brokers,
-            replication: None,
-        }];
+        let assignments = vec![Assignment { map: None, topics, brokers, replication: None }];
         let mends = Mends::SeatsOf(outgoing);
-        let terms = Terms {
-            assignments,
-            mends,
-            racks,
-            fix_racks: false,
-            storage_headroom,
-        };
-        Self {
-            terms,
-            outgoing,
-            incoming,
-        }
+        let terms = Terms { assignments, mends, racks, fix_racks: false, storage_headroom };
+        Self { terms, outgoing, incoming }
     }
 }
 
@@ -58,10 +43,9 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
     let search = Search::new(&cluster, &targets, &request.terms);
     let found = search.run()?;
     let mut pairs = Pairs::new();
-    if let (Some(out), Some(into)) = (
-        cluster.index_of(request.outgoing),
-        cluster.index_of(request.incoming),
-    ) {
+    if let (Some(out), Some(into)) =
+        (cluster.index_of(request.outgoing), cluster.index_of(request.incoming))
+    {
         pairs.insert(out, into);
     }
     let by_count = Rebuild {

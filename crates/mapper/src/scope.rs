@@ -24,10 +24,7 @@ impl TopicPattern {
         // Compiled alone first: the group around it would make sense of an unbalanced `)(`.
         Regex::new(source)
             .and_then(|_| Regex::new(&format!("^(?:{source})$")))
-            .map(|whole| Self {
-                source: source.to_owned(),
-                whole,
-            })
+            .map(|whole| Self { source: source.to_owned(), whole })
             .map_err(|error| ScopeError::Regex {
                 pattern: source.to_owned(),
                 explanation: error.to_string(),
@@ -44,11 +41,7 @@ impl TopicPattern {
         if let Ok(index) = names.binary_search(&self.source.as_str()) {
             return BTreeSet::from([names[index]]);
         }
-        names
-            .iter()
-            .copied()
-            .filter(|name| self.whole.is_match(name))
-            .collect()
+        names.iter().copied().filter(|name| self.whole.is_match(name)).collect()
     }
 
     /// How many of `names` a match of any part of the name would take.
@@ -56,13 +49,7 @@ impl TopicPattern {
         let part = Regex::new(&self.source);
         part.map_or_else(
             |_| Vec::new(),
-            |part| {
-                names
-                    .iter()
-                    .filter(|n| part.is_match(n))
-                    .map(|n| (*n).to_owned())
-                    .collect()
-            },
+            |part| names.iter().filter(|n| part.is_match(n)).map(|n| (*n).to_owned()).collect(),
         )
     }
 }
@@ -153,10 +140,7 @@ fn union<'n>(
         let matched = pattern.select(names);
         if matched.is_empty() {
             let parts = pattern.unanchored(names);
-            return Err(ScopeError::MatchesNothing {
-                pattern: pattern.source.clone(),
-                parts,
-            });
+            return Err(ScopeError::MatchesNothing { pattern: pattern.source.clone(), parts });
         }
         all.extend(matched);
     }
@@ -171,11 +155,7 @@ pub fn split_patterns(value: &str) -> Vec<String> {
     for c in value.chars() {
         let opens = matches!(c, '(' | '[' | '{') && !escaped;
         let closes = matches!(c, ')' | ']' | '}') && !escaped;
-        depth = if opens {
-            depth + 1
-        } else {
-            depth.saturating_sub(u32::from(closes))
-        };
+        depth = if opens { depth + 1 } else { depth.saturating_sub(u32::from(closes)) };
         escaped = c == '\\' && !escaped;
         if c == ',' && depth == 0 {
             parts.push(String::new());
@@ -183,11 +163,7 @@ pub fn split_patterns(value: &str) -> Vec<String> {
             last.push(c);
         }
     }
-    parts
-        .iter()
-        .map(|part| part.trim().to_owned())
-        .filter(|part| !part.is_empty())
-        .collect()
+    parts.iter().map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
 }
 
 #[cfg(test)]
@@ -198,15 +174,9 @@ mod tests {
 
     fn scope(include: &[&str], exclude: &[&str]) -> Scope {
         let compile = |sources: &[&str]| {
-            sources
-                .iter()
-                .map(|source| TopicPattern::new(source).unwrap())
-                .collect()
+            sources.iter().map(|source| TopicPattern::new(source).unwrap()).collect()
         };
-        Scope {
-            include: compile(include),
-            exclude: compile(exclude),
-        }
+        Scope { include: compile(include), exclude: compile(exclude) }
     }
 
     #[test]
@@ -232,10 +202,7 @@ mod tests {
         let error = scope(&[".*"], &["asdf"]).select(&NAMES).unwrap_err();
         assert_eq!(
             error,
-            ScopeError::MatchesNothing {
-                pattern: "asdf".to_owned(),
-                parts: Vec::new()
-            }
+            ScopeError::MatchesNothing { pattern: "asdf".to_owned(), parts: Vec::new() }
         );
     }
 
@@ -243,19 +210,14 @@ mod tests {
     fn a_match_of_a_part_is_pointed_out() {
         let error = scope(&["events"], &[]).select(&NAMES).unwrap_err();
         assert!(
-            error
-                .to_string()
-                .contains("matches a part of 3 topic(s), \"events-raw\""),
+            error.to_string().contains("matches a part of 3 topic(s), \"events-raw\""),
             "{error}"
         );
     }
 
     #[test]
     fn commas_inside_brackets_do_not_split() {
-        assert_eq!(
-            split_patterns("a{1,3},b[x,y], (c,d)"),
-            ["a{1,3}", "b[x,y]", "(c,d)"]
-        );
+        assert_eq!(split_patterns("a{1,3},b[x,y], (c,d)"), ["a{1,3}", "b[x,y]", "(c,d)"]);
         assert_eq!(split_patterns(r"a\{1,b"), [r"a\{1", "b"]);
     }
 }

@@ -25,9 +25,8 @@ pub(crate) fn in_order(
     waiting.sort_by_key(|index| moves[*index].reason);
     let mut steps = Vec::new();
     while !waiting.is_empty() {
-        let (mut step, rest): (Vec<usize>, Vec<usize>) = waiting
-            .iter()
-            .partition(|index| disks.take(&moves[**index]).is_ok());
+        let (mut step, rest): (Vec<usize>, Vec<usize>) =
+            waiting.iter().partition(|index| disks.take(&moves[**index]).is_ok());
         if step.is_empty() {
             return Err(disks.stuck(&moves[rest[0]]));
         }
@@ -73,10 +72,7 @@ impl Disks<'_> {
 
     /// Takes the old copies away.
     fn free(&mut self, change: &Move) {
-        let partition = self
-            .cluster
-            .snapshot
-            .partition(&change.topic, change.partition);
+        let partition = self.cluster.snapshot.partition(&change.topic, change.partition);
         for id in change.removed() {
             let size = partition.and_then(|p| p.size_on(id)).unwrap_or_default();
             if let Some(used) = self.at(id).and_then(|at| self.used[at].as_mut()) {
@@ -87,11 +83,7 @@ impl Disks<'_> {
 
     fn stuck(&mut self, change: &Move) -> NoPlan {
         let (broker, missing) = self.take(change).err().unwrap_or((change.to[0], 0));
-        NoPlan::NoRoomForBothCopies {
-            of: change.of(),
-            broker,
-            missing_bytes: Bytes(missing),
-        }
+        NoPlan::NoRoomForBothCopies { of: change.of(), broker, missing_bytes: Bytes(missing) }
     }
 }
 

@@ -27,16 +27,9 @@ impl<'a> Positions<'a> {
 
     pub(crate) fn of(&self, id: BrokerId) -> Option<u32> {
         if self.direct.is_empty() {
-            return self
-                .ids
-                .binary_search(&id)
-                .ok()
-                .and_then(|at| u32::try_from(at).ok());
+            return self.ids.binary_search(&id).ok().and_then(|at| u32::try_from(at).ok());
         }
-        self.direct
-            .get(id.0 as usize)
-            .copied()
-            .filter(|position| *position != u32::MAX)
+        self.direct.get(id.0 as usize).copied().filter(|position| *position != u32::MAX)
     }
 }
 
@@ -62,10 +55,7 @@ impl IdSet {
 
     /// All of them, ascending.
     pub(crate) fn into_sorted(self) -> Vec<BrokerId> {
-        let small = (0_u32..)
-            .zip(self.small)
-            .filter(|(_, seen)| *seen)
-            .map(|(id, _)| BrokerId(id));
+        let small = (0_u32..).zip(self.small).filter(|(_, seen)| *seen).map(|(id, _)| BrokerId(id));
         small.chain(self.large).collect()
     }
 }

@@ -35,11 +35,7 @@ impl Target {
             replication: assignment.replication.map(|factor| factor as usize),
             is_map: assignment.map.is_some(),
         };
-        for broker in assignment
-            .brokers
-            .iter()
-            .filter_map(|id| cluster.index_of(*id))
-        {
+        for broker in assignment.brokers.iter().filter_map(|id| cluster.index_of(*id)) {
             if !cluster.live[broker as usize] {
                 target.lost.push(broker);
                 continue;
@@ -48,9 +44,7 @@ impl Target {
             target.brokers.push(broker);
             target.rack_size[cluster.rack[broker as usize]] += 1;
         }
-        target.racks = (0..target.rack_size.len())
-            .filter(|r| target.rack_size[*r] > 0)
-            .collect();
+        target.racks = (0..target.rack_size.len()).filter(|r| target.rack_size[*r] > 0).collect();
         target
     }
 }
@@ -65,11 +59,7 @@ pub(crate) struct Targets {
 impl Targets {
     pub(crate) fn new(cluster: &Cluster<'_>, terms: &Terms) -> Result<Self, NoPlan> {
         let of_topic = assign(cluster.snapshot, &terms.assignments)?;
-        let all = terms
-            .assignments
-            .iter()
-            .map(|a| Target::new(cluster, a))
-            .collect();
+        let all = terms.assignments.iter().map(|a| Target::new(cluster, a)).collect();
         Ok(Self { all, of_topic })
     }
 }
@@ -95,10 +85,7 @@ impl RackCounts {
     }
 
     pub(crate) fn get(&self, rack: usize) -> usize {
-        self.0
-            .iter()
-            .find(|(known, _)| *known == rack)
-            .map_or(0, |(_, count)| *count)
+        self.0.iter().find(|(known, _)| *known == rack).map_or(0, |(_, count)| *count)
     }
 
     pub(crate) fn distinct(&self) -> usize {
@@ -107,19 +94,23 @@ impl RackCounts {
 
     /// The fewest replicas that any rack with a free allowed broker holds; `None` if all are full.
     pub(crate) fn least(&self, target: &Target) -> Option<usize> {
-        let held = self
-            .0
-            .iter()
-            .filter(|(rack, _)| target.rack_size[*rack] > 0)
-            .count();
+        let held = self.0.iter().filter(|(rack, _)| target.rack_size[*rack] > 0).count();
         if held < target.racks.len() {
             return Some(0);
         }
-        let free = target
-            .racks
-            .iter()
-            .filter(|rack| self.get(**rack) < target.rack_size[**rack]);
+        let free = target.racks.iter().filter(|rack| self.get(**rack) < target.rack_size[**rack]);
         free.map(|rack| self.get(*rack)).min()
+    }
+
+    /// Adds replicas one by one where there are fewest.
+    pub(crate) fn pour(&mut self, replicas: usize, target: &Target) {
+        for _ in 0..replicas {
+            let open = |rack: &&usize| self.get(**rack) < target.rack_size[**rack];
+            let next = target.racks.iter().filter(open).min_by_key(|rack| self.get(**rack));
+            if let Some(rack) = next.copied() {
+                self.add(rack);
+            }
+        }
     }
 
     /// Whether the replicas keep the rule, given where they could be.

@@ -56,10 +56,7 @@ pub enum Warning {
 }
 
 fn list(ids: &[BrokerId]) -> String {
-    ids.iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn racks_text(racks: &[String]) -> String {
@@ -87,33 +84,22 @@ pub fn warnings(before: &Snapshot, plan: &Plan, max_lost: usize) -> Vec<Warning>
     let Ok(taken) = crate::assign(before, &plan.request.terms().assignments) else {
         return Vec::new();
     };
-    [
-        no_rack(before, plan),
-        few_racks(before, plan, &taken),
-        leaderless(plan),
-    ]
-    .into_iter()
-    .chain([max_lost_warning(before, plan, max_lost)])
-    .flatten()
-    .collect()
+    [no_rack(before, plan), few_racks(before, plan, &taken), leaderless(plan)]
+        .into_iter()
+        .chain([max_lost_warning(before, plan, max_lost)])
+        .flatten()
+        .collect()
 }
 
 fn no_rack(before: &Snapshot, plan: &Plan) -> Option<Warning> {
-    let named = |id: &BrokerId| {
-        plan.request
-            .terms()
-            .assignments
-            .iter()
-            .any(|a| a.brokers.contains(id))
-    };
+    let named =
+        |id: &BrokerId| plan.request.terms().assignments.iter().any(|a| a.brokers.contains(id));
     let live = || before.brokers().iter().filter(|broker| broker.live);
     if live().all(|broker| broker.rack.is_none()) {
         return None;
     }
-    let brokers: Vec<BrokerId> = live()
-        .filter(|b| b.rack.is_none() && named(&b.id))
-        .map(|b| b.id)
-        .collect();
+    let brokers: Vec<BrokerId> =
+        live().filter(|b| b.rack.is_none() && named(&b.id)).map(|b| b.id).collect();
     (!brokers.is_empty()).then_some(Warning::NoRack { brokers })
 }
 
@@ -122,11 +108,8 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
     let racks: Vec<usize> = assignments
         .iter()
         .map(|assignment| {
-            let live = assignment
-                .brokers
-                .iter()
-                .filter_map(|id| before.broker(*id))
-                .filter(|b| b.live);
+            let live =
+                assignment.brokers.iter().filter_map(|id| before.broker(*id)).filter(|b| b.live);
             let named: BTreeSet<Result<&str, BrokerId>> =
                 live.map(|b| b.rack.as_deref().ok_or(b.id)).collect();
             named.len()
@@ -136,31 +119,15 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
     let one_broker = matches!(plan.request, crate::Request::Replace(_));
     let mut found: Option<Warning> = None;
     for change in plan.moves.iter().filter(|_| !one_broker) {
-        let topic = before
-            .topics()
-            .binary_search_by(|t| t.name.as_str().cmp(&change.topic))
-            .ok()?;
-        let here = taken
-            .get(topic)
-            .copied()
-            .flatten()
-            .map_or(usize::MAX, |at| racks[at]);
+        let topic =
+            before.topics().binary_search_by(|t| t.name.as_str().cmp(&change.topic)).ok()?;
+        let here = taken.get(topic).copied().flatten().map_or(usize::MAX, |at| racks[at]);
         if change.to.len() > here {
             found = Some(match found {
-                Some(Warning::FewRacks {
-                    partitions,
-                    racks,
-                    of,
-                }) => Warning::FewRacks {
-                    partitions: partitions + 1,
-                    racks: racks.min(here),
-                    of,
-                },
-                None | Some(_) => Warning::FewRacks {
-                    partitions: 1,
-                    racks: here,
-                    of: change.of(),
-                },
+                Some(Warning::FewRacks { partitions, racks, of }) => {
+                    Warning::FewRacks { partitions: partitions + 1, racks: racks.min(here), of }
+                }
+                None | Some(_) => Warning::FewRacks { partitions: 1, racks: here, of: change.of() },
             });
         }
     }
@@ -168,19 +135,12 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
 }
 
 fn leaderless(plan: &Plan) -> Option<Warning> {
-    let mut left = plan
-        .left_out
-        .iter()
-        .filter(|left| matches!(left.why, WhyLeftOut::NoLeader { .. }))
-        .map(|left| TopicPartition {
-            topic: left.topic.to_string(),
-            partition: left.partition,
-        });
+    let mut left =
+        plan.left_out.iter().filter(|left| matches!(left.why, WhyLeftOut::NoLeader { .. })).map(
+            |left| TopicPartition { topic: left.topic.to_string(), partition: left.partition },
+        );
     let of = left.next()?;
-    Some(Warning::Leaderless {
-        partitions: left.count() + 1,
-        of,
-    })
+    Some(Warning::Leaderless { partitions: left.count() + 1, of })
 }
 
 fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<Warning> {
@@ -196,11 +156,7 @@ fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<W
         return None;
     }
     let total = bytes.values().sum();
-    Some(Warning::MaxLost {
-        brokers: bytes.into_keys().collect(),
-        racks,
-        bytes: Bytes(total),
-    })
+    Some(Warning::MaxLost { brokers: bytes.into_keys().collect(), racks, bytes: Bytes(total) })
 }
 
 fn copy(partition: &Partition) -> u64 {
@@ -209,18 +165,8 @@ fn copy(partition: &Partition) -> u64 {
 
 /// Racks, of more than one, whose every listed broker is lost.
 fn whole_racks(before: &Snapshot, lost: impl Iterator<Item = BrokerId>) -> Vec<String> {
-    let racks: BTreeSet<&str> = lost
-        .filter_map(|id| before.broker(id)?.rack.as_deref())
-        .collect();
-    let has_live = |rack: &str| {
-        before
-            .brokers()
-            .iter()
-            .any(|b| b.live && b.rack.as_deref() == Some(rack))
-    };
-    racks
-        .into_iter()
-        .filter(|rack| !has_live(rack))
-        .map(str::to_owned)
-        .collect()
+    let racks: BTreeSet<&str> = lost.filter_map(|id| before.broker(id)?.rack.as_deref()).collect();
+    let has_live =
+        |rack: &str| before.brokers().iter().any(|b| b.live && b.rack.as_deref() == Some(rack));
+    racks.into_iter().filter(|rack| !has_live(rack)).map(str::to_owned).collect()
 }

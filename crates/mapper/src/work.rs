@@ -23,6 +23,8 @@ pub(crate) struct Work {
     pub(crate) reason: Reason,
     /// What a copy transfers, where known.
     pub(crate) size: Option<u64>,
+    /// Live brokers whose replica of the partition is in a failed log dir.
+    pub(crate) offline: SmallVec<[BrokerIx; 1]>,
     /// Seats that any answer has to copy: those empty at the start, and those that the caller's list asks for.
     pub(crate) must_copy: usize,
     /// The preferred leader of before is gone, so that any replica may come first at no extra byte.
@@ -56,13 +58,7 @@ pub(crate) struct Search<'a> {
 
 impl<'a> Search<'a> {
     pub(crate) fn new(cluster: &'a Cluster<'a>, targets: &'a Targets, terms: &'a Terms) -> Self {
-        Self {
-            cluster,
-            targets,
-            terms,
-            force: false,
-            base: BTreeMap::new(),
-        }
+        Self { cluster, targets, terms, force: false, base: BTreeMap::new() }
     }
 
     pub(crate) fn of_rebuild(
@@ -82,24 +78,13 @@ impl<'a> Search<'a> {
 
     /// Looks at every partition in scope.
     pub(crate) fn run(&self) -> Result<Found, NoPlan> {
-        let mut found = Found {
-            work: Vec::new(),
-            left_out: Vec::new(),
-        };
-        let topics = self
-            .cluster
-            .snapshot
-            .topics()
-            .iter()
-            .zip(&self.targets.of_topic);
+        let mut found = Found { work: Vec::new(), left_out: Vec::new() };
+        let topics = self.cluster.snapshot.topics().iter().zip(&self.targets.of_topic);
         for ((topic, target), first) in topics.zip(&self.cluster.first_partition) {
             let Some(target) = *target else { continue };
             for (offset, partition) in topic.partitions.iter().enumerate() {
                 let index = first + offset;
-                let base = self
-                    .base
-                    .get(&(topic.name.as_str(), partition.id.0))
-                    .copied();
+                let base = self.base.get(&(topic.name.as_str(), partition.id.0)).copied();
                 let Some(work) = self.look(index, target, partition, base)? else {
                     continue;
                 };
@@ -127,9 +112,7 @@ impl<'a> Search<'a> {
     ) -> Result<Option<Work>, NoPlan> {
         let target = &self.targets.all[at];
         let current = self.cluster.seats_of(index);
-        let factor = target
-            .replication
-            .unwrap_or(base.map_or(current.len(), <[_]>::len));
+        let factor = target.replication.unwrap_or(base.map_or(current.len(), <[_]>::len));
         self.racks_suffice(index, factor, target)?;
         if !self.force && base.is_none() && factor == current.len() {
             let fine = |seat: &BrokerIx| self.fault(*seat, partition, target).is_none();
@@ -140,19 +123,18 @@ impl<'a> Search<'a> {
         self.brokers_suffice(index, factor, target)?;
         let mut work = self.empty_work(index, at, partition);
         self.seat_those_who_stay(&mut work, partition, target, base);
-        self.fit_to_factor(&mut work, factor, target);
+        self.fit_to_factor(&mut work, factor);
         if self.terms.fix_racks {
             self.release_for_racks(&mut work, target);
         }
         work.must_copy = work.empty() + work.held().filter(|held| !current.contains(held)).count();
         work.head_is_free = self.force
-            || current
-                .first()
-                .is_none_or(|head| !work.held().any(|broker| broker == *head));
+            || current.first().is_none_or(|head| !work.held().any(|broker| broker == *head));
         Ok(Some(work))
     }
 
     fn empty_work(&self, index: usize, at: usize, partition: &Partition) -> Work {
+        let offline = partition.offline().iter().filter_map(|id| self.cluster.index_of(*id));
         Work {
             partition: index,
             target: at,
@@ -160,6 +142,7 @@ impl<'a> Search<'a> {
             replaces: SmallVec::new(),
             reason: Reason::Leader,
             size: copy_size(self.cluster, partition),
+            offline: offline.collect(),
             must_copy: 0,
             head_is_free: false,
         }
@@ -175,11 +158,7 @@ impl<'a> Search<'a> {
         if !self.cluster.live[seat as usize] || partition.offline().contains(&id) {
             return Some(Reason::Lost);
         }
-        let off = if target.is_map {
-            Reason::Map
-        } else {
-            Reason::Leaving
-        };
+        let off = if target.is_map { Reason::Map } else { Reason::Leaving };
         (!target.allowed[seat as usize]).then_some(off)
     }
 
@@ -198,10 +177,7 @@ impl<'a> Search<'a> {
     ) {
         let current = self.cluster.seats_of(work.partition);
         let start: SmallVec<[Option<BrokerIx>; 4]> = match base {
-            Some(base) => base
-                .iter()
-                .map(|id| self.cluster.index_of((*id)?))
-                .collect(),
+            Some(base) => base.iter().map(|id| self.cluster.index_of((*id)?)).collect(),
             None => current.iter().copied().map(Some).collect(),
         };
         let (mut given, mut reason) = (base.is_some(), Reason::Leader);
@@ -214,19 +190,14 @@ impl<'a> Search<'a> {
             };
             reason = fault.map_or(reason, |fault| reason.min(fault));
             work.seats.push(if fault.is_none() { seat } else { None });
-            work.replaces
-                .push(if fault.is_none() { None } else { seat });
+            work.replaces.push(if fault.is_none() { None } else { seat });
         }
         given &= work.held().any(|broker| !current.contains(&broker));
-        work.reason = if given {
-            reason.min(Reason::Forced)
-        } else {
-            reason
-        };
+        work.reason = if given { reason.min(Reason::Forced) } else { reason };
     }
 
     /// Adds empty seats at the tail, or takes seats away: empty ones first, then those that the racks miss least.
-    fn fit_to_factor(&self, work: &mut Work, factor: usize, target: &Target) {
+    fn fit_to_factor(&self, work: &mut Work, factor: usize) {
         if work.seats.len() != factor {
             work.reason = work.reason.min(Reason::Replication);
         }
@@ -236,44 +207,41 @@ impl<'a> Search<'a> {
         }
         while work.seats.len() > factor {
             let empty = work.seats.iter().rposition(Option::is_none);
-            let at = empty.unwrap_or_else(|| self.least_missed(work, target));
+            let at = empty.unwrap_or_else(|| self.least_missed(work));
             work.seats.remove(at);
             work.replaces.remove(at);
         }
     }
 
-    /// The seat in the rack that holds most, the fullest broker's, a follower before the leader.
-    fn least_missed(&self, work: &Work, target: &Target) -> usize {
+    /// The seat in the rack, then on the host, that holds most; a follower before the leader; the fullest broker's.
+    fn least_missed(&self, work: &Work) -> usize {
         let counts = RackCounts::of(self.cluster, work.held());
-        let keep_first = |at: usize| {
-            let Some(broker) = work.seats[at] else {
-                return (0, false, 0, 0);
-            };
-            let full = used_ppm(self.cluster, broker);
-            let stays = target.allowed[broker as usize];
-            (
-                counts.get(self.cluster.rack[broker as usize]) + usize::from(!stays),
-                at > 0,
-                full,
-                at,
-            )
+        let on_host = |broker: BrokerIx| {
+            let host = |broker: BrokerIx| self.cluster.host[broker as usize];
+            work.held().filter(|other| host(*other) == host(broker)).count()
         };
-        (0..work.seats.len())
-            .max_by_key(|at| keep_first(*at))
-            .unwrap_or(0)
+        let missed_least = |at: usize| {
+            let Some(broker) = work.seats[at] else {
+                return (0, 0, false, 0, 0);
+            };
+            let in_rack = counts.get(self.cluster.rack[broker as usize]);
+            (in_rack, on_host(broker), at > 0, used_ppm(self.cluster, broker), at)
+        };
+        (0..work.seats.len()).max_by_key(|at| missed_least(*at)).unwrap_or(0)
     }
 
-    /// Empties seats of over-full racks, so that placing them anew mends the spread.
+    /// Empties seats of crowded racks, no more than placing them anew needs to mend the spread.
     fn release_for_racks(&self, work: &mut Work, target: &Target) {
         for at in (0..work.seats.len()).rev() {
-            let counts = RackCounts::of(self.cluster, work.held());
-            if counts.keeps(self.terms.racks, target) {
-                return;
-            }
+            let mut counts = RackCounts::of(self.cluster, work.held());
             let Some(broker) = work.seats[at] else {
                 continue;
             };
             let held = counts.get(self.cluster.rack[broker as usize]);
+            counts.pour(work.empty(), target);
+            if counts.keeps(self.terms.racks, target) {
+                return;
+            }
             let spare = match self.terms.racks {
                 RackRule::AtLeast(_) => held > 1,
                 RackRule::Spread => counts.least(target).is_some_and(|least| held > least + 1),
@@ -294,16 +262,8 @@ impl<'a> Search<'a> {
             return Ok(());
         }
         let names = &self.cluster.rack_names;
-        let racks = target
-            .racks
-            .iter()
-            .map(|rack| names[*rack].clone())
-            .collect();
-        Err(NoPlan::TooFewRacks {
-            of: self.cluster.name(index),
-            asked,
-            racks,
-        })
+        let racks = target.racks.iter().map(|rack| names[*rack].clone()).collect();
+        Err(NoPlan::TooFewRacks { of: self.cluster.name(index), asked, racks })
     }
 
     fn brokers_suffice(&self, index: usize, factor: usize, target: &Target) -> Result<(), NoPlan> {
@@ -335,10 +295,7 @@ pub(crate) fn copy_size(cluster: &Cluster<'_>, partition: &Partition) -> Option<
 
 /// A broker's used share of its storage, in parts per million; 0 where unknown.
 fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
-    let (used, capacity) = (
-        cluster.used[broker as usize],
-        cluster.capacity[broker as usize],
-    );
+    let (used, capacity) = (cluster.used[broker as usize], cluster.capacity[broker as usize]);
     used.zip(capacity).map_or(0, |(used, capacity)| {
         let ppm = u128::from(used) * 1_000_000 / u128::from(capacity.max(1));
         u64::try_from(ppm).unwrap_or(u64::MAX)
@@ -355,9 +312,7 @@ fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftO
         Leader::Unknown => partition.replicas.iter().any(healthy),
     };
     if !led {
-        return Some(WhyLeftOut::NoLeader {
-            heals: heals(partition),
-        });
+        return Some(WhyLeftOut::NoLeader { heals: heals(partition) });
     }
     let facts = partition.facts.as_ref().filter(|_| partition.is_moving())?;
     Some(WhyLeftOut::Reassigning {
@@ -369,9 +324,7 @@ fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftO
 /// The brokers of which one must return: in sync or eligible (KIP-966), else any that holds a replica.
 fn heals(partition: &Partition) -> Vec<BrokerId> {
     let facts = partition.facts.as_deref();
-    let in_sync = facts
-        .and_then(|facts| facts.isr.as_deref())
-        .unwrap_or_default();
+    let in_sync = facts.and_then(|facts| facts.isr.as_deref()).unwrap_or_default();
     let eligible = facts.map_or(&[] as &[BrokerId], |facts| &facts.elr);
     let mut known: Vec<BrokerId> = in_sync.iter().chain(eligible).copied().collect();
     if known.is_empty() {

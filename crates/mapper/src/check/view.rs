@@ -43,18 +43,12 @@ impl<'s> View<'s> {
                 replication: assignment.replication.map(|factor| factor as usize),
             })
             .collect();
-        Ok(Self {
-            snapshot,
-            allowed,
-            of_topic,
-        })
+        Ok(Self { snapshot, allowed, of_topic })
     }
 
     pub(super) fn allowed(&self, topic: &str) -> Option<&Allowed> {
         let topics = self.snapshot.topics();
-        let index = topics
-            .binary_search_by(|known| known.name.as_str().cmp(topic))
-            .ok()?;
+        let index = topics.binary_search_by(|known| known.name.as_str().cmp(topic)).ok()?;
         self.of_topic[index].map(|allowed| &self.allowed[allowed])
     }
 
@@ -101,12 +95,23 @@ impl<'s> View<'s> {
                     && after.racks.len() < before.racks.len().max(1)
             }
             RackRule::Spread => {
-                let grown = change.to.len() > change.from.len();
-                (uneven(&after.racks, &room.racks) || uneven(&after.hosts, &room.hosts))
-                    && (grown || after.worse_than(&before) || self.was_even(allowed, change))
+                let uneven_now =
+                    uneven(&after.racks, &room.racks) || uneven(&after.hosts, &room.hosts);
+                uneven_now
+                    && (self.was_even(allowed, change)
+                        || (after.worse_than(&before)
+                            && self.added_to_a_crowd(&after, &room, change)))
             }
         };
         bad.then(|| (before.in_words(), after.in_words()))
+    }
+
+    /// A new replica stands where another place had two fewer: not the old list's doing.
+    fn added_to_a_crowd(&self, after: &Spread, room: &Spread, change: &Move) -> bool {
+        change.added().any(|id| {
+            let (rack, host) = place(id, self.snapshot.broker(id));
+            crowded(&rack, &after.racks, &room.racks) || crowded(&host, &after.hosts, &room.hosts)
+        })
     }
 
     fn was_even(&self, allowed: &Allowed, change: &Move) -> bool {
@@ -136,26 +141,14 @@ impl<'s> View<'s> {
     pub(super) fn disks(&self, headroom: Ratio) -> Disks {
         let mut disks = Disks(BTreeMap::new());
         let mut sums: BTreeMap<BrokerId, Option<u64>> = BTreeMap::new();
-        for broker in self
-            .snapshot
-            .brokers()
-            .iter()
-            .filter(|b| b.storage_free.is_none())
-        {
+        for broker in self.snapshot.brokers().iter().filter(|b| b.storage_free.is_none()) {
             sums.insert(broker.id, Some(0));
         }
         if !sums.is_empty() {
-            for partition in self
-                .snapshot
-                .topics()
-                .iter()
-                .flat_map(|topic| &topic.partitions)
-            {
+            for partition in self.snapshot.topics().iter().flat_map(|topic| &topic.partitions) {
                 for id in &partition.replicas {
                     if let Some(sum) = sums.get_mut(id) {
-                        *sum = sum
-                            .zip(partition.size_on(*id))
-                            .map(|(sum, size)| sum + size.0);
+                        *sum = sum.zip(partition.size_on(*id)).map(|(sum, size)| sum + size.0);
                     }
                 }
             }
@@ -196,11 +189,7 @@ impl Spread {
     fn in_words(&self) -> String {
         let mut words = String::new();
         for (rack, count) in &self.racks {
-            let _ = write!(
-                words,
-                "{}{rack} x{count}",
-                if words.is_empty() { "" } else { ", " }
-            );
+            let _ = write!(words, "{}{rack} x{count}", if words.is_empty() { "" } else { ", " });
         }
         words
     }
@@ -209,20 +198,25 @@ impl Spread {
 /// A broker's rack and host; unknown ones are its own.
 fn place(id: BrokerId, broker: Option<&Broker>) -> (String, (String, String)) {
     let own = format!("(none, broker {id})");
-    let rack = broker
-        .and_then(|b| b.rack.clone())
-        .unwrap_or_else(|| own.clone());
+    let rack = broker.and_then(|b| b.rack.clone()).unwrap_or_else(|| own.clone());
     let host = broker.and_then(|b| b.host.clone()).unwrap_or(own);
     (rack.clone(), (rack, host))
 }
 
-/// One place could give a replica to another that has two fewer, and a broker for it.
+/// Some place could give a replica to another that has two fewer, and a broker for it.
 fn uneven<K: Ord + Within>(held: &BTreeMap<K, usize>, offered: &BTreeMap<K, usize>) -> bool {
-    held.iter().any(|(from, most)| {
-        offered.iter().any(|(to, brokers)| {
-            let here = held.get(to).copied().unwrap_or(0);
-            here < *brokers && here + 1 < *most && K::comparable(from, to)
-        })
+    held.keys().any(|from| crowded(from, held, offered))
+}
+
+/// This place could.
+fn crowded<K: Ord + Within>(
+    from: &K,
+    held: &BTreeMap<K, usize>,
+    offered: &BTreeMap<K, usize>,
+) -> bool {
+    let count = |place: &K| held.get(place).copied().unwrap_or(0);
+    offered.iter().any(|(to, brokers)| {
+        count(to) < *brokers && count(to) + 1 < count(from) && K::comparable(from, to)
     })
 }
 

@@ -147,11 +147,7 @@ pub enum Violation {
         over_bytes: Bytes,
     },
     /// The bytes stated are not what the copies come to.
-    #[error(
-        "the move of {of} states {} bytes, its copies come to {}",
-        known(stated),
-        known(found)
-    )]
+    #[error("the move of {of} states {} bytes, its copies come to {}", known(stated), known(found))]
     Bytes {
         /// The partition.
         of: TopicPartition,

@@ -20,10 +20,7 @@ pub(super) struct Chosen {
 /// Gives each map its brokers. `topics` are those of each map.
 pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String>]) -> Chosen {
     let maps = maps.maps();
-    let mut chosen = Chosen {
-        by_map: Vec::with_capacity(maps.len()),
-        findings: Vec::new(),
-    };
+    let mut chosen = Chosen { by_map: Vec::with_capacity(maps.len()), findings: Vec::new() };
     for map in maps {
         let found = fitting(map, known);
         chosen.by_map.push(found.unwrap_or_else(|finding| {
@@ -37,10 +34,7 @@ pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String
         share_out(wishes, &claimed, known, topics, &mut chosen.by_map);
     }
     for (index, map) in maps.iter().enumerate() {
-        let explained = chosen
-            .findings
-            .iter()
-            .any(|finding| finding.names(&map.name));
+        let explained = chosen.findings.iter().any(|finding| finding.names(&map.name));
         if !explained {
             let finding = missing(map, &chosen.by_map[index], known, &topics[index]);
             chosen.findings.extend(finding);
@@ -74,17 +68,12 @@ fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> 
 
 /// The members of a group; `None` if nobody tells.
 fn members(group: &Group, known: &Known<'_>) -> Option<BTreeSet<BrokerId>> {
-    let told = known
-        .groups
-        .get(group)
-        .map(|members| members.keys().copied().collect());
+    let told = known.groups.get(group).map(|members| members.keys().copied().collect());
     let Group::InstanceType(instance_type) = group else {
         return told;
     };
     let brokers = known.cluster.map_or(&[][..], Snapshot::brokers);
-    let typed = brokers
-        .iter()
-        .filter(|broker| broker.instance_type.is_some());
+    let typed = brokers.iter().filter(|broker| broker.instance_type.is_some());
     // Once the API has spoken, the snapshot only adds lost brokers, whose nodes may be gone.
     let typed = typed.filter(|broker| told.is_none() || !broker.live);
     let snapshot_tells = typed.clone().next().is_some();
@@ -125,12 +114,7 @@ fn wishes<'m>(maps: &'m [Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeMap<Group
 /// Brokers that a map has without a choice; those of the rest are anybody's.
 fn claimed(maps: &[Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeSet<BrokerId> {
     let firm = |(map, _): &(&Map, _)| map.target.count().is_none() && !map.is_rest();
-    maps.iter()
-        .zip(fitting)
-        .filter(firm)
-        .flat_map(|(_, brokers)| brokers)
-        .copied()
-        .collect()
+    maps.iter().zip(fitting).filter(firm).flat_map(|(_, brokers)| brokers).copied().collect()
 }
 
 /// Shares one group's brokers out among the maps that want some of them, each broker to one map.
@@ -194,10 +178,9 @@ fn missing(
             let brokers = unknown(known.cluster?, ids);
             (!brokers.is_empty()).then_some(Finding::UnknownBrokers { map, brokers })
         }
-        (_, Some(_)) if brokers.is_empty() => Some(Finding::NoBrokers {
-            map: map.name.clone(),
-            target: map.target.clone(),
-        }),
+        (_, Some(_)) if brokers.is_empty() => {
+            Some(Finding::NoBrokers { map: map.name.clone(), target: map.target.clone() })
+        }
         (_, Some(wanted)) => too_few(map, wanted, brokers, known, topics),
         (_, None) => None,
     }
@@ -215,37 +198,22 @@ fn too_few(
     let (live, mut lost): (BTreeSet<BrokerId>, BTreeSet<BrokerId>) =
         brokers.iter().copied().partition(is_live);
     let (map, live) = (map.name.clone(), live.len());
-    let short = usize::try_from(wanted)
-        .unwrap_or(usize::MAX)
-        .saturating_sub(live);
+    let short = usize::try_from(wanted).unwrap_or(usize::MAX).saturating_sub(live);
     if short == 0 {
         return None;
     }
     lost.extend(untyped_holders(known, topics));
     Some(if lost.len() >= short {
-        Finding::FewerByLoss {
-            map,
-            wanted,
-            live,
-            lost,
-        }
+        Finding::FewerByLoss { map, wanted, live, lost }
     } else {
-        Finding::TooFew {
-            map,
-            wanted,
-            live,
-            lost,
-        }
+        Finding::TooFew { map, wanted, live, lost }
     })
 }
 
 /// Ids that are neither registered nor in any replica list.
 fn unknown(cluster: &Snapshot, ids: &BTreeSet<BrokerId>) -> BTreeSet<BrokerId> {
-    let mut unknown: BTreeSet<BrokerId> = ids
-        .iter()
-        .copied()
-        .filter(|id| cluster.broker(*id).is_none())
-        .collect();
+    let mut unknown: BTreeSet<BrokerId> =
+        ids.iter().copied().filter(|id| cluster.broker(*id).is_none()).collect();
     if unknown.is_empty() {
         return unknown; // No need to look through a million replica lists.
     }
@@ -263,14 +231,9 @@ fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId
         return Vec::new();
     };
     let untyped_and_lost = |id: &BrokerId| {
-        cluster
-            .broker(*id)
-            .is_none_or(|broker| !broker.live && broker.instance_type.is_none())
+        cluster.broker(*id).is_none_or(|broker| !broker.live && broker.instance_type.is_none())
     };
-    replicas_held(known, topics)
-        .into_keys()
-        .filter(untyped_and_lost)
-        .collect()
+    replicas_held(known, topics).into_keys().filter(untyped_and_lost).collect()
 }
 
 #[cfg(test)]
@@ -284,11 +247,7 @@ mod tests {
     }
 
     fn ids(resolved: &Resolved, map: usize) -> Vec<u32> {
-        resolved.maps[map]
-            .brokers
-            .iter()
-            .map(|member| member.id.0)
-            .collect()
+        resolved.maps[map].brokers.iter().map(|member| member.id.0).collect()
     }
 
     const FOUR: [(u32, &str); 4] = [(1, "big"), (2, "big"), (3, "big"), (4, "big")];
@@ -304,10 +263,7 @@ mod tests {
     fn maps_of_one_type_share_it_out() {
         let cluster = snapshot(&FOUR, &[("a", &[1, 4]), ("b", &[1])]);
         let resolved = chosen("a: \"a\" => 2x big\nb: \"b\" => 2x big", &cluster);
-        assert_eq!(
-            (ids(&resolved, 0), ids(&resolved, 1)),
-            (vec![1, 4], vec![2, 3])
-        );
+        assert_eq!((ids(&resolved, 0), ids(&resolved, 1)), (vec![1, 4], vec![2, 3]));
         assert_eq!(said(&resolved), [""; 0]);
     }
 
@@ -315,10 +271,7 @@ mod tests {
     fn a_map_that_others_leave_nothing_to_has_no_broker() {
         let cluster = snapshot(&FOUR, &[("a", &[1]), ("b", &[9])]);
         let resolved = chosen("a: \"a\" => 4x big\nb: \"b\" => 2x big", &cluster);
-        assert_eq!(
-            said(&resolved),
-            ["map b has no broker: none is left for 2x big"]
-        );
+        assert_eq!(said(&resolved), ["map b has no broker: none is left for 2x big"]);
     }
 
     #[test]
@@ -347,10 +300,7 @@ mod tests {
             ["map a asks for 5 brokers and has 4 live ones: broker 9 lost"]
         );
         let resolved = chosen("b: \"b\" => 5x big", &cluster);
-        assert_eq!(
-            said(&resolved),
-            ["map b asks for 5 brokers and has 4 live ones; 0 lost"]
-        );
+        assert_eq!(said(&resolved), ["map b asks for 5 brokers and has 4 live ones; 0 lost"]);
         assert_eq!(resolved.findings[0].code(), "map-count");
         assert!(resolved.assignments().is_ok());
     }
@@ -359,10 +309,7 @@ mod tests {
     fn no_broker_of_a_type_is_told_from_no_type_known() {
         let typed = snapshot(&FOUR, &[("a", &[1])]);
         let resolved = chosen("a: \"a\" => 1x small", &typed);
-        assert_eq!(
-            said(&resolved),
-            ["map a has no broker: none is left for 1x small"]
-        );
+        assert_eq!(said(&resolved), ["map a has no broker: none is left for 1x small"]);
         let untyped = snapshot(&[(1, "")], &[("a", &[1])]);
         let resolved = chosen("a: \"a\" => 1x small", &untyped);
         assert_eq!(

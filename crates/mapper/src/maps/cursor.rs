@@ -43,11 +43,7 @@ impl<'t> Cursor<'t> {
     /// Reads `token`, with the blanks before it.
     pub(super) fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), Fault> {
         self.blanks();
-        if self.eat(token) {
-            Ok(())
-        } else {
-            Err(self.expected(expected))
-        }
+        if self.eat(token) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
     /// Reads the longest run of such characters; it may be empty.
@@ -100,12 +96,8 @@ impl<'t> Cursor<'t> {
 
     /// Something else was due here.
     pub(super) fn expected(&self, expected: &'static str) -> Fault {
-        let token: String = self
-            .rest()
-            .chars()
-            .take_while(|c| !c.is_whitespace())
-            .take(40)
-            .collect();
+        let token: String =
+            self.rest().chars().take_while(|c| !c.is_whitespace()).take(40).collect();
         let found = match token.as_str() {
             "" if self.rest().is_empty() => "the end".to_owned(),
             "" => "a blank".to_owned(),
@@ -116,9 +108,6 @@ impl<'t> Cursor<'t> {
 
     /// A mistake at this position.
     pub(super) fn fault(&self, mistake: Mistake) -> Fault {
-        Fault {
-            at: self.at,
-            mistake,
-        }
+        Fault { at: self.at, mistake }
     }
 }

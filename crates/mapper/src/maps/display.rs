@@ -22,11 +22,7 @@ impl fmt::Display for Map {
             write!(f, ", replication={factor}")?;
         }
         if !self.allow.is_empty() {
-            let words: Vec<&str> = self
-                .allow
-                .iter()
-                .map(|allowance| allowance.as_str())
-                .collect();
+            let words: Vec<&str> = self.allow.iter().map(|allowance| allowance.as_str()).collect();
             write!(f, ", allow=[{}]", words.join(","))?;
         }
         Ok(())
@@ -51,10 +47,7 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Ids(ids) => write!(f, "[{}]", Ranges(ids)),
-            Self::InstanceType {
-                count,
-                instance_type,
-            } => write!(f, "{count}x {instance_type}"),
+            Self::InstanceType { count, instance_type } => write!(f, "{count}x {instance_type}"),
             Self::StatefulSet { namespace, name } => write!(f, "statefulSet {namespace}/{name}"),
             Self::NodeLabels { labels, count } => {
                 let pairs: Vec<String> = labels.iter().map(|(k, v)| format!("{k}={v}")).collect();

@@ -61,9 +61,5 @@ fn off(
             *off.entry(*id).or_insert(0) += 1;
         }
     }
-    (!off.is_empty()).then(|| Drift {
-        map: map.cloned(),
-        topic: topic.to_owned(),
-        off,
-    })
+    (!off.is_empty()).then(|| Drift { map: map.cloned(), topic: topic.to_owned(), off })
 }

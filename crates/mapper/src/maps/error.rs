@@ -19,11 +19,7 @@ pub struct Place {
 
 impl Place {
     pub(super) fn start_of(document: &str) -> Self {
-        Self {
-            document: document.to_owned(),
-            line: 1,
-            column: 1,
-        }
+        Self { document: document.to_owned(), line: 1, column: 1 }
     }
 
     /// An error at this place.

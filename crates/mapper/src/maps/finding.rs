@@ -39,10 +39,7 @@ pub enum Finding {
         brokers: BTreeSet<BrokerId>,
     },
     /// A map lists ids that the cluster has never heard of.
-    #[error(
-        "map {map} lists {}, neither registered nor in any replica list",
-        ids(brokers)
-    )]
+    #[error("map {map} lists {}, neither registered nor in any replica list", ids(brokers))]
     UnknownBrokers {
         /// The map.
         map: MapName,
@@ -86,10 +83,7 @@ pub enum Finding {
         lost: BTreeSet<BrokerId>,
     },
     /// Fewer than the map's count, because brokers are lost.
-    #[error(
-        "map {map} asks for {wanted} brokers and has {live} live ones: {} lost",
-        ids(lost)
-    )]
+    #[error("map {map} asks for {wanted} brokers and has {live} live ones: {} lost", ids(lost))]
     FewerByLoss {
         /// The map.
         map: MapName,
@@ -174,11 +168,7 @@ fn joined(findings: &[Finding]) -> String {
 }
 
 fn ids(brokers: &BTreeSet<BrokerId>) -> impl fmt::Display {
-    let noun = if brokers.len() == 1 {
-        "broker"
-    } else {
-        "brokers"
-    };
+    let noun = if brokers.len() == 1 { "broker" } else { "brokers" };
     format!("{noun} {}", Ranges(brokers))
 }
 

@@ -64,14 +64,7 @@ fn map(line: &str, place: Place) -> Result<Map, Fault> {
     cursor.expect("=>", "=> and the map's brokers")?;
     cursor.blanks();
     let target = target(&mut cursor)?;
-    let mut map = Map {
-        name,
-        topics,
-        target,
-        replication: None,
-        allow: BTreeSet::new(),
-        place,
-    };
+    let mut map = Map { name, topics, target, replication: None, allow: BTreeSet::new(), place };
     options(&mut cursor, &mut map)?;
     Ok(map)
 }
@@ -190,39 +183,15 @@ mod tests {
 
     /// A document, and what its refusal says.
     const REFUSED: &[(&str, &str)] = &[
-        (
-            "\n#\nm \"x\" => [1]",
-            "3:3: expected : after the map's name, found \"\\\"x\\\"\"",
-        ),
+        ("\n#\nm \"x\" => [1]", "3:3: expected : after the map's name, found \"\\\"x\\\"\""),
         ("# nothing\n\n", "1:1: there is no map in it"),
-        (
-            "m: x => [1]",
-            "1:4: expected a regex between two \", found \"x\"",
-        ),
-        (
-            "m: \"é => [1]",
-            "1:13: expected a closing \", found the end",
-        ),
-        (
-            "m: \"x\" => [1003..1001]",
-            "1:12: the range 1003..1001 runs backwards",
-        ),
-        (
-            "m: \"x\" => [1..1000000]",
-            "1:12: more than 100000 broker ids",
-        ),
-        (
-            "m: \"x\" => [2147483648]",
-            "1:12: 2147483648 is no broker id: the largest is 2147483647",
-        ),
-        (
-            "m: \"x\" => [-1]",
-            "1:12: expected a broker id, found \"-1]\"",
-        ),
-        (
-            "m: \"x\" => 0x a",
-            "1:11: the number of brokers has to be from 1 to 4294967295, not 0",
-        ),
+        ("m: x => [1]", "1:4: expected a regex between two \", found \"x\""),
+        ("m: \"é => [1]", "1:13: expected a closing \", found the end"),
+        ("m: \"x\" => [1003..1001]", "1:12: the range 1003..1001 runs backwards"),
+        ("m: \"x\" => [1..1000000]", "1:12: more than 100000 broker ids"),
+        ("m: \"x\" => [2147483648]", "1:12: 2147483648 is no broker id: the largest is 2147483647"),
+        ("m: \"x\" => [-1]", "1:12: expected a broker id, found \"-1]\""),
+        ("m: \"x\" => 0x a", "1:11: the number of brokers has to be from 1 to 4294967295, not 0"),
         (
             "m: \"x\" => all, replication=0",
             "1:28: the replication factor has to be from 1 to 32767, not 0",
@@ -239,10 +208,7 @@ mod tests {
             "1001: \"x\" => all",
             "1:1: \"1001\" is no name for a map: a letter or _, then letters, digits, _, - and ., please",
         ),
-        (
-            "m: => all",
-            "1:4: map m names no topics; only the map named rest takes what is left",
-        ),
+        ("m: => all", "1:4: map m names no topics; only the map named rest takes what is left"),
         (
             "rest: \".*\" => all",
             "1:7: the map named rest takes every topic that no other map takes, so it has no topics of its own",
@@ -270,9 +236,6 @@ mod tests {
         let first = MapSet::parse("a.maps", "m: \"x\" => [1]").unwrap();
         let second = MapSet::parse("b.maps", "m: \"y\" => [2]").unwrap();
         let error = MapSet::merge([first, second]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "b.maps:1:1: map m was already written at a.maps:1:1"
-        );
+        assert_eq!(error.to_string(), "b.maps:1:1: map m was already written at a.maps:1:1");
     }
 }

@@ -213,10 +213,9 @@ impl Target {
             Self::InstanceType { instance_type, .. } => {
                 Some(Group::InstanceType(instance_type.clone()))
             }
-            Self::StatefulSet { namespace, name } => Some(Group::StatefulSet {
-                namespace: namespace.clone(),
-                name: name.clone(),
-            }),
+            Self::StatefulSet { namespace, name } => {
+                Some(Group::StatefulSet { namespace: namespace.clone(), name: name.clone() })
+            }
             Self::NodeLabels { labels, .. } => Some(Group::NodeLabels(labels.clone())),
         }
     }

@@ -30,10 +30,7 @@ pub struct Known<'a> {
 impl<'a> Known<'a> {
     /// A cluster, and nothing else.
     pub fn of(cluster: &'a Snapshot) -> Self {
-        Self {
-            cluster: Some(cluster),
-            ..Self::default()
-        }
+        Self { cluster: Some(cluster), ..Self::default() }
     }
 
     pub(super) fn knows_topics(&self) -> bool {
@@ -47,17 +44,11 @@ impl<'a> Known<'a> {
 
     fn member(&self, id: BrokerId) -> Member {
         let registered = self.cluster.and_then(|cluster| cluster.broker(id));
-        let told = || {
-            self.groups
-                .values()
-                .find_map(|members| members.get(&id)?.clone())
-        };
+        let told = || self.groups.values().find_map(|members| members.get(&id)?.clone());
         Member {
             id,
             live: self.is_live(id),
-            rack: registered
-                .and_then(|broker| broker.rack.clone())
-                .or_else(told),
+            rack: registered.and_then(|broker| broker.rack.clone()).or_else(told),
         }
     }
 }
@@ -148,42 +139,28 @@ impl Resolved {
     /// [`Refused`] with every finding that is an error.
     pub fn assignments(&self) -> Result<&[Assignment], Refused> {
         let findings: Vec<Finding> = self.of_severity(Severity::Error).cloned().collect();
-        if findings.is_empty() {
-            Ok(&self.assignments)
-        } else {
-            Err(Refused { findings })
-        }
+        if findings.is_empty() { Ok(&self.assignments) } else { Err(Refused { findings }) }
     }
 
     /// The findings of one severity.
     pub fn of_severity(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(move |finding| finding.severity() == severity)
+        self.findings.iter().filter(move |finding| finding.severity() == severity)
     }
 
     /// The findings that concern one map.
     pub fn problems_of(&self, map: &MapName) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(move |finding| finding.names(map))
+        self.findings.iter().filter(move |finding| finding.names(map))
     }
 }
 
 /// One finding for each pair of maps that have the same brokers, unless both say that they may.
 fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> {
-    let maps: Vec<(&Map, &BTreeSet<BrokerId>)> = maps
-        .maps()
-        .iter()
-        .zip(by_map)
-        .filter(|(map, _)| !map.is_rest())
-        .collect();
+    let maps: Vec<(&Map, &BTreeSet<BrokerId>)> =
+        maps.maps().iter().zip(by_map).filter(|(map, _)| !map.is_rest()).collect();
     let mut findings = Vec::new();
     for (position, (second, theirs)) in maps.iter().enumerate() {
         for (first, brokers) in &maps[..position] {
-            let may = [first, second]
-                .iter()
-                .all(|map| map.allows(Allowance::SharedBrokers));
+            let may = [first, second].iter().all(|map| map.allows(Allowance::SharedBrokers));
             let both: BTreeSet<BrokerId> = brokers.intersection(theirs).copied().collect();
             if !both.is_empty() && !may {
                 findings.push(Finding::BrokersShared {

@@ -62,11 +62,7 @@ impl Taken {
         let Some(snapshot) = known.cluster else {
             return;
         };
-        for topic in snapshot
-            .topics()
-            .iter()
-            .filter(|topic| !owned.contains(&topic.name))
-        {
+        for topic in snapshot.topics().iter().filter(|topic| !owned.contains(&topic.name)) {
             if topic.is_internal() {
                 self.internal.insert(topic.name.clone());
             } else {
@@ -120,17 +116,11 @@ impl<'a> Names<'a> {
     }
 
     fn explain(&self, map: &Map, pattern: &TopicPattern) -> Option<Finding> {
-        let scope = Scope {
-            include: vec![pattern.clone()],
-            exclude: Vec::new(),
-        };
+        let scope = Scope { include: vec![pattern.clone()], exclude: Vec::new() };
         let names: BTreeSet<&str> = self.all().collect();
         let names: Vec<&str> = names.into_iter().collect();
         let map = map.name.clone();
-        scope
-            .select(&names)
-            .err()
-            .map(|problem| Finding::NoTopics { map, problem })
+        scope.select(&names).err().map(|problem| Finding::NoTopics { map, problem })
     }
 }
 
@@ -146,10 +136,7 @@ fn shared(maps: &MapSet, by_map: &[BTreeSet<String>]) -> Vec<Finding> {
     for (topic, owners) in owners {
         for (position, second) in owners.iter().enumerate() {
             for first in &owners[..position] {
-                pairs
-                    .entry((*first, *second))
-                    .or_default()
-                    .insert(topic.to_owned());
+                pairs.entry((*first, *second)).or_default().insert(topic.to_owned());
             }
         }
     }

@@ -98,10 +98,7 @@ fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
     }
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let instance_type = cursor.some(belongs, "an instance type, as in 6x i3.4xlarge")?;
-    Ok(Target::InstanceType {
-        count,
-        instance_type: instance_type.to_owned(),
-    })
+    Ok(Target::InstanceType { count, instance_type: instance_type.to_owned() })
 }
 
 /// Reads `kafka/kafka-logs`.
@@ -112,10 +109,7 @@ pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
         return Err(cursor.expected("/ and the name of the StatefulSet"));
     }
     let name = cursor.some(belongs, "the name of the StatefulSet")?;
-    Ok(Target::StatefulSet {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    })
+    Ok(Target::StatefulSet { namespace: namespace.to_owned(), name: name.to_owned() })
 }
 
 /// Reads `k=v,k2=v2 [count=N]`.
@@ -174,9 +168,7 @@ pub(super) fn add_label(
     }
     match labels.insert(key.to_owned(), value.to_owned()) {
         None => Ok(()),
-        Some(_) => Err(Mistake::Twice {
-            what: format!("label {key}"),
-        }),
+        Some(_) => Err(Mistake::Twice { what: format!("label {key}") }),
     }
 }
 
@@ -189,13 +181,9 @@ pub(super) fn number(cursor: &mut Cursor<'_>, what: &'static str, most: u32) -> 
 
 /// The number that `digits` says, if it is from 1 to `most`.
 pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, Mistake> {
-    digits
-        .parse()
-        .ok()
-        .filter(|number| (1..=most).contains(number))
-        .ok_or_else(|| Mistake::Count {
-            what,
-            most,
-            digits: digits.to_owned(),
-        })
+    digits.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| Mistake::Count {
+        what,
+        most,
+        digits: digits.to_owned(),
+    })
 }

@@ -24,26 +24,14 @@ pub(super) fn refusal(text: &str) -> String {
 /// The maps without their places, to compare what was written in different forms.
 pub(super) fn unplaced(maps: &MapSet) -> Vec<Map> {
     let place = Place::start_of("");
-    maps.maps()
-        .iter()
-        .map(|map| Map {
-            place: place.clone(),
-            ..map.clone()
-        })
-        .collect()
+    maps.maps().iter().map(|map| Map { place: place.clone(), ..map.clone() }).collect()
 }
 
 pub(super) fn any_map() -> impl Strategy<Value = Map> {
     let allow = btree_set(proptest::sample::select(Allowance::ALL.to_vec()), 0..3);
     let replication = proptest::option::of(1_u32..10);
-    (
-        "[a-z_][a-z0-9_.-]{0,8}",
-        any_pattern(),
-        any_target(),
-        replication,
-        allow,
-    )
-        .prop_map(|(name, pattern, target, replication, allow)| Map {
+    ("[a-z_][a-z0-9_.-]{0,8}", any_pattern(), any_target(), replication, allow).prop_map(
+        |(name, pattern, target, replication, allow)| Map {
             topics: if name == REST {
                 MapTopics::Rest
             } else {
@@ -54,14 +42,14 @@ pub(super) fn any_map() -> impl Strategy<Value = Map> {
             replication,
             allow,
             place: Place::start_of(""),
-        })
+        },
+    )
 }
 
 /// With what has a meaning in a line or in YAML: `=>`, `#`, `,`, a backslash. Quotes are tested apart.
 fn any_pattern() -> impl Strategy<Value = String> {
-    let atoms = [
-        "events", ".*", r"\.", "=>", "#", ", ", ": ", "a|b", "[0-9]", "(x)", r"\\", "é", " ",
-    ];
+    let atoms =
+        ["events", ".*", r"\.", "=>", "#", ", ", ": ", "a|b", "[0-9]", "(x)", r"\\", "é", " "];
     proptest::collection::vec(proptest::sample::select(atoms.to_vec()), 0..5)
         .prop_map(|atoms| atoms.concat())
 }
@@ -70,12 +58,8 @@ fn any_target() -> impl Strategy<Value = Target> {
     let labels = btree_map("x[a-z./-]{0,5}", "[a-z0-9_-]{0,4}", 1..4);
     prop_oneof![
         btree_set((0_u32..40).prop_map(BrokerId), 1..12).prop_map(Target::Ids),
-        (1_u32..9, "[a-z][a-z0-9.]{0,9}").prop_map(|(count, instance_type)| {
-            Target::InstanceType {
-                count,
-                instance_type,
-            }
-        }),
+        (1_u32..9, "[a-z][a-z0-9.]{0,9}")
+            .prop_map(|(count, instance_type)| { Target::InstanceType { count, instance_type } }),
         ("[a-z-]{1,9}", "[a-z0-9.]{1,9}")
             .prop_map(|(namespace, name)| Target::StatefulSet { namespace, name }),
         (labels, proptest::option::of(1_u32..9))
@@ -92,10 +76,7 @@ pub(super) fn snapshot(brokers: &[(u32, &str)], topics: &[(&str, &[u32])]) -> Sn
     };
     let topic = |(name, replicas): &(&str, &[u32])| Topic {
         name: (*name).to_owned(),
-        partitions: vec![Partition::new(
-            PartitionId(0),
-            replicas.iter().copied().map(BrokerId),
-        )],
+        partitions: vec![Partition::new(PartitionId(0), replicas.iter().copied().map(BrokerId))],
         ..Topic::default()
     };
     Snapshot::new(Parts {

@@ -23,11 +23,7 @@ macro_rules! written {
 }
 
 fn ids(resolved: &Resolved, map: usize) -> Vec<u32> {
-    resolved.maps[map]
-        .brokers
-        .iter()
-        .map(|member| member.id.0)
-        .collect()
+    resolved.maps[map].brokers.iter().map(|member| member.id.0).collect()
 }
 
 #[test]
@@ -59,16 +55,11 @@ fn the_lost_broker_is_all_that_tells_the_two_large_fixtures_apart() {
     let (whole, lost) = (fixture!("whole.json"), fixture!("lost-broker.json"));
     let layout = |snapshot: &Snapshot| -> Vec<_> {
         let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
-        partitions
-            .map(|partition| partition.replicas.clone())
-            .collect()
+        partitions.map(|partition| partition.replicas.clone()).collect()
     };
     assert_eq!(layout(&whole), layout(&lost));
     assert_eq!(layout(&lost).len(), 200);
-    let gone = whole
-        .brokers()
-        .iter()
-        .filter(|broker| !lost.is_live(broker.id));
+    let gone = whole.brokers().iter().filter(|broker| !lost.is_live(broker.id));
     assert_eq!(gone.map(|broker| broker.id.0).collect::<Vec<_>>(), [1003]);
 }
 
@@ -104,10 +95,7 @@ fn a_lost_broker_stays_in_its_map_and_counts_as_lost() {
     );
     assert_eq!(resolved.findings[0].severity(), Severity::Notice);
     let lost = &resolved.maps[0].brokers[2];
-    assert_eq!(
-        (lost.id, lost.live, lost.rack.as_deref()),
-        (BrokerId(1003), false, Some("eu-1c"))
-    );
+    assert_eq!((lost.id, lost.live, lost.rack.as_deref()), (BrokerId(1003), false, Some("eu-1c")));
     assert!(resolved.assignments().is_ok());
 }
 
@@ -123,20 +111,11 @@ fn a_group_that_only_kubernetes_knows_is_refused_until_it_is_told() {
     let label = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     for (group, members) in [
         (
-            Group::StatefulSet {
-                namespace: "kafka".to_owned(),
-                name: "kafka-events".to_owned(),
-            },
+            Group::StatefulSet { namespace: "kafka".to_owned(), name: "kafka-events".to_owned() },
             1001..=1005,
         ),
-        (
-            Group::NodeLabels([label("pool", "large"), label("disk", "ssd")].into()),
-            1007..=1009,
-        ),
-        (
-            Group::NodeLabels([label("pool", "small")].into()),
-            1006..=1006,
-        ),
+        (Group::NodeLabels([label("pool", "large"), label("disk", "ssd")].into()), 1007..=1009),
+        (Group::NodeLabels([label("pool", "small")].into()), 1006..=1006),
     ] {
         let members = members.map(|id| (BrokerId(id), None)).collect();
         known.groups.insert(group, members);
@@ -152,10 +131,7 @@ fn without_a_cluster_topics_are_unknown_and_racks_come_from_the_group() {
     let maps = maps("m: \"x\" => statefulSet ns/kafka");
     let group = maps.maps()[0].target.group().unwrap();
     let members = BTreeMap::from([(BrokerId(1), Some("eu-1a".to_owned()))]);
-    let known = Known {
-        groups: [(group, members)].into(),
-        ..Known::default()
-    };
+    let known = Known { groups: [(group, members)].into(), ..Known::default() };
     let resolved = resolve(&maps, &known);
     assert_eq!(resolved.findings, []);
     assert_eq!(resolved.maps[0].topics, None);
@@ -167,26 +143,17 @@ fn replicas_off_their_map_are_counted_for_each_broker() {
     let cluster = fixture!("map-drift.json");
     let resolved = resolve(&written!("production.yaml"), &Known::of(&cluster));
     let drift = resolved.drift(&cluster);
-    let seen: Vec<(&str, usize)> = drift
-        .iter()
-        .map(|d| (d.topic.as_str(), d.replicas()))
-        .collect();
+    let seen: Vec<(&str, usize)> = drift.iter().map(|d| (d.topic.as_str(), d.replicas())).collect();
     assert_eq!(seen, [("events.raw", 2), ("check_runs", 1)]);
-    assert_eq!(
-        drift[0].off,
-        [(BrokerId(1007), 1), (BrokerId(1008), 1)].into()
-    );
+    assert_eq!(drift[0].off, [(BrokerId(1007), 1), (BrokerId(1008), 1)].into());
 }
 
 #[test]
 fn topics_that_no_map_takes_are_listed_with_what_they_lost() {
     let cluster = fixture!("unmapped.json");
     let resolved = resolve(&written!("production.yaml"), &Known::of(&cluster));
-    let unmapped: Vec<(&str, usize)> = resolved
-        .unmapped
-        .iter()
-        .map(|u| (u.topic.as_str(), u.lost_replicas))
-        .collect();
+    let unmapped: Vec<(&str, usize)> =
+        resolved.unmapped.iter().map(|u| (u.topic.as_str(), u.lost_replicas)).collect();
     assert_eq!(unmapped, [("billing.archive", 0), ("billing.invoices", 2)]);
     assert_eq!(resolved.internal, ["__consumer_offsets".to_owned()].into());
     let last = resolved.assignments().unwrap().last().unwrap();
@@ -195,23 +162,15 @@ fn topics_that_no_map_takes_are_listed_with_what_they_lost() {
 
 #[test]
 fn the_rest_takes_what_the_others_leave_wherever_it_is_written() {
-    let cluster = snapshot(
-        &[(1, ""), (2, "")],
-        &[("a", &[1]), ("b", &[2]), ("__consumer_offsets", &[1])],
-    );
+    let cluster =
+        snapshot(&[(1, ""), (2, "")], &[("a", &[1]), ("b", &[2]), ("__consumer_offsets", &[1])]);
     let maps = maps("rest: => all\nm: \"a\" => [1]");
     let resolved = resolve(&maps, &Known::of(&cluster));
     assert_eq!(resolved.findings, []);
-    assert_eq!(
-        resolved.maps[0].topics,
-        Some(names(&["__consumer_offsets", "b"]))
-    );
+    assert_eq!(resolved.maps[0].topics, Some(names(&["__consumer_offsets", "b"])));
     let assignments = resolved.assignments().unwrap();
     assert_eq!(assignments.last().unwrap().topics, Topics::Rest);
-    assert_eq!(
-        assign(&cluster, assignments).unwrap(),
-        [Some(1), Some(0), Some(1)]
-    );
+    assert_eq!(assign(&cluster, assignments).unwrap(), [Some(1), Some(0), Some(1)]);
 }
 
 #[test]
@@ -220,26 +179,17 @@ fn a_map_may_name_an_internal_topic() {
     let maps = maps("m: \"__.*\" => [1,2]");
     let resolved = resolve(&maps, &Known::of(&cluster));
     assert_eq!(resolved.internal, BTreeSet::new());
-    assert_eq!(
-        assign(&cluster, resolved.assignments().unwrap()).unwrap(),
-        [Some(0)]
-    );
+    assert_eq!(assign(&cluster, resolved.assignments().unwrap()).unwrap(), [Some(0)]);
 }
 
 #[test]
 fn overlapping_maps_are_errors_that_name_both() {
-    let cluster = snapshot(
-        &[(1, ""), (2, "")],
-        &[("a1", &[1]), ("a2", &[2]), ("b", &[2])],
-    );
+    let cluster = snapshot(&[(1, ""), (2, "")], &[("a1", &[1]), ("a2", &[2]), ("b", &[2])]);
     let maps = maps("x: \"a.*\" => [1]\ny: \"a1|b\" => [1,2]");
     let resolved = resolve(&maps, &Known::of(&cluster));
     assert_eq!(
         said(&resolved),
-        [
-            "maps x and y both take topic a1",
-            "maps x and y both have broker 1"
-        ]
+        ["maps x and y both take topic a1", "maps x and y both have broker 1"]
     );
     assert_eq!(resolved.assignments().unwrap_err().findings.len(), 2);
     assert_eq!(resolved.problems_of(&resolved.maps[1].name).count(), 2);

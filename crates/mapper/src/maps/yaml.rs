@@ -23,10 +23,8 @@ pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
     if maps.is_empty() {
         return Err(source.blame(read.maps.referenced, Mistake::NoMaps));
     }
-    let maps: Result<Vec<Map>, MapsError> = maps
-        .into_iter()
-        .map(|(name, map)| source.map(&name, map))
-        .collect();
+    let maps: Result<Vec<Map>, MapsError> =
+        maps.into_iter().map(|(name, map)| source.map(&name, map)).collect();
     MapSet::new(maps?)
 }
 
@@ -63,9 +61,7 @@ impl Source<'_> {
     /// A document of another version is refused by its version, not by its shape.
     fn version_first(&self, error: &serde_saphyr::Error) -> MapsError {
         let version = serde_saphyr::from_str_with_options::<VersionIn>(self.text, options());
-        let refused = version
-            .ok()
-            .and_then(|read| self.check_version(&read.version).err());
+        let refused = version.ok().and_then(|read| self.check_version(&read.version).err());
         refused.unwrap_or_else(|| self.explain(error))
     }
 
@@ -99,10 +95,7 @@ impl Source<'_> {
         let named_at = name.referenced;
         let name = MapName::new(&name.value).map_err(at(named_at))?;
         let source = map.topics.as_ref().map(|topics| topics.value.as_str());
-        let topics_at = map
-            .topics
-            .as_ref()
-            .map_or(named_at, |topics| topics.referenced);
+        let topics_at = map.topics.as_ref().map_or(named_at, |topics| topics.referenced);
         let topics = map_topics(&name, source).map_err(at(topics_at))?;
         let replication = self.number(map.replication, "replication factor", MAX_REPLICATION)?;
         Ok(Map {
@@ -216,10 +209,7 @@ rest: => all
 
     /// A document, and what its refusal says.
     const REFUSED: &[(&str, &str)] = &[
-        (
-            "version: 2\nmaps: []",
-            "1:10: the maps have version 2, this program reads version 1",
-        ),
+        ("version: 2\nmaps: []", "1:10: the maps have version 2, this program reads version 1"),
         ("version: 1\nmaps: {}", "2:7: there is no map in it"),
         (
             "version: 1\nmaps:\n  m: {topics: x, brokers: [1, 2..]}",
@@ -254,10 +244,7 @@ rest: => all
             "5:3: map m was already written at test.yaml:3:3",
         ),
         ("maps: {}", "1:1: missing field `version`"),
-        (
-            "version: 1\nmaps:\n  m: {topics: x}",
-            "3:7: missing field `brokers`",
-        ),
+        ("version: 1\nmaps:\n  m: {topics: x}", "3:7: missing field `brokers`"),
         (
             "version: 1\nmaps:\n  m: {topics: x, brokers: all, replicas: 3}",
             "3:32: unknown field `replicas`, expected one of topics, brokers, replication, allow",

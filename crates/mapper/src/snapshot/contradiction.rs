@@ -115,23 +115,13 @@ fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {
             if let (Some(total), Some(free)) = sizes
                 && free > total
             {
-                found.push(Contradiction::MoreFreeThanTotal {
-                    broker: broker.id,
-                    free,
-                    total,
-                });
+                found.push(Contradiction::MoreFreeThanTotal { broker: broker.id, free, total });
             }
         }
         for (index, dir) in broker.log_dirs.iter().enumerate() {
-            if broker.log_dirs[..index]
-                .iter()
-                .any(|earlier| earlier.path == dir.path)
-            {
+            if broker.log_dirs[..index].iter().any(|earlier| earlier.path == dir.path) {
                 let path = dir.path.clone();
-                found.push(Contradiction::LogDirTwice {
-                    broker: broker.id,
-                    path,
-                });
+                found.push(Contradiction::LogDirTwice { broker: broker.id, path });
             }
         }
     }
@@ -141,10 +131,7 @@ fn partitions(topic: &Topic, found: &mut Vec<Contradiction>) {
     if topic.name.is_empty() {
         found.push(Contradiction::TopicUnnamed);
     }
-    let name = |id: PartitionId| TopicPartition {
-        topic: topic.name.clone(),
-        partition: id,
-    };
+    let name = |id: PartitionId| TopicPartition { topic: topic.name.clone(), partition: id };
     for pair in topic.partitions.windows(2) {
         if pair[0].id == pair[1].id {
             found.push(Contradiction::PartitionTwice(name(pair[0].id)));
@@ -156,11 +143,7 @@ fn partitions(topic: &Topic, found: &mut Vec<Contradiction>) {
         }
         if let Some(broker) = repeated(&partition.replicas) {
             let partition = name(partition.id);
-            found.push(Contradiction::ReplicaTwice {
-                partition,
-                broker,
-                list: "replicas",
-            });
+            found.push(Contradiction::ReplicaTwice { partition, broker, list: "replicas" });
         }
         if let Some(facts) = &partition.facts {
             related(partition, facts, &|| name(partition.id), found);
@@ -178,18 +161,10 @@ fn related(
     let held = |id: &BrokerId| partition.replicas.contains(id) || facts.removing.contains(id);
     let mut expect_held = |list: &[BrokerId], role: &'static str| {
         for broker in list.iter().filter(|id| !held(id)) {
-            found.push(Contradiction::NotAReplica {
-                partition: name(),
-                broker: *broker,
-                role,
-            });
+            found.push(Contradiction::NotAReplica { partition: name(), broker: *broker, role });
         }
         if let Some(broker) = repeated(list) {
-            found.push(Contradiction::ReplicaTwice {
-                partition: name(),
-                broker,
-                list: role,
-            });
+            found.push(Contradiction::ReplicaTwice { partition: name(), broker, list: role });
         }
     };
     expect_held(facts.isr.as_deref().unwrap_or_default(), "in sync");
@@ -199,34 +174,19 @@ fn related(
     if let Leader::Broker(leader) = facts.leader {
         expect_held(&[leader], "leader");
     }
-    for broker in facts
-        .removing
-        .iter()
-        .filter(|id| partition.replicas.contains(id))
-    {
-        found.push(Contradiction::RemovingButListed {
-            partition: name(),
-            broker: *broker,
-        });
+    for broker in facts.removing.iter().filter(|id| partition.replicas.contains(id)) {
+        found.push(Contradiction::RemovingButListed { partition: name(), broker: *broker });
     }
-    for (list, length) in [
-        ("replica sizes", facts.replica_sizes.len()),
-        ("log dirs", facts.log_dirs.len()),
-    ] {
+    for (list, length) in
+        [("replica sizes", facts.replica_sizes.len()), ("log dirs", facts.log_dirs.len())]
+    {
         let replicas = partition.replicas.len();
         if length != 0 && length != replicas {
-            found.push(Contradiction::Length {
-                partition: name(),
-                replicas,
-                found: length,
-                list,
-            });
+            found.push(Contradiction::Length { partition: name(), replicas, found: length, list });
         }
     }
 }
 
 fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
-    (1..list.len())
-        .find(|index| list[..*index].contains(&list[*index]))
-        .map(|index| list[index])
+    (1..list.len()).find(|index| list[..*index].contains(&list[*index])).map(|index| list[index])
 }

@@ -23,11 +23,7 @@ impl Snapshot {
     pub fn without_meta(&self, also: &BTreeSet<BrokerId>) -> Self {
         let mut parts = self.parts.clone();
         let mut ids = also.clone();
-        for partition in parts
-            .topics
-            .iter_mut()
-            .flat_map(|topic| &mut topic.partitions)
-        {
+        for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             ids.extend(&partition.replicas);
             if let Some(facts) = &mut partition.facts {
                 facts.leader = Leader::Unknown;
@@ -65,10 +61,7 @@ impl Snapshot {
 }
 
 fn apply(parts: &mut Parts, before: &Snapshot, change: &Move) {
-    let Ok(topic) = parts
-        .topics
-        .binary_search_by(|t| t.name.as_str().cmp(&change.topic))
-    else {
+    let Ok(topic) = parts.topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)) else {
         return;
     };
     let partitions = &mut parts.topics[topic].partitions;
@@ -111,11 +104,9 @@ fn settled(
     };
     let led = match facts.leader {
         Leader::Broker(id) if change.to.contains(&id) => Leader::Broker(id),
-        Leader::Broker(_) => change
-            .to
-            .iter()
-            .find(live)
-            .map_or(Leader::Nobody, |id| Leader::Broker(*id)),
+        Leader::Broker(_) => {
+            change.to.iter().find(live).map_or(Leader::Nobody, |id| Leader::Broker(*id))
+        }
         Leader::Nobody | Leader::Unknown => facts.leader,
     };
     let size = |id: &BrokerId| match kept(id) {
@@ -124,18 +115,10 @@ fn settled(
     };
     let log_dir = |id: &BrokerId| facts.log_dirs.get(kept(id)?).copied().flatten();
     PartitionFacts {
-        isr: facts
-            .isr
-            .as_ref()
-            .map(|_| change.to.iter().filter(live).copied().collect()),
+        isr: facts.isr.as_ref().map(|_| change.to.iter().filter(live).copied().collect()),
         leader: led,
         offline: change.to.iter().filter(|id| !live(id)).copied().collect(),
-        elr: facts
-            .elr
-            .iter()
-            .filter(|id| change.to.contains(id))
-            .copied()
-            .collect(),
+        elr: facts.elr.iter().filter(|id| change.to.contains(id)).copied().collect(),
         replica_sizes: match facts.replica_sizes.is_empty() {
             true => Default::default(),
             false => change.to.iter().map(size).collect(),

@@ -22,10 +22,7 @@ impl fmt::Display for SnapshotHash {
 impl Snapshot {
     /// The hash by which a plan knows the snapshot that it was made from.
     pub fn hash(&self) -> SnapshotHash {
-        let mut form = Form {
-            buffer: Vec::with_capacity(FLUSH_AT * 2),
-            digest: Sha256::new(),
-        };
+        let mut form = Form { buffer: Vec::with_capacity(FLUSH_AT * 2), digest: Sha256::new() };
         form.text("mappr snapshot 1");
         form.optional(self.cluster_id(), Form::text);
         form.number(self.brokers().len() as u64);
@@ -122,8 +119,7 @@ impl Form {
     }
 
     fn brokers(&mut self, list: &[crate::ids::BrokerId]) {
-        self.buffer
-            .push(u8::try_from(list.len()).unwrap_or(u8::MAX));
+        self.buffer.push(u8::try_from(list.len()).unwrap_or(u8::MAX));
         for id in list {
             self.buffer.extend_from_slice(&id.0.to_le_bytes());
         }

@@ -17,11 +17,8 @@ use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
 /// Topics that Kafka itself makes, for snapshots that do not carry the `internal` flag.
-const INTERNAL_TOPICS: [&str; 3] = [
-    "__consumer_offsets",
-    "__share_group_state",
-    "__transaction_state",
-];
+const INTERNAL_TOPICS: [&str; 3] =
+    ["__consumer_offsets", "__share_group_state", "__transaction_state"];
 
 /// Everything known about a cluster at one moment: a value, built whole, never changed.
 ///
@@ -120,8 +117,7 @@ pub struct Topic {
 impl Topic {
     /// Made by Kafka for itself: by its flag, else by its name.
     pub fn is_internal(&self) -> bool {
-        self.internal
-            .unwrap_or_else(|| INTERNAL_TOPICS.contains(&self.name.as_str()))
+        self.internal.unwrap_or_else(|| INTERNAL_TOPICS.contains(&self.name.as_str()))
     }
 
     /// The index of a log dir's path in this topic, added if it is new.
@@ -164,19 +160,12 @@ pub struct Partition {
 impl Partition {
     /// A partition of which no more than the replica list is known.
     pub fn new(id: PartitionId, replicas: impl IntoIterator<Item = BrokerId>) -> Self {
-        Self {
-            id,
-            replicas: replicas.into_iter().collect(),
-            size: None,
-            facts: None,
-        }
+        Self { id, replicas: replicas.into_iter().collect(), size: None, facts: None }
     }
 
     /// Who leads it.
     pub fn leader(&self) -> Leader {
-        self.facts
-            .as_ref()
-            .map_or(Leader::Unknown, |facts| facts.leader)
+        self.facts.as_ref().map_or(Leader::Unknown, |facts| facts.leader)
     }
 
     /// Replicas in a failed log dir, whether or not their broker is live.
@@ -186,18 +175,13 @@ impl Partition {
 
     /// Named by a running reassignment.
     pub fn is_moving(&self) -> bool {
-        self.facts
-            .as_ref()
-            .is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
+        self.facts.as_ref().is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
     }
 
     /// The bytes that this broker's replica takes, as far as known: its own size, else the partition's.
     pub fn size_on(&self, broker: BrokerId) -> Option<Bytes> {
         let index = self.replicas.iter().position(|id| *id == broker)?;
-        let own = self
-            .facts
-            .as_ref()
-            .and_then(|f| f.replica_sizes.get(index).copied().flatten());
+        let own = self.facts.as_ref().and_then(|f| f.replica_sizes.get(index).copied().flatten());
         own.or(self.size)
     }
 }
@@ -254,11 +238,8 @@ pub enum SnapshotError {
 
 fn first_few(all: &[Contradiction]) -> String {
     let shown: Vec<String> = all.iter().take(20).map(ToString::to_string).collect();
-    let more = if all.len() > 20 {
-        format!("; and {} more", all.len() - 20)
-    } else {
-        String::new()
-    };
+    let more =
+        if all.len() > 20 { format!("; and {} more", all.len() - 20) } else { String::new() };
     shown.join("; ") + &more
 }
 
@@ -329,11 +310,7 @@ impl Snapshot {
 
     /// One broker, if it is listed.
     pub fn broker(&self, id: BrokerId) -> Option<&Broker> {
-        let index = self
-            .parts
-            .brokers
-            .binary_search_by_key(&id, |broker| broker.id)
-            .ok()?;
+        let index = self.parts.brokers.binary_search_by_key(&id, |broker| broker.id).ok()?;
         self.parts.brokers.get(index)
     }
 
@@ -344,21 +321,14 @@ impl Snapshot {
 
     /// One topic, if it exists.
     pub fn topic(&self, name: &str) -> Option<&Topic> {
-        let index = self
-            .parts
-            .topics
-            .binary_search_by(|t| t.name.as_str().cmp(name))
-            .ok()?;
+        let index = self.parts.topics.binary_search_by(|t| t.name.as_str().cmp(name)).ok()?;
         self.parts.topics.get(index)
     }
 
     /// One partition, if it exists.
     pub fn partition(&self, topic: &str, id: PartitionId) -> Option<&Partition> {
         let topic = self.topic(topic)?;
-        let index = topic
-            .partitions
-            .binary_search_by_key(&id, |partition| partition.id)
-            .ok()?;
+        let index = topic.partitions.binary_search_by_key(&id, |partition| partition.id).ok()?;
         topic.partitions.get(index)
     }
 }

@@ -96,11 +96,7 @@ struct PartitionWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     isr: Option<Replicas>,
     /// Kafka writes -1 for "no leader", and so do we; `null` says the same.
-    #[serde(
-        default,
-        deserialize_with = "told",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(default, deserialize_with = "told", skip_serializing_if = "Option::is_none")]
     leader: Option<Option<i64>>,
     #[serde(default, skip_serializing_if = "Replicas::is_empty")]
     offline: Replicas,
@@ -138,9 +134,7 @@ pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
         }
     };
     if read.version != VERSION {
-        return Err(SnapshotError::Version {
-            found: read.version,
-        });
+        return Err(SnapshotError::Version { found: read.version });
     }
     Ok(Parts {
         cluster_id: read.cluster_id,
@@ -213,21 +207,13 @@ impl From<Broker> for BrokerWire {
 
 impl From<LogDirWire> for LogDir {
     fn from(wire: LogDirWire) -> Self {
-        Self {
-            path: wire.path,
-            total: wire.total_bytes,
-            free: wire.free_bytes,
-        }
+        Self { path: wire.path, total: wire.total_bytes, free: wire.free_bytes }
     }
 }
 
 impl From<LogDir> for LogDirWire {
     fn from(dir: LogDir) -> Self {
-        Self {
-            path: dir.path,
-            total_bytes: dir.total,
-            free_bytes: dir.free,
-        }
+        Self { path: dir.path, total_bytes: dir.total, free_bytes: dir.free }
     }
 }
 
@@ -243,9 +229,7 @@ impl<'de> Deserialize<'de> for Topic {
             partitions: Vec::with_capacity(wire.partitions.len()),
         };
         for partition in wire.partitions {
-            let partition = partition
-                .into_dense(&mut topic)
-                .map_err(serde::de::Error::custom)?;
+            let partition = partition.into_dense(&mut topic).map_err(serde::de::Error::custom)?;
             topic.partitions.push(partition);
         }
         Ok(topic)
@@ -254,17 +238,8 @@ impl<'de> Deserialize<'de> for Topic {
 
 impl PartitionWire<'_> {
     fn into_dense(self, topic: &mut Topic) -> Result<Partition, String> {
-        let facts = if self.has_facts() {
-            Some(Box::new(self.facts(topic)?))
-        } else {
-            None
-        };
-        Ok(Partition {
-            id: self.id,
-            replicas: self.replicas,
-            size: self.size_bytes,
-            facts,
-        })
+        let facts = if self.has_facts() { Some(Box::new(self.facts(topic)?)) } else { None };
+        Ok(Partition { id: self.id, replicas: self.replicas, size: self.size_bytes, facts })
     }
 
     fn has_facts(&self) -> bool {
@@ -311,11 +286,7 @@ impl<'a> From<&'a Topic> for TopicOut<'a> {
             internal: topic.internal,
             config: &topic.config,
             min_insync_replicas: topic.min_insync_replicas,
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|p| PartitionWire::of(topic, p))
-                .collect(),
+            partitions: topic.partitions.iter().map(|p| PartitionWire::of(topic, p)).collect(),
         }
     }
 }

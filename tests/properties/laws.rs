@@ -1,0 +1,127 @@
+//! What holds of every rebuild and every replacement.
+
+use crate::clusters::{Ask, Shape, ask, shape};
+use mapper::{
+    BrokerId, NoPlan, Plan, PlanFile, RackRule, Ratio, Replace, Snapshot, Topics, check, rebuild,
+    replace,
+};
+use proptest::prelude::*;
+
+fn json(plan: &Plan) -> Vec<u8> {
+    let mut out = Vec::new();
+    PlanFile::of(plan.clone()).write_json(&mut out).unwrap();
+    out
+}
+
+fn planned(shape: &Shape, ask: &Ask) -> (Snapshot, Result<Plan, NoPlan>) {
+    let before = shape.snapshot();
+    let plan = rebuild(&before, &ask.request(shape));
+    (before, plan)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_plan_keeps_every_promise(shape in shape(), ask in ask()) {
+        let (before, plan) = planned(&shape, &ask);
+        if let Ok(plan) = plan {
+            prop_assert_eq!(check(&before, &plan), []);
+        }
+    }
+
+    #[test]
+    fn planning_again_moves_nothing(shape in shape(), ask in ask()) {
+        let (before, plan) = planned(&shape, &ask);
+        if let Ok(plan) = plan {
+            let after = before.after(&plan);
+            let again = rebuild(&after, &ask.request(&shape)).unwrap();
+            prop_assert_eq!(again.moves, []);
+        }
+    }
+
+    #[test]
+    fn shuffled_input_gives_the_same_plan(shape in shape(), ask in ask(), turn in 0_usize..7) {
+        let (_, plan) = planned(&shape, &ask);
+        let mut parts = shape.parts();
+        parts.brokers.reverse();
+        let topics = parts.topics.len();
+        parts.topics.rotate_left(turn % topics);
+        parts.topics.iter_mut().for_each(|topic| topic.partitions.reverse());
+        let shuffled = rebuild(&Snapshot::new(parts).unwrap(), &ask.request(&shape));
+        prop_assert_eq!(plan.as_ref().map(json), shuffled.as_ref().map(json));
+    }
+
+    #[test]
+    fn bytes_moved_are_the_bytes_that_have_to_move(shape in shape(), ask in ask()) {
+        let (_, plan) = planned(&shape, &ask);
+        if let Ok(plan) = plan {
+            if ask.force {
+                prop_assert!(plan.bytes_moved() >= plan.bound_bytes);
+            } else {
+                prop_assert_eq!(plan.bytes_moved(), plan.bound_bytes);
+            }
+        }
+    }
+
+    #[test]
+    fn no_plan_names_the_seat_every_broker_and_its_rule(shape in shape(), ask in ask()) {
+        let (before, plan) = planned(&shape, &ask);
+        match plan {
+            Err(NoPlan::NoBroker { seat, refusals, .. }) => {
+                prop_assert!(before.partition(&seat.of.topic, seat.of.partition).is_some());
+                for broker in shape.live() {
+                    prop_assert!(refusals.contains_key(&broker), "{} is not answered for", broker);
+                }
+            }
+            Err(NoPlan::TooFewBrokers { replication, allowed, .. }) => {
+                prop_assert!(replication > allowed.len());
+            }
+            Err(NoPlan::TooFewRacks { asked, racks, .. }) => {
+                prop_assert!(racks.len() < asked as usize);
+            }
+            Err(NoPlan::NoRoomForBothCopies { missing_bytes, .. }) => {
+                prop_assert!(missing_bytes.0 > 0);
+            }
+            Err(other) => prop_assert!(false, "{}", other),
+            Ok(_) => {}
+        }
+    }
+
+    #[test]
+    fn a_plan_survives_its_file(shape in shape(), ask in ask()) {
+        let (_, plan) = planned(&shape, &ask);
+        if let Ok(plan) = plan {
+            let read = PlanFile::from_json(&json(&plan)).unwrap();
+            prop_assert_eq!(read, PlanFile::of(plan));
+        }
+    }
+
+    #[test]
+    fn a_snapshot_survives_its_file(shape in shape()) {
+        let before = shape.snapshot();
+        let mut out = Vec::new();
+        before.write_json(&mut out).unwrap();
+        let read = Snapshot::from_json(&out).unwrap();
+        prop_assert_eq!(read.hash(), before.hash());
+        prop_assert_eq!(read, before);
+    }
+
+    #[test]
+    fn a_replacement_moves_the_seats_of_one_broker_to_one_other(shape in shape()) {
+        let ids = shape.ids();
+        let (outgoing, incoming) = (ids[0], ids[ids.len() - 1]);
+        let before = shape.snapshot();
+        let request =
+            Replace::new(Topics::Rest, outgoing, incoming, RackRule::Spread, Ratio::from_percent(10));
+        if let Ok(plan) = replace(&before, &request) {
+            prop_assert_eq!(check(&before, &plan), []);
+            for change in &plan.moves {
+                prop_assert_eq!(change.removed().collect::<Vec<BrokerId>>(), [outgoing]);
+                prop_assert_eq!(change.added().collect::<Vec<BrokerId>>(), [incoming]);
+            }
+            let again = replace(&before.after(&plan), &request).unwrap();
+            prop_assert_eq!(again.moves, []);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! Laws that every plan obeys, over random clusters and requests.
+
+mod clusters;
+mod laws;
+mod mutations;
