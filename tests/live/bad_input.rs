@@ -27,25 +27,17 @@ fn cluster(mode: Mode) -> &'static Cluster {
 
 /// One broker with an authorizer, and two topics: `reader` may see both, `limited` one.
 fn guarded(mode: Mode) -> Cluster {
-    let builder = Cluster::builder()
-        .mode(mode)
-        .brokers(1)
-        .security(Security::Authorized);
+    let builder = Cluster::builder().mode(mode).brokers(1).security(Security::Authorized);
     let cluster = builder.start().unwrap();
     let one = || vec![vec![1001]];
     let traffic = Traffic::of(&cluster);
-    traffic.create(&BTreeMap::from([
-        ("seen".to_owned(), one()),
-        ("hidden".to_owned(), one()),
-    ]));
+    traffic.create(&BTreeMap::from([("seen".to_owned(), one()), ("hidden".to_owned(), one())]));
     let grant = |user: &User, topic: &str| {
         let principal = format!("User:{}", user.name);
         let add = ["--add", "--allow-principal", &principal];
         let describe = ["--operation", "Describe", "--operation", "DescribeConfigs"];
         for resource in [&["--topic", topic][..], &["--cluster"]] {
-            cluster
-                .tool("acls", add.iter().chain(&describe).chain(resource))
-                .unwrap();
+            cluster.tool("acls", add.iter().chain(&describe).chain(resource)).unwrap();
         }
     };
     grant(&User::READER, "*");
@@ -67,13 +59,7 @@ pub(crate) fn list_topics(mode: Mode, access: &Access) -> String {
     let cluster = cluster(mode);
     let client = cluster.client(access);
     let config = file(cluster, &client.java());
-    let args = [
-        "--bootstrap-server",
-        &client.bootstrap,
-        "--command-config",
-        &config,
-        "--list",
-    ];
+    let args = ["--bootstrap-server", &client.bootstrap, "--command-config", &config, "--list"];
     cluster.bare_tool("topics", args).unwrap()
 }
 
@@ -90,12 +76,7 @@ fn snapshot(bootstrap: &str, config: Option<&str>) -> (Ended, Option<serde_json:
     args.extend(["--out-file", out.to_str().unwrap()]);
     let ended = topicmappr(args);
     let left = fs::read_dir(folder.path()).unwrap().count();
-    assert_eq!(
-        left,
-        usize::from(ended.code == Some(0)),
-        "files written\n{}",
-        ended.stderr
-    );
+    assert_eq!(left, usize::from(ended.code == Some(0)), "files written\n{}", ended.stderr);
     let snapshot = (left == 1).then(|| json(&out));
     (ended, snapshot)
 }
@@ -117,11 +98,7 @@ fn fails(client: impl Fn(&Cluster) -> Client, complaint: &str) {
 #[test]
 #[ignore = "live"]
 fn every_mechanism_lets_the_admin_in_by_both_dialects_of_properties() {
-    let mechanisms = [
-        Mechanism::ScramSha512,
-        Mechanism::ScramSha256,
-        Mechanism::Plain,
-    ];
+    let mechanisms = [Mechanism::ScramSha512, Mechanism::ScramSha256, Mechanism::Plain];
     let accesses = mechanisms.map(|mechanism| Access::Sasl(mechanism, User::ADMIN));
     for mode in MODES {
         for access in accesses.iter().chain(&[Access::MutualTls]) {
@@ -129,10 +106,7 @@ fn every_mechanism_lets_the_admin_in_by_both_dialects_of_properties() {
             for config in [client.librdkafka(), client.java()] {
                 let (ended, snapshot) = with(mode, &client, &config);
                 ended.with(0);
-                assert!(
-                    find_topic(&snapshot.unwrap(), "hidden").is_some(),
-                    "{access:?}"
-                );
+                assert!(find_topic(&snapshot.unwrap(), "hidden").is_some(), "{access:?}");
             }
         }
     }
@@ -153,11 +127,7 @@ fn the_rights_of_a_reader_are_enough() {
 #[ignore = "live"]
 fn servers_that_do_not_answer_are_named() {
     // Listening nowhere: the port was free a moment ago, and nobody hands it out again so soon.
-    let closed = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (ended, _) = snapshot(&closed, None);
     ended.with(3).complaining_of(&closed);
 }
@@ -178,19 +148,13 @@ fn an_advertised_address_that_does_not_answer_is_named() {
 #[test]
 #[ignore = "live"]
 fn a_wrong_password_is_called_that() {
-    fails(
-        |c| c.client(&scram(User::ADMIN)).with("sasl.password", "guess"),
-        "authentication",
-    );
+    fails(|c| c.client(&scram(User::ADMIN)).with("sasl.password", "guess"), "authentication");
 }
 
 #[test]
 #[ignore = "live"]
 fn a_broker_with_an_untrusted_certificate_is_not_talked_to() {
-    fails(
-        |c| c.client(&scram(User::ADMIN)).trusting_a_stranger(),
-        "certificate",
-    );
+    fails(|c| c.client(&scram(User::ADMIN)).trusting_a_stranger(), "certificate");
 }
 
 #[test]

@@ -52,16 +52,12 @@ pub(crate) fn topicmappr<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> 
     for (name, _) in ours {
         command.env_remove(name);
     }
-    let out = command
-        .args(args)
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|why| {
-            panic!(
-                "{}: {why}; build it: cargo build --package mappr-topicmappr --bin topicmappr",
-                binary.display()
-            )
-        });
+    let out = command.args(args).stdin(Stdio::null()).output().unwrap_or_else(|why| {
+        panic!(
+            "{}: {why}; build it: cargo build --package mappr-topicmappr --bin topicmappr",
+            binary.display()
+        )
+    });
     Ended {
         code: out.status.code(),
         stdout: String::from_utf8_lossy(&out.stdout).into_owned(),

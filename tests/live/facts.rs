@@ -9,9 +9,7 @@ fn alter_onto_the_dead_broker(mode: Mode) -> String {
     let cluster = odd_states::cluster(mode);
     let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Alter.java");
     let bootstrap = cluster.bootstrap();
-    cluster
-        .bare_tool(client, [bootstrap.as_str(), "far", "0", "1001,1004"])
-        .unwrap()
+    cluster.bare_tool(client, [bootstrap.as_str(), "far", "0", "1001,1004"]).unwrap()
 }
 
 #[test]
@@ -26,14 +24,9 @@ fn zookeeper_mode_refuses_a_dead_target() {
 #[ignore = "live"]
 fn kraft_accepts_a_dead_target_and_waits() {
     assert_eq!(alter_onto_the_dead_broker(Mode::KRaft).trim(), "accepted");
-    let list = odd_states::cluster(Mode::KRaft)
-        .tool("reassign", ["--list"])
-        .unwrap();
+    let list = odd_states::cluster(Mode::KRaft).tool("reassign", ["--list"]).unwrap();
     let far = list.lines().find(|line| line.starts_with("far-0"));
-    assert!(
-        far.is_some_and(|line| line.contains("adding: 1004")),
-        "{list}"
-    );
+    assert!(far.is_some_and(|line| line.contains("adding: 1004")), "{list}");
 }
 
 fn a_missing_right_hides_topics_without_a_word(mode: Mode) {

@@ -10,39 +10,24 @@ use crate::binary::{json, topicmappr};
 use crate::plan::{Partition, targets};
 use crate::traffic::{OFFSETS, SOON, Seen, Traffic};
 
-/// 40 topics, spread over three racks; `events.*` for one map, the rest for the other.
+/// 40 topics over three racks: `events.*` for one map, the rest for the other.
 fn topics() -> BTreeMap<String, Vec<Vec<i32>>> {
     // Brokers 1001 and 1004 stand in rack a, 1002 and 1005 in b, 1003 and 1006 in c.
-    let lists: [&[i32]; 7] = [
-        &[1001, 1002, 1003],
-        &[1005, 1006, 1001],
-        &[1003, 1004, 1005],
-        &[1002, 1006, 1004],
-        &[1006, 1001],
-        &[1004, 1005, 1006],
-        &[1005, 1003],
-    ];
-    let name = |n: usize| {
-        if n < 30 {
-            format!("events.{n:02}")
-        } else {
-            format!("orders_{n:02}")
-        }
-    };
-    let partitions = |n: usize| (0..2 + n % 3).map(move |p| lists[(n + 2 * p) % 7].to_vec());
-    (0..40)
-        .map(|n| (name(n), partitions(n).collect()))
-        .collect()
+    const THREE: [&[i32]; 4] =
+        [&[1001, 1002, 1003], &[1005, 1006, 1001], &[1003, 1004, 1005], &[1002, 1006, 1004]];
+    const TWO: [&[i32]; 3] = [&[1006, 1001], &[1004, 1005], &[1002, 1003]];
+    let lists = |n: usize| if n % 4 == 3 { &TWO[..] } else { &THREE[..] };
+    let name = |n: usize| if n < 30 { format!("events.{n:02}") } else { format!("orders_{n:02}") };
+    let list = move |n: usize, p: usize| lists(n)[(n + p) % lists(n).len()].to_vec();
+    let partitions = |n: usize| (0..2 + n % 3).map(move |p| list(n, p)).collect();
+    (0..40).map(|n| (name(n), partitions(n))).collect()
 }
 
 /// 4 to 400 KB: what matters is that sizes differ.
 fn sizes(topics: &BTreeMap<String, Vec<Vec<i32>>>) -> BTreeMap<Partition, usize> {
-    let all = topics
-        .iter()
-        .flat_map(|(name, parts)| (0..parts.len()).map(|p| (name.clone(), p as i32)));
-    all.enumerate()
-        .map(|(i, partition)| (partition, 4_000 + 36_000 * (i % 12)))
-        .collect()
+    let all =
+        topics.iter().flat_map(|(name, parts)| (0..parts.len()).map(|p| (name.clone(), p as i32)));
+    all.enumerate().map(|(i, partition)| (partition, 4_000 + 36_000 * (i % 12))).collect()
 }
 
 const MAPS: &str = r#"
@@ -54,27 +39,13 @@ maps:
 
 /// A broker that holds a part of the internal topic, so that its loss touches that, too.
 fn victim(before: &BTreeMap<Partition, Seen>) -> i32 {
-    before
-        .iter()
-        .find(|((topic, _), _)| topic == OFFSETS)
-        .unwrap()
-        .1
-        .replicas[0]
+    before.iter().find(|((topic, _), _)| topic == OFFSETS).unwrap().1.replicas[0]
 }
 
 fn rebuild(source: [&str; 2], scope: &[&str], plan: &Path, save: Option<&Path>) -> Vec<u8> {
-    let mut args = vec![
-        "rebuild",
-        source[0],
-        source[1],
-        "--out-file",
-        plan.to_str().unwrap(),
-    ];
+    let mut args = vec!["rebuild", source[0], source[1], "--out-file", plan.to_str().unwrap()];
     args.extend(scope);
-    args.extend(
-        save.into_iter()
-            .flat_map(|path| ["--save-snapshot", path.to_str().unwrap()]),
-    );
+    args.extend(save.into_iter().flat_map(|path| ["--save-snapshot", path.to_str().unwrap()]));
     topicmappr(args).with(0);
     fs::read(plan).unwrap()
 }
@@ -97,56 +68,35 @@ fn judge(
         .map(|(name, _)| name)
         .collect();
     assert_eq!(plan.keys().collect::<BTreeSet<_>>(), hit);
-    assert!(
-        hit.iter().any(|(topic, _)| topic == OFFSETS),
-        "the internal topic is hit, too"
-    );
+    assert!(hit.iter().any(|(topic, _)| topic == OFFSETS), "the internal topic is hit, too");
     for (partition, target) in plan {
         let old = &before[partition].replicas;
         assert_eq!(target.len(), old.len(), "{partition:?}");
         let (old_set, new_set) = (BTreeSet::from_iter(old), BTreeSet::from_iter(target));
         let left: Vec<&&i32> = old_set.difference(&new_set).collect();
         assert_eq!(left, [&&lost], "{partition:?}: {old:?} -> {target:?}");
-        assert_eq!(
-            racks(cluster, target).len(),
-            racks(cluster, old).len(),
-            "{partition:?}"
-        );
+        assert_eq!(racks(cluster, target).len(), racks(cluster, old).len(), "{partition:?}");
     }
 }
 
 /// Kafka's own tool executes the plan, and says of every partition that it is complete.
 fn carry_out(cluster: &Cluster, plan: &Path) {
     let file = plan.to_str().unwrap();
-    let started = cluster
-        .tool("reassign", ["--reassignment-json-file", file, "--execute"])
-        .unwrap();
-    assert!(
-        started.contains("Successfully started partition reassignments"),
-        "{started}"
-    );
+    let started =
+        cluster.tool("reassign", ["--reassignment-json-file", file, "--execute"]).unwrap();
+    assert!(started.contains("Successfully started partition reassignments"), "{started}");
     until("end of the reassignment", SOON, || {
         let said = cluster.tool("reassign", ["--reassignment-json-file", file, "--verify"]);
         let said = said.unwrap_or_else(|why: Error| panic!("{why}"));
-        let lines = said
-            .lines()
-            .filter(|line| line.starts_with("Reassignment of partition"));
-        let open = lines
-            .clone()
-            .filter(|line| !line.contains("is completed"))
-            .count();
+        let lines = said.lines().filter(|line| line.starts_with("Reassignment of partition"));
+        let open = lines.clone().filter(|line| !line.contains("is completed")).count();
         (lines.count() > 0 && open == 0).then_some(())
     })
     .unwrap();
 }
 
 fn a_lost_broker_is_replaced(mode: Mode) {
-    let cluster = Cluster::builder()
-        .mode(mode)
-        .brokers(6)
-        .racks(["a", "b", "c"])
-        .start()
-        .unwrap();
+    let cluster = Cluster::builder().mode(mode).brokers(6).racks(["a", "b", "c"]).start().unwrap();
     let traffic = Traffic::of(&cluster);
     let topics = topics();
     traffic.create(&topics);
@@ -163,18 +113,10 @@ fn a_lost_broker_is_replaced(mode: Mode) {
     fs::write(at("maps.yaml"), MAPS).unwrap();
     let (maps, saved, bootstrap) = (at("maps.yaml"), at("saved.json"), cluster.bootstrap());
     let scope = ["--maps", maps.to_str().unwrap()];
-    let live = rebuild(
-        ["--bootstrap-server", &bootstrap],
-        &scope,
-        &at("live.json"),
-        Some(&saved),
-    );
+    let live = rebuild(["--bootstrap-server", &bootstrap], &scope, &at("live.json"), Some(&saved));
     let source = ["--snapshot", saved.to_str().unwrap()];
     let offline = rebuild(source, &scope, &at("offline.json"), None);
-    assert!(
-        live == offline,
-        "a plan made live and one made from its snapshot differ"
-    );
+    assert!(live == offline, "a plan made live and one made from its snapshot differ");
 
     // Without maps the same brokers are lost, and the same promises hold.
     let by_flags = ["--topics", ".*", "--brokers", "-2"];
@@ -188,26 +130,14 @@ fn a_lost_broker_is_replaced(mode: Mode) {
 
     let after = traffic.seen();
     for (partition, seen) in &after {
-        assert!(
-            !seen.replicas.contains(&lost),
-            "{partition:?} is still on {lost}"
-        );
+        assert!(!seen.replicas.contains(&lost), "{partition:?} is still on {lost}");
         let wanted = plan.get(partition).unwrap_or(&before[partition].replicas);
         assert_eq!(&seen.replicas, wanted, "{partition:?}");
     }
     assert_eq!(after.len(), before.len());
 
-    rebuild(
-        ["--bootstrap-server", &bootstrap],
-        &scope,
-        &at("again.json"),
-        None,
-    );
-    assert_eq!(
-        targets(&json(&at("again.json"))),
-        BTreeMap::new(),
-        "planning again plans nothing"
-    );
+    rebuild(["--bootstrap-server", &bootstrap], &scope, &at("again.json"), None);
+    assert_eq!(targets(&json(&at("again.json"))), BTreeMap::new(), "planning again plans nothing");
 }
 
 #[test]

@@ -30,10 +30,7 @@ fn odd(mode: Mode) -> Cluster {
     let cluster = Cluster::builder().mode(mode).brokers(4).start().unwrap();
     let traffic = Traffic::of(&cluster);
     let topic = |name: &str, lists: &[&[i32]]| {
-        (
-            name.to_owned(),
-            lists.iter().map(|list| list.to_vec()).collect(),
-        )
+        (name.to_owned(), lists.iter().map(|list| list.to_vec()).collect())
     };
     traffic.create(&BTreeMap::from([
         topic("moving", &[&[1001, 1002]]),
@@ -53,11 +50,7 @@ fn odd(mode: Mode) -> Cluster {
     std::fs::write(&file, asked).unwrap();
     // At this pace it takes more than five minutes.
     let pace = ["--throttle", "50000"];
-    let args = [
-        "--reassignment-json-file",
-        file.to_str().unwrap(),
-        "--execute",
-    ];
+    let args = ["--reassignment-json-file", file.to_str().unwrap(), "--execute"];
     cluster.tool("reassign", args.iter().chain(&pace)).unwrap();
     cluster.kill_broker(LOST).unwrap();
     traffic.without(LOST);
@@ -91,19 +84,10 @@ fn a_partition_without_a_live_leader_is_left_out(mode: Mode) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plan.json");
     let bootstrap = cluster(mode).bootstrap();
-    let mut args = vec![
-        "rebuild",
-        "--bootstrap-server",
-        &bootstrap,
-        "--topics",
-        "lonely|steady",
-    ];
+    let mut args = vec!["rebuild", "--bootstrap-server", &bootstrap, "--topics", "lonely|steady"];
     args.extend(["--brokers", "-2", "--out-file", file.to_str().unwrap()]);
     topicmappr(&args).with(4).complaining_of("lonely");
-    assert!(
-        !file.exists(),
-        "a warning must keep the plan from being written"
-    );
+    assert!(!file.exists(), "a warning must keep the plan from being written");
 
     args.push("--ignore-warns=leaderless");
     topicmappr(&args).with(0);
@@ -132,14 +116,8 @@ fn a_running_move_counts_as_its_target_for_zookeeper_alone() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("snapshot.json");
     let zookeeper = cluster(Mode::ZooKeeper).zookeeper();
-    topicmappr([
-        "snapshot",
-        "--zookeeper",
-        &zookeeper,
-        "--out-file",
-        file.to_str().unwrap(),
-    ])
-    .with(0);
+    topicmappr(["snapshot", "--zookeeper", &zookeeper, "--out-file", file.to_str().unwrap()])
+        .with(0);
     let snapshot = json(&file);
     let moving = partition(&snapshot, "moving", 0);
     assert_eq!(brokers(moving, "replicas"), [1003, 1002], "{moving:#}");

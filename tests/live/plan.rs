@@ -9,8 +9,7 @@ pub(crate) type Partition = (String, i32);
 
 fn ids(value: &Value) -> Vec<i32> {
     let ids = value.as_array().into_iter().flatten();
-    ids.map(|id| i32::try_from(id.as_i64().unwrap()).unwrap())
-        .collect()
+    ids.map(|id| i32::try_from(id.as_i64().unwrap()).unwrap()).collect()
 }
 
 /// The target replicas of each partition that a plan changes.
@@ -27,12 +26,8 @@ pub(crate) fn targets(plan: &Value) -> BTreeMap<Partition, Vec<i32>> {
 
 /// One field of one partition in a snapshot.
 pub(crate) fn partition<'a>(snapshot: &'a Value, topic: &str, number: i32) -> &'a Value {
-    let partitions = self::topic(snapshot, topic)["partitions"]
-        .as_array()
-        .unwrap();
-    let found = partitions
-        .iter()
-        .find(|partition| partition["id"] == number);
+    let partitions = self::topic(snapshot, topic)["partitions"].as_array().unwrap();
+    let found = partitions.iter().find(|partition| partition["id"] == number);
     found.unwrap_or_else(|| panic!("no {topic}-{number} in {snapshot:#}"))
 }
 
@@ -43,20 +38,12 @@ pub(crate) fn topic<'a>(snapshot: &'a Value, name: &str) -> &'a Value {
 
 /// A topic in a snapshot, if it is there.
 pub(crate) fn find_topic<'a>(snapshot: &'a Value, name: &str) -> Option<&'a Value> {
-    snapshot["topics"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|topic| topic["name"] == name)
+    snapshot["topics"].as_array().unwrap().iter().find(|topic| topic["name"] == name)
 }
 
 /// A broker in a snapshot, if it is there.
 pub(crate) fn find_broker(snapshot: &Value, id: i32) -> Option<&Value> {
-    snapshot["brokers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|broker| broker["id"] == id)
+    snapshot["brokers"].as_array().unwrap().iter().find(|broker| broker["id"] == id)
 }
 
 /// The ids in a field such as `replicas`; none if the field is absent.

@@ -46,9 +46,7 @@ impl Traffic {
         let client = cluster.client(&Access::Plaintext);
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &client.bootstrap);
-        config
-            .set("group.id", "readers")
-            .set("enable.auto.commit", "false");
+        config.set("group.id", "readers").set("enable.auto.commit", "false");
         for (key, value) in &client.properties {
             config.set(key, value);
         }
@@ -70,23 +68,16 @@ impl Traffic {
                 NewTopic::new(name, count, TopicReplication::Variable(parts))
             })
             .collect();
-        let options = AdminOptions::new()
-            .operation_timeout(Some(CALL))
-            .request_timeout(Some(CALL));
-        let done = Runtime::new()
-            .unwrap()
-            .block_on(admin.create_topics(&new, &options))
-            .unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL));
+        let done = Runtime::new().unwrap().block_on(admin.create_topics(&new, &options)).unwrap();
         for result in done {
             result.unwrap();
         }
         until("all new replicas in sync", SOON, || {
             let seen = self.seen();
             let there = topics.iter().all(|(name, parts)| {
-                (0..parts.len()).all(|p| {
-                    seen.get(&(name.clone(), p as i32))
-                        .is_some_and(Seen::in_sync)
-                })
+                (0..parts.len())
+                    .all(|p| seen.get(&(name.clone(), p as i32)).is_some_and(Seen::in_sync))
             });
             there.then_some(())
         })
@@ -97,10 +88,7 @@ impl Traffic {
     pub(crate) fn write(&self, bytes: &BTreeMap<Partition, usize>) {
         const RECORD: usize = 10_000;
         let mut config = self.config.clone();
-        config
-            .set("acks", "all")
-            .set("linger.ms", "20")
-            .set("compression.type", "none");
+        config.set("acks", "all").set("linger.ms", "20").set("compression.type", "none");
         let producer: BaseProducer = config.create().unwrap();
         let payload = [7_u8; RECORD];
         for ((topic, partition), total) in bytes {
@@ -126,8 +114,7 @@ impl Traffic {
     /// Commits offsets of a group, so that the internal topic exists, and waits until it is in sync.
     pub(crate) fn commit_offsets(&self, topic: &str) {
         let mut list = TopicPartitionList::new();
-        list.add_partition_offset(topic, 0, Offset::Offset(0))
-            .unwrap();
+        list.add_partition_offset(topic, 0, Offset::Offset(0)).unwrap();
         let commit = || self.consumer.commit(&list, CommitMode::Sync).ok();
         until("first committed offset", SOON, commit).unwrap();
         self.settle();
@@ -135,9 +122,7 @@ impl Traffic {
 
     /// All partitions of all topics.
     pub(crate) fn seen(&self) -> BTreeMap<Partition, Seen> {
-        let metadata = until("metadata", SOON, || {
-            self.consumer.fetch_metadata(None, CALL).ok()
-        });
+        let metadata = until("metadata", SOON, || self.consumer.fetch_metadata(None, CALL).ok());
         let mut seen = BTreeMap::new();
         for topic in metadata.unwrap().topics() {
             for partition in topic.partitions() {

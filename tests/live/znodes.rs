@@ -13,10 +13,7 @@ pub(crate) fn create(zookeeper: &str, path: &str, data: &[u8]) {
     Runtime::new().unwrap().block_on(async {
         let client = Client::connect(servers).await.unwrap();
         let options = CreateMode::Persistent.with_acls(Acls::anyone_all());
-        if let Some((parent, _)) = path
-            .rsplit_once('/')
-            .filter(|(parent, _)| !parent.is_empty())
-        {
+        if let Some((parent, _)) = path.rsplit_once('/').filter(|(parent, _)| !parent.is_empty()) {
             client.mkdir(parent, &options).await.unwrap();
         }
         client.create(path, data, &options).await.unwrap();

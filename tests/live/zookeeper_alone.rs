@@ -14,26 +14,17 @@ use crate::znodes;
 /// Two brokers, both dead; a move asked for and a topic to delete, which nobody has taken up;
 /// metrics stored plain and packed.
 static DEAD: LazyLock<Cluster> = LazyLock::new(|| {
-    let cluster = Cluster::builder()
-        .mode(Mode::ZooKeeper)
-        .brokers(3)
-        .chroot("/some/kafka")
-        .start()
-        .unwrap();
+    let cluster =
+        Cluster::builder().mode(Mode::ZooKeeper).brokers(3).chroot("/some/kafka").start().unwrap();
     let topic = |name: &str, lists: &[[i32; 2]]| {
-        (
-            name.to_owned(),
-            lists.iter().map(|list| list.to_vec()).collect(),
-        )
+        (name.to_owned(), lists.iter().map(|list| list.to_vec()).collect())
     };
     Traffic::of(&cluster).create(&BTreeMap::from([
         topic("steady", &[[1001, 1002], [1002, 1003]]),
         topic("moving", &[[1001, 1002]]),
         topic("doomed", &[[1003, 1001]]),
     ]));
-    for id in cluster.brokers() {
-        cluster.kill_broker(id).unwrap();
-    }
+    cluster.kill_brokers(&cluster.brokers()).unwrap();
     let zookeeper = cluster.zookeeper();
     let put = |path: &str, data: &[u8]| znodes::create(&zookeeper, path, data);
     let asked =
@@ -54,13 +45,7 @@ fn snapshot(more: &[&str]) -> (Value, Ended) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("snapshot.json");
     let zookeeper = DEAD.zookeeper();
-    let args = [
-        "snapshot",
-        "--zookeeper",
-        &zookeeper,
-        "--out-file",
-        file.to_str().unwrap(),
-    ];
+    let args = ["snapshot", "--zookeeper", &zookeeper, "--out-file", file.to_str().unwrap()];
     let ended = topicmappr(args.iter().chain(more)).with(0);
     (json(&file), ended)
 }
@@ -69,14 +54,8 @@ fn snapshot(more: &[&str]) -> (Value, Ended) {
 #[ignore = "live"]
 fn topics_are_known_and_no_broker_is_live() {
     let (snapshot, _) = snapshot(&[]);
-    assert_eq!(
-        brokers(partition(&snapshot, "steady", 0), "replicas"),
-        [1001, 1002]
-    );
-    assert_eq!(
-        brokers(partition(&snapshot, "steady", 1), "replicas"),
-        [1002, 1003]
-    );
+    assert_eq!(brokers(partition(&snapshot, "steady", 0), "replicas"), [1001, 1002]);
+    assert_eq!(brokers(partition(&snapshot, "steady", 1), "replicas"), [1002, 1003]);
     for id in DEAD.brokers() {
         let live = find_broker(&snapshot, id).map(|broker| broker["live"] != false);
         assert_ne!(live, Some(true), "{id}");
@@ -106,21 +85,9 @@ fn a_topic_pending_deletion_is_left_out_and_named() {
 fn stored_metrics_are_read_plain_and_packed() {
     for prefix in ["plain", "packed"] {
         let (snapshot, _) = snapshot(&["--zk-metrics-prefix", prefix]);
-        assert_eq!(
-            partition(&snapshot, "steady", 0)["size_bytes"],
-            1000,
-            "{prefix}"
-        );
-        assert_eq!(
-            partition(&snapshot, "steady", 1)["size_bytes"],
-            2000,
-            "{prefix}"
-        );
-        assert_eq!(
-            partition(&snapshot, "moving", 0).get("size_bytes"),
-            None,
-            "{prefix}"
-        );
+        assert_eq!(partition(&snapshot, "steady", 0)["size_bytes"], 1000, "{prefix}");
+        assert_eq!(partition(&snapshot, "steady", 1)["size_bytes"], 2000, "{prefix}");
+        assert_eq!(partition(&snapshot, "moving", 0).get("size_bytes"), None, "{prefix}");
     }
 }
 
@@ -130,13 +97,7 @@ fn with_no_live_broker_there_is_no_plan() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plan.json");
     let (zookeeper, file_arg) = (DEAD.zookeeper(), file.to_str().unwrap());
-    let scope = [
-        "--topics",
-        "steady",
-        "--brokers",
-        "1001..1003",
-        "--ignore-warns",
-    ];
+    let scope = ["--topics", "steady", "--brokers", "1001..1003", "--ignore-warns"];
     let args = ["rebuild", "--zookeeper", &zookeeper, "--out-file", file_arg];
     let ended = topicmappr(args.iter().chain(&scope));
     assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}");

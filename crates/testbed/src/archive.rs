@@ -15,12 +15,7 @@ pub(crate) fn ensure(version: Version, mode: Mode) -> Result<(), Error> {
     }
     let _lock = cache::lock("archives")?;
     cache::whole(jvm.archives(), |part| {
-        let builder = Builder {
-            mode,
-            version: Some(version),
-            brokers: 1,
-            ..Builder::default()
-        };
+        let builder = Builder { mode, version: Some(version), brokers: 1, ..Builder::default() };
         let cluster = Cluster::start_with(builder, Sharing::Record(part.to_owned()))?;
         cluster.tool("topics", ["--create", "--topic", "t", "--partitions", "2"])?;
         cluster.stop_all()

@@ -8,11 +8,7 @@ use crate::error::{Error, file};
 
 /// `$MAPPR_CACHE`, else `${XDG_CACHE_HOME:-~/.cache}/mappr`.
 pub fn folder() -> PathBuf {
-    let set = |name| {
-        env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
+    let set = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     set("MAPPR_CACHE").unwrap_or_else(|| {
         set("XDG_CACHE_HOME")
             .or_else(|| set("HOME").map(|home| home.join(".cache")))
@@ -56,4 +52,28 @@ pub fn whole<E: From<Error>>(
         return Err(why);
     }
     Ok(file(fs::rename(&part, folder), "rename", &part)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_appears_whole_or_not_at_all() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = home.path().join("libs");
+        // What a killed run leaves.
+        fs::create_dir_all(home.path().join("libs.part/half")).unwrap();
+
+        let failed = whole(&folder, |part| {
+            assert!(!part.join("half").exists());
+            file(fs::read("/no/such/file"), "read", "/no/such/file").map(drop)
+        });
+        assert!(matches!(failed, Err(Error::File { action: "read", .. })));
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+
+        whole(&folder, |part| file(fs::write(part.join("a"), "1"), "write", part)).unwrap();
+        assert_eq!(fs::read_to_string(folder.join("a")).unwrap(), "1");
+        whole::<Error>(&folder, |_| panic!("it is there already")).unwrap();
+    }
 }

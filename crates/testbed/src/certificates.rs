@@ -10,13 +10,7 @@ use std::process::Command;
 
 use crate::error::{Error, file};
 
-const KEY: [&str; 5] = [
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:prime256v1",
-    "-nodes",
-];
+const KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
 /// Fills `folder`: `ca.crt`, `broker.pem`; `admin.*` signed by the same authority; `stranger-ca.crt`,
 /// and `stranger.*` signed by it.
@@ -25,19 +19,9 @@ pub(crate) fn write(folder: &Path, hosts: &[Ipv4Addr]) -> Result<(), Error> {
     authority(folder, "ca", "mappr testbed")?;
     authority(folder, "stranger-ca", "nobody knows me")?;
     let names: String = hosts.iter().map(|host| format!(",IP:{host}")).collect();
-    leaf(
-        folder,
-        "ca",
-        "broker",
-        &format!("subjectAltName=DNS:localhost,IP:127.0.0.1{names}"),
-    )?;
+    leaf(folder, "ca", "broker", &format!("subjectAltName=DNS:localhost,IP:127.0.0.1{names}"))?;
     leaf(folder, "ca", "admin", "extendedKeyUsage=clientAuth")?;
-    leaf(
-        folder,
-        "stranger-ca",
-        "stranger",
-        "extendedKeyUsage=clientAuth",
-    )
+    leaf(folder, "stranger-ca", "stranger", "extendedKeyUsage=clientAuth")
 }
 
 fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), Error> {
@@ -45,16 +29,7 @@ fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), Error> {
     let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
     let mut args = vec!["req", "-x509"];
     args.extend(KEY);
-    args.extend([
-        "-days",
-        "3650",
-        "-subj",
-        &subject,
-        "-keyout",
-        &key,
-        "-out",
-        &certificate,
-    ]);
+    args.extend(["-days", "3650", "-subj", &subject, "-keyout", &key, "-out", &certificate]);
     openssl(folder, &args)
 }
 
@@ -63,28 +38,14 @@ fn leaf(folder: &Path, authority: &str, name: &str, extensions: &str) -> Result<
         ["key", "csr", "crt", "ext", "pem"].map(|end| format!("{name}.{end}"));
     let (ca, ca_key) = (format!("{authority}.crt"), format!("{authority}.key"));
     let subject = format!("/CN={name}");
-    file(
-        fs::write(folder.join(&ext), format!("{extensions}\n")),
-        "write",
-        folder.join(&ext),
-    )?;
+    file(fs::write(folder.join(&ext), format!("{extensions}\n")), "write", folder.join(&ext))?;
 
     let mut args = vec!["req"];
     args.extend(KEY);
     args.extend(["-subj", &subject, "-keyout", &key, "-out", &request]);
     openssl(folder, &args)?;
-    let days = [
-        "-CAcreateserial",
-        "-days",
-        "3650",
-        "-extfile",
-        &ext,
-        "-out",
-        &certificate,
-    ];
-    let mut args = vec![
-        "x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key,
-    ];
+    let days = ["-CAcreateserial", "-days", "3650", "-extfile", &ext, "-out", &certificate];
+    let mut args = vec!["x509", "-req", "-in", &request, "-CA", &ca, "-CAkey", &ca_key];
     args.extend(days);
     openssl(folder, &args)?;
 
@@ -94,22 +55,13 @@ fn leaf(folder: &Path, authority: &str, name: &str, extensions: &str) -> Result<
         let path = folder.join(part);
         chain += &file(fs::read_to_string(&path), "read", &path)?;
     }
-    file(
-        fs::write(folder.join(&pem), chain),
-        "write",
-        folder.join(&pem),
-    )
+    file(fs::write(folder.join(&pem), chain), "write", folder.join(&pem))
 }
 
 fn openssl(folder: &Path, args: &[&str]) -> Result<(), Error> {
-    let out = Command::new("openssl")
-        .args(args)
-        .current_dir(folder)
-        .output()
-        .map_err(|source| Error::Missing {
-            program: "openssl".into(),
-            package: "openssl",
-            source,
+    let out =
+        Command::new("openssl").args(args).current_dir(folder).output().map_err(|source| {
+            Error::Missing { program: "openssl".into(), package: "openssl", source }
         })?;
     if out.status.success() {
         return Ok(());

@@ -14,25 +14,13 @@ pub struct User {
 
 impl User {
     /// May do everything.
-    pub const ADMIN: Self = Self {
-        name: "admin",
-        password: "admin-secret",
-    };
+    pub const ADMIN: Self = Self { name: "admin", password: "admin-secret" };
     /// May do what ACLs say; a test grants it the rights that a reader needs.
-    pub const READER: Self = Self {
-        name: "reader",
-        password: "reader-secret",
-    };
+    pub const READER: Self = Self { name: "reader", password: "reader-secret" };
     /// May do what ACLs say; a test grants it too little.
-    pub const LIMITED: Self = Self {
-        name: "limited",
-        password: "limited-secret",
-    };
+    pub const LIMITED: Self = Self { name: "limited", password: "limited-secret" };
     /// May do nothing; no test grants it anything.
-    pub const NOBODY: Self = Self {
-        name: "nobody",
-        password: "nobody-secret",
-    };
+    pub const NOBODY: Self = Self { name: "nobody", password: "nobody-secret" };
 
     pub(crate) const ALL: [Self; 4] = [Self::ADMIN, Self::READER, Self::LIMITED, Self::NOBODY];
 }
@@ -84,11 +72,7 @@ pub struct Client {
 
 impl Client {
     pub(crate) fn new(access: &Access, bootstrap: String, tls: &Path) -> Self {
-        let mut client = Self {
-            bootstrap,
-            properties: BTreeMap::new(),
-            tls: tls.to_owned(),
-        };
+        let mut client = Self { bootstrap, properties: BTreeMap::new(), tls: tls.to_owned() };
         match access {
             Access::Plaintext => client.set("security.protocol", "PLAINTEXT"),
             Access::Sasl(mechanism, user) => {
@@ -118,10 +102,7 @@ impl Client {
 
     /// A properties file by librdkafka's names.
     pub fn librdkafka(&self) -> String {
-        self.properties
-            .iter()
-            .map(|(key, value)| format!("{key}={value}\n"))
-            .collect()
+        self.properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 
     /// A properties file by the names of Kafka's own tools.
@@ -131,11 +112,9 @@ impl Client {
         for key in ["security.protocol", "sasl.mechanism"] {
             lines.extend(get(key).map(|value| format!("{key}={value}")));
         }
-        if let (Some(mechanism), Some(user), Some(password)) = (
-            get("sasl.mechanism"),
-            get("sasl.username"),
-            get("sasl.password"),
-        ) {
+        if let (Some(mechanism), Some(user), Some(password)) =
+            (get("sasl.mechanism"), get("sasl.username"), get("sasl.password"))
+        {
             let module = match mechanism {
                 "PLAIN" => "plain.PlainLoginModule",
                 _ => "scram.ScramLoginModule",
@@ -151,10 +130,7 @@ impl Client {
         }
         if let Some(certificate) = get("ssl.certificate.location") {
             lines.push("ssl.keystore.type=PEM".into());
-            lines.push(format!(
-                "ssl.keystore.location={}",
-                certificate.replace(".crt", ".pem")
-            ));
+            lines.push(format!("ssl.keystore.location={}", certificate.replace(".crt", ".pem")));
         }
         lines.iter().map(|line| format!("{line}\n")).collect()
     }
@@ -171,10 +147,7 @@ impl Client {
     fn certificate(&mut self, name: &str) {
         self.set("security.protocol", "SSL");
         self.trust("ca.crt");
-        for (key, end) in [
-            ("ssl.certificate.location", "crt"),
-            ("ssl.key.location", "key"),
-        ] {
+        for (key, end) in [("ssl.certificate.location", "crt"), ("ssl.key.location", "key")] {
             let path = self.tls.join(format!("{name}.{end}")).display().to_string();
             self.set(key, &path);
         }

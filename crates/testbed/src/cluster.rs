@@ -103,9 +103,7 @@ impl Cluster {
                 let dirs = config::log_dirs(&self.spec, self.path(), self.spec.first_id);
                 let meta = dirs[0].join("meta.properties");
                 let text = file(fs::read_to_string(&meta), "read", &meta)?;
-                let id = text
-                    .lines()
-                    .find_map(|line| line.strip_prefix("cluster.id="));
+                let id = text.lines().find_map(|line| line.strip_prefix("cluster.id="));
                 Ok(id.unwrap_or_default().to_owned())
             }
         }
@@ -143,7 +141,12 @@ impl Cluster {
 
     /// Ends a broker as a power cut would, and returns when the cluster has noticed.
     pub fn kill_broker(&self, id: i32) -> Result<(), Error> {
-        self.take_down(id, |process| {
+        self.kill_brokers(&[id])
+    }
+
+    /// The same for some at once.
+    pub fn kill_brokers(&self, ids: &[i32]) -> Result<(), Error> {
+        self.take_down(ids, |process| {
             process.kill();
             Ok(())
         })
@@ -152,7 +155,7 @@ impl Cluster {
     /// Stops a broker cleanly, and returns when the cluster has noticed.
     pub fn stop_broker(&self, id: i32) -> Result<(), Error> {
         let timeout = self.spec.timeout;
-        self.take_down(id, |process| process.terminate(timeout))
+        self.take_down(&[id], |process| process.terminate(timeout))
     }
 
     /// Starts a broker that is down, and returns when it is registered.
@@ -189,9 +192,7 @@ impl Cluster {
         let own = args.into_iter().map(|arg| arg.as_ref().to_owned());
         self.bare_tool(
             name,
-            tool::address(name, self.bootstrap(), self.zookeeper())
-                .into_iter()
-                .chain(own),
+            tool::address(name, self.bootstrap(), self.zookeeper()).into_iter().chain(own),
         )
     }
 
@@ -201,10 +202,7 @@ impl Cluster {
         name: &str,
         args: impl IntoIterator<Item = S>,
     ) -> Result<String, Error> {
-        let all: Vec<String> = args
-            .into_iter()
-            .map(|arg| arg.as_ref().to_owned())
-            .collect();
+        let all: Vec<String> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
         let log = self.path().join("tools.log");
         let command = self.jvm.command(
             Role::Tool,
@@ -225,23 +223,14 @@ impl Cluster {
             return Ok(stdout);
         }
         let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
-        Err(Error::Tool {
-            tool: name.to_owned(),
-            args: all,
-            status: out.status,
-            stdout,
-            stderr,
-        })
+        Err(Error::Tool { tool: name.to_owned(), args: all, status: out.status, stdout, stderr })
     }
 
     /// Stops every server cleanly: brokers first.
     pub fn stop_all(&self) -> Result<(), Error> {
         let mut servers = self.servers();
-        let brokers: Vec<String> = servers
-            .keys()
-            .filter(|name| name.starts_with("broker-"))
-            .cloned()
-            .collect();
+        let brokers: Vec<String> =
+            servers.keys().filter(|name| name.starts_with("broker-")).cloned().collect();
         for name in &brokers {
             if let Some(mut process) = servers.remove(name) {
                 process.terminate(self.spec.timeout)?;
@@ -254,17 +243,9 @@ impl Cluster {
     }
 
     fn addresses(&self, (_, offset): (&str, u16)) -> String {
-        let address = |index| {
-            format!(
-                "{}:{}",
-                self.spec.host(index),
-                self.ports.broker(index) + offset
-            )
-        };
-        (0..self.spec.brokers)
-            .map(address)
-            .collect::<Vec<_>>()
-            .join(",")
+        let address =
+            |index| format!("{}:{}", self.spec.host(index), self.ports.broker(index) + offset);
+        (0..self.spec.brokers).map(address).collect::<Vec<_>>().join(",")
     }
 
     /// A test that panics while it holds the lock leaves the map as it was before or after a change.
@@ -290,10 +271,7 @@ impl Cluster {
         }
         for (index, id) in self.spec.ids().enumerate() {
             let text = config::broker(&self.spec, &self.ports, self.path(), id, index as u16);
-            self.write(
-                &format!("{}/server.properties", config::broker_folder(id)),
-                &text,
-            )?;
+            self.write(&format!("{}/server.properties", config::broker_folder(id)), &text)?;
         }
         Ok(())
     }
@@ -328,10 +306,7 @@ impl Cluster {
         let create = |user: &User| {
             let (config, name) = (scram_config(user), user.name);
             let entity = ["--alter", "--entity-type", "users", "--entity-name", name];
-            self.tool(
-                "configs",
-                entity.into_iter().chain(["--add-config", &config]),
-            )
+            self.tool("configs", entity.into_iter().chain(["--add-config", &config]))
         };
         std::thread::scope(|scope| {
             let running = User::ALL.map(|user| scope.spawn(move || create(&user)));
@@ -349,26 +324,14 @@ impl Cluster {
             "-Dzookeeper.snapCount=1000000",
         ];
         let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-        self.launch(
-            "zookeeper",
-            Role::ZooKeeper,
-            160,
-            &options,
-            class,
-            "zoo.cfg",
-        )?;
+        self.launch("zookeeper", Role::ZooKeeper, 160, &options, class, "zoo.cfg")?;
         self.await_server("zookeeper", || self.ask_zookeeper("ruok") == "imok")
     }
 
     fn start_controller(&self) -> Result<(), Error> {
-        let config = self
-            .path()
-            .join("controller/server.properties")
-            .display()
-            .to_string();
-        let mut args: Vec<String> = ["format", "--cluster-id", &self.id, "--config", &config]
-            .map(String::from)
-            .to_vec();
+        let config = self.path().join("controller/server.properties").display().to_string();
+        let mut args: Vec<String> =
+            ["format", "--cluster-id", &self.id, "--config", &config].map(String::from).to_vec();
         if self.spec.security > Security::Open {
             for user in User::ALL {
                 for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
@@ -381,14 +344,7 @@ impl Cluster {
             }
         }
         self.tool("storage", args)?;
-        self.launch(
-            "controller",
-            Role::Controller,
-            192,
-            &[],
-            KAFKA,
-            "server.properties",
-        )
+        self.launch("controller", Role::Controller, 192, &[], KAFKA, "server.properties")
     }
 
     fn launch_broker(&self, id: i32) -> Result<(), Error> {
@@ -401,10 +357,7 @@ impl Cluster {
         let log = self.log_of(&name);
         if log.exists() {
             let lives = (1..).map(|n| log.with_extension(format!("log.{n}")));
-            let free = lives
-                .into_iter()
-                .find(|path| !path.exists())
-                .unwrap_or_default();
+            let free = lives.into_iter().find(|path| !path.exists()).unwrap_or_default();
             file(fs::rename(&log, &free), "rename", &log)?;
         }
         let heap = self.spec.heap_mib;
@@ -421,9 +374,7 @@ impl Cluster {
         config: &str,
     ) -> Result<(), Error> {
         let log = self.log_of(name);
-        let mut command = self
-            .jvm
-            .command(role, heap_mib, self.path(), &log, options, class);
+        let mut command = self.jvm.command(role, heap_mib, self.path(), &log, options, class);
         command.push(config.into());
         let process = self.warden.launch(name, &command)?;
         self.servers().insert(name.to_owned(), process);
@@ -450,31 +401,28 @@ impl Cluster {
         });
         match seen {
             Ok(None) => Ok(()),
-            Ok(Some(status)) => Err(Error::Died {
-                node: name.to_owned(),
-                status,
-                log: self.last_words(name),
-            }),
-            Err(Error::Timeout { what, within, .. }) => Err(Error::Timeout {
-                what,
-                within,
-                log: format!("\n{}", self.last_words(name)),
-            }),
+            Ok(Some(status)) => {
+                Err(Error::Died { node: name.to_owned(), status, log: self.last_words(name) })
+            }
+            Err(Error::Timeout { what, within, .. }) => {
+                Err(Error::Timeout { what, within, log: format!("\n{}", self.last_words(name)) })
+            }
             Err(other) => Err(other),
         }
     }
 
     fn take_down(
         &self,
-        id: i32,
-        end: impl FnOnce(&mut Process) -> Result<(), Error>,
+        ids: &[i32],
+        end: impl Fn(&mut Process) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.spec.index(id)?;
-        let process = self.servers().remove(&config::broker_folder(id));
-        let mut process = process.ok_or(Error::WrongState { id, state: "down" })?;
         let read_so_far = self.read_log("controller").len();
-        end(&mut process)?;
-        self.await_absence(id, read_so_far)
+        for id in ids {
+            self.spec.index(*id)?;
+            let process = self.servers().remove(&config::broker_folder(*id));
+            end(&mut process.ok_or(Error::WrongState { id: *id, state: "down" })?)?;
+        }
+        ids.iter().try_for_each(|id| self.await_absence(*id, read_so_far))
     }
 
     /// Waits until the cluster no longer counts on a broker. The controller's log tells it in KRaft:
@@ -499,9 +447,7 @@ impl Cluster {
 
     fn is_registered(&self, id: i32) -> bool {
         let end = format!("/brokers/ids/{id}");
-        self.ask_zookeeper("dump")
-            .lines()
-            .any(|line| line.trim().ends_with(&end))
+        self.ask_zookeeper("dump").lines().any(|line| line.trim().ends_with(&end))
     }
 
     /// One of ZooKeeper's four-letter words; no answer is an empty one.
@@ -552,9 +498,5 @@ fn scram_config(user: &User) -> String {
 }
 
 fn missing_java(source: std::io::Error) -> Error {
-    Error::Missing {
-        program: "java".into(),
-        package: "openjdk-17-jdk-headless",
-        source,
-    }
+    Error::Missing { program: "java".into(), package: "openjdk-17-jdk-headless", source }
 }

@@ -54,9 +54,7 @@ pub(crate) fn broker_folder(id: i32) -> String {
 /// The log directories of a broker, in order.
 pub(crate) fn log_dirs(spec: &Builder, folder: &Path, id: i32) -> Vec<std::path::PathBuf> {
     let home = folder.join(broker_folder(id));
-    (0..spec.log_dirs)
-        .map(|i| home.join(format!("data{i}")))
-        .collect()
+    (0..spec.log_dirs).map(|i| home.join(format!("data{i}"))).collect()
 }
 
 /// `server.properties` of a broker.
@@ -82,10 +80,8 @@ pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, inde
         ),
     };
     text += &listeners(spec, ports, index);
-    let dirs: Vec<String> = log_dirs(spec, folder, id)
-        .iter()
-        .map(|dir| dir.display().to_string())
-        .collect();
+    let dirs: Vec<String> =
+        log_dirs(spec, folder, id).iter().map(|dir| dir.display().to_string()).collect();
     let factor = spec.brokers.min(3);
     // Writing to a String cannot fail.
     let _ = writeln!(text, "log.dirs={}", dirs.join(","));
@@ -136,14 +132,10 @@ fn listeners(spec: &Builder, ports: &Block, index: u16) -> String {
         Security::Open => &[PLAINTEXT],
         Security::Authenticated | Security::Authorized => &[PLAINTEXT, SASL_SSL, SSL],
     };
-    let addresses: Vec<String> = names
-        .iter()
-        .map(|(name, offset)| format!("{name}://{host}:{}", port + offset))
-        .collect();
-    let mut protocols: Vec<String> = names
-        .iter()
-        .map(|(name, _)| format!("{name}:{name}"))
-        .collect();
+    let addresses: Vec<String> =
+        names.iter().map(|(name, offset)| format!("{name}://{host}:{}", port + offset)).collect();
+    let mut protocols: Vec<String> =
+        names.iter().map(|(name, _)| format!("{name}:{name}")).collect();
     if spec.mode == Mode::KRaft {
         protocols.push("CONTROLLER:PLAINTEXT".into());
     }
@@ -164,10 +156,8 @@ fn security(spec: &Builder, folder: &Path) -> String {
     let tls = folder.join("tls");
     let tls = tls.display();
     let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
-    let plain: String = User::ALL
-        .iter()
-        .map(|u| format!(" user_{}=\"{}\"", u.name, u.password))
-        .collect();
+    let plain: String =
+        User::ALL.iter().map(|u| format!(" user_{}=\"{}\"", u.name, u.password)).collect();
     format!(
         "sasl.enabled.mechanisms=SCRAM-SHA-512,SCRAM-SHA-256,PLAIN\n\
          listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config={scram}\n\

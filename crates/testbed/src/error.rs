@@ -118,9 +118,5 @@ pub(crate) fn file<T>(
     action: &'static str,
     path: impl AsRef<Path>,
 ) -> Result<T, Error> {
-    result.map_err(|source| Error::File {
-        action,
-        path: path.as_ref().to_owned(),
-        source,
-    })
+    result.map_err(|source| Error::File { action, path: path.as_ref().to_owned(), source })
 }

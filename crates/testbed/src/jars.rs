@@ -58,11 +58,7 @@ fn pom(version: Version) -> &'static str {
 }
 
 fn key(pom: &str) -> String {
-    Sha256::digest(pom)
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(pom).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn fetch(version: Version, pom: &str, into: &Path) -> Result<(), Error> {
@@ -75,20 +71,12 @@ fn fetch(version: Version, pom: &str, into: &Path) -> Result<(), Error> {
         .args([COPY, "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", into.display()))
         .output()
-        .map_err(|source| Error::Missing {
-            program: "mvn".into(),
-            package: "maven",
-            source,
-        })?;
+        .map_err(|source| Error::Missing { program: "mvn".into(), package: "maven", source })?;
     if out.status.success() {
         return Ok(());
     }
     let output = String::from_utf8_lossy(&out.stdout).into_owned();
-    Err(Error::Fetch {
-        version,
-        status: out.status,
-        output: tail(&output, 20),
-    })
+    Err(Error::Fetch { version, status: out.status, output: tail(&output, 20) })
 }
 
 /// The last lines of a log, where the reason usually is.

@@ -66,12 +66,7 @@ impl Jvm {
         let jars = Jars::of(version)?;
         let java = java();
         let archives = jars.folder().join(format!("{}-{mode:?}", identity(&java)));
-        Ok(Self {
-            classpath: jars.classpath()?,
-            java,
-            archives,
-            sharing,
-        })
+        Ok(Self { classpath: jars.classpath()?, java, archives, sharing })
     }
 
     /// The folder of the archives: exists once they have been recorded.
@@ -95,16 +90,8 @@ impl Jvm {
         command.extend(self.sharing_flags(role));
         command.extend([
             format!("-Dtestbed.log={}", log.display()).into(),
-            format!(
-                "-Dlog4j.configuration=file:{}/log4j.properties",
-                folder.display()
-            )
-            .into(),
-            format!(
-                "-Dlog4j2.configurationFile={}/log4j2.properties",
-                folder.display()
-            )
-            .into(),
+            format!("-Dlog4j.configuration=file:{}/log4j.properties", folder.display()).into(),
+            format!("-Dlog4j2.configurationFile={}/log4j2.properties", folder.display()).into(),
             "-cp".into(),
             self.classpath.clone().into(),
             class.into(),
@@ -147,18 +134,10 @@ fn identity(java: &Path) -> String {
     let found = if java.is_absolute() {
         Some(java.to_owned())
     } else {
-        env::split_paths(&search)
-            .map(|dir| dir.join(java))
-            .find(|path| path.exists())
+        env::split_paths(&search).map(|dir| dir.join(java)).find(|path| path.exists())
     };
-    let real = found
-        .and_then(|path| fs::canonicalize(path).ok())
-        .unwrap_or_default();
+    let real = found.and_then(|path| fs::canonicalize(path).ok()).unwrap_or_default();
     let changed = fs::metadata(&real).and_then(|data| data.modified()).ok();
     let digest = Sha256::digest(format!("{} {changed:?}", real.display()));
-    digest
-        .iter()
-        .take(4)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect()
 }

@@ -29,23 +29,13 @@ impl Block {
         (0..BLOCKS)
             .map(|i| FIRST + (i + offset) % BLOCKS * BLOCK)
             .find_map(|base| Self::lock(base, hosts))
-            .ok_or(Error::NoPorts {
-                wanted: BLOCK,
-                first: FIRST,
-                last: FIRST + BLOCKS * BLOCK - 1,
-            })
+            .ok_or(Error::NoPorts { wanted: BLOCK, first: FIRST, last: FIRST + BLOCKS * BLOCK - 1 })
     }
 
     fn lock(base: u16, hosts: &[Ipv4Addr]) -> Option<Self> {
         let lock = TcpListener::bind((Ipv4Addr::LOCALHOST, base)).ok()?;
-        let free = |port| {
-            hosts
-                .iter()
-                .all(|host| TcpListener::bind((*host, port)).is_ok())
-        };
-        (base + 1..base + BLOCK)
-            .all(free)
-            .then_some(Self { base, _lock: lock })
+        let free = |port| hosts.iter().all(|host| TcpListener::bind((*host, port)).is_ok());
+        (base + 1..base + BLOCK).all(free).then_some(Self { base, _lock: lock })
     }
 
     /// Where ZooKeeper or the KRaft controller listens.

@@ -44,11 +44,7 @@ impl Warden {
             .spawn()
             .map_err(missing_shell)?;
         let pipe = child.stdin.take();
-        Ok(Self {
-            folder: folder.to_owned(),
-            child,
-            pipe,
-        })
+        Ok(Self { folder: folder.to_owned(), child, pipe })
     }
 
     /// Starts `command` in the sub-folder `name`; its output goes to `stdout.log` there.
@@ -56,11 +52,7 @@ impl Warden {
         let folder = self.folder.join(name);
         file(fs::create_dir_all(&folder), "create", &folder)?;
         let log = folder.join("stdout.log");
-        let log = file(
-            File::options().create(true).append(true).open(&log),
-            "open",
-            &log,
-        )?;
+        let log = file(File::options().create(true).append(true).open(&log), "open", &log)?;
         let errors = file(log.try_clone(), "open", &folder)?;
         let child = shell(LAUNCH)
             .arg(self.folder.join("alive"))
@@ -73,11 +65,7 @@ impl Warden {
             .stderr(errors)
             .spawn()
             .map_err(missing_shell)?;
-        Ok(Process {
-            name: name.to_owned(),
-            folder,
-            child,
-        })
+        Ok(Process { name: name.to_owned(), folder, child })
     }
 }
 
@@ -109,10 +97,7 @@ impl Process {
         if self.ended().is_none() {
             let pid = self.child.id().to_string();
             let mut kill = shell("kill -TERM \"$1\"");
-            kill.arg(pid)
-                .stderr(Stdio::null())
-                .status()
-                .map_err(missing_shell)?;
+            kill.arg(pid).stderr(Stdio::null()).status().map_err(missing_shell)?;
         }
         let what = format!("clean stop of {}", self.name);
         until(what, within, || self.ended())?;
@@ -147,11 +132,7 @@ fn shell(script: &str) -> Command {
 }
 
 fn missing_shell(source: io::Error) -> Error {
-    Error::Missing {
-        program: "sh".into(),
-        package: "dash",
-        source,
-    }
+    Error::Missing { program: "sh".into(), package: "dash", source }
 }
 
 #[cfg(test)]
@@ -163,9 +144,7 @@ mod tests {
     const SOON: Duration = Duration::from_secs(20);
 
     fn sleeper(warden: &Warden) -> Process {
-        warden
-            .launch("sleeper", &["sleep".into(), "600".into()])
-            .unwrap()
+        warden.launch("sleeper", &["sleep".into(), "600".into()]).unwrap()
     }
 
     fn alive(pid: &str) -> bool {
@@ -238,16 +217,11 @@ mod tests {
             .spawn()
             .unwrap();
         let pid = recorded_pid(folder.path());
-        let kill = shell("kill -\"$1\" \"$2\"")
-            .args([signal, &owner.id().to_string()])
-            .status();
+        let kill = shell("kill -\"$1\" \"$2\"").args([signal, &owner.id().to_string()]).status();
         assert!(kill.unwrap().success());
         owner.wait().unwrap();
         until("end of the process", SOON, || (!alive(&pid)).then_some(())).unwrap();
-        until("end of the folder", SOON, || {
-            (!folder.path().exists()).then_some(())
-        })
-        .unwrap();
+        until("end of the folder", SOON, || (!folder.path().exists()).then_some(())).unwrap();
     }
 
     #[test]

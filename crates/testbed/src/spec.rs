@@ -118,10 +118,7 @@ impl Builder {
 
     /// How many brokers; the ids are 1001 and up.
     pub fn brokers(mut self, brokers: u16) -> Self {
-        assert!(
-            (1..=15).contains(&brokers),
-            "a block of ports is made for 1 to 15 brokers"
-        );
+        assert!((1..=15).contains(&brokers), "a block of ports is made for 1 to 15 brokers");
         self.brokers = brokers;
         self
     }
@@ -181,10 +178,7 @@ impl Builder {
         if version.runs(self.mode) {
             Ok(version)
         } else {
-            Err(Error::Unsupported {
-                version,
-                mode: self.mode,
-            })
+            Err(Error::Unsupported { version, mode: self.mode })
         }
     }
 
@@ -197,10 +191,7 @@ impl Builder {
         u16::try_from(id - self.first_id)
             .ok()
             .filter(|index| *index < self.brokers)
-            .ok_or_else(|| Error::UnknownBroker {
-                id,
-                have: self.ids().collect(),
-            })
+            .ok_or_else(|| Error::UnknownBroker { id, have: self.ids().collect() })
     }
 
     pub(crate) fn host(&self, index: u16) -> Ipv4Addr {

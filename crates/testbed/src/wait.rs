@@ -20,11 +20,7 @@ pub fn until<T>(
             return Ok(seen);
         }
         if Instant::now() >= deadline {
-            return Err(Error::Timeout {
-                what: what.into(),
-                within,
-                log: String::new(),
-            });
+            return Err(Error::Timeout { what: what.into(), within, log: String::new() });
         }
         sleep(PAUSE);
     }

@@ -20,37 +20,23 @@ fn live(cluster: &Cluster) -> Vec<i32> {
 
 /// Kills, restarts, stops, wipes and restarts one broker of three.
 fn a_life_of_brokers(mode: Mode, version: Version) {
-    let cluster = Cluster::builder()
-        .mode(mode)
-        .version(version)
-        .brokers(3)
-        .log_dirs(2)
-        .start()
-        .unwrap();
+    let cluster =
+        Cluster::builder().mode(mode).version(version).brokers(3).log_dirs(2).start().unwrap();
     assert_eq!(live(&cluster), [1001, 1002, 1003]);
     assert!(!cluster.id().unwrap().is_empty());
 
     cluster.kill_broker(1002).unwrap();
     assert_eq!(live(&cluster), [1001, 1003]);
-    assert!(matches!(
-        cluster.kill_broker(1002),
-        Err(Error::WrongState { id: 1002, .. })
-    ));
+    assert!(matches!(cluster.kill_broker(1002), Err(Error::WrongState { id: 1002, .. })));
     cluster.start_broker(1002).unwrap();
-    until("return of 1002", SOON, || {
-        (live(&cluster).len() == 3).then_some(())
-    })
-    .unwrap();
+    until("return of 1002", SOON, || (live(&cluster).len() == 3).then_some(())).unwrap();
 
     cluster.stop_broker(1003).unwrap();
     assert_eq!(live(&cluster), [1001, 1002]);
     cluster.wipe_broker(1003).unwrap();
     assert!(cluster.log_dirs(1003).iter().all(|dir| !dir.exists()));
     cluster.start_broker(1003).unwrap();
-    until("return of 1003", SOON, || {
-        (live(&cluster).len() == 3).then_some(())
-    })
-    .unwrap();
+    until("return of 1003", SOON, || (live(&cluster).len() == 3).then_some(())).unwrap();
 
     let folder = cluster.path().to_owned();
     drop(cluster);
@@ -78,10 +64,7 @@ fn the_last_3_x_runs_without_zookeeper_too() {
 #[test]
 #[ignore = "live"]
 fn version_4_does_not_run_on_zookeeper() {
-    let refused = Cluster::builder()
-        .mode(Mode::ZooKeeper)
-        .version(Version::V4_3)
-        .start();
+    let refused = Cluster::builder().mode(Mode::ZooKeeper).version(Version::V4_3).start();
     assert!(matches!(refused, Err(Error::Unsupported { .. })));
 }
 
@@ -91,13 +74,7 @@ fn topics_through(cluster: &Cluster, access: &Access, name: &str) -> Result<Stri
     let file = cluster.path().join(name);
     fs::write(&file, client.java()).unwrap();
     let (server, file) = (client.bootstrap, file.display().to_string());
-    let args = [
-        "--bootstrap-server",
-        &server,
-        "--command-config",
-        &file,
-        "--list",
-    ];
+    let args = ["--bootstrap-server", &server, "--command-config", &file, "--list"];
     cluster.bare_tool("topics", args)
 }
 
@@ -107,47 +84,23 @@ fn ways_in(mode: Mode) {
         .mode(mode)
         .brokers(1)
         .security(Security::Authorized)
-        .chroot(if mode == Mode::ZooKeeper {
-            "/deep/kafka"
-        } else {
-            ""
-        })
+        .chroot(if mode == Mode::ZooKeeper { "/deep/kafka" } else { "" })
         .start()
         .unwrap();
-    cluster
-        .tool(
-            "topics",
-            ["--create", "--topic", "seen", "--partitions", "1"],
-        )
-        .unwrap();
-    for mechanism in [
-        Mechanism::ScramSha512,
-        Mechanism::ScramSha256,
-        Mechanism::Plain,
-    ] {
+    cluster.tool("topics", ["--create", "--topic", "seen", "--partitions", "1"]).unwrap();
+    for mechanism in [Mechanism::ScramSha512, Mechanism::ScramSha256, Mechanism::Plain] {
         let access = Access::Sasl(mechanism, User::ADMIN);
         let topics = topics_through(&cluster, &access, "sasl.properties").unwrap();
         assert_eq!(topics.trim(), "seen", "{mechanism:?}");
     }
     assert_eq!(
-        topics_through(&cluster, &Access::MutualTls, "tls.properties")
-            .unwrap()
-            .trim(),
+        topics_through(&cluster, &Access::MutualTls, "tls.properties").unwrap().trim(),
         "seen"
     );
 
     let limited = Access::Sasl(Mechanism::ScramSha512, User::LIMITED);
-    assert_eq!(
-        topics_through(&cluster, &limited, "limited.properties")
-            .unwrap()
-            .trim(),
-        ""
-    );
-    let stranger = topics_through(
-        &cluster,
-        &Access::UntrustedCertificate,
-        "stranger.properties",
-    );
+    assert_eq!(topics_through(&cluster, &limited, "limited.properties").unwrap().trim(), "");
+    let stranger = topics_through(&cluster, &Access::UntrustedCertificate, "stranger.properties");
     assert!(matches!(stranger, Err(Error::Tool { .. })), "{stranger:?}");
 }
 
@@ -187,29 +140,19 @@ fn a_cluster_ends_when_its_owner_is_killed() {
         .spawn()
         .unwrap();
     let home = until("start of the cluster", SOON * 5, || {
-        fs::read_to_string(&told)
-            .ok()
-            .filter(|text| !text.is_empty())
+        fs::read_to_string(&told).ok().filter(|text| !text.is_empty())
     })
     .unwrap();
     assert!(!servers_of(&home).is_empty());
     owner.kill().unwrap();
     owner.wait().unwrap();
-    until("end of its servers", SOON, || {
-        servers_of(&home).is_empty().then_some(())
-    })
-    .unwrap();
-    until("end of its files", SOON, || {
-        (!Path::new(&home).exists()).then_some(())
-    })
-    .unwrap();
+    until("end of its servers", SOON, || servers_of(&home).is_empty().then_some(())).unwrap();
+    until("end of its files", SOON, || (!Path::new(&home).exists()).then_some(())).unwrap();
 }
 
 /// The processes whose command line names the folder.
 fn servers_of(folder: &str) -> Vec<String> {
-    let processes = fs::read_dir("/proc")
-        .unwrap()
-        .filter_map(|entry| Some(entry.ok()?.path()));
+    let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
     processes
         .filter_map(|path| fs::read(path.join("cmdline")).ok())
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
