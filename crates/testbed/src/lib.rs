@@ -3,7 +3,7 @@
 //! In: what the cluster is to be ([`Cluster::builder`]). Out: a running [`Cluster`], its addresses,
 //! its client properties and Kafka's own admin tools. What always holds: whatever a cluster started
 //! ends with the process that started it, however that process ends, and no file of it stays behind
-//! (the jars, which any run may use, stay in the [cache](cache)).
+//! (the jars, which any run may use, stay in the [cache]).
 
 mod archive;
 pub mod cache;
