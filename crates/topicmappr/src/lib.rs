@@ -1,1 +1,48 @@
-//! Born empty.
+//! The `topicmappr` command line: a function of its arguments, its environment and its streams.
+//!
+//! Every command is a file in `commands`, every flag that several of them share one in `flags`, every
+//! form of output one in `views`.
+
+mod cli;
+mod commands;
+mod error;
+mod files;
+mod flags;
+mod layers;
+mod live;
+mod planning;
+mod session;
+mod source;
+mod status;
+mod views;
+
+pub use layers::Environment;
+pub use session::Streams;
+pub use status::Status;
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::session::Session;
+use clap::FromArgMatches;
+use std::ffi::OsString;
+
+/// Runs one command line (the program's own name first) and says how it ended.
+///
+/// Writes to `streams` and to the files that the flags name, and reads no environment but `environment`.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+    streams: &mut Streams<'_>,
+) -> Status {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = layers::parse(&args, environment)
+        .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Error::from));
+    match cli {
+        Ok(cli) => {
+            let mut session = Session::new(cli.global, &args, environment, streams);
+            let ended = cli.command.run(&mut session);
+            session.end(ended)
+        }
+        Err(error) => session::refuse(&error, &args, environment, streams),
+    }
+}

@@ -1,0 +1,48 @@
+//! The commands, one file each: arguments, request, plan, check, render, write.
+
+mod completions;
+mod maps;
+mod plan;
+mod rebuild;
+mod replace;
+mod snapshot;
+mod version;
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::status::Status;
+
+/// What to do.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Captures a cluster into a file
+    Snapshot(snapshot::Args),
+    /// Shows, checks and resolves maps
+    #[command(subcommand)]
+    Maps(maps::Command),
+    /// Places topics on brokers: replaces what is lost or leaves, enforces maps; moves nothing else
+    Rebuild(Box<rebuild::Args>),
+    /// Gives the replicas of one broker to another
+    Replace(Box<replace::Args>),
+    /// Reads plan files
+    #[command(subcommand)]
+    Plan(plan::Command),
+    /// Prints completions for a shell
+    Completions(completions::Args),
+    /// Prints the version
+    Version,
+}
+
+impl Command {
+    pub(crate) fn run(&self, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+        match self {
+            Self::Snapshot(args) => snapshot::run(args, session),
+            Self::Maps(command) => maps::run(command, session),
+            Self::Rebuild(args) => rebuild::run(args, session),
+            Self::Replace(args) => replace::run(args, session),
+            Self::Plan(command) => plan::run(command, session),
+            Self::Completions(args) => completions::run(args, session),
+            Self::Version => version::run(session),
+        }
+    }
+}

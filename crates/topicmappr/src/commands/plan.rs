@@ -1,0 +1,97 @@
+//! `plan show|check`: reads a plan file.
+
+use crate::error::Error;
+use crate::files;
+use crate::flags::percent;
+use crate::session::Session;
+use crate::status::Status;
+use crate::views::{Moves, Report, Surroundings};
+use mapper::{PlanFile, Ratio};
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What to do with a plan file.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Command {
+    /// Shows what a plan does and comes to
+    Show(ShowArgs),
+    /// Holds a plan, or another tool's partition map, to its promises; exit code 1 if one is broken
+    Check(CheckArgs),
+}
+
+/// The flags of `plan show`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ShowArgs {
+    /// The plan (.json, .json.gz)
+    plan: PathBuf,
+    /// Lists every partition that changes instead
+    #[arg(long)]
+    moves: bool,
+}
+
+/// The flags of `plan check`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CheckArgs {
+    /// The plan or partition map (.json, .json.gz)
+    plan: PathBuf,
+    /// Share of each broker's storage that a partition map without a plan may not fill
+    #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
+    storage_headroom: Ratio,
+}
+
+pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    match command {
+        Command::Show(args) => show(args, session),
+        Command::Check(args) => check(args, session),
+    }
+}
+
+fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let facts = session.facts_if_any()?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    if args.moves {
+        session.show(&Moves::of(&plan))?;
+        return Ok(Status::Done);
+    }
+    let around = Surroundings {
+        snapshot: facts.as_ref().map(|facts| &facts.snapshot),
+        ..Surroundings::default()
+    };
+    session.show(&Report::of(&plan, around))?;
+    Ok(Status::Done)
+}
+
+fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let facts = session.facts()?;
+    let file = read(&args.plan)?;
+    let broken = match &file.plan {
+        Some(plan) => mapper::check(&facts.snapshot, plan),
+        None => mapper::check_map(&facts.snapshot, &file.partitions, args.storage_headroom),
+    };
+    if !broken.is_empty() {
+        return Err(Error::Broken(broken));
+    }
+    session.show(&Kept { plan: &args.plan, partitions: file.partitions.len() })?;
+    Ok(Status::Done)
+}
+
+fn read(path: &Path) -> Result<PlanFile, Error> {
+    let text = files::read(path)?;
+    PlanFile::from_json(&text)
+        .map_err(|problem| Error::PlanFile { name: path.display().to_string(), problem })
+}
+
+/// A plan that holds what it promises.
+#[derive(Debug, Serialize)]
+struct Kept<'a> {
+    plan: &'a Path,
+    partitions: usize,
+}
+
+impl fmt::Display for Kept<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plan = self.plan.display();
+        writeln!(f, "{plan} keeps every promise ({} partitions).", self.partitions)
+    }
+}

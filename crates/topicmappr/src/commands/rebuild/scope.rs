@@ -1,0 +1,166 @@
+//! Which topics a rebuild is about, and which brokers they may live on: from maps, or from flags.
+
+use super::{Args, map_string};
+use crate::error::Error;
+use crate::session::Session;
+use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
+use mapper::scope::Scope;
+use mapper::{Assignment, BaseReplicas, BrokerId, Snapshot, Topics};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The scope of a rebuild, resolved.
+pub(super) struct Scoped {
+    pub(super) assignments: Vec<Assignment>,
+    /// The lists of `--map-string`.
+    pub(super) base: Vec<BaseReplicas>,
+    /// What resolving the maps found.
+    pub(super) findings: Vec<Finding>,
+    /// Topics that no map takes.
+    pub(super) unmapped: Vec<Unmapped>,
+}
+
+/// With `--brokers`, the flags say both; without, the maps do.
+pub(super) fn find(
+    args: &Args,
+    session: &mut Session<'_, '_>,
+    snapshot: &Snapshot,
+) -> Result<Scoped, Error> {
+    let set = session.global.maps.read()?;
+    let mut scoped = match (&args.brokers, set.maps().is_empty()) {
+        (Some(_), _) => from_flags(args, session, snapshot, &set)?,
+        (None, false) => from_maps(args, snapshot, &set)?,
+        (None, true) => {
+            let message = "rebuild needs --maps FILE, or --topics REGEX with --brokers IDS";
+            return Err(Error::Flags(message.to_owned()));
+        }
+    };
+    if args.replication > 0 {
+        for assignment in &mut scoped.assignments {
+            assignment.replication = Some(args.replication);
+        }
+    }
+    // Patterns that mean nothing are the caller's mistake, not the planner's "no".
+    mapper::assign(snapshot, &scoped.assignments)?;
+    Ok(scoped)
+}
+
+fn from_maps(args: &Args, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+    if args.map_string.is_some() {
+        let message = "--map-string needs --brokers: maps name no replica lists";
+        return Err(Error::Flags(message.to_owned()));
+    }
+    let resolved = maps::resolve(set, &Known::of(snapshot));
+    let mut assignments = resolved.assignments()?.to_vec();
+    if !args.topics.chooses_all() {
+        let scope = args.topics.scope(Some(".*"))?;
+        assignments = narrowed(assignments, snapshot, &scope)?;
+    }
+    Ok(Scoped {
+        assignments,
+        base: Vec::new(),
+        findings: resolved.findings,
+        unmapped: resolved.unmapped,
+    })
+}
+
+/// The same maps, for some of their topics only.
+fn narrowed(
+    assignments: Vec<Assignment>,
+    snapshot: &Snapshot,
+    scope: &Scope,
+) -> Result<Vec<Assignment>, Error> {
+    let taken = mapper::assign(snapshot, &assignments)?;
+    let selected = scope.select(&names(snapshot))?;
+    let topics_of = |index: usize| {
+        let topics = snapshot.topics().iter().zip(&taken);
+        topics
+            .filter(|(topic, by)| **by == Some(index) && selected.contains(topic.name.as_str()))
+            .map(|(topic, _)| topic.name.clone())
+            .collect()
+    };
+    Ok(assignments
+        .into_iter()
+        .enumerate()
+        .map(|(index, assignment)| Assignment {
+            topics: Topics::Named(topics_of(index)),
+            ..assignment
+        })
+        .filter(|assignment| assignment.topics != Topics::Named(BTreeSet::new()))
+        .collect())
+}
+
+fn from_flags(
+    args: &Args,
+    session: &mut Session<'_, '_>,
+    snapshot: &Snapshot,
+    set: &MapSet,
+) -> Result<Scoped, Error> {
+    let (topics, base) = match &args.map_string {
+        Some(value) => given(args, value, session, snapshot)?,
+        None if args.topics.is_empty() => {
+            let message = "--brokers needs --topics REGEX, or --map-string JSON";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        None => (Topics::Matching(args.topics.scope(None)?), Vec::new()),
+    };
+    let mut assignment =
+        Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
+    let holding = holding(snapshot, &assignment, &base)?;
+    if let Some(list) = &args.brokers {
+        assignment.brokers = list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?;
+    }
+    Ok(Scoped { assignments: vec![assignment], base, findings: Vec::new(), unmapped: Vec::new() })
+}
+
+/// The lists of `--map-string`, less the topics excluded; every partition has to exist.
+fn given(
+    args: &Args,
+    value: &str,
+    session: &mut Session<'_, '_>,
+    snapshot: &Snapshot,
+) -> Result<(Topics, Vec<BaseReplicas>), Error> {
+    let mut lists = map_string::read(value, session.streams.stdin)?;
+    let missing = |list: &&BaseReplicas| snapshot.partition(&list.topic, list.partition).is_none();
+    if let Some(list) = lists.iter().find(missing) {
+        let (topic, partition) = (&list.topic, list.partition);
+        let message = format!("--map-string: partition {topic}-{partition} does not exist");
+        return Err(Error::Flags(message));
+    }
+    let kept = args.topics.scope_of_excludes()?.select(&names(snapshot))?;
+    lists.retain(|list| kept.contains(list.topic.as_str()));
+    let topics = lists.iter().map(|list| list.topic.clone()).collect();
+    Ok((Topics::Named(topics), lists))
+}
+
+fn names(snapshot: &Snapshot) -> Vec<&str> {
+    let topics = snapshot.topics().iter();
+    topics.map(|topic| topic.name.as_str()).collect()
+}
+
+/// The brokers that have the topics now: in the lists given, where any are.
+fn holding(
+    snapshot: &Snapshot,
+    assignment: &Assignment,
+    base: &[BaseReplicas],
+) -> Result<BTreeSet<BrokerId>, Error> {
+    if !base.is_empty() {
+        let seats = base.iter().flat_map(|list| &list.replicas);
+        return Ok(seats.flatten().copied().collect());
+    }
+    let taken = mapper::assign(snapshot, std::slice::from_ref(assignment))?;
+    let topics = snapshot.topics().iter().zip(taken);
+    let in_scope = topics.filter(|(_, index)| index.is_some());
+    let partitions = in_scope.flat_map(|(topic, _)| &topic.partitions);
+    Ok(partitions.flat_map(|partition| partition.replicas.iter().copied()).collect())
+}
+
+/// What the names of maps mean as brokers; their topics do not matter here.
+fn brokers_of_maps(snapshot: &Snapshot, set: &MapSet) -> BTreeMap<String, BTreeSet<BrokerId>> {
+    let resolved = maps::resolve(set, &Known::of(snapshot));
+    let maps = resolved.maps.into_iter();
+    maps.map(|map| {
+        let brokers = map.brokers.into_iter().map(|member| member.id);
+        (map.name.to_string(), brokers.collect())
+    })
+    .collect()
+}

@@ -1,0 +1,85 @@
+//! `replace`: every replica of one broker goes to one other, and nothing else moves.
+
+use crate::error::Error;
+use crate::flags::{PlanningArgs, TopicArgs, known_brokers};
+use crate::planning::{self, Outputs, Planned};
+use crate::session::Session;
+use crate::status::Status;
+use mapper::{BrokerId, RackRule, Replace, Snapshot, Topics};
+
+/// The flags of `replace`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The broker that goes; it may be lost already
+    #[arg(long, value_name = "ID")]
+    broker: Option<BrokerId>,
+    /// The broker that comes; auto: the empty broker of the same rack
+    #[arg(long, value_name = "ID|auto")]
+    with: Option<String>,
+    #[command(flatten)]
+    topics: TopicArgs,
+    #[command(flatten)]
+    planning: PlanningArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let outputs = Outputs::find(&args.planning)?;
+    let facts = session.facts()?;
+    let request = args.request(&facts.snapshot)?;
+    let planned = Planned {
+        plan: mapper::replace(&facts.snapshot, &request)?,
+        placement: None,
+        findings: Vec::new(),
+        unmapped: Vec::new(),
+    };
+    planning::finish(planned, &facts, &args.planning, outputs, session)
+}
+
+impl Args {
+    fn request(&self, snapshot: &Snapshot) -> Result<Replace, Error> {
+        let needs = |flag: &str| Error::Flags(format!("replace needs {flag}"));
+        let outgoing = self.broker.ok_or_else(|| needs("--broker ID"))?;
+        let with = self.with.as_deref();
+        let with = with.ok_or_else(|| needs("--with ID, or --with auto"))?;
+        refuse_unknown(snapshot, outgoing)?;
+        let incoming = if with == "auto" {
+            mapper::incoming_for(snapshot, outgoing)?
+        } else {
+            incoming(with)?
+        };
+        refuse_unknown(snapshot, incoming)?;
+        if incoming == outgoing {
+            let message = format!("broker {outgoing} cannot replace itself");
+            return Err(Error::Flags(message));
+        }
+        let topics = self.topics(snapshot)?;
+        let headroom = self.planning.storage_headroom;
+        Ok(Replace::new(topics, outgoing, incoming, RackRule::Spread, headroom))
+    }
+
+    fn topics(&self, snapshot: &Snapshot) -> Result<Topics, Error> {
+        let scope = self.topics.scope(Some(".*"))?;
+        let names: Vec<&str> = snapshot.topics().iter().map(|topic| topic.name.as_str()).collect();
+        if self.topics.chooses_all() || names.is_empty() {
+            return Ok(Topics::Rest);
+        }
+        scope.select(&names)?;
+        Ok(Topics::Matching(scope))
+    }
+}
+
+fn incoming(with: &str) -> Result<BrokerId, Error> {
+    with.parse().map_err(|_| Error::Flag {
+        flag: "--with",
+        value: with.to_owned(),
+        problem: "write a broker id, or auto".to_owned(),
+    })
+}
+
+fn refuse_unknown(snapshot: &Snapshot, id: BrokerId) -> Result<(), Error> {
+    let known = known_brokers(snapshot);
+    if known.contains(&id) {
+        return Ok(());
+    }
+    Err(Error::UnknownBrokers { unknown: vec![id], known })
+}

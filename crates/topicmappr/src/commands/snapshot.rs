@@ -1,0 +1,78 @@
+//! `snapshot`: a cluster, captured into a file.
+
+use crate::error::Error;
+use crate::files::OutFile;
+use crate::session::Session;
+use crate::source::Facts;
+use crate::status::Status;
+use mapper::Snapshot;
+use serde::Serialize;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The flags of `snapshot`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// File for the snapshot (.json, .json.gz); - is stdout
+    #[arg(long, value_name = "FILE|-")]
+    out_file: Option<PathBuf>,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let path = args.out_file.as_deref().ok_or_else(|| {
+        Error::Flags("snapshot needs --out-file FILE (or - for stdout)".to_owned())
+    })?;
+    if path == Path::new("-") {
+        let Facts { snapshot, .. } = session.facts()?;
+        snapshot.write_json(session.streams.out).map_err(Error::Stream)?;
+        return Ok(Status::Done);
+    }
+    let out = OutFile::at(path)?;
+    let Facts { snapshot, .. } = session.facts()?;
+    out.stage(|to| snapshot.write_json(to))?.publish()?;
+    session.show(&Captured::of(&snapshot, path))?;
+    Ok(Status::Done)
+}
+
+/// What a capture holds.
+#[derive(Debug, Serialize)]
+struct Captured<'a> {
+    file: &'a Path,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<&'a str>,
+    brokers: usize,
+    live_brokers: usize,
+    topics: usize,
+    partitions: usize,
+    /// Partitions whose size is not known.
+    unsized_partitions: usize,
+}
+
+impl<'a> Captured<'a> {
+    fn of(snapshot: &'a Snapshot, file: &'a Path) -> Self {
+        let partitions = || snapshot.topics().iter().flat_map(|topic| &topic.partitions);
+        Self {
+            file,
+            cluster_id: snapshot.cluster_id(),
+            brokers: snapshot.brokers().len(),
+            live_brokers: snapshot.brokers().iter().filter(|broker| broker.live).count(),
+            topics: snapshot.topics().len(),
+            partitions: partitions().count(),
+            unsized_partitions: partitions().filter(|p| p.size.is_none()).count(),
+        }
+    }
+}
+
+impl fmt::Display for Captured<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "cluster     {}", self.cluster_id.unwrap_or("unknown"))?;
+        writeln!(f, "brokers     {}, {} live", self.brokers, self.live_brokers)?;
+        writeln!(f, "topics      {}", self.topics)?;
+        write!(f, "partitions  {}", self.partitions)?;
+        match self.unsized_partitions {
+            0 => writeln!(f)?,
+            count => writeln!(f, ", {count} of unknown size")?,
+        }
+        writeln!(f, "written     {}", self.file.display())
+    }
+}

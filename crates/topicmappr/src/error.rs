@@ -1,0 +1,271 @@
+//! Everything that can end a run, with its evidence, its exit code and a hint.
+
+use crate::files::FileError;
+use crate::status::Status;
+use mapper::maps::{MapsError, Refused};
+use mapper::scope::ScopeError;
+use mapper::{BrokerId, NoPlan, PlanFileError, SnapshotError, Violation};
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+
+/// Why a run ended otherwise than asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// clap's own: an unknown flag, a value that does not parse; also help and version.
+    #[error("{}", clap_message(.0))]
+    Usage(#[from] clap::Error),
+    /// The same, for a value that was not typed.
+    #[error("{} (from {origin})", clap_message(.error))]
+    Layer { error: clap::Error, origin: String },
+    /// The file of `--config`.
+    #[error("{}: {problem}", .path.display())]
+    ConfigFile { path: PathBuf, problem: String },
+    /// Nothing names a cluster.
+    #[error("this command needs a cluster, and no flag names one")]
+    NoSource,
+    /// Two places to learn about one cluster.
+    #[error("--snapshot and {second} both name a cluster")]
+    TwoSources { second: &'static str },
+    /// A value that only the cluster or another flag could refuse.
+    #[error("{flag} {value:?}: {problem}")]
+    Flag { flag: &'static str, value: String, problem: String },
+    /// Flags that do not go together, or one that needs another.
+    #[error("{0}")]
+    Flags(String),
+    /// A flag of a later version.
+    #[error("{flag} is not in this version yet")]
+    NotYet { flag: &'static str },
+    /// What this build lacks.
+    #[error("{what} needs the {needs}, which is not in this build yet")]
+    NotBuilt { what: String, needs: &'static str },
+    /// An input that cannot be read, an output that cannot be written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A snapshot that was refused.
+    #[error("{}: {problem}", .path.display())]
+    Snapshot { path: PathBuf, problem: SnapshotError },
+    /// A plan file, or `--map-string`, that was refused.
+    #[error("{name}: {problem}")]
+    PlanFile { name: String, problem: PlanFileError },
+    /// A plan file of another tool, where one of ours is needed.
+    #[error("{} is a partition map without a plan beside it", .0.display())]
+    NotOurs(PathBuf),
+    /// A pattern that is no regex, or means no topic.
+    #[error(transparent)]
+    Scope(#[from] ScopeError),
+    /// A document of maps that was refused.
+    #[error(transparent)]
+    Maps(Box<MapsError>),
+    /// Maps that no plan can be made for.
+    #[error(transparent)]
+    MapFindings(Refused),
+    /// `--brokers` names a map that is not there.
+    #[error("--brokers names map {name}, and there is no such map")]
+    UnknownMap { name: String, known: Vec<String> },
+    /// Ids that the cluster does not know.
+    #[error(
+        "broker {} is neither registered nor in any replica list",
+        ids(.unknown)
+    )]
+    UnknownBrokers { unknown: Vec<BrokerId>, known: BTreeSet<BrokerId> },
+    /// There is no plan that keeps every promise.
+    #[error("no plan: {0}")]
+    NoPlan(Box<NoPlan>),
+    /// A plan does not hold what it promises.
+    #[error("the plan breaks {} promise(s)", .0.len())]
+    Broken(Vec<Violation>),
+    /// Kafka did not answer, or not as it should; or the client properties are wrong.
+    #[error(transparent)]
+    Kafka(Box<kafka::Error>),
+    /// ZooKeeper did not answer, or not as it should.
+    #[error(transparent)]
+    ZooKeeper(Box<zookeeper::Error>),
+    /// stdout, stderr or stdin failed.
+    #[error("a standard stream failed: {0}")]
+    Stream(io::Error),
+}
+
+impl From<NoPlan> for Error {
+    fn from(reason: NoPlan) -> Self {
+        Self::NoPlan(Box::new(reason))
+    }
+}
+
+impl From<kafka::Error> for Error {
+    fn from(error: kafka::Error) -> Self {
+        Self::Kafka(Box::new(error))
+    }
+}
+
+impl From<zookeeper::Error> for Error {
+    fn from(error: zookeeper::Error) -> Self {
+        Self::ZooKeeper(Box::new(error))
+    }
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::MapFindings(refused)
+    }
+}
+
+impl From<MapsError> for Error {
+    fn from(error: MapsError) -> Self {
+        Self::Maps(Box::new(error))
+    }
+}
+
+impl Error {
+    /// The exit code.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Usage(error) if !error.use_stderr() => Status::Done,
+            Self::NoPlan(_) | Self::Broken(_) => Status::NoPlan,
+            Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
+            // A mistyped chroot, most likely.
+            Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
+                Status::BadInput
+            }
+            Self::Kafka(_) | Self::ZooKeeper(_) => Status::Outside,
+            Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
+            _ => Status::BadInput,
+        }
+    }
+
+    /// What scripts tell errors apart by.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Usage(_) | Self::Layer { .. } | Self::Flag { .. } | Self::Flags(_) => "usage",
+            Self::ConfigFile { .. } => "config",
+            Self::NoSource | Self::TwoSources { .. } => "source",
+            Self::NotYet { .. } | Self::NotBuilt { .. } => "not-available",
+            Self::File(FileError::Read { .. }) => "unreadable",
+            Self::File(FileError::Unwritable { .. }) => "unwritable",
+            Self::File(FileError::Write { .. }) => "write-failed",
+            Self::Snapshot { .. } => "snapshot",
+            Self::PlanFile { .. } | Self::NotOurs(_) => "plan-file",
+            Self::Scope(_) => "topics",
+            Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
+            Self::UnknownBrokers { .. } => "brokers",
+            Self::NoPlan(_) => "no-plan",
+            Self::Broken(_) => "broken-promise",
+            Self::Kafka(_) => "kafka",
+            Self::ZooKeeper(_) => "zookeeper",
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// What to do about it, where that is not plain.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
+            Self::TwoSources { .. } => "leave one of them out",
+            Self::NotOurs(_) => "a plan of this program is what --out-file writes",
+            Self::File(FileError::Write { .. }) => {
+                "nothing was written; make room, or name another place"
+            }
+            Self::File(FileError::Unwritable { .. }) => {
+                "nothing was planned or written; make the folder, or name another place"
+            }
+            Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => {
+                "read it with the version of topicmappr that wrote it, or newer"
+            }
+            Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
+            Self::UnknownMap { known, .. } => return Some(known_maps(known)),
+            Self::UnknownBrokers { known, .. } => {
+                let known: Vec<BrokerId> = known.iter().copied().collect();
+                return Some(format!("the cluster knows {}", ranges(&known)));
+            }
+            Self::Kafka(error) => return error.hint(),
+            Self::ZooKeeper(error) => return error.hint(),
+            Self::NoPlan(reason) => return no_plan_hint(reason),
+            Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
+            _ => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// The text of `--help` or `--version`, which are no failures.
+    pub(crate) fn help(&self) -> Option<String> {
+        match self {
+            Self::Usage(error) if !error.use_stderr() => Some(error.render().to_string()),
+            _ => None,
+        }
+    }
+}
+
+/// Without the word that our own rendering puts before it.
+fn clap_message(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let text = text.strip_prefix("error: ").unwrap_or(&text);
+    text.trim_end().to_owned()
+}
+
+fn known_maps(known: &[String]) -> String {
+    if known.is_empty() {
+        "give the maps with --maps FILE".to_owned()
+    } else {
+        format!("the maps are {}", known.join(", "))
+    }
+}
+
+fn no_plan_hint(reason: &NoPlan) -> Option<String> {
+    let hint = match reason {
+        NoPlan::NoBroker { shortage, .. } if !shortage.is_empty() => {
+            "add storage or brokers to the rack that lacks room, or lower --storage-headroom"
+        }
+        NoPlan::NoBroker { .. } => "allow more brokers for these topics",
+        NoPlan::TooFewBrokers { .. } => "allow more live brokers, or ask for fewer replicas",
+        NoPlan::TooFewRacks { .. } => "lower --min-rack-ids, or allow brokers of other racks",
+        NoPlan::NoRoomForBothCopies { .. } => {
+            "make room on that broker first, or lower --storage-headroom"
+        }
+        NoPlan::MissingFact { .. } => {
+            "place by count (--placement count), or give capacities with --broker-storage"
+        }
+        NoPlan::NoPartner { .. } => "name the incoming broker: --with ID",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn ids(ids: &[BrokerId]) -> String {
+    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+/// Sorted ids, neighbours joined: `1001..1006, 1010`.
+pub(crate) fn ranges(ids: &[BrokerId]) -> String {
+    let runs = ids.chunk_by(|a, b| a.0 + 1 == b.0);
+    let texts: Vec<String> = runs
+        .map(|run| match run {
+            [first, _, .., last] => format!("{first}..{last}"),
+            few => self::ids(few),
+        })
+        .collect();
+    if texts.is_empty() { "no broker".to_owned() } else { texts.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_shown_as_ranges() {
+        let some: Vec<BrokerId> = [1, 2, 3, 7, 9, 10].map(BrokerId).into();
+        assert_eq!(ranges(&some), "1..3, 7, 9, 10");
+        assert_eq!(ranges(&[]), "no broker");
+    }
+
+    #[test]
+    fn a_failed_write_is_an_outside_failure_and_a_missing_folder_wrong_input() {
+        let path = PathBuf::from("p");
+        let failed =
+            FileError::Write { path: path.clone(), problem: io::ErrorKind::StorageFull.into() };
+        assert_eq!(Error::from(failed).status(), Status::Outside);
+        let problem = "there is no folder".to_owned();
+        let missing = FileError::Unwritable { path, problem };
+        assert_eq!(Error::from(missing).status(), Status::BadInput);
+    }
+}

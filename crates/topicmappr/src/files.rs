@@ -1,0 +1,253 @@
+//! Files: read whole, written whole or not at all. A name that ends in `.gz` is compressed.
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use tempfile::{NamedTempFile, TempPath};
+
+/// Why a file could not be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FileError {
+    /// An input is missing, forbidden or broken.
+    #[error("cannot read {}: {problem}", .path.display())]
+    Read { path: PathBuf, problem: io::Error },
+    /// An output cannot go where it should; found before anything is planned.
+    #[error("cannot write {}: {problem}", .path.display())]
+    Unwritable { path: PathBuf, problem: String },
+    /// The disk failed us while writing; nothing was left behind.
+    #[error("writing {} failed: {problem}", .path.display())]
+    Write { path: PathBuf, problem: io::Error },
+}
+
+/// A whole file's bytes.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let wrong = |problem| FileError::Read { path: path.to_owned(), problem };
+    let stored = fs::read(path).map_err(wrong)?;
+    if !is_gzip(path) {
+        return Ok(stored);
+    }
+    let mut bytes = Vec::new();
+    let read = MultiGzDecoder::new(stored.as_slice()).read_to_end(&mut bytes);
+    read.map(|_| bytes).map_err(wrong)
+}
+
+/// A whole file's text.
+pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
+    String::from_utf8(read(path)?).map_err(|error| FileError::Read {
+        path: path.to_owned(),
+        problem: io::Error::new(io::ErrorKind::InvalidData, error.utf8_error()),
+    })
+}
+
+fn is_gzip(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "gz")
+}
+
+/// A place for a file, known to be writable when it was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OutFile {
+    /// As the operator named it.
+    path: PathBuf,
+    /// What it is, once links are followed.
+    place: Place,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    /// A file, or where one will be.
+    File(PathBuf),
+    /// A pipe or a device, which no other file can take the place of.
+    Stream(PathBuf),
+}
+
+impl OutFile {
+    /// Finds out whether a file can be written there, by making one beside it.
+    pub(crate) fn at(path: &Path) -> Result<Self, FileError> {
+        let unwritable = |problem: String| FileError::Unwritable { path: path.to_owned(), problem };
+        let place = match fs::metadata(path) {
+            Ok(found) if found.is_dir() => {
+                return Err(unwritable("it is a folder; name a file in it".to_owned()));
+            }
+            Ok(found) if found.is_file() => {
+                Place::File(fs::canonicalize(path).map_err(|error| unwritable(error.to_string()))?)
+            }
+            Ok(_) => Place::Stream(path.to_owned()),
+            Err(_) => Place::File(path.to_owned()),
+        };
+        let out = Self { path: path.to_owned(), place };
+        out.probe().map_err(|error| unwritable(error.to_string()))?;
+        Ok(out)
+    }
+
+    /// As the operator named it.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn probe(&self) -> io::Result<()> {
+        match &self.place {
+            Place::File(path) => temporary(folder(path)).map(drop),
+            Place::Stream(path) => OpenOptions::new().write(true).open(path).map(drop),
+        }
+    }
+
+    /// Writes the content beside its place; [`Staged::publish`] puts it there.
+    pub(crate) fn stage(
+        self,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<Staged, FileError> {
+        let wrong = |problem| FileError::Write { path: self.path.clone(), problem };
+        let written = match &self.place {
+            Place::File(path) => temporary(folder(path)).and_then(|file| {
+                let (file, temporary) = file.into_parts();
+                fill(file, is_gzip(path), content).map(|()| Some((temporary, path.clone())))
+            }),
+            Place::Stream(path) => OpenOptions::new()
+                .write(true)
+                .open(path)
+                .and_then(|file| fill(file, is_gzip(path), content).map(|()| None)),
+        };
+        let written = written.map_err(wrong)?;
+        Ok(Staged { path: self.path, written })
+    }
+}
+
+/// Finds out whether files can be written into a folder.
+pub(crate) fn probe_folder(folder: &Path) -> Result<(), FileError> {
+    let probed = temporary(folder).map(drop);
+    probed.map_err(|error| FileError::Unwritable {
+        path: folder.to_owned(),
+        problem: error.to_string(),
+    })
+}
+
+/// An empty path's folder is this one.
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// In the same folder, so that it can be renamed; readable as any file is, not for its owner alone.
+fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(".topicmappr-")
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => io::Error::new(
+                io::ErrorKind::NotFound,
+                format!("there is no folder {}", folder.display()),
+            ),
+            // The name of the temporary file tells an operator nothing.
+            kind => io::Error::new(kind, kind.to_string()),
+        })
+}
+
+fn fill(
+    file: File,
+    gzip: bool,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    if gzip {
+        let mut compressed = GzEncoder::new(&mut out, Compression::default());
+        content(&mut compressed)?;
+        compressed.finish()?;
+    } else {
+        content(&mut out)?;
+    }
+    out.flush()
+}
+
+/// A file that is written, and not yet in its place. Dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    path: PathBuf,
+    written: Option<(TempPath, PathBuf)>,
+}
+
+impl Staged {
+    /// Puts it in its place, over what was there.
+    pub(crate) fn publish(self) -> Result<(), FileError> {
+        let Some((temporary, place)) = self.written else {
+            return Ok(());
+        };
+        temporary
+            .persist(place)
+            .map_err(|error| FileError::Write { path: self.path, problem: error.error })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) -> Result<(), FileError> {
+        let staged = OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?;
+        staged.publish()
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_read_back_compressed_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["plan.json", "plan.json.gz"] {
+            let path = folder.path().join(name);
+            write(&path, "{}\n").unwrap();
+            assert_eq!(read_text(&path).unwrap(), "{}\n");
+        }
+        let compressed = fs::read(folder.path().join("plan.json.gz")).unwrap();
+        assert_eq!(compressed[..2], [0x1f, 0x8b]);
+    }
+
+    #[test]
+    fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        write(&path, "old").unwrap();
+        let full = OutFile::at(&path).unwrap().stage(|out| {
+            out.write_all(b"half")?;
+            Err(io::Error::from(io::ErrorKind::StorageFull))
+        });
+        assert!(matches!(full, Err(FileError::Write { .. })));
+        assert_eq!(read_text(&path).unwrap(), "old");
+        assert_eq!(names(folder.path()), ["plan.json"]);
+    }
+
+    #[test]
+    fn a_missing_folder_is_found_before_writing() {
+        let error = OutFile::at(Path::new("/nowhere/plan.json")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cannot write /nowhere/plan.json: there is no folder /nowhere"
+        );
+    }
+
+    #[test]
+    fn a_full_device_fails_the_write_and_stays_a_device() {
+        let staged = OutFile::at(Path::new("/dev/full")).unwrap().stage(|out| out.write_all(b"{}"));
+        assert!(matches!(staged, Err(FileError::Write { .. })));
+        assert!(!fs::metadata("/dev/full").unwrap().is_file());
+    }
+
+    #[test]
+    fn a_link_stays_a_link() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        write(&link, "new").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(read_text(&real).unwrap(), "new");
+    }
+}

@@ -1,0 +1,118 @@
+//! `--brokers`: ids, ranges, names of maps, and the two signs that only this command line knows.
+
+use crate::error::Error;
+use mapper::{BrokerId, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+/// Past this many unknown ids a message names no more.
+const NAMED: usize = 10;
+/// No cluster has more brokers; a wider range is a typing error.
+const WIDEST: u32 = 100_000;
+
+/// The value of `--brokers`, not yet held against a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct BrokerList(Vec<Choice>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Choice {
+    /// One id, or a range with both its ends.
+    Range(BrokerId, BrokerId),
+    /// `-1`: those that hold the topics now, lost ones too.
+    Holding,
+    /// `-2`: every live one.
+    AllLive,
+    /// Those of a map.
+    Map(String),
+}
+
+impl FromStr for BrokerList {
+    type Err = String;
+
+    fn from_str(value: &str) -> Result<Self, String> {
+        let items = value.split(',').map(str::trim).filter(|item| !item.is_empty());
+        let choices: Vec<Choice> = items.map(choice).collect::<Result<_, _>>()?;
+        if choices.is_empty() {
+            return Err("name at least one broker".to_owned());
+        }
+        Ok(Self(choices))
+    }
+}
+
+fn choice(item: &str) -> Result<Choice, String> {
+    let id = |text: &str| text.parse::<BrokerId>().ok();
+    if let Some((first, last)) = item.split_once("..") {
+        return match (id(first), id(last.trim_start_matches('='))) {
+            (Some(first), Some(last)) if first <= last && last.0 - first.0 < WIDEST => {
+                Ok(Choice::Range(first, last))
+            }
+            _ => Err(format!("{item:?} is no range of ids: write 1001..1006")),
+        };
+    }
+    match item {
+        "-1" => Ok(Choice::Holding),
+        "-2" => Ok(Choice::AllLive),
+        _ if item.starts_with('-') => Err(format!(
+            "{item} means nothing: -1 is the brokers that hold the topics, -2 all live ones"
+        )),
+        _ => Ok(id(item).map_or_else(|| Choice::Map(item.to_owned()), |id| Choice::Range(id, id))),
+    }
+}
+
+impl BrokerList {
+    /// The brokers meant in this cluster, `holding` being those that have the topics in scope.
+    pub(crate) fn resolve(
+        &self,
+        snapshot: &Snapshot,
+        holding: &BTreeSet<BrokerId>,
+        maps: &BTreeMap<String, BTreeSet<BrokerId>>,
+    ) -> Result<BTreeSet<BrokerId>, Error> {
+        let mut brokers = BTreeSet::new();
+        let mut unknown = Vec::new();
+        let known = known_brokers(snapshot);
+        for choice in &self.0 {
+            match choice {
+                Choice::Range(first, last) => {
+                    let ids = (first.0..=last.0).map(BrokerId);
+                    unknown.extend(ids.filter(|id| !known.contains(id)).take(NAMED));
+                    brokers.extend(known.range(first..=last));
+                }
+                Choice::Holding => brokers.extend(holding),
+                Choice::AllLive => {
+                    let live = snapshot.brokers().iter().filter(|broker| broker.live);
+                    brokers.extend(live.map(|broker| broker.id));
+                }
+                Choice::Map(name) => {
+                    let named = maps.get(name).ok_or_else(|| Error::UnknownMap {
+                        name: name.clone(),
+                        known: maps.keys().cloned().collect(),
+                    })?;
+                    brokers.extend(named);
+                }
+            }
+        }
+        if unknown.is_empty() {
+            Ok(brokers)
+        } else {
+            unknown.truncate(NAMED);
+            Err(Error::UnknownBrokers { unknown, known })
+        }
+    }
+
+    /// The ids that it spells out.
+    pub(crate) fn ids(&self) -> BTreeSet<BrokerId> {
+        let ranges = self.0.iter().filter_map(|choice| match choice {
+            Choice::Range(first, last) => Some(first.0..=last.0),
+            Choice::Holding | Choice::AllLive | Choice::Map(_) => None,
+        });
+        ranges.flatten().map(BrokerId).collect()
+    }
+}
+
+/// Registered, listed, or in a replica list.
+pub(crate) fn known_brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
+    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
+    let held = partitions.flat_map(|partition| partition.replicas.iter().copied());
+    let listed = snapshot.brokers().iter().map(|broker| broker.id);
+    listed.chain(held).collect()
+}

@@ -1,0 +1,38 @@
+//! Flags that several commands share; each is read where it stands, and nowhere else.
+
+mod brokers;
+mod maps;
+mod outputs;
+mod planning;
+mod source;
+mod storage;
+mod topics;
+mod units;
+mod warns;
+
+pub(crate) use brokers::{BrokerList, known_brokers};
+pub(crate) use maps::MapArgs;
+pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
+pub(crate) use planning::PlanningArgs;
+pub(crate) use source::{Source, SourceArgs, ZooKeeperPlace};
+pub(crate) use topics::TopicArgs;
+pub(crate) use units::{percent, size_factor};
+pub(crate) use warns::WarnArgs;
+
+use std::path::PathBuf;
+
+/// Flags that every command takes, before or after its name.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    #[command(flatten)]
+    pub(crate) maps: MapArgs,
+    #[command(flatten)]
+    pub(crate) warns: WarnArgs,
+    #[command(flatten)]
+    pub(crate) talk: TalkArgs,
+    /// YAML file of flags: keys are long flag names
+    #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
+    pub(crate) config: Option<PathBuf>,
+}

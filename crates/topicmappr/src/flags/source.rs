@@ -1,0 +1,106 @@
+//! Where the cluster's facts come from: exactly one place.
+
+use crate::error::Error;
+use crate::flags::storage::BrokerStorage;
+use std::path::PathBuf;
+
+/// The flags that name a cluster.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Cluster")]
+pub(crate) struct SourceArgs {
+    /// Snapshot file to read (.json, .json.gz); no server is contacted
+    #[arg(long, value_name = "FILE", global = true)]
+    snapshot: Option<PathBuf>,
+    /// Kafka brokers to ask
+    #[arg(
+        long,
+        value_name = "HOST:PORT,...",
+        global = true,
+        visible_aliases = ["bootstrap-servers", "kafka-addr"]
+    )]
+    bootstrap_server: Option<String>,
+    /// Client properties of Kafka or librdkafka (TLS, SASL)
+    #[arg(long, value_name = "FILE", global = true)]
+    kafka_config: Option<PathBuf>,
+    /// ZooKeeper servers of a cluster in ZooKeeper mode; with --bootstrap-server only for stored metrics
+    #[arg(long, value_name = "HOST:PORT,.../CHROOT", global = true, visible_alias = "zk-addr")]
+    zookeeper: Option<String>,
+    /// Chroot of the cluster, if --zookeeper does not carry it
+    #[arg(long, value_name = "PATH", global = true)]
+    zk_prefix: Option<String>,
+    /// Znode under which metrics are stored
+    #[arg(long, value_name = "PATH", global = true, default_value = "topicmappr")]
+    zk_metrics_prefix: String,
+    /// Storage of brokers (1001=500GB,1002=2TiB), or a file of such lines; used is then the sum of replicas
+    #[arg(long, value_name = "ID=SIZE,...|FILE", global = true)]
+    pub(crate) broker_storage: Option<BrokerStorage>,
+}
+
+/// A place to learn about a cluster.
+#[derive(Debug, Clone)]
+pub(crate) enum Source {
+    /// A snapshot file.
+    File(PathBuf),
+    /// Kafka's brokers.
+    Kafka {
+        bootstrap: String,
+        properties: Option<PathBuf>,
+        /// Where metrics are stored, if the operator named the servers.
+        metrics: Option<ZooKeeperPlace>,
+    },
+    /// ZooKeeper alone: no sizes, unless metrics are stored there.
+    ZooKeeper(ZooKeeperPlace),
+}
+
+/// A cluster's znodes.
+#[derive(Debug, Clone)]
+pub(crate) struct ZooKeeperPlace {
+    /// `HOST:PORT,.../CHROOT`.
+    pub(crate) connect: String,
+    /// The chroot, where it stands apart.
+    pub(crate) chroot: Option<String>,
+    /// The parent of stored metrics.
+    pub(crate) metrics_prefix: String,
+}
+
+impl SourceArgs {
+    /// The one place that the flags name.
+    pub(crate) fn source(&self) -> Result<Source, Error> {
+        self.source_if_any()?.ok_or(Error::NoSource)
+    }
+
+    /// The place that the flags name, for commands that can do without.
+    pub(crate) fn source_if_any(&self) -> Result<Option<Source>, Error> {
+        let second = match (&self.bootstrap_server, &self.zookeeper) {
+            (Some(_), _) => Some("--bootstrap-server"),
+            (None, Some(_)) => Some("--zookeeper"),
+            (None, None) => None,
+        };
+        match (&self.snapshot, second) {
+            (Some(_), Some(second)) => Err(Error::TwoSources { second }),
+            (Some(path), None) => Ok(Some(Source::File(path.clone()))),
+            (None, _) => Ok(self.servers()),
+        }
+    }
+
+    /// What Kafka's own tools need to reach the same cluster, as they spell it.
+    pub(crate) fn kafka_tool_flags(&self) -> (Option<&str>, Option<&PathBuf>) {
+        (self.bootstrap_server.as_deref(), self.kafka_config.as_ref())
+    }
+
+    fn servers(&self) -> Option<Source> {
+        let zookeeper = self.zookeeper.as_ref().map(|servers| ZooKeeperPlace {
+            connect: servers.clone(),
+            chroot: self.zk_prefix.clone().filter(|prefix| !prefix.is_empty()),
+            metrics_prefix: self.zk_metrics_prefix.clone(),
+        });
+        match &self.bootstrap_server {
+            Some(bootstrap) => Some(Source::Kafka {
+                bootstrap: bootstrap.clone(),
+                properties: self.kafka_config.clone(),
+                metrics: zookeeper,
+            }),
+            None => zookeeper.map(Source::ZooKeeper),
+        }
+    }
+}

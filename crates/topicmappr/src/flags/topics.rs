@@ -1,0 +1,50 @@
+//! `--topics`, `--topics-exclude`: which topics a command is about.
+
+use crate::error::Error;
+use mapper::scope::{Scope, TopicPattern, split_patterns};
+
+/// The flags that choose topics.
+#[derive(Debug, clap::Args)]
+pub(crate) struct TopicArgs {
+    /// Topics: regexes over whole names, by comma; repeatable
+    #[arg(long, value_name = "REGEX,...")]
+    topics: Vec<String>,
+    /// Topics to leave as they are, though --topics or a map takes them; repeatable
+    #[arg(long, value_name = "REGEX,...")]
+    topics_exclude: Vec<String>,
+}
+
+impl TopicArgs {
+    /// Names no topic.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.topics.is_empty()
+    }
+
+    /// Leaves out none either.
+    pub(crate) fn chooses_all(&self) -> bool {
+        self.topics.is_empty() && self.topics_exclude.is_empty()
+    }
+
+    /// All topics but those of `--topics-exclude`.
+    pub(crate) fn scope_of_excludes(&self) -> Result<Scope, Error> {
+        Ok(Scope {
+            include: vec![TopicPattern::new(".*")?],
+            exclude: compile(&self.topics_exclude)?,
+        })
+    }
+
+    /// The topics meant, where `otherwise` stands in for absent `--topics`.
+    pub(crate) fn scope(&self, otherwise: Option<&str>) -> Result<Scope, Error> {
+        let include = match (&self.topics[..], otherwise) {
+            ([], Some(pattern)) => vec![TopicPattern::new(pattern)?],
+            (topics, _) => compile(topics)?,
+        };
+        Ok(Scope { include, exclude: compile(&self.topics_exclude)? })
+    }
+}
+
+fn compile(values: &[String]) -> Result<Vec<TopicPattern>, Error> {
+    let sources = values.iter().flat_map(|value| split_patterns(value));
+    let patterns: Result<_, _> = sources.map(|source| TopicPattern::new(&source)).collect();
+    Ok(patterns?)
+}

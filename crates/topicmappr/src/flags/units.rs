@@ -1,0 +1,78 @@
+//! Human units, turned into exact numbers once, here.
+
+use bytesize::ByteSize;
+use jiff::SignedDuration;
+use mapper::{Bytes, Ratio};
+
+/// `500GB` (10^9 bytes each), `2TiB` (2^40 bytes each); a bare number is bytes.
+pub(crate) fn size(text: &str) -> Result<Bytes, String> {
+    text.trim()
+        .parse::<ByteSize>()
+        .map(|size| Bytes(size.as_u64()))
+        .map_err(|_| format!("{:?} is no size: write 500GB or 2TiB", text.trim()))
+}
+
+/// `10%`, or the same as a ratio: `0.1`. Less than the whole.
+pub(crate) fn percent(text: &str) -> Result<Ratio, String> {
+    let text = text.trim();
+    let (number, whole) = match text.strip_suffix('%') {
+        Some(number) => (number.trim(), 100.0),
+        None => (text, 1.0),
+    };
+    let ratio = number.parse::<f64>().ok().and_then(|value| Ratio::from_f64(value / whole));
+    match ratio {
+        Some(ratio) if ratio < Ratio::ONE => Ok(ratio),
+        _ => Err("write a share below the whole: 10% or 0.1".to_owned()),
+    }
+}
+
+/// A factor above 0: `1.2`.
+pub(crate) fn size_factor(text: &str) -> Result<Ratio, String> {
+    let factor = text.trim().parse::<f64>().ok().and_then(Ratio::from_f64);
+    factor
+        .filter(|factor| *factor > Ratio::ZERO)
+        .ok_or_else(|| "write a factor above 0 and below 4294: 1.2".to_owned())
+}
+
+/// `90s`, `2h`; a bare number is minutes, as the flag has always meant.
+pub(crate) fn minutes(text: &str) -> Result<SignedDuration, String> {
+    let age = match text.trim().parse::<u32>() {
+        Ok(minutes) => SignedDuration::from_mins(i64::from(minutes)),
+        Err(_) => text
+            .trim()
+            .parse()
+            .map_err(|_| "write a duration: 90s, 2h; a bare number is minutes".to_owned())?,
+    };
+    if age.is_negative() {
+        return Err("an age is not negative".to_owned());
+    }
+    Ok(age)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn decimal_and_binary_sizes_differ() {
+        assert_eq!(size("500GB"), Ok(Bytes(500_000_000_000)));
+        assert_eq!(size(" 2TiB"), Ok(Bytes(2 << 40)));
+        assert!(size("big").is_err());
+    }
+
+    #[test]
+    fn a_share_is_a_percentage_or_a_ratio() {
+        assert_eq!(percent("10%"), Ok(Ratio::from_percent(10)));
+        assert_eq!(percent("0.1"), Ok(Ratio::from_percent(10)));
+        assert!(percent("10").is_err(), "10 times the storage is a slip");
+        assert!(percent("100%").is_err());
+        assert!(percent("-1%").is_err());
+    }
+
+    #[test]
+    fn a_bare_age_is_in_minutes() {
+        assert_eq!(minutes("60"), Ok(SignedDuration::from_hours(1)));
+        assert_eq!(minutes("90s"), Ok(SignedDuration::from_secs(90)));
+        assert!(minutes("soon").is_err());
+    }
+}

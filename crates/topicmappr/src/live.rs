@@ -1,0 +1,137 @@
+//! Live clusters: the only part of the program that opens a socket, or starts a runtime.
+
+use crate::error::Error;
+use crate::files;
+use crate::flags::{LogFormat, Source, TalkArgs, ZooKeeperPlace};
+use crate::source::{Facts, Note};
+use jiff::{SignedDuration, Timestamp};
+use kafka::admin::ConfigKeys;
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use tracing::level_filters::LevelFilter;
+use zookeeper::{Deadlines, StoredMetrics, ZooKeeper};
+
+/// Captures the cluster behind a source that is no file.
+pub(crate) fn capture(source: &Source, talk: &TalkArgs) -> Result<Facts, Error> {
+    log(talk);
+    match source {
+        Source::Kafka { bootstrap, properties, metrics } => {
+            wait_for(from_kafka(bootstrap, properties.as_deref(), metrics.as_ref()))
+        }
+        Source::ZooKeeper(place) => wait_for(from_zookeeper(place)),
+        Source::File(path) => Err(Error::Flags(format!("{} is a file, no server", path.display()))),
+    }
+}
+
+/// One thread is enough: the work is waiting.
+fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Stream)?
+        .block_on(work)
+}
+
+async fn from_kafka(
+    bootstrap: &str,
+    properties: Option<&Path>,
+    metrics: Option<&ZooKeeperPlace>,
+) -> Result<Facts, Error> {
+    let settings = settings(bootstrap, properties)?;
+    let mut notes: Vec<Note> = settings.ignored.iter().map(|key| ignored(key)).collect();
+    let client = kafka::Client::connect(settings).await?;
+    let wanted = kafka::Wanted { captured_at: now(), configs: ConfigKeys::All };
+    let captured = kafka::snapshot(&client, &wanted).await?;
+    notes.extend(
+        captured
+            .notices
+            .iter()
+            .map(|notice| Note { text: notice.to_string(), hint: notice.hint() }),
+    );
+    let facts = Facts { snapshot: captured.snapshot, metrics_age: None, notes };
+    match metrics {
+        Some(place) => {
+            let zookeeper = connect(place).await?;
+            let stored = zookeeper.stored_metrics(&place.metrics_prefix).await?;
+            completed(facts, &stored)
+        }
+        None => Ok(facts),
+    }
+}
+
+fn ignored(key: &str) -> Note {
+    Note::new(format!("the client property {key} has no meaning here"))
+}
+
+fn settings(bootstrap: &str, properties: Option<&Path>) -> Result<kafka::Settings, Error> {
+    let text = properties.map(files::read_text).transpose()?;
+    let wrong = |error| Error::from(kafka::Error::from(error));
+    let mut properties = kafka::Properties::parse(&text.unwrap_or_default()).map_err(wrong)?;
+    properties.set("bootstrap.servers", bootstrap);
+    kafka::Settings::from_properties(&properties).map_err(wrong)
+}
+
+async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
+    let zookeeper = connect(place).await?;
+    let captured = zookeeper.snapshot().await?;
+    let notices = captured.notices.iter();
+    let facts = Facts {
+        snapshot: captured.snapshot,
+        metrics_age: None,
+        notes: notices.map(|notice| Note::new(notice.to_string())).collect(),
+    };
+    match zookeeper.stored_metrics(&place.metrics_prefix).await {
+        Ok(stored) => completed(facts, &stored),
+        // ZooKeeper alone may do without: the plan then places by count, and says so.
+        Err(zookeeper::Error::NoMetrics { .. }) => Ok(facts),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn connect(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
+    let wrong = |problem: zookeeper::BadAddress| Error::Flag {
+        flag: "--zookeeper",
+        value: place.connect.clone(),
+        problem: problem.to_string(),
+    };
+    let mut address: zookeeper::Address = place.connect.parse().map_err(wrong)?;
+    if let Some(prefix) = &place.chroot {
+        address = address.with_prefix(prefix).map_err(wrong)?;
+    }
+    Ok(ZooKeeper::connect(&address, Deadlines::default()).await?)
+}
+
+fn completed(facts: Facts, stored: &StoredMetrics) -> Result<Facts, Error> {
+    let age = Timestamp::try_from(stored.captured)
+        .map(|captured| Timestamp::now().duration_since(captured))
+        .unwrap_or(SignedDuration::MAX);
+    let snapshot = stored.complete(facts.snapshot);
+    Ok(Facts {
+        snapshot: snapshot.map_err(zookeeper::Error::Contradictory)?,
+        metrics_age: Some(age),
+        ..facts
+    })
+}
+
+/// RFC 3339, UTC, to the second.
+fn now() -> String {
+    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Logs go to stderr, for as long as the process lives.
+fn log(talk: &TalkArgs) {
+    let level = match (talk.quiet, talk.verbose) {
+        (true, _) => LevelFilter::ERROR,
+        (false, 0) => LevelFilter::WARN,
+        (false, 1) => LevelFilter::INFO,
+        (false, 2) => LevelFilter::DEBUG,
+        (false, _) => LevelFilter::TRACE,
+    };
+    let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+    // A second run in one process keeps the first one's logs.
+    let _ = match talk.log_format {
+        LogFormat::Text => logs.try_init(),
+        LogFormat::Json => logs.json().try_init(),
+    };
+}

@@ -1,0 +1,153 @@
+//! One run: its flags, its streams, and how it speaks.
+
+use crate::error::Error;
+use crate::flags::{Global, OutputFormat, WhenColor};
+use crate::layers::Environment;
+use crate::status::Status;
+use crate::views::{ErrorView, View};
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+
+/// The streams of a process, or a test's.
+pub struct Streams<'a> {
+    /// Where `-` reads from.
+    pub stdin: &'a mut dyn Read,
+    /// Data: what may be piped.
+    pub out: &'a mut dyn Write,
+    /// Talk: errors, warnings, progress.
+    pub err: &'a mut dyn Write,
+    /// Whether a person watches `out`.
+    pub out_is_terminal: bool,
+    /// Whether a person watches `err`.
+    pub err_is_terminal: bool,
+}
+
+/// What every command works with.
+pub(crate) struct Session<'a, 's> {
+    pub(crate) global: Global,
+    pub(crate) streams: &'a mut Streams<'s>,
+    speech: Speech,
+    args: &'a [OsString],
+}
+
+/// The form in which a run speaks.
+#[derive(Debug, Clone, Copy)]
+struct Speech {
+    json: bool,
+    color_out: bool,
+    color_err: bool,
+}
+
+impl<'a, 's> Session<'a, 's> {
+    pub(crate) fn new(
+        global: Global,
+        args: &'a [OsString],
+        environment: &Environment,
+        streams: &'a mut Streams<'s>,
+    ) -> Self {
+        let speech = Speech::of(
+            global.talk.output == OutputFormat::Json,
+            global.talk.color,
+            environment,
+            streams,
+        );
+        Self { global, streams, speech, args }
+    }
+
+    /// The command line that runs this again, as a shell reads it.
+    pub(crate) fn command_line(&self) -> Vec<String> {
+        let args = self.args.iter().skip(1);
+        let args = args.map(|arg| arg.to_string_lossy().into_owned());
+        std::iter::once("topicmappr".to_owned()).chain(args).collect()
+    }
+
+    /// Puts a result on stdout.
+    pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Error> {
+        self.speech.show(view, self.streams.out)
+    }
+
+    /// Talks to a person; a program that reads JSON is not talked to.
+    pub(crate) fn say(&mut self, view: &impl std::fmt::Display) -> Result<(), Error> {
+        if self.speech.json {
+            return Ok(());
+        }
+        let said = if self.speech.color_err {
+            write!(self.streams.err, "{view:#}")
+        } else {
+            write!(self.streams.err, "{view}")
+        };
+        said.map_err(Error::Stream)
+    }
+
+    /// The run's status, once its error, if any, is told.
+    pub(crate) fn end(self, ended: Result<Status, Error>) -> Status {
+        let ended = ended.and_then(|status| {
+            self.streams.out.flush().map_err(Error::Stream)?;
+            Ok(status)
+        });
+        match ended {
+            Ok(status) => status,
+            // Whoever read our stdout has seen enough.
+            Err(Error::Stream(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
+            Err(error) => self.speech.tell(&error, self.streams),
+        }
+    }
+}
+
+/// Tells of a command line that could not be understood.
+pub(crate) fn refuse(
+    error: &Error,
+    args: &[OsString],
+    environment: &Environment,
+    streams: &mut Streams<'_>,
+) -> Status {
+    let asked = |pair: &[OsString]| pair[0] == "--output" && pair[1] == "json";
+    let json = environment.get("TOPICMAPPR_OUTPUT") == Some("json")
+        || args.windows(2).any(asked)
+        || args.iter().any(|arg| arg == "--output=json");
+    Speech::of(json, WhenColor::Auto, environment, streams).tell(error, streams)
+}
+
+impl Speech {
+    fn of(json: bool, when: WhenColor, environment: &Environment, streams: &Streams<'_>) -> Self {
+        let wanted =
+            environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
+        let color = |is_terminal: bool| match when {
+            WhenColor::Always => true,
+            WhenColor::Never => false,
+            WhenColor::Auto => is_terminal && wanted,
+        };
+        Self {
+            json,
+            color_out: color(streams.out_is_terminal),
+            color_err: color(streams.err_is_terminal),
+        }
+    }
+
+    fn show(self, view: &impl View, out: &mut dyn Write) -> Result<(), Error> {
+        let shown = if self.json {
+            serde_json::to_writer_pretty(&mut *out, view)
+                .map_err(io::Error::from)
+                .and_then(|()| out.write_all(b"\n"))
+        } else if self.color_out {
+            write!(out, "{view:#}")
+        } else {
+            write!(out, "{view}")
+        };
+        shown.map_err(Error::Stream)
+    }
+
+    /// Errors are talk, unless a program reads: then they are the document that it waits for.
+    fn tell(self, error: &Error, streams: &mut Streams<'_>) -> Status {
+        let view = ErrorView(error);
+        let told = match (error.help(), self.json) {
+            (Some(help), _) => write!(streams.out, "{help}"),
+            (None, true) => self.show(&view, streams.out).map_err(io::Error::other),
+            (None, false) if self.color_err => write!(streams.err, "{view:#}"),
+            (None, false) => write!(streams.err, "{view}"),
+        };
+        // There is nobody left to tell that telling failed.
+        let _ = told.and_then(|()| streams.out.flush());
+        error.status()
+    }
+}

@@ -1,0 +1,106 @@
+//! Which brokers come, go, or are gone.
+
+use super::report::LONG;
+use super::table::Table;
+use super::{counted, heading};
+use mapper::{BrokerFigures, BrokerId, Plan, Snapshot};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A broker whose part in the cluster changes, or has changed already.
+#[derive(Debug, Serialize)]
+pub(super) struct BrokerChange {
+    id: BrokerId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rack: Option<String>,
+    change: Change,
+    replicas_before: u64,
+    replicas_after: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Change {
+    /// In replica lists, and not registered at capture.
+    Lost,
+    /// Known at capture, but fenced.
+    Fenced,
+    /// Live, with replicas in failed log dirs.
+    FailedLogDir,
+    /// Holds replicas before and none after.
+    Emptied,
+    /// Holds none before and some after.
+    New,
+}
+
+/// What changes about brokers; racks and failed log dirs only where the snapshot is at hand.
+pub(super) fn changes(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<BrokerChange> {
+    let after: BTreeMap<BrokerId, &BrokerFigures> =
+        plan.after.brokers.iter().map(|b| (b.id, b)).collect();
+    let failed = snapshot.map(failed_log_dirs).unwrap_or_default();
+    let mut changes = Vec::new();
+    for before in &plan.before.brokers {
+        let broker = snapshot.and_then(|snapshot| snapshot.broker(before.id));
+        let replicas_after = after.get(&before.id).map_or(0, |b| b.replicas);
+        let change = match (before.live, before.replicas, replicas_after) {
+            (false, 0, _) => continue,
+            (false, _, _) if broker.is_some_and(|b| b.host.is_some()) => Change::Fenced,
+            (false, _, _) => Change::Lost,
+            (true, 0, 1..) => Change::New,
+            (true, 1.., 0) => Change::Emptied,
+            (true, _, _) if failed.contains_key(&before.id) => Change::FailedLogDir,
+            (true, _, _) => continue,
+        };
+        changes.push(BrokerChange {
+            id: before.id,
+            rack: broker.and_then(|broker| broker.rack.clone()),
+            change,
+            replicas_before: before.replicas,
+            replicas_after,
+        });
+    }
+    changes
+}
+
+/// Live brokers that Kafka reports replicas of as offline.
+fn failed_log_dirs(snapshot: &Snapshot) -> BTreeMap<BrokerId, usize> {
+    let mut failed = BTreeMap::new();
+    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
+    for id in partitions.flat_map(|partition| partition.offline()) {
+        if snapshot.is_live(*id) {
+            *failed.entry(*id).or_insert(0) += 1;
+        }
+    }
+    failed
+}
+
+/// The brokers, one a line.
+pub(super) fn write(changes: &[BrokerChange], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if changes.is_empty() {
+        return Ok(());
+    }
+    heading(f, "Brokers")?;
+    let mut table = Table::new(&["broker", "rack", ">replicas", "what"]);
+    for broker in changes.iter().take(LONG) {
+        let what = match broker.change {
+            Change::Lost => "lost: not registered at capture",
+            Change::Fenced => "lost: fenced at capture",
+            Change::FailedLogDir => "live, with replicas in a failed log dir",
+            Change::Emptied => "emptied by this plan",
+            Change::New => "new: held no replica",
+        };
+        table.row([
+            broker.id.to_string(),
+            broker.rack.clone().unwrap_or_else(|| "-".to_owned()),
+            format!("{} -> {}", broker.replicas_before, broker.replicas_after),
+            what.to_owned(),
+        ]);
+    }
+    f.write_str(&table.render())?;
+    if changes.len() > LONG {
+        let more = counted(changes.len() - LONG, "more broker");
+        writeln!(f, "  and {more}; --output json names them all")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! How a failure reads: what was refused, why, and what would help.
+
+use super::{Ink, no_plan};
+use crate::error::Error;
+use mapper::NoPlan;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
+use std::fmt;
+
+/// An error, as the last word of a run.
+pub(crate) struct ErrorView<'a>(pub(crate) &'a Error);
+
+impl fmt::Display for ErrorView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = Ink::Error("error:");
+        if f.alternate() {
+            write!(f, "{word:#} ")?;
+        } else {
+            write!(f, "{word} ")?;
+        }
+        writeln!(f, "{}", self.0)?;
+        match self.0 {
+            Error::NoPlan(reason) => no_plan::details(reason, f)?,
+            Error::Broken(violations) => {
+                for violation in violations {
+                    writeln!(f, "  {violation}")?;
+                }
+            }
+            _ => {}
+        }
+        match self.0.hint() {
+            Some(hint) => writeln!(f, "hint: {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Serialize for ErrorView<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut error = json!({
+            "code": self.0.code(),
+            "message": self.0.to_string(),
+            "evidence": evidence(self.0).unwrap_or_else(|| json!({})),
+        });
+        if let Some(hint) = self.0.hint() {
+            error["hint"] = hint.into();
+        }
+        json!({ "error": error }).serialize(serializer)
+    }
+}
+
+/// The data behind the sentence.
+fn evidence(error: &Error) -> Option<Value> {
+    match error {
+        Error::NoPlan(reason) => serde_json::to_value::<&NoPlan>(reason).ok(),
+        Error::Broken(violations) => {
+            Some(json!({ "violations": serde_json::to_value(violations).ok()? }))
+        }
+        Error::UnknownBrokers { unknown, known } => Some(json!({
+            "unknown": unknown,
+            "known": known,
+        })),
+        Error::UnknownMap { name, known } => Some(json!({ "name": name, "known": known })),
+        Error::MapFindings(refused) => {
+            let findings = refused.findings.iter().map(super::maps::Problem::of);
+            Some(json!({ "problems": findings.collect::<Vec<_>>() }))
+        }
+        Error::Flag { flag, value, .. } => Some(json!({ "flag": flag, "value": value })),
+        Error::Snapshot { path, .. } | Error::ConfigFile { path, .. } => {
+            Some(json!({ "path": path }))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,63 @@
+//! What could not be planned, and what would heal it.
+
+use super::report::LONG;
+use super::table::Table;
+use super::{counted, heading, listed};
+use mapper::{BrokerId, LeftOut, WhyLeftOut};
+use std::fmt;
+
+/// The partitions that a plan leaves as they are, though something is wrong with them.
+pub(super) struct LeftOutView<'a>(pub(super) &'a [LeftOut]);
+
+impl fmt::Display for LeftOutView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = counted(self.0.len(), "partition");
+        heading(f, &format!("Not planned: {count}"))?;
+        let mut table = Table::new(&["partition", "replicas", "why", "what heals it"]);
+        for left in self.0.iter().take(LONG) {
+            table.row([
+                format!("{}-{}", left.topic, left.partition),
+                listed(&left.replicas),
+                why(&left.why),
+                cure(&left.why),
+            ]);
+        }
+        f.write_str(&table.render())?;
+        if self.0.len() > LONG {
+            let more = self.0.len() - LONG;
+            writeln!(f, "  and {more} more; --output json names them all")?;
+        }
+        let leaderless = |left: &LeftOut| matches!(left.why, WhyLeftOut::NoLeader { .. });
+        if self.0.iter().any(leaderless) {
+            writeln!(
+                f,
+                "  Never run an unclean election for a partition while it is being reassigned: its data would go."
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn why(why: &WhyLeftOut) -> String {
+    match why {
+        WhyLeftOut::NoLeader { .. } => "no live leader".to_owned(),
+        WhyLeftOut::Reassigning { adding, removing } => {
+            format!("being reassigned (adding {}, removing {})", or_none(adding), or_none(removing))
+        }
+    }
+}
+
+fn cure(why: &WhyLeftOut) -> String {
+    match why {
+        WhyLeftOut::NoLeader { heals } => match &heals[..] {
+            [] => "the return of a broker with its data".to_owned(),
+            [only] => format!("the return of broker {only}"),
+            several => format!("the return of one of {}", listed(several)),
+        },
+        WhyLeftOut::Reassigning { .. } => "wait until it is done, then plan again".to_owned(),
+    }
+}
+
+fn or_none(ids: &[BrokerId]) -> String {
+    if ids.is_empty() { "none".to_owned() } else { listed(ids) }
+}

@@ -1,0 +1,71 @@
+//! What a run puts out: each view is a value, in words by `Display` and in JSON by `Serialize`.
+//!
+//! `{}` is plain, `{:#}` the same in colour; nothing needs the colour to be understood.
+
+mod brokers;
+mod changes;
+mod error;
+mod left_out;
+mod load;
+mod maps;
+mod moves;
+mod next;
+mod no_plan;
+mod report;
+mod table;
+mod transfer;
+mod warnings;
+
+pub(crate) use error::ErrorView;
+pub(crate) use maps::{MapsCheck, MapsShow, ResolvedMaps};
+pub(crate) use moves::Moves;
+pub(crate) use next::{KafkaTool, Next};
+pub(crate) use report::{PlacementChoice, Report, Surroundings};
+pub(crate) use warnings::{Caution, Cautions};
+
+use mapper::BrokerId;
+use serde::Serialize;
+use std::fmt::{self, Display};
+
+/// What can be shown in both forms.
+pub(crate) trait View: Display + Serialize {}
+
+impl<T: Display + Serialize> View for T {}
+
+/// A word that stands out in colour.
+pub(crate) enum Ink<'a> {
+    /// Names a part of the output.
+    Heading(&'a str),
+    /// Something went wrong.
+    Error(&'a str),
+    /// Something may go wrong.
+    Warning(&'a str),
+}
+
+impl Display for Ink<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, word) = match self {
+            Self::Heading(word) => ("1", word),
+            Self::Error(word) => ("1;31", word),
+            Self::Warning(word) => ("1;33", word),
+        };
+        if f.alternate() { write!(f, "\u{1b}[{code}m{word}\u{1b}[0m") } else { f.write_str(word) }
+    }
+}
+
+/// A part's name, after a blank line.
+fn heading(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    let name = Ink::Heading(name);
+    if f.alternate() { writeln!(f, "\n{name:#}") } else { writeln!(f, "\n{name}") }
+}
+
+/// `3 partitions`, `1 partition`.
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Ids in their own order: `1003, 1001`.
+fn listed(ids: &[BrokerId]) -> String {
+    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}

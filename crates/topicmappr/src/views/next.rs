@@ -1,0 +1,149 @@
+//! The exact next command.
+
+use super::heading;
+use super::transfer::SUGGESTED_RATE;
+use serde::Serialize;
+use std::fmt;
+
+/// Command lines, in the order to run them in; none where nothing is left to do.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub(crate) struct Next(Vec<String>);
+
+impl Next {
+    /// The same command line with more flags behind it, or others in the place of those it had.
+    pub(crate) fn again(command_line: &[String], without: &str, with: &str) -> Self {
+        let kept = command_line.iter().filter(|arg| {
+            let flag = arg.split('=').next();
+            without.is_empty() || flag != Some(without)
+        });
+        let mut words: Vec<String> = kept.map(|arg| quoted(arg)).collect();
+        words.push(with.to_owned());
+        Self(vec![words.join(" ")])
+    }
+
+    /// Kafka's own tool carries a whole file out.
+    pub(crate) fn reassign(servers: &KafkaTool, file: &str) -> Self {
+        let mut commands = Vec::new();
+        let file = match file.strip_suffix(".gz") {
+            Some(plain) => {
+                commands.push(format!("gunzip --keep {}", quoted(file)));
+                plain
+            }
+            None => file,
+        };
+        let tool = servers.on(&quoted(file));
+        commands.push(format!("{tool} --execute --throttle {SUGGESTED_RATE}"));
+        commands.push(format!("{tool} --verify"));
+        Self(commands)
+    }
+
+    /// Kafka's own tool carries the files of a folder out, one step after the other.
+    pub(crate) fn reassign_folder(servers: &KafkaTool, folder: &str, steps: usize) -> Self {
+        let folder = quoted(folder.trim_end_matches('/'));
+        let each = |pattern: String, action: &str| {
+            format!("for map in {folder}/{pattern}; do {} {action}; done", servers.on("\"$map\""))
+        };
+        let execute = format!("--execute --additional --throttle {SUGGESTED_RATE}");
+        let patterns: Vec<String> = match steps {
+            0 | 1 => vec!["*.json".to_owned()],
+            _ => (0..steps).map(|step| format!("*-phase{step}.json")).collect(),
+        };
+        let pairs = patterns
+            .into_iter()
+            .flat_map(|pattern| [each(pattern.clone(), &execute), each(pattern, "--verify")]);
+        Self(pairs.collect())
+    }
+}
+
+/// How Kafka's own tool reaches the cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct KafkaTool {
+    /// Its servers, as the operator named them or the snapshot knows them.
+    pub(crate) bootstrap: Option<String>,
+    /// The client properties.
+    pub(crate) config: Option<String>,
+}
+
+impl KafkaTool {
+    fn on(&self, map: &str) -> String {
+        let servers = self.bootstrap.as_deref().unwrap_or("HOST:PORT");
+        let config = match &self.config {
+            Some(path) => format!(" --command-config {}", quoted(path)),
+            None => String::new(),
+        };
+        format!(
+            "kafka-reassign-partitions.sh --bootstrap-server {servers}{config} --reassignment-json-file {map}"
+        )
+    }
+}
+
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
+        heading(f, "Next")?;
+        self.0.iter().try_for_each(|line| writeln!(f, "{}", folded(line)))
+    }
+}
+
+/// A long command over several lines, broken before its flags, as a shell reads it back.
+fn folded(command: &str) -> String {
+    const WIDTH: usize = 96;
+    let mut parts = command.split(" --");
+    let mut lines = vec![format!("  {}", parts.next().unwrap_or_default())];
+    for flag in parts {
+        let fits = |line: &&mut String| line.len() + flag.len() + 3 <= WIDTH;
+        match lines.last_mut().filter(fits) {
+            Some(line) => line.push_str(&format!(" --{flag}")),
+            None => lines.push(format!("    --{flag}")),
+        }
+    }
+    lines.join(" \\\n")
+}
+
+/// As a shell reads it back.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &[&str]) -> Vec<String> {
+        line.iter().map(|word| (*word).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_flag_that_is_given_anew_is_left_out() {
+        let line = words(&["topicmappr", "rebuild", "--ignore-warns=no-rack", "--topics", "a|b"]);
+        assert_eq!(
+            Next::again(&line, "--ignore-warns", "--ignore-warns=max-lost"),
+            Next(vec!["topicmappr rebuild --topics 'a|b' --ignore-warns=max-lost".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_long_command_is_broken_before_its_flags() {
+        let long = format!("tool --one {} --two {}", "x".repeat(60), "y".repeat(60));
+        assert_eq!(
+            folded(&long),
+            format!("  tool --one {} \\\n    --two {}", "x".repeat(60), "y".repeat(60))
+        );
+    }
+
+    #[test]
+    fn a_compressed_plan_is_unpacked_for_kafkas_tool() {
+        let tool = KafkaTool { bootstrap: Some("b:9092".to_owned()), config: None };
+        let Next(lines) = Next::reassign(&tool, "plan.json.gz");
+        assert_eq!(lines[0], "gunzip --keep plan.json.gz");
+        assert!(lines[2].ends_with("--reassignment-json-file plan.json --verify"));
+    }
+}

@@ -1,0 +1,171 @@
+//! What a plan comes to: the one page that a planning command and `plan show` put out.
+
+use super::brokers::BrokerChange;
+use super::changes::TopicChange;
+use super::left_out::LeftOutView;
+use super::load::Load;
+use super::next::Next;
+use super::transfer::Transfer;
+use super::warnings::Caution;
+use super::{brokers, changes, counted, heading};
+use mapper::maps::Unmapped;
+use mapper::{Figures, LeftOut, Plan, Snapshot, SnapshotHash};
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+
+/// Longer lists are cut, with a count and the way to see all.
+pub(super) const LONG: usize = 20;
+
+/// A plan's report.
+#[derive(Debug, Serialize)]
+pub(crate) struct Report<'a> {
+    command: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captured_at: Option<&'a str>,
+    snapshot: &'a SnapshotHash,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    placement: Option<&'a PlacementChoice>,
+    left_out: &'a [LeftOut],
+    brokers: Vec<BrokerChange>,
+    changes: Vec<TopicChange>,
+    before: &'a Figures,
+    after: &'a Figures,
+    #[serde(flatten)]
+    transfer: Transfer,
+    unmapped: Vec<UnmappedTopic<'a>>,
+    warnings: &'a [Caution],
+    files: Vec<PathBuf>,
+    next: Next,
+}
+
+/// A topic that no map takes.
+#[derive(Debug, Serialize)]
+struct UnmappedTopic<'a> {
+    topic: &'a str,
+    lost_replicas: usize,
+}
+
+/// How the brokers of new replicas were chosen, and why so.
+#[derive(Debug, Serialize)]
+pub(crate) struct PlacementChoice {
+    /// `storage` or `count`.
+    pub(crate) by: &'static str,
+    /// Where the program chose: because of this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) because: Option<String>,
+}
+
+/// What surrounds a plan.
+#[derive(Default)]
+pub(crate) struct Surroundings<'a> {
+    /// What it was made from, where that is at hand.
+    pub(crate) snapshot: Option<&'a Snapshot>,
+    pub(crate) placement: Option<&'a PlacementChoice>,
+    /// Topics that no map takes.
+    pub(crate) unmapped: &'a [Unmapped],
+    pub(crate) warnings: &'a [Caution],
+    /// What was written.
+    pub(crate) files: Vec<PathBuf>,
+    pub(crate) next: Next,
+}
+
+impl<'a> Report<'a> {
+    /// Adds a plan up.
+    pub(crate) fn of(plan: &'a Plan, around: Surroundings<'a>) -> Self {
+        Self {
+            command: plan.request.command(),
+            cluster_id: plan.cluster_id.as_deref(),
+            captured_at: around.snapshot.and_then(Snapshot::captured_at),
+            snapshot: &plan.snapshot,
+            placement: around.placement,
+            left_out: &plan.left_out,
+            brokers: brokers::changes(plan, around.snapshot),
+            changes: changes::by_topic(plan, around.snapshot),
+            before: &plan.before,
+            after: &plan.after,
+            transfer: Transfer::of(plan),
+            unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
+            warnings: around.warnings,
+            files: around.files,
+            next: around.next,
+        }
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cluster = self.cluster_id.unwrap_or("of unknown id");
+        write!(f, "Plan: {} of cluster {cluster}", self.command)?;
+        match self.captured_at {
+            Some(at) => writeln!(f, ", captured {at}")?,
+            None => writeln!(f)?,
+        }
+        if !self.left_out.is_empty() {
+            LeftOutView(self.left_out).fmt(f)?;
+        }
+        brokers::write(&self.brokers, f)?;
+        changes::write(&self.changes, f)?;
+        Load { before: self.before, after: self.after }.fmt(f)?;
+        heading(f, "Summary")?;
+        if let Some(placement) = self.placement {
+            write!(f, "  placement     by {}", placement.by)?;
+            match &placement.because {
+                Some(because) => writeln!(f, ": {because}")?,
+                None => writeln!(f)?,
+            }
+        }
+        self.transfer.fmt(f)?;
+        self.write_violations(f)?;
+        self.write_unmapped(f)?;
+        for file in &self.files {
+            writeln!(f, "  written       {}", file.display())?;
+        }
+        self.next.fmt(f)
+    }
+}
+
+impl<'a> UnmappedTopic<'a> {
+    fn of(unmapped: &'a Unmapped) -> Self {
+        Self { topic: &unmapped.topic, lost_replicas: unmapped.lost_replicas }
+    }
+}
+
+impl Report<'_> {
+    fn write_unmapped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(first) = self.unmapped.first() else {
+            return Ok(());
+        };
+        let lost: usize = self.unmapped.iter().map(|topic| topic.lost_replicas).sum();
+        writeln!(
+            f,
+            "  unmapped      {} in no map stay as they are ({} the first), {} of theirs lost",
+            counted(self.unmapped.len(), "topic"),
+            first.topic,
+            counted(lost, "replica")
+        )
+    }
+
+    fn write_violations(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (before, after) = (self.before, self.after);
+        if before.rack_violations > 0 || after.rack_violations > 0 {
+            writeln!(
+                f,
+                "  rack rule     broken by {} partition(s) before, {} after{}",
+                before.rack_violations,
+                after.rack_violations,
+                if after.rack_violations > 0 {
+                    " (--fix-racks mends what the plan leaves)"
+                } else {
+                    ""
+                }
+            )?;
+        }
+        if after.lost_replicas > 0 {
+            writeln!(f, "  still lost    {} replica(s)", after.lost_replicas)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,75 @@
+//! Tables: aligned columns without lines, at most 100 wide, good to read and to pipe.
+
+use std::fmt::Write as _;
+use tabled::builder::Builder;
+use tabled::settings::object::Columns;
+use tabled::settings::peaker::Priority;
+use tabled::settings::{Alignment, Modify, Padding, Style, Width};
+
+const WIDTH: usize = 98;
+const INDENT: &str = "  ";
+
+/// A table in the making.
+pub(crate) struct Table {
+    builder: Builder,
+    right: Vec<usize>,
+}
+
+impl Table {
+    /// With these columns; a name that starts with `>` makes a column of numbers.
+    pub(crate) fn new(columns: &[&str]) -> Self {
+        let mut builder = Builder::default();
+        builder.push_record(columns.iter().map(|name| name.trim_start_matches('>')));
+        let numbers = columns.iter().enumerate();
+        let right =
+            numbers.filter(|(_, name)| name.starts_with('>')).map(|(index, _)| index).collect();
+        Self { builder, right }
+    }
+
+    /// Adds a row.
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
+        self.builder.push_record(cells);
+    }
+
+    /// Its lines, indented.
+    pub(crate) fn render(self) -> String {
+        let mut table = self.builder.build();
+        table
+            .with(Style::blank())
+            .with(Padding::new(0, 1, 0, 0))
+            .with(Width::wrap(WIDTH).priority(Priority::max(true)));
+        for column in self.right {
+            table.with(Modify::new(Columns::one(column)).with(Alignment::right()));
+        }
+        let mut lines = String::new();
+        for line in table.to_string().lines() {
+            let line = format!("{INDENT}{line}");
+            // A String takes all.
+            let _ = writeln!(lines, "{}", line.trim_end());
+        }
+        lines
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_at_the_right_and_lines_end_without_blanks() {
+        let mut table = Table::new(&["topic", ">bytes"]);
+        table.row(["a".to_owned(), "10 GiB".to_owned()]);
+        table.row(["longer".to_owned(), "1 B".to_owned()]);
+        assert_eq!(table.render(), "  topic    bytes\n  a       10 GiB\n  longer     1 B\n");
+    }
+
+    #[test]
+    fn a_long_name_is_wrapped_not_lost() {
+        let mut table = Table::new(&["topic", ">bytes"]);
+        let name = "n".repeat(249);
+        table.row([name.clone(), "1 B".to_owned()]);
+        let rendered = table.render();
+        assert!(rendered.lines().all(|line| line.len() <= 100), "{rendered}");
+        assert_eq!(rendered.matches('n').count(), name.len());
+    }
+}

@@ -1,0 +1,145 @@
+//! What a plan copies, how close that is to the least possible, and how long it takes.
+
+use super::counted;
+use mapper::{BrokerId, Bytes, Plan};
+use serde::Serialize;
+use std::fmt;
+
+/// The rates that durations are given for, per broker; Kafka's throttles are in bytes, 1 MB = 10^6.
+const RATES: [u64; 3] = [10_000_000, 50_000_000, 100_000_000];
+/// The one that the next command suggests.
+pub(super) const SUGGESTED_RATE: u64 = RATES[1];
+
+/// A plan's transfer.
+#[derive(Debug, Serialize)]
+pub(super) struct Transfer {
+    partitions: usize,
+    replicas: usize,
+    steps: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<Bytes>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bound_bytes: Option<Bytes>,
+    /// Bytes moved over the bound.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_over_bound_ratio: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    worst_broker: Option<Worst>,
+    durations: Vec<Duration>,
+}
+
+/// The broker that has most to copy: it sets the pace.
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Worst {
+    id: BrokerId,
+    direction: &'static str,
+    bytes: Bytes,
+}
+
+/// How long the worst broker takes.
+#[derive(Debug, Serialize)]
+struct Duration {
+    rate_bytes_per_second: u64,
+    seconds: u64,
+}
+
+impl Transfer {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let bytes = plan.bytes_moved();
+        let worst_broker = worst(plan);
+        let durations = match (bytes, worst_broker) {
+            (Some(Bytes(1..)), Some(worst)) => RATES.map(|rate| Duration::at(rate, worst)).into(),
+            _ => Vec::new(),
+        };
+        Self {
+            partitions: plan.moves.len(),
+            replicas: plan.replicas_moved(),
+            steps: plan.steps.len(),
+            bytes,
+            bound_bytes: plan.bound_bytes,
+            bytes_over_bound_ratio: ratio(bytes, plan.bound_bytes),
+            worst_broker,
+            durations,
+        }
+    }
+
+    fn closeness(&self) -> String {
+        match (self.bytes, self.bound_bytes, self.bytes_over_bound_ratio) {
+            (Some(bytes), Some(bound), _) if bytes == bound => "the least possible".to_owned(),
+            (Some(_), Some(bound), Some(ratio)) => {
+                format!("{ratio:.3} x the bound of {bound} that no plan can go below")
+            }
+            (Some(_), Some(bound), None) => format!("no plan can move less than {bound}"),
+            _ => "unproven: not every size is known".to_owned(),
+        }
+    }
+}
+
+impl Duration {
+    fn at(rate_bytes_per_second: u64, worst: Worst) -> Self {
+        Self { rate_bytes_per_second, seconds: worst.bytes.0.div_ceil(rate_bytes_per_second) }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for display, to a thousandth")]
+fn ratio(bytes: Option<Bytes>, bound: Option<Bytes>) -> Option<f64> {
+    let (bytes, bound) = (bytes?, bound?);
+    (bound.0 > 0).then(|| bytes.0 as f64 / bound.0 as f64)
+}
+
+/// Throttles hold for each direction of each broker apart.
+fn worst(plan: &Plan) -> Option<Worst> {
+    let directions = plan.after.brokers.iter().flat_map(|broker| {
+        [("takes in", broker.incoming_bytes), ("gives", broker.outgoing_bytes)]
+            .map(|(direction, bytes)| Worst { id: broker.id, direction, bytes })
+    });
+    directions
+        .filter(|worst| worst.bytes.0 > 0)
+        .max_by_key(|worst| (worst.bytes, std::cmp::Reverse(worst.id)))
+}
+
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.partitions == 0 {
+            return writeln!(f, "  changes       none: everything in scope is as it should be");
+        }
+        writeln!(
+            f,
+            "  changes       {}, {} to copy",
+            counted(self.partitions, "partition"),
+            counted(self.replicas, "replica")
+        )?;
+        match self.bytes {
+            Some(Bytes(0)) if self.replicas == 0 => writeln!(f, "  bytes         none")?,
+            Some(bytes) => writeln!(f, "  bytes         {bytes}: {}", self.closeness())?,
+            None => writeln!(f, "  bytes         unknown: {}", self.closeness())?,
+        }
+        if let Some(worst) = self.worst_broker {
+            let Worst { id, direction, bytes } = worst;
+            writeln!(f, "  worst broker  {id} {direction} {bytes}")?;
+        }
+        if !self.durations.is_empty() {
+            let texts: Vec<String> = self.durations.iter().map(ToString::to_string).collect();
+            writeln!(f, "  duration      {}, per broker", texts.join("; "))?;
+        }
+        if self.steps > 1 {
+            writeln!(
+                f,
+                "  steps         {}: both copies of everything do not fit at once",
+                self.steps
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Duration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = match self.seconds {
+            seconds @ ..120 => format!("{seconds} s"),
+            seconds @ 120..7200 => format!("{} min", seconds.div_ceil(60)),
+            seconds => format!("{} h", seconds.div_ceil(3600)),
+        };
+        write!(f, "{time} at {} MB/s", self.rate_bytes_per_second / 1_000_000)
+    }
+}
