@@ -43,17 +43,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     crate::doctor::quiet()?;
     let start = Instant::now();
     let binary = project::topicmappr(&["--release"])?;
-    let mode = if args.zookeeper {
-        Mode::ZooKeeper
-    } else {
-        Mode::KRaft
-    };
+    let mode = if args.zookeeper { Mode::ZooKeeper } else { Mode::KRaft };
     say("six brokers in three racks start (the first time, Maven fetches Kafka)");
-    let cluster = Cluster::builder()
-        .mode(mode)
-        .brokers(6)
-        .racks(["a", "b", "c"])
-        .start()?;
+    let cluster = Cluster::builder().mode(mode).brokers(6).racks(["a", "b", "c"]).start()?;
     println!("Kafka {} at {}", cluster.version(), cluster.bootstrap());
     load(&cluster)?;
 
@@ -62,10 +54,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
     println!("{} replicas were on it", replicas_on(&cluster, LOST)?);
 
     let folder = cluster.path().to_owned();
-    let run = Operator {
-        binary,
-        folder: &folder,
-    };
+    let run = Operator { binary, folder: &folder };
     let plan = run.plan(&cluster)?;
     carry_out(&cluster, &plan)?;
 
@@ -76,10 +65,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
         return Err(format!("{left} replicas are still on broker {LOST}").into());
     }
     println!("no replica is left on broker {LOST}");
-    println!(
-        "the servers and their files are gone; {:.0} s in all",
-        start.elapsed().as_secs_f64()
-    );
+    println!("the servers and their files are gone; {:.0} s in all", start.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -98,35 +84,14 @@ fn load(cluster: &Cluster) -> Outcome {
         cluster.tool("topics", create.iter().chain(&shape))?;
         let (records, server) = (100 * megabytes, format!("bootstrap.servers={bootstrap}"));
         let records = records.to_string();
-        let load = [
-            "--topic",
-            topic,
-            "--num-records",
-            &records,
-            "--record-size",
-            "10000",
-        ];
-        let pace = [
-            "--throughput",
-            "-1",
-            "--producer-props",
-            &server,
-            "acks=all",
-        ];
+        let load = ["--topic", topic, "--num-records", &records, "--record-size", "10000"];
+        let pace = ["--throughput", "-1", "--producer-props", &server, "acks=all"];
         let class = "org.apache.kafka.tools.ProducerPerformance";
         cluster.bare_tool(class, load.iter().chain(&pace))?;
         println!("{topic:<16} {partitions:>3} partitions {megabytes:>4} MB");
     }
     let class = "org.apache.kafka.tools.consumer.ConsoleConsumer";
-    let read = [
-        "--topic",
-        "audit",
-        "--group",
-        "demo",
-        "--from-beginning",
-        "--max-messages",
-        "10",
-    ];
+    let read = ["--topic", "audit", "--group", "demo", "--from-beginning", "--max-messages", "10"];
     cluster.tool(class, read)?;
     Ok(())
 }
@@ -136,11 +101,7 @@ fn replicas_on(cluster: &Cluster, id: i32) -> Result<usize, Box<dyn Error>> {
     let described = cluster.tool("topics", ["--describe"])?;
     let lists = described.lines().filter_map(|line| {
         let list = line.split("Replicas: ").nth(1)?.split_whitespace().next()?;
-        Some(
-            list.split(',')
-                .filter(|replica| replica.parse() == Ok(id))
-                .count(),
-        )
+        Some(list.split(',').filter(|replica| replica.parse() == Ok(id)).count())
     });
     let counts: Vec<usize> = lists.collect();
     if counts.is_empty() {
@@ -162,22 +123,10 @@ impl Operator<'_> {
         let bootstrap = cluster.bootstrap();
         let server = bootstrap.split(',').next().unwrap_or_default();
         say("what the cluster is now");
-        let snapshot = [
-            "snapshot",
-            "--bootstrap-server",
-            server,
-            "--out-file",
-            "cluster.json",
-        ];
+        let snapshot = ["snapshot", "--bootstrap-server", server, "--out-file", "cluster.json"];
         self.topicmappr(&snapshot)?;
         say("what to do about it");
-        let source = [
-            "rebuild",
-            "--snapshot",
-            "cluster.json",
-            "--maps",
-            "maps.yaml",
-        ];
+        let source = ["rebuild", "--snapshot", "cluster.json", "--maps", "maps.yaml"];
         self.topicmappr(&[&source[..], &["--out-file", "plan.json"]].concat())?;
         Ok(self.folder.join("plan.json"))
     }
@@ -185,11 +134,7 @@ impl Operator<'_> {
     fn topicmappr(&self, args: &[&str]) -> Outcome {
         println!("$ topicmappr {}", args.join(" "));
         let mut command = Command::new(&self.binary);
-        let status = command
-            .args(args)
-            .current_dir(self.folder)
-            .stdin(Stdio::null())
-            .status()?;
+        let status = command.args(args).current_dir(self.folder).stdin(Stdio::null()).status()?;
         if status.success() {
             return Ok(());
         }
@@ -211,14 +156,9 @@ fn carry_out(cluster: &Cluster, plan: &Path) -> Outcome {
             Ok(said) => said,
             Err(why) => return Some(Err(why)),
         };
-        let all: Vec<&str> = said
-            .lines()
-            .filter(|line| line.starts_with("Reassignment of partition"))
-            .collect();
-        let complete = all
-            .iter()
-            .filter(|line| line.contains("is completed"))
-            .count();
+        let all: Vec<&str> =
+            said.lines().filter(|line| line.starts_with("Reassignment of partition")).collect();
+        let complete = all.iter().filter(|line| line.contains("is completed")).count();
         (!all.is_empty() && complete == all.len()).then_some(Ok(complete))
     })??;
     println!("Reassignment of {done} partitions is completed.");

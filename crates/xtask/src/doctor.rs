@@ -26,75 +26,36 @@ struct Need {
 const RUSTUP: &str = "curl https://sh.rustup.rs -sSf | sh";
 
 const NEEDS: [Need; 14] = [
-    need("cargo", "builds everything", RUSTUP, || {
-        version("cargo", &["--version"])
+    need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
+    need("rustfmt", "formatting", "rustup component add rustfmt", || {
+        version("cargo", &["fmt", "--version"])
     }),
-    need(
-        "rustfmt",
-        "formatting",
-        "rustup component add rustfmt",
-        || version("cargo", &["fmt", "--version"]),
-    ),
     need("clippy", "lints", "rustup component add clippy", || {
         version("cargo", &["clippy", "--version"])
     }),
-    need(
-        "cc",
-        "builds librdkafka",
-        "apt-get install gcc libc6-dev",
-        || version("cc", &["--version"]),
-    ),
-    need("make", "builds librdkafka", "apt-get install make", || {
-        version("make", &["--version"])
+    need("cc", "builds librdkafka", "apt-get install gcc libc6-dev", || {
+        version("cc", &["--version"])
     }),
-    need(
-        "pkg-config",
-        "finds openssl's headers",
-        "apt-get install pkg-config",
-        || version("pkg-config", &["--version"]),
-    ),
-    need(
-        "openssl/ssl.h",
-        "TLS of librdkafka",
-        "apt-get install libssl-dev",
-        || header("openssl/ssl.h"),
-    ),
-    need(
-        "zlib.h",
-        "compression of librdkafka",
-        "apt-get install zlib1g-dev",
-        || header("zlib.h"),
-    ),
-    need(
-        "java >= 17",
-        "runs Kafka",
-        "apt-get install openjdk-17-jdk-headless",
-        java,
-    ),
-    need("mvn", "fetches Kafka", "apt-get install maven", || {
-        version("mvn", &["--version"])
+    need("make", "builds librdkafka", "apt-get install make", || version("make", &["--version"])),
+    need("pkg-config", "finds openssl's headers", "apt-get install pkg-config", || {
+        version("pkg-config", &["--version"])
     }),
-    need(
-        "openssl",
-        "makes certificates for tests",
-        "apt-get install openssl",
-        || version("openssl", &["version"]),
-    ),
-    later("cmake", "a solver in C++", "apt-get install cmake", || {
-        version("cmake", &["--version"])
+    need("openssl/ssl.h", "TLS of librdkafka", "apt-get install libssl-dev", || {
+        header("openssl/ssl.h")
     }),
-    later(
-        "go >= 1.24",
-        "a Kubernetes API for tests",
-        "https://go.dev/doc/install",
-        || version("go", &["version"]),
-    ),
-    later(
-        "python3",
-        "makes fixtures anew",
-        "apt-get install python3",
-        || version("python3", &["--version"]),
-    ),
+    need("zlib.h", "compression of librdkafka", "apt-get install zlib1g-dev", || header("zlib.h")),
+    need("java >= 17", "runs Kafka", "apt-get install openjdk-17-jdk-headless", java),
+    need("mvn", "fetches Kafka", "apt-get install maven", || version("mvn", &["--version"])),
+    need("openssl", "makes certificates for tests", "apt-get install openssl", || {
+        version("openssl", &["version"])
+    }),
+    later("cmake", "a solver in C++", "apt-get install cmake", || version("cmake", &["--version"])),
+    later("go >= 1.24", "a Kubernetes API for tests", "https://go.dev/doc/install", || {
+        version("go", &["version"])
+    }),
+    later("python3", "makes fixtures anew", "apt-get install python3", || {
+        version("python3", &["--version"])
+    }),
 ];
 
 const fn need(
@@ -103,13 +64,7 @@ const fn need(
     install: &'static str,
     found: fn() -> Result<String, String>,
 ) -> Need {
-    Need {
-        name,
-        why,
-        install,
-        when: Needed::Now,
-        found,
-    }
+    Need { name, why, install, when: Needed::Now, found }
 }
 
 const fn later(
@@ -118,13 +73,7 @@ const fn later(
     install: &'static str,
     found: fn() -> Result<String, String>,
 ) -> Need {
-    Need {
-        name,
-        why,
-        install,
-        when: Needed::Later,
-        found,
-    }
+    Need { name, why, install, when: Needed::Later, found }
 }
 
 /// Prints what is there and what is not; fails if something needed now is missing.
@@ -149,10 +98,7 @@ fn check(all: bool) -> Outcome {
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) if all => {
-                println!(
-                    "later    {:<14} {}; nothing calls it yet",
-                    need.name, need.why
-                );
+                println!("later    {:<14} {}; nothing calls it yet", need.name, need.why);
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) => {}
@@ -166,23 +112,14 @@ fn check(all: bool) -> Outcome {
 
 /// The first line that the program prints about itself.
 fn version(program: &str, args: &[&str]) -> Result<String, String> {
-    let out = Command::new(program)
-        .args(args)
-        .stdin(Stdio::null())
-        .output();
+    let out = Command::new(program).args(args).stdin(Stdio::null()).output();
     let out = out.map_err(|why| why.to_string())?;
     if !out.status.success() {
-        return Err(format!(
-            "{program} {} ended with {}",
-            args.join(" "),
-            out.status
-        ));
+        return Err(format!("{program} {} ended with {}", args.join(" "), out.status));
     }
     // Java speaks to stderr, Maven in bold.
     let text = [out.stdout, out.stderr].concat();
-    let text = String::from_utf8_lossy(&text)
-        .replace("\u{1b}[1m", "")
-        .replace("\u{1b}[m", "");
+    let text = String::from_utf8_lossy(&text).replace("\u{1b}[1m", "").replace("\u{1b}[m", "");
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -207,9 +144,7 @@ fn header(name: &str) -> Result<String, String> {
 }
 
 fn java() -> Result<String, String> {
-    let home = std::env::var("JAVA_HOME")
-        .ok()
-        .filter(|home| !home.is_empty());
+    let home = std::env::var("JAVA_HOME").ok().filter(|home| !home.is_empty());
     let program = home.map_or_else(|| "java".into(), |home| format!("{home}/bin/java"));
     let line = version(&program, &["-version"])?;
     match major(&line) {
@@ -220,12 +155,7 @@ fn java() -> Result<String, String> {
 
 /// `openjdk version "17.0.15" 2025-04-15` is 17.
 fn major(line: &str) -> Option<u32> {
-    line.split('"')
-        .nth(1)?
-        .split(['.', '-', '+'])
-        .next()?
-        .parse()
-        .ok()
+    line.split('"').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
 }
 
 #[cfg(test)]

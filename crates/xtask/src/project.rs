@@ -36,17 +36,12 @@ pub(crate) struct Built {
 /// Builds, and lists what can be run. Cargo's own progress goes to stderr.
 pub(crate) fn build(args: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
     let format = ["--message-format=json-render-diagnostics"];
-    let out = cargo(args.iter().copied().chain(format))
-        .stderr(Stdio::inherit())
-        .output()?;
+    let out = cargo(args.iter().copied().chain(format)).stderr(Stdio::inherit()).output()?;
     if !out.status.success() {
         return Err(format!("cargo {} failed ({})", args.join(" "), out.status).into());
     }
     let mut built = Vec::new();
-    for line in String::from_utf8(out.stdout)?
-        .lines()
-        .filter(|line| line.starts_with('{'))
-    {
+    for line in String::from_utf8(out.stdout)?.lines().filter(|line| line.starts_with('{')) {
         built.extend(artifact(&serde_json::from_str(line)?));
     }
     Ok(built)
@@ -54,17 +49,9 @@ pub(crate) fn build(args: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
 
 /// Builds the binary that operators run, and says where it is.
 pub(crate) fn topicmappr(profile: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
-    let package = [
-        "build",
-        "--package",
-        "mappr-topicmappr",
-        "--bin",
-        "topicmappr",
-    ];
+    let package = ["build", "--package", "mappr-topicmappr", "--bin", "topicmappr"];
     let args: Vec<&str> = package.iter().chain(profile).copied().collect();
-    let binary = build(&args)?
-        .pop()
-        .ok_or("cargo build made no topicmappr")?;
+    let binary = build(&args)?.pop().ok_or("cargo build made no topicmappr")?;
     Ok(binary.executable)
 }
 

@@ -69,12 +69,7 @@ fn suites<'a>(
         if named && !whole(built) {
             continue;
         }
-        let mut suite = Suite {
-            built,
-            live,
-            tests: 0,
-            filter,
-        };
+        let mut suite = Suite { built, live, tests: 0, filter };
         suite.tests = suite.count()?;
         if suite.tests > 0 {
             suites.push(suite);
@@ -86,12 +81,7 @@ fn suites<'a>(
 impl Built {
     /// What `--only` may call it: the target, or the package's folder.
     fn names(&self) -> [String; 2] {
-        let folder = self
-            .folder
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned();
+        let folder = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         [self.target.clone(), folder]
     }
 }
@@ -100,34 +90,20 @@ impl Suite<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.built.executable);
         // As `cargo test` does it.
-        command
-            .current_dir(&self.built.folder)
-            .env("CARGO_MANIFEST_DIR", &self.built.folder);
-        command
-            .args(self.filter)
-            .args(self.live.then_some("--ignored"))
-            .stdin(Stdio::null());
+        command.current_dir(&self.built.folder).env("CARGO_MANIFEST_DIR", &self.built.folder);
+        command.args(self.filter).args(self.live.then_some("--ignored")).stdin(Stdio::null());
         command
     }
 
     fn count(&self) -> Result<usize, Box<dyn Error>> {
         let list = |ignored: bool| -> Result<usize, Box<dyn Error>> {
             let mut command = Command::new(&self.built.executable);
-            command
-                .args(self.filter)
-                .args(["--list", "--format", "terse"]);
+            command.args(self.filter).args(["--list", "--format", "terse"]);
             let out = command.args(ignored.then_some("--ignored")).output()?;
-            Ok(String::from_utf8(out.stdout)?
-                .lines()
-                .filter(|l| l.ends_with(": test"))
-                .count())
+            Ok(String::from_utf8(out.stdout)?.lines().filter(|l| l.ends_with(": test")).count())
         };
         // The plain list has the ignored ones, too.
-        Ok(if self.live {
-            list(true)?
-        } else {
-            list(false)? - list(true)?
-        })
+        Ok(if self.live { list(true)? } else { list(false)? - list(true)? })
     }
 
     fn run(&self, topicmappr: &Path) -> Result<Run, Box<dyn Error>> {
@@ -143,12 +119,7 @@ impl Suite<'_> {
             command.arg(LIVE_THREADS);
         }
         let passed = command.status()?.success();
-        Ok(Run {
-            name,
-            tests: self.tests,
-            took: start.elapsed(),
-            passed,
-        })
+        Ok(Run { name, tests: self.tests, took: start.elapsed(), passed })
     }
 }
 
@@ -157,26 +128,13 @@ fn examples() -> Result<Run, Box<dyn Error>> {
     println!("\n=== fast  examples in the documentation");
     std::io::stdout().flush()?;
     let start = Instant::now();
-    let out = cargo(["test", "--workspace", "--doc"])
-        .stderr(Stdio::inherit())
-        .output()?;
+    let out = cargo(["test", "--workspace", "--doc"]).stderr(Stdio::inherit()).output()?;
     let text = String::from_utf8_lossy(&out.stdout);
     print!("{text}");
-    let tests = text
-        .lines()
-        .filter(|line| line.starts_with("test "))
-        .count()
-        - text
-            .lines()
-            .filter(|line| line.starts_with("test result"))
-            .count();
+    let tests = text.lines().filter(|line| line.starts_with("test ")).count()
+        - text.lines().filter(|line| line.starts_with("test result")).count();
     let name = "fast  examples in the documentation".into();
-    Ok(Run {
-        name,
-        tests,
-        took: start.elapsed(),
-        passed: out.status.success(),
-    })
+    Ok(Run { name, tests, took: start.elapsed(), passed: out.status.success() })
 }
 
 fn report(results: &[Run], took: Duration) -> Outcome {
@@ -187,11 +145,8 @@ fn report(results: &[Run], took: Duration) -> Outcome {
         println!("{word:<7} {name:<44} {tests:>4} tests {seconds:>7.1} s");
     }
     let tests: usize = results.iter().map(|result| result.tests).sum();
-    let failed: Vec<&str> = results
-        .iter()
-        .filter(|result| !result.passed)
-        .map(|result| result.name.as_str())
-        .collect();
+    let failed: Vec<&str> =
+        results.iter().filter(|result| !result.passed).map(|result| result.name.as_str()).collect();
     if results.is_empty() {
         return Err("no test has that name".into());
     }
