@@ -233,3 +233,6 @@ async fn first_to_answer(dialer: &Dialer) -> Result<Connection, Error> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 use rustls_pki_types::ServerName;
+use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -106,8 +107,9 @@ impl Dialer {
             Ok(stream) => return Ok(stream),
             Err(error) => error,
         };
-        let closed = error.kind() == std::io::ErrorKind::UnexpectedEof;
-        if (closed || tls::is_gibberish(&error)) && listener::speaks_plainly(self, address).await {
+        if (is_closed(&error) || tls::is_gibberish(&error))
+            && listener::speaks_plainly(self, address).await
+        {
             return Err(self.wrong_protocol(address, Spoken::NoTls));
         }
         Err(tls_error(address, error, self.presents_certificate(), "the TLS handshake"))
@@ -278,18 +280,19 @@ impl Connection {
     }
 }
 
-fn tls_error(
-    address: &Address,
-    error: std::io::Error,
-    presented: bool,
-    api: &'static str,
-) -> Error {
+fn tls_error(address: &Address, error: io::Error, presented: bool, api: &'static str) -> Error {
     let address = address.clone();
     match tls::fault(&error, &address.host, presented) {
         Some(fault) => Error::Tls { address, fault },
         None => {
-            let ended = error.kind() == std::io::ErrorKind::UnexpectedEof;
+            let ended = error.kind() == io::ErrorKind::UnexpectedEof;
             Error::Closed { address, api, cause: (!ended).then_some(error) }
         }
     }
+}
+
+/// Whoever closes a connection without having read all that we sent resets it.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }

@@ -30,12 +30,16 @@ use kafka_protocol::protocol::{
     Decodable, Encodable, HeaderVersion, Message, Request, StrBytes,
     decode_request_header_from_buffer,
 };
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
 
 /// A partition as a test writes it.
 #[derive(Clone, Default)]
@@ -76,6 +80,8 @@ pub(crate) struct Cluster {
     pub(crate) password: Option<&'static str>,
     /// Serve TLS with this.
     pub(crate) tls: Option<TlsAcceptor>,
+    /// Close each connection after so many answers.
+    pub(crate) hang_up_after: Option<u32>,
     /// What was asked: broker, API key, version.
     pub(crate) asked: Vec<(i32, i16, i16)>,
 }
@@ -157,6 +163,19 @@ impl Fake {
     }
 }
 
+/// A server's side of TLS with the certificate for `localhost`.
+pub(crate) fn tls_acceptor() -> TlsAcceptor {
+    let chain = CertificateDer::pem_slice_iter(include_bytes!("../testdata/localhost.crt"));
+    let key = PrivateKeyDer::from_pem_slice(include_bytes!("../testdata/localhost.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.collect::<Result<_, _>>().unwrap(), key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
 struct Broker {
     id: i32,
     ports: BTreeMap<i32, u16>,
@@ -183,6 +202,7 @@ async fn accept(broker: Arc<Broker>, listener: TcpListener) {
 impl Broker {
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut trusted = self.cluster.lock().unwrap().password.is_none();
+        let mut answers = 0;
         // As Kafka, a request larger than the limit just ends the connection.
         while let Ok(mut body) = frame::read(&mut stream, 100 << 20).await {
             if self.cluster.lock().unwrap().mute.contains(&self.id) {
@@ -199,7 +219,9 @@ impl Broker {
             let mut frame = BytesMut::new();
             frame.put_i32(i32::try_from(answer.len()).unwrap());
             frame.put(answer);
-            if stream.write_all(&frame).await.is_err() {
+            answers += 1;
+            let patience = self.cluster.lock().unwrap().hang_up_after;
+            if stream.write_all(&frame).await.is_err() || Some(answers) == patience {
                 return;
             }
         }

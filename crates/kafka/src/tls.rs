@@ -251,3 +251,45 @@ impl ServerCertVerifier for AnyName {
         self.verifier.supported_verify_schemes()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(key: &'static str, name: &str) -> Pem {
+        let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
+        Pem { key, source: PemSource::File(path.into()) }
+    }
+
+    fn with_identity(chain: &str, key: &str) -> Result<TlsConnector, ConfigError> {
+        connector(&TlsSettings {
+            roots: Roots::Pem(file("ssl.ca.location", "ca.crt")),
+            identity: Some(Identity {
+                chain: file("ssl.certificate.location", chain),
+                key: file("ssl.key.location", key),
+            }),
+            check_name: true,
+        })
+    }
+
+    fn refusal(chain: &str, key: &str) -> String {
+        let Err(error) = with_identity(chain, key) else { panic!("{chain} and {key} are taken") };
+        format!("{error} | {}", error.hint().unwrap_or_default())
+    }
+
+    #[test]
+    fn certificates_of_both_x509_versions_are_taken() {
+        assert!(with_identity("localhost.crt", "localhost.key").is_ok());
+        assert!(with_identity("version1.crt", "localhost.key").is_ok());
+    }
+
+    #[test]
+    fn an_unusable_identity_names_the_property_and_what_is_wrong() {
+        assert!(refusal("ca.crt", "localhost.key").contains("not that of the certificate"));
+        assert!(refusal("localhost.crt", "ca.crt").contains("no private key in PEM"));
+        assert!(refusal("localhost.key", "localhost.key").contains("no certificate in PEM"));
+        assert!(refusal("localhost.crt", "encrypted.key").contains("openssl pkey"));
+        let missing = refusal("localhost.crt", "missing.key");
+        assert!(missing.contains("ssl.key.location") && missing.contains("missing.key"));
+    }
+}

@@ -12,6 +12,9 @@ mod settings;
 mod syntax;
 mod tls;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::ConfigError;
 pub use sasl::{Mechanism, SaslSettings};
 pub use settings::{SecurityProtocol, Settings};

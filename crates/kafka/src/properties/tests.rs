@@ -1,0 +1,183 @@
+//! Which properties are taken, and what is said of the others.
+
+use super::*;
+use crate::address::Address;
+use std::time::Duration;
+
+fn read(text: &str) -> Result<Settings, ConfigError> {
+    let bootstrap = "bootstrap.servers=kafka:9092\n";
+    Settings::from_properties(&Properties::parse(&(bootstrap.to_owned() + text))?)
+}
+
+fn refusal(text: &str) -> String {
+    let error = read(text).unwrap_err();
+    format!("{error} | {}", error.hint().unwrap_or_default())
+}
+
+const SASL: &str = "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n";
+
+#[test]
+fn nothing_but_a_cluster_means_plaintext_and_kafkas_defaults() {
+    let settings = read("").unwrap();
+    assert_eq!(settings.bootstrap, [Address { host: "kafka".to_owned(), port: 9092 }]);
+    assert_eq!(settings.protocol, SecurityProtocol::Plaintext);
+    assert!(settings.tls.is_none() && settings.sasl.is_none());
+    assert_eq!(settings.request_timeout, Duration::from_secs(30));
+}
+
+#[test]
+fn no_cluster_is_an_error() {
+    for text in ["", "bootstrap.servers=", "bootstrap.servers=kafka", "bootstrap.servers=,"] {
+        assert!(Settings::from_properties(&Properties::parse(text).unwrap()).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn both_clients_names_say_the_same() {
+    let librdkafka = "metadata.broker.list=a:1,b:2\nsecurity.protocol=sasl_plaintext\n\
+                      sasl.mechanisms=SCRAM-SHA-256\nsasl.username=u\nsasl.password=p\n";
+    let kafka = "bootstrap.servers=a:1, b:2\nsecurity.protocol=SASL_PLAINTEXT\nsasl.mechanism=SCRAM-SHA-256\n\
+                 sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required \\\n\
+                 \tusername=\"u\" password=\"p\";\n";
+    let settings = [librdkafka, kafka].map(|text| {
+        let settings = Settings::from_properties(&Properties::parse(text).unwrap()).unwrap();
+        let sasl = settings.sasl.unwrap();
+        (settings.bootstrap, settings.protocol, sasl.mechanism, sasl.user, sasl.password)
+    });
+    assert_eq!(settings[0], settings[1]);
+    assert_eq!(settings[0].4.expose(), "p");
+}
+
+#[test]
+fn aliases_that_differ_are_a_contradiction() {
+    assert!(refusal("metadata.broker.list=other:9092").contains("two names of one thing"));
+    let text = SASL.to_owned() + "sasl.mechanisms=PLAIN";
+    assert!(refusal(&text).contains("sasl.mechanism and sasl.mechanisms"));
+}
+
+#[test]
+fn a_flag_overrides_the_file_under_every_name() {
+    let mut properties = Properties::parse("metadata.broker.list=file:1").unwrap();
+    properties.set("bootstrap.servers", "flag:2");
+    let settings = Settings::from_properties(&properties).unwrap();
+    assert_eq!(settings.bootstrap[0].host, "flag");
+}
+
+#[test]
+fn a_mechanism_that_we_lack_is_refused_by_name() {
+    for mechanism in ["OAUTHBEARER", "AWS_MSK_IAM", "GSSAPI"] {
+        let text = format!(
+            "security.protocol=SASL_SSL\nsasl.mechanism={mechanism}\nsasl.kerberos.service.name=kafka\n\
+             sasl.login.callback.handler.class=x"
+        );
+        let refusal = refusal(&text);
+        assert!(refusal.contains(&format!("sasl.mechanism={mechanism} is not supported")));
+        assert!(refusal.contains("SCRAM-SHA-512"));
+    }
+}
+
+#[test]
+fn an_unknown_security_key_is_refused_by_name() {
+    let known = SASL.to_owned() + "sasl.username=u\nsasl.password=p\n";
+    for key in
+        ["ssl.cipher.suites", "sasl.login.class", "security.providers", "enable.sasl.oauthbearer.x"]
+    {
+        assert!(refusal(&format!("{known}{key}=x")).contains(key), "{key}");
+    }
+}
+
+#[test]
+fn what_tunes_producers_and_consumers_is_ignored_and_listed() {
+    let settings = read("acks=all\ngroup.id=g\nclient.id=me\nlinger.ms=5").unwrap();
+    assert_eq!(settings.ignored, ["acks", "group.id", "linger.ms"]);
+    assert_eq!(settings.client_id, "me");
+}
+
+#[test]
+fn security_keys_without_the_protocol_are_refused_rather_than_sent_in_the_clear() {
+    for text in ["sasl.username=u\nsasl.password=p", "ssl.ca.location=/ca.pem"] {
+        assert!(refusal(text).contains("security.protocol is missing"), "{text}");
+    }
+}
+
+#[test]
+fn half_a_login_is_refused_naming_the_other_half() {
+    assert!(refusal(SASL).contains("sasl.username is missing"));
+    assert!(refusal(&(SASL.to_owned() + "sasl.username=u")).contains("sasl.password is missing"));
+    assert!(refusal("security.protocol=SASL_SSL").contains("sasl.mechanism is missing"));
+}
+
+#[test]
+fn a_login_modules_trouble_is_told_without_its_password() {
+    let jaas = |value: &str| refusal(&format!("{SASL}sasl.jaas.config={value}"));
+    let plain = "a.PlainLoginModule required username='u' password='hunter2';";
+    assert!(jaas(plain).contains("another mechanism"));
+    let kerberos = "com.sun.security.auth.module.Krb5LoginModule required useKeyTab=true;";
+    assert!(jaas(kerberos).contains("sasl.jaas.config=Krb5LoginModule is not supported"));
+    let token = "a.ScramLoginModule required username='u' password='hunter2' tokenauth='true';";
+    assert!(jaas(token).contains("tokenauth"));
+    let unended = "a.ScramLoginModule required username='u' password='hunter2'";
+    for told in [plain, token, unended].map(jaas) {
+        assert!(!told.contains("hunter2"), "{told}");
+    }
+}
+
+#[test]
+fn java_stores_are_refused_with_the_command_that_converts_them() {
+    let jks =
+        refusal("security.protocol=SSL\nssl.truststore.location=/t.jks\nssl.truststore.password=x");
+    assert!(jks.contains("ssl.truststore.type=JKS"));
+    assert!(jks.contains("keytool -importkeystore -srckeystore /t.jks"));
+    assert!(jks.contains("openssl pkcs12 -in store.p12 -nokeys"));
+    let p12 = "security.protocol=SSL\nssl.keystore.type=PKCS12\nssl.keystore.location=/k.p12";
+    assert!(refusal(p12).contains("openssl pkcs12 -in /k.p12 -nodes"));
+    assert!(!refusal(p12).contains("keytool"));
+}
+
+#[test]
+fn pem_stores_in_files_and_in_the_properties_are_taken() {
+    let text = "security.protocol=SSL\nssl.truststore.type=PEM\nssl.truststore.location=/ca.pem\n\
+                ssl.keystore.type=PEM\nssl.keystore.certificate.chain=CHAIN\nssl.keystore.key=KEY";
+    let tls = read(text).unwrap().tls.unwrap();
+    assert!(matches!(tls.roots, Roots::Pem(Pem { key: "ssl.truststore.location", .. })));
+    let identity = tls.identity.unwrap();
+    assert!(matches!(identity.chain.source, PemSource::Inline(_)));
+    assert_eq!(identity.key.key, "ssl.keystore.key");
+    assert!(tls.check_name);
+}
+
+#[test]
+fn a_key_and_a_certificate_come_together_and_unencrypted() {
+    let text = "security.protocol=SSL\nssl.certificate.location=/c.pem";
+    assert!(refusal(text).contains("ssl.key.location is missing"));
+    let text = format!("{text}\nssl.key.location=/k.pem\nssl.key.password=hunter2");
+    let refusal = refusal(&text);
+    assert!(refusal.contains("ssl.key.password is not supported"));
+    assert!(refusal.contains("openssl pkey") && !refusal.contains("hunter2"));
+}
+
+#[test]
+fn verification_cannot_be_switched_off_but_the_name_check_can() {
+    let text = "security.protocol=SSL\nenable.ssl.certificate.verification=false";
+    assert!(refusal(text).contains("ssl.ca.location"));
+    for value in ["", "none"] {
+        let text = format!("security.protocol=SSL\nssl.endpoint.identification.algorithm={value}");
+        assert!(!read(&text).unwrap().tls.unwrap().check_name);
+    }
+    assert!(refusal("ssl.endpoint.identification.algorithm=ldaps").contains("expected https"));
+}
+
+#[test]
+fn librdkafkas_socket_timeout_outranks_its_producers_request_timeout() {
+    let settings = read("socket.timeout.ms=1000\nrequest.timeout.ms=2000").unwrap();
+    assert_eq!(settings.request_timeout, Duration::from_secs(1));
+    assert!(refusal("request.timeout.ms=0").contains("positive number of milliseconds"));
+}
+
+#[test]
+fn no_debug_form_holds_a_secret() {
+    let text = SASL.to_owned() + "sasl.username=u\nsasl.password=hunter2\nssl.ca.pem=hunter2";
+    let properties = Properties::parse(&text).unwrap();
+    assert!(!format!("{properties:?}").contains("hunter2"));
+    assert!(!format!("{:?}", read(&text).unwrap()).contains("hunter2"));
+}
