@@ -2,7 +2,8 @@
 
 use crate::address::Address;
 use crate::admin::Cluster;
-use crate::connection::{Connection, Dialer};
+use crate::connection::Connection;
+use crate::dialer::Dialer;
 use crate::error::{Denied, Error, Operation, Resource, Spoken, Unreached};
 use crate::listener;
 use crate::properties::Settings;
@@ -168,7 +169,7 @@ impl Client {
 
     /// Who we are to the cluster, as far as we know ourselves.
     pub(crate) fn principal(&self) -> Option<String> {
-        self.dialer.settings.sasl.as_ref().map(|sasl| format!("User:{}", sasl.user))
+        self.settings().principal()
     }
 
     fn slot(&self, target: Target) -> Slot {
@@ -185,16 +186,18 @@ impl Client {
     }
 
     async fn open(&self, target: Target) -> Result<Connection, Error> {
-        let address = self.address(target);
-        let opened = self.dialer.open(&address).await;
-        match (target, opened) {
-            (Target::Broker(broker), Err(Error::Unreachable { failures })) => {
+        let Target::Broker(broker) = target else {
+            return first_to_answer(&self.dialer).await;
+        };
+        let advertised = self.address(target);
+        match self.dialer.open(&advertised).await {
+            Err(Error::Unreachable { failures }) => {
                 let bootstrap = self.bootstrap.clone();
                 let cause = failures.into_values().next();
-                let cause = cause.unwrap_or(Unreached::Silent(self.dialer.settings.setup_timeout));
-                Err(Error::AdvertisedUnreachable { bootstrap, broker, advertised: address, cause })
+                let cause = cause.unwrap_or(Unreached::Silent(self.settings().setup_timeout));
+                Err(Error::AdvertisedUnreachable { bootstrap, broker, advertised, cause })
             }
-            (_, opened) => opened,
+            opened => opened,
         }
     }
 

@@ -1,26 +1,22 @@
-//! One connection to one broker: opened, encrypted, authenticated, then one request at a time.
+//! One open connection to one broker: one request at a time, each with a deadline.
 //!
-//! Every wait has a deadline. A connection whose call failed or was dropped half-way is of no more use: its owner
+//! A connection whose call failed or was dropped half-way is of no more use: its owner
 //! throws it away.
 
 use crate::address::Address;
-use crate::error::{Error, ProtocolFault, Spoken, Unreached};
+use crate::error::{Error, ProtocolFault};
 use crate::frame::{self, NoFrame};
-use crate::listener;
 use crate::properties::Settings;
+use crate::tls;
 use crate::versions::{Versions, api_name};
-use crate::{sasl, tls};
 use bytes::{Buf, Bytes};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
-use rustls_pki_types::ServerName;
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
 
 /// An answer larger than this is taken for a mistake: a million partitions come in about 100 MB.
 const MAX_FRAME: u32 = 1 << 30;
@@ -29,126 +25,6 @@ const MAX_GREETING: u32 = 1 << 20;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// What it takes to open connections.
-pub(crate) struct Dialer {
-    pub(crate) settings: Settings,
-    pub(crate) tls: Option<TlsConnector>,
-}
-
-impl Dialer {
-    /// Reads the certificates that the settings name.
-    pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
-        let tls = settings.tls.as_ref().map(tls::connector).transpose()?;
-        Ok(Self { settings, tls })
-    }
-
-    /// Connects to `address`, and gets as far as being allowed to ask for something.
-    pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
-        let mut connection = self.greeted(address).await?;
-        let Some(sasl) = &self.settings.sasl else {
-            return Ok(connection);
-        };
-        let proving = sasl::authenticate(&mut connection, sasl, self.settings.protocol);
-        let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
-        // A tenth early: the broker's clock, not ours, ends the session.
-        connection.expires = lifetime.map(|lifetime| Instant::now() + lifetime.mul_f32(0.9));
-        Ok(connection)
-    }
-
-    /// Connects to `address` and learns its versions, without authenticating.
-    pub(crate) async fn greeted(&self, address: &Address) -> Result<Connection, Error> {
-        let tcp = self.dial(address).await?;
-        let stream: Box<dyn Stream> = match &self.tls {
-            None => Box::new(tcp),
-            Some(connector) => Box::new(self.encrypt(connector, address, tcp).await?),
-        };
-        let mut connection = self.connection(stream, address);
-        match self.in_time(address, "ApiVersions", connection.learn_versions()).await {
-            Ok(()) => Ok(connection),
-            Err(Error::Closed { .. } | Error::Protocol { .. })
-                if self.tls.is_none() && listener::speaks_tls(self, address).await =>
-            {
-                Err(self.wrong_protocol(address, Spoken::Tls))
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// A TCP connection, and no more.
-    pub(crate) async fn dial(&self, address: &Address) -> Result<TcpStream, Error> {
-        let patience = self.settings.setup_timeout;
-        let unreached = |cause| Error::Unreachable { failures: [(address.clone(), cause)].into() };
-        let connecting = async {
-            let resolved = tokio::net::lookup_host((address.host.as_str(), address.port))
-                .await
-                .map_err(Unreached::Unresolved)?;
-            let resolved: Vec<_> = resolved.collect();
-            TcpStream::connect(resolved.as_slice()).await.map_err(Unreached::Refused)
-        };
-        let tcp = timeout(patience, connecting).await.unwrap_or(Err(Unreached::Silent(patience)));
-        let tcp = tcp.map_err(unreached)?;
-        tcp.set_nodelay(true).map_err(|error| unreached(Unreached::Refused(error)))?;
-        Ok(tcp)
-    }
-
-    async fn encrypt(
-        &self,
-        connector: &TlsConnector,
-        address: &Address,
-        tcp: TcpStream,
-    ) -> Result<tokio_rustls::client::TlsStream<TcpStream>, Error> {
-        let name = ServerName::try_from(address.host.clone()).map_err(|_| Error::Tls {
-            address: address.clone(),
-            fault: crate::error::TlsFault::NoName(address.host.clone()),
-        })?;
-        let shaking = async { Ok(connector.connect(name, tcp).await) };
-        let error = match self.in_time(address, "the TLS handshake", shaking).await? {
-            Ok(stream) => return Ok(stream),
-            Err(error) => error,
-        };
-        if (is_closed(&error) || tls::is_gibberish(&error))
-            && listener::speaks_plainly(self, address).await
-        {
-            return Err(self.wrong_protocol(address, Spoken::NoTls));
-        }
-        Err(tls_error(address, error, self.presents_certificate(), "the TLS handshake"))
-    }
-
-    pub(crate) fn connection(&self, stream: Box<dyn Stream>, address: &Address) -> Connection {
-        Connection {
-            stream,
-            address: address.clone(),
-            client_id: self.settings.client_id.clone(),
-            patience: self.settings.request_timeout,
-            presents_certificate: self.presents_certificate(),
-            limit: MAX_GREETING,
-            versions: Versions::default(),
-            correlation_id: 0,
-            expires: None,
-        }
-    }
-
-    fn presents_certificate(&self) -> bool {
-        self.settings.tls.as_ref().is_some_and(|tls| tls.identity.is_some())
-    }
-
-    fn wrong_protocol(&self, address: &Address, spoken: Spoken) -> Error {
-        let configured = self.settings.protocol;
-        Error::WrongProtocol { address: address.clone(), configured, spoken }
-    }
-
-    async fn in_time<T>(
-        &self,
-        address: &Address,
-        api: &'static str,
-        work: impl Future<Output = Result<T, Error>>,
-    ) -> Result<T, Error> {
-        let after = self.settings.setup_timeout;
-        let late = || Error::Timeout { address: address.clone(), api, after };
-        timeout(after, work).await.unwrap_or_else(|_| Err(late()))
-    }
-}
 
 /// An open connection.
 pub(crate) struct Connection {
@@ -164,8 +40,29 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    /// A connection that nothing has been said on.
+    pub(crate) fn new(stream: Box<dyn Stream>, address: &Address, settings: &Settings) -> Self {
+        Self {
+            stream,
+            address: address.clone(),
+            client_id: settings.client_id.clone(),
+            patience: settings.request_timeout,
+            presents_certificate: settings.presents_certificate(),
+            limit: MAX_GREETING,
+            versions: Versions::default(),
+            correlation_id: 0,
+            expires: None,
+        }
+    }
+
     pub(crate) fn address(&self) -> &Address {
         &self.address
+    }
+
+    /// Remembers how long the broker believes who we are (KIP-368).
+    pub(crate) fn trusted_for(&mut self, lifetime: Duration) {
+        // A tenth early: the broker's clock, not ours, ends the session.
+        self.expires = Some(Instant::now() + lifetime.mul_f32(0.9));
     }
 
     /// Whether the broker still believes who we are.
@@ -200,7 +97,7 @@ impl Connection {
     }
 
     /// KIP-511: a broker that is older than our version answers in version 0, and says which it has.
-    async fn learn_versions(&mut self) -> Result<(), Error> {
+    pub(crate) async fn learn_versions(&mut self) -> Result<(), Error> {
         let newest = 3;
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str("topicmappr"))
@@ -262,7 +159,7 @@ impl Connection {
                 self.fault(ProtocolFault::FrameTooLarge { api, length, limit })
             }
             NoFrame::Closed(Some(error)) => {
-                tls_error(&self.address, error, self.presents_certificate, api)
+                broken(&self.address, error, self.presents_certificate, api)
             }
             NoFrame::Closed(None) => {
                 Error::Closed { address: self.address.clone(), api, cause: None }
@@ -280,7 +177,13 @@ impl Connection {
     }
 }
 
-fn tls_error(address: &Address, error: io::Error, presented: bool, api: &'static str) -> Error {
+/// Why a connection broke: TLS, if it was that, else that it was closed.
+pub(crate) fn broken(
+    address: &Address,
+    error: io::Error,
+    presented: bool,
+    api: &'static str,
+) -> Error {
     let address = address.clone();
     match tls::fault(&error, &address.host, presented) {
         Some(fault) => Error::Tls { address, fault },
@@ -289,10 +192,4 @@ fn tls_error(address: &Address, error: io::Error, presented: bool, api: &'static
             Error::Closed { address, api, cause: (!ended).then_some(error) }
         }
     }
-}
-
-/// Whoever closes a connection without having read all that we sent resets it.
-fn is_closed(error: &io::Error) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
 }

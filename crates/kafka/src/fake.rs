@@ -78,6 +78,8 @@ pub(crate) struct Cluster {
     pub(crate) controller: Option<i32>,
     /// The user's password, where a broker asks for SASL PLAIN.
     pub(crate) password: Option<&'static str>,
+    /// How long a login counts (KIP-368), in ms.
+    pub(crate) session: i64,
     /// Serve TLS with this.
     pub(crate) tls: Option<TlsAcceptor>,
     /// Close each connection after so many answers.
@@ -417,7 +419,7 @@ fn handshake(cluster: &Cluster, request: &SaslHandshakeRequest) -> SaslHandshake
 fn authenticate(cluster: &Cluster, request: &SaslAuthenticateRequest) -> SaslAuthenticateResponse {
     let token = String::from_utf8_lossy(&request.auth_bytes).into_owned();
     let right = cluster.password.is_some_and(|password| token.ends_with(&format!("\0{password}")));
-    let response = SaslAuthenticateResponse::default();
+    let response = SaslAuthenticateResponse::default().with_session_lifetime_ms(cluster.session);
     let refused = Some(text("Authentication failed: Invalid username or password"));
     if right { response } else { response.with_error_code(58).with_error_message(refused) }
 }

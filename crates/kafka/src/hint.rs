@@ -109,6 +109,7 @@ impl Denied {
 fn grant(principal: Option<&str>, what: &str) -> String {
     let principal = principal.unwrap_or("User:NAME");
     format!(
-        "an administrator grants it with: kafka-acls --add --allow-principal {principal} {what}"
+        "an administrator grants it with: kafka-acls --bootstrap-server HOST:PORT --add \
+         --allow-principal {principal} {what}"
     )
 }

@@ -3,11 +3,26 @@
 //! In: client properties and a live cluster. Out: what the cluster says of itself, above all a
 //! [`mapper::Snapshot`]. Speaks the Kafka protocol itself, because no client library has the calls that moving
 //! replicas is about.
+//!
+//! ```no_run
+//! use mappr_kafka::{Client, Error, Properties, Settings, Wanted, admin::ConfigKeys, snapshot};
+//!
+//! # async fn capture() -> Result<(), Error> {
+//! let mut properties = Properties::parse("security.protocol=SSL\nssl.ca.location=/etc/kafka/ca.pem")?;
+//! properties.set("bootstrap.servers", "kafka-1:9093,kafka-2:9093");
+//! let client = Client::connect(Settings::from_properties(&properties)?).await?;
+//! let captured_at = "2026-11-20T07:00:00Z".to_owned();
+//! let capture = snapshot(&client, &Wanted { captured_at, configs: ConfigKeys::All }).await?;
+//! assert_eq!(capture.snapshot.source(), Some("kafka"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod address;
 pub mod admin;
 mod client;
 mod connection;
+mod dialer;
 mod error;
 #[cfg(test)]
 mod fake;

@@ -4,7 +4,8 @@
 //! protocol, tells a wrong `security.protocol` from a broken broker.
 
 use crate::address::Address;
-use crate::connection::Dialer;
+use crate::connection::Connection;
+use crate::dialer::Dialer;
 use crate::tls;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{ApiVersionsRequest, SaslHandshakeRequest};
@@ -34,7 +35,7 @@ pub(crate) async fn speaks_plainly(dialer: &Dialer, address: &Address) -> bool {
     let Ok(tcp) = dialer.dial(address).await else {
         return false;
     };
-    let mut connection = dialer.connection(Box::new(tcp), address);
+    let mut connection = Connection::new(Box::new(tcp), address, &dialer.settings);
     let request = ApiVersionsRequest::default();
     let asking = connection.call_at(&request, 0);
     matches!(timeout(dialer.settings.setup_timeout, asking).await, Ok(Ok(_)))

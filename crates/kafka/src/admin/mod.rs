@@ -1,7 +1,14 @@
 //! The calls that this toolkit is about, with types of our own.
 //!
 //! One file for each call. All of them only read. Each asks once, with a deadline, and says which ACL is missing
-//! if the cluster forbids it.
+//! if the cluster forbids it:
+//!
+//! | call | ACL |
+//! |---|---|
+//! | [`describe_cluster`](crate::Client::describe_cluster) | none |
+//! | [`topics`](crate::Client::topics), [`eligible_leaders`](crate::Client::eligible_leaders) | Describe on the topics |
+//! | [`topic_configs`](crate::Client::topic_configs) | DescribeConfigs on the topics |
+//! | [`reassignments`](crate::Client::reassignments), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
 
 mod cluster;
 mod configs;

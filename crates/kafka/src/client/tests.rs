@@ -4,7 +4,9 @@ use super::*;
 use crate::error::{ProtocolFault, TlsFault};
 use crate::fake::{Cluster as FakeCluster, Fake, tls_acceptor};
 use crate::properties::{Mechanism, SecurityProtocol};
-use kafka_protocol::messages::{ApiVersionsRequest, DescribeClusterRequest};
+use kafka_protocol::messages::{
+    ApiVersionsRequest, DescribeClusterRequest, SaslAuthenticateRequest,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
@@ -206,6 +208,17 @@ async fn a_connection_that_was_closed_while_idle_is_opened_anew() {
     let client = fake.client().await;
     client.describe_cluster().await.unwrap();
     client.describe_cluster().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_login_that_has_run_out_is_renewed_before_the_next_question() {
+    let fake = Fake::start(FakeCluster { session: 100, ..with_password() }).await;
+    let settings = fake.settings(&[1], &format!("{ALICE}sasl.password=alice-secret"));
+    let client = Client::connect(settings).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(110)).await;
+    client.describe_cluster().await.unwrap();
+    let key = SaslAuthenticateRequest::KEY;
+    assert_eq!(fake.now().asked.iter().filter(|asked| asked.1 == key).count(), 2);
 }
 
 #[tokio::test]

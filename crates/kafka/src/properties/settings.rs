@@ -24,8 +24,8 @@ pub struct Settings {
     pub client_id: String,
     /// How long one request may take: `socket.timeout.ms`, else `request.timeout.ms`; default 30 s.
     pub request_timeout: Duration,
-    /// How long connecting may take, and again TLS and SASL together: `socket.connection.setup.timeout.ms`;
-    /// default 10 s.
+    /// How long each stage of connecting may take (TCP, TLS, greeting, SASL):
+    /// `socket.connection.setup.timeout.ms`; default 10 s.
     pub setup_timeout: Duration,
     /// Keys that mean nothing to an admin client (producer and consumer tuning), in order.
     pub ignored: Vec<String>,
@@ -123,6 +123,21 @@ impl Settings {
             setup_timeout: setup.unwrap_or(Duration::from_secs(10)),
             ignored: keys.finish()?,
         })
+    }
+
+    /// Whether we have a client certificate to show.
+    pub(crate) fn presents_certificate(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.identity.is_some())
+    }
+
+    /// Who we are to the cluster; `None` with a client certificate, from which brokers derive it by rules of
+    /// their own (`ssl.principal.mapping.rules`).
+    pub(crate) fn principal(&self) -> Option<String> {
+        match &self.sasl {
+            Some(sasl) => Some(format!("User:{}", sasl.user)),
+            None if self.presents_certificate() => None,
+            None => Some("User:ANONYMOUS".to_owned()),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Wanted {
 pub struct Capture {
     /// The cluster.
     pub snapshot: Snapshot,
-    /// Why some facts are absent, in order of broker; empty when all were told.
+    /// Why some facts are absent; empty when all were told.
     pub notices: Vec<Notice>,
 }
 

@@ -1,0 +1,126 @@
+//! Opens connections: TCP, then TLS, then a greeting, then a login; each stage with a deadline.
+//!
+//! A listener that turns us away is asked what it speaks, so that a wrong `security.protocol` is said as such.
+
+use crate::address::Address;
+use crate::connection::{self, Connection, Stream};
+use crate::error::{Error, Spoken, TlsFault, Unreached};
+use crate::properties::Settings;
+use crate::{listener, sasl, tls};
+use rustls_pki_types::ServerName;
+use std::io;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+/// What it takes to open connections.
+pub(crate) struct Dialer {
+    pub(crate) settings: Settings,
+    pub(crate) tls: Option<TlsConnector>,
+}
+
+impl Dialer {
+    /// Reads the certificates that the settings name.
+    pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
+        let tls = settings.tls.as_ref().map(tls::connector).transpose()?;
+        Ok(Self { settings, tls })
+    }
+
+    /// Connects to `address`, and gets as far as being allowed to ask for something.
+    pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
+        let mut connection = self.greeted(address).await?;
+        tracing::debug!(%address, protocol = %self.settings.protocol, "connected");
+        let Some(sasl) = &self.settings.sasl else {
+            return Ok(connection);
+        };
+        let proving = sasl::authenticate(&mut connection, sasl, self.settings.protocol);
+        let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
+        if let Some(lifetime) = lifetime {
+            connection.trusted_for(lifetime);
+        }
+        Ok(connection)
+    }
+
+    /// Connects to `address` and learns its versions, without authenticating.
+    pub(crate) async fn greeted(&self, address: &Address) -> Result<Connection, Error> {
+        let tcp = self.dial(address).await?;
+        let stream: Box<dyn Stream> = match &self.tls {
+            None => Box::new(tcp),
+            Some(connector) => Box::new(self.encrypt(connector, address, tcp).await?),
+        };
+        let mut connection = Connection::new(stream, address, &self.settings);
+        match self.in_time(address, "ApiVersions", connection.learn_versions()).await {
+            Ok(()) => Ok(connection),
+            Err(Error::Closed { .. } | Error::Protocol { .. })
+                if self.tls.is_none() && listener::speaks_tls(self, address).await =>
+            {
+                Err(self.wrong_protocol(address, Spoken::Tls))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A TCP connection, and no more.
+    pub(crate) async fn dial(&self, address: &Address) -> Result<TcpStream, Error> {
+        let patience = self.settings.setup_timeout;
+        let unreached = |cause| Error::Unreachable { failures: [(address.clone(), cause)].into() };
+        let connecting = async {
+            let resolved = tokio::net::lookup_host((address.host.as_str(), address.port))
+                .await
+                .map_err(Unreached::Unresolved)?;
+            let resolved: Vec<_> = resolved.collect();
+            TcpStream::connect(resolved.as_slice()).await.map_err(Unreached::Refused)
+        };
+        let tcp = timeout(patience, connecting).await.unwrap_or(Err(Unreached::Silent(patience)));
+        let tcp = tcp.map_err(unreached)?;
+        tcp.set_nodelay(true).map_err(|error| unreached(Unreached::Refused(error)))?;
+        Ok(tcp)
+    }
+
+    async fn encrypt(
+        &self,
+        connector: &TlsConnector,
+        address: &Address,
+        tcp: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Error> {
+        let name = ServerName::try_from(address.host.clone()).map_err(|_| Error::Tls {
+            address: address.clone(),
+            fault: TlsFault::NoName(address.host.clone()),
+        })?;
+        let shaking = async { Ok(connector.connect(name, tcp).await) };
+        let error = match self.in_time(address, "the TLS handshake", shaking).await? {
+            Ok(stream) => return Ok(stream),
+            Err(error) => error,
+        };
+        if (is_closed(&error) || tls::is_gibberish(&error))
+            && listener::speaks_plainly(self, address).await
+        {
+            return Err(self.wrong_protocol(address, Spoken::NoTls));
+        }
+        let presented = self.settings.presents_certificate();
+        Err(connection::broken(address, error, presented, "the TLS handshake"))
+    }
+
+    fn wrong_protocol(&self, address: &Address, spoken: Spoken) -> Error {
+        let configured = self.settings.protocol;
+        Error::WrongProtocol { address: address.clone(), configured, spoken }
+    }
+
+    async fn in_time<T>(
+        &self,
+        address: &Address,
+        api: &'static str,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        let after = self.settings.setup_timeout;
+        let late = || Error::Timeout { address: address.clone(), api, after };
+        timeout(after, work).await.unwrap_or_else(|_| Err(late()))
+    }
+}
+
+/// Whoever closes a connection without having read all that we sent resets it.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)
+}
