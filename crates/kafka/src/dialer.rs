@@ -6,7 +6,8 @@ use crate::address::Address;
 use crate::connection::{self, Connection, Stream};
 use crate::error::{Error, Spoken, TlsFault, Unreached};
 use crate::properties::Settings;
-use crate::{listener, sasl, tls};
+use crate::sasl::Login;
+use crate::{listener, tls};
 use rustls_pki_types::ServerName;
 use std::io;
 use tokio::net::TcpStream;
@@ -17,24 +18,26 @@ use tokio_rustls::client::TlsStream;
 /// What it takes to open connections.
 pub(crate) struct Dialer {
     pub(crate) settings: Settings,
-    pub(crate) tls: Option<TlsConnector>,
+    tls: Option<TlsConnector>,
+    login: Option<Login>,
 }
 
 impl Dialer {
     /// Reads the certificates that the settings name.
     pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
         let tls = settings.tls.as_ref().map(tls::connector).transpose()?;
-        Ok(Self { settings, tls })
+        let login = Login::new(&settings);
+        Ok(Self { settings, tls, login })
     }
 
     /// Connects to `address`, and gets as far as being allowed to ask for something.
     pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
         let mut connection = self.greeted(address).await?;
         tracing::debug!(%address, protocol = %self.settings.protocol, "connected");
-        let Some(sasl) = &self.settings.sasl else {
+        let Some(login) = &self.login else {
             return Ok(connection);
         };
-        let proving = sasl::authenticate(&mut connection, sasl, self.settings.protocol);
+        let proving = login.prove(&mut connection);
         let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
         if let Some(lifetime) = lifetime {
             connection.trusted_for(lifetime);

@@ -2,50 +2,67 @@
 
 use crate::connection::Connection;
 use crate::error::{Error, Spoken};
-use crate::properties::{Mechanism, SaslSettings, SecurityProtocol};
-use crate::scram::{Hash, Scram, ScramError};
+use crate::properties::{Mechanism, SaslSettings, SecurityProtocol, Settings};
+use crate::scram::{Hash, Password, Scram, ScramError};
 use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 
-/// Proves to the broker that we are `sasl.user`. Out: how long it believes us (KIP-368), if not for ever.
-pub(crate) async fn authenticate(
-    connection: &mut Connection,
-    sasl: &SaslSettings,
+/// Who we say we are, and what is worth keeping of it from one connection to the next.
+#[derive(Debug)]
+pub(crate) struct Login {
+    sasl: SaslSettings,
     protocol: SecurityProtocol,
-) -> Result<Option<Duration>, Error> {
-    shake_hands(connection, sasl, protocol).await?;
-    let exchange = Exchange { connection, sasl };
-    match sasl.mechanism {
-        Mechanism::Plain => exchange.plain().await,
-        Mechanism::ScramSha256 => exchange.scram(Hash::Sha256).await,
-        Mechanism::ScramSha512 => exchange.scram(Hash::Sha512).await,
-    }
+    /// For the mechanisms that salt it.
+    password: Password,
 }
 
-async fn shake_hands(
-    connection: &mut Connection,
-    sasl: &SaslSettings,
-    protocol: SecurityProtocol,
-) -> Result<(), Error> {
-    let name = StrBytes::from_static_str(sasl.mechanism.name());
-    let request = SaslHandshakeRequest::default().with_mechanism(name);
-    // Version 1 or later: with version 0, tokens would follow without frames of their own.
-    let answer = connection.call_at(&request, 1).await?;
-    match ResponseError::try_from_code(answer.error_code) {
-        None => Ok(()),
-        Some(ResponseError::IllegalSaslState) => Err(Error::WrongProtocol {
-            address: connection.address().clone(),
-            configured: protocol,
-            spoken: Spoken::NoSasl,
-        }),
-        Some(ResponseError::UnsupportedSaslMechanism) => {
-            let offered: Vec<&str> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
-            Err(refused(connection, sasl, format!("it offers only {}", offered.join(", "))))
+impl Login {
+    /// The login that the settings ask for, if they ask for one.
+    pub(crate) fn new(settings: &Settings) -> Option<Self> {
+        let sasl = settings.sasl.clone()?;
+        let hash = match sasl.mechanism {
+            Mechanism::ScramSha512 => Hash::Sha512,
+            Mechanism::ScramSha256 | Mechanism::Plain => Hash::Sha256,
+        };
+        let password = Password::new(hash, sasl.password.clone());
+        Some(Self { sasl, protocol: settings.protocol, password })
+    }
+
+    /// Proves to the broker that we are `sasl.user`. Out: how long it believes us (KIP-368), if not for ever.
+    pub(crate) async fn prove(
+        &self,
+        connection: &mut Connection,
+    ) -> Result<Option<Duration>, Error> {
+        self.shake_hands(connection).await?;
+        let exchange = Exchange { connection, sasl: &self.sasl };
+        match self.sasl.mechanism {
+            Mechanism::Plain => exchange.plain().await,
+            Mechanism::ScramSha256 | Mechanism::ScramSha512 => exchange.scram(&self.password).await,
         }
-        Some(code) => Err(connection.refused::<SaslHandshakeRequest>(code, None)),
+    }
+
+    async fn shake_hands(&self, connection: &mut Connection) -> Result<(), Error> {
+        let name = StrBytes::from_static_str(self.sasl.mechanism.name());
+        let request = SaslHandshakeRequest::default().with_mechanism(name);
+        // Version 1 or later: with version 0, tokens would follow without frames of their own.
+        let answer = connection.call_at(&request, 1).await?;
+        match ResponseError::try_from_code(answer.error_code) {
+            None => Ok(()),
+            Some(ResponseError::IllegalSaslState) => Err(Error::WrongProtocol {
+                address: connection.address().clone(),
+                configured: self.protocol,
+                spoken: Spoken::NoSasl,
+            }),
+            Some(ResponseError::UnsupportedSaslMechanism) => {
+                let offered: Vec<&str> = answer.mechanisms.iter().map(StrBytes::as_str).collect();
+                let reason = format!("it offers only {}", offered.join(", "));
+                Err(refused(connection, &self.sasl, reason))
+            }
+            Some(code) => Err(connection.refused::<SaslHandshakeRequest>(code, None)),
+        }
     }
 }
 
@@ -70,9 +87,9 @@ impl Exchange<'_> {
         Ok(lifetime)
     }
 
-    async fn scram(mut self, hash: Hash) -> Result<Option<Duration>, Error> {
+    async fn scram(mut self, password: &Password) -> Result<Option<Duration>, Error> {
         let nonce = format!("{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>());
-        let scram = Scram::new(hash, &self.sasl.user, self.sasl.password.clone(), nonce);
+        let scram = Scram::new(&self.sasl.user, password, nonce);
         let (challenge, _) = self.send(scram.first_message()).await?;
         let (message, proven) = scram.prove(&challenge).map_err(|error| self.failed(error))?;
         let (proof, lifetime) = self.send(message).await?;

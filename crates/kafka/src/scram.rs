@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha512};
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
 
 /// Kafka's own least number of iterations; fewer would let a false server guess the password from our proof.
 const MIN_ITERATIONS: u32 = 4096;
@@ -34,11 +36,48 @@ pub(crate) enum ScramError {
     Impostor,
 }
 
+/// A password. Salting it takes thousands of hashes, and all brokers of a cluster use one salt: so the last
+/// result is kept.
+#[derive(Debug)]
+pub(crate) struct Password {
+    hash: Hash,
+    plain: Secret,
+    salted: Mutex<Option<Salted>>,
+}
+
+struct Salted {
+    salt: Vec<u8>,
+    iterations: u32,
+    password: Vec<u8>,
+}
+
+impl fmt::Debug for Salted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Salted(..)")
+    }
+}
+
+impl Password {
+    pub(crate) fn new(hash: Hash, plain: Secret) -> Self {
+        Self { hash, plain, salted: Mutex::default() }
+    }
+
+    fn salted(&self, salt: &[u8], iterations: u32) -> Vec<u8> {
+        let mut last = self.salted.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.as_ref().filter(|s| s.salt == salt && s.iterations == iterations);
+        if let Some(known) = known {
+            return known.password.clone();
+        }
+        let password = self.hash.salted(self.plain.expose().as_bytes(), salt, iterations);
+        *last = Some(Salted { salt: salt.to_owned(), iterations, password: password.clone() });
+        password
+    }
+}
+
 /// An exchange that has begun: our nonce is sent.
 #[derive(Debug)]
-pub(crate) struct Scram {
-    hash: Hash,
-    password: Secret,
+pub(crate) struct Scram<'a> {
+    password: &'a Password,
     nonce: String,
     first_bare: String,
 }
@@ -49,12 +88,12 @@ pub(crate) struct Proven {
     server_signature: Vec<u8>,
 }
 
-impl Scram {
+impl<'a> Scram<'a> {
     /// `nonce` must be printable, without a comma, and never used twice.
-    pub(crate) fn new(hash: Hash, user: &str, password: Secret, nonce: String) -> Self {
+    pub(crate) fn new(user: &str, password: &'a Password, nonce: String) -> Self {
         let user = user.replace('=', "=3D").replace(',', "=2C");
         let first_bare = format!("n={user},r={nonce}");
-        Self { hash, password, nonce, first_bare }
+        Self { password, nonce, first_bare }
     }
 
     /// The first message to the server.
@@ -68,17 +107,17 @@ impl Scram {
         if !challenge.nonce.starts_with(&self.nonce) || challenge.nonce.len() == self.nonce.len() {
             return Err(ScramError::Malformed("the nonce is not a continuation of ours"));
         }
-        let password = self.password.expose().as_bytes();
-        let salted = self.hash.salted(password, &challenge.salt, challenge.iterations);
-        let client_key = self.hash.hmac(&salted, b"Client Key");
-        let stored_key = self.hash.digest(&client_key);
+        let hash = self.password.hash;
+        let salted = self.password.salted(&challenge.salt, challenge.iterations);
+        let client_key = hash.hmac(&salted, b"Client Key");
+        let stored_key = hash.digest(&client_key);
         let final_bare = format!("c=biws,r={}", challenge.nonce);
         let signed = format!("{},{server_first},{final_bare}", self.first_bare);
-        let client_signature = self.hash.hmac(&stored_key, signed.as_bytes());
+        let client_signature = hash.hmac(&stored_key, signed.as_bytes());
         let proof: Vec<u8> =
             client_key.iter().zip(&client_signature).map(|(key, mask)| key ^ mask).collect();
-        let server_key = self.hash.hmac(&salted, b"Server Key");
-        let server_signature = self.hash.hmac(&server_key, signed.as_bytes());
+        let server_key = hash.hmac(&salted, b"Server Key");
+        let server_signature = hash.hmac(&server_key, signed.as_bytes());
         Ok((format!("{final_bare},p={}", BASE64.encode(proof)), Proven { server_signature }))
     }
 }
@@ -169,8 +208,12 @@ fn mac<M: Mac + KeyInit>(key: &[u8], data: &[u8]) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    fn scram(hash: Hash, nonce: &str) -> Scram {
-        Scram::new(hash, "user", Secret::new("pencil"), nonce.to_owned())
+    fn password(hash: Hash) -> Password {
+        Password::new(hash, Secret::new("pencil"))
+    }
+
+    fn scram<'a>(password: &'a Password, nonce: &str) -> Scram<'a> {
+        Scram::new("user", password, nonce.to_owned())
     }
 
     const CHALLENGE: &str =
@@ -178,7 +221,8 @@ mod tests {
 
     #[test]
     fn sha_256_gives_the_messages_of_rfc_7677() {
-        let exchange = scram(Hash::Sha256, "rOprNGfwEbeRWgbNEkqO");
+        let password = password(Hash::Sha256);
+        let exchange = scram(&password, "rOprNGfwEbeRWgbNEkqO");
         assert_eq!(exchange.first_message(), "n,,n=user,r=rOprNGfwEbeRWgbNEkqO");
         let (message, proven) = exchange.prove(CHALLENGE).unwrap();
         assert_eq!(
@@ -193,7 +237,7 @@ mod tests {
     #[test]
     fn sha_512_gives_the_messages_of_an_independent_implementation() {
         let (message, proven) =
-            scram(Hash::Sha512, "rOprNGfwEbeRWgbNEkqO").prove(CHALLENGE).unwrap();
+            scram(&password(Hash::Sha512), "rOprNGfwEbeRWgbNEkqO").prove(CHALLENGE).unwrap();
         let proof = "gMGXRcevScNtxZ6/8lQYpGtnsNAc3mGcmNomv+xnoOMw+3R2xNJdMNnzMlTN8PPC6wdp6dybEmDYXYTxwnYPJQ==";
         assert!(message.ends_with(&format!(",p={proof}")), "{message}");
         let signature = "ZQnYEgWQMFmmsM8aQMF0nDDCy/AgCzkwk8CmMZYcMg0vSVlKDanekLtifDSeVGT4+5ZxXnJq199RVG2rR7N7Zw==";
@@ -202,7 +246,8 @@ mod tests {
 
     #[test]
     fn a_server_that_cannot_sign_is_an_impostor() {
-        let (_, proven) = scram(Hash::Sha256, "rOprNGfwEbeRWgbNEkqO").prove(CHALLENGE).unwrap();
+        let (_, proven) =
+            scram(&password(Hash::Sha256), "rOprNGfwEbeRWgbNEkqO").prove(CHALLENGE).unwrap();
         for forged in ["v=AAAA", "v=", "v=!", "v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G5="] {
             assert_eq!(proven.verify(forged), Err(ScramError::Impostor), "{forged}");
         }
@@ -221,14 +266,25 @@ mod tests {
             "s=W22Z,i=4096",
             "m=x,r=abcX,s=W22Z,i=4096",
         ] {
-            let answer = scram(Hash::Sha512, "abc").prove(challenge);
+            let answer = scram(&password(Hash::Sha512), "abc").prove(challenge);
             assert!(matches!(answer, Err(ScramError::Malformed(_))), "{challenge}");
         }
     }
 
     #[test]
+    fn another_salt_or_count_is_salted_anew() {
+        let password = password(Hash::Sha256);
+        let first = password.salted(b"salt", 4096);
+        assert_eq!(password.salted(b"salt", 4096), first);
+        assert_ne!(password.salted(b"other", 4096), first);
+        assert_ne!(password.salted(b"salt", 4097), first);
+        assert_eq!(password.salted(b"salt", 4096), first);
+    }
+
+    #[test]
     fn a_comma_and_an_equals_sign_in_a_name_are_escaped() {
-        let exchange = Scram::new(Hash::Sha256, "a=b,c", Secret::new("p"), "n".to_owned());
+        let password = password(Hash::Sha256);
+        let exchange = Scram::new("a=b,c", &password, "n".to_owned());
         assert_eq!(exchange.first_message(), "n,,n=a=3Db=2Cc,r=n");
     }
 }

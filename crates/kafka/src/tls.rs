@@ -124,14 +124,26 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, ConfigError> {
 
 fn text(pem: &Pem) -> Result<Vec<u8>, ConfigError> {
     match &pem.source {
-        // Inline PEM in properties often has its line ends written as \n twice over, or as blanks.
-        PemSource::Inline(secret) => Ok(secret.expose().replace("\\n", "\n").into_bytes()),
+        PemSource::Inline(secret) => Ok(unfolded(secret.expose()).into_bytes()),
         PemSource::File(path) => std::fs::read(path).map_err(|source| ConfigError::Unreadable {
             key: pem.key,
             path: path.clone(),
             source,
         }),
     }
+}
+
+/// PEM within properties often stands on one line, with blanks or a literal `\n` for its line ends.
+fn unfolded(pem: &str) -> String {
+    let mut text = String::new();
+    for (index, part) in pem.replace("\\n", "\n").split("-----").enumerate() {
+        if index % 2 == 1 {
+            text.push_str(&format!("-----{part}-----\n"));
+        } else {
+            text.extend(part.split_whitespace().flat_map(|line| [line, "\n"]));
+        }
+    }
+    text
 }
 
 fn unusable(key: &'static str, reason: String) -> ConfigError {
@@ -255,6 +267,7 @@ impl ServerCertVerifier for AnyName {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
 
     fn file(key: &'static str, name: &str) -> Pem {
         let path = format!("{}/testdata/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -281,6 +294,15 @@ mod tests {
     fn certificates_of_both_x509_versions_are_taken() {
         assert!(with_identity("localhost.crt", "localhost.key").is_ok());
         assert!(with_identity("version1.crt", "localhost.key").is_ok());
+    }
+
+    #[test]
+    fn pem_on_one_line_is_taken() {
+        let pem = include_str!("../testdata/localhost.crt");
+        for folded in [pem.to_owned(), pem.replace('\n', " "), pem.replace('\n', "\\n")] {
+            let source = PemSource::Inline(Secret::new(folded));
+            assert_eq!(certificates(&Pem { key: "ssl.ca.pem", source }).unwrap().len(), 1);
+        }
     }
 
     #[test]
