@@ -1,7 +1,8 @@
 //! What is set on topics, asked in parts, of all brokers in turn.
 
+use super::storage::Stored;
 use super::{AT_ONCE, Notice, in_turn};
-use crate::admin::{Cluster, ConfigKeys, TopicConfigs, Topics};
+use crate::admin::{ConfigKeys, TopicConfigs, Topics};
 use crate::client::{Client, Target};
 use crate::error::{Denied, Error, Operation, Resource};
 use futures::StreamExt;
@@ -22,14 +23,14 @@ pub(super) struct Gathered {
 /// Asks for the configs of every topic.
 pub(super) async fn gather(
     client: &Client,
-    cluster: &Cluster,
+    stored: &Stored,
     topics: &Topics,
     keys: ConfigKeys,
 ) -> Gathered {
     let names: Vec<String> = topics.keys().cloned().collect();
     let asking = names
         .chunks(TOPICS)
-        .zip(in_turn(cluster))
+        .zip(in_turn(stored))
         .map(|(names, broker)| async move { (names, ask(client, broker, names, keys).await) });
     let mut answers = futures::stream::iter(asking).buffer_unordered(AT_ONCE);
     let denied =

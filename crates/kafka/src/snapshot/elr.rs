@@ -1,8 +1,9 @@
 //! Eligible leaders, asked only where there can be any.
 
 use super::moves::partition_mut;
+use super::storage::Stored;
 use super::{AT_ONCE, Notice, in_turn};
-use crate::admin::{Cluster, EligibleLeaders, Topics};
+use crate::admin::{EligibleLeaders, Topics};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use futures::StreamExt;
@@ -20,10 +21,10 @@ pub(super) struct Gathered {
 }
 
 /// Asks about the topics that have a replica out of sync: all others have no eligible leader outside their ISR.
-pub(super) async fn gather(client: &Client, cluster: &Cluster, topics: &Topics) -> Gathered {
+pub(super) async fn gather(client: &Client, stored: &Stored, topics: &Topics) -> Gathered {
     let lagging = topics.iter().filter(|(_, topic)| topic.partitions.iter().any(lags));
     let names: Vec<String> = lagging.map(|(name, _)| name.clone()).collect();
-    let asking = names.chunks(TOPICS).zip(in_turn(cluster)).map(|(names, broker)| async move {
+    let asking = names.chunks(TOPICS).zip(in_turn(stored)).map(|(names, broker)| async move {
         let names: BTreeSet<String> = names.iter().cloned().collect();
         let answer = ask(client, broker, &names).await;
         (names, answer)

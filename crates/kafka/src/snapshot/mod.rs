@@ -17,11 +17,12 @@ mod tests;
 
 pub use notice::Notice;
 
-use crate::admin::{Cluster, ConfigKeys};
+use crate::admin::ConfigKeys;
 use crate::client::{Client, Target};
 use crate::error::Error;
 use mapper::Snapshot;
 use mapper::snapshot::{Leader, Partition, Parts, Topic};
+use storage::Stored;
 
 /// How many brokers are asked at once.
 const AT_ONCE: usize = 64;
@@ -58,8 +59,8 @@ pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error
     let (stored, mut notices) = storage::gather(client, &cluster).await?;
     hidden::complete(client, &stored, &mut topics).await?;
     let (configs, eligible) = tokio::join!(
-        configs::gather(client, &cluster, &topics, wanted.configs),
-        elr::gather(client, &cluster, &topics),
+        configs::gather(client, &stored, &topics, wanted.configs),
+        elr::gather(client, &stored, &topics),
     );
     configs.add_to(&mut topics, &mut notices);
     eligible.add_to(&mut topics, &mut notices);
@@ -76,12 +77,11 @@ pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error
     Ok(Capture { snapshot, notices })
 }
 
-/// Live brokers, one after the other and round again: questions that any broker can answer are spread over all.
-fn in_turn(cluster: &Cluster) -> impl Iterator<Item = Target> {
-    let live: Vec<Target> = cluster.live().map(Target::Broker).collect();
-    (0_usize..).map(move |turn| {
-        turn.checked_rem(live.len()).and_then(|turn| live.get(turn)).copied().unwrap_or(Target::Any)
-    })
+/// The brokers that answered, one after the other and round again: what any broker can tell is asked of all.
+fn in_turn(stored: &Stored) -> impl Iterator<Item = Target> {
+    let answering: Vec<Target> = stored.keys().copied().map(Target::Broker).collect();
+    let count = answering.len().max(1);
+    (0..count).cycle().map(move |turn| answering.get(turn).copied().unwrap_or(Target::Any))
 }
 
 /// The facts of one partition come from several answers, and the cluster moves on between them: what is said
