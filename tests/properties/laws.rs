@@ -1,5 +1,6 @@
 //! What holds of every rebuild and every replacement.
 
+use crate::cases;
 use crate::clusters::{Ask, Shape, ask, shape};
 use mapper::{
     BrokerId, NoPlan, Plan, PlanFile, RackRule, Ratio, Replace, Snapshot, Topics, check, rebuild,
@@ -20,7 +21,7 @@ fn planned(shape: &Shape, ask: &Ask) -> (Snapshot, Result<Plan, NoPlan>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
 
     #[test]
     fn a_plan_keeps_every_promise(shape in shape(), ask in ask()) {

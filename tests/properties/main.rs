@@ -3,3 +3,8 @@
 mod clusters;
 mod laws;
 mod mutations;
+
+/// Random cases of each law; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(1_000)
+}

@@ -226,8 +226,10 @@ fn reason(
         .filter(|id| !partition.offline().contains(id))
         .collect();
     let fewer = change.from.len().saturating_sub(change.to.len());
-    // A smaller replication factor may drop seats that are right, but must not copy anything for it.
-    let excused = right.len() <= fewer && (right.is_empty() || change.added().next().is_none());
+    let wrong = change.removed().count() - right.len();
+    let more = change.to.len().saturating_sub(change.from.len());
+    // A smaller replication factor may drop seats that are right; what is copied still answers a fault or a growth.
+    let excused = right.len() <= fewer && change.added().count() <= wrong + more;
     (!excused).then(|| Violation::NoReason { of: change.of(), brokers: right })
 }
 

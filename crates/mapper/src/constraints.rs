@@ -3,6 +3,7 @@
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::Refusal;
+use crate::plan::Reason;
 use crate::request::{RackRule, Terms};
 use crate::target::{RackCounts, Target};
 use crate::work::Work;
@@ -99,16 +100,17 @@ impl SeatRules<'_> {
 
     /// The rules as they were kept before, where the partition broke the rack rule already.
     pub(crate) fn as_before(&self) -> Option<Self> {
-        // Whoever asks for racks to be mended would rather hear that they cannot be.
+        // Whoever asks for racks to be mended, or for a new placement, would rather hear that it cannot be.
         let current = self.all.cluster.seats_of(self.item.partition);
         let before = RackCounts::of(self.all.cluster, current.iter().copied());
-        if self.all.fix_racks {
+        if self.all.fix_racks || self.item.reason == Reason::Forced {
             return None;
         }
         let rack = self.all.cluster.rack[self.item.replaces[self.seat]? as usize];
+        let broken = !before.keeps(self.all.racks, self.target);
         let others = self.others.clone();
         let counts = RackCounts::of(self.all.cluster, others.iter().copied());
-        (!before.keeps(self.all.racks, self.target)).then_some(Self {
+        (broken && counts.get(rack) < before.get(rack)).then_some(Self {
             others,
             counts,
             racks: AllowedRacks::Only(rack),

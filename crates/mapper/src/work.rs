@@ -123,7 +123,7 @@ impl<'a> Search<'a> {
         self.brokers_suffice(index, factor, target)?;
         let mut work = self.empty_work(index, at, partition);
         self.seat_those_who_stay(&mut work, partition, target, base);
-        self.fit_to_factor(&mut work, factor);
+        self.fit_to_factor(&mut work, factor, target);
         if self.terms.fix_racks {
             self.release_for_racks(&mut work, target);
         }
@@ -197,7 +197,7 @@ impl<'a> Search<'a> {
     }
 
     /// Adds empty seats at the tail, or takes seats away: empty ones first, then those that the racks miss least.
-    fn fit_to_factor(&self, work: &mut Work, factor: usize) {
+    fn fit_to_factor(&self, work: &mut Work, factor: usize, target: &Target) {
         if work.seats.len() != factor {
             work.reason = work.reason.min(Reason::Replication);
         }
@@ -206,11 +206,25 @@ impl<'a> Search<'a> {
             work.replaces.push(None);
         }
         while work.seats.len() > factor {
+            let missed = self.least_missed(work);
             let empty = work.seats.iter().rposition(Option::is_none);
-            let at = empty.unwrap_or_else(|| self.least_missed(work));
+            let spared = empty.filter(|at| {
+                self.keeps_racks_without(work, *at, target)
+                    || !self.keeps_racks_without(work, missed, target)
+            });
+            let at = spared.unwrap_or(missed);
             work.seats.remove(at);
             work.replaces.remove(at);
         }
+    }
+
+    /// Whether the seats without this one can still be filled so that the rack rule is kept.
+    fn keeps_racks_without(&self, work: &Work, gone: usize, target: &Target) -> bool {
+        let stay = work.seats.iter().enumerate().filter(|(at, _)| *at != gone);
+        let empty = stay.clone().filter(|(_, seat)| seat.is_none()).count();
+        let mut counts = RackCounts::of(self.cluster, stay.filter_map(|(_, seat)| *seat));
+        counts.pour(empty, target);
+        counts.keeps(self.terms.racks, target)
     }
 
     /// The seat in the rack, then on the host, that holds most; a follower before the leader; the fullest broker's.
