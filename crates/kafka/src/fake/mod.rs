@@ -1,0 +1,214 @@
+//! A cluster of fake brokers on loopback, for tests: real sockets and real frames, answers as the test says.
+
+mod answers;
+
+use crate::address::Address;
+use crate::admin::ConfigKeys;
+use crate::client::Client;
+use crate::error::Error;
+use crate::frame;
+use crate::properties::{Properties, Settings};
+use crate::snapshot::{Capture, Wanted, snapshot};
+use bytes::{BufMut, BytesMut};
+use kafka_protocol::messages::{ApiVersionsRequest, SaslAuthenticateRequest, SaslHandshakeRequest};
+use kafka_protocol::protocol::{Request, decode_request_header_from_buffer};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+
+/// A partition as a test writes it.
+#[derive(Clone, Default)]
+pub(crate) struct FakePartition {
+    pub(crate) replicas: Vec<i32>,
+    pub(crate) isr: Vec<i32>,
+    pub(crate) leader: i32,
+    pub(crate) elr: Vec<i32>,
+    pub(crate) size: i64,
+}
+
+/// What the cluster is, and how it misbehaves.
+#[derive(Default)]
+pub(crate) struct Cluster {
+    /// Ids and racks.
+    pub(crate) brokers: BTreeMap<i32, &'static str>,
+    pub(crate) fenced: BTreeSet<i32>,
+    /// Accept connections and never answer.
+    pub(crate) mute: BTreeSet<i32>,
+    /// Advertise a port on which nothing listens.
+    pub(crate) unreachable: BTreeSet<i32>,
+    pub(crate) topics: BTreeMap<&'static str, Vec<FakePartition>>,
+    /// Topics that the client may not describe.
+    pub(crate) hidden: BTreeSet<&'static str>,
+    /// Topics that are in log dirs only, as after a deletion.
+    pub(crate) orphans: BTreeSet<&'static str>,
+    /// Topics whose configs the client may not see.
+    pub(crate) secret_configs: BTreeSet<&'static str>,
+    /// Successive answers to ListPartitionReassignments; the last one stays.
+    pub(crate) moves: Vec<Vec<(&'static str, i32, Move)>>,
+    /// Version ranges other than the codec's own; `None`: not offered.
+    pub(crate) versions: BTreeMap<i16, Option<(i16, i16)>>,
+    /// Error codes to answer an API with.
+    pub(crate) errors: BTreeMap<i16, i16>,
+    /// The only broker that lists reassignments, as without KRaft.
+    pub(crate) controller: Option<i32>,
+    /// The user's password, where a broker asks for SASL PLAIN.
+    pub(crate) password: Option<&'static str>,
+    /// How long a login counts (KIP-368), in ms.
+    pub(crate) session: i64,
+    /// Serve TLS with this.
+    pub(crate) tls: Option<TlsAcceptor>,
+    /// Close each connection after so many answers.
+    pub(crate) hang_up_after: Option<u32>,
+    /// What was asked: broker, API key, version.
+    pub(crate) asked: Vec<(i32, i16, i16)>,
+}
+
+/// All replicas, those being added, those being removed.
+pub(crate) type Move = (Vec<i32>, Vec<i32>, Vec<i32>);
+
+impl Cluster {
+    /// Three brokers in three racks.
+    pub(crate) fn of_three() -> Self {
+        let brokers = [(1, "a"), (2, "b"), (3, "c")].into();
+        Self { brokers, ..Self::default() }
+    }
+
+    /// Adds a topic with a partition for each replica list, all in sync, led by the first, 100 bytes each.
+    pub(crate) fn topic(&mut self, name: &'static str, partitions: &[&[i32]]) {
+        let healthy = |replicas: &&[i32]| FakePartition {
+            replicas: replicas.to_vec(),
+            isr: replicas.to_vec(),
+            leader: replicas[0],
+            elr: Vec::new(),
+            size: 100,
+        };
+        self.topics.insert(name, partitions.iter().map(healthy).collect());
+    }
+}
+
+/// A running cluster.
+pub(crate) struct Fake {
+    ports: BTreeMap<i32, u16>,
+    cluster: Arc<Mutex<Cluster>>,
+}
+
+impl Fake {
+    pub(crate) async fn start(cluster: Cluster) -> Self {
+        let ids: Vec<i32> = cluster.brokers.keys().copied().collect();
+        let cluster = Arc::new(Mutex::new(cluster));
+        let mut listeners = Vec::new();
+        let mut ports = BTreeMap::new();
+        for id in ids {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            ports.insert(id, listener.local_addr().unwrap().port());
+            listeners.push((id, listener));
+        }
+        for (id, listener) in listeners {
+            let broker = Broker { id, ports: ports.clone(), cluster: cluster.clone() };
+            tokio::spawn(accept(Arc::new(broker), listener));
+        }
+        Self { ports, cluster }
+    }
+
+    pub(crate) fn address(&self, id: i32) -> Address {
+        Address { host: "127.0.0.1".to_owned(), port: self.ports[&id] }
+    }
+
+    /// Properties that lead to the cluster by these bootstrap brokers, with short deadlines, and these on top.
+    pub(crate) fn settings(&self, bootstrap: &[i32], more: &str) -> Settings {
+        let mut properties = Properties::parse(more).unwrap();
+        let servers: Vec<String> =
+            bootstrap.iter().map(|id| self.address(*id).to_string()).collect();
+        properties.set("bootstrap.servers", &servers.join(","));
+        properties.set("socket.timeout.ms", "300");
+        properties.set("socket.connection.setup.timeout.ms", "300");
+        Settings::from_properties(&properties).unwrap()
+    }
+
+    pub(crate) async fn client(&self) -> Client {
+        Client::connect(self.settings(&[1], "")).await.unwrap()
+    }
+
+    pub(crate) async fn capture(&self) -> Result<Capture, Error> {
+        let captured_at = "2026-11-20T07:00:00Z".to_owned();
+        let wanted = Wanted { captured_at, configs: ConfigKeys::All };
+        snapshot(&self.client().await, &wanted).await
+    }
+
+    pub(crate) fn now(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap()
+    }
+}
+
+/// A server's side of TLS with the certificate for `localhost`.
+pub(crate) fn tls_acceptor() -> TlsAcceptor {
+    let chain = CertificateDer::pem_slice_iter(include_bytes!("../../testdata/localhost.crt"));
+    let key =
+        PrivateKeyDer::from_pem_slice(include_bytes!("../../testdata/localhost.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain.collect::<Result<_, _>>().unwrap(), key)
+        .unwrap();
+    TlsAcceptor::from(Arc::new(config))
+}
+
+struct Broker {
+    id: i32,
+    ports: BTreeMap<i32, u16>,
+    cluster: Arc<Mutex<Cluster>>,
+}
+
+async fn accept(broker: Arc<Broker>, listener: TcpListener) {
+    while let Ok((tcp, _)) = listener.accept().await {
+        let broker = broker.clone();
+        let tls = broker.cluster.lock().unwrap().tls.clone();
+        tokio::spawn(async move {
+            match tls {
+                None => broker.serve(tcp).await,
+                Some(acceptor) => {
+                    if let Ok(stream) = acceptor.accept(tcp).await {
+                        broker.serve(stream).await;
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl Broker {
+    async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+        let mut trusted = self.cluster.lock().unwrap().password.is_none();
+        let mut answers = 0;
+        // As Kafka, a request larger than the limit just ends the connection.
+        while let Ok(mut body) = frame::read(&mut stream, 100 << 20).await {
+            if self.cluster.lock().unwrap().mute.contains(&self.id) {
+                return tokio::time::sleep(Duration::from_secs(60)).await;
+            }
+            let header = decode_request_header_from_buffer(&mut body).unwrap();
+            let greeting = [ApiVersionsRequest::KEY, SaslHandshakeRequest::KEY];
+            let proving = header.request_api_key == SaslAuthenticateRequest::KEY;
+            if !trusted && !proving && !greeting.contains(&header.request_api_key) {
+                return;
+            }
+            let answer = self.answer(&header, body);
+            trusted |= proving;
+            let mut frame = BytesMut::new();
+            frame.put_i32(i32::try_from(answer.len()).unwrap());
+            frame.put(answer);
+            answers += 1;
+            let patience = self.cluster.lock().unwrap().hang_up_after;
+            if stream.write_all(&frame).await.is_err() || Some(answers) == patience {
+                return;
+            }
+        }
+    }
+}
