@@ -51,6 +51,9 @@ pub(crate) enum Error {
     /// A plan file of another tool, where one of ours is needed.
     #[error("{} is a partition map without a plan beside it", .0.display())]
     NotOurs(PathBuf),
+    /// A plan that was made for another cluster.
+    #[error("the plan is for cluster {plan}, and this is cluster {found}")]
+    OtherCluster { plan: String, found: String },
     /// A pattern that is no regex, or means no topic.
     #[error(transparent)]
     Scope(#[from] ScopeError),
@@ -64,10 +67,7 @@ pub(crate) enum Error {
     #[error("--brokers names map {name}, and there is no such map")]
     UnknownMap { name: String, known: Vec<String> },
     /// Ids that the cluster does not know.
-    #[error(
-        "broker {} is neither registered nor in any replica list",
-        ids(.unknown)
-    )]
+    #[error("not registered, nor in any replica list: {}", named(.unknown))]
     UnknownBrokers { unknown: Vec<BrokerId>, known: BTreeSet<BrokerId> },
     /// There is no plan that keeps every promise.
     #[error("no plan: {0}")]
@@ -144,7 +144,7 @@ impl Error {
             Self::File(FileError::Unwritable { .. }) => "unwritable",
             Self::File(FileError::Write { .. }) => "write-failed",
             Self::Snapshot { .. } => "snapshot",
-            Self::PlanFile { .. } | Self::NotOurs(_) => "plan-file",
+            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
             Self::Scope(_) => "topics",
             Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
@@ -159,6 +159,8 @@ impl Error {
     /// What to do about it, where that is not plain.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
+            Self::Usage(error) if is_help(error) => return None,
+            Self::Usage(error) | Self::Layer { error, .. } => return Some(clap_hint(error)),
             Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
             Self::TwoSources { .. } => "leave one of them out",
             Self::NotOurs(_) => "a plan of this program is what --out-file writes",
@@ -195,11 +197,28 @@ impl Error {
     }
 }
 
-/// Without the word that our own rendering puts before it.
+/// clap's sentence, without the word that our own rendering puts before it.
 fn clap_message(error: &clap::Error) -> String {
     let text = error.render().to_string();
-    let text = text.strip_prefix("error: ").unwrap_or(&text);
-    text.trim_end().to_owned()
+    if is_help(error) {
+        return text.trim_end().to_owned();
+    }
+    let sentence = text.split("\n\n").next().unwrap_or_default();
+    let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
+    let lines: Vec<&str> = sentence.lines().map(str::trim).collect();
+    lines.join(" ")
+}
+
+/// clap's own proposal, where it has one.
+fn clap_hint(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
+    tip.unwrap_or("--help after the command lists its flags").to_owned()
+}
+
+/// The help of a command that was given nothing to do.
+pub(crate) fn is_help(error: &clap::Error) -> bool {
+    error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
 fn known_maps(known: &[String]) -> String {
@@ -228,6 +247,11 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn named(unknown: &[BrokerId]) -> String {
+    let noun = if unknown.len() == 1 { "broker" } else { "brokers" };
+    format!("{noun} {}", ranges(unknown))
 }
 
 fn ids(ids: &[BrokerId]) -> String {

@@ -4,9 +4,10 @@ use crate::error::Error;
 use crate::files;
 use crate::flags::percent;
 use crate::session::Session;
+use crate::source::Note;
 use crate::status::Status;
 use crate::views::{Moves, Report, Surroundings};
-use mapper::{PlanFile, Ratio};
+use mapper::{Plan, PlanFile, Ratio, Snapshot};
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -65,6 +66,15 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
 fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let facts = session.facts()?;
     let file = read(&args.plan)?;
+    if let Some(plan) = &file.plan {
+        refuse_other_cluster(plan, &facts.snapshot)?;
+        if plan.snapshot != facts.snapshot.hash() {
+            session.say(&Note::new(format!(
+                "the plan was made from another snapshot ({}); what is found may have changed since",
+                plan.snapshot
+            )))?;
+        }
+    }
     let broken = match &file.plan {
         Some(plan) => mapper::check(&facts.snapshot, plan),
         None => mapper::check_map(&facts.snapshot, &file.partitions, args.storage_headroom),
@@ -74,6 +84,15 @@ fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Erro
     }
     session.show(&Kept { plan: &args.plan, partitions: file.partitions.len() })?;
     Ok(Status::Done)
+}
+
+fn refuse_other_cluster(plan: &Plan, snapshot: &Snapshot) -> Result<(), Error> {
+    match (plan.cluster_id.as_deref(), snapshot.cluster_id()) {
+        (Some(plan), Some(found)) if plan != found => {
+            Err(Error::OtherCluster { plan: plan.to_owned(), found: found.to_owned() })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read(path: &Path) -> Result<PlanFile, Error> {

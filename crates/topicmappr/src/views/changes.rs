@@ -16,7 +16,7 @@ pub(super) struct TopicChange {
     topic: String,
     partitions: usize,
     replicas: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "moved_bytes", skip_serializing_if = "Option::is_none")]
     bytes: Option<Bytes>,
     /// How many partitions change for which reason.
     reasons: BTreeMap<&'static str, usize>,
@@ -64,6 +64,18 @@ impl TopicChange {
         }
     }
 
+    fn cells(&self) -> [String; 6] {
+        let bytes = self.bytes;
+        [
+            self.map.clone().unwrap_or_else(|| "-".to_owned()),
+            self.topic.clone(),
+            self.partitions.to_string(),
+            self.replicas.to_string(),
+            bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string()),
+            self.why(),
+        ]
+    }
+
     fn why(&self) -> String {
         let counts = self.reasons.iter();
         let texts: Vec<String> = counts.map(|(why, count)| format!("{why} {count}")).collect();
@@ -90,16 +102,12 @@ pub(super) fn write(changes: &[TopicChange], f: &mut fmt::Formatter<'_>) -> fmt:
         shown.sort_by_key(|change| std::cmp::Reverse(change.bytes));
         shown.truncate(LONG);
     }
-    let mut table = Table::new(&["map", "topic", ">partitions", ">replicas", ">bytes", "why"]);
+    // Without maps, a column for them says nothing.
+    let skipped = usize::from(changes.iter().all(|change| change.map.is_none()));
+    let columns = ["map", "topic", ">partitions", ">replicas", ">bytes", "why"];
+    let mut table = Table::new(&columns[skipped..]);
     for change in shown {
-        table.row([
-            change.map.clone().unwrap_or_else(|| "-".to_owned()),
-            change.topic.clone(),
-            change.partitions.to_string(),
-            change.replicas.to_string(),
-            change.bytes.map_or_else(|| "unknown".to_owned(), |b| b.to_string()),
-            change.why(),
-        ]);
+        table.row(change.cells().into_iter().skip(skipped));
     }
     f.write_str(&table.render())?;
     if changes.len() > LONG {

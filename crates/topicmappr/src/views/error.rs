@@ -1,7 +1,8 @@
 //! How a failure reads: what was refused, why, and what would help.
 
+use super::report::LONG;
 use super::{Ink, no_plan};
-use crate::error::Error;
+use crate::error::{Error, is_help};
 use mapper::NoPlan;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -12,6 +13,11 @@ pub(crate) struct ErrorView<'a>(pub(crate) &'a Error);
 
 impl fmt::Display for ErrorView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Error::Usage(error) = self.0
+            && is_help(error)
+        {
+            return writeln!(f, "{}", self.0);
+        }
         let word = Ink::Error("error:");
         if f.alternate() {
             write!(f, "{word:#} ")?;
@@ -22,8 +28,12 @@ impl fmt::Display for ErrorView<'_> {
         match self.0 {
             Error::NoPlan(reason) => no_plan::details(reason, f)?,
             Error::Broken(violations) => {
-                for violation in violations {
+                for violation in violations.iter().take(LONG) {
                     writeln!(f, "  {violation}")?;
+                }
+                if violations.len() > LONG {
+                    let more = violations.len() - LONG;
+                    writeln!(f, "  and {more} more; --output json names them all")?;
                 }
             }
             _ => {}

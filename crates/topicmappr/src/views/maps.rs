@@ -262,12 +262,18 @@ impl<'a> DriftView<'a> {
 
 impl fmt::Display for MapsCheck<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}, {} off their map, {} in no map",
+            counted(self.problems.len(), "problem"),
+            counted(self.drift.len(), "topic"),
+            counted(self.unmapped.len(), "topic"),
+        )?;
         for problem in &self.problems {
-            writeln!(f, "{}: {}", problem.severity, problem.message)?;
+            writeln!(f, "  {}: {}", problem.severity, problem.message)?;
         }
         if !self.drift.is_empty() {
-            let count = counted(self.drift.len(), "topic");
-            heading(f, &format!("Off their map: {count}"))?;
+            heading(f, "Off their map")?;
             let mut table = Table::new(&["map", "topic", ">replicas", "on brokers"]);
             for drift in &self.drift {
                 let ids: Vec<BrokerId> = drift.off.iter().map(|off| off.broker).collect();
@@ -281,16 +287,12 @@ impl fmt::Display for MapsCheck<'_> {
             f.write_str(&table.render())?;
         }
         if !self.unmapped.is_empty() {
-            let count = counted(self.unmapped.len(), "topic");
-            heading(f, &format!("In no map: {count}"))?;
+            heading(f, "In no map")?;
             let mut table = Table::new(&["topic", ">lost replicas"]);
             for topic in &self.unmapped {
                 table.row([topic.topic.to_owned(), topic.lost_replicas.to_string()]);
             }
             f.write_str(&table.render())?;
-        }
-        if !self.has_findings() {
-            writeln!(f, "The maps are in order.")?;
         }
         Ok(())
     }

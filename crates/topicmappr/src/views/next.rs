@@ -5,10 +5,17 @@ use super::transfer::SUGGESTED_RATE;
 use serde::Serialize;
 use std::fmt;
 
+/// Past this many files, one file for all is the better answer.
+const FILES: usize = 10;
+
 /// Command lines, in the order to run them in; none where nothing is left to do.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub(crate) struct Next(Vec<String>);
+pub(crate) struct Next {
+    commands: Vec<String>,
+    /// What to heed between them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'static str>,
+}
 
 impl Next {
     /// The same command line with more flags behind it, or others in the place of those it had.
@@ -19,11 +26,11 @@ impl Next {
         });
         let mut words: Vec<String> = kept.map(|arg| quoted(arg)).collect();
         words.push(with.to_owned());
-        Self(vec![words.join(" ")])
+        Self { commands: vec![words.join(" ")], note: None }
     }
 
     /// Kafka's own tool carries a whole file out.
-    pub(crate) fn reassign(servers: &KafkaTool, file: &str) -> Self {
+    pub(crate) fn reassign(tool: &KafkaTool, file: &str) -> Self {
         let mut commands = Vec::new();
         let file = match file.strip_suffix(".gz") {
             Some(plain) => {
@@ -32,27 +39,34 @@ impl Next {
             }
             None => file,
         };
-        let tool = servers.on(&quoted(file));
-        commands.push(format!("{tool} --execute --throttle {SUGGESTED_RATE}"));
-        commands.push(format!("{tool} --verify"));
-        Self(commands)
+        let reassign = tool.on(&quoted(file));
+        commands.push(format!("{reassign} --execute --throttle {SUGGESTED_RATE}"));
+        commands.push(format!("{reassign} --verify"));
+        Self { commands, note: None }
     }
 
-    /// Kafka's own tool carries the files of a folder out, one step after the other.
-    pub(crate) fn reassign_folder(servers: &KafkaTool, folder: &str, steps: usize) -> Self {
-        let folder = quoted(folder.trim_end_matches('/'));
-        let each = |pattern: String, action: &str| {
-            format!("for map in {folder}/{pattern}; do {} {action}; done", servers.on("\"$map\""))
-        };
-        let execute = format!("--execute --additional --throttle {SUGGESTED_RATE}");
-        let patterns: Vec<String> = match steps {
-            0 | 1 => vec!["*.json".to_owned()],
-            _ => (0..steps).map(|step| format!("*-phase{step}.json")).collect(),
-        };
-        let pairs = patterns
-            .into_iter()
-            .flat_map(|pattern| [each(pattern.clone(), &execute), each(pattern, "--verify")]);
-        Self(pairs.collect())
+    /// Kafka's own tool carries the files of each step out, one step after the other; `None` if there are too
+    /// many files for that.
+    pub(crate) fn reassign_steps(tool: &KafkaTool, steps: &[Vec<String>]) -> Option<Self> {
+        if steps.len() < 2 && steps.iter().flatten().count() > FILES {
+            return None;
+        }
+        let reassign = tool.on("\"$map\"");
+        let mut commands = Vec::new();
+        for files in steps {
+            let files: Vec<String> = files.iter().map(|file| quoted(file)).collect();
+            let files = files.join(" ");
+            for action in [
+                format!("--execute --additional --throttle {SUGGESTED_RATE}"),
+                "--verify".to_owned(),
+            ] {
+                commands.push(format!("for map in {files}; do {reassign} {action}; done"));
+            }
+        }
+        let note = (steps.len() > 1).then_some(
+            "Begin each step only when --verify says that the one before it is complete.",
+        );
+        Some(Self { commands, note })
     }
 }
 
@@ -80,11 +94,14 @@ impl KafkaTool {
 
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.commands.is_empty() {
             return Ok(());
         }
         heading(f, "Next")?;
-        self.0.iter().try_for_each(|line| writeln!(f, "{}", folded(line)))
+        if let Some(note) = self.note {
+            writeln!(f, "  {note}")?;
+        }
+        self.commands.iter().try_for_each(|line| writeln!(f, "{}", folded(line)))
     }
 }
 
@@ -126,7 +143,12 @@ mod tests {
         let line = words(&["topicmappr", "rebuild", "--ignore-warns=no-rack", "--topics", "a|b"]);
         assert_eq!(
             Next::again(&line, "--ignore-warns", "--ignore-warns=max-lost"),
-            Next(vec!["topicmappr rebuild --topics 'a|b' --ignore-warns=max-lost".to_owned()])
+            Next {
+                commands: vec![
+                    "topicmappr rebuild --topics 'a|b' --ignore-warns=max-lost".to_owned()
+                ],
+                note: None,
+            }
         );
     }
 
@@ -142,8 +164,8 @@ mod tests {
     #[test]
     fn a_compressed_plan_is_unpacked_for_kafkas_tool() {
         let tool = KafkaTool { bootstrap: Some("b:9092".to_owned()), config: None };
-        let Next(lines) = Next::reassign(&tool, "plan.json.gz");
-        assert_eq!(lines[0], "gunzip --keep plan.json.gz");
-        assert!(lines[2].ends_with("--reassignment-json-file plan.json --verify"));
+        let Next { commands, .. } = Next::reassign(&tool, "plan.json.gz");
+        assert_eq!(commands[0], "gunzip --keep plan.json.gz");
+        assert!(commands[2].ends_with("--reassignment-json-file plan.json --verify"));
     }
 }

@@ -9,16 +9,12 @@ use std::fmt;
 /// What stands behind the sentence: each broker and the rule that refused it, grouped by reason.
 pub(super) fn details(reason: &NoPlan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match reason {
-        NoPlan::NoBroker { seat, size_bytes, refusals, shortage } => {
+        NoPlan::NoBroker { seat, size_bytes, refusals, .. } => {
             if let Some(size) = size_bytes {
                 writeln!(f, "  {} takes {size} on a broker.", seat.of)?;
             }
             writeln!(f, "  Why not another broker:")?;
-            f.write_str(&refused(refusals))?;
-            for rack in shortage {
-                writeln!(f, "  {rack}")?;
-            }
-            Ok(())
+            f.write_str(&refused(refusals))
         }
         NoPlan::TooFewBrokers { lost, .. } if !lost.is_empty() => {
             writeln!(f, "  Allowed, but lost: {}", ranges(lost))

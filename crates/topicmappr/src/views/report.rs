@@ -37,6 +37,7 @@ pub(crate) struct Report<'a> {
     transfer: Transfer,
     unmapped: Vec<UnmappedTopic<'a>>,
     warnings: &'a [Caution],
+    stopped_by_warnings: bool,
     files: Vec<PathBuf>,
     next: Next,
 }
@@ -67,6 +68,8 @@ pub(crate) struct Surroundings<'a> {
     /// Topics that no map takes.
     pub(crate) unmapped: &'a [Unmapped],
     pub(crate) warnings: &'a [Caution],
+    /// Whether the warnings kept the plan from being written.
+    pub(crate) stopped: bool,
     /// What was written.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) next: Next,
@@ -89,6 +92,7 @@ impl<'a> Report<'a> {
             transfer: Transfer::of(plan),
             unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
             warnings: around.warnings,
+            stopped_by_warnings: around.stopped,
             files: around.files,
             next: around.next,
         }
@@ -120,8 +124,15 @@ impl fmt::Display for Report<'_> {
         self.transfer.fmt(f)?;
         self.write_violations(f)?;
         self.write_unmapped(f)?;
-        for file in &self.files {
+        if self.stopped_by_warnings {
+            let codes: Vec<&str> = self.warnings.iter().map(|warning| warning.code).collect();
+            writeln!(f, "  written       nothing, for the warnings: {}", codes.join(", "))?;
+        }
+        for file in self.files.iter().take(LONG) {
             writeln!(f, "  written       {}", file.display())?;
+        }
+        if self.files.len() > LONG {
+            writeln!(f, "                and {} more", self.files.len() - LONG)?;
         }
         self.next.fmt(f)
     }

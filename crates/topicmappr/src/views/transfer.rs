@@ -16,7 +16,7 @@ pub(super) struct Transfer {
     partitions: usize,
     replicas: usize,
     steps: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "moved_bytes", skip_serializing_if = "Option::is_none")]
     bytes: Option<Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bound_bytes: Option<Bytes>,
@@ -32,8 +32,15 @@ pub(super) struct Transfer {
 #[derive(Debug, Clone, Copy, Serialize)]
 struct Worst {
     id: BrokerId,
-    direction: &'static str,
+    direction: Direction,
     bytes: Bytes,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Direction {
+    Incoming,
+    Outgoing,
 }
 
 /// How long the worst broker takes.
@@ -69,7 +76,7 @@ impl Transfer {
             (Some(_), Some(bound), Some(ratio)) => {
                 format!("{ratio:.3} x the bound of {bound} that no plan can go below")
             }
-            (Some(_), Some(bound), None) => format!("no plan can move less than {bound}"),
+            (Some(_), Some(_), None) => "how little would do is not known".to_owned(),
             _ => "unproven: not every size is known".to_owned(),
         }
     }
@@ -90,7 +97,7 @@ fn ratio(bytes: Option<Bytes>, bound: Option<Bytes>) -> Option<f64> {
 /// Throttles hold for each direction of each broker apart.
 fn worst(plan: &Plan) -> Option<Worst> {
     let directions = plan.after.brokers.iter().flat_map(|broker| {
-        [("takes in", broker.incoming_bytes), ("gives", broker.outgoing_bytes)]
+        [(Direction::Incoming, broker.incoming_bytes), (Direction::Outgoing, broker.outgoing_bytes)]
             .map(|(direction, bytes)| Worst { id: broker.id, direction, bytes })
     });
     directions
@@ -116,7 +123,11 @@ impl fmt::Display for Transfer {
         }
         if let Some(worst) = self.worst_broker {
             let Worst { id, direction, bytes } = worst;
-            writeln!(f, "  worst broker  {id} {direction} {bytes}")?;
+            let does = match direction {
+                Direction::Incoming => "takes in",
+                Direction::Outgoing => "gives",
+            };
+            writeln!(f, "  worst broker  {id} {does} {bytes}")?;
         }
         if !self.durations.is_empty() {
             let texts: Vec<String> = self.durations.iter().map(ToString::to_string).collect();

@@ -1,0 +1,63 @@
+//! Which command comes next.
+
+use super::outputs::Written;
+use crate::session::Session;
+use crate::views::{Caution, KafkaTool, Next};
+use mapper::{Plan, Snapshot};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// How many brokers the next command names, so that one that is down does not stop it.
+const BOOTSTRAP: usize = 2;
+
+/// The same command, once the operator accepts the warnings seen, and no others.
+pub(super) fn despite(cautions: &[Caution], session: &Session<'_, '_>) -> Next {
+    let codes: BTreeSet<&str> = cautions.iter().map(|caution| caution.code).collect();
+    let codes: Vec<&str> = codes.into_iter().collect();
+    let flag = format!("--ignore-warns={}", codes.join(","));
+    Next::again(&session.command_line(), "--ignore-warns", &flag)
+}
+
+/// What carries the plan out; where nothing was written that could, the command that writes it.
+pub(super) fn after(
+    plan: &Plan,
+    written: &Written,
+    snapshot: &Snapshot,
+    session: &Session<'_, '_>,
+) -> Next {
+    if plan.moves.is_empty() {
+        return Next::default();
+    }
+    let again = |flag| Next::again(&session.command_line(), "", flag);
+    let tool = kafka_tool(snapshot, session);
+    match &written.plan {
+        // Kafka's own tool knows no steps: it would start them all at once.
+        Some(_) if plan.steps.len() > 1 && written.steps.is_empty() => again("--out-path FOLDER"),
+        Some(file) if plan.steps.len() < 2 => Next::reassign(&tool, &text(file)),
+        None if written.steps.is_empty() => again("--out-file plan.json"),
+        Some(_) | None => {
+            let steps = written.steps.iter();
+            let names = steps.map(|files| files.iter().map(|file| text(file)).collect());
+            let names: Vec<Vec<String>> = names.collect();
+            Next::reassign_steps(&tool, &names).unwrap_or_else(|| again("--out-file plan.json"))
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn kafka_tool(snapshot: &Snapshot, session: &Session<'_, '_>) -> KafkaTool {
+    let (bootstrap, config) = session.global.source.kafka_tool_flags();
+    let known = || {
+        let live = snapshot.brokers().iter().filter(|broker| broker.live);
+        let addresses = live.filter_map(|b| Some(format!("{}:{}", b.host.as_ref()?, b.port?)));
+        let addresses: Vec<String> = addresses.take(BOOTSTRAP).collect();
+        (!addresses.is_empty()).then(|| addresses.join(","))
+    };
+    KafkaTool {
+        bootstrap: bootstrap.map(str::to_owned).or_else(known),
+        config: config.map(|path| text(path)),
+    }
+}

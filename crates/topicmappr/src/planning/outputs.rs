@@ -1,0 +1,156 @@
+//! A planning command's files: their places, found before anything is planned, and what goes into them.
+
+use crate::error::Error;
+use crate::files::{self, FileError, OutFile};
+use crate::flags::PlanningArgs;
+use mapper::{Move, Plan, PlanFile, PlannedPartition, Snapshot};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// The places of the files, all known to be writable.
+pub(crate) struct Outputs {
+    plan: Option<OutFile>,
+    folder: Option<PathBuf>,
+    snapshot: Option<OutFile>,
+    no_ops: bool,
+}
+
+/// What was written.
+#[derive(Default)]
+pub(super) struct Written {
+    pub(super) plan: Option<PathBuf>,
+    /// One file for each topic, by step.
+    pub(super) steps: Vec<Vec<PathBuf>>,
+    snapshot: Option<PathBuf>,
+}
+
+impl Written {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let steps = self.steps.iter().flatten();
+        steps.chain(&self.plan).chain(&self.snapshot).cloned().collect()
+    }
+}
+
+impl Outputs {
+    /// Finds out whether everything can be written, before anything is planned.
+    pub(crate) fn find(args: &PlanningArgs) -> Result<Self, Error> {
+        if args.skip_no_ops && args.include_no_ops {
+            let message = "--skip-no-ops and --include-no-ops deny each other";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        let place = |path: &Option<PathBuf>| path.as_deref().map(OutFile::at).transpose();
+        if let Some(folder) = &args.out_path {
+            files::probe_folder(folder)?;
+        }
+        let outputs = Self {
+            plan: place(&args.out_file)?,
+            folder: args.out_path.clone(),
+            snapshot: place(&args.save_snapshot)?,
+            no_ops: args.include_no_ops,
+        };
+        if outputs.plan.is_some() && outputs.plan == outputs.snapshot {
+            let message = "--out-file and --save-snapshot name the same file";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        Ok(outputs)
+    }
+
+    /// Writes everything, or nothing.
+    pub(super) fn write(self, plan: Plan, snapshot: &Snapshot) -> Result<(Plan, Written), Error> {
+        let file = if self.no_ops {
+            let in_scope = scope(&plan, snapshot);
+            PlanFile::with_no_ops(plan, snapshot, &|topic| in_scope.contains(topic))
+        } else {
+            PlanFile::of(plan)
+        };
+        let mut staged = Vec::new();
+        let mut written = Written::default();
+        for step in self.per_topic(&file) {
+            let mut files = Vec::new();
+            for (out, partitions) in step? {
+                files.push(out.path().to_owned());
+                let map = PlanFile { partitions, plan: None };
+                staged.push(out.stage(|to| map.write_json(to))?);
+            }
+            written.steps.push(files);
+        }
+        if let Some(out) = self.plan {
+            written.plan = Some(out.path().to_owned());
+            staged.push(out.stage(|to| file.write_json(to))?);
+        }
+        if let Some(out) = self.snapshot {
+            written.snapshot = Some(out.path().to_owned());
+            staged.push(out.stage(|to| snapshot.write_json(to))?);
+        }
+        for file in staged {
+            file.publish()?;
+        }
+        let plan = file.plan.ok_or_else(|| Error::Flags("the plan is gone".to_owned()))?;
+        Ok((plan, written))
+    }
+
+    /// One partition map for each topic, and for each step where there are several; none without a folder.
+    fn per_topic(&self, file: &PlanFile) -> Vec<Result<Vec<TopicMap>, FileError>> {
+        let Some(folder) = &self.folder else {
+            return Vec::new();
+        };
+        let by_topic = |entries: &[PlannedPartition], suffix: &str| {
+            let topics = entries.chunk_by(|a, b| a.topic == b.topic);
+            topics
+                .map(|entries| {
+                    let out = OutFile::at(&folder.join(file_name(&entries[0], suffix)))?;
+                    self.refuse_if_taken(&out)?;
+                    Ok((out, entries.to_vec()))
+                })
+                .collect()
+        };
+        match &file.plan {
+            Some(plan) if plan.steps.len() > 1 => {
+                let steps = plan.steps.iter().enumerate();
+                steps
+                    .map(|(step, indices)| {
+                        let moves = indices.iter().filter_map(|index| plan.moves.get(*index));
+                        let entries: Vec<PlannedPartition> = moves.map(entry).collect();
+                        by_topic(&entries, &format!("-phase{step}"))
+                    })
+                    .collect()
+            }
+            _ => vec![by_topic(&file.partitions, "")],
+        }
+    }
+
+    /// A topic may be called like the plan.
+    fn refuse_if_taken(&self, out: &OutFile) -> Result<(), FileError> {
+        let others = [&self.plan, &self.snapshot];
+        if others.into_iter().flatten().any(|other| other == out) {
+            return Err(FileError::Unwritable {
+                path: out.path().to_owned(),
+                problem: "a topic's file in --out-path has this name too".to_owned(),
+            });
+        }
+        Ok(())
+    }
+}
+
+type TopicMap = (OutFile, Vec<PlannedPartition>);
+
+fn entry(change: &Move) -> PlannedPartition {
+    PlannedPartition {
+        topic: change.topic.clone(),
+        partition: change.partition,
+        replicas: change.to.clone(),
+        log_dirs: Vec::new(),
+    }
+}
+
+/// Kafka allows no separator in a topic's name; a file that claims to be a snapshot might.
+fn file_name(entry: &PlannedPartition, suffix: &str) -> String {
+    format!("{}{suffix}.json", entry.topic.replace('/', "_"))
+}
+
+/// The names of the topics that the request covers.
+fn scope<'s>(plan: &Plan, snapshot: &'s Snapshot) -> BTreeSet<&'s str> {
+    let taken = mapper::assign(snapshot, &plan.request.terms().assignments).unwrap_or_default();
+    let topics = snapshot.topics().iter().zip(taken);
+    topics.filter(|(_, index)| index.is_some()).map(|(topic, _)| topic.name.as_str()).collect()
+}
