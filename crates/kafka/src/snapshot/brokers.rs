@@ -13,11 +13,10 @@ pub(super) fn parts(cluster: &Cluster, stored: &Stored, notices: &mut Vec<Notice
     let mut brokers = Vec::with_capacity(cluster.brokers.len());
     for (&id, known) in &cluster.brokers {
         let dirs = stored.get(&id).map(Vec::as_slice).unwrap_or_default();
-        let broker = part(id, known, dirs);
-        if !dirs.is_empty() && broker.storage_total.is_none() {
+        if working(dirs).any(|dir| size(dir).is_none()) {
             untold.insert(id);
         }
-        brokers.push(broker);
+        brokers.push(part(id, known, dirs));
         let failed = dirs.iter().filter_map(|dir| Some((dir.path.clone(), dir.failure?)));
         notices.extend(failed.map(|(path, code)| Notice::LogDirFailed { broker: id, path, code }));
     }
@@ -48,9 +47,17 @@ const SAME_VOLUME: Bytes = Bytes(64 << 20);
 /// A volume, as far as two numbers tell one from another: its size, and the least that was free on it.
 type Volume = (Bytes, Bytes);
 
-/// The volumes that these log dirs lie on.
+fn working(dirs: &[LogDirFacts]) -> impl Iterator<Item = &LogDirFacts> {
+    dirs.iter().filter(|dir| dir.failure.is_none())
+}
+
+fn size(dir: &LogDirFacts) -> Option<Volume> {
+    dir.total.zip(dir.free)
+}
+
+/// The volumes that these log dirs lie on, without the failed ones.
 fn volumes(dirs: &[LogDirFacts]) -> BTreeSet<Volume> {
-    let sizes: BTreeSet<Volume> = dirs.iter().filter_map(|dir| dir.total.zip(dir.free)).collect();
+    let sizes: BTreeSet<Volume> = working(dirs).filter_map(size).collect();
     let mut volumes = BTreeSet::new();
     let mut last: Option<Volume> = None;
     for (total, free) in sizes {
@@ -70,8 +77,7 @@ fn is_on(dir: Volume, volume: Volume) -> bool {
 fn log_dirs(dirs: &[LogDirFacts]) -> Vec<LogDir> {
     let volumes = volumes(dirs);
     let log_dir = |dir: &LogDirFacts| {
-        let sizes = dir.total.zip(dir.free);
-        let volume = sizes.and_then(|dir| volumes.iter().find(|volume| is_on(dir, **volume)));
+        let volume = size(dir).and_then(|dir| volumes.iter().find(|volume| is_on(dir, **volume)));
         let free = volume.map(|volume| volume.1).or(dir.free);
         LogDir { path: dir.path.clone(), total: dir.total, free }
     };
@@ -80,8 +86,7 @@ fn log_dirs(dirs: &[LogDirFacts]) -> Vec<LogDir> {
 
 /// Total and free over the volumes that work; unknown if one of them does not tell.
 fn room(dirs: &[LogDirFacts]) -> Option<(Bytes, Bytes)> {
-    let mut working = dirs.iter().filter(|dir| dir.failure.is_none());
-    if !working.all(|dir| dir.total.is_some() && dir.free.is_some()) {
+    if working(dirs).any(|dir| size(dir).is_none()) {
         return None;
     }
     let sum = |(total, free): (Bytes, Bytes), volume: Volume| {

@@ -45,7 +45,8 @@ pub struct Capture {
     pub notices: Vec<Notice>,
 }
 
-/// Asks a cluster for everything that planning needs: each broker at most once for each kind of fact.
+/// Asks a cluster for everything that planning needs: each broker at most once for each kind of fact, but the
+/// controller twice for its moves.
 ///
 /// Needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic.
 ///
