@@ -173,5 +173,6 @@ fn a_user_without_any_right_is_told_which_one_it_needs() {
 #[test]
 #[ignore = "live"]
 fn a_hidden_topic_is_an_error_and_not_a_smaller_snapshot() {
-    fails(|c| c.client(&scram(User::LIMITED)), "describe");
+    fails(|c| c.client(&scram(User::LIMITED)), "hidden");
+    fails(|c| c.client(&scram(User::LIMITED)), "--operation Describe --topic");
 }

@@ -97,6 +97,55 @@ fn a_partition_without_a_live_leader_is_left_out(mode: Mode) {
     assert!(!plan[&("steady".to_owned(), 0)].contains(&LOST), "{plan:?}");
 }
 
+/// The one seat of `steady` on the dead broker goes to the broker of its rack, and nothing else moves.
+fn the_lost_seat_moves(source: [&str; 2], command: &[&str]) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("plan.json");
+    let to = ["--topics", "steady", "--out-file", file.to_str().unwrap()];
+    topicmappr(command.iter().chain(&source).chain(&to)).with(0);
+    let plan = targets(&json(&file));
+    assert_eq!(plan.keys().collect::<Vec<_>>(), [&("steady".to_owned(), 0)]);
+    let target = &plan[&("steady".to_owned(), 0)];
+    assert_eq!(target.len(), 2, "{target:?}");
+    assert!(target.contains(&1002) && !target.contains(&LOST), "{target:?}");
+}
+
+#[test]
+#[ignore = "live"]
+fn a_lost_broker_is_replaced_by_a_named_one() {
+    for mode in [Mode::ZooKeeper, Mode::KRaft] {
+        let bootstrap = cluster(mode).bootstrap();
+        let command = ["replace", "--broker", "1004", "--with", "1001"];
+        the_lost_seat_moves(["--bootstrap-server", &bootstrap], &command);
+    }
+}
+
+/// No sizes are known there: seats are counted.
+#[test]
+#[ignore = "live"]
+fn a_plan_is_made_from_zookeeper_alone() {
+    let zookeeper = cluster(Mode::ZooKeeper).zookeeper();
+    the_lost_seat_moves(["--zookeeper", &zookeeper], &["rebuild", "--brokers", "-2"]);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_map_is_resolved_to_the_topics_of_a_cluster() {
+    for mode in [Mode::ZooKeeper, Mode::KRaft] {
+        let bootstrap = cluster(mode).bootstrap();
+        let map = r#"some: "steady|far" => [1001..1003]"#;
+        let source = ["maps", "resolve", "--bootstrap-server", &bootstrap];
+        let ended = topicmappr(source.iter().chain(&["--map", map, "--output", "json"])).with(0);
+        let resolved: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let map = &resolved["maps"][0];
+        assert_eq!(map["name"], "some");
+        assert_eq!(map["topics"], serde_json::json!(["far", "steady"]));
+        let expected = [(1001, "a"), (1002, "b"), (1003, "c")];
+        let expected = expected.map(|(id, rack)| serde_json::json!({"id": id, "rack": rack}));
+        assert_eq!(map["brokers"], serde_json::json!(expected));
+    }
+}
+
 #[test]
 #[ignore = "live"]
 fn a_running_move_counts_as_its_target_with_zookeeper() {
