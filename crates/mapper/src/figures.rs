@@ -5,7 +5,7 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::plan::Move;
 use crate::request::Terms;
-use crate::snapshot::Partition;
+use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use serde::{Deserialize, Serialize};
 
@@ -46,7 +46,7 @@ pub struct BrokerFigures {
     /// What the plan copies onto it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub incoming_bytes: Bytes,
-    /// What the plan copies from it, if every copy is taken from the preferred leader before.
+    /// What the plan copies from it: copies are taken from the leader.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub outgoing_bytes: Bytes,
 }
@@ -126,8 +126,8 @@ impl Figures {
                     broker.used_bytes.map(|used| Bytes(used.0.saturating_sub(gone)));
             }
         }
-        if let Some(source) = change.from.iter().find(|id| cluster.snapshot.is_live(**id))
-            && let Some(broker) = self.broker(cluster, *source)
+        if let Some(source) = source(cluster, partition)
+            && let Some(broker) = self.broker(cluster, source)
         {
             broker.outgoing_bytes.0 += size * copies;
         }
@@ -190,6 +190,15 @@ fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
         }
     }
     brokers
+}
+
+/// The broker that copies are taken from: the leader where it is told, else the first replica that can lead.
+fn source(cluster: &Cluster<'_>, partition: &Partition) -> Option<BrokerId> {
+    let live = |id: &BrokerId| cluster.snapshot.is_live(*id);
+    if let Leader::Broker(leader) = partition.leader() {
+        return Some(leader).filter(live);
+    }
+    partition.replicas.iter().copied().find(|id| live(id) && !partition.offline().contains(id))
 }
 
 /// Lost replicas among a partition's seats.

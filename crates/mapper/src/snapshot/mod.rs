@@ -178,9 +178,13 @@ impl Partition {
         self.facts.as_ref().is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
     }
 
-    /// The bytes that this broker's replica takes, as far as known: its own size, else the partition's.
+    /// The bytes that this broker's replica takes of its usable storage, as far as known: its own size, else the
+    /// partition's; nothing if it lies in a failed log dir.
     pub fn size_on(&self, broker: BrokerId) -> Option<Bytes> {
         let index = self.replicas.iter().position(|id| *id == broker)?;
+        if self.offline().contains(&broker) {
+            return Some(Bytes(0));
+        }
         let own = self.facts.as_ref().and_then(|f| f.replica_sizes.get(index).copied().flatten());
         own.or(self.size)
     }
