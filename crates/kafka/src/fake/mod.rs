@@ -121,14 +121,16 @@ impl Fake {
         Address { host: "127.0.0.1".to_owned(), port: self.ports[&id] }
     }
 
-    /// Properties that lead to the cluster by these bootstrap brokers, with short deadlines, and these on top.
+    /// Settings that lead to the cluster by these bootstrap brokers, with `more` on top.
     pub(crate) fn settings(&self, bootstrap: &[i32], more: &str) -> Settings {
         let mut properties = Properties::parse(more).unwrap();
         let servers: Vec<String> =
             bootstrap.iter().map(|id| self.address(*id).to_string()).collect();
         properties.set("bootstrap.servers", &servers.join(","));
-        properties.set("socket.timeout.ms", "300");
-        properties.set("socket.connection.setup.timeout.ms", "300");
+        // Long enough for a busy machine; short where the test waits for it to end.
+        let patience = if self.now().mute.is_empty() { "20000" } else { "1000" };
+        properties.set("socket.timeout.ms", patience);
+        properties.set("socket.connection.setup.timeout.ms", patience);
         Settings::from_properties(&properties).unwrap()
     }
 
