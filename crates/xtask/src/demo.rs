@@ -30,6 +30,8 @@ maps:
   map1: {topics: \"events.*\", brokers: [1001..1006]}
   rest: {brokers: all}
 ";
+/// All brokers share this machine's disk: without this, each would count all of it as its own.
+const STORAGE: &str = "1001=500MB,1002=500MB,1004=500MB,1005=500MB,1006=500MB";
 const LONGEST: Duration = Duration::from_secs(300);
 
 #[derive(clap::Args)]
@@ -126,8 +128,9 @@ impl Operator<'_> {
         let snapshot = ["snapshot", "--bootstrap-server", server, "--out-file", "cluster.json"];
         self.topicmappr(&snapshot)?;
         say("what to do about it");
-        let source = ["rebuild", "--snapshot", "cluster.json", "--maps", "maps.yaml"];
-        self.topicmappr(&[&source[..], &["--out-file", "plan.json"]].concat())?;
+        let source = &["rebuild", "--snapshot", "cluster.json", "--maps", "maps.yaml"][..];
+        let more = ["--broker-storage", STORAGE, "--out-file", "plan.json"];
+        self.topicmappr(&[source, &more].concat())?;
         Ok(self.folder.join("plan.json"))
     }
 
