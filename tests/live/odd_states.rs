@@ -48,8 +48,8 @@ fn odd(mode: Mode) -> Cluster {
     let asked =
         r#"{"version":1,"partitions":[{"topic":"moving","partition":0,"replicas":[1003,1002]}]}"#;
     std::fs::write(&file, asked).unwrap();
-    // At this pace it takes more than five minutes.
-    let pace = ["--throttle", "50000"];
+    // At this pace it takes half an hour.
+    let pace = ["--throttle", "10000"];
     let args = ["--reassignment-json-file", file.to_str().unwrap(), "--execute"];
     cluster.tool("reassign", args.iter().chain(&pace)).unwrap();
     cluster.kill_broker(LOST).unwrap();
