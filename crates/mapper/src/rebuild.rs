@@ -5,7 +5,7 @@
 
 use crate::dense::{BrokerIx, Cluster};
 use crate::finish::{Outcome, finish};
-use crate::leaders::{self, FreeLead};
+use crate::leaders::{self, FreeLeads};
 use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs, Placement};
 use crate::plan::{Plan, Reason};
@@ -97,26 +97,26 @@ fn even_leaders(cluster: &Cluster<'_>, targets: &Targets, request: &Rebuild, wor
             load[*head as usize] += 1;
         }
     }
-    let mut free = Vec::new();
+    let mut free = FreeLeads::new();
     let mut items = Vec::new();
     for (at, item) in work.iter().enumerate() {
         let members: SmallVec<[BrokerIx; 4]> = item.held().collect();
-        let (Some(old), Some(new)) = (cluster.seats_of(item.partition).first(), members.first())
+        let (Some(old), Some(first)) = (cluster.seats_of(item.partition).first(), members.first())
         else {
             continue;
         };
         load[*old as usize] -= 1;
-        load[*new as usize] += 1;
         if item.head_is_free || request.optimize_leadership {
-            free.push(FreeLead { members, chosen: 0 });
+            free.push(members.iter().copied(), Some(*old));
+            load[free.leader(items.len()) as usize] += 1;
             items.push(at);
+        } else {
+            load[*first as usize] += 1;
         }
     }
     leaders::even(&mut load, &mut free);
-    for (lead, at) in free.iter().zip(items) {
-        // The others keep their order behind the chosen one.
-        work[at].seats[..=lead.chosen].rotate_right(1);
-        work[at].replaces[..=lead.chosen].rotate_right(1);
+    for (lead, at) in items.into_iter().enumerate() {
+        work[at].lead_by(free.leader(lead));
     }
 }
 

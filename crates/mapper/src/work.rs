@@ -36,6 +36,14 @@ impl Work {
         self.seats.iter().filter_map(|seat| *seat)
     }
 
+    /// Puts a broker that it holds first; the others keep their order.
+    pub(crate) fn lead_by(&mut self, leader: BrokerIx) {
+        if let Some(at) = self.seats.iter().position(|seat| *seat == Some(leader)) {
+            self.seats[..=at].rotate_right(1);
+            self.replaces[..=at].rotate_right(1);
+        }
+    }
+
     pub(crate) fn empty(&self) -> usize {
         self.seats.iter().filter(|seat| seat.is_none()).count()
     }
@@ -317,7 +325,7 @@ fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
 }
 
 /// Why a partition that needs work must be left alone; `None` if it can be moved.
-fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftOut> {
+pub(crate) fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftOut> {
     let healthy =
         |id: &BrokerId| cluster.snapshot.is_live(*id) && !partition.offline().contains(id);
     let led = match partition.leader() {

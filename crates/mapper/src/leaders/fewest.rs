@@ -1,0 +1,64 @@
+//! Of all most even choices of leaders, one with the fewest changes of leader.
+//!
+//! Every partition that can keep its leader starts there, which costs nothing; then leadership moves to where the
+//! levels want it, always along the cheapest chains. So the choice is a cheapest one for its loads at any time.
+
+use super::flow::Flow;
+use super::free::{FreeLeads, Locals};
+use super::web::{Pairs, Web};
+
+/// Who leads each partition, by the brokers' numbers; `None` if the levels cannot be kept, which is never so for the
+/// levels of a most even choice. `even` is one such choice, `fixed` what each broker leads besides.
+pub(super) fn leaders(
+    free: &FreeLeads,
+    locals: &Locals,
+    pairs: &Pairs,
+    level: &[i64],
+    even: &[u32],
+    fixed: &[i64],
+) -> Option<Vec<u32>> {
+    let leader: Vec<u32> = (0..free.len())
+        .map(|lead| {
+            let incumbent = free.incumbent(lead).map(|broker| locals.number(broker));
+            // The even choice leads from the lowest level: who is higher up has to go.
+            let keeps = |broker: &u32| level[*broker as usize] == level[even[lead] as usize];
+            incumbent.filter(keeps).unwrap_or(even[lead])
+        })
+        .collect();
+    let mut load = fixed.to_vec();
+    for broker in &leader {
+        load[*broker as usize] += 1;
+    }
+    let web = Web::new(free, locals, pairs, true, leader);
+    let mut flow = towards(web, level, &load);
+    flow.saturate();
+    while !flow.is_done() {
+        if !flow.raise() {
+            return None;
+        }
+        flow.saturate();
+    }
+    Some(flow.web.leaders())
+}
+
+/// The flow from these loads to the levels: a set, and a hub, for each level.
+fn towards<'f>(web: Web<'f>, level: &[i64], load: &[i64]) -> Flow<'f> {
+    let mut levels = level.to_vec();
+    levels.sort_unstable();
+    levels.dedup();
+    let set: Vec<usize> =
+        level.iter().map(|level| levels.partition_point(|other| other < level)).collect();
+    let above: Vec<bool> = load.iter().zip(level).map(|(load, level)| load > level).collect();
+    let mut room: Vec<i64> = load
+        .iter()
+        .zip(level)
+        .zip(&above)
+        .map(|((load, level), above)| load - level - i64::from(*above))
+        .collect();
+    let mut hubs = vec![0; levels.len()];
+    for (set, room) in set.iter().zip(&room) {
+        hubs[*set] -= room;
+    }
+    room.extend(hubs);
+    Flow::new(web, set, room, above)
+}

@@ -1,0 +1,241 @@
+//! Moves leadership from brokers that have some to give to brokers that can take some, along shortest chains of
+//! hand-overs, many at a time (Dinic), and only where that is cheapest (primal-dual).
+
+use super::web::{PRICES, Web, price};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+
+const UNSEEN: u32 = u32::MAX;
+/// Every way from here has been tried.
+const SPENT: u32 = u32::MAX - 1;
+
+/// The brokers, and behind them one *hub* for each set of brokers, where there are hubs.
+///
+/// Inside a set each broker ends on the set's level or one above it. It hands its one above to the hub (or takes it
+/// from there) without handing over a partition: so the ones above wander to where that is cheapest.
+pub(super) struct Flow<'f> {
+    pub(super) web: Web<'f>,
+    /// For each broker: its set. Nothing is handed to another set.
+    pub(super) set: Vec<usize>,
+    /// For each broker and hub: what it has to give, or (negative) can take.
+    pub(super) room: Vec<i64>,
+    /// For each broker: it ends one above its set's level.
+    pub(super) above: Vec<bool>,
+    /// For each broker and hub: the price of getting there. A chain is taken only along arcs that keep to these.
+    potential: Vec<i64>,
+    depth: Vec<u32>,
+    /// For each broker and hub: where to go on looking for a way.
+    cursor: Vec<usize>,
+}
+
+/// A way from one broker or hub to another.
+struct Arc {
+    /// Its place among those of its start: prices and brokers first, the hub last.
+    at: usize,
+    to: usize,
+    price: i64,
+}
+
+/// Which arcs are looked for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Any,
+    /// On a cheapest way, to a node of this depth.
+    Tight(u32),
+}
+
+impl<'f> Flow<'f> {
+    pub(super) fn new(web: Web<'f>, set: Vec<usize>, room: Vec<i64>, above: Vec<bool>) -> Self {
+        let nodes = room.len();
+        Self {
+            web,
+            set,
+            room,
+            above,
+            potential: vec![0; nodes],
+            depth: vec![UNSEEN; nodes],
+            cursor: vec![0; nodes],
+        }
+    }
+
+    /// Moves as much as can be moved without raising the price.
+    pub(super) fn saturate(&mut self) {
+        while self.measure() {
+            self.cursor.fill(0);
+            for node in 0..self.room.len() {
+                while self.room[node] > 0 && self.move_one(node) {}
+            }
+        }
+    }
+
+    /// Raises the price to that of the next cheapest chain; false if there is none.
+    pub(super) fn raise(&mut self) -> bool {
+        let price = self.cheapest_ways();
+        let nodes = self.room.len();
+        let takers = (0..nodes).filter(|node| self.room[*node] < 0);
+        let Some(next) = takers.map(|node| price[node]).min().filter(|next| *next < i64::MAX)
+        else {
+            return false;
+        };
+        for (potential, price) in self.potential.iter_mut().zip(price) {
+            *potential += price.min(next);
+        }
+        true
+    }
+
+    pub(super) fn is_done(&self) -> bool {
+        self.room.iter().all(|room| *room <= 0)
+    }
+
+    /// Every possible hand-over inside a set, as pairs of brokers.
+    pub(super) fn arcs(&mut self) -> Vec<(usize, usize)> {
+        let mut arcs = Vec::new();
+        for from in 0..self.set.len() {
+            let mut start = 0;
+            while let Some(arc) = self.next(from, start, Wanted::Any) {
+                arcs.push((from, arc.to));
+                start = arc.at + 1;
+            }
+        }
+        arcs
+    }
+
+    /// Depths from those who give, down to the nearest who can take; false if none can be reached.
+    fn measure(&mut self) -> bool {
+        self.depth.fill(UNSEEN);
+        let mut queue = VecDeque::new();
+        for node in (0..self.room.len()).filter(|node| self.room[*node] > 0) {
+            self.depth[node] = 0;
+            queue.push_back(node);
+        }
+        let mut deepest = UNSEEN;
+        while let Some(node) = queue.pop_front() {
+            let depth = self.depth[node];
+            if depth >= deepest {
+                break;
+            }
+            let mut start = 0;
+            while let Some(arc) = self.next(node, start, Wanted::Tight(UNSEEN)) {
+                self.depth[arc.to] = depth + 1;
+                if self.room[arc.to] < 0 {
+                    deepest = depth + 1;
+                }
+                queue.push_back(arc.to);
+                start = arc.at + 1;
+            }
+        }
+        deepest != UNSEEN
+    }
+
+    /// Moves one from here to whoever can take it; false if nobody can any more.
+    fn move_one(&mut self, source: usize) -> bool {
+        let mut way = vec![source];
+        while let Some(node) = way.last().copied() {
+            if self.room[node] < 0 {
+                self.carry(&way);
+                return true;
+            }
+            let deeper = self.depth[node].saturating_add(1);
+            match self.next(node, self.cursor[node], Wanted::Tight(deeper)) {
+                Some(arc) => {
+                    self.cursor[node] = arc.at;
+                    way.push(arc.to);
+                }
+                None => {
+                    self.depth[node] = SPENT;
+                    way.pop();
+                }
+            }
+        }
+        false
+    }
+
+    fn carry(&mut self, way: &[usize]) {
+        let brokers = self.set.len();
+        for (from, to) in way.iter().zip(&way[1..]) {
+            match (*from < brokers, *to < brokers) {
+                (true, true) => {
+                    self.web.hand_over(self.cursor[*from] / brokers, *from, *to);
+                }
+                (true, false) => self.above[*from] = true,
+                (false, _) => self.above[*to] = false,
+            }
+        }
+        if let (Some(first), Some(last)) = (way.first(), way.last()) {
+            self.room[*first] -= 1;
+            self.room[*last] += 1;
+        }
+    }
+
+    /// The extra price of the cheapest way to each node from any that has to give; `i64::MAX` where there is none.
+    fn cheapest_ways(&mut self) -> Vec<i64> {
+        let nodes = self.room.len();
+        let mut best = vec![i64::MAX; nodes];
+        let mut heap = BinaryHeap::new();
+        for node in (0..nodes).filter(|node| self.room[*node] > 0) {
+            best[node] = 0;
+            heap.push(Reverse((0_i64, node)));
+        }
+        while let Some(Reverse((so_far, node))) = heap.pop() {
+            if so_far > best[node] {
+                continue;
+            }
+            let mut start = 0;
+            while let Some(arc) = self.next(node, start, Wanted::Any) {
+                let price = so_far + self.extra(node, arc.to, arc.price);
+                if price < best[arc.to] {
+                    best[arc.to] = price;
+                    heap.push(Reverse((price, arc.to)));
+                }
+                start = arc.at + 1;
+            }
+        }
+        best
+    }
+
+    /// What an arc costs beyond the difference of the potentials; 0 on a cheapest way, never negative.
+    fn extra(&self, from: usize, to: usize, price: i64) -> i64 {
+        price + self.potential[from] - self.potential[to]
+    }
+
+    fn is_wanted(&self, wanted: Wanted, from: usize, to: usize, price: i64) -> bool {
+        match wanted {
+            Wanted::Any => true,
+            Wanted::Tight(depth) => self.depth[to] == depth && self.extra(from, to, price) == 0,
+        }
+    }
+
+    /// The first wanted arc from the place `start` on.
+    fn next(&mut self, from: usize, start: usize, wanted: Wanted) -> Option<Arc> {
+        let brokers = self.set.len();
+        if from >= brokers {
+            return self.next_of_hub(from, start, wanted);
+        }
+        let mut at = start;
+        while at < PRICES * brokers {
+            let (class, first) = (at / brokers, at % brokers);
+            let Some(to) = self.web.next_open(class, from, first) else {
+                at = (class + 1) * brokers;
+                continue;
+            };
+            at = class * brokers + to;
+            if self.set[to] == self.set[from]
+                && self.is_wanted(wanted, from, to, price(class))
+                && self.web.has(class, from, to)
+            {
+                return Some(Arc { at, to, price: price(class) });
+            }
+            at += 1;
+        }
+        let hub = brokers + self.set[from];
+        let open = at == PRICES * brokers && hub < self.room.len() && !self.above[from];
+        (open && self.is_wanted(wanted, from, hub, 0)).then_some(Arc { at, to: hub, price: 0 })
+    }
+
+    fn next_of_hub(&self, hub: usize, start: usize, wanted: Wanted) -> Option<Arc> {
+        let of_hub = |to: &usize| self.above[*to] && self.set.len() + self.set[*to] == hub;
+        let mut rest = (start..self.set.len()).filter(of_hub);
+        let to = rest.find(|to| self.is_wanted(wanted, hub, *to, 0))?;
+        Some(Arc { at: to, to, price: 0 })
+    }
+}

@@ -1,0 +1,99 @@
+//! Partitions whose preferred leader may be chosen, in flat arrays: a million of them cost three allocations.
+
+use crate::dense::BrokerIx;
+
+/// No incumbent: whoever is chosen, the leader changes.
+const NOBODY: u32 = u32::MAX;
+
+/// Who may lead each partition, who leads it now, and whom it costs a change to replace.
+pub(crate) struct FreeLeads {
+    /// For each partition the index of its first member, and the number of all as the last entry.
+    first: Vec<u32>,
+    members: Vec<BrokerIx>,
+    /// For each partition: which of its members leads.
+    chosen: Vec<u32>,
+    /// For each partition: which of its members led at the start, or [`NOBODY`].
+    incumbent: Vec<u32>,
+}
+
+impl FreeLeads {
+    pub(crate) fn new() -> Self {
+        Self { first: vec![0], members: Vec::new(), chosen: Vec::new(), incumbent: Vec::new() }
+    }
+
+    /// Adds a partition that any of `members` may lead; at first the incumbent does, or the first of them.
+    ///
+    /// One without members has nobody to choose and must not be added.
+    pub(crate) fn push(
+        &mut self,
+        members: impl Iterator<Item = BrokerIx>,
+        incumbent: Option<BrokerIx>,
+    ) {
+        let start = self.members.len();
+        self.members.extend(members);
+        let held = self.members[start..].iter().zip(0_u32..);
+        let slot = held.filter(|(member, _)| Some(**member) == incumbent).map(|(_, slot)| slot);
+        let slot = slot.last();
+        self.first.push(u32::try_from(self.members.len()).unwrap_or(u32::MAX));
+        self.chosen.push(slot.unwrap_or(0));
+        self.incumbent.push(slot.unwrap_or(NOBODY));
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.chosen.len()
+    }
+
+    pub(crate) fn members(&self, lead: usize) -> &[BrokerIx] {
+        &self.members[self.first[lead] as usize..self.first[lead + 1] as usize]
+    }
+
+    /// Who leads.
+    pub(crate) fn leader(&self, lead: usize) -> BrokerIx {
+        self.members(lead)[self.chosen[lead] as usize]
+    }
+
+    /// Who led at the start, if it may go on.
+    pub(crate) fn incumbent(&self, lead: usize) -> Option<BrokerIx> {
+        self.members(lead).get(self.incumbent[lead] as usize).copied()
+    }
+
+    /// Makes a member lead; anybody else is ignored.
+    pub(super) fn choose(&mut self, lead: usize, broker: BrokerIx) {
+        let slot = self.members(lead).iter().zip(0_u32..).find(|(member, _)| **member == broker);
+        if let Some((_, slot)) = slot {
+            self.chosen[lead] = slot;
+        }
+    }
+}
+
+/// The brokers that take part, numbered without gaps: a small topic's problem stays small in a large cluster.
+pub(super) struct Locals {
+    /// Ascending.
+    pub(super) brokers: Vec<BrokerIx>,
+    /// For each broker of the cluster: its number here, where it has one.
+    number: Vec<u32>,
+}
+
+impl Locals {
+    pub(super) fn of(free: &FreeLeads, all: usize) -> Self {
+        let mut takes_part = vec![false; all];
+        for member in &free.members {
+            takes_part[*member as usize] = true;
+        }
+        let mut number = vec![u32::MAX; all];
+        let mut brokers = Vec::new();
+        for (broker, _) in (0..).zip(&takes_part).filter(|(_, takes_part)| **takes_part) {
+            number[broker as usize] = u32::try_from(brokers.len()).unwrap_or(u32::MAX);
+            brokers.push(broker);
+        }
+        Self { brokers, number }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.brokers.len()
+    }
+
+    pub(super) fn number(&self, broker: BrokerIx) -> u32 {
+        self.number[broker as usize]
+    }
+}

@@ -1,0 +1,174 @@
+//! Who could hand leadership to whom, and of which partition: stacks of partitions for each pair of brokers.
+//!
+//! A pair has one stack for each price of a hand-over, and a bit for each stack that may hold something, so that a
+//! search looks at 64 brokers at once.
+
+use super::free::{FreeLeads, Locals};
+
+/// Prices of a hand-over: it undoes a change (-1), makes none more (0), or makes one (+1).
+pub(super) const PRICES: usize = 3;
+
+/// The price of a stack, from its place among the three.
+pub(super) fn price(class: usize) -> i64 {
+    [-1, 0, 1][class]
+}
+
+const NOTHING: u32 = u32::MAX;
+
+/// The pairs of brokers that share a partition, numbered: a bit for each pair, and how many come before each word.
+pub(super) struct Pairs {
+    /// Words in the row of each broker.
+    words: usize,
+    shared: Vec<u64>,
+    before: Vec<u32>,
+    count: usize,
+}
+
+impl Pairs {
+    pub(super) fn of(free: &FreeLeads, locals: &Locals) -> Self {
+        let words = locals.len().div_ceil(64);
+        let mut shared = vec![0_u64; words * locals.len()];
+        for lead in 0..free.len() {
+            let members = free.members(lead);
+            for from in members {
+                let row = locals.number(*from) as usize * words;
+                for to in members.iter().filter(|to| *to != from) {
+                    let to = locals.number(*to) as usize;
+                    shared[row + to / 64] |= 1 << (to % 64);
+                }
+            }
+        }
+        let mut count = 0_u32;
+        let before = shared.iter().map(|word| {
+            let before = count;
+            count += word.count_ones();
+            before
+        });
+        let before = before.collect();
+        Self { words, shared, before, count: count as usize }
+    }
+
+    fn number(&self, from: usize, to: usize) -> usize {
+        let word = from * self.words + to / 64;
+        let lower = self.shared[word] & ((1 << (to % 64)) - 1);
+        self.before[word] as usize + lower.count_ones() as usize
+    }
+}
+
+/// One partition on a stack. It is stale once somebody else leads the partition; stale ones are dropped when met.
+struct Entry {
+    lead: u32,
+    below: u32,
+}
+
+/// The hand-overs that are possible now.
+pub(super) struct Web<'f> {
+    free: &'f FreeLeads,
+    locals: &'f Locals,
+    pairs: &'f Pairs,
+    /// Whether a change of leader has a price at all.
+    priced: bool,
+    /// For each partition: the number of the broker that leads it.
+    leader: Vec<u32>,
+    /// For each price and pair: whether its stack may hold something.
+    open: [Vec<u64>; PRICES],
+    /// For each price and pair: the top of its stack.
+    top: [Vec<u32>; PRICES],
+    entries: Vec<Entry>,
+}
+
+impl<'f> Web<'f> {
+    /// The web with these leaders.
+    pub(super) fn new(
+        free: &'f FreeLeads,
+        locals: &'f Locals,
+        pairs: &'f Pairs,
+        priced: bool,
+        leader: Vec<u32>,
+    ) -> Self {
+        let stacks = |class: usize| {
+            let used = priced || price(class) == 0;
+            vec![NOTHING; if used { pairs.count } else { 0 }]
+        };
+        let mut web = Self {
+            free,
+            locals,
+            pairs,
+            priced,
+            leader,
+            open: std::array::from_fn(|_| vec![0; pairs.shared.len()]),
+            top: std::array::from_fn(stacks),
+            entries: Vec::new(),
+        };
+        // The first partitions come to lie on top.
+        for lead in (0..free.len()).rev() {
+            web.offer(lead);
+        }
+        web
+    }
+
+    pub(super) fn leaders(self) -> Vec<u32> {
+        self.leader
+    }
+
+    /// The first broker from `start` on that `from` may have something to hand to at this price.
+    pub(super) fn next_open(&self, class: usize, from: usize, start: usize) -> Option<usize> {
+        let row = &self.open[class][from * self.pairs.words..(from + 1) * self.pairs.words];
+        let mut at = start / 64;
+        let mut word = row.get(at)? & (u64::MAX << (start % 64));
+        while word == 0 {
+            at += 1;
+            word = *row.get(at)?;
+        }
+        Some(at * 64 + word.trailing_zeros() as usize)
+    }
+
+    /// Whether there is something to hand over; what is stale on the way is dropped.
+    pub(super) fn has(&mut self, class: usize, from: usize, to: usize) -> bool {
+        let pair = self.pairs.number(from, to);
+        let top = &mut self.top[class][pair];
+        while let Some(entry) = self.entries.get(*top as usize) {
+            if self.leader[entry.lead as usize] as usize == from {
+                return true;
+            }
+            *top = entry.below;
+        }
+        self.open[class][from * self.pairs.words + to / 64] &= !(1 << (to % 64));
+        false
+    }
+
+    /// Hands over the partition on top. Only after [`Self::has`].
+    pub(super) fn hand_over(&mut self, class: usize, from: usize, to: usize) {
+        let pair = self.pairs.number(from, to);
+        let Some(entry) = self.entries.get(self.top[class][pair] as usize) else {
+            return;
+        };
+        let lead = entry.lead as usize;
+        self.top[class][pair] = entry.below;
+        self.leader[lead] = u32::try_from(to).unwrap_or(u32::MAX);
+        self.offer(lead);
+    }
+
+    /// Puts a partition on the stacks of all that its leader could hand it to.
+    fn offer(&mut self, lead: usize) {
+        let members = self.free.members(lead);
+        let from = self.leader[lead];
+        let incumbent = self.free.incumbent(lead).map(|broker| self.locals.number(broker));
+        for to in members.iter().map(|member| self.locals.number(*member)) {
+            if to == from {
+                continue;
+            }
+            let class = match incumbent {
+                Some(incumbent) if self.priced && incumbent == to => 0,
+                Some(incumbent) if self.priced && incumbent == from => 2,
+                Some(_) | None => 1,
+            };
+            let (from, to) = (from as usize, to as usize);
+            let pair = self.pairs.number(from, to);
+            let below = self.top[class][pair];
+            self.top[class][pair] = u32::try_from(self.entries.len()).unwrap_or(NOTHING);
+            self.entries.push(Entry { lead: u32::try_from(lead).unwrap_or(NOTHING), below });
+            self.open[class][from * self.pairs.words + to / 64] |= 1 << (to % 64);
+        }
+    }
+}
