@@ -160,7 +160,7 @@ impl Error {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Usage(error) if is_help(error) => return None,
-            Self::Usage(error) | Self::Layer { error, .. } => return Some(clap_hint(error)),
+            Self::Usage(error) | Self::Layer { error, .. } => return clap_hint(error),
             Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
             Self::TwoSources { .. } => "leave one of them out",
             Self::NotOurs(_) => "a plan of this program is what --out-file writes",
@@ -210,10 +210,12 @@ fn clap_message(error: &clap::Error) -> String {
 }
 
 /// clap's own proposal, where it has one.
-fn clap_hint(error: &clap::Error) -> String {
+fn clap_hint(error: &clap::Error) -> Option<String> {
     let text = error.render().to_string();
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
-    tip.unwrap_or("--help after the command lists its flags").to_owned()
+    let unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
+    let tip = tip.or(unknown.then_some("--help after the command lists its flags"));
+    tip.map(str::to_owned)
 }
 
 /// The help of a command that was given nothing to do.

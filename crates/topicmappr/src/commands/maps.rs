@@ -14,7 +14,7 @@ pub(crate) enum Command {
     Show,
     /// Says what is wrong with the maps, and which topics are off theirs; exit code 5 if anything
     Check,
-    /// Lists each map's brokers and topics
+    /// Lists each map's brokers and topics; exit code 5 if a map has no broker
     Resolve,
 }
 
@@ -25,7 +25,13 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
     let resolved = maps::resolve(&set, &known);
     match command {
         Command::Show => session.show(&MapsShow::of(set.maps(), &resolved))?,
-        Command::Resolve => session.show(&ResolvedMaps::of(&resolved))?,
+        Command::Resolve => {
+            let view = ResolvedMaps::of(&resolved);
+            session.show(&view)?;
+            if !view.all_have_brokers() {
+                return Ok(Status::Findings);
+            }
+        }
         Command::Check => {
             let drift = known.cluster.map(|cluster| resolved.drift(cluster));
             let drift = drift.unwrap_or_default();

@@ -1,6 +1,7 @@
 //! `--brokers`: ids, ranges, names of maps, and the two signs that only this command line knows.
 
 use crate::error::Error;
+use mapper::snapshot::Topic;
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -111,8 +112,57 @@ impl BrokerList {
 
 /// Registered, listed, or in a replica list.
 pub(crate) fn known_brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
-    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
-    let held = partitions.flat_map(|partition| partition.replicas.iter().copied());
-    let listed = snapshot.brokers().iter().map(|broker| broker.id);
-    listed.chain(held).collect()
+    let mut known = holders(snapshot.topics());
+    known.extend(snapshot.brokers().iter().map(|broker| broker.id));
+    known
+}
+
+/// The brokers in the replica lists of these topics.
+pub(crate) fn holders<'t>(topics: impl IntoIterator<Item = &'t Topic>) -> BTreeSet<BrokerId> {
+    let partitions = topics.into_iter().flat_map(|topic| &topic.partitions);
+    let replicas = partitions.flat_map(|partition| partition.replicas.iter().copied());
+    // Few brokers hold many replicas: sorted once, they are many times cheaper to add.
+    let mut ids: Vec<BrokerId> = replicas.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids.into_iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLUSTER: &[u8] = br#"{"version":1,"brokers":[{"id":1},{"id":2},{"id":3,"live":false}],
+        "topics":[{"name":"a","partitions":[{"id":0,"replicas":[1,4]}]}]}"#;
+
+    fn resolve(list: &str) -> Result<Vec<u32>, Error> {
+        let snapshot = Snapshot::from_json(CLUSTER).unwrap();
+        let holding = holders(snapshot.topics());
+        let maps = [("m".to_owned(), BTreeSet::from([BrokerId(2)]))].into();
+        let list: BrokerList = list.parse().unwrap();
+        let ids = list.resolve(&snapshot, &holding, &maps)?;
+        Ok(ids.into_iter().map(|id| id.0).collect())
+    }
+
+    #[test]
+    fn signs_ids_ranges_and_maps_may_be_mixed() {
+        assert_eq!(resolve("-1").unwrap(), [1, 4]);
+        assert_eq!(resolve("-2").unwrap(), [1, 2]);
+        assert_eq!(resolve("1..3").unwrap(), [1, 2, 3]);
+        assert_eq!(resolve("-1, m,3,3").unwrap(), [1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn ids_that_nobody_knows_are_named() {
+        let error = resolve("-2,4..6").unwrap_err();
+        assert_eq!(error.to_string(), "not registered, nor in any replica list: brokers 5, 6");
+        assert!(matches!(resolve("n"), Err(Error::UnknownMap { .. })));
+    }
+
+    #[test]
+    fn what_means_nothing_does_not_parse() {
+        for list in ["", ",", "-3", "6..1", "1..x", "0..4000000000"] {
+            assert!(list.parse::<BrokerList>().is_err(), "{list}");
+        }
+    }
 }

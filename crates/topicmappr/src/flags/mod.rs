@@ -10,7 +10,7 @@ mod topics;
 mod units;
 mod warns;
 
-pub(crate) use brokers::{BrokerList, known_brokers};
+pub(crate) use brokers::{BrokerList, holders, known_brokers};
 pub(crate) use maps::MapArgs;
 pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;

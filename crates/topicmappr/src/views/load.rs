@@ -43,7 +43,7 @@ impl fmt::Display for Load<'_> {
         }
         let same = pairs.len() - changed.len();
         if same > 0 {
-            writeln!(f, "  {} in scope as before", counted(same, "broker"))?;
+            writeln!(f, "  {} as before", counted(same, "other broker"))?;
         }
         Ok(())
     }
@@ -62,6 +62,8 @@ fn pair(before: u64, after: u64) -> String {
 
 fn used(before: &BrokerFigures, after: &BrokerFigures) -> String {
     match (before.used_bytes, after.used_bytes) {
+        // What a lost broker's disks hold, nobody can tell.
+        _ if !before.live => "-".to_owned(),
         (Some(before), Some(after)) => format!("{before} -> {after}"),
         _ => "-".to_owned(),
     }

@@ -54,6 +54,11 @@ struct MemberView<'a> {
 }
 
 impl<'a> ResolvedMaps<'a> {
+    /// Whether every map has brokers; whoever calls this from a program can then go on.
+    pub(crate) fn all_have_brokers(&self) -> bool {
+        self.maps.iter().all(|map| !map.brokers.is_empty())
+    }
+
     pub(crate) fn of(resolved: &'a Resolved) -> Self {
         let maps = resolved.maps.iter();
         Self { maps: maps.map(|map| ResolvedView::of(map, resolved)).collect() }
@@ -85,7 +90,9 @@ impl fmt::Display for ResolvedMaps<'_> {
             let ids: Vec<BrokerId> = map.brokers.iter().map(|member| member.id).collect();
             writeln!(f, "{}", map.name)?;
             writeln!(f, "  brokers  {}", ranges(&ids))?;
-            writeln!(f, "  racks    {}", racks(&map.brokers))?;
+            if !map.brokers.is_empty() {
+                writeln!(f, "  racks    {}", racks(&map.brokers))?;
+            }
             if let Some(topics) = &map.topics {
                 writeln!(f, "  topics   {}", joined(topics))?;
             }

@@ -105,19 +105,35 @@ impl fmt::Display for Next {
     }
 }
 
-/// A long command over several lines, broken before its flags, as a shell reads it back.
+/// A long command over several lines, as a shell reads it back; a flag stays with its value.
 fn folded(command: &str) -> String {
     const WIDTH: usize = 96;
-    let mut parts = command.split(" --");
-    let mut lines = vec![format!("  {}", parts.next().unwrap_or_default())];
-    for flag in parts {
-        let fits = |line: &&mut String| line.len() + flag.len() + 3 <= WIDTH;
-        match lines.last_mut().filter(fits) {
-            Some(line) => line.push_str(&format!(" --{flag}")),
-            None => lines.push(format!("    --{flag}")),
+    let mut lines = vec![" ".to_owned()];
+    for part in parts(command) {
+        match lines.last_mut().filter(|line| line.len() + part.len() < WIDTH) {
+            Some(line) => line.push_str(&format!(" {part}")),
+            None => lines.push(format!("    {part}")),
         }
     }
     lines.join(" \\\n")
+}
+
+/// Words, quoted ones whole, each flag with what follows it.
+fn parts(command: &str) -> Vec<String> {
+    let mut parts: Vec<String> = Vec::new();
+    let mut quoted = false;
+    for word in command.split(' ') {
+        let follows =
+            parts.last().is_some_and(|last| last.starts_with("--") && !last.contains(' '));
+        match parts.last_mut() {
+            Some(last) if quoted || (follows && !word.starts_with("--")) => {
+                last.push_str(&format!(" {word}"));
+            }
+            _ => parts.push(word.to_owned()),
+        }
+        quoted ^= word.matches('\'').count() % 2 == 1;
+    }
+    parts
 }
 
 /// As a shell reads it back.
@@ -153,11 +169,11 @@ mod tests {
     }
 
     #[test]
-    fn a_long_command_is_broken_before_its_flags() {
-        let long = format!("tool --one {} --two {}", "x".repeat(60), "y".repeat(60));
+    fn a_long_command_is_broken_between_its_flags() {
+        let (one, two) = ("x".repeat(60), "y y".repeat(20));
         assert_eq!(
-            folded(&long),
-            format!("  tool --one {} \\\n    --two {}", "x".repeat(60), "y".repeat(60))
+            folded(&format!("tool --one {one} --two '{two}' --three")),
+            format!("  tool --one {one} \\\n    --two '{two}' --three")
         );
     }
 

@@ -146,16 +146,15 @@ impl<'a> UnmappedTopic<'a> {
 
 impl Report<'_> {
     fn write_unmapped(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(first) = self.unmapped.first() else {
+        if self.unmapped.is_empty() {
             return Ok(());
-        };
+        }
         let lost: usize = self.unmapped.iter().map(|topic| topic.lost_replicas).sum();
         writeln!(
             f,
-            "  unmapped      {} in no map stay as they are ({} the first), {} of theirs lost",
+            "  unmapped      {} in no map stay as they are, with {} (topicmappr maps check)",
             counted(self.unmapped.len(), "topic"),
-            first.topic,
-            counted(lost, "replica")
+            counted(lost, "lost replica")
         )
     }
 

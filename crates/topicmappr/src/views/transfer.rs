@@ -77,7 +77,7 @@ impl Transfer {
                 format!("{ratio:.3} x the bound of {bound} that no plan can go below")
             }
             (Some(_), Some(_), None) => "how little would do is not known".to_owned(),
-            _ => "unproven: not every size is known".to_owned(),
+            _ => "not every size is known".to_owned(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Args, map_string};
 use crate::error::Error;
+use crate::flags::holders;
 use crate::session::Session;
 use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
 use mapper::scope::Scope;
@@ -150,8 +151,7 @@ fn holding(
     let taken = mapper::assign(snapshot, std::slice::from_ref(assignment))?;
     let topics = snapshot.topics().iter().zip(taken);
     let in_scope = topics.filter(|(_, index)| index.is_some());
-    let partitions = in_scope.flat_map(|(topic, _)| &topic.partitions);
-    Ok(partitions.flat_map(|partition| partition.replicas.iter().copied()).collect())
+    Ok(holders(in_scope.map(|(topic, _)| topic)))
 }
 
 /// What the names of maps mean as brokers; their topics do not matter here.

@@ -1,0 +1,145 @@
+//! Every file that we write or ask for is as its JSON Schema says, and the schemas tell good from bad.
+
+use jsonschema::Validator;
+use mapper::Snapshot;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use topicmappr::{Environment, Status, Streams};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn schema(name: &str) -> Validator {
+    let path = root().join("docs/schema").join(format!("{name}.schema.json"));
+    let schema: Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    jsonschema::meta::validate(&schema).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn assert_valid(schema: &Validator, document: &Value, name: &str) {
+    let problems: Vec<String> = schema
+        .iter_errors(document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(problems.is_empty(), "{name}: {}", problems.join("\n"));
+}
+
+fn fixtures() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("fixtures")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    paths.filter(|path| path.extension().is_some_and(|e| e == "json")).collect()
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+/// Runs a command line; its exit code has to be one of a plan that was written.
+fn run(args: &[&str]) {
+    let args = ["topicmappr"].iter().chain(args).map(OsString::from);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut streams = Streams {
+        stdin: &mut std::io::empty(),
+        out: &mut out,
+        err: &mut err,
+        out_is_terminal: false,
+        err_is_terminal: false,
+    };
+    let status = topicmappr::run(args, &Environment(BTreeMap::new()), &mut streams);
+    assert_eq!(status, Status::Done, "{}", String::from_utf8_lossy(&err));
+}
+
+#[test]
+fn every_fixture_is_a_valid_snapshot_and_so_is_what_we_write_of_it() {
+    let schema = schema("snapshot");
+    for path in fixtures() {
+        let name = path.display().to_string();
+        assert_valid(&schema, &json(&path), &name);
+        let snapshot = Snapshot::from_json(&fs::read(&path).unwrap()).unwrap();
+        let mut written = Vec::new();
+        snapshot.write_json(&mut written).unwrap();
+        assert_valid(&schema, &serde_json::from_slice(&written).unwrap(), &name);
+    }
+}
+
+#[test]
+fn every_plan_is_as_its_schema_says() {
+    let schema = schema("plan");
+    let folder = tempfile::tempdir().unwrap();
+    let plan = folder.path().join("plan.json");
+    let plan = plan.to_str().unwrap();
+    for path in fixtures().iter().filter(|path| !path.ends_with("no-space.json")) {
+        let snapshot = path.to_str().unwrap();
+        let asked =
+            ["--ignore-warns", "--snapshot", snapshot, "--topics", ".*", "--out-file", plan];
+        run(&[&["rebuild", "--brokers", "-2"], &asked[..]].concat());
+        assert_valid(&schema, &json(Path::new(plan)), snapshot);
+    }
+    let snapshot = root().join("fixtures/new-broker.json");
+    let snapshot = snapshot.to_str().unwrap();
+    run(&[
+        "replace",
+        "--snapshot",
+        snapshot,
+        "--broker",
+        "1003",
+        "--with",
+        "auto",
+        "--out-file",
+        plan,
+    ]);
+    assert_valid(&schema, &json(Path::new(plan)), "replace");
+}
+
+#[test]
+fn the_maps_that_we_ship_are_as_their_schema_says() {
+    let schema = schema("maps");
+    let entries = fs::read_dir(root().join("maps")).unwrap().map(|entry| entry.unwrap().path());
+    // The one-line form has no schema.
+    for path in entries.filter(|path| path.extension().is_some_and(|e| e == "yaml")) {
+        let document = serde_saphyr::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        assert_valid(&schema, &document, &path.display().to_string());
+    }
+}
+
+#[test]
+fn every_form_of_a_map_is_valid() {
+    let maps = json!({"version": 1, "maps": {
+        "map1": {"topics": "events.*", "brokers": ["1001..1006", 1010]},
+        "map2": {"topics": "check_runs|notifications", "brokers": "3x i3.8xlarge"},
+        "map3": {"topics": "logs-.*", "brokers": {"statefulSet": "kafka/kafka-logs"}},
+        "map4": {"topics": ".*\\.dlq", "brokers": {"nodeLabels": {"pool": "small"}, "count": 3},
+                 "replication": 2, "allow": ["no-topics"]},
+        "rest": {"brokers": "all"},
+    }});
+    assert_valid(&schema("maps"), &maps, "design");
+}
+
+#[test]
+fn what_the_reader_refuses_the_schema_refuses() {
+    let refused = [
+        ("snapshot", json!({"version": 2, "brokers": [], "topics": []})),
+        ("snapshot", json!({"version": 1, "brokers": [{"id": -1}], "topics": []})),
+        (
+            "snapshot",
+            json!({"version": 1, "brokers": [], "topics": [{"name": "a", "partitions": [
+                {"id": 0, "replicas": [1, 1]}]}]}),
+        ),
+        (
+            "plan",
+            json!({"version": 1, "partitions": [{"topic": "a", "partition": 0, "replicas": []}]}),
+        ),
+        ("plan", json!({"partitions": []})),
+        ("maps", json!({"version": 1, "maps": {"a": {"brokers": "all"}}})),
+        ("maps", json!({"version": 1, "maps": {"rest": {"topics": "a", "brokers": "all"}}})),
+        ("maps", json!({"version": 1, "maps": {"a": {"topics": "a", "broker": "all"}}})),
+        ("maps", json!({"version": 1, "maps": {"1001": {"topics": "a", "brokers": "all"}}})),
+    ];
+    for (name, document) in refused {
+        assert!(!schema(name).is_valid(&document), "{name}: {document}");
+    }
+}

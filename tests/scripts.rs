@@ -1,0 +1,186 @@
+//! Scripts of command lines, and what they have to put out: each `scripts/NAME.script` has a `NAME.golden` beside it.
+//!
+//! `BLESS=1` rewrites the goldens. A golden holds, for each command: its stdout, its stderr behind `!`, its exit
+//! code, and every file that it wrote. What it does not state must not be there.
+
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use topicmappr::{Environment, Streams};
+
+/// A golden that nobody can take in at a glance tests nothing.
+const LONGEST: usize = 60;
+/// Of larger plans the first lines and the hash have to do.
+const MOST_PARTITIONS: usize = 3;
+
+#[test]
+fn every_script_puts_out_what_its_golden_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
+    let mut wrong = Vec::new();
+    for script in scripts(&root) {
+        let golden = script.with_extension("golden");
+        let found = transcript(&root, &fs::read_to_string(&script).unwrap());
+        let lines = found.lines().count();
+        assert!(lines <= LONGEST, "{}: {lines} lines, more than {LONGEST}", golden.display());
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&golden, &found).unwrap();
+        }
+        let expected = fs::read_to_string(&golden).unwrap_or_default();
+        if expected != found {
+            wrong.push(format!("{}:\n{}", golden.display(), difference(&expected, &found)));
+        }
+    }
+    assert!(wrong.is_empty(), "BLESS=1 accepts what was found\n{}", wrong.join("\n"));
+}
+
+fn scripts(root: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(root.join("tests/scripts")).unwrap();
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut scripts: Vec<PathBuf> =
+        paths.filter(|path| path.extension().is_some_and(|e| e == "script")).collect();
+    scripts.sort();
+    assert!(!scripts.is_empty());
+    scripts
+}
+
+/// Runs a script's commands, one a line, in a folder of its own.
+///
+/// The folder looks like the repository's root to them, so that what they put out is the same on every machine, and
+/// has an empty folder `steps` besides.
+fn transcript(root: &Path, script: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["fixtures", "maps", "tests"] {
+        std::os::unix::fs::symlink(root.join(name), folder.path().join(name)).unwrap();
+    }
+    fs::create_dir(folder.path().join("steps")).unwrap();
+    std::env::set_current_dir(folder.path()).unwrap();
+    let mut text = String::new();
+    let lines = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    for line in lines {
+        let before = files(Path::new(""));
+        let ran = Command::parse(line).run();
+        writeln!(text, "$ {line}\n{ran}").unwrap();
+        let after = files(Path::new(""));
+        let changed = after.iter().filter(|(name, content)| before.get(*name) != Some(*content));
+        text.extend(changed.map(|(name, content)| written(name, content)));
+        let gone = before.keys().filter(|name| !after.contains_key(*name));
+        text.extend(gone.map(|name| format!("- {}\n", name.display())));
+    }
+    std::env::set_current_dir(root).unwrap();
+    text
+}
+
+/// One line of a script: `NAME=VALUE... topicmappr ARGUMENT... [< FILE] [| head N]`.
+struct Command {
+    environment: BTreeMap<String, String>,
+    args: Vec<OsString>,
+    stdin: Vec<u8>,
+    lines: usize,
+}
+
+impl Command {
+    fn parse(line: &str) -> Self {
+        let mut words = words(line);
+        let mut lines = usize::MAX;
+        if let Some(at) = words.iter().position(|word| word == "|") {
+            assert_eq!(words[at + 1], "head", "{line}");
+            lines = words[at + 2].parse().unwrap();
+            words.truncate(at);
+        }
+        let mut stdin = Vec::new();
+        if let Some(at) = words.iter().position(|word| word == "<") {
+            stdin = fs::read(&words[at + 1]).unwrap();
+            words.truncate(at);
+        }
+        let program = words.iter().position(|word| word == "topicmappr").unwrap();
+        let args = words.split_off(program).into_iter().map(OsString::from).collect();
+        let pairs = words.iter().map(|word| word.split_once('=').unwrap());
+        let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { environment: environment.collect(), args, stdin, lines }
+    }
+
+    fn run(self) -> String {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let mut streams = Streams {
+            stdin: &mut self.stdin.as_slice(),
+            out: &mut out,
+            err: &mut err,
+            out_is_terminal: false,
+            err_is_terminal: false,
+        };
+        let status = topicmappr::run(self.args, &Environment(self.environment), &mut streams);
+        let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
+        let mut text = String::new();
+        for line in out.lines().take(self.lines) {
+            assert!(line.len() <= 100 || line.contains('{'), "wider than 100 columns: {line}");
+            writeln!(text, "{line}").unwrap();
+        }
+        for line in err.lines() {
+            writeln!(text, "! {line}").unwrap();
+        }
+        text + &format!("= {}", status.code())
+    }
+}
+
+/// Splits at blanks that stand in no quotes.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        match (c, quote) {
+            (c, Some(open)) if c == open => quote = None,
+            ('\'' | '"', None) => quote = Some(c),
+            (' ', None) => words.push(String::new()),
+            (c, _) => words.last_mut().unwrap().push(c),
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+/// The files below a folder; links lead back to the repository, and are none.
+fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    for name in fs::read_dir(here).unwrap().map(|entry| entry.unwrap().file_name()) {
+        let path = folder.join(name);
+        if path.is_symlink() {
+            continue;
+        } else if path.is_dir() {
+            found.extend(files(&path));
+        } else {
+            found.insert(path.clone(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+/// A partition map by its replica lists if it is small, anything else by its hash.
+fn written(name: &Path, content: &[u8]) -> String {
+    let hash = Sha256::digest(content);
+    let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let json: serde_json::Value = serde_json::from_slice(content).unwrap_or_default();
+    let mut text = format!("+ {} {hash}\n", name.display());
+    let partitions = json["partitions"].as_array();
+    for entry in partitions.into_iter().flatten().take(MOST_PARTITIONS) {
+        let topic = entry["topic"].as_str().unwrap();
+        writeln!(text, "    {topic}-{} {}", entry["partition"], entry["replicas"]).unwrap();
+    }
+    let more = partitions.map_or(0, |all| all.len().saturating_sub(MOST_PARTITIONS));
+    if more > 0 {
+        writeln!(text, "    and {more} more").unwrap();
+    }
+    text
+}
+
+/// The lines that only one side has.
+fn difference(expected: &str, found: &str) -> String {
+    let (old, new): (BTreeSet<&str>, BTreeSet<&str>) =
+        (expected.lines().collect(), found.lines().collect());
+    let gone = expected.lines().filter(|line| !new.contains(line)).map(|line| format!("- {line}"));
+    let come = found.lines().filter(|line| !old.contains(line)).map(|line| format!("+ {line}"));
+    gone.chain(come).collect::<Vec<_>>().join("\n")
+}
