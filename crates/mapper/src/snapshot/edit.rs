@@ -69,7 +69,8 @@ fn apply(parts: &mut Parts, before: &Snapshot, change: &Move) {
         return;
     };
     let copies = change.added().count() as u64;
-    let each = change.bytes.map(|bytes| Bytes(bytes.0 / copies.max(1)));
+    // A move that copies nothing has 0 bytes, and tells nothing of the partition's size.
+    let each = change.bytes.filter(|_| copies > 0).map(|bytes| Bytes(bytes.0 / copies));
     let old = partitions[index].clone();
     for (id, gone, come) in change
         .removed()
