@@ -1,5 +1,6 @@
-//! Development tasks: `cargo xtask doctor|test|demo`. One file per task.
+//! Development tasks: `cargo xtask doctor|test|demo|bench`. One file per task.
 
+mod bench;
 mod demo;
 mod doctor;
 mod project;
@@ -25,6 +26,8 @@ enum Task {
     Test(test::Args),
     /// Lose a broker of a real cluster, plan its repair, let Kafka's own tool carry it out.
     Demo(demo::Args),
+    /// Plan seeded clusters of every size, rate the plans, compare times and memory.
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -32,6 +35,7 @@ fn main() -> ExitCode {
         Task::Doctor => doctor::run(),
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Bench(args) => bench::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

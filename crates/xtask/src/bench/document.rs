@@ -1,0 +1,78 @@
+//! `docs/benchmarks.md`: its tables and its plot are the baseline's, and nobody types figures.
+
+use std::fs;
+use std::path::PathBuf;
+
+use super::cases::Size;
+use super::figures::{Figures, Row};
+use super::plot;
+use super::table::{Line, Table};
+use crate::project::{self, Outcome};
+
+const BEGIN: &str = "<!-- figures: written by `cargo xtask bench --save-baseline` -->\n";
+const END: &str = "<!-- end of figures -->";
+
+fn docs(name: &str) -> PathBuf {
+    project::root().join("docs").join(name)
+}
+
+/// Writes the figures into the page, and the plot beside it.
+pub(super) fn write(figures: &Figures, peers: Option<&Figures>) -> Outcome {
+    let page = docs("benchmarks.md");
+    let text = fs::read_to_string(&page)?;
+    let (head, rest) =
+        text.split_once(BEGIN).ok_or("docs/benchmarks.md has no place for figures")?;
+    let (_, tail) = rest.split_once(END).ok_or("the figures of docs/benchmarks.md have no end")?;
+    fs::write(page, format!("{head}{BEGIN}{}{END}{tail}", tables(figures, peers)))?;
+    Ok(fs::write(docs("benchmarks.svg"), plot::svg(figures, peers))?)
+}
+
+/// One table for each size.
+fn tables(figures: &Figures, peers: Option<&Figures>) -> String {
+    let mut text = String::new();
+    for size in Size::ALL {
+        let rows = figures.figures.iter().filter(|row| row.size == size.name());
+        let lines: Vec<Line> = rows.cloned().map(Line::Measured).collect();
+        if lines.is_empty() {
+            continue;
+        }
+        let goal = size.goal();
+        let (name, brokers, partitions) =
+            (size.name(), size.brokers(), thousands(size.partitions()));
+        text.push_str(&format!(
+            "\n### {name}: {partitions} partitions, {brokers} brokers\n\nGoal: {} s, {} MiB.\n\n",
+            goal.seconds, goal.memory_mib
+        ));
+        text.push_str(&Table::of(&lines, peers, None).markdown());
+    }
+    text.push('\n');
+    text
+}
+
+pub(super) fn thousands(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The rows of one case, by size.
+pub(super) fn by_size<'a>(figures: &'a Figures, tool: &str, case: &str) -> Vec<(Size, &'a Row)> {
+    let rows = figures.figures.iter().filter(|row| row.tool == tool && row.case == case);
+    rows.filter_map(|row| Some((row.size()?, row))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        assert_eq!([200, 5_000, 1_000_000].map(thousands), ["200", "5,000", "1,000,000"]);
+    }
+}
