@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::files;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Command, CommandFactory};
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -43,6 +43,7 @@ type Layer = BTreeMap<String, (Vec<String>, String)>;
 /// Parses the command line over the layers below it.
 pub(crate) fn parse(args: &[OsString], environment: &Environment) -> Result<ArgMatches, Error> {
     let command = Cli::command();
+    let args = &plain_switches(args, &switches_of(&command));
     let typed = command.clone().try_get_matches_from(args)?;
     let flags = flags_of(&command);
     let typed_flags = typed_flags(innermost(&typed), &flags);
@@ -77,6 +78,23 @@ fn flags_of(command: &Command) -> BTreeMap<String, Vec<String>> {
         flags.extend(flags_of(inner));
     }
     flags
+}
+
+/// The flags of every command that take no value.
+fn switches_of(command: &Command) -> BTreeSet<String> {
+    let switches = command.get_arguments().filter(|a| matches!(a.get_action(), ArgAction::SetTrue));
+    let own = switches.filter_map(|arg| Some(format!("--{}", arg.get_long()?)));
+    own.chain(command.get_subcommands().flat_map(switches_of)).collect()
+}
+
+/// `--force-rebuild=true` is `--force-rebuild`, and `--force-rebuild=false` nothing: scripts of old write so.
+fn plain_switches(args: &[OsString], switches: &BTreeSet<String>) -> Vec<OsString> {
+    let plain = |arg: &OsString| match arg.to_str().and_then(|text| text.split_once('=')) {
+        Some((flag, "true")) if switches.contains(flag) => Some(flag.into()),
+        Some((flag, "false")) if switches.contains(flag) => None,
+        _ => Some(arg.clone()),
+    };
+    args.iter().filter_map(plain).collect()
 }
 
 fn aliases(arg: &Arg) -> Vec<String> {
@@ -164,7 +182,7 @@ fn with_defaults(command: Command, below: &Layer) -> Command {
             let Some((values, _)) = arg.get_long().and_then(|flag| below.get(flag)) else {
                 return arg;
             };
-            let takes_many = matches!(arg.get_action(), clap::ArgAction::Append);
+            let takes_many = matches!(arg.get_action(), ArgAction::Append);
             let values = if takes_many { values.clone() } else { vec![values.join(",")] };
             arg.required(false).default_values(values)
         })
@@ -178,4 +196,56 @@ fn origin(error: &clap::Error, below: &Layer) -> Option<String> {
     };
     let flag = named.trim_start_matches('-').split([' ', '=', '[']).next()?;
     below.get(flag).map(|(_, origin)| origin.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str, variables: &[(&str, &str)]) -> ArgMatches {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let matches = super::parse(&args, &Environment(variables.collect())).unwrap();
+        innermost(&matches).clone()
+    }
+
+    #[test]
+    fn every_flag_of_every_command_can_stand_in_the_environment() {
+        let matches = parse(
+            "topicmappr rebuild",
+            &[
+                ("TOPICMAPPR_REPLICATION", "2"),
+                ("TOPICMAPPR_FORCE_REBUILD", "true"),
+                ("TOPICMAPPR_ZK_ADDR", "zk:2181"),
+                ("TOPICMAPPR_OUT_PATH", ""),
+            ],
+        );
+        assert_eq!(matches.get_one("replication"), Some(&2_u32));
+        assert_eq!(matches.get_one("force_rebuild"), Some(&true));
+        assert_eq!(matches.get_one("zookeeper"), Some(&"zk:2181".to_owned()));
+        assert_eq!(matches.get_one::<PathBuf>("out_path"), None);
+    }
+
+    #[test]
+    fn a_typed_source_silences_the_others_of_lower_layers() {
+        let variables = [("TOPICMAPPR_KAFKA_ADDR", "k:9092"), ("TOPICMAPPR_ZK_ADDR", "zk")];
+        let matches = parse("topicmappr rebuild --snapshot s.json", &variables);
+        assert_eq!(matches.get_one::<String>("bootstrap_server"), None);
+        assert_eq!(matches.get_one::<String>("zookeeper"), None);
+        let matches = parse("topicmappr --kafka-addr b:9092 rebuild", &variables);
+        assert_eq!(matches.get_one("bootstrap_server"), Some(&"b:9092".to_owned()));
+        assert_eq!(matches.get_one("zookeeper"), Some(&"zk".to_owned()));
+    }
+
+    #[test]
+    fn a_switch_may_carry_its_value() {
+        let matches = parse("topicmappr rebuild --force-rebuild=true --fix-racks=false", &[]);
+        assert_eq!(matches.get_one("force_rebuild"), Some(&true));
+        assert_eq!(matches.get_one("fix_racks"), Some(&false));
+    }
+
+    #[test]
+    fn the_flags_do_not_deny_each_other() {
+        Cli::command().debug_assert();
+    }
 }

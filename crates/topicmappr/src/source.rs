@@ -67,8 +67,8 @@ impl Session<'_, '_> {
             }
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;
-        for note in &facts.notes {
-            self.say(note)?;
+        if !self.global.talk.quiet {
+            facts.notes.iter().try_for_each(|note| self.say(note))?;
         }
         Ok(facts)
     }

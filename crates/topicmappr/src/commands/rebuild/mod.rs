@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::flags::{BrokerList, PlanningArgs, TopicArgs, size_factor};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use crate::source::Facts;
+use crate::source::{Facts, Note};
 use crate::status::Status;
 use crate::views::PlacementChoice;
 use mapper::{Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Snapshot, Terms};
@@ -101,6 +101,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     args.refuse_contradictions()?;
     let outputs = Outputs::find(&args.planning)?;
     let facts = args.facts(session)?;
+    args.note_what_has_no_effect(session)?;
     let scoped = scope::find(args, session, &facts.snapshot)?;
     let (plan, placement) = args.plan(&facts.snapshot, &scoped)?;
     let planned = Planned {
@@ -127,6 +128,14 @@ impl Args {
         if self.placement == Some(By::Storage) && !self.use_meta {
             let message = "--placement storage needs what --use-meta=false leaves out";
             return Err(Error::Flags(message.to_owned()));
+        }
+        Ok(())
+    }
+
+    fn note_what_has_no_effect(&self, session: &mut Session<'_, '_>) -> Result<(), Error> {
+        if self.force_rebuild && self.sub_affinity {
+            let text = "--sub-affinity has no effect with --force-rebuild: nobody is replaced";
+            session.say(&Note::new(text))?;
         }
         Ok(())
     }
