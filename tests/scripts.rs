@@ -3,11 +3,13 @@
 //! `BLESS=1` rewrites the goldens. A golden holds, for each command: its stdout, its stderr behind `!`, its exit
 //! code, and every file that it wrote. What it does not state must not be there.
 
+use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use topicmappr::{Environment, Streams};
 
@@ -160,9 +162,10 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 /// A partition map by its replica lists if it is small, anything else by its hash.
 fn written(name: &Path, content: &[u8]) -> String {
-    let hash = Sha256::digest(content);
+    let content = unpacked(content);
+    let hash = Sha256::digest(&content);
     let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let json: serde_json::Value = serde_json::from_slice(content).unwrap_or_default();
+    let json: serde_json::Value = serde_json::from_slice(&content).unwrap_or_default();
     let mut text = format!("+ {} {hash}\n", name.display());
     let partitions = json["partitions"].as_array();
     for entry in partitions.into_iter().flatten().take(MOST_PARTITIONS) {
@@ -174,6 +177,15 @@ fn written(name: &Path, content: &[u8]) -> String {
         writeln!(text, "    and {more} more").unwrap();
     }
     text
+}
+
+/// What is in a file, whoever compressed it.
+fn unpacked(content: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    match MultiGzDecoder::new(content).read_to_end(&mut bytes) {
+        Ok(_) => bytes,
+        Err(_) => content.to_vec(),
+    }
 }
 
 /// The lines that only one side has.

@@ -81,6 +81,9 @@ pub(crate) enum Error {
     /// ZooKeeper did not answer, or not as it should.
     #[error(transparent)]
     ZooKeeper(Box<zookeeper::Error>),
+    /// The operating system gives us no event loop.
+    #[error("cannot wait for servers: {0}")]
+    Runtime(io::Error),
     /// stdout, stderr or stdin failed.
     #[error("a standard stream failed: {0}")]
     Stream(io::Error),
@@ -127,7 +130,7 @@ impl Error {
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
                 Status::BadInput
             }
-            Self::Kafka(_) | Self::ZooKeeper(_) => Status::Outside,
+            Self::Kafka(_) | Self::ZooKeeper(_) | Self::Runtime(_) => Status::Outside,
             Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
             _ => Status::BadInput,
         }
@@ -152,6 +155,7 @@ impl Error {
             Self::Broken(_) => "broken-promise",
             Self::Kafka(_) => "kafka",
             Self::ZooKeeper(_) => "zookeeper",
+            Self::Runtime(_) => "runtime",
             Self::Stream(_) => "stream",
         }
     }

@@ -2,35 +2,28 @@
 
 use crate::error::Error;
 use crate::files;
-use crate::flags::{LogFormat, Source, TalkArgs, ZooKeeperPlace};
+use crate::flags::{LogFormat, Servers, TalkArgs, ZooKeeperPlace};
 use crate::source::{Facts, Note};
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
-use std::future::Future;
 use std::io;
 use std::path::Path;
 use tracing::level_filters::LevelFilter;
 use zookeeper::{Deadlines, StoredMetrics, ZooKeeper};
 
-/// Captures the cluster behind a source that is no file.
-pub(crate) fn capture(source: &Source, talk: &TalkArgs) -> Result<Facts, Error> {
+/// Captures the cluster behind these servers.
+pub(crate) fn capture(servers: &Servers, talk: &TalkArgs) -> Result<Facts, Error> {
     log(talk);
-    match source {
-        Source::Kafka { bootstrap, properties, metrics } => {
-            wait_for(from_kafka(bootstrap, properties.as_deref(), metrics.as_ref()))
+    // One thread is enough: the work is waiting.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Error::Runtime)?.block_on(async {
+        match servers {
+            Servers::Kafka { bootstrap, properties, metrics } => {
+                from_kafka(bootstrap, properties.as_deref(), metrics.as_ref()).await
+            }
+            Servers::ZooKeeper(place) => from_zookeeper(place).await,
         }
-        Source::ZooKeeper(place) => wait_for(from_zookeeper(place)),
-        Source::File(path) => Err(Error::Flags(format!("{} is a file, no server", path.display()))),
-    }
-}
-
-/// One thread is enough: the work is waiting.
-fn wait_for<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Stream)?
-        .block_on(work)
+    })
 }
 
 async fn from_kafka(

@@ -62,9 +62,7 @@ impl Session<'_, '_> {
             Source::File(path) => {
                 Facts { snapshot: from_file(path)?, metrics_age: None, notes: Vec::new() }
             }
-            Source::Kafka { .. } | Source::ZooKeeper(_) => {
-                live::capture(source, &self.global.talk)?
-            }
+            Source::Live(servers) => live::capture(servers, &self.global.talk)?,
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;
         if !self.global.talk.quiet {

@@ -14,7 +14,7 @@ pub(crate) use brokers::{BrokerList, holders, known_brokers};
 pub(crate) use maps::MapArgs;
 pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;
-pub(crate) use source::{Source, SourceArgs, ZooKeeperPlace};
+pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
 pub(crate) use topics::TopicArgs;
 pub(crate) use units::{percent, size_factor};
 pub(crate) use warns::WarnArgs;

@@ -41,6 +41,13 @@ pub(crate) struct SourceArgs {
 pub(crate) enum Source {
     /// A snapshot file.
     File(PathBuf),
+    /// A live cluster.
+    Live(Servers),
+}
+
+/// Who is asked about a live cluster.
+#[derive(Debug, Clone)]
+pub(crate) enum Servers {
     /// Kafka's brokers.
     Kafka {
         bootstrap: String,
@@ -79,7 +86,7 @@ impl SourceArgs {
         match (&self.snapshot, second) {
             (Some(_), Some(second)) => Err(Error::TwoSources { second }),
             (Some(path), None) => Ok(Some(Source::File(path.clone()))),
-            (None, _) => Ok(self.servers()),
+            (None, _) => Ok(self.servers().map(Source::Live)),
         }
     }
 
@@ -88,19 +95,19 @@ impl SourceArgs {
         (self.bootstrap_server.as_deref(), self.kafka_config.as_ref())
     }
 
-    fn servers(&self) -> Option<Source> {
+    fn servers(&self) -> Option<Servers> {
         let zookeeper = self.zookeeper.as_ref().map(|servers| ZooKeeperPlace {
             connect: servers.clone(),
             chroot: self.zk_prefix.clone().filter(|prefix| !prefix.is_empty()),
             metrics_prefix: self.zk_metrics_prefix.clone(),
         });
         match &self.bootstrap_server {
-            Some(bootstrap) => Some(Source::Kafka {
+            Some(bootstrap) => Some(Servers::Kafka {
                 bootstrap: bootstrap.clone(),
                 properties: self.kafka_config.clone(),
                 metrics: zookeeper,
             }),
-            None => zookeeper.map(Source::ZooKeeper),
+            None => zookeeper.map(Servers::ZooKeeper),
         }
     }
 }

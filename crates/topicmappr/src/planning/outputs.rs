@@ -1,7 +1,7 @@
 //! A planning command's files: their places, found before anything is planned, and what goes into them.
 
 use crate::error::Error;
-use crate::files::{self, FileError, OutFile};
+use crate::files::{self, OutFile};
 use crate::flags::PlanningArgs;
 use mapper::{Move, Plan, PlanFile, PlannedPartition, Snapshot};
 use std::collections::BTreeSet;
@@ -85,12 +85,11 @@ impl Outputs {
         for file in staged {
             file.publish()?;
         }
-        let plan = file.plan.ok_or_else(|| Error::Flags("the plan is gone".to_owned()))?;
-        Ok((plan, written))
+        Ok((file.plan.expect("it was made of one"), written))
     }
 
     /// One partition map for each topic, and for each step where there are several; none without a folder.
-    fn per_topic(&self, file: &PlanFile) -> Vec<Result<Vec<TopicMap>, FileError>> {
+    fn per_topic(&self, file: &PlanFile) -> Vec<Result<Vec<TopicMap>, Error>> {
         let Some(folder) = &self.folder else {
             return Vec::new();
         };
@@ -120,13 +119,12 @@ impl Outputs {
     }
 
     /// A topic may be called like the plan.
-    fn refuse_if_taken(&self, out: &OutFile) -> Result<(), FileError> {
+    fn refuse_if_taken(&self, out: &OutFile) -> Result<(), Error> {
         let others = [&self.plan, &self.snapshot];
         if others.into_iter().flatten().any(|other| other == out) {
-            return Err(FileError::Unwritable {
-                path: out.path().to_owned(),
-                problem: "a topic's file in --out-path has this name too".to_owned(),
-            });
+            let path = out.path().display();
+            let message = format!("two files would be {path}: --out-path names its files by topic");
+            return Err(Error::Flags(message));
         }
         Ok(())
     }

@@ -1,0 +1,112 @@
+//! `maps check`: what is wrong with the maps, and which topics are off theirs.
+
+use super::Problem;
+use crate::error::ranges;
+use crate::views::table::Table;
+use crate::views::{counted, heading};
+use mapper::BrokerId;
+use mapper::maps::{Drift, MapName, Resolved};
+use serde::Serialize;
+use std::fmt;
+
+/// Problems, drift, and topics in no map.
+#[derive(Debug, Serialize)]
+pub(crate) struct MapsCheck<'a> {
+    problems: Vec<Problem>,
+    drift: Vec<DriftView<'a>>,
+    unmapped: Vec<UnmappedView<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DriftView<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    map: Option<&'a str>,
+    topic: &'a str,
+    replicas: usize,
+    off: Vec<OffMap>,
+}
+
+#[derive(Debug, Serialize)]
+struct OffMap {
+    broker: BrokerId,
+    replicas: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct UnmappedView<'a> {
+    topic: &'a str,
+    lost_replicas: usize,
+}
+
+impl<'a> MapsCheck<'a> {
+    pub(crate) fn of(resolved: &'a Resolved, drift: &'a [Drift]) -> Self {
+        let unmapped = resolved.unmapped.iter().map(|unmapped| UnmappedView {
+            topic: &unmapped.topic,
+            lost_replicas: unmapped.lost_replicas,
+        });
+        Self {
+            problems: resolved.findings.iter().map(Problem::of).collect(),
+            drift: drift.iter().map(DriftView::of).collect(),
+            unmapped: unmapped.collect(),
+        }
+    }
+
+    /// Whether there is anything to do; topics in no map and notices are only worth a line.
+    pub(crate) fn has_findings(&self) -> bool {
+        let lost = self.unmapped.iter().any(|topic| topic.lost_replicas > 0);
+        let problem = self.problems.iter().any(|problem| problem.severity != "notice");
+        problem || lost || !self.drift.is_empty()
+    }
+}
+
+impl<'a> DriftView<'a> {
+    fn of(drift: &'a Drift) -> Self {
+        let off = drift.off.iter();
+        Self {
+            map: drift.map.as_ref().map(MapName::as_str),
+            topic: &drift.topic,
+            replicas: drift.replicas(),
+            off: off
+                .map(|(broker, replicas)| OffMap { broker: *broker, replicas: *replicas })
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for MapsCheck<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{}, {} off their map, {} in no map",
+            counted(self.problems.len(), "problem"),
+            counted(self.drift.len(), "topic"),
+            counted(self.unmapped.len(), "topic"),
+        )?;
+        for problem in &self.problems {
+            writeln!(f, "  {}: {}", problem.severity, problem.message)?;
+        }
+        if !self.drift.is_empty() {
+            heading(f, "Off their map")?;
+            let mut table = Table::new(&["map", "topic", ">replicas", "on brokers"]);
+            for drift in &self.drift {
+                let ids: Vec<BrokerId> = drift.off.iter().map(|off| off.broker).collect();
+                table.row([
+                    drift.map.unwrap_or("(internal)").to_owned(),
+                    drift.topic.to_owned(),
+                    drift.replicas.to_string(),
+                    ranges(&ids),
+                ]);
+            }
+            f.write_str(&table.render())?;
+        }
+        if !self.unmapped.is_empty() {
+            heading(f, "In no map")?;
+            let mut table = Table::new(&["topic", ">lost replicas"]);
+            for topic in &self.unmapped {
+                table.row([topic.topic.to_owned(), topic.lost_replicas.to_string()]);
+            }
+            f.write_str(&table.render())?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,47 @@
+//! Maps: what they say, what they mean now, and what is wrong with them.
+
+mod check;
+mod resolved;
+mod show;
+
+pub(crate) use check::MapsCheck;
+pub(crate) use resolved::ResolvedMaps;
+pub(crate) use show::MapsShow;
+
+use mapper::maps::{Finding, Severity};
+use serde::Serialize;
+
+/// A finding, for programs.
+#[derive(Debug, Serialize)]
+pub(in crate::views) struct Problem {
+    code: &'static str,
+    severity: &'static str,
+    message: String,
+}
+
+impl Problem {
+    pub(in crate::views) fn of(finding: &Finding) -> Self {
+        Self {
+            code: finding.code(),
+            severity: match finding.severity() {
+                Severity::Notice => "notice",
+                Severity::Warning => "warning",
+                Severity::Error => "error",
+            },
+            message: finding.to_string(),
+        }
+    }
+}
+
+/// The first of them: a map may take thousands.
+fn joined(topics: &[&str]) -> String {
+    const SHOWN: usize = 6;
+    let shown = topics.iter().take(SHOWN).copied().collect::<Vec<_>>();
+    match topics.len() {
+        0 => "none".to_owned(),
+        count if count > SHOWN => {
+            format!("{count}: {}, and {} more", shown.join(", "), count - SHOWN)
+        }
+        count => format!("{count}: {}", shown.join(", ")),
+    }
+}
