@@ -7,6 +7,7 @@ use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{Offset, TopicPartitionList};
 use testbed::{Access, Cluster, until};
@@ -35,14 +36,20 @@ impl Seen {
     }
 }
 
-/// A client of one cluster.
-pub(crate) struct Traffic {
-    config: ClientConfig,
-    consumer: BaseConsumer,
+/// What one broker says of the cluster. Each has a memory of its own, and some are behind.
+struct View {
+    brokers: Vec<i32>,
+    partitions: BTreeMap<Partition, Seen>,
 }
 
-impl Traffic {
-    pub(crate) fn of(cluster: &Cluster) -> Self {
+/// A client of one cluster.
+pub(crate) struct Traffic<'a> {
+    cluster: &'a Cluster,
+    config: ClientConfig,
+}
+
+impl<'a> Traffic<'a> {
+    pub(crate) fn of(cluster: &'a Cluster) -> Self {
         let client = cluster.client(&Access::Plaintext);
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &client.bootstrap);
@@ -50,12 +57,37 @@ impl Traffic {
         for (key, value) in &client.properties {
             config.set(key, value);
         }
-        let consumer = config.create().unwrap();
-        Self { config, consumer }
+        Self { cluster, config }
     }
 
     /// Creates topics with these replicas for each partition, and waits until all are in sync.
     pub(crate) fn create(&self, topics: &BTreeMap<String, Vec<Vec<i32>>>) {
+        self.seen();
+        let mut last = String::new();
+        let created = until("new topics", SOON, || match self.try_create(topics) {
+            Ok(()) => Some(()),
+            Err(why) => {
+                last = why;
+                None
+            }
+        });
+        created.unwrap_or_else(|why| panic!("{why}: {last}"));
+        // A broker may hear of a topic later than its creator.
+        until("all new topics known", SOON, || {
+            let seen = self.seen();
+            let known = |(name, parts): (&String, &Vec<Vec<i32>>)| {
+                (0..parts.len()).all(|p| seen.contains_key(&(name.clone(), p as i32)))
+            };
+            topics.iter().all(known).then_some(())
+        })
+        .unwrap();
+        self.settle();
+    }
+
+    /// One attempt. A client that met a broker which did not know the controller yet does not ask
+    /// again: so the next attempt has a new client.
+    fn try_create(&self, topics: &BTreeMap<String, Vec<Vec<i32>>>) -> Result<(), String> {
+        const ATTEMPT: Option<Duration> = Some(Duration::from_secs(10));
         let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
         let slices: Vec<(&str, Vec<&[i32]>)> = topics
             .iter()
@@ -68,20 +100,15 @@ impl Traffic {
                 NewTopic::new(name, count, TopicReplication::Variable(parts))
             })
             .collect();
-        let options = AdminOptions::new().operation_timeout(Some(CALL)).request_timeout(Some(CALL));
-        let done = Runtime::new().unwrap().block_on(admin.create_topics(&new, &options)).unwrap();
-        for result in done {
-            result.unwrap();
+        let options = AdminOptions::new().operation_timeout(ATTEMPT).request_timeout(ATTEMPT);
+        let done = Runtime::new().unwrap().block_on(admin.create_topics(&new, &options));
+        for result in done.map_err(|why| why.to_string())? {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((topic, code)) => return Err(format!("{topic}: {code}")),
+            }
         }
-        until("all new replicas in sync", SOON, || {
-            let seen = self.seen();
-            let there = topics.iter().all(|(name, parts)| {
-                (0..parts.len())
-                    .all(|p| seen.get(&(name.clone(), p as i32)).is_some_and(Seen::in_sync))
-            });
-            there.then_some(())
-        })
-        .unwrap();
+        Ok(())
     }
 
     /// Writes this many bytes to each partition, acknowledged by every replica.
@@ -115,26 +142,15 @@ impl Traffic {
     pub(crate) fn commit_offsets(&self, topic: &str) {
         let mut list = TopicPartitionList::new();
         list.add_partition_offset(topic, 0, Offset::Offset(0)).unwrap();
-        let commit = || self.consumer.commit(&list, CommitMode::Sync).ok();
+        let consumer: BaseConsumer = self.config.create().unwrap();
+        let commit = || consumer.commit(&list, CommitMode::Sync).ok();
         until("first committed offset", SOON, commit).unwrap();
         self.settle();
     }
 
-    /// All partitions of all topics.
+    /// All partitions of all topics, as soon as all brokers say the same of them.
     pub(crate) fn seen(&self) -> BTreeMap<Partition, Seen> {
-        let metadata = until("metadata", SOON, || self.consumer.fetch_metadata(None, CALL).ok());
-        let mut seen = BTreeMap::new();
-        for topic in metadata.unwrap().topics() {
-            for partition in topic.partitions() {
-                let value = Seen {
-                    leader: partition.leader(),
-                    replicas: partition.replicas().to_vec(),
-                    isr: partition.isr().to_vec(),
-                };
-                seen.insert((topic.name().to_owned(), partition.id()), value);
-            }
-        }
-        seen
+        self.await_all("agreement", |_| true)
     }
 
     /// Waits until every replica of every partition is in sync.
@@ -149,8 +165,39 @@ impl Traffic {
         });
     }
 
-    fn await_all(&self, what: &str, so: impl Fn(&Seen) -> bool) {
-        let all = || self.seen().values().all(&so).then_some(());
-        until(what, SOON, all).unwrap_or_else(|why| panic!("{why}: {:#?}", self.seen()));
+    /// Waits until every running broker knows all the others, and says the same, and it is so.
+    fn await_all(&self, what: &str, so: impl Fn(&Seen) -> bool) -> BTreeMap<Partition, Seen> {
+        let running = self.cluster.running();
+        let ids: Vec<i32> = running.keys().copied().collect();
+        let agreed = || {
+            let mut views = running.values().map(|address| self.view(address));
+            let first = views.next()??;
+            let good = first.brokers == ids && first.partitions.values().all(&so);
+            let same = |view: Option<View>| {
+                view.is_some_and(|v| v.brokers == ids && v.partitions == first.partitions)
+            };
+            (good && views.all(same)).then_some(first.partitions)
+        };
+        until(what, SOON, agreed).unwrap()
+    }
+
+    /// What the broker at this address says: a new client knows no other.
+    fn view(&self, address: &str) -> Option<View> {
+        let mut config = self.config.clone();
+        let consumer: BaseConsumer = config.set("bootstrap.servers", address).create().unwrap();
+        let metadata = consumer.fetch_metadata(None, CALL).ok()?;
+        let mut brokers: Vec<i32> = metadata.brokers().iter().map(|broker| broker.id()).collect();
+        brokers.sort_unstable();
+        let mut partitions = BTreeMap::new();
+        for topic in metadata.topics() {
+            for partition in topic.partitions() {
+                let mut isr = partition.isr().to_vec();
+                isr.sort_unstable();
+                let (leader, replicas) = (partition.leader(), partition.replicas().to_vec());
+                let name = (topic.name().to_owned(), partition.id());
+                partitions.insert(name, Seen { leader, replicas, isr });
+            }
+        }
+        Some(View { brokers, partitions })
     }
 }

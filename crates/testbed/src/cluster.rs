@@ -79,6 +79,14 @@ impl Cluster {
         self.addresses(config::PLAINTEXT)
     }
 
+    /// The brokers that run, by id, each with its PLAINTEXT address.
+    pub fn running(&self) -> BTreeMap<i32, String> {
+        let addresses = self.bootstrap();
+        let all = self.spec.ids().zip(addresses.split(',').map(str::to_owned));
+        let servers = self.servers();
+        all.filter(|(id, _)| servers.contains_key(&config::broker_folder(*id))).collect()
+    }
+
     /// Where ZooKeeper is, with the chroot: `host:port/chroot`.
     pub fn zookeeper(&self) -> String {
         format!("127.0.0.1:{}{}", self.ports.quorum(), self.spec.chroot)
