@@ -2,6 +2,7 @@
 
 mod clusters;
 mod laws;
+mod leaders;
 mod mutations;
 
 /// Random cases of each law; `PROPTEST_CASES` asks for more.

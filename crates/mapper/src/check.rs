@@ -3,6 +3,7 @@
 //! In: the snapshot before, and a plan or another tool's partition map. Out: every promise that is broken, at the end
 //! and at each step; nothing when all are kept.
 
+mod leaders;
 mod view;
 mod violation;
 
@@ -13,8 +14,9 @@ use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::plan::{LeftOut, Move, Plan, Reason, WhyLeftOut};
 use crate::plan_file::PlannedPartition;
-use crate::request::{Mends, RackRule, Request, Terms};
+use crate::request::{Mends, RackRule, Replace, Request, Terms};
 use crate::snapshot::{Leader, Partition, Snapshot};
+use leaders::Evacuation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use view::{Allowed, View};
@@ -27,13 +29,17 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
+    let evacuation = Evacuation::of(&plan.request);
     broken.extend(each_change_stands_once(&plan.moves));
     broken.extend(each_move_is_in_one_step(plan));
     for change in &plan.moves {
         broken.extend(one_move(&view, &plan.request, change));
     }
     broken.extend(nothing_is_forgotten(&view, terms, plan));
-    broken.extend(left_out_with_cause(&view, &plan.left_out));
+    broken.extend(left_out_with_cause(&view, &plan.left_out, evacuation.as_ref()));
+    if let Some(evacuation) = &evacuation {
+        broken.extend(leaders::evacuated(&view, plan, evacuation));
+    }
     broken.extend(capacity(&view, terms.storage_headroom, &plan.moves, &plan.steps));
     broken
 }
@@ -213,8 +219,10 @@ fn reason(
     allowed: &Allowed,
     change: &Move,
 ) -> Option<Violation> {
-    let Request::Rebuild(rebuild) = request else {
-        return only_the_outgoing(request, change);
+    let rebuild = match request {
+        Request::Rebuild(rebuild) => rebuild,
+        Request::Replace(replace) => return only_the_outgoing(replace, change),
+        Request::Leaders(_) => return leaders::only_reorders(view, change),
     };
     if rebuild.force || rebuild.terms.fix_racks || base(request, change).is_some() {
         return None;
@@ -233,10 +241,7 @@ fn reason(
     (!excused).then(|| Violation::NoReason { of: change.of(), brokers: right })
 }
 
-fn only_the_outgoing(request: &Request, change: &Move) -> Option<Violation> {
-    let Request::Replace(replace) = request else {
-        return None;
-    };
+fn only_the_outgoing(replace: &Replace, change: &Move) -> Option<Violation> {
     let others: Vec<BrokerId> = change.removed().filter(|id| *id != replace.outgoing).collect();
     (!others.is_empty()).then(|| Violation::NoReason { of: change.of(), brokers: others })
 }
@@ -263,7 +268,11 @@ fn nothing_is_forgotten(view: &View<'_>, terms: &Terms, plan: &Plan) -> Vec<Viol
 }
 
 /// Only what cannot be moved is left out.
-fn left_out_with_cause(view: &View<'_>, left_out: &[LeftOut]) -> Vec<Violation> {
+fn left_out_with_cause(
+    view: &View<'_>,
+    left_out: &[LeftOut],
+    evacuation: Option<&Evacuation<'_>>,
+) -> Vec<Violation> {
     let without_cause = |left: &&LeftOut| {
         let Some(partition) = view.snapshot.partition(&left.topic, left.partition) else {
             return true;
@@ -271,6 +280,12 @@ fn left_out_with_cause(view: &View<'_>, left_out: &[LeftOut]) -> Vec<Violation> 
         match left.why {
             WhyLeftOut::NoLeader { .. } => led(view.snapshot, partition),
             WhyLeftOut::Reassigning { .. } => !partition.is_moving(),
+            WhyLeftOut::LostReplica { .. } => {
+                partition.replicas.iter().all(|id| view.snapshot.is_live(*id))
+            }
+            WhyLeftOut::NoOtherLeader { .. } => {
+                evacuation.is_none_or(|evacuation| evacuation.has_another(view, partition))
+            }
         }
     };
     let name = |left: &LeftOut| TopicPartition {
@@ -329,6 +344,7 @@ impl Allowed {
         let stays = move |id: &BrokerId| match mends {
             Mends::Everything => false,
             Mends::SeatsOf(outgoing) => *id != outgoing && from.contains(id),
+            Mends::Nothing => from.contains(id),
         };
         to.iter().copied().filter(move |id| !self.brokers.contains(id) && !stays(id))
     }

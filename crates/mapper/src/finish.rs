@@ -41,7 +41,11 @@ pub(crate) fn finish(outcome: Outcome<'_>, request: Request) -> Result<Plan, NoP
         after,
         bound_bytes,
         floor,
-        solver: Solver { engine: "constructive".to_owned(), status: SolverStatus::Unproven },
+        solver: Solver {
+            engine: "constructive".to_owned(),
+            status: SolverStatus::Unproven,
+            leader_bytes: None,
+        },
         moves,
     };
     let status = match (plan.bytes_moved(), plan.bound_bytes) {

@@ -35,14 +35,16 @@ pub use bytes::{Bytes, Ratio};
 pub use check::{Violation, check, check_map};
 pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicPartition};
+pub use leaders::leaders;
 pub use no_plan::{NoPlan, Refusal, Shortage};
 pub use pair::incoming_for;
-pub use plan::{Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus, WhyLeftOut};
+pub use plan::{Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus, WhyLeftOut};
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{
-    BaseReplicas, Mends, Optimize, PlaceBy, RackRule, Rebuild, Replace, Request, Terms,
+    BaseReplicas, LeadBy, Leaders, Mends, Optimize, PlaceBy, RackRule, Rebuild, Replace, Request,
+    Terms,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
 pub use warning::{Warning, warnings};

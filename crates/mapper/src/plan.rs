@@ -120,7 +120,7 @@ impl Reason {
     }
 }
 
-/// A partition that a plan does not touch, though something is wrong with it.
+/// A partition that a plan leaves as it is in the respect named, though something is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The topic.
@@ -152,6 +152,18 @@ pub enum WhyLeftOut {
         /// The brokers that it removes.
         removing: Vec<BrokerId>,
     },
+    /// A replica of it is lost: Kafka refuses a new order of a list that names a lost broker (ZooKeeper mode), or
+    /// one that is no longer registered (KRaft).
+    LostReplica {
+        /// The lost brokers in its list.
+        lost: Vec<BrokerId>,
+    },
+    /// It is led by an evacuated broker, and no other replica may lead: each is evacuated as well, or in a failed
+    /// log dir.
+    NoOtherLeader {
+        /// Its preferred leader, which stays.
+        leader: BrokerId,
+    },
 }
 
 /// The best balance that any plan of this scope could reach.
@@ -166,17 +178,34 @@ pub struct Floor {
 pub struct Solver {
     /// `constructive`, or the exact solver's name.
     pub engine: String,
-    /// What is proven about the bytes moved.
+    /// What is proven about the bytes moved; in a plan of `leaders`, about its evenness.
     pub status: SolverStatus,
+    /// How evenly the leaders' bytes lie; absent unless that was asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_bytes: Option<LeaderBytes>,
 }
 
-/// What is proven about a plan's bytes moved.
+/// The bytes of the partitions that one broker leads, for the broker that leads most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderBytes {
+    /// Before the plan.
+    #[serde(rename = "max_before_bytes")]
+    pub before: Bytes,
+    /// After the plan.
+    #[serde(rename = "max_after_bytes")]
+    pub after: Bytes,
+    /// No choice of leaders gives less.
+    #[serde(rename = "max_floor_bytes")]
+    pub floor: Bytes,
+}
+
+/// What is proven about a plan's bytes moved, or about the evenness of a plan of `leaders`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SolverStatus {
-    /// They equal the lower bound.
+    /// They equal the lower bound; no choice of leaders is more even, and none as even changes fewer.
     Optimal,
-    /// They are above the lower bound, by the gap that the plan prints.
+    /// They are above the lower bound, by the gap that the plan prints; so is the unevenness.
     Feasible,
     /// Sizes are unknown: nothing is proven.
     Unproven,

@@ -6,6 +6,7 @@ use crate::assignment::Assignment;
 use crate::bytes::Ratio;
 use crate::ids::{BrokerId, PartitionId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A request, by the command that makes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -15,6 +16,8 @@ pub enum Request {
     Rebuild(Rebuild),
     /// `replace`.
     Replace(Replace),
+    /// `leaders`.
+    Leaders(Leaders),
 }
 
 impl Request {
@@ -23,6 +26,7 @@ impl Request {
         match self {
             Self::Rebuild(rebuild) => &rebuild.terms,
             Self::Replace(replace) => &replace.terms,
+            Self::Leaders(leaders) => &leaders.terms,
         }
     }
 
@@ -31,6 +35,7 @@ impl Request {
         match self {
             Self::Rebuild(_) => "rebuild",
             Self::Replace(_) => "replace",
+            Self::Leaders(_) => "leaders",
         }
     }
 }
@@ -60,6 +65,8 @@ pub enum Mends {
     Everything,
     /// Only the seats of this broker; other trouble stays as it is.
     SeatsOf(BrokerId),
+    /// None: replicas stay where they are.
+    Nothing,
 }
 
 /// How the replicas of a partition spread over racks (`broker.rack`, KIP-36).
@@ -139,4 +146,30 @@ pub struct Replace {
     pub outgoing: BrokerId,
     /// The broker that comes.
     pub incoming: BrokerId,
+}
+
+/// Chooses preferred leaders anew. No data moves.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Leaders {
+    /// What the plan has to keep to; the brokers that are named are those that may be chosen.
+    #[serde(flatten)]
+    pub terms: Terms,
+    /// What a broker's leadership is measured by.
+    pub by: LeadBy,
+    /// Even the leaders of each topic by itself, instead of those of all topics together.
+    #[serde(default)]
+    pub per_topic: bool,
+    /// Brokers that are to lead no partition in scope that somebody else can lead.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub evacuate: BTreeSet<BrokerId>,
+}
+
+/// What a broker's leadership is measured by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LeadBy {
+    /// The partitions that it leads.
+    Count,
+    /// The bytes of the partitions that it leads; needs sizes.
+    Bytes,
 }

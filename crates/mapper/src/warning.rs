@@ -115,10 +115,10 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
             named.len()
         })
         .collect();
-    // A replacement names one broker, and says nothing about racks that the replicas did not.
-    let one_broker = matches!(plan.request, crate::Request::Replace(_));
+    // A replacement names one broker, and choosing leaders none: they say nothing about racks that the replicas did not.
+    let silent = matches!(plan.request, crate::Request::Replace(_) | crate::Request::Leaders(_));
     let mut found: Option<Warning> = None;
-    for change in plan.moves.iter().filter(|_| !one_broker) {
+    for change in plan.moves.iter().filter(|_| !silent) {
         let topic =
             before.topics().binary_search_by(|t| t.name.as_str().cmp(&change.topic)).ok()?;
         let here = taken.get(topic).copied().flatten().map_or(usize::MAX, |at| racks[at]);

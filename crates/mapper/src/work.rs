@@ -160,6 +160,7 @@ impl<'a> Search<'a> {
     fn fault(&self, seat: BrokerIx, partition: &Partition, target: &Target) -> Option<Reason> {
         let id = self.cluster.id(seat);
         match self.terms.mends {
+            Mends::Nothing => return None,
             Mends::SeatsOf(outgoing) if outgoing != id => return None,
             Mends::SeatsOf(_) | Mends::Everything => {}
         }
@@ -289,7 +290,7 @@ impl<'a> Search<'a> {
     }
 
     fn brokers_suffice(&self, index: usize, factor: usize, target: &Target) -> Result<(), NoPlan> {
-        if factor <= target.brokers.len() || matches!(self.terms.mends, Mends::SeatsOf(_)) {
+        if factor <= target.brokers.len() || self.terms.mends != Mends::Everything {
             return Ok(());
         }
         let ids = |list: &[BrokerIx]| list.iter().map(|broker| self.cluster.id(*broker)).collect();

@@ -66,6 +66,7 @@ impl<'s> View<'s> {
         list: &[BrokerId],
     ) -> Vec<BrokerId> {
         let wrong = |id: &BrokerId| match mends {
+            Mends::Nothing => false,
             Mends::SeatsOf(outgoing) => *id == outgoing,
             Mends::Everything => {
                 let was_offline =

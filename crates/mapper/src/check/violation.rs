@@ -130,6 +130,14 @@ pub enum Violation {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
+    /// A broker leads that is evacuated, lost or without a healthy replica.
+    #[error("{of} would be led by broker {broker}, which is not to lead it")]
+    Leads {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+    },
     /// A partition is left out that could be moved.
     #[error("{of} is left out without a cause")]
     LeftOut {

@@ -1,14 +1,123 @@
 //! Chooses preferred leaders, as evenly as the replica sets allow. No data moves.
+//!
+//! In: a snapshot and a request. Out: a plan that reorders replica lists. By count the plan is exact: none is more even,
+//! and none as even changes fewer leaders. By bytes it is near, with a bound beside it.
 
+mod ballot;
+mod bytes;
 mod even;
 mod fewest;
 mod flow;
 mod free;
 mod levels;
 mod web;
+mod written;
 
 pub(crate) use even::even;
 pub(crate) use free::FreeLeads;
+
+use crate::bytes::Bytes;
+use crate::dense::{BrokerIx, Cluster};
+use crate::no_plan::NoPlan;
+use crate::plan::{LeaderBytes, LeftOut, Plan};
+use crate::request::{LeadBy, Leaders};
+use crate::snapshot::Snapshot;
+use crate::target::Targets;
+use crate::work::copy_size;
+use ballot::{Ballot, Rules};
+use std::ops::Range;
+
+/// Answers `leaders`.
+///
+/// # Errors
+/// [`NoPlan::Scope`] for topics that are not there, [`NoPlan::MissingFact`] for a size that evening by bytes needs.
+pub fn leaders(snapshot: &Snapshot, request: &Leaders) -> Result<Plan, NoPlan> {
+    let cluster = Cluster::new(snapshot);
+    let targets = Targets::new(&cluster, &request.terms)?;
+    let rules = Rules::new(&cluster, &targets, request);
+    let mut chosen = Chosen::default();
+    let topics = snapshot.topics().len();
+    let together = if request.per_topic { 1 } else { topics.max(1) };
+    for first in (0..topics).step_by(together) {
+        let topics = first..first + together;
+        if topics.clone().all(|topic| targets.of_topic[topic].is_none()) {
+            continue;
+        }
+        let mut ballot = rules.ballot(topics.clone(), &mut chosen.left_out);
+        match request.by {
+            LeadBy::Count => even(&mut ballot.load, &mut ballot.free),
+            LeadBy::Bytes => chosen.weigh(even_bytes(&cluster, topics, &mut ballot)?),
+        }
+        chosen.take(&cluster, &ballot);
+    }
+    Ok(written::plan(&cluster, &targets, request, chosen))
+}
+
+/// What was chosen, in order of partition.
+#[derive(Default)]
+struct Chosen {
+    /// The partitions whose leader changes, and to whom.
+    changes: Vec<(usize, BrokerIx)>,
+    left_out: Vec<LeftOut>,
+    bytes: Option<LeaderBytes>,
+}
+
+impl Chosen {
+    fn take(&mut self, cluster: &Cluster<'_>, ballot: &Ballot) {
+        for (lead, partition) in ballot.partitions.iter().enumerate() {
+            let leader = ballot.free.leader(lead);
+            if cluster.seats_of(*partition).first() != Some(&leader) {
+                self.changes.push((*partition, leader));
+            }
+        }
+    }
+
+    /// Of several topics, the one that ends the furthest above its floor stands for all.
+    fn weigh(&mut self, bytes: LeaderBytes) {
+        let gap = |bytes: LeaderBytes| bytes.after.0 - bytes.floor.0;
+        if self.bytes.is_none_or(|known| gap(bytes) > gap(known)) {
+            self.bytes = Some(bytes);
+        }
+    }
+}
+
+/// Evens the bytes that brokers lead of these topics.
+fn even_bytes(
+    cluster: &Cluster<'_>,
+    topics: Range<usize>,
+    ballot: &mut Ballot,
+) -> Result<LeaderBytes, NoPlan> {
+    let range = cluster.first_partition[topics.start]..cluster.first_partition[topics.end];
+    let sizes = sizes(cluster, range.clone())?;
+    let mut before = vec![0; cluster.ids.len()];
+    let mut load = vec![0; cluster.ids.len()];
+    let mut free = ballot.partitions.iter().enumerate().peekable();
+    for (index, size) in range.clone().zip(&sizes) {
+        let Some(head) = cluster.seats_of(index).first().copied() else {
+            continue;
+        };
+        let lead = free.next_if(|(_, partition)| **partition == index);
+        let leader = lead.map_or(head, |(lead, _)| ballot.free.leader(lead));
+        before[head as usize] += size;
+        load[leader as usize] += size;
+    }
+    let size: Vec<u64> = ballot.partitions.iter().map(|index| sizes[index - range.start]).collect();
+    let mut bytes = bytes::Led { free: &mut ballot.free, size: &size, load };
+    bytes.even();
+    let most = |load: &[u64]| Bytes(load.iter().copied().max().unwrap_or(0));
+    Ok(LeaderBytes { before: most(&before), after: most(&bytes.load), floor: Bytes(bytes.floor()) })
+}
+
+fn sizes(cluster: &Cluster<'_>, range: Range<usize>) -> Result<Vec<u64>, NoPlan> {
+    let partitions = cluster.partitions().skip(range.start).take(range.len());
+    let size = |(index, partition)| {
+        copy_size(cluster, partition).ok_or_else(|| {
+            let what = format!("partition {}", cluster.name(index));
+            NoPlan::MissingFact { fact: "size_bytes", what }
+        })
+    };
+    partitions.map(size).collect()
+}
 
 #[cfg(test)]
 mod tests;
