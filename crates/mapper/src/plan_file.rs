@@ -7,6 +7,7 @@ use crate::plan::{Floor, LeftOut, Move, Plan, Solver};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -66,33 +67,42 @@ pub enum PlanFileError {
     Differs(String),
 }
 
+/// Borrowed to write, owned once read: a plan of a million moves is not copied to be written.
 #[derive(Serialize, Deserialize)]
-struct FileWire {
+struct FileWire<'p> {
     version: u64,
-    partitions: Vec<PlannedPartition>,
+    partitions: Cow<'p, [PlannedPartition]>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    plan: Option<PlanWire>,
+    plan: Option<PlanWire<'p>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct PlanWire {
+struct PlanWire<'p> {
     version: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cluster_id: Option<String>,
-    snapshot: SnapshotHash,
+    #[serde(default, skip_serializing_if = "is_none")]
+    cluster_id: Cow<'p, Option<String>>,
+    snapshot: Cow<'p, SnapshotHash>,
     #[serde(flatten)]
-    request: Request,
-    moves: Vec<Move>,
-    steps: Vec<Vec<usize>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    left_out: Vec<LeftOut>,
-    before: Figures,
-    after: Figures,
+    request: Cow<'p, Request>,
+    moves: Cow<'p, [Move]>,
+    steps: Cow<'p, [Vec<usize>]>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    left_out: Cow<'p, [LeftOut]>,
+    before: Cow<'p, Figures>,
+    after: Cow<'p, Figures>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bound_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<Floor>,
-    solver: Solver,
+    solver: Cow<'p, Solver>,
+}
+
+fn is_none(id: &Cow<'_, Option<String>>) -> bool {
+    id.is_none()
+}
+
+fn is_empty(left_out: &Cow<'_, [LeftOut]>) -> bool {
+    left_out.is_empty()
 }
 
 impl PlanFile {
@@ -135,7 +145,7 @@ impl PlanFile {
             return Err(PlanFileError::Version { what: "partition map", found: wire.version });
         }
         let plan = wire.plan.map(PlanWire::into_plan).transpose()?;
-        let file = Self { partitions: wire.partitions, plan };
+        let file = Self { partitions: wire.partitions.into_owned(), plan };
         file.agrees()?;
         Ok(file)
     }
@@ -145,8 +155,9 @@ impl PlanFile {
     /// # Errors
     /// Only those of `out`.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let plan = self.plan.clone().map(PlanWire::of);
-        let wire = FileWire { version: VERSION, partitions: self.partitions.clone(), plan };
+        let plan = self.plan.as_ref().map(PlanWire::of);
+        let partitions = Cow::Borrowed(self.partitions.as_slice());
+        let wire = FileWire { version: VERSION, partitions, plan };
         serde_json::to_writer(&mut *out, &wire)?;
         out.write_all(b"\n")
     }
@@ -181,21 +192,21 @@ impl PlannedPartition {
     }
 }
 
-impl PlanWire {
-    fn of(plan: Plan) -> Self {
+impl<'p> PlanWire<'p> {
+    fn of(plan: &'p Plan) -> Self {
         Self {
             version: VERSION,
-            cluster_id: plan.cluster_id,
-            snapshot: plan.snapshot,
-            request: plan.request,
-            moves: plan.moves,
-            steps: plan.steps,
-            left_out: plan.left_out,
-            before: plan.before,
-            after: plan.after,
+            cluster_id: Cow::Borrowed(&plan.cluster_id),
+            snapshot: Cow::Borrowed(&plan.snapshot),
+            request: Cow::Borrowed(&plan.request),
+            moves: Cow::Borrowed(&plan.moves),
+            steps: Cow::Borrowed(&plan.steps),
+            left_out: Cow::Borrowed(&plan.left_out),
+            before: Cow::Borrowed(&plan.before),
+            after: Cow::Borrowed(&plan.after),
             bound_bytes: plan.bound_bytes,
             floor: plan.floor,
-            solver: plan.solver,
+            solver: Cow::Borrowed(&plan.solver),
         }
     }
 
@@ -210,17 +221,17 @@ impl PlanWire {
             }
         }
         Ok(Plan {
-            cluster_id: self.cluster_id,
-            snapshot: self.snapshot,
-            request: self.request,
-            moves: self.moves,
-            steps: self.steps,
-            left_out: self.left_out,
-            before: self.before,
-            after: self.after,
+            cluster_id: self.cluster_id.into_owned(),
+            snapshot: self.snapshot.into_owned(),
+            request: self.request.into_owned(),
+            moves: self.moves.into_owned(),
+            steps: self.steps.into_owned(),
+            left_out: self.left_out.into_owned(),
+            before: self.before.into_owned(),
+            after: self.after.into_owned(),
             bound_bytes: self.bound_bytes,
             floor: self.floor,
-            solver: self.solver,
+            solver: self.solver.into_owned(),
         })
     }
 }

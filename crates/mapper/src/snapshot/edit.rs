@@ -11,8 +11,15 @@ impl Snapshot {
     #[must_use]
     pub fn after(&self, plan: &Plan) -> Self {
         let mut parts = self.parts.clone();
+        let mut grown: BTreeMap<BrokerId, i128> = BTreeMap::new();
         for change in &plan.moves {
-            apply(&mut parts, self, change);
+            apply(&mut parts, self, change, &mut grown);
+        }
+        // All at once: a broker may take more than it has free before it gives more than that.
+        for broker in &mut parts.brokers {
+            if let (Some(free), Some(grown)) = (&mut broker.storage_free, grown.get(&broker.id)) {
+                free.0 = u64::try_from(i128::from(free.0) - grown).unwrap_or(0);
+            }
         }
         Self { parts }
     }
@@ -60,28 +67,27 @@ impl Snapshot {
     }
 }
 
-fn apply(parts: &mut Parts, before: &Snapshot, change: &Move) {
+/// Changes one partition, and counts what each broker grows by.
+fn apply(
+    parts: &mut Parts,
+    before: &Snapshot,
+    change: &Move,
+    grown: &mut BTreeMap<BrokerId, i128>,
+) {
     let Ok(topic) = parts.topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)) else {
         return;
     };
     let partitions = &mut parts.topics[topic].partitions;
-    let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else {
-        return;
-    };
+    let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else { return };
     let copies = change.added().count() as u64;
     // A move that copies nothing has 0 bytes, and tells nothing of the partition's size.
     let each = change.bytes.filter(|_| copies > 0).map(|bytes| Bytes(bytes.0 / copies));
     let old = partitions[index].clone();
-    for (id, gone, come) in change
-        .removed()
-        .map(|id| (id, old.size_on(id).unwrap_or_default().0, 0))
-        .chain(change.added().map(|id| (id, 0, each.unwrap_or_default().0)))
-    {
-        if let Some(broker) = parts.brokers.iter_mut().find(|broker| broker.id == id)
-            && let Some(free) = &mut broker.storage_free
-        {
-            free.0 = (free.0 + gone).saturating_sub(come);
-        }
+    for id in change.removed() {
+        *grown.entry(id).or_default() -= i128::from(old.size_on(id).unwrap_or_default().0);
+    }
+    for id in change.added() {
+        *grown.entry(id).or_default() += i128::from(each.unwrap_or_default().0);
     }
     partitions[index].replicas = change.to.clone();
     partitions[index].size = old.size.or(each);
