@@ -144,6 +144,11 @@ impl Fake {
         snapshot(&self.client().await, &wanted).await
     }
 
+    /// The cluster, to change it while it is asked.
+    pub(crate) fn shared(&self) -> Arc<Mutex<Cluster>> {
+        Arc::clone(&self.cluster)
+    }
+
     pub(crate) fn now(&self) -> MutexGuard<'_, Cluster> {
         self.cluster.lock().unwrap()
     }

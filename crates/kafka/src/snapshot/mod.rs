@@ -10,6 +10,7 @@ mod elr;
 mod hidden;
 mod moves;
 mod notice;
+mod settled;
 mod storage;
 
 #[cfg(test)]
@@ -46,7 +47,7 @@ pub struct Capture {
 }
 
 /// Asks a cluster for everything that planning needs: each broker at most once for each kind of fact, but the
-/// controller twice for its moves.
+/// controller twice for its moves, and all again while a broker's death is still spreading.
 ///
 /// Needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic.
 ///
@@ -55,9 +56,12 @@ pub struct Capture {
 /// does not tell its moves and log dirs, [`Error::AdvertisedUnreachable`] when not one broker can be reached at
 /// the address it advertises; else as any call.
 pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error> {
-    let cluster = client.describe_cluster().await?;
-    let mut topics = moves::settled_topics(client).await?;
-    let (stored, mut notices) = storage::gather(client, &cluster).await?;
+    let (mut cluster, mut topics) = settled::ask(client).await?;
+    let (mut stored, mut notices) = storage::gather(client, &cluster).await?;
+    if settled::lost_meanwhile(client, &notices).await? {
+        (cluster, topics) = settled::ask(client).await?;
+        (stored, notices) = storage::gather(client, &cluster).await?;
+    }
     hidden::complete(client, &stored, &mut topics).await?;
     let (configs, eligible) = tokio::join!(
         configs::gather(client, &stored, &topics, wanted.configs),

@@ -282,3 +282,37 @@ async fn without_kraft_the_moves_are_asked_of_the_controller() {
     let key = ListPartitionReassignmentsRequest::KEY;
     assert!(fake.now().asked.iter().any(|asked| (asked.0, asked.1) == (3, key)));
 }
+
+/// Changes a fake cluster a moment after a capture has begun.
+fn soon(fake: &Fake, change: impl FnOnce(&mut Cluster) + Send + 'static) {
+    let cluster = fake.shared();
+    tokio::spawn(async move {
+        tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+        change(&mut cluster.lock().unwrap());
+    });
+}
+
+#[tokio::test]
+async fn an_election_under_way_is_waited_for() {
+    let mut cluster = Cluster::of_three();
+    cluster.topic("events", &[&[3, 1, 2]]);
+    cluster.brokers.remove(&3);
+    let partition = &mut cluster.topics.get_mut("events").unwrap()[0];
+    (partition.leader, partition.isr) = (-1, vec![1, 2]);
+    let fake = Fake::start(cluster).await;
+    soon(&fake, |cluster| cluster.topics.get_mut("events").unwrap()[0].leader = 1);
+    let capture = fake.capture().await.unwrap();
+    assert_eq!(facts(&capture, "events", 0).leader, Leader::Broker(BrokerId(1)));
+}
+
+#[tokio::test]
+async fn a_dead_broker_that_is_still_listed_is_asked_for_again() {
+    let mut cluster = Cluster::of_three();
+    cluster.topic("events", &[&[1, 3]]);
+    cluster.unreachable.insert(3);
+    let fake = Fake::start(cluster).await;
+    soon(&fake, |cluster| drop(cluster.brokers.remove(&3)));
+    let capture = fake.capture().await.unwrap();
+    assert!(capture.notices.is_empty(), "{:?}", capture.notices);
+    assert!(!capture.snapshot.is_live(BrokerId(3)));
+}
