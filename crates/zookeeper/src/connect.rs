@@ -28,11 +28,7 @@ pub struct Deadlines {
 impl Default for Deadlines {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self {
-            connect: seconds(15),
-            session: seconds(10),
-            request: seconds(10),
-        }
+        Self { connect: seconds(15), session: seconds(10), request: seconds(10) }
     }
 }
 
@@ -50,24 +46,13 @@ impl ZooKeeper {
     /// # Errors
     /// [`Error::Unreachable`] with what happened at each address; [`Error::Denied`] where a login is required.
     pub async fn connect(address: &Address, deadlines: Deadlines) -> Result<Self, Error> {
-        let connector = Client::connector()
-            .with_session_timeout(deadlines.session)
-            .with_fail_eagerly();
-        match timeout(
-            deadlines.connect,
-            connector.connect(&address.servers().join(",")),
-        )
-        .await
-        {
-            Ok(Ok(client)) => Ok(Self {
-                client,
-                address: address.clone(),
-                deadlines,
-            }),
-            Ok(Err(source @ zookeeper_client::Error::AuthFailed)) => Err(Error::Denied {
-                path: "/".into(),
-                source,
-            }),
+        let connector =
+            Client::connector().with_session_timeout(deadlines.session).with_fail_eagerly();
+        match timeout(deadlines.connect, connector.connect(&address.servers().join(","))).await {
+            Ok(Ok(client)) => Ok(Self { client, address: address.clone(), deadlines }),
+            Ok(Err(source @ zookeeper_client::Error::AuthFailed)) => {
+                Err(Error::Denied { path: "/".into(), source })
+            }
             Ok(Err(error)) => {
                 tracing::debug!(%error, "no session");
                 Err(unreachable(address).await)
@@ -90,9 +75,7 @@ impl ZooKeeper {
 
 impl fmt::Debug for ZooKeeper {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ZooKeeper")
-            .field("address", &self.address)
-            .finish_non_exhaustive()
+        f.debug_struct("ZooKeeper").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
@@ -122,14 +105,8 @@ mod tests {
     }
 
     async fn failure(servers: &str) -> BTreeMap<String, String> {
-        let deadlines = Deadlines {
-            connect: Duration::from_millis(500),
-            ..Deadlines::default()
-        };
-        match ZooKeeper::connect(&servers.parse().unwrap(), deadlines)
-            .await
-            .unwrap_err()
-        {
+        let deadlines = Deadlines { connect: Duration::from_millis(500), ..Deadlines::default() };
+        match ZooKeeper::connect(&servers.parse().unwrap(), deadlines).await.unwrap_err() {
             Error::Unreachable { servers } => servers,
             other => panic!("{other}"),
         }
@@ -140,10 +117,7 @@ mod tests {
         let (one, two) = (free_port().await, free_port().await);
         let servers = failure(&format!("127.0.0.1:{one},127.0.0.1:{two}/kafka")).await;
         assert_eq!(servers.len(), 2);
-        assert!(
-            servers.values().all(|reason| reason.contains("refused")),
-            "{servers:?}"
-        );
+        assert!(servers.values().all(|reason| reason.contains("refused")), "{servers:?}");
     }
 
     #[tokio::test]
@@ -151,9 +125,6 @@ mod tests {
         let mute = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = mute.local_addr().unwrap().to_string();
         let servers = failure(&address).await;
-        assert!(
-            servers[&address].starts_with("accepts connections"),
-            "{servers:?}"
-        );
+        assert!(servers[&address].starts_with("accepts connections"), "{servers:?}");
     }
 }

@@ -148,17 +148,12 @@ impl Error {
     }
 
     pub(crate) fn malformed(path: &str, wrong: impl Into<Wrong>) -> Self {
-        Self::Malformed {
-            path: path.to_owned(),
-            wrong: wrong.into(),
-        }
+        Self::Malformed { path: path.to_owned(), wrong: wrong.into() }
     }
 }
 
 fn listed(servers: &BTreeMap<String, String>) -> String {
-    let each = servers
-        .iter()
-        .map(|(address, reason)| format!("{address}: {reason}"));
+    let each = servers.iter().map(|(address, reason)| format!("{address}: {reason}"));
     each.collect::<Vec<_>>().join("; ")
 }
 
@@ -166,11 +161,7 @@ fn names(found: &BTreeSet<String>) -> String {
     if found.is_empty() {
         return "nothing that we may see".to_owned();
     }
-    found
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ")
+    found.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 fn ids(replicas: &[BrokerId]) -> String {
@@ -189,12 +180,7 @@ mod tests {
     fn no_kafka(likely: &[&str]) -> Error {
         let found = set(&["kafka", "zookeeper"]);
         let (chroot, chroot_ids) = ("/".to_owned(), "/brokers/ids".to_owned());
-        Error::NoKafka {
-            chroot,
-            chroot_ids,
-            found,
-            likely: set(likely),
-        }
+        Error::NoKafka { chroot, chroot_ids, found, likely: set(likely) }
     }
 
     #[test]
@@ -210,13 +196,9 @@ mod tests {
     #[test]
     fn each_unreachable_address_stands_in_the_message() {
         let servers = [("a:2181", "refused"), ("b:2181", "no answer within 2 s")];
-        let servers = servers
-            .map(|(address, reason)| (address.to_owned(), reason.to_owned()))
-            .into();
+        let servers =
+            servers.map(|(address, reason)| (address.to_owned(), reason.to_owned())).into();
         let message = Error::Unreachable { servers }.to_string();
-        assert!(
-            message.ends_with("a:2181: refused; b:2181: no answer within 2 s"),
-            "{message}"
-        );
+        assert!(message.ends_with("a:2181: refused; b:2181: no answer within 2 s"), "{message}");
     }
 }

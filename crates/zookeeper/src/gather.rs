@@ -40,9 +40,7 @@ impl Topic {
     pub(crate) fn unsettled(&self) -> Vec<PartitionId> {
         let odd = |(id, state): (&PartitionId, &PartitionState)| {
             let held = |broker: &BrokerId| {
-                self.partitions
-                    .get(id)
-                    .is_some_and(|p| p.replicas.contains(broker))
+                self.partitions.get(id).is_some_and(|p| p.replicas.contains(broker))
             };
             let led = match state.leader {
                 Leader::Broker(leader) => held(&leader),
@@ -66,9 +64,8 @@ impl ZooKeeper {
         let mut wanted = Vec::new();
         for name in names {
             let path = self.kafka(&format!("{IDS}/{name}"));
-            let id: BrokerId = name
-                .parse()
-                .map_err(|_| Error::malformed(&path, Wrong::Id(name)))?;
+            let id: BrokerId =
+                name.parse().map_err(|_| Error::malformed(&path, Wrong::Id(name)))?;
             wanted.push((id, path));
         }
         // A broker that went away between the two reads is one that is not live.
@@ -80,8 +77,7 @@ impl ZooKeeper {
     /// # Errors
     /// Any [`Error`] of a single read.
     pub async fn controller(&self) -> Result<Option<Controller>, Error> {
-        self.parsed(&self.kafka("/controller"), znode::controller)
-            .await
+        self.parsed(&self.kafka("/controller"), znode::controller).await
     }
 
     /// The cluster's id (Kafka 0.10.1 and newer have one).
@@ -89,8 +85,7 @@ impl ZooKeeper {
     /// # Errors
     /// Any [`Error`] of a single read.
     pub async fn cluster_id(&self) -> Result<Option<String>, Error> {
-        self.parsed(&self.kafka("/cluster/id"), znode::cluster_id)
-            .await
+        self.parsed(&self.kafka("/cluster/id"), znode::cluster_id).await
     }
 
     /// What `/admin/reassign_partitions` asks for, started or not. Unchecked, in the order of the znode.
@@ -107,10 +102,8 @@ impl ZooKeeper {
     pub(crate) async fn gather(&self) -> Result<Cluster, Error> {
         self.catch_up().await?;
         let brokers = self.registrations().await?;
-        let (topics_path, deletions) = (
-            self.kafka("/brokers/topics"),
-            self.kafka("/admin/delete_topics"),
-        );
+        let (topics_path, deletions) =
+            (self.kafka("/brokers/topics"), self.kafka("/admin/delete_topics"));
         let (id, controller, requested, names, deleting) = try_join!(
             self.cluster_id(),
             self.controller(),
@@ -123,40 +116,20 @@ impl ZooKeeper {
         names.retain(|name| !deleting.contains(name));
         let topics = self.topics(&names).await?;
         deleting.extend(names.into_iter().filter(|name| !topics.contains_key(name)));
-        Ok(Cluster {
-            id,
-            controller,
-            brokers,
-            topics,
-            deleting,
-            requested,
-        })
+        Ok(Cluster { id, controller, brokers, topics, deleting, requested })
     }
 
     async fn topics(&self, names: &BTreeSet<String>) -> Result<BTreeMap<String, Topic>, Error> {
         let config = |name: &String| (name.clone(), self.kafka(&format!("/config/topics/{name}")));
-        let mut configs = self
-            .parsed_each(names.iter().map(config), znode::config)
-            .await?;
+        let mut configs = self.parsed_each(names.iter().map(config), znode::config).await?;
         let mut topics: BTreeMap<String, Topic> = BTreeMap::new();
         for (name, partitions) in self.replica_lists(names.iter()).await? {
             let config = configs.remove(&name).unwrap_or_default();
-            topics.insert(
-                name,
-                Topic {
-                    partitions,
-                    config,
-                    ..Topic::default()
-                },
-            );
+            topics.insert(name, Topic { partitions, config, ..Topic::default() });
         }
         let all = |(name, topic): (&String, &Topic)| {
             let name = name.clone();
-            topic
-                .partitions
-                .keys()
-                .map(move |id| (name.clone(), *id))
-                .collect::<Vec<_>>()
+            topic.partitions.keys().map(move |id| (name.clone(), *id)).collect::<Vec<_>>()
         };
         let wanted: Vec<_> = topics.iter().flat_map(all).collect();
         self.read_states(&mut topics, wanted).await?;
@@ -193,8 +166,7 @@ impl ZooKeeper {
         names: impl Iterator<Item = &String>,
     ) -> Result<BTreeMap<String, BTreeMap<PartitionId, ReplicaLists>>, Error> {
         let path = |name: &String| (name.clone(), self.kafka(&format!("/brokers/topics/{name}")));
-        self.parsed_each(names.map(path), znode::replica_lists)
-            .await
+        self.parsed_each(names.map(path), znode::replica_lists).await
     }
 
     async fn read_states(
@@ -206,9 +178,7 @@ impl ZooKeeper {
             let path = self.kafka(&format!("/brokers/topics/{topic}/partitions/{id}/state"));
             ((topic, id), path)
         };
-        let states = self
-            .parsed_each(wanted.into_iter().map(path), znode::partition_state)
-            .await?;
+        let states = self.parsed_each(wanted.into_iter().map(path), znode::partition_state).await?;
         for ((topic, id), state) in states {
             if let Some(topic) = topics.get_mut(&topic) {
                 topic.states.insert(id, state);
@@ -224,19 +194,10 @@ mod tests {
 
     fn unsettled(replicas: &[u32], leader: Leader, isr: &[u32]) -> bool {
         let ids = |list: &[u32]| list.iter().copied().map(BrokerId).collect();
-        let lists = ReplicaLists {
-            replicas: ids(replicas),
-            ..ReplicaLists::default()
-        };
+        let lists = ReplicaLists { replicas: ids(replicas), ..ReplicaLists::default() };
         let topic = Topic {
             partitions: BTreeMap::from([(PartitionId(7), lists)]),
-            states: BTreeMap::from([(
-                PartitionId(7),
-                PartitionState {
-                    leader,
-                    isr: ids(isr),
-                },
-            )]),
+            states: BTreeMap::from([(PartitionId(7), PartitionState { leader, isr: ids(isr) })]),
             ..Topic::default()
         };
         topic.unsettled() == [PartitionId(7)]

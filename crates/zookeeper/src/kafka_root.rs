@@ -16,45 +16,25 @@ impl ZooKeeper {
         if self.get(&self.kafka(IDS)).await?.is_some() {
             return Ok(());
         }
-        let chroot = if self.address.chroot().is_empty() {
-            "/"
-        } else {
-            self.address.chroot()
-        };
+        let chroot = if self.address.chroot().is_empty() { "/" } else { self.address.chroot() };
         // A root that we may not list makes the answer poorer, not another one.
         let found = self.children("/").await.ok().flatten().unwrap_or_default();
         let likely = self.clusters(&found).await.unwrap_or_default();
         let (chroot, chroot_ids) = (chroot.to_owned(), self.kafka(IDS));
-        Err(Error::NoKafka {
-            chroot,
-            chroot_ids,
-            found,
-            likely,
-        })
+        Err(Error::NoKafka { chroot, chroot_ids, found, likely })
     }
 
     /// The root itself, its children and theirs, so far as a cluster is there.
     async fn clusters(&self, found: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
         let mut places = vec![String::new()];
-        for name in found
-            .iter()
-            .filter(|name| *name != "zookeeper")
-            .take(MOST_PLACES)
-        {
+        for name in found.iter().filter(|name| *name != "zookeeper").take(MOST_PLACES) {
             let first = format!("/{name}");
-            let below = self
-                .children(&first)
-                .await
-                .ok()
-                .flatten()
-                .unwrap_or_default();
+            let below = self.children(&first).await.ok().flatten().unwrap_or_default();
             places.extend(below.iter().map(|second| format!("{first}/{second}")));
             places.push(first);
         }
         places.truncate(MOST_PLACES);
-        let wanted = places
-            .into_iter()
-            .map(|place| (place.clone(), format!("{place}{IDS}")));
+        let wanted = places.into_iter().map(|place| (place.clone(), format!("{place}{IDS}")));
         let clusters = self.parsed_each(wanted, |_| Ok(())).await?;
         Ok(clusters
             .into_keys()

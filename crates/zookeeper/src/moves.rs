@@ -37,17 +37,8 @@ impl Heading {
 
     fn stored(lists: &ReplicaLists) -> Self {
         let replicas = without(&lists.replicas, &lists.removing);
-        let adding = lists
-            .adding
-            .iter()
-            .copied()
-            .filter(|id| replicas.contains(id))
-            .collect();
-        Self {
-            adding,
-            removing: lists.removing.clone(),
-            replicas,
-        }
+        let adding = lists.adding.iter().copied().filter(|id| replicas.contains(id)).collect();
+        Self { adding, removing: lists.removing.clone(), replicas }
     }
 
     fn toward(current: &[BrokerId], target: &[BrokerId]) -> Self {
@@ -60,10 +51,7 @@ impl Heading {
 }
 
 fn without(list: &[BrokerId], gone: &[BrokerId]) -> Vec<BrokerId> {
-    list.iter()
-        .copied()
-        .filter(|id| !gone.contains(id))
-        .collect()
+    list.iter().copied().filter(|id| !gone.contains(id)).collect()
 }
 
 #[cfg(test)]
@@ -79,11 +67,7 @@ mod tests {
         adding: [u32; A],
         removing: [u32; D],
     ) -> ReplicaLists {
-        ReplicaLists {
-            replicas: ids(replicas),
-            adding: ids(adding),
-            removing: ids(removing),
-        }
+        ReplicaLists { replicas: ids(replicas), adding: ids(adding), removing: ids(removing) }
     }
 
     #[test]
@@ -108,11 +92,7 @@ mod tests {
         let heading = Heading::of(&stored([0, 1], [], []), Some(&ids([2, 1])));
         assert_eq!(
             heading,
-            Heading {
-                replicas: ids([2, 1]),
-                adding: ids([2]),
-                removing: ids([0])
-            }
+            Heading { replicas: ids([2, 1]), adding: ids([2]), removing: ids([0]) }
         );
     }
 
@@ -121,11 +101,7 @@ mod tests {
         let heading = Heading::of(&stored([3, 1, 0], [3], [0]), Some(&ids([2, 1])));
         assert_eq!(
             heading,
-            Heading {
-                replicas: ids([3, 1]),
-                adding: ids([3]),
-                removing: ids([0])
-            }
+            Heading { replicas: ids([3, 1]), adding: ids([3]), removing: ids([0]) }
         );
     }
 

@@ -28,10 +28,7 @@ pub(crate) struct Znode {
 impl ZooKeeper {
     pub(crate) async fn get(&self, path: &str) -> Result<Option<Znode>, Error> {
         let answer = self.ask(path, || self.client.get_data(path)).await?;
-        Ok(answer.map(|(data, stat)| Znode {
-            data,
-            modified: since_epoch(stat.mtime),
-        }))
+        Ok(answer.map(|(data, stat)| Znode { data, modified: since_epoch(stat.mtime) }))
     }
 
     pub(crate) async fn children(&self, path: &str) -> Result<Option<BTreeSet<String>>, Error> {
@@ -89,20 +86,13 @@ impl ZooKeeper {
         });
         let path = || path.to_owned();
         match answered.await {
-            Err(_) => Err(Error::Timeout {
-                path: path(),
-                waited: self.deadlines.request,
-            }),
+            Err(_) => Err(Error::Timeout { path: path(), waited: self.deadlines.request }),
             Ok(Ok(answer)) => Ok(Some(answer)),
             Ok(Err(Reply::NoNode)) => Ok(None),
-            Ok(Err(source @ (Reply::NoAuth | Reply::AuthFailed))) => Err(Error::Denied {
-                path: path(),
-                source,
-            }),
-            Ok(Err(source)) => Err(Error::Failed {
-                path: path(),
-                source,
-            }),
+            Ok(Err(source @ (Reply::NoAuth | Reply::AuthFailed))) => {
+                Err(Error::Denied { path: path(), source })
+            }
+            Ok(Err(source)) => Err(Error::Failed { path: path(), source }),
         }
     }
 }

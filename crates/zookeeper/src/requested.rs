@@ -18,10 +18,8 @@ pub(crate) fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Reque
         if cluster.deleting.contains(&of.topic) {
             continue;
         }
-        let known = cluster
-            .topics
-            .get(&of.topic)
-            .is_some_and(|t| t.partitions.contains_key(&of.partition));
+        let known =
+            cluster.topics.get(&of.topic).is_some_and(|t| t.partitions.contains_key(&of.partition));
         let why = match repeated(&asked.replicas) {
             _ if !known => Unusable::NoSuchPartition,
             _ if asked.replicas.is_empty() => Unusable::NoReplicas,
@@ -44,35 +42,18 @@ mod tests {
     use mapper::PartitionId;
 
     fn asked<const N: usize>(partition: u32, replicas: [u32; N]) -> RequestedMove {
-        let of = TopicPartition {
-            topic: "events".into(),
-            partition: PartitionId(partition),
-        };
-        RequestedMove {
-            of,
-            replicas: replicas.map(BrokerId).to_vec(),
-        }
+        let of = TopicPartition { topic: "events".into(), partition: PartitionId(partition) };
+        RequestedMove { of, replicas: replicas.map(BrokerId).to_vec() }
     }
 
     /// The topic "events" with the partitions 0 and 1.
     fn cluster(requested: Vec<RequestedMove>) -> Cluster {
-        let lists = ReplicaLists {
-            replicas: vec![BrokerId(1), BrokerId(2)],
-            ..ReplicaLists::default()
-        };
+        let lists =
+            ReplicaLists { replicas: vec![BrokerId(1), BrokerId(2)], ..ReplicaLists::default() };
         let partitions = BTreeMap::from([(PartitionId(0), lists.clone()), (PartitionId(1), lists)]);
-        let topics = BTreeMap::from([(
-            "events".to_owned(),
-            Topic {
-                partitions,
-                ..Topic::default()
-            },
-        )]);
-        Cluster {
-            requested,
-            topics,
-            ..Cluster::default()
-        }
+        let topics =
+            BTreeMap::from([("events".to_owned(), Topic { partitions, ..Topic::default() })]);
+        Cluster { requested, topics, ..Cluster::default() }
     }
 
     #[test]
@@ -80,10 +61,7 @@ mod tests {
         let cluster = cluster(vec![asked(0, [3, 3]), asked(1, []), asked(9, [1])]);
         let mut notices = BTreeSet::new();
         assert!(usable(&cluster, &mut notices).is_empty());
-        let ignored = |partition, why| Notice::UnusableMove {
-            of: asked(partition, []).of,
-            why,
-        };
+        let ignored = |partition, why| Notice::UnusableMove { of: asked(partition, []).of, why };
         let expected = [
             ignored(0, Unusable::BrokerTwice(BrokerId(3))),
             ignored(1, Unusable::NoReplicas),

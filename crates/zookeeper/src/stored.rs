@@ -63,10 +63,8 @@ impl ZooKeeper {
             "" => String::new(),
             name => format!("/{name}"),
         };
-        let (sizes_path, free_path) = (
-            format!("{prefix}/partitionmeta"),
-            format!("{prefix}/brokermetrics"),
-        );
+        let (sizes_path, free_path) =
+            (format!("{prefix}/partitionmeta"), format!("{prefix}/brokermetrics"));
         let (sizes, free) = tokio::try_join!(self.stored(&sizes_path), self.stored(&free_path))?;
         let malformed = |path: String| move |wrong| Error::Malformed { path, wrong };
         Ok(StoredMetrics {
@@ -77,9 +75,7 @@ impl ZooKeeper {
     }
 
     async fn stored(&self, path: &str) -> Result<Znode, Error> {
-        self.get(path).await?.ok_or_else(|| Error::NoMetrics {
-            path: path.to_owned(),
-        })
+        self.get(path).await?.ok_or_else(|| Error::NoMetrics { path: path.to_owned() })
     }
 }
 
@@ -91,9 +87,8 @@ impl StoredMetrics {
     pub fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, SnapshotError> {
         let mut parts = snapshot.into_parts();
         for broker in &mut parts.brokers {
-            broker.storage_free = broker
-                .storage_free
-                .or_else(|| self.broker_free.get(&broker.id).copied());
+            broker.storage_free =
+                broker.storage_free.or_else(|| self.broker_free.get(&broker.id).copied());
         }
         for topic in &mut parts.topics {
             let Some(sizes) = self.partition_sizes.get(&topic.name) else {
@@ -114,9 +109,7 @@ fn partition_sizes(data: &[u8]) -> Result<BTreeMap<String, BTreeMap<PartitionId,
     let sizes = |partitions: BTreeMap<_, PartitionWire>| {
         known(partitions.into_iter().map(|(id, p)| (id, p.size)))
     };
-    wire.into_iter()
-        .map(|(topic, partitions)| Ok((topic, sizes(partitions)?)))
-        .collect()
+    wire.into_iter().map(|(topic, partitions)| Ok((topic, sizes(partitions)?))).collect()
 }
 
 /// `{"1001":{"StorageFree":1024}}`
@@ -154,10 +147,7 @@ fn unpacked(data: &[u8], limit_bytes: u64) -> Result<Cow<'_, [u8]>, Wrong> {
         return Ok(Cow::Borrowed(data));
     }
     let mut plain = Vec::new();
-    MultiGzDecoder::new(data)
-        .take(limit_bytes + 1)
-        .read_to_end(&mut plain)
-        .map_err(Wrong::Gzip)?;
+    MultiGzDecoder::new(data).take(limit_bytes + 1).read_to_end(&mut plain).map_err(Wrong::Gzip)?;
     if plain.len() as u64 > limit_bytes {
         return Err(Wrong::TooLarge { limit_bytes });
     }
@@ -197,10 +187,7 @@ mod tests {
     fn gzip_and_plain_read_alike() {
         assert_eq!(partition_sizes(&gzip(SIZES.as_bytes())).unwrap(), events());
         let free = broker_free(&gzip(br#"{"1001":{"StorageFree":9.5e11}}"#)).unwrap();
-        assert_eq!(
-            free,
-            BTreeMap::from([(BrokerId(1001), Bytes(950_000_000_000))])
-        );
+        assert_eq!(free, BTreeMap::from([(BrokerId(1001), Bytes(950_000_000_000))]));
     }
 
     #[test]
@@ -208,12 +195,7 @@ mod tests {
         let bomb = gzip(&vec![b' '; 1_000_000]);
         assert!(bomb.len() < 2_000, "{}", bomb.len());
         let wrong = unpacked(&bomb, 100_000).unwrap_err();
-        assert!(matches!(
-            wrong,
-            Wrong::TooLarge {
-                limit_bytes: 100_000
-            }
-        ));
+        assert!(matches!(wrong, Wrong::TooLarge { limit_bytes: 100_000 }));
         assert_eq!(unpacked(&gzip(&[b' '; 100]), 100).unwrap().len(), 100);
     }
 
@@ -221,10 +203,7 @@ mod tests {
     fn a_gzip_stream_that_is_cut_off_is_malformed() {
         let whole = gzip(SIZES.as_bytes());
         for cut in [2, 9, whole.len() / 2, whole.len() - 1] {
-            assert!(
-                matches!(partition_sizes(&whole[..cut]), Err(Wrong::Gzip(_))),
-                "{cut}"
-            );
+            assert!(matches!(partition_sizes(&whole[..cut]), Err(Wrong::Gzip(_))), "{cut}");
         }
     }
 
@@ -232,19 +211,10 @@ mod tests {
     fn sizes_that_cannot_be_are_refused() {
         for size in ["-1", "1e30"] {
             let text = format!(r#"{{"events":{{"0":{{"Size":{size}}}}}}}"#);
-            assert!(
-                matches!(partition_sizes(text.as_bytes()), Err(Wrong::Size(_))),
-                "{size}"
-            );
+            assert!(matches!(partition_sizes(text.as_bytes()), Err(Wrong::Size(_))), "{size}");
         }
-        assert!(matches!(
-            partition_sizes(br#"{"events":{"x":{"Size":1}}}"#),
-            Err(Wrong::Json(_))
-        ));
-        assert!(matches!(
-            broker_free(br#"{"a":{"StorageFree":1}}"#),
-            Err(Wrong::Json(_))
-        ));
+        assert!(matches!(partition_sizes(br#"{"events":{"x":{"Size":1}}}"#), Err(Wrong::Json(_))));
+        assert!(matches!(broker_free(br#"{"a":{"StorageFree":1}}"#), Err(Wrong::Json(_))));
         assert!(matches!(broker_free(b""), Err(Wrong::Empty)));
     }
 
@@ -260,17 +230,10 @@ mod tests {
             captured: SystemTime::UNIX_EPOCH,
         };
         let completed = stored.complete(Snapshot::from_json(text).unwrap()).unwrap();
-        let free: Vec<_> = completed
-            .brokers()
-            .iter()
-            .map(|broker| broker.storage_free)
-            .collect();
+        let free: Vec<_> = completed.brokers().iter().map(|broker| broker.storage_free).collect();
         assert_eq!(free, [Some(Bytes(7)), Some(Bytes(200)), None]);
-        let sizes: Vec<_> = completed.topics()[0]
-            .partitions
-            .iter()
-            .map(|partition| partition.size)
-            .collect();
+        let sizes: Vec<_> =
+            completed.topics()[0].partitions.iter().map(|partition| partition.size).collect();
         assert_eq!(sizes, [Some(Bytes(5)), Some(Bytes(2049)), None]);
     }
 }

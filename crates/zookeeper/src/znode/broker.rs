@@ -30,23 +30,12 @@ struct Wire {
 /// Versions 1 (host and port only) to 5 (features).
 pub(crate) fn registration(data: &[u8]) -> Result<Registration, Wrong> {
     let wire: Wire = json(data)?;
-    let (host, port) = match wire
-        .endpoints
-        .first()
-        .and_then(|listener| host_and_port(listener))
-    {
+    let (host, port) = match wire.endpoints.first().and_then(|listener| host_and_port(listener)) {
         Some((host, port)) => (Some(host), Some(port)),
-        None => (
-            wire.host,
-            wire.port.and_then(|port| u16::try_from(port).ok()),
-        ),
+        None => (wire.host, wire.port.and_then(|port| u16::try_from(port).ok())),
     };
     let given = |text: &String| !text.is_empty();
-    Ok(Registration {
-        host: host.filter(given),
-        port,
-        rack: wire.rack.filter(given),
-    })
+    Ok(Registration { host: host.filter(given), port, rack: wire.rack.filter(given) })
 }
 
 /// `SASL_SSL://[::1]:9093` -> `::1`, 9093.
@@ -66,11 +55,7 @@ mod tests {
     }
 
     fn registered(host: &str, port: u16, rack: Option<&str>) -> Registration {
-        Registration {
-            host: Some(host.into()),
-            port: Some(port),
-            rack: rack.map(Into::into),
-        }
+        Registration { host: Some(host.into()), port: Some(port), rack: rack.map(Into::into) }
     }
 
     #[test]
@@ -95,18 +80,12 @@ mod tests {
 
     #[test]
     fn an_empty_rack_is_no_rack() {
-        assert_eq!(
-            read(r#"{"version":3,"host":"h","port":1,"rack":""}"#).rack,
-            None
-        );
+        assert_eq!(read(r#"{"version":3,"host":"h","port":1,"rack":""}"#).rack, None);
     }
 
     #[test]
     fn what_is_no_json_is_refused() {
-        assert!(matches!(
-            registration(b"PLAINTEXT://x"),
-            Err(Wrong::Json(_))
-        ));
+        assert!(matches!(registration(b"PLAINTEXT://x"), Err(Wrong::Json(_))));
         assert!(matches!(registration(b" \n"), Err(Wrong::Empty)));
     }
 }

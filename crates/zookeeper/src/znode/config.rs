@@ -22,14 +22,8 @@ mod tests {
     #[test]
     fn configs_are_text() {
         let read = config(br#"{"version":1,"config":{"retention.ms":"86400000"}}"#).unwrap();
-        assert_eq!(
-            read,
-            BTreeMap::from([("retention.ms".to_owned(), "86400000".to_owned())])
-        );
+        assert_eq!(read, BTreeMap::from([("retention.ms".to_owned(), "86400000".to_owned())]));
         assert!(config(br#"{"version":1,"config":{}}"#).unwrap().is_empty());
-        assert!(matches!(
-            config(br#"{"version":1,"config":{"a":1}}"#),
-            Err(Wrong::Json(_))
-        ));
+        assert!(matches!(config(br#"{"version":1,"config":{"a":1}}"#), Err(Wrong::Json(_))));
     }
 }

@@ -28,10 +28,7 @@ pub(crate) fn partition_state(data: &[u8]) -> Result<PartitionState, Wrong> {
         Err(_) if wire.leader == -1 => Leader::Nobody,
         Err(_) => return Err(Wrong::Id(wire.leader.to_string())),
     };
-    Ok(PartitionState {
-        leader,
-        isr: wire.isr,
-    })
+    Ok(PartitionState { leader, isr: wire.isr })
 }
 
 #[cfg(test)]
@@ -56,13 +53,7 @@ mod tests {
 
     #[test]
     fn a_state_without_its_fields_is_refused() {
-        assert!(matches!(
-            partition_state(br#"{"version":1,"leader":1}"#),
-            Err(Wrong::Json(_))
-        ));
-        assert!(matches!(
-            partition_state(br#"{"leader":1,"isr":[-1]}"#),
-            Err(Wrong::Json(_))
-        ));
+        assert!(matches!(partition_state(br#"{"version":1,"leader":1}"#), Err(Wrong::Json(_))));
+        assert!(matches!(partition_state(br#"{"leader":1,"isr":[-1]}"#), Err(Wrong::Json(_))));
     }
 }

@@ -36,14 +36,8 @@ mod tests {
     fn a_hand_written_reassignment_is_read() {
         let text = br#"{"version":1,"partitions":[
             {"topic":"events","partition":3,"replicas":[1003,1004],"log_dirs":["any","any"]}]}"#;
-        let of = TopicPartition {
-            topic: "events".into(),
-            partition: PartitionId(3),
-        };
-        let expected = RequestedMove {
-            of,
-            replicas: vec![BrokerId(1003), BrokerId(1004)],
-        };
+        let of = TopicPartition { topic: "events".into(), partition: PartitionId(3) };
+        let expected = RequestedMove { of, replicas: vec![BrokerId(1003), BrokerId(1004)] };
         assert_eq!(requests(text).unwrap(), [expected]);
     }
 
@@ -51,10 +45,6 @@ mod tests {
     fn a_reassignment_without_partitions_is_refused() {
         assert!(matches!(requests(br#"{"version":1}"#), Err(Wrong::Json(_))));
         assert!(matches!(requests(b"{"), Err(Wrong::Json(_))));
-        assert!(
-            requests(br#"{"version":1,"partitions":[]}"#)
-                .unwrap()
-                .is_empty()
-        );
+        assert!(requests(br#"{"version":1,"partitions":[]}"#).unwrap().is_empty());
     }
 }

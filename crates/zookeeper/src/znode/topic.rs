@@ -35,21 +35,11 @@ pub(crate) fn replica_lists(data: &[u8]) -> Result<BTreeMap<PartitionId, Replica
     let mut all = BTreeMap::new();
     for (id, replicas) in wire.partitions {
         if replicas.is_empty() || repeated(&replicas).is_some() {
-            return Err(Wrong::Replicas {
-                partition: id,
-                replicas,
-            });
+            return Err(Wrong::Replicas { partition: id, replicas });
         }
         let adding = wire.adding_replicas.remove(&id).unwrap_or_default();
         let removing = wire.removing_replicas.remove(&id).unwrap_or_default();
-        all.insert(
-            id,
-            ReplicaLists {
-                replicas,
-                adding,
-                removing,
-            },
-        );
+        all.insert(id, ReplicaLists { replicas, adding, removing });
     }
     Ok(all)
 }
@@ -75,10 +65,7 @@ mod tests {
         assert_eq!(read[&PartitionId(0)], moving);
         assert_eq!(
             read[&PartitionId(10)],
-            ReplicaLists {
-                replicas: ids([1001, 1002]),
-                ..ReplicaLists::default()
-            }
+            ReplicaLists { replicas: ids([1001, 1002]), ..ReplicaLists::default() }
         );
     }
 
@@ -93,16 +80,7 @@ mod tests {
         for list in ["[]", "[1,2,1]"] {
             let text = format!(r#"{{"version":3,"partitions":{{"0":[1],"7":{list}}}}}"#);
             let wrong = replica_lists(text.as_bytes()).unwrap_err();
-            assert!(
-                matches!(
-                    wrong,
-                    Wrong::Replicas {
-                        partition: PartitionId(7),
-                        ..
-                    }
-                ),
-                "{wrong}"
-            );
+            assert!(matches!(wrong, Wrong::Replicas { partition: PartitionId(7), .. }), "{wrong}");
         }
     }
 
@@ -114,10 +92,7 @@ mod tests {
             r#"{"version":3}"#,
             "[]",
         ] {
-            assert!(
-                matches!(replica_lists(text.as_bytes()), Err(Wrong::Json(_))),
-                "{text}"
-            );
+            assert!(matches!(replica_lists(text.as_bytes()), Err(Wrong::Json(_))), "{text}");
         }
     }
 }
