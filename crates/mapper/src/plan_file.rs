@@ -79,14 +79,14 @@ struct FileWire<'p> {
 #[derive(Serialize, Deserialize)]
 struct PlanWire<'p> {
     version: u64,
-    #[serde(default, skip_serializing_if = "is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster_id: Cow<'p, Option<String>>,
     snapshot: Cow<'p, SnapshotHash>,
     #[serde(flatten)]
     request: Cow<'p, Request>,
     moves: Cow<'p, [Move]>,
     steps: Cow<'p, [Vec<usize>]>,
-    #[serde(default, skip_serializing_if = "is_empty")]
+    #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
     left_out: Cow<'p, [LeftOut]>,
     before: Cow<'p, Figures>,
     after: Cow<'p, Figures>,
@@ -95,14 +95,6 @@ struct PlanWire<'p> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     floor: Option<Floor>,
     solver: Cow<'p, Solver>,
-}
-
-fn is_none(id: &Cow<'_, Option<String>>) -> bool {
-    id.is_none()
-}
-
-fn is_empty(left_out: &Cow<'_, [LeftOut]>) -> bool {
-    left_out.is_empty()
 }
 
 impl PlanFile {
