@@ -311,7 +311,9 @@ async fn a_dead_broker_that_is_still_listed_is_asked_for_again() {
     cluster.topic("events", &[&[1, 3]]);
     cluster.unreachable.insert(3);
     let fake = Fake::start(cluster).await;
-    soon(&fake, |cluster| drop(cluster.brokers.remove(&3)));
+    soon(&fake, |cluster| {
+        cluster.brokers.remove(&3);
+    });
     let capture = fake.capture().await.unwrap();
     assert!(capture.notices.is_empty(), "{:?}", capture.notices);
     assert!(!capture.snapshot.is_live(BrokerId(3)));
