@@ -3,10 +3,9 @@
 use crate::bytes::Bytes;
 use crate::dense::Cluster;
 use crate::figures::Figures;
-use crate::floor;
 use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
-use crate::plan::{LeftOut, Move, Plan, Reason, Solver, SolverStatus};
+use crate::plan::{Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
 use crate::request::{Request, Terms};
 use crate::steps;
 use crate::target::Targets;
@@ -22,15 +21,19 @@ pub(crate) struct Outcome<'a> {
     pub(crate) left_out: Vec<LeftOut>,
 }
 
+/// What is proven about the request, whichever plan answers it.
+pub(crate) struct Proof {
+    pub(crate) bound_bytes: Option<Bytes>,
+    pub(crate) floor: Option<Floor>,
+}
+
 /// Writes the plan down.
-pub(crate) fn finish(outcome: Outcome<'_>, request: Request) -> Result<Plan, NoPlan> {
+pub(crate) fn finish(outcome: Outcome<'_>, request: Request, proof: Proof) -> Result<Plan, NoPlan> {
     let cluster = outcome.cluster;
     let moves = moves(cluster, &outcome.work);
-    let steps = steps::in_order(cluster, &outcome.terms, &moves)?;
+    let (moves, steps) = in_steps(cluster, &outcome.terms, moves)?;
     let before = Figures::before(cluster, outcome.targets, &outcome.terms);
     let after = before.after(cluster, outcome.targets, &outcome.terms, &moves);
-    let bound_bytes = floor::bytes(cluster, outcome.targets, &request, &outcome.work)?;
-    let floor = floor::fullest(cluster, outcome.targets, outcome.terms.racks, &outcome.work);
     let plan = Plan {
         cluster_id: cluster.snapshot.cluster_id().map(str::to_owned),
         snapshot: cluster.snapshot.hash(),
@@ -39,8 +42,8 @@ pub(crate) fn finish(outcome: Outcome<'_>, request: Request) -> Result<Plan, NoP
         left_out: outcome.left_out,
         before,
         after,
-        bound_bytes,
-        floor,
+        bound_bytes: proof.bound_bytes,
+        floor: proof.floor,
         solver: Solver {
             engine: "constructive".to_owned(),
             status: SolverStatus::Unproven,
@@ -54,6 +57,25 @@ pub(crate) fn finish(outcome: Outcome<'_>, request: Request) -> Result<Plan, NoP
         (None, _) | (_, None) => SolverStatus::Unproven,
     };
     Ok(Plan { solver: Solver { status, ..plan.solver }, ..plan })
+}
+
+/// Puts the moves into steps. A move for balance alone that no order leaves room for is not made.
+fn in_steps(
+    cluster: &Cluster<'_>,
+    terms: &Terms,
+    mut moves: Vec<Move>,
+) -> Result<(Vec<Move>, Vec<Vec<usize>>), NoPlan> {
+    loop {
+        let stuck = match steps::in_order(cluster, terms, &moves) {
+            Ok(steps) => return Ok((moves, steps)),
+            Err(stuck) => stuck,
+        };
+        let optional = |at: &usize| moves[*at].reason == Reason::Balance;
+        let Some(last) = stuck.waiting.iter().copied().rfind(optional) else {
+            return Err(stuck.why);
+        };
+        moves.remove(last);
+    }
 }
 
 /// The partitions whose list is another one now.

@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
+use crate::finish::Proof;
 use crate::no_plan::NoPlan;
 use crate::plan::Floor;
 use crate::request::{RackRule, Request};
@@ -9,10 +10,22 @@ use crate::target::{RackCounts, Targets};
 use crate::work::{Search, Work};
 use std::collections::BTreeMap;
 
+/// What is proven about a request that only fills the seats of `work`.
+pub(crate) fn proof(
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    request: &Request,
+    work: &[Work],
+) -> Result<Proof, NoPlan> {
+    let bound_bytes = bytes(cluster, targets, request, work)?;
+    let floor = fullest(cluster, targets, request.terms().racks, work);
+    Ok(Proof { bound_bytes, floor })
+}
+
 /// The bytes that any answer has to copy: one copy for each seat that has to be filled anew.
 ///
 /// Work that the request forces, though nothing is wrong, is not counted.
-pub(crate) fn bytes(
+fn bytes(
     cluster: &Cluster<'_>,
     targets: &Targets,
     request: &Request,
@@ -26,7 +39,7 @@ pub(crate) fn bytes(
     Ok(must_copy(&found.work))
 }
 
-fn must_copy(work: &[Work]) -> Option<Bytes> {
+pub(crate) fn must_copy(work: &[Work]) -> Option<Bytes> {
     let bytes = work.iter().map(|item| match item.must_copy {
         0 => Some(0),
         copies => item.size.map(|size| size * copies as u64),
@@ -38,7 +51,7 @@ fn must_copy(work: &[Work]) -> Option<Bytes> {
 ///
 /// What stays is fixed; what has to go to one rack is poured over its brokers like water, and so is all of it over
 /// all brokers. `None` where a size or capacity is unknown.
-pub(crate) fn fullest(
+fn fullest(
     cluster: &Cluster<'_>,
     targets: &Targets,
     rule: RackRule,
@@ -68,7 +81,7 @@ pub(crate) fn fullest(
             worst = worst.max(level(&mut disks?, bytes, largest));
         }
     }
-    Some(Floor { max_used_ratio: worst })
+    Some(Floor { max_used_ratio: worst, min_used_ratio: None, worst_deviation: None })
 }
 
 /// What is used for certain on a broker's disk, and the disk.

@@ -171,6 +171,13 @@ pub enum WhyLeftOut {
 pub struct Floor {
     /// The least share of its storage that the fullest broker must use.
     pub max_used_ratio: f64,
+    /// The most that the emptiest broker can use; only where the plan evens storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_used_ratio: Option<f64>,
+    /// How far the worst broker must be from the mean of all, as a part of that mean; only where the plan evens
+    /// storage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_deviation: Option<f64>,
 }
 
 /// How an answer was found.

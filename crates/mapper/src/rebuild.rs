@@ -5,6 +5,7 @@
 
 use crate::dense::{BrokerIx, Cluster};
 use crate::finish::{Outcome, finish};
+use crate::floor;
 use crate::leaders::{self, FreeLeads};
 use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs, Placement};
@@ -28,38 +29,40 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         all_sizes_are_known(&cluster, &targets, &found)?;
     }
     let pairs = crate::pair::pairs(&cluster, &targets, request)?;
-    let mut solved = solve(&cluster, &targets, request, &pairs, &search, found)?;
-    even_leaders(&cluster, &targets, request, &mut solved.work);
-    finish(solved, Request::Rebuild(request.clone()))
-}
-
-/// Fills every seat; where that fails, once more in a way that packs tighter.
-pub(crate) fn solve<'a>(
-    cluster: &'a Cluster<'a>,
-    targets: &'a Targets,
-    request: &Rebuild,
-    pairs: &'a Pairs,
-    search: &Search<'_>,
-    mut found: Found,
-) -> Result<Outcome<'a>, NoPlan> {
     let manner = Manner {
         by: request.placement,
         optimize: request.optimize,
         size_factor: request.partition_size_factor,
         tight: false,
     };
-    let mut placement = Placement::new(cluster, targets, &request.terms, pairs, manner);
+    let mut solved = solve(&search, manner, &pairs, found)?;
+    let lead = Lead { all: request.optimize_leadership, as_paired: request.sub_affinity };
+    even_leaders(&cluster, &targets, lead, &mut solved.work);
+    let request = Request::Rebuild(request.clone());
+    let proof = floor::proof(&cluster, &targets, &request, &solved.work)?;
+    finish(solved, request, proof)
+}
+
+/// Fills every seat; where that fails, once more in a way that packs tighter.
+pub(crate) fn solve<'a>(
+    search: &Search<'a>,
+    manner: Manner,
+    pairs: &Pairs,
+    mut found: Found,
+) -> Result<Outcome<'a>, NoPlan> {
+    let Search { cluster, targets, terms, .. } = *search;
+    let mut placement = Placement::new(cluster, targets, terms, pairs, manner);
     if let Err(first) = placement.fill(&mut found.work) {
         found = search.run()?;
         let tight = Manner { by: PlaceBy::Storage, tight: true, ..manner };
-        placement = Placement::new(cluster, targets, &request.terms, pairs, tight);
+        placement = Placement::new(cluster, targets, terms, pairs, tight);
         placement.fill(&mut found.work).map_err(|_| first)?;
     }
     let Found { work, left_out } = found;
-    Ok(Outcome { cluster, targets, terms: request.terms.clone(), work, left_out })
+    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out })
 }
 
-fn all_sizes_are_known(
+pub(crate) fn all_sizes_are_known(
     cluster: &Cluster<'_>,
     targets: &Targets,
     found: &Found,
@@ -82,12 +85,26 @@ fn all_sizes_are_known(
     Ok(())
 }
 
+/// Whose preferred leaders a plan may choose.
+#[derive(Clone, Copy)]
+pub(crate) struct Lead {
+    /// Those of all partitions in scope, not only of those whose own is gone.
+    pub(crate) all: bool,
+    /// None, else: brokers stand in for others, and for their leadership.
+    pub(crate) as_paired: bool,
+}
+
 /// Chooses the preferred leaders that are free to choose: those of partitions whose own is gone, and of all in
 /// scope where the request says so.
-fn even_leaders(cluster: &Cluster<'_>, targets: &Targets, request: &Rebuild, work: &mut Vec<Work>) {
-    if request.optimize_leadership {
+pub(crate) fn even_leaders(
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    lead: Lead,
+    work: &mut Vec<Work>,
+) {
+    if lead.all {
         add_untouched(cluster, targets, work);
-    } else if request.sub_affinity {
+    } else if lead.as_paired {
         // A stand-in takes over its partner's leadership with its seats.
         return;
     }
@@ -106,7 +123,7 @@ fn even_leaders(cluster: &Cluster<'_>, targets: &Targets, request: &Rebuild, wor
             continue;
         };
         load[*old as usize] -= 1;
-        if item.head_is_free || request.optimize_leadership {
+        if item.head_is_free || lead.all {
             free.push(members.iter().copied(), Some(*old));
             load[free.leader(items.len()) as usize] += 1;
             items.push(at);

@@ -4,12 +4,13 @@ use crate::assignment::{Assignment, Topics};
 use crate::bytes::Ratio;
 use crate::dense::Cluster;
 use crate::finish::finish;
+use crate::floor;
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
-use crate::place::Pairs;
+use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild::solve;
-use crate::request::{Mends, Optimize, PlaceBy, RackRule, Rebuild, Replace, Request, Terms};
+use crate::request::{Mends, Optimize, PlaceBy, RackRule, Replace, Request, Terms};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::work::Search;
@@ -48,18 +49,16 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
     {
         pairs.insert(out, into);
     }
-    let by_count = Rebuild {
-        terms: request.terms.clone(),
-        placement: PlaceBy::Count,
+    let by_count = Manner {
+        by: PlaceBy::Count,
         optimize: Optimize::Storage,
-        force: false,
-        sub_affinity: true,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        base: Vec::new(),
+        size_factor: Ratio::ONE,
+        tight: false,
     };
-    let solved = solve(&cluster, &targets, &by_count, &pairs, &search, found)?;
-    finish(solved, Request::Replace(request.clone()))
+    let solved = solve(&search, by_count, &pairs, found)?;
+    let request = Request::Replace(request.clone());
+    let proof = floor::proof(&cluster, &targets, &request, &solved.work)?;
+    finish(solved, request, proof)
 }
 
 /// The rack rule looks at every broker that stays, though only one may take seats.

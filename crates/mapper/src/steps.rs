@@ -9,12 +9,19 @@ use crate::no_plan::NoPlan;
 use crate::plan::Move;
 use crate::request::Terms;
 
+/// Moves that wait for each other for ever.
+pub(crate) struct Stuck {
+    /// Their indices; repairs first.
+    pub(crate) waiting: Vec<usize>,
+    pub(crate) why: NoPlan,
+}
+
 /// The moves by their indices, in steps; within a step in order.
 pub(crate) fn in_order(
     cluster: &Cluster<'_>,
     terms: &Terms,
     moves: &[Move],
-) -> Result<Vec<Vec<usize>>, NoPlan> {
+) -> Result<Vec<Vec<usize>>, Box<Stuck>> {
     let mut disks = Disks {
         limit: cluster.limits(terms.storage_headroom),
         used: cluster.used.clone(),
@@ -28,7 +35,8 @@ pub(crate) fn in_order(
         let (mut step, rest): (Vec<usize>, Vec<usize>) =
             waiting.iter().partition(|index| disks.take(&moves[**index]).is_ok());
         if step.is_empty() {
-            return Err(disks.stuck(&moves[rest[0]]));
+            let why = disks.stuck(&moves[rest[0]]);
+            return Err(Box::new(Stuck { waiting: rest, why }));
         }
         for index in &step {
             disks.free(&moves[*index]);
