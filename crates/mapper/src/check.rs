@@ -3,6 +3,7 @@
 //! In: the snapshot before, and a plan or another tool's partition map. Out: every promise that is broken, at the end
 //! and at each step; nothing when all are kept.
 
+mod balance;
 mod leaders;
 mod view;
 mod violation;
@@ -25,7 +26,8 @@ use view::{Allowed, View};
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     let terms = plan.request.terms();
     let mut broken = Vec::new();
-    let view = match View::new(before, &terms.assignments) {
+    let assignments = balance::assignments(&plan.request);
+    let view = match View::new(before, &assignments) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
@@ -40,6 +42,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     if let Some(evacuation) = &evacuation {
         broken.extend(leaders::evacuated(&view, plan, evacuation));
     }
+    broken.extend(balance::broken(before, plan));
     broken.extend(capacity(&view, terms.storage_headroom, &plan.moves, &plan.steps));
     broken
 }
@@ -223,6 +226,8 @@ fn reason(
         Request::Rebuild(rebuild) => rebuild,
         Request::Replace(replace) => return only_the_outgoing(replace, change),
         Request::Leaders(_) => return leaders::only_reorders(view, change),
+        // Evening the load is a reason for any seat in scope.
+        Request::Rebalance(_) | Request::Scale(_) => return None,
     };
     if rebuild.force || rebuild.terms.fix_racks || base(request, change).is_some() {
         return None;
@@ -248,15 +253,19 @@ fn only_the_outgoing(replace: &Replace, change: &Move) -> Option<Violation> {
 
 /// Nothing in scope stays wrong without being said.
 fn nothing_is_forgotten(view: &View<'_>, terms: &Terms, plan: &Plan) -> Vec<Violation> {
-    let moved: BTreeMap<(&str, PartitionId), &Move> =
-        plan.moves.iter().map(|change| ((&*change.topic, change.partition), change)).collect();
+    let mut moved: BTreeMap<&str, BTreeMap<PartitionId, &Move>> = BTreeMap::new();
+    for change in &plan.moves {
+        moved.entry(&change.topic).or_default().insert(change.partition, change);
+    }
     let said: BTreeSet<(&str, PartitionId)> =
         plan.left_out.iter().map(|left| (&*left.topic, left.partition)).collect();
     let mut broken = Vec::new();
     for (topic, allowed) in view.in_scope() {
+        let moved = moved.get(topic.name.as_str());
         for partition in &topic.partitions {
             let key = (topic.name.as_str(), partition.id);
-            let list = moved.get(&key).map_or(&partition.replicas, |change| &change.to);
+            let change = moved.and_then(|moved| moved.get(&partition.id));
+            let list = change.map_or(&partition.replicas, |change| &change.to);
             let wrong = view.still_wrong(allowed, terms.mends, partition, list);
             if !wrong.is_empty() && !said.contains(&key) {
                 let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };

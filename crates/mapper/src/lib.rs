@@ -4,6 +4,7 @@
 //! Reads no clock, file, socket or environment: the same input gives the same plan.
 
 mod assignment;
+mod balance;
 mod bytes;
 mod check;
 mod constraints;
@@ -31,6 +32,7 @@ mod warning;
 mod work;
 
 pub use assignment::{Assignment, Topics, assign};
+pub use balance::{rebalance, scale};
 pub use bytes::{Bytes, Ratio};
 pub use check::{Violation, check, check_map};
 pub use figures::{BrokerFigures, Figures};
@@ -43,8 +45,8 @@ pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{
-    BaseReplicas, LeadBy, Leaders, Mends, Optimize, PlaceBy, RackRule, Rebuild, Replace, Request,
-    Terms,
+    Balance, BaseReplicas, Goal, LeadBy, Leaders, Measure, Mends, Optimize, PlaceBy, RackRule,
+    Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
 pub use warning::{Warning, warnings};

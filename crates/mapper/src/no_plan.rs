@@ -68,6 +68,17 @@ pub enum NoPlan {
         /// How much it lacks.
         missing_bytes: Bytes,
     },
+    /// What has to move is more than the request lets the plan move.
+    #[error(
+        "{} has to be copied in {replicas} replica(s) before anything is evened, more than allowed",
+        bytes
+    )]
+    BeyondLimit {
+        /// The bytes of the replicas that are lost or leave.
+        bytes: Bytes,
+        /// How many they are.
+        replicas: u64,
+    },
     /// A fact that the request needs is not in the snapshot.
     #[error("{fact} of {what} is not known, and the request needs it")]
     MissingFact {

@@ -3,8 +3,9 @@
 //! A request stands in the plan that answers it, so that `check` can hold the plan to it later.
 
 use crate::assignment::Assignment;
-use crate::bytes::Ratio;
+use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId};
+use crate::scope::Scope;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -18,6 +19,10 @@ pub enum Request {
     Replace(Replace),
     /// `leaders`.
     Leaders(Leaders),
+    /// `rebalance`.
+    Rebalance(Rebalance),
+    /// `scale`.
+    Scale(Scale),
 }
 
 impl Request {
@@ -27,6 +32,17 @@ impl Request {
             Self::Rebuild(rebuild) => &rebuild.terms,
             Self::Replace(replace) => &replace.terms,
             Self::Leaders(leaders) => &leaders.terms,
+            Self::Rebalance(rebalance) => &rebalance.terms,
+            Self::Scale(scale) => &scale.terms,
+        }
+    }
+
+    /// How load is evened, where the command evens any.
+    pub fn balance(&self) -> Option<&Balance> {
+        match self {
+            Self::Rebuild(_) | Self::Replace(_) | Self::Leaders(_) => None,
+            Self::Rebalance(rebalance) => Some(&rebalance.balance),
+            Self::Scale(scale) => Some(&scale.balance),
         }
     }
 
@@ -36,6 +52,8 @@ impl Request {
             Self::Rebuild(_) => "rebuild",
             Self::Replace(_) => "replace",
             Self::Leaders(_) => "leaders",
+            Self::Rebalance(_) => "rebalance",
+            Self::Scale(_) => "scale",
         }
     }
 }
@@ -120,6 +138,9 @@ pub struct Rebuild {
     /// Even the preferred leaders of all partitions in scope, not only of those that change.
     #[serde(default)]
     pub optimize_leadership: bool,
+    /// Brokers that are not to lead some of the topics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub leader_evacuation: Option<LeaderEvacuation>,
     /// Replica lists to start from instead of the cluster's own (`--map-string`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base: Vec<BaseReplicas>,
@@ -172,4 +193,138 @@ pub enum LeadBy {
     Count,
     /// The bytes of the partitions that it leads; needs sizes.
     Bytes,
+}
+
+/// Takes the leadership of some topics away from some brokers (`--leader-evac-brokers`, `--leader-evac-topics`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaderEvacuation {
+    /// Brokers that are to lead none of the topics' partitions that somebody else can lead.
+    pub brokers: BTreeSet<BrokerId>,
+    /// The topics; those out of the request's scope stay as they are.
+    pub topics: Scope,
+}
+
+/// Evens the load of brokers, with least movement; lost and leaving replicas are placed anew first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Rebalance {
+    /// What the plan has to keep to.
+    #[serde(flatten)]
+    pub terms: Terms,
+    /// How load is evened.
+    #[serde(flatten)]
+    pub balance: Balance,
+    /// Only brokers with less free storage than this much below the harmonic mean of all give replicas away
+    /// (`--storage-threshold`); none: every broker may.
+    #[serde(default, rename = "storage_threshold_ratio", skip_serializing_if = "Option::is_none")]
+    pub storage_threshold: Option<Ratio>,
+    /// Only brokers with less free storage than this give replicas away (`--storage-threshold-gb`); outranks the
+    /// other threshold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_threshold_bytes: Option<Bytes>,
+    /// Empty one broker below a mark with the fewest bytes, instead of evening all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relieve: Option<Relieve>,
+}
+
+/// Spreads onto new brokers, and off drained ones: ends as even as a rebalance does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scale {
+    /// What the plan has to keep to.
+    #[serde(flatten)]
+    pub terms: Terms,
+    /// How load is evened.
+    #[serde(flatten)]
+    pub balance: Balance,
+}
+
+/// One full broker, and how full it may be in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Relieve {
+    /// The broker.
+    pub broker: BrokerId,
+    /// The share of its storage that it may use; nor is any other filled beyond it.
+    #[serde(rename = "below_ratio")]
+    pub below: Ratio,
+}
+
+/// How load is evened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Balance {
+    /// What is evened, the most important first.
+    pub goals: Vec<Goal>,
+    /// What even storage means.
+    pub by: Measure,
+    /// How far the used storage of any broker may be from its share, as a part of that share; shares are the best
+    /// that replicas, racks and scope allow. Zero: as even as can be found.
+    #[serde(rename = "tolerance_ratio")]
+    pub tolerance: Ratio,
+    /// Brokers to be emptied; no assignment's brokers count them.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub drain: BTreeSet<BrokerId>,
+    /// Only so many of a broker's largest partitions may move for balance (`--partition-limit`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_limit: Option<u32>,
+    /// Only partitions of this size or more move for balance (`--partition-size-threshold`).
+    #[serde(
+        default,
+        rename = "partition_size_threshold_bytes",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub partition_size_threshold: Option<Bytes>,
+    /// What moves for balance stays in its rack.
+    #[serde(default)]
+    pub locality_scoped: bool,
+    /// The bytes that the plan copies at most, repairs included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_bytes_moved: Option<Bytes>,
+    /// The replicas that the plan copies at most, repairs included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_moves: Option<u64>,
+    /// Even the preferred leaders of all partitions in scope.
+    #[serde(default)]
+    pub optimize_leadership: bool,
+}
+
+impl Balance {
+    /// Half a percent: closer evenness costs bytes that nobody sees in service.
+    pub const DEFAULT_TOLERANCE: Ratio = Ratio::from_ppm(5_000);
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self {
+            goals: vec![Goal::Storage],
+            by: Measure::PercentUsed,
+            tolerance: Self::DEFAULT_TOLERANCE,
+            drain: BTreeSet::new(),
+            partition_limit: None,
+            partition_size_threshold: None,
+            locality_scoped: false,
+            max_bytes_moved: None,
+            max_moves: None,
+            optimize_leadership: false,
+        }
+    }
+}
+
+/// What is evened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Goal {
+    /// Storage used.
+    Storage,
+    /// Replicas held.
+    Replicas,
+    /// Partitions led.
+    Leaders,
+}
+
+/// What even storage means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// The same share of each broker's storage is used.
+    PercentUsed,
+    /// The same number of bytes is free on each broker.
+    BytesFree,
 }

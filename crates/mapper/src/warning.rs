@@ -1,6 +1,7 @@
 //! What an operator should look at before a plan is written: a closed list, each with a code.
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Ratio};
+use crate::figures::Figures;
 use crate::ids::{BrokerId, TopicPartition};
 use crate::plan::{Plan, WhyLeftOut};
 use crate::snapshot::{Partition, Snapshot};
@@ -40,6 +41,27 @@ pub enum Warning {
         /// The first of them.
         of: TopicPartition,
     },
+    /// The plan leaves the fullest and the emptiest broker further apart than they were.
+    #[error("storage ends less even: {} between the emptiest and the fullest broker, before {}", percent(*after), percent(*before))]
+    LessEven {
+        /// The fullest less the emptiest broker's share of storage used before, in parts per million.
+        #[serde(rename = "before_ppm")]
+        before: u64,
+        /// The same after.
+        #[serde(rename = "after_ppm")]
+        after: u64,
+    },
+    /// Lost brokers hold replicas in scope, which evening the load repairs on the way.
+    #[error(
+        "{} lost broker(s) ({}) hold replicas in scope: repairing them adds {bytes}; they may only be restarting",
+        brokers.len(), list(brokers)
+    )]
+    LostBrokers {
+        /// The lost brokers.
+        brokers: Vec<BrokerId>,
+        /// The bytes that the repair adds.
+        bytes: Bytes,
+    },
     /// More brokers are lost than expected of an ordinary day.
     #[error(
         "{} brokers are lost ({}){}: repairing them copies {bytes}; will they come back?",
@@ -59,6 +81,10 @@ fn list(ids: &[BrokerId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
+fn percent(ppm: u64) -> String {
+    format!("{}.{} %", ppm / 10_000, ppm / 1_000 % 10)
+}
+
 fn racks_text(racks: &[String]) -> String {
     if racks.is_empty() {
         String::new()
@@ -74,6 +100,8 @@ impl Warning {
             Self::NoRack { .. } => "no-rack",
             Self::FewRacks { .. } => "few-racks",
             Self::Leaderless { .. } => "leaderless",
+            Self::LessEven { .. } => "less-even",
+            Self::LostBrokers { .. } => "lost-brokers",
             Self::MaxLost { .. } => "max-lost",
         }
     }
@@ -86,6 +114,7 @@ pub fn warnings(before: &Snapshot, plan: &Plan, max_lost: usize) -> Vec<Warning>
     };
     [no_rack(before, plan), few_racks(before, plan, &taken), leaderless(plan)]
         .into_iter()
+        .chain([less_even(plan), lost_brokers(before, plan)])
         .chain([max_lost_warning(before, plan, max_lost)])
         .flatten()
         .collect()
@@ -143,7 +172,26 @@ fn leaderless(plan: &Plan) -> Option<Warning> {
     Some(Warning::Leaderless { partitions: left.count() + 1, of })
 }
 
-fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<Warning> {
+fn less_even(plan: &Plan) -> Option<Warning> {
+    plan.request.balance()?;
+    let apart = |figures: &Figures| {
+        let distance = figures.max_used_ratio? - figures.min_used_ratio?;
+        Ratio::from_f64(distance).map(|ratio| u64::from(ratio.ppm()))
+    };
+    let (before, after) = (apart(&plan.before)?, apart(&plan.after)?);
+    (after > before).then_some(Warning::LessEven { before, after })
+}
+
+fn lost_brokers(before: &Snapshot, plan: &Plan) -> Option<Warning> {
+    plan.request.balance()?;
+    let bytes = lost_bytes(before, plan)?;
+    let total = bytes.values().sum();
+    let brokers: Vec<BrokerId> = bytes.into_keys().collect();
+    (!brokers.is_empty()).then_some(Warning::LostBrokers { brokers, bytes: Bytes(total) })
+}
+
+/// For each lost broker the bytes of its replicas that the plan places anew.
+fn lost_bytes(before: &Snapshot, plan: &Plan) -> Option<BTreeMap<BrokerId, u64>> {
     let mut bytes: BTreeMap<BrokerId, u64> = BTreeMap::new();
     for change in &plan.moves {
         let partition = before.partition(&change.topic, change.partition)?;
@@ -151,6 +199,11 @@ fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<W
             *bytes.entry(id).or_default() += copy(partition);
         }
     }
+    Some(bytes)
+}
+
+fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<Warning> {
+    let bytes = lost_bytes(before, plan)?;
     let racks = whole_racks(before, bytes.keys().copied());
     if bytes.len() <= max_lost && racks.is_empty() {
         return None;

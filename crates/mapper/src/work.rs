@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One partition on its way to its new replica list.
+#[derive(Clone)]
 pub(crate) struct Work {
     pub(crate) partition: usize,
     /// An index into [`Targets::all`].

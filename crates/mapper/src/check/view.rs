@@ -7,6 +7,7 @@ use crate::plan::Move;
 use crate::request::{Mends, RackRule};
 use crate::scope::ScopeError;
 use crate::snapshot::{Broker, Partition, Snapshot, Topic};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -23,6 +24,8 @@ pub(super) struct Allowed {
     /// Named and live.
     pub(super) brokers: BTreeSet<BrokerId>,
     pub(super) replication: Option<usize>,
+    /// How many brokers each rack and host offers.
+    places: Spread,
 }
 
 impl<'s> View<'s> {
@@ -31,18 +34,8 @@ impl<'s> View<'s> {
         assignments: &[Assignment],
     ) -> Result<Self, ScopeError> {
         let of_topic = assign(snapshot, assignments)?;
-        let allowed = assignments
-            .iter()
-            .map(|assignment| Allowed {
-                brokers: assignment
-                    .brokers
-                    .iter()
-                    .copied()
-                    .filter(|id| snapshot.is_live(*id))
-                    .collect(),
-                replication: assignment.replication.map(|factor| factor as usize),
-            })
-            .collect();
+        let allowed = assignments.iter().map(|assignment| Allowed::new(snapshot, assignment));
+        let allowed = allowed.collect();
         Ok(Self { snapshot, allowed, of_topic })
     }
 
@@ -122,21 +115,17 @@ impl<'s> View<'s> {
     }
 
     fn spread(&self, list: &[BrokerId]) -> Spread {
-        let mut spread = Spread::default();
-        for id in list {
-            let (rack, host) = place(*id, self.snapshot.broker(*id));
-            *spread.racks.entry(rack).or_default() += 1;
-            *spread.hosts.entry(host).or_default() += 1;
-        }
-        spread
+        Spread::of(self.snapshot, list.iter().copied())
     }
 
     /// How many brokers each rack and host offers: those allowed, and those that stay anyway.
-    fn places(&self, allowed: &Allowed, list: &[BrokerId]) -> Spread {
+    fn places<'p>(&self, allowed: &'p Allowed, list: &[BrokerId]) -> Cow<'p, Spread> {
+        if list.iter().all(|id| allowed.brokers.contains(id)) {
+            return Cow::Borrowed(&allowed.places);
+        }
         let mut all = allowed.brokers.clone();
         all.extend(list);
-        let all: Vec<BrokerId> = all.into_iter().collect();
-        self.spread(&all)
+        Cow::Owned(Spread::of(self.snapshot, all.into_iter()))
     }
 
     pub(super) fn disks(&self, headroom: Ratio) -> Disks {
@@ -171,14 +160,36 @@ impl<'s> View<'s> {
     }
 }
 
+impl Allowed {
+    fn new(snapshot: &Snapshot, assignment: &Assignment) -> Self {
+        let live = assignment.brokers.iter().copied().filter(|id| snapshot.is_live(*id));
+        let brokers: BTreeSet<BrokerId> = live.collect();
+        Self {
+            places: Spread::of(snapshot, brokers.iter().copied()),
+            brokers,
+            replication: assignment.replication.map(|factor| factor as usize),
+        }
+    }
+}
+
 /// How many replicas each rack and each host holds.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Spread {
     racks: BTreeMap<String, usize>,
     hosts: BTreeMap<(String, String), usize>,
 }
 
 impl Spread {
+    fn of(snapshot: &Snapshot, brokers: impl Iterator<Item = BrokerId>) -> Self {
+        let mut spread = Self::default();
+        for id in brokers {
+            let (rack, host) = place(id, snapshot.broker(id));
+            *spread.racks.entry(rack).or_default() += 1;
+            *spread.hosts.entry(host).or_default() += 1;
+        }
+        spread
+    }
+
     fn worse_than(&self, before: &Self) -> bool {
         let crowding =
             |counts: &mut dyn Iterator<Item = &usize>| counts.map(|n| n * n).sum::<usize>();
@@ -216,6 +227,9 @@ fn crowded<K: Ord + Within>(
     offered: &BTreeMap<K, usize>,
 ) -> bool {
     let count = |place: &K| held.get(place).copied().unwrap_or(0);
+    if count(from) < 2 {
+        return false;
+    }
     offered.iter().any(|(to, brokers)| {
         count(to) < *brokers && count(to) + 1 < count(from) && K::comparable(from, to)
     })

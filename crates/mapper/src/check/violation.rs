@@ -154,6 +154,36 @@ pub enum Violation {
         /// How far beyond.
         over_bytes: Bytes,
     },
+    /// More bytes are copied than the request allows.
+    #[error("the plan copies {bytes}, and {most_bytes} are allowed")]
+    TooManyBytes {
+        /// What the plan copies.
+        bytes: Bytes,
+        /// What it may copy.
+        most_bytes: Bytes,
+    },
+    /// More replicas are copied than the request allows.
+    #[error("the plan copies {replicas} replica(s), and {most} are allowed")]
+    TooManyMoves {
+        /// What the plan copies.
+        replicas: u64,
+        /// What it may copy.
+        most: u64,
+    },
+    /// A replica that moves for balance was to stay in its rack.
+    #[error("{of} changes racks for balance, which is to stay inside racks")]
+    LeavesItsRack {
+        /// The partition.
+        of: TopicPartition,
+    },
+    /// A partition that is too small to move for balance does.
+    #[error("{of} moves for balance and is smaller than {least_bytes}")]
+    TooSmall {
+        /// The partition.
+        of: TopicPartition,
+        /// The least size.
+        least_bytes: Bytes,
+    },
     /// The bytes stated are not what the copies come to.
     #[error("the move of {of} states {} bytes, its copies come to {}", known(stated), known(found))]
     Bytes {

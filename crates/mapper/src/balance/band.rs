@@ -1,0 +1,51 @@
+//! How full a broker may be: its share, and as far above and below as the tolerance says.
+
+use crate::bytes::{Bytes, Ratio};
+
+/// The range that a broker's used storage should end in, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Band {
+    pub(super) low: u64,
+    pub(super) share: u64,
+    pub(super) high: u64,
+}
+
+impl Band {
+    pub(super) fn around(share: u64, tolerance: Ratio) -> Self {
+        let width = tolerance.of(Bytes(share)).0;
+        Self { low: share - width.min(share), share, high: share.saturating_add(width) }
+    }
+
+    /// How far outside the band, in parts of the share per 2^30; 0 inside.
+    pub(super) fn strain(self, used: u64) -> u64 {
+        parts(used.saturating_sub(self.high).max(self.low.saturating_sub(used)), self.share)
+    }
+
+    /// How full, in parts of the share per 2^30.
+    pub(super) fn level(self, used: u64) -> u64 {
+        parts(used, self.share)
+    }
+
+    pub(super) fn holds(self, used: u64) -> bool {
+        (self.low..=self.high).contains(&used)
+    }
+}
+
+fn parts(bytes: u64, share: u64) -> u64 {
+    let parts = (u128::from(bytes) << 30) / u128::from(share.max(1));
+    u64::try_from(parts).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strain_is_none_inside_the_band_and_grows_outside() {
+        let band = Band::around(1_000, Ratio::from_percent(1));
+        assert_eq!((band.low, band.high), (990, 1_010));
+        assert!(band.holds(990) && band.holds(1_010) && !band.holds(1_011));
+        assert_eq!((band.strain(990), band.strain(1_010)), (0, 0));
+        assert!(band.strain(980) < band.strain(1_030));
+    }
+}

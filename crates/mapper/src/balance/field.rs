@@ -1,0 +1,172 @@
+//! Who gives, who takes, and between which marks: the request laid over the cluster as it stands.
+
+use super::band::Band;
+use super::rules::Rules;
+use super::shares::{Shares, shares};
+use super::state::State;
+use crate::bytes::{Bytes, Ratio};
+use crate::dense::{BrokerIx, Cluster};
+use crate::plan::Floor;
+use crate::request::{Balance, Measure, Rebalance, Relieve, Terms};
+
+/// What a request asks of any state of the cluster.
+pub(super) struct Field<'a> {
+    pub(super) rules: Rules<'a>,
+    by: Measure,
+    tolerance: Ratio,
+    threshold: Threshold,
+    relieve: Option<(BrokerIx, Ratio)>,
+}
+
+/// What only `rebalance` can ask for.
+#[derive(Default)]
+pub(super) struct Special {
+    pub(super) threshold: Threshold,
+    pub(super) relieve: Option<Relieve>,
+}
+
+/// Which brokers may give replicas away.
+#[derive(Default)]
+pub(super) enum Threshold {
+    #[default]
+    All,
+    /// Those with less free than this.
+    FreeBelow(Bytes),
+    /// Those whose free storage is further below the harmonic mean of all than this share of it.
+    BelowMean(Ratio),
+}
+
+/// The marks for one state.
+pub(super) struct Layout {
+    pub(super) bands: Vec<Option<Band>>,
+    pub(super) shares: Shares,
+    pub(super) gives: Vec<bool>,
+}
+
+impl<'a> Field<'a> {
+    pub(super) fn new(
+        cluster: &'a Cluster<'a>,
+        terms: &Terms,
+        balance: &Balance,
+        special: Special,
+    ) -> Self {
+        let rules = Rules {
+            cluster,
+            racks: terms.racks,
+            local: balance.locality_scoped,
+            limit: cluster.limits(terms.storage_headroom),
+        };
+        let relieve = special
+            .relieve
+            .and_then(|Relieve { broker, below }| Some((cluster.index_of(broker)?, below)));
+        Self {
+            rules,
+            by: balance.by,
+            tolerance: balance.tolerance,
+            threshold: special.threshold,
+            relieve,
+        }
+    }
+
+    /// The marks for a state: a function of what stands where, not of how it came there.
+    pub(super) fn layout(&self, state: &State<'_>) -> Layout {
+        let gives = self.gives(state);
+        let shares = shares(state, &self.rules, self.by, &gives);
+        let bands = match self.relieve {
+            None => shares.of.iter().map(|s| Some(Band::around((*s)?, self.tolerance))).collect(),
+            Some((_, below)) => self.below(state, &shares, below),
+        };
+        Layout { bands, shares, gives }
+    }
+
+    fn gives(&self, state: &State<'_>) -> Vec<bool> {
+        let cluster = self.rules.cluster;
+        if let Some((relieved, _)) = self.relieve {
+            return (0..cluster.ids.len()).map(|at| at == relieved as usize).collect();
+        }
+        let free = |at: usize| {
+            cluster.capacity[at].map(|capacity| capacity.saturating_sub(state.used[at]))
+        };
+        let mark = match self.threshold {
+            Threshold::All => return vec![true; cluster.ids.len()],
+            Threshold::FreeBelow(bytes) => bytes.0,
+            Threshold::BelowMean(ratio) => {
+                let allowed = |at: &usize| state.targets.all.iter().any(|t| t.allowed[*at]);
+                let all = (0..cluster.ids.len()).filter(allowed);
+                let mean = harmonic_mean(all.filter_map(free));
+                mean - ratio.of(Bytes(mean)).0.min(mean)
+            }
+        };
+        (0..cluster.ids.len()).map(|at| free(at).is_some_and(|free| free < mark)).collect()
+    }
+
+    /// Every broker may fill up to the mark; one that is above it already stays as it is, unless it is relieved.
+    fn below(&self, state: &State<'_>, shares: &Shares, below: Ratio) -> Vec<Option<Band>> {
+        let band = |at: usize| {
+            shares.of[at]?;
+            let capacity = self.rules.cluster.capacity[at]?;
+            let mark = below.of(Bytes(capacity)).0;
+            let relieved = self.relieve.is_some_and(|(broker, _)| broker as usize == at);
+            let high = if relieved { mark } else { mark.max(state.used[at]) };
+            Some(Band { low: 0, share: capacity, high })
+        };
+        (0..shares.of.len()).map(band).collect()
+    }
+}
+
+impl Threshold {
+    pub(super) fn of(request: &Rebalance) -> Self {
+        match (request.storage_threshold_bytes, request.storage_threshold) {
+            (Some(bytes), _) => Self::FreeBelow(bytes),
+            (None, Some(ratio)) => Self::BelowMean(ratio),
+            (None, None) => Self::All,
+        }
+    }
+}
+
+/// Of what is not zero; 0 of nothing.
+fn harmonic_mean(values: impl Iterator<Item = u64>) -> u64 {
+    const ONE: u128 = 1 << 100;
+    let (mut inverse, mut count) = (0, 0);
+    for value in values.filter(|value| *value > 0) {
+        inverse += ONE / u128::from(value);
+        count += 1;
+    }
+    u64::try_from(ONE / (inverse / u128::max(count, 1)).max(1)).unwrap_or(u64::MAX)
+}
+
+impl Layout {
+    pub(super) fn is_even(&self, state: &State<'_>) -> bool {
+        let held = |(band, used): (&Option<Band>, &u64)| band.is_none_or(|b| b.holds(*used));
+        self.bands.iter().zip(&state.used).all(held)
+    }
+
+    /// The best reachable evenness.
+    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+    pub(super) fn floor(&self, cluster: &Cluster<'_>) -> Option<Floor> {
+        let shared = self.shares.of.iter().zip(&cluster.capacity);
+        let disks: Vec<(f64, f64)> =
+            shared.filter_map(|(share, disk)| Some(((*share)? as f64, (*disk)? as f64))).collect();
+        let mean = disks.iter().map(|d| d.0).sum::<f64>() / disks.iter().map(|d| d.1).sum::<f64>();
+        let ratios = || disks.iter().filter(|disk| disk.1 > 0.0).map(|disk| disk.0 / disk.1);
+        let (most, least) = (ratios().reduce(f64::max)?, ratios().reduce(f64::min)?);
+        let deviation = f64::max(most / mean - 1.0, 1.0 - least / mean);
+        Some(Floor {
+            max_used_ratio: most,
+            min_used_ratio: Some(least),
+            worst_deviation: deviation.is_finite().then_some(deviation),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_harmonic_mean_leans_to_the_small() {
+        assert_eq!(harmonic_mean([100, 100].into_iter()), 100);
+        assert_eq!(harmonic_mean([300, 600].into_iter()), 400);
+        assert_eq!(harmonic_mean([0].into_iter()), 0);
+    }
+}

@@ -1,0 +1,214 @@
+//! Evens the load of brokers with least movement.
+//!
+//! Lost and leaving replicas are placed anew first; they cost their bytes wherever they go. Then every broker gets a
+//! share ([`shares`]) and a band around it, and bytes flow from those above to those below ([`pour`]), until all are
+//! inside their bands ([`settle`]) and nothing moved in vain ([`trim`]). A cluster inside its bands is left alone, so
+//! a plan that was carried out is not followed by another.
+
+mod band;
+mod bound;
+mod evening;
+mod field;
+mod limits;
+mod pour;
+mod rules;
+mod settle;
+mod shares;
+mod shelves;
+mod state;
+mod trim;
+
+use crate::bytes::Ratio;
+use crate::dense::{BrokerIx, Cluster};
+use crate::finish::{Outcome, Proof, finish};
+use crate::no_plan::NoPlan;
+use crate::place::{Manner, Pairs};
+use crate::plan::{Plan, Reason};
+use crate::rebuild::{self, Lead, even_leaders};
+use crate::request::{Balance, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
+use crate::snapshot::Snapshot;
+use crate::target::Targets;
+use crate::work::{Search, Work};
+use bound::Base;
+use evening::Evening;
+use field::{Field, Layout, Special, Threshold};
+use shelves::Shelves;
+use smallvec::SmallVec;
+use state::State;
+
+/// Answers `rebalance`.
+///
+/// # Errors
+/// [`NoPlan`]: a lost or leaving replica finds no broker, a storage fact is missing, or what has to move is beyond the
+/// limits of the request. Balance alone is never a reason: what cannot be evened stays.
+pub fn rebalance(snapshot: &Snapshot, request: &Rebalance) -> Result<Plan, NoPlan> {
+    let special = Special { threshold: Threshold::of(request), relieve: request.relieve };
+    even(snapshot, Request::Rebalance(request.clone()), &request.balance, special)
+}
+
+/// Answers `scale`. Brokers that are new hold nothing, so the least movement that ends evenly fills them.
+///
+/// # Errors
+/// As [`rebalance`].
+pub fn scale(snapshot: &Snapshot, request: &Scale) -> Result<Plan, NoPlan> {
+    even(snapshot, Request::Scale(request.clone()), &request.balance, Special::default())
+}
+
+fn even(
+    snapshot: &Snapshot,
+    request: Request,
+    balance: &Balance,
+    special: Special,
+) -> Result<Plan, NoPlan> {
+    let cluster = Cluster::new(snapshot);
+    let terms = without_drained(request.terms(), balance);
+    let targets = Targets::new(&cluster, &terms)?;
+    storage_is_known(&cluster, &targets)?;
+    let repairs = repair(&cluster, &targets, &terms)?;
+    let base = Base::new(&cluster, &targets, &repairs.work);
+    let mut state = State::after_repairs(&cluster, &targets, balance, &repairs.work);
+    let field = Field::new(&cluster, &terms, balance, special);
+    let start = field.layout(&state);
+    limits::repairs_fit(balance, &repairs.work)?;
+    if balance.goals.contains(&Goal::Storage) {
+        even_storage(&mut state, &field, balance);
+        limits::keep(&mut state, balance, &repairs.work, &start);
+    }
+    let bound = Bound { base, start };
+    match write_down(&state, &repairs, balance, &bound, request.clone()) {
+        // Repairs and evening wait for each other's room: then the repairs go alone.
+        Err(NoPlan::NoRoomForBothCopies { .. }) if !state.log.is_empty() => {
+            state.rewind(0);
+            write_down(&state, &repairs, balance, &bound, request)
+        }
+        written => written,
+    }
+}
+
+/// What the proof of a plan rests on.
+struct Bound {
+    base: Base,
+    /// The marks before anything was evened.
+    start: Layout,
+}
+
+fn write_down(
+    state: &State<'_>,
+    repairs: &Outcome<'_>,
+    balance: &Balance,
+    bound: &Bound,
+    request: Request,
+) -> Result<Plan, NoPlan> {
+    let Outcome { cluster, targets, terms, left_out, .. } = repairs;
+    let proof = Proof {
+        bound_bytes: bound.base.bytes(state, &bound.start.shares),
+        floor: bound.start.floor(cluster),
+    };
+    let mut work = work(state, &repairs.work);
+    let all = balance.optimize_leadership || balance.goals.contains(&Goal::Leaders);
+    even_leaders(cluster, targets, Lead { all, as_paired: false }, &mut work);
+    let (terms, left_out) = (terms.clone(), left_out.clone());
+    finish(Outcome { cluster, targets, terms, work, left_out }, request, proof)
+}
+
+/// Drained brokers are nobody's.
+fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
+    let mut terms = terms.clone();
+    for assignment in &mut terms.assignments {
+        assignment.brokers.retain(|broker| !balance.drain.contains(broker));
+    }
+    terms
+}
+
+fn storage_is_known(cluster: &Cluster<'_>, targets: &Targets) -> Result<(), NoPlan> {
+    let brokers = targets.all.iter().flat_map(|target| &target.brokers).copied();
+    let lacks = |broker: &BrokerIx| {
+        let at = *broker as usize;
+        cluster.capacity[at].is_none() || cluster.used[at].is_none()
+    };
+    brokers.clone().find(lacks).map_or(Ok(()), |broker| {
+        let what = format!("broker {}", cluster.id(broker));
+        Err(NoPlan::MissingFact { fact: "storage_total_bytes", what })
+    })
+}
+
+/// Places what is lost or leaving.
+fn repair<'a>(
+    cluster: &'a Cluster<'a>,
+    targets: &'a Targets,
+    terms: &'a Terms,
+) -> Result<Outcome<'a>, NoPlan> {
+    let search = Search::new(cluster, targets, terms);
+    let found = search.run()?;
+    rebuild::all_sizes_are_known(cluster, targets, &found)?;
+    let by_storage = Manner {
+        by: PlaceBy::Storage,
+        optimize: Optimize::Storage,
+        size_factor: Ratio::ONE,
+        tight: false,
+    };
+    rebuild::solve(&search, by_storage, &Pairs::new(), found)
+}
+
+/// Rounds of evening; nearly always one does, and a second finds nothing to do.
+const ROUNDS: usize = 16;
+
+/// Brings every broker into its band, as far as that can be.
+fn even_storage<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
+    for _ in 0..ROUNDS {
+        let layout = field.layout(state);
+        if layout.is_even(state) {
+            return;
+        }
+        let since = state.log.len();
+        let shelves = Shelves::new(state, balance.partition_limit);
+        let Layout { bands, shares, gives } = layout;
+        let mut evening = Evening { state, rules: &field.rules, shelves, bands, gives };
+        for group in &shares.groups {
+            pour::pour(&mut evening, group);
+            settle::settle(&mut evening, group);
+            trim::trim(&mut evening, group, since);
+        }
+        if state.log.len() == since {
+            return;
+        }
+    }
+}
+
+/// The partitions that change: the repairs where they stand now, and what moved to even the load.
+fn work(state: &State<'_>, repairs: &[Work]) -> Vec<Work> {
+    let mut changed: Vec<usize> =
+        state.log.iter().map(|change| change.partition as usize).collect();
+    changed.sort_unstable();
+    changed.dedup();
+    let mut work = repairs.to_vec();
+    for item in &mut work {
+        let seats = state.seats_of(item.partition);
+        item.seats = seats.iter().copied().map(Some).collect();
+        let head = state.cluster.seats_of(item.partition).first();
+        item.head_is_free |= seats.first() != head;
+    }
+    let repaired: Vec<usize> = work.iter().map(|item| item.partition).collect();
+    for partition in changed {
+        if repaired.binary_search(&partition).is_err() {
+            work.extend(moved(state, partition));
+        }
+    }
+    work.sort_by_key(|item| item.partition);
+    work
+}
+
+fn moved(state: &State<'_>, partition: usize) -> Option<Work> {
+    let (seats, before) = (state.seats_of(partition), state.cluster.seats_of(partition));
+    (seats != before).then(|| Work {
+        partition,
+        target: state.target_of(partition).unwrap_or_default(),
+        seats: seats.iter().copied().map(Some).collect(),
+        replaces: seats.iter().map(|_| None).collect(),
+        reason: Reason::Balance,
+        size: Some(state.size[partition]),
+        offline: SmallVec::new(),
+        must_copy: 0,
+        head_is_free: seats.first() != before.first(),
+    })
+}

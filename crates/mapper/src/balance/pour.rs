@@ -1,0 +1,172 @@
+//! The bulk of the bytes, each straight from a broker that has too many to one that has too few.
+//!
+//! With every broker in its band, the bytes moved are at least the excess over the upper edges, and at least the
+//! deficit under the lower ones. The larger of the two decides: if it is the excess, givers come down just to their
+//! upper edge, and takers rise together, inside their bands, by as much as that is; if it is the deficit, the other
+//! way round. The fullest gives first, its largest replica that fits, to the emptiest: few replicas move, and a plan
+//! that is cut short has done what mattered most.
+
+use super::band::Band;
+use super::evening::Evening;
+use super::shares::Group;
+use crate::dense::BrokerIx;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+
+/// Between which loads bytes flow: givers go down to `floor`, takers up to `ceiling`.
+struct Edges {
+    floor: Vec<u64>,
+    ceiling: Vec<u64>,
+}
+
+/// Moves what can be moved without overshooting any edge.
+pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group) {
+    let edges = edges(evening, group);
+    let mut takers = BTreeSet::new();
+    let mut givers = BinaryHeap::new();
+    for broker in group.brokers.iter().copied() {
+        if evening.used(broker) < edges.ceiling[broker as usize] {
+            takers.insert((evening.level(broker), broker));
+        } else if evening.used(broker) > edges.floor[broker as usize]
+            && evening.gives[broker as usize]
+        {
+            givers.push((evening.level(broker), Reverse(broker)));
+        }
+    }
+    let mut flow =
+        Flow { next: vec![0; evening.state.used.len()], takers, edges, widest: u64::MAX };
+    while let Some((_, Reverse(giver))) = givers.pop() {
+        if flow.one_seat(evening, giver) {
+            givers.push((evening.level(giver), Reverse(giver)));
+        }
+    }
+}
+
+/// Who takes, and where each giver has come to.
+struct Flow {
+    /// For each broker the next partition on its shelf.
+    next: Vec<usize>,
+    /// Those that still take, by how full they are.
+    takers: BTreeSet<(u64, BrokerIx)>,
+    edges: Edges,
+    /// No taker has more room than this.
+    widest: u64,
+}
+
+impl Flow {
+    /// Gives one seat away; false if the giver has none left that anyone can take.
+    fn one_seat(&mut self, evening: &mut Evening<'_, '_>, giver: BrokerIx) -> bool {
+        let spare = evening.used(giver).saturating_sub(self.edges.floor[giver as usize]);
+        let mut at = self.next[giver as usize];
+        loop {
+            at = at.max(evening.first_at_most(giver, spare.min(self.widest)));
+            let Some(partition) = evening.shelf(giver).get(at).copied() else {
+                return false;
+            };
+            at += 1;
+            self.next[giver as usize] = at;
+            if let Some(taker) = self.taker_of(evening, partition, giver) {
+                self.takers.remove(&(evening.level(taker), taker));
+                evening.shift(partition, giver, taker);
+                if self.space(evening, taker) > 0 {
+                    self.takers.insert((evening.level(taker), taker));
+                }
+                return true;
+            }
+        }
+    }
+
+    /// The emptiest taker that is admitted and has the space.
+    fn taker_of(
+        &mut self,
+        evening: &Evening<'_, '_>,
+        partition: u32,
+        giver: BrokerIx,
+    ) -> Option<BrokerIx> {
+        let size = evening.state.size[partition as usize];
+        let mut widest = 0;
+        for (_, taker) in &self.takers {
+            let space = self.space(evening, *taker);
+            widest = widest.max(space);
+            if space >= size && evening.admit(partition, giver, *taker) {
+                return Some(*taker);
+            }
+        }
+        self.widest = widest;
+        None
+    }
+
+    fn space(&self, evening: &Evening<'_, '_>, taker: BrokerIx) -> u64 {
+        let below = self.edges.ceiling[taker as usize].saturating_sub(evening.used(taker));
+        below.min(evening.room(taker))
+    }
+}
+
+/// Steps between the lower and the upper edge of a band.
+const STEPS: u64 = 1 << 20;
+
+fn edges(evening: &Evening<'_, '_>, group: &Group) -> Edges {
+    let brokers = || group.brokers.iter().copied().map(|b| (evening.band(b), evening.used(b), b));
+    let excess: u64 = brokers().map(|(band, used, _)| used.saturating_sub(band.high)).sum();
+    let deficit: u64 = brokers().map(|(band, used, _)| band.low.saturating_sub(used)).sum();
+    let all = evening.state.used.len();
+    let mut edges = Edges { floor: vec![u64::MAX; all], ceiling: vec![0; all] };
+    let taken =
+        |at: u64| brokers().map(|(band, used, _)| between(band, at).saturating_sub(used)).sum();
+    let given =
+        |at: u64| brokers().map(|(band, used, _)| used.saturating_sub(between(band, at))).sum();
+    let (floor, ceiling) = if excess >= deficit {
+        (STEPS, first_step(|at| at == STEPS || sum_reaches(taken(at), excess)))
+    } else {
+        let down = first_step(|at| at == STEPS || sum_reaches(given(STEPS - at), deficit));
+        (STEPS - down, 0)
+    };
+    for (band, _, broker) in brokers() {
+        edges.floor[broker as usize] = between(band, floor);
+        edges.ceiling[broker as usize] = between(band, ceiling);
+    }
+    edges
+}
+
+fn sum_reaches(sum: u64, bytes: u64) -> bool {
+    sum >= bytes
+}
+
+/// A load inside the band, `at` of [`STEPS`] of the way up.
+fn between(band: Band, at: u64) -> u64 {
+    let above = u128::from(band.high - band.low) * u128::from(at) / u128::from(STEPS);
+    band.low + u64::try_from(above).unwrap_or(u64::MAX)
+}
+
+/// The first step for which `enough` holds; it holds for the last, and for all after the first.
+fn first_step(enough: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, STEPS);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if enough(middle) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Ratio;
+
+    #[test]
+    fn steps_lead_from_edge_to_edge() {
+        let band = Band::around(1_000, Ratio::from_percent(10));
+        assert_eq!((between(band, 0), between(band, STEPS)), (900, 1_100));
+        assert_eq!(between(band, STEPS / 2), 1_000);
+    }
+
+    #[test]
+    fn the_first_step_is_found() {
+        assert_eq!(first_step(|at| at >= 4_711), 4_711);
+        assert_eq!(first_step(|at| at == STEPS), STEPS);
+    }
+}

@@ -1,0 +1,242 @@
+//! The last bytes: brokers that pouring left just outside their band.
+//!
+//! The worst broker goes first, and a change counts only if it leaves both brokers better than the worse of them was:
+//! the list of strains, worst first, gets smaller with every change, so there is an end. One seat is tried before two
+//! seats that change places, and little bytes before many.
+
+use super::evening::Evening;
+use super::shares::Group;
+use crate::dense::BrokerIx;
+use std::cmp::Reverse;
+
+/// Questions asked for one broker before it is left as it is.
+const PATIENCE: usize = 20_000;
+
+/// Brings brokers into their bands one by one.
+pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
+    let mut stuck = vec![false; evening.state.used.len()];
+    // A broker is improved a few dozen times at most; the factor leaves room for clusters of few, huge replicas.
+    for _ in 0..group.brokers.len() * 64 {
+        let open = group.brokers.iter().copied().filter(|broker| !stuck[*broker as usize]);
+        let worst = open
+            .map(|broker| (evening.strain(broker), Reverse(broker)))
+            .max()
+            .filter(|(strain, _)| *strain > 0);
+        let Some((strain, Reverse(broker))) = worst else { return };
+        let mut search = Search { evening, brokers: &group.brokers, strain, asked: 0 };
+        match search.improve(broker) {
+            Some(change) => change.carry_out(evening),
+            None => stuck[broker as usize] = true,
+        }
+    }
+}
+
+/// What helps a broker.
+#[derive(Debug, Clone, Copy)]
+enum Change {
+    One {
+        partition: u32,
+        from: BrokerIx,
+        to: BrokerIx,
+    },
+    /// `there` goes from `from` to `to`, and `back` the other way; whichever finds room goes first.
+    Two {
+        there: u32,
+        back: u32,
+        from: BrokerIx,
+        to: BrokerIx,
+    },
+}
+
+impl Change {
+    fn carry_out(self, evening: &mut Evening<'_, '_>) {
+        match self {
+            Self::One { partition, from, to } => evening.shift(partition, from, to),
+            Self::Two { there, back, from, to } => {
+                if evening.state.size[there as usize] <= evening.room(to) {
+                    evening.shift(there, from, to);
+                    evening.shift(back, to, from);
+                } else {
+                    evening.shift(back, to, from);
+                    evening.shift(there, from, to);
+                }
+            }
+        }
+    }
+}
+
+/// The search for a change that helps one broker.
+struct Search<'s, 'e, 'a> {
+    evening: &'s mut Evening<'e, 'a>,
+    brokers: &'s [BrokerIx],
+    /// How bad it is.
+    strain: u64,
+    asked: usize,
+}
+
+impl Search<'_, '_, '_> {
+    fn improve(&mut self, broker: BrokerIx) -> Option<Change> {
+        let over = self.evening.used(broker) > self.evening.band(broker).high;
+        let mut others: Vec<BrokerIx> =
+            self.brokers.iter().copied().filter(|other| *other != broker).collect();
+        others.sort_by_key(|other| (self.evening.level(*other), *other));
+        if !over {
+            others.reverse();
+        }
+        let pairs = || others.iter().map(move |o| if over { (broker, *o) } else { (*o, broker) });
+        let needed = self.needed(broker);
+        self.one(needed, &mut pairs()).or_else(|| self.two(needed, &mut pairs()))
+    }
+
+    /// The bytes that bring the broker just into its band.
+    fn needed(&self, broker: BrokerIx) -> u64 {
+        let (band, used) = (self.evening.band(broker), self.evening.used(broker));
+        used.saturating_sub(band.high).max(band.low.saturating_sub(used))
+    }
+
+    /// One seat that does: the smallest that is enough, else the largest that is not.
+    fn one(
+        &mut self,
+        needed: u64,
+        pairs: &mut dyn Iterator<Item = (BrokerIx, BrokerIx)>,
+    ) -> Option<Change> {
+        let mut best: Option<(bool, u64, Change)> = None;
+        self.asked = 0;
+        for (from, to) in pairs {
+            if self.asked > PATIENCE {
+                break;
+            }
+            let Some((enough, size, change)) = self.one_of_pair(needed, from, to) else {
+                continue;
+            };
+            let better = best.is_none_or(|(was_enough, was, _)| match (enough, was_enough) {
+                (true, true) => size < was,
+                (false, false) => size > was,
+                (enough, _) => enough,
+            });
+            if better {
+                best = Some((enough, size, change));
+            }
+            // A pair asks little once something is known: what has to beat it is found at once or not at all.
+            self.asked += PATIENCE / 256;
+        }
+        best.map(|(_, _, change)| change)
+    }
+
+    fn one_of_pair(
+        &mut self,
+        needed: u64,
+        from: BrokerIx,
+        to: BrokerIx,
+    ) -> Option<(bool, u64, Change)> {
+        let middle = self.evening.first_at_most(from, needed.saturating_sub(1));
+        let length = self.evening.shelf(from).len();
+        let found = |search: &mut Self, at: usize| {
+            let partition = search.evening.shelf(from)[at];
+            let size = search.evening.state.size[partition as usize];
+            let helps = search.helps(from, to, size, 0) && search.admit(partition, from, to);
+            helps.then_some((size >= needed, size, Change::One { partition, from, to }))
+        };
+        for at in (0..middle).rev() {
+            let partition = self.evening.shelf(from)[at];
+            let size = self.evening.state.size[partition as usize];
+            // Larger ones only overshoot further.
+            if !self.helps(from, to, size, 0) || self.asked > PATIENCE {
+                break;
+            }
+            if let Some(found) = found(self, at) {
+                return Some(found);
+            }
+        }
+        for at in middle..length {
+            if self.asked > PATIENCE {
+                break;
+            }
+            if let Some(found) = found(self, at) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// Two seats that change places, the fewest bytes first.
+    fn two(
+        &mut self,
+        needed: u64,
+        pairs: &mut dyn Iterator<Item = (BrokerIx, BrokerIx)>,
+    ) -> Option<Change> {
+        self.asked = 0;
+        for (from, to) in pairs {
+            for at in (0..self.evening.shelf(from).len()).rev() {
+                if self.asked > PATIENCE {
+                    return None;
+                }
+                let there = self.evening.shelf(from)[at];
+                if let Some(back) = self.counterpart(needed, there, from, to) {
+                    return Some(Change::Two { there, back, from, to });
+                }
+            }
+        }
+        None
+    }
+
+    /// What may come back for `there`, the difference nearest to what is needed.
+    fn counterpart(
+        &mut self,
+        needed: u64,
+        there: u32,
+        from: BrokerIx,
+        to: BrokerIx,
+    ) -> Option<u32> {
+        self.asked += 1;
+        let size = self.evening.state.size[there as usize];
+        if !self.admit(there, from, to) {
+            return None;
+        }
+        let exact = self.evening.first_at_most(to, size.saturating_sub(needed));
+        let length = self.evening.shelf(to).len();
+        self.first_helpful(size, from, to, exact..length)
+            .or_else(|| self.first_helpful(size, from, to, (0..exact).rev()))
+    }
+
+    /// The first on the shelf of `to` that may come back for a seat of `size`; the further, the less it helps.
+    fn first_helpful(
+        &mut self,
+        size: u64,
+        from: BrokerIx,
+        to: BrokerIx,
+        order: impl Iterator<Item = usize>,
+    ) -> Option<u32> {
+        for at in order {
+            let back = self.evening.shelf(to)[at];
+            let returned = self.evening.state.size[back as usize];
+            if !self.helps(from, to, size, returned) {
+                return None;
+            }
+            if self.admit(back, to, from) {
+                return Some(back);
+            }
+        }
+        None
+    }
+
+    fn admit(&mut self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {
+        self.asked += 1;
+        self.evening.state.holds(partition, from) && self.evening.admit(partition, from, to)
+    }
+
+    /// Whether both brokers end better than the worse of them is, if so much goes and so much comes back.
+    fn helps(&self, from: BrokerIx, to: BrokerIx, there: u64, back: u64) -> bool {
+        let (giver, taker) = (self.evening.used(from), self.evening.used(to));
+        // A copy takes room before the other is gone.
+        let fits = there <= self.evening.room(to)
+            || (back > 0
+                && back <= self.evening.room(from)
+                && there - back.min(there) <= self.evening.room(to));
+        let less = (giver + back).saturating_sub(there);
+        let more = (taker + there).saturating_sub(back);
+        let new = self.evening.band(from).strain(less).max(self.evening.band(to).strain(more));
+        let old = self.evening.strain(from).max(self.evening.strain(to)).min(self.strain);
+        there > back && fits && new < old
+    }
+}

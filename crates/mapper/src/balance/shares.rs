@@ -1,0 +1,288 @@
+//! What each broker should hold: the most even shares that scope, racks and fixed replicas leave reachable.
+//!
+//! One water level is sought at which all brokers together hold all bytes. What a broker cannot get rid of lifts it
+//! above the level, what it may not hold keeps it below; a rack likewise, for the rack rule says how many replicas of
+//! each partition it holds at least and at most. Among all loads within those bounds the poured ones have both the
+//! lowest peak and the highest trough, so no plan ends more evenly. Where the replication factor equals the racks, the
+//! bounds of each rack meet, and every rack has a level of its own.
+
+use super::rules::Rules;
+use super::state::State;
+use crate::dense::{BrokerIx, Cluster};
+use crate::request::{Measure, RackRule};
+use std::collections::BTreeMap;
+
+/// Brokers that can hand bytes to each other, and only to each other.
+pub(super) struct Group {
+    pub(super) brokers: Vec<BrokerIx>,
+}
+
+/// The most even loads reachable.
+pub(super) struct Shares {
+    /// For each broker its share in bytes; `None` for those that no target allows.
+    pub(super) of: Vec<Option<u64>>,
+    pub(super) groups: Vec<Group>,
+}
+
+/// Finds the shares. `gives`: for each broker whether it may give replicas away.
+pub(super) fn shares(state: &State<'_>, rules: &Rules<'_>, by: Measure, gives: &[bool]) -> Shares {
+    let bounds = broker_bounds(state, rules, gives);
+    let mut shares = Shares { of: vec![None; state.used.len()], groups: Vec::new() };
+    for pool in pools(state) {
+        let racks = rack_bounds(state, rules, &pool);
+        let closed = racks.values().all(|rack| rack.least == rack.most);
+        let vessels: Vec<(Bounds, Vec<Vessel>)> = racks
+            .iter()
+            .map(|(rack, bounds_of_rack)| {
+                let of_rack =
+                    pool.brokers.iter().filter(|b| rules.cluster.rack[**b as usize] == *rack);
+                let vessels = of_rack.map(|b| Vessel::new(rules.cluster, *b, bounds[*b as usize]));
+                (*bounds_of_rack, vessels.collect())
+            })
+            .collect();
+        let level = Level::new(rules.cluster, &pool, by);
+        let total: u64 = pool.brokers.iter().map(|broker| state.used[*broker as usize]).sum();
+        let of_rack = |x: u64, (bounds, vessels): &(Bounds, Vec<Vessel>)| {
+            let poured: u64 = vessels.iter().map(|vessel| vessel.at(level, x)).sum();
+            bounds.clamp(poured)
+        };
+        let sea = level.reaching(total, |x| vessels.iter().map(|rack| of_rack(x, rack)).sum());
+        for rack in &vessels {
+            let held = of_rack(sea, rack);
+            let own = level.reaching(held, |x| rack.1.iter().map(|v| v.at(level, x)).sum());
+            for vessel in &rack.1 {
+                shares.of[vessel.broker as usize] = Some(vessel.at(level, own));
+            }
+            if closed {
+                let brokers = rack.1.iter().map(|vessel| vessel.broker).collect();
+                shares.groups.push(Group { brokers });
+            }
+        }
+        if !closed {
+            shares.groups.push(Group { brokers: pool.brokers });
+        }
+    }
+    shares
+}
+
+/// What a broker or rack holds at least and at most, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bounds {
+    least: u64,
+    most: u64,
+}
+
+impl Bounds {
+    fn clamp(self, bytes: u64) -> u64 {
+        bytes.min(self.most).max(self.least)
+    }
+}
+
+/// A broker that is being poured into.
+struct Vessel {
+    broker: BrokerIx,
+    capacity: u64,
+    bounds: Bounds,
+}
+
+impl Vessel {
+    fn new(cluster: &Cluster<'_>, broker: BrokerIx, bounds: Bounds) -> Self {
+        let capacity = cluster.capacity[broker as usize].unwrap_or(0);
+        Self { broker, capacity, bounds }
+    }
+
+    fn at(&self, level: Level, x: u64) -> u64 {
+        self.bounds.clamp(level.bytes(self.capacity, x))
+    }
+}
+
+/// How high the water stands: a whole number that what a broker holds grows with.
+#[derive(Clone, Copy)]
+struct Level {
+    by: Measure,
+    largest_disk: u64,
+}
+
+/// Parts of a disk that a level by percent counts: finer than a KiB of the largest disks.
+const PARTS: u32 = 32;
+
+impl Level {
+    fn new(cluster: &Cluster<'_>, pool: &Pool, by: Measure) -> Self {
+        let disks = pool.brokers.iter().filter_map(|broker| cluster.capacity[*broker as usize]);
+        Self { by, largest_disk: disks.max().unwrap_or(0) }
+    }
+
+    /// What a broker of this capacity holds at level `x`.
+    fn bytes(self, capacity: u64, x: u64) -> u64 {
+        match self.by {
+            Measure::PercentUsed => {
+                let bytes = (u128::from(capacity) * u128::from(x)) >> PARTS;
+                u64::try_from(bytes).unwrap_or(u64::MAX)
+            }
+            Measure::BytesFree => x.saturating_sub(self.largest_disk - capacity),
+        }
+    }
+
+    fn top(self) -> u64 {
+        match self.by {
+            Measure::PercentUsed => 1 << (PARTS + 1),
+            Measure::BytesFree => self.largest_disk * 2,
+        }
+    }
+
+    /// The lowest level at which `held` comes to `bytes`, or the top.
+    fn reaching(self, bytes: u64, held: impl Fn(u64) -> u64) -> u64 {
+        let (mut below, mut enough) = (0, self.top());
+        while below < enough {
+            let middle = below + (enough - below) / 2;
+            if held(middle) >= bytes {
+                enough = middle;
+            } else {
+                below = middle + 1;
+            }
+        }
+        enough
+    }
+}
+
+fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, gives: &[bool]) -> Vec<Bounds> {
+    let mut movable = vec![0_u64; state.used.len()];
+    let mut of_target = vec![0_u64; state.targets.all.len()];
+    for partition in 0..state.partitions() {
+        let Some(target) = state.target_of(partition) else { continue };
+        of_target[target] += state.size[partition];
+        for seat in state.seats_of(partition) {
+            movable[*seat as usize] += state.size[partition];
+        }
+    }
+    let bounds = |broker: usize| {
+        let used = state.used[broker];
+        let fixed = used.saturating_sub(movable[broker]);
+        let allowing = state.targets.all.iter().zip(&of_target);
+        let offered: u64 =
+            allowing.filter(|(target, _)| target.allowed[broker]).map(|(_, bytes)| bytes).sum();
+        let most = rules.limit[broker].unwrap_or(u64::MAX).min(fixed.saturating_add(offered));
+        Bounds { least: if gives[broker] { fixed } else { used }, most: most.max(used) }
+    };
+    (0..state.used.len()).map(bounds).collect()
+}
+
+/// Targets that share brokers, directly or through others.
+struct Pool {
+    targets: Vec<usize>,
+    brokers: Vec<BrokerIx>,
+}
+
+fn pools(state: &State<'_>) -> Vec<Pool> {
+    let targets = &state.targets.all;
+    let mut pools: Vec<Pool> = Vec::new();
+    for (at, target) in targets.iter().enumerate() {
+        let mut joined = Pool { targets: vec![at], brokers: target.brokers.clone() };
+        let (touching, apart): (Vec<Pool>, Vec<Pool>) = pools
+            .into_iter()
+            .partition(|pool| pool.brokers.iter().any(|b| target.allowed[*b as usize]));
+        for pool in touching {
+            joined.targets.extend(pool.targets);
+            joined.brokers.extend(pool.brokers);
+        }
+        joined.brokers.sort_unstable();
+        joined.brokers.dedup();
+        pools = apart;
+        pools.push(joined);
+    }
+    pools.retain(|pool| !pool.brokers.is_empty());
+    pools
+}
+
+/// For each rack of a pool what it holds at least and at most, its fixed bytes included.
+fn rack_bounds(state: &State<'_>, rules: &Rules<'_>, pool: &Pool) -> BTreeMap<usize, Bounds> {
+    let rack = |broker: BrokerIx| rules.cluster.rack[broker as usize];
+    let mut bounds: BTreeMap<usize, Bounds> = BTreeMap::new();
+    for broker in &pool.brokers {
+        let of_rack = bounds.entry(rack(*broker)).or_default();
+        of_rack.least += state.used[*broker as usize];
+        of_rack.most += state.used[*broker as usize];
+    }
+    if rules.local {
+        return bounds;
+    }
+    // What the racks hold now, less what may change its rack, plus what the rule makes of that.
+    let mut bytes: BTreeMap<(usize, usize), u64> = BTreeMap::new();
+    let mut leaves = vec![0_u64; rules.cluster.rack_names.len()];
+    for partition in 0..state.partitions() {
+        let Some(target) = state.target_of(partition).filter(|t| pool.targets.contains(t)) else {
+            continue;
+        };
+        let seats = state.seats_of(partition);
+        if rules.keeps(seats, &state.targets.all[target]) {
+            *bytes.entry((target, seats.len())).or_default() += state.size[partition];
+            for seat in seats {
+                leaves[rack(*seat)] += state.size[partition];
+            }
+        }
+    }
+    for (rack, of_rack) in &mut bounds {
+        of_rack.least = of_rack.least.saturating_sub(leaves[*rack]);
+        of_rack.most = of_rack.most.saturating_sub(leaves[*rack]);
+    }
+    for ((target, replicas), bytes) in bytes {
+        let target = &state.targets.all[target];
+        for rack in &target.racks {
+            let (least, most) = replicas_in(&target.rack_size, *rack, replicas, rules.racks);
+            if let Some(of_rack) = bounds.get_mut(rack) {
+                of_rack.least += bytes * least as u64;
+                of_rack.most += bytes * most as u64;
+            }
+        }
+    }
+    bounds
+}
+
+/// The fewest and the most replicas of one partition that a rack holds under the rule. `sizes`: brokers of each rack.
+fn replicas_in(sizes: &[usize], rack: usize, replicas: usize, rule: RackRule) -> (usize, usize) {
+    let elsewhere: usize = sizes.iter().sum::<usize>() - sizes[rack];
+    match rule {
+        RackRule::AtLeast(asked) => {
+            let others = replicas.min(asked as usize).saturating_sub(1);
+            (replicas.saturating_sub(elsewhere), sizes[rack].min(replicas.saturating_sub(others)))
+        }
+        RackRule::Spread => {
+            let poured = |each: usize| sizes.iter().map(|size| each.min(*size)).sum::<usize>();
+            let each = (0..=replicas).rev().find(|each| poured(*each) <= replicas).unwrap_or(0);
+            let least = each.min(sizes[rack]);
+            let left = replicas.saturating_sub(poured(each));
+            let open = sizes.iter().enumerate().filter(|(at, size)| *at != rack && **size > each);
+            let most = if left > 0 { (each + 1).min(sizes[rack]) } else { least };
+            // Where every rack that is still open gets one more, so does this one.
+            (if left > open.count() { most } else { least }, most)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_racks_as_replicas_leave_each_rack_one() {
+        assert_eq!(replicas_in(&[2, 3, 1], 2, 3, RackRule::Spread), (1, 1));
+    }
+
+    #[test]
+    fn fewer_replicas_than_racks_leave_each_rack_none_or_one() {
+        assert_eq!(replicas_in(&[2, 3, 1], 0, 2, RackRule::Spread), (0, 1));
+    }
+
+    #[test]
+    fn more_replicas_than_racks_spread_as_evenly_as_brokers_allow() {
+        assert_eq!(replicas_in(&[4, 4], 0, 3, RackRule::Spread), (1, 2));
+        assert_eq!(replicas_in(&[4, 1], 0, 3, RackRule::Spread), (2, 2));
+        assert_eq!(replicas_in(&[4, 1], 1, 3, RackRule::Spread), (1, 1));
+    }
+
+    #[test]
+    fn a_minimum_of_racks_leaves_the_rest_free() {
+        assert_eq!(replicas_in(&[4, 4, 4], 0, 3, RackRule::AtLeast(2)), (0, 2));
+        assert_eq!(replicas_in(&[4, 1, 0], 0, 3, RackRule::AtLeast(1)), (2, 3));
+    }
+}

@@ -1,0 +1,188 @@
+//! The cluster as planned so far, flat: who stands on which seat, and how full that makes each broker.
+
+use crate::dense::{BrokerIx, Cluster};
+use crate::request::Balance;
+use crate::target::Targets;
+use crate::work::{Work, copy_size, why_left_out};
+use std::borrow::Cow;
+
+/// Of a partition that no target takes, or that must not move.
+const FIXED: u32 = u32::MAX;
+
+/// A seat's change of broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shift {
+    pub(super) partition: u32,
+    pub(super) from: BrokerIx,
+    pub(super) to: BrokerIx,
+}
+
+/// The seats while they are being evened.
+pub(super) struct State<'a> {
+    pub(super) cluster: &'a Cluster<'a>,
+    pub(super) targets: &'a Targets,
+    /// For each partition the index of its first seat, and the number of all as the last entry.
+    first: Cow<'a, [usize]>,
+    seats: Vec<BrokerIx>,
+    /// What a copy of each partition transfers; 0 where unknown.
+    pub(super) size: Vec<u64>,
+    /// For each partition the target that takes it, or [`FIXED`].
+    movable: Vec<u32>,
+    /// Storage used on each broker; 0 where unknown.
+    pub(super) used: Vec<u64>,
+    /// Every change since the repairs, in order.
+    pub(super) log: Vec<Shift>,
+}
+
+impl<'a> State<'a> {
+    /// The cluster once the repairs are done.
+    pub(super) fn after_repairs(
+        cluster: &'a Cluster<'a>,
+        targets: &'a Targets,
+        terms: &Balance,
+        repairs: &[Work],
+    ) -> Self {
+        let (first, seats) = seats_after(cluster, repairs);
+        let mut state = Self {
+            cluster,
+            targets,
+            size: vec![0; first.len() - 1],
+            movable: vec![FIXED; first.len() - 1],
+            first,
+            seats,
+            used: cluster.used.iter().map(|used| used.unwrap_or(0)).collect(),
+            log: Vec::new(),
+        };
+        for item in repairs {
+            state.settle_repair(item);
+        }
+        state.find_movable(terms);
+        state
+    }
+
+    fn settle_repair(&mut self, item: &Work) {
+        let partition = self.cluster.partition(item.partition);
+        let current = self.cluster.seats_of(item.partition);
+        for broker in current.iter().filter(|broker| !item.held().any(|held| held == **broker)) {
+            let size = partition.size_on(self.cluster.id(*broker)).unwrap_or_default().0;
+            let used = &mut self.used[*broker as usize];
+            *used = used.saturating_sub(size);
+        }
+        for broker in item.held().filter(|broker| !current.contains(broker)) {
+            self.used[broker as usize] += item.size.unwrap_or(0);
+        }
+    }
+
+    fn find_movable(&mut self, terms: &Balance) {
+        let least = terms.partition_size_threshold.map_or(1, |least| least.0.max(1));
+        let topics = self.cluster.snapshot.topics().iter().zip(&self.targets.of_topic);
+        for ((topic, target), first) in topics.zip(&self.cluster.first_partition) {
+            let target = target.and_then(|target| u32::try_from(target).ok()).unwrap_or(FIXED);
+            for (offset, partition) in topic.partitions.iter().enumerate() {
+                let index = first + offset;
+                let Some(size) = copy_size(self.cluster, partition) else { continue };
+                self.size[index] = size;
+                let sound = match &partition.facts {
+                    None => {
+                        self.seats_of(index).iter().any(|seat| self.cluster.live[*seat as usize])
+                    }
+                    Some(facts) => {
+                        facts.offline.is_empty() && why_left_out(self.cluster, partition).is_none()
+                    }
+                };
+                if sound && size >= least {
+                    self.movable[index] = target;
+                }
+            }
+        }
+    }
+
+    pub(super) fn partitions(&self) -> usize {
+        self.size.len()
+    }
+
+    pub(super) fn seats_of(&self, partition: usize) -> &[BrokerIx] {
+        &self.seats[self.first[partition]..self.first[partition + 1]]
+    }
+
+    /// An index into [`Targets::all`]; `None` if the partition must not move.
+    pub(super) fn target_of(&self, partition: usize) -> Option<usize> {
+        let target = self.movable[partition];
+        (target != FIXED).then_some(target as usize)
+    }
+
+    pub(super) fn holds(&self, partition: u32, broker: BrokerIx) -> bool {
+        self.seats_of(partition as usize).contains(&broker)
+    }
+
+    /// What a broker gets rid of with its replica: its own size of it, which may differ from the leader's.
+    pub(super) fn size_on(&self, partition: u32, broker: BrokerIx) -> u64 {
+        let index = partition as usize;
+        let copied = self.size[index];
+        if !self.cluster.seats_of(index).contains(&broker) {
+            return copied;
+        }
+        let known = self.cluster.partition(index);
+        if known.facts.is_none() {
+            return copied;
+        }
+        known.size_on(self.cluster.id(broker)).map_or(copied, |size| size.0)
+    }
+
+    /// Carries a change out, on paper.
+    pub(super) fn shift(&mut self, change: Shift) {
+        let Shift { partition, from, to } = change;
+        let gone = self.size_on(partition, from);
+        let come = self.size_on(partition, to);
+        let index = partition as usize;
+        let seats = &mut self.seats[self.first[index]..self.first[index + 1]];
+        let Some(seat) = seats.iter_mut().find(|seat| **seat == from) else { return };
+        *seat = to;
+        self.used[from as usize] = self.used[from as usize].saturating_sub(gone);
+        self.used[to as usize] += come;
+        self.log.push(change);
+    }
+
+    /// The bytes that a change adds to what the plan copies: none where it undoes an earlier one.
+    pub(super) fn copies(&self, change: Shift) -> i8 {
+        let before = self.cluster.seats_of(change.partition as usize);
+        i8::from(!before.contains(&change.to)) - i8::from(!before.contains(&change.from))
+    }
+
+    /// Goes back to the state after so many changes.
+    pub(super) fn rewind(&mut self, length: usize) {
+        while self.log.len() > length {
+            let Some(Shift { partition, from, to }) = self.log.pop() else { return };
+            self.shift(Shift { partition, from: to, to: from });
+            self.log.pop();
+        }
+    }
+}
+
+/// The seats of all partitions, with those of `repairs` in place.
+fn seats_after<'a>(
+    cluster: &'a Cluster<'a>,
+    repairs: &[Work],
+) -> (Cow<'a, [usize]>, Vec<BrokerIx>) {
+    let same = |item: &Work| item.seats.len() == cluster.seats_of(item.partition).len();
+    if repairs.iter().all(same) {
+        let mut seats = cluster.seats.clone();
+        for item in repairs {
+            let first = cluster.first_seat[item.partition];
+            for (seat, broker) in seats[first..].iter_mut().zip(item.held()) {
+                *seat = broker;
+            }
+        }
+        return (Cow::Borrowed(&cluster.first_seat), seats);
+    }
+    let mut repairs = repairs.iter().peekable();
+    let (mut first, mut seats) = (vec![0], Vec::with_capacity(cluster.seats.len()));
+    for partition in 0..cluster.first_seat.len() - 1 {
+        match repairs.next_if(|item| item.partition == partition) {
+            Some(item) => seats.extend(item.held()),
+            None => seats.extend(cluster.seats_of(partition)),
+        }
+        first.push(seats.len());
+    }
+    (Cow::Owned(first), seats)
+}

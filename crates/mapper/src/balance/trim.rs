@@ -1,0 +1,34 @@
+//! Takes back what turned out not to be needed.
+
+use super::evening::Evening;
+use super::shares::Group;
+use super::state::Shift;
+use std::cmp::Reverse;
+
+/// Lets every seat go home whose giver and taker are in their bands without its change too, the largest first.
+///
+/// Only where every broker of the group is in its band: elsewhere each change was hard won.
+pub(super) fn trim(evening: &mut Evening<'_, '_>, group: &Group, since: usize) {
+    if group.brokers.iter().any(|broker| evening.strain(*broker) > 0) {
+        return;
+    }
+    let mut changes: Vec<Shift> = evening.state.log[since..].to_vec();
+    changes.sort_by_key(|change| {
+        let size = evening.state.size[change.partition as usize];
+        (Reverse(size), change.partition, change.from, change.to)
+    });
+    for Shift { partition, from, to } in changes {
+        let home = Shift { partition, from: to, to: from };
+        let size = evening.state.size[partition as usize];
+        let fits = evening.used(from) + size <= evening.band(from).high
+            && evening.used(to).saturating_sub(size) >= evening.band(to).low
+            && size <= evening.room(from);
+        if fits
+            && evening.state.holds(partition, to)
+            && evening.state.copies(home) < 0
+            && evening.rules.admit(evening.state, partition, to, from)
+        {
+            evening.state.shift(home);
+        }
+    }
+}
