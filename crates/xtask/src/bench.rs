@@ -78,9 +78,19 @@ pub(crate) fn run(args: &Args) -> Outcome {
     let (peers, older) = (comparable.then_some(&peers), comparable.then_some(&baseline));
     print!("{}", Table::of(&lines, peers, older));
     println!("\n!: over the goal of its size. over floor: fullest broker over the best reachable.");
+    let busy = busy();
+    if let Some(load) = busy {
+        println!(
+            "Others kept this machine busy (load {load:.1}): compare CPU seconds, not seconds."
+        );
+    }
 
-    let rows: Vec<Row> = lines.into_iter().filter_map(Line::measured).collect();
+    let mut rows: Vec<Row> = lines.into_iter().filter_map(Line::measured).collect();
     if args.save_baseline {
+        if busy.is_some() {
+            // How long a process waited for others is no figure of ours.
+            rows.iter_mut().for_each(|row| row.seconds = None);
+        }
         save(baseline, &rows, peers)?;
     }
     let failed: Vec<String> = rows
@@ -113,6 +123,13 @@ impl Line {
             Self::NotInThisBuild { .. } => None,
         }
     }
+}
+
+/// The load of the last five minutes, where it is more than this task makes by itself.
+fn busy() -> Option<f64> {
+    let loads = fs::read_to_string("/proc/loadavg").ok()?;
+    let load: f64 = loads.split(' ').nth(1)?.parse().ok()?;
+    (load > 1.5).then_some(load)
 }
 
 fn save(mut baseline: Figures, rows: &[Row], peers: Option<&Figures>) -> Outcome {

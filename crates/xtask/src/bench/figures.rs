@@ -88,6 +88,11 @@ impl Row {
         Size::named(&self.size)
     }
 
+    /// A plan that keeps every promise.
+    pub(super) fn is_valid(&self) -> bool {
+        matches!(&self.answer, Answer::Plan(quality) if quality.errors.is_none())
+    }
+
     /// A plan that breaks a promise, or none where there is one.
     pub(super) fn fails(&self) -> bool {
         match &self.answer {

@@ -34,10 +34,13 @@ struct Panel {
     left: f64,
     right: f64,
     title: &'static str,
+    subtitle: &'static str,
     /// The decades at the bottom and at the top.
     decades: (i32, i32),
     value: fn(&Row) -> Option<f64>,
     goal: fn(Size) -> f64,
+    /// Whether to show how P log P would grow.
+    guide: bool,
 }
 
 /// A line: its points, in the panel's own numbers.
@@ -54,18 +57,22 @@ pub(super) fn svg(figures: &Figures, peers: Option<&Figures>) -> String {
         Panel {
             left: 64.0,
             right: 400.0,
-            title: "CPU seconds, whole process",
+            title: "CPU seconds",
+            subtitle: "ours: the whole process; peers: planning alone; goal: wall time",
             decades: (-3, 2),
             value: |row| row.cpu_seconds,
             goal: |size| size.goal().seconds,
+            guide: true,
         },
         Panel {
             left: 604.0,
             right: 920.0,
             title: "Peak memory, MiB",
+            subtitle: "the whole process",
             decades: (0, 4),
             value: |row| row.memory_mib,
             goal: |size| size.goal().memory_mib,
+            guide: false,
         },
     ];
     let mut svg = format!(
@@ -88,13 +95,12 @@ impl Panel {
     fn series(&self, figures: &Figures, peers: Option<&Figures>) -> Vec<Series> {
         let points = |figures: &Figures, tool: &str, case: &str| {
             let rows = by_size(figures, tool, case).into_iter();
-            rows.filter_map(|(size, row)| {
-                Some((
-                    f64::from(size.partitions()),
-                    (self.value)(row).filter(|value| *value > 0.0)?,
-                ))
-            })
-            .collect::<Vec<_>>()
+            rows.filter(|(_, row)| row.is_valid())
+                .filter_map(|(size, row)| {
+                    let value = (self.value)(row).filter(|value| *value > 0.0)?;
+                    Some((f64::from(size.partitions()), value))
+                })
+                .collect::<Vec<_>>()
         };
         let goals = Size::ALL.map(|size| (f64::from(size.partitions()), (self.goal)(size)));
         let mut series = vec![grey("goal", "2 4", goals.to_vec())];
@@ -103,12 +109,16 @@ impl Panel {
                 PEERS.map(|(tool, label)| grey(label, "7 4", points(peers, tool, PEER_CASE)));
             series.extend(theirs);
         }
-        series.extend(LINES.map(|(case, label, colour)| Series {
+        let ours = LINES.map(|(case, label, colour)| Series {
             label: label.to_owned(),
             colour,
             dashes: "none",
             points: points(figures, OURS, case),
-        }));
+        });
+        if let Some(last) = ours[0].points.last().filter(|_| self.guide) {
+            series.push(guide(*last));
+        }
+        series.extend(ours);
         series.retain(|series| !series.points.is_empty());
         series
     }
@@ -149,7 +159,9 @@ impl Panel {
 
     fn axes(&self, svg: &mut String) {
         let (left, right) = (self.left, self.right);
-        text(svg, left, TOP - 28.0, "start", "font-size=\"15\" font-weight=\"600\"", self.title);
+        text(svg, left, TOP - 34.0, "start", "font-size=\"15\" font-weight=\"600\"", self.title);
+        let small = "font-size=\"11\" fill=\"#57606a\"";
+        text(svg, left, TOP - 16.0, "start", small, self.subtitle);
         for decade in self.decades.0..=self.decades.1 {
             let value = 10f64.powi(decade);
             let y = self.y(value);
@@ -193,6 +205,19 @@ impl Panel {
             let look = format!("fill=\"{}\"", series.colour);
             text(svg, to + 3.0, at + 4.0, "start", &look, &series.label);
         }
+    }
+}
+
+/// How a cost of P log P would grow to and from a point.
+fn guide((partitions, value): (f64, f64)) -> Series {
+    let cost = |p: f64| p * p.ln();
+    let at = |size: Size| f64::from(size.partitions());
+    let points = [Size::L, Size::Xxl].map(at).map(|p| (p, value * cost(p) / cost(partitions)));
+    Series {
+        label: "P log P".to_owned(),
+        colour: "#c0c6ce",
+        dashes: "1 3",
+        points: points.to_vec(),
     }
 }
 
