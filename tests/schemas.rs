@@ -78,6 +78,8 @@ fn every_plan_is_as_its_schema_says() {
             ["--ignore-warns", "--snapshot", snapshot, "--topics", ".*", "--out-file", plan];
         run(&[&["rebuild", "--brokers", "-2"], &asked[..]].concat());
         assert_valid(&schema, &json(Path::new(plan)), snapshot);
+        run(&[&["leaders", "--evacuate", "1001"], &asked[..]].concat());
+        assert_valid(&schema, &json(Path::new(plan)), snapshot);
     }
     let snapshot = root().join("fixtures/new-broker.json");
     let snapshot = snapshot.to_str().unwrap();
@@ -93,6 +95,17 @@ fn every_plan_is_as_its_schema_says() {
         plan,
     ]);
     assert_valid(&schema, &json(Path::new(plan)), "replace");
+    run(&[
+        "leaders",
+        "--snapshot",
+        snapshot,
+        "--by",
+        "bytes",
+        "--out-file",
+        plan,
+        "--ignore-warns",
+    ]);
+    assert_valid(&schema, &json(Path::new(plan)), "leaders by bytes");
 }
 
 #[test]

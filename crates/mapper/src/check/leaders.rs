@@ -17,10 +17,11 @@ pub(super) struct Evacuation<'p> {
 impl<'p> Evacuation<'p> {
     /// The one that a request asks for, if it asks for one.
     pub(super) fn of(request: &'p Request) -> Option<Self> {
-        let Request::Leaders(leaders) = request else {
-            return None;
+        let brokers = match request {
+            Request::Leaders(leaders) => &leaders.evacuate,
+            Request::Rebuild(_) | Request::Replace(_) => return None,
         };
-        Some(Self { brokers: &leaders.evacuate })
+        (!brokers.is_empty()).then_some(Self { brokers })
     }
 
     /// Whether the list is led by an evacuated broker while another of it could lead.

@@ -80,6 +80,8 @@ impl<'s> View<'s> {
         rule: RackRule,
         change: &Move,
     ) -> Option<(String, String)> {
+        // A new order spreads as the old one did.
+        change.added().chain(change.removed()).next()?;
         let allowed = self.allowed(&change.topic)?;
         let (before, after) = (self.spread(&change.from), self.spread(&change.to));
         let room = self.places(allowed, &change.to);

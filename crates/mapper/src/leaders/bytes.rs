@@ -1,14 +1,14 @@
 //! Evens preferred leadership by bytes: not exactly (that is as hard as packing), but with a bound beside it.
 //!
 //! Leadership goes over only where that makes two brokers more even, so the sum of squares shrinks each time. It ends
-//! where nothing helps, or where the broker that leads most is close enough to the mean; both can be seen from the
-//! leaders alone, so planning again from there changes nothing.
+//! where nothing helps, or where the brokers that lead most and least are close enough to the mean; both can be seen
+//! from the leaders alone, so planning again from there changes nothing.
 
 use super::free::{FreeLeads, Locals};
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
-/// The broker that leads most is even enough within this part of the mean.
+/// The brokers that lead most and least are even enough within this part of the mean.
 const CLOSE: u64 = 1_000;
 /// Two brokers are not evened any more within this part of the mean.
 const SAME: u64 = 10_000;
@@ -34,7 +34,10 @@ impl Led<'_> {
         order.sort_by_key(|lead| (Reverse(self.size[*lead]), *lead));
         for _ in 0..MOST_ROUNDS {
             let fullest = brokers.iter().copied().max_by_key(|b| (self.load(*b), Reverse(*b)));
-            let Some(fullest) = fullest.filter(|b| self.load(*b) > mean + mean / CLOSE) else {
+            let emptiest = brokers.iter().map(|broker| self.load(*broker)).min().unwrap_or(0);
+            let Some(fullest) = fullest.filter(|fullest| {
+                self.load(*fullest) > mean + mean / CLOSE || emptiest < mean - mean / CLOSE
+            }) else {
                 return;
             };
             // First without passing the mean on either side, which takes the fewest hand-overs; then whatever helps.

@@ -1,6 +1,7 @@
 //! The commands, one file each: arguments, request, plan, check, render, write.
 
 mod completions;
+mod leaders;
 mod maps;
 mod plan;
 mod rebuild;
@@ -24,6 +25,8 @@ pub(crate) enum Command {
     Rebuild(Box<rebuild::Args>),
     /// Gives the replicas of one broker to another
     Replace(Box<replace::Args>),
+    /// Evens preferred leadership, or takes it off brokers; no data moves
+    Leaders(Box<leaders::Args>),
     /// Reads plan files
     #[command(subcommand)]
     Plan(plan::Command),
@@ -40,6 +43,7 @@ impl Command {
             Self::Maps(command) => maps::run(command, session),
             Self::Rebuild(args) => rebuild::run(args, session),
             Self::Replace(args) => replace::run(args, session),
+            Self::Leaders(args) => leaders::run(args, session),
             Self::Plan(command) => plan::run(command, session),
             Self::Completions(args) => completions::run(args, session),
             Self::Version => version::run(session),

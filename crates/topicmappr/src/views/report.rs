@@ -9,7 +9,7 @@ use super::transfer::Transfer;
 use super::warnings::Caution;
 use super::{brokers, changes, counted, heading};
 use mapper::maps::Unmapped;
-use mapper::{Figures, LeftOut, Plan, Snapshot, SnapshotHash};
+use mapper::{Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -33,6 +33,8 @@ pub(crate) struct Report<'a> {
     changes: Vec<TopicChange>,
     before: &'a Figures,
     after: &'a Figures,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader_bytes: Option<LeaderBytes>,
     #[serde(flatten)]
     transfer: Transfer,
     unmapped: Vec<UnmappedTopic<'a>>,
@@ -89,6 +91,7 @@ impl<'a> Report<'a> {
             changes: changes::by_topic(plan, around.snapshot),
             before: &plan.before,
             after: &plan.after,
+            leader_bytes: plan.solver.leader_bytes,
             transfer: Transfer::of(plan),
             unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
             warnings: around.warnings,
@@ -120,6 +123,12 @@ impl fmt::Display for Report<'_> {
                 Some(because) => writeln!(f, ": {because}")?,
                 None => writeln!(f)?,
             }
+        }
+        if let Some(LeaderBytes { before, after, floor }) = self.leader_bytes {
+            writeln!(
+                f,
+                "  leaders       the busiest leads {before} -> {after}, and at least {floor}"
+            )?;
         }
         self.transfer.fmt(f)?;
         self.write_violations(f)?;

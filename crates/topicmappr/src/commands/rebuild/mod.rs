@@ -1,7 +1,7 @@
 //! `rebuild`: every topic on the brokers it belongs on, with least movement.
 
 mod map_string;
-mod scope;
+pub(super) mod scope;
 
 use crate::error::Error;
 use crate::flags::{BrokerList, PlanningArgs, TopicArgs, size_factor};

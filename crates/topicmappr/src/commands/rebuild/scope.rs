@@ -6,6 +6,7 @@ use crate::flags::holders;
 use crate::session::Session;
 use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
 use mapper::scope::Scope;
+use mapper::snapshot::Topic;
 use mapper::{Assignment, BaseReplicas, BrokerId, Snapshot, Topics};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +66,7 @@ fn from_maps(args: &Args, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, E
 }
 
 /// The same maps, for some of their topics only.
-fn narrowed(
+pub(in crate::commands) fn narrowed(
     assignments: Vec<Assignment>,
     snapshot: &Snapshot,
     scope: &Scope,
@@ -148,14 +149,24 @@ fn holding(
         let seats = base.iter().flat_map(|list| &list.replicas);
         return Ok(seats.flatten().copied().collect());
     }
+    Ok(holders(in_scope(snapshot, assignment)?))
+}
+
+/// The topics that an assignment takes.
+pub(in crate::commands) fn in_scope<'s>(
+    snapshot: &'s Snapshot,
+    assignment: &Assignment,
+) -> Result<impl Iterator<Item = &'s Topic> + use<'s>, Error> {
     let taken = mapper::assign(snapshot, std::slice::from_ref(assignment))?;
     let topics = snapshot.topics().iter().zip(taken);
-    let in_scope = topics.filter(|(_, index)| index.is_some());
-    Ok(holders(in_scope.map(|(topic, _)| topic)))
+    Ok(topics.filter(|(_, index)| index.is_some()).map(|(topic, _)| topic))
 }
 
 /// What the names of maps mean as brokers; their topics do not matter here.
-fn brokers_of_maps(snapshot: &Snapshot, set: &MapSet) -> BTreeMap<String, BTreeSet<BrokerId>> {
+pub(in crate::commands) fn brokers_of_maps(
+    snapshot: &Snapshot,
+    set: &MapSet,
+) -> BTreeMap<String, BTreeSet<BrokerId>> {
     let resolved = maps::resolve(set, &Known::of(snapshot));
     let maps = resolved.maps.into_iter();
     maps.map(|map| {

@@ -1,0 +1,127 @@
+//! `leaders`: preferred leadership as even as the replica sets allow; no data moves.
+
+use super::rebuild::scope::{brokers_of_maps, in_scope, narrowed};
+use crate::error::Error;
+use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders};
+use crate::planning::{self, Outputs, Planned};
+use crate::session::Session;
+use crate::status::Status;
+use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
+use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, RackRule, Snapshot, Terms, Topics};
+use std::collections::BTreeSet;
+
+/// The flags of `leaders`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    topics: TopicArgs,
+    /// Brokers that may be chosen: ids, ranges, a map's name [default: all live ones, or those of the maps]
+    #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
+    brokers: Option<BrokerList>,
+    /// What a broker's leadership is measured by
+    #[arg(long, value_enum, value_name = "BY", default_value = "count")]
+    by: By,
+    /// Evens the leaders of each topic by itself, instead of those of all topics together
+    #[arg(long)]
+    per_topic: bool,
+    /// Brokers that are to lead nothing that another replica can lead
+    #[arg(long, value_name = "ID,...")]
+    evacuate: Option<BrokerList>,
+    #[command(flatten)]
+    planning: PlanningArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    /// The partitions that it leads
+    Count,
+    /// The bytes of the partitions that it leads
+    Bytes,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let outputs = Outputs::find(&args.planning)?;
+    let facts = session.facts()?;
+    let set = session.global.maps.read()?;
+    let scoped = args.scoped(&facts.snapshot, &set)?;
+    // Patterns that mean nothing are the caller's mistake, not the planner's "no".
+    mapper::assign(&facts.snapshot, &scoped.assignments)?;
+    let request = args.request(&facts.snapshot, &set, scoped.assignments)?;
+    let planned = Planned {
+        plan: mapper::leaders(&facts.snapshot, &request)?,
+        placement: None,
+        findings: scoped.findings,
+        unmapped: scoped.unmapped,
+    };
+    planning::finish(planned, &facts, &args.planning, outputs, session)
+}
+
+/// Which topics it is about, and who may lead them.
+struct Scoped {
+    assignments: Vec<Assignment>,
+    findings: Vec<Finding>,
+    unmapped: Vec<Unmapped>,
+}
+
+impl Args {
+    /// From the maps, where there are any; from the flags, where they name brokers or there is no map.
+    fn scoped(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+        if self.brokers.is_some() || set.maps().is_empty() {
+            return self.scoped_by_flags(snapshot, set);
+        }
+        let resolved = maps::resolve(set, &Known::of(snapshot));
+        let mut assignments = resolved.assignments()?.to_vec();
+        if !self.topics.chooses_all() {
+            assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
+        }
+        Ok(Scoped { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
+    }
+
+    fn scoped_by_flags(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+        let topics = match self.topics.chooses_all() {
+            true => Topics::Rest,
+            false => Topics::Matching(self.topics.scope(Some(".*"))?),
+        };
+        let mut assignment =
+            Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
+        assignment.brokers = match &self.brokers {
+            Some(list) => {
+                let holding = holders(in_scope(snapshot, &assignment)?);
+                list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?
+            }
+            None => {
+                let live = snapshot.brokers().iter().filter(|broker| broker.live);
+                live.map(|broker| broker.id).collect()
+            }
+        };
+        Ok(Scoped { assignments: vec![assignment], findings: Vec::new(), unmapped: Vec::new() })
+    }
+
+    fn request(
+        &self,
+        snapshot: &Snapshot,
+        set: &MapSet,
+        assignments: Vec<Assignment>,
+    ) -> Result<Leaders, Error> {
+        let evacuate: Option<BTreeSet<BrokerId>> = self
+            .evacuate
+            .as_ref()
+            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &brokers_of_maps(snapshot, set)))
+            .transpose()?;
+        Ok(Leaders {
+            terms: Terms {
+                assignments,
+                mends: Mends::Nothing,
+                racks: RackRule::Spread,
+                fix_racks: false,
+                storage_headroom: self.planning.storage_headroom,
+            },
+            by: match self.by {
+                By::Count => LeadBy::Count,
+                By::Bytes => LeadBy::Bytes,
+            },
+            per_topic: self.per_topic,
+            evacuate: evacuate.unwrap_or_default(),
+        })
+    }
+}
