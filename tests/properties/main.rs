@@ -1,5 +1,6 @@
 //! Laws that every plan obeys, over random clusters and requests.
 
+mod balance;
 mod clusters;
 mod laws;
 mod leaders;

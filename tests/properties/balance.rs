@@ -1,0 +1,216 @@
+//! What holds of every rebalance.
+
+use crate::cases;
+use crate::clusters::{Shape, shape};
+use mapper::snapshot::Broker;
+use mapper::{
+    Assignment, Balance, BrokerId, Bytes, Measure, Mends, NoPlan, Plan, PlanFile, RackRule, Ratio,
+    Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
+};
+use proptest::prelude::*;
+use std::collections::BTreeSet;
+
+/// A random request over all topics and live brokers.
+#[derive(Debug, Clone)]
+struct Ask {
+    drain: Option<usize>,
+    min_rack_ids: Option<u32>,
+    fix_racks: bool,
+    headroom: u32,
+    by: Measure,
+    tolerance_ppm: u32,
+    local: bool,
+    least: Option<u64>,
+    optimize_leadership: bool,
+}
+
+fn ask() -> impl Strategy<Value = Ask> {
+    let drain = prop_oneof![3 => Just(None), 1 => (0_usize..9).prop_map(Some)];
+    let min_rack_ids = prop_oneof![4 => Just(None), 1 => (1_u32..4).prop_map(Some)];
+    let by = prop_oneof![4 => Just(Measure::PercentUsed), 1 => Just(Measure::BytesFree)];
+    let tolerance = prop_oneof![Just(0_u32), Just(5_000), Just(100_000)];
+    let least = prop_oneof![4 => Just(None), 1 => (1_u64..500).prop_map(Some)];
+    let flags = (
+        proptest::bool::weighted(0.2),
+        proptest::bool::weighted(0.2),
+        proptest::bool::weighted(0.2),
+    );
+    (drain, min_rack_ids, by, tolerance, least, flags, 0_u32..20).prop_map(
+        |(drain, min_rack_ids, by, tolerance_ppm, least, flags, headroom)| Ask {
+            drain,
+            min_rack_ids,
+            fix_racks: flags.0,
+            headroom,
+            by,
+            tolerance_ppm,
+            local: flags.1,
+            least,
+            optimize_leadership: flags.2,
+        },
+    )
+}
+
+impl Ask {
+    fn request(&self, shape: &Shape) -> Rebalance {
+        let brokers = shape.live();
+        let drained = self.drain.and_then(|at| shape.ids().get(at).copied());
+        Rebalance {
+            terms: Terms {
+                assignments: vec![Assignment {
+                    map: None,
+                    topics: Topics::Rest,
+                    brokers,
+                    replication: None,
+                }],
+                mends: Mends::Everything,
+                racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
+                fix_racks: self.fix_racks,
+                storage_headroom: Ratio::from_percent(self.headroom),
+            },
+            balance: Balance {
+                by: self.by,
+                tolerance: Ratio::from_ppm(self.tolerance_ppm),
+                drain: drained.into_iter().collect(),
+                partition_size_threshold: self.least.map(Bytes),
+                locality_scoped: self.local,
+                optimize_leadership: self.optimize_leadership,
+                ..Balance::default()
+            },
+            storage_threshold: None,
+            storage_threshold_bytes: None,
+            relieve: None,
+        }
+    }
+}
+
+/// The cluster with one empty broker more, beside a live one that stays, and the request that may use it.
+fn with_newcomer(shape: &Shape, ask: &Ask) -> Option<(Snapshot, Rebalance)> {
+    const NEWCOMER: BrokerId = BrokerId(2_001);
+    let mut request = ask.request(shape);
+    let mut parts = shape.parts();
+    let stays = |broker: &&Broker| broker.live && !request.balance.drain.contains(&broker.id);
+    let beside = parts.brokers.iter().find(stays)?.clone();
+    parts.brokers.push(Broker {
+        rack: beside.rack,
+        storage_total: beside.storage_total,
+        storage_free: beside.storage_total,
+        ..Broker::new(NEWCOMER)
+    });
+    request.terms.assignments[0].brokers.insert(NEWCOMER);
+    Some((Snapshot::new(parts).unwrap(), request))
+}
+
+fn json(plan: &Plan) -> Vec<u8> {
+    let mut out = Vec::new();
+    PlanFile::of(plan.clone()).write_json(&mut out).unwrap();
+    out
+}
+
+/// How far the fullest or emptiest broker is from the mean share of storage used, as a part of it.
+fn worst(after: &Snapshot, brokers: &BTreeSet<BrokerId>) -> f64 {
+    let used = |id: &BrokerId| {
+        let broker = after.broker(*id).unwrap();
+        let total = broker.storage_total.unwrap().0;
+        ((total - broker.storage_free.unwrap().0) as f64, total as f64)
+    };
+    let mean = brokers.iter().map(|id| used(id).0).sum::<f64>()
+        / brokers.iter().map(|id| used(id).1).sum::<f64>();
+    let deviation = |id: &BrokerId| (used(id).0 / used(id).1 / mean - 1.0).abs();
+    brokers.iter().map(deviation).fold(0.0, f64::max)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+
+    #[test]
+    fn a_rebalance_keeps_every_promise(shape in shape(), ask in ask()) {
+        let before = shape.snapshot();
+        if let Ok(plan) = rebalance(&before, &ask.request(&shape)) {
+            prop_assert_eq!(check(&before, &plan), []);
+        }
+    }
+
+    #[test]
+    fn rebalancing_again_moves_nothing(shape in shape(), ask in ask()) {
+        // What was in a failed log dir must not go back, and nobody knows of it once it has left.
+        let before = shape.snapshot();
+        let mut partitions = before.topics().iter().flat_map(|topic| &topic.partitions);
+        if partitions.any(|partition| !partition.offline().is_empty()) {
+            return Ok(());
+        }
+        if let Ok(plan) = rebalance(&before, &ask.request(&shape)) {
+            let again = rebalance(&before.after(&plan), &ask.request(&shape)).unwrap();
+            prop_assert_eq!(again.moves, []);
+        }
+    }
+
+    #[test]
+    fn a_shuffled_cluster_is_rebalanced_alike(shape in shape(), ask in ask(), turn in 0_usize..7) {
+        let plan = rebalance(&shape.snapshot(), &ask.request(&shape));
+        let mut parts = shape.parts();
+        parts.brokers.reverse();
+        let topics = parts.topics.len();
+        parts.topics.rotate_left(turn % topics);
+        parts.topics.iter_mut().for_each(|topic| topic.partitions.reverse());
+        let shuffled = rebalance(&Snapshot::new(parts).unwrap(), &ask.request(&shape));
+        prop_assert_eq!(plan.as_ref().map(json), shuffled.as_ref().map(json));
+    }
+
+    #[test]
+    fn bytes_moved_are_never_below_the_bound(shape in shape(), ask in ask()) {
+        if let Ok(plan) = rebalance(&shape.snapshot(), &ask.request(&shape)) {
+            prop_assert!(plan.bytes_moved() >= plan.bound_bytes, "{:?}", plan.bound_bytes);
+        }
+    }
+
+    #[test]
+    fn scaling_ends_as_a_rebalance_does(shape in shape(), ask in ask()) {
+        let Some((before, request)) = with_newcomer(&shape, &ask) else { return Ok(()) };
+        let scaled = Scale { terms: request.terms.clone(), balance: request.balance.clone() };
+        let (a, b) = (scale(&before, &scaled), rebalance(&before, &request));
+        prop_assert_eq!(a.map(|plan| plan.moves), b.map(|plan| plan.moves));
+    }
+
+    #[test]
+    fn a_larger_limit_is_never_less_even(shape in shape(), ask in ask(), limits in (0_u64..4_000, 0_u64..4_000)) {
+        let before = shape.snapshot();
+        let limited = |bytes: u64| {
+            let mut request = ask.request(&shape);
+            request.balance.max_bytes_moved = Some(Bytes(bytes));
+            let plan = rebalance(&before, &request);
+            if let Ok(plan) = &plan {
+                assert_eq!(check(&before, plan), []);
+            }
+            plan
+        };
+        let (small, large) = (limits.0.min(limits.1), limits.0.max(limits.1));
+        if let (Ok(less), Ok(more)) = (limited(small), limited(large)) {
+            // The mean is what the tolerance is a part of; where shares differ from it, only the promise is held.
+            let floor = more.floor.unwrap().worst_deviation.unwrap_or(0.0);
+            let allowed = ask.request(&shape);
+            let brokers: BTreeSet<BrokerId> =
+                shape.live().into_iter().filter(|id| !allowed.balance.drain.contains(id)).collect();
+            if floor < 1e-6 && less.moves != more.moves {
+                let tolerance = allowed.balance.tolerance.as_f64();
+                let (less, more) = (
+                    worst(&before.after(&less), &brokers),
+                    worst(&before.after(&more), &brokers),
+                );
+                prop_assert!(more <= less.max(tolerance) + 0.002, "{more} above {less}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_more_broker_never_ends_in_no_plan(shape in shape(), ask in ask()) {
+        let request = ask.request(&shape);
+        if rebalance(&shape.snapshot(), &request).is_ok() {
+            let Some((before, request)) = with_newcomer(&shape, &ask) else { return Ok(()) };
+            match rebalance(&before, &request) {
+                // A broker more can make a mend possible, of a partition whose size nobody knows.
+                Ok(_) | Err(NoPlan::MissingFact { .. }) => {}
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+    }
+}
