@@ -19,7 +19,10 @@ impl<'p> Evacuation<'p> {
     pub(super) fn of(request: &'p Request) -> Option<Self> {
         let brokers = match request {
             Request::Leaders(leaders) => &leaders.evacuate,
-            Request::Rebuild(_) | Request::Replace(_) => return None,
+            Request::Rebuild(_)
+            | Request::Replace(_)
+            | Request::Rebalance(_)
+            | Request::Scale(_) => return None,
         };
         (!brokers.is_empty()).then_some(Self { brokers })
     }
