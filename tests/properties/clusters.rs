@@ -210,6 +210,7 @@ impl Ask {
             sub_affinity: false,
             partition_size_factor: Ratio::ONE,
             optimize_leadership: self.optimize_leadership,
+            leader_evacuation: None,
             base: Vec::new(),
         }
     }

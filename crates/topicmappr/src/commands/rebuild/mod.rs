@@ -199,6 +199,7 @@ impl Args {
             sub_affinity: self.sub_affinity,
             partition_size_factor: self.partition_size_factor,
             optimize_leadership: self.optimize_leadership,
+            leader_evacuation: None,
             base: scoped.base.clone(),
         }
     }
