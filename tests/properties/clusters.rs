@@ -33,8 +33,29 @@ pub enum Fate {
 #[derive(Debug, Clone)]
 pub struct TopicShape {
     replication: usize,
-    /// For each partition: its size, a number that decides where it lies, and whether its leader is told.
-    partitions: Vec<(u64, u32, bool)>,
+    partitions: Vec<PartitionShape>,
+}
+
+/// What a random partition is made from.
+#[derive(Debug, Clone)]
+pub struct PartitionShape {
+    size: u64,
+    /// Decides where it lies.
+    seed: u32,
+    /// Whether its leader is told.
+    told: bool,
+    quirk: Quirk,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Quirk {
+    Plain,
+    /// Its last replica is in a failed log dir.
+    FailedLogDir,
+    /// Its last replica is being added.
+    Moving,
+    /// Nobody knows how large it is.
+    SizeUnknown,
 }
 
 /// A random cluster.
@@ -44,6 +65,8 @@ pub struct Shape {
     pub topics: Vec<TopicShape>,
     /// Percent of a broker's storage that is used on average before.
     fill: u64,
+    /// One broker more: empty, live, in this broker's rack, and nothing else is different.
+    one_more: Option<usize>,
 }
 
 fn broker() -> impl Strategy<Value = BrokerShape> {
@@ -58,16 +81,26 @@ fn broker() -> impl Strategy<Value = BrokerShape> {
     })
 }
 
+fn partition() -> impl Strategy<Value = PartitionShape> {
+    let quirk = prop_oneof![
+        30 => Just(Quirk::Plain),
+        2 => Just(Quirk::FailedLogDir),
+        1 => Just(Quirk::Moving),
+        1 => Just(Quirk::SizeUnknown),
+    ];
+    (1_u64..1_000, any::<u32>(), any::<bool>(), quirk)
+        .prop_map(|(size, seed, told, quirk)| PartitionShape { size, seed, told, quirk })
+}
+
 fn topic() -> impl Strategy<Value = TopicShape> {
-    let partition = (1_u64..1_000, any::<u32>(), any::<bool>());
-    (1_usize..4, vec(partition, 1..8))
+    (1_usize..4, vec(partition(), 1..8))
         .prop_map(|(replication, partitions)| TopicShape { replication, partitions })
 }
 
 /// Clusters of 2 to 9 brokers and up to 40 partitions.
 pub fn shape() -> impl Strategy<Value = Shape> {
     (vec(broker(), 2..10), vec(topic(), 1..6), 5_u64..60)
-        .prop_map(|(brokers, topics, fill)| Shape { brokers, topics, fill })
+        .prop_map(|(brokers, topics, fill)| Shape { brokers, topics, fill, one_more: None })
 }
 
 impl Shape {
@@ -80,12 +113,27 @@ impl Shape {
         live.filter(|(_, broker)| broker.fate == Fate::Live).map(|(id, _)| id).collect()
     }
 
-    /// The same cluster with one live broker more, in a rack that exists.
-    pub fn with_one_more(&self) -> Self {
-        let mut shape = self.clone();
-        let rack = shape.brokers[0].rack;
-        shape.brokers.push(BrokerShape { rack, host: None, capacity: 3, fate: Fate::Live });
-        shape
+    /// The same cluster with one live broker more, in a rack that may be used.
+    ///
+    /// In a new rack it would be asked to hold a replica of everything, which it may well refuse.
+    pub fn with_one_more(&self, ask: &Ask) -> Option<Self> {
+        let stays = |(at, broker): (usize, &BrokerShape)| {
+            broker.fate == Fate::Live && !ask.leaving.contains(&at)
+        };
+        let beside = self.brokers.iter().enumerate().position(stays)?;
+        Some(Self { one_more: Some(beside), ..self.clone() })
+    }
+
+    /// The broker that is there with `one_more`.
+    fn newcomer(&self) -> Option<(BrokerId, BrokerShape)> {
+        let rack = self.brokers[self.one_more?].rack;
+        let shape = BrokerShape { rack, host: None, capacity: 3, fate: Fate::Live };
+        Some((BrokerId(FIRST_ID + 100), shape))
+    }
+
+    pub fn has_failed_log_dir(&self) -> bool {
+        let mut partitions = self.topics.iter().flat_map(|topic| &topic.partitions);
+        partitions.any(|partition| partition.quirk == Quirk::FailedLogDir)
     }
 
     pub fn snapshot(&self) -> Snapshot {
@@ -98,46 +146,62 @@ impl Shape {
         let total: u64 = topics.iter().flat_map(|t| &t.partitions).map(weight).sum();
         let units: u64 = self.brokers.iter().map(|broker| broker.capacity).sum();
         let unit = (total * 100 / self.fill / units).max(1_000);
-        let brokers = self.ids().into_iter().zip(&self.brokers);
+        let brokers = self.ids().into_iter().zip(self.brokers.clone()).chain(self.newcomer());
         let brokers = brokers
             .filter(|(_, shape)| shape.fate != Fate::Gone)
-            .map(|(id, shape)| broker_of(id, shape, unit, &topics))
+            .map(|(id, shape)| broker_of(id, &shape, unit, &topics))
             .collect();
         Parts { cluster_id: Some("random".to_owned()), brokers, topics, ..Parts::default() }
     }
 
     fn topic(&self, index: usize, shape: &TopicShape) -> Topic {
         let mut topic = Topic { name: format!("topic-{index}"), ..Topic::default() };
-        for (id, (size, seed, told)) in (0_u32..).zip(&shape.partitions) {
-            let mut ids = self.ids();
-            ids.sort_by_key(|id| {
-                id.0.wrapping_mul(2_654_435_761).wrapping_add(*seed).reverse_bits()
-            });
-            ids.truncate(shape.replication.min(ids.len()));
-            let mut partition = Partition::new(PartitionId(id), ids.iter().copied());
-            partition.size = Some(Bytes(*size));
-            if *told {
-                let live = self.live();
-                let leader = ids.iter().find(|id| live.contains(id));
-                partition.facts = Some(Box::new(PartitionFacts {
-                    leader: leader.map_or(Leader::Nobody, |id| Leader::Broker(*id)),
-                    isr: Some(ids.iter().copied().filter(|id| live.contains(id)).collect()),
-                    ..PartitionFacts::default()
-                }));
-            }
-            topic.partitions.push(partition);
+        for (id, shape_of) in (0_u32..).zip(&shape.partitions) {
+            topic.partitions.push(self.partition(PartitionId(id), shape.replication, shape_of));
         }
         topic
+    }
+
+    fn partition(&self, id: PartitionId, replication: usize, shape: &PartitionShape) -> Partition {
+        let mut ids = self.ids();
+        let lot = |id: &BrokerId| id.0.wrapping_mul(2_654_435_761).wrapping_add(shape.seed);
+        ids.sort_by_key(|id| lot(id).reverse_bits());
+        ids.truncate(replication.min(ids.len()));
+        let mut partition = Partition::new(id, ids.iter().copied());
+        partition.size = (shape.quirk != Quirk::SizeUnknown).then_some(Bytes(shape.size));
+        if shape.told || shape.quirk != Quirk::Plain {
+            partition.facts = Some(Box::new(self.facts(&ids, shape)));
+        }
+        partition
+    }
+
+    fn facts(&self, ids: &[BrokerId], shape: &PartitionShape) -> PartitionFacts {
+        let last = |quirk: Quirk| ids.iter().rev().take(usize::from(shape.quirk == quirk)).copied();
+        let offline: Vec<BrokerId> = last(Quirk::FailedLogDir).collect();
+        let live = self.live();
+        let up = |id: &BrokerId| live.contains(id) && !offline.contains(id);
+        let leader = match ids.iter().copied().find(up) {
+            _ if !shape.told => Leader::Unknown,
+            Some(id) => Leader::Broker(id),
+            None => Leader::Nobody,
+        };
+        PartitionFacts {
+            leader,
+            isr: shape.told.then(|| ids.iter().copied().filter(up).collect()),
+            adding: last(Quirk::Moving).collect(),
+            offline: offline.into_iter().collect(),
+            ..PartitionFacts::default()
+        }
     }
 }
 
 fn weight(partition: &Partition) -> u64 {
-    partition.size.unwrap().0 * partition.replicas.len() as u64
+    partition.size.unwrap_or_default().0 * partition.replicas.len() as u64
 }
 
 fn broker_of(id: BrokerId, shape: &BrokerShape, unit: u64, topics: &[Topic]) -> Broker {
     let held = topics.iter().flat_map(|t| &t.partitions).filter(|p| p.replicas.contains(&id));
-    let used: u64 = held.map(|p| p.size.unwrap().0).sum();
+    let used: u64 = held.map(|p| p.size_on(id).unwrap_or_default().0).sum();
     let total = (shape.capacity * unit).max(used);
     Broker {
         live: shape.fate == Fate::Live,
@@ -190,7 +254,8 @@ pub fn ask() -> impl Strategy<Value = Ask> {
 impl Ask {
     pub fn request(&self, shape: &Shape) -> Rebuild {
         let keep = |(index, id): (usize, BrokerId)| (!self.leaving.contains(&index)).then_some(id);
-        let brokers = shape.ids().into_iter().enumerate().filter_map(keep);
+        let newcomer = shape.newcomer().map(|(id, _)| id);
+        let brokers = shape.ids().into_iter().enumerate().filter_map(keep).chain(newcomer);
         Rebuild {
             terms: Terms {
                 assignments: vec![Assignment {

@@ -33,6 +33,8 @@ proptest! {
 
     #[test]
     fn planning_again_moves_nothing(shape in shape(), ask in ask()) {
+        // A broker whose log dir failed may not take that replica back; once it is gone, nothing tells of the dir.
+        prop_assume!(!(ask.force && shape.has_failed_log_dir()));
         let (before, plan) = planned(&shape, &ask);
         if let Ok(plan) = plan {
             let after = before.after(&plan);
@@ -58,7 +60,8 @@ proptest! {
         let (_, plan) = planned(&shape, &ask);
         if let Ok(plan) = plan {
             if ask.force {
-                prop_assert!(plan.bytes_moved() >= plan.bound_bytes);
+                let moved = plan.bytes_moved();
+                prop_assert!(moved.is_none() || moved >= plan.bound_bytes);
             } else {
                 prop_assert_eq!(plan.bytes_moved(), plan.bound_bytes);
             }
@@ -84,8 +87,20 @@ proptest! {
             Err(NoPlan::NoRoomForBothCopies { missing_bytes, .. }) => {
                 prop_assert!(missing_bytes.0 > 0);
             }
+            Err(NoPlan::MissingFact { fact, what }) => {
+                prop_assert!(fact == "size_bytes" && what.starts_with("partition topic-"));
+            }
             Err(other) => prop_assert!(false, "{}", other),
             Ok(_) => {}
+        }
+    }
+
+    #[test]
+    fn one_broker_more_never_loses_a_plan(shape in shape(), ask in ask()) {
+        let (_, plan) = planned(&shape, &ask);
+        if let (Ok(_), false, Some(larger)) = (plan, ask.force, shape.with_one_more(&ask)) {
+            let (_, more) = planned(&larger, &ask);
+            prop_assert!(more.is_ok(), "{}", more.unwrap_err());
         }
     }
 

@@ -118,13 +118,17 @@ impl SeatRules<'_> {
         })
     }
 
+    /// The racks that the rule leaves.
+    pub(crate) fn open_racks(&self) -> impl Iterator<Item = usize> {
+        let free = |rack: &usize| self.counts.get(*rack) < self.target.rack_size[*rack];
+        self.target.racks.iter().copied().filter(move |rack| self.rack_allows(*rack) && free(rack))
+    }
+
     /// The one rack that the rule leaves, if it is one.
     pub(crate) fn only_rack(&self) -> Option<usize> {
-        let mut open = self.target.racks.iter().filter(|rack| {
-            self.rack_allows(**rack) && self.counts.get(**rack) < self.target.rack_size[**rack]
-        });
+        let mut open = self.open_racks();
         let first = open.next()?;
-        open.next().is_none().then_some(*first)
+        open.next().is_none().then_some(first)
     }
 
     fn live(&self, broker: BrokerIx) -> Result<(), Refusal> {

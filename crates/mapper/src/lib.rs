@@ -20,6 +20,7 @@ mod pair;
 mod place;
 mod plan;
 mod plan_file;
+mod queues;
 mod rebuild;
 mod replace;
 mod request;

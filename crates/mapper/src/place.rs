@@ -5,12 +5,14 @@
 //! move is never pushed.
 
 use crate::bytes::{Bytes, Ratio};
-use crate::constraints::Constraints;
+use crate::constraints::{Constraints, SeatRules};
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::{NoPlan, Refusal, Shortage};
+use crate::queues::Queues;
 use crate::request::{Optimize, PlaceBy, Terms};
 use crate::target::{Target, Targets};
 use crate::work::Work;
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -38,6 +40,8 @@ pub(crate) struct Placement<'a> {
     pub(crate) used: Vec<Option<u64>>,
     /// Replicas on each broker, likewise.
     count: Vec<u64>,
+    /// Brokers in the order in which they are preferred now.
+    queues: Queues<'a>,
     /// For each broker the seats that this plan put there: indices of work and seat.
     placed: Vec<Vec<(usize, usize)>>,
 }
@@ -54,7 +58,9 @@ impl<'a> Placement<'a> {
         for seat in &cluster.seats {
             count[*seat as usize] += 1;
         }
-        Self {
+        let brokers = cluster.ids.len();
+        let unknown = vec![(0, 0); brokers];
+        let mut placement = Self {
             cluster,
             targets,
             constraints: Constraints::new(cluster, terms),
@@ -62,8 +68,11 @@ impl<'a> Placement<'a> {
             manner,
             used: cluster.used.clone(),
             count,
-            placed: vec![Vec::new(); cluster.ids.len()],
-        }
+            queues: Queues::new(&cluster.rack, cluster.rack_names.len(), unknown),
+            placed: vec![Vec::new(); brokers],
+        };
+        (0..).take(brokers).for_each(|broker| placement.requeue(broker));
+        placement
     }
 
     /// Fills every empty seat of `work`.
@@ -73,21 +82,32 @@ impl<'a> Placement<'a> {
         }
         let mut order: Vec<usize> = (0..work.len()).filter(|at| work[*at].empty() > 0).collect();
         order.sort_by_key(|at| (Reverse(work[*at].size), work[*at].partition));
-        let most = work.iter().map(|item| item.seats.len()).max().unwrap_or(0);
-        let width = match self.manner.optimize {
-            Optimize::Distribution => 1,
-            Optimize::Storage => most.max(1),
+        if self.manner.tight {
+            // Who has the fewest racks to choose from goes first; the sort is stable.
+            order.sort_by_key(|at| self.open_racks(&work[*at]));
+        }
+        let most = work.iter().map(Work::empty).max().unwrap_or(0);
+        let (passes, seats) = match self.manner.optimize {
+            Optimize::Distribution => (most, 1),
+            Optimize::Storage => (1, most),
         };
-        for first in (0..most).step_by(width) {
+        for _ in 0..passes {
             for at in &order {
-                for seat in first..first + width {
-                    if work[*at].seats.get(seat).is_some_and(Option::is_none) {
+                for _ in 0..seats {
+                    if let Some(seat) = work[*at].seats.iter().position(Option::is_none) {
                         self.fill_seat(work, *at, seat)?;
                     }
                 }
             }
         }
         Ok(())
+    }
+
+    /// The racks that the first empty seat may go to.
+    fn open_racks(&self, item: &Work) -> usize {
+        let seat = item.seats.iter().position(Option::is_none).unwrap_or(0);
+        let target = &self.targets.all[item.target];
+        self.constraints.of(item, seat, target).open_racks().count()
     }
 
     /// What leaves its brokers is credited to them before anything is placed.
@@ -99,6 +119,7 @@ impl<'a> Placement<'a> {
             let used = &mut self.used[*broker as usize];
             *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
             self.count[*broker as usize] -= 1;
+            self.requeue(*broker);
         }
         for broker in item.held().filter(|broker| !current.contains(broker)) {
             self.add(broker, item.size);
@@ -109,12 +130,19 @@ impl<'a> Placement<'a> {
         let used = &mut self.used[broker as usize];
         *used = used.map(|used| used + size.unwrap_or(0));
         self.count[broker as usize] += 1;
+        self.requeue(broker);
     }
 
     fn take(&mut self, broker: BrokerIx, size: Option<u64>) {
         let used = &mut self.used[broker as usize];
         *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
         self.count[broker as usize] -= 1;
+        self.requeue(broker);
+    }
+
+    fn requeue(&mut self, broker: BrokerIx) {
+        let (first, second, _) = self.rank(broker, None);
+        self.queues.update(broker, (first, second));
     }
 
     fn fill_seat(&mut self, work: &mut [Work], at: usize, seat: usize) -> Result<(), NoPlan> {
@@ -134,35 +162,44 @@ impl<'a> Placement<'a> {
     }
 
     /// The brokers that may stand on a seat at all.
-    fn candidates(&self, item: &Work, seat: usize) -> (&'a Target, Vec<BrokerIx>) {
+    fn candidates(&self, item: &Work, seat: usize) -> (&'a Target, Cow<'a, [BrokerIx]>) {
         let target = &self.targets.all[item.target];
         let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
-        (target, partner.map_or_else(|| target.brokers.clone(), |partner| vec![*partner]))
+        let all = || Cow::Borrowed(target.brokers.as_slice());
+        (target, partner.map_or_else(all, |partner| Cow::Owned(vec![*partner])))
     }
 
     /// The broker to prefer among those admitted, `except` left aside.
     fn best(&self, item: &Work, seat: usize, except: Option<BrokerIx>) -> Option<BrokerIx> {
         let (target, candidates) = self.candidates(item, seat);
         let rules = self.constraints.of(item, seat, target);
+        // What broke the rack rule before may go on breaking it in the same way.
+        self.choose(&rules, item, &candidates, except)
+            .or_else(|| self.choose(&rules.as_before()?, item, &candidates, except))
+    }
+
+    fn choose(
+        &self,
+        rules: &SeatRules<'_>,
+        item: &Work,
+        candidates: &[BrokerIx],
+        except: Option<BrokerIx>,
+    ) -> Option<BrokerIx> {
         let admitted = |broker: &BrokerIx| {
             Some(*broker) != except && rules.admits(*broker, self.used[*broker as usize]).is_ok()
         };
-        let found = candidates.iter().copied().filter(admitted).min_by_key(|b| self.rank(*b, item));
-        found.or_else(|| {
-            // What broke the rack rule before may go on breaking it in the same way.
-            let rules = rules.as_before()?;
-            let admitted = |broker: &BrokerIx| {
-                Some(*broker) != except
-                    && rules.admits(*broker, self.used[*broker as usize]).is_ok()
-            };
-            candidates.iter().copied().filter(admitted).min_by_key(|b| self.rank(*b, item))
-        })
+        if candidates.len() <= FEW {
+            let admitted = candidates.iter().copied().filter(admitted);
+            return admitted.min_by_key(|broker| self.rank(*broker, item.size));
+        }
+        let of_rack = |rack| self.queues.of(rack).filter(admitted).take(NEAREST);
+        rules.open_racks().flat_map(of_rack).min_by_key(|broker| self.rank(*broker, item.size))
     }
 
     /// Smallest is best. The id breaks every tie, so no two runs can differ.
-    fn rank(&self, broker: BrokerIx, item: &Work) -> (u64, u64, BrokerIx) {
+    fn rank(&self, broker: BrokerIx, size: Option<u64>) -> (u64, u64, BrokerIx) {
         let count = self.count[broker as usize];
-        let fill = self.fill_after(broker, item.size);
+        let fill = self.fill_after(broker, size);
         match self.manner.by {
             PlaceBy::Storage if self.manner.tight => (u64::MAX - fill, count, broker),
             PlaceBy::Storage => (fill, count, broker),
@@ -184,8 +221,7 @@ impl<'a> Placement<'a> {
     /// Moves one replica that this plan placed to another broker, so that the seat finds room where it was.
     fn make_room(&mut self, work: &mut [Work], at: usize, seat: usize) -> Option<BrokerIx> {
         let (target, candidates) = self.candidates(&work[at], seat);
-        let needed = work[at].size.unwrap_or(0);
-        for broker in candidates {
+        for broker in candidates.iter().copied() {
             let rules = self.constraints.of(&work[at], seat, target);
             let Err(Refusal::NoRoom { missing_bytes, .. }) =
                 rules.admits(broker, self.used[broker as usize])
@@ -196,9 +232,6 @@ impl<'a> Placement<'a> {
             placed.retain(|(other, _)| *other != at && work[*other].size >= Some(missing_bytes.0));
             placed.sort_by_key(|(other, seat)| (work[*other].size, *other, *seat));
             for (other, other_seat) in placed.into_iter().take(MOST_PUSHED) {
-                if work[other].size >= Some(needed) {
-                    continue;
-                }
                 if self.push_elsewhere(work, other, other_seat, broker) {
                     return Some(broker);
                 }
@@ -278,3 +311,9 @@ impl<'a> Placement<'a> {
 
 /// Replicas that are tried to be pushed off one broker for the sake of one seat.
 const MOST_PUSHED: usize = 64;
+
+/// So many candidates are looked at one by one; of more, only the first of each rack.
+const FEW: usize = 16;
+
+/// Brokers of a rack that are compared with the replica's size in mind: the emptiest need not stay it.
+const NEAREST: usize = 4;
