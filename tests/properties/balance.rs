@@ -1,7 +1,7 @@
 //! What holds of every rebalance.
 
-use crate::cases;
 use crate::clusters::{Shape, shape};
+use crate::config;
 use mapper::snapshot::Broker;
 use mapper::{
     Assignment, Balance, BrokerId, Bytes, Measure, Mends, NoPlan, Plan, PlanFile, RackRule, Ratio,
@@ -120,7 +120,7 @@ fn worst(after: &Snapshot, brokers: &BTreeSet<BrokerId>) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_rebalance_keeps_every_promise(shape in shape(), ask in ask()) {

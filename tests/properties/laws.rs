@@ -1,10 +1,10 @@
 //! What holds of every rebuild and every replacement.
 
-use crate::cases;
 use crate::clusters::{Ask, Shape, ask, shape};
+use crate::config;
 use mapper::{
-    BrokerId, NoPlan, Plan, PlanFile, RackRule, Ratio, Replace, Snapshot, Topics, check, rebuild,
-    replace,
+    BaseReplicas, BrokerId, NoPlan, Plan, PlanFile, RackRule, Ratio, Rebuild, Replace, Snapshot,
+    Topics, check, rebuild, replace,
 };
 use proptest::prelude::*;
 
@@ -21,7 +21,7 @@ fn planned(shape: &Shape, ask: &Ask) -> (Snapshot, Result<Plan, NoPlan>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_plan_keeps_every_promise(shape in shape(), ask in ask()) {
@@ -101,6 +101,26 @@ proptest! {
         if let (Ok(_), false, Some(larger)) = (plan, ask.force, shape.with_one_more(&ask)) {
             let (_, more) = planned(&larger, &ask);
             prop_assert!(more.is_ok(), "{}", more.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn lists_that_the_caller_gives_are_the_whole_scope(shape in shape(), ask in ask(), at in 0_usize..40) {
+        let before = shape.snapshot();
+        let all: Vec<_> =
+            before.topics().iter().flat_map(|t| t.partitions.iter().map(move |p| (t, p))).collect();
+        let (topic, partition) = all[at % all.len()];
+        let given = BaseReplicas {
+            topic: topic.name.clone(),
+            partition: partition.id,
+            replicas: partition.replicas.iter().rev().copied().map(Some).collect(),
+        };
+        let request = Rebuild { base: vec![given], ..ask.request(&shape) };
+        if let Ok(plan) = rebuild(&before, &request) {
+            prop_assert_eq!(check(&before, &plan), []);
+            for change in &plan.moves {
+                prop_assert_eq!((&*change.topic, change.partition), (topic.name.as_str(), partition.id));
+            }
         }
     }
 

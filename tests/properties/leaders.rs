@@ -1,7 +1,7 @@
 //! What holds of every choice of preferred leaders.
 
-use crate::cases;
 use crate::clusters::{Shape, shape};
+use crate::config;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
     Assignment, BrokerId, Bytes, LeadBy, Leaders, Mends, PartitionId, Plan, PlanFile, RackRule,
@@ -127,7 +127,7 @@ fn best_of_all(before: &Snapshot, evacuate: &BTreeSet<BrokerId>) -> (u64, usize)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(config())]
 
     #[test]
     fn no_choice_of_leaders_is_more_even_and_none_as_even_changes_less(

@@ -1,7 +1,7 @@
 //! `check` catches a plan that somebody has tampered with.
 
-use crate::cases;
 use crate::clusters::{ask, shape};
+use crate::config;
 use mapper::{BrokerId, Bytes, Plan, check, rebuild};
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ const SPOILERS: [fn(&mut Plan) -> bool; 9] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases()) })]
+    #![proptest_config(config())]
 
     #[test]
     fn a_spoiled_plan_is_caught(shape in shape(), ask in ask(), spoiler in 0..SPOILERS.len()) {

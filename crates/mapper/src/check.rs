@@ -15,7 +15,7 @@ use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::plan::{LeftOut, Move, Plan, Reason, WhyLeftOut};
 use crate::plan_file::PlannedPartition;
-use crate::request::{Mends, RackRule, Replace, Request, Terms};
+use crate::request::{BaseLists, Mends, RackRule, Replace, Request, Terms};
 use crate::snapshot::{Leader, Partition, Snapshot};
 use leaders::Evacuation;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,10 +34,11 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     let evacuation = Evacuation::of(&plan.request);
     broken.extend(each_change_stands_once(&plan.moves));
     broken.extend(each_move_is_in_one_step(plan));
+    let base = BaseLists::of(&plan.request);
     for change in &plan.moves {
-        broken.extend(one_move(&view, &plan.request, change));
+        broken.extend(one_move(&view, &plan.request, &base, change));
     }
-    broken.extend(nothing_is_forgotten(&view, terms, plan));
+    broken.extend(nothing_is_forgotten(&view, terms, &base, plan));
     broken.extend(left_out_with_cause(&view, &plan.left_out, evacuation.as_ref()));
     if let Some(evacuation) = &evacuation {
         broken.extend(leaders::evacuated(&view, plan, evacuation));
@@ -116,19 +117,28 @@ fn each_move_is_in_one_step(plan: &Plan) -> Vec<Violation> {
 }
 
 /// What holds for one move of ours.
-fn one_move(view: &View<'_>, request: &Request, change: &Move) -> Vec<Violation> {
+fn one_move(
+    view: &View<'_>,
+    request: &Request,
+    base: &BaseLists<'_>,
+    change: &Move,
+) -> Vec<Violation> {
     let terms = request.terms();
-    let Some(allowed) = view.allowed(&change.topic) else {
+    let covered = base.cover(&change.topic, change.partition);
+    let Some(allowed) = view.allowed(&change.topic).filter(|_| covered) else {
         return vec![Violation::OutOfScope { of: change.of() }];
     };
+    let given = base.get(&change.topic, change.partition);
     let mut broken = any_move(view, terms.racks, change);
     broken.extend(
         allowed
             .refuses(&change.to, terms.mends, &change.from)
             .map(|broker| Violation::NotAllowed { of: change.of(), broker }),
     );
-    broken.extend(factor(view, request, allowed, change));
-    broken.extend(reason(view, request, allowed, change));
+    broken.extend(factor(view, given, allowed, change));
+    if given.is_none() {
+        broken.extend(reason(view, request, allowed, change));
+    }
     broken
 }
 
@@ -194,25 +204,14 @@ fn led(snapshot: &Snapshot, partition: &Partition) -> bool {
 /// The replication factor is the one asked for.
 fn factor(
     view: &View<'_>,
-    request: &Request,
+    given: Option<&[Option<BrokerId>]>,
     allowed: &Allowed,
     change: &Move,
 ) -> Option<Violation> {
-    let base = base(request, change).map(<[_]>::len);
-    let asked = allowed.replication.or(base).unwrap_or(change.from.len());
+    let asked = allowed.replication.or(given.map(<[_]>::len)).unwrap_or(change.from.len());
     let found = change.to.len();
     let known = view.snapshot.partition(&change.topic, change.partition).is_some();
     (known && asked != found).then(|| Violation::Factor { of: change.of(), asked, found })
-}
-
-fn base<'r>(request: &'r Request, change: &Move) -> Option<&'r [Option<BrokerId>]> {
-    let Request::Rebuild(rebuild) = request else {
-        return None;
-    };
-    let same = |base: &&crate::request::BaseReplicas| {
-        base.topic == *change.topic && base.partition == change.partition
-    };
-    rebuild.base.iter().find(same).map(|base| base.replicas.as_slice())
 }
 
 /// A seat that was right moves only if the request says what for.
@@ -229,7 +228,7 @@ fn reason(
         // Evening the load is a reason for any seat in scope.
         Request::Rebalance(_) | Request::Scale(_) => return None,
     };
-    if rebuild.force || rebuild.terms.fix_racks || base(request, change).is_some() {
+    if rebuild.force || rebuild.terms.fix_racks {
         return None;
     }
     let partition = view.snapshot.partition(&change.topic, change.partition)?;
@@ -252,7 +251,12 @@ fn only_the_outgoing(replace: &Replace, change: &Move) -> Option<Violation> {
 }
 
 /// Nothing in scope stays wrong without being said.
-fn nothing_is_forgotten(view: &View<'_>, terms: &Terms, plan: &Plan) -> Vec<Violation> {
+fn nothing_is_forgotten(
+    view: &View<'_>,
+    terms: &Terms,
+    base: &BaseLists<'_>,
+    plan: &Plan,
+) -> Vec<Violation> {
     let mut moved: BTreeMap<&str, BTreeMap<PartitionId, &Move>> = BTreeMap::new();
     for change in &plan.moves {
         moved.entry(&change.topic).or_default().insert(change.partition, change);
@@ -263,6 +267,9 @@ fn nothing_is_forgotten(view: &View<'_>, terms: &Terms, plan: &Plan) -> Vec<Viol
     for (topic, allowed) in view.in_scope() {
         let moved = moved.get(topic.name.as_str());
         for partition in &topic.partitions {
+            if !base.cover(&topic.name, partition.id) {
+                continue;
+            }
             let key = (topic.name.as_str(), partition.id);
             let change = moved.and_then(|moved| moved.get(&partition.id));
             let list = change.map_or(&partition.replicas, |change| &change.to);

@@ -33,14 +33,25 @@ fn bytes(
 ) -> Result<Option<Bytes>, NoPlan> {
     let forced = matches!(request, Request::Rebuild(rebuild) if rebuild.force);
     if !forced {
-        return Ok(must_copy(work));
+        return Ok(sum(work, |item| item.must_copy.min(copied(cluster, item))));
     }
     let found = Search::new(cluster, targets, request.terms()).run()?;
     Ok(must_copy(&found.work))
 }
 
+/// The copies that the seats as they are filled come to: fewer than had to be expected where a broker that gave up a
+/// seat was the only one to take it back.
+fn copied(cluster: &Cluster<'_>, item: &Work) -> usize {
+    let current = cluster.seats_of(item.partition);
+    item.held().filter(|broker| !current.contains(broker)).count()
+}
+
 pub(crate) fn must_copy(work: &[Work]) -> Option<Bytes> {
-    let bytes = work.iter().map(|item| match item.must_copy {
+    sum(work, |item| item.must_copy)
+}
+
+fn sum(work: &[Work], copies: impl Fn(&Work) -> usize) -> Option<Bytes> {
+    let bytes = work.iter().map(|item| match copies(item) {
         0 => Some(0),
         copies => item.size.map(|size| size * copies as u64),
     });

@@ -28,6 +28,14 @@ impl FromStr for BrokerId {
     }
 }
 
+/// Brokers for a sentence: `1001, 1002`, or `none`.
+pub(crate) fn in_words(ids: &[BrokerId]) -> String {
+    if ids.is_empty() {
+        return "none".to_owned();
+    }
+    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// The number of a partition within its topic, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

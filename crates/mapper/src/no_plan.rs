@@ -1,7 +1,7 @@
 //! Why there is no plan: from data, so that "why not 1004?" never needs a debugger.
 
 use crate::bytes::Bytes;
-use crate::ids::{BrokerId, Seat, TopicPartition};
+use crate::ids::{BrokerId, Seat, TopicPartition, in_words};
 use crate::scope::ScopeError;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ pub enum NoPlan {
     /// More replicas are asked for than brokers allowed.
     #[error(
         "{of} is to have {replication} replicas, but only {} live broker(s) are allowed for it: {}",
-        allowed.len(), list(.allowed)
+        allowed.len(), in_words(.allowed)
     )]
     TooFewBrokers {
         /// The first such partition.
@@ -101,13 +101,6 @@ pub enum NoPlan {
 
 fn shortage_text(shortage: &[Shortage]) -> String {
     shortage.iter().map(|s| format!("; {s}")).collect()
-}
-
-fn list(ids: &[BrokerId]) -> String {
-    if ids.is_empty() {
-        return "none".to_owned();
-    }
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// A rack that cannot hold what has to go there.

@@ -10,7 +10,7 @@ use crate::leaders::{self, FreeLeads};
 use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs, Placement};
 use crate::plan::{Plan, Reason};
-use crate::request::{PlaceBy, Rebuild, Request};
+use crate::request::{BaseLists, PlaceBy, Rebuild, Request};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::work::{Found, Search, Work, copy_size};
@@ -36,7 +36,11 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         tight: false,
     };
     let mut solved = solve(&search, manner, &pairs, found)?;
-    let lead = Lead { all: request.optimize_leadership, as_paired: request.sub_affinity };
+    let lead = Lead {
+        all: request.optimize_leadership,
+        as_paired: request.sub_affinity,
+        lists: &search.base,
+    };
     even_leaders(&cluster, &targets, lead, &mut solved.work);
     let request = Request::Rebuild(request.clone());
     let proof = floor::proof(&cluster, &targets, &request, &solved.work)?;
@@ -87,11 +91,13 @@ pub(crate) fn all_sizes_are_known(
 
 /// Whose preferred leaders a plan may choose.
 #[derive(Clone, Copy)]
-pub(crate) struct Lead {
+pub(crate) struct Lead<'l> {
     /// Those of all partitions in scope, not only of those whose own is gone.
     pub(crate) all: bool,
     /// None, else: brokers stand in for others, and for their leadership.
     pub(crate) as_paired: bool,
+    /// The lists that the caller gives, which bound the scope.
+    pub(crate) lists: &'l BaseLists<'l>,
 }
 
 /// Chooses the preferred leaders that are free to choose: those of partitions whose own is gone, and of all in
@@ -99,11 +105,11 @@ pub(crate) struct Lead {
 pub(crate) fn even_leaders(
     cluster: &Cluster<'_>,
     targets: &Targets,
-    lead: Lead,
+    lead: Lead<'_>,
     work: &mut Vec<Work>,
 ) {
     if lead.all {
-        add_untouched(cluster, targets, work);
+        add_untouched(cluster, targets, lead.lists, work);
     } else if lead.as_paired {
         // A stand-in takes over its partner's leadership with its seats.
         return;
@@ -138,7 +144,12 @@ pub(crate) fn even_leaders(
 }
 
 /// Lets every healthy partition in scope take part, though none of its seats moves.
-fn add_untouched(cluster: &Cluster<'_>, targets: &Targets, work: &mut Vec<Work>) {
+fn add_untouched(
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    lists: &BaseLists<'_>,
+    work: &mut Vec<Work>,
+) {
     let mut touched = vec![false; cluster.first_seat.len() - 1];
     for item in work.iter() {
         touched[item.partition] = true;
@@ -149,7 +160,8 @@ fn add_untouched(cluster: &Cluster<'_>, targets: &Targets, work: &mut Vec<Work>)
         for (offset, partition) in topic.partitions.iter().enumerate() {
             let seats = cluster.seats_of(first + offset);
             let allowed = &targets.all[target].allowed;
-            let healthy = seats.iter().all(|seat| allowed[*seat as usize]);
+            let healthy = seats.iter().all(|seat| allowed[*seat as usize])
+                && lists.cover(&topic.name, partition.id);
             if touched[first + offset] || !healthy || partition.is_moving() || seats.len() < 2 {
                 continue;
             }

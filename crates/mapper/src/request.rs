@@ -7,7 +7,7 @@ use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId};
 use crate::scope::Scope;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A request, by the command that makes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,6 +155,39 @@ pub struct BaseReplicas {
     pub partition: PartitionId,
     /// Its seats, in order.
     pub replicas: Vec<Option<BrokerId>>,
+}
+
+/// The replica lists that a caller gives, by partition. Where there are any, they are the whole scope.
+pub(crate) struct BaseLists<'r>(BTreeMap<(&'r str, PartitionId), &'r [Option<BrokerId>]>);
+
+impl<'r> BaseLists<'r> {
+    pub(crate) fn new(lists: &'r [BaseReplicas]) -> Self {
+        let entry = |b: &'r BaseReplicas| ((b.topic.as_str(), b.partition), b.replicas.as_slice());
+        Self(lists.iter().map(entry).collect())
+    }
+
+    pub(crate) fn of(request: &'r Request) -> Self {
+        match request {
+            Request::Rebuild(rebuild) => Self::new(&rebuild.base),
+            Request::Replace(_)
+            | Request::Leaders(_)
+            | Request::Rebalance(_)
+            | Request::Scale(_) => Self::new(&[]),
+        }
+    }
+
+    pub(crate) fn get(
+        &self,
+        topic: &str,
+        partition: PartitionId,
+    ) -> Option<&'r [Option<BrokerId>]> {
+        self.0.get(&(topic, partition)).copied()
+    }
+
+    /// Whether a partition may be touched.
+    pub(crate) fn cover(&self, topic: &str, partition: PartitionId) -> bool {
+        self.0.is_empty() || self.0.contains_key(&(topic, partition))
+    }
 }
 
 /// Moves every seat of one broker to one other.

@@ -2,7 +2,7 @@
 
 use crate::bytes::{Bytes, Ratio};
 use crate::figures::Figures;
-use crate::ids::{BrokerId, TopicPartition};
+use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::plan::{Plan, WhyLeftOut};
 use crate::snapshot::{Partition, Snapshot};
 use serde::Serialize;
@@ -15,7 +15,7 @@ pub enum Warning {
     /// A live broker in scope has no rack while others have one.
     #[error(
         "broker(s) {} have no rack while others have: each counts as a rack of its own",
-        list(brokers)
+        in_words(brokers)
     )]
     NoRack {
         /// The brokers.
@@ -54,7 +54,7 @@ pub enum Warning {
     /// Lost brokers hold replicas in scope, which evening the load repairs on the way.
     #[error(
         "{} lost broker(s) ({}) hold replicas in scope: repairing them adds {bytes}; they may only be restarting",
-        brokers.len(), list(brokers)
+        brokers.len(), in_words(brokers)
     )]
     LostBrokers {
         /// The lost brokers.
@@ -65,7 +65,7 @@ pub enum Warning {
     /// More brokers are lost than expected of an ordinary day.
     #[error(
         "{} brokers are lost ({}){}: repairing them copies {bytes}; will they come back?",
-        brokers.len(), list(brokers), racks_text(racks)
+        brokers.len(), in_words(brokers), racks_text(racks)
     )]
     MaxLost {
         /// The lost brokers that hold replicas in scope.
@@ -75,10 +75,6 @@ pub enum Warning {
         /// The bytes of their replicas in scope.
         bytes: Bytes,
     },
-}
-
-fn list(ids: &[BrokerId]) -> String {
-    ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 fn percent(ppm: u64) -> String {

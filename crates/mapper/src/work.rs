@@ -4,11 +4,10 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{LeftOut, Reason, WhyLeftOut};
-use crate::request::{Mends, RackRule, Rebuild, Terms};
+use crate::request::{BaseLists, Mends, RackRule, Rebuild, Terms};
 use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use smallvec::SmallVec;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One partition on its way to its new replica list.
@@ -62,12 +61,12 @@ pub(crate) struct Search<'a> {
     pub(crate) targets: &'a Targets,
     pub(crate) terms: &'a Terms,
     force: bool,
-    base: BTreeMap<(&'a str, u32), &'a [Option<BrokerId>]>,
+    pub(crate) base: BaseLists<'a>,
 }
 
 impl<'a> Search<'a> {
     pub(crate) fn new(cluster: &'a Cluster<'a>, targets: &'a Targets, terms: &'a Terms) -> Self {
-        Self { cluster, targets, terms, force: false, base: BTreeMap::new() }
+        Self { cluster, targets, terms, force: false, base: BaseLists::new(&[]) }
     }
 
     pub(crate) fn of_rebuild(
@@ -75,12 +74,9 @@ impl<'a> Search<'a> {
         targets: &'a Targets,
         request: &'a Rebuild,
     ) -> Self {
-        let base = request.base.iter();
         Self {
             force: request.force,
-            base: base
-                .map(|b| ((b.topic.as_str(), b.partition.0), b.replicas.as_slice()))
-                .collect(),
+            base: BaseLists::new(&request.base),
             ..Self::new(cluster, targets, &request.terms)
         }
     }
@@ -93,7 +89,10 @@ impl<'a> Search<'a> {
             let Some(target) = *target else { continue };
             for (offset, partition) in topic.partitions.iter().enumerate() {
                 let index = first + offset;
-                let base = self.base.get(&(topic.name.as_str(), partition.id.0)).copied();
+                if !self.base.cover(&topic.name, partition.id) {
+                    continue;
+                }
+                let base = self.base.get(&topic.name, partition.id);
                 let Some(work) = self.look(index, target, partition, base)? else {
                     continue;
                 };

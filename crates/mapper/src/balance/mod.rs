@@ -25,7 +25,9 @@ use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
 use crate::plan::{Plan, Reason};
 use crate::rebuild::{self, Lead, even_leaders};
-use crate::request::{Balance, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
+use crate::request::{
+    Balance, BaseLists, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms,
+};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::work::{Search, Work};
@@ -106,7 +108,9 @@ fn write_down(
     };
     let mut work = work(state, &repairs.work);
     let all = balance.optimize_leadership || balance.goals.contains(&Goal::Leaders);
-    even_leaders(cluster, targets, Lead { all, as_paired: false }, &mut work);
+    let lists = BaseLists::new(&[]);
+    let lead = Lead { all, as_paired: false, lists: &lists };
+    even_leaders(cluster, targets, lead, &mut work);
     let (terms, left_out) = (terms.clone(), left_out.clone());
     finish(Outcome { cluster, targets, terms, work, left_out }, request, proof)
 }

@@ -1,7 +1,7 @@
 //! A promise that a plan breaks.
 
 use crate::bytes::Bytes;
-use crate::ids::{BrokerId, TopicPartition};
+use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::scope::ScopeError;
 use serde::Serialize;
 
@@ -45,7 +45,7 @@ pub enum Violation {
         of: TopicPartition,
     },
     /// The plan starts from another list than the snapshot's.
-    #[error("{of} does not start from its replicas, which are {found:?}")]
+    #[error("{of} does not start from its replicas, which are {}", in_words(found))]
     OtherStart {
         /// The partition.
         of: TopicPartition,
@@ -115,7 +115,7 @@ pub enum Violation {
         of: TopicPartition,
     },
     /// Seats that were right move.
-    #[error("{of} moves away from {brokers:?} without a reason")]
+    #[error("{of} moves away from {} without a reason", in_words(brokers))]
     NoReason {
         /// The partition.
         of: TopicPartition,
@@ -123,7 +123,7 @@ pub enum Violation {
         brokers: Vec<BrokerId>,
     },
     /// Something wrong in scope stays, unsaid.
-    #[error("{of} would keep replicas on {brokers:?}, which are lost or not allowed")]
+    #[error("{of} would keep replicas on {}, which are lost or not allowed", in_words(brokers))]
     Forgotten {
         /// The partition.
         of: TopicPartition,
