@@ -249,6 +249,7 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         NoPlan::MissingFact { .. } => {
             "place by count (--placement count), or give capacities with --broker-storage"
         }
+        NoPlan::BeyondLimit { .. } => "raise --max-bytes-moved or --max-moves",
         NoPlan::NoPartner { .. } => "name the incoming broker: --with ID",
         _ => return None,
     };

@@ -4,8 +4,10 @@ mod completions;
 mod leaders;
 mod maps;
 mod plan;
+mod rebalance;
 mod rebuild;
 mod replace;
+mod scale;
 mod snapshot;
 mod version;
 
@@ -25,6 +27,10 @@ pub(crate) enum Command {
     Rebuild(Box<rebuild::Args>),
     /// Gives the replicas of one broker to another
     Replace(Box<replace::Args>),
+    /// Repairs what is lost, then evens storage, with least movement
+    Rebalance(Box<rebalance::Args>),
+    /// Spreads onto new brokers; --drain empties brokers
+    Scale(Box<scale::Args>),
     /// Evens preferred leadership, or takes it off brokers; no data moves
     Leaders(Box<leaders::Args>),
     /// Reads plan files
@@ -43,6 +49,8 @@ impl Command {
             Self::Maps(command) => maps::run(command, session),
             Self::Rebuild(args) => rebuild::run(args, session),
             Self::Replace(args) => replace::run(args, session),
+            Self::Rebalance(args) => rebalance::run(args, session),
+            Self::Scale(args) => scale::run(args, session),
             Self::Leaders(args) => leaders::run(args, session),
             Self::Plan(command) => plan::run(command, session),
             Self::Completions(args) => completions::run(args, session),

@@ -16,7 +16,7 @@ pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;
 pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
 pub(crate) use topics::TopicArgs;
-pub(crate) use units::{percent, size_factor};
+pub(crate) use units::{gibibytes, mebibytes, percent, share, size, size_factor};
 pub(crate) use warns::WarnArgs;
 
 use std::path::PathBuf;

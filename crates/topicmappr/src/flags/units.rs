@@ -26,6 +26,27 @@ pub(crate) fn percent(text: &str) -> Result<Ratio, String> {
     }
 }
 
+/// A ratio that may be 0 and stays below the whole: `0.005`, `20%`.
+pub(crate) fn share(text: &str) -> Result<Ratio, String> {
+    percent(text).map_err(|_| "write a ratio from 0 to below 1: 0.005 or 0.5%".to_owned())
+}
+
+/// A whole number of MiB (2^20 bytes), as the flag has always meant.
+pub(crate) fn mebibytes(text: &str) -> Result<Bytes, String> {
+    units_of(text, 20)
+}
+
+/// A number of GiB (2^30 bytes), as the flag has always meant.
+pub(crate) fn gibibytes(text: &str) -> Result<Bytes, String> {
+    units_of(text, 30)
+}
+
+fn units_of(text: &str, power: u32) -> Result<Bytes, String> {
+    let count = text.trim().parse::<u64>().ok();
+    let bytes = count.and_then(|count| count.checked_mul(1 << power)).map(Bytes);
+    bytes.ok_or_else(|| "write a whole number".to_owned())
+}
+
 /// A factor above 0: `1.2`.
 pub(crate) fn size_factor(text: &str) -> Result<Ratio, String> {
     let factor = text.trim().parse::<f64>().ok().and_then(Ratio::from_f64);

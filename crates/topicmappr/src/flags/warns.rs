@@ -4,8 +4,17 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// The closed list of warnings (design: their codes never change).
-pub(crate) const CODES: [&str; 7] =
-    ["no-rack", "few-racks", "leaderless", "max-lost", "unmapped-lost", "map-count", "stale-facts"];
+pub(crate) const CODES: [&str; 9] = [
+    "no-rack",
+    "few-racks",
+    "leaderless",
+    "less-even",
+    "lost-brokers",
+    "max-lost",
+    "unmapped-lost",
+    "map-count",
+    "stale-facts",
+];
 
 /// The flag.
 #[derive(Debug, clap::Args)]

@@ -1,0 +1,188 @@
+//! What `rebalance` and `scale` share: which topics and brokers, and how load is evened.
+
+use crate::commands::rebuild::scope::{brokers_of_maps, in_scope, narrowed};
+use crate::error::Error;
+use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders, mebibytes, share, size};
+use crate::planning::{self, Outputs, Planned};
+use crate::session::Session;
+use crate::source::Facts;
+use crate::status::Status;
+use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
+use mapper::{
+    Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, NoPlan, Plan, RackRule, Ratio,
+    Snapshot, Terms, Topics,
+};
+use std::collections::BTreeSet;
+
+/// The flags of evening.
+#[derive(Debug, clap::Args)]
+pub(in crate::commands) struct EvenArgs {
+    #[command(flatten)]
+    topics: TopicArgs,
+    /// Brokers that may hold the topics: ids, ranges (1001..1006), a map's name; -1: those that hold them, -2: all live ones
+    #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
+    brokers: Option<BrokerList>,
+    /// Brokers to be emptied in the same plan
+    #[arg(long, value_name = "ID,...")]
+    drain: Option<BrokerList>,
+    /// How far any broker may end from its share, over the best reachable; 0: as even as can be found
+    #[arg(long, value_name = "RATIO", default_value = "0.005", value_parser = share)]
+    tolerance: Ratio,
+    /// What is evened, the most important first
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WHAT,...",
+        value_delimiter = ',',
+        default_value = "storage"
+    )]
+    balance: Vec<What>,
+    /// What even storage means
+    #[arg(long, value_enum, value_name = "BY", default_value = "percent-used")]
+    by: By,
+    /// Moves only so many of a broker's largest partitions for balance
+    #[arg(long, value_name = "N")]
+    partition_limit: Option<u32>,
+    /// Moves no partition smaller than this for balance, in MiB
+    #[arg(long, value_name = "MIB", value_parser = mebibytes)]
+    partition_size_threshold: Option<Bytes>,
+    /// Keeps what moves for balance in its rack
+    #[arg(long)]
+    locality_scoped: bool,
+    /// Bytes that the plan copies at most, repairs included
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_bytes_moved: Option<Bytes>,
+    /// Replicas that the plan copies at most, repairs included
+    #[arg(long, value_name = "N")]
+    max_moves: Option<u64>,
+    /// Racks that the replicas of a partition have to span; 0: as many as there can be
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    min_rack_ids: u32,
+    /// Mends partitions that broke the rack rule before, at the price of moving them
+    #[arg(long)]
+    fix_racks: bool,
+    /// Evens the preferred leaders of every partition in scope, not only of those that change
+    #[arg(long)]
+    optimize_leadership: bool,
+    #[command(flatten)]
+    planning: PlanningArgs,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    /// Storage used
+    Storage,
+    /// Partitions led
+    Leaders,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum By {
+    /// The same share of each broker's storage
+    PercentUsed,
+    /// The same free bytes on each broker
+    BytesFree,
+}
+
+/// The flags held against a cluster.
+pub(in crate::commands) struct Asked {
+    pub(in crate::commands) facts: Facts,
+    pub(in crate::commands) terms: Terms,
+    pub(in crate::commands) balance: Balance,
+    findings: Vec<Finding>,
+    unmapped: Vec<Unmapped>,
+    outputs: Outputs,
+}
+
+impl EvenArgs {
+    pub(in crate::commands) fn ask(&self, session: &mut Session<'_, '_>) -> Result<Asked, Error> {
+        let outputs = Outputs::find(&self.planning)?;
+        let facts = session.facts()?;
+        let set = session.global.maps.read()?;
+        let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &set)?;
+        // Patterns that mean nothing are the caller's mistake, not the planner's "no".
+        mapper::assign(&facts.snapshot, &assignments)?;
+        let terms = Terms {
+            assignments,
+            mends: Mends::Everything,
+            racks: match self.min_rack_ids {
+                0 => RackRule::Spread,
+                racks => RackRule::AtLeast(racks),
+            },
+            fix_racks: self.fix_racks,
+            storage_headroom: self.planning.storage_headroom,
+        };
+        let balance = self.balance(&facts.snapshot, &set)?;
+        Ok(Asked { facts, terms, balance, findings, unmapped, outputs })
+    }
+
+    /// Has the plan checked and written.
+    pub(in crate::commands) fn finish(
+        &self,
+        plan: Result<Plan, NoPlan>,
+        asked: Asked,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let Asked { facts, findings, unmapped, outputs, .. } = asked;
+        let planned = Planned { plan: plan?, placement: None, findings, unmapped };
+        planning::finish(planned, &facts, &self.planning, outputs, session)
+    }
+
+    /// From the maps, unless the flags name brokers.
+    fn scoped(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+        let Some(list) = &self.brokers else {
+            return self.scoped_by_maps(snapshot, set);
+        };
+        let topics = match self.topics.chooses_all() {
+            true => Topics::Rest,
+            false => Topics::Matching(self.topics.scope(Some(".*"))?),
+        };
+        let mut assignment =
+            Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
+        let holding = holders(in_scope(snapshot, &assignment)?);
+        assignment.brokers = list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?;
+        Ok((vec![assignment], Vec::new(), Vec::new()))
+    }
+
+    fn scoped_by_maps(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+        if set.maps().is_empty() {
+            let message = "name the brokers: --brokers IDS, or --maps FILE";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        let resolved = maps::resolve(set, &Known::of(snapshot));
+        let mut assignments = resolved.assignments()?.to_vec();
+        if !self.topics.chooses_all() {
+            assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
+        }
+        Ok((assignments, resolved.findings, resolved.unmapped))
+    }
+
+    fn balance(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Balance, Error> {
+        let drain: Option<BTreeSet<BrokerId>> = self
+            .drain
+            .as_ref()
+            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &brokers_of_maps(snapshot, set)))
+            .transpose()?;
+        let goal = |what: &What| match what {
+            What::Storage => Goal::Storage,
+            What::Leaders => Goal::Leaders,
+        };
+        Ok(Balance {
+            goals: self.balance.iter().map(goal).collect(),
+            by: match self.by {
+                By::PercentUsed => Measure::PercentUsed,
+                By::BytesFree => Measure::BytesFree,
+            },
+            tolerance: self.tolerance,
+            drain: drain.unwrap_or_default(),
+            partition_limit: self.partition_limit,
+            partition_size_threshold: self.partition_size_threshold,
+            locality_scoped: self.locality_scoped,
+            max_bytes_moved: self.max_bytes_moved,
+            max_moves: self.max_moves,
+            optimize_leadership: self.optimize_leadership,
+        })
+    }
+}
+
+type Scoped = (Vec<Assignment>, Vec<Finding>, Vec<Unmapped>);

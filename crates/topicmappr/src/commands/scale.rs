@@ -1,0 +1,21 @@
+//! `scale`: spreads onto new brokers and off drained ones, with least movement.
+
+use super::rebalance::even::EvenArgs;
+use crate::error::Error;
+use crate::session::Session;
+use crate::status::Status;
+use mapper::Scale;
+
+/// The flags of `scale`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    even: EvenArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let asked = args.even.ask(session)?;
+    let request = Scale { terms: asked.terms.clone(), balance: asked.balance.clone() };
+    let plan = mapper::scale(&asked.facts.snapshot, &request);
+    args.even.finish(plan, asked, session)
+}
