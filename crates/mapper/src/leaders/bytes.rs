@@ -4,7 +4,7 @@
 //! where nothing helps, or where the brokers that lead most and least are close enough to the mean; both can be seen
 //! from the leaders alone, so planning again from there changes nothing.
 
-use super::free::{FreeLeads, Locals};
+use super::free::FreeLeads;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
@@ -27,7 +27,7 @@ pub(super) struct Led<'f> {
 impl Led<'_> {
     /// Chooses leaders so that the load is nearly even.
     pub(super) fn even(&mut self) {
-        let brokers = Locals::of(self.free, self.load.len()).brokers;
+        let brokers = self.with_a_choice();
         let total: u64 = brokers.iter().map(|broker| self.load[*broker as usize]).sum();
         let mean = total.div_ceil(brokers.len().max(1) as u64);
         let mut order: Vec<usize> = (0..self.free.len()).collect();
@@ -48,6 +48,17 @@ impl Led<'_> {
                 return;
             }
         }
+    }
+
+    /// The brokers between which some partition could change hands, ascending. One that nothing can be taken from is
+    /// left aside, so that it is not waited for in vain; it would not be seen at all when planning again.
+    fn with_a_choice(&self) -> Vec<BrokerIx> {
+        let mut chosen_from = vec![false; self.load.len()];
+        let members = (0..self.free.len()).map(|lead| self.free.members(lead));
+        for member in members.filter(|members| members.len() > 1).flatten() {
+            chosen_from[*member as usize] = true;
+        }
+        (0..).zip(chosen_from).filter(|(_, chosen)| *chosen).map(|(broker, _)| broker).collect()
     }
 
     fn load(&self, broker: BrokerIx) -> u64 {
