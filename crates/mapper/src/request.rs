@@ -346,8 +346,6 @@ impl Default for Balance {
 pub enum Goal {
     /// Storage used.
     Storage,
-    /// Replicas held.
-    Replicas,
     /// Partitions led.
     Leaders,
 }

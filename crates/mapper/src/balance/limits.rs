@@ -1,16 +1,19 @@
 //! What a plan may move at most.
 //!
-//! Of the changes that even the load, in the order in which they were found, the plan keeps the first so many: of all
+//! The changes that even the load are put in one order: inside a group of brokers that in which they were found, and
+//! the group whose worst broker is the worst of all goes first. The plan keeps the first so many of them: of all
 //! numbers that stay within the limits, the one that ends most evenly. A larger limit leaves more to choose from, so
 //! it never ends less evenly.
 
 use super::field::Layout;
-use super::state::State;
+use super::state::{Shift, State};
 use crate::bytes::Bytes;
+use crate::dense::BrokerIx;
 use crate::floor;
 use crate::no_plan::NoPlan;
 use crate::request::Balance;
 use crate::work::Work;
+use std::collections::VecDeque;
 
 /// What has to move whatever is evened is not beyond the limits.
 pub(super) fn repairs_fit(balance: &Balance, repairs: &[Work]) -> Result<(), NoPlan> {
@@ -31,27 +34,60 @@ pub(super) fn keep(state: &mut State<'_>, balance: &Balance, repairs: &[Work], l
     if balance.max_bytes_moved.is_none() && balance.max_moves.is_none() {
         return;
     }
-    let changes = state.log.clone();
+    let mut queues = Queues::new(state, layout);
     state.rewind(0);
     let (bytes, replicas) = needed(repairs);
     let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
     let most_bytes = balance.max_bytes_moved.map_or(i128::MAX, |most| most.0.into());
     let most_replicas = balance.max_moves.map_or(i128::MAX, i128::from);
-    let mut best = (worst(state, layout), 0);
-    for (count, change) in (1..).zip(&changes) {
-        let copies = i128::from(state.copies(*change));
+    let mut best = (worst(state, layout, &queues.all), 0);
+    while let Some(change) = queues.next(state, layout) {
+        let copies = i128::from(state.copies(change));
         bytes += copies * i128::from(state.size[change.partition as usize]);
         replicas += copies;
-        state.shift(*change);
+        state.shift(change);
         if bytes <= most_bytes && replicas <= most_replicas {
-            best = best.min((worst(state, layout), count));
+            best = best.min((worst(state, layout, &queues.all), state.log.len()));
         }
     }
     state.rewind(best.1);
 }
 
-/// How far the worst broker is from its share.
-fn worst(state: &State<'_>, layout: &Layout) -> u64 {
-    let brokers = layout.bands.iter().zip(&state.used);
-    brokers.filter_map(|(band, used)| Some(band.as_ref()?.strain(*used))).max().unwrap_or(0)
+/// The changes of each group of brokers, in order.
+struct Queues<'l> {
+    groups: Vec<(&'l [BrokerIx], VecDeque<Shift>)>,
+    all: Vec<BrokerIx>,
+}
+
+impl<'l> Queues<'l> {
+    fn new(state: &State<'_>, layout: &'l Layout) -> Self {
+        let mut group_of = vec![0; state.used.len()];
+        let mut groups: Vec<(&[BrokerIx], VecDeque<Shift>)> = Vec::new();
+        for (at, group) in layout.shares.groups.iter().enumerate() {
+            groups.push((&group.brokers, VecDeque::new()));
+            for broker in &group.brokers {
+                group_of[*broker as usize] = at;
+            }
+        }
+        for change in &state.log {
+            groups[group_of[change.from as usize]].1.push_back(*change);
+        }
+        let all = groups.iter().flat_map(|(brokers, _)| brokers.iter().copied()).collect();
+        Self { groups, all }
+    }
+
+    /// The next change of the group that needs one most.
+    fn next(&mut self, state: &State<'_>, layout: &Layout) -> Option<Shift> {
+        let waiting = self.groups.iter_mut().rev().filter(|(_, queue)| !queue.is_empty());
+        waiting.max_by_key(|(brokers, _)| worst(state, layout, brokers))?.1.pop_front()
+    }
+}
+
+/// How far the worst of some brokers is outside its band.
+fn worst(state: &State<'_>, layout: &Layout, brokers: &[BrokerIx]) -> u64 {
+    let strain = |broker: &BrokerIx| {
+        let at = *broker as usize;
+        layout.bands[at].map_or(0, |band| band.strain(state.used[at]))
+    };
+    brokers.iter().map(strain).max().unwrap_or(0)
 }
