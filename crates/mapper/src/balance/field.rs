@@ -132,7 +132,10 @@ fn harmonic_mean(values: impl Iterator<Item = u64>) -> u64 {
         inverse += ONE / u128::from(value);
         count += 1;
     }
-    u64::try_from(ONE / (inverse / u128::max(count, 1)).max(1)).unwrap_or(u64::MAX)
+    if count == 0 {
+        return 0;
+    }
+    u64::try_from(ONE / (inverse / count).max(1)).unwrap_or(u64::MAX)
 }
 
 impl Layout {
