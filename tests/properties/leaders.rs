@@ -1,11 +1,13 @@
 //! What holds of every choice of preferred leaders.
 
-use crate::clusters::{Shape, shape};
+use crate::clusters::{self, Shape, shape};
 use crate::config;
+use mapper::scope::{Scope, TopicPattern};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Bytes, LeadBy, Leaders, Mends, PartitionId, Plan, PlanFile, RackRule,
-    Ratio, Reason, Snapshot, SolverStatus, Terms, Topics, WhyLeftOut, check, leaders,
+    Assignment, BrokerId, Bytes, LeadBy, LeaderEvacuation, Leaders, Mends, PartitionId, Plan,
+    PlanFile, RackRule, Ratio, Reason, Rebuild, Snapshot, SolverStatus, Terms, Topics, WhyLeftOut,
+    check, leaders, rebuild,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -278,4 +280,32 @@ fn a_partition_with_every_replica_evacuated_is_left_as_it_is_and_named() {
     let stays = WhyLeftOut::NoOtherLeader { leader: BrokerId(1) };
     assert_eq!(left, [(PartitionId(0), &stays)]);
     assert!(plan.moves.iter().any(|change| change.partition == PartitionId(1)));
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_rebuild_takes_leadership_off_evacuated_brokers(
+        shape in shape(),
+        ask in clusters::ask(),
+        evacuate in btree_set(0_usize..9, 0..3),
+        topic in 0_usize..6,
+    ) {
+        let ids = shape.ids();
+        let brokers = evacuate.iter().filter_map(|index| ids.get(*index).copied()).collect();
+        let pattern = if topic == 5 { ".*".to_owned() } else { format!("topic-{topic}") };
+        let topics =
+            Scope { include: vec![TopicPattern::new(&pattern).unwrap()], exclude: Vec::new() };
+        let request = Rebuild {
+            leader_evacuation: Some(LeaderEvacuation { brokers, topics }),
+            ..ask.request(&shape)
+        };
+        let before = shape.snapshot();
+        if let Ok(plan) = rebuild(&before, &request) {
+            prop_assert_eq!(check(&before, &plan), []);
+            let again = rebuild(&before.after(&plan), &request);
+            prop_assert!(ask.force || again.unwrap().moves.is_empty());
+        }
+    }
 }

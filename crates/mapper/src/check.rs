@@ -31,7 +31,10 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
-    let evacuation = Evacuation::of(&plan.request);
+    let evacuation = match Evacuation::of(before, &plan.request) {
+        Ok(evacuation) => evacuation,
+        Err(problem) => return vec![Violation::Scope(problem)],
+    };
     broken.extend(each_change_stands_once(&plan.moves));
     broken.extend(each_move_is_in_one_step(plan));
     let base = BaseLists::of(&plan.request);
@@ -39,7 +42,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
         broken.extend(one_move(&view, &plan.request, &base, change));
     }
     broken.extend(nothing_is_forgotten(&view, terms, &base, plan));
-    broken.extend(left_out_with_cause(&view, &plan.left_out, evacuation.as_ref()));
+    broken.extend(left_out_with_cause(&view, plan, evacuation.as_ref()));
     if let Some(evacuation) = &evacuation {
         broken.extend(leaders::evacuated(&view, plan, evacuation));
     }
@@ -286,7 +289,7 @@ fn nothing_is_forgotten(
 /// Only what cannot be moved is left out.
 fn left_out_with_cause(
     view: &View<'_>,
-    left_out: &[LeftOut],
+    plan: &Plan,
     evacuation: Option<&Evacuation<'_>>,
 ) -> Vec<Violation> {
     let without_cause = |left: &&LeftOut| {
@@ -300,7 +303,7 @@ fn left_out_with_cause(
                 partition.replicas.iter().all(|id| view.snapshot.is_live(*id))
             }
             WhyLeftOut::NoOtherLeader { .. } => {
-                evacuation.is_none_or(|evacuation| evacuation.has_another(view, partition))
+                evacuation.is_none_or(|evacuation| evacuation.has_another(view, plan, left))
             }
         }
     };
@@ -308,7 +311,7 @@ fn left_out_with_cause(
         topic: left.topic.to_string(),
         partition: left.partition,
     };
-    let wrong = left_out.iter().filter(without_cause);
+    let wrong = plan.left_out.iter().filter(without_cause);
     wrong.map(|left| Violation::LeftOut { of: name(left) }).collect()
 }
 

@@ -46,8 +46,8 @@ pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{
-    Balance, BaseReplicas, Goal, LeadBy, Leaders, Measure, Mends, Optimize, PlaceBy, RackRule,
-    Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
+    Balance, BaseReplicas, Goal, LeadBy, LeaderEvacuation, Leaders, Measure, Mends, Optimize,
+    PlaceBy, RackRule, Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
 pub use warning::{Warning, warnings};

@@ -6,15 +6,14 @@
 use crate::dense::{BrokerIx, Cluster};
 use crate::finish::{Outcome, finish};
 use crate::floor;
-use crate::leaders::{self, FreeLeads};
+use crate::leaders::{Lead, even_leaders};
 use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs, Placement};
-use crate::plan::{Plan, Reason};
-use crate::request::{BaseLists, PlaceBy, Rebuild, Request};
+use crate::plan::Plan;
+use crate::request::{PlaceBy, Rebuild, Request};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
-use crate::work::{Found, Search, Work, copy_size};
-use smallvec::SmallVec;
+use crate::work::{Found, Search};
 
 /// Answers `rebuild`.
 ///
@@ -40,8 +39,9 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         all: request.optimize_leadership,
         as_paired: request.sub_affinity,
         lists: &search.base,
+        evacuation: request.leader_evacuation.as_ref(),
     };
-    even_leaders(&cluster, &targets, lead, &mut solved.work);
+    even_leaders(&cluster, &targets, lead, &mut solved.work, &mut solved.left_out)?;
     let request = Request::Rebuild(request.clone());
     let proof = floor::proof(&cluster, &targets, &request, &solved.work)?;
     finish(solved, request, proof)
@@ -87,96 +87,4 @@ pub(crate) fn all_sizes_are_known(
         }
     }
     Ok(())
-}
-
-/// Whose preferred leaders a plan may choose.
-#[derive(Clone, Copy)]
-pub(crate) struct Lead<'l> {
-    /// Those of all partitions in scope, not only of those whose own is gone.
-    pub(crate) all: bool,
-    /// None, else: brokers stand in for others, and for their leadership.
-    pub(crate) as_paired: bool,
-    /// The lists that the caller gives, which bound the scope.
-    pub(crate) lists: &'l BaseLists<'l>,
-}
-
-/// Chooses the preferred leaders that are free to choose: those of partitions whose own is gone, and of all in
-/// scope where the request says so.
-pub(crate) fn even_leaders(
-    cluster: &Cluster<'_>,
-    targets: &Targets,
-    lead: Lead<'_>,
-    work: &mut Vec<Work>,
-) {
-    if lead.all {
-        add_untouched(cluster, targets, lead.lists, work);
-    } else if lead.as_paired {
-        // A stand-in takes over its partner's leadership with its seats.
-        return;
-    }
-    let mut load = vec![0_u64; cluster.ids.len()];
-    for partition in 0..cluster.first_seat.len() - 1 {
-        if let Some(head) = cluster.seats_of(partition).first() {
-            load[*head as usize] += 1;
-        }
-    }
-    let mut free = FreeLeads::new();
-    let mut items = Vec::new();
-    for (at, item) in work.iter().enumerate() {
-        let members: SmallVec<[BrokerIx; 4]> = item.held().collect();
-        let (Some(old), Some(first)) = (cluster.seats_of(item.partition).first(), members.first())
-        else {
-            continue;
-        };
-        load[*old as usize] -= 1;
-        if item.head_is_free || lead.all {
-            free.push(members.iter().copied(), Some(*old));
-            load[free.leader(items.len()) as usize] += 1;
-            items.push(at);
-        } else {
-            load[*first as usize] += 1;
-        }
-    }
-    leaders::even(&mut load, &mut free);
-    for (lead, at) in items.into_iter().enumerate() {
-        work[at].lead_by(free.leader(lead));
-    }
-}
-
-/// Lets every healthy partition in scope take part, though none of its seats moves.
-fn add_untouched(
-    cluster: &Cluster<'_>,
-    targets: &Targets,
-    lists: &BaseLists<'_>,
-    work: &mut Vec<Work>,
-) {
-    let mut touched = vec![false; cluster.first_seat.len() - 1];
-    for item in work.iter() {
-        touched[item.partition] = true;
-    }
-    let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
-    for ((topic, target), first) in topics.zip(&cluster.first_partition) {
-        let Some(target) = *target else { continue };
-        for (offset, partition) in topic.partitions.iter().enumerate() {
-            let seats = cluster.seats_of(first + offset);
-            let allowed = &targets.all[target].allowed;
-            let healthy = seats.iter().all(|seat| allowed[*seat as usize])
-                && lists.cover(&topic.name, partition.id);
-            if touched[first + offset] || !healthy || partition.is_moving() || seats.len() < 2 {
-                continue;
-            }
-            work.push(Work {
-                partition: first + offset,
-                target,
-                seats: seats.iter().map(|seat| Some(*seat)).collect(),
-                replaces: seats.iter().map(|_| None).collect(),
-                reason: Reason::Leader,
-                size: copy_size(cluster, partition),
-                offline: SmallVec::new(),
-                must_copy: 0,
-                head_is_free: true,
-            });
-        }
-    }
-    work.sort_by_key(|item| item.partition);
 }

@@ -21,10 +21,11 @@ mod trim;
 use crate::bytes::Ratio;
 use crate::dense::{BrokerIx, Cluster};
 use crate::finish::{Outcome, Proof, finish};
+use crate::leaders::{Lead, even_leaders};
 use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
 use crate::plan::{Plan, Reason};
-use crate::rebuild::{self, Lead, even_leaders};
+use crate::rebuild;
 use crate::request::{
     Balance, BaseLists, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms,
 };
@@ -109,9 +110,9 @@ fn write_down(
     let mut work = work(state, &repairs.work);
     let all = balance.optimize_leadership || balance.goals.contains(&Goal::Leaders);
     let lists = BaseLists::new(&[]);
-    let lead = Lead { all, as_paired: false, lists: &lists };
-    even_leaders(cluster, targets, lead, &mut work);
-    let (terms, left_out) = (terms.clone(), left_out.clone());
+    let lead = Lead { all, as_paired: false, lists: &lists, evacuation: None };
+    let (terms, mut left_out) = (terms.clone(), left_out.clone());
+    even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
     finish(Outcome { cluster, targets, terms, work, left_out }, request, proof)
 }
 

@@ -4,27 +4,36 @@
 use super::view::View;
 use super::violation::Violation;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
-use crate::plan::{Move, Plan};
+use crate::plan::{LeftOut, Move, Plan};
 use crate::request::Request;
-use crate::snapshot::Partition;
+use crate::scope::ScopeError;
+use crate::snapshot::{Partition, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Brokers that are not to lead.
+/// Brokers that are not to lead some topics.
 pub(super) struct Evacuation<'p> {
     brokers: &'p BTreeSet<BrokerId>,
+    /// None: all topics in scope.
+    topics: Option<BTreeSet<&'p str>>,
 }
 
 impl<'p> Evacuation<'p> {
     /// The one that a request asks for, if it asks for one.
-    pub(super) fn of(request: &'p Request) -> Option<Self> {
-        let brokers = match request {
-            Request::Leaders(leaders) => &leaders.evacuate,
-            Request::Rebuild(_)
-            | Request::Replace(_)
-            | Request::Rebalance(_)
-            | Request::Scale(_) => return None,
+    pub(super) fn of(
+        before: &'p Snapshot,
+        request: &'p Request,
+    ) -> Result<Option<Self>, ScopeError> {
+        let (brokers, topics) = match request {
+            Request::Leaders(leaders) => (&leaders.evacuate, None),
+            Request::Rebuild(rebuild) => match &rebuild.leader_evacuation {
+                Some(asked) => (&asked.brokers, Some(&asked.topics)),
+                None => return Ok(None),
+            },
+            Request::Replace(_) | Request::Rebalance(_) | Request::Scale(_) => return Ok(None),
         };
-        (!brokers.is_empty()).then_some(Self { brokers })
+        let names: Vec<&str> = before.topics().iter().map(|topic| topic.name.as_str()).collect();
+        let topics = topics.map(|topics| topics.select(&names)).transpose()?;
+        Ok((!brokers.is_empty()).then_some(Self { brokers, topics }))
     }
 
     /// Whether the list is led by an evacuated broker while another of it could lead.
@@ -43,9 +52,17 @@ impl<'p> Evacuation<'p> {
         view.snapshot.is_live(id) && !offline && !self.brokers.contains(&id)
     }
 
-    /// Whether a partition that is left out for want of another leader had one.
-    pub(super) fn has_another(&self, view: &View<'_>, partition: &Partition) -> bool {
-        self.is_led_wrongly(view, partition, &partition.replicas).is_some()
+    /// Whether a partition that the plan says nobody else can lead has somebody else after the plan.
+    pub(super) fn has_another(&self, view: &View<'_>, plan: &Plan, left: &LeftOut) -> bool {
+        let Some(partition) = view.snapshot.partition(&left.topic, left.partition) else {
+            return true;
+        };
+        let key = (&*left.topic, left.partition);
+        let moves = &plan.moves;
+        // Out of order, the move is not found, and the list before has to answer.
+        let at = moves.binary_search_by(|change| (&*change.topic, change.partition).cmp(&key));
+        let list = at.map_or(&partition.replicas, |at| &moves[at].to);
+        self.is_led_wrongly(view, partition, list).is_some()
     }
 }
 
@@ -60,7 +77,9 @@ pub(super) fn evacuated(
     let said: BTreeSet<(&str, PartitionId)> =
         plan.left_out.iter().map(|left| (&*left.topic, left.partition)).collect();
     let mut broken = Vec::new();
-    for (topic, _) in view.in_scope() {
+    let covered =
+        |topic: &str| evacuation.topics.as_ref().is_none_or(|topics| topics.contains(topic));
+    for (topic, _) in view.in_scope().filter(|(topic, _)| covered(&topic.name)) {
         for partition in &topic.partitions {
             let key = (topic.name.as_str(), partition.id);
             let list = moved.get(&key).map_or(&partition.replicas, |change| &change.to);

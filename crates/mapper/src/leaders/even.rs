@@ -7,7 +7,7 @@ use super::{fewest, levels};
 
 /// Chooses leaders for `free`, so that `load` (the partitions that each broker leads, those included) is as even as
 /// can be: the sum of squares is at its least, and among such choices the number of changes is.
-pub(crate) fn even(load: &mut [u64], free: &mut FreeLeads) {
+pub(super) fn even(load: &mut [u64], free: &mut FreeLeads) {
     if free.len() == 0 {
         return;
     }

@@ -10,11 +10,11 @@ mod fewest;
 mod flow;
 mod free;
 mod levels;
+mod of_work;
 mod web;
 mod written;
 
-pub(crate) use even::even;
-pub(crate) use free::FreeLeads;
+pub(crate) use of_work::{Lead, even_leaders};
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
@@ -25,6 +25,7 @@ use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::work::copy_size;
 use ballot::{Ballot, Rules};
+use even::even;
 use std::ops::Range;
 
 /// Answers `leaders`.

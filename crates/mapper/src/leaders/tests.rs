@@ -1,4 +1,5 @@
-use super::*;
+use super::even::even;
+use super::free::FreeLeads;
 use crate::dense::BrokerIx;
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,5 +1,6 @@
 //! `rebuild`: every topic on the brokers it belongs on, with least movement.
 
+mod evacuation;
 mod map_string;
 pub(super) mod scope;
 
@@ -10,6 +11,7 @@ use crate::session::Session;
 use crate::source::{Facts, Note};
 use crate::status::Status;
 use crate::views::PlacementChoice;
+use evacuation::EvacuationArgs;
 use mapper::{Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Snapshot, Terms};
 use scope::Scoped;
 
@@ -63,6 +65,8 @@ pub(crate) struct Args {
     #[arg(long)]
     optimize_leadership: bool,
     #[command(flatten)]
+    evacuation: EvacuationArgs,
+    #[command(flatten)]
     planning: PlanningArgs,
     #[command(flatten)]
     later: LaterArgs,
@@ -75,10 +79,6 @@ struct LaterArgs {
     phased_reassignment: bool,
     #[arg(long, hide = true)]
     chunk_step_size: Option<u32>,
-    #[arg(long, hide = true)]
-    leader_evac_brokers: Option<String>,
-    #[arg(long, hide = true)]
-    leader_evac_topics: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -119,8 +119,6 @@ impl Args {
         let named = [
             (later.phased_reassignment, "--phased-reassignment"),
             (later.chunk_step_size.is_some(), "--chunk-step-size"),
-            (later.leader_evac_brokers.is_some(), "--leader-evac-brokers"),
-            (later.leader_evac_topics.is_some(), "--leader-evac-topics"),
         ];
         if let Some((_, flag)) = named.into_iter().find(|(given, _)| *given) {
             return Err(Error::NotYet { flag });
@@ -199,7 +197,7 @@ impl Args {
             sub_affinity: self.sub_affinity,
             partition_size_factor: self.partition_size_factor,
             optimize_leadership: self.optimize_leadership,
-            leader_evacuation: None,
+            leader_evacuation: scoped.evacuation.clone(),
             base: scoped.base.clone(),
         }
     }

@@ -7,7 +7,7 @@ use crate::session::Session;
 use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
 use mapper::scope::Scope;
 use mapper::snapshot::Topic;
-use mapper::{Assignment, BaseReplicas, BrokerId, Snapshot, Topics};
+use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, Topics};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The scope of a rebuild, resolved.
@@ -19,6 +19,8 @@ pub(super) struct Scoped {
     pub(super) findings: Vec<Finding>,
     /// Topics that no map takes.
     pub(super) unmapped: Vec<Unmapped>,
+    /// Brokers that are not to lead some of the topics.
+    pub(super) evacuation: Option<LeaderEvacuation>,
 }
 
 /// With `--brokers`, the flags say both; without, the maps do.
@@ -43,6 +45,7 @@ pub(super) fn find(
     }
     // Patterns that mean nothing are the caller's mistake, not the planner's "no".
     mapper::assign(snapshot, &scoped.assignments)?;
+    scoped.evacuation = args.evacuation.resolve(snapshot)?;
     Ok(scoped)
 }
 
@@ -62,6 +65,7 @@ fn from_maps(args: &Args, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, E
         base: Vec::new(),
         findings: resolved.findings,
         unmapped: resolved.unmapped,
+        evacuation: None,
     })
 }
 
@@ -111,7 +115,13 @@ fn from_flags(
     if let Some(list) = &args.brokers {
         assignment.brokers = list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?;
     }
-    Ok(Scoped { assignments: vec![assignment], base, findings: Vec::new(), unmapped: Vec::new() })
+    Ok(Scoped {
+        assignments: vec![assignment],
+        base,
+        findings: Vec::new(),
+        unmapped: Vec::new(),
+        evacuation: None,
+    })
 }
 
 /// The lists of `--map-string`, less the topics excluded; every partition has to exist.

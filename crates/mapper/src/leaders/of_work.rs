@@ -1,0 +1,186 @@
+//! Chooses the preferred leaders of a plan that also moves data.
+
+use super::even::even;
+use super::free::FreeLeads;
+use crate::dense::{BrokerIx, Cluster};
+use crate::no_plan::NoPlan;
+use crate::plan::{LeftOut, Reason, WhyLeftOut};
+use crate::request::{BaseLists, LeaderEvacuation};
+use crate::target::Targets;
+use crate::work::{Work, copy_size, why_left_out};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// Whose preferred leaders a plan may choose.
+#[derive(Clone, Copy)]
+pub(crate) struct Lead<'r> {
+    /// Those of all partitions in scope, not only of those whose own is gone.
+    pub(crate) all: bool,
+    /// None, else: brokers stand in for others, and for their leadership.
+    pub(crate) as_paired: bool,
+    /// The lists that the caller gives, which bound the scope.
+    pub(crate) lists: &'r BaseLists<'r>,
+    /// Brokers that are not to lead some of the topics.
+    pub(crate) evacuation: Option<&'r LeaderEvacuation>,
+}
+
+/// Chooses the preferred leaders that are free to choose: those of partitions whose own is gone or evacuated, and of all
+/// in scope where the request says so. What an evacuated broker goes on leading is left out.
+pub(crate) fn even_leaders(
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    lead: Lead<'_>,
+    work: &mut Vec<Work>,
+    left_out: &mut Vec<LeftOut>,
+) -> Result<(), NoPlan> {
+    let evacuated = Evacuated::of(cluster, lead.evacuation)?;
+    for why in add_untouched(cluster, targets, lead, &evacuated, work) {
+        if !left_out.iter().any(|left| left.topic == why.topic && left.partition == why.partition) {
+            left_out.push(why);
+        }
+    }
+    let mut load = heads(cluster);
+    let mut free = FreeLeads::new();
+    let mut items = Vec::new();
+    for (at, item) in work.iter().enumerate() {
+        let (Some(old), Some(first)) =
+            (cluster.seats_of(item.partition).first(), item.held().next())
+        else {
+            continue;
+        };
+        load[*old as usize] -= 1;
+        let topic = cluster.topic_of(item.partition);
+        let must_go = evacuated.covers(topic, first);
+        let fit = item.held().filter(|broker| !evacuated.covers(topic, *broker));
+        let fit: SmallVec<[BrokerIx; 4]> = fit.collect();
+        if must_go && fit.is_empty() {
+            let why = WhyLeftOut::NoOtherLeader { leader: cluster.id(first) };
+            left_out.push(left_as_it_is(cluster, item.partition, why));
+        }
+        let is_free = lead.all || must_go || (item.head_is_free && !lead.as_paired);
+        if is_free && !fit.is_empty() {
+            free.push(fit.into_iter(), Some(*old));
+            load[free.leader(items.len()) as usize] += 1;
+            items.push(at);
+        } else {
+            load[first as usize] += 1;
+        }
+    }
+    even(&mut load, &mut free);
+    for (lead, at) in items.into_iter().enumerate() {
+        work[at].lead_by(free.leader(lead));
+    }
+    Ok(())
+}
+
+/// For each broker: how many partitions it is the preferred leader of.
+fn heads(cluster: &Cluster<'_>) -> Vec<u64> {
+    let mut load = vec![0_u64; cluster.ids.len()];
+    for partition in 0..cluster.first_seat.len() - 1 {
+        if let Some(head) = cluster.seats_of(partition).first() {
+            load[*head as usize] += 1;
+        }
+    }
+    load
+}
+
+fn left_as_it_is(cluster: &Cluster<'_>, index: usize, why: WhyLeftOut) -> LeftOut {
+    let partition = cluster.partition(index);
+    LeftOut {
+        topic: Arc::from(cluster.snapshot.topics()[cluster.topic_of(index)].name.as_str()),
+        partition: partition.id,
+        replicas: partition.replicas.clone(),
+        why,
+    }
+}
+
+/// Lets healthy partitions in scope take part, though none of their seats moves: all of them, or those led by an
+/// evacuated broker. Returns what would have to take part and cannot.
+fn add_untouched(
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    lead: Lead<'_>,
+    evacuated: &Evacuated,
+    work: &mut Vec<Work>,
+) -> Vec<LeftOut> {
+    let mut left_out = Vec::new();
+    if !lead.all && evacuated.is_empty() {
+        return left_out;
+    }
+    let mut touched = vec![false; cluster.first_seat.len() - 1];
+    for item in work.iter() {
+        touched[item.partition] = true;
+    }
+    for (topic, target) in targets.of_topic.iter().enumerate() {
+        let Some(target) = *target else { continue };
+        let allowed = &targets.all[target].allowed;
+        let range = cluster.first_partition[topic]..cluster.first_partition[topic + 1];
+        for index in range.filter(|index| !touched[*index]) {
+            let seats = cluster.seats_of(index);
+            let must_go = seats.first().is_some_and(|head| evacuated.covers(topic, *head));
+            let wanted = must_go || (lead.all && seats.len() > 1);
+            let healthy = seats.iter().all(|seat| allowed[*seat as usize]);
+            let partition = cluster.partition(index);
+            let covered = lead.lists.cover(&cluster.snapshot.topics()[topic].name, partition.id);
+            if !wanted || !covered || !healthy {
+                continue;
+            }
+            match why_left_out(cluster, partition) {
+                None => work.push(as_it_is(cluster, index, target)),
+                Some(why) if must_go => left_out.push(left_as_it_is(cluster, index, why)),
+                Some(_) => {}
+            }
+        }
+    }
+    work.sort_by_key(|item| item.partition);
+    left_out
+}
+
+/// Work that moves no seat.
+fn as_it_is(cluster: &Cluster<'_>, index: usize, target: usize) -> Work {
+    let seats = cluster.seats_of(index);
+    Work {
+        partition: index,
+        target,
+        seats: seats.iter().map(|seat| Some(*seat)).collect(),
+        replaces: seats.iter().map(|_| None).collect(),
+        reason: Reason::Leader,
+        size: copy_size(cluster, cluster.partition(index)),
+        offline: SmallVec::new(),
+        must_copy: 0,
+        head_is_free: true,
+    }
+}
+
+/// Which brokers are not to lead which topics.
+struct Evacuated {
+    brokers: Vec<bool>,
+    topics: Vec<bool>,
+}
+
+impl Evacuated {
+    fn of(cluster: &Cluster<'_>, request: Option<&LeaderEvacuation>) -> Result<Self, NoPlan> {
+        let topics = cluster.snapshot.topics();
+        let mut evacuated =
+            Self { brokers: vec![false; cluster.ids.len()], topics: vec![false; topics.len()] };
+        let Some(request) = request else {
+            return Ok(evacuated);
+        };
+        for broker in request.brokers.iter().filter_map(|id| cluster.index_of(*id)) {
+            evacuated.brokers[broker as usize] = true;
+        }
+        let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+        let selected = request.topics.select(&names)?;
+        evacuated.topics = names.iter().map(|name| selected.contains(name)).collect();
+        Ok(evacuated)
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.brokers.contains(&true)
+    }
+
+    /// Whether the broker is not to lead the topic.
+    fn covers(&self, topic: usize, broker: BrokerIx) -> bool {
+        self.topics[topic] && self.brokers[broker as usize]
+    }
+}

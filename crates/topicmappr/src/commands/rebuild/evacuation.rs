@@ -1,0 +1,36 @@
+//! `--leader-evac-brokers`, `--leader-evac-topics`: who is not to lead what.
+
+use crate::error::Error;
+use crate::flags::BrokerList;
+use mapper::scope::{Scope, ScopeError, TopicPattern, split_patterns};
+use mapper::{LeaderEvacuation, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The flags of leader evacuation; each means nothing without the other.
+#[derive(Debug, clap::Args)]
+pub(super) struct EvacuationArgs {
+    /// Brokers that are not to lead the topics of --leader-evac-topics, where another replica can
+    #[arg(long, value_name = "ID,...", requires = "leader_evac_topics")]
+    leader_evac_brokers: Option<BrokerList>,
+    /// Topics that the brokers of --leader-evac-brokers are not to lead: regexes over whole names
+    #[arg(long, value_name = "REGEX,...", requires = "leader_evac_brokers")]
+    leader_evac_topics: Option<String>,
+}
+
+impl EvacuationArgs {
+    pub(super) fn resolve(&self, snapshot: &Snapshot) -> Result<Option<LeaderEvacuation>, Error> {
+        let (Some(brokers), Some(topics)) = (&self.leader_evac_brokers, &self.leader_evac_topics)
+        else {
+            return Ok(None);
+        };
+        let brokers = brokers.resolve(snapshot, &BTreeSet::new(), &BTreeMap::new())?;
+        let patterns = split_patterns(topics);
+        let include = patterns.iter().map(|pattern| TopicPattern::new(pattern));
+        let include = include.collect::<Result<Vec<TopicPattern>, ScopeError>>()?;
+        let topics = Scope { include, exclude: Vec::new() };
+        let names: Vec<&str> = snapshot.topics().iter().map(|topic| topic.name.as_str()).collect();
+        // Patterns that mean nothing are the caller's mistake, not the planner's "no".
+        topics.select(&names)?;
+        Ok(Some(LeaderEvacuation { brokers, topics }))
+    }
+}
