@@ -49,12 +49,12 @@ const NEEDS: [Need; 14] = [
     need("openssl", "makes certificates for tests", "apt-get install openssl", || {
         version("openssl", &["version"])
     }),
+    need("python3", "makes and scores the benchmark's clusters", "apt-get install python3", || {
+        version("python3", &["--version"])
+    }),
     later("cmake", "a solver in C++", "apt-get install cmake", || version("cmake", &["--version"])),
     later("go >= 1.24", "a Kubernetes API for tests", "https://go.dev/doc/install", || {
         version("go", &["version"])
-    }),
-    later("python3", "makes fixtures anew", "apt-get install python3", || {
-        version("python3", &["--version"])
     }),
 ];
 
