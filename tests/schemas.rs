@@ -81,6 +81,16 @@ fn every_plan_is_as_its_schema_says() {
         run(&[&["leaders", "--evacuate", "1001"], &asked[..]].concat());
         assert_valid(&schema, &json(Path::new(plan)), snapshot);
     }
+    for name in ["map-drift", "mixed-sizes", "new-broker", "three-racks"] {
+        let snapshot = root().join("fixtures").join(name).with_extension("json");
+        let snapshot = snapshot.to_str().unwrap();
+        let asked =
+            ["--ignore-warns", "--snapshot", snapshot, "--topics", ".*", "--out-file", plan];
+        run(&[&["rebalance", "--brokers", "-2"], &asked[..]].concat());
+        assert_valid(&schema, &json(Path::new(plan)), name);
+        run(&[&["scale", "--brokers", "-2", "--drain", "1001"], &asked[..]].concat());
+        assert_valid(&schema, &json(Path::new(plan)), name);
+    }
     let snapshot = root().join("fixtures/new-broker.json");
     let snapshot = snapshot.to_str().unwrap();
     run(&[
