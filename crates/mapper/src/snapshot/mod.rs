@@ -84,6 +84,23 @@ impl Broker {
             network_bytes_per_second: None,
         }
     }
+
+    /// Storage that is told by log dir only is the sum of the volumes: dirs of equal total and free are one.
+    fn sum_up_volumes(&mut self) {
+        let mut volumes: Vec<(Bytes, Bytes)> = Vec::new();
+        for dir in &self.log_dirs {
+            let Some(volume) = dir.total.zip(dir.free) else { return };
+            if !volumes.contains(&volume) {
+                volumes.push(volume);
+            }
+        }
+        if self.storage_total.is_none() && self.storage_free.is_none() && !volumes.is_empty() {
+            let sum =
+                |part: fn(&(Bytes, Bytes)) -> u64| Some(Bytes(volumes.iter().map(part).sum()));
+            self.storage_total = sum(|(total, _)| total.0);
+            self.storage_free = sum(|(_, free)| free.0);
+        }
+    }
 }
 
 /// One log dir of a broker.
@@ -254,6 +271,7 @@ impl Snapshot {
     /// [`SnapshotError::Contradictions`] with every one of them.
     pub fn new(mut parts: Parts) -> Result<Self, SnapshotError> {
         parts.brokers.sort_by_key(|broker| broker.id);
+        parts.brokers.iter_mut().for_each(Broker::sum_up_volumes);
         parts.topics.sort_by(|a, b| a.name.cmp(&b.name));
         for topic in &mut parts.topics {
             topic.partitions.sort_by_key(|partition| partition.id);
@@ -339,5 +357,27 @@ impl Snapshot {
         let topic = self.topic(topic)?;
         let index = topic.partitions.binary_search_by_key(&id, |partition| partition.id).ok()?;
         topic.partitions.get(index)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_dirs_of_one_volume_count_once() {
+        let dir = |path: &str, free| LogDir {
+            path: path.to_owned(),
+            total: Some(Bytes(100)),
+            free: Some(Bytes(free)),
+        };
+        let log_dirs = vec![dir("/a", 60), dir("/b", 60), dir("/c", 50)];
+        let brokers = vec![Broker { log_dirs, ..Broker::new(BrokerId(1)) }];
+        let snapshot = Snapshot::new(Parts { brokers, ..Parts::default() }).unwrap();
+        let broker = snapshot.broker(BrokerId(1)).unwrap();
+        assert_eq!(
+            (broker.storage_total, broker.storage_free),
+            (Some(Bytes(200)), Some(Bytes(110)))
+        );
     }
 }
