@@ -5,6 +5,7 @@ use crate::files;
 use crate::flags::{Source, SourceArgs};
 use crate::live;
 use crate::session::Session;
+use crate::views::counted;
 use jiff::SignedDuration;
 use mapper::Snapshot;
 use std::fmt;
@@ -65,11 +66,26 @@ impl Session<'_, '_> {
             Source::Live(servers) => live::capture(servers, &self.global.talk)?,
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;
+        facts.notes.extend(on_the_move(&facts.snapshot));
         if !self.global.talk.quiet {
             facts.notes.iter().try_for_each(|note| self.say(note))?;
         }
         Ok(facts)
     }
+}
+
+/// Running reassignments: what they end in is what a plan starts from.
+fn on_the_move(snapshot: &Snapshot) -> Option<Note> {
+    let mut moving = snapshot.topics().iter().flat_map(|topic| {
+        let of_topic = topic.partitions.iter().filter(|partition| partition.is_moving());
+        of_topic.map(|partition| format!("{}-{}", topic.name, partition.id))
+    });
+    let first = moving.next()?;
+    let count = counted(moving.count() + 1, "partition");
+    let text = format!("being reassigned: {count}, {first} the first; a plan leaves them alone");
+    let hint =
+        Some("wait for them, or cancel them, and plan again to have them looked at".to_owned());
+    Some(Note { text, hint })
 }
 
 /// A snapshot file's cluster.

@@ -60,7 +60,7 @@ fn heading(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
 }
 
 /// `3 partitions`, `1 partition`.
-fn counted(count: usize, what: &str) -> String {
+pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
