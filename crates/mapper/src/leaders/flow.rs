@@ -26,6 +26,8 @@ pub(super) struct Flow<'f> {
     depth: Vec<u32>,
     /// For each broker and hub: where to go on looking for a way.
     cursor: Vec<usize>,
+    /// For each broker and hub: the extra price of the cheapest way found to it.
+    best: Vec<i64>,
 }
 
 /// A way from one broker or hub to another.
@@ -42,6 +44,8 @@ enum Wanted {
     Any,
     /// On a cheapest way, to a node of this depth.
     Tight(u32),
+    /// To a node that is reached at a lower price this way, from one that is reached at this price.
+    Cheaper(i64),
 }
 
 impl<'f> Flow<'f> {
@@ -55,6 +59,7 @@ impl<'f> Flow<'f> {
             potential: vec![0; nodes],
             depth: vec![UNSEEN; nodes],
             cursor: vec![0; nodes],
+            best: vec![i64::MAX; nodes],
         }
     }
 
@@ -70,15 +75,14 @@ impl<'f> Flow<'f> {
 
     /// Raises the price to that of the next cheapest chain; false if there is none.
     pub(super) fn raise(&mut self) -> bool {
-        let price = self.cheapest_ways();
-        let nodes = self.room.len();
-        let takers = (0..nodes).filter(|node| self.room[*node] < 0);
-        let Some(next) = takers.map(|node| price[node]).min().filter(|next| *next < i64::MAX)
+        self.find_cheapest_ways();
+        let takers = (0..self.room.len()).filter(|node| self.room[*node] < 0);
+        let Some(next) = takers.map(|node| self.best[node]).min().filter(|next| *next < i64::MAX)
         else {
             return false;
         };
-        for (potential, price) in self.potential.iter_mut().zip(price) {
-            *potential += price.min(next);
+        for (potential, price) in self.potential.iter_mut().zip(&self.best) {
+            *potential += price.min(&next);
         }
         true
     }
@@ -167,30 +171,25 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// The extra price of the cheapest way to each node from any that has to give; `i64::MAX` where there is none.
-    fn cheapest_ways(&mut self) -> Vec<i64> {
-        let nodes = self.room.len();
-        let mut best = vec![i64::MAX; nodes];
+    /// Finds the extra price of the cheapest way to each node from any that has to give; `i64::MAX` where there is none.
+    fn find_cheapest_ways(&mut self) {
+        self.best.fill(i64::MAX);
         let mut heap = BinaryHeap::new();
-        for node in (0..nodes).filter(|node| self.room[*node] > 0) {
-            best[node] = 0;
+        for node in (0..self.room.len()).filter(|node| self.room[*node] > 0) {
+            self.best[node] = 0;
             heap.push(Reverse((0_i64, node)));
         }
         while let Some(Reverse((so_far, node))) = heap.pop() {
-            if so_far > best[node] {
+            if so_far > self.best[node] {
                 continue;
             }
             let mut start = 0;
-            while let Some(arc) = self.next(node, start, Wanted::Any) {
-                let price = so_far + self.extra(node, arc.to, arc.price);
-                if price < best[arc.to] {
-                    best[arc.to] = price;
-                    heap.push(Reverse((price, arc.to)));
-                }
+            while let Some(arc) = self.next(node, start, Wanted::Cheaper(so_far)) {
+                self.best[arc.to] = so_far + self.extra(node, arc.to, arc.price);
+                heap.push(Reverse((self.best[arc.to], arc.to)));
                 start = arc.at + 1;
             }
         }
-        best
     }
 
     /// What an arc costs beyond the difference of the potentials; 0 on a cheapest way, never negative.
@@ -201,6 +200,7 @@ impl<'f> Flow<'f> {
     fn is_wanted(&self, wanted: Wanted, from: usize, to: usize, price: i64) -> bool {
         match wanted {
             Wanted::Any => true,
+            Wanted::Cheaper(so_far) => so_far + self.extra(from, to, price) < self.best[to],
             Wanted::Tight(depth) => self.depth[to] == depth && self.extra(from, to, price) == 0,
         }
     }
