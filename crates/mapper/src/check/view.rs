@@ -95,18 +95,20 @@ impl<'s> View<'s> {
                     uneven(&after.racks, &room.racks) || uneven(&after.hosts, &room.hosts);
                 uneven_now
                     && (self.was_even(allowed, change)
-                        || (after.worse_than(&before)
-                            && self.added_to_a_crowd(&after, &room, change)))
+                        || self.crowds_more(&before, &after, &room, change))
             }
         };
         bad.then(|| (before.in_words(), after.in_words()))
     }
 
-    /// A new replica stands where another place had two fewer: not the old list's doing.
-    fn added_to_a_crowd(&self, after: &Spread, room: &Spread, change: &Move) -> bool {
+    /// A new replica stands where another place had two fewer, and where fewer stood before: not the old list's doing.
+    fn crowds_more(&self, before: &Spread, after: &Spread, room: &Spread, change: &Move) -> bool {
         change.added().any(|id| {
             let (rack, host) = place(id, self.snapshot.broker(id));
-            crowded(&rack, &after.racks, &room.racks) || crowded(&host, &after.hosts, &room.hosts)
+            (after.racks.get(&rack) > before.racks.get(&rack)
+                && crowded(&rack, &after.racks, &room.racks))
+                || (after.hosts.get(&host) > before.hosts.get(&host)
+                    && crowded(&host, &after.hosts, &room.hosts))
         })
     }
 
@@ -190,14 +192,6 @@ impl Spread {
             *spread.hosts.entry(host).or_default() += 1;
         }
         spread
-    }
-
-    fn worse_than(&self, before: &Self) -> bool {
-        let crowding =
-            |counts: &mut dyn Iterator<Item = &usize>| counts.map(|n| n * n).sum::<usize>();
-        let racks = crowding(&mut self.racks.values()).cmp(&crowding(&mut before.racks.values()));
-        let hosts = crowding(&mut self.hosts.values()).cmp(&crowding(&mut before.hosts.values()));
-        racks.then(hosts).is_gt()
     }
 
     fn in_words(&self) -> String {
