@@ -6,6 +6,7 @@
 mod contradiction;
 mod edit;
 mod hash;
+mod what_if;
 mod wire;
 
 pub use contradiction::Contradiction;

@@ -1,9 +1,10 @@
-//! `snapshot`: a cluster, captured into a file.
+//! `snapshot`: a cluster, captured into a file; `snapshot edit`: the cluster as it might be.
+
+mod edit;
 
 use crate::error::Error;
 use crate::files::OutFile;
 use crate::session::Session;
-use crate::source::Facts;
 use crate::status::Status;
 use mapper::Snapshot;
 use serde::Serialize;
@@ -12,23 +13,52 @@ use std::path::{Path, PathBuf};
 
 /// The flags of `snapshot`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    edit: Option<Edit>,
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+/// What may follow `snapshot`.
+#[derive(Debug, clap::Subcommand)]
+enum Edit {
+    /// Writes the cluster as it might be: brokers lost, gone or added, data grown
+    Edit(Box<edit::Args>),
+}
+
+/// Where a snapshot goes.
+#[derive(Debug, clap::Args)]
+struct OutArgs {
     /// File for the snapshot (.json, .json.gz); - is stdout
     #[arg(long, value_name = "FILE|-")]
     out_file: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    match &args.edit {
+        Some(Edit::Edit(args)) => edit::run(args, session),
+        None => write(&args.out, session, |session| Ok(session.facts()?.snapshot)),
+    }
+}
+
+/// Finds the place for the file first, then the snapshot for it.
+fn write(
+    args: &OutArgs,
+    session: &mut Session<'_, '_>,
+    snapshot: impl FnOnce(&mut Session<'_, '_>) -> Result<Snapshot, Error>,
+) -> Result<Status, Error> {
     let path = args.out_file.as_deref().ok_or_else(|| {
         Error::Flags("snapshot needs --out-file FILE (or - for stdout)".to_owned())
     })?;
     if path == Path::new("-") {
-        let Facts { snapshot, .. } = session.facts()?;
+        let snapshot = snapshot(session)?;
         snapshot.write_json(session.streams.out).map_err(Error::Stream)?;
         return Ok(Status::Done);
     }
     let out = OutFile::at(path)?;
-    let Facts { snapshot, .. } = session.facts()?;
+    let snapshot = snapshot(session)?;
     out.stage(|to| snapshot.write_json(to))?.publish()?;
     session.show(&Captured::of(&snapshot, path))?;
     Ok(Status::Done)

@@ -1,0 +1,102 @@
+//! `snapshot edit`: what if a broker dies, a rack goes, brokers join, data grows?
+
+use super::{OutArgs, write};
+use crate::error::Error;
+use crate::flags::{known_brokers, size, size_factor};
+use crate::session::Session;
+use crate::status::Status;
+use mapper::snapshot::Broker;
+use mapper::{BrokerId, Bytes, Ratio, Snapshot};
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+/// The flags of `snapshot edit`; the edits are made in this order.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Factor by which all data grows
+    #[arg(long, value_name = "F", value_parser = size_factor)]
+    grow: Option<Ratio>,
+    /// Brokers that die: no longer live, their racks still known
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    lose_broker: Vec<BrokerId>,
+    /// Racks of which every broker dies
+    #[arg(long, value_name = "RACK,...", value_delimiter = ',')]
+    lose_rack: Vec<String>,
+    /// Brokers that die and are forgotten: in replica lists, and nowhere else
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    remove_broker: Vec<BrokerId>,
+    /// Empty brokers that join: id, rack (may be empty) and storage
+    #[arg(long, value_name = "ID:RACK:SIZE,...", value_delimiter = ',')]
+    add_broker: Vec<Added>,
+    #[command(flatten)]
+    out: OutArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    write(&args.out, session, |session| match session.facts_if_any()? {
+        Some(facts) => args.edited(&facts.snapshot),
+        // Brokers alone: a cluster to be.
+        None => args.edited(&Snapshot::empty()),
+    })
+}
+
+impl Args {
+    fn edited(&self, before: &Snapshot) -> Result<Snapshot, Error> {
+        let lost = self.lost(before)?;
+        let gone: BTreeSet<BrokerId> = self.remove_broker.iter().copied().collect();
+        refuse_unknown(before, gone.iter())?;
+        let grown = self.grow.map_or_else(|| before.clone(), |factor| before.grown(factor));
+        let added = self.add_broker.iter().map(|added| added.0.clone()).collect();
+        Ok(grown.without_live(&lost).without_registered(&gone).with_brokers(added))
+    }
+
+    fn lost(&self, before: &Snapshot) -> Result<BTreeSet<BrokerId>, Error> {
+        refuse_unknown(before, self.lose_broker.iter())?;
+        let mut lost: BTreeSet<BrokerId> = self.lose_broker.iter().copied().collect();
+        for rack in &self.lose_rack {
+            let brokers = before.rack(rack);
+            if brokers.is_empty() {
+                return Err(Error::Flag {
+                    flag: "--lose-rack",
+                    value: rack.clone(),
+                    problem: "no broker of the snapshot is in this rack".to_owned(),
+                });
+            }
+            lost.extend(brokers);
+        }
+        Ok(lost)
+    }
+}
+
+fn refuse_unknown<'i>(
+    before: &Snapshot,
+    ids: impl Iterator<Item = &'i BrokerId>,
+) -> Result<(), Error> {
+    let known = known_brokers(before);
+    let unknown: Vec<BrokerId> = ids.copied().filter(|id| !known.contains(id)).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownBrokers { unknown, known }) }
+}
+
+/// `1010:eu-1c:2TiB`; an empty rack is none.
+#[derive(Debug, Clone)]
+struct Added(Broker);
+
+impl FromStr for Added {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut parts = text.splitn(2, ':');
+        let id = parts.next().unwrap_or_default();
+        let id: BrokerId = id.parse().map_err(|_| format!("{id:?} is not a broker id"))?;
+        let rest = parts.next().ok_or("write ID:RACK:SIZE: 1010:eu-1c:2TiB")?;
+        // A rack's name may hold a colon; a size does not.
+        let (rack, storage) = rest.rsplit_once(':').ok_or("write ID:RACK:SIZE: 1010:eu-1c:2TiB")?;
+        let storage: Bytes = size(storage)?;
+        Ok(Self(Broker {
+            rack: Some(rack.to_owned()).filter(|rack| !rack.is_empty()),
+            storage_total: Some(storage),
+            storage_free: Some(storage),
+            ..Broker::new(id)
+        }))
+    }
+}
