@@ -102,6 +102,21 @@ fn carry_out(cluster: &Cluster, plan: &Path) {
     .unwrap();
 }
 
+/// Kafka's own tool elects the preferred leaders of the partitions that the plan names.
+fn elect(cluster: &Cluster, traffic: &Traffic, plan: &Path) {
+    let asked = ["--election-type", "preferred", "--path-to-json-file", plan.to_str().unwrap()];
+    cluster.tool("leader-election", asked).unwrap();
+    let wanted = targets(&json(plan));
+    until("the preferred leaders", SOON, || {
+        let seen = traffic.seen();
+        let led = |(partition, replicas): (&Partition, &Vec<i32>)| {
+            seen.get(partition).is_some_and(|seen| seen.leader == replicas[0])
+        };
+        wanted.iter().all(led).then_some(())
+    })
+    .unwrap();
+}
+
 fn a_lost_broker_is_replaced(mode: Mode) {
     let cluster = Cluster::builder().mode(mode).brokers(6).racks(["a", "b", "c"]).start().unwrap();
     let traffic = Traffic::of(&cluster);
@@ -134,6 +149,7 @@ fn a_lost_broker_is_replaced(mode: Mode) {
     judge(&cluster, lost, &before, &plan, &live.said);
     carry_out(&cluster, &at("live.json"));
     traffic.settle();
+    elect(&cluster, &traffic, &at("live.json"));
 
     let after = traffic.seen();
     for (partition, seen) in &after {

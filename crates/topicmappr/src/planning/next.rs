@@ -33,7 +33,10 @@ pub(super) fn after(
     match &written.plan {
         // Kafka's own tool knows no steps: it would start them all at once.
         Some(_) if plan.steps.len() > 1 && written.steps.is_empty() => again("--out-path FOLDER"),
-        Some(file) if plan.steps.len() < 2 => Next::reassign(&tool, &text(file)),
+        Some(file) if plan.steps.len() < 2 => {
+            let elect = plan.moves.iter().any(|change| change.from.first() != change.to.first());
+            Next::reassign(&tool, &text(file), elect)
+        }
         None if written.steps.is_empty() => again("--out-file plan.json"),
         Some(_) | None => {
             let steps = written.steps.iter();

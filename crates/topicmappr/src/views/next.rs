@@ -29,8 +29,9 @@ impl Next {
         Self { commands: vec![words.join(" ")], note: None }
     }
 
-    /// Kafka's own tool carries a whole file out.
-    pub(crate) fn reassign(tool: &KafkaTool, file: &str) -> Self {
+    /// Kafka's own tool carries a whole file out; where other replicas come first, they are elected in the end: a new
+    /// order alone moves no leader.
+    pub(crate) fn reassign(tool: &KafkaTool, file: &str, elect: bool) -> Self {
         let mut commands = Vec::new();
         let file = match file.strip_suffix(".gz") {
             Some(plain) => {
@@ -42,7 +43,11 @@ impl Next {
         let reassign = tool.on(&quoted(file));
         commands.push(format!("{reassign} --execute --throttle {SUGGESTED_RATE}"));
         commands.push(format!("{reassign} --verify"));
-        Self { commands, note: None }
+        if elect {
+            commands.push(tool.elect(&quoted(file)));
+        }
+        let note = elect.then_some("Elect leaders only when --verify says that all is complete.");
+        Self { commands, note }
     }
 
     /// Kafka's own tool carries the files of each step out, one step after the other; `None` if there are too
@@ -80,6 +85,18 @@ pub(crate) struct KafkaTool {
 }
 
 impl KafkaTool {
+    /// Elects the first replica of every partition that the file names; it reads partition maps as they are.
+    fn elect(&self, map: &str) -> String {
+        let servers = self.bootstrap.as_deref().unwrap_or("HOST:PORT");
+        let config = match &self.config {
+            Some(path) => format!(" --admin.config {}", quoted(path)),
+            None => String::new(),
+        };
+        format!(
+            "kafka-leader-election.sh --bootstrap-server {servers}{config} --election-type preferred --path-to-json-file {map}"
+        )
+    }
+
     fn on(&self, map: &str) -> String {
         let servers = self.bootstrap.as_deref().unwrap_or("HOST:PORT");
         let config = match &self.config {
@@ -180,8 +197,9 @@ mod tests {
     #[test]
     fn a_compressed_plan_is_unpacked_for_kafkas_tool() {
         let tool = KafkaTool { bootstrap: Some("b:9092".to_owned()), config: None };
-        let Next { commands, .. } = Next::reassign(&tool, "plan.json.gz");
+        let Next { commands, .. } = Next::reassign(&tool, "plan.json.gz", true);
         assert_eq!(commands[0], "gunzip --keep plan.json.gz");
         assert!(commands[2].ends_with("--reassignment-json-file plan.json --verify"));
+        assert!(commands[3].ends_with("--election-type preferred --path-to-json-file plan.json"));
     }
 }
