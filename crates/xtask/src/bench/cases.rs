@@ -204,7 +204,7 @@ static REBALANCE_ALL: Planner = Planner {
         "--brokers",
         "-2",
         "--balance",
-        "storage,replicas,leaders",
+        "storage,leaders",
         "--ignore-warns",
     ],
 };
