@@ -225,6 +225,9 @@ pub struct Ask {
     pub force: bool,
     fix_racks: bool,
     optimize_leadership: bool,
+    sub_affinity: bool,
+    /// Percent.
+    size_factor: u32,
     headroom: u32,
 }
 
@@ -235,7 +238,8 @@ pub fn ask() -> impl Strategy<Value = Ask> {
     let replication = prop_oneof![4 => Just(None), 1 => (1_u32..4).prop_map(Some)];
     let min_rack_ids = prop_oneof![4 => Just(None), 1 => (1_u32..4).prop_map(Some)];
     let leaving = proptest::collection::btree_set(0_usize..9, 0..3);
-    let flags = (proptest::bool::weighted(0.15), proptest::bool::weighted(0.2), any::<bool>());
+    let rare = proptest::bool::weighted;
+    let flags = (rare(0.15), rare(0.2), any::<bool>(), rare(0.15), 50_u32..200);
     (leaving, replication, min_rack_ids, by, optimize, flags, 0_u32..20).prop_map(
         |(leaving, replication, min_rack_ids, by, optimize, flags, headroom)| Ask {
             leaving,
@@ -246,6 +250,8 @@ pub fn ask() -> impl Strategy<Value = Ask> {
             force: flags.0,
             fix_racks: flags.1,
             optimize_leadership: flags.2,
+            sub_affinity: flags.3,
+            size_factor: flags.4,
             headroom,
         },
     )
@@ -272,8 +278,8 @@ impl Ask {
             placement: self.by,
             optimize: self.optimize,
             force: self.force,
-            sub_affinity: false,
-            partition_size_factor: Ratio::ONE,
+            sub_affinity: self.sub_affinity,
+            partition_size_factor: Ratio::from_percent(self.size_factor),
             optimize_leadership: self.optimize_leadership,
             leader_evacuation: None,
             base: Vec::new(),

@@ -87,6 +87,9 @@ proptest! {
             Err(NoPlan::NoRoomForBothCopies { missing_bytes, .. }) => {
                 prop_assert!(missing_bytes.0 > 0);
             }
+            Err(NoPlan::NoPartner { outgoing, problem, .. }) => {
+                prop_assert!(shape.ids().contains(&outgoing) && problem.contains("rack"));
+            }
             Err(NoPlan::MissingFact { fact, what }) => {
                 prop_assert!(fact == "size_bytes" && what.starts_with("partition topic-"));
             }

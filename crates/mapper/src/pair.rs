@@ -10,13 +10,15 @@ use crate::place::Pairs;
 use crate::request::Rebuild;
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
+use crate::work::Work;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The pairs that a rebuild asks for; none unless it asks for any.
+/// The pairs that a rebuild asks for, one for each broker that gives up seats; none unless it asks for any.
 pub(crate) fn pairs(
     cluster: &Cluster<'_>,
     targets: &Targets,
     request: &Rebuild,
+    work: &[Work],
 ) -> Result<Pairs, NoPlan> {
     let mut pairs = Pairs::new();
     if !request.sub_affinity || request.force {
@@ -25,14 +27,14 @@ pub(crate) fn pairs(
     let holders = holders(cluster, targets);
     let allowed =
         |broker: &BrokerIx| targets.all.iter().any(|target| target.allowed[*broker as usize]);
-    let outgoing: Vec<BrokerIx> = holders.iter().copied().filter(|b| !allowed(b)).collect();
-    let new: BTreeSet<BrokerIx> = targets
+    let given_up = work.iter().flat_map(|item| item.replaces.iter().flatten().copied());
+    let outgoing: BTreeSet<BrokerIx> = given_up.filter(|broker| !allowed(broker)).collect();
+    let mut free: BTreeSet<BrokerIx> = targets
         .all
         .iter()
         .flat_map(|target| target.brokers.iter().copied())
         .filter(|broker| !holders.contains(broker))
         .collect();
-    let mut free = new.clone();
     for broker in outgoing {
         let partner =
             partner(cluster, broker, &free).ok_or_else(|| no_partner(cluster, broker, &free))?;
@@ -97,6 +99,7 @@ fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
         return BTreeSet::from([cluster.rack[broker as usize]]);
     }
     let mut possible: BTreeSet<usize> = (0..cluster.rack_names.len()).collect();
+    possible.remove(&cluster.rack[broker as usize]);
     for partition in 0..cluster.first_seat.len() - 1 {
         let seats = cluster.seats_of(partition);
         if seats.contains(&broker) {

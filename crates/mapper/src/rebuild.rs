@@ -27,7 +27,7 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
     if request.placement == PlaceBy::Storage {
         all_sizes_are_known(&cluster, &targets, &found)?;
     }
-    let pairs = crate::pair::pairs(&cluster, &targets, request)?;
+    let pairs = crate::pair::pairs(&cluster, &targets, request, &found.work)?;
     let manner = Manner {
         by: request.placement,
         optimize: request.optimize,
