@@ -182,11 +182,12 @@ fn racks(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, Vec<Strin
 }
 
 fn hosts(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, bool) {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    // A host is one within its rack; a broker without a rack shares neither.
+    let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut host = Vec::with_capacity(ids.len());
     let mut shared = false;
     for (index, broker) in listed.iter().enumerate() {
-        let name = broker.and_then(|b| b.host.as_deref());
+        let name = broker.and_then(|b| b.rack.as_deref().zip(b.host.as_deref()));
         let first = name.map_or(index, |name| *seen.entry(name).or_insert(index));
         shared |= first != index;
         host.push(first);

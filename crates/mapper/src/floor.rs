@@ -33,10 +33,15 @@ fn bytes(
 ) -> Result<Option<Bytes>, NoPlan> {
     let forced = matches!(request, Request::Rebuild(rebuild) if rebuild.force);
     if !forced {
-        return Ok(sum(work, |item| item.must_copy.min(copied(cluster, item))));
+        return Ok(had_to_copy(cluster, work));
     }
     let found = Search::new(cluster, targets, request.terms()).run()?;
     Ok(must_copy(&found.work))
+}
+
+/// The bytes that repairs had to copy, once their seats are filled.
+pub(crate) fn had_to_copy(cluster: &Cluster<'_>, work: &[Work]) -> Option<Bytes> {
+    sum(work, |item| item.must_copy.min(copied(cluster, item)))
 }
 
 /// The copies that the seats as they are filled come to: fewer than had to be expected where a broker that gave up a

@@ -50,7 +50,7 @@ impl Base {
                 }
             }
         }
-        Self { least, most, repairs: floor::must_copy(repairs) }
+        Self { least, most, repairs: floor::had_to_copy(cluster, repairs) }
     }
 
     /// The lower bound for plans that end where `state` does, or more evenly.
