@@ -1,4 +1,6 @@
-//! `plan show|check`: reads a plan file.
+//! `plan show|diff|check`: reads a plan file.
+
+mod diff;
 
 use crate::error::Error;
 use crate::files;
@@ -17,6 +19,8 @@ use std::path::{Path, PathBuf};
 pub(crate) enum Command {
     /// Shows what a plan does and comes to
     Show(ShowArgs),
+    /// Says what two plans, or partition maps, do differently; exit code 5 if anything
+    Diff(diff::Args),
     /// Holds a plan, or another tool's partition map, to its promises; exit code 1 if one is broken
     Check(CheckArgs),
 }
@@ -44,6 +48,7 @@ pub(crate) struct CheckArgs {
 pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     match command {
         Command::Show(args) => show(args, session),
+        Command::Diff(args) => diff::run(args, session),
         Command::Check(args) => check(args, session),
     }
 }

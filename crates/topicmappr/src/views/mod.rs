@@ -11,6 +11,7 @@ mod maps;
 mod moves;
 mod next;
 mod no_plan;
+mod plan_diff;
 mod report;
 mod table;
 mod transfer;
@@ -20,6 +21,7 @@ pub(crate) use error::ErrorView;
 pub(crate) use maps::{MapsCheck, MapsShow, ResolvedMaps};
 pub(crate) use moves::Moves;
 pub(crate) use next::{KafkaTool, Next};
+pub(crate) use plan_diff::PlanDiffView;
 pub(crate) use report::{PlacementChoice, Report, Surroundings};
 pub(crate) use warnings::{Caution, Cautions};
 

@@ -1,0 +1,362 @@
+//! What differs between two plans, or between partition maps of other tools.
+//!
+//! In: two plan files, and a snapshot where one is at hand, which tells what a map without a plan starts from. Out:
+//! every partition that the two do not treat alike, and what each comes to. What is compared is what would be carried
+//! out: targets, starts, log dirs and steps.
+
+use crate::bytes::Bytes;
+use crate::figures::{BrokerFigures, Figures};
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use crate::plan::{Move, Plan, Reason};
+use crate::plan_file::{PlanFile, PlannedPartition};
+use crate::snapshot::{Snapshot, SnapshotHash};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Two plans, side by side.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanDiff {
+    /// Nothing differs in what would be carried out.
+    pub same: bool,
+    /// Both were made from one snapshot; absent where one of them does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub same_snapshot: Option<bool>,
+    /// What the first comes to.
+    pub a: PlanSide,
+    /// What the second comes to.
+    pub b: PlanSide,
+    /// The partitions that the two do not treat alike, in order of topic and partition.
+    pub differences: Vec<Difference>,
+    /// The brokers whose figures after the two differ, in order of id.
+    pub brokers: Vec<BrokerDiff>,
+}
+
+/// What one plan comes to.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlanSide {
+    /// The command that made it; absent for another tool's map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub command: Option<&'static str>,
+    /// The cluster that it was made for, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_id: Option<String>,
+    /// The snapshot that it was made from; absent for another tool's map.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub snapshot: Option<SnapshotHash>,
+    /// The partitions that it changes.
+    pub partitions: usize,
+    /// The replicas that it copies; absent where it is not known what it starts from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replicas: Option<usize>,
+    /// The bytes that it copies; absent where a size is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_bytes: Option<Bytes>,
+    /// The bytes that no plan for its request can do without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bound_bytes: Option<Bytes>,
+    /// Its steps; another tool's map is one.
+    pub steps: usize,
+    /// The fullest broker's share of storage used after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_used_ratio: Option<f64>,
+    /// The emptiest broker's share of storage used after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_used_ratio: Option<f64>,
+    /// Partitions in its scope that break the rack rule after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack_violations: Option<usize>,
+    /// Replicas in its scope that are lost after it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lost_replicas: Option<usize>,
+}
+
+/// One partition that the two do not treat alike.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: PartitionId,
+    /// What differs most.
+    pub differs: Differs,
+    /// What the first does with it; absent: leaves it as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub a: Option<Change>,
+    /// What the second does with it; absent: leaves it as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub b: Option<Change>,
+}
+
+/// What differs about a partition; the first is the strongest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Differs {
+    /// Only the first plan changes it.
+    OnlyInA,
+    /// Only the second plan changes it.
+    OnlyInB,
+    /// It ends on other brokers.
+    OtherBrokers,
+    /// It ends on the same brokers, with another preferred leader or order.
+    OtherOrder,
+    /// It ends alike, and starts from another list.
+    OtherStart,
+    /// It ends on the same brokers, in other log dirs.
+    OtherLogDirs,
+    /// The same change is made in another step.
+    OtherStep,
+}
+
+/// What a plan does with one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The list before, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Replicas>,
+    /// The list after.
+    pub to: Replicas,
+    /// One log dir for each replica; empty: Kafka chooses.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub log_dirs: Vec<String>,
+    /// What is copied, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// Why, in a plan of ours.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The step, from 0.
+    pub step: usize,
+}
+
+/// One broker after each of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BrokerDiff {
+    /// The broker.
+    pub id: BrokerId,
+    /// After the first; absent: the first does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub a: Option<BrokerFigures>,
+    /// After the second; absent: the second does not know it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub b: Option<BrokerFigures>,
+}
+
+/// Lays two plan files side by side.
+///
+/// `before` tells what a map without a plan starts from: its bytes, and which of its entries change nothing.
+pub fn diff(a: &PlanFile, b: &PlanFile, before: Option<&Snapshot>) -> PlanDiff {
+    let (left, right) = (Side::of(a, before), Side::of(b, before));
+    let keys: BTreeSet<Key<'_>> =
+        left.changes.keys().chain(right.changes.keys()).copied().collect();
+    let differences: Vec<Difference> =
+        keys.into_iter().filter_map(|key| difference(key, &left, &right)).collect();
+    let hashes = left.plan.zip(right.plan).map(|(a, b)| a.snapshot == b.snapshot);
+    let (a, b) = (left.sum(), right.sum());
+    let other_cluster =
+        a.cluster_id.as_ref().zip(b.cluster_id.as_ref()).is_some_and(|(a, b)| a != b);
+    PlanDiff {
+        same: differences.is_empty() && !other_cluster,
+        same_snapshot: hashes,
+        brokers: brokers(left.after(), right.after()),
+        a,
+        b,
+        differences,
+    }
+}
+
+type Key<'f> = (&'f str, PartitionId);
+
+/// One file, by partition.
+struct Side<'f> {
+    plan: Option<&'f Plan>,
+    changes: BTreeMap<Key<'f>, Change>,
+    /// All entries of the partition map, those that change nothing too.
+    listed: BTreeMap<Key<'f>, &'f PlannedPartition>,
+}
+
+impl<'f> Side<'f> {
+    fn of(file: &'f PlanFile, before: Option<&Snapshot>) -> Self {
+        let entry = |entry: &'f PlannedPartition| ((&*entry.topic, entry.partition), entry);
+        let listed: BTreeMap<_, _> = file.partitions.iter().map(entry).collect();
+        let changes = match &file.plan {
+            Some(plan) => of_plan(plan, &listed),
+            None => listed
+                .iter()
+                .filter_map(|(key, entry)| Some((*key, of_entry(entry, before)?)))
+                .collect(),
+        };
+        Self { plan: file.plan.as_ref(), changes, listed }
+    }
+
+    fn after(&self) -> Option<&'f Figures> {
+        self.plan.map(|plan| &plan.after)
+    }
+
+    fn sum(&self) -> PlanSide {
+        let changes = || self.changes.values();
+        let bytes = changes().map(|change| change.bytes.map(|b| b.0)).sum::<Option<u64>>();
+        let after = self.after();
+        PlanSide {
+            command: self.plan.map(|plan| plan.request.command()),
+            cluster_id: self.plan.and_then(|plan| plan.cluster_id.clone()),
+            snapshot: self.plan.map(|plan| plan.snapshot.clone()),
+            partitions: self.changes.len(),
+            replicas: changes().map(Change::copies).sum(),
+            moved_bytes: bytes.map(Bytes),
+            bound_bytes: self.plan.and_then(|plan| plan.bound_bytes),
+            steps: self.plan.map_or(1, |plan| plan.steps.len()),
+            max_used_ratio: after.and_then(|after| after.max_used_ratio),
+            min_used_ratio: after.and_then(|after| after.min_used_ratio),
+            rack_violations: after.map(|after| after.rack_violations),
+            lost_replicas: after.map(|after| after.lost_replicas),
+        }
+    }
+}
+
+fn of_plan<'f>(
+    plan: &'f Plan,
+    listed: &BTreeMap<Key<'f>, &'f PlannedPartition>,
+) -> BTreeMap<Key<'f>, Change> {
+    let mut step = vec![0; plan.moves.len()];
+    for (at, indices) in plan.steps.iter().enumerate() {
+        for index in indices {
+            step[*index] = at;
+        }
+    }
+    let change = |(change, step): (&'f Move, usize)| {
+        let key = (&*change.topic, change.partition);
+        let value = Change {
+            from: Some(change.from.clone()),
+            to: change.to.clone(),
+            log_dirs: listed.get(&key).map(|entry| entry.log_dirs.clone()).unwrap_or_default(),
+            bytes: change.bytes,
+            reason: Some(change.reason),
+            step,
+        };
+        (key, value)
+    };
+    plan.moves.iter().zip(step).map(change).collect()
+}
+
+/// What an entry of another tool's map does; `None`: nothing.
+fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<Change> {
+    let known = before.and_then(|before| before.partition(&entry.topic, entry.partition));
+    if known.is_some_and(|known| known.replicas == entry.replicas && entry.log_dirs.is_empty()) {
+        return None;
+    }
+    let mut change = Change {
+        from: known.map(|known| known.replicas.clone()),
+        to: entry.replicas.clone(),
+        log_dirs: entry.log_dirs.clone(),
+        bytes: None,
+        reason: None,
+        step: 0,
+    };
+    let size = known.and_then(|known| known.size);
+    change.bytes = match change.copies() {
+        Some(0) => Some(Bytes(0)),
+        copies => size.zip(copies).map(|(size, copies)| Bytes(size.0 * copies as u64)),
+    };
+    Some(change)
+}
+
+impl Change {
+    /// The replicas that are copied to a broker that does not hold them; `None` where the start is unknown.
+    fn copies(&self) -> Option<usize> {
+        let from = self.from.as_ref()?;
+        Some(self.to.iter().filter(|id| !from.contains(id)).count())
+    }
+}
+
+fn difference(key: Key<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<Difference> {
+    let (a, b) = (left.changes.get(&key), right.changes.get(&key));
+    // A file may list what another one leaves out, though both leave it as it is.
+    let idle = |side: &Side<'_>, other: &Change| {
+        side.listed.get(&key).is_some_and(|entry| entry.replicas == other.to)
+    };
+    let differs = match (a, b) {
+        (Some(a), None) if !idle(right, a) => Differs::OnlyInA,
+        (None, Some(b)) if !idle(left, b) => Differs::OnlyInB,
+        (Some(a), Some(b)) => of_both(a, b)?,
+        _ => return None,
+    };
+    let (topic, partition) = (key.0.to_owned(), key.1);
+    Some(Difference { topic, partition, differs, a: a.cloned(), b: b.cloned() })
+}
+
+fn of_both(a: &Change, b: &Change) -> Option<Differs> {
+    let sorted = |list: &Replicas| {
+        let mut list = list.clone();
+        list.sort_unstable();
+        list
+    };
+    let starts = a.from.as_ref().zip(b.from.as_ref());
+    if sorted(&a.to) != sorted(&b.to) {
+        Some(Differs::OtherBrokers)
+    } else if a.to != b.to {
+        Some(Differs::OtherOrder)
+    } else if starts.is_some_and(|(a, b)| a != b) {
+        Some(Differs::OtherStart)
+    } else if a.log_dirs != b.log_dirs {
+        Some(Differs::OtherLogDirs)
+    } else {
+        (a.step != b.step).then_some(Differs::OtherStep)
+    }
+}
+
+/// The brokers whose figures differ; none where one side has no figures.
+fn brokers(a: Option<&Figures>, b: Option<&Figures>) -> Vec<BrokerDiff> {
+    let Some((a, b)) = a.zip(b) else {
+        return Vec::new();
+    };
+    let by_id = |figures: &Figures| -> BTreeMap<BrokerId, BrokerFigures> {
+        figures.brokers.iter().map(|broker| (broker.id, broker.clone())).collect()
+    };
+    let (a, b) = (by_id(a), by_id(b));
+    let ids: BTreeSet<BrokerId> = a.keys().chain(b.keys()).copied().collect();
+    ids.into_iter()
+        .map(|id| BrokerDiff { id, a: a.get(&id).cloned(), b: b.get(&id).cloned() })
+        .filter(|broker| broker.a != broker.b)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(text: &str) -> PlanFile {
+        PlanFile::from_json(text.as_bytes()).unwrap()
+    }
+
+    fn map(entries: &str) -> PlanFile {
+        file(&format!(r#"{{"version":1,"partitions":[{entries}]}}"#))
+    }
+
+    const SNAPSHOT: &[u8] = br#"{"version":1,"brokers":[{"id":1},{"id":2},{"id":3}],
+        "topics":[{"name":"a","partitions":[{"id":0,"replicas":[1,2],"size_bytes":5},
+                                            {"id":1,"replicas":[1,2],"size_bytes":7}]}]}"#;
+
+    #[test]
+    fn entries_that_change_nothing_are_no_difference_where_the_start_is_known() {
+        let before = Snapshot::from_json(SNAPSHOT).unwrap();
+        let a = map(r#"{"topic":"a","partition":0,"replicas":[1,3]}"#);
+        let b = map(
+            r#"{"topic":"a","partition":0,"replicas":[1,3]},{"topic":"a","partition":1,"replicas":[1,2]}"#,
+        );
+        let found = diff(&a, &b, Some(&before));
+        assert!(found.same, "{found:?}");
+        assert_eq!(found.a.moved_bytes, Some(Bytes(5)));
+        let blind = diff(&a, &b, None);
+        assert_eq!(blind.differences[0].differs, Differs::OnlyInB);
+        assert_eq!(blind.b.moved_bytes, None);
+    }
+
+    #[test]
+    fn brokers_outrank_their_order() {
+        let of = |list: &str| map(&format!(r#"{{"topic":"a","partition":0,"replicas":{list}}}"#));
+        let differs = |a: &str, b: &str| diff(&of(a), &of(b), None).differences[0].differs;
+        assert_eq!(differs("[1,3]", "[2,3]"), Differs::OtherBrokers);
+        assert_eq!(differs("[1,3]", "[3,1]"), Differs::OtherOrder);
+        assert!(diff(&of("[1,3]"), &of("[1,3]"), None).same);
+    }
+}
