@@ -4,7 +4,7 @@
 //! order of topic and number.
 
 use crate::bytes::{Bytes, Ratio};
-use crate::ids::{BrokerId, Seat, TopicPartition};
+use crate::ids::{BrokerId, PartitionId, Seat, TopicPartition};
 use crate::snapshot::{Broker, Partition, Snapshot};
 use crate::table::{IdSet, Positions};
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,6 +131,14 @@ impl<'s> Cluster<'s> {
     pub(crate) fn partition(&self, index: usize) -> &'s Partition {
         let topic = self.topic_of(index);
         &self.snapshot.topics()[topic].partitions[index - self.first_partition[topic]]
+    }
+
+    /// The index of a partition, if there is such a one.
+    pub(crate) fn find(&self, topic: &str, partition: PartitionId) -> Option<usize> {
+        let topics = self.snapshot.topics();
+        let at = topics.binary_search_by(|known| known.name.as_str().cmp(topic)).ok()?;
+        let within = topics[at].partitions.binary_search_by_key(&partition, |known| known.id);
+        Some(self.first_partition[at] + within.ok()?)
     }
 
     pub(crate) fn name(&self, partition: usize) -> TopicPartition {

@@ -27,11 +27,27 @@ pub(crate) struct Proof {
     pub(crate) floor: Option<Floor>,
 }
 
+/// A plan, and what it had to do without.
+pub(crate) struct Finished {
+    pub(crate) plan: Plan,
+    /// Moves for balance alone that no order leaves room for, and which are not made.
+    pub(crate) taken_back: Vec<Move>,
+}
+
 /// Writes the plan down.
 pub(crate) fn finish(outcome: Outcome<'_>, request: Request, proof: Proof) -> Result<Plan, NoPlan> {
+    finish_what_fits(outcome, request, proof).map(|finished| finished.plan)
+}
+
+/// Writes the plan down, and says which moves for balance found no room.
+pub(crate) fn finish_what_fits(
+    outcome: Outcome<'_>,
+    request: Request,
+    proof: Proof,
+) -> Result<Finished, NoPlan> {
     let cluster = outcome.cluster;
     let moves = moves(cluster, &outcome.work);
-    let (moves, steps) = in_steps(cluster, &outcome.terms, moves)?;
+    let Stepped { moves, steps, taken_back } = in_steps(cluster, &outcome.terms, moves)?;
     let before = Figures::before(cluster, outcome.targets, &outcome.terms);
     let after = before.after(cluster, outcome.targets, &outcome.terms, &moves);
     let plan = Plan {
@@ -56,25 +72,30 @@ pub(crate) fn finish(outcome: Outcome<'_>, request: Request, proof: Proof) -> Re
         (Some(_), Some(_)) => SolverStatus::Feasible,
         (None, _) | (_, None) => SolverStatus::Unproven,
     };
-    Ok(Plan { solver: Solver { status, ..plan.solver }, ..plan })
+    let plan = Plan { solver: Solver { status, ..plan.solver }, ..plan };
+    Ok(Finished { plan, taken_back })
+}
+
+/// Moves by steps.
+struct Stepped {
+    moves: Vec<Move>,
+    steps: Vec<Vec<usize>>,
+    taken_back: Vec<Move>,
 }
 
 /// Puts the moves into steps. A move for balance alone that no order leaves room for is not made.
-fn in_steps(
-    cluster: &Cluster<'_>,
-    terms: &Terms,
-    mut moves: Vec<Move>,
-) -> Result<(Vec<Move>, Vec<Vec<usize>>), NoPlan> {
+fn in_steps(cluster: &Cluster<'_>, terms: &Terms, mut moves: Vec<Move>) -> Result<Stepped, NoPlan> {
+    let mut taken_back = Vec::new();
     loop {
         let stuck = match steps::in_order(cluster, terms, &moves) {
-            Ok(steps) => return Ok((moves, steps)),
+            Ok(steps) => return Ok(Stepped { moves, steps, taken_back }),
             Err(stuck) => stuck,
         };
         let optional = |at: &usize| moves[*at].reason == Reason::Balance;
         let Some(last) = stuck.waiting.iter().copied().rfind(optional) else {
             return Err(stuck.why);
         };
-        moves.remove(last);
+        taken_back.push(moves.remove(last));
     }
 }
 

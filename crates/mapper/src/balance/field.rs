@@ -19,14 +19,14 @@ pub(super) struct Field<'a> {
 }
 
 /// What only `rebalance` can ask for.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Special {
     pub(super) threshold: Threshold,
     pub(super) relieve: Option<Relieve>,
 }
 
 /// Which brokers may give replicas away.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 pub(super) enum Threshold {
     #[default]
     All,

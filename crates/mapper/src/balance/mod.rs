@@ -7,6 +7,7 @@
 
 mod band;
 mod bound;
+mod draft;
 mod evening;
 mod field;
 mod limits;
@@ -20,23 +21,20 @@ mod trim;
 
 use crate::bytes::Ratio;
 use crate::dense::{BrokerIx, Cluster};
-use crate::finish::{Outcome, Proof, finish};
-use crate::leaders::{Lead, even_leaders};
+use crate::finish::Outcome;
 use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
-use crate::plan::{Plan, Reason};
+use crate::plan::Plan;
 use crate::rebuild;
-use crate::request::{
-    Balance, BaseLists, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms,
-};
+use crate::request::{Balance, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
-use crate::work::{Search, Work};
+use crate::work::Search;
 use bound::Base;
+use draft::Draft;
 use evening::Evening;
 use field::{Field, Layout, Special, Threshold};
 use shelves::Shelves;
-use smallvec::SmallVec;
 use state::State;
 
 /// Answers `rebalance`.
@@ -63,6 +61,23 @@ fn even(
     balance: &Balance,
     special: Special,
 ) -> Result<Plan, NoPlan> {
+    planned(snapshot, &request, balance, special, &|draft, state| {
+        draft.carried_on(state, &|after| {
+            planned(after, &request, balance, special, &|draft, state| draft.written(state))
+        })
+    })
+}
+
+/// How a plan is written from the state in which it ends.
+type Writing<'w> = &'w dyn Fn(&Draft<'_, '_>, &mut State<'_>) -> Result<Plan, NoPlan>;
+
+fn planned(
+    snapshot: &Snapshot,
+    request: &Request,
+    balance: &Balance,
+    special: Special,
+    write: Writing<'_>,
+) -> Result<Plan, NoPlan> {
     let cluster = Cluster::new(snapshot);
     let terms = without_drained(request.terms(), balance);
     let targets = Targets::new(&cluster, &terms)?;
@@ -77,43 +92,7 @@ fn even(
         even_storage(&mut state, &field, balance);
         limits::keep(&mut state, balance, &repairs.work, &start);
     }
-    let bound = Bound { base, start };
-    match write_down(&state, &repairs, balance, &bound, request.clone()) {
-        // Repairs and evening wait for each other's room: then the repairs go alone.
-        Err(NoPlan::NoRoomForBothCopies { .. }) if !state.log.is_empty() => {
-            state.rewind(0);
-            write_down(&state, &repairs, balance, &bound, request)
-        }
-        written => written,
-    }
-}
-
-/// What the proof of a plan rests on.
-struct Bound {
-    base: Base,
-    /// The marks before anything was evened.
-    start: Layout,
-}
-
-fn write_down(
-    state: &State<'_>,
-    repairs: &Outcome<'_>,
-    balance: &Balance,
-    bound: &Bound,
-    request: Request,
-) -> Result<Plan, NoPlan> {
-    let Outcome { cluster, targets, terms, left_out, .. } = repairs;
-    let proof = Proof {
-        bound_bytes: bound.base.bytes(state, &bound.start.shares),
-        floor: bound.start.floor(cluster),
-    };
-    let mut work = work(state, &repairs.work);
-    let all = balance.optimize_leadership || balance.goals.contains(&Goal::Leaders);
-    let lists = BaseLists::new(&[]);
-    let lead = Lead { all, as_paired: false, lists: &lists, evacuation: None };
-    let (terms, mut left_out) = (terms.clone(), left_out.clone());
-    even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
-    finish(Outcome { cluster, targets, terms, work, left_out }, request, proof)
+    write(&Draft { repairs: &repairs, balance, base, start, request }, &mut state)
 }
 
 /// Drained brokers are nobody's.
@@ -178,42 +157,4 @@ fn even_storage<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance)
             return;
         }
     }
-}
-
-/// The partitions that change: the repairs where they stand now, and what moved to even the load.
-fn work(state: &State<'_>, repairs: &[Work]) -> Vec<Work> {
-    let mut changed: Vec<usize> =
-        state.log.iter().map(|change| change.partition as usize).collect();
-    changed.sort_unstable();
-    changed.dedup();
-    let mut work = repairs.to_vec();
-    for item in &mut work {
-        let seats = state.seats_of(item.partition);
-        item.seats = seats.iter().copied().map(Some).collect();
-        let head = state.cluster.seats_of(item.partition).first();
-        item.head_is_free |= seats.first() != head;
-    }
-    let repaired: Vec<usize> = work.iter().map(|item| item.partition).collect();
-    for partition in changed {
-        if repaired.binary_search(&partition).is_err() {
-            work.extend(moved(state, partition));
-        }
-    }
-    work.sort_by_key(|item| item.partition);
-    work
-}
-
-fn moved(state: &State<'_>, partition: usize) -> Option<Work> {
-    let (seats, before) = (state.seats_of(partition), state.cluster.seats_of(partition));
-    (seats != before).then(|| Work {
-        partition,
-        target: state.target_of(partition).unwrap_or_default(),
-        seats: seats.iter().copied().map(Some).collect(),
-        replaces: seats.iter().map(|_| None).collect(),
-        reason: Reason::Balance,
-        size: Some(state.size[partition]),
-        offline: SmallVec::new(),
-        must_copy: 0,
-        head_is_free: seats.first() != before.first(),
-    })
 }

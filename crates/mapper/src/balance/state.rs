@@ -143,6 +143,17 @@ impl<'a> State<'a> {
         self.log.push(change);
     }
 
+    /// Gives a partition the brokers of `list`, whatever their order.
+    pub(super) fn put(&mut self, partition: usize, list: &[BrokerIx]) {
+        let seats = self.seats_of(partition).to_vec();
+        let gone = seats.iter().copied().filter(|seat| !list.contains(seat));
+        let come = list.iter().copied().filter(|broker| !seats.contains(broker));
+        let partition = u32::try_from(partition).unwrap_or(u32::MAX);
+        for (from, to) in gone.zip(come) {
+            self.shift(Shift { partition, from, to });
+        }
+    }
+
     /// The bytes that a change adds to what the plan copies: none where it undoes an earlier one.
     pub(super) fn copies(&self, change: Shift) -> i8 {
         let before = self.cluster.seats_of(change.partition as usize);

@@ -1,0 +1,166 @@
+//! From an evened state to a plan that is not followed by another.
+//!
+//! A reassignment holds both copies for a while, and what finds no room for that is taken back: repairs first, evening
+//! as far as room is left. What was taken back may have room once the plan was carried out, so planning again would go
+//! on. Therefore a plan that was cut short is continued on paper until planning again plans nothing: a partition moves
+//! once, to where it ends.
+
+use super::bound::Base;
+use super::field::Layout;
+use super::state::State;
+use crate::dense::BrokerIx;
+use crate::finish::{Finished, Outcome, Proof, finish_what_fits};
+use crate::ids::BrokerId;
+use crate::leaders::{Lead, even_leaders};
+use crate::no_plan::NoPlan;
+use crate::plan::{Move, Plan, Reason};
+use crate::request::{Balance, BaseLists, Goal, Request};
+use crate::snapshot::Snapshot;
+use crate::work::Work;
+use smallvec::SmallVec;
+
+/// What a plan is written from, beside the state in which it ends.
+pub(super) struct Draft<'d, 'a> {
+    pub(super) repairs: &'d Outcome<'a>,
+    pub(super) balance: &'d Balance,
+    pub(super) base: Base,
+    /// The marks before anything was evened.
+    pub(super) start: Layout,
+    pub(super) request: &'d Request,
+}
+
+/// Plans that are made on paper, one after the other, before the last word is written.
+const ROUNDS: usize = 8;
+
+impl Draft<'_, '_> {
+    /// The plan that ends in `state`, or as near to it as room for both copies allows.
+    pub(super) fn written(&self, state: &mut State<'_>) -> Result<Plan, NoPlan> {
+        self.as_far_as_room(state).map(|(plan, _)| plan)
+    }
+
+    /// The same, carried on until `again`, which plans anew, plans nothing.
+    pub(super) fn carried_on(
+        &self,
+        state: &mut State<'_>,
+        again: &dyn Fn(&Snapshot) -> Result<Plan, NoPlan>,
+    ) -> Result<Plan, NoPlan> {
+        let (mut plan, whole) = self.as_far_as_room(state)?;
+        // What a limit cut short is meant to be followed by another plan.
+        if whole || self.is_limited() {
+            return Ok(plan);
+        }
+        for _ in 0..ROUNDS {
+            let Ok(more) = again(&self.repairs.cluster.snapshot.after(&plan)) else { break };
+            if more.moves.is_empty() {
+                break;
+            }
+            for change in &more.moves {
+                self.put(state, change, &change.to);
+            }
+            match self.as_far_as_room(state) {
+                Ok((further, _)) => plan = further,
+                Err(_) => break,
+            }
+        }
+        Ok(plan)
+    }
+
+    fn is_limited(&self) -> bool {
+        self.balance.max_bytes_moved.is_some() || self.balance.max_moves.is_some()
+    }
+
+    /// The plan, and whether it is all that was wanted. The state is then that after the plan.
+    fn as_far_as_room(&self, state: &mut State<'_>) -> Result<(Plan, bool), NoPlan> {
+        let mut whole = true;
+        loop {
+            match self.finished(state) {
+                Ok(Finished { plan, taken_back }) if taken_back.is_empty() => {
+                    return Ok((plan, whole));
+                }
+                // Written once more: leaders are even over what is left.
+                Ok(Finished { taken_back, .. }) => {
+                    for change in &taken_back {
+                        self.put(state, change, &change.from);
+                    }
+                }
+                // Repairs and evening wait for each other's room: then the repairs go alone.
+                Err(NoPlan::NoRoomForBothCopies { .. }) if !state.log.is_empty() => state.rewind(0),
+                Err(other) => return Err(other),
+            }
+            whole = false;
+        }
+    }
+
+    fn put(&self, state: &mut State<'_>, change: &Move, list: &[BrokerId]) {
+        let cluster = self.repairs.cluster;
+        if let Some(partition) = cluster.find(&change.topic, change.partition) {
+            let list: SmallVec<[BrokerIx; 4]> =
+                list.iter().filter_map(|id| cluster.index_of(*id)).collect();
+            state.put(partition, &list);
+        }
+    }
+
+    fn finished(&self, state: &State<'_>) -> Result<Finished, NoPlan> {
+        let Outcome { cluster, targets, terms, left_out, .. } = self.repairs;
+        let proof = Proof {
+            bound_bytes: self.base.bytes(state, &self.start.shares),
+            floor: self.start.floor(cluster),
+        };
+        let mut work = work(state, &self.repairs.work);
+        let all = self.balance.optimize_leadership || self.balance.goals.contains(&Goal::Leaders);
+        let lists = BaseLists::new(&[]);
+        let lead = Lead { all, as_paired: false, lists: &lists, evacuation: None };
+        let (terms, mut left_out) = (terms.clone(), left_out.clone());
+        even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
+        let outcome = Outcome { cluster, targets, terms, work, left_out };
+        finish_what_fits(outcome, self.request.clone(), proof)
+    }
+}
+
+/// The partitions that change: the repairs where they stand now, and what moved to even the load.
+fn work(state: &State<'_>, repairs: &[Work]) -> Vec<Work> {
+    let mut changed: Vec<usize> =
+        state.log.iter().map(|change| change.partition as usize).collect();
+    changed.sort_unstable();
+    changed.dedup();
+    let mut work = repairs.to_vec();
+    for item in &mut work {
+        let before = state.cluster.seats_of(item.partition);
+        item.seats = in_place(before, state.seats_of(item.partition));
+        item.head_is_free |= item.seats.first().copied().flatten() != before.first().copied();
+    }
+    let repaired: Vec<usize> = work.iter().map(|item| item.partition).collect();
+    for partition in changed {
+        if repaired.binary_search(&partition).is_err() {
+            work.extend(moved(state, partition));
+        }
+    }
+    work.sort_by_key(|item| item.partition);
+    work
+}
+
+fn moved(state: &State<'_>, partition: usize) -> Option<Work> {
+    let before = state.cluster.seats_of(partition);
+    let seats = in_place(before, state.seats_of(partition));
+    let head = seats.first().copied().flatten();
+    (!seats.iter().copied().eq(before.iter().copied().map(Some))).then(|| Work {
+        partition,
+        target: state.target_of(partition).unwrap_or_default(),
+        replaces: seats.iter().map(|_| None).collect(),
+        seats,
+        reason: Reason::Balance,
+        size: Some(state.size[partition]),
+        offline: SmallVec::new(),
+        must_copy: 0,
+        head_is_free: head != before.first().copied(),
+    })
+}
+
+/// The seats in the order of the list before: who stays keeps the place, so that no leader changes in vain.
+fn in_place(before: &[BrokerIx], seats: &[BrokerIx]) -> SmallVec<[Option<BrokerIx>; 4]> {
+    if before.len() != seats.len() {
+        return seats.iter().copied().map(Some).collect();
+    }
+    let mut come = seats.iter().copied().filter(|seat| !before.contains(seat));
+    before.iter().map(|seat| if seats.contains(seat) { Some(*seat) } else { come.next() }).collect()
+}
