@@ -1,0 +1,102 @@
+//! ConfigMaps: read, listed, and written only over what was read.
+
+use crate::connect::Kubernetes;
+use crate::error::{Error, Request, if_found};
+use crate::facts::{Keys, Name};
+use k8s_openapi::api::core::v1::ConfigMap as Object;
+use kube::Api;
+use kube::api::PostParams;
+
+const RESOURCE: &str = "configmaps";
+
+/// A ConfigMap as it was read.
+#[derive(Debug, Clone)]
+pub struct ConfigMap {
+    /// Its namespace and name.
+    pub name: Name,
+    /// Its texts by key.
+    pub data: Keys,
+    /// Keys whose values are no text (`binaryData`): nobody reads those here.
+    pub binary: Vec<String>,
+    object: Object,
+}
+
+impl From<Object> for ConfigMap {
+    fn from(object: Object) -> Self {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let name =
+            Name { namespace: text(&object.metadata.namespace), name: text(&object.metadata.name) };
+        Self {
+            name,
+            data: object.data.clone().unwrap_or_default(),
+            binary: object.binary_data.iter().flat_map(|data| data.keys().cloned()).collect(),
+            object,
+        }
+    }
+}
+
+impl Kubernetes {
+    /// One ConfigMap, if it exists. Right: `get configmaps`.
+    ///
+    /// # Errors
+    /// Why nobody can say.
+    pub async fn config_map(&self, name: &Name) -> Result<Option<ConfigMap>, Error> {
+        let request = Request::about("get", RESOURCE, name);
+        let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
+        let found = if_found(self.read(&request, || api.get(&name.name)).await)?;
+        Ok(found.map(ConfigMap::from))
+    }
+
+    /// The ConfigMaps of a namespace that `selector` (`app=topics`) selects, in order of name. Right: `list configmaps`.
+    ///
+    /// # Errors
+    /// Why nobody can say.
+    pub async fn config_maps(
+        &self,
+        namespace: &str,
+        selector: &str,
+    ) -> Result<Vec<ConfigMap>, Error> {
+        let request = Request::about_all("list", RESOURCE, Some(namespace));
+        let api: Api<Object> = Api::namespaced(self.client(), namespace);
+        let found = self.list(&api, &request, Some(selector)).await?;
+        let mut found: Vec<ConfigMap> = found.into_iter().map(ConfigMap::from).collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found)
+    }
+
+    /// Makes a ConfigMap that does not exist yet. Right: `create configmaps`. Sent once.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if it exists by now.
+    pub async fn create_config_map(
+        &self,
+        name: &Name,
+        labels: &Keys,
+        data: Keys,
+    ) -> Result<ConfigMap, Error> {
+        let mut object = Object { data: Some(data), ..Object::default() };
+        object.metadata.name = Some(name.name.clone());
+        object.metadata.namespace = Some(name.namespace.clone());
+        object.metadata.labels = Some(labels.clone());
+        let request = Request::about("create", RESOURCE, name);
+        let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
+        Ok(self.send(&request, api.create(&PostParams::default(), &object)).await?.into())
+    }
+
+    /// Gives a ConfigMap other data, if it is still as it was read. Right: `update configmaps`. Sent once.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if somebody has changed it since.
+    pub async fn replace_config_map(
+        &self,
+        read: &ConfigMap,
+        data: Keys,
+    ) -> Result<ConfigMap, Error> {
+        let mut object = read.object.clone();
+        object.data = Some(data);
+        let request = Request::about("update", RESOURCE, &read.name);
+        let api: Api<Object> = Api::namespaced(self.client(), &read.name.namespace);
+        let params = PostParams::default();
+        Ok(self.send(&request, api.replace(&read.name.name, &params, &object)).await?.into())
+    }
+}

@@ -1,0 +1,182 @@
+//! Everything that brokers are found by, in few calls: pods and StatefulSets of some namespaces, and the nodes.
+//!
+//! Of nodes only the metadata is listed: the rest of a node is twenty times as large, and matters only where a pod is
+//! not ready. Lists are paged by 500.
+
+use crate::connect::Kubernetes;
+use crate::error::{Error, Request, if_found};
+use crate::facts::{ClaimFacts, Name, NodeFacts, PodFacts, StatefulSetFacts, VolumeFacts};
+use crate::read::labelled_node;
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Node, PersistentVolume, PersistentVolumeClaim, Pod};
+use kube::Api;
+use std::collections::{BTreeMap, BTreeSet};
+
+const NODES: &str = "nodes";
+const PODS: &str = "pods";
+const SETS: &str = "statefulsets.apps";
+const CLAIMS: &str = "persistentvolumeclaims";
+const VOLUMES: &str = "persistentvolumes";
+/// With more nodes to look at than this, one list of them all is cheaper.
+const FEW: usize = 20;
+
+/// What to gather.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Wanted {
+    /// The namespaces of broker pods.
+    pub namespaces: BTreeSet<String>,
+    /// The labels of broker pods (`app=kafka`); `None`: any.
+    pub pod_labels: Option<String>,
+    /// Claims too, for the sizes of volumes.
+    pub claims: bool,
+}
+
+/// What was there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Inventory {
+    /// The pods, in order of namespace and name.
+    pub pods: Vec<PodFacts>,
+    /// The nodes by name.
+    pub nodes: BTreeMap<String, NodeFacts>,
+    /// The StatefulSets.
+    pub stateful_sets: BTreeMap<Name, StatefulSetFacts>,
+    /// The claims, as far as they were asked for.
+    pub claims: BTreeMap<Name, ClaimFacts>,
+    /// The volumes, as far as they were asked for.
+    pub volumes: BTreeMap<String, VolumeFacts>,
+}
+
+impl Kubernetes {
+    /// Gathers what was asked for. Rights: `list pods`, `list statefulsets.apps` (and `list persistentvolumeclaims`)
+    /// in each namespace; `list nodes`, and `get nodes` where pods are not ready.
+    ///
+    /// # Errors
+    /// The first thing that could not be asked; nothing is guessed instead.
+    pub async fn inventory(&self, wanted: &Wanted) -> Result<Inventory, Error> {
+        let spaces = wanted.namespaces.iter().map(|namespace| self.in_namespace(namespace, wanted));
+        let (nodes, spaces) = tokio::try_join!(self.labelled_nodes(), try_join_all(spaces))?;
+        let mut inventory = Inventory { nodes, ..Inventory::default() };
+        for space in spaces {
+            inventory.pods.extend(space.pods);
+            inventory.stateful_sets.extend(space.stateful_sets);
+            inventory.claims.extend(space.claims);
+        }
+        inventory.pods.sort_by(|a, b| a.name.cmp(&b.name));
+        self.look_at_nodes(&mut inventory).await?;
+        Ok(inventory)
+    }
+
+    /// One pod with its StatefulSet and its node: what a pod has to know about itself. Rights: `get pods`,
+    /// `get statefulsets.apps`, `get nodes`.
+    ///
+    /// # Errors
+    /// What could not be asked. A StatefulSet or node that is gone is merely absent from the inventory.
+    pub async fn pod(&self, name: &Name) -> Result<Inventory, Error> {
+        let request = Request::about("get", PODS, name);
+        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+        let pod = PodFacts::from(self.read(&request, || api.get(&name.name)).await?);
+        let mut inventory = Inventory::default();
+        if let Some(set) = pod.stateful_set() {
+            let request = Request::about("get", SETS, &set);
+            let api: Api<StatefulSet> = Api::namespaced(self.client(), &set.namespace);
+            let found = self.read(&request, || api.get(&set.name)).await;
+            let found = if_found(found)?.map(|found| (set, found.into()));
+            inventory.stateful_sets.extend(found);
+        }
+        if let Some(name) = &pod.node {
+            let found = self.node(name).await?.map(|node| (name.clone(), node));
+            inventory.nodes.extend(found);
+        }
+        inventory.pods.push(pod);
+        Ok(inventory)
+    }
+
+    /// Adds a pod's claims and the volumes behind them. Rights: `get persistentvolumeclaims`, `get persistentvolumes`.
+    ///
+    /// # Errors
+    /// What could not be asked.
+    pub async fn add_volumes_of(
+        &self,
+        pod: &PodFacts,
+        inventory: &mut Inventory,
+    ) -> Result<(), Error> {
+        for claim in &pod.claims {
+            let name = Name::new(&pod.name.namespace, claim);
+            let request = Request::about("get", CLAIMS, &name);
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), &name.namespace);
+            let found = if_found(self.read(&request, || api.get(claim)).await)?;
+            let Some(claim) = found.map(ClaimFacts::from) else { continue };
+            if let Some(volume) = &claim.volume {
+                let request = Request::about_global("get", VOLUMES, volume);
+                let api: Api<PersistentVolume> = Api::all(self.client());
+                let found = if_found(self.read(&request, || api.get(volume)).await)?;
+                let found = found.map(|found| (volume.clone(), VolumeFacts::from(found)));
+                inventory.volumes.extend(found);
+            }
+            inventory.claims.insert(name, claim);
+        }
+        Ok(())
+    }
+
+    async fn labelled_nodes(&self) -> Result<BTreeMap<String, NodeFacts>, Error> {
+        let api: Api<Node> = Api::all(self.client());
+        let request = Request::about_all("list", NODES, None);
+        let nodes = self.list_metadata(&api, &request).await?;
+        let nodes = nodes.into_iter().map(|node| labelled_node(node.metadata));
+        Ok(nodes.map(|node| (node.name.clone(), node)).collect())
+    }
+
+    async fn in_namespace(&self, namespace: &str, wanted: &Wanted) -> Result<Inventory, Error> {
+        let list = |resource| Request::about_all("list", resource, Some(namespace));
+        let (pods, sets, claims) = (list(PODS), list(SETS), list(CLAIMS));
+        let pod_api: Api<Pod> = Api::namespaced(self.client(), namespace);
+        let set_api: Api<StatefulSet> = Api::namespaced(self.client(), namespace);
+        let claim_api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
+        let (pods, sets, claims) = tokio::try_join!(
+            self.list(&pod_api, &pods, wanted.pod_labels.as_deref()),
+            self.list(&set_api, &sets, None),
+            async {
+                match wanted.claims {
+                    true => self.list(&claim_api, &claims, None).await,
+                    false => Ok(Vec::new()),
+                }
+            },
+        )?;
+        let sets = sets.into_iter().map(StatefulSetFacts::from);
+        let claims = claims.into_iter().map(ClaimFacts::from);
+        Ok(Inventory {
+            pods: pods.into_iter().map(PodFacts::from).collect(),
+            stateful_sets: sets.map(|set| (set.name.clone(), set)).collect(),
+            claims: claims.map(|claim| (claim.name.clone(), claim)).collect(),
+            ..Inventory::default()
+        })
+    }
+
+    /// Fills in the health of the nodes whose pods are not well.
+    async fn look_at_nodes(&self, inventory: &mut Inventory) -> Result<(), Error> {
+        let unwell = inventory.pods.iter().filter(|pod| !pod.ready || pod.terminating);
+        let names: BTreeSet<&String> = unwell.filter_map(|pod| pod.node.as_ref()).collect();
+        let names: Vec<&String> =
+            names.into_iter().filter(|name| inventory.nodes.contains_key(*name)).collect();
+        let looked_at: Vec<NodeFacts> = if names.len() > FEW {
+            let api: Api<Node> = Api::all(self.client());
+            let request = Request::about_all("list", NODES, None);
+            let nodes = self.list(&api, &request, None).await?;
+            nodes.into_iter().map(NodeFacts::from).collect()
+        } else {
+            let nodes = try_join_all(names.into_iter().map(|name| self.node(name))).await?;
+            nodes.into_iter().flatten().collect()
+        };
+        let looked_at = looked_at.into_iter().map(|node| (node.name.clone(), node));
+        inventory.nodes.extend(looked_at);
+        Ok(())
+    }
+
+    async fn node(&self, name: &str) -> Result<Option<NodeFacts>, Error> {
+        let request = Request::about_global("get", NODES, name);
+        let api: Api<Node> = Api::all(self.client());
+        let found = if_found(self.read(&request, || api.get(name)).await)?;
+        Ok(found.map(NodeFacts::from))
+    }
+}

@@ -1,0 +1,257 @@
+//! A Lease: one holder at a time, and whoever loses it stops.
+//!
+//! Nobody's clock is trusted but our own: a Lease of somebody else is taken over only after it has stayed as it is for
+//! its whole duration while we watched. Every write is sent once, and only over what was read.
+
+use crate::connect::Kubernetes;
+use crate::error::{Error, Request, if_found};
+use crate::facts::Name;
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::{Lease as Object, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use kube::Api;
+use kube::api::PostParams;
+use std::time::Duration;
+use tokio::time::{Instant, sleep, sleep_until};
+
+const RESOURCE: &str = "leases.coordination.k8s.io";
+/// A holder renews this often within the duration.
+const RENEWALS: u32 = 3;
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// The Lease's namespace and name.
+    pub name: Name,
+    /// Who we are, told to those who wait: host and process, a pod's name.
+    pub holder: String,
+    /// How long it stays ours without a renewal; whole seconds, at least 3.
+    pub duration: Duration,
+}
+
+/// Why a Lease is not ours.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaseError {
+    /// Somebody holds it.
+    #[error("lease {name} is held by {holder}{}", since.as_ref().map(|s| format!(", renewed at {s}")).unwrap_or_default())]
+    Held {
+        /// The Lease.
+        name: Name,
+        /// The holder.
+        holder: String,
+        /// The holder's last renewal by its own clock (RFC 3339).
+        since: Option<String>,
+    },
+    /// It was ours, and is or may be somebody else's now: stop.
+    #[error("lease {name} is lost: {reason}")]
+    Lost {
+        /// The Lease.
+        name: Name,
+        /// What happened.
+        reason: String,
+    },
+    /// The API gave no answer that can be used.
+    #[error(transparent)]
+    Api(#[from] Error),
+}
+
+/// A Lease that is ours until its deadline.
+#[derive(Debug)]
+pub struct Held {
+    kubernetes: Kubernetes,
+    terms: Terms,
+    object: Object,
+    renewed: Instant,
+}
+
+impl Kubernetes {
+    /// Takes the Lease. If its holder has stopped renewing it, this takes as long as the duration that the holder set.
+    /// Rights: `get`, `create`, `update leases.coordination.k8s.io`.
+    ///
+    /// # Errors
+    /// [`LeaseError::Held`] at once where the holder's own clock says that it is alive, or as soon as it renews.
+    pub async fn acquire(&self, terms: &Terms) -> Result<Held, LeaseError> {
+        let watched_since = Instant::now();
+        let mut first: Option<Option<String>> = None;
+        loop {
+            let asked = Instant::now();
+            let Some(found) = self.lease(&terms.name).await? else {
+                return self.create(terms, asked).await;
+            };
+            let spec = found.spec.clone().unwrap_or_default();
+            let free = spec.holder_identity.as_deref().is_none_or(str::is_empty);
+            if free || spec.holder_identity.as_deref() == Some(&terms.holder) {
+                return self.take_over(terms, found, asked).await;
+            }
+            let version = found.metadata.resource_version.clone();
+            let same = first.get_or_insert_with(|| version.clone()) == &version;
+            if !same || is_fresh(&spec) {
+                return Err(held(terms, &spec));
+            }
+            if watched_since.elapsed() > duration(&spec) {
+                return self.take_over(terms, found, asked).await;
+            }
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn lease(&self, name: &Name) -> Result<Option<Object>, Error> {
+        let request = Request::about("get", RESOURCE, name);
+        let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
+        if_found(self.read(&request, || api.get(&name.name)).await)
+    }
+
+    async fn create(&self, terms: &Terms, asked: Instant) -> Result<Held, LeaseError> {
+        let mut object = Object { spec: Some(spec(terms, None)), ..Object::default() };
+        object.metadata.name = Some(terms.name.name.clone());
+        object.metadata.namespace = Some(terms.name.namespace.clone());
+        let request = Request::about("create", RESOURCE, &terms.name);
+        let api: Api<Object> = Api::namespaced(self.client(), &terms.name.namespace);
+        let made = self.send(&request, api.create(&PostParams::default(), &object)).await;
+        self.taken(terms, made, asked).await
+    }
+
+    async fn take_over(
+        &self,
+        terms: &Terms,
+        found: Object,
+        asked: Instant,
+    ) -> Result<Held, LeaseError> {
+        let spec = spec(terms, found.spec.as_ref());
+        let taken = self.put(&terms.name, Object { spec: Some(spec), ..found }).await;
+        self.taken(terms, taken, asked).await
+    }
+
+    /// Ours, unless somebody was faster.
+    async fn taken(
+        &self,
+        terms: &Terms,
+        taken: Result<Object, Error>,
+        asked: Instant,
+    ) -> Result<Held, LeaseError> {
+        match taken {
+            Ok(object) => {
+                let (kubernetes, terms) = (self.clone(), terms.clone());
+                Ok(Held { kubernetes, terms, object, renewed: asked })
+            }
+            Err(Error::Conflict { .. }) => {
+                let found = self.lease(&terms.name).await?;
+                Err(held(terms, &found.and_then(|found| found.spec).unwrap_or_default()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn put(&self, name: &Name, object: Object) -> Result<Object, Error> {
+        let request = Request::about("update", RESOURCE, name);
+        let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
+        self.send(&request, api.replace(&name.name, &PostParams::default(), &object)).await
+    }
+}
+
+impl Held {
+    /// After this moment somebody else may hold it: nothing may be changed any more.
+    pub fn deadline(&self) -> Instant {
+        self.renewed + self.terms.duration
+    }
+
+    /// Extends it by the duration, from the moment of asking.
+    ///
+    /// # Errors
+    /// [`LeaseError::Lost`] if somebody has written to it or the deadline has passed; [`LeaseError::Api`] may pass.
+    pub async fn renew(&mut self) -> Result<(), LeaseError> {
+        let asked = Instant::now();
+        if asked >= self.deadline() {
+            return Err(self.lost("it was not renewed in time".to_owned()));
+        }
+        let spec = spec(&self.terms, self.object.spec.as_ref());
+        let object = Object { spec: Some(spec), ..self.object.clone() };
+        match self.kubernetes.put(&self.terms.name, object).await {
+            Ok(object) => {
+                (self.object, self.renewed) = (object, asked);
+                Ok(())
+            }
+            Err(error @ (Error::Conflict { .. } | Error::NotFound { .. })) => {
+                Err(self.lost(error.to_string()))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Renews it for as long as that works, and returns only once it is lost: the work beside it has to end then
+    /// (`tokio::select!`). The last third of the duration is left for that.
+    pub async fn keep(&mut self) -> LeaseError {
+        let period = self.terms.duration / RENEWALS;
+        let mut wait = period;
+        loop {
+            let last_chance = self.deadline() - period;
+            sleep_until((Instant::now() + wait).min(last_chance)).await;
+            let renewed = tokio::time::timeout_at(last_chance + period / 2, self.renew()).await;
+            wait = match renewed {
+                Ok(Ok(())) => period,
+                Ok(Err(LeaseError::Api(error))) if Instant::now() < last_chance => {
+                    tracing::warn!(%error, lease = %self.terms.name, "the lease could not be renewed");
+                    period / 4
+                }
+                Ok(Err(LeaseError::Api(error))) => return self.lost(error.to_string()),
+                Ok(Err(lost)) => return lost,
+                Err(_) => return self.lost("the API does not answer".to_owned()),
+            };
+        }
+    }
+
+    /// Gives it back, so that the next need not wait. Does nothing if it is somebody else's by now.
+    ///
+    /// # Errors
+    /// Why it stays ours until its deadline.
+    pub async fn release(self) -> Result<(), Error> {
+        let Self { kubernetes, terms, object, .. } = self;
+        let old = object.spec.clone().unwrap_or_default();
+        let spec = LeaseSpec { holder_identity: None, ..old };
+        match kubernetes.put(&terms.name, Object { spec: Some(spec), ..object }).await {
+            Ok(_) | Err(Error::Conflict { .. } | Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn lost(&self, reason: String) -> LeaseError {
+        LeaseError::Lost { name: self.terms.name.clone(), reason }
+    }
+}
+
+/// Ours, as of now; a change of holders is counted.
+fn spec(terms: &Terms, old: Option<&LeaseSpec>) -> LeaseSpec {
+    let now = MicroTime(Timestamp::now());
+    let same = old.filter(|old| old.holder_identity.as_deref() == Some(&terms.holder));
+    let transitions = old.and_then(|old| old.lease_transitions).unwrap_or(0);
+    LeaseSpec {
+        holder_identity: Some(terms.holder.clone()),
+        lease_duration_seconds: i32::try_from(terms.duration.as_secs()).ok(),
+        acquire_time: same.and_then(|old| old.acquire_time.clone()).or(Some(now.clone())),
+        renew_time: Some(now),
+        lease_transitions: Some(transitions + i32::from(old.is_some() && same.is_none())),
+        ..LeaseSpec::default()
+    }
+}
+
+/// The holder's own clock says that it renewed it within the duration.
+fn is_fresh(spec: &LeaseSpec) -> bool {
+    let Some(renewed) = &spec.renew_time else { return false };
+    let age = Timestamp::now().duration_since(renewed.0);
+    u64::try_from(age.as_secs()).is_ok_and(|age| age < duration(spec).as_secs())
+}
+
+/// Client-go's default where a Lease does not say it.
+fn duration(spec: &LeaseSpec) -> Duration {
+    let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    Duration::from_secs(seconds.unwrap_or(15))
+}
+
+fn held(terms: &Terms, spec: &LeaseSpec) -> LeaseError {
+    LeaseError::Held {
+        name: terms.name.clone(),
+        holder: spec.holder_identity.clone().unwrap_or_else(|| "somebody".to_owned()),
+        since: spec.renew_time.as_ref().map(|time| time.0.to_string()),
+    }
+}

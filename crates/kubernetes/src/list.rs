@@ -1,0 +1,75 @@
+//! Whole lists, page by page.
+
+use crate::connect::Kubernetes;
+use crate::error::{Error, Request};
+use kube::Api;
+use kube::api::{ListParams, ObjectList, PartialObjectMeta};
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
+
+/// The page that kubectl asks for.
+const PAGE: u32 = 500;
+/// A list is begun anew if the API forgets its place; more often than this, something else is wrong.
+const ATTEMPTS: u32 = 3;
+
+impl Kubernetes {
+    /// Every object of `api` that has the labels.
+    pub(crate) async fn list<K>(
+        &self,
+        api: &Api<K>,
+        request: &Request,
+        labels: Option<&str>,
+    ) -> Result<Vec<K>, Error>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        self.pages(request, labels, |params| async move { api.list(&params).await }).await
+    }
+
+    /// The same, of which only the metadata matters.
+    pub(crate) async fn list_metadata<K>(
+        &self,
+        api: &Api<K>,
+        request: &Request,
+    ) -> Result<Vec<PartialObjectMeta<K>>, Error>
+    where
+        K: Clone + DeserializeOwned + Debug,
+    {
+        self.pages(request, None, |params| async move { api.list_metadata(&params).await }).await
+    }
+
+    async fn pages<K, F>(
+        &self,
+        request: &Request,
+        labels: Option<&str>,
+        page: impl Fn(ListParams) -> F,
+    ) -> Result<Vec<K>, Error>
+    where
+        K: Clone,
+        F: Future<Output = Result<ObjectList<K>, kube::Error>>,
+    {
+        let mut first = ListParams::default().limit(PAGE);
+        if let Some(labels) = labels {
+            first = first.labels(labels);
+        }
+        let mut attempt = 1;
+        let (mut params, mut found) = (first.clone(), Vec::new());
+        loop {
+            match self.read(request, || page(params.clone())).await {
+                Ok(list) => {
+                    found.extend(list.items);
+                    match list.metadata.continue_.filter(|token| !token.is_empty()) {
+                        Some(token) => params = first.clone().continue_token(&token),
+                        None => return Ok(found),
+                    }
+                }
+                Err(error) if error.is_expired() && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    params = first.clone();
+                    found.clear();
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
