@@ -24,7 +24,7 @@ pub(crate) fn write(folder: &Path, hosts: &[Ipv4Addr]) -> Result<(), Error> {
     leaf(folder, "stranger-ca", "stranger", "extendedKeyUsage=clientAuth")
 }
 
-fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), Error> {
+pub(crate) fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), Error> {
     let subject = format!("/CN={subject}");
     let (key, certificate) = (format!("{name}.key"), format!("{name}.crt"));
     let mut args = vec!["req", "-x509"];
@@ -33,7 +33,12 @@ fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), Error> {
     openssl(folder, &args)
 }
 
-fn leaf(folder: &Path, authority: &str, name: &str, extensions: &str) -> Result<(), Error> {
+pub(crate) fn leaf(
+    folder: &Path,
+    authority: &str,
+    name: &str,
+    extensions: &str,
+) -> Result<(), Error> {
     let [key, request, certificate, ext, pem] =
         ["key", "csr", "crt", "ext", "pem"].map(|end| format!("{name}.{end}"));
     let (ca, ca_key) = (format!("{authority}.crt"), format!("{authority}.key"));
@@ -58,7 +63,7 @@ fn leaf(folder: &Path, authority: &str, name: &str, extensions: &str) -> Result<
     file(fs::write(folder.join(&pem), chain), "write", folder.join(&pem))
 }
 
-fn openssl(folder: &Path, args: &[&str]) -> Result<(), Error> {
+pub(crate) fn openssl(folder: &Path, args: &[&str]) -> Result<(), Error> {
     let out =
         Command::new("openssl").args(args).current_dir(folder).output().map_err(|source| {
             Error::Missing { program: "openssl".into(), package: "openssl", source }

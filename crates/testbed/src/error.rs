@@ -42,6 +42,24 @@ pub enum Error {
         /// The end of what it printed.
         output: String,
     },
+    /// Go could not build the Kubernetes control plane.
+    #[error(
+        "go build of the Kubernetes control plane failed ({status}); it needs Go 1.24: {output}"
+    )]
+    Build {
+        /// How Go ended.
+        status: ExitStatus,
+        /// The end of what it complained about.
+        output: String,
+    },
+    /// The Kubernetes API did not do what was asked.
+    #[error("{what}: {source}")]
+    Api {
+        /// What was asked for.
+        what: String,
+        /// What the API, or the way to it, said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// Every block of ports is in use.
     #[error("no block of {wanted} free ports between {first} and {last}")]
     NoPorts {

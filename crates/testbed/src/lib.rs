@@ -1,9 +1,9 @@
-//! Real Kafka clusters on loopback, for tests.
+//! Real Kafka clusters and a real Kubernetes API on loopback, for tests.
 //!
 //! In: what the cluster is to be ([`Cluster::builder`]). Out: a running [`Cluster`], its addresses,
-//! its client properties and Kafka's own admin tools. What always holds: whatever a cluster started
+//! its client properties and Kafka's own admin tools; or a [`Kubernetes`], its kubeconfigs and nodes. What always holds: whatever a cluster started
 //! ends with the process that started it, however that process ends, and no file of it stays behind
-//! (the jars, which any run may use, stay in the [cache]).
+//! (the jars and the program, which any run may use, stay in the [cache]).
 
 mod archive;
 pub mod cache;
@@ -14,6 +14,7 @@ mod config;
 mod error;
 mod jars;
 mod jvm;
+pub mod kubernetes;
 mod ports;
 mod process;
 mod spec;
@@ -23,5 +24,6 @@ mod wait;
 pub use client::{Access, Client, Mechanism, User};
 pub use cluster::Cluster;
 pub use error::Error;
+pub use kubernetes::Kubernetes;
 pub use spec::{Builder, Hosts, Mode, Security, Version};
 pub use wait::until;

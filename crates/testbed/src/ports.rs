@@ -38,6 +38,11 @@ impl Block {
         (base + 1..base + BLOCK).all(free).then_some(Self { base, _lock: lock })
     }
 
+    /// The port at this place in the block; 0 is the lock.
+    pub(crate) fn at(&self, place: u16) -> u16 {
+        self.base + place
+    }
+
     /// Where ZooKeeper or the KRaft controller listens.
     pub(crate) fn quorum(&self) -> u16 {
         self.base + 1

@@ -25,6 +25,9 @@ struct Need {
 
 const RUSTUP: &str = "curl https://sh.rustup.rs -sSf | sh";
 
+/// Debian 12 itself has 1.19, which cannot fetch a newer one.
+const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
+
 const NEEDS: [Need; 14] = [
     need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
     need("rustfmt", "formatting", "rustup component add rustfmt", || {
@@ -52,10 +55,8 @@ const NEEDS: [Need; 14] = [
     need("python3", "makes and scores the benchmark's clusters", "apt-get install python3", || {
         version("python3", &["--version"])
     }),
+    need("go >= 1.24", "builds a Kubernetes API for tests", GO, go),
     later("cmake", "a solver in C++", "apt-get install cmake", || version("cmake", &["--version"])),
-    later("go >= 1.24", "a Kubernetes API for tests", "https://go.dev/doc/install", || {
-        version("go", &["version"])
-    }),
 ];
 
 const fn need(
@@ -153,6 +154,23 @@ fn java() -> Result<String, String> {
     }
 }
 
+/// From 1.21 on, Go fetches the release that a module asks for, unless it is told not to.
+fn go() -> Result<String, String> {
+    let line = version("go", &["version"])?;
+    match minor(&line) {
+        Some(24..) => Ok(line),
+        Some(21..) if version("go", &["env", "GOTOOLCHAIN"])? != "local" => {
+            Ok(format!("{line}, which will fetch 1.24"))
+        }
+        _ => Err(format!("this is {line}")),
+    }
+}
+
+/// `go version go1.24.0 linux/amd64` is 24.
+fn minor(line: &str) -> Option<u32> {
+    line.split("go1.").nth(1)?.split(['.', ' ', 'r']).next()?.parse().ok()
+}
+
 /// `openjdk version "17.0.15" 2025-04-15` is 17.
 fn major(line: &str) -> Option<u32> {
     line.split('"').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
@@ -168,6 +186,13 @@ mod tests {
         assert_eq!(major("java version \"1.8.0_402\""), Some(1));
         assert_eq!(major("openjdk version \"21\" 2023-09-19"), Some(21));
         assert_eq!(major("sh: java: not found"), None);
+    }
+
+    #[test]
+    fn the_minor_version_of_go_is_read() {
+        assert_eq!(minor("go version go1.24.0 linux/amd64"), Some(24));
+        assert_eq!(minor("go version go1.27rc1 linux/amd64"), Some(27));
+        assert_eq!(minor("go version go1.19 linux/amd64"), Some(19));
     }
 
     #[test]

@@ -39,6 +39,11 @@ struct Run {
 pub(crate) fn run(args: &Args) -> Outcome {
     doctor::quiet()?;
     let start = Instant::now();
+    if args.only.is_none() {
+        // Before cargo has both cores: the first time, Go needs them for minutes.
+        let program = testbed::kubernetes::build()?;
+        eprintln!("{} in {:.0} s", program.display(), start.elapsed().as_secs_f64());
+    }
     let built = project::build(&["test", "--workspace", "--no-run"])?;
     let binary = project::topicmappr(&[])?;
     eprintln!("built in {:.0} s", start.elapsed().as_secs_f64());

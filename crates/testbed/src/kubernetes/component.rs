@@ -1,0 +1,157 @@
+//! The processes of a control plane: how each is started, and how one knows that it is ready.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use super::{API, ETCD, ETCD_PEER, KUBELETS, MANAGER, SCHEDULER, files};
+use crate::ports::Block;
+
+/// One process of the control plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Component {
+    /// The store behind the API.
+    Etcd,
+    /// The API itself.
+    ApiServer,
+    /// The controllers: stateful sets, jobs, nodes, garbage, ...
+    ControllerManager,
+    /// Gives pods their nodes.
+    Scheduler,
+    /// Kwok: the fake kubelets of all nodes.
+    Kubelets,
+}
+
+impl Component {
+    /// In the order of their start.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kubelets];
+
+    /// The name of its folder, and what the program is told to be.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelets => "kwok",
+        }
+    }
+
+    /// The address and path that answer once it is ready.
+    pub(super) fn probe(self, ports: &Block) -> (String, &'static str) {
+        let (scheme, port, path) = match self {
+            Self::Etcd => ("http", ETCD, "/health"),
+            Self::ApiServer => ("https", API, "/readyz"),
+            Self::ControllerManager => ("https", MANAGER, "/healthz"),
+            Self::Scheduler => ("https", SCHEDULER, "/readyz"),
+            Self::Kubelets => ("http", KUBELETS, "/healthz"),
+        };
+        (format!("{scheme}://127.0.0.1:{}", ports.at(port)), path)
+    }
+
+    /// The command line.
+    pub(super) fn command(self, program: &Path, folder: &Path, ports: &Block) -> Vec<OsString> {
+        let own = match self {
+            Self::Etcd => etcd(folder, ports),
+            Self::ApiServer => api_server(folder, ports),
+            Self::ControllerManager => controller_manager(folder, ports),
+            Self::Scheduler => scheduler(folder, ports),
+            Self::Kubelets => kubelets(folder, ports),
+        };
+        let start = [program.as_os_str().to_owned(), self.name().into()];
+        start.into_iter().chain(own.into_iter().map(OsString::from)).collect()
+    }
+}
+
+fn etcd(folder: &Path, ports: &Block) -> Vec<String> {
+    let client = format!("http://127.0.0.1:{}", ports.at(ETCD));
+    let peer = format!("http://127.0.0.1:{}", ports.at(ETCD_PEER));
+    vec![
+        "--name=testbed".into(),
+        format!("--data-dir={}", folder.join("etcd/data").display()),
+        // The store dies with its test: nothing is gained by waiting for the disk.
+        "--unsafe-no-fsync".into(),
+        "--log-level=warn".into(),
+        "--logger=zap".into(),
+        format!("--listen-client-urls={client}"),
+        format!("--advertise-client-urls={client}"),
+        format!("--listen-peer-urls={peer}"),
+        format!("--initial-advertise-peer-urls={peer}"),
+        format!("--initial-cluster=testbed={peer}"),
+    ]
+}
+
+fn api_server(folder: &Path, ports: &Block) -> Vec<String> {
+    let pki = folder.join("pki");
+    let pki = pki.display();
+    let mut flags = vec![
+        format!("--etcd-servers=http://127.0.0.1:{}", ports.at(ETCD)),
+        "--advertise-address=127.0.0.1".into(),
+        "--endpoint-reconciler-type=none".into(),
+        format!("--client-ca-file={pki}/ca.crt"),
+        format!("--cert-dir={pki}"),
+        format!("--token-auth-file={pki}/tokens.csv"),
+        "--anonymous-auth=false".into(),
+        "--authorization-mode=Node,RBAC".into(),
+        "--service-account-issuer=https://kubernetes.default.svc".into(),
+        format!("--service-account-key-file={pki}/sa.pub"),
+        format!("--service-account-signing-key-file={pki}/sa.key"),
+        "--service-cluster-ip-range=10.96.0.0/16".into(),
+    ];
+    flags.extend(serving(folder, ports.at(API)));
+    flags
+}
+
+fn controller_manager(folder: &Path, ports: &Block) -> Vec<String> {
+    let pki = folder.join("pki");
+    let pki = pki.display();
+    let mut flags = vec![
+        kubeconfig(folder, "system:kube-controller-manager"),
+        "--leader-elect=false".into(),
+        "--use-service-account-credentials".into(),
+        format!("--service-account-private-key-file={pki}/sa.key"),
+        format!("--root-ca-file={pki}/ca.crt"),
+        "--allocate-node-cidrs".into(),
+        "--cluster-cidr=10.244.0.0/16".into(),
+        // A silent node is lost after 8 s, not after 50.
+        "--node-monitor-period=1s".into(),
+        "--node-monitor-grace-period=8s".into(),
+    ];
+    flags.extend(serving(folder, ports.at(MANAGER)));
+    flags
+}
+
+fn scheduler(folder: &Path, ports: &Block) -> Vec<String> {
+    let mut flags =
+        vec![kubeconfig(folder, "system:kube-scheduler"), "--leader-elect=false".into()];
+    flags.extend(serving(folder, ports.at(SCHEDULER)));
+    flags
+}
+
+fn kubelets(folder: &Path, ports: &Block) -> Vec<String> {
+    vec![
+        kubeconfig(folder, "kwok"),
+        format!("--config={}", folder.join("stages.yaml").display()),
+        format!("--manage-nodes-with-label-selector={}=up", super::KUBELET),
+        "--node-lease-duration-seconds=8".into(),
+        "--node-ip=127.0.0.1".into(),
+        format!("--server-address=127.0.0.1:{}", ports.at(KUBELETS)),
+    ]
+}
+
+/// Where a component listens, and as whom.
+fn serving(folder: &Path, port: u16) -> [String; 5] {
+    let pki = folder.join("pki");
+    let pki = pki.display();
+    [
+        "--bind-address=127.0.0.1".into(),
+        format!("--secure-port={port}"),
+        format!("--tls-cert-file={pki}/server.crt"),
+        format!("--tls-private-key-file={pki}/server.key"),
+        "--profiling=false".into(),
+    ]
+}
+
+fn kubeconfig(folder: &Path, user: &str) -> String {
+    format!("--kubeconfig={}", files::kubeconfig_of(folder, user).display())
+}

@@ -1,0 +1,70 @@
+//! The files that components and clients read: certificates, tokens, kubeconfigs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use crate::certificates;
+use crate::config::new_id;
+use crate::error::{Error, file};
+use crate::ports::Block;
+
+/// Who gets in by a token of the static file, and the group that gives the rights.
+const USERS: [(&str, &str); 4] = [
+    ("admin", "system:masters"),
+    ("kwok", "system:masters"),
+    // Kubernetes' own roles are bound to these two by name.
+    ("system:kube-controller-manager", ""),
+    ("system:kube-scheduler", ""),
+];
+
+/// Fills `folder`: `pki/`, a kubeconfig for each of [`USERS`], and how the kubelets behave.
+pub(super) fn write(folder: &Path, ports: &Block) -> Result<(), Error> {
+    let pki = folder.join("pki");
+    file(fs::create_dir_all(&pki), "create", &pki)?;
+    certificates::authority(&pki, "ca", "mappr testbed kubernetes")?;
+    let names = "subjectAltName=DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1";
+    certificates::leaf(&pki, "ca", "server", names)?;
+    // Service accounts' tokens are signed with one half and verified with the other.
+    let curve = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
+    certificates::openssl(&pki, &[&curve[..], &["-out", "sa.key"]].concat())?;
+    certificates::openssl(&pki, &["pkey", "-in", "sa.key", "-pubout", "-out", "sa.pub"])?;
+    let mut tokens = String::new();
+    for (user, group) in USERS {
+        let token = new_id()?;
+        tokens += &format!("{token},{user},{user},\"{group}\"\n");
+        kubeconfig(folder, ports, user, &token)?;
+    }
+    let stages = include_str!("../../kubernetes/stages.yaml");
+    for (name, text) in [("pki/tokens.csv", tokens.as_str()), ("stages.yaml", stages)] {
+        file(fs::write(folder.join(name), text), "write", folder.join(name))?;
+    }
+    Ok(())
+}
+
+/// Where the kubeconfig of a user is.
+pub(super) fn kubeconfig_of(folder: &Path, user: &str) -> PathBuf {
+    folder.join(format!("{}.kubeconfig", user.replace([':', '/'], "-")))
+}
+
+/// Writes a kubeconfig for whoever has this token.
+pub(super) fn kubeconfig(
+    folder: &Path,
+    ports: &Block,
+    user: &str,
+    token: &str,
+) -> Result<PathBuf, Error> {
+    let server = format!("https://127.0.0.1:{}", ports.at(super::API));
+    let authority = folder.join("pki/ca.crt");
+    // JSON is YAML, too.
+    let text = json!({
+        "apiVersion": "v1", "kind": "Config", "current-context": "testbed",
+        "clusters": [{"name": "testbed", "cluster": {"server": server, "certificate-authority": authority}}],
+        "users": [{"name": user, "user": {"token": token}}],
+        "contexts": [{"name": "testbed", "context": {"cluster": "testbed", "user": user}}],
+    });
+    let path = kubeconfig_of(folder, user);
+    file(fs::write(&path, format!("{text:#}\n")), "write", &path)?;
+    Ok(path)
+}

@@ -1,0 +1,322 @@
+//! A real Kubernetes API on loopback, with real controllers and simulated nodes.
+//!
+//! In: nothing. Out: a running [`Kubernetes`], kubeconfigs for its administrator and for service accounts
+//! (RBAC is on), nodes that come and go. What always holds: it ends with the process that started it and
+//! leaves no file (the program itself stays in the [cache](crate::cache)).
+//!
+//! Admission, controllers, scheduler, watches and evictions are the real ones. Only the kubelet is not: no
+//! container runs, nothing is probed, no network joins the pods, and what a pod's status says is written
+//! by the rules of `kubernetes/stages.yaml`. `Brokers` joins pods to real Kafka brokers.
+
+mod apply;
+mod component;
+mod door;
+mod files;
+mod program;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::api::authentication::v1::TokenRequest;
+use k8s_openapi::api::core::v1::{Node, Pod, ServiceAccount};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{Api, Client};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::error::{Error, file};
+use crate::ports::Block;
+use crate::process::{Process, Warden};
+use crate::wait::until;
+use door::Door;
+
+pub use component::Component;
+pub use door::Failure;
+pub use program::build;
+
+/// The places of the ports in the block.
+const ETCD: u16 = 1;
+const ETCD_PEER: u16 = 2;
+const API: u16 = 3;
+const MANAGER: u16 = 4;
+const SCHEDULER: u16 = 5;
+const KUBELETS: u16 = 6;
+
+/// The label of a node that has a kubelet, if the value is `up`.
+pub(crate) const KUBELET: &str = "testbed/kubelet";
+const ZONE: &str = "topology.kubernetes.io/zone";
+
+/// Long enough for two busy cores; nothing waits that long unless it is broken.
+const SOON: Duration = Duration::from_secs(120);
+
+/// A Kubernetes control plane. Dropping it ends every process and removes every file.
+///
+/// Its methods block; they may be called inside a runtime, too.
+#[derive(Debug)]
+pub struct Kubernetes {
+    // The order of the fields is the order of their end: client, processes, then files, then the warden.
+    door: Door,
+    processes: Mutex<BTreeMap<Component, Process>>,
+    folder: TempDir,
+    warden: Warden,
+    ports: Block,
+    program: PathBuf,
+}
+
+impl Kubernetes {
+    /// Starts a control plane without nodes, and returns when it works (10 s; the first time on a machine
+    /// the program is [built](build)).
+    pub fn start() -> Result<Self, Error> {
+        let program = build()?;
+        let folder = tempfile::Builder::new().prefix("mappr-testbed-kubernetes-").tempdir();
+        let folder = file(folder, "create", std::env::temp_dir())?;
+        let warden = Warden::of(folder.path())?;
+        let ports = Block::take(&[std::net::Ipv4Addr::LOCALHOST])?;
+        files::write(folder.path(), &ports)?;
+        let door = Door::open(&files::kubeconfig_of(folder.path(), "admin"))?;
+        let kubernetes = Self { door, processes: Mutex::default(), folder, warden, ports, program };
+        kubernetes.launch(Component::Etcd)?;
+        kubernetes.await_ready(Component::Etcd)?;
+        kubernetes.launch(Component::ApiServer)?;
+        kubernetes.await_ready(Component::ApiServer)?;
+        let others = &Component::ALL[2..];
+        others.iter().try_for_each(|component| kubernetes.launch(*component))?;
+        others.iter().try_for_each(|component| kubernetes.await_ready(*component))?;
+        kubernetes.await_account("default", "default")?;
+        Ok(kubernetes)
+    }
+
+    /// The kubeconfig of the administrator, who may do all.
+    pub fn kubeconfig(&self) -> PathBuf {
+        files::kubeconfig_of(self.path(), "admin")
+    }
+
+    /// The kubeconfig of a service account, which may do what roles grant. Creates the account, and its
+    /// namespace, if need be.
+    pub fn service_account(&self, namespace: &str, name: &str) -> Result<PathBuf, Error> {
+        self.apply(&format!(
+            "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}\n---\n\
+             {{apiVersion: v1, kind: ServiceAccount, metadata: {{name: {name}, namespace: {namespace}}}}}"
+        ))?;
+        let (within, account) = (namespace.to_owned(), name.to_owned());
+        let what = format!("a token for {namespace}/{name}");
+        let token = self.run(&what, move |client| async move {
+            let accounts: Api<ServiceAccount> = Api::namespaced(client, &within);
+            let request = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest",
+                                 "spec": {"audiences": [], "expirationSeconds": 86400}});
+            let made: TokenRequest = accounts
+                .create_subresource("token", &account, &PostParams::default(), &request)
+                .await?;
+            Ok(made.status.map(|status| status.token).unwrap_or_default())
+        })?;
+        let user = format!("system:serviceaccount:{namespace}:{name}");
+        files::kubeconfig(self.path(), &self.ports, &user, &token)
+    }
+
+    /// Adds a node and returns when it is ready for pods.
+    pub fn node(&self, name: &str, zone: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
+        let mut all = BTreeMap::from([
+            (KUBELET, "up"),
+            (ZONE, zone),
+            ("kubernetes.io/hostname", name),
+            ("kubernetes.io/os", "linux"),
+        ]);
+        all.extend(labels.iter().copied());
+        let node =
+            json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": all}});
+        self.apply(&node.to_string())?;
+        self.await_node(name, "True")
+    }
+
+    /// Silences a node's kubelet, and returns when the node counts as lost (8 s).
+    pub fn node_down(&self, name: &str) -> Result<(), Error> {
+        self.label_node(name, "down")?;
+        self.await_node(name, "Unknown")
+    }
+
+    /// Lets a silent node speak again, and returns when it is ready for pods.
+    pub fn node_up(&self, name: &str) -> Result<(), Error> {
+        self.label_node(name, "up")?;
+        self.await_node(name, "True")
+    }
+
+    /// Deletes a node. Its pods are collected up to 75 s later.
+    pub fn delete_node(&self, name: &str) -> Result<(), Error> {
+        let node = name.to_owned();
+        self.run(&format!("deletion of node {name}"), move |client| async move {
+            Api::<Node>::all(client).delete(&node, &DeleteParams::default()).await?;
+            Ok(())
+        })
+    }
+
+    /// Deletes a pod; its controller, if any, makes another.
+    pub fn delete_pod(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        let (within, pod) = (namespace.to_owned(), name.to_owned());
+        self.run(&format!("deletion of pod {namespace}/{name}"), move |client| async move {
+            Api::<Pod>::namespaced(client, &within).delete(&pod, &DeleteParams::default()).await?;
+            Ok(())
+        })
+    }
+
+    /// Applies manifests, as `kubectl apply --server-side --force-conflicts` does.
+    pub fn apply(&self, manifests: &str) -> Result<(), Error> {
+        let manifests = manifests.to_owned();
+        self.run("manifests to apply", |client| apply::all(client, manifests))
+    }
+
+    /// Waits until exactly `count` pods match the selector and all are ready; in order of their names.
+    pub fn ready_pods(
+        &self,
+        namespace: &str,
+        selector: &str,
+        count: usize,
+    ) -> Result<Vec<Pod>, Error> {
+        let what = format!("{count} ready pods in {namespace} with {selector:?}");
+        self.pods(&what, namespace, selector, move |pods| {
+            (pods.len() == count && pods.iter().all(is_ready)).then(|| pods.to_vec())
+        })
+    }
+
+    /// Watches the pods that match the selector, in order of their names, until `look` sees something.
+    pub fn pods<T: Send + 'static>(
+        &self,
+        what: &str,
+        namespace: &str,
+        selector: &str,
+        look: impl Fn(&[Pod]) -> Option<T> + Send + 'static,
+    ) -> Result<T, Error> {
+        let api = |client| Api::<Pod>::namespaced(client, namespace);
+        self.door.watch(what, SOON, api, selector, move |pods| {
+            look(&pods.values().cloned().collect::<Vec<_>>())
+        })
+    }
+
+    /// Runs anything else against the API, as the administrator. `what` names it, should it fail.
+    pub fn run<T, F>(&self, what: &str, work: impl FnOnce(Client) -> F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, Failure>> + Send + 'static,
+    {
+        self.door.run(what, SOON, work)
+    }
+
+    /// Ends a process at once. What it knew is in etcd.
+    pub fn stop(&self, component: Component) {
+        // Dropping a process kills it.
+        self.processes().remove(&component);
+    }
+
+    /// Starts a process that was stopped, and returns when it works.
+    pub fn resume(&self, component: Component) -> Result<(), Error> {
+        self.launch(component)?;
+        self.await_ready(component)
+    }
+
+    /// Its folder: a place for a test's files that must not outlive it.
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// A test that panics while it holds the lock leaves the map as it was before or after a change.
+    fn processes(&self) -> MutexGuard<'_, BTreeMap<Component, Process>> {
+        self.processes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn launch(&self, component: Component) -> Result<(), Error> {
+        let command = component.command(&self.program, self.path(), &self.ports);
+        let process = self.warden.launch(component.name(), &command)?;
+        self.processes().insert(component, process);
+        Ok(())
+    }
+
+    /// Asks until it says that it is ready, and fails at once if it ends instead.
+    fn await_ready(&self, component: Component) -> Result<(), Error> {
+        let name = component.name();
+        let probe = component.probe(&self.ports);
+        let seen = until(format!("start of {name}"), SOON, || {
+            let ended = self.processes().get_mut(&component).and_then(Process::ended);
+            ended.map(Some).or_else(|| self.door.answers(&probe).then_some(None))
+        });
+        let log = || self.last_words(name);
+        match seen {
+            Ok(None) => Ok(()),
+            Ok(Some(status)) => Err(Error::Died { node: name.to_owned(), status, log: log() }),
+            Err(Error::Timeout { what, within, .. }) => {
+                Err(Error::Timeout { what, within, log: format!("\n{}", log()) })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn last_words(&self, name: &str) -> String {
+        let out = std::fs::read(self.path().join(name).join("stdout.log")).unwrap_or_default();
+        crate::jars::tail(&String::from_utf8_lossy(&out), 12)
+    }
+
+    fn label_node(&self, name: &str, kubelet: &str) -> Result<(), Error> {
+        let patch = json!({"metadata": {"labels": {KUBELET: kubelet}}});
+        let node = name.to_owned();
+        self.run(&format!("label of node {name}"), move |client| async move {
+            let nodes = Api::<Node>::all(client);
+            nodes.patch(&node, &PatchParams::default(), &Patch::Merge(patch)).await?;
+            Ok(())
+        })
+    }
+
+    /// A ready node without a taint takes pods; a lost one has its taint before pods are evicted.
+    fn await_node(&self, name: &str, ready: &'static str) -> Result<(), Error> {
+        let node = name.to_owned();
+        self.door.watch(
+            &format!("node {name}: Ready={ready}"),
+            SOON,
+            Api::<Node>::all,
+            &format!("kubernetes.io/hostname={name}"),
+            move |nodes| {
+                let node = nodes.get(&node)?;
+                let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+                let tainted = taints.is_some_and(|taints| !taints.is_empty());
+                let conditions = node.status.as_ref()?.conditions.as_ref()?;
+                let is = conditions.iter().find(|is| is.type_ == "Ready")?.status.as_str();
+                (is == ready && tainted == (ready != "True")).then_some(())
+            },
+        )
+    }
+
+    /// Without its account, a namespace takes no pod.
+    fn await_account(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        let account = name.to_owned();
+        self.door.watch(
+            &format!("service account {namespace}/{name}"),
+            SOON,
+            |client| Api::<ServiceAccount>::namespaced(client, namespace),
+            "",
+            move |accounts| accounts.contains_key(&account).then_some(()),
+        )
+    }
+}
+
+impl Drop for Kubernetes {
+    fn drop(&mut self) {
+        // All at once: each takes a moment to give its memory back.
+        let processes = std::mem::take(&mut *self.processes());
+        std::thread::scope(|scope| {
+            for process in processes.into_values() {
+                scope.spawn(move || drop(process));
+            }
+        });
+    }
+}
+
+/// Whether a pod is ready and stays.
+pub(crate) fn is_ready(pod: &Pod) -> bool {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
+    let ready = |all: &Vec<_>| {
+        all.iter().any(|is: &k8s_openapi::api::core::v1::PodCondition| {
+            is.type_ == "Ready" && is.status == "True"
+        })
+    };
+    pod.metadata.deletion_timestamp.is_none() && conditions.is_some_and(ready)
+}
