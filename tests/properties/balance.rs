@@ -4,8 +4,8 @@ use crate::clusters::{Shape, shape};
 use crate::config;
 use mapper::snapshot::Broker;
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Measure, Mends, NoPlan, Plan, PlanFile, RackRule, Ratio,
-    Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
+    Assignment, Balance, BrokerId, Bytes, Measure, Mends, NoPlan, Pacing, Plan, PlanFile, RackRule,
+    Ratio, Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -67,6 +67,7 @@ impl Ask {
                 racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
                 fix_racks: self.fix_racks,
                 storage_headroom: Ratio::from_percent(self.headroom),
+                pacing: Pacing::default(),
             },
             balance: Balance {
                 by: self.by,

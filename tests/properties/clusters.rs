@@ -2,8 +2,8 @@
 
 use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Bytes, Mends, Optimize, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
-    Snapshot, Terms, Topics,
+    Assignment, BrokerId, Bytes, Mends, Optimize, Pacing, PartitionId, PlaceBy, RackRule, Ratio,
+    Rebuild, Snapshot, Terms, Topics,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -274,6 +274,7 @@ impl Ask {
                 racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
                 fix_racks: self.fix_racks,
                 storage_headroom: Ratio::from_percent(self.headroom),
+                pacing: Pacing::default(),
             },
             placement: self.by,
             optimize: self.optimize,

@@ -5,9 +5,9 @@ use crate::config;
 use mapper::scope::{Scope, TopicPattern};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Bytes, LeadBy, LeaderEvacuation, Leaders, Mends, PartitionId, Plan,
-    PlanFile, RackRule, Ratio, Reason, Rebuild, Snapshot, SolverStatus, Terms, Topics, WhyLeftOut,
-    check, leaders, rebuild,
+    Assignment, BrokerId, Bytes, LeadBy, LeaderEvacuation, Leaders, Mends, Pacing, PartitionId,
+    Plan, PlanFile, RackRule, Ratio, Reason, Rebuild, Snapshot, SolverStatus, Terms, Topics,
+    WhyLeftOut, check, leaders, rebuild,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -27,6 +27,7 @@ fn request(brokers: BTreeSet<BrokerId>) -> Leaders {
             racks: RackRule::Spread,
             fix_racks: false,
             storage_headroom: Ratio::from_percent(10),
+            pacing: Pacing::default(),
         },
         by: LeadBy::Count,
         per_topic: false,

@@ -5,6 +5,7 @@ mod clusters;
 mod laws;
 mod leaders;
 mod mutations;
+mod steps;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -5,6 +5,7 @@
 
 mod balance;
 mod leaders;
+mod steps;
 mod view;
 mod violation;
 
@@ -36,7 +37,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
         Err(problem) => return vec![Violation::Scope(problem)],
     };
     broken.extend(each_change_stands_once(&plan.moves));
-    broken.extend(each_move_is_in_one_step(plan));
+    broken.extend(steps::broken(&view, plan));
     let base = BaseLists::of(&plan.request);
     for change in &plan.moves {
         broken.extend(one_move(&view, &plan.request, &base, change));
@@ -47,7 +48,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
         broken.extend(leaders::evacuated(&view, plan, evacuation));
     }
     broken.extend(balance::broken(before, plan));
-    broken.extend(capacity(&view, terms.storage_headroom, &plan.moves, &plan.steps));
+    broken.extend(steps::capacity(&view, terms.storage_headroom, &plan.stages()));
     broken
 }
 
@@ -76,8 +77,8 @@ pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -
             broken.push(Violation::Factor { of: change.of(), asked, found });
         }
     }
-    let step = (0..changed.len()).collect();
-    broken.extend(capacity(&view, headroom, &changed, &[step]));
+    let step = changed.iter().filter_map(|change| change.stage(0)).collect();
+    broken.extend(steps::capacity(&view, headroom, &[step]));
     broken
 }
 
@@ -88,6 +89,7 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
         topic: Arc::clone(&entry.topic),
         partition: entry.partition,
         from,
+        via: Vec::new(),
         to: entry.replicas.clone(),
         reason: Reason::Forced,
         bytes: None,
@@ -102,21 +104,6 @@ fn each_change_stands_once(moves: &[Move]) -> Vec<Violation> {
     let mut seen: BTreeSet<(&str, PartitionId)> = BTreeSet::new();
     let twice = moves.iter().filter(|change| !seen.insert((&change.topic, change.partition)));
     twice.map(|change| Violation::ChangedTwice { of: change.of() }).collect()
-}
-
-/// The steps hold every move exactly once.
-fn each_move_is_in_one_step(plan: &Plan) -> Vec<Violation> {
-    let mut times = vec![0_usize; plan.moves.len()];
-    let mut broken = Vec::new();
-    for index in plan.steps.iter().flatten() {
-        match times.get_mut(*index) {
-            Some(times) => *times += 1,
-            None => broken.push(Violation::NoSuchMove { index: *index }),
-        }
-    }
-    let wrong = plan.moves.iter().zip(times).filter(|(_, times)| *times != 1);
-    broken.extend(wrong.map(|(change, times)| Violation::Steps { of: change.of(), times }));
-    broken
 }
 
 /// What holds for one move of ours.
@@ -313,42 +300,6 @@ fn left_out_with_cause(
     };
     let wrong = plan.left_out.iter().filter(without_cause);
     wrong.map(|left| Violation::LeftOut { of: name(left) }).collect()
-}
-
-/// At every step, with both copies of what moves present, no broker is filled beyond its limit.
-fn capacity(
-    view: &View<'_>,
-    headroom: Ratio,
-    moves: &[Move],
-    steps: &[Vec<usize>],
-) -> Vec<Violation> {
-    let mut broken = Vec::new();
-    let mut disks = view.disks(headroom);
-    for (step, indices) in steps.iter().enumerate() {
-        let of_step: Vec<&Move> = indices.iter().filter_map(|index| moves.get(*index)).collect();
-        let mut grown: BTreeSet<BrokerId> = BTreeSet::new();
-        for change in &of_step {
-            let copies = change.added().count() as u64;
-            let each = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
-            for id in change.added().filter(|_| each > 0) {
-                disks.add(id, each);
-                grown.insert(id);
-            }
-        }
-        for broker in grown {
-            if let Some(over_bytes) = disks.over(broker) {
-                broken.push(Violation::Capacity { broker, step, over_bytes });
-            }
-        }
-        for change in &of_step {
-            let partition = view.snapshot.partition(&change.topic, change.partition);
-            for id in change.removed() {
-                let gone = partition.and_then(|p| p.size_on(id)).unwrap_or_default();
-                disks.remove(id, gone.0);
-            }
-        }
-    }
-    broken
 }
 
 impl Allowed {

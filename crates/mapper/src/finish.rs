@@ -7,7 +7,7 @@ use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
 use crate::plan::{Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
 use crate::request::{Request, Terms};
-use crate::steps;
+use crate::steps::{self, Stepped};
 use crate::target::Targets;
 use crate::work::Work;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub(crate) fn finish_what_fits(
 ) -> Result<Finished, NoPlan> {
     let cluster = outcome.cluster;
     let moves = moves(cluster, &outcome.work);
-    let Stepped { moves, steps, taken_back } = in_steps(cluster, &outcome.terms, moves)?;
+    let Stepped { moves, steps, taken_back } = steps::lay_out(cluster, &outcome.terms, moves)?;
     let before = Figures::before(cluster, outcome.targets, &outcome.terms);
     let after = before.after(cluster, outcome.targets, &outcome.terms, &moves);
     let plan = Plan {
@@ -76,29 +76,6 @@ pub(crate) fn finish_what_fits(
     Ok(Finished { plan, taken_back })
 }
 
-/// Moves by steps.
-struct Stepped {
-    moves: Vec<Move>,
-    steps: Vec<Vec<usize>>,
-    taken_back: Vec<Move>,
-}
-
-/// Puts the moves into steps. A move for balance alone that no order leaves room for is not made.
-fn in_steps(cluster: &Cluster<'_>, terms: &Terms, mut moves: Vec<Move>) -> Result<Stepped, NoPlan> {
-    let mut taken_back = Vec::new();
-    loop {
-        let stuck = match steps::in_order(cluster, terms, &moves) {
-            Ok(steps) => return Ok(Stepped { moves, steps, taken_back }),
-            Err(stuck) => stuck,
-        };
-        let optional = |at: &usize| moves[*at].reason == Reason::Balance;
-        let Some(last) = stuck.waiting.iter().copied().rfind(optional) else {
-            return Err(stuck.why);
-        };
-        taken_back.push(moves.remove(last));
-    }
-}
-
 /// The partitions whose list is another one now.
 fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
     let mut moves = Vec::new();
@@ -117,6 +94,7 @@ fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
             topic: Arc::clone(&name.1),
             partition: partition.id,
             from: partition.replicas.clone(),
+            via: Vec::new(),
             to,
             reason: item.reason,
             bytes: None,

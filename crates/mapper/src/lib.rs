@@ -17,6 +17,7 @@ mod ids;
 mod leaders;
 pub mod maps;
 mod no_plan;
+mod pacing;
 mod pair;
 mod place;
 mod plan;
@@ -42,8 +43,11 @@ pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicPartition};
 pub use leaders::leaders;
 pub use no_plan::{NoPlan, Refusal, Shortage};
+pub use pacing::{Pacing, StepOrder};
 pub use pair::incoming_for;
-pub use plan::{Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus, WhyLeftOut};
+pub use plan::{
+    Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus, Stage, WhyLeftOut,
+};
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use rebuild::rebuild;
 pub use replace::replace;

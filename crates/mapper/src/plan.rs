@@ -19,7 +19,8 @@ pub struct Plan {
     pub request: Request,
     /// Every partition whose replica list changes, in order of topic and partition.
     pub moves: Vec<Move>,
-    /// What may be submitted together, in order; each entry is an index into `moves`.
+    /// What may be submitted together, in order; each entry is an index into `moves`. A move with lists on its way
+    /// ([`Move::via`]) stands in one step for each of them, and in one more for its last.
     pub steps: Vec<Vec<usize>>,
     /// Partitions in scope that had to be left as they are, though something is wrong with them.
     pub left_out: Vec<LeftOut>,
@@ -45,6 +46,17 @@ impl Plan {
     pub fn replicas_moved(&self) -> usize {
         self.moves.iter().map(|m| m.added().count()).sum()
     }
+
+    /// What each step submits. Indices without a move, or beyond its last list, are left out: `check` names them.
+    pub fn stages(&self) -> Vec<Vec<Stage<'_>>> {
+        let mut taken = vec![0_usize; self.moves.len()];
+        let mut stage = |index: &usize| {
+            let at = taken.get_mut(*index)?;
+            *at += 1;
+            self.moves[*index].stage(*at - 1)
+        };
+        self.steps.iter().map(|step| step.iter().filter_map(&mut stage).collect()).collect()
+    }
 }
 
 /// One partition's change.
@@ -56,6 +68,11 @@ pub struct Move {
     pub partition: PartitionId,
     /// The replica list before.
     pub from: Replicas,
+    /// The lists that are submitted on the way, each in a step of its own; none: the change is made at once. One may
+    /// hold a replica more than `from` and `to`: its submission has to allow that (KIP-860's
+    /// `AllowReplicationFactorChange`, which Kafka's own tool sets unless told otherwise).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<Replicas>,
     /// The replica list after.
     pub to: Replicas,
     /// The strongest reason of its seats.
@@ -79,6 +96,50 @@ impl Move {
     /// The partition.
     pub fn of(&self) -> TopicPartition {
         TopicPartition { topic: self.topic.to_string(), partition: self.partition }
+    }
+
+    /// The bytes of one copy; absent where the partition's size is unknown, 0 where nothing is copied.
+    pub fn copy_bytes(&self) -> Option<Bytes> {
+        let copies = self.added().count() as u64;
+        self.bytes.map(|bytes| Bytes(bytes.0 / copies.max(1)))
+    }
+
+    /// One of its submissions, from 0; `None` beyond the last.
+    pub fn stage(&self, index: usize) -> Option<Stage<'_>> {
+        let from = index.checked_sub(1).map_or(Some(&self.from), |before| self.via.get(before))?;
+        let to = self.via.get(index).unwrap_or(&self.to);
+        (index <= self.via.len()).then_some(Stage { change: self, from, to })
+    }
+}
+
+/// One submission of a move: the part of it that a step carries out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage<'p> {
+    /// The move.
+    pub change: &'p Move,
+    /// The replica list that it starts from.
+    pub from: &'p Replicas,
+    /// The replica list that is submitted.
+    pub to: &'p Replicas,
+}
+
+impl<'p> Stage<'p> {
+    /// Brokers that get a replica.
+    pub fn added(&self) -> impl Iterator<Item = BrokerId> + use<'p> {
+        let Self { from, to, .. } = *self;
+        to.iter().copied().filter(|id| !from.contains(id))
+    }
+
+    /// Brokers that lose their replica.
+    pub fn removed(&self) -> impl Iterator<Item = BrokerId> + use<'p> {
+        let Self { from, to, .. } = *self;
+        from.iter().copied().filter(|id| !to.contains(id))
+    }
+
+    /// What it copies; absent where the partition's size is unknown.
+    pub fn bytes(&self) -> Option<Bytes> {
+        let copies = self.added().count() as u64;
+        self.change.copy_bytes().map(|each| Bytes(each.0 * copies))
     }
 }
 

@@ -3,10 +3,10 @@
 use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::plan::{Floor, LeftOut, Move, Plan, Solver};
+use crate::plan::{Floor, LeftOut, Move, Plan, Solver, Stage};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, SnapshotHash};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -127,6 +127,11 @@ impl PlanFile {
         Self { partitions, plan: Some(plan) }
     }
 
+    /// What one step of a plan submits: a partition map without a plan.
+    pub fn of_step(stages: &[Stage<'_>]) -> Self {
+        Self { partitions: stages.iter().map(PlannedPartition::of_stage).collect(), plan: None }
+    }
+
     /// Reads a partition map, ours or another tool's. Unknown keys are ignored.
     ///
     /// # Errors
@@ -147,10 +152,7 @@ impl PlanFile {
     /// # Errors
     /// Only those of `out`.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let plan = self.plan.as_ref().map(PlanWire::of);
-        let partitions = Cow::Borrowed(self.partitions.as_slice());
-        let wire = FileWire { version: VERSION, partitions, plan };
-        serde_json::to_writer(&mut *out, &wire)?;
+        serde_json::to_writer(&mut *out, self)?;
         out.write_all(b"\n")
     }
 
@@ -173,6 +175,14 @@ impl PlanFile {
     }
 }
 
+impl Serialize for PlanFile {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let plan = self.plan.as_ref().map(PlanWire::of);
+        let partitions = Cow::Borrowed(self.partitions.as_slice());
+        FileWire { version: VERSION, partitions, plan }.serialize(to)
+    }
+}
+
 impl PlannedPartition {
     fn of(change: &Move) -> Self {
         Self {
@@ -181,6 +191,10 @@ impl PlannedPartition {
             replicas: change.to.clone(),
             log_dirs: Vec::new(),
         }
+    }
+
+    fn of_stage(stage: &Stage<'_>) -> Self {
+        Self { replicas: stage.to.clone(), ..Self::of(stage.change) }
     }
 }
 

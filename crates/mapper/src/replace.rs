@@ -7,6 +7,7 @@ use crate::finish::finish;
 use crate::floor;
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
+use crate::pacing::Pacing;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild::solve;
@@ -28,7 +29,14 @@ impl Replace {
         let brokers = BTreeSet::from([incoming]);
         let assignments = vec![Assignment { map: None, topics, brokers, replication: None }];
         let mends = Mends::SeatsOf(outgoing);
-        let terms = Terms { assignments, mends, racks, fix_racks: false, storage_headroom };
+        let terms = Terms {
+            assignments,
+            mends,
+            racks,
+            fix_racks: false,
+            storage_headroom,
+            pacing: Pacing::default(),
+        };
         Self { terms, outgoing, incoming }
     }
 }

@@ -5,6 +5,7 @@
 use crate::assignment::Assignment;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId};
+use crate::pacing::Pacing;
 use crate::scope::Scope;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,6 +74,9 @@ pub struct Terms {
     /// The share of each broker's storage that no plan fills (`--storage-headroom`).
     #[serde(rename = "storage_headroom_ratio")]
     pub storage_headroom: Ratio,
+    /// How the plan is cut into steps.
+    #[serde(default, skip_serializing_if = "Pacing::is_default")]
+    pub pacing: Pacing,
 }
 
 /// Which seats a plan has to move.

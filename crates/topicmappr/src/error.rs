@@ -33,9 +33,6 @@ pub(crate) enum Error {
     /// Flags that do not go together, or one that needs another.
     #[error("{0}")]
     Flags(String),
-    /// A flag of a later version.
-    #[error("{flag} is not in this version yet")]
-    NotYet { flag: &'static str },
     /// What this build lacks.
     #[error("{what} needs the {needs}, which is not in this build yet")]
     NotBuilt { what: String, needs: &'static str },
@@ -142,7 +139,7 @@ impl Error {
             Self::Usage(_) | Self::Layer { .. } | Self::Flag { .. } | Self::Flags(_) => "usage",
             Self::ConfigFile { .. } => "config",
             Self::NoSource | Self::TwoSources { .. } => "source",
-            Self::NotYet { .. } | Self::NotBuilt { .. } => "not-available",
+            Self::NotBuilt { .. } => "not-available",
             Self::File(FileError::Read { .. }) => "unreadable",
             Self::File(FileError::Unwritable { .. }) => "unwritable",
             Self::File(FileError::Write { .. }) => "write-failed",

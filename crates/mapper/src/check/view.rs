@@ -101,6 +101,21 @@ impl<'s> View<'s> {
         bad.then(|| (before.in_words(), after.in_words()))
     }
 
+    /// Both spreads in words, if a list on the way of a move crowds a rack or host more than both of its ends do, or is
+    /// in fewer racks than either.
+    pub(super) fn racks_are_worse_between(
+        &self,
+        change: &Move,
+        list: &[BrokerId],
+    ) -> Option<(String, String)> {
+        let [from, to, on_the_way] =
+            [change.from.as_slice(), change.to.as_slice(), list].map(|list| self.spread(list));
+        let fewer = on_the_way.racks.len() < from.racks.len().min(to.racks.len());
+        let crowded = exceeds(&on_the_way.racks, &from.racks, &to.racks)
+            || exceeds(&on_the_way.hosts, &from.hosts, &to.hosts);
+        (fewer || crowded).then(|| (from.in_words(), on_the_way.in_words()))
+    }
+
     /// A new replica stands where another place had two fewer, and where fewer stood before: not the old list's doing.
     fn crowds_more(&self, before: &Spread, after: &Spread, room: &Spread, change: &Move) -> bool {
         change.added().any(|id| {
@@ -209,6 +224,15 @@ fn place(id: BrokerId, broker: Option<&Broker>) -> (String, (String, String)) {
     let rack = broker.and_then(|b| b.rack.clone()).unwrap_or_else(|| own.clone());
     let host = broker.and_then(|b| b.host.clone()).unwrap_or(own);
     (rack.clone(), (rack, host))
+}
+
+/// Some place holds more than it does in both others.
+fn exceeds<K: Ord>(
+    held: &BTreeMap<K, usize>,
+    one: &BTreeMap<K, usize>,
+    other: &BTreeMap<K, usize>,
+) -> bool {
+    held.iter().any(|(place, count)| Some(count) > one.get(place).max(other.get(place)))
 }
 
 /// Some place could give a replica to another that has two fewer, and a broker for it.

@@ -30,13 +30,74 @@ pub enum Violation {
         /// The index.
         index: usize,
     },
-    /// A move is in no step, or in several.
-    #[error("the move of {of} stands in {times} steps, not in one")]
+    /// A move does not stand in one step for each list that it submits.
+    #[error("the move of {of} stands in {times} step(s), not in {asked}")]
     Steps {
         /// The partition.
         of: TopicPartition,
         /// In how many.
         times: usize,
+        /// In how many it should.
+        asked: usize,
+    },
+    /// A move stands twice in one step.
+    #[error("the move of {of} stands twice in step {step}")]
+    TwiceInStep {
+        /// The partition.
+        of: TopicPartition,
+        /// The step, from 0.
+        step: usize,
+    },
+    /// A list on the way is one that the request does not ask for, or that the move does not need.
+    #[error("{of} goes by way of {}, which leads nowhere", in_words(list))]
+    Detour {
+        /// The partition.
+        of: TopicPartition,
+        /// The list.
+        list: Vec<BrokerId>,
+    },
+    /// A list on the way drops a sound replica before another is there for it.
+    #[error("{of} would have too few sound replicas on its way: {}", in_words(list))]
+    TooFewCopies {
+        /// The partition.
+        of: TopicPartition,
+        /// The list.
+        list: Vec<BrokerId>,
+    },
+    /// A step copies more than the request lets one copy.
+    #[error("step {step} copies {bytes}, and {most_bytes} are allowed")]
+    StepBytes {
+        /// The step, from 0.
+        step: usize,
+        /// What it copies.
+        bytes: Bytes,
+        /// What it may copy.
+        most_bytes: Bytes,
+    },
+    /// A broker takes part in more moves of a step than the request lets it.
+    #[error("broker {broker} takes part in {moves} moves of step {step}, and {most} are allowed")]
+    StepMoves {
+        /// The step, from 0.
+        step: usize,
+        /// The broker.
+        broker: BrokerId,
+        /// In how many.
+        moves: u32,
+        /// In how many it may.
+        most: u32,
+    },
+    /// More brokers give up replicas in a step than the request lets.
+    #[error(
+        "step {step} takes replicas off {}, and {most} broker(s) at a time are allowed",
+        in_words(brokers)
+    )]
+    StepBrokers {
+        /// The step, from 0.
+        step: usize,
+        /// The brokers.
+        brokers: Vec<BrokerId>,
+        /// How many there may be.
+        most: u32,
     },
     /// The request does not cover the topic.
     #[error("{of} moves, but is out of scope")]

@@ -64,6 +64,7 @@ fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
             topic: Arc::clone(&name.1),
             partition: partition.id,
             from: partition.replicas.clone(),
+            via: Vec::new(),
             to,
             reason: Reason::Leader,
             bytes: Some(Bytes(0)),

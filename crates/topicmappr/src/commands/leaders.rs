@@ -7,7 +7,9 @@ use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::status::Status;
 use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
-use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, RackRule, Snapshot, Terms, Topics};
+use mapper::{
+    Assignment, BrokerId, LeadBy, Leaders, Mends, Pacing, RackRule, Snapshot, Terms, Topics,
+};
 use std::collections::BTreeSet;
 
 /// The flags of `leaders`.
@@ -115,6 +117,7 @@ impl Args {
                 racks: RackRule::Spread,
                 fix_racks: false,
                 storage_headroom: self.planning.storage_headroom,
+                pacing: Pacing::default(),
             },
             by: match self.by {
                 By::Count => LeadBy::Count,

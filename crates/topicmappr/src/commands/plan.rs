@@ -33,6 +33,9 @@ pub(crate) struct ShowArgs {
     /// Lists every partition that changes instead
     #[arg(long)]
     moves: bool,
+    /// Puts out the partition map of one step instead, as Kafka's own tool reads it; the first is 0
+    #[arg(long, value_name = "N", conflicts_with = "moves")]
+    step: Option<usize>,
 }
 
 /// The flags of `plan check`.
@@ -56,6 +59,18 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
 fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let facts = session.facts_if_any()?;
     let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    if let Some(step) = args.step {
+        let stages = plan.stages();
+        let Some(stages) = stages.get(step) else {
+            let problem = match stages.len() {
+                0 => "the plan has no steps: nothing changes".to_owned(),
+                count => format!("the plan has {count} step(s), the last is {}", count - 1),
+            };
+            return Err(Error::Flag { flag: "--step", value: step.to_string(), problem });
+        };
+        session.show(&StepMap(PlanFile::of_step(stages)))?;
+        return Ok(Status::Done);
+    }
     if args.moves {
         session.show(&Moves::of(&plan))?;
         return Ok(Status::Done);
@@ -104,6 +119,17 @@ fn read(path: &Path) -> Result<PlanFile, Error> {
     let text = files::read(path)?;
     PlanFile::from_json(&text)
         .map_err(|problem| Error::PlanFile { name: path.display().to_string(), problem })
+}
+
+/// The partition map of a step: the same in both forms, for it is to be piped.
+#[derive(Serialize)]
+struct StepMap(PlanFile);
+
+impl fmt::Display for StepMap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = serde_json::to_string(self).map_err(|_| fmt::Error)?;
+        writeln!(f, "{text}")
+    }
 }
 
 /// A plan that holds what it promises.

@@ -1,7 +1,7 @@
 //! `replace`: every replica of one broker goes to one other, and nothing else moves.
 
 use crate::error::Error;
-use crate::flags::{PlanningArgs, TopicArgs, known_brokers};
+use crate::flags::{PlanningArgs, StepArgs, TopicArgs, known_brokers};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::status::Status;
@@ -18,6 +18,8 @@ pub(crate) struct Args {
     with: Option<String>,
     #[command(flatten)]
     topics: TopicArgs,
+    #[command(flatten)]
+    steps: StepArgs,
     #[command(flatten)]
     planning: PlanningArgs,
 }
@@ -54,7 +56,9 @@ impl Args {
         }
         let topics = self.topics(snapshot)?;
         let headroom = self.planning.storage_headroom;
-        Ok(Replace::new(topics, outgoing, incoming, RackRule::Spread, headroom))
+        let mut request = Replace::new(topics, outgoing, incoming, RackRule::Spread, headroom);
+        request.terms.pacing = self.steps.pacing();
+        Ok(request)
     }
 
     fn topics(&self, snapshot: &Snapshot) -> Result<Topics, Error> {

@@ -30,20 +30,20 @@ pub(super) fn after(
     }
     let again = |flag| Next::again(&session.command_line(), "", flag);
     let tool = kafka_tool(snapshot, session);
+    let by_files = || {
+        let names = written.steps.iter().map(|files| files.iter().map(|file| text(file)).collect());
+        let names: Vec<Vec<String>> = names.collect();
+        (!names.is_empty()).then(|| Next::reassign_steps(&tool, &names))?
+    };
     match &written.plan {
-        // Kafka's own tool knows no steps: it would start them all at once.
-        Some(_) if plan.steps.len() > 1 && written.steps.is_empty() => again("--out-path FOLDER"),
         Some(file) if plan.steps.len() < 2 => {
             let elect = plan.moves.iter().any(|change| change.from.first() != change.to.first());
             Next::reassign(&tool, &text(file), elect)
         }
-        None if written.steps.is_empty() => again("--out-file plan.json"),
-        Some(_) | None => {
-            let steps = written.steps.iter();
-            let names = steps.map(|files| files.iter().map(|file| text(file)).collect());
-            let names: Vec<Vec<String>> = names.collect();
-            Next::reassign_steps(&tool, &names).unwrap_or_else(|| again("--out-file plan.json"))
-        }
+        // Kafka's own tool knows no steps: it would start them all at once.
+        Some(file) => by_files()
+            .unwrap_or_else(|| Next::reassign_by_step(&tool, &text(file), plan.steps.len())),
+        None => by_files().unwrap_or_else(|| again("--out-file plan.json")),
     }
 }
 

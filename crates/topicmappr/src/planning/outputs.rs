@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::files::{self, OutFile};
 use crate::flags::PlanningArgs;
-use mapper::{Move, Plan, PlanFile, PlannedPartition, Snapshot};
+use mapper::{Plan, PlanFile, PlannedPartition, Snapshot, Stage};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -105,14 +105,10 @@ impl Outputs {
         };
         match &file.plan {
             Some(plan) if plan.steps.len() > 1 => {
-                let steps = plan.steps.iter().enumerate();
-                steps
-                    .map(|(step, indices)| {
-                        let moves = indices.iter().filter_map(|index| plan.moves.get(*index));
-                        let entries: Vec<PlannedPartition> = moves.map(entry).collect();
-                        by_topic(&entries, &format!("-phase{step}"))
-                    })
-                    .collect()
+                let steps = plan.stages().into_iter().enumerate();
+                let map = |stages: Vec<Stage<'_>>| PlanFile::of_step(&stages).partitions;
+                let phase = |step| format!("-phase{step}");
+                steps.map(|(step, stages)| by_topic(&map(stages), &phase(step))).collect()
             }
             _ => vec![by_topic(&file.partitions, "")],
         }
@@ -131,15 +127,6 @@ impl Outputs {
 }
 
 type TopicMap = (OutFile, Vec<PlannedPartition>);
-
-fn entry(change: &Move) -> PlannedPartition {
-    PlannedPartition {
-        topic: change.topic.clone(),
-        partition: change.partition,
-        replicas: change.to.clone(),
-        log_dirs: Vec::new(),
-    }
-}
 
 /// Kafka allows no separator in a topic's name; a file that claims to be a snapshot might.
 fn file_name(entry: &PlannedPartition, suffix: &str) -> String {

@@ -13,6 +13,7 @@ mod next;
 mod no_plan;
 mod plan_diff;
 mod report;
+mod steps;
 mod table;
 mod transfer;
 mod warnings;

@@ -2,7 +2,7 @@
 
 use super::listed;
 use super::table::Table;
-use mapper::{Move, Plan};
+use mapper::{Move, Plan, Stage};
 use serde::Serialize;
 use std::fmt;
 
@@ -11,26 +11,29 @@ use std::fmt;
 pub(crate) struct Moves<'a> {
     moves: &'a [Move],
     steps: &'a [Vec<usize>],
+    #[serde(skip)]
+    stages: Vec<Vec<Stage<'a>>>,
 }
 
 impl<'a> Moves<'a> {
     pub(crate) fn of(plan: &'a Plan) -> Self {
-        Self { moves: &plan.moves, steps: &plan.steps }
+        Self { moves: &plan.moves, steps: &plan.steps, stages: plan.stages() }
     }
 }
 
 impl fmt::Display for Moves<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&[">step", "partition", "from", "to", "why", ">bytes"]);
-        for (step, indices) in self.steps.iter().enumerate() {
-            for change in indices.iter().filter_map(|index| self.moves.get(*index)) {
+        for (step, stages) in self.stages.iter().enumerate() {
+            for stage in stages {
+                let Stage { change, from, to } = stage;
                 table.row([
                     step.to_string(),
                     format!("{}-{}", change.topic, change.partition),
-                    listed(&change.from),
-                    listed(&change.to),
+                    listed(from),
+                    listed(to),
                     change.reason.as_str().to_owned(),
-                    change.bytes.map_or_else(|| "unknown".to_owned(), |b| b.to_string()),
+                    stage.bytes().map_or_else(|| "unknown".to_owned(), |b| b.to_string()),
                 ]);
             }
         }

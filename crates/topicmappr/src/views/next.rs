@@ -5,8 +5,11 @@ use super::transfer::SUGGESTED_RATE;
 use serde::Serialize;
 use std::fmt;
 
-/// Past this many files, one file for all is the better answer.
+/// Past this many files of one step, one file for all is the better answer.
 const FILES: usize = 10;
+
+/// The commands of so many steps are written out.
+const STEPS: usize = 3;
 
 /// Command lines, in the order to run them in; none where nothing is left to do.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
@@ -14,7 +17,7 @@ pub(crate) struct Next {
     commands: Vec<String>,
     /// What to heed between them.
     #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<&'static str>,
+    note: Option<String>,
 }
 
 impl Next {
@@ -46,19 +49,20 @@ impl Next {
         if elect {
             commands.push(tool.elect(&quoted(file)));
         }
-        let note = elect.then_some("Elect leaders only when --verify says that all is complete.");
+        let elected = "Elect leaders only when --verify says that all is complete.";
+        let note = elect.then(|| elected.to_owned());
         Self { commands, note }
     }
 
     /// Kafka's own tool carries the files of each step out, one step after the other; `None` if there are too
     /// many files for that.
     pub(crate) fn reassign_steps(tool: &KafkaTool, steps: &[Vec<String>]) -> Option<Self> {
-        if steps.len() < 2 && steps.iter().flatten().count() > FILES {
+        if steps.iter().any(|files| files.len() > FILES) {
             return None;
         }
         let reassign = tool.on("\"$map\"");
         let mut commands = Vec::new();
-        for files in steps {
+        for files in steps.iter().take(shown(steps.len())) {
             let files: Vec<String> = files.iter().map(|file| quoted(file)).collect();
             let files = files.join(" ");
             for action in [
@@ -68,10 +72,39 @@ impl Next {
                 commands.push(format!("for map in {files}; do {reassign} {action}; done"));
             }
         }
-        let note = (steps.len() > 1).then_some(
-            "Begin each step only when --verify says that the one before it is complete.",
-        );
-        Some(Self { commands, note })
+        Some(Self { commands, note: between_steps(steps.len()) })
+    }
+
+    /// Kafka's own tool knows no steps: it is given the partition map of each, one after the other.
+    pub(crate) fn reassign_by_step(tool: &KafkaTool, plan: &str, steps: usize) -> Self {
+        let mut commands = Vec::new();
+        for step in 0..shown(steps) {
+            let map = format!("step{step}.json");
+            let reassign = tool.on(&map);
+            commands.push(format!("topicmappr plan show {} --step {step} > {map}", quoted(plan)));
+            commands.push(format!("{reassign} --execute --throttle {SUGGESTED_RATE}"));
+            commands.push(format!("{reassign} --verify"));
+        }
+        Self { commands, note: between_steps(steps) }
+    }
+}
+
+/// Of many steps the commands of the first tell enough.
+fn shown(steps: usize) -> usize {
+    if steps > STEPS { 1 } else { steps }
+}
+
+fn between_steps(steps: usize) -> Option<String> {
+    match steps {
+        0 | 1 => None,
+        2..=STEPS => Some(
+            "Begin each step only when --verify says that the one before it is complete."
+                .to_owned(),
+        ),
+        more => Some(format!(
+            "This is step 0. The same for 1 to {}, each when --verify says that all before is complete.",
+            more - 1
+        )),
     }
 }
 
@@ -115,7 +148,7 @@ impl fmt::Display for Next {
             return Ok(());
         }
         heading(f, "Next")?;
-        if let Some(note) = self.note {
+        if let Some(note) = &self.note {
             writeln!(f, "  {note}")?;
         }
         self.commands.iter().try_for_each(|line| writeln!(f, "{}", folded(line)))

@@ -5,9 +5,10 @@ use super::changes::TopicChange;
 use super::left_out::LeftOutView;
 use super::load::Load;
 use super::next::Next;
+use super::steps::StepView;
 use super::transfer::Transfer;
 use super::warnings::Caution;
-use super::{brokers, changes, counted, heading};
+use super::{brokers, changes, counted, heading, steps};
 use mapper::maps::Unmapped;
 use mapper::{Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash};
 use serde::Serialize;
@@ -37,6 +38,7 @@ pub(crate) struct Report<'a> {
     leader_bytes: Option<LeaderBytes>,
     #[serde(flatten)]
     transfer: Transfer,
+    each_step: Vec<StepView>,
     unmapped: Vec<UnmappedTopic<'a>>,
     warnings: &'a [Caution],
     stopped_by_warnings: bool,
@@ -93,6 +95,7 @@ impl<'a> Report<'a> {
             after: &plan.after,
             leader_bytes: plan.solver.leader_bytes,
             transfer: Transfer::of(plan),
+            each_step: steps::each(plan),
             unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
             warnings: around.warnings,
             stopped_by_warnings: around.stopped,
@@ -116,6 +119,7 @@ impl fmt::Display for Report<'_> {
         brokers::write(&self.brokers, f)?;
         changes::write(&self.changes, f)?;
         Load { before: self.before, after: self.after }.fmt(f)?;
+        steps::write(&self.each_step, f)?;
         heading(f, "Summary")?;
         if let Some(placement) = self.placement {
             write!(f, "  placement     by {}", placement.by)?;

@@ -16,6 +16,9 @@ pub(super) struct Transfer {
     partitions: usize,
     replicas: usize,
     steps: usize,
+    /// Whether the caller asked for steps.
+    #[serde(skip)]
+    paced: bool,
     #[serde(rename = "moved_bytes", skip_serializing_if = "Option::is_none")]
     bytes: Option<Bytes>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +65,7 @@ impl Transfer {
             partitions: plan.moves.len(),
             replicas: plan.replicas_moved(),
             steps: plan.steps.len(),
+            paced: !plan.request.terms().pacing.is_default(),
             bytes,
             bound_bytes: plan.bound_bytes,
             bytes_over_bound_ratio: ratio(bytes, plan.bound_bytes),
@@ -136,8 +140,13 @@ impl fmt::Display for Transfer {
         if self.steps > 1 {
             writeln!(
                 f,
-                "  steps         {}: both copies of everything do not fit at once",
-                self.steps
+                "  steps         {}: {}",
+                self.steps,
+                if self.paced {
+                    "each within the limits asked for, and the room that there is"
+                } else {
+                    "both copies of everything do not fit at once"
+                }
             )?;
         }
         Ok(())

@@ -2,7 +2,9 @@
 
 use crate::commands::rebuild::scope::{brokers_of_maps, in_scope, narrowed};
 use crate::error::Error;
-use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders, mebibytes, share, size};
+use crate::flags::{
+    BrokerList, PlanningArgs, StepArgs, TopicArgs, holders, mebibytes, share, size,
+};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::source::Facts;
@@ -65,6 +67,8 @@ pub(in crate::commands) struct EvenArgs {
     #[arg(long)]
     optimize_leadership: bool,
     #[command(flatten)]
+    steps: StepArgs,
+    #[command(flatten)]
     planning: PlanningArgs,
 }
 
@@ -111,6 +115,7 @@ impl EvenArgs {
             },
             fix_racks: self.fix_racks,
             storage_headroom: self.planning.storage_headroom,
+            pacing: self.steps.pacing(),
         };
         let balance = self.balance(&facts.snapshot, &set)?;
         Ok(Asked { facts, terms, balance, findings, unmapped, outputs })

@@ -5,7 +5,7 @@ mod map_string;
 pub(super) mod scope;
 
 use crate::error::Error;
-use crate::flags::{BrokerList, PlanningArgs, TopicArgs, size_factor};
+use crate::flags::{BrokerList, PlanningArgs, StepArgs, TopicArgs, size_factor};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::source::{Facts, Note};
@@ -67,18 +67,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     evacuation: EvacuationArgs,
     #[command(flatten)]
-    planning: PlanningArgs,
+    steps: StepArgs,
     #[command(flatten)]
-    later: LaterArgs,
-}
-
-/// Flags that operators know, and this version does not have yet.
-#[derive(Debug, clap::Args)]
-struct LaterArgs {
-    #[arg(long, hide = true)]
-    phased_reassignment: bool,
-    #[arg(long, hide = true)]
-    chunk_step_size: Option<u32>,
+    planning: PlanningArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -115,14 +106,6 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 
 impl Args {
     fn refuse_contradictions(&self) -> Result<(), Error> {
-        let later = &self.later;
-        let named = [
-            (later.phased_reassignment, "--phased-reassignment"),
-            (later.chunk_step_size.is_some(), "--chunk-step-size"),
-        ];
-        if let Some((_, flag)) = named.into_iter().find(|(given, _)| *given) {
-            return Err(Error::NotYet { flag });
-        }
         if self.placement == Some(By::Storage) && !self.use_meta {
             let message = "--placement storage needs what --use-meta=false leaves out";
             return Err(Error::Flags(message.to_owned()));
@@ -187,6 +170,7 @@ impl Args {
                 },
                 fix_racks: self.fix_racks,
                 storage_headroom: self.planning.storage_headroom,
+                pacing: self.steps.pacing(),
             },
             placement,
             optimize: match self.optimize {

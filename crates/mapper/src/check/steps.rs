@@ -1,0 +1,216 @@
+//! What a plan promises of its steps: each is safe by itself, keeps to the pacing asked for, and none is wasted.
+
+use super::Violation;
+use super::view::View;
+use crate::bytes::{Bytes, Ratio};
+use crate::ids::{BrokerId, Replicas};
+use crate::plan::{Move, Plan, Stage};
+use crate::request::Terms;
+use crate::snapshot::{Leader, Partition};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
+    let mut broken = every_list_has_its_step(plan);
+    let terms = plan.request.terms();
+    for change in plan.moves.iter().filter(|change| !change.via.is_empty()) {
+        if let Some(partition) = view.snapshot.partition(&change.topic, change.partition) {
+            broken.extend(on_the_way(view, terms, partition, change));
+        }
+    }
+    if !terms.pacing.is_default() {
+        broken.extend(pacing(view, terms, &plan.stages()));
+    }
+    broken
+}
+
+/// Every list of every move is submitted, each in a step of its own.
+fn every_list_has_its_step(plan: &Plan) -> Vec<Violation> {
+    let mut steps_of = vec![(0_usize, None); plan.moves.len()];
+    let mut broken = Vec::new();
+    for (step, indices) in plan.steps.iter().enumerate() {
+        for index in indices {
+            match steps_of.get_mut(*index) {
+                None => broken.push(Violation::NoSuchMove { index: *index }),
+                Some((_, last)) if *last == Some(step) => {
+                    broken.push(Violation::TwiceInStep { of: plan.moves[*index].of(), step });
+                }
+                Some((times, last)) => (*times, *last) = (*times + 1, Some(step)),
+            }
+        }
+    }
+    for (change, (times, _)) in plan.moves.iter().zip(steps_of) {
+        let asked = change.via.len() + 1;
+        if times != asked {
+            broken.push(Violation::Steps { of: change.of(), times, asked });
+        }
+    }
+    broken
+}
+
+/// What holds for every list between the first and the last.
+fn on_the_way(
+    view: &View<'_>,
+    terms: &Terms,
+    partition: &Partition,
+    change: &Move,
+) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let sound = |id: &&BrokerId| view.snapshot.is_live(**id) && !partition.offline().contains(id);
+    let sound_of = |list: &Replicas| list.iter().filter(sound).count();
+    let least = sound_of(&change.from).min(sound_of(&change.to));
+    for (at, list) in change.via.iter().enumerate() {
+        let of = || change.of();
+        if let Some(broker) = super::repeated(list) {
+            broken.push(Violation::Repeated { of: of(), broker });
+        }
+        if is_detour(terms, change, list) {
+            broken.push(Violation::Detour { of: of(), list: list.to_vec() });
+        }
+        if sound_of(list) < least || list.is_empty() {
+            broken.push(Violation::TooFewCopies { of: of(), list: list.to_vec() });
+        }
+        let dead = |id: &&BrokerId| !view.snapshot.is_live(**id) && !change.to.contains(id);
+        for broker in list.iter().filter(dead) {
+            broken.push(Violation::NotLive { of: of(), broker: *broker });
+        }
+        let next = change.via.get(at + 1).unwrap_or(&change.to);
+        broken.extend(racks_on_the_way(view, change, list, next));
+    }
+    let stages = || (0..=change.via.len()).filter_map(|at| change.stage(at));
+    let copies: usize = stages().map(|stage| stage.added().count()).sum();
+    if copies != change.added().count() || stages().any(|stage| stage.from == stage.to) {
+        broken.push(Violation::Detour { of: change.of(), list: change.to.to_vec() });
+    }
+    broken
+}
+
+/// Asked for by nobody, longer than asked for, or over brokers that neither end of the way knows.
+fn is_detour(terms: &Terms, change: &Move, list: &Replicas) -> bool {
+    let pacing = &terms.pacing;
+    let longest = change.from.len().max(change.to.len()) + usize::from(pacing.phased);
+    let known = |id: &BrokerId| change.from.contains(id) || change.to.contains(id);
+    let asked = pacing.phased || pacing.chunk_brokers.is_some();
+    !asked || list.len() > longest || !list.iter().all(known)
+}
+
+/// A list that holds all of one that keeps the rule is as safe as that one; the next list is judged in its turn.
+fn racks_on_the_way(
+    view: &View<'_>,
+    change: &Move,
+    list: &Replicas,
+    next: &Replicas,
+) -> Option<Violation> {
+    let holds = |all: &Replicas| all.iter().all(|id| list.contains(id));
+    if holds(&change.from) || holds(next) {
+        return None;
+    }
+    let (before, after) = view.racks_are_worse_between(change, list)?;
+    Some(Violation::Racks { of: change.of(), before, after })
+}
+
+/// No step is larger than asked for.
+fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Stage<'_>>]) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let pacing = &terms.pacing;
+    for (step, stages) in steps.iter().enumerate() {
+        if let Some(most_bytes) = pacing.max_bytes {
+            let copying: Vec<u64> =
+                stages.iter().filter_map(|s| s.bytes()).map(|b| b.0).filter(|b| *b > 0).collect();
+            let bytes = Bytes(copying.iter().sum());
+            // One partition is never divided.
+            if bytes > most_bytes && copying.len() > 1 {
+                broken.push(Violation::StepBytes { step, bytes, most_bytes });
+            }
+        }
+        if let Some(most) = pacing.max_moves_per_broker {
+            let of = partaking(view, stages).into_iter().filter(|(_, moves)| *moves > most);
+            broken.extend(of.map(|(broker, moves)| Violation::StepMoves {
+                step,
+                broker,
+                moves,
+                most,
+            }));
+        }
+        if let Some(most) = pacing.chunk_brokers {
+            let brokers = giving(view, stages);
+            if brokers.len() > most.max(1) as usize {
+                let brokers = brokers.into_iter().collect();
+                broken.push(Violation::StepBrokers { step, brokers, most });
+            }
+        }
+    }
+    broken
+}
+
+/// For each broker: the partitions that it receives, or that are copied from it.
+fn partaking(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeMap<BrokerId, u32> {
+    let mut moves = BTreeMap::new();
+    for stage in stages {
+        let mut brokers: BTreeSet<BrokerId> = stage.added().collect();
+        if brokers.is_empty() {
+            continue;
+        }
+        brokers.extend(copied_from(view, stage));
+        for broker in brokers {
+            *moves.entry(broker).or_default() += 1;
+        }
+    }
+    moves
+}
+
+/// The leader while it is in the list, else the first replica that can lead.
+fn copied_from(view: &View<'_>, stage: &Stage<'_>) -> Option<BrokerId> {
+    let partition = view.snapshot.partition(&stage.change.topic, stage.change.partition)?;
+    match partition.leader() {
+        Leader::Broker(id) if stage.from.contains(&id) => Some(id),
+        Leader::Broker(_) | Leader::Nobody | Leader::Unknown => {
+            let can_lead =
+                |id: &&BrokerId| view.snapshot.is_live(**id) && !partition.offline().contains(id);
+            stage.from.iter().find(can_lead).copied()
+        }
+    }
+}
+
+/// Brokers that give up sound replicas.
+fn giving(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeSet<BrokerId> {
+    let of = |stage: &Stage<'_>| {
+        let partition = view.snapshot.partition(&stage.change.topic, stage.change.partition);
+        let offline = partition.map(Partition::offline).unwrap_or_default();
+        let sound = |id: &BrokerId| view.snapshot.is_live(*id) && !offline.contains(id);
+        stage.removed().filter(sound).collect::<Vec<BrokerId>>()
+    };
+    stages.iter().flat_map(of).collect()
+}
+
+/// At every step, with both copies of what moves present, no broker is filled beyond its limit.
+pub(super) fn capacity(
+    view: &View<'_>,
+    headroom: Ratio,
+    steps: &[Vec<Stage<'_>>],
+) -> Vec<Violation> {
+    let mut broken = Vec::new();
+    let mut disks = view.disks(headroom);
+    for (step, stages) in steps.iter().enumerate() {
+        let mut grown: BTreeSet<BrokerId> = BTreeSet::new();
+        for stage in stages {
+            let each = stage.change.copy_bytes().unwrap_or_default().0;
+            for id in stage.added().filter(|_| each > 0) {
+                disks.add(id, each);
+                grown.insert(id);
+            }
+        }
+        for broker in grown {
+            if let Some(over_bytes) = disks.over(broker) {
+                broken.push(Violation::Capacity { broker, step, over_bytes });
+            }
+        }
+        for Stage { change, from, to } in stages {
+            let partition = view.snapshot.partition(&change.topic, change.partition);
+            for id in from.iter().filter(|id| !to.contains(id)) {
+                let gone = partition.and_then(|p| p.size_on(*id)).unwrap_or_default();
+                disks.remove(*id, gone.0);
+            }
+        }
+    }
+    broken
+}

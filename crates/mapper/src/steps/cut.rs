@@ -1,0 +1,176 @@
+//! Cuts moves into what is submitted at once: by the brokers that give up replicas, and before a leader leaves.
+//!
+//! Every list on the way is made of replicas of the first and the last list, names no broker twice, and holds, rack by
+//! rack and host by host, a number of replicas between those two lists' numbers: a spread that both keep is kept.
+
+use crate::dense::Cluster;
+use crate::ids::{BrokerId, Replicas};
+use crate::pacing::Pacing;
+use crate::plan::Move;
+use crate::snapshot::{Leader, Partition};
+use smallvec::{SmallVec, smallvec};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// For each submission of a move: the wave that it belongs to. A wave begins when the one before it has ended.
+pub(super) type Waves = SmallVec<[u32; 1]>;
+
+/// Writes the lists on the way into the moves, and says when each is submitted.
+pub(super) fn cut(
+    cluster: &Cluster<'_>,
+    pacing: &Pacing,
+    partitions: &[Option<&Partition>],
+    moves: &mut [Move],
+) -> Vec<Waves> {
+    if pacing.chunk_brokers.is_none() && !pacing.phased {
+        return vec![smallvec![0]; moves.len()];
+    }
+    let scissors = Scissors {
+        cluster,
+        phased: pacing.phased,
+        window: pacing.chunk_brokers.map(|size| windows(cluster, partitions, moves, size)),
+    };
+    let each = moves.iter_mut().zip(partitions);
+    each.map(|(change, partition)| scissors.cut(change, *partition)).collect()
+}
+
+struct Scissors<'a> {
+    cluster: &'a Cluster<'a>,
+    phased: bool,
+    /// The wave of each broker that gives up replicas; none where they all do at once.
+    window: Option<BTreeMap<BrokerId, u32>>,
+}
+
+/// Gives brokers that give up sound replicas to waves, the highest ids first.
+fn windows(
+    cluster: &Cluster<'_>,
+    partitions: &[Option<&Partition>],
+    moves: &[Move],
+    size: u32,
+) -> BTreeMap<BrokerId, u32> {
+    let mut givers = BTreeSet::new();
+    for (change, partition) in moves.iter().zip(partitions) {
+        givers.extend(change.removed().filter(|id| is_sound(cluster, *partition, *id)));
+    }
+    let numbered = (0_u32..).zip(givers.into_iter().rev());
+    numbered.map(|(at, broker)| (broker, at / size.max(1))).collect()
+}
+
+/// What is lost is replaced at once: Kafka refuses a new list that names a lost broker.
+fn is_sound(cluster: &Cluster<'_>, partition: Option<&Partition>, id: BrokerId) -> bool {
+    cluster.snapshot.is_live(id) && partition.is_some_and(|p| !p.offline().contains(&id))
+}
+
+/// One replica that goes, and the one that comes for it.
+struct Exchange {
+    wave: u32,
+    out: Option<BrokerId>,
+    into: Option<BrokerId>,
+}
+
+impl Scissors<'_> {
+    fn cut(&self, change: &mut Move, partition: Option<&Partition>) -> Waves {
+        let mut lists: Vec<(Replicas, u32)> = self.by_window(change, partition);
+        if self.phased {
+            lists = self.keeping_leaders(change, partition, lists);
+        }
+        let waves = lists.iter().map(|(_, wave)| *wave).collect();
+        lists.pop();
+        change.via = lists.into_iter().map(|(list, _)| list).collect();
+        waves
+    }
+
+    /// The lists after each wave that takes something from the partition; the last is the move's own.
+    fn by_window(&self, change: &Move, partition: Option<&Partition>) -> Vec<(Replicas, u32)> {
+        let Some(window) = &self.window else {
+            return vec![(change.to.clone(), 0)];
+        };
+        let wave = |id: &BrokerId| match is_sound(self.cluster, partition, *id) {
+            true => window.get(id).copied().unwrap_or(0),
+            false => 0,
+        };
+        let mut exchanges = self.exchanges(change, &wave);
+        exchanges.sort_by_key(|exchange| exchange.wave);
+        let mut list = change.from.clone();
+        let mut lists = Vec::new();
+        for of_wave in exchanges.chunk_by(|a, b| a.wave == b.wave) {
+            of_wave.iter().for_each(|exchange| exchange.apply(&mut list));
+            lists.push((list.clone(), of_wave[0].wave));
+        }
+        let last = lists.pop().map_or(0, |(_, wave)| wave);
+        lists.push((change.to.clone(), last));
+        lists
+    }
+
+    /// Who comes for whom: of the same host first, then of the same rack, then whoever is left.
+    fn exchanges(&self, change: &Move, wave: &dyn Fn(&BrokerId) -> u32) -> Vec<Exchange> {
+        let mut out: Vec<BrokerId> = change.removed().collect();
+        let mut into: Vec<BrokerId> = change.added().collect();
+        out.sort_by_key(|id| wave(id));
+        let place = |id: BrokerId| {
+            let at = self.cluster.index_of(id)? as usize;
+            Some((self.cluster.rack[at], self.cluster.host[at]))
+        };
+        let same_host = |a: BrokerId, b: BrokerId| place(a) == place(b);
+        let same_rack = |a: BrokerId, b: BrokerId| place(a).map(|p| p.0) == place(b).map(|p| p.0);
+        let anywhere = |_: BrokerId, _: BrokerId| true;
+        let alike: [&dyn Fn(BrokerId, BrokerId) -> bool; 3] = [&same_host, &same_rack, &anywhere];
+        let mut exchanges = Vec::new();
+        for alike in alike {
+            out.retain(|gone| {
+                let Some(at) = into.iter().position(|new| alike(*gone, *new)) else { return true };
+                let into = Some(into.remove(at));
+                exchanges.push(Exchange { wave: wave(gone), out: Some(*gone), into });
+                false
+            });
+        }
+        let rest = out.into_iter().map(|gone| (wave(&gone), Some(gone), None));
+        let first = exchanges.iter().map(|exchange| exchange.wave).min().unwrap_or(0);
+        let more = into.into_iter().map(|new| (first, None, Some(new)));
+        let rest: Vec<_> = rest.chain(more).collect();
+        exchanges.extend(rest.into_iter().map(|(wave, out, into)| Exchange { wave, out, into }));
+        exchanges
+    }
+
+    /// Before each list that the leader is not in: the same list with the leader ahead.
+    fn keeping_leaders(
+        &self,
+        change: &Move,
+        partition: Option<&Partition>,
+        lists: Vec<(Replicas, u32)>,
+    ) -> Vec<(Replicas, u32)> {
+        let told = match partition.map(Partition::leader) {
+            Some(Leader::Broker(id)) => Some(id).filter(|id| change.from.contains(id)),
+            Some(Leader::Nobody | Leader::Unknown) | None => None,
+        };
+        let mut leader = told.or(change.from.first().copied());
+        let mut kept = Vec::with_capacity(lists.len() + 1);
+        let mut before = change.from.clone();
+        for (list, wave) in lists {
+            if let Some(id) = leader
+                && before.contains(&id)
+                && !list.contains(&id)
+            {
+                let copies = list.iter().any(|new| !before.contains(new));
+                if copies && is_sound(self.cluster, partition, id) {
+                    kept.push((std::iter::once(id).chain(list.iter().copied()).collect(), wave));
+                }
+                leader = list.first().copied();
+            }
+            before.clone_from(&list);
+            kept.push((list, wave));
+        }
+        kept
+    }
+}
+
+impl Exchange {
+    fn apply(&self, list: &mut Replicas) {
+        let at = self.out.and_then(|gone| list.iter().position(|held| *held == gone));
+        match (at, self.into) {
+            (Some(at), Some(new)) => list[at] = new,
+            (Some(at), None) => drop(list.remove(at)),
+            (None, Some(new)) => list.push(new),
+            (None, None) => {}
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! Takes moves into steps, in their order: each step takes whatever fits into it.
+//!
+//! A move that a broker has no time for in this step waits at that broker, and one that a broker has no room for waits
+//! until something leaves that broker: nobody is asked again before the answer can be another one.
+
+use super::cut::Waves;
+use super::disks::Disks;
+use super::is_optional;
+use crate::bytes::Bytes;
+use crate::dense::{BrokerIx, Cluster};
+use crate::ids::BrokerId;
+use crate::no_plan::NoPlan;
+use crate::plan::{Move, Stage};
+use crate::request::Terms;
+use crate::snapshot::{Leader, Partition};
+use smallvec::SmallVec;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// The steps of all moves.
+pub(super) struct Filled {
+    pub(super) steps: Vec<Vec<usize>>,
+    /// For each move: there was no room for it, and it may stay undone.
+    pub(super) dropped: Vec<bool>,
+}
+
+/// Moves on their way into steps.
+pub(super) struct Schedule<'a> {
+    cluster: &'a Cluster<'a>,
+    moves: &'a [Move],
+    partitions: &'a [Option<&'a Partition>],
+    waves: &'a [Waves],
+    /// The moves by their rank.
+    order: &'a [usize],
+    max_bytes: Option<u64>,
+    max_moves: Option<u32>,
+    disks: Disks,
+    /// For each move: the submission that comes next.
+    next: Vec<u32>,
+    dropped: Vec<bool>,
+    /// What may go into the step: ranks, each with the broker in whose line it stood first.
+    ready: BinaryHeap<Reverse<(usize, Option<BrokerIx>)>>,
+    /// For each broker: the ranks that wait for it to have time, and whether its first is among the ready.
+    line: Vec<(BinaryHeap<Reverse<usize>>, bool)>,
+    /// For each broker: the ranks that wait for room on it.
+    short: Vec<Vec<usize>>,
+    /// For each broker: the moves of the step that it takes part in.
+    busy: Vec<u32>,
+    step_bytes: u64,
+}
+
+/// Why a move is not in the step.
+enum Waits {
+    /// The step copies enough.
+    NextStep,
+    /// This broker takes part in enough moves of it.
+    Time(BrokerIx),
+    /// This broker has no room for both copies.
+    Room(BrokerIx),
+}
+
+impl<'a> Schedule<'a> {
+    pub(super) fn new(
+        cluster: &'a Cluster<'a>,
+        terms: &Terms,
+        moves: &'a [Move],
+        partitions: &'a [Option<&'a Partition>],
+        waves: &'a [Waves],
+        order: &'a [usize],
+    ) -> Self {
+        let brokers = cluster.ids.len();
+        Self {
+            cluster,
+            moves,
+            partitions,
+            waves,
+            order,
+            max_bytes: terms.pacing.max_bytes.map(|bytes| bytes.0),
+            max_moves: terms.pacing.max_moves_per_broker,
+            disks: Disks::new(cluster, terms),
+            next: vec![0; moves.len()],
+            dropped: vec![false; moves.len()],
+            ready: BinaryHeap::new(),
+            line: vec![(BinaryHeap::new(), false); brokers],
+            short: vec![Vec::new(); brokers],
+            busy: vec![0; brokers],
+            step_bytes: 0,
+        }
+    }
+
+    pub(super) fn run(mut self) -> Result<Filled, NoPlan> {
+        let waves = self.waves.iter().flatten().max().map_or(0, |last| *last as usize + 1);
+        let mut todo: Vec<Vec<usize>> = vec![Vec::new(); waves];
+        for (rank, index) in self.order.iter().enumerate() {
+            todo[self.waves[*index][0] as usize].push(rank);
+        }
+        let mut steps = Vec::new();
+        for wave in 0..waves {
+            let ranks = std::mem::take(&mut todo[wave]);
+            let wanted = ranks.into_iter().filter(|rank| !self.dropped[self.order[*rank]]);
+            self.ready.extend(wanted.map(|rank| Reverse((rank, None))));
+            while !self.ready.is_empty() {
+                let mut step = self.step();
+                if step.is_empty() {
+                    break;
+                }
+                self.finish_step(&step, wave, &mut todo);
+                for rank in &mut step {
+                    *rank = self.order[*rank];
+                }
+                step.sort_unstable();
+                steps.push(step);
+            }
+            self.drop_what_waits()?;
+        }
+        Ok(Filled { steps, dropped: self.dropped })
+    }
+
+    /// The ranks of one step.
+    fn step(&mut self) -> Vec<usize> {
+        let mut step = Vec::new();
+        while let Some(Reverse((rank, home))) = self.ready.pop() {
+            match self.take(rank) {
+                Ok(()) => step.push(rank),
+                Err(Waits::NextStep) => {
+                    self.ready.push(Reverse((rank, home)));
+                    break;
+                }
+                Err(Waits::Time(broker)) => self.line[broker as usize].0.push(Reverse(rank)),
+                Err(Waits::Room(broker)) => self.short[broker as usize].push(rank),
+            }
+            if let Some(broker) = home {
+                self.line[broker as usize].1 = false;
+                self.call_next_of(broker);
+            }
+        }
+        step
+    }
+
+    /// The first in a broker's line becomes ready, if the broker has time.
+    fn call_next_of(&mut self, broker: BrokerIx) {
+        let at = broker as usize;
+        let (line, called) = &mut self.line[at];
+        let has_time = self.max_moves.is_none_or(|most| self.busy[at] < most);
+        if has_time
+            && !*called
+            && let Some(Reverse(rank)) = line.pop()
+        {
+            *called = true;
+            self.ready.push(Reverse((rank, Some(broker))));
+        }
+    }
+
+    fn stage(&self, index: usize) -> Option<Stage<'a>> {
+        let moves: &'a [Move] = self.moves;
+        moves[index].stage(self.next[index] as usize)
+    }
+
+    fn take(&mut self, rank: usize) -> Result<(), Waits> {
+        let index = self.order[rank];
+        let Some(stage) = self.stage(index) else { return Ok(()) };
+        let added: SmallVec<[BrokerIx; 4]> =
+            stage.added().filter_map(|id| self.cluster.index_of(id)).collect();
+        if added.is_empty() {
+            return Ok(());
+        }
+        let each = stage.change.copy_bytes().unwrap_or_default().0;
+        let bytes = each * added.len() as u64;
+        let too_much = |most: u64| self.step_bytes > 0 && self.step_bytes + bytes > most;
+        if bytes > 0 && self.max_bytes.is_some_and(too_much) {
+            return Err(Waits::NextStep);
+        }
+        let source = self.max_moves.and_then(|_| self.source(index, stage));
+        let partakers = || added.iter().copied().chain(source.filter(|id| !added.contains(id)));
+        if let Some(most) = self.max_moves
+            && let Some(full) = partakers().find(|broker| self.busy[*broker as usize] >= most)
+        {
+            return Err(Waits::Time(full));
+        }
+        if let Some(full) = added.iter().find(|broker| self.disks.lacks(**broker, each) > 0) {
+            return Err(Waits::Room(*full));
+        }
+        partakers().for_each(|broker| self.busy[broker as usize] += 1);
+        added.iter().for_each(|broker| self.disks.take(*broker, each));
+        self.step_bytes += bytes;
+        Ok(())
+    }
+
+    /// Copies are taken from the leader: the one that is told while it is in the list, else the first that can lead.
+    fn source(&self, index: usize, stage: Stage<'_>) -> Option<BrokerIx> {
+        let partition = self.partitions[index]?;
+        let told = match partition.leader() {
+            Leader::Broker(id) => Some(id).filter(|id| stage.from.contains(id)),
+            Leader::Nobody | Leader::Unknown => None,
+        };
+        let serves =
+            |id: &BrokerId| self.cluster.snapshot.is_live(*id) && !partition.offline().contains(id);
+        let source = told.or_else(|| stage.from.iter().copied().find(serves))?;
+        self.cluster.index_of(source)
+    }
+
+    /// What the step frees is free from now on, and who waited for it may ask again.
+    fn finish_step(&mut self, step: &[usize], wave: usize, todo: &mut [Vec<usize>]) {
+        let mut freed = Vec::new();
+        for rank in step {
+            let index = self.order[*rank];
+            if let Some(stage) = self.stage(index) {
+                self.disks.free(self.cluster, self.partitions[index], stage, &mut freed);
+            }
+            self.next[index] += 1;
+            match self.waves[index].get(self.next[index] as usize) {
+                Some(same) if *same as usize == wave => self.ready.push(Reverse((*rank, None))),
+                Some(later) => todo[*later as usize].push(*rank),
+                None => {}
+            }
+        }
+        for broker in freed {
+            let waiting = std::mem::take(&mut self.short[broker as usize]);
+            self.ready.extend(waiting.into_iter().map(|rank| Reverse((rank, None))));
+        }
+        self.step_bytes = 0;
+        if self.max_moves.is_some() {
+            self.busy.fill(0);
+            (0..).take(self.busy.len()).for_each(|broker| self.call_next_of(broker));
+        }
+    }
+
+    /// Who still waits, waits for ever: repairs make the plan impossible, the rest stays undone.
+    fn drop_what_waits(&mut self) -> Result<(), NoPlan> {
+        let mut waiting: Vec<(usize, BrokerIx)> = Vec::new();
+        for (broker, short) in (0..).zip(&mut self.short) {
+            waiting.extend(short.drain(..).map(|rank| (rank, broker)));
+        }
+        waiting.sort_unstable();
+        for (rank, broker) in waiting {
+            let index = self.order[rank];
+            let change = &self.moves[index];
+            if !is_optional(change) || self.next[index] > 0 {
+                let each = change.copy_bytes().unwrap_or_default().0;
+                return Err(NoPlan::NoRoomForBothCopies {
+                    of: change.of(),
+                    broker: self.cluster.id(broker),
+                    missing_bytes: Bytes(self.disks.lacks(broker, each)),
+                });
+            }
+            self.dropped[index] = true;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,82 @@
+//! Cuts a plan into steps that each leave room for both copies of what moves, and keep to the pacing asked for.
+//!
+//! A reassignment holds the old copy until the new one is in sync, so what a step frees counts only in the next one.
+//! Moves are first cut into what is submitted at once ([`cut`]), then ordered ([`order`]), then taken into steps
+//! ([`fill`]): each step takes, in order, whatever fits into it. All in O(moves log moves), however many steps there are.
+
+mod cut;
+mod disks;
+mod fill;
+mod order;
+
+use crate::dense::Cluster;
+use crate::no_plan::NoPlan;
+use crate::plan::{Move, Reason};
+use crate::request::Terms;
+use crate::snapshot::Partition;
+use fill::Schedule;
+
+/// Moves by steps.
+pub(crate) struct Stepped {
+    pub(crate) moves: Vec<Move>,
+    pub(crate) steps: Vec<Vec<usize>>,
+    /// Moves for balance alone that no order leaves room for, and which are not made.
+    pub(crate) taken_back: Vec<Move>,
+}
+
+/// The moves that there is room for, and their steps.
+pub(crate) fn lay_out(
+    cluster: &Cluster<'_>,
+    terms: &Terms,
+    mut moves: Vec<Move>,
+) -> Result<Stepped, NoPlan> {
+    let partitions = partitions(cluster, &moves);
+    let waves = cut::cut(cluster, &terms.pacing, &partitions, &mut moves);
+    let order = order::order(cluster, terms, &partitions, &moves);
+    let filled = Schedule::new(cluster, terms, &moves, &partitions, &waves, &order).run()?;
+    if !filled.dropped.contains(&true) {
+        return Ok(Stepped { moves, steps: filled.steps, taken_back: Vec::new() });
+    }
+    Ok(without(moves, filled.steps, &filled.dropped))
+}
+
+/// The partition of each move, in one pass: moves are in order of topic.
+fn partitions<'s>(cluster: &Cluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
+    let mut topic = None;
+    let find = |change: &Move| {
+        if topic.is_none_or(|known: &crate::snapshot::Topic| known.name != *change.topic) {
+            topic = cluster.snapshot.topic(&change.topic);
+        }
+        let partitions = &topic?.partitions;
+        let at =
+            partitions.binary_search_by_key(&change.partition, |partition| partition.id).ok()?;
+        partitions.get(at)
+    };
+    moves.iter().map(find).collect()
+}
+
+fn without(moves: Vec<Move>, mut steps: Vec<Vec<usize>>, dropped: &[bool]) -> Stepped {
+    let mut kept = 0;
+    let new_index: Vec<usize> = dropped
+        .iter()
+        .map(|dropped| {
+            kept += usize::from(!dropped);
+            kept.saturating_sub(1)
+        })
+        .collect();
+    for index in steps.iter_mut().flatten() {
+        *index = new_index[*index];
+    }
+    let (taken_back, moves): (Vec<_>, Vec<_>) =
+        moves.into_iter().zip(dropped).partition(|(_, dropped)| **dropped);
+    let only = |moves: Vec<(Move, &bool)>| moves.into_iter().map(|(change, _)| change).collect();
+    Stepped { moves: only(moves), steps, taken_back: only(taken_back) }
+}
+
+/// What may stay undone: it would only have evened the load.
+fn is_optional(change: &Move) -> bool {
+    change.reason == Reason::Balance
+}
+
+#[cfg(test)]
+mod tests;
