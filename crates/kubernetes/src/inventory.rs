@@ -5,7 +5,8 @@
 
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request, if_found};
-use crate::facts::{ClaimFacts, Name, NodeFacts, PodFacts, StatefulSetFacts, VolumeFacts};
+use crate::facts::{ClaimFacts, Health, Name, NodeFacts, PodFacts, StatefulSetFacts, VolumeFacts};
+use crate::fate::fits;
 use crate::read::labelled_node;
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -45,6 +46,18 @@ pub struct Inventory {
     pub claims: BTreeMap<Name, ClaimFacts>,
     /// The volumes, as far as they were asked for.
     pub volumes: BTreeMap<String, VolumeFacts>,
+}
+
+impl Inventory {
+    /// The claims of a pod and the volumes that they are bound to, as far as both were asked for.
+    pub fn volumes_of(&self, pod: &PodFacts) -> impl Iterator<Item = (&ClaimFacts, &VolumeFacts)> {
+        let namespace = &pod.name.namespace;
+        let claims = pod.claims.iter().map(|claim| Name::new(namespace, claim));
+        claims.collect::<Vec<Name>>().into_iter().filter_map(|name| {
+            let claim = self.claims.get(&name)?;
+            Some((claim, self.volumes.get(claim.volume.as_ref()?)?))
+        })
+    }
 }
 
 impl Kubernetes {
@@ -111,11 +124,32 @@ impl Kubernetes {
                 let request = Request::about_global("get", VOLUMES, volume);
                 let api: Api<PersistentVolume> = Api::all(self.client());
                 let found = if_found(self.read(&request, || api.get(volume)).await)?;
-                let found = found.map(|found| (volume.clone(), VolumeFacts::from(found)));
-                inventory.volumes.extend(found);
+                if let Some(found) = found.map(VolumeFacts::from) {
+                    self.look_at_nodes_for(&found, inventory).await?;
+                    inventory.volumes.insert(volume.clone(), found);
+                }
             }
             inventory.claims.insert(name, claim);
         }
+        Ok(())
+    }
+
+    /// Fills in the health of the nodes that a local volume is on: no pod that is unwell names those.
+    async fn look_at_nodes_for(
+        &self,
+        volume: &VolumeFacts,
+        inventory: &mut Inventory,
+    ) -> Result<(), Error> {
+        let on = inventory.nodes.values().filter(|node| fits(volume, node));
+        let unseen = on.filter(|node| node.health == Health::Unasked);
+        let names: Vec<String> = unseen.map(|node| node.name.clone()).take(FEW + 1).collect();
+        // A volume that so many nodes can use is not bound to one of them.
+        if names.len() > FEW || volume.node_affinity.is_empty() {
+            return Ok(());
+        }
+        let nodes = try_join_all(names.iter().map(|name| self.node(name))).await?;
+        let nodes = nodes.into_iter().flatten().map(|node| (node.name.clone(), node));
+        inventory.nodes.extend(nodes);
         Ok(())
     }
 

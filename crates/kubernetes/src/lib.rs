@@ -2,18 +2,27 @@
 //!
 //! In: the Kubernetes API. Out: plain values, from which brokers are found without IO ([`identity`]).
 
+pub mod brokers;
+mod compare;
+mod complete;
 mod configmaps;
 mod connect;
 mod error;
 pub mod facts;
+pub mod fate;
+mod finding;
 pub mod identity;
 mod inventory;
 pub mod lease;
 mod list;
 mod read;
+#[cfg(test)]
+mod testing;
 
+pub use compare::Difference;
 pub use configmaps::ConfigMap;
 pub use connect::{Access, Kubernetes};
 pub use error::{Error, Request};
 pub use facts::Name;
+pub use finding::{Finding, NodeLoss, Trouble};
 pub use inventory::{Inventory, Wanted};

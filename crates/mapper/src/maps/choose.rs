@@ -6,7 +6,7 @@
 use super::finding::Finding;
 use super::{Group, Known, Map, MapSet, Target};
 use crate::ids::BrokerId;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Broker, Snapshot};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,22 +68,33 @@ fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> 
 
 /// The members of a group; `None` if nobody tells.
 fn members(group: &Group, known: &Known<'_>) -> Option<BTreeSet<BrokerId>> {
-    let told = known.groups.get(group).map(|members| members.keys().copied().collect());
-    let Group::InstanceType(instance_type) = group else {
-        return told;
-    };
+    let told: Option<BTreeSet<BrokerId>> =
+        known.groups.get(group).map(|members| members.keys().copied().collect());
     let brokers = known.cluster.map_or(&[][..], Snapshot::brokers);
-    let typed = brokers.iter().filter(|broker| broker.instance_type.is_some());
+    let described = brokers.iter().filter_map(|broker| Some((broker, is_member(broker, group)?)));
     // Once the API has spoken, the snapshot only adds lost brokers, whose nodes may be gone.
-    let typed = typed.filter(|broker| told.is_none() || !broker.live);
-    let snapshot_tells = typed.clone().next().is_some();
-    let of_type: BTreeSet<BrokerId> = typed
-        .filter(|broker| broker.instance_type.as_ref() == Some(instance_type))
-        .map(|broker| broker.id)
-        .collect();
+    let described = described.filter(|(broker, _)| told.is_none() || !broker.live);
+    let snapshot_tells = described.clone().next().is_some();
+    let described = described.filter(|(_, is_member)| *is_member).map(|(broker, _)| broker.id);
+    let described: BTreeSet<BrokerId> = described.collect();
     match told {
-        Some(told) => Some(&told | &of_type),
-        None => snapshot_tells.then_some(of_type),
+        Some(told) => Some(&told | &described),
+        None => snapshot_tells.then_some(described),
+    }
+}
+
+/// Whether a broker belongs to a group, as far as the snapshot tells.
+fn is_member(broker: &Broker, group: &Group) -> Option<bool> {
+    match group {
+        Group::InstanceType(wanted) => broker.instance_type.as_ref().map(|own| own == wanted),
+        Group::StatefulSet { namespace, name } => {
+            let own = broker.kubernetes.as_ref()?.stateful_set.as_deref();
+            Some(own.and_then(|own| own.split_once('/')) == Some((namespace, name)))
+        }
+        Group::NodeLabels(labels) => {
+            let own = &broker.kubernetes.as_ref()?.node_labels;
+            Some(labels.iter().all(|(key, value)| own.get(key) == Some(value)))
+        }
     }
 }
 
@@ -240,7 +251,7 @@ fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId
 mod tests {
     use super::super::testing::{maps, said, snapshot};
     use super::super::{Known, Resolved, resolve};
-    use crate::snapshot::Snapshot;
+    use crate::snapshot::{KubernetesFacts, Snapshot};
 
     fn chosen(lines: &str, cluster: &Snapshot) -> Resolved {
         resolve(&maps(lines), &Known::of(cluster))
@@ -303,6 +314,24 @@ mod tests {
         assert_eq!(said(&resolved), ["map b asks for 5 brokers and has 4 live ones; 0 lost"]);
         assert_eq!(resolved.findings[0].code(), "map-count");
         assert!(resolved.assignments().is_ok());
+    }
+
+    #[test]
+    fn a_snapshot_that_knows_the_pods_needs_no_kubernetes() {
+        let mut parts = snapshot(&FOUR, &[("a", &[1])]).into_parts();
+        for broker in &mut parts.brokers[1..3] {
+            broker.kubernetes = Some(Box::new(KubernetesFacts {
+                pod: format!("kafka/logs-{}", broker.id),
+                stateful_set: Some("kafka/logs".to_owned()),
+                node_labels: [("pool".to_owned(), format!("p{}", broker.id))].into(),
+                ..KubernetesFacts::default()
+            }));
+        }
+        let cluster = Snapshot::new(parts).unwrap();
+        assert_eq!(ids(&chosen("a: \"a\" => statefulSet kafka/logs", &cluster), 0), [2, 3]);
+        assert_eq!(ids(&chosen("a: \"a\" => nodeLabels pool=p3", &cluster), 0), [3]);
+        let none = chosen("a: \"a\" => statefulSet other/logs", &cluster);
+        assert_eq!(said(&none), ["map a has no broker: none is left for statefulSet other/logs"]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a snapshot is known by.
 
-use super::{Broker, Partition, PartitionFacts, Snapshot, Topic};
+use super::{Broker, KubernetesFacts, Partition, PartitionFacts, Snapshot, Topic};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Write};
@@ -32,6 +32,12 @@ impl Snapshot {
         form.number(self.topics().len() as u64);
         for topic in self.topics() {
             form.topic(topic);
+        }
+        // At the end, so that a cluster of which nobody asked Kubernetes hashes as it always did.
+        let placed = self.brokers().iter().filter_map(|b| Some((b.id, b.kubernetes.as_deref()?)));
+        for (id, facts) in placed {
+            form.number(id.0.into());
+            form.kubernetes(facts);
         }
         SnapshotHash(form.finish())
     }
@@ -76,6 +82,17 @@ impl Form {
         }
         self.optional(broker.instance_type.as_deref(), Self::text);
         self.optional(broker.network_bytes_per_second, Self::number);
+    }
+
+    fn kubernetes(&mut self, facts: &KubernetesFacts) {
+        self.text(&facts.pod);
+        self.optional(facts.stateful_set.as_deref(), Self::text);
+        self.optional(facts.node.as_deref(), Self::text);
+        self.number(facts.node_labels.len() as u64);
+        for (key, value) in &facts.node_labels {
+            self.text(key);
+            self.text(value);
+        }
     }
 
     fn topic(&mut self, topic: &Topic) {

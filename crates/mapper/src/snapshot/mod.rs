@@ -14,6 +14,7 @@ pub use hash::SnapshotHash;
 
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
@@ -67,6 +68,24 @@ pub struct Broker {
     pub instance_type: Option<String>,
     /// The capacity of its network card, in bytes per second and direction.
     pub network_bytes_per_second: Option<u64>,
+    /// Where it runs on Kubernetes, if it does and somebody looked.
+    pub kubernetes: Option<Box<KubernetesFacts>>,
+}
+
+/// Where a broker runs on Kubernetes: what maps may choose it by.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct KubernetesFacts {
+    /// Its pod, as `NAMESPACE/NAME`.
+    pub pod: String,
+    /// The StatefulSet of its pod, as `NAMESPACE/NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stateful_set: Option<String>,
+    /// The node that its pod is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// The labels of that node.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub node_labels: BTreeMap<String, String>,
 }
 
 impl Broker {
@@ -83,6 +102,7 @@ impl Broker {
             log_dirs: Vec::new(),
             instance_type: None,
             network_bytes_per_second: None,
+            kubernetes: None,
         }
     }
 

@@ -3,7 +3,9 @@
 //! Topics are turned into their dense form one at a time, so that the wide form of a million partitions never
 //! stands in memory at once.
 
-use super::{Broker, Leader, LogDir, Partition, PartitionFacts, Parts, SnapshotError, Topic};
+use super::{
+    Broker, KubernetesFacts, Leader, LogDir, Partition, PartitionFacts, Parts, SnapshotError, Topic,
+};
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -51,6 +53,8 @@ struct BrokerWire {
     instance_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     network_bytes_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kubernetes: Option<Box<KubernetesFacts>>,
 }
 
 fn yes() -> bool {
@@ -184,6 +188,7 @@ impl From<BrokerWire> for Broker {
             log_dirs: wire.log_dirs.into_iter().map(LogDir::from).collect(),
             instance_type: wire.instance_type,
             network_bytes_per_second: wire.network_bytes_per_second,
+            kubernetes: wire.kubernetes,
         }
     }
 }
@@ -201,6 +206,7 @@ impl From<Broker> for BrokerWire {
             log_dirs: broker.log_dirs.into_iter().map(LogDirWire::from).collect(),
             instance_type: broker.instance_type,
             network_bytes_per_second: broker.network_bytes_per_second,
+            kubernetes: broker.kubernetes,
         }
     }
 }

@@ -1,0 +1,112 @@
+//! What Kafka and Kubernetes say of the same brokers, where it differs.
+
+use crate::brokers::Brokers;
+use crate::facts::Name;
+use mapper::{BrokerId, Snapshot};
+use std::collections::BTreeSet;
+
+/// One thing of which Kafka says one and Kubernetes another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Difference {
+    /// Two racks for one broker.
+    #[error("broker {id} is in rack {kafka} to Kafka, and pod {pod} in zone {kubernetes}")]
+    Rack {
+        /// The broker.
+        id: BrokerId,
+        /// Its pod.
+        pod: Name,
+        /// `broker.rack`.
+        kafka: String,
+        /// The zone of the pod's node.
+        kubernetes: String,
+    },
+    /// A pod is ready, and Kafka does not list its broker.
+    #[error("pod {pod} is ready as broker {id}, and Kafka lists no live broker {id}")]
+    NotRegistered {
+        /// The broker.
+        id: BrokerId,
+        /// Its pod.
+        pod: Name,
+    },
+    /// Kafka lists a broker that no pod is.
+    #[error("Kafka lists live broker {id}, and no pod claims to be it")]
+    NoPod {
+        /// The broker.
+        id: BrokerId,
+    },
+}
+
+impl Brokers {
+    /// Where Kafka, as captured, says otherwise than the pods. `elsewhere` are brokers that need no pod.
+    ///
+    /// `everybody` are the broker pods of all groups: who belongs to no map still claims its id.
+    pub fn differences(
+        &self,
+        cluster: &Snapshot,
+        everybody: &Self,
+        elsewhere: &BTreeSet<BrokerId>,
+    ) -> Vec<Difference> {
+        let mut found = Vec::new();
+        for pod in &self.pods {
+            let Some(id) = pod.id().filter(|id| self.pod_of(*id).is_some()) else { continue };
+            let live = cluster.broker(id).filter(|broker| broker.live);
+            let kafka = live.and_then(|broker| broker.rack.clone());
+            match kafka.zip(pod.rack.clone()) {
+                Some((kafka, kubernetes)) if kafka != kubernetes => {
+                    let pod = pod.name.clone();
+                    found.push(Difference::Rack { id, pod, kafka, kubernetes });
+                }
+                _ => {}
+            }
+            if live.is_none() && pod.ready {
+                found.push(Difference::NotRegistered { id, pod: pod.name.clone() });
+            }
+        }
+        let live = cluster.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id);
+        let unclaimed = live.filter(|id| everybody.pods_of(*id).next().is_none());
+        let unclaimed = unclaimed.filter(|id| !elsewhere.contains(id));
+        found.extend(unclaimed.map(|id| Difference::NoPod { id }));
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{nine, pod, resolved, set_group};
+
+    fn said(json: &str, elsewhere: &[u32]) -> Vec<String> {
+        let cluster = Snapshot::from_json(json.as_bytes()).unwrap();
+        let mut inventory = nine();
+        pod(&mut inventory, "events-1").ready = false;
+        inventory
+            .pods
+            .retain(|pod| !["events-3", "events-4", "events-5"].contains(&pod.name.name.as_str()));
+        let everybody = resolved(&inventory, &[]);
+        let elsewhere = elsewhere.iter().map(|id| BrokerId(*id)).collect();
+        let brokers = resolved(&inventory, &[set_group("events")]);
+        let found = brokers.differences(&cluster, &everybody, &elsewhere);
+        found.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_difference_names_both_sides() {
+        let cluster = r#"{"version": 1, "topics": [], "brokers": [{"id": 1001, "rack": "eu-1b"},
+            {"id": 1002, "live": false}, {"id": 1009}, {"id": 1010}, {"id": 2000}]}"#;
+        assert_eq!(
+            said(cluster, &[1010]),
+            [
+                "broker 1001 is in rack eu-1b to Kafka, and pod kafka/events-0 in zone eu-1a",
+                "pod kafka/events-2 is ready as broker 1003, and Kafka lists no live broker 1003",
+                "Kafka lists live broker 1009, and no pod claims to be it",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_both_say_the_same_nothing_is_said() {
+        let cluster = r#"{"version": 1, "topics": [], "brokers": [
+            {"id": 1001, "rack": "eu-1a"}, {"id": 1003, "rack": "eu-1c"}, {"id": 2001}]}"#;
+        assert_eq!(said(cluster, &[]), [""; 0]);
+    }
+}

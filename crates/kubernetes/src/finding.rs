@@ -1,0 +1,219 @@
+//! What is odd about the pods and nodes of brokers: said as it is, with names.
+
+use crate::facts::Name;
+use crate::identity::IdentityError;
+use mapper::BrokerId;
+use mapper::maps::Severity;
+use std::fmt;
+
+/// One thing to know about brokers on Kubernetes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Finding {
+    /// Several pods say that they are one broker.
+    #[error("broker {id} is claimed by {} pods: {}", pods.len(), names(pods))]
+    IdClaimedTwice {
+        /// The id.
+        id: BrokerId,
+        /// The pods; at least two.
+        pods: Vec<Name>,
+    },
+    /// Nothing tells which broker a pod is.
+    #[error("pod {pod} is a broker of unknown id: {error}")]
+    NoIdentity {
+        /// The pod.
+        pod: Name,
+        /// Why.
+        error: IdentityError,
+    },
+    /// A map names a StatefulSet that does not exist.
+    #[error("there is no StatefulSet {name}")]
+    NoStatefulSet {
+        /// Its namespace and name.
+        name: Name,
+    },
+    /// A StatefulSet has fewer pods than it is to have.
+    #[error("StatefulSet {name} is to have {wanted} pods and lacks {}", missing.join(", "))]
+    PodsMissing {
+        /// Its namespace and name.
+        name: Name,
+        /// How many it is to have.
+        wanted: u32,
+        /// The names of those that do not exist.
+        missing: Vec<String>,
+    },
+    /// A pod does not run as it should.
+    #[error("pod {pod}{} {trouble}", of_broker(*id))]
+    PodTrouble {
+        /// The pod.
+        pod: Name,
+        /// Its broker, where known.
+        id: Option<BrokerId>,
+        /// What is wrong.
+        trouble: Trouble,
+    },
+    /// A node that runs nothing any more.
+    #[error("node {node} {loss}; on it: {}", names(pods))]
+    NodeLost {
+        /// The node.
+        node: String,
+        /// What is known.
+        loss: NodeLoss,
+        /// The broker pods that are bound to it.
+        pods: Vec<Name>,
+    },
+    /// A node whose loss would take several brokers.
+    #[error("node {node} runs {} brokers: {}", pods.len(), names(pods))]
+    NodeShared {
+        /// The node.
+        node: String,
+        /// Their pods; at least two.
+        pods: Vec<Name>,
+    },
+    /// A node that does not say in which zone it is.
+    #[error("node {node} of pod {pod} has no label that tells its zone")]
+    NoZone {
+        /// The pod.
+        pod: Name,
+        /// Its node.
+        node: String,
+    },
+}
+
+/// Why a pod does not run as it should.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// The scheduler finds no node for it.
+    Unscheduled {
+        /// In the scheduler's words.
+        reason: Option<String>,
+    },
+    /// It has a node, and its containers do not run yet.
+    Pending {
+        /// What they wait for.
+        reason: Option<String>,
+    },
+    /// It has been deleted and is not gone yet.
+    Terminating,
+    /// It runs and is not ready.
+    NotReady {
+        /// What a container waits for.
+        reason: Option<String>,
+    },
+    /// It ended, and nobody restarts it.
+    Ended,
+}
+
+/// What is known of a node that runs nothing any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NodeLoss {
+    /// Pods are bound to it, and it does not exist.
+    Gone,
+    /// Its heartbeats have stopped.
+    Silent {
+        /// Since when (RFC 3339), where told.
+        since: Option<String>,
+    },
+    /// Its kubelet says that it is not ready.
+    NotReady {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Finding {
+    /// What it means for a plan.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Self::IdClaimedTwice { .. } | Self::NoStatefulSet { .. } => Severity::Error,
+            Self::NoIdentity { .. } => Severity::Warning,
+            Self::PodsMissing { .. }
+            | Self::PodTrouble { .. }
+            | Self::NodeLost { .. }
+            | Self::NodeShared { .. }
+            | Self::NoZone { .. } => Severity::Notice,
+        }
+    }
+
+    /// A word for scripts.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::IdClaimedTwice { .. } => "id-claimed-twice",
+            Self::NoIdentity { .. } => "no-broker-id",
+            Self::NoStatefulSet { .. } => "no-stateful-set",
+            Self::PodsMissing { .. } => "pods-missing",
+            Self::PodTrouble { trouble, .. } => match trouble {
+                Trouble::Unscheduled { .. } => "pod-unscheduled",
+                Trouble::Pending { .. } => "pod-pending",
+                Trouble::Terminating => "pod-terminating",
+                Trouble::NotReady { .. } => "pod-not-ready",
+                Trouble::Ended => "pod-ended",
+            },
+            Self::NodeLost { .. } => "node-lost",
+            Self::NodeShared { .. } => "node-shared",
+            Self::NoZone { .. } => "node-without-zone",
+        }
+    }
+
+    /// The pods that it is about.
+    pub fn pods(&self) -> Vec<&Name> {
+        match self {
+            Self::IdClaimedTwice { pods, .. }
+            | Self::NodeLost { pods, .. }
+            | Self::NodeShared { pods, .. } => pods.iter().collect(),
+            Self::NoIdentity { pod, .. }
+            | Self::PodTrouble { pod, .. }
+            | Self::NoZone { pod, .. } => vec![pod],
+            Self::NoStatefulSet { .. } | Self::PodsMissing { .. } => Vec::new(),
+        }
+    }
+
+    /// The StatefulSet that it is about.
+    pub fn stateful_set(&self) -> Option<&Name> {
+        match self {
+            Self::NoStatefulSet { name } | Self::PodsMissing { name, .. } => Some(name),
+            Self::IdClaimedTwice { .. }
+            | Self::NoIdentity { .. }
+            | Self::PodTrouble { .. }
+            | Self::NodeLost { .. }
+            | Self::NodeShared { .. }
+            | Self::NoZone { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, reason) = match self {
+            Self::Unscheduled { reason } => ("has no node", reason.as_ref()),
+            Self::Pending { reason } => ("has not started", reason.as_ref()),
+            Self::Terminating => ("is terminating", None),
+            Self::NotReady { reason } => ("is not ready", reason.as_ref()),
+            Self::Ended => ("has ended", None),
+        };
+        f.write_str(what)?;
+        match reason {
+            Some(reason) => write!(f, ": {}", reason.trim_end_matches('.')),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for NodeLoss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("does not exist any more"),
+            Self::Silent { since: Some(since) } => write!(f, "has been silent since {since}"),
+            Self::Silent { since: None } => f.write_str("is silent"),
+            Self::NotReady { reason } => write!(f, "is not ready: {reason}"),
+        }
+    }
+}
+
+fn of_broker(id: Option<BrokerId>) -> String {
+    id.map_or_else(String::new, |id| format!(" (broker {id})"))
+}
+
+fn names(pods: &[Name]) -> String {
+    let names: Vec<String> = pods.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
