@@ -36,6 +36,18 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// What `--ignore-warns` names it by.
+    pub const CODE: &'static str = "kubernetes-differs";
+
+    /// The broker that it is about.
+    pub fn id(&self) -> BrokerId {
+        match self {
+            Self::Rack { id, .. } | Self::NotRegistered { id, .. } | Self::NoPod { id } => *id,
+        }
+    }
+}
+
 impl Brokers {
     /// Where Kafka, as captured, says otherwise than the pods. `elsewhere` are brokers that need no pod.
     ///

@@ -6,7 +6,7 @@
 use crate::brokers::{BrokerPod, Brokers, NODE_GROUP};
 use mapper::snapshot::{Broker, KubernetesFacts};
 use mapper::{BrokerId, Snapshot, SnapshotError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Brokers {
     /// Completes the snapshot. What Kafka says of a broker stays; two pods that claim one id tell nothing.
@@ -26,7 +26,18 @@ impl Brokers {
                 add(pod, broker);
             }
         }
-        for (id, pod) in pods {
+        let holding: BTreeSet<BrokerId> = parts
+            .topics
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .flat_map(|partition| partition.replicas.iter().copied())
+            .filter(|id| pods.contains_key(id))
+            .collect();
+        let is_meant = |id: &BrokerId| {
+            holding.contains(id) || self.groups.values().any(|members| members.contains_key(id))
+        };
+        // Others are no brokers of this cluster: numbered pods of something else, perhaps.
+        for (id, pod) in pods.into_iter().filter(|(id, _)| is_meant(id)) {
             let mut broker = Broker { live: false, ..Broker::new(id) };
             add(pod, &mut broker);
             parts.brokers.push(broker);

@@ -18,8 +18,10 @@ const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1
 /// Where the API is, and who asks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// The kubeconfig files, of which the first to name something counts; empty: the pod that we run in.
+    /// The kubeconfig files, of which the first to name something counts.
     pub kubeconfig: Vec<PathBuf>,
+    /// Without a kubeconfig: we run in a pod, and its service account is who asks.
+    pub in_pod: bool,
     /// The context; `None`: the current one.
     pub context: Option<String>,
     /// The namespace for names that carry none; `None`: the context's.
@@ -113,9 +115,12 @@ impl fmt::Debug for Kubernetes {
 async fn config(access: &Access) -> Result<Config, Error> {
     let bad = |error: kube::config::KubeconfigError| Error::BadConfig { reason: error.to_string() };
     if access.kubeconfig.is_empty() {
-        return Config::incluster().map_err(|error| Error::NoConfig {
-            reason: format!("no kubeconfig, and not in a pod ({error})"),
-        });
+        return match access.in_pod {
+            true => {
+                Config::incluster().map_err(|error| Error::BadConfig { reason: error.to_string() })
+            }
+            false => Err(Error::NoConfig),
+        };
     }
     let mut merged = Kubeconfig::default();
     for path in &access.kubeconfig {

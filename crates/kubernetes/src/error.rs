@@ -8,11 +8,10 @@ use std::fmt;
 #[non_exhaustive]
 pub enum Error {
     /// No file and no pod tells where the API is.
-    #[error("nothing tells where the Kubernetes API is: {reason}")]
-    NoConfig {
-        /// What was looked for.
-        reason: String,
-    },
+    #[error(
+        "nothing tells where the Kubernetes API is: there is no kubeconfig, and this is no pod"
+    )]
+    NoConfig,
     /// A kubeconfig that cannot be used, or lacks the context.
     #[error("the Kubernetes configuration cannot be used: {reason}")]
     BadConfig {
@@ -122,7 +121,7 @@ impl Error {
     /// What to try next.
     pub fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::NoConfig { .. } => {
+            Self::NoConfig => {
                 "name a kubeconfig with --kubeconfig or KUBECONFIG, or run in a pod with a service account".to_owned()
             }
             Self::BadConfig { .. } => {

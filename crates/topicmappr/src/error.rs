@@ -33,9 +33,6 @@ pub(crate) enum Error {
     /// Flags that do not go together, or one that needs another.
     #[error("{0}")]
     Flags(String),
-    /// What this build lacks.
-    #[error("{what} needs the {needs}, which is not in this build yet")]
-    NotBuilt { what: String, needs: &'static str },
     /// An input that cannot be read, an output that cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -75,6 +72,15 @@ pub(crate) enum Error {
     /// Kafka did not answer, or not as it should; or the client properties are wrong.
     #[error(transparent)]
     Kafka(Box<kafka::Error>),
+    /// Kubernetes did not answer, or not as it should.
+    #[error(transparent)]
+    Kubernetes(Box<kubernetes::Error>),
+    /// Pods with which no plan can be right.
+    #[error("{}", joined(.0))]
+    Pods(Vec<kubernetes::Finding>),
+    /// What Kubernetes says of the brokers does not go with the snapshot.
+    #[error("Kafka and Kubernetes describe no one cluster: {problem}")]
+    Contradiction { problem: SnapshotError },
     /// ZooKeeper did not answer, or not as it should.
     #[error(transparent)]
     ZooKeeper(Box<zookeeper::Error>),
@@ -95,6 +101,12 @@ impl From<NoPlan> for Error {
 impl From<kafka::Error> for Error {
     fn from(error: kafka::Error) -> Self {
         Self::Kafka(Box::new(error))
+    }
+}
+
+impl From<kubernetes::Error> for Error {
+    fn from(error: kubernetes::Error) -> Self {
+        Self::Kubernetes(Box::new(error))
     }
 }
 
@@ -127,7 +139,19 @@ impl Error {
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
                 Status::BadInput
             }
-            Self::Kafka(_) | Self::ZooKeeper(_) | Self::Runtime(_) => Status::Outside,
+            Self::Kubernetes(error)
+                if matches!(
+                    **error,
+                    kubernetes::Error::NoConfig
+                        | kubernetes::Error::BadConfig { .. }
+                        | kubernetes::Error::NotFound { .. }
+                ) =>
+            {
+                Status::BadInput
+            }
+            Self::Kafka(_) | Self::ZooKeeper(_) | Self::Kubernetes(_) | Self::Runtime(_) => {
+                Status::Outside
+            }
             Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
             _ => Status::BadInput,
         }
@@ -139,7 +163,6 @@ impl Error {
             Self::Usage(_) | Self::Layer { .. } | Self::Flag { .. } | Self::Flags(_) => "usage",
             Self::ConfigFile { .. } => "config",
             Self::NoSource | Self::TwoSources { .. } => "source",
-            Self::NotBuilt { .. } => "not-available",
             Self::File(FileError::Read { .. }) => "unreadable",
             Self::File(FileError::Unwritable { .. }) => "unwritable",
             Self::File(FileError::Write { .. }) => "write-failed",
@@ -152,6 +175,8 @@ impl Error {
             Self::Broken(_) => "broken-promise",
             Self::Kafka(_) => "kafka",
             Self::ZooKeeper(_) => "zookeeper",
+            Self::Kubernetes(_) => "kubernetes",
+            Self::Pods(_) | Self::Contradiction { .. } => "pods",
             Self::Runtime(_) => "runtime",
             Self::Stream(_) => "stream",
         }
@@ -182,6 +207,8 @@ impl Error {
             }
             Self::Kafka(error) => return error.hint(),
             Self::ZooKeeper(error) => return error.hint(),
+            Self::Kubernetes(error) => return error.hint(),
+            Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
             Self::NoPlan(reason) => return no_plan_hint(reason),
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             _ => return None,
@@ -251,6 +278,11 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn joined(findings: &[kubernetes::Finding]) -> String {
+    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    all.join("; ")
 }
 
 fn named(unknown: &[BrokerId]) -> String {

@@ -14,16 +14,21 @@ use zookeeper::{Deadlines, StoredMetrics, ZooKeeper};
 /// Captures the cluster behind these servers.
 pub(crate) fn capture(servers: &Servers, talk: &TalkArgs) -> Result<Facts, Error> {
     log(talk);
-    // One thread is enough: the work is waiting.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Error::Runtime)?.block_on(async {
+    wait(async {
         match servers {
             Servers::Kafka { bootstrap, properties, metrics } => {
                 from_kafka(bootstrap, properties.as_deref(), metrics.as_ref()).await
             }
             Servers::ZooKeeper(place) => from_zookeeper(place).await,
         }
-    })
+    })?
+}
+
+/// Waits for servers to answer.
+pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
+    // One thread is enough: the work is waiting.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    Ok(runtime.map_err(Error::Runtime)?.block_on(answer))
 }
 
 async fn from_kafka(
@@ -42,7 +47,7 @@ async fn from_kafka(
             .iter()
             .map(|notice| Note { text: notice.to_string(), hint: notice.hint() }),
     );
-    let facts = Facts { snapshot: captured.snapshot, metrics_age: None, notes };
+    let facts = Facts::new(captured.snapshot, notes);
     match metrics {
         Some(place) => {
             let zookeeper = connect(place).await?;
@@ -69,11 +74,8 @@ async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
     let zookeeper = connect(place).await?;
     let captured = zookeeper.snapshot().await?;
     let notices = captured.notices.iter();
-    let facts = Facts {
-        snapshot: captured.snapshot,
-        metrics_age: None,
-        notes: notices.map(|notice| Note::new(notice.to_string())).collect(),
-    };
+    let notes = notices.map(|notice| Note::new(notice.to_string())).collect();
+    let facts = Facts::new(captured.snapshot, notes);
     match zookeeper.stored_metrics(&place.metrics_prefix).await {
         Ok(stored) => completed(facts, &stored),
         // ZooKeeper alone may do without: the plan then places by count, and says so.
@@ -113,7 +115,7 @@ fn now() -> String {
 }
 
 /// Logs go to stderr, for as long as the process lives.
-fn log(talk: &TalkArgs) {
+pub(crate) fn log(talk: &TalkArgs) {
     let level = match (talk.quiet, talk.verbose) {
         (true, _) => LevelFilter::ERROR,
         (false, 0) => LevelFilter::WARN,

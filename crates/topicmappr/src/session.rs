@@ -28,6 +28,7 @@ pub(crate) struct Session<'a, 's> {
     pub(crate) streams: &'a mut Streams<'s>,
     speech: Speech,
     args: &'a [OsString],
+    pub(crate) environment: &'a Environment,
 }
 
 /// The form in which a run speaks.
@@ -42,7 +43,7 @@ impl<'a, 's> Session<'a, 's> {
     pub(crate) fn new(
         global: Global,
         args: &'a [OsString],
-        environment: &Environment,
+        environment: &'a Environment,
         streams: &'a mut Streams<'s>,
     ) -> Self {
         let speech = Speech::of(
@@ -51,7 +52,7 @@ impl<'a, 's> Session<'a, 's> {
             environment,
             streams,
         );
-        Self { global, streams, speech, args }
+        Self { global, streams, speech, args, environment }
     }
 
     /// The command line that runs this again, as a shell reads it.

@@ -4,6 +4,8 @@ use crate::error::Error;
 use crate::files;
 use crate::flags::{Source, SourceArgs};
 use crate::live;
+use crate::maps::Maps;
+use crate::pods::Pods;
 use crate::session::Session;
 use crate::views::counted;
 use jiff::SignedDuration;
@@ -18,6 +20,21 @@ pub(crate) struct Facts {
     pub(crate) metrics_age: Option<SignedDuration>,
     /// What is missing from the snapshot, and why.
     pub(crate) notes: Vec<Note>,
+    /// Where its brokers run, where Kubernetes was asked.
+    pub(crate) pods: Option<Pods>,
+}
+
+impl Facts {
+    pub(crate) fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
+        Self { snapshot, metrics_age: None, notes, pods: None }
+    }
+}
+
+/// All that there is to know before anything is resolved.
+pub(crate) struct Around {
+    pub(crate) facts: Option<Facts>,
+    pub(crate) pods: Option<Pods>,
+    pub(crate) maps: Maps,
 }
 
 /// Something to know about a run that goes on.
@@ -58,11 +75,32 @@ impl Session<'_, '_> {
         }
     }
 
+    /// The facts of the cluster, completed by Kubernetes, and the maps with the brokers that it knows for them.
+    pub(crate) fn facts_with_maps(&mut self) -> Result<(Facts, Maps), Error> {
+        let source = self.global.source.source()?;
+        let Around { facts, pods, maps } = self.look_around(Some(&source))?;
+        let facts = facts.ok_or(Error::NoSource)?;
+        if let Some(pods) = &pods {
+            pods.refuse_errors()?;
+        }
+        Ok((Facts { pods, ..facts }, maps))
+    }
+
+    /// The same for commands that can do without a cluster, and say what is wrong themselves.
+    pub(crate) fn look_around(&mut self, source: Option<&Source>) -> Result<Around, Error> {
+        let set = self.map_set()?;
+        let mut facts = source.map(|source| self.facts_of(source)).transpose()?;
+        let pods = self.pods(&set, source)?;
+        if let (Some(facts), Some(pods)) = (&mut facts, &pods) {
+            facts.snapshot = pods.complete(facts.snapshot.clone())?;
+        }
+        let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
+        Ok(Around { facts, pods, maps: Maps::new(set, groups) })
+    }
+
     fn facts_of(&mut self, source: &Source) -> Result<Facts, Error> {
         let mut facts = match source {
-            Source::File(path) => {
-                Facts { snapshot: from_file(path)?, metrics_age: None, notes: Vec::new() }
-            }
+            Source::File(path) => Facts::new(from_file(path)?, Vec::new()),
             Source::Live(servers) => live::capture(servers, &self.global.talk)?,
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;

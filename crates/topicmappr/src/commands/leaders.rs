@@ -1,12 +1,13 @@
 //! `leaders`: preferred leadership as even as the replica sets allow; no data moves.
 
-use super::rebuild::scope::{brokers_of_maps, in_scope, narrowed};
+use super::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
 use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders};
+use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::status::Status;
-use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
+use mapper::maps::{Finding, Unmapped};
 use mapper::{
     Assignment, BrokerId, LeadBy, Leaders, Mends, Pacing, RackRule, Snapshot, Terms, Topics,
 };
@@ -43,12 +44,11 @@ enum By {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let outputs = Outputs::find(&args.planning)?;
-    let facts = session.facts()?;
-    let set = session.global.maps.read()?;
-    let scoped = args.scoped(&facts.snapshot, &set)?;
+    let (facts, maps) = session.facts_with_maps()?;
+    let scoped = args.scoped(&facts.snapshot, &maps)?;
     // Patterns that mean nothing are the caller's mistake, not the planner's "no".
     mapper::assign(&facts.snapshot, &scoped.assignments)?;
-    let request = args.request(&facts.snapshot, &set, scoped.assignments)?;
+    let request = args.request(&facts.snapshot, &maps, scoped.assignments)?;
     let planned = Planned {
         plan: mapper::leaders(&facts.snapshot, &request)?,
         placement: None,
@@ -67,11 +67,11 @@ struct Scoped {
 
 impl Args {
     /// From the maps, where there are any; from the flags, where they name brokers or there is no map.
-    fn scoped(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
-        if self.brokers.is_some() || set.maps().is_empty() {
-            return self.scoped_by_flags(snapshot, set);
+    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
+        if self.brokers.is_some() || maps.written().is_empty() {
+            return self.scoped_by_flags(snapshot, maps);
         }
-        let resolved = maps::resolve(set, &Known::of(snapshot));
+        let resolved = maps.resolve(Some(snapshot));
         let mut assignments = resolved.assignments()?.to_vec();
         if !self.topics.chooses_all() {
             assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
@@ -79,7 +79,7 @@ impl Args {
         Ok(Scoped { assignments, findings: resolved.findings, unmapped: resolved.unmapped })
     }
 
-    fn scoped_by_flags(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+    fn scoped_by_flags(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
         let topics = match self.topics.chooses_all() {
             true => Topics::Rest,
             false => Topics::Matching(self.topics.scope(Some(".*"))?),
@@ -89,7 +89,7 @@ impl Args {
         assignment.brokers = match &self.brokers {
             Some(list) => {
                 let holding = holders(in_scope(snapshot, &assignment)?);
-                list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?
+                list.resolve(snapshot, &holding, &maps.brokers(snapshot))?
             }
             None => {
                 let live = snapshot.brokers().iter().filter(|broker| broker.live);
@@ -102,13 +102,13 @@ impl Args {
     fn request(
         &self,
         snapshot: &Snapshot,
-        set: &MapSet,
+        maps: &Maps,
         assignments: Vec<Assignment>,
     ) -> Result<Leaders, Error> {
         let evacuate: Option<BTreeSet<BrokerId>> = self
             .evacuate
             .as_ref()
-            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &brokers_of_maps(snapshot, set)))
+            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot)))
             .transpose()?;
         Ok(Leaders {
             terms: Terms {

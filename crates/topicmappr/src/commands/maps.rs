@@ -2,10 +2,9 @@
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::source::Facts;
+use crate::source::Around;
 use crate::status::Status;
-use crate::views::{MapsCheck, MapsShow, ResolvedMaps};
-use mapper::maps::{self, Known, MapSet};
+use crate::views::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 
 /// What to do with the maps of `--maps` and `--map`; a cluster is looked at where a flag names one.
 #[derive(Debug, Clone, Copy, clap::Subcommand)]
@@ -19,23 +18,28 @@ pub(crate) enum Command {
 }
 
 pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let set = read(session)?;
-    let facts = session.facts_if_any()?;
-    let known = known(facts.as_ref());
-    let resolved = maps::resolve(&set, &known);
+    if session.global.maps.is_empty() {
+        let message = "this command needs maps: --maps FILE, or --map LINE";
+        return Err(Error::Flags(message.to_owned()));
+    }
+    let source = session.global.source.source_if_any()?;
+    let Around { facts, pods, maps } = session.look_around(source.as_ref())?;
+    let cluster = facts.as_ref().map(|facts| &facts.snapshot);
+    let resolved = maps.resolve(cluster);
+    let problems = PodProblems::of(pods.as_ref(), cluster, maps.written());
     match command {
-        Command::Show => session.show(&MapsShow::of(set.maps(), &resolved))?,
+        Command::Show => session.show(&MapsShow::of(maps.written(), &resolved))?,
         Command::Resolve => {
-            let view = ResolvedMaps::of(&resolved);
+            let view = ResolvedMaps::of(&resolved, &problems);
             session.show(&view)?;
             if !view.all_have_brokers() {
                 return Ok(Status::Findings);
             }
         }
         Command::Check => {
-            let drift = known.cluster.map(|cluster| resolved.drift(cluster));
+            let drift = cluster.map(|cluster| resolved.drift(cluster));
             let drift = drift.unwrap_or_default();
-            let check = MapsCheck::of(&resolved, &drift);
+            let check = MapsCheck::of(&resolved, &drift, &problems);
             session.show(&check)?;
             if check.has_findings() {
                 return Ok(Status::Findings);
@@ -43,17 +47,4 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
         }
     }
     Ok(Status::Done)
-}
-
-fn read(session: &Session<'_, '_>) -> Result<MapSet, Error> {
-    let flags = &session.global.maps;
-    if flags.is_empty() {
-        let message = "this command needs maps: --maps FILE, or --map LINE";
-        return Err(Error::Flags(message.to_owned()));
-    }
-    flags.read()
-}
-
-fn known(facts: Option<&Facts>) -> Known<'_> {
-    facts.map_or_else(Known::default, |facts| Known::of(&facts.snapshot))
 }

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let outputs = Outputs::find(&args.planning)?;
-    let facts = session.facts()?;
+    let (facts, _) = session.facts_with_maps()?;
     let request = args.request(&facts.snapshot)?;
     let planned = Planned {
         plan: mapper::replace(&facts.snapshot, &request)?,

@@ -39,7 +39,7 @@ struct OutArgs {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     match &args.edit {
         Some(Edit::Edit(args)) => edit::run(args, session),
-        None => write(&args.out, session, |session| Ok(session.facts()?.snapshot)),
+        None => write(&args.out, session, |session| Ok(session.facts_with_maps()?.0.snapshot)),
     }
 }
 

@@ -6,7 +6,8 @@ use mapper::maps::{self, MapSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const KUBERNETES: &str = "Kubernetes resolver";
+/// Before the name of a ConfigMap: `configmap:NAMESPACE/NAME`.
+const CONFIG_MAP: &str = "configmap:";
 
 /// The flags that bring maps.
 #[derive(Debug, clap::Args)]
@@ -18,12 +19,6 @@ pub(crate) struct MapArgs {
     /// One map in a line, 'NAME: "REGEX" => TARGET'; repeatable
     #[arg(long, value_name = "LINE", global = true)]
     map: Vec<String>,
-    /// Kubernetes context of ConfigMaps and StatefulSets
-    #[arg(long, value_name = "NAME", global = true)]
-    context: Option<String>,
-    /// Kubernetes namespace for names that carry none
-    #[arg(long, value_name = "NAME", global = true)]
-    namespace: Option<String>,
 }
 
 impl MapArgs {
@@ -32,21 +27,20 @@ impl MapArgs {
         self.maps.is_none() && self.map.is_empty()
     }
 
-    /// All maps that the flags bring, in order; each name once.
-    pub(crate) fn read(&self) -> Result<MapSet, Error> {
-        let mut sets = Vec::new();
-        match self.maps.as_deref() {
-            Some(name) if name.starts_with("configmap:") => {
-                return Err(Error::NotBuilt { what: format!("--maps {name}"), needs: KUBERNETES });
-            }
-            Some(path) => {
-                for path in documents(Path::new(path))? {
-                    let text = files::read_text(&path)?;
-                    sets.push(MapSet::parse(&path.display().to_string(), &text)?);
-                }
-            }
-            None => {}
-        }
+    /// All maps that the flags bring, in order; each name once. `read` fetches the ConfigMap that `--maps` names.
+    pub(crate) fn read(
+        &self,
+        read: impl FnOnce(&str) -> Result<Vec<Document>, Error>,
+    ) -> Result<MapSet, Error> {
+        let documents = match self.maps.as_deref() {
+            None => Vec::new(),
+            Some(place) => match place.strip_prefix(CONFIG_MAP) {
+                Some(name) => read(name)?,
+                None => in_files(Path::new(place))?,
+            },
+        };
+        let parse = |document: &Document| MapSet::parse(&document.name, &document.text);
+        let mut sets: Vec<MapSet> = documents.iter().map(parse).collect::<Result<_, _>>()?;
         if !self.map.is_empty() {
             let lines: Result<Vec<_>, _> =
                 self.map.iter().map(|line| maps::parse_line("--map", line)).collect();
@@ -54,10 +48,30 @@ impl MapArgs {
         }
         Ok(MapSet::merge(sets)?)
     }
+
+    /// Maps stand in a ConfigMap: Kubernetes is at hand.
+    pub(crate) fn are_in_config_map(&self) -> bool {
+        self.maps.as_deref().is_some_and(|place| place.starts_with(CONFIG_MAP))
+    }
+}
+
+/// A text of maps, and what errors call it.
+pub(crate) struct Document {
+    pub(crate) name: String,
+    pub(crate) text: String,
+}
+
+fn in_files(path: &Path) -> Result<Vec<Document>, Error> {
+    let mut documents = Vec::new();
+    for path in paths(path)? {
+        let (name, text) = (path.display().to_string(), files::read_text(&path)?);
+        documents.push(Document { name, text });
+    }
+    Ok(documents)
 }
 
 /// The file itself, or the files of a folder by name.
-fn documents(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+fn paths(path: &Path) -> Result<Vec<PathBuf>, FileError> {
     let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
         return Ok(vec![path.to_owned()]);

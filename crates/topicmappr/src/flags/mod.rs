@@ -1,6 +1,7 @@
 //! Flags that several commands share; each is read where it stands, and nowhere else.
 
 mod brokers;
+mod kubernetes;
 mod maps;
 mod outputs;
 mod planning;
@@ -12,7 +13,8 @@ mod units;
 mod warns;
 
 pub(crate) use brokers::{BrokerList, holders, known_brokers};
-pub(crate) use maps::MapArgs;
+pub(crate) use kubernetes::KubernetesArgs;
+pub(crate) use maps::{Document, MapArgs};
 pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;
 pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
@@ -30,6 +32,8 @@ pub(crate) struct Global {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) maps: MapArgs,
+    #[command(flatten)]
+    pub(crate) kubernetes: KubernetesArgs,
     #[command(flatten)]
     pub(crate) warns: WarnArgs,
     #[command(flatten)]

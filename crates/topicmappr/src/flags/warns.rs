@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 /// The closed list of warnings (design: their codes never change).
-pub(crate) const CODES: [&str; 9] = [
+pub(crate) const CODES: [&str; 12] = [
     "no-rack",
     "few-racks",
     "leaderless",
@@ -14,6 +14,9 @@ pub(crate) const CODES: [&str; 9] = [
     "unmapped-lost",
     "map-count",
     "stale-facts",
+    "no-broker-id",
+    "kubernetes-differs",
+    "will-return",
 ];
 
 /// The flag.

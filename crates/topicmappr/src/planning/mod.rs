@@ -8,14 +8,16 @@ pub(crate) use outputs::Outputs;
 
 use crate::error::Error;
 use crate::flags::PlanningArgs;
+use crate::flags::holders;
 use crate::session::Session;
 use crate::source::Facts;
 use crate::status::Status;
-use crate::views::{Caution, Cautions, PlacementChoice, Report, Surroundings};
+use crate::views::{Caution, Cautions, LostBroker, PlacementChoice, Report, Surroundings};
 use jiff::SignedDuration;
 use mapper::maps::{Finding, Unmapped};
-use mapper::{Plan, Snapshot};
+use mapper::{BrokerId, Plan, Snapshot};
 use outputs::Written;
+use std::collections::BTreeSet;
 
 /// A plan, with what was said on the way to it.
 pub(crate) struct Planned {
@@ -37,7 +39,8 @@ pub(crate) fn finish(
 ) -> Result<Status, Error> {
     let snapshot = &facts.snapshot;
     refuse_if_broken(snapshot, &planned.plan)?;
-    let cautions = cautions(&planned, facts, args);
+    let lost = lost_brokers(&planned.plan, facts)?;
+    let cautions = cautions(&planned, facts, &lost, args);
     let ignored = &session.global.warns.ignore_warns;
     let stopped = cautions.iter().any(|caution| !ignored.covers(caution.code));
     let Planned { plan, placement, unmapped, .. } = planned;
@@ -52,6 +55,7 @@ pub(crate) fn finish(
     let around = Surroundings {
         snapshot: Some(snapshot),
         placement: placement.as_ref(),
+        lost: &lost,
         unmapped: &unmapped,
         warnings: &cautions,
         stopped,
@@ -68,7 +72,29 @@ fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), Error> {
     if broken.is_empty() { Ok(()) } else { Err(Error::Broken(broken)) }
 }
 
-fn cautions(planned: &Planned, facts: &Facts, args: &PlanningArgs) -> Vec<Caution> {
+/// What becomes of the lost brokers whose replicas the plan places anew.
+fn lost_brokers(plan: &Plan, facts: &Facts) -> Result<Vec<LostBroker>, Error> {
+    let Some(pods) = &facts.pods else { return Ok(Vec::new()) };
+    let snapshot = &facts.snapshot;
+    let removed = plan.moves.iter().flat_map(|change| change.removed());
+    let lost: BTreeSet<BrokerId> = removed.filter(|id| !snapshot.is_live(*id)).collect();
+    if lost.is_empty() {
+        return Ok(Vec::new());
+    }
+    let holding = holders(snapshot.topics());
+    let new = snapshot.brokers().iter().filter(|b| b.live && !holding.contains(&b.id));
+    let joined: Vec<_> = new.filter_map(|b| Some((b.id, pods.pod_of(b.id)?))).collect();
+    let fates = pods.fates(&lost)?;
+    Ok(fates.into_iter().map(|(id, fate)| LostBroker::of(id, fate, &joined)).collect())
+}
+
+fn cautions(
+    planned: &Planned,
+    facts: &Facts,
+    lost: &[LostBroker],
+    args: &PlanningArgs,
+) -> Vec<Caution> {
+    let returning: Vec<BrokerId> = lost.iter().filter_map(LostBroker::returns).collect();
     let of_plan = mapper::warnings(&facts.snapshot, &planned.plan, args.max_lost);
     let of_maps = planned.findings.iter().filter_map(Caution::of_finding);
     let of_plan = of_plan.iter().map(Caution::of_warning);
@@ -76,7 +102,17 @@ fn cautions(planned: &Planned, facts: &Facts, args: &PlanningArgs) -> Vec<Cautio
         .chain(Caution::of_unmapped(&planned.unmapped))
         .chain(of_maps)
         .chain(stale(facts.metrics_age, args.metrics_age))
+        .chain(of_pods(facts))
+        .chain(Caution::of_returning(&returning))
         .collect()
+}
+
+/// What Kubernetes knows that a plan should not pass over.
+fn of_pods(facts: &Facts) -> Vec<Caution> {
+    let Some(pods) = &facts.pods else { return Vec::new() };
+    let findings = pods.findings().filter_map(|(finding, _)| Caution::of_pod_finding(finding));
+    let differences = pods.differences(&facts.snapshot);
+    findings.chain(differences.iter().map(Caution::of_difference)).collect()
 }
 
 fn stale(age: Option<SignedDuration>, allowed: SignedDuration) -> Option<Caution> {

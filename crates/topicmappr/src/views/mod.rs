@@ -7,6 +7,7 @@ mod changes;
 mod error;
 mod left_out;
 mod load;
+mod lost;
 mod maps;
 mod moves;
 mod next;
@@ -19,7 +20,8 @@ mod transfer;
 mod warnings;
 
 pub(crate) use error::ErrorView;
-pub(crate) use maps::{MapsCheck, MapsShow, ResolvedMaps};
+pub(crate) use lost::LostBroker;
+pub(crate) use maps::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 pub(crate) use moves::Moves;
 pub(crate) use next::{KafkaTool, Next};
 pub(crate) use plan_diff::PlanDiffView;

@@ -4,11 +4,12 @@ use super::brokers::BrokerChange;
 use super::changes::TopicChange;
 use super::left_out::LeftOutView;
 use super::load::Load;
+use super::lost::LostBroker;
 use super::next::Next;
 use super::steps::StepView;
 use super::transfer::Transfer;
 use super::warnings::Caution;
-use super::{brokers, changes, counted, heading, steps};
+use super::{brokers, changes, counted, heading, lost, steps};
 use mapper::maps::Unmapped;
 use mapper::{Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash};
 use serde::Serialize;
@@ -39,6 +40,8 @@ pub(crate) struct Report<'a> {
     #[serde(flatten)]
     transfer: Transfer,
     each_step: Vec<StepView>,
+    #[serde(skip_serializing_if = "<[LostBroker]>::is_empty")]
+    lost: &'a [LostBroker],
     unmapped: Vec<UnmappedTopic<'a>>,
     warnings: &'a [Caution],
     stopped_by_warnings: bool,
@@ -69,6 +72,8 @@ pub(crate) struct Surroundings<'a> {
     /// What it was made from, where that is at hand.
     pub(crate) snapshot: Option<&'a Snapshot>,
     pub(crate) placement: Option<&'a PlacementChoice>,
+    /// What becomes of the lost brokers, where Kubernetes was asked.
+    pub(crate) lost: &'a [LostBroker],
     /// Topics that no map takes.
     pub(crate) unmapped: &'a [Unmapped],
     pub(crate) warnings: &'a [Caution],
@@ -96,6 +101,7 @@ impl<'a> Report<'a> {
             leader_bytes: plan.solver.leader_bytes,
             transfer: Transfer::of(plan),
             each_step: steps::each(plan),
+            lost: around.lost,
             unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
             warnings: around.warnings,
             stopped_by_warnings: around.stopped,
@@ -117,6 +123,7 @@ impl fmt::Display for Report<'_> {
             LeftOutView(self.left_out).fmt(f)?;
         }
         brokers::write(&self.brokers, f)?;
+        lost::write(self.lost, f)?;
         changes::write(&self.changes, f)?;
         Load { before: self.before, after: self.after }.fmt(f)?;
         steps::write(&self.each_step, f)?;

@@ -1,9 +1,11 @@
 //! Warnings: each with the code that `--ignore-warns` names it by.
 
 use super::{Ink, counted};
+use crate::error::ranges;
+use ::kubernetes::{Difference, Finding as PodFinding};
 use jiff::SignedDuration;
-use mapper::Warning;
 use mapper::maps::{Finding, Severity, Unmapped};
+use mapper::{BrokerId, Warning};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;
@@ -34,6 +36,32 @@ impl Caution {
             message: finding.to_string(),
             evidence: Value::Null,
         })
+    }
+
+    /// A finding about pods, where it is a warning.
+    pub(crate) fn of_pod_finding(finding: &PodFinding) -> Option<Self> {
+        (finding.severity() == Severity::Warning).then(|| Self {
+            code: finding.code(),
+            message: finding.to_string(),
+            evidence: Value::Null,
+        })
+    }
+
+    /// Kafka and Kubernetes say different things.
+    pub(crate) fn of_difference(difference: &Difference) -> Self {
+        let evidence = json!({ "broker": difference.id() });
+        Self { code: Difference::CODE, message: difference.to_string(), evidence }
+    }
+
+    /// Lost brokers that come back under their ids.
+    pub(crate) fn of_returning(brokers: &[BrokerId]) -> Option<Self> {
+        let evidence = json!({ "brokers": brokers });
+        let message = format!(
+            "lost {} will come back, for {} pods exist: free the pods instead of moving the data",
+            ranges(brokers),
+            if brokers.len() == 1 { "its" } else { "their" }
+        );
+        (!brokers.is_empty()).then_some(Self { code: "will-return", message, evidence })
     }
 
     /// Lost replicas that no map sees to.

@@ -1,15 +1,16 @@
 //! What `rebalance` and `scale` share: which topics and brokers, and how load is evened.
 
-use crate::commands::rebuild::scope::{brokers_of_maps, in_scope, narrowed};
+use crate::commands::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
 use crate::flags::{
     BrokerList, PlanningArgs, StepArgs, TopicArgs, holders, mebibytes, share, size,
 };
+use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::source::Facts;
 use crate::status::Status;
-use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
+use mapper::maps::{Finding, Unmapped};
 use mapper::{
     Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, NoPlan, Plan, RackRule, Ratio,
     Snapshot, Terms, Topics,
@@ -101,9 +102,8 @@ pub(in crate::commands) struct Asked {
 impl EvenArgs {
     pub(in crate::commands) fn ask(&self, session: &mut Session<'_, '_>) -> Result<Asked, Error> {
         let outputs = Outputs::find(&self.planning)?;
-        let facts = session.facts()?;
-        let set = session.global.maps.read()?;
-        let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &set)?;
+        let (facts, maps) = session.facts_with_maps()?;
+        let (assignments, findings, unmapped) = self.scoped(&facts.snapshot, &maps)?;
         // Patterns that mean nothing are the caller's mistake, not the planner's "no".
         mapper::assign(&facts.snapshot, &assignments)?;
         let terms = Terms {
@@ -117,7 +117,7 @@ impl EvenArgs {
             storage_headroom: self.planning.storage_headroom,
             pacing: self.steps.pacing(),
         };
-        let balance = self.balance(&facts.snapshot, &set)?;
+        let balance = self.balance(&facts.snapshot, &maps)?;
         Ok(Asked { facts, terms, balance, findings, unmapped, outputs })
     }
 
@@ -134,9 +134,9 @@ impl EvenArgs {
     }
 
     /// From the maps, unless the flags name brokers.
-    fn scoped(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+    fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
         let Some(list) = &self.brokers else {
-            return self.scoped_by_maps(snapshot, set);
+            return self.scoped_by_maps(snapshot, maps);
         };
         let topics = match self.topics.chooses_all() {
             true => Topics::Rest,
@@ -145,16 +145,16 @@ impl EvenArgs {
         let mut assignment =
             Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
         let holding = holders(in_scope(snapshot, &assignment)?);
-        assignment.brokers = list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?;
+        assignment.brokers = list.resolve(snapshot, &holding, &maps.brokers(snapshot))?;
         Ok((vec![assignment], Vec::new(), Vec::new()))
     }
 
-    fn scoped_by_maps(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
-        if set.maps().is_empty() {
+    fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
+        if maps.written().is_empty() {
             let message = "name the brokers: --brokers IDS, or --maps FILE";
             return Err(Error::Flags(message.to_owned()));
         }
-        let resolved = maps::resolve(set, &Known::of(snapshot));
+        let resolved = maps.resolve(Some(snapshot));
         let mut assignments = resolved.assignments()?.to_vec();
         if !self.topics.chooses_all() {
             assignments = narrowed(assignments, snapshot, &self.topics.scope(Some(".*"))?)?;
@@ -162,11 +162,11 @@ impl EvenArgs {
         Ok((assignments, resolved.findings, resolved.unmapped))
     }
 
-    fn balance(&self, snapshot: &Snapshot, set: &MapSet) -> Result<Balance, Error> {
+    fn balance(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Balance, Error> {
         let drain: Option<BTreeSet<BrokerId>> = self
             .drain
             .as_ref()
-            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &brokers_of_maps(snapshot, set)))
+            .map(|list| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot)))
             .transpose()?;
         let goal = |what: &What| match what {
             What::Storage => Goal::Storage,

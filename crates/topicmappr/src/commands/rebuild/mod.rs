@@ -6,6 +6,7 @@ pub(super) mod scope;
 
 use crate::error::Error;
 use crate::flags::{BrokerList, PlanningArgs, StepArgs, TopicArgs, size_factor};
+use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::source::{Facts, Note};
@@ -91,9 +92,9 @@ enum How {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     args.refuse_contradictions()?;
     let outputs = Outputs::find(&args.planning)?;
-    let facts = args.facts(session)?;
+    let (facts, maps) = args.facts(session)?;
     args.note_what_has_no_effect(session)?;
-    let scoped = scope::find(args, session, &facts.snapshot)?;
+    let scoped = scope::find(args, session, &facts.snapshot, &maps)?;
     let (plan, placement) = args.plan(&facts.snapshot, &scoped)?;
     let planned = Planned {
         plan,
@@ -121,13 +122,13 @@ impl Args {
         Ok(())
     }
 
-    fn facts(&self, session: &mut Session<'_, '_>) -> Result<Facts, Error> {
-        let mut facts = session.facts()?;
+    fn facts(&self, session: &mut Session<'_, '_>) -> Result<(Facts, Maps), Error> {
+        let (mut facts, maps) = session.facts_with_maps()?;
         if !self.use_meta {
             let named = self.brokers.as_ref().map(BrokerList::ids);
             facts.snapshot = facts.snapshot.without_meta(&named.unwrap_or_default());
         }
-        Ok(facts)
+        Ok((facts, maps))
     }
 
     /// Plans by storage where nothing is missing for it, unless told otherwise.

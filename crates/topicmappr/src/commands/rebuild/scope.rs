@@ -3,12 +3,13 @@
 use super::{Args, map_string};
 use crate::error::Error;
 use crate::flags::holders;
+use crate::maps::Maps;
 use crate::session::Session;
-use mapper::maps::{self, Finding, Known, MapSet, Unmapped};
+use mapper::maps::{Finding, Unmapped};
 use mapper::scope::Scope;
 use mapper::snapshot::Topic;
 use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, Topics};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The scope of a rebuild, resolved.
 pub(super) struct Scoped {
@@ -28,11 +29,11 @@ pub(super) fn find(
     args: &Args,
     session: &mut Session<'_, '_>,
     snapshot: &Snapshot,
+    maps: &Maps,
 ) -> Result<Scoped, Error> {
-    let set = session.global.maps.read()?;
-    let mut scoped = match (&args.brokers, set.maps().is_empty()) {
-        (Some(_), _) => from_flags(args, session, snapshot, &set)?,
-        (None, false) => from_maps(args, snapshot, &set)?,
+    let mut scoped = match (&args.brokers, maps.written().is_empty()) {
+        (Some(_), _) => from_flags(args, session, snapshot, maps)?,
+        (None, false) => from_maps(args, snapshot, maps)?,
         (None, true) => {
             let message = "rebuild needs --maps FILE, or --topics REGEX with --brokers IDS";
             return Err(Error::Flags(message.to_owned()));
@@ -49,12 +50,12 @@ pub(super) fn find(
     Ok(scoped)
 }
 
-fn from_maps(args: &Args, snapshot: &Snapshot, set: &MapSet) -> Result<Scoped, Error> {
+fn from_maps(args: &Args, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
     if args.map_string.is_some() {
         let message = "--map-string needs --brokers: maps name no replica lists";
         return Err(Error::Flags(message.to_owned()));
     }
-    let resolved = maps::resolve(set, &Known::of(snapshot));
+    let resolved = maps.resolve(Some(snapshot));
     let mut assignments = resolved.assignments()?.to_vec();
     if !args.topics.chooses_all() {
         let scope = args.topics.scope(Some(".*"))?;
@@ -99,7 +100,7 @@ fn from_flags(
     args: &Args,
     session: &mut Session<'_, '_>,
     snapshot: &Snapshot,
-    set: &MapSet,
+    maps: &Maps,
 ) -> Result<Scoped, Error> {
     let (topics, base) = match &args.map_string {
         Some(value) => given(args, value, session, snapshot)?,
@@ -113,7 +114,7 @@ fn from_flags(
         Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
     let holding = holding(snapshot, &assignment, &base)?;
     if let Some(list) = &args.brokers {
-        assignment.brokers = list.resolve(snapshot, &holding, &brokers_of_maps(snapshot, set))?;
+        assignment.brokers = list.resolve(snapshot, &holding, &maps.brokers(snapshot))?;
     }
     Ok(Scoped {
         assignments: vec![assignment],
@@ -170,18 +171,4 @@ pub(in crate::commands) fn in_scope<'s>(
     let taken = mapper::assign(snapshot, std::slice::from_ref(assignment))?;
     let topics = snapshot.topics().iter().zip(taken);
     Ok(topics.filter(|(_, index)| index.is_some()).map(|(topic, _)| topic))
-}
-
-/// What the names of maps mean as brokers; their topics do not matter here.
-pub(in crate::commands) fn brokers_of_maps(
-    snapshot: &Snapshot,
-    set: &MapSet,
-) -> BTreeMap<String, BTreeSet<BrokerId>> {
-    let resolved = maps::resolve(set, &Known::of(snapshot));
-    let maps = resolved.maps.into_iter();
-    maps.map(|map| {
-        let brokers = map.brokers.into_iter().map(|member| member.id);
-        (map.name.to_string(), brokers.collect())
-    })
-    .collect()
 }

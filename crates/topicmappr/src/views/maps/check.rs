@@ -1,6 +1,6 @@
 //! `maps check`: what is wrong with the maps, and which topics are off theirs.
 
-use super::Problem;
+use super::{PodProblems, Problem};
 use crate::error::ranges;
 use crate::views::table::Table;
 use crate::views::{counted, heading};
@@ -39,13 +39,13 @@ struct UnmappedView<'a> {
 }
 
 impl<'a> MapsCheck<'a> {
-    pub(crate) fn of(resolved: &'a Resolved, drift: &'a [Drift]) -> Self {
+    pub(crate) fn of(resolved: &'a Resolved, drift: &'a [Drift], pods: &PodProblems) -> Self {
         let unmapped = resolved.unmapped.iter().map(|unmapped| UnmappedView {
             topic: &unmapped.topic,
             lost_replicas: unmapped.lost_replicas,
         });
         Self {
-            problems: resolved.findings.iter().map(Problem::of).collect(),
+            problems: resolved.findings.iter().map(Problem::of).chain(pods.all()).collect(),
             drift: drift.iter().map(DriftView::of).collect(),
             unmapped: unmapped.collect(),
         }

@@ -1,10 +1,12 @@
 //! Maps: what they say, what they mean now, and what is wrong with them.
 
 mod check;
+mod pods;
 mod resolved;
 mod show;
 
 pub(crate) use check::MapsCheck;
+pub(crate) use pods::PodProblems;
 pub(crate) use resolved::ResolvedMaps;
 pub(crate) use show::MapsShow;
 
@@ -12,7 +14,7 @@ use mapper::maps::{Finding, Severity};
 use serde::Serialize;
 
 /// A finding, for programs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(in crate::views) struct Problem {
     code: &'static str,
     severity: &'static str,
@@ -21,15 +23,16 @@ pub(in crate::views) struct Problem {
 
 impl Problem {
     pub(in crate::views) fn of(finding: &Finding) -> Self {
-        Self {
-            code: finding.code(),
-            severity: match finding.severity() {
-                Severity::Notice => "notice",
-                Severity::Warning => "warning",
-                Severity::Error => "error",
-            },
-            message: finding.to_string(),
-        }
+        Self::new(finding.code(), finding.severity(), finding.to_string())
+    }
+
+    fn new(code: &'static str, severity: Severity, message: String) -> Self {
+        let severity = match severity {
+            Severity::Notice => "notice",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        Self { code, severity, message }
     }
 }
 

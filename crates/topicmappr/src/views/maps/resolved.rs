@@ -1,6 +1,6 @@
 //! `maps resolve`: which brokers and topics each map means now.
 
-use super::{Problem, joined};
+use super::{PodProblems, Problem, joined};
 use crate::error::ranges;
 use mapper::BrokerId;
 use mapper::maps::{Member, Resolved, ResolvedMap};
@@ -36,22 +36,23 @@ impl<'a> ResolvedMaps<'a> {
         self.maps.iter().all(|map| !map.brokers.is_empty())
     }
 
-    pub(crate) fn of(resolved: &'a Resolved) -> Self {
+    pub(crate) fn of(resolved: &'a Resolved, pods: &PodProblems) -> Self {
         let maps = resolved.maps.iter();
-        Self { maps: maps.map(|map| ResolvedView::of(map, resolved)).collect() }
+        Self { maps: maps.map(|map| ResolvedView::of(map, resolved, pods)).collect() }
     }
 }
 
 impl<'a> ResolvedView<'a> {
-    fn of(map: &'a ResolvedMap, resolved: &'a Resolved) -> Self {
+    fn of(map: &'a ResolvedMap, resolved: &'a Resolved, pods: &PodProblems) -> Self {
         let member =
             |member: &'a Member| MemberView { id: member.id, rack: member.rack.as_deref() };
+        let problems = resolved.problems_of(&map.name).map(Problem::of);
         let names = |topics: &'a BTreeSet<String>| topics.iter().map(String::as_str).collect();
         Self {
             name: map.name.as_str(),
             brokers: map.brokers.iter().map(member).collect(),
             topics: map.topics.as_ref().map(names),
-            problems: resolved.problems_of(&map.name).map(Problem::of).collect(),
+            problems: problems.chain(pods.of_map(&map.name)).collect(),
         }
     }
 }

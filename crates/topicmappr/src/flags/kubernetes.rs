@@ -1,0 +1,108 @@
+//! Where Kubernetes is, and by which names things go there.
+
+use crate::layers::Environment;
+use ::kubernetes::Access;
+use ::kubernetes::brokers::Rules;
+use ::kubernetes::identity::{Order, Rule};
+use std::path::PathBuf;
+
+/// The flags about Kubernetes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub(crate) struct KubernetesArgs {
+    /// Kubeconfig file [default: those of KUBECONFIG, ~/.kube/config, the service account of the pod]
+    #[arg(long, value_name = "FILE", global = true)]
+    kubeconfig: Option<PathBuf>,
+    /// Kubernetes context [default: the current one]
+    #[arg(long, value_name = "NAME", global = true)]
+    context: Option<String>,
+    /// Kubernetes namespace for names that carry none, and of the broker pods of maps by node [default: the context's]
+    #[arg(long, value_name = "NAME", global = true)]
+    namespace: Option<String>,
+    /// Labels of the broker pods (app=kafka) [default: the pods of StatefulSets, and those that tell a broker id]
+    #[arg(long, value_name = "KEY=VALUE,...", global = true)]
+    pod_labels: Option<String>,
+    /// What tells the broker id of a pod, the first that applies
+    #[arg(
+        long,
+        value_name = "RULE,...",
+        global = true,
+        value_delimiter = ',',
+        default_value = "annotation,label,strimzi,env,ordinal,node-label",
+        long_help = "What tells the broker id of a pod, the first that applies: annotation[:KEY], label[:KEY], \
+                     strimzi, env[:NAME], ordinal, node-label[:KEY]. Without KEY: any key that is broker-id or ends in \
+                     /broker-id; without NAME: KAFKA_BROKER_ID, KAFKA_NODE_ID, KAFKA_CFG_BROKER_ID, KAFKA_CFG_NODE_ID"
+    )]
+    identity: Vec<Rule>,
+    /// Added to ordinals where no annotation, label or variable of the pod or its StatefulSet says otherwise
+    #[arg(long, value_name = "N", global = true, default_value_t = 0)]
+    broker_id_base: u32,
+    /// Node labels that tell the rack, the first that a node has
+    #[arg(
+        long,
+        value_name = "KEY,...",
+        global = true,
+        value_delimiter = ',',
+        default_values_t = Rules::default().racks
+    )]
+    rack_labels: Vec<String>,
+    /// Node labels that tell the instance type, the first that a node has
+    #[arg(
+        long,
+        value_name = "KEY,...",
+        global = true,
+        value_delimiter = ',',
+        default_values_t = Rules::default().instance_types
+    )]
+    instance_type_labels: Vec<String>,
+    /// Node labels that tell the node group (node-group in a map's nodeLabels), the first that a node has
+    #[arg(
+        long,
+        value_name = "KEY,...",
+        global = true,
+        value_delimiter = ',',
+        default_values_t = Rules::default().node_groups
+    )]
+    node_group_labels: Vec<String>,
+}
+
+impl KubernetesArgs {
+    /// The operator named it: it is asked even where it need not be.
+    pub(crate) fn is_named(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some() || self.namespace.is_some()
+    }
+
+    /// Which pods are brokers' for certain.
+    pub(crate) fn pod_labels(&self) -> Option<&str> {
+        self.pod_labels.as_deref()
+    }
+
+    /// Where the API is. Flag, then `KUBECONFIG`, then the home's file, then the pod's service account, as kubectl does.
+    pub(crate) fn access(&self, environment: &Environment) -> Access {
+        let of_home = || {
+            let path = PathBuf::from(environment.get("HOME")?).join(".kube/config");
+            path.is_file().then(|| vec![path])
+        };
+        let paths = |list: &str| std::env::split_paths(list).filter(|p| p.is_file()).collect();
+        let named = self.kubeconfig.clone().map(|path| vec![path]);
+        let kubeconfig =
+            named.or_else(|| environment.get("KUBECONFIG").map(paths)).or_else(of_home);
+        Access {
+            kubeconfig: kubeconfig.unwrap_or_default(),
+            in_pod: environment.get("KUBERNETES_SERVICE_HOST").is_some(),
+            context: self.context.clone(),
+            namespace: self.namespace.clone(),
+        }
+    }
+
+    /// By which names things go.
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            identity: Order { rules: self.identity.clone(), base: self.broker_id_base },
+            pods_are_chosen: self.pod_labels.is_some(),
+            racks: self.rack_labels.clone(),
+            instance_types: self.instance_type_labels.clone(),
+            node_groups: self.node_group_labels.clone(),
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Maps, with who belongs to the groups that they name.
+
+use mapper::maps::{self, Group, Known, Map, MapSet, Members, Resolved};
+use mapper::{BrokerId, Snapshot};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The maps of a run, and all that is not in the cluster's snapshot to resolve them by.
+#[derive(Debug, Default)]
+pub(crate) struct Maps {
+    set: MapSet,
+    groups: BTreeMap<Group, Members>,
+}
+
+impl Maps {
+    pub(crate) fn new(set: MapSet, groups: BTreeMap<Group, Members>) -> Self {
+        Self { set, groups }
+    }
+
+    /// The maps as they were written.
+    pub(crate) fn written(&self) -> &[Map] {
+        self.set.maps()
+    }
+
+    /// What they mean now.
+    pub(crate) fn resolve(&self, cluster: Option<&Snapshot>) -> Resolved {
+        let groups = self.groups.clone();
+        maps::resolve(&self.set, &Known { cluster, groups, ..Known::default() })
+    }
+
+    /// What the names of maps mean as brokers; their topics do not matter here.
+    pub(crate) fn brokers(&self, cluster: &Snapshot) -> BTreeMap<String, BTreeSet<BrokerId>> {
+        let maps = self.resolve(Some(cluster)).maps.into_iter();
+        maps.map(|map| {
+            let brokers = map.brokers.into_iter().map(|member| member.id);
+            (map.name.to_string(), brokers.collect())
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! What Kubernetes knows of the brokers, joined with what Kafka says: the adapter between the two edges.
+
+use crate::error::Error;
+use crate::flags::{Document, Source};
+use crate::live;
+use crate::session::Session;
+use ::kubernetes::brokers::{BrokerPod, Brokers, brokers};
+use ::kubernetes::fate::{Fate, VolumesSeen, fate};
+use ::kubernetes::{Access, Difference, Finding, Inventory, Kubernetes, Name, Wanted};
+use mapper::maps::{Group, MapSet, Severity, Target};
+use mapper::{BrokerId, Snapshot};
+use std::collections::BTreeSet;
+
+/// The broker pods, and where they run.
+#[derive(Debug)]
+pub(crate) struct Pods {
+    /// Those that the maps mean; without a map that names pods, all of them.
+    brokers: Brokers,
+    /// All of them.
+    everybody: Brokers,
+    inventory: Inventory,
+    access: Access,
+    /// Brokers that maps name by id: they may run anywhere.
+    elsewhere: BTreeSet<BrokerId>,
+    maps_name_pods: bool,
+}
+
+impl Session<'_, '_> {
+    /// The maps that the flags bring.
+    pub(crate) fn map_set(&self) -> Result<MapSet, Error> {
+        let access = self.global.kubernetes.access(self.environment);
+        self.global.maps.read(|name| live::wait(config_map(&access, name))?)
+    }
+
+    /// The broker pods, if anything in this run is about them. Beside a snapshot file nobody is asked, unless a flag
+    /// names Kubernetes.
+    pub(crate) fn pods(
+        &self,
+        set: &MapSet,
+        source: Option<&Source>,
+    ) -> Result<Option<Pods>, Error> {
+        let flags = &self.global.kubernetes;
+        let groups: BTreeSet<Group> =
+            set.maps().iter().filter_map(|map| map.target.group()).collect();
+        let named = flags.is_named() || self.global.maps.are_in_config_map();
+        let asked = match source {
+            None => !groups.is_empty(),
+            Some(Source::File(_)) => named && !groups.is_empty(),
+            Some(Source::Live(_)) => named || !groups.is_empty(),
+        };
+        if !asked {
+            return Ok(None);
+        }
+        live::log(&self.global.talk);
+        let access = flags.access(self.environment);
+        let gathered = live::wait(gather(&access, &groups, flags.pod_labels()))?;
+        let inventory = match gathered {
+            // Nobody mentioned Kubernetes: the maps then say which brokers they lack.
+            Err(Error::Kubernetes(error))
+                if !named && matches!(*error, ::kubernetes::Error::NoConfig) =>
+            {
+                return Ok(None);
+            }
+            gathered => gathered?,
+        };
+        let rules = flags.rules();
+        let everybody = brokers(&inventory, &rules, &BTreeSet::new());
+        let elsewhere = set.maps().iter().filter_map(|map| match &map.target {
+            Target::Ids(ids) => Some(ids),
+            Target::All
+            | Target::InstanceType { .. }
+            | Target::StatefulSet { .. }
+            | Target::NodeLabels { .. } => None,
+        });
+        Ok(Some(Pods {
+            brokers: brokers(&inventory, &rules, &groups),
+            everybody,
+            elsewhere: elsewhere.flatten().copied().collect(),
+            inventory,
+            access,
+            maps_name_pods: !groups.is_empty(),
+        }))
+    }
+}
+
+impl Pods {
+    /// Who belongs to the groups of the maps.
+    pub(crate) fn groups(&self) -> std::collections::BTreeMap<Group, mapper::maps::Members> {
+        self.brokers.groups.clone()
+    }
+
+    /// The snapshot, completed.
+    pub(crate) fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {
+        let completed = self.brokers.complete(snapshot);
+        completed.map_err(|problem| Error::Contradiction { problem })
+    }
+
+    /// What is odd about the pods, as far as maps are concerned by it.
+    pub(crate) fn findings(&self) -> impl Iterator<Item = &(Finding, BTreeSet<Group>)> {
+        self.brokers.findings.iter().filter(|_| self.maps_name_pods)
+    }
+
+    /// # Errors
+    /// The findings with which no plan can be right.
+    pub(crate) fn refuse_errors(&self) -> Result<(), Error> {
+        let errors = self.findings().map(|(finding, _)| finding);
+        let errors: Vec<Finding> =
+            errors.filter(|finding| finding.severity() == Severity::Error).cloned().collect();
+        if errors.is_empty() { Ok(()) } else { Err(Error::Pods(errors)) }
+    }
+
+    /// Where Kafka says otherwise.
+    pub(crate) fn differences(&self, cluster: &Snapshot) -> Vec<Difference> {
+        self.brokers.differences(cluster, &self.everybody, &self.elsewhere)
+    }
+
+    /// What becomes of these lost brokers.
+    pub(crate) fn fates(&self, lost: &BTreeSet<BrokerId>) -> Result<Vec<(BrokerId, Fate)>, Error> {
+        let mut inventory = self.inventory.clone();
+        let of_lost = lost.iter().filter_map(|id| self.pod_of(*id));
+        let names: BTreeSet<&Name> = of_lost.map(|pod| &pod.name).collect();
+        let seen = live::wait(add_volumes(&self.access, &names, &mut inventory))??;
+        let pods = if self.maps_name_pods { &self.brokers } else { &self.everybody };
+        Ok(lost.iter().map(|id| (*id, fate(*id, pods, &inventory, seen))).collect())
+    }
+
+    /// The pod of a broker.
+    pub(crate) fn pod_of(&self, id: BrokerId) -> Option<&BrokerPod> {
+        self.brokers.pod_of(id).or_else(|| self.everybody.pod_of(id))
+    }
+}
+
+async fn gather(
+    access: &Access,
+    groups: &BTreeSet<Group>,
+    pod_labels: Option<&str>,
+) -> Result<Inventory, Error> {
+    let kubernetes = Kubernetes::connect(access).await?;
+    let here = || kubernetes.namespace().to_owned();
+    let namespaces = groups.iter().map(|group| match group {
+        Group::StatefulSet { namespace, .. } => namespace.clone(),
+        Group::InstanceType(_) | Group::NodeLabels(_) => here(),
+    });
+    let mut namespaces: BTreeSet<String> = namespaces.collect();
+    if namespaces.is_empty() {
+        namespaces.insert(here());
+    }
+    let pod_labels = pod_labels.map(str::to_owned);
+    let inventory = kubernetes.inventory(&Wanted { namespaces, pod_labels, claims: false }).await?;
+    tracing::info!(calls = kubernetes.calls(), pods = inventory.pods.len(), "asked Kubernetes");
+    Ok(inventory)
+}
+
+/// Claims and volumes are worth knowing, and nothing depends on them: without the right to read them, they are unknown.
+async fn add_volumes(
+    access: &Access,
+    pods: &BTreeSet<&Name>,
+    inventory: &mut Inventory,
+) -> Result<VolumesSeen, Error> {
+    let kubernetes = Kubernetes::connect(access).await?;
+    let pods = inventory.pods.iter().filter(|pod| pods.contains(&pod.name)).cloned();
+    for pod in pods.collect::<Vec<_>>() {
+        match kubernetes.add_volumes_of(&pod, inventory).await {
+            Ok(()) => {}
+            Err(error @ ::kubernetes::Error::Forbidden { .. }) => {
+                tracing::warn!(%error, "the volumes of lost brokers are not looked at");
+                return Ok(VolumesSeen::No);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(VolumesSeen::Yes)
+}
+
+/// The documents of a ConfigMap, one for each key.
+async fn config_map(access: &Access, name: &str) -> Result<Vec<Document>, Error> {
+    let kubernetes = Kubernetes::connect(access).await?;
+    let name = match name.split_once('/') {
+        Some((namespace, name)) => Name::new(namespace, name),
+        None => Name::new(kubernetes.namespace(), name),
+    };
+    let place = format!("configmap:{name}");
+    let wrong = |problem: String| Error::Flag { flag: "--maps", value: place.clone(), problem };
+    let found = kubernetes.config_map(&name).await?;
+    let found = found.ok_or_else(|| wrong("there is no such ConfigMap".to_owned()))?;
+    if let Some(key) = found.binary.first() {
+        return Err(wrong(format!("the value of {key} is binary, not text")));
+    }
+    if found.data.is_empty() {
+        return Err(wrong("it holds no data".to_owned()));
+    }
+    let data = found.data.into_iter();
+    Ok(data.map(|(key, text)| Document { name: format!("{place}/{key}"), text }).collect())
+}
