@@ -143,6 +143,20 @@ fn every_form_of_a_map_is_valid() {
 }
 
 #[test]
+fn every_form_of_a_definition_is_valid() {
+    let topics = json!({"version": 1, "defaults": {"partitions": 3, "replication": 3, "config": {"retention.ms": -1}},
+    "topics": [
+        {"name": "events.raw", "map": "map1", "partitions": 12, "replication": 3, "owner": "team-events",
+         "config": {"retention.ms": "604800000", "min.cleanable.dirty.ratio": 0.5, "preallocate": false},
+         "labels": {"tier": "gold"}, "allow": ["min-isr"]},
+        {"name": "logs"},
+    ]});
+    assert_valid(&schema("topics"), &topics, "design");
+    let text = topics.to_string();
+    assert!(mapper::definitions::Definitions::read([("design", text.as_str())]).is_ok());
+}
+
+#[test]
 fn what_the_reader_refuses_the_schema_refuses() {
     let refused = [
         ("snapshot", json!({"version": 2, "brokers": [], "topics": []})),
@@ -161,6 +175,14 @@ fn what_the_reader_refuses_the_schema_refuses() {
         ("maps", json!({"version": 1, "maps": {"rest": {"topics": "a", "brokers": "all"}}})),
         ("maps", json!({"version": 1, "maps": {"a": {"topics": "a", "broker": "all"}}})),
         ("maps", json!({"version": 1, "maps": {"1001": {"topics": "a", "brokers": "all"}}})),
+        ("topics", json!({"version": 2, "topics": []})),
+        ("topics", json!({"version": 1, "topics": [{"name": "a b", "partitions": 1}]})),
+        ("topics", json!({"version": 1, "topics": [{"name": "a", "partitons": 1}]})),
+        ("topics", json!({"version": 1, "topics": [{"name": "a", "partitions": 0}]})),
+        (
+            "topics",
+            json!({"version": 1, "topics": [{"name": "a", "config": {"retention.ms": [1]}}]}),
+        ),
     ];
     for (name, document) in refused {
         assert!(!schema(name).is_valid(&document), "{name}: {document}");

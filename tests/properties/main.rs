@@ -6,6 +6,7 @@ mod laws;
 mod leaders;
 mod mutations;
 mod steps;
+mod topics;
 
 use proptest::test_runner::{Config, RngSeed};
 

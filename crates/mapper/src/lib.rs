@@ -8,6 +8,7 @@ mod balance;
 mod bytes;
 mod check;
 mod constraints;
+pub mod definitions;
 mod dense;
 mod diff;
 mod figures;

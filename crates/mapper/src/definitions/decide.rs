@@ -1,0 +1,368 @@
+//! What has to change so that the cluster is as the definitions say.
+//!
+//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`Decision`]: everything that
+//! may be done at once, what needs a plan, and what is not done and why. Topics that nobody defines are in none of it.
+
+use super::owned::TopicId;
+use super::place::{Wanted, place};
+use super::prune::{EndOffsets, Prune, candidates};
+use super::within::Mapped;
+use super::{Definitions, State, same_value};
+use crate::assignment::{Assignment, Topics};
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use crate::maps::{MapName, ResolvedMap};
+use crate::no_plan::NoPlan;
+use crate::scope::TopicPattern;
+use crate::snapshot::{Snapshot, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The cluster as it was found.
+#[derive(Debug, Clone, Copy)]
+pub struct Observed<'a> {
+    /// Brokers, topics, configs.
+    pub snapshot: &'a Snapshot,
+    /// The topics' ids, where the cluster tells them.
+    pub ids: &'a BTreeMap<String, TopicId>,
+    /// Topics whose configs nobody told.
+    pub configs_untold: &'a BTreeSet<String>,
+    /// Where the partitions of topics end that an earlier run made and nobody defines any more.
+    pub end_offsets: &'a BTreeMap<String, EndOffsets>,
+    /// Seconds since 1970-01-01 UTC.
+    pub now: i64,
+}
+
+/// How far a run may go.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Only topics that one of these matches; none: all.
+    pub only: Vec<TopicPattern>,
+    /// Make topics again that an earlier run made and somebody deleted.
+    pub recreate: bool,
+    /// Delete topics of its own that nobody defines any more; none: delete nothing.
+    pub prune: Option<PruneLimits>,
+}
+
+/// What may be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PruneLimits {
+    /// For how long a topic has to be neither defined nor written to, in seconds.
+    pub after_seconds: i64,
+    /// How many topics a run deletes at most.
+    pub max: usize,
+}
+
+impl Options {
+    /// Is this topic one of those that the run is about?
+    pub(super) fn covers(&self, name: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|pattern| !pattern.select(&[name]).is_empty())
+    }
+}
+
+/// What has to be done, each list in order of topic.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Decision {
+    /// Topics to make.
+    pub create: Vec<Create>,
+    /// Topics that lack partitions.
+    pub grow: Vec<Grow>,
+    /// Topics with other configs than defined.
+    pub configs: Vec<ConfigChange>,
+    /// Topics whose replicas have to move, or be more or fewer: what a plan is for.
+    pub moves: Vec<Moving>,
+    /// What is defined and not done.
+    pub held: Vec<Held>,
+    /// Topics of its own that nobody defines any more.
+    pub prune: Vec<Prune>,
+}
+
+/// A topic to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Create {
+    /// Its name.
+    pub topic: String,
+    /// Its map.
+    pub map: MapName,
+    /// The replicas of each partition.
+    pub replicas: Vec<Replicas>,
+    /// What is set on it.
+    pub config: BTreeMap<String, String>,
+}
+
+/// A topic that gets partitions. Records with a key go elsewhere afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grow {
+    /// Its name.
+    pub topic: String,
+    /// Its map.
+    pub map: MapName,
+    /// How many partitions there are.
+    pub from: u32,
+    /// The replicas of each new partition.
+    pub replicas: Vec<Replicas>,
+}
+
+impl Grow {
+    /// How many partitions there will be.
+    pub fn to(&self) -> u32 {
+        self.from + u32::try_from(self.replicas.len()).unwrap_or(u32::MAX)
+    }
+}
+
+/// Configs of one topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigChange {
+    /// The topic.
+    pub topic: String,
+    /// What it is to be set, by key.
+    pub set: BTreeMap<String, String>,
+    /// Keys that an earlier run set and nobody defines any more.
+    pub unset: BTreeSet<String>,
+    /// What is set on the topic now, of all these keys.
+    pub before: BTreeMap<String, String>,
+}
+
+/// A topic whose replicas have to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moving {
+    /// The topic.
+    pub topic: String,
+    /// Its map.
+    pub map: MapName,
+    /// The replication factor that is defined.
+    pub replication: u32,
+    /// How many partitions have another.
+    pub wrong_replication: usize,
+    /// How many replicas are not on the map's brokers.
+    pub off_map: usize,
+}
+
+/// A topic that is not as it is defined, and stays so.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// The topic.
+    pub topic: String,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why something that is defined is not done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Why {
+    /// Kafka cannot take partitions away.
+    #[error("it has {from} partitions and {to} are defined: partitions cannot be taken away")]
+    Shrink {
+        /// How many there are.
+        from: u32,
+        /// How many are defined.
+        to: u32,
+    },
+    /// Kafka finds groups and transactions by the number of these partitions.
+    #[error("it has {from} partitions and {to} are defined: an internal topic must not get more")]
+    InternalGrows {
+        /// How many there are.
+        from: u32,
+        /// How many are defined.
+        to: u32,
+    },
+    /// An earlier run made it, and it is gone.
+    #[error("it was made by an earlier run, and somebody has deleted it")]
+    Deleted,
+    /// There is no place for its partitions.
+    #[error("{0}")]
+    NoPlace(NoPlan),
+    /// Nobody told what is set on it.
+    #[error("nobody told its configs, so they are left alone")]
+    ConfigUntold,
+}
+
+impl Decision {
+    /// Is everything as it is defined, with nothing of its own left over?
+    pub fn is_empty(&self) -> bool {
+        let Self { create, grow, configs, moves, held, prune } = self;
+        create.is_empty()
+            && grow.is_empty()
+            && configs.is_empty()
+            && moves.is_empty()
+            && held.is_empty()
+            && prune.is_empty()
+    }
+
+    fn hold(&mut self, topic: &str, why: Why) {
+        self.held.push(Held { topic: topic.to_owned(), why });
+    }
+
+    /// What a planner is asked so that moving topics end where they belong. `topics` are those of the definitions.
+    pub fn assignments(&self, topics: &[Mapped<'_>]) -> Vec<Assignment> {
+        let wanted: BTreeMap<&str, &Mapped<'_>> =
+            topics.iter().map(|topic| (topic.definition.name.as_str(), topic)).collect();
+        let mut groups: BTreeMap<(&str, u32), Assignment> = BTreeMap::new();
+        for mapped in self.moves.iter().filter_map(|moving| wanted.get(moving.topic.as_str())) {
+            let (map, replication) = (mapped.map.name.as_str(), mapped.replication);
+            let group = groups.entry((map, replication)).or_insert_with(|| Assignment {
+                map: Some(map.to_owned()),
+                topics: Topics::Named(BTreeSet::new()),
+                brokers: mapped.map.brokers.iter().map(|member| member.id).collect(),
+                replication: Some(replication),
+            });
+            if let Topics::Named(names) = &mut group.topics {
+                names.insert(mapped.definition.name.clone());
+            }
+        }
+        groups.into_values().collect()
+    }
+}
+
+/// Decides. `state` is what [`State::held_against`] left of it; what is seen of topics that nobody defines any more is
+/// noted in it.
+pub fn decide(
+    definitions: &Definitions,
+    topics: &[Mapped<'_>],
+    observed: &Observed<'_>,
+    state: &mut State,
+    options: &Options,
+) -> Decision {
+    let mut decision = Decision::default();
+    let mut wanted = Vec::new();
+    for mapped in topics.iter().filter(|mapped| options.covers(&mapped.definition.name)) {
+        match observed.snapshot.topic(&mapped.definition.name) {
+            Some(topic) => compare(mapped, topic, observed, state, &mut decision, &mut wanted),
+            None => match missing(mapped, state, options) {
+                Ok(new) => wanted.push(new),
+                Err(why) => decision.hold(&mapped.definition.name, *why),
+            },
+        }
+    }
+    place_all(&wanted, observed.snapshot, &mut decision);
+    decision.held.sort_by(|a, b| a.topic.cmp(&b.topic));
+    decision.prune = candidates(definitions, observed, options, state);
+    decision
+}
+
+fn missing<'a>(
+    mapped: &'a Mapped<'a>,
+    state: &State,
+    options: &Options,
+) -> Result<Wanted<'a>, Box<Why>> {
+    let made_before = state.topics.get(&mapped.definition.name).is_some_and(|topic| topic.owned);
+    if made_before && !options.recreate {
+        return Err(Box::new(Why::Deleted));
+    }
+    Ok(Wanted { topic: mapped, replication: mapped.replication, from: 0 })
+}
+
+fn compare<'a>(
+    mapped: &'a Mapped<'a>,
+    topic: &Topic,
+    observed: &Observed<'_>,
+    state: &State,
+    decision: &mut Decision,
+    wanted: &mut Vec<Wanted<'a>>,
+) {
+    match more_partitions(mapped, topic) {
+        Ok(Some(more)) => wanted.push(more),
+        Ok(None) => {}
+        Err(why) => decision.hold(&topic.name, *why),
+    }
+    let keys = state.keys(&topic.name);
+    if observed.configs_untold.contains(&topic.name) {
+        if !mapped.definition.config.is_empty() || !keys.is_empty() {
+            decision.hold(&topic.name, Why::ConfigUntold);
+        }
+    } else {
+        decision.configs.extend(config_change(mapped, topic, &keys));
+    }
+    decision.moves.extend(moving(mapped, topic));
+}
+
+fn more_partitions<'a>(
+    mapped: &'a Mapped<'a>,
+    topic: &Topic,
+) -> Result<Option<Wanted<'a>>, Box<Why>> {
+    let to = mapped.definition.partitions;
+    let from = u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX);
+    if to < from {
+        return Err(Box::new(Why::Shrink { from, to }));
+    }
+    if to == from {
+        return Ok(None);
+    }
+    if topic.is_internal() {
+        return Err(Box::new(Why::InternalGrows { from, to }));
+    }
+    // Kafka takes new partitions only with as many replicas as the topic's first has.
+    let first = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
+    let replication = u32::try_from(first).unwrap_or(mapped.replication);
+    Ok(Some(Wanted { topic: mapped, replication, from }))
+}
+
+fn config_change(
+    mapped: &Mapped<'_>,
+    topic: &Topic,
+    keys: &BTreeSet<&str>,
+) -> Option<ConfigChange> {
+    let defined = &mapped.definition.config;
+    let differs =
+        |key: &str, value: &str| topic.config.get(key).is_none_or(|set| !same_value(set, value));
+    let set: BTreeMap<String, String> = defined
+        .iter()
+        .filter(|(key, written)| differs(key, &written.value))
+        .map(|(key, written)| (key.clone(), written.value.clone()))
+        .collect();
+    let left = |key: &&&str| !defined.contains_key(**key) && topic.config.contains_key(**key);
+    let unset: BTreeSet<String> = keys.iter().filter(left).map(|key| (*key).to_owned()).collect();
+    let before =
+        topic.config.iter().filter(|(key, _)| set.contains_key(*key) || unset.contains(*key));
+    let before = before.map(|(key, value)| (key.clone(), value.clone())).collect();
+    let changes = !set.is_empty() || !unset.is_empty();
+    changes.then(|| ConfigChange { topic: topic.name.clone(), set, unset, before })
+}
+
+fn moving(mapped: &Mapped<'_>, topic: &Topic) -> Option<Moving> {
+    let brokers: BTreeSet<BrokerId> = mapped.map.brokers.iter().map(|member| member.id).collect();
+    let factor = mapped.replication as usize;
+    let lists = || topic.partitions.iter().map(|partition| &partition.replicas);
+    let wrong_replication = lists().filter(|replicas| replicas.len() != factor).count();
+    let off_map = lists().flatten().filter(|id| !brokers.contains(id)).count();
+    (wrong_replication > 0 || off_map > 0).then(|| Moving {
+        topic: topic.name.clone(),
+        map: mapped.map.name.clone(),
+        replication: mapped.replication,
+        wrong_replication,
+        off_map,
+    })
+}
+
+/// Places what is new, map by map.
+fn place_all(wanted: &[Wanted<'_>], snapshot: &Snapshot, decision: &mut Decision) {
+    let mut maps: BTreeMap<&MapName, (&ResolvedMap, Vec<Wanted<'_>>)> = BTreeMap::new();
+    for wanted in wanted {
+        let map = wanted.topic.map;
+        maps.entry(&map.name).or_insert((map, Vec::new())).1.push(*wanted);
+    }
+    for (map, wanted) in maps.into_values() {
+        for (wanted, placed) in wanted.iter().zip(place(snapshot, map, &wanted)) {
+            let (definition, map) = (wanted.topic.definition, map.name.clone());
+            let topic = definition.name.clone();
+            match placed {
+                Err(why) => decision.hold(&topic, Why::NoPlace(why)),
+                Ok(replicas) if wanted.from > 0 => {
+                    decision.grow.push(Grow { topic, map, from: wanted.from, replicas });
+                }
+                Ok(replicas) => {
+                    let config = definition.config.iter();
+                    let config = config.map(|(key, w)| (key.clone(), w.value.clone())).collect();
+                    decision.create.push(Create { topic, map, replicas, config });
+                }
+            }
+        }
+    }
+    decision.create.sort_by(|a, b| a.topic.cmp(&b.topic));
+    decision.grow.sort_by(|a, b| a.topic.cmp(&b.topic));
+}
+
+impl Create {
+    /// Each partition with its replicas.
+    pub fn partitions(&self) -> impl Iterator<Item = (PartitionId, &Replicas)> {
+        (0..).map(PartitionId).zip(&self.replicas)
+    }
+}

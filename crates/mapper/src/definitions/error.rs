@@ -1,0 +1,51 @@
+//! What is wrong with definitions: where, about which topic and key, and what.
+
+use super::Definition;
+use super::mistake::Mistake;
+use crate::maps::Place;
+use std::fmt;
+
+/// One mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DefinitionError {
+    /// Where.
+    pub place: Place,
+    /// The topic, where it has a name.
+    pub topic: Option<String>,
+    /// The key, as in `config.retention.ms`; none if the whole document is meant.
+    pub key: Option<String>,
+    /// What.
+    pub mistake: Mistake,
+}
+
+impl DefinitionError {
+    /// A mistake about a topic's key.
+    pub(super) fn of(topic: &Definition, place: &Place, key: &str, mistake: Mistake) -> Self {
+        Self {
+            place: place.clone(),
+            topic: Some(topic.name.clone()),
+            key: Some(key.to_owned()),
+            mistake,
+        }
+    }
+}
+
+impl fmt::Display for DefinitionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.place)?;
+        if let Some(topic) = &self.topic {
+            write!(f, "topic {topic}: ")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, "{key}: ")?;
+        }
+        self.mistake.fmt(f)
+    }
+}
+
+impl std::error::Error for DefinitionError {}
+
+/// Every mistake; at least one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the topic definitions have {} mistake(s)", .0.len())]
+pub struct DefinitionErrors(pub Vec<DefinitionError>);

@@ -1,0 +1,159 @@
+//! Topic definitions: the topics that there are to be, as operators write them, and what has to change for them.
+//!
+//! In: documents in YAML, maps, a snapshot, and what earlier runs have done. Out: [`Definitions`], or every mistake
+//! with its place; then a [`Decision`], which leaves no choice to whoever carries it out.
+
+mod config;
+mod decide;
+mod error;
+mod even;
+mod export;
+mod mistake;
+mod owned;
+mod place;
+mod prune;
+mod read;
+mod state;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod within;
+
+pub use config::same_value;
+pub use decide::{
+    ConfigChange, Create, Decision, Grow, Held, Moving, Observed, Options, PruneLimits, Why, decide,
+};
+pub use error::{DefinitionError, DefinitionErrors};
+pub use export::{Exported, export};
+pub use mistake::Mistake;
+pub use owned::{Absence, Intent, TopicId, TopicState};
+pub use prune::{EndOffsets, Prune, PruneRefusal};
+pub use state::State;
+pub use within::{Mapped, within};
+
+use crate::maps::{MapName, Place};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The topics of all documents, each name once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Definitions {
+    topics: BTreeMap<String, Definition>,
+    documents: usize,
+}
+
+impl Definitions {
+    /// Reads documents: what errors call each (a path, a ConfigMap's name and key), and its text.
+    ///
+    /// A text may hold several YAML documents. Each document's defaults are its own.
+    ///
+    /// # Errors
+    /// Every mistake in every document.
+    ///
+    /// ```
+    /// use mappr_mapper::definitions::Definitions;
+    ///
+    /// let text = "{version: 1, topics: [{name: orders, partitions: 3, replication: 2}]}";
+    /// let definitions = Definitions::read([("topics.yaml", text)])?;
+    /// assert_eq!(definitions.get("orders").map(|topic| topic.partitions), Some(3));
+    /// # Ok::<(), mappr_mapper::definitions::DefinitionErrors>(())
+    /// ```
+    pub fn read<'t>(
+        documents: impl IntoIterator<Item = (&'t str, &'t str)>,
+    ) -> Result<Self, DefinitionErrors> {
+        let (mut all, mut errors) = (Self::default(), Vec::new());
+        for (document, text) in documents {
+            let read = read::read(document, text);
+            errors.extend(read.errors);
+            all.documents += read.documents;
+            for topic in read.topics {
+                if let Some(twice) = all.add(topic) {
+                    errors.push(twice);
+                }
+            }
+        }
+        if errors.is_empty() { Ok(all) } else { Err(DefinitionErrors(errors)) }
+    }
+
+    fn add(&mut self, topic: Definition) -> Option<DefinitionError> {
+        if let Some(first) = self.topics.get(&topic.name) {
+            let mistake = Mistake::TopicTwice { first: first.place.clone() };
+            return Some(DefinitionError::of(&topic, &topic.place, "name", mistake));
+        }
+        self.topics.insert(topic.name.clone(), topic);
+        None
+    }
+
+    /// The topics, in order of name.
+    pub fn topics(&self) -> impl Iterator<Item = &Definition> {
+        self.topics.values()
+    }
+
+    /// One topic.
+    pub fn get(&self, name: &str) -> Option<&Definition> {
+        self.topics.get(name)
+    }
+
+    /// Their names.
+    pub fn names(&self) -> BTreeSet<String> {
+        self.topics.keys().cloned().collect()
+    }
+
+    /// How many documents there were.
+    pub fn documents(&self) -> usize {
+        self.documents
+    }
+}
+
+/// One topic as it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name.
+    pub name: String,
+    /// The map that it says it belongs to; none leaves it to the maps' regexes.
+    pub map: Option<Written<MapName>>,
+    /// How many partitions; at least 1.
+    pub partitions: u32,
+    /// The replication factor, at least 1; none leaves it to its map.
+    pub replication: Option<Written<u32>>,
+    /// Its configs by key, defaults included.
+    pub config: BTreeMap<String, Written<String>>,
+    /// Whom to ask about it.
+    pub owner: Option<String>,
+    /// Whatever its owner notes of it.
+    pub labels: BTreeMap<String, String>,
+    /// What would be an error in other topics.
+    pub allow: BTreeSet<Allowance>,
+    /// Where it was written.
+    pub place: Place,
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Written<T> {
+    /// The value.
+    pub value: T,
+    /// Where it was written.
+    pub place: Place,
+    /// In the topic itself, not in its document's defaults.
+    pub own: bool,
+}
+
+/// What a topic says is meant, though it is an error in others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Allowance {
+    /// `min.insync.replicas` may equal the replication factor: one replica less, and nobody can write with `acks=all`.
+    MinIsr,
+}
+
+impl Allowance {
+    /// As it is written in a definition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::MinIsr => "min-isr",
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Brokers for partitions that are not there yet.
+//!
+//! The planner places them as it places replicas that were lost: over the racks, where fewest replicas of the map's
+//! topics are, then where most storage is free; leaders are evened exactly.
+
+use super::even::even;
+use super::within::Mapped;
+use crate::assignment::{Assignment, Topics};
+use crate::bytes::Ratio;
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use crate::maps::ResolvedMap;
+use crate::no_plan::NoPlan;
+use crate::pacing::Pacing;
+use crate::request::{BaseReplicas, Mends, Optimize, PlaceBy, RackRule, Rebuild, Terms};
+use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Partitions that a topic lacks.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) topic: &'a Mapped<'a>,
+    /// The replication factor of the new partitions.
+    pub(super) replication: u32,
+    /// How many partitions there are.
+    pub(super) from: u32,
+}
+
+/// The new partitions' replicas, in order, or why there are none.
+pub(super) type Placed = Result<Vec<Replicas>, NoPlan>;
+
+/// Places all partitions that the topics of one map lack, for each topic or not at all.
+pub(super) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Vec<Placed> {
+    let live: Vec<BrokerId> = map.brokers.iter().filter(|b| b.live).map(|b| b.id).collect();
+    let lost: Vec<BrokerId> = map.brokers.iter().filter(|b| !b.live).map(|b| b.id).collect();
+    let fits = |wanted: &Wanted<'_>| wanted.replication as usize <= live.len();
+    let mut world = World::of(snapshot, map, wanted);
+    let sound: Vec<Wanted<'_>> = wanted.iter().copied().filter(fits).collect();
+    let mut together = world.place(&sound, &live).map(Vec::into_iter);
+    wanted
+        .iter()
+        .map(|wanted| {
+            if !fits(wanted) {
+                return Err(too_few(wanted, &live, &lost));
+            }
+            match &mut together {
+                Ok(placed) => Ok(placed.next().unwrap_or_default()),
+                // One of them spoils it for all: each for itself, then.
+                Err(_) => {
+                    world.place(&[*wanted], &live).map(|mut one| one.pop().unwrap_or_default())
+                }
+            }
+        })
+        .collect()
+}
+
+fn too_few(wanted: &Wanted<'_>, live: &[BrokerId], lost: &[BrokerId]) -> NoPlan {
+    NoPlan::TooFewBrokers {
+        of: crate::ids::TopicPartition {
+            topic: wanted.topic.definition.name.clone(),
+            partition: PartitionId(wanted.from),
+        },
+        replication: wanted.replication as usize,
+        allowed: live.to_vec(),
+        lost: lost.to_vec(),
+    }
+}
+
+/// The brokers with the topics of one map, those that others leave there uncounted.
+struct World {
+    brokers: Vec<Broker>,
+    topics: BTreeMap<String, Topic>,
+}
+
+impl World {
+    fn of(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Self {
+        let mut names: BTreeSet<&str> = map.topics.iter().flatten().map(String::as_str).collect();
+        names.extend(wanted.iter().map(|wanted| wanted.topic.definition.name.as_str()));
+        let topics = names.iter().filter_map(|name| snapshot.topic(name));
+        Self {
+            brokers: snapshot.brokers().to_vec(),
+            topics: topics.map(|topic| (topic.name.clone(), bare(topic))).collect(),
+        }
+    }
+
+    /// Places them, and counts them from then on.
+    fn place(
+        &mut self,
+        wanted: &[Wanted<'_>],
+        live: &[BrokerId],
+    ) -> Result<Vec<Vec<Replicas>>, NoPlan> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let stand_ins = wanted.iter().map(|w| vec![stand_in(w, live); w.partitions().count()]);
+        let before = self.with(wanted, &stand_ins.collect::<Vec<_>>())?;
+        let mut lists = planned(&before, wanted, live, &Start::Empty)?;
+        even(&mut lists, &before, live, self.held());
+        let placed = by_topic(wanted, &lists);
+        let before = self.with(wanted, &placed)?;
+        let lists = planned(&before, wanted, live, &Start::From(&lists))?;
+        let placed = by_topic(wanted, &lists);
+        for (wanted, lists) in wanted.iter().zip(&placed) {
+            self.count(wanted, lists);
+        }
+        Ok(placed)
+    }
+
+    /// The replicas of each broker.
+    fn held(&self) -> BTreeMap<BrokerId, usize> {
+        let mut held = BTreeMap::new();
+        let partitions = self.topics.values().flat_map(|topic| &topic.partitions);
+        for id in partitions.flat_map(|partition| partition.replicas.iter().copied()) {
+            *held.entry(id).or_insert(0) += 1;
+        }
+        held
+    }
+
+    /// The same with these partitions more.
+    fn with(&self, wanted: &[Wanted<'_>], placed: &[Vec<Replicas>]) -> Result<Snapshot, NoPlan> {
+        let mut world = Self { brokers: self.brokers.clone(), topics: self.topics.clone() };
+        for (wanted, lists) in wanted.iter().zip(placed) {
+            world.count(wanted, lists);
+        }
+        let topics = world.topics.into_values().collect();
+        let parts = Parts { brokers: world.brokers, topics, ..Parts::default() };
+        Snapshot::new(parts).map_err(|problem| NoPlan::MissingFact {
+            fact: "a complete list of partitions",
+            what: format!("the map's topics ({problem})"),
+        })
+    }
+
+    fn count(&mut self, wanted: &Wanted<'_>, lists: &[Replicas]) {
+        let name = wanted.name();
+        let new = || Topic { name: name.to_owned(), ..Topic::default() };
+        let topic = self.topics.entry(name.to_owned()).or_insert_with(new);
+        let lists = wanted.partitions().zip(lists);
+        topic.partitions.extend(lists.map(|(id, list)| Partition::new(id, list.iter().copied())));
+    }
+}
+
+impl<'a> Wanted<'a> {
+    fn name(&self) -> &'a str {
+        &self.topic.definition.name
+    }
+
+    fn partitions(&self) -> impl Iterator<Item = PartitionId> + use<> {
+        (self.from..self.topic.definition.partitions).map(PartitionId)
+    }
+}
+
+/// Live brokers, because nobody plans for a partition that has none; which ones makes no difference.
+fn stand_in(wanted: &Wanted<'_>, live: &[BrokerId]) -> Replicas {
+    live.iter().copied().take(wanted.replication as usize).collect()
+}
+
+/// A topic by its replicas alone.
+fn bare(topic: &Topic) -> Topic {
+    let partition = |partition: &Partition| Partition { facts: None, ..partition.clone() };
+    Topic {
+        name: topic.name.clone(),
+        partitions: topic.partitions.iter().map(partition).collect(),
+        ..Topic::default()
+    }
+}
+
+/// What a plan begins with.
+enum Start<'a> {
+    /// Every seat of the new partitions is empty.
+    Empty,
+    /// They lie so, and only their leaders are to be chosen.
+    From(&'a [Replicas]),
+}
+
+impl Start<'_> {
+    fn list(&self, at: usize, seats: u32) -> Vec<Option<BrokerId>> {
+        match self {
+            Self::Empty => vec![None; seats as usize],
+            Self::From(lists) => lists[at].iter().copied().map(Some).collect(),
+        }
+    }
+}
+
+/// The new partitions of all topics, one after the other.
+fn all<'a>(wanted: &[Wanted<'a>]) -> impl Iterator<Item = (Wanted<'a>, PartitionId)> {
+    wanted.iter().flat_map(|wanted| wanted.partitions().map(|id| (*wanted, id)))
+}
+
+/// What the planner makes of them: `before` has each new partition, and nothing else is in scope.
+fn planned(
+    before: &Snapshot,
+    wanted: &[Wanted<'_>],
+    live: &[BrokerId],
+    start: &Start<'_>,
+) -> Result<Vec<Replicas>, NoPlan> {
+    let base = all(wanted).enumerate().map(|(at, (wanted, partition))| BaseReplicas {
+        topic: wanted.name().to_owned(),
+        partition,
+        replicas: start.list(at, wanted.replication),
+    });
+    let plan = crate::rebuild::rebuild(before, &request(wanted, live, base.collect()))?;
+    let moved: BTreeMap<(&str, PartitionId), &Replicas> =
+        plan.moves.iter().map(|m| ((&*m.topic, m.partition), &m.to)).collect();
+    let list = |(wanted, id): (Wanted<'_>, PartitionId)| match moved.get(&(wanted.name(), id)) {
+        Some(to) => (*to).clone(),
+        // The planner found it right as it is.
+        None => before.partition(wanted.name(), id).map(|p| p.replicas.clone()).unwrap_or_default(),
+    };
+    Ok(all(wanted).map(list).collect())
+}
+
+fn by_topic(wanted: &[Wanted<'_>], lists: &[Replicas]) -> Vec<Vec<Replicas>> {
+    let mut lists = lists.iter().cloned();
+    wanted.iter().map(|w| lists.by_ref().take(w.partitions().count()).collect()).collect()
+}
+
+fn request(wanted: &[Wanted<'_>], live: &[BrokerId], base: Vec<BaseReplicas>) -> Rebuild {
+    let names = wanted.iter().map(|wanted| wanted.topic.definition.name.clone());
+    Rebuild {
+        terms: Terms {
+            assignments: vec![Assignment {
+                map: None,
+                topics: Topics::Named(names.collect()),
+                brokers: live.iter().copied().collect(),
+                replication: None,
+            }],
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            // They are empty: who is full now gets no fuller by them.
+            storage_headroom: Ratio::from_percent(0),
+            pacing: Pacing::default(),
+        },
+        placement: PlaceBy::Count,
+        optimize: Optimize::Distribution,
+        force: false,
+        sub_affinity: false,
+        partition_size_factor: Ratio::from_percent(100),
+        optimize_leadership: true,
+        leader_evacuation: None,
+        base,
+    }
+}

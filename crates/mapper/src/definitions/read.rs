@@ -1,0 +1,421 @@
+//! From a tree to definitions, with every mistake on the way.
+//!
+//! Strict: a key that nobody knows is most likely a typing error, and would be ignored at the operator's cost.
+
+use super::config;
+use super::error::DefinitionError;
+use super::mistake::Mistake;
+use super::tree::{self, Entry, Tree, Value};
+use super::{Allowance, Definition, Written};
+use crate::maps::{MapName, Place};
+use std::collections::{BTreeMap, BTreeSet};
+
+const VERSION: &str = "1";
+const DOCUMENT: &[&str] = &["version", "defaults", "topics"];
+const DEFAULTS: &[&str] = &["partitions", "replication", "config"];
+const TOPIC: &[&str] =
+    &["name", "map", "partitions", "replication", "config", "owner", "labels", "allow"];
+/// KRaft creates no more in one request (`MAX_PARTITIONS_PER_BATCH`).
+const MOST_PARTITIONS: u32 = 10_000;
+/// A 16-bit number in the protocol.
+const MOST_REPLICAS: u32 = 32_767;
+/// Kafka's own limit.
+const LONGEST_NAME: usize = 249;
+
+/// What a text holds.
+#[derive(Default)]
+pub(super) struct Read {
+    pub(super) topics: Vec<Definition>,
+    pub(super) documents: usize,
+    pub(super) errors: Vec<DefinitionError>,
+}
+
+/// Reads one text.
+pub(super) fn read(document: &str, text: &str) -> Read {
+    let (trees, errors) = tree::read(document, text);
+    let mut reader =
+        Reader { read: Read { errors, documents: trees.len(), ..Read::default() }, topic: None };
+    if trees.is_empty() && reader.read.errors.is_empty() {
+        let place = Place { document: document.to_owned(), line: 1, column: 1 };
+        reader.blame(&place, None, Mistake::NoDocument);
+    }
+    for tree in trees {
+        reader.document(tree);
+    }
+    // As the document has them, whatever order its keys are looked at in.
+    reader.read.errors.sort_by(|a, b| a.place.cmp(&b.place));
+    reader.read
+}
+
+/// What a document says of all its topics.
+#[derive(Default)]
+struct Defaults {
+    partitions: Option<u32>,
+    replication: Option<Written<u32>>,
+    config: BTreeMap<String, Written<String>>,
+}
+
+type Fields = BTreeMap<String, Entry>;
+
+struct Reader {
+    read: Read,
+    /// The topic that is being read.
+    topic: Option<String>,
+}
+
+impl Reader {
+    fn blame(&mut self, place: &Place, key: Option<&str>, mistake: Mistake) {
+        self.read.errors.push(DefinitionError {
+            place: place.clone(),
+            topic: self.topic.clone(),
+            key: key.map(str::to_owned),
+            mistake,
+        });
+    }
+
+    fn expected(&mut self, tree: &Tree, key: Option<&str>, expected: &'static str) {
+        let found = tree.value.described();
+        self.blame(&tree.place, key, Mistake::Expected { expected, found });
+    }
+
+    fn document(&mut self, tree: Tree) {
+        let place = tree.place.clone();
+        let Some(mut fields) = self.fields(tree, None, DOCUMENT) else { return };
+        let version = fields.remove("version").and_then(|e| self.text(&e.value, "version"));
+        match version {
+            Some(version) if version == VERSION => {}
+            Some(found) => return self.blame(&place, Some("version"), Mistake::Version { found }),
+            None => self.blame(&place, Some("version"), Mistake::Missing { by_default: false }),
+        }
+        let defaults = fields.remove("defaults").map(|entry| self.defaults(entry.value));
+        let defaults = defaults.unwrap_or_default();
+        let Some(topics) = fields.remove("topics") else {
+            return self.blame(&place, Some("topics"), Mistake::Missing { by_default: false });
+        };
+        let Value::List(topics) = topics.value.value else {
+            return self.expected(&topics.value, Some("topics"), "a list of topics");
+        };
+        for tree in topics {
+            if let Some(topic) = self.topic(tree, &defaults) {
+                self.read.topics.push(topic);
+            }
+            self.topic = None;
+        }
+    }
+
+    fn defaults(&mut self, tree: Tree) -> Defaults {
+        let Some(mut fields) = self.fields(tree, Some("defaults"), DEFAULTS) else {
+            return Defaults::default();
+        };
+        Defaults {
+            partitions: self.number(&mut fields, "partitions", "defaults.", MOST_PARTITIONS),
+            replication: self.replication(&mut fields, "defaults.", false),
+            config: self.config(&mut fields, "defaults.config", false),
+        }
+    }
+
+    fn topic(&mut self, tree: Tree, defaults: &Defaults) -> Option<Definition> {
+        let place = tree.place.clone();
+        self.topic = name_in(&tree);
+        let mut fields = self.fields(tree, None, TOPIC)?;
+        let name = self.name(&mut fields, &place);
+        let map = self.map(&mut fields);
+        let given = fields.contains_key("partitions");
+        let partitions = self.number(&mut fields, "partitions", "", MOST_PARTITIONS);
+        let partitions = partitions.or(defaults.partitions);
+        if partitions.is_none() && !given {
+            self.blame(&place, Some("partitions"), Mistake::Missing { by_default: true });
+        }
+        let replication = self.replication(&mut fields, "", true);
+        let mut config = defaults.config.clone();
+        config.extend(self.config(&mut fields, "config", true));
+        let owner = fields.remove("owner").and_then(|e| self.text(&e.value, "owner"));
+        let labels = self.labels(&mut fields);
+        let allow = self.allow(&mut fields);
+        Some(Definition {
+            name: name?,
+            map,
+            partitions: partitions?,
+            replication: replication.or_else(|| defaults.replication.clone()),
+            config,
+            owner,
+            labels,
+            allow,
+            place,
+        })
+    }
+
+    fn name(&mut self, fields: &mut Fields, place: &Place) -> Option<String> {
+        let Some(entry) = fields.remove("name") else {
+            self.blame(place, Some("name"), Mistake::Missing { by_default: false });
+            return None;
+        };
+        let name = self.text(&entry.value, "name")?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        let reserved = matches!(name.as_str(), "" | "." | "..");
+        if reserved || name.len() > LONGEST_NAME || !name.chars().all(legal) {
+            self.topic = None;
+            self.blame(&entry.value.place, Some("name"), Mistake::TopicName { name });
+            return None;
+        }
+        Some(name)
+    }
+
+    fn map(&mut self, fields: &mut Fields) -> Option<Written<MapName>> {
+        let tree = fields.remove("map")?.value;
+        let name = self.text(&tree, "map")?;
+        match MapName::new(&name) {
+            Ok(value) => Some(Written { value, place: tree.place, own: true }),
+            Err(_) => {
+                let mistake = Mistake::UnknownMap { name, known: Vec::new() };
+                self.blame(&tree.place, Some("map"), mistake);
+                None
+            }
+        }
+    }
+
+    fn replication(
+        &mut self,
+        fields: &mut Fields,
+        prefix: &str,
+        own: bool,
+    ) -> Option<Written<u32>> {
+        let place = fields.get("replication")?.value.place.clone();
+        let value = self.number(fields, "replication", prefix, MOST_REPLICAS)?;
+        Some(Written { value, place, own })
+    }
+
+    fn config(
+        &mut self,
+        fields: &mut Fields,
+        path: &str,
+        own: bool,
+    ) -> BTreeMap<String, Written<String>> {
+        let Some(entry) = fields.remove("config") else { return BTreeMap::new() };
+        let mut config = BTreeMap::new();
+        for Entry { key, place, value } in self.entries(entry.value, path) {
+            let path = format!("{path}.{key}");
+            if config::THROTTLES.contains(&key.as_str()) {
+                self.blame(&place, Some(&path), Mistake::Throttle);
+            } else if let Some(text) = self.text(&value, &path) {
+                config.insert(key, Written { value: text, place: value.place, own });
+            }
+        }
+        config
+    }
+
+    fn labels(&mut self, fields: &mut Fields) -> BTreeMap<String, String> {
+        let Some(entry) = fields.remove("labels") else { return BTreeMap::new() };
+        let mut labels = BTreeMap::new();
+        for Entry { key, value, .. } in self.entries(entry.value, "labels") {
+            if let Some(text) = self.text(&value, &format!("labels.{key}")) {
+                labels.insert(key, text);
+            }
+        }
+        labels
+    }
+
+    fn allow(&mut self, fields: &mut Fields) -> BTreeSet<Allowance> {
+        let Some(entry) = fields.remove("allow") else { return BTreeSet::new() };
+        let Value::List(items) = entry.value.value else {
+            self.expected(&entry.value, Some("allow"), "a list, as in [min-isr]");
+            return BTreeSet::new();
+        };
+        let mut allow = BTreeSet::new();
+        for item in items {
+            match self.text(&item, "allow") {
+                Some(text) if text == Allowance::MinIsr.as_str() => {
+                    allow.insert(Allowance::MinIsr);
+                }
+                Some(found) => self.blame(&item.place, Some("allow"), Mistake::Allowance { found }),
+                None => {}
+            }
+        }
+        allow
+    }
+
+    fn number(&mut self, fields: &mut Fields, key: &str, prefix: &str, most: u32) -> Option<u32> {
+        let tree = fields.remove(key)?.value;
+        let path = format!("{prefix}{key}");
+        let found = self.text(&tree, &path)?;
+        match found.parse::<u32>() {
+            Ok(number) if (1..=most).contains(&number) => Some(number),
+            _ => {
+                self.blame(&tree.place, Some(&path), Mistake::Number { most, found });
+                None
+            }
+        }
+    }
+
+    fn text(&mut self, tree: &Tree, key: &str) -> Option<String> {
+        match &tree.value {
+            Value::Scalar(text) => Some(text.clone()),
+            Value::Null | Value::List(_) | Value::Map(_) => {
+                self.expected(tree, Some(key), "text, a number or a boolean");
+                None
+            }
+        }
+    }
+
+    fn entries(&mut self, tree: Tree, key: &str) -> Vec<Entry> {
+        match tree.value {
+            Value::Map(entries) => entries,
+            Value::Null | Value::Scalar(_) | Value::List(_) => {
+                self.expected(&tree, Some(key), "a mapping");
+                Vec::new()
+            }
+        }
+    }
+
+    /// The known keys of a mapping; the others are mistakes.
+    fn fields(
+        &mut self,
+        tree: Tree,
+        path: Option<&str>,
+        known: &'static [&'static str],
+    ) -> Option<Fields> {
+        let Value::Map(entries) = tree.value else {
+            self.expected(&tree, path, "a mapping");
+            return None;
+        };
+        let mut fields = Fields::new();
+        for entry in entries {
+            if known.contains(&entry.key.as_str()) {
+                fields.insert(entry.key.clone(), entry);
+            } else {
+                let prefix = path.map(|path| format!("{path}.")).unwrap_or_default();
+                let key = format!("{prefix}{}", entry.key);
+                self.blame(&entry.place, Some(&key), Mistake::UnknownKey { known });
+            }
+        }
+        Some(fields)
+    }
+}
+
+/// What a topic calls itself, so that its mistakes can.
+fn name_in(tree: &Tree) -> Option<String> {
+    let Value::Map(entries) = &tree.value else { return None };
+    let entry = entries.iter().find(|entry| entry.key == "name")?;
+    match &entry.value.value {
+        Value::Scalar(name) => Some(name.replace(char::is_control, " ")),
+        Value::Null | Value::List(_) | Value::Map(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{definitions, mistakes};
+
+    #[test]
+    fn a_definition_is_read_as_it_is_written() {
+        let text = r#"
+version: 1
+defaults:
+  partitions: 3
+  replication: 3
+  config: {cleanup.policy: delete, min.insync.replicas: 2}
+topics:
+  - name: events.raw
+    map: map1
+    partitions: 12
+    config: {retention.ms: 604800000, min.cleanable.dirty.ratio: 0.50, unclean.leader.election.enable: false}
+    owner: team-events
+    labels: {tier: gold}
+  - {name: logs, config: {cleanup.policy: "compact,delete"}, allow: [min-isr]}
+"#;
+        let read = definitions(text);
+        assert_eq!(read.documents(), 1);
+        let raw = read.get("events.raw").unwrap();
+        assert_eq!((raw.partitions, raw.replication.as_ref().unwrap().value), (12, 3));
+        let config: Vec<(&str, &str, u64)> = raw
+            .config
+            .iter()
+            .map(|(key, v)| (key.as_str(), v.value.as_str(), v.place.line))
+            .collect();
+        assert_eq!(
+            config,
+            [
+                ("cleanup.policy", "delete", 6),
+                ("min.cleanable.dirty.ratio", "0.50", 11),
+                ("min.insync.replicas", "2", 6),
+                ("retention.ms", "604800000", 11),
+                ("unclean.leader.election.enable", "false", 11),
+            ]
+        );
+        assert_eq!(raw.owner.as_deref(), Some("team-events"));
+        assert_eq!(raw.labels["tier"], "gold");
+        let logs = read.get("logs").unwrap();
+        assert_eq!(logs.config["cleanup.policy"].value, "compact,delete");
+        assert_eq!((logs.partitions, logs.allow.len()), (3, 1));
+    }
+
+    #[test]
+    fn a_text_may_hold_several_documents_each_with_its_defaults() {
+        let text = "version: 1\ndefaults: {partitions: 1, replication: 1}\ntopics: [{name: a}]\n---\n\
+                    version: 1\ntopics: [{name: b, partitions: 2}]\n";
+        let read = definitions(text);
+        assert_eq!(read.documents(), 2);
+        assert!(read.get("a").unwrap().replication.is_some());
+        assert!(read.get("b").unwrap().replication.is_none());
+    }
+
+    /// A document, and what is said of it, in order.
+    const REFUSED: &[(&str, &[&str])] = &[
+        ("", &["1:1: there is no document in it"]),
+        ("topics: []", &["1:1: version: missing"]),
+        (
+            "version: 2\ntopics: 7",
+            &["1:1: version: the definitions have version 2, this program reads version 1"],
+        ),
+        (
+            "version: 1\ntopics: {a: 1}",
+            &["2:9: topics: expected a list of topics, found a mapping"],
+        ),
+        (
+            "version: 1\ntopic: []\ntopics:\n  - {name: a, partitons: 3, replication: 0}\n  - {name: 'a b', partitions: x}",
+            &[
+                "2:1: topic: unknown key; known are version, defaults, topics",
+                "4:5: topic a: partitions: missing, here and in defaults",
+                "4:15: topic a: partitons: unknown key; known are name, map, partitions, replication, config, owner, \
+                 labels, allow",
+                "4:42: topic a: replication: has to be a number from 1 to 32767, not \"0\"",
+                "5:12: name: \"a b\" is no name for a topic: 1 to 249 letters, digits, dots, _ and -, please",
+                "5:31: partitions: has to be a number from 1 to 10000, not \"x\"",
+            ],
+        ),
+        (
+            "version: 1\ntopics:\n  - {name: a, partitions: 1, config: {retention.ms: [1], x: , \
+             leader.replication.throttled.replicas: '*'}, labels: x, allow: [all], map: 7}",
+            &[
+                "3:53: topic a: config.retention.ms: expected text, a number or a boolean, found a list",
+                "3:59: topic a: config.x: expected text, a number or a boolean, found nothing",
+                "3:63: topic a: config.leader.replication.throttled.replicas: belongs to whoever throttles a \
+                 reassignment, not to a definition",
+                "3:116: topic a: labels: expected a mapping, found \"x\"",
+                "3:127: topic a: allow: \"all\" is nothing that can be allowed; known is min-isr",
+                "3:138: topic a: map: there is no map \"7\"",
+            ],
+        ),
+        (
+            "version: 1\ntopics:\n  - {name: a, name: b, partitions: 0}",
+            &[
+                "3:15: duplicate mapping key: name not allowed here",
+                "3:36: topic a: partitions: has to be a number from 1 to 10000, not \"0\"",
+            ],
+        ),
+        (
+            "version: 1\ntopics:\n  - {name: a, partitions: 1}\n  - {name: a, partitions: 2}",
+            &["4:5: topic a: name: was already defined at test.yaml:3:5"],
+        ),
+        ("version: 1\ntopics: [", &["2:9: unclosed bracket '['"]),
+    ];
+
+    #[test]
+    fn every_mistake_is_named_with_its_place_topic_and_key() {
+        for (text, expected) in REFUSED {
+            let expected: Vec<String> =
+                expected.iter().map(|line| format!("test.yaml:{line}")).collect();
+            assert_eq!(mistakes(text), expected, "{text}");
+        }
+    }
+}

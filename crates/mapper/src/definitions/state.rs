@@ -1,0 +1,150 @@
+//! What earlier runs have done, and what of it still holds.
+//!
+//! In: what was remembered, and the cluster. Out: what a run may call its own: never a topic that somebody else made,
+//! and never a key that somebody else set.
+
+use super::owned::{Intent, TopicId, TopicState};
+use super::{Definitions, same_value};
+use crate::ids::Replicas;
+use crate::snapshot::{Snapshot, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is remembered from run to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct State {
+    /// The cluster that it is about.
+    pub cluster_id: Option<String>,
+    /// The most documents that a run has read.
+    pub documents: usize,
+    /// What was done to each topic.
+    pub topics: BTreeMap<String, TopicState>,
+}
+
+impl State {
+    /// What still holds: intents are kept as far as the cluster shows that they were carried out, and what was done to
+    /// a topic that is gone, or another one now, is forgotten. A topic of its own that is gone and still defined is
+    /// remembered: somebody deleted it.
+    #[must_use]
+    pub fn held_against(
+        &self,
+        snapshot: &Snapshot,
+        ids: &BTreeMap<String, TopicId>,
+        definitions: &Definitions,
+    ) -> Self {
+        let mut state = Self { topics: BTreeMap::new(), ..self.clone() };
+        for (name, before) in &self.topics {
+            let kept = match snapshot.topic(name) {
+                Some(topic) => still_holds(before, topic, ids.get(name)),
+                None => {
+                    let missed = before.owned && definitions.get(name).is_some();
+                    missed.then(|| TopicState { intent: None, ..before.clone() })
+                }
+            };
+            if let Some(kept) = kept.filter(|kept| !kept.is_empty()) {
+                state.topics.insert(name.clone(), kept);
+            }
+        }
+        state
+    }
+
+    /// Did an earlier run make this topic, and is it the same?
+    pub fn owns(&self, name: &str, id: Option<&TopicId>) -> bool {
+        let told =
+            |topic: &TopicState| topic.owned && topic.id.is_some() && topic.id.as_ref() == id;
+        self.topics.get(name).is_some_and(told)
+    }
+
+    /// The keys that earlier runs have set on a topic.
+    pub fn keys(&self, name: &str) -> BTreeSet<&str> {
+        let keys = self.topics.get(name).into_iter().flat_map(|topic| &topic.keys);
+        keys.map(String::as_str).collect()
+    }
+
+    /// Notes that a topic is about to be made.
+    pub fn intend_to_create(
+        &mut self,
+        name: &str,
+        replicas: &[Replicas],
+        config: &BTreeMap<String, String>,
+    ) {
+        let intent = Intent { create: Some(replicas.to_vec()), set: config.clone() };
+        let topic = TopicState { intent: Some(intent), ..TopicState::default() };
+        self.topics.insert(name.to_owned(), topic);
+    }
+
+    /// Notes that configs are about to be set on a topic that is there.
+    pub fn intend_to_set(
+        &mut self,
+        name: &str,
+        id: Option<&TopicId>,
+        set: &BTreeMap<String, String>,
+    ) {
+        let topic = self.topics.entry(name.to_owned()).or_default();
+        topic.id = id.cloned();
+        topic.intent = Some(Intent { create: None, set: set.clone() });
+    }
+
+    /// Notes that what was intended has been done.
+    pub fn done(&mut self, name: &str, id: Option<&TopicId>) {
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        if let Some(Intent { create, set }) = topic.intent.take() {
+            topic.owned |= create.is_some();
+            topic.keys.extend(set.into_keys());
+        }
+        topic.id = id.cloned().or_else(|| topic.id.take());
+    }
+
+    /// Notes that it has not been done.
+    pub fn not_done(&mut self, name: &str) {
+        if let Some(topic) = self.topics.get_mut(name) {
+            topic.intent = None;
+            if topic.is_empty() {
+                self.topics.remove(name);
+            }
+        }
+    }
+
+    /// Notes that keys are not set any more.
+    pub fn unset<'k>(&mut self, name: &str, keys: impl IntoIterator<Item = &'k str>) {
+        let Some(topic) = self.topics.get_mut(name) else { return };
+        for key in keys {
+            topic.keys.remove(key);
+        }
+        if topic.is_empty() {
+            self.topics.remove(name);
+        }
+    }
+
+    /// Notes that a topic is gone.
+    pub fn forget(&mut self, name: &str) {
+        self.topics.remove(name);
+    }
+}
+
+fn still_holds(before: &TopicState, topic: &Topic, id: Option<&TopicId>) -> Option<TopicState> {
+    let Some(intent) = &before.intent else {
+        return (before.id.as_ref() == id).then(|| before.clone());
+    };
+    let shows = |(key, value): &(&String, &String)| {
+        topic.config.get(*key).is_some_and(|set| same_value(set, value))
+    };
+    let set = intent.set.iter().filter(shows).map(|(key, _)| key.clone());
+    match &intent.create {
+        // Its replicas were chosen by that run alone: a topic that has just these, and its configs, is its work.
+        Some(replicas) => {
+            let made = replicas.iter().eq(topic.partitions.iter().map(|p| &p.replicas))
+                && intent.set.iter().all(|entry| shows(&entry));
+            made.then(|| TopicState {
+                id: id.cloned(),
+                owned: true,
+                keys: set.collect(),
+                ..TopicState::default()
+            })
+        }
+        None if before.id.as_ref() == id => {
+            let keys = before.keys.iter().cloned().chain(set).collect();
+            Some(TopicState { keys, intent: None, ..before.clone() })
+        }
+        None => None,
+    }
+}

@@ -1,0 +1,126 @@
+//! What several tests of definitions need.
+
+use super::Definitions;
+
+/// The definitions of a document that has to be right.
+pub(super) fn definitions(text: &str) -> Definitions {
+    Definitions::read([("test.yaml", text)]).unwrap_or_else(|errors| panic!("{:#?}", errors.0))
+}
+
+/// What the refusal of a document says.
+pub(super) fn mistakes(text: &str) -> Vec<String> {
+    match Definitions::read([("test.yaml", text)]) {
+        Ok(read) => panic!("accepted: {read:?}"),
+        Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+use super::decide::{Decision, Observed, Options, decide};
+use super::owned::TopicId;
+use super::prune::EndOffsets;
+use super::within::within;
+use super::{DefinitionErrors, State};
+use crate::ids::{BrokerId, PartitionId, Replicas};
+use crate::maps::{Known, MapSet, resolve};
+use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Brokers 1..9 in three racks; `m1` has 1..6, `m2` the rest.
+pub(super) const MAPS: &str =
+    "m1: \"events.*\" => [1..6], allow=[no-topics]\nm2: \"logs.*\" => [7..9], allow=[no-topics]";
+
+/// A topic: the replicas of its partitions, and its configs.
+type There = (Vec<Vec<u32>>, BTreeMap<String, String>);
+
+/// A cluster under definitions: what is there, what was done, what time it is.
+#[derive(Clone, Default)]
+pub(super) struct World {
+    pub(super) topics: BTreeMap<String, There>,
+    pub(super) state: State,
+    pub(super) end_offsets: BTreeMap<String, EndOffsets>,
+    /// Deleted and made again by somebody: their ids are others.
+    pub(super) remade: BTreeSet<String>,
+    pub(super) now: i64,
+}
+
+impl World {
+    pub(super) fn with(mut self, name: &str, lists: &[&[u32]], config: &[(&str, &str)]) -> Self {
+        let lists = lists.iter().map(|list| list.to_vec()).collect();
+        let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        self.topics.insert(name.to_owned(), (lists, config));
+        self
+    }
+
+    pub(super) fn snapshot(&self) -> Snapshot {
+        let rack = |id: u32| Some(["a", "b", "c"][id as usize % 3].to_owned());
+        let broker = |id| Broker { rack: rack(id), ..Broker::new(BrokerId(id)) };
+        let topic = |(name, (lists, config)): (&String, &There)| Topic {
+            name: name.clone(),
+            config: config.clone(),
+            partitions: (0..)
+                .zip(lists)
+                .map(|(id, l)| Partition::new(PartitionId(id), l.iter().copied().map(BrokerId)))
+                .collect(),
+            ..Topic::default()
+        };
+        let (brokers, topics) =
+            ((1..10).map(broker).collect(), self.topics.iter().map(topic).collect());
+        Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap()
+    }
+
+    pub(super) fn ids(&self) -> BTreeMap<String, TopicId> {
+        let again = |name: &String| if self.remade.contains(name) { "again" } else { "" };
+        let id = |name: &String| (name.clone(), TopicId(format!("id-{name}{}", again(name))));
+        self.topics.keys().map(id).collect()
+    }
+
+    /// Decides; what is remembered is as a run would write it before it does anything.
+    pub(super) fn decide(
+        &mut self,
+        text: &str,
+        options: &Options,
+    ) -> Result<Decision, DefinitionErrors> {
+        let (definitions, snapshot, ids) = (definitions(text), self.snapshot(), self.ids());
+        let maps = MapSet::parse("maps", MAPS).unwrap();
+        let known = Known { defined_topics: definitions.names(), ..Known::of(&snapshot) };
+        let resolved = resolve(&maps, &known);
+        let topics = within(&definitions, &maps, &resolved, &snapshot)?;
+        self.state = self.state.held_against(&snapshot, &ids, &definitions);
+        let observed = Observed {
+            snapshot: &snapshot,
+            ids: &ids,
+            configs_untold: &BTreeSet::new(),
+            end_offsets: &self.end_offsets,
+            now: self.now,
+        };
+        Ok(decide(&definitions, &topics, &observed, &mut self.state, options))
+    }
+
+    /// Does all that can be done at once, as a run that nobody disturbs.
+    pub(super) fn carry_out(&mut self, decision: &Decision) {
+        let raw = |list: &Replicas| list.iter().map(|id| id.0).collect::<Vec<u32>>();
+        for new in &decision.create {
+            let lists = new.replicas.iter().map(raw).collect();
+            self.state.intend_to_create(&new.topic, &new.replicas, &new.config);
+            self.topics.insert(new.topic.clone(), (lists, new.config.clone()));
+            self.state.done(&new.topic, self.ids().get(&new.topic));
+        }
+        for grow in &decision.grow {
+            let lists = &mut self.topics.get_mut(&grow.topic).unwrap().0;
+            lists.extend(grow.replicas.iter().map(raw));
+        }
+        for change in &decision.configs {
+            let id = self.ids().get(&change.topic).cloned();
+            self.state.intend_to_set(&change.topic, id.as_ref(), &change.set);
+            let config = &mut self.topics.get_mut(&change.topic).unwrap().1;
+            config.extend(change.set.clone());
+            config.retain(|key, _| !change.unset.contains(key));
+            self.state.done(&change.topic, id.as_ref());
+            self.state.unset(&change.topic, change.unset.iter().map(String::as_str));
+        }
+        for prune in decision.prune.iter().filter(|prune| prune.refusal.is_none()) {
+            self.topics.remove(&prune.topic);
+            self.state.forget(&prune.topic);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! YAML as a tree in which everything has its place, so that all mistakes of a document can be told at once.
+
+use super::error::DefinitionError;
+use super::mistake::Mistake;
+use crate::maps::Place;
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned};
+use std::fmt;
+
+/// A value and its place.
+pub(super) struct Tree {
+    pub(super) place: Place,
+    pub(super) value: Value,
+}
+
+pub(super) enum Value {
+    Null,
+    /// Text, numbers and booleans, as they are written.
+    Scalar(String),
+    List(Vec<Tree>),
+    Map(Vec<Entry>),
+}
+
+impl Value {
+    /// What an error calls it.
+    pub(super) fn described(&self) -> String {
+        match self {
+            Self::Null => "nothing".to_owned(),
+            Self::Scalar(text) => format!("{text:?}"),
+            Self::List(_) => "a list".to_owned(),
+            Self::Map(_) => "a mapping".to_owned(),
+        }
+    }
+}
+
+/// A key of a mapping, and its value.
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) place: Place,
+    pub(super) value: Tree,
+}
+
+/// Reads every document of a text. What is no YAML ends it; a key that stands twice does not.
+pub(super) fn read(document: &str, text: &str) -> (Vec<Tree>, Vec<DefinitionError>) {
+    let source = Source { document, text };
+    match documents(text, DuplicateKeyPolicy::Error) {
+        Ok(nodes) => (source.trees(nodes), Vec::new()),
+        Err(error) => {
+            let twice = matches!(error, serde_saphyr::Error::DuplicateMappingKey { .. });
+            let rest = documents(text, DuplicateKeyPolicy::FirstWins).ok().filter(|_| twice);
+            (source.trees(rest.unwrap_or_default()), vec![source.refused(&error)])
+        }
+    }
+}
+
+type Node = Spanned<NodeIn>;
+
+fn documents(
+    text: &str,
+    duplicate_keys: DuplicateKeyPolicy,
+) -> Result<Vec<Node>, serde_saphyr::Error> {
+    let options: Options = serde_saphyr::options! {
+        with_snippet: false,
+        strict_booleans: true,
+        duplicate_keys: duplicate_keys,
+    };
+    serde_saphyr::from_multiple_with_options(text, options)
+}
+
+struct Source<'a> {
+    document: &'a str,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn place(&self, location: Location) -> Place {
+        Place {
+            document: self.document.to_owned(),
+            // An error without a location concerns the document as a whole.
+            line: location.line().max(1),
+            column: location.column().max(1),
+        }
+    }
+
+    fn refused(&self, error: &serde_saphyr::Error) -> DefinitionError {
+        let message = serde_saphyr::UserMessageFormatter.format_message(error);
+        DefinitionError {
+            place: self.place(error.location().unwrap_or(Location::UNKNOWN)),
+            topic: None,
+            key: None,
+            // It may quote the document: no line break or escape sequence of that reaches a terminal.
+            mistake: Mistake::Yaml(message.replace(char::is_control, " ")),
+        }
+    }
+
+    fn trees(&self, nodes: Vec<Node>) -> Vec<Tree> {
+        nodes.into_iter().map(|node| self.tree(node)).collect()
+    }
+
+    fn tree(&self, node: Node) -> Tree {
+        let place = self.place(node.referenced);
+        let value = match node.value {
+            NodeIn::Null => Value::Null,
+            NodeIn::Text(text) => Value::Scalar(text),
+            NodeIn::Plain(parsed) => Value::Scalar(self.as_written(node.defined, parsed)),
+            NodeIn::List(items) => Value::List(self.trees(items)),
+            NodeIn::Map(pairs) => Value::Map(
+                pairs
+                    .into_iter()
+                    .map(|(key, value)| Entry {
+                        place: self.place(key.referenced),
+                        key: key.value,
+                        value: self.tree(value),
+                    })
+                    .collect(),
+            ),
+        };
+        Tree { place, value }
+    }
+
+    /// A number or a boolean as the operator wrote it: `0.50` stays `0.50`.
+    fn as_written(&self, defined: Location, parsed: String) -> String {
+        let span = defined.span();
+        let bytes = span.byte_offset().zip(span.byte_len()).and_then(|(start, length)| {
+            let start = usize::try_from(start).ok()?;
+            self.text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
+        });
+        // A tag (`!!int 5`) stands before the value.
+        let word = bytes.and_then(|text| text.split_whitespace().last());
+        word.map_or(parsed, str::to_owned)
+    }
+}
+
+enum NodeIn {
+    Null,
+    Text(String),
+    /// A number or a boolean, as far as the parser makes it one.
+    Plain(String),
+    List(Vec<Node>),
+    Map(Vec<(Spanned<String>, Node)>),
+}
+
+impl<'de> Deserialize<'de> for NodeIn {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = NodeIn;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("YAML")
+    }
+
+    fn visit_unit<E>(self) -> Result<NodeIn, E> {
+        Ok(NodeIn::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<NodeIn, E> {
+        Ok(NodeIn::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<NodeIn, D::Error> {
+        NodeIn::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<NodeIn, E> {
+        Ok(NodeIn::Plain(yes.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<NodeIn, E> {
+        Ok(NodeIn::Plain(number.to_string()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<NodeIn, E> {
+        Ok(NodeIn::Plain(number.to_string()))
+    }
+
+    fn visit_i128<E>(self, number: i128) -> Result<NodeIn, E> {
+        Ok(NodeIn::Plain(number.to_string()))
+    }
+
+    fn visit_u128<E>(self, number: u128) -> Result<NodeIn, E> {
+        Ok(NodeIn::Plain(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<NodeIn, E> {
+        Ok(NodeIn::Plain(number.to_string()))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<NodeIn, E> {
+        Ok(NodeIn::Text(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<NodeIn, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = list.next_element()? {
+            items.push(item);
+        }
+        Ok(NodeIn::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NodeIn, A::Error> {
+        let mut pairs = Vec::new();
+        while let Some(pair) = map.next_entry()? {
+            pairs.push(pair);
+        }
+        Ok(NodeIn::Map(pairs))
+    }
+}
