@@ -1,10 +1,10 @@
 //! A cluster to call: one connection for each broker that is asked something, opened when it is.
 
 use crate::address::Address;
-use crate::admin::Cluster;
+use crate::admin::{Cluster, NoAnswer};
 use crate::connection::Connection;
 use crate::dialer::Dialer;
-use crate::error::{Denied, Error, Operation, Resource, Spoken, Unreached};
+use crate::error::{Denied, Error, Operation, ProtocolFault, Resource, Spoken, Unreached};
 use crate::listener;
 use crate::properties::Settings;
 use crate::versions::api_name;
@@ -14,6 +14,7 @@ use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::Request;
 use mapper::BrokerId;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
@@ -43,6 +44,8 @@ pub struct Client {
     bootstrap: Address,
     known: Mutex<Arc<Cluster>>,
     slots: Mutex<BTreeMap<Target, Slot>>,
+    /// Requests sent that change something.
+    changes: AtomicU64,
 }
 
 impl std::fmt::Debug for Client {
@@ -67,6 +70,7 @@ impl Client {
             bootstrap,
             known: Mutex::default(),
             slots: Mutex::new([(Target::Any, slot)].into()),
+            changes: AtomicU64::new(0),
         };
         match client.describe_cluster().await {
             Ok(_) => Ok(client),
@@ -135,13 +139,73 @@ impl Client {
             if code(&answer) != ResponseError::NotController.code() {
                 return Ok(answer);
             }
-            tracing::debug!(?target, "not the controller");
-            tokio::time::sleep(CONTROLLER_PAUSE * (hop - 1)).await;
-            let controller = self.describe_cluster().await?.controller;
-            target = controller.map_or(Target::Any, Target::Broker);
+            target = self.controller_after(target, hop).await?;
         }
+        Err(self.no_controller::<R>(target))
+    }
+
+    /// Sends a request that changes something: on a connection that was just opened, and never twice.
+    ///
+    /// A connection that has lain idle may be closed at its other end already; a request written to it would be
+    /// neither answered nor surely lost.
+    pub(crate) async fn tell<R: Request>(
+        &self,
+        target: Target,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, NoAnswer> {
+        let slot = self.slot(target);
+        let mut slot = slot.lock().await;
+        drop(slot.take());
+        let mut connection = self.open(target).await.map_err(NoAnswer::NotMade)?;
+        let answer = connection.call(&build).await.map_err(|error| match error {
+            Error::Protocol {
+                fault: ProtocolFault::NotOffered { .. } | ProtocolFault::NoCommonVersion { .. },
+                ..
+            } => NoAnswer::NotMade(error),
+            error => NoAnswer::Unknown(error),
+        });
+        if !matches!(answer, Err(NoAnswer::NotMade(_))) {
+            self.changes.fetch_add(1, Ordering::Relaxed);
+        }
+        let answer = answer?;
+        *slot = Some(connection);
+        Ok(answer)
+    }
+
+    /// How many requests that change something this client has sent.
+    pub fn changes_sent(&self) -> u64 {
+        self.changes.load(Ordering::Relaxed)
+    }
+
+    /// Sends a change that, without KRaft, only the controller makes. `turned_away` finds out that a broker is not it,
+    /// and has changed nothing.
+    pub(crate) async fn tell_controller<R: Request>(
+        &self,
+        build: impl Fn(i16) -> R,
+        turned_away: impl Fn(&R::Response) -> bool,
+    ) -> Result<R::Response, NoAnswer> {
+        let mut target = Target::Any;
+        for hop in 1..=CONTROLLER_HOPS {
+            let answer = self.tell(target, &build).await?;
+            if !turned_away(&answer) {
+                return Ok(answer);
+            }
+            target = self.controller_after(target, hop).await.map_err(NoAnswer::NotMade)?;
+        }
+        Err(NoAnswer::NotMade(self.no_controller::<R>(target)))
+    }
+
+    /// Whom to ask next, since this broker is not the controller.
+    async fn controller_after(&self, target: Target, hop: u32) -> Result<Target, Error> {
+        tracing::debug!(?target, "not the controller");
+        tokio::time::sleep(CONTROLLER_PAUSE * (hop - 1)).await;
+        let controller = self.describe_cluster().await?.controller;
+        Ok(controller.map_or(Target::Any, Target::Broker))
+    }
+
+    fn no_controller<R>(&self, target: Target) -> Error {
         let message = Some(format!("no controller was found in {CONTROLLER_HOPS} attempts"));
-        Err(self.refused::<R>(target, ResponseError::NotController, message))
+        self.refused::<R>(target, ResponseError::NotController, message)
     }
 
     /// The error for an answer with an error code.

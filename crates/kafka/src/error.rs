@@ -288,6 +288,14 @@ pub enum Operation {
     Describe,
     /// See its configuration.
     DescribeConfigs,
+    /// Make it.
+    Create,
+    /// Change it.
+    Alter,
+    /// Change its configuration.
+    AlterConfigs,
+    /// Delete it.
+    Delete,
 }
 
 impl fmt::Display for Operation {
@@ -295,6 +303,10 @@ impl fmt::Display for Operation {
         f.write_str(match self {
             Self::Describe => "Describe",
             Self::DescribeConfigs => "DescribeConfigs",
+            Self::Create => "Create",
+            Self::Alter => "Alter",
+            Self::AlterConfigs => "AlterConfigs",
+            Self::Delete => "Delete",
         })
     }
 }

@@ -12,7 +12,7 @@ use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// `ConfigResource.Type.TOPIC`.
-const TOPIC: i8 = 2;
+pub(super) const TOPIC: i8 = 2;
 /// `ConfigSource.DYNAMIC_TOPIC_CONFIG`: set on the topic itself.
 const SET_ON_TOPIC: i8 = 1;
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";

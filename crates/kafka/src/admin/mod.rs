@@ -1,32 +1,53 @@
 //! The calls that this toolkit is about, with types of our own.
 //!
-//! One file for each call. All of them only read. Each asks once, with a deadline, and says which ACL is missing
-//! if the cluster forbids it:
+//! One file for each call. Each asks once, with a deadline, and says which ACL is missing if the cluster forbids it.
+//! Those that change something are never sent twice ([`NoAnswer`]), and answer for each topic:
 //!
 //! | call | ACL |
 //! |---|---|
 //! | [`describe_cluster`](crate::Client::describe_cluster) | none |
 //! | [`topics`](crate::Client::topics), [`eligible_leaders`](crate::Client::eligible_leaders) | Describe on the topics |
 //! | [`topic_configs`](crate::Client::topic_configs) | DescribeConfigs on the topics |
+//! | [`topic_ids`](crate::Client::topic_ids), [`end_offsets`](crate::Client::end_offsets) | Describe on the topics |
 //! | [`reassignments`](crate::Client::reassignments), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
+//! | [`create_topics`](crate::Client::create_topics) | Create on the topics, or on the cluster |
+//! | [`create_partitions`](crate::Client::create_partitions) | Alter on the topics |
+//! | [`alter_topic_configs`](crate::Client::alter_topic_configs) | AlterConfigs on the topics |
+//! | [`delete_topics`](crate::Client::delete_topics) | Delete on the topics |
 
+mod alter_configs;
+mod change;
 mod cluster;
 mod configs;
+mod create_partitions;
+mod create_topics;
+mod delete_topics;
 mod elr;
 mod log_dirs;
+mod offsets;
 mod reassignments;
+#[cfg(test)]
+mod tests;
 mod topics;
 
+pub use alter_configs::AlterTopic;
+pub use change::{Answers, NoAnswer, Refusal};
 pub use cluster::{Cluster, ClusterBroker};
 pub use configs::{ConfigKeys, TopicConfig, TopicConfigs};
+pub use create_partitions::MorePartitions;
+pub use create_topics::NewTopic;
 pub use elr::EligibleLeaders;
 pub use log_dirs::{DirReplicas, LogDirFacts};
 pub use reassignments::Reassignment;
 pub use topics::{Named, Topics};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
+use mapper::definitions::TopicId;
 use mapper::{BrokerId, PartitionId, Replicas};
+use uuid::Uuid;
 
 /// A broker id from the wire; Kafka's -1 means "none".
 fn broker_id(wire: WireBrokerId) -> Option<BrokerId> {
@@ -47,4 +68,13 @@ fn topic_name(name: &str) -> TopicName {
 
 fn text(wire: Option<StrBytes>) -> Option<String> {
     wire.map(|text| text.to_string()).filter(|text| !text.is_empty())
+}
+
+/// As Kafka's own tools print it; a cluster without ids tells nil.
+fn topic_id(wire: Uuid) -> Option<TopicId> {
+    (!wire.is_nil()).then(|| TopicId(URL_SAFE_NO_PAD.encode(wire.as_bytes())))
+}
+
+fn wire_id(id: &TopicId) -> Option<Uuid> {
+    Uuid::from_slice(&URL_SAFE_NO_PAD.decode(&id.0).ok()?).ok()
 }

@@ -1,6 +1,6 @@
 //! Metadata: topics, their partitions, and who leads and follows them.
 
-use super::{broker_id, partition_id, replicas, text, topic_name};
+use super::{broker_id, partition_id, replicas, text, topic_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::ResponseError;
@@ -9,6 +9,7 @@ use kafka_protocol::messages::metadata_response::{
     MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
+use mapper::definitions::TopicId;
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,12 +40,23 @@ impl Client {
     /// # Errors
     /// As [`topics`](Self::topics).
     pub async fn topics_named(&self, names: &BTreeSet<String>) -> Result<Named, Error> {
-        let wanted: Vec<MetadataRequestTopic> = names
-            .iter()
-            .map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))))
-            .collect();
-        let answer = self.ask(Target::Any, |_| request(Some(wanted.clone()))).await?;
+        let answer = self.ask(Target::Any, |_| named(names)).await?;
         self.read(answer)
+    }
+
+    /// The ids of these topics (KIP-516); one that is not there, hidden, or without an id is missing.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn topic_ids(
+        &self,
+        names: &BTreeSet<String>,
+    ) -> Result<BTreeMap<String, TopicId>, Error> {
+        let answer = self.ask(Target::Any, |_| named(names)).await?;
+        let id = |wire: MetadataResponseTopic| {
+            Some((text(wire.name.map(|name| name.0))?, topic_id(wire.topic_id)?))
+        };
+        Ok(answer.topics.into_iter().filter_map(id).collect())
     }
 
     fn read(&self, answer: MetadataResponse) -> Result<Named, Error> {
@@ -73,6 +85,11 @@ impl Client {
         }
         Ok(named)
     }
+}
+
+fn named(names: &BTreeSet<String>) -> MetadataRequest {
+    let topic = |name: &String| MetadataRequestTopic::default().with_name(Some(topic_name(name)));
+    request(Some(names.iter().map(topic).collect()))
 }
 
 fn request(topics: Option<Vec<MetadataRequestTopic>>) -> MetadataRequest {

@@ -62,7 +62,7 @@ impl Broker {
                 let request = DescribeTopicPartitionsRequest::decode(&mut body, version).unwrap();
                 encoded::<DescribeTopicPartitionsRequest>(header, partitions(&cluster, &request))
             }
-            other => panic!("no fake for API {other}"),
+            _ => self.change(&mut cluster, header, body),
         }
     }
 
@@ -184,6 +184,11 @@ fn versions(header: &RequestHeader, cluster: &Cluster) -> Bytes {
         (ListPartitionReassignmentsRequest::KEY, ListPartitionReassignmentsRequest::VERSIONS),
         (DescribeConfigsRequest::KEY, DescribeConfigsRequest::VERSIONS),
         (DescribeTopicPartitionsRequest::KEY, DescribeTopicPartitionsRequest::VERSIONS),
+        (ListOffsetsRequest::KEY, ListOffsetsRequest::VERSIONS),
+        (CreateTopicsRequest::KEY, CreateTopicsRequest::VERSIONS),
+        (CreatePartitionsRequest::KEY, CreatePartitionsRequest::VERSIONS),
+        (IncrementalAlterConfigsRequest::KEY, IncrementalAlterConfigsRequest::VERSIONS),
+        (DeleteTopicsRequest::KEY, DeleteTopicsRequest::VERSIONS),
     ];
     let offered = codec.into_iter().filter_map(|(key, codec)| {
         let (min, max) =
@@ -247,6 +252,7 @@ fn topic(
     };
     MetadataResponseTopic::default()
         .with_name(Some(TopicName(text(name))))
+        .with_topic_id(super::changes::id_of(name))
         .with_is_internal(name.starts_with("__"))
         .with_partitions(partitions.iter().zip(0..).map(partition).collect())
 }
@@ -312,7 +318,7 @@ fn ids(ids: &[i32]) -> Vec<BrokerId> {
     ids.iter().copied().map(BrokerId).collect()
 }
 
-fn encoded<R: Request>(request: &RequestHeader, answer: R::Response) -> Bytes {
+pub(super) fn encoded<R: Request>(request: &RequestHeader, answer: R::Response) -> Bytes {
     let version = request.request_api_version;
     let header = ResponseHeader::default().with_correlation_id(request.correlation_id);
     let mut bytes = BytesMut::new();

@@ -1,6 +1,7 @@
 //! A cluster of fake brokers on loopback, for tests: real sockets and real frames, answers as the test says.
 
 mod answers;
+mod changes;
 
 use crate::address::Address;
 use crate::admin::ConfigKeys;
@@ -68,6 +69,12 @@ pub(crate) struct Cluster {
     pub(crate) hang_up_after: Option<u32>,
     /// What was asked: broker, API key, version.
     pub(crate) asked: Vec<(i32, i16, i16)>,
+    /// What was changed, in words.
+    pub(crate) changed: Vec<String>,
+    /// Topics that may not be changed, and the code that says so.
+    pub(crate) unchangeable: BTreeMap<&'static str, i16>,
+    /// Carry a change out, and hang up instead of answering.
+    pub(crate) swallow: bool,
 }
 
 /// All replicas, those being added, those being removed.
@@ -207,6 +214,11 @@ impl Broker {
                 return;
             }
             let answer = self.answer(&header, body);
+            if self.cluster.lock().unwrap().swallow
+                && changes::KEYS.contains(&header.request_api_key)
+            {
+                return;
+            }
             trusted |= proving;
             let mut frame = BytesMut::new();
             frame.put_i32(i32::try_from(answer.len()).unwrap());

@@ -1,0 +1,53 @@
+//! DeleteTopics by id (KIP-516): the topic that was looked at, never another of the same name.
+
+use super::change::{Answers, NoAnswer, not_controller};
+use super::{topic_id, wire_id};
+use crate::client::Client;
+use crate::error::{Error, Operation, ProtocolFault};
+use kafka_protocol::messages::DeleteTopicsRequest;
+use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
+use mapper::definitions::TopicId;
+use std::collections::BTreeMap;
+
+/// The first version that knows ids.
+const WITH_IDS: i16 = 6;
+
+impl Client {
+    /// Deletes topics by their ids, in one request; answers by name. Needs Delete on the topics.
+    ///
+    /// # Errors
+    /// Never sent again: see [`NoAnswer`]. A cluster without ids (before Kafka 2.8) is not asked.
+    pub async fn delete_topics(
+        &self,
+        topics: &BTreeMap<String, TopicId>,
+    ) -> Result<Answers<()>, NoAnswer> {
+        let patience = self.patience_of_broker();
+        let request = |version: i16| {
+            let ids = topics.values().filter_map(wire_id);
+            let ids = ids.map(|id| DeleteTopicState::default().with_name(None).with_topic_id(id));
+            // Without a topic, an older broker has nothing to delete.
+            let topics = if version < WITH_IDS { Vec::new() } else { ids.collect() };
+            DeleteTopicsRequest::default().with_topics(topics).with_timeout_ms(patience)
+        };
+        let answer = self
+            .tell_controller(request, |answer| {
+                not_controller(answer.responses.iter().map(|topic| topic.error_code))
+            })
+            .await?;
+        let names: BTreeMap<&TopicId, &String> =
+            topics.iter().map(|(name, id)| (id, name)).collect();
+        let each = answer.responses.into_iter().filter_map(|topic| {
+            let name = names.get(&topic_id(topic.topic_id)?)?;
+            let (code, message) = (topic.error_code, topic.error_message);
+            let answered = self.answered::<DeleteTopicsRequest>(code, message, Operation::Delete);
+            Some(((*name).clone(), answered))
+        });
+        let answers: Answers<()> = each.collect();
+        if answers.is_empty() && !topics.is_empty() {
+            let address = self.bootstrap().clone();
+            let fault = ProtocolFault::NotOffered { api: "DeleteTopics by id" };
+            return Err(NoAnswer::NotMade(Error::Protocol { address, fault }));
+        }
+        Ok(answers)
+    }
+}
