@@ -2,6 +2,7 @@
 
 mod balance;
 mod clusters;
+mod explain;
 mod laws;
 mod leaders;
 mod mutations;

@@ -103,7 +103,7 @@ pub enum Differs {
     OtherStart,
     /// It ends on the same brokers, in other log dirs.
     OtherLogDirs,
-    /// The same change is made in another step.
+    /// The same change is made in other steps, or over other lists.
     OtherStep,
 }
 
@@ -124,8 +124,11 @@ pub struct Change {
     /// Why, in a plan of ours.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The step, from 0.
-    pub step: usize,
+    /// The steps, from 0: one for each list that is submitted.
+    pub steps: Vec<usize>,
+    /// The lists on the way, where the change is not made at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<Replicas>,
 }
 
 /// One broker after each of the two.
@@ -217,13 +220,13 @@ fn of_plan<'f>(
     plan: &'f Plan,
     listed: &BTreeMap<Key<'f>, &'f PlannedPartition>,
 ) -> BTreeMap<Key<'f>, Change> {
-    let mut step = vec![0; plan.moves.len()];
+    let mut steps = vec![Vec::new(); plan.moves.len()];
     for (at, indices) in plan.steps.iter().enumerate() {
         for index in indices {
-            step[*index] = at;
+            steps[*index].push(at);
         }
     }
-    let change = |(change, step): (&'f Move, usize)| {
+    let change = |(change, steps): (&'f Move, Vec<usize>)| {
         let key = (&*change.topic, change.partition);
         let value = Change {
             from: Some(change.from.clone()),
@@ -231,11 +234,12 @@ fn of_plan<'f>(
             log_dirs: listed.get(&key).map(|entry| entry.log_dirs.clone()).unwrap_or_default(),
             bytes: change.bytes,
             reason: Some(change.reason),
-            step,
+            steps,
+            via: change.via.clone(),
         };
         (key, value)
     };
-    plan.moves.iter().zip(step).map(change).collect()
+    plan.moves.iter().zip(steps).map(change).collect()
 }
 
 /// What an entry of another tool's map does; `None`: nothing.
@@ -250,7 +254,8 @@ fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<Chang
         log_dirs: entry.log_dirs.clone(),
         bytes: None,
         reason: None,
-        step: 0,
+        steps: vec![0],
+        via: Vec::new(),
     };
     let size = known.and_then(|known| known.size);
     change.bytes = match change.copies() {
@@ -300,7 +305,7 @@ fn of_both(a: &Change, b: &Change) -> Option<Differs> {
     } else if a.log_dirs != b.log_dirs {
         Some(Differs::OtherLogDirs)
     } else {
-        (a.step != b.step).then_some(Differs::OtherStep)
+        ((&a.steps, &a.via) != (&b.steps, &b.via)).then_some(Differs::OtherStep)
     }
 }
 

@@ -11,6 +11,7 @@ mod constraints;
 pub mod definitions;
 mod dense;
 mod diff;
+pub mod explain;
 mod figures;
 mod finish;
 mod floor;

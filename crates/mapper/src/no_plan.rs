@@ -173,3 +173,18 @@ pub enum Refusal {
         missing_bytes: Bytes,
     },
 }
+
+impl Refusal {
+    /// The rule that refuses, as JSON names it.
+    pub(crate) fn rule(&self) -> &'static str {
+        match self {
+            Self::NotLive => "not_live",
+            Self::NotAllowed => "not_allowed",
+            Self::Holds => "holds",
+            Self::FailedLogDir => "failed_log_dir",
+            Self::RackTaken { .. } => "rack_taken",
+            Self::HostTaken { .. } => "host_taken",
+            Self::NoRoom { .. } => "no_room",
+        }
+    }
+}

@@ -70,7 +70,7 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
 }
 
 /// The rack rule looks at every broker that stays, though only one may take seats.
-fn count_all_racks(cluster: &Cluster<'_>, targets: &mut Targets, outgoing: BrokerId) {
+pub(crate) fn count_all_racks(cluster: &Cluster<'_>, targets: &mut Targets, outgoing: BrokerId) {
     for target in &mut targets.all {
         target.rack_size = vec![0; cluster.rack_names.len()];
         for (broker, live) in cluster.live.iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use crate::files::FileError;
 use crate::status::Status;
+use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
 use mapper::{BrokerId, NoPlan, PlanFileError, SnapshotError, Violation};
@@ -63,6 +64,9 @@ pub(crate) enum Error {
     /// Ids that the cluster does not know.
     #[error("not registered, nor in any replica list: {}", named(.unknown))]
     UnknownBrokers { unknown: Vec<BrokerId>, known: BTreeSet<BrokerId> },
+    /// A question about a plan that is wrong itself.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// There is no plan that keeps every promise.
     #[error("no plan: {0}")]
     NoPlan(Box<NoPlan>),
@@ -168,6 +172,11 @@ impl Error {
             Self::File(FileError::Write { .. }) => "write-failed",
             Self::Snapshot { .. } => "snapshot",
             Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
+            Self::Explain(ExplainError::OtherSnapshot { .. } | ExplainError::Request(_)) => {
+                "snapshot"
+            }
+            Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
+            Self::Explain(_) => "partition",
             Self::Scope(_) => "topics",
             Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
@@ -205,6 +214,7 @@ impl Error {
                 let known: Vec<BrokerId> = known.iter().copied().collect();
                 return Some(format!("the cluster knows {}", ranges(&known)));
             }
+            Self::Explain(wrong) => return explain_hint(wrong),
             Self::Kafka(error) => return error.hint(),
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
@@ -257,6 +267,22 @@ fn known_maps(known: &[String]) -> String {
     } else {
         format!("the maps are {}", known.join(", "))
     }
+}
+
+fn explain_hint(wrong: &ExplainError) -> Option<String> {
+    let hint = match wrong {
+        ExplainError::OtherSnapshot { .. } => {
+            "name the snapshot that the plan was made from (--save-snapshot keeps it), with the same --broker-storage"
+        }
+        ExplainError::UnknownTopic { near, .. } if !near.is_empty() => {
+            return Some(format!("near to it: {}", near.join(", ")));
+        }
+        ExplainError::NoSuchMove { .. } | ExplainError::UnknownTopic { .. } => {
+            "topicmappr plan show PLAN --moves lists what moves"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }
 
 fn no_plan_hint(reason: &NoPlan) -> Option<String> {

@@ -96,7 +96,7 @@ fn planned(
 }
 
 /// Drained brokers are nobody's.
-fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
+pub(crate) fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
     let mut terms = terms.clone();
     for assignment in &mut terms.assignments {
         assignment.brokers.retain(|broker| !balance.drain.contains(broker));

@@ -1,6 +1,7 @@
-//! `plan show|diff|check`: reads a plan file.
+//! `plan show|diff|explain|check`: reads a plan file.
 
 mod diff;
+mod explain;
 
 use crate::error::Error;
 use crate::files;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     /// Says what two plans, or partition maps, do differently; exit code 5 if anything
     Diff(diff::Args),
+    /// Says why a replica moves, why not to another broker, and what a move is for
+    Explain(explain::Args),
     /// Holds a plan, or another tool's partition map, to its promises; exit code 1 if one is broken
     Check(CheckArgs),
 }
@@ -52,6 +55,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
     match command {
         Command::Show(args) => show(args, session),
         Command::Diff(args) => diff::run(args, session),
+        Command::Explain(args) => explain::run(args, session),
         Command::Check(args) => check(args, session),
     }
 }

@@ -4,6 +4,7 @@ use super::report::LONG;
 use super::{Ink, no_plan};
 use crate::error::{Error, is_help};
 use mapper::NoPlan;
+use mapper::explain::ExplainError;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt;
@@ -74,6 +75,9 @@ fn evidence(error: &Error) -> Option<Value> {
         Error::MapFindings(refused) => {
             let findings = refused.findings.iter().map(super::maps::Problem::of);
             Some(json!({ "problems": findings.collect::<Vec<_>>() }))
+        }
+        Error::Explain(ExplainError::UnknownTopic { topic, near }) => {
+            Some(json!({ "topic": topic, "near": near }))
         }
         Error::Flag { flag, value, .. } => Some(json!({ "flag": flag, "value": value })),
         Error::Snapshot { path, .. } | Error::ConfigFile { path, .. } => {

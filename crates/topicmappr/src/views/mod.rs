@@ -5,6 +5,7 @@
 mod brokers;
 mod changes;
 mod error;
+mod explain;
 mod left_out;
 mod load;
 mod lost;
@@ -20,6 +21,7 @@ mod transfer;
 mod warnings;
 
 pub(crate) use error::ErrorView;
+pub(crate) use explain::ExplainView;
 pub(crate) use lost::LostBroker;
 pub(crate) use maps::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 pub(crate) use moves::Moves;

@@ -23,12 +23,13 @@ impl<'a> Moves<'a> {
 
 impl fmt::Display for Moves<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut table = Table::new(&[">step", "partition", "from", "to", "why", ">bytes"]);
+        let mut table = Table::new(&[">step", ">move", "partition", "from", "to", "why", ">bytes"]);
         for (step, stages) in self.stages.iter().enumerate() {
-            for stage in stages {
+            for (index, stage) in self.steps[step].iter().zip(stages) {
                 let Stage { change, from, to } = stage;
                 table.row([
                     step.to_string(),
+                    index.to_string(),
                     format!("{}-{}", change.topic, change.partition),
                     listed(from),
                     listed(to),

@@ -99,7 +99,10 @@ fn target(one: &Difference, change: Option<&Change>) -> String {
         return "-".to_owned();
     };
     match one.differs {
-        Differs::OtherStep => format!("step {}", change.step),
+        Differs::OtherStep => {
+            let steps: Vec<String> = change.steps.iter().map(ToString::to_string).collect();
+            format!("step {}", steps.join(", "))
+        }
         Differs::OtherLogDirs => change.log_dirs.join(" "),
         _ => joined(&change.to),
     }

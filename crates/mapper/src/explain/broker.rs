@@ -1,0 +1,159 @@
+//! What becomes of one broker, and why it was not given more.
+
+use super::context::{Context, each_copy};
+use super::instead::{Compared, Judge, Verdict};
+use crate::bytes::Bytes;
+use crate::dense::BrokerIx;
+use crate::figures::BrokerFigures;
+use crate::ids::{BrokerId, TopicPartition};
+use crate::plan::Reason;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What becomes of one broker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct BrokerExplained {
+    /// The broker.
+    pub broker: BrokerId,
+    /// Its rack, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// Registered and not fenced at capture.
+    pub live: bool,
+    /// Its load before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<BrokerFigures>,
+    /// Its load after.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<BrokerFigures>,
+    /// What may be used of its storage, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_bytes: Option<Bytes>,
+    /// The most that it uses at any step, with both copies of what moves, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_bytes: Option<Bytes>,
+    /// The step of that peak, from 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_step: Option<usize>,
+    /// The replicas that come to it.
+    pub takes: Vec<Passing>,
+    /// The replicas that leave it.
+    pub gives: Vec<Passing>,
+    /// What became of the replicas that the plan copies, as far as this broker is concerned.
+    pub placed: Placed,
+}
+
+/// A replica that comes or leaves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Passing {
+    /// The partition.
+    #[serde(flatten)]
+    pub of: TopicPartition,
+    /// The move's index in the plan.
+    #[serde(rename = "move")]
+    pub index: usize,
+    /// The move's reason.
+    pub reason: Reason,
+    /// The bytes of one copy.
+    pub bytes: Bytes,
+}
+
+/// The replicas that a plan copies, by what speaks against one broker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Placed {
+    /// All of them.
+    pub replicas: usize,
+    /// Those that it gets.
+    pub here: usize,
+    /// The others.
+    pub elsewhere: Vec<VerdictCount>,
+}
+
+/// Replicas of which one thing speaks against a broker.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct VerdictCount {
+    /// How many.
+    pub replicas: usize,
+    /// The first of them.
+    pub first: TopicPartition,
+    /// The answer for that one.
+    pub answer: Verdict,
+}
+
+pub(super) fn of(context: &Context<'_>, broker: BrokerIx) -> BrokerExplained {
+    let cluster = &context.cluster;
+    let id = cluster.id(broker);
+    let figures = |of: &crate::figures::Figures| {
+        let at = of.brokers.binary_search_by_key(&id, |broker| broker.id).ok()?;
+        of.brokers.get(at).cloned()
+    };
+    let peak = context.peak(broker, 0);
+    BrokerExplained {
+        broker: id,
+        rack: context.rack(broker).map(str::to_owned),
+        live: cluster.live[broker as usize],
+        before: figures(&context.plan.before),
+        after: figures(&context.plan.after),
+        limit_bytes: context.limit[broker as usize].map(Bytes),
+        peak_bytes: peak.map(|(bytes, _)| Bytes(bytes)),
+        peak_step: peak.map(|(_, step)| step),
+        takes: passing(context, &|change| change.added().any(|added| added == id)),
+        gives: passing(context, &|change| change.removed().any(|removed| removed == id)),
+        placed: placed(context, broker),
+    }
+}
+
+fn passing(context: &Context<'_>, here: &dyn Fn(&crate::plan::Move) -> bool) -> Vec<Passing> {
+    let moves = context.plan.moves.iter().enumerate();
+    moves
+        .filter(|(_, change)| here(change))
+        .map(|(index, change)| {
+            let size = context.partition_of(change).map(|at| context.cluster.partition(at));
+            let size = size.and_then(|partition| partition.size);
+            let bytes = size.unwrap_or_else(|| Bytes(each_copy(change)));
+            Passing { of: change.of(), index, reason: change.reason, bytes }
+        })
+        .collect()
+}
+
+fn placed(context: &Context<'_>, broker: BrokerIx) -> Placed {
+    let judge = Judge::new(context);
+    let mut placed = Placed { replicas: 0, here: 0, elsewhere: Vec::new() };
+    let mut kinds: BTreeMap<Kind, VerdictCount> = BTreeMap::new();
+    for index in 0..context.plan.moves.len() {
+        for copied in judge.copies(index) {
+            placed.replicas += 1;
+            if copied.chosen == broker {
+                placed.here += 1;
+                continue;
+            }
+            let answer = judge.verdict(&copied, broker);
+            let first = || context.plan.moves[index].of();
+            let kind = Kind::of(&answer);
+            let new = || VerdictCount { replicas: 0, first: first(), answer };
+            kinds.entry(kind).or_insert_with(new).replicas += 1;
+        }
+    }
+    placed.elsewhere = kinds.into_values().collect();
+    placed
+}
+
+/// What answers are counted by.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Refused(&'static str),
+    Other(u8),
+    Admitted(Compared),
+}
+
+impl Kind {
+    fn of(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::Refused(refusal) => Self::Refused(refusal.rule()),
+            Verdict::NoRoomDuring { .. } => Self::Other(0),
+            Verdict::NotThePartner { .. } => Self::Other(1),
+            Verdict::LeavesItsRack => Self::Other(2),
+            Verdict::Admitted(admitted) => Self::Admitted(admitted.compared),
+        }
+    }
+}

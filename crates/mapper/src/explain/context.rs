@@ -1,0 +1,203 @@
+//! What every answer looks at: the cluster, the request's rules, and the load of each broker through the steps.
+
+use crate::balance::without_drained;
+use crate::bytes::Ratio;
+use crate::constraints::Constraints;
+use crate::dense::{BrokerIx, Cluster};
+use crate::ids::{BrokerId, PartitionId};
+use crate::no_plan::NoPlan;
+use crate::pair;
+use crate::place::Pairs;
+use crate::plan::{Move, Plan};
+use crate::replace::count_all_racks;
+use crate::request::{Request, Terms};
+use crate::snapshot::Snapshot;
+use crate::target::{Target, Targets};
+use crate::work::Search;
+use std::collections::BTreeMap;
+
+/// A plan against its snapshot.
+pub(super) struct Context<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) cluster: Cluster<'a>,
+    /// The request's, without the brokers that are drained.
+    pub(super) terms: Terms,
+    pub(super) targets: Targets,
+    /// For each broker: what may be used of its storage; `None` where unknown.
+    pub(super) limit: Vec<Option<u64>>,
+    /// For each broker: its storage used once all is carried out; `None` where unknown.
+    pub(super) used_after: Vec<Option<u64>>,
+    /// For each broker: its replicas then.
+    pub(super) replicas_after: Vec<u64>,
+    /// For each broker that a step changes: the step, what it takes in and what it gives up.
+    loads: Vec<Vec<Load>>,
+    /// For each move: its steps, one for each list that it submits.
+    pub(super) steps_of: Vec<Vec<usize>>,
+    /// The brokers that stand in for others.
+    pub(super) pairs: Pairs,
+}
+
+#[derive(Default)]
+struct Load {
+    step: usize,
+    incoming: u64,
+    freed: u64,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(before: &'a Snapshot, plan: &'a Plan) -> Result<Self, NoPlan> {
+        let cluster = Cluster::new(before);
+        let terms = match plan.request.balance() {
+            Some(balance) => without_drained(plan.request.terms(), balance),
+            None => plan.request.terms().clone(),
+        };
+        let mut targets = Targets::new(&cluster, &terms)?;
+        if let Request::Replace(replace) = &plan.request {
+            count_all_racks(&cluster, &mut targets, replace.outgoing);
+        }
+        let pairs = pairs(&cluster, &targets, &plan.request)?;
+        let figures = &plan.after.brokers;
+        let of = |id: &BrokerId| {
+            let at = figures.binary_search_by_key(id, |figures| figures.id).ok()?;
+            Some(&figures[at])
+        };
+        let mut context = Self {
+            plan,
+            limit: cluster.limits(terms.storage_headroom),
+            used_after: cluster.ids.iter().map(|id| Some(of(id)?.used_bytes?.0)).collect(),
+            replicas_after: cluster.ids.iter().map(|id| of(id).map_or(0, |f| f.replicas)).collect(),
+            loads: Vec::new(),
+            steps_of: steps_of(plan),
+            pairs,
+            cluster,
+            terms,
+            targets,
+        };
+        context.lower_limits();
+        context.loads = context.loads();
+        Ok(context)
+    }
+
+    /// A plan that relieves one broker fills no other beyond the same mark.
+    fn lower_limits(&mut self) {
+        let Request::Rebalance(rebalance) = &self.plan.request else { return };
+        let Some(relieve) = rebalance.relieve else { return };
+        let left = Ratio::from_ppm(1_000_000_u32.saturating_sub(relieve.below.ppm()));
+        let marks = self.cluster.limits(left);
+        for (limit, mark) in self.limit.iter_mut().zip(marks) {
+            *limit = (*limit).min(mark);
+        }
+    }
+
+    fn loads(&self) -> Vec<Vec<Load>> {
+        let mut sums: BTreeMap<(BrokerIx, usize), Load> = BTreeMap::new();
+        for (step, stages) in self.plan.stages().into_iter().enumerate() {
+            for stage in stages {
+                let change = stage.change;
+                let each = each_copy(change);
+                let partition = self.cluster.snapshot.partition(&change.topic, change.partition);
+                let freed = |id| partition.and_then(|p| p.size_on(id)).unwrap_or_default().0;
+                let mut entry = |id: BrokerId, incoming: u64, freed: u64| {
+                    if let Some(broker) = self.cluster.index_of(id) {
+                        let load = sums.entry((broker, step)).or_default();
+                        load.step = step;
+                        load.incoming += incoming;
+                        load.freed += freed;
+                    }
+                };
+                stage.added().for_each(|id| entry(id, each, 0));
+                stage.removed().for_each(|id| entry(id, 0, freed(id)));
+            }
+        }
+        let mut loads: Vec<Vec<Load>> = self.cluster.ids.iter().map(|_| Vec::new()).collect();
+        for ((broker, _), load) in sums {
+            loads[broker as usize].push(load);
+        }
+        loads
+    }
+
+    /// The most that a broker uses from a step on, with both copies of what moves, and the step of it.
+    pub(super) fn peak(&self, broker: BrokerIx, from: usize) -> Option<(u64, usize)> {
+        let mut used = self.cluster.used[broker as usize]?;
+        let mut peak = None;
+        for load in &self.loads[broker as usize] {
+            if load.step > from {
+                peak = peak.max(Some((used, from)));
+            }
+            if load.step >= from {
+                peak = peak.max(Some((used + load.incoming, load.step)));
+            }
+            used = (used + load.incoming).saturating_sub(load.freed);
+        }
+        peak.max(Some((used, from)))
+    }
+
+    /// The step in which a move copies the partition to a broker.
+    pub(super) fn step_of(&self, index: usize, broker: BrokerId) -> usize {
+        let stages = (0..).map_while(|at| self.plan.moves[index].stage(at));
+        let copies = stages.zip(&self.steps_of[index]);
+        let mut adding = copies.filter(|(stage, _)| stage.added().any(|id| id == broker));
+        adding.next().map_or(0, |(_, step)| *step)
+    }
+
+    pub(super) fn target(&self, partition: usize) -> Option<(usize, &Target)> {
+        let at = self.targets.of_topic[self.cluster.topic_of(partition)]?;
+        Some((at, &self.targets.all[at]))
+    }
+
+    pub(super) fn constraints(&self) -> Constraints<'_> {
+        Constraints::new(&self.cluster, &self.terms)
+    }
+
+    /// The index of the move of a partition.
+    pub(super) fn move_of(&self, topic: &str, partition: PartitionId) -> Option<usize> {
+        let key = (topic, partition);
+        let moves = &self.plan.moves;
+        let found = moves.binary_search_by(|change| (&*change.topic, change.partition).cmp(&key));
+        // Another tool may have put them in another order.
+        let scan = || moves.iter().position(|change| (&*change.topic, change.partition) == key);
+        found.ok().or_else(scan)
+    }
+
+    pub(super) fn rack(&self, broker: BrokerIx) -> Option<&str> {
+        self.cluster.snapshot.broker(self.cluster.id(broker))?.rack.as_deref()
+    }
+
+    /// The share of a broker's storage that so many bytes are; `None` where unknown.
+    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+    pub(super) fn ratio(&self, broker: BrokerIx, used: Option<u64>) -> Option<f64> {
+        let capacity = self.cluster.capacity[broker as usize].filter(|capacity| *capacity > 0)?;
+        Some(used? as f64 / capacity as f64)
+    }
+}
+
+/// The bytes of one copy; 0 where unknown.
+pub(super) fn each_copy(change: &Move) -> u64 {
+    change.copy_bytes().map_or(0, |bytes| bytes.0)
+}
+
+fn steps_of(plan: &Plan) -> Vec<Vec<usize>> {
+    let mut steps_of = vec![Vec::new(); plan.moves.len()];
+    for (step, indices) in plan.steps.iter().enumerate() {
+        for index in indices {
+            if let Some(of_move) = steps_of.get_mut(*index) {
+                of_move.push(step);
+            }
+        }
+    }
+    steps_of
+}
+
+fn pairs(cluster: &Cluster<'_>, targets: &Targets, request: &Request) -> Result<Pairs, NoPlan> {
+    match request {
+        Request::Rebuild(rebuild) if rebuild.sub_affinity => {
+            let found = Search::of_rebuild(cluster, targets, rebuild).run()?;
+            pair::pairs(cluster, targets, rebuild, &found.work)
+        }
+        Request::Rebuild(_)
+        | Request::Replace(_)
+        | Request::Leaders(_)
+        | Request::Rebalance(_)
+        | Request::Scale(_) => Ok(Pairs::new()),
+    }
+}

@@ -1,0 +1,301 @@
+//! Why not another broker: each broker's answer for one replica, every other move of the plan being made.
+
+use super::context::{Context, each_copy};
+use crate::bytes::Bytes;
+use crate::constraints::{Constraints, SeatRules};
+use crate::dense::BrokerIx;
+use crate::ids::BrokerId;
+use crate::no_plan::Refusal;
+use crate::plan::Move;
+use crate::request::{PlaceBy, Request};
+use crate::target::Target;
+use crate::work::{Work, copy_size};
+use serde::Serialize;
+
+/// One broker, had it been given the replica instead.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Instead {
+    /// The broker.
+    pub broker: BrokerId,
+    /// Its rack, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// What speaks against it.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+}
+
+/// What speaks against a broker, or that nothing does.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "verdict", rename_all = "snake_case")]
+pub enum Verdict {
+    /// A rule refuses it.
+    Refused(Refusal),
+    /// It would be filled beyond its limit while both copies of what moves are there.
+    NoRoomDuring {
+        /// The first step, from 0, with too much.
+        step: usize,
+        /// How far beyond.
+        missing_bytes: Bytes,
+    },
+    /// Only the partner of the broker that goes takes its replicas (`--sub-affinity`).
+    NotThePartner {
+        /// The partner.
+        partner: BrokerId,
+    },
+    /// What moves for balance is to stay in its rack (`--locality-scoped`).
+    LeavesItsRack,
+    /// No rule refuses it.
+    Admitted(Admitted),
+}
+
+/// What a broker would come to with the replica, beside the one that the plan chose.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Admitted {
+    /// By the measure of the request: is the plan's choice the better one?
+    pub compared: Compared,
+    /// Whether the replica would have to be copied to it; a broker that the plan takes it from has it already.
+    pub copies: bool,
+    /// Its share of storage used with the replica, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_ratio: Option<f64>,
+    /// The chosen broker's share with the replica.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub chosen_used_ratio: Option<f64>,
+    /// Its replicas with this one.
+    pub replicas: u64,
+    /// The chosen broker's replicas with this one.
+    pub chosen_replicas: u64,
+    /// The fullest broker's share of storage used would be this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_used_ratio: Option<f64>,
+    /// The emptiest broker's share of storage used would be this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_used_ratio: Option<f64>,
+}
+
+/// A broker that is admitted, beside the one that the plan chose; each with the replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compared {
+    /// It would end less loaded than the chosen one does: the plan chose before later replicas came.
+    Better,
+    /// Both would end alike; ties go to the lowest id.
+    Alike,
+    /// It would end more loaded than the chosen one does.
+    Worse,
+}
+
+/// Judges brokers for the replicas of one partition.
+pub(super) struct Judge<'c> {
+    context: &'c Context<'c>,
+    constraints: Constraints<'c>,
+}
+
+/// One replica that a move copies.
+pub(super) struct Copied<'c> {
+    change: &'c Move,
+    work: Work,
+    seat: usize,
+    target: &'c Target,
+    step: usize,
+    pub(super) chosen: BrokerIx,
+}
+
+impl<'c> Judge<'c> {
+    pub(super) fn new(context: &'c Context<'c>) -> Self {
+        Self { context, constraints: context.constraints() }
+    }
+
+    /// The replicas that a move copies.
+    pub(super) fn copies(&self, index: usize) -> Vec<Copied<'c>> {
+        let context = self.context;
+        let change = &context.plan.moves[index];
+        let cluster = &context.cluster;
+        let Some(partition) = context.partition_of(change) else { return Vec::new() };
+        let Some((at, target)) = context.target(partition) else { return Vec::new() };
+        let known = cluster.partition(partition);
+        let ix = |id: &BrokerId| cluster.index_of(*id);
+        let mut removed = change.removed();
+        let replaces = change.to.iter().map(|id| {
+            let new = !change.from.contains(id);
+            if new { removed.next().and_then(|id| ix(&id)) } else { None }
+        });
+        let work = Work {
+            partition,
+            target: at,
+            seats: change.to.iter().map(ix).collect(),
+            replaces: replaces.collect(),
+            reason: change.reason,
+            size: copy_size(cluster, known),
+            offline: known.offline().iter().filter_map(ix).collect(),
+            must_copy: 0,
+            head_is_free: false,
+        };
+        let new = (0..change.to.len()).filter(|seat| !change.from.contains(&change.to[*seat]));
+        new.filter_map(|seat| {
+            let chosen = work.seats[seat]?;
+            let step = context.step_of(index, change.to[seat]);
+            Some(Copied { change, work: work.clone(), seat, target, step, chosen })
+        })
+        .collect()
+    }
+
+    /// What speaks against a broker for this replica.
+    pub(super) fn verdict(&self, copied: &Copied<'_>, broker: BrokerIx) -> Verdict {
+        let context = self.context;
+        let replaced = copied.work.replaces[copied.seat];
+        let partner = replaced.and_then(|outgoing| context.pairs.get(&outgoing));
+        let rules = self.constraints.of(&copied.work, copied.seat, copied.target);
+        if let Some(refusal) = self.refusal(&rules, copied, broker) {
+            return Verdict::Refused(refusal);
+        }
+        if let Some(partner) = partner.filter(|partner| **partner != broker) {
+            return Verdict::NotThePartner { partner: context.cluster.id(*partner) };
+        }
+        if self.must_stay_in_rack(copied, broker) {
+            return Verdict::LeavesItsRack;
+        }
+        if let Some((step, missing_bytes)) = self.short_during(copied, broker) {
+            return Verdict::NoRoomDuring { step, missing_bytes };
+        }
+        Verdict::Admitted(self.admitted(copied, broker))
+    }
+
+    fn refusal(
+        &self,
+        rules: &SeatRules<'_>,
+        copied: &Copied<'_>,
+        broker: BrokerIx,
+    ) -> Option<Refusal> {
+        let used = self.used_without(copied, broker);
+        let refused = rules.admits(broker, used).err()?;
+        let as_before = rules.as_before().map(|rules| rules.admits(broker, used));
+        if as_before == Some(Ok(())) { None } else { Some(refused) }
+    }
+
+    /// What a broker uses in the end without this replica.
+    fn used_without(&self, copied: &Copied<'_>, broker: BrokerIx) -> Option<u64> {
+        let used = self.context.used_after[broker as usize]?;
+        let own = if broker == copied.chosen { each_copy(copied.change) } else { 0 };
+        Some(used.saturating_sub(own))
+    }
+
+    fn must_stay_in_rack(&self, copied: &Copied<'_>, broker: BrokerIx) -> bool {
+        let local = self.context.plan.request.balance().is_some_and(|b| b.locality_scoped);
+        let rack = |broker: BrokerIx| self.context.cluster.rack[broker as usize];
+        local
+            && copied.change.reason == crate::plan::Reason::Balance
+            && rack(broker) != rack(copied.chosen)
+    }
+
+    /// The step in which a broker would be too full, and by how much.
+    fn short_during(&self, copied: &Copied<'_>, broker: BrokerIx) -> Option<(usize, Bytes)> {
+        if self.had(copied, broker) {
+            return None;
+        }
+        let limit = self.context.limit[broker as usize]?;
+        let (peak, step) = self.context.peak(broker, copied.step)?;
+        // Of a replica of unknown size nothing can be said; who is full already has been refused.
+        let needed = peak + copied.work.size?;
+        (needed > limit).then(|| (step, Bytes(needed - limit)))
+    }
+
+    fn had(&self, copied: &Copied<'_>, broker: BrokerIx) -> bool {
+        copied.change.from.contains(&self.context.cluster.id(broker))
+    }
+
+    fn admitted(&self, copied: &Copied<'_>, broker: BrokerIx) -> Admitted {
+        let context = self.context;
+        let size = copied.work.size.unwrap_or(0);
+        let with = |broker: BrokerIx| Some(self.used_without(copied, broker)? + size);
+        let chosen = copied.chosen;
+        let others = |at: BrokerIx| match at {
+            at if at == broker => with(at),
+            at if at == chosen => self.used_without(copied, at),
+            at => context.used_after[at as usize],
+        };
+        let (max, min) = extremes(context, &others);
+        let of_chosen = context.replicas_after[chosen as usize];
+        Admitted {
+            compared: self.compare(copied, broker, &with),
+            copies: !self.had(copied, broker),
+            used_ratio: context.ratio(broker, with(broker)),
+            chosen_used_ratio: context.ratio(chosen, with(chosen)),
+            replicas: context.replicas_after[broker as usize] + 1,
+            chosen_replicas: of_chosen,
+            max_used_ratio: max,
+            min_used_ratio: min,
+        }
+    }
+
+    /// Which of the two is less loaded with the replica, in whole numbers.
+    fn compare(
+        &self,
+        copied: &Copied<'_>,
+        broker: BrokerIx,
+        with: &dyn Fn(BrokerIx) -> Option<u64>,
+    ) -> Compared {
+        let context = self.context;
+        let replicas =
+            |at: BrokerIx| context.replicas_after[at as usize] + u64::from(at != copied.chosen);
+        let by_count = replicas(broker).cmp(&replicas(copied.chosen));
+        let share = |at: BrokerIx, other: BrokerIx| {
+            let capacity = context.cluster.capacity[other as usize]?;
+            Some(u128::from(with(at)?) * u128::from(capacity))
+        };
+        let (one, two) = (share(broker, copied.chosen), share(copied.chosen, broker));
+        let by_share = one.zip(two).map(|(one, two)| one.cmp(&two));
+        let ordering = match &context.plan.request {
+            Request::Rebuild(rebuild) if rebuild.placement == PlaceBy::Count => by_count,
+            Request::Replace(_) => by_count,
+            Request::Rebuild(_)
+            | Request::Leaders(_)
+            | Request::Rebalance(_)
+            | Request::Scale(_) => by_share.unwrap_or(by_count),
+        };
+        match ordering {
+            std::cmp::Ordering::Less => Compared::Better,
+            std::cmp::Ordering::Equal => Compared::Alike,
+            std::cmp::Ordering::Greater => Compared::Worse,
+        }
+    }
+
+    /// Every other broker's answer; of one only, where one is asked for.
+    pub(super) fn instead(&self, copied: &Copied<'_>, only: Option<BrokerId>) -> Vec<Instead> {
+        let cluster = &self.context.cluster;
+        let all = (0..cluster.ids.len()).filter_map(|at| BrokerIx::try_from(at).ok());
+        all.filter(|broker| *broker != copied.chosen)
+            .filter(|broker| only.is_none_or(|only| cluster.id(*broker) == only))
+            .map(|broker| Instead {
+                broker: cluster.id(broker),
+                rack: self.context.rack(broker).map(str::to_owned),
+                verdict: self.verdict(copied, broker),
+            })
+            .collect()
+    }
+}
+
+/// The fullest and the emptiest of the brokers that the request allows.
+pub(super) fn extremes(
+    context: &Context<'_>,
+    used: &dyn Fn(BrokerIx) -> Option<u64>,
+) -> (Option<f64>, Option<f64>) {
+    let allowed = |at: &usize| context.targets.all.iter().any(|target| target.allowed[*at]);
+    let all = (0..context.cluster.ids.len()).filter(allowed);
+    let brokers = all.filter_map(|at| BrokerIx::try_from(at).ok());
+    let ratios: Vec<f64> =
+        brokers.filter_map(|broker| context.ratio(broker, used(broker))).collect();
+    (ratios.iter().copied().reduce(f64::max), ratios.iter().copied().reduce(f64::min))
+}
+
+impl Context<'_> {
+    /// The dense index of the partition that a move changes.
+    pub(super) fn partition_of(&self, change: &Move) -> Option<usize> {
+        let topics = self.cluster.snapshot.topics();
+        let topic = topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)).ok()?;
+        let partitions = &topics[topic].partitions;
+        let at = partitions.binary_search_by_key(&change.partition, |p| p.id).ok()?;
+        Some(self.cluster.first_partition[topic] + at)
+    }
+}

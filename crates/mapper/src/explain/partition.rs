@@ -1,0 +1,325 @@
+//! Why one partition moves, or stays.
+
+use super::context::Context;
+use super::instead::{Instead, Judge};
+use super::without::{self, Without};
+use crate::bytes::Bytes;
+use crate::dense::BrokerIx;
+use crate::ids::{BrokerId, Replicas, TopicPartition};
+use crate::plan::{Move, Reason, WhyLeftOut};
+use crate::request::Request;
+use crate::target::Target;
+use crate::work::copy_size;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What becomes of one partition, and why.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PartitionExplained {
+    /// The partition.
+    #[serde(flatten)]
+    pub of: TopicPartition,
+    /// The map that its topic belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub map: Option<String>,
+    /// What one replica takes, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<Bytes>,
+    /// The list before.
+    pub from: Replicas,
+    /// The list after.
+    pub to: Replicas,
+    /// The racks of the list before.
+    pub racks_before: Vec<RackCount>,
+    /// The racks of the list after.
+    pub racks_after: Vec<RackCount>,
+    /// Why it stays; absent where it moves.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stays: Option<Stays>,
+    /// The move's index in the plan; absent where it stays.
+    #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The steps that make the move, from 0: one for each list that is submitted.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<usize>,
+    /// The lists on the way, where it is not made at once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub via: Vec<Replicas>,
+    /// The strongest reason of its seats.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// The bytes that are copied, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<Bytes>,
+    /// The replicas that go.
+    pub leaves: Vec<Leaves>,
+    /// The replicas that come.
+    pub comes: Vec<Comes>,
+    /// Who is preferred to lead, where that changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub leader: Option<LeaderChange>,
+    /// What the plan would be without the move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<Without>,
+}
+
+/// How many replicas of a partition a rack holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RackCount {
+    /// The rack; a broker without one is a rack of its own.
+    pub rack: String,
+    /// The replicas.
+    pub replicas: usize,
+}
+
+/// A replica that goes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Leaves {
+    /// Its broker.
+    pub broker: BrokerId,
+    /// The broker's rack, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// Why.
+    #[serde(flatten)]
+    pub cause: Cause,
+}
+
+/// Why a replica goes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum Cause {
+    /// Its broker is not live.
+    NotLive,
+    /// Its broker is live, and the replica is in a failed log dir.
+    FailedLogDir,
+    /// Its broker is to be emptied (`--drain`, `replace`).
+    Leaving,
+    /// Its broker is not among those that the request allows.
+    NotAllowed,
+    /// Its broker is not one of its map's.
+    OffMap {
+        /// The map.
+        map: String,
+    },
+    /// Fewer replicas are asked for.
+    FewerReplicas {
+        /// Before.
+        before: usize,
+        /// Asked for.
+        after: usize,
+    },
+    /// Its rack held more than another (`--fix-racks`).
+    CrowdedRack {
+        /// The rack's replicas of the partition before.
+        held: usize,
+    },
+    /// Its broker held more than its share.
+    Balance {
+        /// The broker's share of storage used before, where known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        used_ratio_before: Option<f64>,
+        /// The same after the plan.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        used_ratio_after: Option<f64>,
+    },
+    /// Everything in scope is placed anew, or the caller gave the list.
+    Forced,
+}
+
+/// A replica that comes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Comes {
+    /// Its broker.
+    pub broker: BrokerId,
+    /// The broker's rack, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rack: Option<String>,
+    /// The broker's share of storage used before the plan, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_ratio_before: Option<f64>,
+    /// The same after the plan.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub used_ratio_after: Option<f64>,
+    /// What it may still take under its limit after the plan, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_after_bytes: Option<Bytes>,
+    /// Each other broker's answer for this replica.
+    pub instead: Vec<Instead>,
+}
+
+/// Who is preferred to lead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LeaderChange {
+    /// Before.
+    pub from: BrokerId,
+    /// The partitions that it is preferred to lead: before the plan, and after.
+    pub from_leads: [u64; 2],
+    /// After.
+    pub to: BrokerId,
+    /// The partitions that it is preferred to lead: before the plan, and after.
+    pub to_leads: [u64; 2],
+}
+
+/// Why a partition stays as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "because", rename_all = "snake_case")]
+pub enum Stays {
+    /// The request does not cover it.
+    OutOfScope,
+    /// Something is wrong with it, and it cannot be moved.
+    LeftOut(WhyLeftOut),
+    /// Nothing about it is wrong, and no move of it was needed.
+    NothingWrong,
+}
+
+/// What becomes of the partition of this index.
+pub(super) fn of(
+    context: &Context<'_>,
+    partition: usize,
+    only: Option<BrokerId>,
+) -> PartitionExplained {
+    let cluster = &context.cluster;
+    let (of, known) = (cluster.name(partition), cluster.partition(partition));
+    let index = context.move_of(&of.topic, of.partition);
+    let change = index.map(|index| &context.plan.moves[index]);
+    let to = change.map_or(&known.replicas, |change| &change.to).clone();
+    let assignments = &context.terms.assignments;
+    let target = context.target(partition);
+    PartitionExplained {
+        map: target.and_then(|(at, _)| assignments[at].map.clone()),
+        size_bytes: copy_size(cluster, known).map(Bytes),
+        racks_before: racks(context, &known.replicas),
+        racks_after: racks(context, &to),
+        stays: index.is_none().then(|| stays(context, &of, target.is_some())),
+        index,
+        steps: index.map(|index| context.steps_of[index].clone()).unwrap_or_default(),
+        via: change.map(|change| change.via.clone()).unwrap_or_default(),
+        reason: change.map(|change| change.reason),
+        bytes: change.and_then(|change| change.bytes),
+        leaves: change.map(|change| leaves(context, partition, change)).unwrap_or_default(),
+        comes: index.map(|index| comes(context, index, only)).unwrap_or_default(),
+        leader: change.and_then(|change| leader(context, change)),
+        without: index.map(|index| without::of(context, index)),
+        from: known.replicas.clone(),
+        to,
+        of,
+    }
+}
+
+fn racks(context: &Context<'_>, list: &[BrokerId]) -> Vec<RackCount> {
+    let cluster = &context.cluster;
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for broker in list.iter().filter_map(|id| cluster.index_of(*id)) {
+        *counts.entry(&cluster.rack_names[cluster.rack[broker as usize]]).or_default() += 1;
+    }
+    counts
+        .into_iter()
+        .map(|(rack, replicas)| RackCount { rack: rack.to_owned(), replicas })
+        .collect()
+}
+
+fn stays(context: &Context<'_>, of: &TopicPartition, in_scope: bool) -> Stays {
+    let mut left_out = context.plan.left_out.iter();
+    let found = left_out.find(|left| *left.topic == *of.topic && left.partition == of.partition);
+    match found {
+        Some(left) => Stays::LeftOut(left.why.clone()),
+        None if in_scope => Stays::NothingWrong,
+        None => Stays::OutOfScope,
+    }
+}
+
+fn leaves(context: &Context<'_>, partition: usize, change: &Move) -> Vec<Leaves> {
+    let target = context.target(partition);
+    let brokers = change.removed().filter_map(|id| context.cluster.index_of(id));
+    brokers
+        .map(|broker| Leaves {
+            broker: context.cluster.id(broker),
+            rack: context.rack(broker).map(str::to_owned),
+            cause: cause(context, partition, change, target, broker),
+        })
+        .collect()
+}
+
+/// The first that applies; a fault outranks what was asked for.
+fn cause(
+    context: &Context<'_>,
+    partition: usize,
+    change: &Move,
+    target: Option<(usize, &Target)>,
+    broker: BrokerIx,
+) -> Cause {
+    let cluster = &context.cluster;
+    let id = cluster.id(broker);
+    if !cluster.live[broker as usize] {
+        return Cause::NotLive;
+    }
+    if cluster.partition(partition).offline().contains(&id) {
+        return Cause::FailedLogDir;
+    }
+    let drained = context.plan.request.balance().is_some_and(|b| b.drain.contains(&id));
+    let outgoing = matches!(&context.plan.request, Request::Replace(r) if r.outgoing == id);
+    if drained || outgoing {
+        return Cause::Leaving;
+    }
+    if let Some((at, target)) = target
+        && !target.allowed[broker as usize]
+    {
+        let map = context.terms.assignments[at].map.clone();
+        return map.map_or(Cause::NotAllowed, |map| Cause::OffMap { map });
+    }
+    let (before, after) = (change.from.len(), change.to.len());
+    // What moved for a fault may be moved once more to even the load.
+    let evens = change.reason == Reason::Balance || context.plan.request.balance().is_some();
+    if change.reason == Reason::Forced {
+        Cause::Forced
+    } else if after < before {
+        Cause::FewerReplicas { before, after }
+    } else if evens {
+        balance(context, broker)
+    } else {
+        let rack = cluster.rack[broker as usize];
+        let seats = cluster.seats_of(partition).iter();
+        let held = seats.filter(|seat| cluster.rack[**seat as usize] == rack).count();
+        Cause::CrowdedRack { held }
+    }
+}
+
+fn balance(context: &Context<'_>, broker: BrokerIx) -> Cause {
+    Cause::Balance {
+        used_ratio_before: context.ratio(broker, context.cluster.used[broker as usize]),
+        used_ratio_after: context.ratio(broker, context.used_after[broker as usize]),
+    }
+}
+
+fn comes(context: &Context<'_>, index: usize, only: Option<BrokerId>) -> Vec<Comes> {
+    let judge = Judge::new(context);
+    let copies = judge.copies(index);
+    copies
+        .iter()
+        .map(|copied| {
+            let broker = copied.chosen;
+            let used = context.used_after[broker as usize];
+            let room = context.limit[broker as usize].zip(used).map(|(l, u)| l.saturating_sub(u));
+            Comes {
+                broker: context.cluster.id(broker),
+                rack: context.rack(broker).map(str::to_owned),
+                used_ratio_before: context.ratio(broker, context.cluster.used[broker as usize]),
+                used_ratio_after: context.ratio(broker, used),
+                room_after_bytes: room.map(Bytes),
+                instead: judge.instead(copied, only),
+            }
+        })
+        .collect()
+}
+
+fn leader(context: &Context<'_>, change: &Move) -> Option<LeaderChange> {
+    let (from, to) = (*change.from.first()?, *change.to.first()?);
+    let leads = |id: BrokerId| {
+        [&context.plan.before, &context.plan.after].map(|figures| {
+            let at = figures.brokers.binary_search_by_key(&id, |broker| broker.id);
+            at.map_or(0, |at| figures.brokers[at].leaders)
+        })
+    };
+    (from != to).then(|| LeaderChange { from, from_leads: leads(from), to, to_leads: leads(to) })
+}

@@ -1,0 +1,104 @@
+//! What a plan would be without one of its moves: judged by the check, as any plan is.
+
+use super::context::Context;
+use super::instead::extremes;
+use crate::bytes::Bytes;
+use crate::check::{Violation, check};
+use crate::ids::TopicPartition;
+use crate::plan::{Move, Plan};
+use serde::Serialize;
+
+/// A plan without one of its moves.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Without {
+    /// The bytes that are not copied then, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_bytes: Option<Bytes>,
+    /// The promises that the rest would break.
+    pub breaks: Vec<Violation>,
+    /// The moves that need the room that this one makes.
+    pub dependents: Vec<TopicPartition>,
+    /// How even storage is before the plan.
+    pub before: Evenness,
+    /// How even it is after the plan.
+    pub after: Evenness,
+    /// How even it would be after the rest.
+    pub after_without: Evenness,
+}
+
+/// The fullest and the emptiest of the brokers that the request allows, by the share of storage used.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Evenness {
+    /// The fullest; absent where no capacity is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_used_ratio: Option<f64>,
+    /// The emptiest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_used_ratio: Option<f64>,
+}
+
+/// The plan without the move of this index.
+pub(super) fn of(context: &Context<'_>, index: usize) -> Without {
+    let plan = context.plan;
+    let dropped = &plan.moves[index];
+    let rest = rest(plan, index);
+    // A plan that was tampered with may break promises of its own: they are not this move's doing.
+    let known = check(context.cluster.snapshot, plan);
+    let mut breaks = check(context.cluster.snapshot, &rest);
+    breaks.retain(|violation| !known.contains(violation));
+    Without {
+        saved_bytes: dropped.bytes,
+        dependents: dependents(&rest, &breaks),
+        breaks,
+        before: evenness(context, &|at| context.cluster.used[at]),
+        after: evenness(context, &|at| context.used_after[at]),
+        after_without: evenness(context, &|at| used_without(context, dropped, at)),
+    }
+}
+
+fn rest(plan: &Plan, index: usize) -> Plan {
+    let mut rest = plan.clone();
+    rest.moves.remove(index);
+    for step in &mut rest.steps {
+        step.retain(|other| *other != index);
+        for other in step.iter_mut().filter(|other| **other > index) {
+            *other -= 1;
+        }
+    }
+    rest
+}
+
+/// The moves of the steps that would have too little room, onto the brokers that lack it.
+fn dependents(rest: &Plan, breaks: &[Violation]) -> Vec<TopicPartition> {
+    let mut waiting: Vec<TopicPartition> = Vec::new();
+    let stages = rest.stages();
+    for violation in breaks {
+        if let Violation::Capacity { broker, step, .. } = violation {
+            let of_step = stages.get(*step).into_iter().flatten();
+            let onto = of_step.filter(|stage| stage.added().any(|id| id == *broker));
+            waiting.extend(onto.map(|stage| stage.change.of()));
+        }
+    }
+    waiting.sort();
+    waiting.dedup();
+    waiting
+}
+
+fn used_without(context: &Context<'_>, dropped: &Move, at: usize) -> Option<u64> {
+    let id = context.cluster.ids[at];
+    let used = context.used_after[at]?;
+    if dropped.added().any(|added| added == id) {
+        return Some(used.saturating_sub(super::context::each_copy(dropped)));
+    }
+    if dropped.removed().any(|removed| removed == id) {
+        let known = context.cluster.snapshot.partition(&dropped.topic, dropped.partition);
+        let back = known.and_then(|partition| partition.size_on(id)).unwrap_or_default();
+        return Some(used + back.0);
+    }
+    Some(used)
+}
+
+fn evenness(context: &Context<'_>, used: &dyn Fn(usize) -> Option<u64>) -> Evenness {
+    let (max_used_ratio, min_used_ratio) = extremes(context, &|broker| used(broker as usize));
+    Evenness { max_used_ratio, min_used_ratio }
+}

@@ -1,0 +1,71 @@
+//! `plan explain`: why a replica moves, why not to another broker, and what a move is for.
+
+use super::{read, refuse_other_cluster};
+use crate::error::Error;
+use crate::session::Session;
+use crate::status::Status;
+use crate::views::ExplainView;
+use mapper::explain::{Question, explain};
+use mapper::{BrokerId, TopicPartition};
+use std::path::PathBuf;
+
+/// The flags of `plan explain`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The plan (.json, .json.gz); --snapshot names what it was made from
+    plan: PathBuf,
+    /// Why this partition moves or stays, and where to: events.raw-7
+    #[arg(long, value_name = "TOPIC-N", value_parser = partition, conflicts_with = "move")]
+    partition: Option<TopicPartition>,
+    /// The same, for a move by its index in the plan's moves, from 0
+    #[arg(long, value_name = "INDEX")]
+    r#move: Option<usize>,
+    /// Why this broker was not chosen; alone: what it takes, what it gives, and why not more
+    #[arg(long, value_name = "ID")]
+    broker: Option<BrokerId>,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let facts = session.facts()?;
+    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    refuse_other_cluster(&plan, &facts.snapshot)?;
+    let answer = explain(&facts.snapshot, &plan, &args.question())?;
+    session.show(&ExplainView { plan: &args.plan, answer })?;
+    Ok(Status::Done)
+}
+
+impl Args {
+    fn question(&self) -> Question {
+        match (&self.partition, self.r#move, self.broker) {
+            (Some(of), _, broker) => Question::Partition(of.clone(), broker),
+            (None, Some(index), broker) => Question::Move(index, broker),
+            (None, None, Some(broker)) => Question::Broker(broker),
+            (None, None, None) => Question::Plan,
+        }
+    }
+}
+
+/// `events.raw-7`: a topic's name may hold a hyphen, the number does not.
+fn partition(text: &str) -> Result<TopicPartition, String> {
+    let wrong = || format!("{text:?} is no partition: write TOPIC-N, as events.raw-7");
+    let (topic, number) = text.rsplit_once('-').ok_or_else(wrong)?;
+    let number = number.parse().map_err(|_| wrong())?;
+    if topic.is_empty() {
+        return Err(wrong());
+    }
+    Ok(TopicPartition { topic: topic.to_owned(), partition: mapper::PartitionId(number) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_is_what_follows_the_last_hyphen() {
+        let read = partition("logs-eu-12").unwrap();
+        assert_eq!((read.topic.as_str(), read.partition.0), ("logs-eu", 12));
+        for wrong in ["logs", "-1", "logs-x", "logs-"] {
+            assert!(partition(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Answers about a plan, in words.
+
+mod broker;
+mod partition;
+
+use super::table::Table;
+use super::{counted, heading};
+use mapper::Bytes;
+use mapper::explain::{Admitted, Compared, Evenness, Explained, PlanExplained, Verdict};
+use serde::Serialize;
+use std::fmt;
+use std::path::Path;
+
+/// What `plan explain` shows.
+#[derive(Debug, Serialize)]
+pub(crate) struct ExplainView<'a> {
+    pub(crate) plan: &'a Path,
+    #[serde(flatten)]
+    pub(crate) answer: Explained,
+}
+
+impl fmt::Display for ExplainView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.answer {
+            Explained::Plan(plan) => self.write_plan(plan, f),
+            Explained::Partition(partition) => partition::write(partition, f),
+            Explained::Broker(broker) => broker::write(broker, f),
+        }
+    }
+}
+
+impl ExplainView<'_> {
+    fn write_plan(&self, plan: &PlanExplained, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = self.plan.display();
+        writeln!(f, "{file}: {}, {}", plan.command, copied(plan.moved_bytes, plan.bound_bytes))?;
+        if !plan.reasons.is_empty() {
+            heading(f, "What moves, and why")?;
+            let columns = ["why", ">partitions", ">replicas", ">bytes", "rule", "largest"];
+            let mut table = Table::new(&columns);
+            for sum in &plan.reasons {
+                table.row([
+                    sum.reason.as_str().to_owned(),
+                    sum.partitions.to_string(),
+                    sum.replicas.to_string(),
+                    known(sum.bytes),
+                    rule(sum.reason).to_owned(),
+                    sum.largest.to_string(),
+                ]);
+            }
+            f.write_str(&table.render())?;
+        }
+        if plan.left_out > 0 {
+            let left = counted(plan.left_out, "partition");
+            writeln!(f, "  left as they are, though wrong: {left}; topicmappr plan show {file}")?;
+        }
+        writeln!(f, "\nStorage used: {}", evenness(&plan.before, &plan.after))?;
+        writeln!(f, "Ask on: --partition TOPIC-N, --broker ID, --move INDEX")
+    }
+}
+
+fn copied(bytes: Option<Bytes>, bound: Option<Bytes>) -> String {
+    match (bytes, bound) {
+        (Some(bytes), Some(bound)) if bytes == bound => {
+            format!("copies {bytes}, the least possible")
+        }
+        (Some(bytes), Some(bound)) => format!("copies {bytes}, and no plan less than {bound}"),
+        (bytes, _) => format!("copies {}", known(bytes)),
+    }
+}
+
+fn rule(reason: mapper::Reason) -> &'static str {
+    match reason {
+        mapper::Reason::Lost => "no replica on a lost broker or log dir",
+        mapper::Reason::Leaving => "no replica on a broker that is to be empty",
+        mapper::Reason::Map => "replicas on their map's brokers only",
+        mapper::Reason::Replication => "the replication factor asked for",
+        mapper::Reason::Rack => "as many racks as there can be",
+        mapper::Reason::Forced => "placed anew, or as the caller asked",
+        mapper::Reason::Balance => "storage as even as asked for",
+        mapper::Reason::Leader => "preferred leaders as asked for",
+    }
+}
+
+fn known(bytes: Option<Bytes>) -> String {
+    bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string())
+}
+
+fn percent(ratio: Option<f64>) -> String {
+    ratio.map_or_else(|| "an unknown share".to_owned(), |ratio| format!("{:.2} %", ratio * 100.0))
+}
+
+/// The fullest and the emptiest broker, before and after.
+fn evenness(before: &Evenness, after: &Evenness) -> String {
+    if before.max_used_ratio.is_none() || after.max_used_ratio.is_none() {
+        return "capacities are not known".to_owned();
+    }
+    format!(
+        "fullest {} -> {}, emptiest {} -> {}",
+        percent(before.max_used_ratio),
+        percent(after.max_used_ratio),
+        percent(before.min_used_ratio),
+        percent(after.min_used_ratio)
+    )
+}
+
+/// What speaks against a broker, as a sentence about it.
+fn answer(verdict: &Verdict) -> String {
+    match verdict {
+        Verdict::Refused(refusal) => refusal.to_string(),
+        Verdict::NoRoomDuring { step, missing_bytes } => {
+            format!("it lacks {missing_bytes} in step {step}, with both copies of what moves there")
+        }
+        Verdict::NotThePartner { partner } => {
+            format!("--sub-affinity gives these replicas to {partner} only")
+        }
+        Verdict::LeavesItsRack => "--locality-scoped keeps the replica in its rack".to_owned(),
+        Verdict::Admitted(admitted) => of_admitted(admitted),
+    }
+}
+
+fn of_admitted(admitted: &Admitted) -> String {
+    let Admitted { compared, copies, used_ratio, chosen_used_ratio, .. } = admitted;
+    let mut text = match (used_ratio, chosen_used_ratio) {
+        (Some(own), Some(chosen)) => {
+            let ratio = |ratio: &f64| percent(Some(*ratio));
+            format!(
+                "admitted: it would end at {}, the chosen one ends at {}",
+                ratio(own),
+                ratio(chosen)
+            )
+        }
+        _ => format!(
+            "admitted: it would end with {} replicas, the chosen one ends with {}",
+            admitted.replicas, admitted.chosen_replicas
+        ),
+    };
+    text += match compared {
+        Compared::Worse => ": more loaded",
+        Compared::Alike => ": alike; the choice came first",
+        Compared::Better => ": less loaded, now that all else is placed",
+    };
+    if !copies {
+        text += "; it holds the replica already, and nothing would be copied";
+    }
+    text
+}

@@ -1,0 +1,194 @@
+//! Why one partition moves, or stays.
+
+use super::{answer, known, percent};
+use crate::error::ranges;
+use crate::views::report::LONG;
+use crate::views::table::Table;
+use crate::views::{counted, heading, listed};
+use mapper::explain::{
+    Cause, Comes, Instead, LeaderChange, Leaves, PartitionExplained, RackCount, Stays, Verdict,
+    Without,
+};
+use mapper::{BrokerId, WhyLeftOut};
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub(super) fn write(one: &PartitionExplained, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "{}", one.of)?;
+    if let Some(map) = &one.map {
+        write!(f, " of {map}")?;
+    }
+    write!(f, ", {} a replica: ", known(one.size_bytes))?;
+    match (one.index, &one.stays) {
+        (Some(index), _) => writeln!(f, "move {index}, in step {}", steps(&one.steps))?,
+        (None, Some(stays)) => return write_stays(one, stays, f),
+        (None, None) => writeln!(f)?,
+    }
+    let mut table = Table::new(&["", "replicas", "racks"]);
+    table.row(["from".to_owned(), listed(&one.from), racks(&one.racks_before)]);
+    for via in &one.via {
+        table.row(["via".to_owned(), listed(via), String::new()]);
+    }
+    table.row(["to".to_owned(), listed(&one.to), racks(&one.racks_after)]);
+    f.write_str(&table.render())?;
+    heading(f, &format!("Why it moves: {}", one.reason.map_or("", |reason| reason.as_str())))?;
+    one.leaves.iter().try_for_each(|leaves| write_leaves(leaves, f))?;
+    one.comes.iter().try_for_each(|comes| write_comes(comes, f))?;
+    if let Some(leader) = &one.leader {
+        write_leader(leader, f)?;
+    }
+    one.comes.iter().try_for_each(|comes| write_instead(comes, f))?;
+    one.without.as_ref().map_or(Ok(()), |without| write_without(without, f))
+}
+
+fn steps(steps: &[usize]) -> String {
+    let texts: Vec<String> = steps.iter().map(ToString::to_string).collect();
+    texts.join(", then ")
+}
+
+fn write_stays(one: &PartitionExplained, stays: &Stays, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    writeln!(f, "stays on {} ({})", listed(&one.from), racks(&one.racks_before))?;
+    match stays {
+        Stays::OutOfScope => writeln!(f, "  The plan's request does not cover its topic."),
+        Stays::NothingWrong => {
+            writeln!(f, "  Nothing about it is wrong, and nothing was gained by moving it.")
+        }
+        Stays::LeftOut(why) => writeln!(f, "  {}", left_out(why)),
+    }
+}
+
+fn left_out(why: &WhyLeftOut) -> String {
+    match why {
+        WhyLeftOut::NoLeader { heals } => {
+            format!(
+                "It has no live leader; what heals it is the return of one of {}.",
+                listed(heals)
+            )
+        }
+        WhyLeftOut::Reassigning { .. } => {
+            "It is being reassigned; wait until that is done, then plan again.".to_owned()
+        }
+        WhyLeftOut::LostReplica { lost } => {
+            format!("It has replicas on lost brokers {}; rebuild first.", listed(lost))
+        }
+        WhyLeftOut::NoOtherLeader { leader } => {
+            format!("It is led by {leader}, and no other replica may lead.")
+        }
+    }
+}
+
+fn racks(counts: &[RackCount]) -> String {
+    let texts: Vec<String> =
+        counts.iter().map(|count| format!("{} x{}", count.rack, count.replicas)).collect();
+    texts.join(", ")
+}
+
+fn place(broker: BrokerId, rack: Option<&String>) -> String {
+    rack.map_or_else(|| broker.to_string(), |rack| format!("{broker} ({rack})"))
+}
+
+fn write_leaves(leaves: &Leaves, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let broker = place(leaves.broker, leaves.rack.as_ref());
+    writeln!(f, "  {broker} gives its replica up: {}", cause(&leaves.cause))
+}
+
+fn cause(cause: &Cause) -> String {
+    match cause {
+        Cause::NotLive => "it is not live".to_owned(),
+        Cause::FailedLogDir => "the replica is in a failed log dir".to_owned(),
+        Cause::Leaving => "it is to be empty".to_owned(),
+        Cause::NotAllowed => "it is not among the brokers allowed for this topic".to_owned(),
+        Cause::OffMap { map } => format!("it is not one of {map}'s brokers"),
+        Cause::FewerReplicas { before, after } => {
+            format!("{after} replicas are asked for, {before} there were")
+        }
+        Cause::CrowdedRack { held } => {
+            format!("its rack held {held} replicas, another one fewer")
+        }
+        Cause::Balance { used_ratio_before, used_ratio_after } => format!(
+            "it held more than its share, {} of its storage; it ends at {}",
+            percent(*used_ratio_before),
+            percent(*used_ratio_after)
+        ),
+        Cause::Forced => "all is placed anew, or the caller gave the list".to_owned(),
+    }
+}
+
+fn write_comes(comes: &Comes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let broker = place(comes.broker, comes.rack.as_ref());
+    write!(f, "  {broker} gets a replica")?;
+    match (comes.used_ratio_before, comes.used_ratio_after) {
+        (Some(before), Some(after)) => {
+            let (before, after) = (percent(Some(before)), percent(Some(after)));
+            write!(f, ": {before} -> {after} of its storage used")?;
+        }
+        _ => write!(f, "; its storage is not known")?,
+    }
+    match comes.room_after_bytes {
+        Some(room) => writeln!(f, ", {room} below its limit"),
+        None => writeln!(f),
+    }
+}
+
+fn write_leader(leader: &LeaderChange, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let LeaderChange { from, from_leads, to, to_leads } = leader;
+    writeln!(
+        f,
+        "  preferred leader {from} -> {to}: {from} leads {} -> {}, {to} leads {} -> {}",
+        from_leads[0], from_leads[1], to_leads[0], to_leads[1]
+    )
+}
+
+fn write_instead(comes: &Comes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if comes.instead.is_empty() {
+        return Ok(());
+    }
+    heading(f, &format!("Why not another broker than {}", comes.broker))?;
+    let mut groups: BTreeMap<(bool, String), Vec<BrokerId>> = BTreeMap::new();
+    for Instead { broker, verdict, .. } in &comes.instead {
+        let admitted = matches!(verdict, Verdict::Admitted(_));
+        groups.entry((!admitted, answer(verdict))).or_default().push(*broker);
+    }
+    let mut table = Table::new(&["broker", "answer"]);
+    let more = groups.len().saturating_sub(LONG);
+    for ((_, answer), brokers) in groups.into_iter().take(LONG) {
+        table.row([ranges(&brokers), answer]);
+    }
+    f.write_str(&table.render())?;
+    if more > 0 {
+        writeln!(f, "  and {more} more answers; --output json has them all")?;
+    }
+    Ok(())
+}
+
+fn write_without(without: &Without, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    heading(f, "Without this move")?;
+    writeln!(f, "  saved    {}", known(without.saved_bytes))?;
+    if without.breaks.is_empty() {
+        writeln!(f, "  breaks   no promise: the rest is a plan of its own")?;
+    }
+    for violation in without.breaks.iter().take(LONG) {
+        writeln!(f, "  breaks   {violation}")?;
+    }
+    if without.breaks.len() > LONG {
+        writeln!(f, "           and {} more", without.breaks.len() - LONG)?;
+    }
+    if !without.dependents.is_empty() {
+        let waiting: Vec<String> =
+            without.dependents.iter().take(LONG).map(ToString::to_string).collect();
+        let count = counted(without.dependents.len(), "move");
+        writeln!(f, "  waiting  {count} that need its room: {}", waiting.join(", "))?;
+    }
+    if without.after.max_used_ratio.is_some() {
+        let (with, without) = (&without.after, &without.after_without);
+        writeln!(
+            f,
+            "  storage  fullest {} with it, {} without; emptiest {} with it, {} without",
+            percent(with.max_used_ratio),
+            percent(without.max_used_ratio),
+            percent(with.min_used_ratio),
+            percent(without.min_used_ratio)
+        )?;
+    }
+    Ok(())
+}
