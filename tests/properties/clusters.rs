@@ -103,6 +103,11 @@ pub fn shape() -> impl Strategy<Value = Shape> {
         .prop_map(|(brokers, topics, fill)| Shape { brokers, topics, fill, one_more: None })
 }
 
+/// The same with little room.
+pub fn crowded() -> impl Strategy<Value = Shape> {
+    (shape(), 60_u64..95).prop_map(|(shape, fill)| Shape { fill, ..shape })
+}
+
 impl Shape {
     pub fn ids(&self) -> Vec<BrokerId> {
         (FIRST_ID..).take(self.brokers.len()).map(BrokerId).collect()

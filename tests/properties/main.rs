@@ -6,6 +6,7 @@ mod explain;
 mod laws;
 mod leaders;
 mod mutations;
+mod no_plan;
 mod steps;
 mod topics;
 

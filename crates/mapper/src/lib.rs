@@ -44,7 +44,7 @@ pub use diff::{BrokerDiff, Change, Difference, Differs, PlanDiff, PlanSide, diff
 pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicPartition};
 pub use leaders::leaders;
-pub use no_plan::{NoPlan, Refusal, Shortage};
+pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, clash, plan};
 pub use pacing::{Pacing, StepOrder};
 pub use pair::incoming_for;
 pub use plan::{

@@ -1,5 +1,16 @@
 //! Why there is no plan: from data, so that "why not 1004?" never needs a debugger.
 
+mod clash;
+mod remedy;
+mod rule;
+mod search;
+mod trials;
+
+pub use clash::{Clash, clash};
+pub use remedy::Remedy;
+pub use rule::Rule;
+pub use trials::plan;
+
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, Seat, TopicPartition, in_words};
 use crate::scope::ScopeError;

@@ -5,7 +5,7 @@ use crate::status::Status;
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
-use mapper::{BrokerId, NoPlan, PlanFileError, SnapshotError, Violation};
+use mapper::{BrokerId, Clash, NoPlan, PlanFileError, SnapshotError, Violation};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -68,8 +68,8 @@ pub(crate) enum Error {
     #[error(transparent)]
     Explain(#[from] ExplainError),
     /// There is no plan that keeps every promise.
-    #[error("no plan: {0}")]
-    NoPlan(Box<NoPlan>),
+    #[error("no plan: {why}")]
+    NoPlan { why: Box<NoPlan>, clash: Option<Box<Clash>> },
     /// A plan does not hold what it promises.
     #[error("the plan breaks {} promise(s)", .0.len())]
     Broken(Vec<Violation>),
@@ -98,7 +98,7 @@ pub(crate) enum Error {
 
 impl From<NoPlan> for Error {
     fn from(reason: NoPlan) -> Self {
-        Self::NoPlan(Box::new(reason))
+        Self::NoPlan { why: Box::new(reason), clash: None }
     }
 }
 
@@ -137,7 +137,7 @@ impl Error {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Usage(error) if !error.use_stderr() => Status::Done,
-            Self::NoPlan(_) | Self::Broken(_) => Status::NoPlan,
+            Self::NoPlan { .. } | Self::Broken(_) => Status::NoPlan,
             Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
             // A mistyped chroot, most likely.
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
@@ -180,7 +180,7 @@ impl Error {
             Self::Scope(_) => "topics",
             Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
-            Self::NoPlan(_) => "no-plan",
+            Self::NoPlan { .. } => "no-plan",
             Self::Broken(_) => "broken-promise",
             Self::Kafka(_) => "kafka",
             Self::ZooKeeper(_) => "zookeeper",
@@ -219,7 +219,9 @@ impl Error {
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
             Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
-            Self::NoPlan(reason) => return no_plan_hint(reason),
+            // What was tried is better advice than what might help.
+            Self::NoPlan { clash: Some(clash), .. } if !clash.remedies.is_empty() => return None,
+            Self::NoPlan { why, .. } => return no_plan_hint(why),
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             _ => return None,
         };

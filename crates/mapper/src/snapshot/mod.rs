@@ -6,6 +6,7 @@
 mod contradiction;
 mod edit;
 mod hash;
+mod relaxed;
 mod what_if;
 mod wire;
 

@@ -5,7 +5,7 @@ use crate::flags::{PlanningArgs, StepArgs, TopicArgs, known_brokers};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::status::Status;
-use mapper::{BrokerId, RackRule, Replace, Snapshot, Topics};
+use mapper::{BrokerId, RackRule, Replace, Request, Snapshot, Topics};
 
 /// The flags of `replace`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (facts, _) = session.facts_with_maps()?;
     let request = args.request(&facts.snapshot)?;
     let planned = Planned {
-        plan: mapper::replace(&facts.snapshot, &request)?,
+        plan: planning::plan(&facts.snapshot, &Request::Replace(request))?,
         placement: None,
         findings: Vec::new(),
         unmapped: Vec::new(),

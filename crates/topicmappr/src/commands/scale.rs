@@ -2,9 +2,10 @@
 
 use super::rebalance::even::EvenArgs;
 use crate::error::Error;
+use crate::planning;
 use crate::session::Session;
 use crate::status::Status;
-use mapper::Scale;
+use mapper::{Request, Scale};
 
 /// The flags of `scale`.
 #[derive(Debug, clap::Args)]
@@ -16,6 +17,6 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let asked = args.even.ask(session)?;
     let request = Scale { terms: asked.terms.clone(), balance: asked.balance.clone() };
-    let plan = mapper::scale(&asked.facts.snapshot, &request);
+    let plan = planning::plan(&asked.facts.snapshot, &Request::Scale(request));
     args.even.finish(plan, asked, session)
 }

@@ -15,7 +15,7 @@ use crate::status::Status;
 use crate::views::{Caution, Cautions, LostBroker, PlacementChoice, Report, Surroundings};
 use jiff::SignedDuration;
 use mapper::maps::{Finding, Unmapped};
-use mapper::{BrokerId, Plan, Snapshot};
+use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
 use outputs::Written;
 use std::collections::BTreeSet;
 
@@ -27,6 +27,17 @@ pub(crate) struct Planned {
     pub(crate) findings: Vec<Finding>,
     /// Topics that no map takes.
     pub(crate) unmapped: Vec<Unmapped>,
+}
+
+/// The plan of a request; where there is none, what clashes and what would help.
+pub(crate) fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
+    mapper::plan(snapshot, request).map_err(|why| refused(snapshot, request, why))
+}
+
+/// A refusal, with what clashes and what would help.
+pub(crate) fn refused(snapshot: &Snapshot, request: &Request, why: NoPlan) -> Error {
+    let clash = mapper::clash(snapshot, request, &why);
+    Error::NoPlan { why: Box::new(why), clash: Some(Box::new(clash)) }
 }
 
 /// Checks, weighs, writes and reports.

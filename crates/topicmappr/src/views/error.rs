@@ -3,8 +3,8 @@
 use super::report::LONG;
 use super::{Ink, no_plan};
 use crate::error::{Error, is_help};
-use mapper::NoPlan;
 use mapper::explain::ExplainError;
+use mapper::{Clash, NoPlan};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt;
@@ -27,7 +27,10 @@ impl fmt::Display for ErrorView<'_> {
         }
         writeln!(f, "{}", self.0)?;
         match self.0 {
-            Error::NoPlan(reason) => no_plan::details(reason, f)?,
+            Error::NoPlan { why, clash } => {
+                no_plan::details(why, f)?;
+                clash.as_deref().map_or(Ok(()), |clash| super::clash::write(clash, f))?;
+            }
             Error::Broken(violations) => {
                 for violation in violations.iter().take(LONG) {
                     writeln!(f, "  {violation}")?;
@@ -63,7 +66,13 @@ impl Serialize for ErrorView<'_> {
 /// The data behind the sentence.
 fn evidence(error: &Error) -> Option<Value> {
     match error {
-        Error::NoPlan(reason) => serde_json::to_value::<&NoPlan>(reason).ok(),
+        Error::NoPlan { why, clash } => {
+            let mut evidence = serde_json::to_value::<&NoPlan>(why).ok()?;
+            if let Some(clash) = clash {
+                evidence["clash"] = serde_json::to_value::<&Clash>(clash).ok()?;
+            }
+            Some(evidence)
+        }
         Error::Broken(violations) => {
             Some(json!({ "violations": serde_json::to_value(violations).ok()? }))
         }

@@ -4,6 +4,7 @@
 
 mod brokers;
 mod changes;
+mod clash;
 mod error;
 mod explain;
 mod left_out;

@@ -12,8 +12,8 @@ use crate::source::Facts;
 use crate::status::Status;
 use mapper::maps::{Finding, Unmapped};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, NoPlan, Plan, RackRule, Ratio,
-    Snapshot, Terms, Topics,
+    Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, Plan, RackRule, Ratio, Snapshot,
+    Terms, Topics,
 };
 use std::collections::BTreeSet;
 
@@ -124,7 +124,7 @@ impl EvenArgs {
     /// Has the plan checked and written.
     pub(in crate::commands) fn finish(
         &self,
-        plan: Result<Plan, NoPlan>,
+        plan: Result<Plan, Error>,
         asked: Asked,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {

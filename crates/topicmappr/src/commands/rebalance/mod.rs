@@ -4,10 +4,11 @@ pub(super) mod even;
 
 use crate::error::Error;
 use crate::flags::{gibibytes, percent, share};
+use crate::planning;
 use crate::session::Session;
 use crate::status::Status;
 use even::EvenArgs;
-use mapper::{BrokerId, Bytes, Ratio, Rebalance, Relieve};
+use mapper::{BrokerId, Bytes, Ratio, Rebalance, Relieve, Request};
 
 /// The flags of `rebalance`.
 #[derive(Debug, clap::Args)]
@@ -38,6 +39,6 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         storage_threshold_bytes: args.storage_threshold_gb.filter(|bytes| bytes.0 > 0),
         relieve: relieve.map(|(broker, below)| Relieve { broker, below }),
     };
-    let plan = mapper::rebalance(&asked.facts.snapshot, &request);
+    let plan = planning::plan(&asked.facts.snapshot, &Request::Rebalance(request));
     args.even.finish(plan, asked, session)
 }

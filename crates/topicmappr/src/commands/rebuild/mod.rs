@@ -13,7 +13,9 @@ use crate::source::{Facts, Note};
 use crate::status::Status;
 use crate::views::PlacementChoice;
 use evacuation::EvacuationArgs;
-use mapper::{Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Snapshot, Terms};
+use mapper::{
+    Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Snapshot, Terms,
+};
 use scope::Scoped;
 
 /// The flags of `rebuild`.
@@ -141,6 +143,8 @@ impl Args {
             because,
         };
         let rebuild = |by| mapper::rebuild(snapshot, &self.request(by, scoped));
+        let refused =
+            |by, why| planning::refused(snapshot, &Request::Rebuild(self.request(by, scoped)), why);
         let by = match self.placement {
             Some(By::Count) => Some(PlaceBy::Count),
             Some(By::Storage) => Some(PlaceBy::Storage),
@@ -148,15 +152,18 @@ impl Args {
             None => None,
         };
         if let Some(by) = by {
-            return Ok((rebuild(by)?, chosen(by, None)));
+            return Ok((rebuild(by).map_err(|why| refused(by, why))?, chosen(by, None)));
         }
         match rebuild(PlaceBy::Storage) {
             Err(NoPlan::MissingFact { fact, what }) => {
                 let because = format!("{fact} of {what} is not known");
-                let plan = rebuild(PlaceBy::Count)?;
+                let plan = rebuild(PlaceBy::Count).map_err(|why| refused(PlaceBy::Count, why))?;
                 Ok((plan, chosen(PlaceBy::Count, Some(because))))
             }
-            plan => Ok((plan?, chosen(PlaceBy::Storage, None))),
+            plan => {
+                let plan = plan.map_err(|why| refused(PlaceBy::Storage, why))?;
+                Ok((plan, chosen(PlaceBy::Storage, None)))
+            }
         }
     }
 

@@ -1,0 +1,195 @@
+//! Planning again, on the part of the cluster that matters, as often as the work limit allows.
+
+use crate::balance::without_drained;
+use crate::dense::Cluster;
+use crate::plan::Plan;
+use crate::request::{BaseLists, Request};
+use crate::snapshot::Snapshot;
+use crate::{NoPlan, check, leaders, rebalance, rebuild, replace, scale};
+use std::borrow::Cow;
+
+/// Below this many partitions nothing is left out.
+const SMALL: usize = 1_000;
+/// The partitions that are planned while looking for an answer: some seconds' worth, not a limit of time.
+const SEARCH: u64 = 2_000_000;
+/// The partitions of the whole cluster that are planned to confirm what was found.
+const CONFIRM: u64 = 2_000_000;
+
+/// Plans, whatever was asked for.
+///
+/// # Errors
+/// As the planner of the request's command.
+pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, NoPlan> {
+    match request {
+        Request::Rebuild(request) => rebuild(snapshot, request),
+        Request::Replace(request) => replace(snapshot, request),
+        Request::Leaders(request) => leaders(snapshot, request),
+        Request::Rebalance(request) => rebalance(snapshot, request),
+        Request::Scale(request) => scale(snapshot, request),
+    }
+}
+
+/// Attempts at a plan.
+pub(super) struct Trials<'a> {
+    pub(super) whole: &'a Snapshot,
+    /// What matters of it: all of a small cluster.
+    pub(super) snapshot: Cow<'a, Snapshot>,
+    pub(super) request: &'a Request,
+    search: u64,
+    confirm: u64,
+    /// Attempts that the limit left no room for.
+    pub(super) untried: usize,
+}
+
+impl<'a> Trials<'a> {
+    pub(super) fn new(whole: &'a Snapshot, request: &'a Request) -> Self {
+        Self::with_small(whole, request, SMALL)
+    }
+
+    pub(super) fn with_small(whole: &'a Snapshot, request: &'a Request, small: usize) -> Self {
+        let snapshot = if partitions(whole) <= small as u64 {
+            Cow::Borrowed(whole)
+        } else {
+            what_matters(whole, request).map_or(Cow::Borrowed(whole), Cow::Owned)
+        };
+        Self { whole, snapshot, request, search: SEARCH, confirm: CONFIRM, untried: 0 }
+    }
+
+    /// Whether there is no plan once a change is made; `None`: not tried.
+    pub(super) fn fails(
+        &mut self,
+        change: impl Fn(&Snapshot, &Request) -> (Snapshot, Request),
+    ) -> Option<bool> {
+        let cost = partitions(&self.snapshot).max(1);
+        if cost > self.search {
+            self.untried += 1;
+            return None;
+        }
+        self.search -= cost;
+        let (snapshot, request) = change(&self.snapshot, self.request);
+        Some(plan(&snapshot, &request).is_err())
+    }
+
+    /// Whether a change of the part that matters gives a plan.
+    pub(super) fn helps(
+        &mut self,
+        change: impl Fn(&Snapshot, &Request) -> (Snapshot, Request),
+    ) -> bool {
+        self.fails(change) == Some(false)
+    }
+
+    /// Whether it gives a plan for the whole cluster that keeps every promise.
+    pub(super) fn is_confirmed(
+        &mut self,
+        change: impl Fn(&Snapshot, &Request) -> (Snapshot, Request),
+    ) -> bool {
+        let cost = partitions(self.whole).max(1);
+        if cost > self.confirm {
+            self.untried += 1;
+            return false;
+        }
+        self.confirm -= cost;
+        let (snapshot, request) = change(self.whole, self.request);
+        plan(&snapshot, &request).is_ok_and(|plan| check(&snapshot, &plan).is_empty())
+    }
+}
+
+fn partitions(snapshot: &Snapshot) -> u64 {
+    snapshot.topics().iter().map(|topic| topic.partitions.len() as u64).sum()
+}
+
+/// The partitions with something to do; the others only take the storage that they take. `None`: all may matter.
+fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
+    let all_matter = match request {
+        Request::Rebuild(rebuild) => rebuild.force || rebuild.sub_affinity,
+        Request::Replace(_) | Request::Leaders(_) | Request::Rebalance(_) | Request::Scale(_) => {
+            false
+        }
+    };
+    if all_matter || request.terms().fix_racks {
+        return None;
+    }
+    let terms = match request.balance() {
+        Some(balance) => without_drained(request.terms(), balance),
+        None => request.terms().clone(),
+    };
+    let taken = crate::assign(whole, &terms.assignments).ok()?;
+    let base = BaseLists::of(request);
+    let outgoing = match request {
+        Request::Replace(replace) => Some(replace.outgoing),
+        Request::Rebuild(_) | Request::Leaders(_) | Request::Rebalance(_) | Request::Scale(_) => {
+            None
+        }
+    };
+    let cluster = Cluster::new(whole);
+    let used = |id| {
+        let at = cluster.index_of(id)? as usize;
+        cluster.used[at].map(crate::Bytes)
+    };
+    let names = whole.topics();
+    let part = whole.only(
+        |topic, partition| {
+            let at = names.binary_search_by(|known| known.name.cmp(&topic.name));
+            let Some(at) = at.ok().and_then(|at| taken[at]) else { return false };
+            let assignment = &terms.assignments[at];
+            let factor = assignment.replication.map_or(partition.replicas.len(), |n| n as usize);
+            let fine = |id| match outgoing {
+                Some(outgoing) => id != outgoing,
+                None => whole.is_live(id) && assignment.brokers.contains(&id),
+            };
+            base.get(&topic.name, partition.id).is_some()
+                || factor != partition.replicas.len()
+                || !partition.offline().is_empty()
+                || !partition.replicas.iter().all(|id| fine(*id))
+        },
+        used,
+    );
+    Some(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{clash::clash_of, rule::Rule};
+    use super::*;
+    use crate::{Mends, Optimize, PlaceBy, RackRule, Ratio, Rebuild, Terms, Topics};
+
+    /// A broker is lost, and the only other one of its rack has no room for all of its replicas.
+    fn no_space() -> (Snapshot, Request) {
+        let fixture = include_bytes!("../../../../fixtures/no-space.json");
+        let snapshot = Snapshot::from_json(fixture).unwrap();
+        let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
+        let assignments =
+            vec![crate::Assignment { map: None, topics: Topics::Rest, brokers, replication: None }];
+        let request = Request::Rebuild(Rebuild {
+            terms: Terms {
+                assignments,
+                mends: Mends::Everything,
+                racks: RackRule::Spread,
+                fix_racks: false,
+                storage_headroom: Ratio::from_percent(10),
+                pacing: crate::Pacing::default(),
+            },
+            placement: PlaceBy::Storage,
+            optimize: Optimize::Distribution,
+            force: false,
+            sub_affinity: false,
+            partition_size_factor: Ratio::ONE,
+            optimize_leadership: false,
+            leader_evacuation: None,
+            base: Vec::new(),
+        });
+        (snapshot, request)
+    }
+
+    #[test]
+    fn the_part_that_matters_gives_the_answer_of_the_whole() {
+        let (snapshot, request) = no_space();
+        let why = plan(&snapshot, &request).unwrap_err();
+        let mut part = Trials::with_small(&snapshot, &request, 0);
+        assert!(partitions(&part.snapshot) < partitions(&snapshot));
+        let of_part = clash_of(&mut part, &why);
+        assert_eq!(of_part, clash_of(&mut Trials::with_small(&snapshot, &request, 1_000), &why));
+        assert!(matches!(of_part.rules[..], [Rule::Storage { .. }, Rule::Lost { .. }]));
+        assert_eq!(of_part.remedies.len(), 3);
+    }
+}

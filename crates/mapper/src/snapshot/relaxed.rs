@@ -1,0 +1,125 @@
+//! The cluster as it would have to be for a plan: brokers back, more storage, hosts apart; and its part that matters.
+
+use super::{Broker, Partition, Parts, Snapshot, Topic};
+use crate::bytes::Bytes;
+use crate::ids::BrokerId;
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Snapshot {
+    /// The cluster with lost brokers back, each with the replicas that its lists name.
+    ///
+    /// A broker of unknown storage comes back full, so that it is given nothing new; one of unknown rack into the rack
+    /// that no replica beside its own is in, if that is one.
+    #[must_use]
+    pub fn with_returned(&self, returned: &BTreeSet<BrokerId>) -> Self {
+        let held = self.held_by(returned);
+        let mut parts = self.parts.clone();
+        let listed: BTreeSet<BrokerId> = parts.brokers.iter().map(|broker| broker.id).collect();
+        parts.brokers.extend(returned.difference(&listed).map(|id| Broker::new(*id)));
+        parts.brokers.sort_by_key(|broker| broker.id);
+        for broker in parts.brokers.iter_mut().filter(|broker| returned.contains(&broker.id)) {
+            broker.live = true;
+            if broker.storage_total.is_none() {
+                broker.storage_total = held.get(&broker.id).copied().flatten().map(Bytes);
+                broker.storage_free = broker.storage_total.map(|_| Bytes(0));
+            }
+            if broker.rack.is_none() {
+                broker.rack = self.only_rack_for(broker.id);
+            }
+        }
+        // What Kafka reported as offline was so for its broker.
+        let was_lost = |id: &BrokerId| returned.contains(id) && !self.is_live(*id);
+        for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+            if let Some(facts) = &mut partition.facts {
+                facts.offline.retain(|id| !was_lost(id));
+            }
+        }
+        Self { parts }
+    }
+
+    /// The bytes of the replicas of some brokers; `None` where the size of one is unknown.
+    fn held_by(&self, brokers: &BTreeSet<BrokerId>) -> BTreeMap<BrokerId, Option<u64>> {
+        let mut held: BTreeMap<BrokerId, Option<u64>> =
+            brokers.iter().map(|id| (*id, Some(0))).collect();
+        for partition in self.topics().iter().flat_map(|topic| &topic.partitions) {
+            for id in &partition.replicas {
+                if let Some(sum) = held.get_mut(id) {
+                    *sum = sum.zip(partition.size).map(|(sum, size)| sum + size.0);
+                }
+            }
+        }
+        held
+    }
+
+    /// The rack that a broker must have been in, if racks were kept apart.
+    fn only_rack_for(&self, id: BrokerId) -> Option<String> {
+        let of = |id: &BrokerId| self.broker(*id)?.rack.as_deref();
+        let mut possible: BTreeSet<&str> =
+            self.brokers().iter().filter_map(|broker| broker.rack.as_deref()).collect();
+        let partitions = self.topics().iter().flat_map(|topic| &topic.partitions);
+        for partition in partitions.filter(|partition| partition.replicas.contains(&id)) {
+            for rack in partition.replicas.iter().filter_map(of) {
+                possible.remove(rack);
+            }
+        }
+        let mut possible = possible.into_iter();
+        possible.next().filter(|_| possible.next().is_none()).map(str::to_owned)
+    }
+
+    /// The cluster with more storage on some brokers, all of it free.
+    #[must_use]
+    pub fn with_more_storage(&self, more: impl Fn(BrokerId) -> Option<Bytes>) -> Self {
+        let mut parts = self.parts.clone();
+        for broker in &mut parts.brokers {
+            let (Some(bytes), Some(total)) = (more(broker.id), &mut broker.storage_total) else {
+                continue;
+            };
+            total.0 = total.0.saturating_add(bytes.0);
+            if let Some(free) = &mut broker.storage_free {
+                free.0 = free.0.saturating_add(bytes.0);
+            }
+            // Which of its dirs grows is not known.
+            broker.log_dirs.clear();
+        }
+        Self { parts }
+    }
+
+    /// The cluster with every broker on a host of its own.
+    #[must_use]
+    pub fn without_hosts(&self) -> Self {
+        let mut parts = self.parts.clone();
+        parts.brokers.iter_mut().for_each(|broker| broker.host = None);
+        Self { parts }
+    }
+
+    /// The cluster without partitions that do not matter to a question; what their replicas take of the storage stays
+    /// taken, as `used` tells it.
+    #[must_use]
+    pub(crate) fn only(
+        &self,
+        matters: impl Fn(&Topic, &Partition) -> bool,
+        used: impl Fn(BrokerId) -> Option<Bytes>,
+    ) -> Self {
+        let brokers = self.brokers().iter().map(|broker| {
+            let free = || Some(Bytes(broker.storage_total?.0.saturating_sub(used(broker.id)?.0)));
+            Broker { storage_free: broker.storage_free.or_else(free), ..broker.clone() }
+        });
+        let topics = self.topics().iter().map(|topic| Topic {
+            name: topic.name.clone(),
+            internal: topic.internal,
+            config: topic.config.clone(),
+            min_insync_replicas: topic.min_insync_replicas,
+            log_dir_paths: topic.log_dir_paths.clone(),
+            partitions: topic.partitions.iter().filter(|p| matters(topic, p)).cloned().collect(),
+        });
+        Self {
+            parts: Parts {
+                cluster_id: self.parts.cluster_id.clone(),
+                captured_at: None,
+                source: None,
+                brokers: brokers.collect(),
+                topics: topics.collect(),
+            },
+        }
+    }
+}
