@@ -197,7 +197,7 @@ impl Bench {
     }
 
     fn command(&self, case: &Case, cluster: &Cluster, plan: &Path) -> Command {
-        let args = cluster.fill(case.planner.args);
+        let args = cluster.fill(case.planner.words());
         let mut command = Command::new(&self.binary);
         let (name, flags) = args.split_at(1);
         command.args(name).arg("--snapshot").arg(&cluster.file).args(flags);
@@ -241,9 +241,9 @@ impl Bench {
         let out = Command::new(&self.binary).args([name, "--help"]).output()?;
         let help = String::from_utf8_lossy(&out.stdout);
         let knows = |flag: &str| help.split([' ', '\n', ',', '[', '=']).any(|word| word == flag);
-        let flags = planner.args.iter().filter(|arg| arg.starts_with("--"));
+        let mut flags = planner.words().filter(|arg| arg.starts_with("--"));
         let lacks = if out.status.success() {
-            flags.copied().find(|flag| !knows(flag)).map(str::to_owned)
+            flags.find(|flag| !knows(flag)).map(str::to_owned)
         } else {
             Some(name.to_owned())
         };

@@ -85,6 +85,15 @@ pub(super) struct Planner {
     pub(super) name: &'static str,
     /// Its first word is the command.
     pub(super) args: &'static [&'static str],
+    /// What one planner has beyond another with the same arguments.
+    pub(super) also: &'static [&'static str],
+}
+
+impl Planner {
+    /// All its arguments.
+    pub(super) fn words(&self) -> impl Iterator<Item = &'static str> {
+        self.args.iter().chain(self.also).copied()
+    }
 }
 
 /// One line of the table: a command on a cluster.
@@ -137,47 +146,13 @@ static MIXED_FAILED: Scenario = scenario(
 static HEAVY_TAILED: Scenario =
     scenario("heavy-tailed", &["--scenario", "imbalanced", "--size-dist", "pareto"]);
 
-static REBUILD: Planner = Planner {
-    name: "rebuild",
-    args: &[
-        "rebuild",
-        "--topics",
-        ".*",
-        "--brokers",
-        "-2",
-        "--placement",
-        "storage",
-        "--ignore-warns",
-    ],
-};
-static REBUILD_LEADERS: Planner = Planner {
-    name: "rebuild, leaders",
-    args: &[
-        "rebuild",
-        "--topics",
-        ".*",
-        "--brokers",
-        "-2",
-        "--placement",
-        "storage",
-        "--optimize-leadership",
-        "--ignore-warns",
-    ],
-};
-static REBUILD_FORCED: Planner = Planner {
-    name: "rebuild, forced",
-    args: &[
-        "rebuild",
-        "--topics",
-        ".*",
-        "--brokers",
-        "-2",
-        "--placement",
-        "storage",
-        "--force-rebuild",
-        "--ignore-warns",
-    ],
-};
+const REBUILD_ARGS: &[&str] =
+    &["rebuild", "--topics", ".*", "--brokers", "-2", "--placement", "storage", "--ignore-warns"];
+static REBUILD: Planner = Planner { name: "rebuild", args: REBUILD_ARGS, also: &[] };
+static REBUILD_LEADERS: Planner =
+    Planner { name: "rebuild, leaders", args: REBUILD_ARGS, also: &["--optimize-leadership"] };
+static REBUILD_FORCED: Planner =
+    Planner { name: "rebuild, forced", args: REBUILD_ARGS, also: &["--force-rebuild"] };
 static REBUILD_WITHOUT: Planner = Planner {
     name: "rebuild, without",
     args: &[
@@ -190,33 +165,28 @@ static REBUILD_WITHOUT: Planner = Planner {
         "storage",
         "--ignore-warns",
     ],
+    also: &[],
 };
-static REBALANCE: Planner = Planner {
-    name: "rebalance",
-    args: &["rebalance", "--topics", ".*", "--brokers", "-2", "--ignore-warns"],
-};
+const REBALANCE_ARGS: &[&str] =
+    &["rebalance", "--topics", ".*", "--brokers", "-2", "--ignore-warns"];
+static REBALANCE: Planner = Planner { name: "rebalance", args: REBALANCE_ARGS, also: &[] };
 static REBALANCE_ALL: Planner = Planner {
     name: "rebalance, all",
-    args: &[
-        "rebalance",
-        "--topics",
-        ".*",
-        "--brokers",
-        "-2",
-        "--balance",
-        "storage,leaders",
-        "--ignore-warns",
-    ],
+    args: REBALANCE_ARGS,
+    also: &["--balance", "storage,replicas,leaders"],
 };
 static SCALE: Planner = Planner {
     name: "scale",
     args: &["scale", "--topics", ".*", "--brokers", "-2", "--ignore-warns"],
+    also: &[],
 };
 static SCALE_DRAIN: Planner = Planner {
     name: "scale, drain",
     args: &["scale", "--drain", "{drain}", "--topics", ".*", "--brokers", "-2", "--ignore-warns"],
+    also: &[],
 };
-static LEADERS: Planner = Planner { name: "leaders", args: &["leaders", "--topics", ".*"] };
+static LEADERS: Planner =
+    Planner { name: "leaders", args: &["leaders", "--topics", ".*"], also: &[] };
 
 const fn case(
     scenario: &'static Scenario,

@@ -70,14 +70,13 @@ impl Cluster {
     }
 
     /// The arguments of a planner, with the ids of this cluster in them.
-    pub(super) fn fill(&self, args: &[&str]) -> Vec<String> {
-        args.iter()
-            .map(|arg| match *arg {
-                "{allowed}" => list(&self.allowed),
-                "{drain}" => list(&self.drain),
-                arg => arg.to_owned(),
-            })
-            .collect()
+    pub(super) fn fill<'w>(&self, args: impl Iterator<Item = &'w str>) -> Vec<String> {
+        args.map(|arg| match arg {
+            "{allowed}" => list(&self.allowed),
+            "{drain}" => list(&self.drain),
+            arg => arg.to_owned(),
+        })
+        .collect()
     }
 }
 
@@ -146,6 +145,9 @@ mod tests {
         );
         fs::write(file.path(), text).unwrap();
         let cluster = Cluster::read(file.path().to_owned()).unwrap();
-        assert_eq!(cluster.fill(&["--brokers", "{allowed}", "{drain}"]), ["--brokers", "1,3", "2"]);
+        assert_eq!(
+            cluster.fill(["--brokers", "{allowed}", "{drain}"].into_iter()),
+            ["--brokers", "1,3", "2"]
+        );
     }
 }
