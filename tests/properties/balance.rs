@@ -4,8 +4,8 @@ use crate::clusters::{Shape, shape};
 use crate::config;
 use mapper::snapshot::Broker;
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Measure, Mends, NoPlan, Pacing, Plan, PlanFile, RackRule,
-    Ratio, Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
+    Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, NoPlan, Pacing, Plan, PlanFile,
+    RackRule, Ratio, Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -13,19 +13,27 @@ use std::collections::BTreeSet;
 
 /// A random request over all topics and live brokers.
 #[derive(Debug, Clone)]
-struct Ask {
+pub struct Ask {
     drain: Option<usize>,
     min_rack_ids: Option<u32>,
     fix_racks: bool,
     headroom: u32,
     by: Measure,
-    tolerance_ppm: u32,
+    pub tolerance_ppm: u32,
     local: bool,
     least: Option<u64>,
     optimize_leadership: bool,
+    pub goals: Vec<Goal>,
 }
 
-fn ask() -> impl Strategy<Value = Ask> {
+/// Any goals in any order; storage alone more often than not.
+fn goals() -> impl Strategy<Value = Vec<Goal>> {
+    let all = vec![Goal::Storage, Goal::Replicas, Goal::Leaders, Goal::Network];
+    let some = proptest::sample::subsequence(all, 1..=4).prop_shuffle();
+    prop_oneof![2 => Just(vec![Goal::Storage]), 1 => some]
+}
+
+pub fn ask() -> impl Strategy<Value = Ask> {
     let drain = prop_oneof![3 => Just(None), 1 => (0_usize..9).prop_map(Some)];
     let min_rack_ids = prop_oneof![4 => Just(None), 1 => (1_u32..4).prop_map(Some)];
     let by = prop_oneof![4 => Just(Measure::PercentUsed), 1 => Just(Measure::BytesFree)];
@@ -36,8 +44,9 @@ fn ask() -> impl Strategy<Value = Ask> {
         proptest::bool::weighted(0.2),
         proptest::bool::weighted(0.2),
     );
-    (drain, min_rack_ids, by, tolerance, least, flags, 0_u32..20).prop_map(
-        |(drain, min_rack_ids, by, tolerance_ppm, least, flags, headroom)| Ask {
+    (drain, min_rack_ids, by, tolerance, least, flags, 0_u32..20, goals()).prop_map(
+        |(drain, min_rack_ids, by, tolerance_ppm, least, flags, headroom, goals)| Ask {
+            goals,
             drain,
             min_rack_ids,
             fix_racks: flags.0,
@@ -52,7 +61,7 @@ fn ask() -> impl Strategy<Value = Ask> {
 }
 
 impl Ask {
-    fn request(&self, shape: &Shape) -> Rebalance {
+    pub fn request(&self, shape: &Shape) -> Rebalance {
         let brokers = shape.live();
         let drained = self.drain.and_then(|at| shape.ids().get(at).copied());
         Rebalance {
@@ -70,6 +79,7 @@ impl Ask {
                 pacing: Pacing::default(),
             },
             balance: Balance {
+                goals: self.goals.clone(),
                 by: self.by,
                 tolerance: Ratio::from_ppm(self.tolerance_ppm),
                 drain: drained.into_iter().collect(),
@@ -192,7 +202,8 @@ proptest! {
             let allowed = ask.request(&shape);
             let brokers: BTreeSet<BrokerId> =
                 shape.live().into_iter().filter(|id| !allowed.balance.drain.contains(id)).collect();
-            if floor < 1e-6 && less.moves != more.moves {
+            let storage_first = ask.goals.first() == Some(&Goal::Storage);
+            if floor < 1e-6 && storage_first && less.moves != more.moves {
                 let tolerance = allowed.balance.tolerance.as_f64();
                 let (less, more) = (
                     worst(&before.after(&less), &brokers),
@@ -219,7 +230,7 @@ proptest! {
 
 proptest! {
     // With this seed, plans that had to leave moves out for want of room for both copies were followed by others.
-    #![proptest_config(Config { cases: 2_000, rng_seed: RngSeed::Fixed(99), ..config() })]
+    #![proptest_config(Config { cases: 1_500, rng_seed: RngSeed::Fixed(99), ..config() })]
 
     #[test]
     fn what_found_no_room_is_not_planned_again(shape in shape(), ask in ask()) {

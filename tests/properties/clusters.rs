@@ -65,6 +65,8 @@ pub struct Shape {
     pub topics: Vec<TopicShape>,
     /// Percent of a broker's storage that is used on average before.
     fill: u64,
+    /// Whether rates of traffic and the capacities of networks are told.
+    pub rates: bool,
     /// One broker more: empty, live, in this broker's rack, and nothing else is different.
     one_more: Option<usize>,
 }
@@ -99,8 +101,10 @@ fn topic() -> impl Strategy<Value = TopicShape> {
 
 /// Clusters of 2 to 9 brokers and up to 40 partitions.
 pub fn shape() -> impl Strategy<Value = Shape> {
-    (vec(broker(), 2..10), vec(topic(), 1..6), 5_u64..60)
-        .prop_map(|(brokers, topics, fill)| Shape { brokers, topics, fill, one_more: None })
+    let rates = proptest::bool::weighted(0.3);
+    (vec(broker(), 2..10), vec(topic(), 1..6), 5_u64..60, rates).prop_map(
+        |(brokers, topics, fill, rates)| Shape { brokers, topics, fill, rates, one_more: None },
+    )
 }
 
 /// The same with little room.
@@ -154,7 +158,10 @@ impl Shape {
         let brokers = self.ids().into_iter().zip(self.brokers.clone()).chain(self.newcomer());
         let brokers = brokers
             .filter(|(_, shape)| shape.fate != Fate::Gone)
-            .map(|(id, shape)| broker_of(id, &shape, unit, &topics))
+            .map(|(id, shape)| Broker {
+                network_bytes_per_second: self.rates.then_some(shape.capacity * 1_000_000),
+                ..broker_of(id, &shape, unit, &topics)
+            })
             .collect();
         Parts { cluster_id: Some("random".to_owned()), brokers, topics, ..Parts::default() }
     }
@@ -176,6 +183,11 @@ impl Shape {
         partition.size = (shape.quirk != Quirk::SizeUnknown).then_some(Bytes(shape.size));
         if shape.told || shape.quirk != Quirk::Plain {
             partition.facts = Some(Box::new(self.facts(&ids, shape)));
+        }
+        if self.rates {
+            let facts = partition.facts.get_or_insert_default();
+            facts.bytes_in = Some(u64::from(shape.seed >> 8) % 10_000);
+            facts.bytes_out = Some(u64::from(shape.seed >> 4) % 30_000);
         }
         partition
     }

@@ -3,6 +3,7 @@
 mod balance;
 mod clusters;
 mod explain;
+mod goals;
 mod laws;
 mod leaders;
 mod mutations;

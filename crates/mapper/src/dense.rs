@@ -114,6 +114,11 @@ impl<'s> Cluster<'s> {
         self.ids[broker as usize]
     }
 
+    /// What a broker's network takes, in bytes a second, where known.
+    pub(crate) fn network(&self, broker: BrokerIx) -> Option<u64> {
+        self.snapshot.broker(self.id(broker))?.network_bytes_per_second
+    }
+
     /// What may be used of a broker's storage at most; `None` where its capacity or use is unknown.
     pub(crate) fn limits(&self, headroom: Ratio) -> Vec<Option<u64>> {
         let limit = |(capacity, used): (&Option<u64>, &Option<u64>)| {

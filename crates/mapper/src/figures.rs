@@ -7,6 +7,7 @@ use crate::plan::Move;
 use crate::request::Terms;
 use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
+use crate::traffic;
 use serde::{Deserialize, Serialize};
 
 /// The load of each broker, and how even it is.
@@ -18,6 +19,24 @@ pub struct Figures {
     /// The emptiest broker's share of storage used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_used_ratio: Option<f64>,
+    /// The most replicas that a broker holds, of those that any assignment allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_replicas: Option<u64>,
+    /// The fewest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_replicas: Option<u64>,
+    /// The most partitions of which such a broker is the preferred leader.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_leaders: Option<u64>,
+    /// The fewest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_leaders: Option<u64>,
+    /// The busiest such broker's traffic, as a share of its network; absent where a rate or capacity is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_network_ratio: Option<f64>,
+    /// The least busy one's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_network_ratio: Option<f64>,
     /// Partitions in scope that do not keep the rack rule.
     pub rack_violations: usize,
     /// Replicas in scope that are lost.
@@ -43,6 +62,12 @@ pub struct BrokerFigures {
     /// Storage there is; absent where unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_bytes: Option<Bytes>,
+    /// The traffic that its replicas are expected to mean, in and out; absent where a rate is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_bytes_per_second: Option<u64>,
+    /// What its network takes; absent where unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub network_bytes_per_second: Option<u64>,
     /// What the plan copies onto it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub incoming_bytes: Bytes,
@@ -111,9 +136,12 @@ impl Figures {
     fn move_load(&mut self, cluster: &Cluster<'_>, partition: &Partition, change: &Move) {
         let copies = change.added().count() as u64;
         let size = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
+        let rate = traffic::of_replica(partition);
         for id in change.added() {
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas += 1;
+                let traffic = broker.traffic_bytes_per_second.zip(rate);
+                broker.traffic_bytes_per_second = traffic.map(|(traffic, rate)| traffic + rate);
                 broker.incoming_bytes.0 += size;
                 broker.used_bytes = broker.used_bytes.map(|used| Bytes(used.0 + size));
             }
@@ -122,6 +150,9 @@ impl Figures {
             let gone = partition.size_on(id).unwrap_or_default().0;
             if let Some(broker) = self.broker(cluster, id) {
                 broker.replicas -= 1;
+                let traffic = broker.traffic_bytes_per_second.zip(rate);
+                broker.traffic_bytes_per_second =
+                    traffic.map(|(traffic, rate)| traffic.saturating_sub(rate));
                 broker.used_bytes =
                     broker.used_bytes.map(|used| Bytes(used.0.saturating_sub(gone)));
             }
@@ -143,17 +174,27 @@ impl Figures {
     }
 
     /// The fullest and the emptiest broker that any target allows.
-    fn set_extremes(&mut self, targets: &Targets) {
+    pub(crate) fn set_extremes(&mut self, targets: &Targets) {
         let allowed = |at: usize| targets.all.iter().any(|target| target.allowed[at]);
-        let ratios: Vec<f64> = self
-            .brokers
-            .iter()
-            .enumerate()
-            .filter(|(at, _)| allowed(*at))
-            .filter_map(|(_, broker)| broker.used_ratio())
-            .collect();
-        self.max_used_ratio = ratios.iter().copied().reduce(f64::max);
-        self.min_used_ratio = ratios.iter().copied().reduce(f64::min);
+        let brokers = self.brokers.iter().enumerate().filter(|(at, _)| allowed(*at));
+        let brokers: Vec<&BrokerFigures> = brokers.map(|(_, broker)| broker).collect();
+        let ratios = |of: fn(&BrokerFigures) -> Option<f64>| {
+            let ratios: Vec<f64> = brokers.iter().copied().filter_map(of).collect();
+            let (max, min) = (ratios.iter().copied(), ratios.iter().copied());
+            (max.reduce(f64::max), min.reduce(f64::min))
+        };
+        let counts = |of: fn(&BrokerFigures) -> u64| {
+            let counts = || brokers.iter().copied().map(of);
+            (counts().max(), counts().min())
+        };
+        let used = ratios(BrokerFigures::used_ratio);
+        let network = ratios(BrokerFigures::network_ratio);
+        let (replicas, leaders) =
+            (counts(|broker| broker.replicas), counts(|broker| broker.leaders));
+        (self.max_used_ratio, self.min_used_ratio) = used;
+        (self.max_network_ratio, self.min_network_ratio) = network;
+        (self.max_replicas, self.min_replicas) = replicas;
+        (self.max_leaders, self.min_leaders) = leaders;
     }
 }
 
@@ -164,6 +205,14 @@ impl BrokerFigures {
         let (used, capacity) = self.used_bytes.zip(self.capacity_bytes)?;
         (capacity.0 > 0).then(|| used.0 as f64 / capacity.0 as f64)
     }
+
+    /// The share of its network that its traffic takes; `None` where unknown.
+    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+    pub fn network_ratio(&self) -> Option<f64> {
+        let (traffic, network) =
+            self.traffic_bytes_per_second.zip(self.network_bytes_per_second)?;
+        (network > 0).then(|| traffic as f64 / network as f64)
+    }
 }
 
 fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
@@ -172,6 +221,8 @@ fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
         .iter()
         .enumerate()
         .map(|(at, id)| BrokerFigures {
+            traffic_bytes_per_second: Some(0),
+            network_bytes_per_second: (0..).nth(at).and_then(|broker| cluster.network(broker)),
             id: *id,
             live: cluster.live[at],
             replicas: 0,
@@ -189,7 +240,24 @@ fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
             broker.leaders += u64::from(index == 0);
         }
     }
+    add_traffic(cluster, &mut brokers);
     brokers
+}
+
+/// Traffic is known of a broker that holds no partition without rates.
+fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
+    for (index, partition) in cluster.partitions() {
+        let rate = traffic::of_replica(partition);
+        for seat in cluster.seats_of(index) {
+            let traffic = &mut brokers[*seat as usize].traffic_bytes_per_second;
+            *traffic = traffic.zip(rate).map(|(traffic, rate)| traffic + rate);
+        }
+    }
+    // Where no rate is known at all, an empty broker's nothing says nothing.
+    let known = brokers.iter().any(|b| b.replicas > 0 && b.traffic_bytes_per_second.is_some());
+    if !known {
+        brokers.iter_mut().for_each(|broker| broker.traffic_bytes_per_second = None);
+    }
 }
 
 /// The broker that copies are taken from: the leader where it is told, else the first replica that can lead.

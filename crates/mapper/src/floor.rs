@@ -97,7 +97,7 @@ fn fullest(
             worst = worst.max(level(&mut disks?, bytes, largest));
         }
     }
-    Some(Floor { max_used_ratio: worst, min_used_ratio: None, worst_deviation: None })
+    Some(Floor { max_used_ratio: worst, ..Floor::default() })
 }
 
 /// What is used for certain on a broker's disk, and the disk.

@@ -33,6 +33,7 @@ pub mod snapshot;
 mod steps;
 mod table;
 mod target;
+mod traffic;
 mod warning;
 mod work;
 

@@ -228,7 +228,7 @@ pub enum WhyLeftOut {
 }
 
 /// The best balance that any plan of this scope could reach.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Floor {
     /// The least share of its storage that the fullest broker must use.
     pub max_used_ratio: f64,
@@ -239,6 +239,21 @@ pub struct Floor {
     /// storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_deviation: Option<f64>,
+    /// The replicas that the broker with most must hold; only where the plan evens replicas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_replicas: Option<u64>,
+    /// The replicas that the broker with fewest can hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_replicas: Option<u64>,
+    /// The partitions that the broker with most must lead; only where the plan evens leaders.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_leaders: Option<u64>,
+    /// The share of its network that the busiest broker must use; only where the plan evens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_network_ratio: Option<f64>,
+    /// The most that the least busy broker can use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_network_ratio: Option<f64>,
 }
 
 /// How an answer was found.

@@ -350,8 +350,12 @@ impl Default for Balance {
 pub enum Goal {
     /// Storage used.
     Storage,
+    /// Replicas held.
+    Replicas,
     /// Partitions led.
     Leaders,
+    /// Traffic expected; needs rates.
+    Network,
 }
 
 /// What even storage means.

@@ -16,6 +16,16 @@ impl Band {
         Self { low: share - width.min(share), share, high: share.saturating_add(width) }
     }
 
+    /// The same for what comes in whole pieces of `unit`: with the whole numbers next to the share.
+    pub(super) fn of_pieces(share: u64, tolerance: Ratio, unit: u64) -> Self {
+        let Self { low, high, .. } = Self::around(share, tolerance);
+        // Shares are rounded themselves, by far less than this.
+        let near = unit / 64;
+        let below = (share + near) / unit * unit;
+        let above = share.saturating_sub(near).div_ceil(unit) * unit;
+        Self { low: low.min(below), share, high: high.max(above) }
+    }
+
     /// How far outside the band, in parts of the share per 2^30; 0 inside.
     pub(super) fn strain(self, used: u64) -> u64 {
         parts(used.saturating_sub(self.high).max(self.low.saturating_sub(used)), self.share)

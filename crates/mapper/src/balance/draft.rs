@@ -6,14 +6,15 @@
 //! once, to where it ends.
 
 use super::bound::Base;
-use super::field::Layout;
+use super::field::{Field, Layout};
+use super::load::Load;
 use super::state::State;
 use crate::dense::BrokerIx;
 use crate::finish::{Finished, Outcome, Proof, finish_what_fits};
 use crate::ids::BrokerId;
 use crate::leaders::{Lead, even_leaders};
 use crate::no_plan::NoPlan;
-use crate::plan::{Move, Plan, Reason};
+use crate::plan::{Floor, Move, Plan, Reason};
 use crate::request::{Balance, BaseLists, Goal, Request};
 use crate::snapshot::Snapshot;
 use crate::work::Work;
@@ -24,9 +25,28 @@ pub(super) struct Draft<'d, 'a> {
     pub(super) repairs: &'d Outcome<'a>,
     pub(super) balance: &'d Balance,
     pub(super) base: Base,
-    /// The marks before anything was evened.
-    pub(super) start: Layout,
+    pub(super) start: Start,
     pub(super) request: &'d Request,
+}
+
+/// The marks before anything was evened.
+pub(super) struct Start {
+    /// Of what is evened, the most important first.
+    pub(super) layouts: Vec<Layout>,
+    /// Of storage where that is not evened: it is told all the same.
+    storage: Option<Layout>,
+}
+
+impl Start {
+    pub(super) fn new(field: &Field<'_>, state: &State<'_>) -> Self {
+        let layouts = field.layouts(state);
+        let evened = field.loads.contains(&Load::Storage);
+        Self { layouts, storage: (!evened).then(|| field.layout(state, Load::Storage)) }
+    }
+
+    fn storage(&self) -> Option<&Layout> {
+        self.layouts.iter().chain(&self.storage).find(|layout| layout.load == Load::Storage)
+    }
 }
 
 /// Plans that are made on paper, one after the other, before the last word is written.
@@ -100,16 +120,46 @@ impl Draft<'_, '_> {
         }
     }
 
+    /// The best reachable of all that is evened.
+    fn floor(&self) -> Option<Floor> {
+        let cluster = self.repairs.cluster;
+        let mut floor = self.start.storage()?.floor(cluster)?;
+        for layout in &self.start.layouts {
+            layout.add_floor(cluster, &mut floor);
+        }
+        if self.evens_leaders() {
+            let targets = &self.repairs.targets.all;
+            let allowed = |at: &usize| targets.iter().any(|target| target.allowed[*at]);
+            let brokers = (0..cluster.ids.len()).filter(allowed).count();
+            // Who leads what is out of scope or left out, nobody promises.
+            let led = self.in_scope().saturating_sub(self.repairs.left_out.len());
+            floor.max_leaders = Some(led.div_ceil(brokers.max(1)) as u64);
+        }
+        Some(floor)
+    }
+
+    /// Partitions that the request covers.
+    fn in_scope(&self) -> usize {
+        let Outcome { cluster, targets, .. } = self.repairs;
+        let topics = targets.of_topic.iter().zip(cluster.first_partition.windows(2));
+        topics.filter(|(target, _)| target.is_some()).map(|(_, first)| first[1] - first[0]).sum()
+    }
+
+    fn evens_leaders(&self) -> bool {
+        self.balance.optimize_leadership || self.balance.goals.contains(&Goal::Leaders)
+    }
+
     fn finished(&self, state: &State<'_>) -> Result<Finished, NoPlan> {
         let Outcome { cluster, targets, terms, left_out, .. } = self.repairs;
+        let storage = self.start.storage();
         let proof = Proof {
-            bound_bytes: self.base.bytes(state, &self.start.shares),
-            floor: self.start.floor(cluster),
+            bound_bytes: storage.and_then(|layout| self.base.bytes(state, &layout.shares)),
+            floor: self.floor(),
         };
         let mut work = work(state, &self.repairs.work);
-        let all = self.balance.optimize_leadership || self.balance.goals.contains(&Goal::Leaders);
         let lists = BaseLists::new(&[]);
-        let lead = Lead { all, as_paired: false, lists: &lists, evacuation: None };
+        let lead =
+            Lead { all: self.evens_leaders(), as_paired: false, lists: &lists, evacuation: None };
         let (terms, mut left_out) = (terms.clone(), left_out.clone());
         even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
         let outcome = Outcome { cluster, targets, terms, work, left_out };

@@ -1,6 +1,8 @@
 //! A cluster on its way into its bands.
 
 use super::band::Band;
+use super::field::Layout;
+use super::load::Load;
 use super::rules::Rules;
 use super::shelves::Shelves;
 use super::state::{Shift, State};
@@ -11,15 +13,22 @@ pub(super) struct Evening<'e, 'a> {
     pub(super) state: &'e mut State<'a>,
     pub(super) rules: &'e Rules<'a>,
     pub(super) shelves: Shelves,
+    pub(super) load: Load,
     /// For each broker the band that it should end in; `None` for those that take no part.
-    pub(super) bands: Vec<Option<Band>>,
+    pub(super) bands: &'e [Option<Band>],
     /// For each broker whether it may give replicas away.
-    pub(super) gives: Vec<bool>,
+    pub(super) gives: &'e [bool],
+    /// What is evened already, and stays so.
+    pub(super) guards: &'e [Layout],
 }
 
 impl Evening<'_, '_> {
     pub(super) fn used(&self, broker: BrokerIx) -> u64 {
-        self.state.used[broker as usize]
+        self.state.carried(self.load)[broker as usize]
+    }
+
+    pub(super) fn weight(&self, partition: u32) -> u64 {
+        self.state.weight(self.load, partition)
     }
 
     /// The band of a broker that takes part.
@@ -35,10 +44,45 @@ impl Evening<'_, '_> {
         self.band(broker).level(self.used(broker))
     }
 
-    /// What a broker's disk still takes, whatever its band says.
+    /// What a broker's disk still takes, in bytes, whatever its band says.
     pub(super) fn room(&self, broker: BrokerIx) -> u64 {
         let limit = self.rules.limit[broker as usize].unwrap_or(u64::MAX);
-        limit.saturating_sub(self.used(broker))
+        limit.saturating_sub(self.state.used[broker as usize])
+    }
+
+    /// Whether the disks have room for a seat that goes from `from` to `to`, and one that comes `back`, in one order or
+    /// the other: a copy takes room before the other is gone.
+    pub(super) fn fits(&self, from: BrokerIx, to: BrokerIx, there: u32, back: Option<u32>) -> bool {
+        let size = |partition: u32| self.state.size[partition as usize];
+        let (there, back) = (size(there), back.map_or(0, size));
+        there <= self.room(to)
+            || (back > 0 && back <= self.room(from) && there.saturating_sub(back) <= self.room(to))
+    }
+
+    /// Whether what was evened before stays in its bands, or as far outside as it is.
+    pub(super) fn guarded(
+        &self,
+        from: BrokerIx,
+        to: BrokerIx,
+        there: u32,
+        back: Option<u32>,
+    ) -> bool {
+        self.keeps_guards(from, to, &[there], back)
+    }
+
+    fn keeps_guards(&self, from: BrokerIx, to: BrokerIx, there: &[u32], back: Option<u32>) -> bool {
+        self.guards.iter().all(|guard| {
+            let weight = |partition| self.state.weight(guard.load, partition);
+            let there: u64 = there.iter().map(|partition| weight(*partition)).sum();
+            let back = back.map_or(0, weight);
+            let carried = self.state.carried(guard.load);
+            let keeps = |broker: BrokerIx, comes: u64, goes: u64| {
+                let (old, band) = (carried[broker as usize], guard.bands[broker as usize]);
+                let new = (old + comes).saturating_sub(goes);
+                band.is_none_or(|band| band.strain(new) <= band.strain(old))
+            };
+            keeps(from, back, there) && keeps(to, there, back)
+        })
     }
 
     pub(super) fn admit(&self, partition: u32, from: BrokerIx, to: BrokerIx) -> bool {
@@ -49,15 +93,34 @@ impl Evening<'_, '_> {
         self.state.shift(Shift { partition, from, to });
     }
 
-    /// The largest partitions of a broker first.
+    /// Whether disks and guards let many seats go there for one that comes back.
+    pub(super) fn barters(&self, from: BrokerIx, to: BrokerIx, there: &[u32], back: u32) -> bool {
+        let size = |partition: u32| self.state.size[partition as usize];
+        let bytes: u64 = there.iter().map(|partition| size(*partition)).sum();
+        let back_first =
+            size(back) <= self.room(from) && bytes <= self.room(to).saturating_add(size(back));
+        let fits = back_first
+            || (bytes <= self.room(to) && size(back) <= self.room(from).saturating_add(bytes));
+        fits && self.keeps_guards(from, to, there, Some(back))
+    }
+
+    /// The bytes that a broker may take before what was evened before says no.
+    pub(super) fn slack(&self, broker: BrokerIx) -> u64 {
+        let of_storage = self.guards.iter().find(|guard| guard.load == Load::Storage);
+        let band = of_storage.and_then(|guard| guard.bands[broker as usize]);
+        let below = band.map(|band| band.high.saturating_sub(self.state.used[broker as usize]));
+        below.unwrap_or(u64::MAX).min(self.room(broker))
+    }
+
+    /// The partitions of a broker that weigh most first.
     pub(super) fn shelf(&mut self, broker: BrokerIx) -> &[u32] {
         self.shelves.of(broker, self.state)
     }
 
-    /// Where the partitions of at most `size` begin on a broker's shelf.
-    pub(super) fn first_at_most(&mut self, broker: BrokerIx, size: u64) -> usize {
-        let sizes = &self.state.size;
-        let shelf = self.shelves.of(broker, self.state);
-        shelf.partition_point(|partition| sizes[*partition as usize] > size)
+    /// Where the partitions of at most this weight begin on a broker's shelf.
+    pub(super) fn first_at_most(&mut self, broker: BrokerIx, weight: u64) -> usize {
+        let (state, load) = (&*self.state, self.load);
+        let shelf = self.shelves.of(broker, state);
+        shelf.partition_point(|partition| state.weight(load, *partition) > weight)
     }
 }

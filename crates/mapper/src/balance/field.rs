@@ -1,6 +1,7 @@
 //! Who gives, who takes, and between which marks: the request laid over the cluster as it stands.
 
 use super::band::Band;
+use super::load::{Load, REPLICA};
 use super::rules::Rules;
 use super::shares::{Shares, shares};
 use super::state::State;
@@ -12,6 +13,8 @@ use crate::request::{Balance, Measure, Rebalance, Relieve, Terms};
 /// What a request asks of any state of the cluster.
 pub(super) struct Field<'a> {
     pub(super) rules: Rules<'a>,
+    /// What is evened, the most important first.
+    pub(super) loads: Vec<Load>,
     by: Measure,
     tolerance: Ratio,
     threshold: Threshold,
@@ -36,8 +39,9 @@ pub(super) enum Threshold {
     BelowMean(Ratio),
 }
 
-/// The marks for one state.
+/// The marks for one state and one load.
 pub(super) struct Layout {
+    pub(super) load: Load,
     pub(super) bands: Vec<Option<Band>>,
     pub(super) shares: Shares,
     pub(super) gives: Vec<bool>,
@@ -59,8 +63,11 @@ impl<'a> Field<'a> {
         let relieve = special
             .relieve
             .and_then(|Relieve { broker, below }| Some((cluster.index_of(broker)?, below)));
+        // Whoever relieves one broker evens nothing else.
+        let loads = if relieve.is_some() { vec![Load::Storage] } else { Load::of(&balance.goals) };
         Self {
             rules,
+            loads,
             by: balance.by,
             tolerance: balance.tolerance,
             threshold: special.threshold,
@@ -69,14 +76,24 @@ impl<'a> Field<'a> {
     }
 
     /// The marks for a state: a function of what stands where, not of how it came there.
-    pub(super) fn layout(&self, state: &State<'_>) -> Layout {
+    pub(super) fn layout(&self, state: &State<'_>, load: Load) -> Layout {
         let gives = self.gives(state);
-        let shares = shares(state, &self.rules, self.by, &gives);
+        let by = if load == Load::Storage { self.by } else { Measure::PercentUsed };
+        let shares = shares(state, &self.rules, load, by, &gives);
+        let around = |share: u64| match load {
+            Load::Storage | Load::Network => Band::around(share, self.tolerance),
+            Load::Replicas => Band::of_pieces(share, self.tolerance, REPLICA),
+        };
         let bands = match self.relieve {
-            None => shares.of.iter().map(|s| Some(Band::around((*s)?, self.tolerance))).collect(),
+            None => shares.of.iter().map(|share| share.map(around)).collect(),
             Some((_, below)) => self.below(state, &shares, below),
         };
-        Layout { bands, shares, gives }
+        Layout { load, bands, shares, gives }
+    }
+
+    /// The marks of all loads, the most important first.
+    pub(super) fn layouts(&self, state: &State<'_>) -> Vec<Layout> {
+        self.loads.iter().map(|load| self.layout(state, *load)).collect()
     }
 
     fn gives(&self, state: &State<'_>) -> Vec<bool> {
@@ -141,7 +158,7 @@ fn harmonic_mean(values: impl Iterator<Item = u64>) -> u64 {
 impl Layout {
     pub(super) fn is_even(&self, state: &State<'_>) -> bool {
         let held = |(band, used): (&Option<Band>, &u64)| band.is_none_or(|b| b.holds(*used));
-        self.bands.iter().zip(&state.used).all(held)
+        self.bands.iter().zip(state.carried(self.load)).all(held)
     }
 
     /// The best reachable evenness.
@@ -158,7 +175,29 @@ impl Layout {
             max_used_ratio: most,
             min_used_ratio: Some(least),
             worst_deviation: deviation.is_finite().then_some(deviation),
+            ..Floor::default()
         })
+    }
+
+    /// Adds what is best for a load other than storage.
+    #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+    pub(super) fn add_floor(&self, cluster: &Cluster<'_>, floor: &mut Floor) {
+        let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));
+        match self.load {
+            Load::Storage => {}
+            Load::Replicas => {
+                let near = REPLICA / 64;
+                let most = shared().map(|(_, share)| share.saturating_sub(near).div_ceil(REPLICA));
+                floor.max_replicas = most.max();
+                floor.min_replicas = shared().map(|(_, share)| (share + near) / REPLICA).min();
+            }
+            Load::Network => {
+                let ratio = |(broker, share)| Some(share as f64 / cluster.network(broker)? as f64);
+                let ratios = || shared().filter_map(ratio).filter(|ratio| ratio.is_finite());
+                floor.max_network_ratio = ratios().reduce(f64::max);
+                floor.min_network_ratio = ratios().reduce(f64::min);
+            }
+        }
     }
 }
 

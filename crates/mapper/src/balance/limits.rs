@@ -13,6 +13,7 @@ use crate::floor;
 use crate::no_plan::NoPlan;
 use crate::request::Balance;
 use crate::work::Work;
+use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 /// What has to move whatever is evened is not beyond the limits.
@@ -30,24 +31,25 @@ fn needed(repairs: &[Work]) -> (u64, u64) {
 }
 
 /// Goes back to the most even state on the way that is within the limits.
-pub(super) fn keep(state: &mut State<'_>, balance: &Balance, repairs: &[Work], layout: &Layout) {
+pub(super) fn keep(state: &mut State<'_>, balance: &Balance, repairs: &[Work], layouts: &[Layout]) {
+    let Some(first) = layouts.first() else { return };
     if balance.max_bytes_moved.is_none() && balance.max_moves.is_none() {
         return;
     }
-    let mut queues = Queues::new(state, layout);
+    let mut queues = Queues::new(state, first);
     state.rewind(0);
     let (bytes, replicas) = needed(repairs);
     let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
     let most_bytes = balance.max_bytes_moved.map_or(i128::MAX, |most| most.0.into());
     let most_replicas = balance.max_moves.map_or(i128::MAX, i128::from);
-    let mut best = (worst(state, layout, &queues.all), 0);
-    while let Some(change) = queues.next(state, layout) {
+    let mut best = (worst_of_all(state, layouts, &queues.all), 0);
+    while let Some(change) = queues.next(state, first) {
         let copies = i128::from(state.copies(change));
         bytes += copies * i128::from(state.size[change.partition as usize]);
         replicas += copies;
         state.shift(change);
         if bytes <= most_bytes && replicas <= most_replicas {
-            best = best.min((worst(state, layout, &queues.all), state.log.len()));
+            best = best.min((worst_of_all(state, layouts, &queues.all), state.log.len()));
         }
     }
     state.rewind(best.1);
@@ -83,11 +85,16 @@ impl<'l> Queues<'l> {
     }
 }
 
+/// How far the worst is outside its band, the most important load first.
+fn worst_of_all(state: &State<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> SmallVec<[u64; 3]> {
+    layouts.iter().map(|layout| worst(state, layout, brokers)).collect()
+}
+
 /// How far the worst of some brokers is outside its band.
 fn worst(state: &State<'_>, layout: &Layout, brokers: &[BrokerIx]) -> u64 {
     let strain = |broker: &BrokerIx| {
         let at = *broker as usize;
-        layout.bands[at].map_or(0, |band| band.strain(state.used[at]))
+        layout.bands[at].map_or(0, |band| band.strain(state.carried(layout.load)[at]))
     };
     brokers.iter().map(strain).max().unwrap_or(0)
 }

@@ -6,11 +6,13 @@
 //! a plan that was carried out is not followed by another.
 
 mod band;
+mod barter;
 mod bound;
 mod draft;
 mod evening;
 mod field;
 mod limits;
+mod load;
 mod pour;
 mod rules;
 mod settle;
@@ -26,14 +28,16 @@ use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild;
-use crate::request::{Balance, Goal, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
+use crate::request::{Balance, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
+use crate::traffic;
 use crate::work::Search;
 use bound::Base;
-use draft::Draft;
+use draft::{Draft, Start};
 use evening::Evening;
 use field::{Field, Layout, Special, Threshold};
+use load::Load;
 use shelves::Shelves;
 use state::State;
 
@@ -84,14 +88,16 @@ fn planned(
     storage_is_known(&cluster, &targets)?;
     let repairs = repair(&cluster, &targets, &terms)?;
     let base = Base::new(&cluster, &targets, &repairs.work);
-    let mut state = State::after_repairs(&cluster, &targets, balance, &repairs.work);
     let field = Field::new(&cluster, &terms, balance, special);
-    let start = field.layout(&state);
+    let rates = match field.loads.contains(&Load::Network) {
+        true => traffic::of_all(&cluster, &targets)?,
+        false => Vec::new(),
+    };
+    let mut state = State::after_repairs(&cluster, &targets, balance, &repairs.work, rates);
+    let start = Start::new(&field, &state);
     limits::repairs_fit(balance, &repairs.work)?;
-    if balance.goals.contains(&Goal::Storage) {
-        even_storage(&mut state, &field, balance);
-        limits::keep(&mut state, balance, &repairs.work, &start);
-    }
+    even_loads(&mut state, &field, balance);
+    limits::keep(&mut state, balance, &repairs.work, &start.layouts);
     write(&Draft { repairs: &repairs, balance, base, start, request }, &mut state)
 }
 
@@ -137,18 +143,71 @@ fn repair<'a>(
 /// Rounds of evening; nearly always one does, and a second finds nothing to do.
 const ROUNDS: usize = 16;
 
-/// Brings every broker into its band, as far as that can be.
-fn even_storage<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
+/// Brings every broker into its bands, as far as that can be: the most important load first, each of the others inside
+/// the bands of those before it.
+fn even_loads<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
+    let since = state.log.len();
+    let sent = in_rounds(state, field, balance, true);
+    let first = || field.loads.first().map(|load| field.layout(state, *load));
+    // What was sent ahead must not have cost the most important load anything.
+    if sent && first().is_some_and(|layout| !layout.is_even(state)) {
+        state.rewind(since);
+        in_rounds(state, field, balance, false);
+    }
+}
+
+/// Evens round by round; says whether anything was sent ahead.
+fn in_rounds<'a>(
+    state: &mut State<'a>,
+    field: &Field<'a>,
+    balance: &Balance,
+    may_send: bool,
+) -> bool {
+    let mut sent = false;
     for _ in 0..ROUNDS {
-        let layout = field.layout(state);
+        let since = state.log.len();
+        let layouts = field.layouts(state);
+        if may_send {
+            send_ahead(state, field, balance, &layouts);
+            sent |= state.log.len() > since;
+        }
+        for at in 0..layouts.len() {
+            even_one(state, field, balance, &layouts[..=at]);
+        }
+        if state.log.len() == since {
+            break;
+        }
+    }
+    sent
+}
+
+/// Bytes have to flow anyway: who holds too many replicas sends small ones ahead, which then need not be moved beside
+/// large ones.
+fn send_ahead<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, layouts: &[Layout]) {
+    for (at, layout) in layouts.iter().enumerate().filter(|(_, l)| l.load == Load::Replicas) {
+        let before = &layouts[..at];
+        if before.iter().all(|earlier| earlier.is_even(state)) || layout.is_even(state) {
+            continue;
+        }
+        let mut evening = evening(state, field, balance, layout, before);
+        for group in &layout.shares.groups {
+            pour::pour(&mut evening, group);
+        }
+    }
+}
+
+/// Evens the last of these, until it is even or nothing helps; the others stay as they are.
+fn even_one<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, layouts: &[Layout]) {
+    let Some((layout, guards)) = layouts.split_last() else { return };
+    let mut anew;
+    let mut layout = layout;
+    for _ in 0..ROUNDS {
+        let since = state.log.len();
         if layout.is_even(state) {
             return;
         }
-        let since = state.log.len();
-        let shelves = Shelves::new(state, balance.partition_limit);
-        let Layout { bands, shares, gives } = layout;
-        let mut evening = Evening { state, rules: &field.rules, shelves, bands, gives };
-        for group in &shares.groups {
+        let mut evening = evening(state, field, balance, layout, guards);
+        for group in &layout.shares.groups {
             pour::pour(&mut evening, group);
             settle::settle(&mut evening, group);
             trim::trim(&mut evening, group, since);
@@ -156,5 +215,19 @@ fn even_storage<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance)
         if state.log.len() == since {
             return;
         }
+        anew = field.layout(state, layout.load);
+        layout = &anew;
     }
+}
+
+fn evening<'e, 'a>(
+    state: &'e mut State<'a>,
+    field: &'e Field<'a>,
+    balance: &Balance,
+    layout: &'e Layout,
+    guards: &'e [Layout],
+) -> Evening<'e, 'a> {
+    let shelves = Shelves::new(state, balance.partition_limit, layout.load);
+    let Layout { load, bands, gives, .. } = layout;
+    Evening { state, rules: &field.rules, shelves, load: *load, bands, gives, guards }
 }

@@ -8,6 +8,7 @@
 
 use super::band::Band;
 use super::evening::Evening;
+use super::load::Load;
 use super::shares::Group;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
@@ -33,8 +34,9 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group) {
             givers.push((evening.level(broker), Reverse(broker)));
         }
     }
+    let brokers = evening.state.used.len();
     let mut flow =
-        Flow { next: vec![0; evening.state.used.len()], takers, edges, widest: u64::MAX };
+        Flow { next: vec![0; brokers], takers, edges, widest: u64::MAX, refused: vec![0; brokers] };
     while let Some((_, Reverse(giver))) = givers.pop() {
         if flow.one_seat(evening, giver) {
             givers.push((evening.level(giver), Reverse(giver)));
@@ -51,13 +53,20 @@ struct Flow {
     edges: Edges,
     /// No taker has more room than this.
     widest: u64,
+    /// For each broker how often it refused a seat that it had space for, since it took one.
+    refused: Vec<u32>,
 }
+
+/// Where numbers are evened, bytes grow along the shelf: whoever refuses so many seats takes no more, and whoever is
+/// refused so many gives no more.
+const MOST_REFUSED: u32 = 32;
 
 impl Flow {
     /// Gives one seat away; false if the giver has none left that anyone can take.
     fn one_seat(&mut self, evening: &mut Evening<'_, '_>, giver: BrokerIx) -> bool {
         let spare = evening.used(giver).saturating_sub(self.edges.floor[giver as usize]);
         let mut at = self.next[giver as usize];
+        let mut misses = 0;
         loop {
             at = at.max(evening.first_at_most(giver, spare.min(self.widest)));
             let Some(partition) = evening.shelf(giver).get(at).copied() else {
@@ -67,11 +76,16 @@ impl Flow {
             self.next[giver as usize] = at;
             if let Some(taker) = self.taker_of(evening, partition, giver) {
                 self.takers.remove(&(evening.level(taker), taker));
+                self.refused[taker as usize] = 0;
                 evening.shift(partition, giver, taker);
                 if self.space(evening, taker) > 0 {
                     self.takers.insert((evening.level(taker), taker));
                 }
                 return true;
+            }
+            misses += u32::from(evening.load.is_uniform());
+            if misses > MOST_REFUSED {
+                return false;
             }
         }
     }
@@ -83,22 +97,40 @@ impl Flow {
         partition: u32,
         giver: BrokerIx,
     ) -> Option<BrokerIx> {
-        let size = evening.state.size[partition as usize];
+        let weight = evening.weight(partition);
         let mut widest = 0;
-        for (_, taker) in &self.takers {
+        let mut found = None;
+        let mut tired = None;
+        for (level, taker) in &self.takers {
             let space = self.space(evening, *taker);
             widest = widest.max(space);
-            if space >= size && evening.admit(partition, giver, *taker) {
-                return Some(*taker);
+            if space < weight || !evening.admit(partition, giver, *taker) {
+                continue;
+            }
+            if evening.fits(giver, *taker, partition, None)
+                && evening.guarded(giver, *taker, partition, None)
+            {
+                found = Some(*taker);
+                break;
+            }
+            let refused = &mut self.refused[*taker as usize];
+            *refused += u32::from(evening.load.is_uniform());
+            if *refused > MOST_REFUSED {
+                tired = Some((*level, *taker));
             }
         }
-        self.widest = widest;
-        None
+        if let Some(tired) = tired {
+            self.takers.remove(&tired);
+        }
+        if found.is_none() {
+            self.widest = widest;
+        }
+        found
     }
 
     fn space(&self, evening: &Evening<'_, '_>, taker: BrokerIx) -> u64 {
         let below = self.edges.ceiling[taker as usize].saturating_sub(evening.used(taker));
-        below.min(evening.room(taker))
+        if evening.load == Load::Storage { below.min(evening.room(taker)) } else { below }
     }
 }
 

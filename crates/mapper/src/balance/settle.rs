@@ -4,13 +4,18 @@
 //! the list of strains, worst first, gets smaller with every change, so there is an end. One seat is tried before two
 //! seats that change places, and little bytes before many.
 
+use super::barter::Barter;
 use super::evening::Evening;
+use super::load::REPLICA;
 use super::shares::Group;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
 /// Questions asked for one broker before it is left as it is.
 const PATIENCE: usize = 20_000;
+
+/// Replicas of one broker that another may refuse before it is not asked again, where numbers are evened.
+const MOST_REFUSED: usize = 64;
 
 /// Brings brokers into their bands one by one.
 pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
@@ -32,7 +37,7 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
 }
 
 /// What helps a broker.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Change {
     One {
         partition: u32,
@@ -46,14 +51,16 @@ enum Change {
         from: BrokerIx,
         to: BrokerIx,
     },
+    Many(Barter),
 }
 
 impl Change {
     fn carry_out(self, evening: &mut Evening<'_, '_>) {
         match self {
             Self::One { partition, from, to } => evening.shift(partition, from, to),
+            Self::Many(barter) => barter.carry_out(evening),
             Self::Two { there, back, from, to } => {
-                if evening.state.size[there as usize] <= evening.room(to) {
+                if evening.fits(from, to, there, None) {
                     evening.shift(there, from, to);
                     evening.shift(back, to, from);
                 } else {
@@ -85,10 +92,25 @@ impl Search<'_, '_, '_> {
         }
         let pairs = || others.iter().map(move |o| if over { (broker, *o) } else { (*o, broker) });
         let needed = self.needed(broker);
-        self.one(needed, &mut pairs()).or_else(|| self.two(needed, &mut pairs()))
+        let one = self.one(needed, &mut pairs());
+        if !self.evening.load.is_uniform() {
+            return one.or_else(|| self.two(needed, &mut pairs()));
+        }
+        one.or_else(|| {
+            let barter = |(from, to)| {
+                let nears = self.nears(from, to);
+                nears.then(|| Barter::between(self.evening, from, to)).flatten()
+            };
+            pairs().find_map(barter).map(Change::Many)
+        })
     }
 
-    /// The bytes that bring the broker just into its band.
+    /// Whether a replica less here and one more there leaves both better than the worse of them.
+    fn nears(&self, from: BrokerIx, to: BrokerIx) -> bool {
+        self.helps(from, to, REPLICA, 0)
+    }
+
+    /// What brings the broker just into its band.
     fn needed(&self, broker: BrokerIx) -> u64 {
         let (band, used) = (self.evening.band(broker), self.evening.used(broker));
         used.saturating_sub(band.high).max(band.low.saturating_sub(used))
@@ -109,13 +131,17 @@ impl Search<'_, '_, '_> {
             let Some((enough, size, change)) = self.one_of_pair(needed, from, to) else {
                 continue;
             };
-            let better = best.is_none_or(|(was_enough, was, _)| match (enough, was_enough) {
-                (true, true) => size < was,
-                (false, false) => size > was,
-                (enough, _) => enough,
-            });
+            let better =
+                best.as_ref().is_none_or(|(was_enough, was, _)| match (enough, *was_enough) {
+                    (true, true) => size < *was,
+                    (false, false) => size > *was,
+                    (enough, _) => enough,
+                });
             if better {
                 best = Some((enough, size, change));
+            }
+            if self.evening.load.is_uniform() {
+                break;
             }
             // A pair asks little once something is known: what has to beat it is found at once or not at all.
             self.asked += PATIENCE / 256;
@@ -129,17 +155,23 @@ impl Search<'_, '_, '_> {
         from: BrokerIx,
         to: BrokerIx,
     ) -> Option<(bool, u64, Change)> {
-        let middle = self.evening.first_at_most(from, needed.saturating_sub(1));
+        // What weighs the same is enough or not alike: then fewest bytes come first.
+        let middle = match self.evening.load.is_uniform() {
+            true => 0,
+            false => self.evening.first_at_most(from, needed.saturating_sub(1)),
+        };
         let length = self.evening.shelf(from).len();
         let found = |search: &mut Self, at: usize| {
             let partition = search.evening.shelf(from)[at];
-            let size = search.evening.state.size[partition as usize];
-            let helps = search.helps(from, to, size, 0) && search.admit(partition, from, to);
+            let size = search.evening.weight(partition);
+            let helps = search.helps(from, to, size, 0)
+                && search.admit(partition, from, to)
+                && search.allowed(from, to, partition, None);
             helps.then_some((size >= needed, size, Change::One { partition, from, to }))
         };
         for at in (0..middle).rev() {
             let partition = self.evening.shelf(from)[at];
-            let size = self.evening.state.size[partition as usize];
+            let size = self.evening.weight(partition);
             // Larger ones only overshoot further.
             if !self.helps(from, to, size, 0) || self.asked > PATIENCE {
                 break;
@@ -148,13 +180,16 @@ impl Search<'_, '_, '_> {
                 return Some(found);
             }
         }
+        let mut refused = 0;
         for at in middle..length {
-            if self.asked > PATIENCE {
+            // Where numbers count, bytes grow along the shelf: what is refused is refused from here on.
+            if self.asked > PATIENCE || refused > MOST_REFUSED {
                 break;
             }
             if let Some(found) = found(self, at) {
                 return Some(found);
             }
+            refused += usize::from(self.evening.load.is_uniform());
         }
         None
     }
@@ -189,31 +224,32 @@ impl Search<'_, '_, '_> {
         to: BrokerIx,
     ) -> Option<u32> {
         self.asked += 1;
-        let size = self.evening.state.size[there as usize];
+        let size = self.evening.weight(there);
         if !self.admit(there, from, to) {
             return None;
         }
         let exact = self.evening.first_at_most(to, size.saturating_sub(needed));
         let length = self.evening.shelf(to).len();
-        self.first_helpful(size, from, to, exact..length)
-            .or_else(|| self.first_helpful(size, from, to, (0..exact).rev()))
+        self.first_helpful(there, from, to, exact..length)
+            .or_else(|| self.first_helpful(there, from, to, (0..exact).rev()))
     }
 
-    /// The first on the shelf of `to` that may come back for a seat of `size`; the further, the less it helps.
+    /// The first on the shelf of `to` that may come back for `there`; the further, the less it helps.
     fn first_helpful(
         &mut self,
-        size: u64,
+        there: u32,
         from: BrokerIx,
         to: BrokerIx,
         order: impl Iterator<Item = usize>,
     ) -> Option<u32> {
+        let size = self.evening.weight(there);
         for at in order {
             let back = self.evening.shelf(to)[at];
-            let returned = self.evening.state.size[back as usize];
+            let returned = self.evening.weight(back);
             if !self.helps(from, to, size, returned) {
                 return None;
             }
-            if self.admit(back, to, from) {
+            if self.admit(back, to, from) && self.allowed(from, to, there, Some(back)) {
                 return Some(back);
             }
         }
@@ -228,15 +264,15 @@ impl Search<'_, '_, '_> {
     /// Whether both brokers end better than the worse of them is, if so much goes and so much comes back.
     fn helps(&self, from: BrokerIx, to: BrokerIx, there: u64, back: u64) -> bool {
         let (giver, taker) = (self.evening.used(from), self.evening.used(to));
-        // A copy takes room before the other is gone.
-        let fits = there <= self.evening.room(to)
-            || (back > 0
-                && back <= self.evening.room(from)
-                && there - back.min(there) <= self.evening.room(to));
         let less = (giver + back).saturating_sub(there);
         let more = (taker + there).saturating_sub(back);
         let new = self.evening.band(from).strain(less).max(self.evening.band(to).strain(more));
         let old = self.evening.strain(from).max(self.evening.strain(to)).min(self.strain);
-        there > back && fits && new < old
+        there > back && new < old
+    }
+
+    /// Whether disks and what was evened before let them.
+    fn allowed(&self, from: BrokerIx, to: BrokerIx, there: u32, back: Option<u32>) -> bool {
+        self.evening.fits(from, to, there, back) && self.evening.guarded(from, to, there, back)
     }
 }

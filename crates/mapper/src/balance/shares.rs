@@ -6,6 +6,7 @@
 //! lowest peak and the highest trough, so no plan ends more evenly. Where the replication factor equals the racks, the
 //! bounds of each rack meet, and every rack has a level of its own.
 
+use super::load::Load;
 use super::rules::Rules;
 use super::state::State;
 use crate::dense::{BrokerIx, Cluster};
@@ -25,23 +26,31 @@ pub(super) struct Shares {
 }
 
 /// Finds the shares. `gives`: for each broker whether it may give replicas away.
-pub(super) fn shares(state: &State<'_>, rules: &Rules<'_>, by: Measure, gives: &[bool]) -> Shares {
-    let bounds = broker_bounds(state, rules, gives);
+pub(super) fn shares(
+    state: &State<'_>,
+    rules: &Rules<'_>,
+    load: Load,
+    by: Measure,
+    gives: &[bool],
+) -> Shares {
+    let bounds = broker_bounds(state, rules, load, gives);
     let mut shares = Shares { of: vec![None; state.used.len()], groups: Vec::new() };
     for pool in pools(state) {
-        let racks = rack_bounds(state, rules, &pool);
+        let racks = rack_bounds(state, rules, load, &pool);
         let closed = racks.values().all(|rack| rack.least == rack.most);
         let vessels: Vec<(Bounds, Vec<Vessel>)> = racks
             .iter()
             .map(|(rack, bounds_of_rack)| {
                 let of_rack =
                     pool.brokers.iter().filter(|b| rules.cluster.rack[**b as usize] == *rack);
-                let vessels = of_rack.map(|b| Vessel::new(rules.cluster, *b, bounds[*b as usize]));
+                let vessels =
+                    of_rack.map(|b| Vessel::new(rules.cluster, load, *b, bounds[*b as usize]));
                 (*bounds_of_rack, vessels.collect())
             })
             .collect();
-        let level = Level::new(rules.cluster, &pool, by);
-        let total: u64 = pool.brokers.iter().map(|broker| state.used[*broker as usize]).sum();
+        let level = Level::new(rules.cluster, &pool, load, by);
+        let carried = state.carried(load);
+        let total: u64 = pool.brokers.iter().map(|broker| carried[*broker as usize]).sum();
         let of_rack = |x: u64, (bounds, vessels): &(Bounds, Vec<Vessel>)| {
             let poured: u64 = vessels.iter().map(|vessel| vessel.at(level, x)).sum();
             bounds.clamp(poured)
@@ -86,8 +95,8 @@ struct Vessel {
 }
 
 impl Vessel {
-    fn new(cluster: &Cluster<'_>, broker: BrokerIx, bounds: Bounds) -> Self {
-        let capacity = cluster.capacity[broker as usize].unwrap_or(0);
+    fn new(cluster: &Cluster<'_>, load: Load, broker: BrokerIx, bounds: Bounds) -> Self {
+        let capacity = load.capacity(cluster, broker).unwrap_or(0);
         Self { broker, capacity, bounds }
     }
 
@@ -101,22 +110,23 @@ impl Vessel {
 struct Level {
     by: Measure,
     largest_disk: u64,
+    parts: u32,
 }
 
 /// Parts of a disk that a level by percent counts: finer than a KiB of the largest disks.
 const PARTS: u32 = 32;
 
 impl Level {
-    fn new(cluster: &Cluster<'_>, pool: &Pool, by: Measure) -> Self {
-        let disks = pool.brokers.iter().filter_map(|broker| cluster.capacity[*broker as usize]);
-        Self { by, largest_disk: disks.max().unwrap_or(0) }
+    fn new(cluster: &Cluster<'_>, pool: &Pool, load: Load, by: Measure) -> Self {
+        let disks = pool.brokers.iter().filter_map(|broker| load.capacity(cluster, *broker));
+        Self { by, largest_disk: disks.max().unwrap_or(0), parts: PARTS + load.finer() }
     }
 
     /// What a broker of this capacity holds at level `x`.
     fn bytes(self, capacity: u64, x: u64) -> u64 {
         match self.by {
             Measure::PercentUsed => {
-                let bytes = (u128::from(capacity) * u128::from(x)) >> PARTS;
+                let bytes = (u128::from(capacity) * u128::from(x)) >> self.parts;
                 u64::try_from(bytes).unwrap_or(u64::MAX)
             }
             Measure::BytesFree => x.saturating_sub(self.largest_disk - capacity),
@@ -125,7 +135,7 @@ impl Level {
 
     fn top(self) -> u64 {
         match self.by {
-            Measure::PercentUsed => 1 << (PARTS + 1),
+            Measure::PercentUsed => 1 << (PARTS + 1 + 2 * (self.parts - PARTS)),
             Measure::BytesFree => self.largest_disk * 2,
         }
     }
@@ -145,26 +155,36 @@ impl Level {
     }
 }
 
-fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, gives: &[bool]) -> Vec<Bounds> {
+fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, load: Load, gives: &[bool]) -> Vec<Bounds> {
     let mut movable = vec![0_u64; state.used.len()];
     let mut of_target = vec![0_u64; state.targets.all.len()];
     for partition in 0..state.partitions() {
         let Some(target) = state.target_of(partition) else { continue };
-        of_target[target] += state.size[partition];
+        let weight = state.weight(load, index(partition));
+        of_target[target] += weight;
         for seat in state.seats_of(partition) {
-            movable[*seat as usize] += state.size[partition];
+            movable[*seat as usize] += weight;
         }
     }
+    let limit = |broker: usize| match load {
+        Load::Storage => rules.limit[broker].unwrap_or(u64::MAX),
+        Load::Replicas | Load::Network => u64::MAX,
+    };
     let bounds = |broker: usize| {
-        let used = state.used[broker];
+        let used = state.carried(load)[broker];
         let fixed = used.saturating_sub(movable[broker]);
         let allowing = state.targets.all.iter().zip(&of_target);
         let offered: u64 =
             allowing.filter(|(target, _)| target.allowed[broker]).map(|(_, bytes)| bytes).sum();
-        let most = rules.limit[broker].unwrap_or(u64::MAX).min(fixed.saturating_add(offered));
+        let most = limit(broker).min(fixed.saturating_add(offered));
         Bounds { least: if gives[broker] { fixed } else { used }, most: most.max(used) }
     };
     (0..state.used.len()).map(bounds).collect()
+}
+
+/// Partitions are numbered in 32 bits.
+fn index(partition: usize) -> u32 {
+    u32::try_from(partition).unwrap_or(u32::MAX)
 }
 
 /// Targets that share brokers, directly or through others.
@@ -195,13 +215,18 @@ fn pools(state: &State<'_>) -> Vec<Pool> {
 }
 
 /// For each rack of a pool what it holds at least and at most, its fixed bytes included.
-fn rack_bounds(state: &State<'_>, rules: &Rules<'_>, pool: &Pool) -> BTreeMap<usize, Bounds> {
+fn rack_bounds(
+    state: &State<'_>,
+    rules: &Rules<'_>,
+    load: Load,
+    pool: &Pool,
+) -> BTreeMap<usize, Bounds> {
     let rack = |broker: BrokerIx| rules.cluster.rack[broker as usize];
     let mut bounds: BTreeMap<usize, Bounds> = BTreeMap::new();
     for broker in &pool.brokers {
         let of_rack = bounds.entry(rack(*broker)).or_default();
-        of_rack.least += state.used[*broker as usize];
-        of_rack.most += state.used[*broker as usize];
+        of_rack.least += state.carried(load)[*broker as usize];
+        of_rack.most += state.carried(load)[*broker as usize];
     }
     if rules.local {
         return bounds;
@@ -215,9 +240,10 @@ fn rack_bounds(state: &State<'_>, rules: &Rules<'_>, pool: &Pool) -> BTreeMap<us
         };
         let seats = state.seats_of(partition);
         if rules.keeps(seats, &state.targets.all[target]) {
-            *bytes.entry((target, seats.len())).or_default() += state.size[partition];
+            let weight = state.weight(load, index(partition));
+            *bytes.entry((target, seats.len())).or_default() += weight;
             for seat in seats {
-                leaves[rack(*seat)] += state.size[partition];
+                leaves[rack(*seat)] += weight;
             }
         }
     }

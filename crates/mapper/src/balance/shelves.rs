@@ -1,5 +1,6 @@
 //! What each broker could give away, the largest first.
 
+use super::load::Load;
 use super::state::State;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
@@ -10,12 +11,14 @@ pub(super) struct Shelves {
     first: Vec<usize>,
     partitions: Vec<u32>,
     sorted: Vec<bool>,
-    /// Partitions per broker that may move at all (`--partition-limit`).
+    /// Partitions per broker that may move at all, its largest (`--partition-limit`).
     most: usize,
+    /// What they are sorted by.
+    load: Load,
 }
 
 impl Shelves {
-    pub(super) fn new(state: &State<'_>, most: Option<u32>) -> Self {
+    pub(super) fn new(state: &State<'_>, most: Option<u32>, load: Load) -> Self {
         let brokers = state.used.len();
         let mut first = vec![0; brokers + 1];
         let movable = || (0..state.partitions()).filter(|p| state.target_of(*p).is_some());
@@ -35,22 +38,32 @@ impl Shelves {
             }
         }
         let most = most.map_or(usize::MAX, |most| most as usize);
-        Self { first, partitions, sorted: vec![false; brokers], most }
+        Self { first, partitions, sorted: vec![false; brokers], most, load }
     }
 
-    /// The partitions on one broker, the largest first, equal ones in order.
+    /// The partitions on one broker, those that weigh most first; of equal weight the smallest first, so that what is
+    /// told by numbers costs few bytes.
     pub(super) fn of(&mut self, broker: BrokerIx, state: &State<'_>) -> &[u32] {
         let at = broker as usize;
         let shelf = &mut self.partitions[self.first[at]..self.first[at + 1]];
         if !self.sorted[at] {
-            let mut keyed: Vec<(Reverse<u64>, u32)> =
-                shelf.iter().map(|p| (Reverse(state.size[*p as usize]), *p)).collect();
-            keyed.sort_unstable();
-            for (slot, (_, partition)) in shelf.iter_mut().zip(keyed) {
-                *slot = partition;
+            sort(shelf, |p| (Reverse(state.size[p as usize]), 0));
+            let length = shelf.len().min(self.most);
+            if self.load != Load::Storage {
+                let weight = |p: u32| Reverse(state.weight(self.load, p));
+                sort(&mut shelf[..length], |p| (weight(p), state.size[p as usize]));
             }
             self.sorted[at] = true;
         }
         &shelf[..shelf.len().min(self.most)]
+    }
+}
+
+/// Sorts by a key, equal ones in order.
+fn sort(shelf: &mut [u32], key: impl Fn(u32) -> (Reverse<u64>, u64)) {
+    let mut keyed: Vec<_> = shelf.iter().map(|partition| (key(*partition), *partition)).collect();
+    keyed.sort_unstable();
+    for (slot, (_, partition)) in shelf.iter_mut().zip(keyed) {
+        *slot = partition;
     }
 }

@@ -1,5 +1,6 @@
 //! The cluster as planned so far, flat: who stands on which seat, and how full that makes each broker.
 
+use super::load::REPLICA;
 use crate::dense::{BrokerIx, Cluster};
 use crate::request::Balance;
 use crate::target::Targets;
@@ -30,6 +31,12 @@ pub(super) struct State<'a> {
     movable: Vec<u32>,
     /// Storage used on each broker; 0 where unknown.
     pub(super) used: Vec<u64>,
+    /// Replicas on each broker, in parts of [`REPLICA`].
+    pub(super) replicas: Vec<u64>,
+    /// The traffic of one replica of each partition; empty where nobody asks for it.
+    pub(super) rate: Vec<u64>,
+    /// Traffic of each broker; all 0 where nobody asks for it.
+    pub(super) traffic: Vec<u64>,
     /// Every change since the repairs, in order.
     pub(super) log: Vec<Shift>,
 }
@@ -41,6 +48,7 @@ impl<'a> State<'a> {
         targets: &'a Targets,
         terms: &Balance,
         repairs: &[Work],
+        rate: Vec<u64>,
     ) -> Self {
         let (first, seats) = seats_after(cluster, repairs);
         let mut state = Self {
@@ -51,13 +59,29 @@ impl<'a> State<'a> {
             first,
             seats,
             used: cluster.used.iter().map(|used| used.unwrap_or(0)).collect(),
+            replicas: vec![0; cluster.ids.len()],
+            rate,
+            traffic: vec![0; cluster.ids.len()],
             log: Vec::new(),
         };
         for item in repairs {
             state.settle_repair(item);
         }
         state.find_movable(terms);
+        state.count();
         state
+    }
+
+    /// What each broker carries beside bytes.
+    fn count(&mut self) {
+        for seat in &self.seats {
+            self.replicas[*seat as usize] += REPLICA;
+        }
+        for (partition, rate) in self.rate.iter().enumerate() {
+            for seat in &self.seats[self.first[partition]..self.first[partition + 1]] {
+                self.traffic[*seat as usize] += rate;
+            }
+        }
     }
 
     fn settle_repair(&mut self, item: &Work) {
@@ -140,6 +164,11 @@ impl<'a> State<'a> {
         *seat = to;
         self.used[from as usize] = self.used[from as usize].saturating_sub(gone);
         self.used[to as usize] += come;
+        self.replicas[from as usize] -= REPLICA;
+        self.replicas[to as usize] += REPLICA;
+        let rate = self.rate.get(index).copied().unwrap_or(0);
+        self.traffic[from as usize] -= rate;
+        self.traffic[to as usize] += rate;
         self.log.push(change);
     }
 

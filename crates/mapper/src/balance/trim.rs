@@ -19,14 +19,15 @@ pub(super) fn trim(evening: &mut Evening<'_, '_>, group: &Group, since: usize) {
     });
     for Shift { partition, from, to } in changes {
         let home = Shift { partition, from: to, to: from };
-        let size = evening.state.size[partition as usize];
-        let fits = evening.used(from) + size <= evening.band(from).high
-            && evening.used(to).saturating_sub(size) >= evening.band(to).low
-            && size <= evening.room(from);
-        if fits
+        let weight = evening.weight(partition);
+        let in_band = evening.used(from) + weight <= evening.band(from).high
+            && evening.used(to).saturating_sub(weight) >= evening.band(to).low;
+        if in_band
             && evening.state.holds(partition, to)
             && evening.state.copies(home) < 0
             && evening.rules.admit(evening.state, partition, to, from)
+            && evening.fits(to, from, partition, None)
+            && evening.guarded(to, from, partition, None)
         {
             evening.state.shift(home);
         }

@@ -45,6 +45,11 @@ impl<'s> View<'s> {
         self.of_topic[index].map(|allowed| &self.allowed[allowed])
     }
 
+    /// The brokers that any assignment allows.
+    pub(super) fn all_allowed(&self) -> BTreeSet<BrokerId> {
+        self.allowed.iter().flat_map(|allowed| allowed.brokers.iter().copied()).collect()
+    }
+
     pub(super) fn in_scope(&self) -> impl Iterator<Item = (&'s Topic, &Allowed)> {
         let topics = self.snapshot.topics().iter().zip(&self.of_topic);
         topics.filter_map(|(topic, allowed)| Some((topic, &self.allowed[(*allowed)?])))

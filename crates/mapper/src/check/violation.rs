@@ -245,6 +245,22 @@ pub enum Violation {
         /// The least size.
         least_bytes: Bytes,
     },
+    /// The figures after the plan are not what its moves come to.
+    #[error(
+        "the plan states {stated} for the {what}{}, its moves come to {found}",
+        broker.map_or_else(String::new, |id| format!(" of broker {id}"))
+    )]
+    Figures {
+        /// Which figure.
+        what: &'static str,
+        /// Whose; none: the extreme over all.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        broker: Option<BrokerId>,
+        /// What the plan says.
+        stated: u64,
+        /// What the snapshot and the moves say.
+        found: u64,
+    },
     /// The bytes stated are not what the copies come to.
     #[error("the move of {of} states {} bytes, its copies come to {}", known(stated), known(found))]
     Bytes {

@@ -46,7 +46,7 @@ pub enum Explained {
     /// About one partition.
     Partition(Box<PartitionExplained>),
     /// About one broker.
-    Broker(BrokerExplained),
+    Broker(Box<BrokerExplained>),
 }
 
 /// Why a question has no answer: it is wrong, not the plan.
@@ -117,7 +117,7 @@ pub fn explain(
         }
         Question::Broker(id) => {
             let broker = context.cluster.index_of(*id).ok_or(ExplainError::UnknownBroker(*id))?;
-            Ok(Explained::Broker(broker::of(&context, broker)))
+            Ok(Explained::Broker(Box::new(broker::of(&context, broker))))
         }
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn plan(
 ) -> Plan {
     let moves = moves(cluster, &chosen.changes);
     let before = Figures::before(cluster, targets, &request.terms);
-    let after = led_by(&before, cluster, &chosen.changes);
+    let after = led_by(&before, cluster, targets, &chosen.changes);
     let steps = if moves.is_empty() { Vec::new() } else { vec![(0..moves.len()).collect()] };
     Plan {
         cluster_id: cluster.snapshot.cluster_id().map(str::to_owned),
@@ -74,7 +74,12 @@ fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
 }
 
 /// The figures with other leaders: nothing else changes.
-fn led_by(before: &Figures, cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Figures {
+fn led_by(
+    before: &Figures,
+    cluster: &Cluster<'_>,
+    targets: &Targets,
+    changes: &[(usize, BrokerIx)],
+) -> Figures {
     let mut after = before.clone();
     for (partition, leader) in changes {
         if let Some(old) = cluster.seats_of(*partition).first() {
@@ -82,5 +87,6 @@ fn led_by(before: &Figures, cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]
         }
         after.brokers[*leader as usize].leaders += 1;
     }
+    after.set_extremes(targets);
     after
 }

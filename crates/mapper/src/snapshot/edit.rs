@@ -134,6 +134,8 @@ fn settled(
             true => Default::default(),
             false => change.to.iter().map(log_dir).collect(),
         },
+        bytes_in: facts.bytes_in,
+        bytes_out: facts.bytes_out,
         adding: Default::default(),
         removing: Default::default(),
     }

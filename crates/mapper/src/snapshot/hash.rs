@@ -8,7 +8,8 @@ use std::fmt::{self, Write};
 /// SHA-256 of a snapshot's canonical form, written `sha256:` and 64 hex digits.
 ///
 /// The form is a stream of length-prefixed fields in order of id and name. It leaves out what changes from one
-/// minute to the next without changing a plan's validity: `captured_at`, `source`, `isr`, `leader`, free bytes.
+/// minute to the next without changing a plan's validity: `captured_at`, `source`, `isr`, `leader`, free bytes, rates of
+/// traffic.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotHash(String);

@@ -244,6 +244,10 @@ pub struct PartitionFacts {
     pub replica_sizes: SmallVec<[Option<Bytes>; 4]>,
     /// One log dir for each replica, in their order; empty: none is known.
     pub log_dirs: SmallVec<[Option<LogDirIndex>; 4]>,
+    /// What producers write to it, in bytes per second; each replica takes it in.
+    pub bytes_in: Option<u64>,
+    /// What consumers read of it, in bytes per second; the leader sends it.
+    pub bytes_out: Option<u64>,
     /// Replicas that a running reassignment adds; they stand in the replica list.
     pub adding: Replicas,
     /// Replicas that a running reassignment removes; they do not stand in the replica list.

@@ -112,6 +112,10 @@ struct PartitionWire<'a> {
     replica_size_bytes: SmallVec<[Option<Bytes>; 4]>,
     #[serde(borrow, default, skip_serializing_if = "SmallVec::is_empty")]
     log_dirs: SmallVec<[Option<Cow<'a, str>>; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_in_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_out_per_second: Option<u64>,
     #[serde(default, skip_serializing_if = "Replicas::is_empty")]
     adding: Replicas,
     #[serde(default, skip_serializing_if = "Replicas::is_empty")]
@@ -254,6 +258,8 @@ impl PartitionWire<'_> {
             || self.leader.is_some()
             || !self.replica_size_bytes.is_empty()
             || !self.log_dirs.is_empty()
+            || self.bytes_in_per_second.is_some()
+            || self.bytes_out_per_second.is_some()
             || lists.iter().any(|list| !list.is_empty())
     }
 
@@ -270,6 +276,8 @@ impl PartitionWire<'_> {
             elr: self.elr.clone(),
             replica_sizes: self.replica_size_bytes.clone(),
             log_dirs,
+            bytes_in: self.bytes_in_per_second,
+            bytes_out: self.bytes_out_per_second,
             adding: self.adding.clone(),
             removing: self.removing.clone(),
         })
@@ -321,6 +329,8 @@ impl<'a> PartitionWire<'a> {
                     Some(Cow::Borrowed(path.as_str()))
                 })
                 .collect(),
+            bytes_in_per_second: facts.bytes_in,
+            bytes_out_per_second: facts.bytes_out,
             adding: facts.adding,
             removing: facts.removing,
         }

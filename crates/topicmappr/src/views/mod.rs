@@ -6,6 +6,7 @@ mod brokers;
 mod changes;
 mod clash;
 mod error;
+mod evenness;
 mod explain;
 mod left_out;
 mod load;

@@ -2,6 +2,7 @@
 
 use super::brokers::BrokerChange;
 use super::changes::TopicChange;
+use super::evenness::Evenness;
 use super::left_out::LeftOutView;
 use super::load::Load;
 use super::lost::LostBroker;
@@ -11,7 +12,7 @@ use super::transfer::Transfer;
 use super::warnings::Caution;
 use super::{brokers, changes, counted, heading, lost, steps};
 use mapper::maps::Unmapped;
-use mapper::{Figures, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash};
+use mapper::{Figures, Floor, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -35,6 +36,11 @@ pub(crate) struct Report<'a> {
     changes: Vec<TopicChange>,
     before: &'a Figures,
     after: &'a Figures,
+    /// The best reachable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    floor: Option<Floor>,
+    #[serde(skip)]
+    evenness: Option<Evenness<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     leader_bytes: Option<LeaderBytes>,
     #[serde(flatten)]
@@ -98,6 +104,8 @@ impl<'a> Report<'a> {
             changes: changes::by_topic(plan, around.snapshot),
             before: &plan.before,
             after: &plan.after,
+            floor: plan.floor,
+            evenness: Evenness::of(plan),
             leader_bytes: plan.solver.leader_bytes,
             transfer: Transfer::of(plan),
             each_step: steps::each(plan),
@@ -134,6 +142,9 @@ impl fmt::Display for Report<'_> {
                 Some(because) => writeln!(f, ": {because}")?,
                 None => writeln!(f)?,
             }
+        }
+        if let Some(evenness) = &self.evenness {
+            evenness.fmt(f)?;
         }
         if let Some(LeaderBytes { before, after, floor }) = self.leader_bytes {
             writeln!(

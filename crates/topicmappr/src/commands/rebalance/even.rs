@@ -75,10 +75,14 @@ pub(in crate::commands) struct EvenArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum What {
-    /// Storage used
+    /// Storage used, in proportion to each broker's storage
     Storage,
-    /// Partitions led
+    /// Replicas held, as many on each broker
+    Replicas,
+    /// Partitions led, as many by each broker
     Leaders,
+    /// Traffic expected, in proportion to each broker's network; needs rates
+    Network,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -170,7 +174,9 @@ impl EvenArgs {
             .transpose()?;
         let goal = |what: &What| match what {
             What::Storage => Goal::Storage,
+            What::Replicas => Goal::Replicas,
             What::Leaders => Goal::Leaders,
+            What::Network => Goal::Network,
         };
         Ok(Balance {
             goals: self.balance.iter().map(goal).collect(),

@@ -1,0 +1,77 @@
+//! How even a plan leaves what it was asked to even, and the best that any plan could reach.
+
+use mapper::{Figures, Floor, Goal, Plan};
+use std::fmt;
+
+/// One line for each goal of the plan, in their order.
+#[derive(Debug)]
+pub(super) struct Evenness<'a> {
+    goals: &'a [Goal],
+    before: &'a Figures,
+    after: &'a Figures,
+    floor: Floor,
+}
+
+impl<'a> Evenness<'a> {
+    /// Nothing for plans that even nothing.
+    pub(super) fn of(plan: &'a Plan) -> Option<Self> {
+        let goals = &plan.request.balance()?.goals;
+        Some(Self { goals, before: &plan.before, after: &plan.after, floor: plan.floor? })
+    }
+}
+
+impl fmt::Display for Evenness<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { before, after, floor, .. } = self;
+        let best = |least: Option<String>, most: Option<String>| match (least, most) {
+            (Some(least), Some(most)) => format!("; at best {least} to {most}"),
+            (None, Some(most)) => format!("; at best {most}"),
+            (_, None) => String::new(),
+        };
+        let text = |number: u64| number.to_string();
+        for goal in self.goals {
+            let (name, before, after, best) = match goal {
+                Goal::Storage => (
+                    "storage",
+                    range(before.min_used_ratio, before.max_used_ratio, percent),
+                    range(after.min_used_ratio, after.max_used_ratio, percent),
+                    best(floor.min_used_ratio.map(percent), Some(percent(floor.max_used_ratio))),
+                ),
+                Goal::Replicas => (
+                    "replicas",
+                    range(before.min_replicas, before.max_replicas, text),
+                    range(after.min_replicas, after.max_replicas, text),
+                    best(floor.min_replicas.map(text), floor.max_replicas.map(text)),
+                ),
+                Goal::Leaders => (
+                    "leaders",
+                    range(before.min_leaders, before.max_leaders, text),
+                    range(after.min_leaders, after.max_leaders, text),
+                    best(None, floor.max_leaders.map(text)),
+                ),
+                Goal::Network => (
+                    "network",
+                    range(before.min_network_ratio, before.max_network_ratio, percent),
+                    range(after.min_network_ratio, after.max_network_ratio, percent),
+                    best(
+                        floor.min_network_ratio.map(percent),
+                        floor.max_network_ratio.map(percent),
+                    ),
+                ),
+            };
+            writeln!(f, "  {name:13} {before} -> {after} a broker{best}")?;
+        }
+        Ok(())
+    }
+}
+
+fn range<T>(least: Option<T>, most: Option<T>, text: impl Fn(T) -> String) -> String {
+    match (least, most) {
+        (Some(least), Some(most)) => format!("{} to {}", text(least), text(most)),
+        _ => "unknown".to_owned(),
+    }
+}
+
+fn percent(ratio: f64) -> String {
+    format!("{:.1} %", ratio * 100.0)
+}
