@@ -118,6 +118,49 @@ fn every_plan_is_as_its_schema_says() {
     assert_valid(&schema, &json(Path::new(plan)), "leaders by bytes");
 }
 
+/// What a command line puts out as JSON, whatever its exit code.
+fn output(args: &[&str]) -> Value {
+    let args = ["topicmappr", "--output", "json"].iter().chain(args).map(OsString::from);
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let mut streams = Streams {
+        stdin: &mut std::io::empty(),
+        out: &mut out,
+        err: &mut err,
+        out_is_terminal: false,
+        err_is_terminal: false,
+    };
+    topicmappr::run(args, &Environment(BTreeMap::new()), &mut streams);
+    serde_json::from_slice(&out).unwrap()
+}
+
+#[test]
+fn what_explains_and_compares_plans_is_as_its_schema_says() {
+    let (explain, diff) = (schema("plan-explain"), schema("plan-diff"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (a, b) = (path("a.json"), path("b.json"));
+    for name in ["lost-broker", "mixed-sizes", "failed-log-dir", "two-copies", "no-leader"] {
+        let snapshot = root().join("fixtures").join(name).with_extension("json");
+        let snapshot = snapshot.to_str().unwrap();
+        let asked = ["--ignore-warns", "--snapshot", snapshot, "--topics", ".*"];
+        let brokers = ["--brokers", "-2"];
+        run(&[&["rebuild", "--out-file", &a], &asked[..], &brokers].concat());
+        run(&[&["leaders", "--out-file", &b], &asked[..]].concat());
+        assert_valid(&diff, &output(&["plan", "diff", &a, &b]), name);
+        let moves = json(Path::new(&a))["plan"]["moves"].as_array().unwrap().len();
+        let about = |more: &[&str]| {
+            let asked = ["plan", "explain", &a, "--snapshot", snapshot];
+            let answer = output(&[&asked[..], more].concat());
+            assert_valid(&explain, &answer, &format!("{name} {more:?}"));
+        };
+        about(&[]);
+        about(&["--broker", "1002"]);
+        for index in 0..moves.min(5) {
+            about(&["--move", &index.to_string()]);
+        }
+    }
+}
+
 #[test]
 fn the_maps_that_we_ship_are_as_their_schema_says() {
     let schema = schema("maps");

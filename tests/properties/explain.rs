@@ -61,12 +61,13 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
                         comes.broker,
                         one.of
                     ),
-                    Verdict::Refused(
-                        Refusal::NotLive
-                        | Refusal::NotAllowed
-                        | Refusal::Holds
-                        | Refusal::FailedLogDir,
-                    )
+                    Verdict::Refused {
+                        why:
+                            Refusal::NotLive
+                            | Refusal::NotAllowed
+                            | Refusal::Holds
+                            | Refusal::FailedLogDir,
+                    }
                     | Verdict::NoRoomDuring { .. } => {
                         prop_assert!(
                             !broken.is_empty(),

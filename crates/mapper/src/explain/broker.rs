@@ -149,7 +149,7 @@ enum Kind {
 impl Kind {
     fn of(verdict: &Verdict) -> Self {
         match verdict {
-            Verdict::Refused(refusal) => Self::Refused(refusal.rule()),
+            Verdict::Refused { why } => Self::Refused(why.rule()),
             Verdict::NoRoomDuring { .. } => Self::Other(0),
             Verdict::NotThePartner { .. } => Self::Other(1),
             Verdict::LeavesItsRack => Self::Other(2),

@@ -30,7 +30,10 @@ pub struct Instead {
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
     /// A rule refuses it.
-    Refused(Refusal),
+    Refused {
+        /// The rule.
+        why: Refusal,
+    },
     /// It would be filled beyond its limit while both copies of what moves are there.
     NoRoomDuring {
         /// The first step, from 0, with too much.
@@ -147,8 +150,8 @@ impl<'c> Judge<'c> {
         let replaced = copied.work.replaces[copied.seat];
         let partner = replaced.and_then(|outgoing| context.pairs.get(&outgoing));
         let rules = self.constraints.of(&copied.work, copied.seat, copied.target);
-        if let Some(refusal) = self.refusal(&rules, copied, broker) {
-            return Verdict::Refused(refusal);
+        if let Some(why) = self.refusal(&rules, copied, broker) {
+            return Verdict::Refused { why };
         }
         if let Some(partner) = partner.filter(|partner| **partner != broker) {
             return Verdict::NotThePartner { partner: context.cluster.id(*partner) };

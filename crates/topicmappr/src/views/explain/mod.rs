@@ -106,7 +106,7 @@ fn evenness(before: &Evenness, after: &Evenness) -> String {
 /// What speaks against a broker, as a sentence about it.
 fn answer(verdict: &Verdict) -> String {
     match verdict {
-        Verdict::Refused(refusal) => refusal.to_string(),
+        Verdict::Refused { why } => why.to_string(),
         Verdict::NoRoomDuring { step, missing_bytes } => {
             format!("it lacks {missing_bytes} in step {step}, with both copies of what moves there")
         }
