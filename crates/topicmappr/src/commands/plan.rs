@@ -1,7 +1,8 @@
-//! `plan show|diff|explain|check`: reads a plan file.
+//! `plan show|diff|explain|check|report`: reads a plan file.
 
 mod diff;
 mod explain;
+mod report;
 
 use crate::error::Error;
 use crate::files;
@@ -26,6 +27,8 @@ pub(crate) enum Command {
     Explain(explain::Args),
     /// Holds a plan, or another tool's partition map, to its promises; exit code 1 if one is broken
     Check(CheckArgs),
+    /// Writes a plan as one HTML page
+    Report(report::Args),
 }
 
 /// The flags of `plan show`.
@@ -57,6 +60,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
         Command::Diff(args) => diff::run(args, session),
         Command::Explain(args) => explain::run(args, session),
         Command::Check(args) => check(args, session),
+        Command::Report(args) => report::run(args, session),
     }
 }
 

@@ -64,7 +64,7 @@ impl TopicChange {
         }
     }
 
-    fn cells(&self) -> [String; 6] {
+    pub(super) fn cells(&self) -> [String; 6] {
         let bytes = self.bytes;
         [
             self.map.clone().unwrap_or_else(|| "-".to_owned()),

@@ -38,7 +38,7 @@ impl fmt::Display for LeftOutView<'_> {
     }
 }
 
-fn why(why: &WhyLeftOut) -> String {
+pub(super) fn why(why: &WhyLeftOut) -> String {
     match why {
         WhyLeftOut::NoLeader { .. } => "no live leader".to_owned(),
         WhyLeftOut::Reassigning { adding, removing } => {
@@ -51,7 +51,7 @@ fn why(why: &WhyLeftOut) -> String {
     }
 }
 
-fn cure(why: &WhyLeftOut) -> String {
+pub(super) fn cure(why: &WhyLeftOut) -> String {
     match why {
         WhyLeftOut::NoLeader { heals } => match &heals[..] {
             [] => "the return of a broker with its data".to_owned(),

@@ -8,6 +8,7 @@ mod clash;
 mod error;
 mod evenness;
 mod explain;
+mod html;
 mod left_out;
 mod load;
 mod lost;
@@ -24,6 +25,7 @@ mod warnings;
 
 pub(crate) use error::ErrorView;
 pub(crate) use explain::ExplainView;
+pub(crate) use html::Page;
 pub(crate) use lost::LostBroker;
 pub(crate) use maps::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 pub(crate) use moves::Moves;

@@ -54,7 +54,7 @@ impl StepView {
         }
     }
 
-    fn row(&self) -> [String; 5] {
+    pub(super) fn row(&self) -> [String; 5] {
         let none = || "-".to_owned();
         let bytes = match self.bytes {
             Some(Bytes(0)) => none(),

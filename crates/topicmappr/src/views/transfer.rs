@@ -109,47 +109,48 @@ fn worst(plan: &Plan) -> Option<Worst> {
         .max_by_key(|worst| (worst.bytes, std::cmp::Reverse(worst.id)))
 }
 
-impl fmt::Display for Transfer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Transfer {
+    /// What it comes to: names and values, in the order in which they matter.
+    pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         if self.partitions == 0 {
-            return writeln!(f, "  changes       none: everything in scope is as it should be");
+            return vec![("changes", "none: everything in scope is as it should be".to_owned())];
         }
-        writeln!(
-            f,
-            "  changes       {}, {} to copy",
-            counted(self.partitions, "partition"),
-            counted(self.replicas, "replica")
-        )?;
-        match self.bytes {
-            Some(Bytes(0)) if self.replicas == 0 => writeln!(f, "  bytes         none")?,
-            Some(bytes) => writeln!(f, "  bytes         {bytes}: {}", self.closeness())?,
-            None => writeln!(f, "  bytes         unknown: {}", self.closeness())?,
-        }
+        let partitions = counted(self.partitions, "partition");
+        let replicas = counted(self.replicas, "replica");
+        let mut lines = vec![("changes", format!("{partitions}, {replicas} to copy"))];
+        let bytes = match self.bytes {
+            Some(Bytes(0)) if self.replicas == 0 => "none".to_owned(),
+            Some(bytes) => format!("{bytes}: {}", self.closeness()),
+            None => format!("unknown: {}", self.closeness()),
+        };
+        lines.push(("bytes", bytes));
         if let Some(worst) = self.worst_broker {
             let Worst { id, direction, bytes } = worst;
             let does = match direction {
                 Direction::Incoming => "takes in",
                 Direction::Outgoing => "gives",
             };
-            writeln!(f, "  worst broker  {id} {does} {bytes}")?;
+            lines.push(("worst broker", format!("{id} {does} {bytes}")));
         }
         if !self.durations.is_empty() {
             let texts: Vec<String> = self.durations.iter().map(ToString::to_string).collect();
-            writeln!(f, "  duration      {}, per broker", texts.join("; "))?;
+            lines.push(("duration", format!("{}, per broker", texts.join("; "))));
         }
         if self.steps > 1 {
-            writeln!(
-                f,
-                "  steps         {}: {}",
-                self.steps,
-                if self.paced {
-                    "each within the limits asked for, and the room that there is"
-                } else {
-                    "both copies of everything do not fit at once"
-                }
-            )?;
+            let why = if self.paced {
+                "each within the limits asked for, and the room that there is"
+            } else {
+                "both copies of everything do not fit at once"
+            };
+            lines.push(("steps", format!("{}: {why}", self.steps)));
         }
-        Ok(())
+        lines
+    }
+}
+
+impl fmt::Display for Transfer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.lines().iter().try_for_each(|(name, value)| writeln!(f, "  {name:<13} {value}"))
     }
 }
 

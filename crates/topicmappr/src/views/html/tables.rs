@@ -1,0 +1,130 @@
+//! The tables of the page: topics, steps, moves, and what is left out.
+
+use super::super::changes::TopicChange;
+use super::super::left_out::{cure, why};
+use super::super::steps::StepView;
+use super::escape::Text;
+use mapper::{BrokerId, LeftOut, Move, Plan};
+use std::fmt;
+
+/// A section with a table; a column whose name starts with `>` holds numbers.
+fn table(
+    title: &str,
+    columns: &[&str],
+    f: &mut fmt::Formatter<'_>,
+    rows: impl FnOnce(&mut fmt::Formatter<'_>) -> fmt::Result,
+) -> fmt::Result {
+    writeln!(f, "<section>\n<h2>{}</h2>\n<div class=\"wide\">\n<table>\n<thead><tr>", Text(title))?;
+    for column in columns {
+        match column.strip_prefix('>') {
+            Some(name) => writeln!(f, "<th class=\"n\">{}</th>", Text(name))?,
+            None => writeln!(f, "<th>{}</th>", Text(column))?,
+        }
+    }
+    writeln!(f, "</tr></thead>\n<tbody>")?;
+    rows(f)?;
+    writeln!(f, "</tbody>\n</table>\n</div>\n</section>")
+}
+
+fn row<'c>(
+    columns: &[&str],
+    cells: impl IntoIterator<Item = &'c str>,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    f.write_str("<tr>")?;
+    for (column, cell) in columns.iter().zip(cells) {
+        let class = if column.starts_with('>') { " class=\"n\"" } else { "" };
+        write!(f, "<td{class}>{}</td>", Text(cell))?;
+    }
+    writeln!(f, "</tr>")
+}
+
+pub(super) fn left_out(all: &[LeftOut], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const COLUMNS: [&str; 4] = ["partition", "replicas", "why", "what heals it"];
+    let title = format!("Not planned: {} partition(s)", all.len());
+    table(&title, &COLUMNS, f, |f| {
+        for left in all {
+            let cells = [
+                format!("{}-{}", left.topic, left.partition),
+                joined(&left.replicas),
+                why(&left.why),
+                cure(&left.why),
+            ];
+            row(&COLUMNS, cells.iter().map(String::as_str), f)?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn topics(all: &[TopicChange], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const COLUMNS: [&str; 6] = ["map", "topic", ">partitions", ">replicas", ">bytes", "why"];
+    if all.is_empty() {
+        return Ok(());
+    }
+    table("Topics that change", &COLUMNS, f, |f| {
+        for topic in all {
+            row(&COLUMNS, topic.cells().iter().map(String::as_str), f)?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn steps(all: &[StepView], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const COLUMNS: [&str; 5] = [">step", ">partitions", ">replicas", ">bytes", "worst broker"];
+    if all.len() < 2 {
+        return Ok(());
+    }
+    table("Steps", &COLUMNS, f, |f| {
+        for step in all {
+            row(&COLUMNS, step.row().iter().map(String::as_str), f)?;
+        }
+        Ok(())
+    })
+}
+
+pub(super) fn moves(plan: &Plan, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    const COLUMNS: [&str; 6] = [">move", "partition", "from", "to", "why", ">bytes"];
+    if plan.moves.is_empty() {
+        return writeln!(
+            f,
+            "<p class=\"good\">Nothing moves: everything in scope is as it should be.</p>"
+        );
+    }
+    let count = plan.moves.len();
+    table(&format!("Moves: {count}"), &COLUMNS, f, |f| {
+        for (index, change) in plan.moves.iter().enumerate().take(most) {
+            one(index, change, f)?;
+        }
+        Ok(())
+    })?;
+    if count > most {
+        let more = count - most;
+        writeln!(f, "<p class=\"note\">and {more} more: topicmappr plan show PLAN --moves</p>")?;
+    }
+    Ok(())
+}
+
+/// What goes and what comes stands out.
+fn one(index: usize, change: &Move, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "<tr><td class=\"n\">{index}</td><td>{}</td>", Text(&change.of().to_string()))?;
+    write!(f, "<td>{}</td>", marked(&change.from, &change.to, "del"))?;
+    write!(f, "<td>{}</td>", marked(&change.to, &change.from, "ins"))?;
+    let bytes = change.bytes.map_or_else(|| "unknown".to_owned(), |bytes| bytes.to_string());
+    writeln!(f, "<td>{}</td><td class=\"n\">{bytes}</td></tr>", change.reason.as_str())
+}
+
+/// The brokers of a list, those that the other lacks marked.
+fn marked(list: &[BrokerId], other: &[BrokerId], mark: &str) -> String {
+    let texts: Vec<String> = list
+        .iter()
+        .map(
+            |id| if other.contains(id) { id.to_string() } else { format!("<{mark}>{id}</{mark}>") },
+        )
+        .collect();
+    texts.join(", ")
+}
+
+fn joined(list: &[BrokerId]) -> String {
+    let texts: Vec<String> = list.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
