@@ -1,6 +1,7 @@
 //! Laws that every plan obeys, over random clusters and requests.
 
 mod balance;
+mod brute;
 mod clusters;
 mod explain;
 mod goals;

@@ -2,10 +2,11 @@
 
 use crate::bytes::Bytes;
 use crate::dense::Cluster;
+use crate::exact::Evidence;
 use crate::figures::Figures;
 use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
-use crate::plan::{Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
+use crate::plan::{BoundBy, Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
 use crate::request::{Request, Terms};
 use crate::steps::{self, Stepped};
 use crate::target::Targets;
@@ -25,6 +26,8 @@ pub(crate) struct Outcome<'a> {
 pub(crate) struct Proof {
     pub(crate) bound_bytes: Option<Bytes>,
     pub(crate) floor: Option<Floor>,
+    /// Of a search, where there was one.
+    pub(crate) evidence: Option<Evidence>,
 }
 
 /// A plan, and what it had to do without.
@@ -60,20 +63,45 @@ pub(crate) fn finish_what_fits(
         after,
         bound_bytes: proof.bound_bytes,
         floor: proof.floor,
-        solver: Solver {
-            engine: "constructive".to_owned(),
-            status: SolverStatus::Unproven,
-            leader_bytes: None,
-        },
+        solver: Solver::constructive(),
         moves,
     };
-    let status = match (plan.bytes_moved(), plan.bound_bytes) {
-        (Some(moved), Some(bound)) if moved == bound => SolverStatus::Optimal,
-        (Some(_), Some(_)) => SolverStatus::Feasible,
-        (None, _) | (_, None) => SolverStatus::Unproven,
-    };
-    let plan = Plan { solver: Solver { status, ..plan.solver }, ..plan };
-    Ok(Finished { plan, taken_back })
+    let solver = proof.solver(plan.bytes_moved());
+    Ok(Finished { plan: Plan { solver, ..plan }, taken_back })
+}
+
+impl Proof {
+    fn solver(&self, moved: Option<Bytes>) -> Solver {
+        let status = match (moved, self.bound_bytes) {
+            (Some(moved), Some(bound)) if moved == bound => SolverStatus::Optimal,
+            (Some(_), Some(_)) => SolverStatus::Feasible,
+            (None, _) | (_, None) => SolverStatus::Unproven,
+        };
+        let bounds = self.bound_bytes.zip(moved);
+        let by = self.evidence.as_ref().map_or(BoundBy::Loads, |evidence| evidence.by);
+        let known = Solver {
+            status,
+            bound: bounds.map(|_| by),
+            gap_ratio: bounds.and_then(|(bound, moved)| gap(bound, moved)),
+            ..Solver::constructive()
+        };
+        let Some(evidence) = &self.evidence else { return known };
+        let said = |proven| if proven { SolverStatus::Optimal } else { SolverStatus::Feasible };
+        Solver {
+            engine: evidence.engine.to_owned(),
+            evenness: evidence.most_even.map(said),
+            binaries: Some(evidence.binaries as u64),
+            iterations: Some(evidence.effort.iterations),
+            nodes: Some(evidence.effort.nodes),
+            ..known
+        }
+    }
+}
+
+/// So much of the bound is moved beyond it; `None` where nothing has to move.
+#[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
+fn gap(bound: Bytes, moved: Bytes) -> Option<f64> {
+    (bound.0 > 0).then(|| moved.0.saturating_sub(bound.0) as f64 / bound.0 as f64)
 }
 
 /// The partitions whose list is another one now.

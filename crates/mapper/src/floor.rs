@@ -19,7 +19,7 @@ pub(crate) fn proof(
 ) -> Result<Proof, NoPlan> {
     let bound_bytes = bytes(cluster, targets, request, work)?;
     let floor = fullest(cluster, targets, request.terms().racks, work);
-    Ok(Proof { bound_bytes, floor })
+    Ok(Proof { bound_bytes, floor, evidence: None })
 }
 
 /// The bytes that any answer has to copy: one copy for each seat that has to be filled anew.

@@ -11,6 +11,7 @@ mod constraints;
 pub mod definitions;
 mod dense;
 mod diff;
+mod exact;
 pub mod explain;
 mod figures;
 mod finish;
@@ -49,14 +50,15 @@ pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, clash, plan};
 pub use pacing::{Pacing, StepOrder};
 pub use pair::incoming_for;
 pub use plan::{
-    Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus, Stage, WhyLeftOut,
+    BoundBy, Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus, Stage,
+    WhyLeftOut,
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{
-    Balance, BaseReplicas, Goal, LeadBy, LeaderEvacuation, Leaders, Measure, Mends, Optimize,
-    PlaceBy, RackRule, Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
+    Balance, BaseReplicas, Engine, Goal, LeadBy, LeaderEvacuation, Leaders, Measure, Mends,
+    Optimize, PlaceBy, RackRule, Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
 pub use warning::{Warning, warnings};

@@ -90,6 +90,14 @@ pub enum NoPlan {
         /// How many they are.
         replicas: u64,
     },
+    /// The exact solver would not come to an end: the caller's input is wrong, not the cluster.
+    #[error("the exact solver weighs {most} seats at most, and here are {binaries}")]
+    TooLarge {
+        /// Replicas in scope times the brokers that each could be on.
+        binaries: usize,
+        /// The solver's limit.
+        most: usize,
+    },
     /// A fact that the request needs is not in the snapshot.
     #[error("{fact} of {what} is not known, and the request needs it")]
     MissingFact {

@@ -257,15 +257,62 @@ pub struct Floor {
 }
 
 /// How an answer was found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Solver {
     /// `constructive`, or the exact solver's name.
     pub engine: String,
     /// What is proven about the bytes moved; in a plan of `leaders`, about its evenness.
     pub status: SolverStatus,
+    /// What is proven about how far the worst broker is from its share; absent where no search was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evenness: Option<SolverStatus>,
+    /// What the lower bound of the bytes moved comes from; absent where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<BoundBy>,
+    /// The bytes moved above the lower bound, as a part of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gap_ratio: Option<f64>,
+    /// Whole-valued columns of the program that was solved; absent where none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binaries: Option<u64>,
+    /// Pivots of the simplex algorithm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iterations: Option<u64>,
+    /// Nodes of the search tree.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nodes: Option<u64>,
     /// How evenly the leaders' bytes lie; absent unless that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_bytes: Option<LeaderBytes>,
+}
+
+impl Solver {
+    /// Of an answer that was built, not searched for.
+    pub(crate) fn constructive() -> Self {
+        Self {
+            engine: "constructive".to_owned(),
+            status: SolverStatus::Unproven,
+            evenness: None,
+            bound: None,
+            gap_ratio: None,
+            binaries: None,
+            iterations: None,
+            nodes: None,
+            leader_bytes: None,
+        }
+    }
+}
+
+/// What the lower bound of the bytes moved comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoundBy {
+    /// The bytes that brokers and racks have too many or too few of.
+    Loads,
+    /// The linear relaxation of all plans: replicas may be cut into parts.
+    Linear,
+    /// A search of all plans.
+    Search,
 }
 
 /// The bytes of the partitions that one broker leads, for the broker that leads most.

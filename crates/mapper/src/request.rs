@@ -320,6 +320,9 @@ pub struct Balance {
     /// Even the preferred leaders of all partitions in scope.
     #[serde(default)]
     pub optimize_leadership: bool,
+    /// Who looks for the answer.
+    #[serde(default, skip_serializing_if = "Engine::is_auto")]
+    pub solver: Engine,
 }
 
 impl Balance {
@@ -340,7 +343,28 @@ impl Default for Balance {
             max_bytes_moved: None,
             max_moves: None,
             optimize_leadership: false,
+            solver: Engine::Auto,
         }
+    }
+}
+
+/// Who looks for the answer. All keep to the same rules and the same objective.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Engine {
+    /// The heuristic; where its plan copies more than is proven to be needed, a search round it.
+    #[default]
+    Auto,
+    /// The heuristic alone.
+    Heuristic,
+    /// The heuristic, and then a search of all plans for a better one, with a proof; for small scopes.
+    Exact,
+}
+
+impl Engine {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
     }
 }
 

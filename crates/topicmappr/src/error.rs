@@ -137,6 +137,9 @@ impl Error {
     pub(crate) fn status(&self) -> Status {
         match self {
             Self::Usage(error) if !error.use_stderr() => Status::Done,
+            Self::NoPlan { why, .. } if matches!(**why, NoPlan::TooLarge { .. }) => {
+                Status::BadInput
+            }
             Self::NoPlan { .. } | Self::Broken(_) => Status::NoPlan,
             Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
             // A mistyped chroot, most likely.
@@ -180,6 +183,7 @@ impl Error {
             Self::Scope(_) => "topics",
             Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
+            Self::NoPlan { why, .. } if matches!(**why, NoPlan::TooLarge { .. }) => "too-large",
             Self::NoPlan { .. } => "no-plan",
             Self::Broken(_) => "broken-promise",
             Self::Kafka(_) => "kafka",
@@ -300,6 +304,9 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         }
         NoPlan::MissingFact { .. } => {
             "place by count (--placement count), or give capacities with --broker-storage"
+        }
+        NoPlan::TooLarge { .. } => {
+            "name fewer topics or brokers, or leave it to --solver auto, which says how near it came"
         }
         NoPlan::BeyondLimit { .. } => "raise --max-bytes-moved or --max-moves",
         NoPlan::NoPartner { .. } => "name the incoming broker: --with ID",

@@ -6,6 +6,7 @@
 //! once, to where it ends.
 
 use super::bound::Base;
+use super::exact::Solved;
 use super::field::{Field, Layout};
 use super::load::Load;
 use super::state::State;
@@ -26,6 +27,8 @@ pub(super) struct Draft<'d, 'a> {
     pub(super) balance: &'d Balance,
     pub(super) base: Base,
     pub(super) start: Start,
+    /// What a search came to, where there was one.
+    pub(super) solved: Option<Solved>,
     pub(super) request: &'d Request,
 }
 
@@ -152,9 +155,11 @@ impl Draft<'_, '_> {
     fn finished(&self, state: &State<'_>) -> Result<Finished, NoPlan> {
         let Outcome { cluster, targets, terms, left_out, .. } = self.repairs;
         let storage = self.start.storage();
-        let proof = Proof {
-            bound_bytes: storage.and_then(|layout| self.base.bytes(state, &layout.shares)),
-            floor: self.floor(),
+        let sums = storage.and_then(|layout| self.base.bytes(state, &layout.shares));
+        let floor = self.floor();
+        let proof = match &self.solved {
+            Some(solved) => solved.proof(state, sums, floor),
+            None => Proof { bound_bytes: sums, floor, evidence: None },
         };
         let mut work = work(state, &self.repairs.work);
         let lists = BaseLists::new(&[]);

@@ -10,6 +10,7 @@ mod barter;
 mod bound;
 mod draft;
 mod evening;
+mod exact;
 mod field;
 mod limits;
 mod load;
@@ -96,9 +97,12 @@ fn planned(
     let mut state = State::after_repairs(&cluster, &targets, balance, &repairs.work, rates);
     let start = Start::new(&field, &state);
     limits::repairs_fit(balance, &repairs.work)?;
+    let searched = exact::Start::new(&state, &field, balance, &repairs.work)?;
     even_loads(&mut state, &field, balance);
     limits::keep(&mut state, balance, &repairs.work, &start.layouts);
-    write(&Draft { repairs: &repairs, balance, base, start, request }, &mut state)
+    let solved = searched.zip(start.layouts.first());
+    let solved = solved.and_then(|(s, first)| s.search(&mut state, &field, first, &base));
+    write(&Draft { repairs: &repairs, balance, base, start, solved, request }, &mut state)
 }
 
 /// Drained brokers are nobody's.

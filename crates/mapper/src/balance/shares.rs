@@ -265,7 +265,12 @@ fn rack_bounds(
 }
 
 /// The fewest and the most replicas of one partition that a rack holds under the rule. `sizes`: brokers of each rack.
-fn replicas_in(sizes: &[usize], rack: usize, replicas: usize, rule: RackRule) -> (usize, usize) {
+pub(super) fn replicas_in(
+    sizes: &[usize],
+    rack: usize,
+    replicas: usize,
+    rule: RackRule,
+) -> (usize, usize) {
     let elsewhere: usize = sizes.iter().sum::<usize>() - sizes[rack];
     match rule {
         RackRule::AtLeast(asked) => {

@@ -19,6 +19,7 @@ pub(super) struct Shift {
 }
 
 /// The seats while they are being evened.
+#[derive(Clone)]
 pub(super) struct State<'a> {
     pub(super) cluster: &'a Cluster<'a>,
     pub(super) targets: &'a Targets,

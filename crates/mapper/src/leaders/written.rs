@@ -42,6 +42,7 @@ pub(super) fn plan(
                 Some(_) | None => SolverStatus::Optimal,
             },
             leader_bytes: chosen.bytes,
+            ..Solver::constructive()
         },
     }
 }

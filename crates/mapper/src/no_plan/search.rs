@@ -136,6 +136,7 @@ fn short(why: &NoPlan) -> Vec<(BrokerId, u64)> {
         | NoPlan::TooFewBrokers { .. }
         | NoPlan::TooFewRacks { .. }
         | NoPlan::BeyondLimit { .. }
+        | NoPlan::TooLarge { .. }
         | NoPlan::MissingFact { .. }
         | NoPlan::NoPartner { .. } => Vec::new(),
     };
@@ -222,6 +223,7 @@ fn racks(snapshot: &Snapshot, why: &NoPlan) -> Vec<(Option<String>, bool)> {
         NoPlan::Scope(_)
         | NoPlan::TooFewRacks { .. }
         | NoPlan::BeyondLimit { .. }
+        | NoPlan::TooLarge { .. }
         | NoPlan::MissingFact { .. }
         | NoPlan::NoPartner { .. } => Vec::new(),
     };

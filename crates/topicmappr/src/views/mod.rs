@@ -18,6 +18,7 @@ mod next;
 mod no_plan;
 mod plan_diff;
 mod report;
+mod solver;
 mod steps;
 mod table;
 mod transfer;

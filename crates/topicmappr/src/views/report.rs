@@ -7,12 +7,13 @@ use super::left_out::LeftOutView;
 use super::load::Load;
 use super::lost::LostBroker;
 use super::next::Next;
+use super::solver::SolverView;
 use super::steps::StepView;
 use super::transfer::Transfer;
 use super::warnings::Caution;
 use super::{brokers, changes, counted, heading, lost, steps};
 use mapper::maps::Unmapped;
-use mapper::{Figures, Floor, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash};
+use mapper::{Figures, Floor, LeaderBytes, LeftOut, Plan, Snapshot, SnapshotHash, Solver};
 use serde::Serialize;
 use std::fmt;
 use std::path::PathBuf;
@@ -46,6 +47,7 @@ pub(crate) struct Report<'a> {
     #[serde(flatten)]
     transfer: Transfer,
     each_step: Vec<StepView>,
+    solver: &'a Solver,
     #[serde(skip_serializing_if = "<[LostBroker]>::is_empty")]
     lost: &'a [LostBroker],
     unmapped: Vec<UnmappedTopic<'a>>,
@@ -109,6 +111,7 @@ impl<'a> Report<'a> {
             leader_bytes: plan.solver.leader_bytes,
             transfer: Transfer::of(plan),
             each_step: steps::each(plan),
+            solver: &plan.solver,
             lost: around.lost,
             unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
             warnings: around.warnings,
@@ -153,6 +156,7 @@ impl fmt::Display for Report<'_> {
             )?;
         }
         self.transfer.fmt(f)?;
+        SolverView(self.solver).fmt(f)?;
         self.write_violations(f)?;
         self.write_unmapped(f)?;
         if self.stopped_by_warnings {

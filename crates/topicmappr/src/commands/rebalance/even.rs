@@ -3,7 +3,7 @@
 use crate::commands::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
 use crate::flags::{
-    BrokerList, PlanningArgs, StepArgs, TopicArgs, holders, mebibytes, share, size,
+    BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, holders, mebibytes, share, size,
 };
 use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
@@ -69,6 +69,8 @@ pub(in crate::commands) struct EvenArgs {
     optimize_leadership: bool,
     #[command(flatten)]
     steps: StepArgs,
+    #[command(flatten)]
+    solver: SolverArgs,
     #[command(flatten)]
     planning: PlanningArgs,
 }
@@ -192,6 +194,7 @@ impl EvenArgs {
             max_bytes_moved: self.max_bytes_moved,
             max_moves: self.max_moves,
             optimize_leadership: self.optimize_leadership,
+            solver: self.solver.engine(),
         })
     }
 }

@@ -1,0 +1,126 @@
+//! Between which loads each broker has to end, and how far the worst of each group is from that.
+
+use super::super::band::Band;
+use super::super::shares::Group;
+use crate::dense::BrokerIx;
+
+/// What a broker may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Mark {
+    pub(super) low: u64,
+    pub(super) high: u64,
+    /// What its disk takes, whatever its band says.
+    pub(super) room: u64,
+    /// What its distance from the marks is a part of.
+    pub(super) share: u64,
+}
+
+/// For each broker its marks; `None` for those that take no part.
+#[derive(Debug, Clone)]
+pub(super) struct Marks {
+    pub(super) of: Vec<Option<Mark>>,
+}
+
+/// A distance from a band, as a part of a share: an exact fraction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Strain {
+    bytes: u64,
+    share: u64,
+}
+
+impl Strain {
+    pub(super) const NONE: Self = Self { bytes: 0, share: 1 };
+
+    pub(super) fn is_none(self) -> bool {
+        self.bytes == 0
+    }
+
+    pub(super) fn exceeds(self, other: Self) -> bool {
+        let product = |a: u64, b: u64| u128::from(a) * u128::from(b);
+        product(self.bytes, other.share) > product(other.bytes, self.share)
+    }
+
+    /// So much of another share, rounded up: what has this strain stays inside.
+    fn of(self, share: u64) -> u64 {
+        let bytes = u128::from(share) * u128::from(self.bytes);
+        u64::try_from(bytes.div_ceil(u128::from(self.share))).unwrap_or(u64::MAX)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a bound for a solver's column")]
+    pub(super) fn as_f64(self) -> f64 {
+        self.bytes as f64 / self.share as f64
+    }
+}
+
+impl Marks {
+    /// `limit`: what may be used of each disk; `before`: what is used, which one beyond its limit may keep.
+    pub(super) fn new(bands: &[Option<Band>], limit: &[Option<u64>], before: &[u64]) -> Self {
+        let mark = |at: usize| {
+            let Band { low, share, high } = bands[at]?;
+            let room = limit[at].unwrap_or(u64::MAX).max(before[at]);
+            Some(Mark { low, high, room, share: share.max(1) })
+        };
+        Self { of: (0..bands.len()).map(mark).collect() }
+    }
+
+    /// How far the worst of a group is outside its marks.
+    pub(super) fn strain(&self, used: &[u64], group: &Group) -> Strain {
+        let strain = |broker: &BrokerIx| {
+            let at = *broker as usize;
+            let Mark { low, high, share, .. } = self.of[at]?;
+            let bytes = used[at].saturating_sub(high).max(low.saturating_sub(used[at]));
+            Some(Strain { bytes, share })
+        };
+        let all = group.brokers.iter().filter_map(strain);
+        all.fold(Strain::NONE, |worst, one| if one.exceeds(worst) { one } else { worst })
+    }
+
+    /// The marks with room for as much strain as each group has, and a millionth of a share: evenness is no finer.
+    pub(super) fn widened(&self, used: &[u64], groups: &[Group]) -> Self {
+        let mut wider = self.clone();
+        for group in groups {
+            let strain = self.strain(used, group);
+            if strain.is_none() {
+                continue;
+            }
+            for broker in &group.brokers {
+                if let Some(mark) = &mut wider.of[*broker as usize] {
+                    let by = strain.of(mark.share).saturating_add(mark.share >> 20);
+                    mark.low = mark.low.saturating_sub(by);
+                    mark.high = mark.high.saturating_add(by);
+                }
+            }
+        }
+        wider
+    }
+
+    pub(super) fn hold(&self, used: &[u64]) -> bool {
+        let held = |(mark, used): (&Option<Mark>, &u64)| {
+            mark.is_none_or(|m| (m.low..=m.high.min(m.room)).contains(used))
+        };
+        self.of.iter().zip(used).all(held)
+    }
+
+    pub(super) fn have_room(&self, used: &[u64]) -> bool {
+        self.of.iter().zip(used).all(|(mark, used)| mark.is_none_or(|mark| *used <= mark.room))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_widen_by_the_strain_of_the_worst() {
+        // Shares too small for a millionth of them to be a byte.
+        let band = |share: u64| Some(Band { low: share - 10, share, high: share + 10 });
+        let bands = [band(100), band(200), None];
+        let marks = Marks::new(&bands, &[None, Some(205), None], &[150, 0, 0]);
+        let group = Group { brokers: vec![0, 1] };
+        let used = [150, 150, 7];
+        assert!(marks.strain(&used, &group).exceeds(Strain { bytes: 39, share: 100 }));
+        let wider = marks.widened(&used, &[group]);
+        assert!(wider.hold(&[150, 110, 0]) && !wider.hold(&[151, 110, 0]));
+        assert!(!wider.hold(&[100, 206, 0]), "beyond the limit of the disk");
+    }
+}

@@ -1,0 +1,416 @@
+//! The balance of storage as a mixed-integer program: a column for each broker that a replica may be on.
+//!
+//! In: the cluster as planned so far, what may move, and what every rule leaves open. Out: a program whose whole-valued
+//! answers are exactly the plans that keep to the rules, and the way back from its columns to seats. Bytes are counted
+//! in units of the largest replica, so that factors stay near one; edges and room are those of the integers.
+
+use super::super::load::Load;
+use super::super::shares::replicas_in;
+use super::super::shelves::Shelves;
+use super::super::state::State;
+use super::{Asked, Marks};
+use crate::dense::BrokerIx;
+use crate::exact::{Column, Program};
+use crate::request::RackRule;
+use crate::target::{RackCounts, Target};
+use crate::work::Work;
+use smallvec::SmallVec;
+
+/// A partition with seats to decide.
+pub(super) struct Item {
+    pub(super) partition: u32,
+    /// Brokers that keep their replica.
+    pub(super) fixed: SmallVec<[BrokerIx; 4]>,
+    /// Brokers that may hold one, each with its column.
+    pub(super) choices: SmallVec<[(BrokerIx, usize); 8]>,
+    /// Seats to fill with choices.
+    open: usize,
+    /// For each rack how many replicas of the partition it holds at least and at most.
+    racks: SmallVec<[(usize, usize, usize); 4]>,
+    /// No two replicas on one host: racks hold several.
+    apart: bool,
+}
+
+/// The seats to decide, by column.
+pub(super) struct Model {
+    pub(super) items: Vec<Item>,
+    /// What is on each broker whatever is decided.
+    pub(super) base: Vec<u64>,
+    /// What is copied whatever is decided: bytes, replicas.
+    pub(super) given: (u64, u64),
+    /// Some seats that rules leave open are not decided here: the least cost is not that of all plans.
+    pub(super) narrowed: bool,
+    /// Bytes of a load of one.
+    pub(super) unit: f64,
+    columns: Vec<Seat>,
+}
+
+/// A column beyond those of the seats, that is one where any of these seats is taken.
+pub(super) struct Span {
+    column: usize,
+    seats: Vec<usize>,
+}
+
+/// What a column stands for.
+#[derive(Clone, Copy)]
+pub(super) struct Seat {
+    pub(super) broker: BrokerIx,
+    /// What the replica takes on the broker.
+    pub(super) load: u64,
+    /// What has to be copied to it.
+    pub(super) copied: u64,
+    /// Whether it has to be copied.
+    pub(super) moves: bool,
+}
+
+impl Model {
+    /// All seats that may change.
+    pub(super) fn new(asked: &Asked<'_, '_>) -> Self {
+        let state = &asked.before;
+        let mut model = Self {
+            items: Vec::new(),
+            base: state.used.clone(),
+            given: (0, 0),
+            narrowed: false,
+            unit: 1.0,
+            columns: Vec::new(),
+        };
+        let limit = asked.balance.partition_limit;
+        let mut shelves = limit.map(|limit| Shelves::new(state, Some(limit), Load::Storage));
+        let mut repairs = asked.repairs.iter().peekable();
+        for partition in 0..state.partitions() {
+            let repair = repairs.next_if(|item| item.partition == partition);
+            let scene = Scene { asked, partition, repair };
+            match scene.item(shelves.as_mut(), &mut model.narrowed) {
+                Some(item) => model.add(state, item),
+                None => model.give(state, partition, repair),
+            }
+        }
+        model.unit = scale(model.columns.iter().map(|seat| seat.load.max(seat.copied)).max());
+        model
+    }
+
+    pub(super) fn binaries(&self) -> usize {
+        self.columns.len()
+    }
+
+    fn add(&mut self, state: &State<'_>, mut item: Item) {
+        let before = state.cluster.seats_of(item.partition as usize);
+        for (broker, column) in &mut item.choices {
+            *column = self.columns.len();
+            let moves = !before.contains(broker);
+            let copied = if moves { state.size[item.partition as usize] } else { 0 };
+            let load = state.size_on(item.partition, *broker);
+            self.columns.push(Seat { broker: *broker, load, copied, moves });
+        }
+        for seat in state.seats_of(item.partition as usize) {
+            if !item.fixed.contains(seat) {
+                let base = &mut self.base[*seat as usize];
+                *base = base.saturating_sub(state.size_on(item.partition, *seat));
+            }
+        }
+        self.items.push(item);
+    }
+
+    /// A repair that nothing is left to decide about.
+    fn give(&mut self, state: &State<'_>, partition: usize, repair: Option<&Work>) {
+        if repair.is_some() {
+            let before = state.cluster.seats_of(partition);
+            let copies = state.seats_of(partition).iter().filter(|b| !before.contains(b)).count();
+            self.given.0 += state.size[partition] * copies as u64;
+            self.given.1 += copies as u64;
+        }
+    }
+
+    /// The rules alone: columns without cost.
+    pub(super) fn rules(&self, asked: &Asked<'_, '_>) -> (Program, Vec<Span>) {
+        let (mut program, mut spans) = (Program::default(), Vec::new());
+        for _ in &self.columns {
+            program.column(Column { cost: 0.0, most: 1.0, whole: true });
+        }
+        for item in &self.items {
+            item.rows(asked, &mut program);
+            item.span(asked, &mut program, &mut spans);
+        }
+        let Asked { balance, .. } = asked;
+        if let Some(most) = balance.max_bytes_moved {
+            let most = self.load(most.0.saturating_sub(self.given.0));
+            program.row(self.terms(|seat| self.load(seat.copied)), f64::NEG_INFINITY, most);
+        }
+        if let Some(most) = balance.max_moves {
+            let most = count(most.saturating_sub(self.given.1));
+            program.row(self.terms(replicas), f64::NEG_INFINITY, most);
+        }
+        (program, spans)
+    }
+
+    /// Every broker between its marks; `slack`: for each broker a column that widens them by so much of its share.
+    pub(super) fn bound_loads(
+        &self,
+        program: &mut Program,
+        marks: &Marks,
+        margin: f64,
+        slack: &[Option<usize>],
+    ) {
+        let mut loads: Vec<Vec<(usize, f64)>> = vec![Vec::new(); self.base.len()];
+        for (column, seat) in self.columns.iter().enumerate() {
+            loads[seat.broker as usize].push((column, self.load(seat.load)));
+        }
+        for (at, terms) in loads.into_iter().enumerate() {
+            let Some(mark) = marks.of[at].filter(|_| !terms.is_empty()) else { continue };
+            let base = self.load(self.base[at]);
+            let (low, high) = (self.load(mark.low) - base + margin, self.load(mark.high) - base);
+            let room = self.load(mark.room) - base - margin;
+            let Some(slack) = slack[at] else {
+                program.row(terms, low, (high - margin).min(room));
+                continue;
+            };
+            let share = self.load(mark.share);
+            let widened = |by: f64| {
+                let mut terms = terms.clone();
+                terms.push((slack, by));
+                terms
+            };
+            program.row(widened(share), low, f64::INFINITY);
+            program.row(widened(-share), f64::NEG_INFINITY, high - margin);
+            program.row(terms, f64::NEG_INFINITY, room);
+        }
+    }
+
+    /// What each column adds, without those that add nothing.
+    pub(super) fn terms(&self, of: impl Fn(&Seat) -> f64) -> Vec<(usize, f64)> {
+        let all = self.columns.iter().map(of).enumerate();
+        all.filter(|(_, factor)| *factor != 0.0).collect()
+    }
+
+    /// Bytes in units.
+    #[expect(clippy::cast_precision_loss, reason = "the answer is held against the integers")]
+    pub(super) fn load(&self, bytes: u64) -> f64 {
+        bytes as f64 / self.unit
+    }
+
+    /// The values that stand for the seats of a state.
+    pub(super) fn values(&self, state: &State<'_>, spans: &[Span]) -> Vec<f64> {
+        let mut values = vec![0.0; self.columns.len() + spans.len()];
+        for item in &self.items {
+            for (broker, column) in &item.choices {
+                if state.holds(item.partition, *broker) {
+                    values[*column] = 1.0;
+                }
+            }
+        }
+        for span in spans {
+            let any = span.seats.iter().any(|seat| values[*seat] > 0.5);
+            values[span.column] = f64::from(u8::from(any));
+        }
+        values
+    }
+}
+
+/// One for each replica that has to be copied.
+pub(super) fn replicas(seat: &Seat) -> f64 {
+    f64::from(u8::from(seat.moves))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "the answer is held against the integers")]
+fn scale(largest: Option<u64>) -> f64 {
+    largest.unwrap_or(1).max(1) as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "numbers of replicas are far below 2^52")]
+pub(super) fn count(number: u64) -> f64 {
+    number as f64
+}
+
+impl Item {
+    fn rows(&self, asked: &Asked<'_, '_>, program: &mut Program) {
+        let cluster = asked.rules.cluster;
+        let of = |wanted: &dyn Fn(BrokerIx) -> bool| -> Vec<(usize, f64)> {
+            let choices = self.choices.iter().filter(|(broker, _)| wanted(*broker));
+            choices.map(|(_, column)| (*column, 1.0)).collect()
+        };
+        let settled = self.is_settled();
+        for (rack, least, most) in &self.racks {
+            let in_rack = |broker: BrokerIx| cluster.rack[broker as usize] == *rack;
+            let held = self.fixed.iter().filter(|broker| in_rack(**broker)).count();
+            let (least, most) = (least.saturating_sub(held), most.saturating_sub(held));
+            let terms = of(&in_rack);
+            if !terms.is_empty() && (settled || least > 0 || most < terms.len()) {
+                program.row(terms, count(least as u64), count(most as u64));
+            }
+        }
+        if !settled {
+            program.row(of(&|_| true), count(self.open as u64), count(self.open as u64));
+        }
+        if self.apart {
+            for (broker, _) in &self.choices {
+                let host = cluster.host[*broker as usize];
+                let on_host = |other: BrokerIx| cluster.host[other as usize] == host;
+                let held = self.fixed.iter().filter(|fixed| on_host(**fixed)).count();
+                let terms = of(&on_host);
+                if host == *broker as usize && terms.len() + held > 1 {
+                    let most = count(1_u64.saturating_sub(held as u64));
+                    program.row(terms, f64::NEG_INFINITY, most);
+                }
+            }
+        }
+    }
+
+    fn is_settled(&self) -> bool {
+        self.racks.iter().all(|(_, least, most)| least == most)
+    }
+
+    /// At least so many racks: a column for each says whether it holds one, and their sum is asked for.
+    fn span(&self, asked: &Asked<'_, '_>, program: &mut Program, spans: &mut Vec<Span>) {
+        let racks = match asked.rules.racks {
+            RackRule::AtLeast(racks) if !self.is_settled() => racks as usize,
+            RackRule::AtLeast(_) | RackRule::Spread => return,
+        };
+        let rack = |broker: BrokerIx| asked.rules.cluster.rack[broker as usize];
+        let replicas = self.open + self.fixed.len();
+        let mut held: SmallVec<[usize; 4]> = self.fixed.iter().map(|b| rack(*b)).collect();
+        held.sort_unstable();
+        held.dedup();
+        let wanted = replicas.min(racks).saturating_sub(held.len());
+        let mut used = Vec::new();
+        for (at, _, most) in self.racks.iter().filter(|(at, ..)| !held.contains(at)) {
+            let terms = self.choices.iter().filter(|(broker, _)| rack(*broker) == *at);
+            let mut terms: Vec<(usize, f64)> = terms.map(|(_, column)| (*column, 1.0)).collect();
+            if !terms.is_empty() && *most > 0 {
+                // Whole where the seats are: it need not be asked to be.
+                let any = program.column(Column { cost: 0.0, most: 1.0, whole: false });
+                let seats = terms.iter().map(|(column, _)| *column).collect();
+                spans.push(Span { column: any, seats });
+                terms.push((any, -1.0));
+                program.row(terms, 0.0, f64::INFINITY);
+                used.push((any, 1.0));
+            }
+        }
+        if wanted > 0 {
+            program.row(used, count(wanted as u64), f64::INFINITY);
+        }
+    }
+
+    /// The brokers that an answer chooses, the fixed ones included; `None` if they break a rule.
+    pub(super) fn chosen(&self, asked: &Asked<'_, '_>, values: &[f64]) -> Option<SmallSeats> {
+        let mut seats = self.fixed.clone();
+        let taken = self.choices.iter().filter(|(_, column)| values[*column] > 0.5);
+        seats.extend(taken.map(|(broker, _)| *broker));
+        let cluster = asked.rules.cluster;
+        let counts = RackCounts::of(cluster, seats.iter().copied());
+        let racks = self
+            .racks
+            .iter()
+            .all(|(rack, least, most)| (*least..=*most).contains(&counts.get(*rack)));
+        let spanned = match asked.rules.racks {
+            RackRule::Spread => true,
+            RackRule::AtLeast(asked) => {
+                counts.distinct() >= seats.len().min(asked as usize) || self.is_settled()
+            }
+        };
+        let mut hosts: SmallVec<[usize; 4]> =
+            seats.iter().map(|broker| cluster.host[*broker as usize]).collect();
+        hosts.sort_unstable();
+        let apart = !self.apart || hosts.windows(2).all(|pair| pair[0] != pair[1]);
+        let complete = seats.len() == self.fixed.len() + self.open;
+        (complete && racks && spanned && apart).then_some(seats)
+    }
+}
+
+pub(super) type SmallSeats = SmallVec<[BrokerIx; 4]>;
+
+/// One partition, and all that decides what may become of it.
+struct Scene<'s, 'a> {
+    asked: &'s Asked<'s, 'a>,
+    partition: usize,
+    repair: Option<&'s Work>,
+}
+
+impl Scene<'_, '_> {
+    fn item(&self, shelves: Option<&mut Shelves>, narrowed: &mut bool) -> Option<Item> {
+        let Self { asked, partition, repair } = self;
+        let state = &asked.before;
+        let movable = state.target_of(*partition);
+        let target = &state.targets.all[movable.or(repair.map(|item| item.target))?];
+        let current = state.seats_of(*partition);
+        if current.iter().any(|broker| !target.allowed[*broker as usize]) {
+            return None;
+        }
+        let fixed = self.fixed(current, movable.is_some(), shelves);
+        let open = current.len() - fixed.len();
+        let racks = self.racks(current, target);
+        let crowded = self.crowded(target, &racks);
+        let hosts_apart = {
+            let host = |broker: &BrokerIx| asked.rules.cluster.host[*broker as usize];
+            current
+                .iter()
+                .enumerate()
+                .all(|(at, broker)| current[..at].iter().all(|other| host(other) != host(broker)))
+        };
+        *narrowed |= crowded && open > 0;
+        if open == 0 || (crowded && !hosts_apart) {
+            return None;
+        }
+        let offline = asked.rules.cluster.partition(*partition).offline();
+        let sound = |broker: &BrokerIx| !offline.contains(&asked.rules.cluster.id(*broker));
+        let open_rack = |broker: &BrokerIx| {
+            let rack = asked.rules.cluster.rack[*broker as usize];
+            racks.iter().any(|(at, _, most)| *at == rack && *most > 0)
+        };
+        let choices = target.brokers.iter().copied();
+        let choices = choices.filter(|b| !fixed.contains(b) && sound(b) && open_rack(b));
+        Some(Item {
+            partition: u32::try_from(*partition).unwrap_or(u32::MAX),
+            choices: choices.map(|broker| (broker, 0)).collect(),
+            fixed,
+            open,
+            racks,
+            apart: crowded,
+        })
+    }
+
+    /// The seats that stay: what was there and must not move.
+    fn fixed(
+        &self,
+        current: &[BrokerIx],
+        movable: bool,
+        mut shelves: Option<&mut Shelves>,
+    ) -> SmallSeats {
+        let before = self.asked.rules.cluster.seats_of(self.partition);
+        let mut stays = |broker: &BrokerIx| {
+            let shelved = shelves.as_mut().is_none_or(|shelves| {
+                let shelf = shelves.of(*broker, &self.asked.before);
+                shelf.iter().any(|partition| *partition as usize == self.partition)
+            });
+            before.contains(broker)
+                && !(movable && self.asked.layout.gives[*broker as usize] && shelved)
+        };
+        current.iter().copied().filter(|broker| stays(broker)).collect()
+    }
+
+    /// What each rack holds at least and at most: what the rule says, or what it holds where the rule is not kept.
+    fn racks(&self, current: &[BrokerIx], target: &Target) -> SmallVec<[(usize, usize, usize); 4]> {
+        let rules = self.asked.rules;
+        let counts = RackCounts::of(rules.cluster, current.iter().copied());
+        let by_rule = |rack: &usize| {
+            let (least, most) = replicas_in(&target.rack_size, *rack, current.len(), rules.racks);
+            (*rack, least, most)
+        };
+        let bounds: SmallVec<[(usize, usize, usize); 4]> =
+            target.racks.iter().map(by_rule).collect();
+        let kept =
+            bounds.iter().all(|(rack, least, most)| (*least..=*most).contains(&counts.get(*rack)));
+        if kept && rules.keeps(current, target) && !rules.local {
+            return bounds;
+        }
+        target.racks.iter().map(|rack| (*rack, counts.get(*rack), counts.get(*rack))).collect()
+    }
+
+    /// Whether a rack may hold two replicas whose hosts could be one.
+    fn crowded(&self, target: &Target, racks: &[(usize, usize, usize)]) -> bool {
+        let cluster = self.asked.rules.cluster;
+        let several = |rack: usize| racks.iter().any(|(at, _, most)| *at == rack && *most > 1);
+        cluster.shared_hosts
+            && target.brokers.iter().any(|broker| several(cluster.rack[*broker as usize]))
+    }
+}

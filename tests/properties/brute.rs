@@ -1,0 +1,470 @@
+//! The planners against every plan there is, on clusters small enough to try them all.
+//!
+//! What is tried here is written from the promises alone and shares no code with the planners: every set of brokers for
+//! every partition, the shares by bisection, the distances in floats.
+
+use crate::config;
+use mapper::snapshot::{Broker, Partition, Parts, Topic};
+use mapper::{
+    Assignment, Balance, BrokerId, Bytes, Engine, Mends, NoPlan, Pacing, PartitionId, Plan,
+    RackRule, Ratio, Rebalance, Snapshot, SolverStatus, Terms, Topics, check, rebalance,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{TestCaseError, TestRunner};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A cluster of which all plans can be tried.
+#[derive(Debug, Clone)]
+struct Tiny {
+    /// The rack and relative capacity of each broker.
+    brokers: Vec<(u8, u64)>,
+    /// What happened to one of them.
+    fate: Option<(usize, Fate)>,
+    replication: usize,
+    /// Size, and what decides where it lies.
+    partitions: Vec<(u64, u32)>,
+    /// Percent of all storage that is used.
+    fill: u64,
+    tolerance_ppm: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    Lost,
+    Drained,
+    Empty,
+}
+
+const HEADROOM_PERCENT: u32 = 10;
+
+fn tiny() -> impl Strategy<Value = Tiny> {
+    let fate = prop_oneof![Just(Fate::Lost), Just(Fate::Drained), Just(Fate::Empty)];
+    let fate = prop_oneof![1 => Just(None), 2 => (0_usize..4, fate).prop_map(Some)];
+    let tolerance = prop_oneof![Just(0_u32), Just(5_000), Just(100_000)];
+    let brokers = vec((0_u8..3, 1_u64..4), 3..5);
+    // A few that are as large as all others.
+    let size = prop_oneof![4 => 10_000_000_u64..1_000_000_000, 1 => Just(3_000_000_017_u64)];
+    (brokers, fate, 1_usize..3, vec((size, any::<u32>()), 2..5), 10_u64..50, tolerance).prop_map(
+        |(brokers, fate, replication, partitions, fill, tolerance_ppm)| Tiny {
+            fate: fate.filter(|(at, _)| *at < brokers.len()),
+            brokers,
+            replication,
+            partitions,
+            fill,
+            tolerance_ppm,
+        },
+    )
+}
+
+impl Tiny {
+    fn id(at: usize) -> BrokerId {
+        BrokerId(1_001 + u32::try_from(at).unwrap())
+    }
+
+    fn is(&self, at: usize, fate: Fate) -> bool {
+        self.fate == Some((at, fate))
+    }
+
+    /// The brokers that may hold replicas in the end.
+    fn allowed(&self) -> Vec<usize> {
+        let stays = |at: &usize| !self.is(*at, Fate::Lost) && !self.is(*at, Fate::Drained);
+        (0..self.brokers.len()).filter(stays).collect()
+    }
+
+    fn rack(&self, at: usize) -> u8 {
+        self.brokers[at].0
+    }
+
+    /// Every list of `replicas` of these brokers that is spread over racks as far as they go.
+    fn lists(&self, brokers: &[usize]) -> Vec<Vec<usize>> {
+        let sets = 0_u32..1 << brokers.len();
+        let sets = sets.filter(|set| set.count_ones() as usize == self.replication);
+        let member = |set: u32| move |(at, _): &(usize, &usize)| set & (1 << at) != 0;
+        let lists: Vec<Vec<usize>> = sets
+            .map(|set| brokers.iter().enumerate().filter(member(set)).map(|(_, b)| *b).collect())
+            .collect();
+        let racks =
+            |list: &[usize]| -> BTreeSet<u8> { list.iter().map(|b| self.rack(*b)).collect() };
+        let most = lists.iter().map(|list| racks(list).len()).max().unwrap_or(0);
+        lists.into_iter().filter(|list| racks(list).len() == most).collect()
+    }
+
+    /// Where each partition lies.
+    fn before(&self) -> Vec<Vec<usize>> {
+        let filled: Vec<usize> =
+            (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Empty)).collect();
+        let lists = self.lists(&filled);
+        self.partitions
+            .iter()
+            .map(|(_, seed)| lists[*seed as usize % lists.len()].clone())
+            .collect()
+    }
+
+    /// Whether there is anywhere to lie, every rack that is used stays, and lists that were spread still are.
+    fn is_sound(&self) -> bool {
+        let (all, allowed): (Vec<usize>, _) = ((0..self.brokers.len()).collect(), self.allowed());
+        let racks =
+            |list: &[usize]| -> BTreeSet<u8> { list.iter().map(|b| self.rack(*b)).collect() };
+        let filled = all.iter().copied().filter(|at| !self.is(*at, Fate::Empty)).count();
+        let spread = racks(&all).len().min(self.replication);
+        filled >= self.replication
+            && allowed.len() >= self.replication
+            && racks(&allowed) == racks(&all)
+            && self.before().iter().all(|list| racks(list).len() == spread)
+            // A partition without a live replica is not movable.
+            && self.before().iter().all(|list| list.iter().any(|at| !self.is(*at, Fate::Lost)))
+    }
+
+    fn used(&self, lists: &[Vec<usize>]) -> Vec<u64> {
+        let mut used = vec![0; self.brokers.len()];
+        for ((size, _), list) in self.partitions.iter().zip(lists) {
+            list.iter().for_each(|broker| used[*broker] += size);
+        }
+        used
+    }
+
+    /// Large enough for what lies there and its headroom.
+    fn capacity(&self) -> Vec<u64> {
+        let used = self.used(&self.before());
+        let units: u64 = self.brokers.iter().map(|(_, units)| units).sum();
+        let unit = used.iter().sum::<u64>() * 100 / self.fill / units;
+        let least = |used: u64| used * 100 / (100 - u64::from(HEADROOM_PERCENT)) + 2;
+        self.brokers
+            .iter()
+            .zip(used)
+            .map(|((_, units), used)| (units * unit).max(least(used)))
+            .collect()
+    }
+
+    fn limit(&self) -> Vec<u64> {
+        let part = u128::from(HEADROOM_PERCENT);
+        let limit = |all: u64| all - u64::try_from(u128::from(all) * part / 100).unwrap();
+        self.capacity().into_iter().map(limit).collect()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let (lists, capacity) = (self.before(), self.capacity());
+        let used = self.used(&lists);
+        let broker = |at: usize| Broker {
+            live: !self.is(at, Fate::Lost),
+            rack: Some(format!("rack-{}", self.rack(at))),
+            storage_total: Some(Bytes(capacity[at])),
+            storage_free: Some(Bytes(capacity[at] - used[at])),
+            ..Broker::new(Self::id(at))
+        };
+        let partition = |(at, list): (usize, &Vec<usize>)| {
+            let id = PartitionId(u32::try_from(at).unwrap());
+            let mut partition = Partition::new(id, list.iter().map(|at| Self::id(*at)));
+            partition.size = Some(Bytes(self.partitions[at].0));
+            partition
+        };
+        let partitions = lists.iter().enumerate().map(partition).collect();
+        let topic = Topic { name: "tiny".to_owned(), partitions, ..Topic::default() };
+        let brokers = (0..self.brokers.len()).map(broker).collect();
+        let cluster_id = Some("tiny".to_owned());
+        Snapshot::new(Parts { cluster_id, brokers, topics: vec![topic], ..Parts::default() })
+            .unwrap()
+    }
+
+    fn request(&self, solver: Engine) -> Rebalance {
+        let live = (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Lost)).map(Self::id);
+        let drained = (0..self.brokers.len()).filter(|at| self.is(*at, Fate::Drained));
+        Rebalance {
+            terms: Terms {
+                assignments: vec![Assignment {
+                    map: None,
+                    topics: Topics::Rest,
+                    brokers: live.collect(),
+                    replication: None,
+                }],
+                mends: Mends::Everything,
+                racks: RackRule::Spread,
+                fix_racks: false,
+                storage_headroom: Ratio::from_percent(HEADROOM_PERCENT),
+                pacing: Pacing::default(),
+            },
+            balance: Balance {
+                tolerance: Ratio::from_ppm(self.tolerance_ppm),
+                drain: drained.map(Self::id).collect(),
+                solver,
+                ..Balance::default()
+            },
+            storage_threshold: None,
+            storage_threshold_bytes: None,
+            relieve: None,
+        }
+    }
+
+    /// What a plan leaves where.
+    fn after(&self, plan: &Plan) -> Vec<Vec<usize>> {
+        let mut lists = self.before();
+        for change in &plan.moves {
+            let list = change.to.iter().map(|id| (id.0 - 1_001) as usize).collect();
+            lists[change.partition.0 as usize] = list;
+        }
+        lists
+    }
+
+    fn bytes(&self, lists: &[Vec<usize>]) -> u64 {
+        let before = self.before();
+        let copies =
+            |at: usize| lists[at].iter().filter(|b| !before[at].contains(b)).count() as u64;
+        (0..lists.len()).map(|at| copies(at) * self.partitions[at].0).sum()
+    }
+}
+
+/// All plans that keep to the promises, each with its distances and bytes.
+struct Plans {
+    /// Brokers that can hand bytes to each other, and the most even shares of all.
+    groups: Vec<Vec<usize>>,
+    share: Vec<f64>,
+    tolerance: f64,
+}
+
+/// How far a plan is from its bands, group by group, and what it copies.
+type Cost = (Vec<f64>, u64);
+
+/// The least of all plans.
+#[derive(Debug)]
+struct Best {
+    /// For each group the least distance.
+    strains: Vec<f64>,
+    /// The fewest bytes of all plans as even as that, and of those as even but for some millionths: the planner counts
+    /// evenness to a millionth.
+    bytes: u64,
+    bytes_nearly: u64,
+}
+
+/// Rounding of shares to bytes, and the planner's millionth.
+const ROUNDING: f64 = 1e-7;
+const EVEN: f64 = 2e-6;
+
+impl Plans {
+    fn of(tiny: &Tiny) -> Self {
+        let allowed = tiny.allowed();
+        let lists = tiny.lists(&allowed);
+        let mut racks: BTreeMap<u8, Vec<usize>> = BTreeMap::new();
+        allowed.iter().for_each(|at| racks.entry(tiny.rack(*at)).or_default().push(*at));
+        let held =
+            |list: &Vec<usize>, rack: u8| list.iter().filter(|b| tiny.rack(**b) == rack).count();
+        let sizes: f64 = tiny.partitions.iter().map(|(size, _)| *size as f64).sum();
+        let bounds = |rack: u8| {
+            let counts: Vec<usize> = lists.iter().map(|list| held(list, rack)).collect();
+            let (least, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+            (*least as f64 * sizes, *most as f64 * sizes)
+        };
+        let (limit, capacity) = (tiny.limit(), tiny.capacity());
+        let poured = |at: usize, x: f64| (capacity[at] as f64 * x).min(limit[at] as f64).min(sizes);
+        let in_rack = |rack: u8, brokers: &[usize], x: f64| {
+            let (least, most) = bounds(rack);
+            brokers.iter().map(|at| poured(*at, x)).sum::<f64>().clamp(least, most)
+        };
+        let sea = level(sizes * tiny.replication as f64, |x| {
+            racks.iter().map(|(rack, brokers)| in_rack(*rack, brokers, x)).sum()
+        });
+        let mut share = vec![0.0; tiny.brokers.len()];
+        for (rack, brokers) in &racks {
+            let held = in_rack(*rack, brokers, sea);
+            let own = level(held, |x| brokers.iter().map(|at| poured(*at, x)).sum());
+            brokers.iter().for_each(|at| share[*at] = poured(*at, own));
+        }
+        let closed = racks.keys().all(|rack| bounds(*rack).0 == bounds(*rack).1);
+        let groups = if closed { racks.into_values().collect() } else { vec![allowed] };
+        Self { groups, share, tolerance: f64::from(tiny.tolerance_ppm) / 1e6 }
+    }
+
+    fn strains(&self, used: &[u64]) -> Vec<f64> {
+        let strain = |at: &usize| {
+            let off = (used[*at] as f64 - self.share[*at]).abs() / self.share[*at].max(1.0);
+            (off - self.tolerance).max(0.0)
+        };
+        self.groups.iter().map(|group| group.iter().map(strain).fold(0.0, f64::max)).collect()
+    }
+
+    /// The least distance of each group, and the fewest bytes that reach all of them; `None` if there is no plan.
+    fn best(&self, tiny: &Tiny) -> Option<Best> {
+        let lists = tiny.lists(&tiny.allowed());
+        let limit = tiny.limit();
+        let mut plan = vec![0; tiny.partitions.len()];
+        let mut all: Vec<Cost> = Vec::new();
+        loop {
+            let chosen: Vec<Vec<usize>> = plan.iter().map(|at| lists[*at].clone()).collect();
+            let used = tiny.used(&chosen);
+            if used.iter().zip(&limit).all(|(used, limit)| used <= limit) {
+                all.push((self.strains(&used), tiny.bytes(&chosen)));
+            }
+            let Some(next) = plan.iter().rposition(|at| at + 1 < lists.len()) else { break };
+            plan[next] += 1;
+            plan[next + 1..].fill(0);
+        }
+        let group = |at: usize| all.iter().map(|cost| cost.0[at]).reduce(f64::min);
+        let least: Option<Vec<f64>> = (0..self.groups.len()).map(group).collect();
+        let least = least?;
+        let fewest = |but: f64| {
+            let even =
+                |cost: &&Cost| cost.0.iter().zip(&least).all(|(is, least)| *is <= least + but);
+            all.iter().filter(even).map(|cost| cost.1).min()
+        };
+        let (bytes, bytes_nearly) = (fewest(ROUNDING)?, fewest(EVEN)?);
+        Some(Best { strains: least, bytes, bytes_nearly })
+    }
+}
+
+/// The level at which `held` comes to `bytes`.
+fn level(bytes: f64, held: impl Fn(f64) -> f64) -> f64 {
+    let (mut low, mut high) = (0.0, 2.0);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if held(middle) >= bytes { high = middle } else { low = middle }
+    }
+    high
+}
+
+/// What became of the random clusters.
+#[derive(Debug, Default)]
+struct Tally {
+    planned: Cell<u32>,
+    /// Planned, but both copies of something do not fit in any order of the best plan's moves.
+    unproven: Cell<u32>,
+    no_plan: Cell<u32>,
+}
+
+fn add(to: &Cell<u32>) {
+    to.set(to.get() + 1);
+}
+
+#[test]
+fn the_exact_plan_is_the_best_of_all() {
+    let tally = Tally::default();
+    let outcome = TestRunner::new(config()).run(&tiny(), |tiny| {
+        prop_assume!(tiny.is_sound());
+        exact_is_best(&tiny, &tally)
+    });
+    outcome.unwrap_or_else(|problem| panic!("{problem}"));
+    assert!(tally.unproven.get() * 10 < tally.planned.get(), "{tally:?}");
+}
+
+fn exact_is_best(tiny: &Tiny, tally: &Tally) -> Result<(), TestCaseError> {
+    let (plans, before) = (Plans::of(tiny), tiny.snapshot());
+    let best = plans.best(tiny);
+    let plan = match rebalance(&before, &tiny.request(Engine::Exact)) {
+        Ok(plan) => plan,
+        Err(NoPlan::NoRoomForBothCopies { .. }) => return Ok(()),
+        Err(other) => {
+            prop_assert!(best.is_none(), "{other}, though {best:?}");
+            add(&tally.no_plan);
+            return Ok(());
+        }
+    };
+    prop_assert_eq!(check(&before, &plan), []);
+    let Some(best) = best else { panic!("a plan where there is none") };
+    let lists = tiny.after(&plan);
+    let reached = plans.strains(&tiny.used(&lists));
+    let even = reached.iter().zip(&best.strains).all(|(is, least)| *is <= least + EVEN);
+    let bytes = tiny.bytes(&lists);
+    let proven = (plan.solver.evenness, plan.solver.status);
+    add(&tally.planned);
+    if proven != (Some(SolverStatus::Optimal), SolverStatus::Optimal) {
+        add(&tally.unproven);
+        return Ok(());
+    }
+    prop_assert!(even, "{reached:?}, {best:?}");
+    prop_assert!((best.bytes_nearly..=best.bytes).contains(&bytes), "{bytes}, {best:?}");
+    Ok(())
+}
+
+/// How far a planner that does not try everything is from the best, over all random clusters.
+#[derive(Debug, Default)]
+struct Distance {
+    planned: Cell<u32>,
+    /// As even as the best, and no byte more.
+    best: Cell<u32>,
+    /// As even as the best; the bytes are more.
+    even: Cell<u32>,
+    /// There is a plan, and none was found.
+    missed: Cell<u32>,
+    /// How much further the worst broker is from its band than it needs to be, as a part of its share.
+    uneven: Cell<f64>,
+    uneven_sum: Cell<f64>,
+}
+
+fn distance(engine: Engine) -> Distance {
+    let distance = Distance::default();
+    let outcome = TestRunner::new(config()).run(&tiny(), |tiny| {
+        prop_assume!(tiny.is_sound());
+        let (plans, before) = (Plans::of(&tiny), tiny.snapshot());
+        let Some(best) = plans.best(&tiny) else { return Ok(()) };
+        let Ok(plan) = rebalance(&before, &tiny.request(engine)) else {
+            add(&distance.missed);
+            return Ok(());
+        };
+        prop_assert_eq!(check(&before, &plan), []);
+        add(&distance.planned);
+        let lists = tiny.after(&plan);
+        let reached = plans.strains(&tiny.used(&lists));
+        let over = reached.iter().zip(&best.strains).map(|(is, least)| is - least);
+        let over = over.fold(0.0, f64::max);
+        if over <= EVEN {
+            let fewest = tiny.bytes(&lists) <= best.bytes;
+            add(if fewest { &distance.best } else { &distance.even });
+        }
+        distance.uneven.set(distance.uneven.get().max(over));
+        distance.uneven_sum.set(distance.uneven_sum.get() + over);
+        Ok(())
+    });
+    outcome.unwrap_or_else(|problem| panic!("{problem}"));
+    distance
+}
+
+#[test]
+fn the_polished_plan_is_near_the_best() {
+    let distance = distance(Engine::Auto);
+    let (planned, best) = (distance.planned.get(), distance.best.get());
+    // The polish is kept where every broker ends in its band, so what is left is what the heuristic leaves.
+    assert!(best * 100 >= planned * 75 && distance.missed.get() == 0, "{distance:?}");
+    assert!((best + distance.even.get()) * 100 >= planned * 95, "{distance:?}");
+}
+
+#[test]
+fn the_heuristic_plan_is_not_far_from_the_best() {
+    let distance = distance(Engine::Heuristic);
+    let (planned, best) = (distance.planned.get(), distance.best.get());
+    // A handful of partitions, some as large as all others together: the worst that a heuristic can meet.
+    assert!(best * 100 >= planned * 75 && distance.missed.get() == 0, "{distance:?}");
+    assert!((best + distance.even.get()) * 100 >= planned * 95, "{distance:?}");
+    assert!(distance.uneven_sum.get() < f64::from(planned) * 0.01, "{distance:?}");
+}
+
+#[test]
+fn a_scope_that_is_too_large_is_refused_with_its_size() {
+    let brokers = (1..=6).map(|id| Broker {
+        storage_total: Some(Bytes(1_000_000)),
+        storage_free: Some(Bytes(500_000)),
+        ..Broker::new(BrokerId(id))
+    });
+    let partition = |id: u32| {
+        let mut partition = Partition::new(PartitionId(id), [BrokerId(1 + id % 6)]);
+        partition.size = Some(Bytes(1));
+        partition
+    };
+    let topic = Topic {
+        name: "wide".to_owned(),
+        partitions: (0..400).map(partition).collect(),
+        ..Topic::default()
+    };
+    let parts = Parts { brokers: brokers.collect(), topics: vec![topic], ..Parts::default() };
+    let tiny = Tiny {
+        brokers: vec![(0, 1)],
+        fate: None,
+        replication: 1,
+        partitions: Vec::new(),
+        fill: 50,
+        tolerance_ppm: 0,
+    };
+    let mut request = tiny.request(Engine::Exact);
+    request.terms.assignments[0].brokers = (1..=6).map(BrokerId).collect();
+    let refused = rebalance(&Snapshot::new(parts).unwrap(), &request).unwrap_err();
+    assert_eq!(refused, NoPlan::TooLarge { binaries: 2_400, most: 2_000 });
+}
