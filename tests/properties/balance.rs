@@ -215,6 +215,32 @@ proptest! {
     }
 
     #[test]
+    fn more_capacity_never_ends_in_no_plan(shape in shape(), ask in ask(), more in 1_u64..10_000) {
+        let request = ask.request(&shape);
+        if rebalance(&shape.snapshot(), &request).is_ok() {
+            let mut parts = shape.parts();
+            for broker in &mut parts.brokers {
+                broker.storage_total = broker.storage_total.map(|total| Bytes(total.0 + more));
+                broker.storage_free = broker.storage_free.map(|free| Bytes(free.0 + more));
+            }
+            let plan = rebalance(&Snapshot::new(parts).unwrap(), &request);
+            prop_assert!(plan.is_ok(), "{}", plan.unwrap_err());
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_scope_stays(shape in shape(), ask in ask()) {
+        let before = shape.snapshot();
+        let mut request = ask.request(&shape);
+        let only = before.topics()[0].name.clone();
+        request.terms.assignments[0].topics = Topics::Named(BTreeSet::from([only.clone()]));
+        if let Ok(plan) = rebalance(&before, &request) {
+            prop_assert!(plan.moves.iter().all(|change| *change.topic == *only));
+            prop_assert_eq!(check(&before, &plan), []);
+        }
+    }
+
+    #[test]
     fn one_more_broker_never_ends_in_no_plan(shape in shape(), ask in ask()) {
         let request = ask.request(&shape);
         if rebalance(&shape.snapshot(), &request).is_ok() {

@@ -229,7 +229,7 @@ fn reason(
     let partition = view.snapshot.partition(&change.topic, change.partition)?;
     let right: Vec<BrokerId> = change
         .removed()
-        .filter(|id| view.snapshot.is_live(*id) && allowed.brokers.contains(id))
+        .filter(|id| view.snapshot.is_live(*id) && allowed.brokers.contains(*id))
         .filter(|id| !partition.offline().contains(id))
         .collect();
     let fewer = change.from.len().saturating_sub(change.to.len());
@@ -321,6 +321,6 @@ impl Allowed {
             Mends::SeatsOf(outgoing) => *id != outgoing && from.contains(id),
             Mends::Nothing => from.contains(id),
         };
-        to.iter().copied().filter(move |id| !self.brokers.contains(id) && !stays(id))
+        to.iter().copied().filter(move |id| !self.brokers.contains(*id) && !stays(id))
     }
 }

@@ -101,6 +101,13 @@ pub enum RackRule {
     AtLeast(u32),
 }
 
+impl RackRule {
+    /// The rule of `--min-rack-ids`: 0 asks for as many racks as there can be.
+    pub fn at_least(racks: u32) -> Self {
+        if racks == 0 { Self::Spread } else { Self::AtLeast(racks) }
+    }
+}
+
 /// The brokers that lost or leaving replicas go to are chosen by this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -34,7 +34,7 @@ impl<'a> Positions<'a> {
 }
 
 /// A set of ids.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct IdSet {
     small: Vec<bool>,
     large: BTreeSet<BrokerId>,
@@ -53,9 +53,24 @@ impl IdSet {
         self.small[at] = true;
     }
 
+    pub(crate) fn contains(&self, id: BrokerId) -> bool {
+        if id.0 >= DIRECT_BELOW {
+            return self.large.contains(&id);
+        }
+        self.small.get(id.0 as usize).copied().unwrap_or(false)
+    }
+
     /// All of them, ascending.
     pub(crate) fn into_sorted(self) -> Vec<BrokerId> {
         let small = (0_u32..).zip(self.small).filter(|(_, seen)| *seen).map(|(id, _)| BrokerId(id));
         small.chain(self.large).collect()
+    }
+}
+
+impl FromIterator<BrokerId> for IdSet {
+    fn from_iter<I: IntoIterator<Item = BrokerId>>(ids: I) -> Self {
+        let mut set = Self::default();
+        ids.into_iter().for_each(|id| set.insert(id));
+        set
     }
 }

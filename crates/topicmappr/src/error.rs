@@ -302,6 +302,9 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         NoPlan::NoRoomForBothCopies { .. } => {
             "make room on that broker first, or lower --storage-headroom"
         }
+        NoPlan::MissingFact { fact, .. } if fact.ends_with("_per_second") => {
+            "leave network out of --balance, or add the rate to the snapshot"
+        }
         NoPlan::MissingFact { .. } => {
             "place by count (--placement count), or give capacities with --broker-storage"
         }

@@ -7,6 +7,7 @@ use crate::plan::Move;
 use crate::request::{Mends, RackRule};
 use crate::scope::ScopeError;
 use crate::snapshot::{Broker, Partition, Snapshot, Topic};
+use crate::table::IdSet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -21,8 +22,8 @@ pub(super) struct View<'s> {
 
 /// What one assignment allows.
 pub(super) struct Allowed {
-    /// Named and live.
-    pub(super) brokers: BTreeSet<BrokerId>,
+    /// Named and live: asked for every replica.
+    pub(super) brokers: IdSet,
     pub(super) replication: Option<usize>,
     /// How many brokers each rack and host offers.
     places: Spread,
@@ -47,7 +48,7 @@ impl<'s> View<'s> {
 
     /// The brokers that any assignment allows.
     pub(super) fn all_allowed(&self) -> BTreeSet<BrokerId> {
-        self.allowed.iter().flat_map(|allowed| allowed.brokers.iter().copied()).collect()
+        self.allowed.iter().flat_map(|allowed| allowed.brokers.clone().into_sorted()).collect()
     }
 
     pub(super) fn in_scope(&self) -> impl Iterator<Item = (&'s Topic, &Allowed)> {
@@ -69,7 +70,7 @@ impl<'s> View<'s> {
             Mends::Everything => {
                 let was_offline =
                     partition.offline().contains(id) && partition.replicas.contains(id);
-                was_offline || !allowed.brokers.contains(id)
+                was_offline || !allowed.brokers.contains(*id)
             }
         };
         if list.iter().any(wrong) {
@@ -144,10 +145,11 @@ impl<'s> View<'s> {
 
     /// How many brokers each rack and host offers: those allowed, and those that stay anyway.
     fn places<'p>(&self, allowed: &'p Allowed, list: &[BrokerId]) -> Cow<'p, Spread> {
-        if list.iter().all(|id| allowed.brokers.contains(id)) {
+        if list.iter().all(|id| allowed.brokers.contains(*id)) {
             return Cow::Borrowed(&allowed.places);
         }
-        let mut all = allowed.brokers.clone();
+        let mut all: BTreeSet<BrokerId> =
+            allowed.brokers.clone().into_sorted().into_iter().collect();
         all.extend(list);
         Cow::Owned(Spread::of(self.snapshot, all.into_iter()))
     }
@@ -190,7 +192,7 @@ impl Allowed {
         let brokers: BTreeSet<BrokerId> = live.collect();
         Self {
             places: Spread::of(snapshot, brokers.iter().copied()),
-            brokers,
+            brokers: brokers.into_iter().collect(),
             replication: assignment.replication.map(|factor| factor as usize),
         }
     }

@@ -25,6 +25,9 @@ pub(in crate::commands) struct EvenArgs {
     /// Brokers that may hold the topics: ids, ranges (1001..1006), a map's name; -1: those that hold them, -2: all live ones
     #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
     brokers: Option<BrokerList>,
+    /// Brokers that are to receive, beside those of --brokers; without --brokers, beside those that hold the topics
+    #[arg(long, value_name = "ID,...")]
+    add: Option<BrokerList>,
     /// Brokers to be emptied in the same plan
     #[arg(long, value_name = "ID,...")]
     drain: Option<BrokerList>,
@@ -115,10 +118,7 @@ impl EvenArgs {
         let terms = Terms {
             assignments,
             mends: Mends::Everything,
-            racks: match self.min_rack_ids {
-                0 => RackRule::Spread,
-                racks => RackRule::AtLeast(racks),
-            },
+            racks: RackRule::at_least(self.min_rack_ids),
             fix_racks: self.fix_racks,
             storage_headroom: self.planning.storage_headroom,
             pacing: self.steps.pacing(),
@@ -141,9 +141,9 @@ impl EvenArgs {
 
     /// From the maps, unless the flags name brokers.
     fn scoped(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
-        let Some(list) = &self.brokers else {
+        if self.brokers.is_none() && (self.add.is_none() || !maps.written().is_empty()) {
             return self.scoped_by_maps(snapshot, maps);
-        };
+        }
         let topics = match self.topics.chooses_all() {
             true => Topics::Rest,
             false => Topics::Matching(self.topics.scope(Some(".*"))?),
@@ -151,13 +151,24 @@ impl EvenArgs {
         let mut assignment =
             Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
         let holding = holders(in_scope(snapshot, &assignment)?);
-        assignment.brokers = list.resolve(snapshot, &holding, &maps.brokers(snapshot))?;
+        let of_maps = maps.brokers(snapshot);
+        assignment.brokers = match &self.brokers {
+            Some(list) => list.resolve(snapshot, &holding, &of_maps)?,
+            None => holding.clone(),
+        };
+        if let Some(added) = &self.add {
+            assignment.brokers.extend(added.resolve(snapshot, &holding, &of_maps)?);
+        }
         Ok((vec![assignment], Vec::new(), Vec::new()))
     }
 
     fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
         if maps.written().is_empty() {
-            let message = "name the brokers: --brokers IDS, or --maps FILE";
+            let message = "name the brokers: --brokers IDS, --add IDS, or --maps FILE";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        if self.add.is_some() {
+            let message = "--add needs --brokers here: maps name their brokers, so add them there";
             return Err(Error::Flags(message.to_owned()));
         }
         let resolved = maps.resolve(Some(snapshot));

@@ -172,10 +172,7 @@ impl Args {
             terms: Terms {
                 assignments: scoped.assignments.clone(),
                 mends: Mends::Everything,
-                racks: match self.min_rack_ids {
-                    0 => RackRule::Spread,
-                    racks => RackRule::AtLeast(racks),
-                },
+                racks: RackRule::at_least(self.min_rack_ids),
                 fix_racks: self.fix_racks,
                 storage_headroom: self.planning.storage_headroom,
                 pacing: self.steps.pacing(),
