@@ -7,7 +7,7 @@ use crate::dense::BrokerIx;
 use crate::ids::BrokerId;
 use crate::no_plan::Refusal;
 use crate::plan::Move;
-use crate::request::{PlaceBy, Request};
+use crate::request::{Goal, PlaceBy, Rebalance, Request, Scale};
 use crate::target::Target;
 use crate::work::{Work, copy_size};
 use serde::Serialize;
@@ -252,6 +252,13 @@ impl<'c> Judge<'c> {
         let ordering = match &context.plan.request {
             Request::Rebuild(rebuild) if rebuild.placement == PlaceBy::Count => by_count,
             Request::Replace(_) => by_count,
+            // What is evened first is what counts.
+            Request::Rebalance(Rebalance { balance, .. })
+            | Request::Scale(Scale { balance, .. })
+                if balance.goals.first() == Some(&Goal::Replicas) =>
+            {
+                by_count
+            }
             Request::Rebuild(_)
             | Request::Leaders(_)
             | Request::Rebalance(_)

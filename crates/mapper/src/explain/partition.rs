@@ -122,6 +122,10 @@ pub enum Cause {
         /// The same after the plan.
         #[serde(skip_serializing_if = "Option::is_none")]
         used_ratio_after: Option<f64>,
+        /// The broker's replicas before.
+        replicas_before: u64,
+        /// The same after the plan.
+        replicas_after: u64,
     },
     /// Everything in scope is placed anew, or the caller gave the list.
     Forced,
@@ -286,9 +290,14 @@ fn cause(
 }
 
 fn balance(context: &Context<'_>, broker: BrokerIx) -> Cause {
+    let id = context.cluster.id(broker);
+    let figures = &context.plan.before.brokers;
+    let before = figures.binary_search_by_key(&id, |broker| broker.id);
     Cause::Balance {
         used_ratio_before: context.ratio(broker, context.cluster.used[broker as usize]),
         used_ratio_after: context.ratio(broker, context.used_after[broker as usize]),
+        replicas_before: before.map_or(0, |at| figures[at].replicas),
+        replicas_after: context.replicas_after[broker as usize],
     }
 }
 

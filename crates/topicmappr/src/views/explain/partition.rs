@@ -105,11 +105,13 @@ fn cause(cause: &Cause) -> String {
         Cause::CrowdedRack { held } => {
             format!("its rack held {held} replicas, another one fewer")
         }
-        Cause::Balance { used_ratio_before, used_ratio_after } => format!(
-            "it held more than its share, {} of its storage; it ends at {}",
-            percent(*used_ratio_before),
-            percent(*used_ratio_after)
-        ),
+        Cause::Balance { used_ratio_before, used_ratio_after, replicas_before, replicas_after } => {
+            format!(
+                "it held more than its share: {} -> {} of its storage, {replicas_before} -> {replicas_after} replicas",
+                percent(*used_ratio_before),
+                percent(*used_ratio_after)
+            )
+        }
         Cause::Forced => "all is placed anew, or the caller gave the list".to_owned(),
     }
 }
