@@ -87,7 +87,7 @@ fn judge(
 }
 
 /// Kafka's own tool executes the plan, and says of every partition that it is complete.
-fn carry_out(cluster: &Cluster, plan: &Path) {
+pub(crate) fn carry_out(cluster: &Cluster, plan: &Path) {
     let file = plan.to_str().unwrap();
     let started =
         cluster.tool("reassign", ["--reassignment-json-file", file, "--execute"]).unwrap();

@@ -6,6 +6,7 @@
 mod bad_input;
 mod binary;
 mod facts;
+mod kubernetes;
 mod lost_broker;
 mod odd_states;
 mod plan;

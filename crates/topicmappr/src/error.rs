@@ -2,6 +2,7 @@
 
 use crate::files::FileError;
 use crate::status::Status;
+use crate::views::LostBroker;
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
@@ -69,7 +70,12 @@ pub(crate) enum Error {
     Explain(#[from] ExplainError),
     /// There is no plan that keeps every promise.
     #[error("no plan: {why}")]
-    NoPlan { why: Box<NoPlan>, clash: Option<Box<Clash>> },
+    NoPlan {
+        why: Box<NoPlan>,
+        clash: Option<Box<Clash>>,
+        /// What becomes of the lost brokers that the cluster lacks, where Kubernetes tells.
+        lost: Vec<LostBroker>,
+    },
     /// A plan does not hold what it promises.
     #[error("the plan breaks {} promise(s)", .0.len())]
     Broken(Vec<Violation>),
@@ -98,7 +104,7 @@ pub(crate) enum Error {
 
 impl From<NoPlan> for Error {
     fn from(reason: NoPlan) -> Self {
-        Self::NoPlan { why: Box::new(reason), clash: None }
+        Self::NoPlan { why: Box::new(reason), clash: None, lost: Vec::new() }
     }
 }
 
@@ -223,6 +229,9 @@ impl Error {
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
             Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
+            Self::NoPlan { lost, .. } if lost.iter().any(|lost| lost.returns().is_some()) => {
+                "free the pod of the lost broker: once it is back, there may be nothing to plan"
+            }
             // What was tried is better advice than what might help.
             Self::NoPlan { clash: Some(clash), .. } if !clash.remedies.is_empty() => return None,
             Self::NoPlan { why, .. } => return no_plan_hint(why),

@@ -29,7 +29,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (facts, _) = session.facts_with_maps()?;
     let request = args.request(&facts.snapshot)?;
     let planned = Planned {
-        plan: planning::plan(&facts.snapshot, &Request::Replace(request))?,
+        plan: planning::plan(&facts.snapshot, &Request::Replace(request))
+            .map_err(|error| planning::with_lost(error, &facts))?,
         placement: None,
         findings: Vec::new(),
         unmapped: Vec::new(),

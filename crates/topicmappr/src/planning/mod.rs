@@ -37,7 +37,7 @@ pub(crate) fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error
 /// A refusal, with what clashes and what would help.
 pub(crate) fn refused(snapshot: &Snapshot, request: &Request, why: NoPlan) -> Error {
     let clash = mapper::clash(snapshot, request, &why);
-    Error::NoPlan { why: Box::new(why), clash: Some(Box::new(clash)) }
+    Error::NoPlan { why: Box::new(why), clash: Some(Box::new(clash)), lost: Vec::new() }
 }
 
 /// Checks, weighs, writes and reports.
@@ -85,13 +85,25 @@ fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), Error> {
 
 /// What becomes of the lost brokers whose replicas the plan places anew.
 fn lost_brokers(plan: &Plan, facts: &Facts) -> Result<Vec<LostBroker>, Error> {
-    let Some(pods) = &facts.pods else { return Ok(Vec::new()) };
-    let snapshot = &facts.snapshot;
     let removed = plan.moves.iter().flat_map(|change| change.removed());
-    let lost: BTreeSet<BrokerId> = removed.filter(|id| !snapshot.is_live(*id)).collect();
-    if lost.is_empty() {
-        return Ok(Vec::new());
+    fates(removed.filter(|id| !facts.snapshot.is_live(*id)).collect(), facts)
+}
+
+/// A "no" with what becomes of the lost brokers that the cluster lacks, where Kubernetes tells.
+pub(crate) fn with_lost(error: Error, facts: &Facts) -> Error {
+    let Error::NoPlan { why, clash, .. } = error else { return error };
+    let holding = holders(facts.snapshot.topics()).into_iter();
+    match fates(holding.filter(|id| !facts.snapshot.is_live(*id)).collect(), facts) {
+        Ok(lost) => Error::NoPlan { why, clash, lost },
+        Err(error) => error,
     }
+}
+
+fn fates(lost: BTreeSet<BrokerId>, facts: &Facts) -> Result<Vec<LostBroker>, Error> {
+    let Some(pods) = facts.pods.as_ref().filter(|_| !lost.is_empty()) else {
+        return Ok(Vec::new());
+    };
+    let snapshot = &facts.snapshot;
     let holding = holders(snapshot.topics());
     let new = snapshot.brokers().iter().filter(|b| b.live && !holding.contains(&b.id));
     let joined: Vec<_> = new.filter_map(|b| Some((b.id, pods.pod_of(b.id)?))).collect();

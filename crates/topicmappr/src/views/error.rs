@@ -27,9 +27,10 @@ impl fmt::Display for ErrorView<'_> {
         }
         writeln!(f, "{}", self.0)?;
         match self.0 {
-            Error::NoPlan { why, clash } => {
+            Error::NoPlan { why, clash, lost } => {
                 no_plan::details(why, f)?;
                 clash.as_deref().map_or(Ok(()), |clash| super::clash::write(clash, f))?;
+                super::lost::write(lost, f)?;
             }
             Error::Broken(violations) => {
                 for violation in violations.iter().take(LONG) {
@@ -66,10 +67,13 @@ impl Serialize for ErrorView<'_> {
 /// The data behind the sentence.
 fn evidence(error: &Error) -> Option<Value> {
     match error {
-        Error::NoPlan { why, clash } => {
+        Error::NoPlan { why, clash, lost } => {
             let mut evidence = serde_json::to_value::<&NoPlan>(why).ok()?;
             if let Some(clash) = clash {
                 evidence["clash"] = serde_json::to_value::<&Clash>(clash).ok()?;
+            }
+            if !lost.is_empty() {
+                evidence["lost_brokers"] = json!(lost);
             }
             Some(evidence)
         }

@@ -135,7 +135,8 @@ impl EvenArgs {
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
         let Asked { facts, findings, unmapped, outputs, .. } = asked;
-        let planned = Planned { plan: plan?, placement: None, findings, unmapped };
+        let plan = plan.map_err(|error| planning::with_lost(error, &facts))?;
+        let planned = Planned { plan, placement: None, findings, unmapped };
         planning::finish(planned, &facts, &self.planning, outputs, session)
     }
 

@@ -2,9 +2,10 @@
 
 use crate::error::Error;
 use crate::flags::BrokerList;
+use crate::maps::Maps;
 use mapper::scope::{Scope, ScopeError, TopicPattern, split_patterns};
 use mapper::{LeaderEvacuation, Snapshot};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// The flags of leader evacuation; each means nothing without the other.
 #[derive(Debug, clap::Args)]
@@ -18,12 +19,16 @@ pub(super) struct EvacuationArgs {
 }
 
 impl EvacuationArgs {
-    pub(super) fn resolve(&self, snapshot: &Snapshot) -> Result<Option<LeaderEvacuation>, Error> {
+    pub(super) fn resolve(
+        &self,
+        snapshot: &Snapshot,
+        maps: &Maps,
+    ) -> Result<Option<LeaderEvacuation>, Error> {
         let (Some(brokers), Some(topics)) = (&self.leader_evac_brokers, &self.leader_evac_topics)
         else {
             return Ok(None);
         };
-        let brokers = brokers.resolve(snapshot, &BTreeSet::new(), &BTreeMap::new())?;
+        let brokers = brokers.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot))?;
         let patterns = split_patterns(topics);
         let include = patterns.iter().map(|pattern| TopicPattern::new(pattern));
         let include = include.collect::<Result<Vec<TopicPattern>, ScopeError>>()?;

@@ -97,7 +97,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (facts, maps) = args.facts(session)?;
     args.note_what_has_no_effect(session)?;
     let scoped = scope::find(args, session, &facts.snapshot, &maps)?;
-    let (plan, placement) = args.plan(&facts.snapshot, &scoped)?;
+    let (plan, placement) =
+        args.plan(&facts.snapshot, &scoped).map_err(|error| planning::with_lost(error, &facts))?;
     let planned = Planned {
         plan,
         placement: Some(placement),

@@ -46,7 +46,7 @@ pub(super) fn find(
     }
     // Patterns that mean nothing are the caller's mistake, not the planner's "no".
     mapper::assign(snapshot, &scoped.assignments)?;
-    scoped.evacuation = args.evacuation.resolve(snapshot)?;
+    scoped.evacuation = args.evacuation.resolve(snapshot, maps)?;
     Ok(scoped)
 }
 

@@ -1,0 +1,96 @@
+//! ConfigMaps and Leases against the real API: who writes over what they have not read is refused.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use mappr_kubernetes::lease::{Held, LeaseError, Terms};
+use mappr_kubernetes::{Access, Error, Kubernetes, Name};
+use tokio::time::{Instant, timeout};
+
+fn with_api(work: impl AsyncFnOnce(&testbed::Kubernetes, Kubernetes)) {
+    let server = testbed::Kubernetes::start().expect("a control plane");
+    let access = Access { kubeconfig: vec![server.kubeconfig()], ..Access::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        let kubernetes = Kubernetes::connect(&access).await.expect("a client");
+        work(&server, kubernetes).await;
+    });
+}
+
+fn data(value: &str) -> BTreeMap<String, String> {
+    [("key".to_owned(), value.to_owned())].into()
+}
+
+fn terms(holder: &str, seconds: u64) -> Terms {
+    let duration = Duration::from_secs(seconds);
+    Terms { name: Name::new("default", "the-lock"), holder: holder.to_owned(), duration }
+}
+
+async fn take(kubernetes: &Kubernetes, holder: &str, seconds: u64) -> Held {
+    kubernetes.acquire(&terms(holder, seconds)).await.expect("a free lease")
+}
+
+#[test]
+#[ignore = "live"]
+fn a_config_map_is_written_only_over_what_was_read() {
+    with_api(async |_, kubernetes| {
+        let name = Name::new("default", "state");
+        assert!(kubernetes.config_map(&name).await.unwrap().is_none());
+        let labels = [("app".to_owned(), "topics".to_owned())].into();
+        let made = kubernetes.create_config_map(&name, &labels, data("1")).await.unwrap();
+        let again = kubernetes.create_config_map(&name, &labels, data("1")).await;
+        assert!(matches!(again, Err(Error::Conflict { .. })), "{again:?}");
+
+        let calls = kubernetes.calls();
+        kubernetes.replace_config_map(&made, data("2")).await.unwrap();
+        let stale = kubernetes.replace_config_map(&made, data("3")).await;
+        assert!(matches!(stale, Err(Error::Conflict { .. })), "{stale:?}");
+        assert_eq!(kubernetes.calls(), calls + 2, "a write is sent once");
+
+        let listed = kubernetes.config_maps("default", "app=topics").await.unwrap();
+        assert_eq!((listed.len(), &listed[0].data), (1, &data("2")));
+        assert_eq!(kubernetes.config_maps("default", "app=other").await.unwrap().len(), 0);
+    });
+}
+
+#[test]
+#[ignore = "live"]
+fn a_lease_has_one_holder_who_stops_when_it_is_lost() {
+    with_api(async |server, kubernetes| {
+        let mut first = take(&kubernetes, "first", 6).await;
+        let refused = kubernetes.acquire(&terms("second", 6)).await.unwrap_err();
+        assert!(
+            matches!(&refused, LeaseError::Held { holder, .. } if holder == "first"),
+            "{refused}"
+        );
+
+        // Kept, it outlives its duration.
+        let kept = timeout(Duration::from_secs(8), first.keep()).await;
+        assert!(kept.is_err(), "it was lost: {kept:?}");
+        first.renew().await.unwrap();
+
+        // Released, it is free at once.
+        first.release().await.unwrap();
+        let mut second = take(&kubernetes, "second", 4).await;
+
+        // Its holder gone, it is taken over, but not before it has stayed untouched for its duration.
+        let started = Instant::now();
+        let third = loop {
+            match kubernetes.acquire(&terms("third", 4)).await {
+                Err(LeaseError::Held { .. }) => tokio::time::sleep(Duration::from_secs(1)).await,
+                taken => break taken.unwrap(),
+            }
+        };
+        assert!(started.elapsed() > Duration::from_secs(4), "{:?}", started.elapsed());
+        let lost = second.renew().await.unwrap_err();
+        assert!(matches!(lost, LeaseError::Lost { .. }), "{lost}");
+
+        // Without an API it is lost before anybody else may take it.
+        let mut third = third;
+        server.stop(testbed::kubernetes::Component::ApiServer);
+        let lost = timeout(Duration::from_secs(10), third.keep()).await.unwrap();
+        assert!(matches!(lost, LeaseError::Lost { .. }), "{lost}");
+        assert!(Instant::now() < third.deadline(), "the last third is left for stopping");
+    });
+}
