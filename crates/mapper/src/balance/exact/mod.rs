@@ -66,9 +66,14 @@ impl<'s, 'a> Start<'s, 'a> {
         base: &Base,
     ) -> Option<Solved> {
         let Self { before, balance, repairs, pace } = self;
+        let even = field.layout(state, Load::Storage).is_even(state);
         let least = base.bytes(state, &layout.shares);
-        if pace != Pace::Thorough && layout.is_even(state) && is_near(copied(state).0, least) {
-            return None;
+        match pace {
+            Pace::Thorough => {}
+            Pace::Short | Pace::Relaxed if even && is_near(copied(state).0, least) => return None,
+            // With other goals beside it storage is not searched, and must not end less evenly for that.
+            Pace::Short if !even => return None,
+            Pace::Short | Pace::Relaxed => {}
         }
         let rules = &field.rules;
         let asked = Asked { before, rules, balance, repairs, layout, pace };
