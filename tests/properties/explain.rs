@@ -4,7 +4,8 @@ use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
 use mapper::explain::{Explained, Instead, PartitionExplained, Question, Verdict, explain};
 use mapper::{
-    Balance, BrokerId, Bytes, NoPlan, Plan, Rebalance, Refusal, Snapshot, check, rebalance, rebuild,
+    Balance, BrokerId, Bytes, NoPlan, Plan, Rebalance, Refusal, Snapshot, Violation, check,
+    rebalance, rebuild,
 };
 use proptest::prelude::*;
 
@@ -50,7 +51,9 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
         for comes in &one.comes {
             for Instead { broker, verdict, .. } in &comes.instead {
                 let other = exchanged(before, plan, index, comes.broker, *broker);
-                let broken = check(before, &other);
+                // The figures beside the moves are still those of the plan that was made.
+                let mut broken = check(before, &other);
+                broken.retain(|violation| !matches!(violation, Violation::Figures { .. }));
                 match verdict {
                     // An exchange with the broker that gives the replica up is no move at all.
                     Verdict::Admitted(admitted) if admitted.copies => prop_assert_eq!(
