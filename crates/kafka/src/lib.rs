@@ -34,6 +34,7 @@ mod sasl;
 mod scram;
 mod secret;
 mod snapshot;
+mod standing;
 mod tls;
 mod versions;
 
@@ -43,3 +44,4 @@ pub use error::{Denied, Error, Operation, ProtocolFault, Resource, Spoken, TlsFa
 pub use properties::{ConfigError, Properties, Settings};
 pub use secret::Secret;
 pub use snapshot::{Capture, Notice, Wanted, snapshot};
+pub use standing::{Standing, Unsettled, standing};

@@ -10,8 +10,17 @@ use kafka_protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPart
 use mapper::{PartitionId, Replicas};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The partitions that have eligible leaders outside their ISR, by topic.
-pub type EligibleLeaders = BTreeMap<String, BTreeMap<PartitionId, Replicas>>;
+/// The partitions that have eligible leaders outside their ISR or have lost their leader, by topic.
+pub type EligibleLeaders = BTreeMap<String, BTreeMap<PartitionId, Eligible>>;
+
+/// Who may lead a partition besides its ISR.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Eligible {
+    /// The eligible leader replicas.
+    pub elr: Replicas,
+    /// The last leader, where there is none now: it leads again if nobody else may.
+    pub last_known: Replicas,
+}
 
 /// The broker's own limit by default (`max.request.partition.size.limit`).
 const PAGE: i32 = 2000;
@@ -66,10 +75,14 @@ impl Client {
             return Ok(());
         };
         let leaders = topic.partitions.iter().filter_map(|partition| {
-            let eligible = replicas(partition.eligible_leader_replicas.as_deref()?);
+            let list = |wire: Option<&[_]>| replicas(wire.unwrap_or_default());
+            let eligible = Eligible {
+                elr: list(partition.eligible_leader_replicas.as_deref()),
+                last_known: list(partition.last_known_elr.as_deref()),
+            };
             Some((partition_id(partition.partition_index)?, eligible))
         });
-        let leaders = leaders.filter(|(_, eligible)| !eligible.is_empty());
+        let leaders = leaders.filter(|(_, eligible)| *eligible != Eligible::default());
         found.entry(name.0.to_string()).or_default().extend(leaders);
         Ok(())
     }

@@ -36,7 +36,7 @@ pub use cluster::{Cluster, ClusterBroker};
 pub use configs::{ConfigKeys, TopicConfig, TopicConfigs};
 pub use create_partitions::MorePartitions;
 pub use create_topics::NewTopic;
-pub use elr::EligibleLeaders;
+pub use elr::{Eligible, EligibleLeaders};
 pub use log_dirs::{DirReplicas, LogDirFacts};
 pub use reassignments::Reassignment;
 pub use topics::{Named, Topics};

@@ -40,7 +40,19 @@ impl Client {
     /// # Errors
     /// As [`topics`](Self::topics).
     pub async fn topics_named(&self, names: &BTreeSet<String>) -> Result<Named, Error> {
-        let answer = self.ask(Target::Any, |_| named(names)).await?;
+        self.topics_told_by(Target::Any, names).await
+    }
+
+    /// The same, as one broker tells it.
+    ///
+    /// # Errors
+    /// As [`topics`](Self::topics).
+    pub async fn topics_told_by(
+        &self,
+        target: Target,
+        names: &BTreeSet<String>,
+    ) -> Result<Named, Error> {
+        let answer = self.ask(target, |_| named(names)).await?;
         self.read(answer)
     }
 

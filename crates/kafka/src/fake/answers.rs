@@ -112,7 +112,7 @@ impl Broker {
             Some(named) => named
                 .iter()
                 .filter_map(|wanted| wanted.name.as_ref())
-                .map(|name| named_topic(cluster, name.as_str()))
+                .map(|name| self.named_topic(cluster, name.as_str()))
                 .collect(),
         };
         let live = cluster.brokers.iter().filter(|(id, _)| !cluster.fenced.contains(id));
@@ -121,6 +121,20 @@ impl Broker {
             .with_controller_id(BrokerId(cluster.controller.unwrap_or(1)))
             .with_brokers(live.map(broker).collect())
             .with_topics(topics)
+    }
+
+    fn named_topic(&self, cluster: &Cluster, name: &str) -> MetadataResponseTopic {
+        let named = |code| {
+            let name = TopicName(StrBytes::from_string(name.to_owned()));
+            MetadataResponseTopic::default().with_name(Some(name)).with_error_code(code)
+        };
+        let told = cluster.stale.get(&self.id).unwrap_or(&cluster.topics);
+        match told.get_key_value(name) {
+            _ if cluster.hidden.contains(name) => named(29),
+            Some((name, partitions)) => topic(cluster, name, partitions),
+            None if cluster.hidden.contains("*") => named(29),
+            None => named(3),
+        }
     }
 
     fn log_dirs(&self, cluster: &Cluster, version: i16, error: i16) -> DescribeLogDirsResponse {
@@ -223,18 +237,6 @@ fn authenticate(cluster: &Cluster, request: &SaslAuthenticateRequest) -> SaslAut
     if right { response } else { response.with_error_code(58).with_error_message(refused) }
 }
 
-fn named_topic(cluster: &Cluster, name: &str) -> MetadataResponseTopic {
-    let named = |code| {
-        let name = TopicName(StrBytes::from_string(name.to_owned()));
-        MetadataResponseTopic::default().with_name(Some(name)).with_error_code(code)
-    };
-    match cluster.topics.get_key_value(name) {
-        _ if cluster.hidden.contains(name) => named(29),
-        Some((name, partitions)) => topic(cluster, name, partitions),
-        None => named(3),
-    }
-}
-
 fn topic(
     cluster: &Cluster,
     name: &'static str,
@@ -299,6 +301,7 @@ fn partitions(
         DescribeTopicPartitionsResponsePartition::default()
             .with_partition_index(index)
             .with_eligible_leader_replicas(Some(ids(&partition.elr)))
+            .with_last_known_elr(Some(ids(&partition.last_known_elr)))
     });
     let topic = DescribeTopicPartitionsResponseTopic::default()
         .with_name(Some(TopicName(StrBytes::from_string(name))))

@@ -31,6 +31,7 @@ pub(crate) struct FakePartition {
     pub(crate) isr: Vec<i32>,
     pub(crate) leader: i32,
     pub(crate) elr: Vec<i32>,
+    pub(crate) last_known_elr: Vec<i32>,
     pub(crate) size: i64,
 }
 
@@ -45,7 +46,9 @@ pub(crate) struct Cluster {
     /// Advertise a port on which nothing listens.
     pub(crate) unreachable: BTreeSet<i32>,
     pub(crate) topics: BTreeMap<&'static str, Vec<FakePartition>>,
-    /// Topics that the client may not describe.
+    /// What one broker tells of topics instead.
+    pub(crate) stale: BTreeMap<i32, BTreeMap<&'static str, Vec<FakePartition>>>,
+    /// Topics that the client may not describe; `*`: all whose names it makes up.
     pub(crate) hidden: BTreeSet<&'static str>,
     /// Topics that are in log dirs only, as after a deletion.
     pub(crate) orphans: BTreeSet<&'static str>,
@@ -93,8 +96,8 @@ impl Cluster {
             replicas: replicas.to_vec(),
             isr: replicas.to_vec(),
             leader: replicas[0],
-            elr: Vec::new(),
             size: 100,
+            ..FakePartition::default()
         };
         self.topics.insert(name, partitions.iter().map(healthy).collect());
     }

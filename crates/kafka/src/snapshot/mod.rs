@@ -103,6 +103,7 @@ fn reconcile(partition: &mut Partition) {
     }
     facts.offline.retain(held);
     facts.elr.retain(held);
+    facts.last_known_elr.retain(held);
     if let Leader::Broker(mut leader) = facts.leader
         && !held(&mut leader)
     {

@@ -171,8 +171,13 @@ async fn configs_that_may_not_be_seen_are_missing_and_noticed() {
 async fn a_running_move_shows_its_target_and_not_the_sum_of_both_lists() {
     let mut cluster = Cluster::of_three();
     cluster.topic("events", &[&[3, 2, 1]]);
-    cluster.topics.get_mut("events").unwrap()[0] =
-        FakePartition { replicas: vec![3, 2, 1], isr: vec![1, 2], leader: 1, size: 9, elr: vec![] };
+    cluster.topics.get_mut("events").unwrap()[0] = FakePartition {
+        replicas: vec![3, 2, 1],
+        isr: vec![1, 2],
+        leader: 1,
+        size: 9,
+        ..FakePartition::default()
+    };
     cluster.moves = vec![vec![("events", 0, (vec![3, 2, 1], vec![3], vec![1]))]];
     let capture = Fake::start(cluster).await.capture().await.unwrap();
     let moving = partition(&capture, "events", 0);

@@ -37,6 +37,7 @@ impl Snapshot {
                 facts.isr = None;
                 facts.offline.clear();
                 facts.elr.clear();
+                facts.last_known_elr.clear();
             }
         }
         let storage = |id: BrokerId| {
@@ -126,6 +127,7 @@ fn settled(
         leader: led,
         offline: change.to.iter().filter(|id| !live(id)).copied().collect(),
         elr: facts.elr.iter().filter(|id| change.to.contains(id)).copied().collect(),
+        last_known_elr: Default::default(),
         replica_sizes: match facts.replica_sizes.is_empty() {
             true => Default::default(),
             false => change.to.iter().map(size).collect(),

@@ -240,6 +240,8 @@ pub struct PartitionFacts {
     pub offline: Replicas,
     /// Eligible leader replicas (KIP-966); empty where the cluster has none.
     pub elr: Replicas,
+    /// The last leader of a partition that has none (KIP-966's `LastKnownElr`); empty where the cluster tells no such thing.
+    pub last_known_elr: Replicas,
     /// One size for each replica, in their order; empty: none is known.
     pub replica_sizes: SmallVec<[Option<Bytes>; 4]>,
     /// One log dir for each replica, in their order; empty: none is known.

@@ -106,6 +106,8 @@ struct PartitionWire<'a> {
     offline: Replicas,
     #[serde(default, skip_serializing_if = "Replicas::is_empty")]
     elr: Replicas,
+    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    last_known_elr: Replicas,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
@@ -253,7 +255,7 @@ impl PartitionWire<'_> {
     }
 
     fn has_facts(&self) -> bool {
-        let lists = [&self.offline, &self.elr, &self.adding, &self.removing];
+        let lists = [&self.offline, &self.elr, &self.last_known_elr, &self.adding, &self.removing];
         self.isr.is_some()
             || self.leader.is_some()
             || !self.replica_size_bytes.is_empty()
@@ -274,6 +276,7 @@ impl PartitionWire<'_> {
             leader: self.leader.map_or(Ok(Leader::Unknown), leader)?,
             offline: self.offline.clone(),
             elr: self.elr.clone(),
+            last_known_elr: self.last_known_elr.clone(),
             replica_sizes: self.replica_size_bytes.clone(),
             log_dirs,
             bytes_in: self.bytes_in_per_second,
@@ -319,6 +322,7 @@ impl<'a> PartitionWire<'a> {
             },
             offline: facts.offline,
             elr: facts.elr,
+            last_known_elr: facts.last_known_elr,
             size_bytes: partition.size,
             replica_size_bytes: facts.replica_sizes,
             log_dirs: facts
