@@ -2,7 +2,7 @@
 
 use crate::files::FileError;
 use crate::status::Status;
-use crate::views::LostBroker;
+use crate::views::{Erasures, LostBroker};
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
@@ -10,6 +10,7 @@ use mapper::{BrokerId, Clash, NoPlan, PlanFileError, SnapshotError, Violation};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Why a run ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
@@ -94,6 +95,24 @@ pub(crate) enum Error {
     /// ZooKeeper did not answer, or not as it should.
     #[error(transparent)]
     ZooKeeper(Box<zookeeper::Error>),
+    /// A log dir that cannot be read, or is not this broker's.
+    #[error("{}: {problem}", .path.display())]
+    LogDir { path: PathBuf, problem: String },
+    /// Nothing tells the id of the broker in a pod.
+    #[error("nobody knows which broker pod {pod} is: {problem}")]
+    NoIdentity { pod: String, problem: String },
+    /// The disk of one broker in the pod of another.
+    #[error("{} says broker {owner}, and pod {pod} is broker {id} ({by})", .path.display())]
+    OthersDisk { owner: BrokerId, path: PathBuf, pod: String, id: BrokerId, by: String },
+    /// A start that would erase the last copy of partitions.
+    #[error("{0}")]
+    WouldErase(Box<Erasures>),
+    /// Kafka's answer lacks what a start with an empty disk is judged by.
+    #[error("whether broker {broker} may start with an empty disk cannot be told: {problem}")]
+    Unproven { broker: BrokerId, problem: String },
+    /// The patience of `--timeout` is over.
+    #[error("no answer to act on in {} s: {reason}", .waited.as_secs())]
+    NoAnswer { waited: Duration, reason: String },
     /// The operating system gives us no event loop.
     #[error("cannot wait for servers: {0}")]
     Runtime(io::Error),
@@ -146,7 +165,8 @@ impl Error {
             Self::NoPlan { why, .. } if matches!(**why, NoPlan::TooLarge { .. }) => {
                 Status::BadInput
             }
-            Self::NoPlan { .. } | Self::Broken(_) => Status::NoPlan,
+            Self::NoPlan { .. } | Self::Broken(_) | Self::WouldErase(_) => Status::NoPlan,
+            Self::Unproven { .. } | Self::NoAnswer { .. } => Status::Outside,
             Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
             // A mistyped chroot, most likely.
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
@@ -196,6 +216,10 @@ impl Error {
             Self::ZooKeeper(_) => "zookeeper",
             Self::Kubernetes(_) => "kubernetes",
             Self::Pods(_) | Self::Contradiction { .. } => "pods",
+            Self::LogDir { .. } => "log-dir",
+            Self::NoIdentity { .. } | Self::OthersDisk { .. } => "identity",
+            Self::WouldErase(_) => "would-erase",
+            Self::Unproven { .. } | Self::NoAnswer { .. } => "no-answer",
             Self::Runtime(_) => "runtime",
             Self::Stream(_) => "stream",
         }
@@ -235,6 +259,18 @@ impl Error {
             // What was tried is better advice than what might help.
             Self::NoPlan { clash: Some(clash), .. } if !clash.remedies.is_empty() => return None,
             Self::NoPlan { why, .. } => return no_plan_hint(why),
+            Self::NoIdentity { .. } => {
+                "say it by annotation, label or KAFKA_BROKER_ID on the pod, or see --identity and --broker-id-base"
+            }
+            Self::OthersDisk { owner, .. } => {
+                return Some(format!(
+                    "give the pod the disk of its own broker; or let it be broker {owner} (annotation broker-id, \
+                     --broker-id-base); a disk whose data nobody needs may be emptied, which is then checked against Kafka"
+                ));
+            }
+            Self::Unproven { .. } | Self::NoAnswer { .. } => {
+                "keep the broker down until Kafka answers; a cluster that has never run needs --bootstrap-new-cluster"
+            }
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             _ => return None,
         };

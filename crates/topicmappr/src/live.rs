@@ -31,6 +31,16 @@ pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime.map_err(Error::Runtime)?.block_on(answer))
 }
 
+/// A way into the cluster behind these servers.
+pub(crate) async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Error> {
+    match servers {
+        Servers::Kafka { bootstrap, properties, .. } => {
+            Ok(kafka::Client::connect(settings(bootstrap, properties.as_deref())?).await?)
+        }
+        Servers::ZooKeeper(_) => Err(Error::NoSource),
+    }
+}
+
 async fn from_kafka(
     bootstrap: &str,
     properties: Option<&Path>,

@@ -1,5 +1,6 @@
 //! The commands, one file each: arguments, request, plan, check, render, write.
 
+mod broker;
 mod completions;
 mod leaders;
 mod maps;
@@ -36,6 +37,9 @@ pub(crate) enum Command {
     /// Reads plan files
     #[command(subcommand)]
     Plan(plan::Command),
+    /// Tells a broker's pod what it needs to know of itself
+    #[command(subcommand)]
+    Broker(broker::Command),
     /// Prints completions for a shell
     Completions(completions::Args),
     /// Prints the version
@@ -53,6 +57,7 @@ impl Command {
             Self::Scale(args) => scale::run(args, session),
             Self::Leaders(args) => leaders::run(args, session),
             Self::Plan(command) => plan::run(command, session),
+            Self::Broker(command) => broker::run(command, session),
             Self::Completions(args) => completions::run(args, session),
             Self::Version => version::run(session),
         }

@@ -3,6 +3,7 @@
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use mapper::{Bytes, Ratio};
+use std::time::Duration;
 
 /// `500GB` (10^9 bytes each), `2TiB` (2^40 bytes each); a bare number is bytes.
 pub(crate) fn size(text: &str) -> Result<Bytes, String> {
@@ -10,6 +11,13 @@ pub(crate) fn size(text: &str) -> Result<Bytes, String> {
         .parse::<ByteSize>()
         .map(|size| Bytes(size.as_u64()))
         .map_err(|_| format!("{:?} is no size: write 500GB or 2TiB", text.trim()))
+}
+
+/// `30s`, `10m`.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed =
+        text.trim().parse::<SignedDuration>().ok().and_then(|d| Duration::try_from(d).ok());
+    parsed.ok_or_else(|| format!("{:?} is no duration: write 30s or 10m", text.trim()))
 }
 
 /// `10%`, or the same as a ratio: `0.1`. Less than the whole.

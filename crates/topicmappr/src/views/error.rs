@@ -32,6 +32,7 @@ impl fmt::Display for ErrorView<'_> {
                 clash.as_deref().map_or(Ok(()), |clash| super::clash::write(clash, f))?;
                 super::lost::write(lost, f)?;
             }
+            Error::WouldErase(erasures) => erasures.details(f)?,
             Error::Broken(violations) => {
                 for violation in violations.iter().take(LONG) {
                     writeln!(f, "  {violation}")?;
@@ -80,6 +81,10 @@ fn evidence(error: &Error) -> Option<Value> {
         Error::Broken(violations) => {
             Some(json!({ "violations": serde_json::to_value(violations).ok()? }))
         }
+        Error::WouldErase(erasures) => serde_json::to_value(erasures).ok(),
+        Error::OthersDisk { owner, path, pod, id, by } => Some(json!({
+            "meta_properties": path, "broker_id": owner, "pod": pod, "pod_broker_id": id, "by": by,
+        })),
         Error::UnknownBrokers { unknown, known } => Some(json!({
             "unknown": unknown,
             "known": known,

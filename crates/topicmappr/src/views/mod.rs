@@ -2,6 +2,7 @@
 //!
 //! `{}` is plain, `{:#}` the same in colour; nothing needs the colour to be understood.
 
+mod broker;
 mod brokers;
 mod changes;
 mod clash;
@@ -24,6 +25,7 @@ mod table;
 mod transfer;
 mod warnings;
 
+pub(crate) use broker::{BrokerSettings, Erasures, SettingsFormat};
 pub(crate) use error::ErrorView;
 pub(crate) use explain::ExplainView;
 pub(crate) use html::Page;

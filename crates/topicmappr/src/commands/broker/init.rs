@@ -1,0 +1,191 @@
+//! `broker init`: id and rack of the broker in this pod; no start that would erase the last copy of a partition.
+
+use super::gate::{self, Question};
+use super::volume::Volume;
+use crate::error::Error;
+use crate::files::OutFile;
+use crate::flags::{Servers, Source, duration};
+use crate::live;
+use crate::session::Session;
+use crate::source::Note;
+use crate::status::Status;
+use crate::views::{BrokerSettings, Erasures, SettingsFormat};
+use ::kubernetes::brokers::{BrokerPod, Rules, brokers};
+use ::kubernetes::{Kubernetes, Name};
+use mapper::BrokerId;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// The pauses between two questions to Kubernetes: doubled from the first to the last.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LAST_PAUSE: Duration = Duration::from_secs(15);
+
+/// The flags of `broker init`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The broker's log dirs (log.dirs), as they are mounted here
+    #[arg(long, value_name = "DIR,...", value_delimiter = ',', required = true)]
+    log_dirs: Vec<PathBuf>,
+    /// The broker's pod [default: POD_NAMESPACE/POD_NAME, else --namespace and HOSTNAME]
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    pod: Option<String>,
+    /// Form of what is written: lines for server.properties, an env file, or shell exports
+    #[arg(long, value_enum, value_name = "FORM", default_value = "properties")]
+    format: SettingsFormat,
+    /// Where to write it [default: stdout]
+    #[arg(long, value_name = "FILE")]
+    out_file: Option<PathBuf>,
+    /// How long to wait for Kubernetes and Kafka (10m) [default: for ever]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+    /// There is no cluster yet: Kafka is not asked before an empty disk is used
+    #[arg(long)]
+    bootstrap_new_cluster: bool,
+    /// Starts with an empty disk even if that erases the last copy of partitions
+    #[arg(long)]
+    accept_data_loss: bool,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    live::log(&session.global.talk);
+    let out = args.out_file.as_deref().map(OutFile::at).transpose()?;
+    let servers = args.servers(session)?;
+    let volume = Volume::read(&args.log_dirs)?;
+    let began = Instant::now();
+    let pod = args.own_pod(session, began)?;
+    let id = identity(&volume, &pod)?;
+    if let Some(servers) = servers.filter(|_| !volume.empty.is_empty()) {
+        let patience = args.timeout.map(|timeout| timeout.saturating_sub(began.elapsed()));
+        args.guard(
+            &Question { broker: id, volume: &volume, servers: &servers, patience },
+            session,
+        )?;
+    }
+    if pod.rack.is_none() {
+        session.say(&rackless(&pod))?;
+    }
+    let settings = BrokerSettings { id, rack: pod.rack.as_deref(), format: args.format };
+    match out {
+        Some(out) => {
+            let text = settings.to_string();
+            out.stage(|file| file.write_all(text.as_bytes()))?.publish()?;
+        }
+        None => session.show(&settings)?,
+    }
+    Ok(Status::Done)
+}
+
+impl Args {
+    /// Whom to ask before an empty disk is used. Wanted at every start, so that the first one shows that it is missing.
+    fn servers(&self, session: &Session<'_, '_>) -> Result<Option<Servers>, Error> {
+        if self.bootstrap_new_cluster {
+            return Ok(None);
+        }
+        match session.global.source.source_if_any()? {
+            Some(Source::Live(servers @ Servers::Kafka { .. })) => Ok(Some(servers)),
+            _ => Err(Error::Flags(
+                "broker init needs --bootstrap-server, to ask Kafka before an empty disk is used; only the first \
+                 start of a new cluster does without, by --bootstrap-new-cluster"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// Refuses a start that would erase something, or says what it erases.
+    fn guard(&self, question: &Question<'_>, session: &mut Session<'_, '_>) -> Result<(), Error> {
+        let empty = question.volume.empty.clone();
+        let erased = gate::erased(question, session)?;
+        if erased.is_empty() {
+            return Ok(());
+        }
+        let erasures = Erasures { broker: question.broker, empty, erased };
+        if self.accept_data_loss {
+            return session.say(&erasures.accepted());
+        }
+        Err(Error::WouldErase(Box::new(erasures)))
+    }
+
+    /// The pod that this runs in, asked for until Kubernetes answers.
+    fn own_pod(&self, session: &mut Session<'_, '_>, began: Instant) -> Result<BrokerPod, Error> {
+        let access = session.global.kubernetes.access(session.environment);
+        let rules = Rules { pods_are_chosen: true, ..session.global.kubernetes.rules() };
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let asked = live::wait(async {
+                let kubernetes = Kubernetes::connect(&access).await?;
+                let name = self.pod_name(session, kubernetes.namespace())?;
+                let inventory = kubernetes.pod(&name).await?;
+                Ok::<_, Error>((name, inventory))
+            })?;
+            let error = match asked {
+                Ok((name, inventory)) => {
+                    let mut found = brokers(&inventory, &rules, &BTreeSet::new()).pods.into_iter();
+                    return found.find(|pod| pod.name == name).ok_or_else(|| not_a_broker(&name));
+                }
+                Err(Error::Kubernetes(error)) if may_pass(&error) => error,
+                Err(error) => return Err(error),
+            };
+            if self.timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
+                return Err(Error::Kubernetes(error));
+            }
+            session.say(&Note::new(format!("Kubernetes is asked again: {error}")))?;
+            std::thread::sleep(pause);
+            pause = (pause * 2).min(LAST_PAUSE);
+        }
+    }
+
+    fn pod_name(&self, session: &Session<'_, '_>, namespace: &str) -> Result<Name, Error> {
+        let variable = |name| session.environment.get(name).filter(|value| !value.is_empty());
+        let namespace = variable("POD_NAMESPACE").unwrap_or(namespace);
+        match (&self.pod, variable("POD_NAME").or_else(|| variable("HOSTNAME"))) {
+            (Some(pod), _) => Ok(match pod.split_once('/') {
+                Some((namespace, name)) => Name::new(namespace, name),
+                None => Name::new(namespace, pod),
+            }),
+            (None, Some(name)) => Ok(Name::new(namespace, name)),
+            (None, None) => Err(Error::Flags(
+                "nothing tells which pod this is: set --pod, or POD_NAME from the pod's metadata.name".to_owned(),
+            )),
+        }
+    }
+}
+
+/// What meta.properties says counts: the disk's replicas are that broker's. A pod that is another one got the wrong disk.
+fn identity(volume: &Volume, pod: &BrokerPod) -> Result<BrokerId, Error> {
+    match (&volume.owner, &pod.identity) {
+        (Some((owner, path)), Ok(found)) if *owner != found.id => Err(Error::OthersDisk {
+            owner: *owner,
+            path: path.clone(),
+            pod: pod.name.to_string(),
+            id: found.id,
+            by: found.by.to_string(),
+        }),
+        (Some((owner, _)), _) => Ok(*owner),
+        (None, Ok(found)) => Ok(found.id),
+        (None, Err(problem)) => {
+            Err(Error::NoIdentity { pod: pod.name.to_string(), problem: problem.to_string() })
+        }
+    }
+}
+
+fn may_pass(error: &::kubernetes::Error) -> bool {
+    match error {
+        ::kubernetes::Error::Unreachable { .. } => true,
+        ::kubernetes::Error::Refused { code, .. } => *code >= 500 || *code == 429,
+        _ => false,
+    }
+}
+
+fn not_a_broker(name: &Name) -> Error {
+    let problem = "it is not the pod of a broker".to_owned();
+    Error::NoIdentity { pod: name.to_string(), problem }
+}
+
+fn rackless(pod: &BrokerPod) -> Note {
+    let node = pod.node.as_deref().unwrap_or("of the pod");
+    Note {
+        text: format!("node {node} has no zone: the broker gets no rack"),
+        hint: Some("label the node, or name its label with --rack-labels".to_owned()),
+    }
+}
