@@ -18,7 +18,7 @@ static KRAFT: LazyLock<Cluster> = LazyLock::new(|| guarded(Mode::KRaft));
 
 const MODES: [Mode; 2] = [Mode::ZooKeeper, Mode::KRaft];
 
-fn cluster(mode: Mode) -> &'static Cluster {
+pub(crate) fn cluster(mode: Mode) -> &'static Cluster {
     match mode {
         Mode::ZooKeeper => &ZOOKEEPER,
         Mode::KRaft => &KRAFT,
@@ -46,7 +46,7 @@ fn guarded(mode: Mode) -> Cluster {
 }
 
 /// A file in the cluster's folder that no other test has.
-fn file(cluster: &Cluster, text: &str) -> String {
+pub(crate) fn file(cluster: &Cluster, text: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
     let path = cluster.path().join(format!("client-{n}.properties"));
@@ -63,7 +63,7 @@ pub(crate) fn list_topics(mode: Mode, access: &Access) -> String {
     cluster.bare_tool("topics", args).unwrap()
 }
 
-fn scram(user: User) -> Access {
+pub(crate) fn scram(user: User) -> Access {
     Access::Sasl(Mechanism::ScramSha512, user)
 }
 

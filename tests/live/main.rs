@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod binary;
+mod empty_disk;
 mod facts;
 mod kubernetes;
 mod lost_broker;

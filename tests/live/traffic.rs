@@ -138,6 +138,14 @@ impl<'a> Traffic<'a> {
         assert_eq!(producer.in_flight_count(), 0);
     }
 
+    /// How many records a partition has: from its first to its last.
+    pub(crate) fn records(&self, topic: &str, partition: i32) -> i64 {
+        let consumer: BaseConsumer = self.config.create().unwrap();
+        let ask = || consumer.fetch_watermarks(topic, partition, CALL).ok();
+        let (first, end) = until("the ends of a partition", SOON, ask).unwrap();
+        end - first
+    }
+
     /// Commits offsets of a group, so that the internal topic exists, and waits until it is in sync.
     pub(crate) fn commit_offsets(&self, topic: &str) {
         let mut list = TopicPartitionList::new();

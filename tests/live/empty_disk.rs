@@ -1,0 +1,281 @@
+//! A broker comes back under its id with an empty disk, and it alone had the last records.
+//!
+//! Broker 1002 is down and behind; 1001, alone in sync, dies and its disk is replaced. The pod of 1001 runs in a real
+//! Kubernetes, as the account of `deploy/manifests/broker-init.yaml`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use testbed::{Cluster, Kubernetes, Mode, User};
+
+use crate::bad_input;
+use crate::binary::{Ended, topicmappr};
+use crate::traffic::Traffic;
+
+const RECORDS: i64 = 50;
+const RECORD: usize = 10_000;
+const LOST: i32 = 1001;
+const BEHIND: i32 = 1002;
+
+/// One StatefulSet of three brokers, a zone for each, and the account that `broker init` runs as.
+struct Pods {
+    kubernetes: Kubernetes,
+    account: PathBuf,
+    /// The zone of broker 1001.
+    zone: &'static str,
+}
+
+const NODES: [(&str, &str); 3] = [("node-a", "eu-1a"), ("node-b", "eu-1b"), ("node-c", "eu-1c")];
+
+static PODS: LazyLock<Pods> = LazyLock::new(|| {
+    let kubernetes = Kubernetes::start().unwrap();
+    for (node, zone) in NODES {
+        kubernetes.node(node, zone, &[]).unwrap();
+    }
+    kubernetes.apply("{apiVersion: v1, kind: Namespace, metadata: {name: kafka}}").unwrap();
+    kubernetes.apply(BROKERS).unwrap();
+    kubernetes.apply(include_str!("../../deploy/manifests/broker-init.yaml")).unwrap();
+    let pods = kubernetes.ready_pods("kafka", "app=kafka-events", 3).unwrap();
+    let node = pods[0].spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap();
+    let zone = NODES.iter().find(|(name, _)| *name == node).unwrap().1;
+    let account = kubernetes.service_account("kafka", "kafka-broker").unwrap();
+    Pods { kubernetes, account, zone }
+});
+
+const BROKERS: &str = r#"
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: kafka-events, namespace: kafka, annotations: {example.org/broker-id-base: "1001"}}
+spec:
+  serviceName: kafka-events
+  podManagementPolicy: Parallel
+  replicas: 3
+  selector: {matchLabels: {app: kafka-events}}
+  template:
+    metadata: {labels: {app: kafka-events}}
+    spec:
+      serviceAccountName: kafka-broker
+      containers: [{name: kafka, image: kafka}]
+      nodeSelector: {kubernetes.io/os: linux}
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: topology.kubernetes.io/zone
+          whenUnsatisfiable: DoNotSchedule
+          labelSelector: {matchLabels: {app: kafka-events}}
+"#;
+
+fn cluster(mode: Mode, log_dirs: u16) -> Cluster {
+    Cluster::builder().mode(mode).brokers(3).log_dirs(log_dirs).start().unwrap()
+}
+
+/// Runs the init container of broker 1001.
+fn init(cluster: &Cluster, more: &[&str]) -> Ended {
+    init_of("kafka-events-0", &cluster.log_dirs(LOST), &cluster.bootstrap(), more)
+}
+
+fn init_of(pod: &str, dirs: &[PathBuf], bootstrap: &str, more: &[&str]) -> Ended {
+    let dirs: Vec<String> = dirs.iter().map(|dir| dir.display().to_string()).collect();
+    let (dirs, pod) = (dirs.join(","), format!("kafka/{pod}"));
+    let account = PODS.account.display().to_string();
+    let mut args = vec!["broker", "init", "--pod", &pod, "--log-dirs", &dirs];
+    args.extend(["--bootstrap-server", bootstrap, "--kubeconfig", &account]);
+    args.extend(more);
+    if !more.contains(&"--timeout") {
+        args.extend(["--timeout", "60s"]);
+    }
+    topicmappr(args)
+}
+
+/// Fills the partitions of a topic, lets 1002 fall behind and 1001 die.
+fn set_the_trap(cluster: &Cluster, topic: &str, partitions: usize) {
+    let traffic = Traffic::of(cluster);
+    let replicas = vec![vec![LOST, BEHIND]; partitions];
+    traffic.create(&[(topic.to_owned(), replicas)].into());
+    let each = |index| ((topic.to_owned(), index as i32), RECORDS as usize * RECORD);
+    traffic.write(&(0..partitions).map(each).collect::<BTreeMap<_, _>>());
+    cluster.stop_broker(BEHIND).unwrap();
+    traffic.without(BEHIND);
+    cluster.kill_broker(LOST).unwrap();
+}
+
+/// Starts both, the one with the empty disk first, and counts what is left of each partition.
+fn left_over(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<i64> {
+    for id in [LOST, BEHIND] {
+        if !cluster.running().contains_key(&id) {
+            cluster.start_broker(id).unwrap();
+        }
+    }
+    let traffic = Traffic::of(cluster);
+    traffic.settle();
+    (0..partitions).map(|partition| traffic.records(topic, partition)).collect()
+}
+
+/// Does what the refusal says, to the letter.
+fn follow(cluster: &Cluster, refusal: &Ended) {
+    assert!(refusal.stderr.contains("start the others: 1002"), "{}", refusal.stderr);
+    cluster.start_broker(BEHIND).unwrap();
+    let commands = refusal.stderr.lines().filter_map(|line| {
+        line.trim().strip_prefix("kafka-leader-election --bootstrap-server HOST:PORT ")
+    });
+    let mut followed = 0;
+    for command in commands {
+        cluster.tool("leader-election", command.split(' ')).unwrap();
+        followed += 1;
+    }
+    assert!(followed > 0, "{}", refusal.stderr);
+}
+
+fn a_replaced_disk(mode: Mode) {
+    let cluster = cluster(mode, 1);
+    set_the_trap(&cluster, "unguarded", 1);
+    cluster.wipe_broker(LOST).unwrap();
+    assert_eq!(left_over(&cluster, "unguarded", 1), [0], "the trap is none any more");
+
+    set_the_trap(&cluster, "guarded", 1);
+    cluster.wipe_broker(LOST).unwrap();
+    let refusal = init(&cluster, &[]).with(1).complaining_of("guarded-0");
+    assert_eq!(refusal.stdout, "");
+    let accepted = init(&cluster, &["--accept-data-loss"]).with(0).complaining_of("guarded-0");
+    follow(&cluster, &refusal);
+    let allowed = init(&cluster, &[]).with(0);
+    assert_eq!(
+        allowed.stdout,
+        format!("broker.id=1001\nnode.id=1001\nbroker.rack={}\n", PODS.zone)
+    );
+    assert_eq!((allowed.stderr.as_str(), accepted.stdout), ("", allowed.stdout.clone()));
+    assert_eq!(left_over(&cluster, "guarded", 1), [RECORDS]);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_replaced_disk_erases_the_last_copy_unless_broker_init_is_asked_with_zookeeper() {
+    a_replaced_disk(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_replaced_disk_erases_the_last_copy_unless_broker_init_is_asked_with_kraft() {
+    a_replaced_disk(Mode::KRaft);
+}
+
+/// Which partitions of a topic lay in the log dir that is about to be replaced.
+fn lying_in(dir: &Path, topic: &str) -> Vec<i32> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
+    let prefix = format!("{topic}-");
+    let mut found: Vec<i32> =
+        entries.filter_map(|name| name.to_str()?.strip_prefix(&prefix)?.parse().ok()).collect();
+    found.sort_unstable();
+    found
+}
+
+/// Kafka spreads the partitions of a topic over the log dirs of a broker.
+const SPREAD: i32 = 2;
+
+/// Replaces the second disk of 1001; says which partitions lay on it.
+fn replace_second_disk(cluster: &Cluster, topic: &str) -> Vec<i32> {
+    let second = cluster.log_dirs(LOST).remove(1);
+    let replaced = lying_in(&second, topic);
+    assert!(!replaced.is_empty() && replaced.len() < SPREAD as usize, "{replaced:?}");
+    fs::remove_dir_all(&second).unwrap();
+    replaced
+}
+
+fn one_of_two_disks(mode: Mode) {
+    let cluster = cluster(mode, 2);
+    set_the_trap(&cluster, "unguarded", SPREAD as usize);
+    let replaced = replace_second_disk(&cluster, "unguarded");
+    let left = left_over(&cluster, "unguarded", SPREAD);
+    let kept = |partition| if replaced.contains(&partition) { 0 } else { RECORDS };
+    assert_eq!(left, (0..SPREAD).map(kept).collect::<Vec<_>>(), "{replaced:?} were on the disk");
+
+    set_the_trap(&cluster, "guarded", SPREAD as usize);
+    let replaced = replace_second_disk(&cluster, "guarded");
+    let refusal = init(&cluster, &[]).with(1);
+    for partition in 0..SPREAD {
+        let named = refusal.stderr.contains(&format!("guarded-{partition}:"));
+        assert_eq!(named, replaced.contains(&partition), "{}", refusal.stderr);
+    }
+    follow(&cluster, &refusal);
+    init(&cluster, &[]).with(0);
+    assert_eq!(left_over(&cluster, "guarded", SPREAD), [RECORDS; SPREAD as usize]);
+}
+
+#[test]
+#[ignore = "live"]
+fn one_of_two_replaced_disks_erases_what_lay_on_it_unless_broker_init_is_asked_with_zookeeper() {
+    one_of_two_disks(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn one_of_two_replaced_disks_erases_what_lay_on_it_unless_broker_init_is_asked_with_kraft() {
+    one_of_two_disks(Mode::KRaft);
+}
+
+fn hidden_topics_are_not_taken_for_none(mode: Mode) {
+    let cluster = bad_input::cluster(mode);
+    let empty = tempfile::tempdir().unwrap();
+    let ask = |user: User| {
+        let client = cluster.client(&bad_input::scram(user));
+        let properties = bad_input::file(cluster, &client.librdkafka());
+        let dirs = [empty.path().to_owned()];
+        init_of("kafka-events-1", &dirs, &client.bootstrap, &["--kafka-config", &properties])
+    };
+    ask(User::READER).with(0);
+    ask(User::LIMITED).with(3).complaining_of("--operation Describe --topic '*'");
+}
+
+#[test]
+#[ignore = "live"]
+fn hidden_topics_are_not_taken_for_none_with_zookeeper() {
+    hidden_topics_are_not_taken_for_none(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn hidden_topics_are_not_taken_for_none_with_kraft() {
+    hidden_topics_are_not_taken_for_none(Mode::KRaft);
+}
+
+#[test]
+#[ignore = "live"]
+fn kafka_is_waited_for_and_a_new_cluster_is_not() {
+    let empty = [PathBuf::from("/nonexistent/data")];
+    let nobody = "127.0.0.1:1";
+    init_of("kafka-events-2", &empty, nobody, &["--timeout", "2s"])
+        .with(3)
+        .complaining_of("waiting (0 s): Kafka cannot be asked")
+        .complaining_of("no answer to act on in");
+    let new =
+        init_of("kafka-events-2", &empty, nobody, &["--bootstrap-new-cluster", "--format=env"]);
+    assert!(new.with(0).stdout.starts_with("KAFKA_BROKER_ID=1003\nKAFKA_NODE_ID=1003\n"));
+}
+
+#[test]
+#[ignore = "live"]
+fn the_disk_of_another_broker_is_refused() {
+    let disk = tempfile::tempdir().unwrap();
+    fs::create_dir(disk.path().join("events-0")).unwrap();
+    fs::write(disk.path().join("meta.properties"), "version=1\nnode.id=1003\ncluster.id=x\n")
+        .unwrap();
+    let dirs = [disk.path().to_owned()];
+    init_of("kafka-events-1", &dirs, "127.0.0.1:1", &[]).with(2).complaining_of(
+        "meta.properties says broker 1003, and pod kafka/kafka-events-1 is broker 1002",
+    );
+    // Its own disk needs nobody's leave: a whole cluster can start at once.
+    init_of("kafka-events-2", &dirs, "127.0.0.1:1", &[]).with(0);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_missing_right_names_verb_and_resource() {
+    let stranger = PODS.kubernetes.service_account("kafka", "stranger").unwrap();
+    let stranger = stranger.display().to_string();
+    let dirs = ["--log-dirs", "/nonexistent", "--bootstrap-new-cluster"];
+    let args = ["broker", "init", "--pod", "kafka/kafka-events-0", "--kubeconfig", &stranger];
+    topicmappr(args.iter().chain(&dirs)).with(3).complaining_of(
+        "system:serviceaccount:kafka:stranger may not get pods kafka/kafka-events-0",
+    );
+}
