@@ -6,6 +6,7 @@
 //! (the jars and the program, which any run may use, stay in the [cache]).
 
 mod archive;
+mod brokers;
 pub mod cache;
 mod certificates;
 mod client;
@@ -21,6 +22,7 @@ mod spec;
 mod tool;
 mod wait;
 
+pub use brokers::{Brokers, Life, PodSet};
 pub use client::{Access, Client, Mechanism, User};
 pub use cluster::Cluster;
 pub use error::Error;

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, Client, Config, ResourceExt};
 use mappr_testbed::kubernetes::Component;
-use mappr_testbed::{Kubernetes, until};
+use mappr_testbed::{Brokers, Cluster, Kubernetes, Life, PodSet, until};
 
 const SOON: Duration = Duration::from_secs(120);
 const ZONES: [(&str, &str); 3] = [("node-a", "eu-1a"), ("node-b", "eu-1b"), ("node-c", "eu-1c")];
@@ -185,4 +186,71 @@ fn processes_of(folder: &str) -> Vec<String> {
         .map(|line| String::from_utf8_lossy(&line).replace('\0', " "))
         .filter(|line| line.contains("/kubelab ") && line.contains(folder))
         .collect()
+}
+
+/// Three brokers, one to a node.
+const THREE: &str = r#"
+apiVersion: v1
+kind: Namespace
+metadata: {name: kafka}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: kafka, namespace: kafka}
+spec:
+  serviceName: kafka
+  podManagementPolicy: Parallel
+  replicas: 3
+  selector: {matchLabels: {app: kafka}}
+  template:
+    metadata: {labels: {app: kafka}}
+    spec:
+      containers: [{name: kafka, image: kafka}]
+      topologySpreadConstraints:
+        - maxSkew: 1
+          topologyKey: kubernetes.io/hostname
+          whenUnsatisfiable: DoNotSchedule
+          labelSelector: {matchLabels: {app: kafka}}
+"#;
+
+#[test]
+#[ignore = "live"]
+fn brokers_live_and_die_with_their_pods() {
+    let kubernetes = Arc::new(Kubernetes::start().unwrap());
+    for (node, zone) in ZONES {
+        kubernetes.node(node, zone, &[]).unwrap();
+    }
+    kubernetes.apply(THREE).unwrap();
+    let pods = kubernetes.ready_pods("kafka", "app=kafka", 3).unwrap();
+    let cluster = Arc::new(Cluster::builder().brokers(3).start().unwrap());
+    let set = PodSet { namespace: "kafka".into(), name: "kafka".into(), base: 1001 };
+    let brokers = Brokers::join(&kubernetes, &cluster, [set]).unwrap();
+    let when = |what: &str, id: i32, so: &dyn Fn(&Life) -> bool| {
+        until(what, SOON, || so(&brokers.lives().unwrap()[&id]).then_some(())).unwrap();
+    };
+    let running = |id| cluster.running().contains_key(&id);
+
+    kubernetes.delete_pod("kafka", "kafka-0").unwrap();
+    when("1001 in another pod", 1001, &|life| life.pod.is_some() && life.pod != pods[0].uid());
+    let life = brokers.lives().unwrap()[&1001].clone();
+    assert_eq!((life.starts, life.emptied, running(1001)), (1, 0, true));
+
+    let node = node_of(&pods[1]);
+    kubernetes.node_down(&node).unwrap();
+    when("1002 down with its node", 1002, &|life| life.pod.is_none());
+    assert!(!running(1002));
+    kubernetes.node_up(&node).unwrap();
+    when("1002 up with its node", 1002, &|life| life.pod.is_some());
+    let life = brokers.lives().unwrap()[&1002].clone();
+    assert_eq!((life.starts, life.emptied, running(1002)), (1, 0, true));
+
+    // A node is lost for good; its pod comes up on a new one, whose disk is empty.
+    let node = node_of(&pods[2]);
+    kubernetes.node("node-d", "eu-1c", &[]).unwrap();
+    kubernetes.delete_node(&node).unwrap();
+    when("1003 down with its node", 1003, &|life| life.pod.is_none());
+    kubernetes.force_delete_pod("kafka", "kafka-2").unwrap();
+    when("1003 on another node", 1003, &|life| life.pod.is_some());
+    let life = brokers.lives().unwrap()[&1003].clone();
+    assert_eq!((life.starts, life.emptied, running(1003)), (1, 1, true));
 }

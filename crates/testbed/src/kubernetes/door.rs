@@ -13,6 +13,7 @@ use std::time::Duration;
 use futures::{TryStreamExt, pin_mut};
 use http::Request;
 use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Config, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
@@ -91,30 +92,57 @@ impl Door {
     {
         let config = watcher::Config::default().labels(selector);
         self.run(what, within, move |client| {
-            let events = watcher::watcher(api(client), config);
-            async move {
-                pin_mut!(events);
-                let mut all = BTreeMap::new();
-                let mut complete = false;
-                loop {
-                    // A watcher begins again by itself after an error; the deadline ends it.
-                    let Ok(Some(event)) = events.try_next().await else { continue };
-                    match event {
-                        Event::Init => (all, complete) = (BTreeMap::new(), false),
-                        Event::InitDone => complete = true,
-                        Event::InitApply(object) | Event::Apply(object) => {
-                            all.insert(object.name_any(), object);
-                        }
-                        Event::Delete(object) => {
-                            all.remove(&object.name_any());
-                        }
-                    }
-                    if let Some(seen) = complete.then(|| look(&all)).flatten() {
-                        return Ok(seen);
-                    }
-                }
-            }
+            let api = api(client);
+            async move { Ok(each(api, config, look).await) }
         })
+    }
+
+    /// Tells all objects of that kind, again whenever one changes, for as long as `tell` wants to hear it.
+    pub(super) fn follow<K>(
+        &self,
+        api: impl FnOnce(Client) -> Api<K>,
+        tell: impl Fn(&BTreeMap<String, K>) -> bool + Send + 'static,
+    ) where
+        K: Resource + Clone + fmt::Debug + DeserializeOwned + Send + 'static,
+    {
+        let api = api(self.client.clone());
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(each(api, watcher::Config::default(), move |all: &_| {
+                (!tell(all)).then_some(())
+            }));
+        }
+    }
+}
+
+/// Looks at all objects, again whenever one changes, until `look` sees something.
+async fn each<K, T>(
+    api: Api<K>,
+    config: watcher::Config,
+    look: impl Fn(&BTreeMap<String, K>) -> Option<T>,
+) -> T
+where
+    K: Resource + Clone + fmt::Debug + DeserializeOwned + Send + 'static,
+{
+    let events = watcher::watcher(api, config).default_backoff();
+    pin_mut!(events);
+    let mut all = BTreeMap::new();
+    let mut complete = false;
+    loop {
+        // A watcher begins again by itself after an error; a deadline, if any, ends it.
+        let Ok(Some(event)) = events.try_next().await else { continue };
+        match event {
+            Event::Init => (all, complete) = (BTreeMap::new(), false),
+            Event::InitDone => complete = true,
+            Event::InitApply(object) | Event::Apply(object) => {
+                all.insert(object.name_any(), object);
+            }
+            Event::Delete(object) => {
+                all.remove(&object.name_any());
+            }
+        }
+        if let Some(seen) = complete.then(|| look(&all)).flatten() {
+            return seen;
+        }
     }
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Admission, controllers, scheduler, watches and evictions are the real ones. Only the kubelet is not: no
 //! container runs, nothing is probed, no network joins the pods, and what a pod's status says is written
-//! by the rules of `kubernetes/stages.yaml`. `Brokers` joins pods to real Kafka brokers.
+//! by the rules of `kubernetes/stages.yaml`. [`Brokers`](crate::Brokers) joins pods to real Kafka brokers.
 
 mod apply;
 mod component;
@@ -154,9 +154,18 @@ impl Kubernetes {
 
     /// Deletes a pod; its controller, if any, makes another.
     pub fn delete_pod(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        self.delete_pod_with(namespace, name, DeleteParams::default())
+    }
+
+    /// Deletes a pod without waiting for a kubelet that does not answer, as an operator does whose node is lost.
+    pub fn force_delete_pod(&self, namespace: &str, name: &str) -> Result<(), Error> {
+        self.delete_pod_with(namespace, name, DeleteParams::default().grace_period(0))
+    }
+
+    fn delete_pod_with(&self, namespace: &str, name: &str, how: DeleteParams) -> Result<(), Error> {
         let (within, pod) = (namespace.to_owned(), name.to_owned());
         self.run(&format!("deletion of pod {namespace}/{name}"), move |client| async move {
-            Api::<Pod>::namespaced(client, &within).delete(&pod, &DeleteParams::default()).await?;
+            Api::<Pod>::namespaced(client, &within).delete(&pod, &how).await?;
             Ok(())
         })
     }
@@ -201,6 +210,17 @@ impl Kubernetes {
         F: Future<Output = Result<T, Failure>> + Send + 'static,
     {
         self.door.run(what, SOON, work)
+    }
+
+    /// Tells all objects of a kind, again whenever one changes, for as long as `tell` wants to hear it.
+    pub(crate) fn follow<K>(
+        &self,
+        api: impl FnOnce(Client) -> Api<K>,
+        tell: impl Fn(&BTreeMap<String, K>) -> bool + Send + 'static,
+    ) where
+        K: kube::Resource + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
+    {
+        self.door.follow(api, tell);
     }
 
     /// Ends a process at once. What it knew is in etcd.
