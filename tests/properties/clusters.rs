@@ -1,6 +1,8 @@
 //! Random clusters and random requests, small enough to be read when one fails.
 
-use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
+use mapper::snapshot::{
+    Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, Topic,
+};
 use mapper::{
     Assignment, BrokerId, Bytes, Mends, Optimize, Pacing, PartitionId, PlaceBy, RackRule, Ratio,
     Rebuild, Snapshot, Terms, Topics,
@@ -67,6 +69,8 @@ pub struct Shape {
     fill: u64,
     /// Whether rates of traffic and the capacities of networks are told.
     pub rates: bool,
+    /// Brokers with an even id have two volumes of different sizes.
+    pub several_volumes: bool,
     /// One broker more: empty, live, in this broker's rack, and nothing else is different.
     one_more: Option<usize>,
 }
@@ -103,7 +107,14 @@ fn topic() -> impl Strategy<Value = TopicShape> {
 pub fn shape() -> impl Strategy<Value = Shape> {
     let rates = proptest::bool::weighted(0.3);
     (vec(broker(), 2..10), vec(topic(), 1..6), 5_u64..60, rates).prop_map(
-        |(brokers, topics, fill, rates)| Shape { brokers, topics, fill, rates, one_more: None },
+        |(brokers, topics, fill, rates)| Shape {
+            brokers,
+            topics,
+            fill,
+            rates,
+            several_volumes: false,
+            one_more: None,
+        },
     )
 }
 
@@ -158,9 +169,13 @@ impl Shape {
         let brokers = self.ids().into_iter().zip(self.brokers.clone()).chain(self.newcomer());
         let brokers = brokers
             .filter(|(_, shape)| shape.fate != Fate::Gone)
-            .map(|(id, shape)| Broker {
-                network_bytes_per_second: self.rates.then_some(shape.capacity * 1_000_000),
-                ..broker_of(id, &shape, unit, &topics)
+            .map(|(id, shape)| {
+                let mut broker = broker_of(id, &shape, unit, &topics);
+                broker.network_bytes_per_second = self.rates.then_some(shape.capacity * 1_000_000);
+                if self.several_volumes && id.0.is_multiple_of(2) {
+                    divide(&mut broker, &topics);
+                }
+                broker
             })
             .collect();
         Parts { cluster_id: Some("random".to_owned()), brokers, topics, ..Parts::default() }
@@ -168,6 +183,9 @@ impl Shape {
 
     fn topic(&self, index: usize, shape: &TopicShape) -> Topic {
         let mut topic = Topic { name: format!("topic-{index}"), ..Topic::default() };
+        if self.several_volumes {
+            topic.log_dir_paths = PATHS.map(str::to_owned).to_vec();
+        }
         for (id, shape_of) in (0_u32..).zip(&shape.partitions) {
             topic.partitions.push(self.partition(PartitionId(id), shape.replication, shape_of));
         }
@@ -206,7 +224,17 @@ impl Shape {
             leader,
             isr: shape.told.then(|| ids.iter().copied().filter(up).collect()),
             adding: last(Quirk::Moving).collect(),
-            offline: offline.into_iter().collect(),
+            offline: offline.iter().copied().collect(),
+            log_dirs: match self.several_volumes {
+                true => ids
+                    .iter()
+                    .map(|id| {
+                        let known = id.0.is_multiple_of(2) && !offline.contains(id);
+                        known.then(|| LogDirIndex(path_of(*id, shape.size)))
+                    })
+                    .collect(),
+                false => Default::default(),
+            },
             ..PartitionFacts::default()
         }
     }
@@ -228,6 +256,35 @@ fn broker_of(id: BrokerId, shape: &BrokerShape, unit: u64, topics: &[Topic]) -> 
         storage_free: Some(Bytes(total - used)),
         ..Broker::new(id)
     }
+}
+
+const PATHS: [&str; 2] = ["/d0", "/d1"];
+
+/// The volume on which a broker holds replicas of this size.
+fn path_of(id: BrokerId, size: u64) -> u16 {
+    u16::try_from((u64::from(id.0) / 2 + size) % 2).unwrap()
+}
+
+/// Two volumes, one half as large again as the other, or as large as what lies on them.
+fn divide(broker: &mut Broker, topics: &[Topic]) {
+    let total = broker.storage_total.unwrap().0;
+    let used = |path: u16| {
+        let held = topics.iter().flat_map(|t| &t.partitions);
+        let sizes =
+            held.filter(|p| p.replicas.contains(&broker.id) && !p.offline().contains(&broker.id));
+        let on_path = sizes.filter(|p| path_of(broker.id, p.size.unwrap_or_default().0) == path);
+        on_path.map(|p| p.size_on(broker.id).unwrap_or_default().0).sum::<u64>()
+    };
+    let used = [used(0), used(1)];
+    let totals = [(total * 3 / 5).max(used[0]), (total * 2 / 5).max(used[1]) + 1];
+    let dir = |at: usize| LogDir {
+        path: PATHS[at].to_owned(),
+        total: Some(Bytes(totals[at])),
+        free: Some(Bytes(totals[at] - used[at])),
+    };
+    broker.log_dirs = vec![dir(0), dir(1)];
+    broker.storage_total = Some(Bytes(totals[0] + totals[1]));
+    broker.storage_free = Some(Bytes(totals[0] + totals[1] - used[0] - used[1]));
 }
 
 /// A random rebuild of all topics onto most of the live brokers.

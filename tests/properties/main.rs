@@ -11,6 +11,7 @@ mod mutations;
 mod no_plan;
 mod steps;
 mod topics;
+mod volumes;
 
 use proptest::test_runner::{Config, RngSeed};
 

@@ -6,6 +6,7 @@
 mod balance;
 mod figures;
 mod leaders;
+mod log_dirs;
 mod steps;
 mod view;
 mod violation;
@@ -96,6 +97,7 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
         from,
         via: Vec::new(),
         to: entry.replicas.clone(),
+        log_dirs: entry.log_dirs.clone(),
         reason: Reason::Forced,
         bytes: None,
     };
@@ -125,6 +127,7 @@ fn one_move(
     };
     let given = base.get(&change.topic, change.partition);
     let mut broken = any_move(view, terms.racks, change);
+    broken.extend(log_dirs::are_named(view.snapshot, change));
     broken.extend(
         allowed
             .refuses(&change.to, terms.mends, &change.from)
@@ -160,6 +163,7 @@ fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
     if partition.is_moving() {
         broken.push(Violation::Reassigning { of: of() });
     }
+    broken.extend(log_dirs::exist(view.snapshot, change));
     if let Some((before, after)) = view.racks_get_worse(rule, change) {
         broken.push(Violation::Racks { of: of(), before, after });
     }

@@ -195,6 +195,7 @@ impl SeatRules<'_> {
         if size <= room {
             return Ok(());
         }
-        Err(Refusal::NoRoom { room_bytes: Bytes(room), missing_bytes: Bytes(size - room) })
+        let (room_bytes, missing_bytes) = (Bytes(room), Bytes(size - room));
+        Err(Refusal::NoRoom { log_dir: None, room_bytes, missing_bytes })
     }
 }

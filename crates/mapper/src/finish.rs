@@ -10,6 +10,7 @@ use crate::plan::{BoundBy, Floor, LeftOut, Move, Plan, Reason, Solver, SolverSta
 use crate::request::{Request, Terms};
 use crate::steps::{self, Stepped};
 use crate::target::Targets;
+use crate::volumes;
 use crate::work::Work;
 use std::sync::Arc;
 
@@ -49,8 +50,11 @@ pub(crate) fn finish_what_fits(
     proof: Proof,
 ) -> Result<Finished, NoPlan> {
     let cluster = outcome.cluster;
-    let moves = moves(cluster, &outcome.work);
-    let Stepped { moves, steps, taken_back } = steps::lay_out(cluster, &outcome.terms, moves)?;
+    let mut moves = moves(cluster, &outcome.work);
+    let mut taken_back = volumes::name_log_dirs(cluster, &outcome.terms, &mut moves)?;
+    let stepped = steps::lay_out(cluster, &outcome.terms, moves)?;
+    let Stepped { moves, steps, .. } = stepped;
+    taken_back.extend(stepped.taken_back);
     let before = Figures::before(cluster, outcome.targets, &outcome.terms);
     let after = before.after(cluster, outcome.targets, &outcome.terms, &moves);
     let plan = Plan {
@@ -124,6 +128,7 @@ fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
             from: partition.replicas.clone(),
             via: Vec::new(),
             to,
+            log_dirs: Vec::new(),
             reason: item.reason,
             bytes: None,
         };

@@ -36,6 +36,7 @@ mod steps;
 mod table;
 mod target;
 mod traffic;
+mod volumes;
 mod warning;
 mod work;
 
@@ -52,8 +53,8 @@ pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, clash, plan};
 pub use pacing::{Pacing, StepOrder};
 pub use pair::incoming_for;
 pub use plan::{
-    BoundBy, Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus, Stage,
-    WhyLeftOut,
+    ANY_LOG_DIR, BoundBy, Floor, LeaderBytes, LeftOut, Move, Plan, Reason, Solver, SolverStatus,
+    Stage, WhyLeftOut,
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
 pub use rebuild::rebuild;

@@ -69,13 +69,17 @@ pub enum NoPlan {
     },
     /// Both copies of what moves do not fit at once, in any order.
     #[error(
-        "no order of steps leaves room for both copies of {of}: broker {broker} lacks {missing_bytes}"
+        "no order of steps leaves room for both copies of {of}: {}broker {broker} lacks {missing_bytes}",
+        dir_text(.log_dir)
     )]
     NoRoomForBothCopies {
         /// The first partition that cannot start.
         of: TopicPartition,
         /// The broker without room.
         broker: BrokerId,
+        /// Its log dir without room, where the broker as a whole has enough.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log_dir: Option<String>,
         /// How much it lacks.
         missing_bytes: Bytes,
     },
@@ -184,8 +188,14 @@ pub enum Refusal {
         host: String,
     },
     /// It would be filled beyond its limit.
-    #[error("it lacks {missing_bytes}: {room_bytes} left under the storage headroom")]
+    #[error(
+        "{} lacks {missing_bytes}: {room_bytes} left under the storage headroom",
+        .log_dir.as_ref().map_or_else(|| "it".to_owned(), |dir| format!("its emptiest log dir {dir}"))
+    )]
     NoRoom {
+        /// Its log dir with the most room, where the broker as a whole has enough.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log_dir: Option<String>,
         /// What it has left under its limit.
         room_bytes: Bytes,
         /// What it lacks for this replica.
@@ -206,4 +216,8 @@ impl Refusal {
             Self::NoRoom { .. } => "no_room",
         }
     }
+}
+
+fn dir_text(log_dir: &Option<String>) -> String {
+    log_dir.as_ref().map_or_else(String::new, |dir| format!("log dir {dir} of "))
 }

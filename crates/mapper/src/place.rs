@@ -11,6 +11,7 @@ use crate::no_plan::{NoPlan, Refusal, Shortage};
 use crate::queues::Queues;
 use crate::request::{Optimize, PlaceBy, Terms};
 use crate::target::{Target, Targets};
+use crate::volumes::Volumes;
 use crate::work::Work;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -44,6 +45,10 @@ pub(crate) struct Placement<'a> {
     queues: Queues<'a>,
     /// For each broker the seats that this plan put there: indices of work and seat.
     placed: Vec<Vec<(usize, usize)>>,
+    /// The volumes of brokers that have several, likewise.
+    volumes: Volumes<'a>,
+    /// The log dirs of the seats that this plan put on them.
+    log_dirs: BTreeMap<(usize, usize), &'a str>,
 }
 
 impl<'a> Placement<'a> {
@@ -70,6 +75,8 @@ impl<'a> Placement<'a> {
             count,
             queues: Queues::new(&cluster.rack, cluster.rack_names.len(), unknown),
             placed: vec![Vec::new(); brokers],
+            volumes: Volumes::new(cluster, terms),
+            log_dirs: BTreeMap::new(),
         };
         (0..).take(brokers).for_each(|broker| placement.requeue(broker));
         placement
@@ -120,9 +127,15 @@ impl<'a> Placement<'a> {
             *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
             self.count[*broker as usize] -= 1;
             self.requeue(*broker);
+            if !self.volumes.is_empty() {
+                let topic = &self.cluster.snapshot.topics()[self.cluster.topic_of(item.partition)];
+                let id = self.cluster.id(*broker);
+                self.volumes.free_replica(self.cluster, topic, partition, id);
+            }
         }
         for broker in item.held().filter(|broker| !current.contains(broker)) {
             self.add(broker, item.size);
+            self.take_volume(broker, item.size);
         }
     }
 
@@ -159,6 +172,28 @@ impl<'a> Placement<'a> {
         work[at].seats[seat] = Some(broker);
         self.add(broker, work[at].size);
         self.placed[broker as usize].push((at, seat));
+        if let Some(log_dir) = self.take_volume(broker, work[at].size) {
+            self.log_dirs.insert((at, seat), log_dir);
+        }
+    }
+
+    /// Fills the volume that a replica goes to, where the broker has several.
+    fn take_volume(&mut self, broker: BrokerIx, size: Option<u64>) -> Option<&'a str> {
+        let bytes = size.unwrap_or(0);
+        let log_dir = self.volumes.choose(broker, bytes).ok().flatten()?;
+        self.volumes.take(broker, log_dir, bytes);
+        Some(log_dir)
+    }
+
+    /// What the rules say, and whether one of the broker's volumes has room.
+    fn admits(&self, rules: &SeatRules<'_>, item: &Work, broker: BrokerIx) -> Result<(), Refusal> {
+        rules.admits(broker, self.used[broker as usize])?;
+        let chosen = self.volumes.choose(broker, item.size.unwrap_or(0));
+        chosen.map(drop).map_err(|full| Refusal::NoRoom {
+            log_dir: Some(full.log_dir.to_owned()),
+            room_bytes: Bytes(full.room),
+            missing_bytes: Bytes(full.missing),
+        })
     }
 
     /// The brokers that may stand on a seat at all.
@@ -186,7 +221,7 @@ impl<'a> Placement<'a> {
         except: Option<BrokerIx>,
     ) -> Option<BrokerIx> {
         let admitted = |broker: &BrokerIx| {
-            Some(*broker) != except && rules.admits(*broker, self.used[*broker as usize]).is_ok()
+            Some(*broker) != except && self.admits(rules, item, *broker).is_ok()
         };
         if candidates.len() <= FEW {
             let admitted = candidates.iter().copied().filter(admitted);
@@ -223,17 +258,18 @@ impl<'a> Placement<'a> {
         let (target, candidates) = self.candidates(&work[at], seat);
         for broker in candidates.iter().copied() {
             let rules = self.constraints.of(&work[at], seat, target);
-            let Err(Refusal::NoRoom { missing_bytes, .. }) =
-                rules.admits(broker, self.used[broker as usize])
-            else {
-                continue;
-            };
+            let refused = self.admits(&rules, &work[at], broker);
+            let Err(Refusal::NoRoom { missing_bytes, .. }) = refused else { continue };
             let mut placed = self.placed[broker as usize].clone();
             placed.retain(|(other, _)| *other != at && work[*other].size >= Some(missing_bytes.0));
             placed.sort_by_key(|(other, seat)| (work[*other].size, *other, *seat));
             for (other, other_seat) in placed.into_iter().take(MOST_PUSHED) {
                 if self.push_elsewhere(work, other, other_seat, broker) {
-                    return Some(broker);
+                    // What was pushed may have lain on another volume than the one in want.
+                    let rules = self.constraints.of(&work[at], seat, target);
+                    if self.admits(&rules, &work[at], broker).is_ok() {
+                        return Some(broker);
+                    }
                 }
             }
         }
@@ -250,6 +286,9 @@ impl<'a> Placement<'a> {
         work[other].seats[seat] = None;
         self.take(from, work[other].size);
         self.placed[from as usize].retain(|entry| *entry != (other, seat));
+        if let Some(log_dir) = self.log_dirs.remove(&(other, seat)) {
+            self.volumes.free(from, log_dir, work[other].size.unwrap_or(0));
+        }
         let elsewhere = self.best(&work[other], seat, Some(from));
         self.put(work, other, seat, elsewhere.unwrap_or(from));
         elsewhere.is_some()
@@ -262,7 +301,7 @@ impl<'a> Placement<'a> {
         let rules = self.constraints.of(item, seat, target);
         let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
         let refusal = |broker: BrokerIx| {
-            let refused = rules.admits(broker, self.used[broker as usize]).err();
+            let refused = self.admits(&rules, item, broker).err();
             // Who is admitted and yet not taken is not the partner that was asked for.
             refused.filter(|_| partner.is_none_or(|p| *p == broker)).unwrap_or(Refusal::NotAllowed)
         };

@@ -59,6 +59,9 @@ impl Plan {
     }
 }
 
+/// Kafka's word for the log dir of a replica that stays where it is, or that Kafka places.
+pub const ANY_LOG_DIR: &str = "any";
+
 /// One partition's change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Move {
@@ -75,6 +78,9 @@ pub struct Move {
     pub via: Vec<Replicas>,
     /// The replica list after.
     pub to: Replicas,
+    /// The log dir of each replica after: `any` where it stays where it is or Kafka chooses; empty: all are.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub log_dirs: Vec<String>,
     /// The strongest reason of its seats.
     pub reason: Reason,
     /// The bytes that are copied; absent where the partition's size is unknown.
@@ -102,6 +108,12 @@ impl Move {
     pub fn copy_bytes(&self) -> Option<Bytes> {
         let copies = self.added().count() as u64;
         self.bytes.map(|bytes| Bytes(bytes.0 / copies.max(1)))
+    }
+
+    /// The log dir that is named for a broker's replica.
+    pub fn log_dir(&self, broker: BrokerId) -> Option<&str> {
+        let at = self.to.iter().position(|id| *id == broker)?;
+        self.log_dirs.get(at).map(String::as_str).filter(|path| *path != ANY_LOG_DIR)
     }
 
     /// One of its submissions, from 0; `None` beyond the last.
@@ -134,6 +146,19 @@ impl<'p> Stage<'p> {
     pub fn removed(&self) -> impl Iterator<Item = BrokerId> + use<'p> {
         let Self { from, to, .. } = *self;
         from.iter().copied().filter(|id| !to.contains(id))
+    }
+
+    /// The log dir of each replica that is submitted, as in [`Move::log_dirs`]; empty where none is named.
+    pub fn log_dirs(&self) -> Vec<String> {
+        let dir = |id: &BrokerId| {
+            let named = self.change.log_dir(*id).filter(|_| !self.from.contains(id));
+            named.unwrap_or(ANY_LOG_DIR).to_owned()
+        };
+        let dirs: Vec<String> = match self.change.log_dirs.is_empty() {
+            true => Vec::new(),
+            false => self.to.iter().map(dir).collect(),
+        };
+        if dirs.iter().all(|dir| dir == ANY_LOG_DIR) { Vec::new() } else { dirs }
     }
 
     /// What it copies; absent where the partition's size is unknown.

@@ -115,7 +115,7 @@ impl PlanFile {
                 let change = moved.get(&(topic.name.as_str(), partition.id));
                 let replicas = change.map_or(&partition.replicas, |m| &m.to).clone();
                 let topic = Arc::clone(&name);
-                let log_dirs = Vec::new();
+                let log_dirs = change.map(|m| m.log_dirs.clone()).unwrap_or_default();
                 partitions.push(PlannedPartition {
                     topic,
                     partition: partition.id,
@@ -189,12 +189,12 @@ impl PlannedPartition {
             topic: Arc::clone(&change.topic),
             partition: change.partition,
             replicas: change.to.clone(),
-            log_dirs: Vec::new(),
+            log_dirs: change.log_dirs.clone(),
         }
     }
 
     fn of_stage(stage: &Stage<'_>) -> Self {
-        Self { replicas: stage.to.clone(), ..Self::of(stage.change) }
+        Self { replicas: stage.to.clone(), log_dirs: stage.log_dirs(), ..Self::of(stage.change) }
     }
 }
 

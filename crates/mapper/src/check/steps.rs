@@ -191,24 +191,28 @@ pub(super) fn capacity(
     let mut broken = Vec::new();
     let mut disks = view.disks(headroom);
     for (step, stages) in steps.iter().enumerate() {
-        let mut grown: BTreeSet<BrokerId> = BTreeSet::new();
+        let mut grown: BTreeSet<(BrokerId, Option<&str>)> = BTreeSet::new();
         for stage in stages {
             let each = stage.change.copy_bytes().unwrap_or_default().0;
             for id in stage.added().filter(|_| each > 0) {
-                disks.add(id, each);
-                grown.insert(id);
+                let log_dir = stage.change.log_dir(id);
+                disks.add(id, log_dir, each);
+                grown.extend([(id, None), (id, log_dir)]);
             }
         }
-        for broker in grown {
-            if let Some(over_bytes) = disks.over(broker) {
-                broken.push(Violation::Capacity { broker, step, over_bytes });
+        for (broker, log_dir) in grown {
+            if let Some(over_bytes) = disks.over(broker, log_dir) {
+                let log_dir = log_dir.map(str::to_owned);
+                broken.push(Violation::Capacity { broker, log_dir, step, over_bytes });
             }
         }
-        for Stage { change, from, to } in stages {
-            let partition = view.snapshot.partition(&change.topic, change.partition);
-            for id in from.iter().filter(|id| !to.contains(id)) {
-                let gone = partition.and_then(|p| p.size_on(*id)).unwrap_or_default();
-                disks.remove(*id, gone.0);
+        for stage in stages {
+            let Some(topic) = view.snapshot.topic(&stage.change.topic) else { continue };
+            let at = topic.partitions.binary_search_by_key(&stage.change.partition, |p| p.id);
+            let Ok(partition) = at.map(|at| &topic.partitions[at]) else { continue };
+            for id in stage.removed() {
+                let gone = partition.size_on(id).unwrap_or_default();
+                disks.remove(id, topic.log_dir_of(partition, id), gone.0);
             }
         }
     }

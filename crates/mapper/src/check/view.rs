@@ -155,7 +155,7 @@ impl<'s> View<'s> {
     }
 
     pub(super) fn disks(&self, headroom: Ratio) -> Disks {
-        let mut disks = Disks(BTreeMap::new());
+        let mut disks = Disks { brokers: BTreeMap::new(), volumes: self.volumes(headroom) };
         let mut sums: BTreeMap<BrokerId, Option<u64>> = BTreeMap::new();
         for broker in self.snapshot.brokers().iter().filter(|b| b.storage_free.is_none()) {
             sums.insert(broker.id, Some(0));
@@ -179,10 +179,28 @@ impl<'s> View<'s> {
             };
             let limit = total.0 - headroom.of(total).0.min(total.0);
             if let Some(used) = used {
-                disks.0.insert(broker.id, Disk { used, limit });
+                disks.brokers.insert(broker.id, Disk { used, limit });
             }
         }
         disks
+    }
+}
+
+impl View<'_> {
+    fn volumes(&self, headroom: Ratio) -> BTreeMap<BrokerId, Vec<VolumeDisk>> {
+        let of = |broker: &Broker| {
+            let volumes = broker.volumes();
+            let disks = volumes.into_iter().map(|volume| VolumeDisk {
+                paths: volume.paths.into_iter().map(str::to_owned).collect(),
+                disk: Disk {
+                    used: volume.total.0 - volume.free.0,
+                    limit: volume.total.0 - headroom.of(volume.total).0.min(volume.total.0),
+                },
+            });
+            (broker.id, disks.collect::<Vec<VolumeDisk>>())
+        };
+        let all = self.snapshot.brokers().iter().map(of);
+        all.filter(|(_, volumes)| volumes.len() > 1).collect()
     }
 }
 
@@ -280,29 +298,59 @@ impl Within for (String, String) {
     }
 }
 
-/// Disks as they fill.
-pub(super) struct Disks(BTreeMap<BrokerId, Disk>);
+/// Disks as they fill, and the volumes of brokers that have several.
+pub(super) struct Disks {
+    brokers: BTreeMap<BrokerId, Disk>,
+    volumes: BTreeMap<BrokerId, Vec<VolumeDisk>>,
+}
 
 struct Disk {
     used: u64,
     limit: u64,
 }
 
+struct VolumeDisk {
+    paths: Vec<String>,
+    disk: Disk,
+}
+
+impl Disk {
+    fn over(&self) -> Option<Bytes> {
+        (self.used > self.limit).then(|| Bytes(self.used - self.limit))
+    }
+}
+
 impl Disks {
-    pub(super) fn add(&mut self, id: BrokerId, bytes: u64) {
-        if let Some(disk) = self.0.get_mut(&id) {
+    pub(super) fn add(&mut self, id: BrokerId, log_dir: Option<&str>, bytes: u64) {
+        if let Some(disk) = self.brokers.get_mut(&id) {
+            disk.used += bytes;
+        }
+        if let Some(disk) = self.volume(id, log_dir) {
             disk.used += bytes;
         }
     }
 
-    pub(super) fn remove(&mut self, id: BrokerId, bytes: u64) {
-        if let Some(disk) = self.0.get_mut(&id) {
+    pub(super) fn remove(&mut self, id: BrokerId, log_dir: Option<&str>, bytes: u64) {
+        if let Some(disk) = self.brokers.get_mut(&id) {
+            disk.used = disk.used.saturating_sub(bytes);
+        }
+        if let Some(disk) = self.volume(id, log_dir) {
             disk.used = disk.used.saturating_sub(bytes);
         }
     }
 
-    pub(super) fn over(&self, id: BrokerId) -> Option<Bytes> {
-        let disk = self.0.get(&id)?;
-        (disk.used > disk.limit).then(|| Bytes(disk.used - disk.limit))
+    /// How far a broker is beyond its limit, or the volume of one of its log dirs.
+    pub(super) fn over(&mut self, id: BrokerId, log_dir: Option<&str>) -> Option<Bytes> {
+        match log_dir {
+            None => self.brokers.get(&id).and_then(Disk::over),
+            Some(_) => self.volume(id, log_dir).and_then(|disk| disk.over()),
+        }
+    }
+
+    fn volume(&mut self, id: BrokerId, log_dir: Option<&str>) -> Option<&mut Disk> {
+        let volumes = self.volumes.get_mut(&id)?;
+        let log_dir = log_dir?;
+        let of = volumes.iter_mut().find(|volume| volume.paths.iter().any(|p| p == log_dir))?;
+        Some(&mut of.disk)
     }
 }

@@ -205,15 +205,49 @@ pub enum Violation {
         /// The partition.
         of: TopicPartition,
     },
-    /// A broker is filled beyond its limit.
-    #[error("broker {broker} is filled {over_bytes} beyond its limit in step {step}")]
+    /// A broker is filled beyond its limit, or one of its volumes.
+    #[error(
+        "{}broker {broker} is filled {over_bytes} beyond its limit in step {step}",
+        log_dir.as_ref().map_or_else(String::new, |dir| format!("log dir {dir} of "))
+    )]
     Capacity {
         /// The broker.
         broker: BrokerId,
+        /// A log dir of the volume; absent where the broker as a whole is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        log_dir: Option<String>,
         /// The step, from 0.
         step: usize,
         /// How far beyond.
         over_bytes: Bytes,
+    },
+    /// The log dirs are not one for each replica, or name one for a replica that stays.
+    #[error("{of} names log dirs that do not go with its replicas: {}", log_dirs.join(", "))]
+    LogDirs {
+        /// The partition.
+        of: TopicPartition,
+        /// The log dirs.
+        log_dirs: Vec<String>,
+    },
+    /// A log dir that the broker does not have, or that has failed.
+    #[error(
+        "{of} is to go to log dir {log_dir} of broker {broker}, which is not there or has failed"
+    )]
+    NoSuchLogDir {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+        /// The log dir.
+        log_dir: String,
+    },
+    /// A broker with several volumes gets a replica, and no log dir is named.
+    #[error("{of} goes to any log dir of broker {broker}, which has several volumes")]
+    AnyLogDir {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
     },
     /// More bytes are copied than the request allows.
     #[error("the plan copies {bytes}, and {most_bytes} are allowed")]

@@ -67,6 +67,7 @@ fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
             from: partition.replicas.clone(),
             via: Vec::new(),
             to,
+            log_dirs: Vec::new(),
             reason: Reason::Leader,
             bytes: Some(Bytes(0)),
         });

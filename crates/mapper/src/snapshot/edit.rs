@@ -1,6 +1,6 @@
 //! Snapshots made from snapshots.
 
-use super::{Broker, Leader, Partition, PartitionFacts, Parts, Snapshot};
+use super::{Broker, Leader, LogDirIndex, Partition, PartitionFacts, Parts, Snapshot};
 use crate::bytes::Bytes;
 use crate::ids::BrokerId;
 use crate::plan::{Move, Plan};
@@ -21,6 +21,7 @@ impl Snapshot {
                 free.0 = u64::try_from(i128::from(free.0) - grown).unwrap_or(0);
             }
         }
+        grow_volumes(&mut parts, self, plan);
         Self { parts }
     }
 
@@ -68,6 +69,40 @@ impl Snapshot {
     }
 }
 
+/// Fills and empties the volumes of brokers that have several.
+fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
+    let mut grown: BTreeMap<(BrokerId, &str), i128> = BTreeMap::new();
+    for change in &plan.moves {
+        let Some(topic) = before.topic(&change.topic) else { continue };
+        let each = change.copy_bytes().unwrap_or_default().0;
+        for (id, log_dir) in change.added().filter_map(|id| Some((id, change.log_dir(id)?))) {
+            *grown.entry((id, log_dir)).or_default() += i128::from(each);
+        }
+        let at = topic.partitions.binary_search_by_key(&change.partition, |p| p.id);
+        let Ok(partition) = at.map(|at| &topic.partitions[at]) else { continue };
+        for id in change.removed() {
+            if let Some(log_dir) = topic.log_dir_of(partition, id) {
+                let gone = partition.size_on(id).unwrap_or_default().0;
+                *grown.entry((id, log_dir)).or_default() -= i128::from(gone);
+            }
+        }
+    }
+    for ((id, log_dir), grown) in grown {
+        let volumes = before.broker(id).map(Broker::volumes).unwrap_or_default();
+        let Some(volume) = volumes.iter().find(|volume| volume.paths.contains(&log_dir)) else {
+            continue;
+        };
+        let Ok(at) = parts.brokers.binary_search_by_key(&id, |broker| broker.id) else { continue };
+        // Log dirs of one volume have its room in common.
+        let dirs = parts.brokers[at].log_dirs.iter_mut();
+        for free in
+            dirs.filter(|dir| volume.paths.contains(&&*dir.path)).filter_map(|d| d.free.as_mut())
+        {
+            free.0 = u64::try_from(i128::from(free.0) - grown).unwrap_or(0);
+        }
+    }
+}
+
 /// Changes one partition, and counts what each broker grows by.
 fn apply(
     parts: &mut Parts,
@@ -78,6 +113,11 @@ fn apply(
     let Ok(topic) = parts.topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)) else {
         return;
     };
+    // Few topics have more than a handful of paths; a new one beyond 65,535 stays unknown.
+    let named: BTreeMap<BrokerId, LogDirIndex> = change
+        .added()
+        .filter_map(|id| Some((id, parts.topics[topic].log_dir(change.log_dir(id)?).ok()?)))
+        .collect();
     let partitions = &mut parts.topics[topic].partitions;
     let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else { return };
     let copies = change.added().count() as u64;
@@ -94,7 +134,7 @@ fn apply(
     partitions[index].size = old.size.or(each);
     partitions[index].facts = old.facts.as_ref().map(|facts| {
         let kept = |id: &BrokerId| old.replicas.iter().position(|held| held == id);
-        Box::new(settled(before, &old, facts, change, each, &kept))
+        Box::new(settled(before, &old, facts, change, each, &kept, &named))
     });
 }
 
@@ -106,6 +146,7 @@ fn settled(
     change: &Move,
     each: Option<Bytes>,
     kept: &dyn Fn(&BrokerId) -> Option<usize>,
+    named: &BTreeMap<BrokerId, LogDirIndex>,
 ) -> PartitionFacts {
     let live = |id: &&BrokerId| {
         before.is_live(**id) && (kept(id).is_none() || !old.offline().contains(id))
@@ -121,7 +162,10 @@ fn settled(
         Some(index) => facts.replica_sizes.get(index).copied().flatten(),
         None => each,
     };
-    let log_dir = |id: &BrokerId| facts.log_dirs.get(kept(id)?).copied().flatten();
+    let log_dir = |id: &BrokerId| match kept(id) {
+        Some(at) => facts.log_dirs.get(at).copied().flatten(),
+        None => named.get(id).copied(),
+    };
     PartitionFacts {
         isr: facts.isr.as_ref().map(|_| change.to.iter().filter(live).copied().collect()),
         leader: led,

@@ -7,11 +7,13 @@ mod contradiction;
 mod edit;
 mod hash;
 mod relaxed;
+mod volume;
 mod what_if;
 mod wire;
 
 pub use contradiction::Contradiction;
 pub use hash::SnapshotHash;
+pub use volume::Volume;
 
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
@@ -107,20 +109,15 @@ impl Broker {
         }
     }
 
-    /// Storage that is told by log dir only is the sum of the volumes: dirs of equal total and free are one.
+    /// Storage that is told by log dir only is the sum of the volumes.
     fn sum_up_volumes(&mut self) {
-        let mut volumes: Vec<(Bytes, Bytes)> = Vec::new();
-        for dir in &self.log_dirs {
-            let Some(volume) = dir.total.zip(dir.free) else { return };
-            if !volumes.contains(&volume) {
-                volumes.push(volume);
-            }
-        }
-        if self.storage_total.is_none() && self.storage_free.is_none() && !volumes.is_empty() {
-            let sum =
-                |part: fn(&(Bytes, Bytes)) -> u64| Some(Bytes(volumes.iter().map(part).sum()));
-            self.storage_total = sum(|(total, _)| total.0);
-            self.storage_free = sum(|(_, free)| free.0);
+        let told = |dir: &LogDir| dir.total.is_some() && dir.free.is_some();
+        let nothing_else = self.storage_total.is_none() && self.storage_free.is_none();
+        if nothing_else && !self.log_dirs.is_empty() && self.log_dirs.iter().all(told) {
+            let volumes = self.volumes();
+            let total = volumes.iter().map(|volume| volume.total.0).sum();
+            let free = volumes.iter().map(|volume| volume.free.0).sum();
+            (self.storage_total, self.storage_free) = (Some(Bytes(total)), Some(Bytes(free)));
         }
     }
 }

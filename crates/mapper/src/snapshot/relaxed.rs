@@ -3,6 +3,7 @@
 use super::{Broker, Partition, Parts, Snapshot, Topic};
 use crate::bytes::Bytes;
 use crate::ids::BrokerId;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Snapshot {
@@ -66,7 +67,7 @@ impl Snapshot {
         possible.next().filter(|_| possible.next().is_none()).map(str::to_owned)
     }
 
-    /// The cluster with more storage on some brokers, all of it free.
+    /// The cluster with more storage on some brokers, all of it free; of several volumes, that with the most room has it.
     #[must_use]
     pub fn with_more_storage(&self, more: impl Fn(BrokerId) -> Option<Bytes>) -> Self {
         let mut parts = self.parts.clone();
@@ -78,8 +79,7 @@ impl Snapshot {
             if let Some(free) = &mut broker.storage_free {
                 free.0 = free.0.saturating_add(bytes.0);
             }
-            // Which of its dirs grows is not known.
-            broker.log_dirs.clear();
+            grow_roomiest(broker, bytes);
         }
         Self { parts }
     }
@@ -120,6 +120,22 @@ impl Snapshot {
                 brokers: brokers.collect(),
                 topics: topics.collect(),
             },
+        }
+    }
+}
+
+/// Adds free space to the volume with the most room. What lies on one volume needs no dirs to be told.
+fn grow_roomiest(broker: &mut Broker, bytes: Bytes) {
+    let volumes = broker.volumes();
+    let roomiest = volumes.iter().max_by_key(|volume| (volume.free, Reverse(volume.paths[0])));
+    let Some(roomiest) = roomiest.filter(|_| volumes.len() > 1) else {
+        broker.log_dirs.clear();
+        return;
+    };
+    let paths: Vec<String> = roomiest.paths.iter().map(|path| (*path).to_owned()).collect();
+    for dir in broker.log_dirs.iter_mut().filter(|dir| paths.contains(&dir.path)) {
+        for size in [&mut dir.total, &mut dir.free].into_iter().flatten() {
+            size.0 = size.0.saturating_add(bytes.0);
         }
     }
 }

@@ -1,31 +1,65 @@
-//! The disks of brokers as they fill and empty from step to step.
+//! The disks of brokers, and their volumes, as they fill and empty from step to step.
 
 use crate::dense::{BrokerIx, Cluster};
-use crate::plan::Stage;
+use crate::plan::{Move, Stage};
 use crate::request::Terms;
 use crate::snapshot::Partition;
+use crate::volumes::Volumes;
 
 /// What is used of each broker's storage now, old copies included.
-pub(super) struct Disks {
+pub(super) struct Disks<'s> {
     limit: Vec<Option<u64>>,
     used: Vec<Option<u64>>,
+    volumes: Volumes<'s>,
 }
 
-impl Disks {
-    pub(super) fn new(cluster: &Cluster<'_>, terms: &Terms) -> Self {
-        Self { limit: cluster.limits(terms.storage_headroom), used: cluster.used.clone() }
+/// Why a copy has no room.
+pub(super) struct Lack {
+    pub(super) missing: u64,
+    /// The log dir that lacks it, where the broker as a whole does not.
+    pub(super) log_dir: Option<String>,
+}
+
+impl<'s> Disks<'s> {
+    pub(super) fn new(cluster: &Cluster<'s>, terms: &Terms) -> Self {
+        Self {
+            limit: cluster.limits(terms.storage_headroom),
+            used: cluster.used.clone(),
+            volumes: Volumes::new(cluster, terms),
+        }
     }
 
-    /// What a broker lacks for a copy; 0 where there is room, or nobody knows.
-    pub(super) fn lacks(&self, broker: BrokerIx, bytes: u64) -> u64 {
+    /// What a broker lacks for its copy; `None` where there is room, or nobody knows.
+    pub(super) fn lacks(
+        &self,
+        cluster: &Cluster<'_>,
+        change: &Move,
+        broker: BrokerIx,
+        bytes: u64,
+    ) -> Option<Lack> {
         let at = broker as usize;
         let room = self.limit[at].zip(self.used[at]).map(|(l, used)| l.saturating_sub(used));
-        room.map_or(0, |room| bytes.saturating_sub(room))
+        let missing = room.map_or(0, |room| bytes.saturating_sub(room));
+        if missing > 0 {
+            return Some(Lack { missing, log_dir: None });
+        }
+        let log_dir = change.log_dir(cluster.id(broker))?;
+        let missing = self.volumes.lacks(broker, log_dir, bytes);
+        (missing > 0).then(|| Lack { missing, log_dir: Some(log_dir.to_owned()) })
     }
 
-    pub(super) fn take(&mut self, broker: BrokerIx, bytes: u64) {
+    pub(super) fn take(
+        &mut self,
+        cluster: &Cluster<'_>,
+        change: &Move,
+        broker: BrokerIx,
+        bytes: u64,
+    ) {
         if let Some(used) = self.used[broker as usize].as_mut() {
             *used += bytes;
+        }
+        if let Some(log_dir) = change.log_dir(cluster.id(broker)) {
+            self.volumes.take(broker, log_dir, bytes);
         }
     }
 
@@ -42,8 +76,14 @@ impl Disks {
             let Some(broker) = cluster.index_of(id) else { continue };
             if let Some(used) = self.used[broker as usize].as_mut() {
                 *used = used.saturating_sub(size.0);
-                freed.push(broker);
             }
+            if !self.volumes.is_empty()
+                && let Some(topic) = cluster.snapshot.topic(&stage.change.topic)
+                && let Some(partition) = partition
+            {
+                self.volumes.free_replica(cluster, topic, partition, id);
+            }
+            freed.push(broker);
         }
     }
 }

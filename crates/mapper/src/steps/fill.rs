@@ -34,7 +34,7 @@ pub(super) struct Schedule<'a> {
     order: &'a [usize],
     max_bytes: Option<u64>,
     max_moves: Option<u32>,
-    disks: Disks,
+    disks: Disks<'a>,
     /// For each move: the submission that comes next.
     next: Vec<u32>,
     dropped: Vec<bool>,
@@ -177,11 +177,17 @@ impl<'a> Schedule<'a> {
         {
             return Err(Waits::Time(full));
         }
-        if let Some(full) = added.iter().find(|broker| self.disks.lacks(**broker, each) > 0) {
+        let change = stage.change;
+        let lacks = |broker: &&BrokerIx| {
+            each > 0 && self.disks.lacks(self.cluster, change, **broker, each).is_some()
+        };
+        if let Some(full) = added.iter().find(lacks) {
             return Err(Waits::Room(*full));
         }
         partakers().for_each(|broker| self.busy[broker as usize] += 1);
-        added.iter().for_each(|broker| self.disks.take(*broker, each));
+        for broker in &added {
+            self.disks.take(self.cluster, change, *broker, each);
+        }
         self.step_bytes += bytes;
         Ok(())
     }
@@ -237,10 +243,12 @@ impl<'a> Schedule<'a> {
             let change = &self.moves[index];
             if !is_optional(change) || self.next[index] > 0 {
                 let each = change.copy_bytes().unwrap_or_default().0;
+                let lack = self.disks.lacks(self.cluster, change, broker, each);
                 return Err(NoPlan::NoRoomForBothCopies {
                     of: change.of(),
                     broker: self.cluster.id(broker),
-                    missing_bytes: Bytes(self.disks.lacks(broker, each)),
+                    missing_bytes: Bytes(lack.as_ref().map_or(0, |lack| lack.missing)),
+                    log_dir: lack.and_then(|lack| lack.log_dir),
                 });
             }
             self.dropped[index] = true;

@@ -2,7 +2,7 @@
 
 use super::listed;
 use super::table::Table;
-use mapper::{Move, Plan, Stage};
+use mapper::{ANY_LOG_DIR, BrokerId, Move, Plan, Stage};
 use serde::Serialize;
 use std::fmt;
 
@@ -21,6 +21,18 @@ impl<'a> Moves<'a> {
     }
 }
 
+/// Brokers, each with the log dir that is named for it: `1001, 1006:/data2`.
+fn with_log_dirs(list: &[BrokerId], dirs: &[String]) -> String {
+    if dirs.is_empty() {
+        return listed(list);
+    }
+    let seat = |(id, dir): (&BrokerId, &String)| match dir.as_str() {
+        ANY_LOG_DIR => id.to_string(),
+        dir => format!("{id}:{dir}"),
+    };
+    list.iter().zip(dirs).map(seat).collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for Moves<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut table = Table::new(&[">step", ">move", "partition", "from", "to", "why", ">bytes"]);
@@ -32,7 +44,7 @@ impl fmt::Display for Moves<'_> {
                     index.to_string(),
                     format!("{}-{}", change.topic, change.partition),
                     listed(from),
-                    listed(to),
+                    with_log_dirs(to, &stage.log_dirs()),
                     change.reason.as_str().to_owned(),
                     stage.bytes().map_or_else(|| "unknown".to_owned(), |b| b.to_string()),
                 ]);

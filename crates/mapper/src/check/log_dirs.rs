@@ -1,0 +1,39 @@
+//! What a move promises of log dirs: they are there, and named wherever a broker has several volumes.
+
+use super::Violation;
+use crate::plan::{ANY_LOG_DIR, Move};
+use crate::snapshot::Snapshot;
+
+/// What holds for any move, whoever asks for it.
+pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
+    let dirs = &change.log_dirs;
+    if dirs.is_empty() {
+        return Vec::new();
+    }
+    let stays =
+        change.to.iter().zip(dirs).any(|(id, dir)| dir != ANY_LOG_DIR && change.from.contains(id));
+    if dirs.len() != change.to.len() || stays {
+        return vec![Violation::LogDirs { of: change.of(), log_dirs: dirs.clone() }];
+    }
+    let mut broken = Vec::new();
+    for (id, dir) in change.to.iter().zip(dirs).filter(|(_, dir)| *dir != ANY_LOG_DIR) {
+        let known = before.broker(*id).map(|broker| broker.log_dirs.as_slice()).unwrap_or_default();
+        // Failed ones tell no size while others do; where none tells any, nothing is known of failures.
+        let tells = known.iter().any(|known| known.total.is_some());
+        let sound = known.iter().any(|k| k.path == *dir && (k.total.is_some() || !tells));
+        if !sound && !known.is_empty() {
+            let (of, log_dir) = (change.of(), dir.clone());
+            broken.push(Violation::NoSuchLogDir { of, broker: *id, log_dir });
+        }
+    }
+    broken
+}
+
+/// What holds for one of ours: nothing is left to Kafka, which looks at no volume's room.
+pub(super) fn are_named(before: &Snapshot, change: &Move) -> Vec<Violation> {
+    let unnamed = change.added().filter(|id| change.log_dir(*id).is_none());
+    let several =
+        |id: &crate::ids::BrokerId| before.broker(*id).is_some_and(|b| b.volumes().len() > 1);
+    let unnamed = unnamed.filter(several);
+    unnamed.map(|broker| Violation::AnyLogDir { of: change.of(), broker }).collect()
+}

@@ -1,0 +1,205 @@
+//! Brokers with several volumes: how full each is, and which of them takes what comes to its broker.
+//!
+//! Kafka puts a replica into the log dir with the fewest replicas, however full it is. A plan therefore names the log
+//! dir wherever a broker has several volumes: that with the most room.
+
+use crate::bytes::Bytes;
+use crate::dense::{BrokerIx, Cluster};
+use crate::ids::BrokerId;
+use crate::no_plan::NoPlan;
+use crate::plan::{ANY_LOG_DIR, Move, Reason};
+use crate::request::Terms;
+use crate::snapshot::{Partition, Topic};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+/// The volumes of those brokers that have several.
+#[derive(Clone)]
+pub(crate) struct Volumes<'s> {
+    of: BTreeMap<BrokerIx, Vec<Filling<'s>>>,
+}
+
+#[derive(Clone)]
+struct Filling<'s> {
+    /// The paths of its log dirs; the first is the one that is named.
+    paths: Vec<&'s str>,
+    limit: u64,
+    used: u64,
+}
+
+/// Why a volume cannot take a replica: that with the most room, and what it lacks.
+pub(crate) struct Full<'s> {
+    pub(crate) log_dir: &'s str,
+    pub(crate) room: u64,
+    pub(crate) missing: u64,
+}
+
+impl<'s> Volumes<'s> {
+    pub(crate) fn new(cluster: &Cluster<'s>, terms: &Terms) -> Self {
+        let mut of = BTreeMap::new();
+        for broker in cluster.snapshot.brokers() {
+            let volumes = broker.volumes();
+            let at = cluster.index_of(broker.id);
+            let Some(at) = at.filter(|_| volumes.len() > 1) else { continue };
+            let fillings = volumes.into_iter().map(|volume| Filling {
+                limit: volume.total.0
+                    - terms.storage_headroom.of(volume.total).0.min(volume.total.0),
+                used: volume.total.0 - volume.free.0,
+                paths: volume.paths,
+            });
+            of.insert(at, fillings.collect());
+        }
+        Self { of }
+    }
+
+    /// No broker has several.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.of.is_empty()
+    }
+
+    /// The log dir that a replica of this size should go to; `None` where the broker has no choice of volumes.
+    pub(crate) fn choose(&self, broker: BrokerIx, bytes: u64) -> Result<Option<&'s str>, Full<'s>> {
+        let Some(volumes) = self.of.get(&broker) else { return Ok(None) };
+        let room = |volume: &Filling<'_>| volume.limit.saturating_sub(volume.used);
+        let Some(best) = volumes.iter().max_by_key(|v| (room(v), Reverse(v.paths[0]))) else {
+            return Ok(None);
+        };
+        match bytes.checked_sub(room(best)) {
+            Some(missing @ 1..) => Err(Full { log_dir: best.paths[0], room: room(best), missing }),
+            Some(0) | None => Ok(Some(best.paths[0])),
+        }
+    }
+
+    /// What a log dir's volume lacks for a replica; 0 where there is room, or nobody knows.
+    pub(crate) fn lacks(&self, broker: BrokerIx, log_dir: &str, bytes: u64) -> u64 {
+        let volume = self.of.get(&broker).and_then(|of| of.iter().find(|v| v.holds(log_dir)));
+        volume.map_or(0, |v| bytes.saturating_sub(v.limit.saturating_sub(v.used)))
+    }
+
+    pub(crate) fn take(&mut self, broker: BrokerIx, log_dir: &str, bytes: u64) {
+        if let Some(volume) = self.find(broker, log_dir) {
+            volume.used += bytes;
+        }
+    }
+
+    pub(crate) fn free(&mut self, broker: BrokerIx, log_dir: &str, bytes: u64) {
+        if let Some(volume) = self.find(broker, log_dir) {
+            volume.used = volume.used.saturating_sub(bytes);
+        }
+    }
+
+    /// Takes away what a broker holds of a partition before the plan.
+    pub(crate) fn free_replica(
+        &mut self,
+        cluster: &Cluster<'_>,
+        topic: &Topic,
+        partition: &Partition,
+        id: BrokerId,
+    ) {
+        let Some(broker) = cluster.index_of(id).filter(|at| self.of.contains_key(at)) else {
+            return;
+        };
+        if let Some(log_dir) = topic.log_dir_of(partition, id) {
+            self.free(broker, log_dir, partition.size_on(id).unwrap_or_default().0);
+        }
+    }
+
+    fn find(&mut self, broker: BrokerIx, log_dir: &str) -> Option<&mut Filling<'s>> {
+        self.of.get_mut(&broker)?.iter_mut().find(|volume| volume.holds(log_dir))
+    }
+}
+
+impl Filling<'_> {
+    fn holds(&self, log_dir: &str) -> bool {
+        self.paths.contains(&log_dir)
+    }
+}
+
+/// Names the log dirs of what comes to brokers with several volumes. What would only have evened the load, and finds
+/// no volume with room, is taken out of the moves and returned.
+pub(crate) fn name_log_dirs(
+    cluster: &Cluster<'_>,
+    terms: &Terms,
+    moves: &mut Vec<Move>,
+) -> Result<Vec<Move>, NoPlan> {
+    let volumes = Volumes::new(cluster, terms);
+    let mut taken_back = Vec::new();
+    if volumes.is_empty() {
+        return Ok(taken_back);
+    }
+    loop {
+        let without_room = name_all(cluster, volumes.clone(), moves)?;
+        if without_room.is_empty() {
+            return Ok(taken_back);
+        }
+        // What they would have freed is not free either: the others are named anew.
+        for at in without_room.into_iter().rev() {
+            taken_back.push(moves.remove(at));
+        }
+    }
+}
+
+/// Names every log dir; says which moves for balance have no room, in their order.
+fn name_all(
+    cluster: &Cluster<'_>,
+    mut volumes: Volumes<'_>,
+    moves: &mut [Move],
+) -> Result<Vec<usize>, NoPlan> {
+    for change in moves.iter() {
+        let topic = cluster.snapshot.topic(&change.topic);
+        let partition = cluster.snapshot.partition(&change.topic, change.partition);
+        if let Some((topic, partition)) = topic.zip(partition) {
+            change.removed().for_each(|id| volumes.free_replica(cluster, topic, partition, id));
+        }
+    }
+    let mut order: Vec<usize> = (0..moves.len()).collect();
+    let rank = |at: &usize| {
+        let change = &moves[*at];
+        (change.reason == Reason::Balance, Reverse(change.copy_bytes()), *at)
+    };
+    order.sort_by_key(rank);
+    let mut without_room = Vec::new();
+    for at in order {
+        if let Err((id, full)) = name(cluster, &mut volumes, &mut moves[at]) {
+            if moves[at].reason == Reason::Balance {
+                without_room.push(at);
+                continue;
+            }
+            return Err(NoPlan::NoRoomForBothCopies {
+                of: moves[at].of(),
+                broker: id,
+                log_dir: Some(full.log_dir.to_owned()),
+                missing_bytes: Bytes(full.missing),
+            });
+        }
+    }
+    without_room.sort_unstable();
+    Ok(without_room)
+}
+
+fn name<'s>(
+    cluster: &Cluster<'_>,
+    volumes: &mut Volumes<'s>,
+    change: &mut Move,
+) -> Result<(), (BrokerId, Full<'s>)> {
+    let each = change.copy_bytes().unwrap_or_default().0;
+    let mut named: Vec<(usize, &str)> = Vec::new();
+    for (at, id) in change.to.iter().enumerate() {
+        if change.from.contains(id) {
+            continue;
+        }
+        let Some(broker) = cluster.index_of(*id) else { continue };
+        if let Some(log_dir) = volumes.choose(broker, each).map_err(|full| (*id, full))? {
+            volumes.take(broker, log_dir, each);
+            named.push((at, log_dir));
+        }
+    }
+    change.log_dirs.clear();
+    if !named.is_empty() {
+        change.log_dirs.resize(change.to.len(), ANY_LOG_DIR.to_owned());
+        for (at, log_dir) in named {
+            log_dir.clone_into(&mut change.log_dirs[at]);
+        }
+    }
+    Ok(())
+}

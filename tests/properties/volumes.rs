@@ -1,0 +1,105 @@
+//! What holds of plans where brokers have several volumes.
+
+use crate::clusters::{Ask, Shape, ask, shape};
+use crate::config;
+use mapper::{
+    ANY_LOG_DIR, Balance, BrokerId, Bytes, Plan, Rebalance, Snapshot, check, rebalance, rebuild,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn divided(mut shape: Shape) -> Shape {
+    shape.several_volumes = true;
+    shape
+}
+
+fn evened(shape: &Shape, ask: &Ask) -> Rebalance {
+    Rebalance {
+        terms: ask.request(shape).terms,
+        balance: Balance::default(),
+        storage_threshold: None,
+        storage_threshold_bytes: None,
+        relieve: None,
+    }
+}
+
+/// Every replica that comes to a broker with volumes names one, and each volume ends within its limit if it grew.
+fn volumes_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
+    let mut grown: BTreeMap<(BrokerId, String), u64> = BTreeMap::new();
+    for change in &plan.moves {
+        for id in change.added() {
+            let several = before.broker(id).is_some_and(|broker| broker.volumes().len() > 1);
+            prop_assert_eq!(change.log_dir(id).is_some(), several, "{} on {}", change.of(), id);
+            if let Some(dir) = change.log_dir(id) {
+                let bytes = change.copy_bytes().unwrap_or_default().0;
+                *grown.entry((id, dir.to_owned())).or_default() += bytes;
+            }
+        }
+        let stays =
+            |(id, dir): (&BrokerId, &String)| !change.from.contains(id) || dir == ANY_LOG_DIR;
+        prop_assert!(change.to.iter().zip(&change.log_dirs).all(stays));
+    }
+    let after = before.after(plan);
+    let headroom = plan.request.terms().storage_headroom;
+    for ((id, path), bytes) in grown.into_iter().filter(|(_, bytes)| *bytes > 0) {
+        let broker = after.broker(id).unwrap();
+        let dir = broker.log_dirs.iter().find(|dir| dir.path == path).unwrap();
+        let (total, free) = (dir.total.unwrap(), dir.free.unwrap());
+        prop_assert!(free >= headroom.of(total), "{} of {} grew by {}", path, id, bytes);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn a_rebuild_fills_no_volume_beyond_its_limit(shape in shape(), ask in ask()) {
+        let shape = divided(shape);
+        let before = shape.snapshot();
+        if let Ok(plan) = rebuild(&before, &ask.request(&shape)) {
+            prop_assert_eq!(check(&before, &plan), []);
+            volumes_hold(&before, &plan)?;
+        }
+    }
+
+    #[test]
+    fn a_rebalance_fills_no_volume_beyond_its_limit(shape in shape(), ask in ask()) {
+        let shape = divided(shape);
+        let before = shape.snapshot();
+        if let Ok(plan) = rebalance(&before, &evened(&shape, &ask)) {
+            prop_assert_eq!(check(&before, &plan), []);
+            volumes_hold(&before, &plan)?;
+        }
+    }
+
+    #[test]
+    fn a_plan_that_overfills_a_volume_is_caught(shape in shape(), ask in ask()) {
+        let shape = divided(shape);
+        let before = shape.snapshot();
+        let Ok(plan) = rebuild(&before, &ask.request(&shape)) else { return Ok(()) };
+        // The volume that takes something has no room at all; the broker keeps as much.
+        let named = plan.moves.iter().find_map(|change| {
+            let copies = change.bytes > Some(Bytes(0));
+            change.added().filter(|_| copies).find_map(|id| Some((id, change.log_dir(id)?)))
+        });
+        let Some((id, path)) = named else { return Ok(()) };
+        let mut parts = before.clone().into_parts();
+        let broker = parts.brokers.iter_mut().find(|broker| broker.id == id).unwrap();
+        let dir = broker.log_dirs.iter_mut().find(|dir| dir.path == path).unwrap();
+        (dir.total, dir.free) = (Some(Bytes(0)), Some(Bytes(0)));
+        let tighter = Snapshot::new(parts).unwrap();
+        prop_assert_ne!(check(&tighter, &plan), []);
+    }
+
+    #[test]
+    fn a_log_dir_that_is_not_there_is_caught(shape in shape(), ask in ask()) {
+        let shape = divided(shape);
+        let before = shape.snapshot();
+        let Ok(mut plan) = rebuild(&before, &ask.request(&shape)) else { return Ok(()) };
+        let mut dirs = plan.moves.iter_mut().flat_map(|change| &mut change.log_dirs);
+        let Some(dir) = dirs.find(|dir| *dir != ANY_LOG_DIR) else { return Ok(()) };
+        "/nowhere".clone_into(dir);
+        prop_assert_ne!(check(&before, &plan), []);
+    }
+}
