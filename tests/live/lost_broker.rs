@@ -91,7 +91,7 @@ pub(crate) fn carry_out(cluster: &Cluster, plan: &Path) {
     let file = plan.to_str().unwrap();
     let started =
         cluster.tool("reassign", ["--reassignment-json-file", file, "--execute"]).unwrap();
-    assert!(started.contains("Successfully started partition reassignments"), "{started}");
+    assert!(started.contains("Successfully started partition reassignment"), "{started}");
     until("end of the reassignment", SOON, || {
         let said = cluster.tool("reassign", ["--reassignment-json-file", file, "--verify"]);
         let said = said.unwrap_or_else(|why: Error| panic!("{why}"));

@@ -8,6 +8,7 @@ mod binary;
 mod empty_disk;
 mod facts;
 mod kubernetes;
+mod log_dirs;
 mod lost_broker;
 mod odd_states;
 mod plan;
