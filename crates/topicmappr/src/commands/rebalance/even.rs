@@ -12,8 +12,8 @@ use crate::source::Facts;
 use crate::status::Status;
 use mapper::maps::{Finding, Unmapped};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, Plan, RackRule, Ratio, Snapshot,
-    Terms, Topics,
+    Assignment, Balance, BrokerId, Bytes, Engine, Goal, Measure, Mends, Plan, RackRule, Ratio,
+    Snapshot, Terms, Topics,
 };
 use std::collections::BTreeSet;
 
@@ -186,6 +186,11 @@ impl EvenArgs {
             .as_ref()
             .map(|list| list.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot)))
             .transpose()?;
+        let solver = self.solver.engine();
+        if solver == Engine::Exact && self.balance != [What::Storage] {
+            let message = "--solver exact searches for even storage only: leave it out, or leave out --balance";
+            return Err(Error::Flags(message.to_owned()));
+        }
         let goal = |what: &What| match what {
             What::Storage => Goal::Storage,
             What::Replicas => Goal::Replicas,
@@ -206,7 +211,7 @@ impl EvenArgs {
             max_bytes_moved: self.max_bytes_moved,
             max_moves: self.max_moves,
             optimize_leadership: self.optimize_leadership,
-            solver: self.solver.engine(),
+            solver,
         })
     }
 }
