@@ -279,3 +279,28 @@ fn a_missing_right_names_verb_and_resource() {
         "system:serviceaccount:kafka:stranger may not get pods kafka/kafka-events-0",
     );
 }
+
+/// Starts a broker with the lines that `broker init` wrote for it.
+fn a_broker_reads_its_lines(mode: Mode) {
+    let nothing = [PathBuf::from("/nonexistent/data")];
+    let wrote =
+        init_of("kafka-events-0", &nothing, "127.0.0.1:1", &["--bootstrap-new-cluster"]).with(0);
+    let lines = wrote.stdout.lines().map(|line| line.split_once('=').unwrap());
+    let described = Cluster::builder().mode(mode).brokers(1).racks(["another"]);
+    let described = lines.fold(described, |all, (key, value)| all.property(key, value));
+    let cluster = described.start().unwrap();
+    let brokers = cluster.tool("broker-api-versions", [""; 0]).unwrap();
+    assert!(brokers.contains(&format!("(id: 1001 rack: {}", PODS.zone)), "{brokers}");
+}
+
+#[test]
+#[ignore = "live"]
+fn a_broker_reads_its_lines_with_zookeeper() {
+    a_broker_reads_its_lines(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_broker_reads_its_lines_with_kraft() {
+    a_broker_reads_its_lines(Mode::KRaft);
+}
