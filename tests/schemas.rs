@@ -200,6 +200,16 @@ fn every_form_of_a_definition_is_valid() {
 }
 
 #[test]
+fn what_topics_apply_remembers_is_as_its_schema_says() {
+    let state = json!({"version": 1, "cluster_id": "c", "documents": 2, "topics": [
+        {"name": "about-to-be", "intent": {"create": [[1, 2]], "set": {"retention.ms": "5"}}},
+        {"name": "left-over", "topic_id": "Nk3mLx0vQ7yTzR5wBfG1aA", "owned": true, "keys": ["retention.ms"],
+         "absent": {"since": "2026-11-20T07:00:00Z", "end_offsets": {"0": 7, "10": 0}}},
+    ]});
+    assert_valid(&schema("topics-state"), &state, "state");
+}
+
+#[test]
 fn what_the_reader_refuses_the_schema_refuses() {
     let refused = [
         ("snapshot", json!({"version": 2, "brokers": [], "topics": []})),

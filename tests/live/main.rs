@@ -12,6 +12,7 @@ mod log_dirs;
 mod lost_broker;
 mod odd_states;
 mod plan;
+mod topics;
 mod traffic;
 mod znodes;
 mod zookeeper_alone;

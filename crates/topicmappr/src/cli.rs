@@ -11,7 +11,8 @@ use crate::flags::Global;
     max_term_width = 100,
     after_help = "Every flag may also stand in the environment (TOPICMAPPR_OUT_FILE) or in the file of \
                   --config (out-file: ...).\nA flag outranks the environment, the environment the file.\n\n\
-                  Exit codes: 0 done, 1 no plan, 2 wrong input, 3 outside failure, 4 warnings, 5 findings."
+                  Exit codes: 0 done, 1 no plan, 2 wrong input, 3 outside failure, 4 warnings, 5 findings,\n\
+                  6 partly done, 7 held by another."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

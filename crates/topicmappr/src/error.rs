@@ -2,7 +2,9 @@
 
 use crate::files::FileError;
 use crate::status::Status;
+use crate::topics::{HeldBy, StateError};
 use crate::views::{Erasures, LostBroker};
+use mapper::definitions::DefinitionErrors;
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
@@ -60,6 +62,18 @@ pub(crate) enum Error {
     /// Maps that no plan can be made for.
     #[error(transparent)]
     MapFindings(Refused),
+    /// Topic definitions that were refused.
+    #[error(transparent)]
+    Definitions(DefinitionErrors),
+    /// What earlier runs have done cannot be read.
+    #[error("the state in {place}: {problem}")]
+    State { place: String, problem: StateError },
+    /// What earlier runs have done, they did to another cluster.
+    #[error("the state in {place} is about cluster {state}, and this is cluster {found}")]
+    OtherState { place: String, state: String, found: String },
+    /// Another run is at it.
+    #[error(transparent)]
+    Held(HeldBy),
     /// `--brokers` names a map that is not there.
     #[error("--brokers names map {name}, and there is no such map")]
     UnknownMap { name: String, known: Vec<String> },
@@ -167,6 +181,7 @@ impl Error {
             }
             Self::NoPlan { .. } | Self::Broken(_) | Self::WouldErase(_) => Status::NoPlan,
             Self::Unproven { .. } | Self::NoAnswer { .. } => Status::Outside,
+            Self::Held(_) => Status::Held,
             Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
             // A mistyped chroot, most likely.
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
@@ -211,6 +226,9 @@ impl Error {
             Self::UnknownBrokers { .. } => "brokers",
             Self::NoPlan { why, .. } if matches!(**why, NoPlan::TooLarge { .. }) => "too-large",
             Self::NoPlan { .. } => "no-plan",
+            Self::Definitions(_) => "definitions",
+            Self::State { .. } | Self::OtherState { .. } => "state",
+            Self::Held(_) => "held",
             Self::Broken(_) => "broken-promise",
             Self::Kafka(_) => "kafka",
             Self::ZooKeeper(_) => "zookeeper",
@@ -243,6 +261,11 @@ impl Error {
                 "read it with the version of topicmappr that wrote it, or newer"
             }
             Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
+            Self::State { .. } => {
+                "correct it, or begin anew with another --state: nothing is owned then"
+            }
+            Self::OtherState { .. } => "name this cluster's own state with --state FILE",
+            Self::Held(_) => "wait for it to end; a run that was killed holds nothing",
             Self::UnknownMap { known, .. } => return Some(known_maps(known)),
             Self::UnknownBrokers { known, .. } => {
                 let known: Vec<BrokerId> = known.iter().copied().collect();

@@ -16,6 +16,7 @@ mod pods;
 mod session;
 mod source;
 mod status;
+mod topics;
 mod views;
 
 pub use layers::Environment;

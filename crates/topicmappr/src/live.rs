@@ -41,6 +41,27 @@ pub(crate) async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Err
     }
 }
 
+/// A cluster to call, for commands that do more than capture it.
+pub(crate) async fn kafka(servers: &Servers) -> Result<(kafka::Client, Vec<Note>), Error> {
+    match servers {
+        Servers::Kafka { bootstrap, properties, .. } => {
+            let settings = settings(bootstrap, properties.as_deref())?;
+            let notes = settings.ignored.iter().map(|key| ignored(key)).collect();
+            Ok((kafka::Client::connect(settings).await?, notes))
+        }
+        Servers::ZooKeeper(_) => {
+            let message = "this command speaks to Kafka's brokers: --bootstrap-server HOST:PORT";
+            Err(Error::Flags(message.to_owned()))
+        }
+    }
+}
+
+/// What a cluster says of itself now.
+pub(crate) async fn captured(client: &kafka::Client) -> Result<kafka::Capture, Error> {
+    let wanted = kafka::Wanted { captured_at: now(), configs: ConfigKeys::All };
+    Ok(kafka::snapshot(client, &wanted).await?)
+}
+
 async fn from_kafka(
     bootstrap: &str,
     properties: Option<&Path>,
@@ -49,8 +70,7 @@ async fn from_kafka(
     let settings = settings(bootstrap, properties)?;
     let mut notes: Vec<Note> = settings.ignored.iter().map(|key| ignored(key)).collect();
     let client = kafka::Client::connect(settings).await?;
-    let wanted = kafka::Wanted { captured_at: now(), configs: ConfigKeys::All };
-    let captured = kafka::snapshot(&client, &wanted).await?;
+    let captured = captured(&client).await?;
     notes.extend(
         captured
             .notices

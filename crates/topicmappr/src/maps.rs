@@ -21,6 +21,21 @@ impl Maps {
         self.set.maps()
     }
 
+    /// The maps, to look one up.
+    pub(crate) fn set(&self) -> &MapSet {
+        &self.set
+    }
+
+    /// What they mean once these topics are there, too.
+    pub(crate) fn resolve_with(
+        &self,
+        cluster: &Snapshot,
+        defined_topics: BTreeSet<String>,
+    ) -> Resolved {
+        let groups = self.groups.clone();
+        maps::resolve(&self.set, &Known { cluster: Some(cluster), defined_topics, groups })
+    }
+
     /// What they mean now.
     pub(crate) fn resolve(&self, cluster: Option<&Snapshot>) -> Resolved {
         let groups = self.groups.clone();

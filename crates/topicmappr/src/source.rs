@@ -127,7 +127,7 @@ fn on_the_move(snapshot: &Snapshot) -> Option<Note> {
 }
 
 /// A snapshot file's cluster.
-fn from_file(path: &Path) -> Result<Snapshot, Error> {
+pub(crate) fn from_file(path: &Path) -> Result<Snapshot, Error> {
     let text = files::read(path)?;
     Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
 }

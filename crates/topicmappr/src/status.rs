@@ -17,6 +17,10 @@ pub enum Status {
     Warned,
     /// A check has findings.
     Findings,
+    /// Some of it was done; running it again goes on.
+    Partly,
+    /// Another run is at it.
+    Held,
 }
 
 impl Status {
@@ -29,6 +33,8 @@ impl Status {
             Self::Outside => 3,
             Self::Warned => 4,
             Self::Findings => 5,
+            Self::Partly => 6,
+            Self::Held => 7,
         }
     }
 }

@@ -53,7 +53,7 @@ pub struct PruneLimits {
 
 impl Options {
     /// Is this topic one of those that the run is about?
-    pub(super) fn covers(&self, name: &str) -> bool {
+    pub fn covers(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| !pattern.select(&[name]).is_empty())
     }
 }

@@ -10,6 +10,7 @@ mod rebuild;
 mod replace;
 mod scale;
 mod snapshot;
+mod topics;
 mod version;
 
 use crate::error::Error;
@@ -40,6 +41,9 @@ pub(crate) enum Command {
     /// Tells a broker's pod what it needs to know of itself
     #[command(subcommand)]
     Broker(broker::Command),
+    /// Makes and changes topics as they are defined
+    #[command(subcommand)]
+    Topics(topics::Command),
     /// Prints completions for a shell
     Completions(completions::Args),
     /// Prints the version
@@ -58,6 +62,7 @@ impl Command {
             Self::Leaders(args) => leaders::run(args, session),
             Self::Plan(command) => plan::run(command, session),
             Self::Broker(command) => broker::run(command, session),
+            Self::Topics(command) => topics::run(command, session),
             Self::Completions(args) => completions::run(args, session),
             Self::Version => version::run(session),
         }

@@ -22,7 +22,7 @@ pub(crate) use solver::SolverArgs;
 pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
 pub(crate) use steps::StepArgs;
 pub(crate) use topics::TopicArgs;
-pub(crate) use units::{duration, gibibytes, mebibytes, percent, share, size, size_factor};
+pub(crate) use units::{days, duration, gibibytes, mebibytes, percent, share, size, size_factor};
 pub(crate) use warns::WarnArgs;
 
 use std::path::PathBuf;

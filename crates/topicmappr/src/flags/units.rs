@@ -78,6 +78,17 @@ pub(crate) fn minutes(text: &str) -> Result<SignedDuration, String> {
     Ok(age)
 }
 
+/// `7d`, `12h`, `90s`: a day is 24 hours.
+pub(crate) fn days(text: &str) -> Result<SignedDuration, String> {
+    let text = text.trim();
+    let of_days = text.strip_suffix('d').and_then(|days| days.trim().parse::<u32>().ok());
+    let time = match of_days {
+        Some(days) => SignedDuration::from_hours(i64::from(days) * 24),
+        None => text.parse().map_err(|_| "write a time with its unit: 7d, 12h, 90s".to_owned())?,
+    };
+    if time.is_negative() { Err("a time is not negative".to_owned()) } else { Ok(time) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +107,13 @@ mod tests {
         assert!(percent("10").is_err(), "10 times the storage is a slip");
         assert!(percent("100%").is_err());
         assert!(percent("-1%").is_err());
+    }
+
+    #[test]
+    fn a_day_has_24_hours() {
+        assert_eq!(days("7d"), Ok(SignedDuration::from_hours(168)));
+        assert_eq!(days("90s"), Ok(SignedDuration::from_secs(90)));
+        assert!(days("7").is_err() && days("-1h").is_err());
     }
 
     #[test]

@@ -12,12 +12,13 @@ use crate::flags::holders;
 use crate::session::Session;
 use crate::source::Facts;
 use crate::status::Status;
-use crate::views::{Caution, Cautions, LostBroker, PlacementChoice, Report, Surroundings};
+use crate::views::{Caution, Cautions, LostBroker, Next, PlacementChoice, Report, Surroundings};
 use jiff::SignedDuration;
 use mapper::maps::{Finding, Unmapped};
 use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
 use outputs::Written;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// A plan, with what was said on the way to it.
 pub(crate) struct Planned {
@@ -40,6 +41,19 @@ pub(crate) fn refused(snapshot: &Snapshot, request: &Request, why: NoPlan) -> Er
     Error::NoPlan { why: Box::new(why), clash: Some(Box::new(clash)), lost: Vec::new() }
 }
 
+/// A plan that was checked, weighed and, unless warnings stopped it, written.
+pub(crate) struct Prepared {
+    plan: Plan,
+    placement: Option<PlacementChoice>,
+    lost: Vec<LostBroker>,
+    unmapped: Vec<Unmapped>,
+    cautions: Vec<Caution>,
+    /// Warnings kept it from being written.
+    pub(crate) stopped: bool,
+    files: Vec<PathBuf>,
+    next: Next,
+}
+
 /// Checks, weighs, writes and reports.
 pub(crate) fn finish(
     planned: Planned,
@@ -48,6 +62,19 @@ pub(crate) fn finish(
     outputs: Outputs,
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
+    let mut prepared = prepare(planned, facts, args, outputs, session)?;
+    session.show(&prepared.report(&facts.snapshot))?;
+    Ok(if prepared.stopped { Status::Warned } else { Status::Done })
+}
+
+/// Checks, weighs and writes.
+pub(crate) fn prepare(
+    planned: Planned,
+    facts: &Facts,
+    args: &PlanningArgs,
+    outputs: Outputs,
+    session: &mut Session<'_, '_>,
+) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
     refuse_if_broken(snapshot, &planned.plan)?;
     let lost = lost_brokers(&planned.plan, facts)?;
@@ -63,18 +90,25 @@ pub(crate) fn finish(
         next::after(&plan, &written, snapshot, session)
     };
     session.say(&Cautions { all: &cautions, stopped })?;
-    let around = Surroundings {
-        snapshot: Some(snapshot),
-        placement: placement.as_ref(),
-        lost: &lost,
-        unmapped: &unmapped,
-        warnings: &cautions,
-        stopped,
-        files: written.files(),
-        next,
-    };
-    session.show(&Report::of(&plan, around))?;
-    Ok(if stopped { Status::Warned } else { Status::Done })
+    let files = written.files();
+    Ok(Prepared { plan, placement, lost, unmapped, cautions, stopped, files, next })
+}
+
+impl Prepared {
+    /// The page that says all of it; once.
+    pub(crate) fn report<'a>(&'a mut self, snapshot: &'a Snapshot) -> Report<'a> {
+        let around = Surroundings {
+            snapshot: Some(snapshot),
+            placement: self.placement.as_ref(),
+            lost: &self.lost,
+            unmapped: &self.unmapped,
+            warnings: &self.cautions,
+            stopped: self.stopped,
+            files: std::mem::take(&mut self.files),
+            next: std::mem::take(&mut self.next),
+        };
+        Report::of(&self.plan, around)
+    }
 }
 
 /// A second opinion, before anybody can act on the plan.

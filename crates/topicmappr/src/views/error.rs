@@ -3,6 +3,7 @@
 use super::report::LONG;
 use super::{Ink, no_plan};
 use crate::error::{Error, is_help};
+use mapper::definitions::DefinitionError;
 use mapper::explain::ExplainError;
 use mapper::{Clash, NoPlan};
 use serde::{Serialize, Serializer};
@@ -41,6 +42,9 @@ impl fmt::Display for ErrorView<'_> {
                     let more = violations.len() - LONG;
                     writeln!(f, "  and {more} more; --output json names them all")?;
                 }
+            }
+            Error::Definitions(errors) => {
+                errors.0.iter().try_for_each(|error| writeln!(f, "  {error}"))?;
             }
             _ => {}
         }
@@ -89,6 +93,24 @@ fn evidence(error: &Error) -> Option<Value> {
             "unknown": unknown,
             "known": known,
         })),
+        Error::Definitions(errors) => {
+            let mistake = |error: &DefinitionError| {
+                let (place, topic, key) = (&error.place, &error.topic, &error.key);
+                let mut said = json!({
+                    "document": place.document, "line": place.line, "column": place.column,
+                    "message": error.mistake.to_string(),
+                });
+                if let Some(topic) = topic {
+                    said["topic"] = topic.as_str().into();
+                }
+                if let Some(key) = key {
+                    said["key"] = key.as_str().into();
+                }
+                said
+            };
+            Some(json!({ "mistakes": errors.0.iter().map(mistake).collect::<Vec<_>>() }))
+        }
+        Error::Held(by) => Some(json!({ "lock": by.lock, "holder": by.holder })),
         Error::UnknownMap { name, known } => Some(json!({ "name": name, "known": known })),
         Error::MapFindings(refused) => {
             let findings = refused.findings.iter().map(super::maps::Problem::of);

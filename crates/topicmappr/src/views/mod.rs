@@ -22,6 +22,7 @@ mod report;
 mod solver;
 mod steps;
 mod table;
+mod topics;
 mod transfer;
 mod warnings;
 
@@ -35,6 +36,7 @@ pub(crate) use moves::Moves;
 pub(crate) use next::{KafkaTool, Next};
 pub(crate) use plan_diff::PlanDiffView;
 pub(crate) use report::{PlacementChoice, Report, Surroundings};
+pub(crate) use topics::TopicsView;
 pub(crate) use warnings::{Caution, Cautions};
 
 use mapper::BrokerId;

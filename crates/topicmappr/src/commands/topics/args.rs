@@ -1,0 +1,108 @@
+//! What `apply` and `diff` are told alike: where definitions and state are, and which topics are meant.
+
+use crate::error::Error;
+use crate::flags::Source;
+use crate::live;
+use crate::maps::Maps;
+use crate::pods::Pods;
+use crate::session::Session;
+use crate::topics::{self, Asked, StatePlace};
+use ::kubernetes::Name;
+use mapper::definitions::Options;
+use mapper::scope::{TopicPattern, split_patterns};
+use std::path::{Path, PathBuf};
+
+/// The flags of definitions.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Definitions")]
+pub(super) struct DefinitionArgs {
+    /// Topic definitions: a file, or a folder of .yaml files; repeatable
+    #[arg(long, value_name = "FILE|DIR")]
+    file: Vec<PathBuf>,
+    /// Topic definitions: the ConfigMaps with these labels, one document for each of their keys
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    configmap_selector: Option<String>,
+    /// Only topics whose whole name one of these regexes matches; all definitions are checked
+    #[arg(long, value_name = "REGEX,...")]
+    only: Vec<String>,
+    /// Where it is kept what earlier runs have done; none: nowhere, so nothing is owned [default: FILE.state; with
+    /// ConfigMaps configmap:topicmappr-state]
+    #[arg(long, value_name = "FILE|configmap:NS/NAME|none")]
+    state: Option<String>,
+    /// Makes topics again that an earlier run made and somebody deleted
+    #[arg(long)]
+    recreate: bool,
+}
+
+impl DefinitionArgs {
+    /// Reads the definitions and the maps.
+    pub(super) fn asked(&self, source: &Source, session: &Session<'_, '_>) -> Result<Asked, Error> {
+        if self.file.is_empty() && self.configmap_selector.is_none() {
+            let message =
+                "this command needs definitions: --file FILE, or --configmap-selector KEY=VALUE";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        if session.global.maps.is_empty() {
+            let message = "this command needs maps, which say where topics go: --maps FILE";
+            return Err(Error::Flags(message.to_owned()));
+        }
+        let access = session.global.kubernetes.access(session.environment);
+        let mut documents = topics::in_files(&self.file)?;
+        if let Some(selector) = &self.configmap_selector {
+            documents.extend(live::wait(topics::in_config_maps(&access, selector))??);
+        }
+        let definitions = topics::read_all(&documents)?;
+        let set = session.map_set()?;
+        let pods = session.pods(&set, Some(source))?;
+        let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
+        Ok(Asked {
+            definitions,
+            maps: Maps::new(set, groups),
+            pods,
+            options: Options { only: self.only()?, recreate: self.recreate, prune: None },
+            state: self.state_place()?,
+            access,
+            documents: None,
+        })
+    }
+
+    fn only(&self) -> Result<Vec<TopicPattern>, Error> {
+        let sources = self.only.iter().flat_map(|value| split_patterns(value));
+        let patterns: Result<Vec<_>, _> =
+            sources.map(|source| TopicPattern::new(&source)).collect();
+        Ok(patterns?)
+    }
+
+    fn state_place(&self) -> Result<StatePlace, Error> {
+        match (self.state.as_deref(), self.file.first()) {
+            (Some("none"), _) => Ok(StatePlace::Nowhere),
+            (Some(""), _) => {
+                Err(Error::Flags("--state needs FILE, configmap:NS/NAME, or none".to_owned()))
+            }
+            (Some(place), _) => Ok(match place.strip_prefix(CONFIG_MAP) {
+                Some(name) => StatePlace::ConfigMap(config_map(name)),
+                None => StatePlace::File(PathBuf::from(place)),
+            }),
+            (None, Some(first)) if self.configmap_selector.is_none() => {
+                Ok(StatePlace::File(beside(first)))
+            }
+            (None, _) => Ok(StatePlace::ConfigMap(config_map(STATE))),
+        }
+    }
+}
+
+/// Before the name of a ConfigMap.
+const CONFIG_MAP: &str = "configmap:";
+/// The ConfigMap of the state beside those of definitions.
+const STATE: &str = "topicmappr-state";
+
+fn config_map(name: &str) -> Name {
+    let (namespace, name) = name.split_once('/').unwrap_or(("", name));
+    Name::new(namespace, name)
+}
+
+/// `T.yaml.state` for `T.yaml`; for a folder a file beside it, so that it is no definition itself.
+fn beside(first: &Path) -> PathBuf {
+    let text = first.as_os_str().to_string_lossy();
+    PathBuf::from(format!("{}.state", text.trim_end_matches('/')))
+}

@@ -1,0 +1,72 @@
+//! The plan for topics that have to move, or need more or fewer replicas: `apply` moves no data.
+
+use crate::error::Error;
+use crate::flags::PlanningArgs;
+use crate::planning::{self, Outputs, Planned, Prepared};
+use crate::session::Session;
+use crate::source::Facts;
+use crate::topics::Looked;
+use crate::views::PlacementChoice;
+use mapper::{
+    Mends, NoPlan, Optimize, Pacing, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Terms,
+};
+
+/// Makes the plan, has it checked and writes it; none if nothing has to move.
+pub(super) fn prepare(
+    looked: &Looked,
+    args: &PlanningArgs,
+    outputs: Outputs,
+    session: &mut Session<'_, '_>,
+) -> Result<Option<Prepared>, Error> {
+    if looked.assignments.is_empty() {
+        return Ok(None);
+    }
+    let (plan, placement) = plan(looked, args)?;
+    let planned = Planned {
+        plan,
+        placement: Some(placement),
+        findings: looked.findings.clone(),
+        unmapped: Vec::new(),
+    };
+    let facts = Facts::new(looked.snapshot.clone(), Vec::new());
+    planning::prepare(planned, &facts, args, outputs, session).map(Some)
+}
+
+/// By storage where nothing is missing for it.
+fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice), Error> {
+    let of = |by| Request::Rebuild(request(looked, args, by));
+    let refused = |by, why| planning::refused(&looked.snapshot, &of(by), why);
+    let chosen = |by, because| PlacementChoice { by, because };
+    match mapper::plan(&looked.snapshot, &of(PlaceBy::Storage)) {
+        Err(NoPlan::MissingFact { fact, what }) => {
+            let because = format!("{fact} of {what} is not known");
+            let plan = planning::plan(&looked.snapshot, &of(PlaceBy::Count))?;
+            Ok((plan, chosen("count", Some(because))))
+        }
+        plan => {
+            let plan = plan.map_err(|why| refused(PlaceBy::Storage, why))?;
+            Ok((plan, chosen("storage", None)))
+        }
+    }
+}
+
+fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
+    Rebuild {
+        terms: Terms {
+            assignments: looked.assignments.clone(),
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: args.storage_headroom,
+            pacing: Pacing::default(),
+        },
+        placement,
+        optimize: Optimize::Distribution,
+        force: false,
+        sub_affinity: false,
+        partition_size_factor: Ratio::ONE,
+        optimize_leadership: false,
+        leader_evacuation: None,
+        base: Vec::new(),
+    }
+}

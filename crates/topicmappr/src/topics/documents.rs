@@ -1,0 +1,69 @@
+//! Documents of definitions: files and folders of them, and ConfigMaps by their labels.
+
+use super::store::STATE_LABEL;
+use crate::error::Error;
+use crate::files::{self, FileError};
+use crate::flags::Document;
+use ::kubernetes::{Access, Kubernetes};
+use mapper::definitions::Definitions;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The documents of these files, and of the `.yaml` and `.yml` files in these folders by name.
+pub(crate) fn in_files(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
+    let mut documents = Vec::new();
+    for path in paths {
+        for path in files_of(path)? {
+            let text = files::read_text(&path)?;
+            documents.push(Document { name: path.display().to_string(), text });
+        }
+    }
+    Ok(documents)
+}
+
+/// The documents of the ConfigMaps that a selector finds, one for each key.
+pub(crate) async fn in_config_maps(
+    access: &Access,
+    selector: &str,
+) -> Result<Vec<Document>, Error> {
+    let kubernetes = Kubernetes::connect(access).await?;
+    let mut documents = Vec::new();
+    for found in kubernetes.config_maps(kubernetes.namespace(), selector).await? {
+        let place = format!("configmap:{}", found.name);
+        if let Some(key) = found.binary.first() {
+            let problem = format!("the value of {key} in {place} is binary, not text");
+            let (flag, value) = ("--configmap-selector", selector.to_owned());
+            return Err(Error::Flag { flag, value, problem });
+        }
+        // A selector as wide as `managed-by=...` may take what we keep there ourselves.
+        if !found.data.contains_key(STATE_LABEL) {
+            let data = found.data.into_iter();
+            documents
+                .extend(data.map(|(key, text)| Document { name: format!("{place}/{key}"), text }));
+        }
+    }
+    Ok(documents)
+}
+
+/// All documents as one set of definitions.
+pub(crate) fn read_all(documents: &[Document]) -> Result<Definitions, Error> {
+    let texts = documents.iter().map(|document| (document.name.as_str(), document.text.as_str()));
+    Definitions::read(texts).map_err(Error::Definitions)
+}
+
+fn files_of(path: &Path) -> Result<Vec<PathBuf>, FileError> {
+    let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("yaml" | "yml")) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}

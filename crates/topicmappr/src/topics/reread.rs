@@ -1,0 +1,100 @@
+//! Whether a change that was sent and not answered has been made: the cluster is looked at again, never told again.
+
+use kafka::Client;
+use kafka::admin::{AlterTopic, ConfigKeys, MorePartitions, NewTopic};
+use kafka::{Error, Target};
+use mapper::definitions::{TopicId, same_value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// How often the cluster is looked at, and how long a change is given to appear between.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Those of the changes that are seen to be made, once all are or time is up.
+async fn settled<F>(wanted: usize, look: impl Fn() -> F) -> BTreeSet<String>
+where
+    F: Future<Output = Result<BTreeSet<String>, Error>>,
+{
+    let mut seen = BTreeSet::new();
+    if wanted == 0 {
+        return seen;
+    }
+    for _ in 0..LOOKS {
+        match look().await {
+            Ok(now) => seen = now,
+            Err(error) => tracing::warn!(%error, "cannot look whether a change was made"),
+        }
+        if seen.len() == wanted {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    seen
+}
+
+fn names<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
+    names.cloned().collect()
+}
+
+/// Which of these topics are there, with just these replicas.
+pub(super) async fn created(client: &Client, topics: &[&NewTopic]) -> BTreeSet<String> {
+    let all = names(topics.iter().map(|topic| &topic.name));
+    settled(topics.len(), || async {
+        let found = client.topics_named(&all).await?.found;
+        let made = topics.iter().filter(|topic| {
+            found.get(&topic.name).is_some_and(|found| {
+                found.partitions.iter().map(|p| &p.replicas).eq(topic.replicas.iter())
+            })
+        });
+        Ok(names(made.map(|topic| &topic.name)))
+    })
+    .await
+}
+
+/// Which of these topics have all their partitions.
+pub(super) async fn grown(client: &Client, topics: &[&MorePartitions]) -> BTreeSet<String> {
+    let all = names(topics.iter().map(|topic| &topic.topic));
+    settled(topics.len(), || async {
+        let found = client.topics_named(&all).await?.found;
+        let grown = topics.iter().filter(|topic| {
+            let wanted = topic.from as usize + topic.replicas.len();
+            found.get(&topic.topic).is_some_and(|found| found.partitions.len() >= wanted)
+        });
+        Ok(names(grown.map(|topic| &topic.topic)))
+    })
+    .await
+}
+
+/// Which of these topics have these configs, and no more those that are to go.
+pub(super) async fn altered(client: &Client, topics: &[&AlterTopic]) -> BTreeSet<String> {
+    let all: Vec<String> = topics.iter().map(|topic| topic.topic.clone()).collect();
+    settled(topics.len(), || async {
+        let found = client.topic_configs(Target::Any, &all, ConfigKeys::All).await?.found;
+        let altered = topics.iter().filter(|topic| {
+            found.get(&topic.topic).is_some_and(|found| {
+                let same = |(key, value): (&String, &String)| {
+                    found.set.get(key).is_some_and(|set| same_value(set, value))
+                };
+                topic.set.iter().all(same)
+                    && !topic.unset.iter().any(|key| found.set.contains_key(key))
+            })
+        });
+        Ok(names(altered.map(|topic| &topic.topic)))
+    })
+    .await
+}
+
+/// Which of these topics are gone; another one of that name may be there.
+pub(super) async fn deleted(
+    client: &Client,
+    topics: &BTreeMap<String, TopicId>,
+) -> BTreeSet<String> {
+    let all = names(topics.keys());
+    settled(topics.len(), || async {
+        let found = client.topic_ids(&all).await?;
+        let gone = topics.iter().filter(|(name, id)| found.get(*name) != Some(*id));
+        Ok(names(gone.map(|(name, _)| name)))
+    })
+    .await
+}
