@@ -13,6 +13,7 @@ mod lost_broker;
 mod odd_states;
 mod plan;
 mod topics;
+mod topics_cronjob;
 mod traffic;
 mod znodes;
 mod zookeeper_alone;
