@@ -215,6 +215,17 @@ impl Client {
         code: ResponseError,
         message: Option<String>,
     ) -> Error {
+        self.refused_to::<R>(target, Operation::Describe, code, message)
+    }
+
+    /// The same for a request that needs another right.
+    pub(crate) fn refused_to<R>(
+        &self,
+        target: Target,
+        operation: Operation,
+        code: ResponseError,
+        message: Option<String>,
+    ) -> Error {
         let resource = match code {
             ResponseError::ClusterAuthorizationFailed => Resource::Cluster,
             ResponseError::TopicAuthorizationFailed => Resource::Topics,
@@ -223,7 +234,24 @@ impl Client {
                 return Error::Refused { address, api: api_name::<R>(), code, message };
             }
         };
-        Error::Authorization(Box::new(self.denied::<R>(resource, Operation::Describe)))
+        Error::Authorization(Box::new(self.denied::<R>(resource, operation)))
+    }
+
+    /// A call that is given up after this time, connecting included: what a dead broker costs.
+    pub(crate) async fn within<R, T, E>(
+        &self,
+        target: Target,
+        patience: Duration,
+        late: impl FnOnce(Error) -> E,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        match timeout(patience, call).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                let (address, api) = (self.address(target), api_name::<R>());
+                Err(late(Error::Timeout { address, api, after: patience }))
+            }
+        }
     }
 
     /// The ACL that a request was refused for the want of.

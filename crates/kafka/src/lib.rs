@@ -41,6 +41,7 @@ mod versions;
 pub use address::{Address, NoAddress};
 pub use client::{Client, Target};
 pub use error::{Denied, Error, Operation, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
+pub use kafka_protocol::ResponseError;
 pub use properties::{ConfigError, Properties, Settings};
 pub use secret::Secret;
 pub use snapshot::{Capture, Notice, Wanted, snapshot};

@@ -1,15 +1,17 @@
 //! DescribeLogDirs (KIP-113, KIP-827): what lies on one broker's disks, and how much room they have.
 
-use super::partition_id;
+use super::{partition_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use kafka_protocol::messages::describe_log_dirs_response::{
     DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use kafka_protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
-use mapper::{BrokerId, Bytes, PartitionId};
-use std::collections::BTreeMap;
+use mapper::{BrokerId, Bytes, PartitionId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// One log dir of one broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,9 +37,41 @@ impl Client {
     /// # Errors
     /// As any call.
     pub async fn log_dirs(&self, broker: BrokerId) -> Result<Vec<LogDirFacts>, Error> {
+        self.ask_log_dirs(broker, None).await
+    }
+
+    /// The same for some partitions only, given up after `patience`: a broker that died a moment ago costs no more.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn log_dirs_of(
+        &self,
+        broker: BrokerId,
+        partitions: &BTreeSet<TopicPartition>,
+        patience: Duration,
+    ) -> Result<Vec<LogDirFacts>, Error> {
+        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+        for of in partitions {
+            topics.entry(&of.topic).or_default().extend(i32::try_from(of.partition.0));
+        }
+        let wanted = topics.into_iter().map(|(name, partitions)| {
+            DescribableLogDirTopic::default()
+                .with_topic(topic_name(name))
+                .with_partitions(partitions)
+        });
+        let asked = self.ask_log_dirs(broker, Some(wanted.collect()));
+        let (target, late) = (Target::Broker(broker), |error| error);
+        self.within::<DescribeLogDirsRequest, _, _>(target, patience, late, asked).await
+    }
+
+    async fn ask_log_dirs(
+        &self,
+        broker: BrokerId,
+        topics: Option<Vec<DescribableLogDirTopic>>,
+    ) -> Result<Vec<LogDirFacts>, Error> {
         let target = Target::Broker(broker);
-        let everything = |_| DescribeLogDirsRequest::default().with_topics(None);
-        let answer = self.ask(target, everything).await?;
+        let request = |_| DescribeLogDirsRequest::default().with_topics(topics.clone());
+        let answer = self.ask(target, request).await?;
         if let Some(code) = failure(&answer) {
             return Err(self.refused::<DescribeLogDirsRequest>(target, code, None));
         }

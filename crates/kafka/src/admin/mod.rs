@@ -10,11 +10,14 @@
 //! | [`topic_configs`](crate::Client::topic_configs) | DescribeConfigs on the topics |
 //! | [`topic_ids`](crate::Client::topic_ids), [`end_offsets`](crate::Client::end_offsets) | Describe on the topics |
 //! | [`reassignments`](crate::Client::reassignments), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
+//! | [`alter_reassignments`](crate::Client::alter_reassignments), [`elect_preferred`](crate::Client::elect_preferred) | Alter on the cluster |
+//! | [`set_configs`](crate::Client::set_configs), [`configs_set`](crate::Client::configs_set) | AlterConfigs, DescribeConfigs on the topics, and on the cluster for brokers |
 //! | [`create_topics`](crate::Client::create_topics) | Create on the topics, or on the cluster |
 //! | [`create_partitions`](crate::Client::create_partitions) | Alter on the topics |
 //! | [`alter_topic_configs`](crate::Client::alter_topic_configs) | AlterConfigs on the topics |
 //! | [`delete_topics`](crate::Client::delete_topics) | Delete on the topics |
 
+mod alter;
 mod alter_configs;
 mod change;
 mod cluster;
@@ -22,14 +25,17 @@ mod configs;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
+mod elect;
 mod elr;
 mod log_dirs;
 mod offsets;
 mod reassignments;
+mod resources;
 #[cfg(test)]
 mod tests;
 mod topics;
 
+pub use alter::Altering;
 pub use alter_configs::AlterTopic;
 pub use change::{Answers, NoAnswer, Refusal};
 pub use cluster::{Cluster, ClusterBroker};
@@ -39,6 +45,7 @@ pub use create_topics::NewTopic;
 pub use elr::{Eligible, EligibleLeaders};
 pub use log_dirs::{DirReplicas, LogDirFacts};
 pub use reassignments::Reassignment;
+pub use resources::{ConfigChange, ConfigResource};
 pub use topics::{Named, Topics};
 
 use base64::Engine as _;
@@ -60,6 +67,11 @@ fn partition_id(wire: i32) -> Option<PartitionId> {
 
 fn replicas(wire: &[WireBrokerId]) -> Replicas {
     wire.iter().copied().filter_map(broker_id).collect()
+}
+
+/// For the wire; ids are as Kafka gave them, so they fit.
+fn replicas_to_wire(replicas: &[BrokerId]) -> Vec<WireBrokerId> {
+    replicas.iter().filter_map(|id| i32::try_from(id.0).ok()).map(WireBrokerId).collect()
 }
 
 fn topic_name(name: &str) -> TopicName {

@@ -1,0 +1,66 @@
+//! ElectLeaders (KIP-460), preferred elections only. An unclean one elects an empty replica where a partition is on
+//! the move, and its data is gone: this client cannot ask for it.
+
+use super::change::{NoAnswer, Refusal};
+use super::{partition_id, topic_name};
+use crate::client::{Client, Target};
+use crate::error::Operation;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::ElectLeadersRequest;
+use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
+use mapper::TopicPartition;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// `ElectionType.PREFERRED`.
+const PREFERRED: i8 = 0;
+
+impl Client {
+    /// Makes the first replica of each partition its leader. What Kafka refused, by partition; that it leads already
+    /// is no refusal. Needs Alter on the cluster.
+    ///
+    /// # Errors
+    /// Never sent again: see [`NoAnswer`].
+    pub async fn elect_preferred(
+        &self,
+        partitions: &BTreeSet<TopicPartition>,
+    ) -> Result<BTreeMap<TopicPartition, Refusal>, NoAnswer> {
+        let mut topics: BTreeMap<&str, Vec<i32>> = BTreeMap::new();
+        for of in partitions {
+            topics.entry(&of.topic).or_default().extend(i32::try_from(of.partition.0));
+        }
+        let named = |(name, partitions): (&&str, &Vec<i32>)| {
+            TopicPartitions::default()
+                .with_topic(topic_name(name))
+                .with_partitions(partitions.clone())
+        };
+        let request = |_| {
+            ElectLeadersRequest::default()
+                .with_election_type(PREFERRED)
+                .with_timeout_ms(self.patience_of_broker())
+                .with_topic_partitions(Some(topics.iter().map(named).collect()))
+        };
+        let not_it = ResponseError::NotController.code();
+        let answer = self.tell_controller(request, |answer| answer.error_code == not_it).await?;
+        if let Some(code) = ResponseError::try_from_code(answer.error_code) {
+            return Err(NoAnswer::NotMade(self.refused_to::<ElectLeadersRequest>(
+                Target::Any,
+                Operation::Alter,
+                code,
+                None,
+            )));
+        }
+        let mut refused = BTreeMap::new();
+        for topic in answer.replica_election_results {
+            for wire in topic.partition_result {
+                let Some(partition) = partition_id(wire.partition_id) else { continue };
+                let (code, message) = (wire.error_code, wire.error_message);
+                let answered =
+                    self.answered::<ElectLeadersRequest>(code, message, Operation::Alter);
+                let refusal = answered.err().filter(|r| r.code != ResponseError::ElectionNotNeeded);
+                let of = TopicPartition { topic: topic.topic.0.to_string(), partition };
+                refused.extend(refusal.map(|refusal| (of, refusal)));
+            }
+        }
+        Ok(refused)
+    }
+}

@@ -1,0 +1,184 @@
+//! IncrementalAlterConfigs (KIP-339) and DescribeConfigs: what is set on topics and on brokers, key by key.
+//!
+//! A broker's own configs are told, and taken, by that broker alone; each call therefore has a deadline of its own.
+
+use super::change::{NoAnswer, Refusal};
+use super::configs::TOPIC;
+use super::text;
+use crate::client::{Client, Target};
+use crate::error::{Error, Operation};
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
+use kafka_protocol::messages::describe_configs_response::DescribeConfigsResult;
+use kafka_protocol::messages::incremental_alter_configs_request::{
+    AlterConfigsResource, AlterableConfig,
+};
+use kafka_protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use kafka_protocol::protocol::StrBytes;
+use mapper::BrokerId;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// `ConfigResource.Type`.
+const BROKER: i8 = 4;
+/// `ConfigSource`: set on the topic itself, on the broker itself.
+const SET_ON_TOPIC: i8 = 1;
+const SET_ON_BROKER: i8 = 2;
+/// `AlterConfigOp.OpType`.
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+
+/// What configs are set on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ConfigResource {
+    /// A topic.
+    Topic(String),
+    /// One broker, not the default of all.
+    Broker(BrokerId),
+}
+
+impl ConfigResource {
+    fn kind(&self) -> i8 {
+        match self {
+            Self::Topic(_) => TOPIC,
+            Self::Broker(_) => BROKER,
+        }
+    }
+
+    fn name(&self) -> StrBytes {
+        StrBytes::from_string(match self {
+            Self::Topic(name) => name.clone(),
+            Self::Broker(id) => id.to_string(),
+        })
+    }
+
+    fn read(kind: i8, name: &StrBytes) -> Option<Self> {
+        match kind {
+            TOPIC => Some(Self::Topic(name.to_string())),
+            BROKER => name.parse().ok().map(Self::Broker),
+            _ => None,
+        }
+    }
+
+    /// Who tells of it, and takes changes.
+    fn target(resources: &[&Self]) -> Target {
+        match resources {
+            [Self::Broker(id), ..] => Target::Broker(*id),
+            [Self::Topic(_), ..] | [] => Target::Any,
+        }
+    }
+}
+
+/// One change of one config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigChange {
+    /// On what.
+    pub resource: ConfigResource,
+    /// Which config.
+    pub key: String,
+    /// Its new value; `None`: set no more, so that the level below counts.
+    pub value: Option<String>,
+}
+
+impl Client {
+    /// Changes configs, each for itself: others on the same resource stay. All on topics, or all on one broker. What
+    /// Kafka refused, by resource. Needs AlterConfigs on the topics, or on the cluster.
+    ///
+    /// # Errors
+    /// Never sent again: see [`NoAnswer`]; also if it takes longer than `patience`, connecting included.
+    pub async fn set_configs(
+        &self,
+        changes: &[ConfigChange],
+        patience: Duration,
+    ) -> Result<BTreeMap<ConfigResource, Refusal>, NoAnswer> {
+        let mut resources: BTreeMap<&ConfigResource, Vec<AlterableConfig>> = BTreeMap::new();
+        for change in changes {
+            let operation = if change.value.is_some() { SET } else { DELETE };
+            let wire = AlterableConfig::default()
+                .with_name(StrBytes::from_string(change.key.clone()))
+                .with_config_operation(operation)
+                .with_value(change.value.clone().map(StrBytes::from_string));
+            resources.entry(&change.resource).or_default().push(wire);
+        }
+        let target = ConfigResource::target(&resources.keys().copied().collect::<Vec<_>>());
+        let wire = resources.into_iter().map(|(resource, configs)| {
+            AlterConfigsResource::default()
+                .with_resource_type(resource.kind())
+                .with_resource_name(resource.name())
+                .with_configs(configs)
+        });
+        let wire: Vec<AlterConfigsResource> = wire.collect();
+        let request = |_| IncrementalAlterConfigsRequest::default().with_resources(wire.clone());
+        let told = self.tell(target, request);
+        let late = NoAnswer::Unknown;
+        let answer = self
+            .within::<IncrementalAlterConfigsRequest, _, _>(target, patience, late, told)
+            .await?;
+        let mut refused = BTreeMap::new();
+        for wire in answer.responses {
+            let answered = self.answered::<IncrementalAlterConfigsRequest>(
+                wire.error_code,
+                wire.error_message,
+                Operation::AlterConfigs,
+            );
+            let resource = ConfigResource::read(wire.resource_type, &wire.resource_name);
+            refused.extend(resource.zip(answered.err()));
+        }
+        Ok(refused)
+    }
+
+    /// What is set on these resources themselves, of these keys. All are topics, or one is a broker. A topic that does
+    /// not exist is absent. Needs DescribeConfigs on the topics, or on the cluster.
+    ///
+    /// # Errors
+    /// As any call; [`Error::Timeout`] if it takes longer than `patience`, connecting included.
+    pub async fn configs_set(
+        &self,
+        resources: &[ConfigResource],
+        keys: &[&'static str],
+        patience: Duration,
+    ) -> Result<BTreeMap<ConfigResource, BTreeMap<String, String>>, Error> {
+        let target = ConfigResource::target(&resources.iter().collect::<Vec<_>>());
+        let keys: Vec<StrBytes> = keys.iter().map(|key| StrBytes::from_static_str(key)).collect();
+        let wanted = |resource: &ConfigResource| {
+            DescribeConfigsResource::default()
+                .with_resource_type(resource.kind())
+                .with_resource_name(resource.name())
+                .with_configuration_keys(Some(keys.clone()))
+        };
+        let wanted: Vec<DescribeConfigsResource> = resources.iter().map(wanted).collect();
+        let asked =
+            self.ask(target, |_| DescribeConfigsRequest::default().with_resources(wanted.clone()));
+        let late = |error| error;
+        let answer =
+            self.within::<DescribeConfigsRequest, _, _>(target, patience, late, asked).await?;
+        let mut found = BTreeMap::new();
+        for wire in answer.results {
+            match ResponseError::try_from_code(wire.error_code) {
+                None => found.extend(set_on(wire)),
+                Some(ResponseError::UnknownTopicOrPartition) => {}
+                Some(code) => {
+                    return Err(self.refused_to::<DescribeConfigsRequest>(
+                        target,
+                        Operation::DescribeConfigs,
+                        code,
+                        text(wire.error_message),
+                    ));
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// Only what is set on the resource itself, with a value that may be seen.
+fn set_on(wire: DescribeConfigsResult) -> Option<(ConfigResource, BTreeMap<String, String>)> {
+    let resource = ConfigResource::read(wire.resource_type, &wire.resource_name)?;
+    let source = match resource {
+        ConfigResource::Topic(_) => SET_ON_TOPIC,
+        ConfigResource::Broker(_) => SET_ON_BROKER,
+    };
+    let own = wire.configs.into_iter().filter(|config| config.config_source == source);
+    let set = own.filter_map(|config| Some((config.name.to_string(), config.value?.to_string())));
+    Some((resource, set.collect()))
+}
