@@ -1,7 +1,9 @@
 //! Every file that we write or ask for is as its JSON Schema says, and the schemas tell good from bad.
 
+use execute::{Entry, Key, LedgerEntry, Outcome, Pace, Resource, Setting, WhyLeft};
 use jsonschema::Validator;
-use mapper::Snapshot;
+use mapper::{BrokerId, PartitionId, Snapshot, TopicPartition};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -44,6 +46,7 @@ fn run(args: &[&str]) {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = Streams {
         stdin: &mut std::io::empty(),
+        in_is_terminal: false,
         out: &mut out,
         err: &mut err,
         out_is_terminal: false,
@@ -124,6 +127,7 @@ fn output(args: &[&str]) -> Value {
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = Streams {
         stdin: &mut std::io::empty(),
+        in_is_terminal: false,
         out: &mut out,
         err: &mut err,
         out_is_terminal: false,
@@ -158,6 +162,72 @@ fn what_explains_and_compares_plans_is_as_its_schema_says() {
         for index in 0..moves.min(5) {
             about(&["--move", &index.to_string()]);
         }
+    }
+}
+
+/// Lines of the two kinds as they are written, but for time and checksum.
+#[test]
+fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
+    let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(1) };
+    let moves = || vec![0, 7];
+    let problem = || "NoReassignmentInProgress".to_owned();
+    let started = |pace| Entry::Started {
+        plan: format!("sha256:{}", "0".repeat(64)),
+        cluster_id: "c".to_owned(),
+        pace,
+        ill: [of.clone()].into(),
+    };
+    let left_out = |why| Entry::LeftOut { index: 1, why };
+    let entries = [
+        started(Pace::Unthrottled),
+        started(Pace::BytesPerSecond(1)),
+        Entry::Resumed { pace: Pace::BytesPerSecond(1) },
+        Entry::Submitted { moves: moves() },
+        Entry::Completed { moves: moves() },
+        Entry::Refused { index: 1, problem: problem() },
+        left_out(WhyLeft::Gone),
+        left_out(WhyLeft::Changed { found: vec![BrokerId(1)] }),
+        left_out(WhyLeft::Refused { problem: problem() }),
+        Entry::Paused { partitions: [of.clone()].into() },
+        Entry::Unpaused,
+        Entry::Elected { moves: moves() },
+        Entry::Cancelled { moves: moves() },
+        Entry::NotCancelled { index: 1, problem: problem() },
+        Entry::Reordered { moves: moves() },
+        Entry::Stuck { at_seconds: 1 },
+        Entry::GaveUp,
+        Entry::Detached,
+        Entry::Finished { outcome: Outcome::Complete },
+    ];
+    lines_are_valid("journal", &entries);
+    let rate = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
+    let list = Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
+    let held = |setting, before: Option<&str>| LedgerEntry::Held {
+        setting,
+        before: before.map(str::to_owned),
+        ours: ["1:2".to_owned()].into(),
+        plan: "p".to_owned(),
+    };
+    let entries = [
+        LedgerEntry::Opened { by: "process 1".to_owned() },
+        held(rate.clone(), None),
+        held(list, Some("*")),
+        LedgerEntry::Released { setting: rate },
+    ];
+    lines_are_valid("ledger", &entries);
+}
+
+fn lines_are_valid<T: Serialize>(name: &str, entries: &[T]) {
+    let schema = schema(name);
+    for entry in entries {
+        let mut line = serde_json::to_value(entry).unwrap();
+        line["version"] = 1.into();
+        line["at"] = "2026-11-20T07:00:00Z".into();
+        line["crc32"] = "00000000".into();
+        assert_valid(&schema, &line, name);
+    }
+    for broken in [json!({}), json!({"version": 1, "at": "", "crc32": "0", "entry": "made_up"})] {
+        assert!(!schema.is_valid(&broken), "{name}: {broken}");
     }
 }
 

@@ -110,6 +110,7 @@ impl Command {
             stdin: &mut self.stdin.as_slice(),
             out: &mut out,
             err: &mut err,
+            in_is_terminal: false,
             out_is_terminal: false,
             err_is_terminal: false,
         };

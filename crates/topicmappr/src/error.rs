@@ -8,7 +8,7 @@ use mapper::definitions::DefinitionErrors;
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
-use mapper::{BrokerId, Clash, NoPlan, PlanFileError, SnapshotError, Violation};
+use mapper::{BrokerId, Clash, NoPlan, PlanFileError, SnapshotError, TopicPartition, Violation};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +38,9 @@ pub(crate) enum Error {
     /// Flags that do not go together, or one that needs another.
     #[error("{0}")]
     Flags(String),
+    /// What this build lacks.
+    #[error("{what} needs the {needs}, which is not in this build yet")]
+    NotBuilt { what: String, needs: &'static str },
     /// An input that cannot be read, an output that cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -53,6 +56,30 @@ pub(crate) enum Error {
     /// A plan that was made for another cluster.
     #[error("the plan is for cluster {plan}, and this is cluster {found}")]
     OtherCluster { plan: String, found: String },
+    /// A plan that names no cluster.
+    #[error("the plan does not say which cluster it is for")]
+    NoClusterId { found: String },
+    /// A journal that is there already.
+    #[error("{} is the journal of an execution that has begun", .0.display())]
+    JournalExists(PathBuf),
+    /// A journal of another plan.
+    #[error("{} is the journal of another plan, {plan}", .path.display())]
+    OtherPlan { path: PathBuf, plan: String },
+    /// A line of a journal or a ledger that cannot be believed.
+    #[error("{}, line {line}: {problem}", .path.display())]
+    BrokenLine { path: PathBuf, line: usize, problem: String },
+    /// A file that another process works with.
+    #[error("{} is in use by another process", .path.display())]
+    Locked { path: PathBuf },
+    /// Another process acts on the cluster.
+    #[error("the cluster is held by {by} ({})", .path.display())]
+    HeldBy { path: PathBuf, by: String },
+    /// Other tools act on the cluster.
+    #[error("other tools are moving {} partition(s): {}", partitions.len(), few(.partitions))]
+    OtherTools { partitions: BTreeSet<TopicPartition> },
+    /// Nobody has agreed to change the cluster.
+    #[error("the cluster would be changed, and nobody has agreed to it")]
+    NotAgreed,
     /// A pattern that is no regex, or means no topic.
     #[error(transparent)]
     Scope(#[from] ScopeError),
@@ -201,6 +228,7 @@ impl Error {
                 Status::Outside
             }
             Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
+            Self::Locked { .. } | Self::HeldBy { .. } | Self::OtherTools { .. } => Status::Held,
             _ => Status::BadInput,
         }
     }
@@ -221,6 +249,11 @@ impl Error {
             }
             Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
             Self::Explain(_) => "partition",
+            Self::NotBuilt { .. } => "not-available",
+            Self::NoClusterId { .. } => "cluster-id",
+            Self::JournalExists(_) | Self::OtherPlan { .. } | Self::BrokenLine { .. } => "journal",
+            Self::Locked { .. } | Self::HeldBy { .. } | Self::OtherTools { .. } => "held",
+            Self::NotAgreed => "not-agreed",
             Self::Scope(_) => "topics",
             Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
@@ -295,6 +328,34 @@ impl Error {
                 "keep the broker down until Kafka answers; a cluster that has never run needs --bootstrap-new-cluster"
             }
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
+            other => return other.execution_hint(),
+        };
+        Some(hint.to_owned())
+    }
+
+    /// The same for what ends an execution.
+    fn execution_hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoClusterId { found } => {
+                return Some(format!("if it is meant for this one, say so: --cluster-id {found}"));
+            }
+            Self::JournalExists(_) => {
+                "--resume goes on with it; to begin anew, name another with --journal FILE"
+            }
+            Self::OtherPlan { .. } => "name the plan's own journal with --journal FILE",
+            Self::BrokenLine { .. } => {
+                "a lost journal loses only history: move it away, and run this with --resume"
+            }
+            Self::Locked { .. } | Self::HeldBy { .. } => {
+                "end that process first (SIGTERM: its moves go on), and run this with --resume"
+            }
+            Self::OtherTools { .. } => {
+                "wait for them, or cancel them there; --join goes on beside them (Cruise Control stops the moves of \
+                 others by default)"
+            }
+            Self::NotAgreed => {
+                "agree at the terminal, or with --yes; --dry-run shows what would be done"
+            }
             _ => return None,
         };
         Some(hint.to_owned())
@@ -389,6 +450,14 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
 fn joined(findings: &[kubernetes::Finding]) -> String {
     let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
     all.join("; ")
+}
+
+/// The first of them.
+fn few(partitions: &BTreeSet<TopicPartition>) -> String {
+    const FEW: usize = 5;
+    let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
+    let more = partitions.len().saturating_sub(FEW);
+    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 fn named(unknown: &[BrokerId]) -> String {

@@ -6,6 +6,7 @@
 mod cli;
 mod commands;
 mod error;
+mod executing;
 mod files;
 mod flags;
 mod layers;

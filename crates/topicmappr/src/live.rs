@@ -31,6 +31,15 @@ pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
     Ok(runtime.map_err(Error::Runtime)?.block_on(answer))
 }
 
+/// Does what has to wait for servers, with logs.
+pub(crate) fn wait_for<T>(
+    talk: &TalkArgs,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    log(talk);
+    wait(work)?
+}
+
 /// A way into the cluster behind these servers.
 pub(crate) async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Error> {
     match servers {
@@ -45,15 +54,23 @@ pub(crate) async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Err
 pub(crate) async fn kafka(servers: &Servers) -> Result<(kafka::Client, Vec<Note>), Error> {
     match servers {
         Servers::Kafka { bootstrap, properties, .. } => {
-            let settings = settings(bootstrap, properties.as_deref())?;
-            let notes = settings.ignored.iter().map(|key| ignored(key)).collect();
-            Ok((kafka::Client::connect(settings).await?, notes))
+            client(bootstrap, properties.as_deref()).await
         }
         Servers::ZooKeeper(_) => {
             let message = "this command speaks to Kafka's brokers: --bootstrap-server HOST:PORT";
             Err(Error::Flags(message.to_owned()))
         }
     }
+}
+
+/// Connects to Kafka; what is to be known of the properties.
+pub(crate) async fn client(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<(kafka::Client, Vec<Note>), Error> {
+    let settings = settings(bootstrap, properties)?;
+    let notes = settings.ignored.iter().map(|key| ignored(key)).collect();
+    Ok((kafka::Client::connect(settings).await?, notes))
 }
 
 /// What a cluster says of itself now.
@@ -67,9 +84,7 @@ async fn from_kafka(
     properties: Option<&Path>,
     metrics: Option<&ZooKeeperPlace>,
 ) -> Result<Facts, Error> {
-    let settings = settings(bootstrap, properties)?;
-    let mut notes: Vec<Note> = settings.ignored.iter().map(|key| ignored(key)).collect();
-    let client = kafka::Client::connect(settings).await?;
+    let (client, mut notes) = client(bootstrap, properties).await?;
     let captured = captured(&client).await?;
     notes.extend(
         captured
@@ -140,7 +155,7 @@ fn completed(facts: Facts, stored: &StoredMetrics) -> Result<Facts, Error> {
 }
 
 /// RFC 3339, UTC, to the second.
-fn now() -> String {
+pub(crate) fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 

@@ -7,6 +7,7 @@ use topicmappr::{Environment, Streams};
 fn main() -> ExitCode {
     let (stdin, stdout, stderr) = (io::stdin(), io::stdout(), io::stderr());
     let mut streams = Streams {
+        in_is_terminal: stdin.is_terminal(),
         out_is_terminal: stdout.is_terminal(),
         err_is_terminal: stderr.is_terminal(),
         stdin: &mut stdin.lock(),

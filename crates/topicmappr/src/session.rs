@@ -10,8 +10,10 @@ use std::io::{self, Read, Write};
 
 /// The streams of a process, or a test's.
 pub struct Streams<'a> {
-    /// Where `-` reads from.
+    /// Where `-` reads from, and answers come from.
     pub stdin: &'a mut dyn Read,
+    /// Whether a person sits at `stdin`.
+    pub in_is_terminal: bool,
     /// Data: what may be piped.
     pub out: &'a mut dyn Write,
     /// Talk: errors, warnings, progress.
@@ -65,6 +67,36 @@ impl<'a, 's> Session<'a, 's> {
     /// Puts a result on stdout.
     pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Error> {
         self.speech.show(view, self.streams.out)
+    }
+
+    /// Tells of something that happens: to a person on stderr, to a program as one line of JSON on stdout.
+    pub(crate) fn event(&mut self, view: &impl View) -> Result<(), Error> {
+        if !self.speech.json {
+            return self.say(view);
+        }
+        let told = serde_json::to_writer(&mut *self.streams.out, view)
+            .map_err(io::Error::from)
+            .and_then(|()| self.streams.out.write_all(b"\n"))
+            .and_then(|()| self.streams.out.flush());
+        told.map_err(Error::Stream)
+    }
+
+    /// Puts the last of several results on stdout: for a program, as one more line.
+    pub(crate) fn result(&mut self, view: &impl View) -> Result<(), Error> {
+        if self.speech.json { self.event(view) } else { self.show(view) }
+    }
+
+    /// Asks a person, who has to answer with this word.
+    pub(crate) fn confirms(&mut self, question: &str, word: &str) -> Result<bool, Error> {
+        write!(self.streams.err, "{question} ").map_err(Error::Stream)?;
+        self.streams.err.flush().map_err(Error::Stream)?;
+        // To the end of the line, and no further.
+        let mut answer = Vec::new();
+        let mut byte = [0];
+        while self.streams.stdin.read(&mut byte).map_err(Error::Stream)? == 1 && byte != *b"\n" {
+            answer.extend(byte);
+        }
+        Ok(String::from_utf8_lossy(&answer).trim() == word)
     }
 
     /// Talks to a person; a program that reads JSON is not talked to.

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 pub enum Status {
     /// Done, also when there was nothing to do.
     Done,
-    /// No plan keeps every promise, or a plan breaks one.
+    /// No plan keeps every promise, or a plan breaks one, or its execution ended otherwise than asked.
     NoPlan,
     /// A flag, a map, an id or a file is wrong; nothing was written.
     BadInput,
@@ -17,10 +17,14 @@ pub enum Status {
     Warned,
     /// A check has findings.
     Findings,
-    /// Some of it was done; running it again goes on.
+    /// Partly done; can be resumed.
     Partly,
-    /// Another run is at it.
+    /// Somebody else is at it.
     Held,
+    /// Ended by SIGINT.
+    Interrupted,
+    /// Ended by SIGTERM.
+    Terminated,
 }
 
 impl Status {
@@ -35,6 +39,8 @@ impl Status {
             Self::Findings => 5,
             Self::Partly => 6,
             Self::Held => 7,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
         }
     }
 }

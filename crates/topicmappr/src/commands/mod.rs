@@ -1,7 +1,9 @@
 //! The commands, one file each: arguments, request, plan, check, render, write.
 
 mod broker;
+mod cancel;
 mod completions;
+mod execute;
 mod leaders;
 mod maps;
 mod plan;
@@ -10,6 +12,7 @@ mod rebuild;
 mod replace;
 mod scale;
 mod snapshot;
+mod status;
 mod topics;
 mod version;
 
@@ -44,6 +47,12 @@ pub(crate) enum Command {
     /// Makes and changes topics as they are defined
     #[command(subcommand)]
     Topics(topics::Command),
+    /// Carries a plan out, step by step; a run that ended anyhow can be resumed
+    Execute(Box<execute::Args>),
+    /// Shows how far the execution of a plan is
+    Status(status::Args),
+    /// Cancels the moves of a plan that are in flight
+    Cancel(Box<cancel::Args>),
     /// Prints completions for a shell
     Completions(completions::Args),
     /// Prints the version
@@ -63,6 +72,9 @@ impl Command {
             Self::Plan(command) => plan::run(command, session),
             Self::Broker(command) => broker::run(command, session),
             Self::Topics(command) => topics::run(command, session),
+            Self::Execute(args) => execute::run(args, session),
+            Self::Status(args) => status::run(args, session),
+            Self::Cancel(args) => cancel::run(args, session),
             Self::Completions(args) => completions::run(args, session),
             Self::Version => version::run(session),
         }

@@ -1,6 +1,7 @@
 //! Flags that several commands share; each is read where it stands, and nowhere else.
 
 mod brokers;
+mod execution;
 mod kubernetes;
 mod maps;
 mod outputs;
@@ -14,6 +15,7 @@ mod units;
 mod warns;
 
 pub(crate) use brokers::{BrokerList, holders, known_brokers};
+pub(crate) use execution::ExecutionArgs;
 pub(crate) use kubernetes::KubernetesArgs;
 pub(crate) use maps::{Document, MapArgs};
 pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
@@ -22,7 +24,9 @@ pub(crate) use solver::SolverArgs;
 pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
 pub(crate) use steps::StepArgs;
 pub(crate) use topics::TopicArgs;
-pub(crate) use units::{days, duration, gibibytes, mebibytes, percent, share, size, size_factor};
+pub(crate) use units::{
+    days, duration, gibibytes, mebibytes, percent, rate, share, size, size_factor,
+};
 pub(crate) use warns::WarnArgs;
 
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! How a run talks.
 
 /// The flags of speech.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct TalkArgs {
     /// Form of the output; json is one document on stdout, errors included
@@ -26,7 +26,7 @@ pub(crate) struct TalkArgs {
 pub(crate) enum OutputFormat {
     /// Tables and sentences
     Human,
-    /// One JSON document
+    /// One JSON document; of an execution, one a line
     Json,
 }
 

@@ -90,6 +90,19 @@ impl SourceArgs {
         }
     }
 
+    /// Kafka's brokers, for a command that changes the cluster.
+    pub(crate) fn brokers(&self) -> Result<(String, Option<PathBuf>), Error> {
+        match self.source()? {
+            Source::Live(Servers::Kafka { bootstrap, properties, .. }) => {
+                Ok((bootstrap, properties))
+            }
+            Source::Live(Servers::ZooKeeper(_)) | Source::File(_) => Err(Error::Flags(
+                "this command works on a live cluster: name it with --bootstrap-server HOST:PORT"
+                    .to_owned(),
+            )),
+        }
+    }
+
     /// What Kafka's own tools need to reach the same cluster, as they spell it.
     pub(crate) fn kafka_tool_flags(&self) -> (Option<&str>, Option<&PathBuf>) {
         (self.bootstrap_server.as_deref(), self.kafka_config.as_ref())

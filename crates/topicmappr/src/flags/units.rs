@@ -20,6 +20,16 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| format!("{:?} is no duration: write 30s or 10m", text.trim()))
 }
 
+/// `10MB/s` (10^6 bytes each), `10MiB/s` (2^20); `/s` may be left out. Bytes per second, above 0.
+pub(crate) fn rate(text: &str) -> Result<u64, String> {
+    let text = text.trim();
+    let per_second = size(text.strip_suffix("/s").unwrap_or(text)).map(|bytes| bytes.0);
+    match per_second {
+        Ok(rate @ 1..) => Ok(rate),
+        Ok(0) | Err(_) => Err("write a rate above 0: 10MB/s".to_owned()),
+    }
+}
+
 /// `10%`, or the same as a ratio: `0.1`. Less than the whole.
 pub(crate) fn percent(text: &str) -> Result<Ratio, String> {
     let text = text.trim();
@@ -98,6 +108,14 @@ mod tests {
         assert_eq!(size("500GB"), Ok(Bytes(500_000_000_000)));
         assert_eq!(size(" 2TiB"), Ok(Bytes(2 << 40)));
         assert!(size("big").is_err());
+    }
+
+    #[test]
+    fn a_rate_is_a_size_in_a_second() {
+        assert_eq!(rate("10MB/s"), Ok(10_000_000));
+        assert_eq!(rate("1MiB"), Ok(1 << 20));
+        assert!(rate("0").is_err(), "that would stop everything");
+        assert!(rate("fast").is_err());
     }
 
     #[test]

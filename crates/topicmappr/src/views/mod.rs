@@ -8,6 +8,7 @@ mod changes;
 mod clash;
 mod error;
 mod evenness;
+mod execution;
 mod explain;
 mod html;
 mod left_out;
@@ -28,6 +29,7 @@ mod warnings;
 
 pub(crate) use broker::{BrokerSettings, Erasures, SettingsFormat};
 pub(crate) use error::ErrorView;
+pub(crate) use execution::{Preview, Progress, StatusView, Summary};
 pub(crate) use explain::ExplainView;
 pub(crate) use html::Page;
 pub(crate) use lost::LostBroker;

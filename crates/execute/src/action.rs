@@ -1,0 +1,91 @@
+//! What to do in a round, in this order; a failure ends the round, and the next one looks again.
+
+use crate::config::Setting;
+use crate::course::Course;
+use crate::health::Ill;
+use crate::journal::Entry;
+use crate::ledger::LedgerEntry;
+use crate::pace::Stray;
+use mapper::TopicPartition;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One thing to do. Each may be done twice without harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Write this into the journal.
+    Write(Entry),
+    /// Write this into the ledger.
+    Account(LedgerEntry),
+    /// Set a config (IncrementalAlterConfigs), or delete it.
+    Set {
+        /// Which.
+        setting: Setting,
+        /// To what; `None`: delete it.
+        value: Option<String>,
+    },
+    /// Begin these moves (AlterPartitionReassignments with their targets). None of them is being reassigned.
+    Submit {
+        /// By index.
+        moves: Vec<usize>,
+    },
+    /// Cancel these moves (AlterPartitionReassignments without a target).
+    Cancel {
+        /// By index.
+        moves: Vec<usize>,
+    },
+    /// Put the order before the move back (AlterPartitionReassignments with the old list); the replicas stay.
+    Reorder {
+        /// By index.
+        moves: Vec<usize>,
+    },
+    /// Elect the first replica of these (ElectLeaders, preferred; never unclean).
+    Elect {
+        /// By index.
+        moves: Vec<usize>,
+    },
+    /// It is over; nothing is left in the cluster, but what the outcome says.
+    Stop(Outcome),
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The cluster is as the plan says, but for topics that do not exist any more.
+    Complete,
+    /// What could be done is done; the rest waits for brokers or room, and can be resumed.
+    Partly,
+    /// Some partitions were left out for good: changed by others, or refused by Kafka.
+    LeftOut,
+    /// Nothing is in flight any more, and what was has its old replicas.
+    Cancelled,
+    /// Kafka refused to cancel some moves: they go on.
+    CancelledPartly,
+    /// Nothing was begun: others are moving replicas.
+    HeldByOthers,
+}
+
+/// Why no new move was submitted, where one could have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// Partitions are ill that were not so at the start.
+    Paused(BTreeMap<TopicPartition, Ill>),
+    /// Other tools move replicas.
+    OtherTools(BTreeSet<TopicPartition>),
+    /// Nothing can be done but to wait, for so many seconds already.
+    Stuck(u64),
+}
+
+/// What one look at the cluster comes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Round {
+    /// What to do.
+    pub actions: Vec<Action>,
+    /// Where the moves stand.
+    pub course: Course,
+    /// Why nothing new was begun.
+    pub held: Option<Held>,
+    /// Configs that are not as we would have them, and that we leave alone.
+    pub strays: Vec<Stray>,
+}

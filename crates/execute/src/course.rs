@@ -1,0 +1,219 @@
+//! Where each move of a plan stands: read off the cluster, with the journal for what the cluster forgets.
+
+use crate::journal::History;
+use crate::seen::{Running, Seen, same_set};
+use crate::task::Task;
+use mapper::snapshot::{Leader, Partition};
+use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// So often a refused submission is tried again.
+const ATTEMPTS: u32 = 3;
+
+/// Where a move stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// The partition has the plan's replicas, in the plan's order, and is not being reassigned.
+    Done,
+    /// It is being reassigned to them.
+    Moving,
+    /// It can be submitted.
+    Ready,
+    /// It cannot be submitted now.
+    Hindered(Hindrance),
+    /// It will not be carried out.
+    Left(WhyLeft),
+}
+
+/// What keeps a move from being submitted, and may pass.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "hindrance", rename_all = "snake_case")]
+pub enum Hindrance {
+    /// The partition has no live leader: the move would be accepted, would never progress, and in KRaft could not
+    /// even be cancelled.
+    NoLeader {
+        /// The brokers of which one has to return.
+        heals: Vec<BrokerId>,
+    },
+    /// Brokers that are to get a replica are not live; or Kafka refuses the list for others that are not.
+    DeadReplicas {
+        /// They.
+        brokers: Vec<BrokerId>,
+    },
+    /// Another submission for the same partition, of an earlier step, comes first.
+    NotItsTurn,
+    /// Somebody else is moving the partition.
+    MovedByOthers {
+        /// Where to.
+        target: Vec<BrokerId>,
+    },
+    /// A disk has too little room.
+    NoRoom {
+        /// The broker.
+        broker: BrokerId,
+        /// What is missing.
+        missing_bytes: Bytes,
+    },
+    /// An earlier move that was to make room on the same broker has not been done, and how much is free is unknown.
+    RoomNotFreed {
+        /// The broker.
+        broker: BrokerId,
+    },
+}
+
+/// Why a move will not be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum WhyLeft {
+    /// The partition has other replicas than when the plan was made.
+    Changed {
+        /// What it has.
+        found: Vec<BrokerId>,
+    },
+    /// Its topic was deleted, or made anew with fewer partitions.
+    Gone,
+    /// Kafka refuses it.
+    Refused {
+        /// What Kafka says.
+        problem: String,
+    },
+}
+
+/// Where all moves of a plan stand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Course {
+    /// One for each move of the plan, in its order.
+    pub standings: Vec<Standing>,
+    /// Running reassignments that are not of this plan.
+    pub foreign: BTreeSet<TopicPartition>,
+}
+
+impl Course {
+    /// Reads it off the cluster. Room on disks is not looked at: [`next`](crate::next) does, before it submits.
+    pub fn of(task: &Task<'_>, history: &History, seen: &Seen) -> Self {
+        let mut standings = Vec::with_capacity(task.plan.moves.len());
+        let one_partition = |a: &Move, b: &Move| a.topic == b.topic && a.partition == b.partition;
+        for legs in task.plan.moves.chunk_by(one_partition) {
+            let first = standings.len();
+            let all = (0..legs.len()).map(|leg| standing(first, legs, leg, history, seen));
+            standings.extend(all);
+        }
+        let mut foreign: BTreeSet<TopicPartition> = seen.running.keys().cloned().collect();
+        for (change, standing) in task.plan.moves.iter().zip(&standings) {
+            if *standing == Standing::Moving {
+                foreign.remove(&change.of());
+            }
+        }
+        Self { standings, foreign }
+    }
+
+    /// The moves that stand so.
+    pub fn all(&self, so: impl Fn(&Standing) -> bool) -> impl Iterator<Item = usize> {
+        let all = self.standings.iter().enumerate();
+        all.filter(move |(_, standing)| so(standing)).map(|(index, _)| index)
+    }
+
+    /// How many moves stand so.
+    pub fn count(&self, so: impl Fn(&Standing) -> bool) -> usize {
+        self.all(so).count()
+    }
+
+    pub(crate) fn is(&self, index: usize, standing: &Standing) -> bool {
+        self.standings.get(index) == Some(standing)
+    }
+}
+
+/// Where one leg stands, of all those of its partition; `first` is the index of the first.
+fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &Seen) -> Standing {
+    let (index, change) = (first + leg, &legs[leg]);
+    let Some(partition) = seen.partition(change) else {
+        return Standing::Left(WhyLeft::Gone);
+    };
+    if let Some(running) = seen.running.get(&change.of()) {
+        return on_the_move(legs, leg, running);
+    }
+    let Some(reached) = reached(legs, &partition.replicas) else {
+        return Standing::Left(WhyLeft::Changed { found: partition.replicas.to_vec() });
+    };
+    if reached > leg {
+        return Standing::Done;
+    }
+    let undone = history.completed.contains(&index) && !history.cancelled.contains(&index);
+    if undone {
+        return Standing::Left(WhyLeft::Changed { found: partition.replicas.to_vec() });
+    }
+    if reached < leg {
+        return Standing::Hindered(Hindrance::NotItsTurn);
+    }
+    let refused = history.refused.get(&index);
+    if let Some(hindrance) = hindrance(change, partition, seen, refused.is_some()) {
+        return Standing::Hindered(hindrance);
+    }
+    match refused {
+        Some((ATTEMPTS.., problem)) => {
+            Standing::Left(WhyLeft::Refused { problem: problem.clone() })
+        }
+        Some(_) | None => Standing::Ready,
+    }
+}
+
+/// How many legs lie behind a partition with these replicas; none if it is nowhere on the way.
+///
+/// Kafka does not keep the order when it cancels a move, so the same brokers in another order stand where such a list
+/// stands first: what is left to do there is to put them in order.
+fn reached(legs: &[Move], replicas: &[BrokerId]) -> Option<usize> {
+    let lists = || legs.iter().take(1).map(|leg| &leg.from).chain(legs.iter().map(|leg| &leg.to));
+    let exactly = lists().collect::<Vec<_>>().iter().rposition(|list| list.as_slice() == replicas);
+    let place = exactly.or_else(|| lists().position(|list| same_set(list, replicas)))?;
+    // Another order of the last list is not the end: the last leg is submitted again.
+    let last = legs.len().saturating_sub(1);
+    Some(if exactly.is_none() { place.min(last) } else { place })
+}
+
+fn on_the_move(legs: &[Move], leg: usize, running: &Running) -> Standing {
+    let exactly = legs.iter().position(|leg| leg.to == running.target);
+    let moving = exactly.or_else(|| legs.iter().position(|l| same_set(&l.to, &running.target)));
+    match moving {
+        Some(moving) if leg < moving => Standing::Done,
+        Some(moving) if leg == moving => Standing::Moving,
+        Some(_) => Standing::Hindered(Hindrance::NotItsTurn),
+        None => {
+            let target = running.target.to_vec();
+            Standing::Hindered(Hindrance::MovedByOthers { target })
+        }
+    }
+}
+
+fn hindrance(
+    change: &Move,
+    partition: &Partition,
+    seen: &Seen,
+    was_refused: bool,
+) -> Option<Hindrance> {
+    let led = match partition.leader() {
+        Leader::Broker(id) => seen.live.contains(&id),
+        Leader::Nobody | Leader::Unknown => false,
+    };
+    if !led {
+        return Some(Hindrance::NoLeader { heals: who_heals(partition) });
+    }
+    // KRaft accepts a dead broker in the list, and would wait for one that is added; with ZooKeeper, Kafka refuses a
+    // dead broker wherever it stands.
+    let dead = |id: &BrokerId| !seen.live.contains(id);
+    let brokers: Vec<BrokerId> = match was_refused {
+        true => change.to.iter().copied().filter(dead).collect(),
+        false => change.added().filter(dead).collect(),
+    };
+    (!brokers.is_empty()).then_some(Hindrance::DeadReplicas { brokers })
+}
+
+/// Who was in sync, or eligible (KIP-966); all replicas where neither is known.
+fn who_heals(partition: &Partition) -> Vec<BrokerId> {
+    let facts = partition.facts.as_deref();
+    let isr: Replicas = facts.and_then(|facts| facts.isr.clone()).unwrap_or_default();
+    let elr: Replicas = facts.map(|facts| facts.elr.clone()).unwrap_or_default();
+    let heals = if isr.is_empty() { elr } else { isr };
+    let heals = if heals.is_empty() { partition.replicas.clone() } else { heals };
+    heals.to_vec()
+}

@@ -1,0 +1,134 @@
+//! The ledger: what was set in the cluster, and what stood there before.
+//!
+//! It is written before the cluster is changed, and crossed out when the cluster has been seen as it was before. A
+//! value that stands in it is nobody's original: whoever finds it, however late, restores what was before.
+
+use crate::config::{Resource, Setting};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ledger", rename_all = "snake_case")]
+pub enum LedgerEntry {
+    /// A process has the ledger from now on.
+    Opened {
+        /// Which, in words.
+        by: String,
+    },
+    /// A config is about to be set.
+    Held {
+        /// Which.
+        #[serde(flatten)]
+        setting: Setting,
+        /// What stands there; absent: nothing is set. Counts only if the ledger has no older line for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
+        /// What we may set: the rate, or each `PARTITION:BROKER` of a list. Adds to those of older lines.
+        ours: BTreeSet<String>,
+        /// For which plan.
+        plan: String,
+    },
+    /// It stands as before again, or somebody else has changed it since.
+    Released {
+        /// Which.
+        #[serde(flatten)]
+        setting: Setting,
+    },
+}
+
+/// A config that is ours at the moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// What stood there before.
+    pub before: Option<String>,
+    /// What we may have set.
+    pub ours: BTreeSet<String>,
+    /// For which plan, the latest.
+    pub plan: String,
+}
+
+/// Everything that is ours in one cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    last_owner: Option<String>,
+    held: BTreeMap<Setting, Held>,
+}
+
+impl Ledger {
+    /// The state that these lines tell, in their order.
+    pub fn replay(entries: impl IntoIterator<Item = LedgerEntry>) -> Self {
+        let mut ledger = Self::default();
+        entries.into_iter().for_each(|entry| ledger.apply(entry));
+        ledger
+    }
+
+    /// Takes one more line in.
+    pub fn apply(&mut self, entry: LedgerEntry) {
+        match entry {
+            LedgerEntry::Opened { by } => self.last_owner = Some(by),
+            LedgerEntry::Held { setting, before, ours, plan } => {
+                let new = || Held { before, ours: BTreeSet::new(), plan: String::new() };
+                let held = self.held.entry(setting).or_insert_with(new);
+                held.ours.extend(ours);
+                held.plan = plan;
+            }
+            LedgerEntry::Released { setting } => {
+                self.held.remove(&setting);
+            }
+        }
+    }
+
+    /// The process that had the ledger last, or has it now.
+    pub fn last_owner(&self) -> Option<&str> {
+        self.last_owner.as_deref()
+    }
+
+    /// What is ours, in order.
+    pub fn held(&self) -> impl Iterator<Item = (&Setting, &Held)> {
+        self.held.iter()
+    }
+
+    /// Whether nothing is ours.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// What we hold of this config.
+    pub fn get(&self, setting: &Setting) -> Option<&Held> {
+        self.held.get(setting)
+    }
+
+    /// The brokers and topics that have something of ours.
+    pub fn resources(&self) -> BTreeSet<Resource> {
+        self.held.keys().map(|setting| setting.resource.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Key;
+    use mapper::BrokerId;
+
+    #[test]
+    fn what_is_in_the_ledger_is_nobodys_original() {
+        let setting = || Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
+        let held = |before: Option<&str>, ours: &str| LedgerEntry::Held {
+            setting: setting(),
+            before: before.map(str::to_owned),
+            ours: [ours.to_owned()].into(),
+            plan: "p".to_owned(),
+        };
+        let lines = [held(None, "10"), held(Some("10"), "20")];
+        let ledger = Ledger::replay(lines.clone());
+        let kept = ledger.get(&setting()).unwrap();
+        assert_eq!(kept.before, None);
+        assert_eq!(kept.ours, ["10".to_owned(), "20".to_owned()].into());
+
+        let text = serde_json::to_string(&lines).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<LedgerEntry>>(&text).unwrap(), lines);
+        let released = LedgerEntry::Released { setting: setting() };
+        assert!(Ledger::replay(lines.into_iter().chain([released])).is_empty());
+    }
+}

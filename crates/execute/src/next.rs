@@ -1,0 +1,352 @@
+//! One round: from what is seen to what is done.
+
+use crate::action::{Action, Held, Outcome, Round};
+use crate::course::{Course, Standing, WhyLeft};
+use crate::health;
+use crate::journal::{Entry, History};
+use crate::ledger::Ledger;
+use crate::pace::{Pacing, pace};
+use crate::room::Room;
+use crate::seen::Seen;
+use crate::task::{Aim, Task};
+use mapper::snapshot::Leader;
+use mapper::{BrokerId, Move, Reason, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So often the first replica of a partition is put up for election.
+const ELECTIONS: u32 = 10;
+/// So often the old order of a cancelled move is put back.
+const REORDERS: u32 = 3;
+
+/// What to do now.
+pub fn next(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen) -> Round {
+    let course = Course::of(task, history, seen);
+    let mut round = Round { actions: Vec::new(), course, held: None, strays: Vec::new() };
+    match task.aim {
+        Aim::CarryOut => carry_out(task, history, ledger, seen, &mut round),
+        Aim::Cancel => cancel(task, history, ledger, seen, &mut round),
+    }
+    round.actions.sort_by_key(turn);
+    round
+}
+
+/// What is written comes first, then configs, then moves, then the end.
+fn turn(action: &Action) -> u8 {
+    match action {
+        Action::Write(_) => 0,
+        Action::Account(_) => 1,
+        Action::Set { .. } => 2,
+        Action::Submit { .. }
+        | Action::Cancel { .. }
+        | Action::Reorder { .. }
+        | Action::Elect { .. } => 3,
+        Action::Stop(_) => 4,
+    }
+}
+
+fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, round: &mut Round) {
+    let ill_at_start = match history.plan {
+        Some(_) => history.ill.clone(),
+        None => health::ill(seen).into_keys().collect(),
+    };
+    if history.plan.is_none() {
+        // Where something of ours is under way, its journal was lost, and others came later.
+        let ours = round.course.count(|standing| *standing == Standing::Moving) > 0;
+        let under_way = ours || !ledger.is_empty();
+        if !round.course.foreign.is_empty() && !task.join && !under_way {
+            round.held = Some(Held::OtherTools(round.course.foreign.clone()));
+            round.actions.push(Action::Stop(Outcome::HeldByOthers));
+            return;
+        }
+        round.actions.push(Action::Write(Entry::Started {
+            plan: task.plan_id.to_owned(),
+            cluster_id: task.cluster_id.to_owned(),
+            pace: task.pace,
+            ill: ill_at_start.clone(),
+        }));
+    }
+    round.actions.extend(news(history, &round.course));
+    round.held = held(task, &ill_at_start, seen, &round.course);
+    round.actions.extend(pauses(history, round.held.as_ref()));
+    // Asked in any case: it marks the moves that lack room.
+    let mut about = pick(task, seen, &mut round.course);
+    // A step is over when its leaders lead.
+    let elected = elections(task, history, seen, &round.course);
+    if history.gave_up || round.held.is_some() || !elected.is_empty() {
+        about.clear();
+    }
+    let keep = match history.gave_up {
+        true => BTreeSet::new(),
+        false => brokers_of_open(task, &round.course),
+    };
+    let mut pacing = pace(task, ledger, seen, &about, &keep);
+    let covered =
+        |index: &usize| task.of(*index).is_some_and(|change| pacing.covers(task, seen, change));
+    let moves: Vec<usize> = about.into_iter().filter(covered).collect();
+    round.actions.append(&mut pacing.actions);
+    round.strays = pacing.strays.iter().cloned().collect();
+    if !moves.is_empty() {
+        round.actions.push(Action::Write(Entry::Submitted { moves: moves.clone() }));
+        round.actions.push(Action::Submit { moves });
+    }
+    if !elected.is_empty() {
+        round.actions.push(Action::Write(Entry::Elected { moves: elected.clone() }));
+        round.actions.push(Action::Elect { moves: elected });
+    }
+    finish(task, history, seen, &pacing, round);
+}
+
+/// What is new since the last line of the journal.
+fn news(history: &History, course: &Course) -> Vec<Action> {
+    let mut entries = Vec::new();
+    let done = course.all(|standing| *standing == Standing::Done);
+    let moves: Vec<usize> = done.filter(|index| !history.completed.contains(index)).collect();
+    if !moves.is_empty() {
+        entries.push(Action::Write(Entry::Completed { moves }));
+    }
+    for (index, standing) in course.standings.iter().enumerate() {
+        if let Standing::Left(why) = standing
+            && history.left_out.get(&index) != Some(why)
+        {
+            entries.push(Action::Write(Entry::LeftOut { index, why: why.clone() }));
+        }
+    }
+    entries
+}
+
+/// What keeps every new move from being submitted.
+fn held(
+    task: &Task<'_>,
+    ill_at_start: &BTreeSet<TopicPartition>,
+    seen: &Seen,
+    course: &Course,
+) -> Option<Held> {
+    if course.count(is_open) == 0 {
+        return None;
+    }
+    if !course.foreign.is_empty() && !task.join {
+        return Some(Held::OtherTools(course.foreign.clone()));
+    }
+    let ill = health::reasons_to_pause(task, ill_at_start, seen);
+    (!ill.is_empty()).then_some(Held::Paused(ill))
+}
+
+fn pauses(history: &History, held: Option<&Held>) -> Option<Action> {
+    let partitions = match held {
+        Some(Held::Paused(ill)) => Some(ill.keys().cloned().collect()),
+        Some(Held::OtherTools(_) | Held::Stuck(_)) | None => None,
+    };
+    if history.paused == partitions {
+        return None;
+    }
+    Some(Action::Write(match partitions {
+        Some(partitions) => Entry::Paused { partitions },
+        None => Entry::Unpaused,
+    }))
+}
+
+/// Not begun, and not given up.
+fn is_open(standing: &Standing) -> bool {
+    matches!(standing, Standing::Ready | Standing::Hindered(_))
+}
+
+/// The moves to submit now: the first step that is not finished, what heals first. Marks those that lack room.
+fn pick(task: &Task<'_>, seen: &Seen, course: &mut Course) -> Vec<usize> {
+    let mut earlier: Vec<usize> = Vec::new();
+    for step in &task.plan.steps {
+        let moves = step.iter().any(|index| course.is(*index, &Standing::Moving));
+        let ready: Vec<usize> =
+            step.iter().copied().filter(|index| course.is(*index, &Standing::Ready)).collect();
+        if !moves && ready.is_empty() {
+            earlier.extend(step);
+            continue;
+        }
+        let mut room = Room::of(task, course, seen, &earlier);
+        return within_limits(task, seen, course, in_order(task, seen, ready), &mut room);
+    }
+    Vec::new()
+}
+
+/// Partitions that are ill and healed by their move first, then those that have lost a replica, then the plan's order.
+fn in_order(task: &Task<'_>, seen: &Seen, mut moves: Vec<usize>) -> Vec<usize> {
+    let ill = health::ill(seen);
+    moves.sort_by_key(|index| {
+        let change = task.of(*index);
+        let heals = change.is_some_and(|c| ill.contains_key(&c.of()) && health::heals(seen, c));
+        (!heals, change.is_some_and(|c| c.reason != Reason::Lost), *index)
+    });
+    moves
+}
+
+fn within_limits(
+    task: &Task<'_>,
+    seen: &Seen,
+    course: &mut Course,
+    ready: Vec<usize>,
+    room: &mut Room,
+) -> Vec<usize> {
+    let mut busy: BTreeMap<BrokerId, usize> = BTreeMap::new();
+    let moving: Vec<usize> = course.all(|standing| *standing == Standing::Moving).collect();
+    for broker in moving.iter().filter_map(|i| task.of(*i)).flat_map(|c| taking_part(seen, c)) {
+        *busy.entry(broker).or_default() += 1;
+    }
+    let free = task.limits.moves.saturating_sub(moving.len()).min(task.limits.batch);
+    let mut picked = Vec::new();
+    for index in ready {
+        let Some(change) = task.of(index) else { continue };
+        if picked.len() >= free {
+            break;
+        }
+        if let Some(hindrance) = room.hindrance(change) {
+            course.standings[index] = Standing::Hindered(hindrance);
+            continue;
+        }
+        let part = taking_part(seen, change);
+        let limit = task.limits.moves_per_broker;
+        if part.iter().any(|id| busy.get(id).is_some_and(|count| *count >= limit)) {
+            continue;
+        }
+        room.take(change);
+        part.into_iter().for_each(|id| *busy.entry(id).or_default() += 1);
+        picked.push(index);
+    }
+    picked
+}
+
+/// Who sends, and who takes in.
+fn taking_part(seen: &Seen, change: &Move) -> BTreeSet<BrokerId> {
+    change.added().chain(seen.leader(change).filter(|_| change.added().next().is_some())).collect()
+}
+
+/// The live brokers of every move that is not over: they keep their rates between one move and the next.
+fn brokers_of_open(task: &Task<'_>, course: &Course) -> BTreeSet<BrokerId> {
+    let open = course.all(|standing| is_open(standing) || *standing == Standing::Moving);
+    let copying = open.filter_map(|i| task.of(i)).filter(|c| c.added().next().is_some());
+    copying.flat_map(|c| c.added().chain(c.from.iter().copied())).collect()
+}
+
+/// Leaders are elected when their step is over: who leads does not change while replicas are copied.
+fn elections(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
+    let waiting = |index: &usize| {
+        !course.is(*index, &Standing::Moving) && !course.is(*index, &Standing::Ready)
+    };
+    let over = task.plan.steps.iter().filter(|step| step.iter().all(waiting));
+    let electable = over.flatten().copied().filter(|index| {
+        let tries = history.elected.get(index).copied().unwrap_or_default();
+        tries < ELECTIONS
+            && to_elect(task, seen, course, *index).is_some_and(|first| {
+                let in_sync = task.of(*index).is_some_and(|c| seen.in_sync(c).contains(&first));
+                in_sync && seen.live.contains(&first)
+            })
+    });
+    electable.take(task.limits.batch).collect()
+}
+
+/// The broker that should lead a finished move's partition and does not, where the plan chose another first replica.
+fn to_elect(task: &Task<'_>, seen: &Seen, course: &Course, index: usize) -> Option<BrokerId> {
+    let change = task.of(index).filter(|_| course.is(index, &Standing::Done))?;
+    let (first, partition) = (*change.to.first()?, seen.partition(change)?);
+    let led = partition.leader() == Leader::Broker(first);
+    // Not a list that the partition has left behind.
+    let here = partition.replicas == change.to && !seen.running.contains_key(&change.of());
+    (here && !led && change.from.first() != Some(&first)).then_some(first)
+}
+
+fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Pacing<'_>, round: &mut Round) {
+    let acts = |action: &Action| match action {
+        Action::Write(entry) => matches!(entry, Entry::Completed { .. }),
+        Action::Account(_) => false,
+        Action::Set { .. }
+        | Action::Submit { .. }
+        | Action::Cancel { .. }
+        | Action::Reorder { .. }
+        | Action::Elect { .. }
+        | Action::Stop(_) => true,
+    };
+    let moving = round.course.count(|standing| *standing == Standing::Moving);
+    if moving > 0 || round.held.is_some() || round.actions.iter().any(acts) {
+        return;
+    }
+    let open = round.course.count(is_open);
+    let unreachable =
+        round.strays.iter().any(|stray| matches!(stray, crate::Stray::Unreachable { .. }));
+    let unelected = (0..task.plan.moves.len())
+        .any(|index| to_elect(task, seen, &round.course, index).is_some());
+    let rest = open > 0 || unreachable || unelected;
+    if rest && !history.gave_up {
+        let since = history.stuck_since_seconds;
+        let waited = since.map_or(0, |since| seen.at_seconds.saturating_sub(since));
+        round.held = Some(Held::Stuck(waited));
+        if since.is_none() {
+            let at_seconds = seen.at_seconds;
+            round.actions.push(Action::Write(Entry::Stuck { at_seconds }));
+        } else if waited >= task.limits.patience_seconds {
+            round.actions.push(Action::Write(Entry::GaveUp));
+        }
+        return;
+    }
+    if !pacing.clean {
+        return;
+    }
+    let left = |standing: &Standing| match standing {
+        Standing::Left(why) => *why != WhyLeft::Gone,
+        Standing::Done | Standing::Moving | Standing::Ready | Standing::Hindered(_) => false,
+    };
+    let outcome = match (rest, round.course.count(left)) {
+        (true, _) => Outcome::Partly,
+        (false, 0) => Outcome::Complete,
+        (false, _) => Outcome::LeftOut,
+    };
+    stop(outcome, round);
+}
+
+fn stop(outcome: Outcome, round: &mut Round) {
+    round.actions.push(Action::Write(Entry::Finished { outcome }));
+    round.actions.push(Action::Stop(outcome));
+}
+
+fn cancel(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, round: &mut Round) {
+    round.actions.extend(news(history, &round.course));
+    let moving: Vec<usize> = round.course.all(|standing| *standing == Standing::Moving).collect();
+    let may = |index: &usize| !history.not_cancelled.contains_key(index);
+    let moves: Vec<usize> = moving.iter().copied().filter(may).take(task.limits.batch).collect();
+    let cancels = !moves.is_empty();
+    if cancels {
+        round.actions.push(Action::Write(Entry::Cancelled { moves: moves.clone() }));
+        round.actions.push(Action::Cancel { moves });
+    }
+    let moves: Vec<usize> = out_of_order(task, history, seen, &round.course);
+    let reorders = !moves.is_empty();
+    if reorders {
+        round.actions.push(Action::Write(Entry::Reordered { moves: moves.clone() }));
+        round.actions.push(Action::Reorder { moves });
+    }
+    let mut pacing = pace(task, ledger, seen, &[], &BTreeSet::new());
+    let pacing_sets = pacing.sets();
+    round.actions.append(&mut pacing.actions);
+    round.strays = pacing.strays.iter().cloned().collect();
+    if cancels || reorders || pacing_sets {
+        return;
+    }
+    if moving.is_empty() && pacing.clean {
+        stop(Outcome::Cancelled, round);
+    } else if !moving.is_empty() && !moving.iter().any(may) {
+        stop(Outcome::CancelledPartly, round);
+    }
+}
+
+/// Cancelled moves whose replicas are back in another order. Kafka refuses a list with a dead broker.
+fn out_of_order(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
+    let back = |index: &usize| {
+        let tries = history.reordered.get(index).copied().unwrap_or_default();
+        tries < REORDERS
+            && task.of(*index).is_some_and(|change| {
+                let now = seen.partition(change).map(|partition| partition.replicas.as_slice());
+                let same = now.is_some_and(|now| crate::seen::same_set(now, &change.from));
+                same && now != Some(change.from.as_slice())
+                    && change.from.iter().all(|id| seen.live.contains(id))
+            })
+    };
+    let still = |index: &usize| course.is(*index, &Standing::Ready);
+    history.cancelled.iter().copied().filter(still).filter(back).take(task.limits.batch).collect()
+}

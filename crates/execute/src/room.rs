@@ -1,0 +1,64 @@
+//! Room on disks, looked at again before anything is copied there.
+
+use crate::course::{Course, Hindrance, Standing};
+use crate::seen::Seen;
+use crate::task::Task;
+use mapper::{BrokerId, Bytes, Move};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is free on each broker once everything in flight has arrived in full.
+pub(crate) struct Room {
+    free: BTreeMap<BrokerId, u64>,
+    /// Brokers that moves of earlier steps were to make room on, and have not.
+    not_freed: BTreeSet<BrokerId>,
+}
+
+impl Room {
+    /// `earlier` are the moves of the steps before.
+    pub(crate) fn of(task: &Task<'_>, course: &Course, seen: &Seen, earlier: &[usize]) -> Self {
+        let free = seen.free.iter().map(|(id, bytes)| (*id, bytes.0)).collect();
+        let not_freed = earlier.iter().filter_map(|index| task.of(*index)).flat_map(|change| {
+            let now = seen.partition(change).map_or(&[][..], |partition| &partition.replicas);
+            change.removed().filter(|id| now.contains(id)).collect::<Vec<_>>()
+        });
+        let not_freed = not_freed.collect();
+        let mut room = Self { free, not_freed };
+        // What has arrived already is counted twice here: too little room only delays, and only while moves run.
+        for index in course.all(|standing| *standing == Standing::Moving) {
+            task.of(index).into_iter().for_each(|change| room.take(change));
+        }
+        room
+    }
+
+    /// What keeps this move from being copied now.
+    pub(crate) fn hindrance(&self, change: &Move) -> Option<Hindrance> {
+        let each = each_copy(change);
+        change.added().find_map(|broker| match self.free.get(&broker) {
+            Some(free) => {
+                let missing = each.saturating_sub(*free);
+                let missing_bytes = Bytes(missing);
+                (missing > 0).then_some(Hindrance::NoRoom { broker, missing_bytes })
+            }
+            None => {
+                let waits = self.not_freed.contains(&broker);
+                waits.then_some(Hindrance::RoomNotFreed { broker })
+            }
+        })
+    }
+
+    /// Counts a move in.
+    pub(crate) fn take(&mut self, change: &Move) {
+        let each = each_copy(change);
+        for broker in change.added() {
+            if let Some(free) = self.free.get_mut(&broker) {
+                *free = free.saturating_sub(each);
+            }
+        }
+    }
+}
+
+/// The bytes of one new replica; 0 where the size is not known.
+pub(crate) fn each_copy(change: &Move) -> u64 {
+    let copies = u64::try_from(change.added().count()).unwrap_or(1).max(1);
+    change.bytes.map_or(0, |bytes| bytes.0 / copies)
+}

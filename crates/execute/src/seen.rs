@@ -1,0 +1,62 @@
+//! What is seen of the cluster in one round.
+
+use crate::config::{Key, Resource};
+use mapper::snapshot::{Leader, Partition, Topic};
+use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The facts of one round. Running moves have to be asked for *before* the topics: a move that ends in between is
+/// then seen as ended, and never the other way round.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Seen {
+    /// When, in seconds since any fixed moment; only differences count.
+    pub at_seconds: u64,
+    /// The brokers that are registered and not fenced.
+    pub live: BTreeSet<BrokerId>,
+    /// Every running reassignment of the cluster (ListPartitionReassignments).
+    pub running: BTreeMap<TopicPartition, Running>,
+    /// Every topic, its partitions in order of id, with leaders and ISR, and the effective `min.insync.replicas` where it is known.
+    pub topics: BTreeMap<String, Topic>,
+    /// What is set of the throttle's configs on brokers and topics. A resource that is absent was not told: its
+    /// broker did not answer. One with nothing in it was told: nothing is set.
+    pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
+    /// What is free on brokers' disks, as far as it was told.
+    pub free: BTreeMap<BrokerId, Bytes>,
+}
+
+/// A running reassignment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Running {
+    /// The replica list when it is done.
+    pub target: Replicas,
+    /// The brokers that it adds.
+    pub adding: Replicas,
+}
+
+impl Seen {
+    pub(crate) fn partition(&self, change: &Move) -> Option<&Partition> {
+        let topic = self.topics.get(&*change.topic)?;
+        let index = topic.partitions.binary_search_by_key(&change.partition, |p| p.id).ok()?;
+        topic.partitions.get(index)
+    }
+
+    pub(crate) fn leader(&self, change: &Move) -> Option<BrokerId> {
+        match self.partition(change)?.leader() {
+            Leader::Broker(id) => Some(id),
+            Leader::Nobody | Leader::Unknown => None,
+        }
+    }
+
+    pub(crate) fn in_sync(&self, change: &Move) -> &[BrokerId] {
+        self.partition(change).map_or(&[], isr)
+    }
+}
+
+pub(crate) fn isr(partition: &Partition) -> &[BrokerId] {
+    partition.facts.as_ref().and_then(|facts| facts.isr.as_deref()).unwrap_or_default()
+}
+
+/// The same brokers, in any order.
+pub(crate) fn same_set(one: &[BrokerId], other: &[BrokerId]) -> bool {
+    one.len() == other.len() && one.iter().all(|id| other.contains(id))
+}

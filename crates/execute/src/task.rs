@@ -1,0 +1,84 @@
+//! What is to be done: a plan, and how fast it may go.
+
+use mapper::{Move, Plan};
+use serde::{Deserialize, Serialize};
+
+/// A plan on its way into a cluster, or back out of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Task<'p> {
+    /// The plan, as [`legs`](crate::legs) cuts it. Its moves, their order and their steps are carried out as they stand.
+    pub plan: &'p Plan,
+    /// The whole plan's hash: by it journal and ledger name the plan.
+    pub plan_id: &'p str,
+    /// The cluster that it is carried out in.
+    pub cluster_id: &'p str,
+    /// Forward, or stop.
+    pub aim: Aim,
+    /// The throttle of every broker that takes part.
+    pub pace: Pace,
+    /// What slows it down.
+    pub limits: Limits,
+    /// Which illness of the cluster stops new moves.
+    pub pause_on: PauseOn,
+    /// Go on although other tools move replicas, too (`--join`).
+    pub join: bool,
+}
+
+impl<'p> Task<'p> {
+    /// A move, by its index in the plan.
+    pub fn of(&self, index: usize) -> Option<&'p Move> {
+        self.plan.moves.get(index)
+    }
+}
+
+/// Which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// Submit every move, step by step.
+    CarryOut,
+    /// Cancel what is in flight, put the old order of replicas back, submit nothing else.
+    Cancel,
+}
+
+/// How fast replicas may be copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pace {
+    /// At most so many bytes per second into each broker, and out of each
+    /// (`leader.replication.throttled.rate`, `follower.replication.throttled.rate`).
+    BytesPerSecond(u64),
+    /// As fast as the machines can.
+    Unthrottled,
+}
+
+/// What slows an execution down. Never what it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Partitions in flight at a time.
+    pub moves: usize,
+    /// Partitions in flight at a time into, and led by, one broker.
+    pub moves_per_broker: usize,
+    /// Partitions submitted in one round, so that the controller keeps up.
+    pub batch: usize,
+    /// How long moves that cannot be submitted (no live leader, a dead destination, no room) are waited for when
+    /// nothing else is left to do, in seconds.
+    pub patience_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { moves: usize::MAX, moves_per_broker: usize::MAX, batch: 500, patience_seconds: 60 }
+    }
+}
+
+/// Which partitions below their min ISR, or without a leader, stop new moves (`--pause-on`). Those that the plan
+/// heals never do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PauseOn {
+    /// None.
+    Never,
+    /// Those that were well at the start.
+    New,
+    /// All.
+    Any,
+}

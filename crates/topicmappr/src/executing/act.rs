@@ -1,0 +1,200 @@
+//! Does what a round asks for.
+//!
+//! What Kafka refuses is written down, and what gets no answer is looked at again in the next round: nothing is sent
+//! twice by itself. Only a missing right, or a disk that takes no more lines, ends an execution.
+
+use super::Execution;
+use crate::error::Error;
+use execute::{Action, Entry, LedgerEntry, Outcome, Resource, Setting};
+use futures::StreamExt;
+use futures::stream;
+use kafka::admin::{Altering, ConfigChange, ConfigResource, NoAnswer, Refusal};
+use mapper::{BrokerId, Move, Replicas, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// What a broker is given to take a change of its configs.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// What the cluster is given to take changes of topics' configs.
+const TOPICS_PATIENCE: Duration = Duration::from_secs(30);
+/// How many topics are changed in one request.
+const TOPICS: usize = 200;
+/// How many brokers are told at once.
+const AT_ONCE: usize = 32;
+
+/// What came of a round's actions.
+#[derive(Debug, Default)]
+pub(crate) struct Acted {
+    /// Something was changed in the cluster.
+    pub(crate) changed: bool,
+    /// The execution is over.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+impl Execution<'_> {
+    /// Does these things, in their order: lines first, then configs, then moves.
+    pub(super) async fn act(&mut self, actions: Vec<Action>) -> Result<Acted, Error> {
+        let mut acted = Acted::default();
+        let (mut entries, mut accounts, mut sets) = (Vec::new(), Vec::new(), Vec::new());
+        let mut rest = Vec::new();
+        for action in actions {
+            match action {
+                Action::Write(entry) => entries.push(entry),
+                Action::Account(entry) => accounts.push(entry),
+                Action::Set { setting, value } => sets.push((setting, value)),
+                action => rest.push(action),
+            }
+        }
+        self.write(entries)?;
+        self.account(accounts)?;
+        acted.changed = !sets.is_empty() || !rest.is_empty();
+        self.set(sets).await?;
+        for action in rest {
+            match action {
+                Action::Submit { moves } => self.submit(moves).await?,
+                Action::Cancel { moves } => self.cancel(moves).await?,
+                Action::Reorder { moves } => self.reorder(moves).await?,
+                Action::Elect { moves } => self.elect(moves).await?,
+                Action::Stop(outcome) => acted.outcome = Some(outcome),
+                Action::Write(_) | Action::Account(_) | Action::Set { .. } => {}
+            }
+        }
+        Ok(acted)
+    }
+
+    /// Writes into the journal, and remembers.
+    pub(super) fn write(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
+            books.journal.append(&entries)?;
+            entries.into_iter().for_each(|entry| self.history.apply(entry));
+        }
+        Ok(())
+    }
+
+    fn account(&mut self, entries: Vec<LedgerEntry>) -> Result<(), Error> {
+        if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
+            books.accounts.append(&entries)?;
+            entries.into_iter().for_each(|entry| self.ledger.apply(entry));
+        }
+        Ok(())
+    }
+
+    async fn set(&self, sets: Vec<(Setting, Option<String>)>) -> Result<(), Error> {
+        let mut of_topics = Vec::new();
+        let mut of_brokers: BTreeMap<BrokerId, Vec<ConfigChange>> = BTreeMap::new();
+        for (setting, value) in sets {
+            let key = setting.key.as_str().to_owned();
+            match setting.resource {
+                Resource::Topic(name) => {
+                    let resource = ConfigResource::Topic(name);
+                    of_topics.push(ConfigChange { resource, key, value });
+                }
+                Resource::Broker(id) => {
+                    let resource = ConfigResource::Broker(id);
+                    let change = ConfigChange { resource, key, value };
+                    of_brokers.entry(id).or_default().push(change);
+                }
+            }
+        }
+        let told = stream::iter(of_brokers.into_values())
+            .map(async |changes| self.client.set_configs(&changes, PATIENCE).await);
+        let mut answers: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
+        for some in of_topics.chunks(TOPICS) {
+            answers.push(self.client.set_configs(some, TOPICS_PATIENCE).await);
+        }
+        for answer in answers {
+            if let Some(refused) = unless_lost(answer)? {
+                for (resource, refusal) in refused {
+                    if let Some(denied) = refusal.denied {
+                        return Err(kafka::Error::Authorization(Box::new(denied)).into());
+                    }
+                    tracing::warn!(?resource, %refusal, "a throttle is not taken");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn submit(&mut self, moves: Vec<usize>) -> Result<(), Error> {
+        let refused = self.alter(&moves, |change| Some(change.to.clone())).await?;
+        let entries = refused.into_iter().map(|(index, refusal)| {
+            let problem = refusal.to_string();
+            Entry::Refused { index, problem }
+        });
+        self.write(entries.collect())
+    }
+
+    async fn cancel(&mut self, moves: Vec<usize>) -> Result<(), Error> {
+        let mut refused = self.alter(&moves, |_| None).await?;
+        refused
+            .retain(|(_, refusal)| refusal.code != kafka::ResponseError::NoReassignmentInProgress);
+        let entries = refused.into_iter().map(|(index, refusal)| {
+            let problem = refusal.to_string();
+            Entry::NotCancelled { index, problem }
+        });
+        self.write(entries.collect())
+    }
+
+    async fn reorder(&mut self, moves: Vec<usize>) -> Result<(), Error> {
+        for (_, refusal) in self.alter(&moves, |change| Some(change.from.clone())).await? {
+            tracing::warn!(%refusal, "the old order of replicas is not taken");
+        }
+        Ok(())
+    }
+
+    /// Reassigns; what was refused, by move. A topic that is gone is seen as such in the next round.
+    async fn alter(
+        &self,
+        moves: &[usize],
+        target: impl Fn(&Move) -> Option<Replicas>,
+    ) -> Result<Vec<(usize, Refusal)>, Error> {
+        let moves: Vec<(usize, &Move)> = self.numbered(moves).collect();
+        let mut refused = Vec::new();
+        for altering in [Altering::Places, Altering::Factor] {
+            let changes_factor = |change: &Move| change.from.len() != change.to.len();
+            let of_kind: Vec<(TopicPartition, Option<Replicas>)> = moves
+                .iter()
+                .filter(|(_, change)| changes_factor(change) == (altering == Altering::Factor))
+                .map(|(_, change)| (change.of(), target(change)))
+                .collect();
+            if of_kind.is_empty() {
+                continue;
+            }
+            let asked = self.client.alter_reassignments(&of_kind, altering).await;
+            let mut answers = unless_lost(asked)?.unwrap_or_default();
+            answers
+                .retain(|_, refusal| refusal.code != kafka::ResponseError::UnknownTopicOrPartition);
+            let of_moves = moves.iter().filter_map(|(index, change)| {
+                answers.remove(&change.of()).map(|refusal| (*index, refusal))
+            });
+            refused.extend(of_moves);
+        }
+        Ok(refused)
+    }
+
+    async fn elect(&self, moves: Vec<usize>) -> Result<(), Error> {
+        let partitions: BTreeSet<TopicPartition> =
+            self.numbered(&moves).map(|(_, change)| change.of()).collect();
+        let asked = self.client.elect_preferred(&partitions).await;
+        for (of, refusal) in unless_lost(asked)?.unwrap_or_default() {
+            tracing::warn!(partition = %of, %refusal, "its first replica is not elected");
+        }
+        Ok(())
+    }
+
+    fn numbered(&self, moves: &[usize]) -> impl Iterator<Item = (usize, &Move)> {
+        moves.iter().filter_map(|index| Some((*index, self.plan.moves.get(*index)?)))
+    }
+}
+
+/// The answer, or none where it was lost: the next look tells what was done.
+fn unless_lost<T>(answer: Result<T, NoAnswer>) -> Result<Option<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(NoAnswer::NotMade(error) | NoAnswer::Unknown(error)) if super::may_pass(&error) => {
+            tracing::warn!(%error, "looking again");
+            Ok(None)
+        }
+        Err(NoAnswer::NotMade(error) | NoAnswer::Unknown(error)) => Err(error.into()),
+    }
+}

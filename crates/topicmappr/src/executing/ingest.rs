@@ -1,0 +1,163 @@
+//! What producers write into the partitions that are to move.
+//!
+//! A throttle on the leaders' side counts in-sync traffic, too: below what is written, new replicas get exactly
+//! nothing, without an error. Measured as the growth of the leaders' logs between two reads.
+
+use super::{Execution, Look};
+use crate::error::Error;
+use crate::session::Session;
+use crate::source::Note;
+use execute::{Pace, Round, Standing};
+use futures::StreamExt;
+use futures::stream;
+use mapper::snapshot::Leader;
+use mapper::{BrokerId, Bytes, Move, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// Between the two reads.
+const WATCHED: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(5);
+const AT_ONCE: usize = 32;
+/// What a throttle has to be above the ingest, in percent.
+const MARGIN: u64 = 120;
+
+/// Refuses a throttle below what one broker has to send and to take in of new data alone.
+pub(crate) async fn refuse_below_ingest(
+    execution: &Execution<'_>,
+    look: &Look,
+    round: &Round,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Error> {
+    let Pace::BytesPerSecond(rate) = execution.terms.pace else { return Ok(()) };
+    let open = |standing: &Standing| match standing {
+        Standing::Moving | Standing::Ready | Standing::Hindered(_) => true,
+        Standing::Done | Standing::Left(_) => false,
+    };
+    let moves: Vec<(&Move, BrokerId)> = round
+        .course
+        .all(open)
+        .filter_map(|index| execution.plan.moves.get(index))
+        .filter(|change| change.added().next().is_some())
+        .filter_map(|change| Some((change, leader(look, change)?)))
+        .collect();
+    let written = written(execution.client, &moves).await;
+    let limits = execution.terms.limits;
+    let floor = floor(&moves, &written, limits.moves.min(limits.moves_per_broker));
+    match floor {
+        Some((broker, least)) if rate < least => Err(Error::Flag {
+            flag: "--throttle",
+            value: format!("{rate} bytes per second"),
+            problem: format!(
+                "broker {broker} needs {} per second for new data alone ({least} bytes, a margin of 20 % included): \
+                 replicas would never catch up",
+                Bytes(least)
+            ),
+        }),
+        Some(_) => Ok(()),
+        None if moves.is_empty() => Ok(()),
+        None => session.say(&Note::new("what is written meanwhile could not be measured")),
+    }
+}
+
+fn leader(look: &Look, change: &Move) -> Option<BrokerId> {
+    let topic = look.seen.topics.get(&*change.topic)?;
+    let partition = topic.partitions.iter().find(|partition| partition.id == change.partition)?;
+    match partition.leader() {
+        Leader::Broker(id) => Some(id),
+        Leader::Nobody | Leader::Unknown => None,
+    }
+}
+
+/// Bytes per second, of each partition whose leader answered twice.
+async fn written(
+    client: &kafka::Client,
+    moves: &[(&Move, BrokerId)],
+) -> BTreeMap<TopicPartition, u64> {
+    let mut led: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
+    for (change, leader) in moves {
+        led.entry(*leader).or_default().insert(change.of());
+    }
+    let start = Instant::now();
+    let first = sizes(client, &led).await;
+    if first.is_empty() {
+        return BTreeMap::new();
+    }
+    tokio::time::sleep(WATCHED).await;
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let second = sizes(client, &led).await;
+    let grown = first.into_iter().filter_map(|(of, before)| {
+        let after = second.get(&of)?;
+        Some((of, after.saturating_sub(before).saturating_mul(1000) / millis))
+    });
+    grown.collect()
+}
+
+async fn sizes(
+    client: &kafka::Client,
+    led: &BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
+) -> BTreeMap<TopicPartition, u64> {
+    let asked = stream::iter(led)
+        .map(async |(broker, wanted)| client.log_dirs_of(*broker, wanted, PATIENCE).await);
+    let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+    let dirs = answers.into_iter().filter_map(Result::ok).flatten();
+    let of_topics = dirs.flat_map(|dir| dir.topics);
+    let all = of_topics.flat_map(|(topic, replicas)| {
+        replicas.into_iter().map(move |(partition, size)| {
+            (TopicPartition { topic: topic.clone(), partition }, size.0)
+        })
+    });
+    all.collect()
+}
+
+/// The broker that needs most, and how much: what it sends of the partitions that it leads to all their followers,
+/// old and new, or takes in as a new one; as many at a time as may move at a time.
+fn floor(
+    moves: &[(&Move, BrokerId)],
+    written: &BTreeMap<TopicPartition, u64>,
+    at_a_time: usize,
+) -> Option<(BrokerId, u64)> {
+    let mut needs: BTreeMap<(BrokerId, bool), Vec<u64>> = BTreeMap::new();
+    for (change, leader) in moves {
+        let Some(rate) = written.get(&change.of()) else { continue };
+        let followers = change.from.len().saturating_sub(1) + change.added().count();
+        let sent = rate.saturating_mul(followers as u64);
+        needs.entry((*leader, true)).or_default().push(sent);
+        for broker in change.added() {
+            needs.entry((broker, false)).or_default().push(*rate);
+        }
+    }
+    let of_brokers = needs.into_iter().map(|((broker, _), mut rates)| {
+        rates.sort_unstable_by(|a, b| b.cmp(a));
+        let sum = rates.iter().take(at_a_time).fold(0_u64, |sum, rate| sum.saturating_add(*rate));
+        (broker, sum.saturating_mul(MARGIN) / 100)
+    });
+    of_brokers.max_by_key(|(broker, least)| (*least, std::cmp::Reverse(*broker)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::{PartitionId, Reason};
+
+    #[test]
+    fn a_leader_needs_what_it_sends_to_all_followers_and_a_margin() {
+        let change = |partition: u32, from: &[u32], to: &[u32]| Move {
+            topic: "t".into(),
+            partition: PartitionId(partition),
+            from: from.iter().copied().map(BrokerId).collect(),
+            via: Vec::new(),
+            log_dirs: Vec::new(),
+            to: to.iter().copied().map(BrokerId).collect(),
+            reason: Reason::Balance,
+            bytes: None,
+        };
+        let (one, two) = (change(0, &[1, 2], &[1, 3]), change(1, &[1, 2], &[1, 4]));
+        let moves = [(&one, BrokerId(1)), (&two, BrokerId(1))];
+        let written = [(one.of(), 100), (two.of(), 50)].into();
+        // Each has an old and a new follower.
+        assert_eq!(floor(&moves, &written, 9), Some((BrokerId(1), 360)));
+        assert_eq!(floor(&moves, &written, 1), Some((BrokerId(1), 240)));
+        assert_eq!(floor(&moves, &BTreeMap::new(), 9), None);
+    }
+}

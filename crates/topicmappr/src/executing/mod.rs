@@ -1,0 +1,322 @@
+//! Carrying a plan out in a live cluster: looks, asks `execute::next`, acts, and looks again.
+//!
+//! Whoever ends it with SIGINT or SIGTERM leaves moves and throttle as they are: both go on without us, and the next
+//! run takes them over.
+
+mod act;
+mod ingest;
+mod observe;
+mod places;
+mod signals;
+mod store;
+
+pub(crate) use ingest::refuse_below_ingest;
+pub(crate) use observe::{Look, Observer};
+pub(crate) use places::{Places, journal_of, read_plan};
+pub(crate) use store::{Store, is_locked};
+
+use crate::error::Error;
+use crate::session::Session;
+use crate::source::Note;
+use crate::views::Progress;
+use execute::{
+    Aim, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace, PauseOn,
+    Round, Standing, Task, next,
+};
+use mapper::Plan;
+pub(crate) use signals::Signal;
+use signals::Signals;
+use std::time::{Duration, Instant};
+
+/// Between two looks, while nothing changes.
+const PAUSE: Duration = Duration::from_secs(1);
+/// After a change: whether it took is seen at once.
+const SOON: Duration = Duration::from_millis(250);
+/// A look takes at most this part of the time.
+const REST_AFTER_LOOK: u32 = 4;
+/// How long a cluster that does not answer is asked again.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A plan on its way into a cluster.
+pub(crate) struct Execution<'c> {
+    pub(crate) client: &'c kafka::Client,
+    pub(crate) plan: &'c Plan,
+    pub(crate) plan_id: String,
+    pub(crate) cluster_id: String,
+    pub(crate) terms: Terms,
+    /// A rehearsal has none.
+    books: Option<Books>,
+    history: History,
+    ledger: Ledger,
+    observer: Observer,
+}
+
+/// The files that are written, open for this process alone.
+#[derive(Debug)]
+struct Books {
+    journal: Store<Entry>,
+    accounts: Store<LedgerEntry>,
+}
+
+/// Which way, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms {
+    pub(crate) aim: Aim,
+    pub(crate) pace: Pace,
+    pub(crate) limits: Limits,
+    pub(crate) pause_on: PauseOn,
+    pub(crate) join: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) why: Why,
+    pub(crate) round: Round,
+    pub(crate) history: History,
+    /// Nothing of ours is left in the cluster's configs.
+    pub(crate) clean: bool,
+    pub(crate) took: Duration,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    Over(Outcome),
+    Left(Signal),
+}
+
+impl<'c> Execution<'c> {
+    /// Takes the ledger, so that no other process of this machine acts on the cluster, and the journal.
+    pub(crate) fn open(
+        client: &'c kafka::Client,
+        plan: &'c Plan,
+        (plan_id, cluster_id): (String, String),
+        places: &Places,
+        terms: Terms,
+    ) -> Result<Self, Error> {
+        let (mut accounts, lines) = match Store::open(&places.ledger) {
+            Err(Error::Locked { path }) => {
+                let ledger = Ledger::replay(Store::read(&path)?);
+                let by = ledger.last_owner().unwrap_or("another process").to_owned();
+                return Err(Error::HeldBy { path, by });
+            }
+            opened => opened?,
+        };
+        let ledger = Ledger::replay(lines);
+        let (journal, lines) = Store::open(&places.journal)?;
+        let history = History::replay(lines);
+        if let Some(other) = history.plan.as_ref().filter(|other| **other != plan_id) {
+            let (path, plan) = (places.journal.clone(), other.clone());
+            return Err(Error::OtherPlan { path, plan });
+        }
+        let by = format!("process {} of this machine", std::process::id());
+        accounts.append(&[LedgerEntry::Opened { by }])?;
+        let mut execution = Self {
+            client,
+            plan,
+            plan_id,
+            cluster_id,
+            terms,
+            books: Some(Books { journal, accounts }),
+            history,
+            ledger,
+            observer: Observer::default(),
+        };
+        if execution.history.plan.is_some() {
+            execution.write(vec![Entry::Resumed { pace: terms.pace }])?;
+        }
+        Ok(execution)
+    }
+
+    /// The same without taking or writing anything: for a look at what would be done.
+    pub(crate) fn rehearse(
+        client: &'c kafka::Client,
+        plan: &'c Plan,
+        (plan_id, cluster_id): (String, String),
+        places: &Places,
+        terms: Terms,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            client,
+            plan,
+            plan_id,
+            cluster_id,
+            terms,
+            books: None,
+            history: History::replay(Store::read(&places.journal)?),
+            ledger: Ledger::replay(Store::read(&places.ledger)?),
+            observer: Observer::default(),
+        })
+    }
+
+    pub(crate) fn task(&self) -> Task<'_> {
+        Task {
+            plan: self.plan,
+            plan_id: &self.plan_id,
+            cluster_id: &self.cluster_id,
+            aim: self.terms.aim,
+            pace: self.terms.pace,
+            limits: self.terms.limits,
+            pause_on: self.terms.pause_on,
+            join: self.terms.join,
+        }
+    }
+
+    /// Rounds, until it is over or a signal ends it.
+    pub(crate) async fn run(&mut self, session: &mut Session<'_, '_>) -> Result<Ended, Error> {
+        let mut signals = Signals::listen()?;
+        let (start, mut leaving) = (Instant::now(), None);
+        let mut told = Told::default();
+        loop {
+            let began = Instant::now();
+            let look = match self.look(session, &mut signals).await? {
+                Looked::Seen(look) => look,
+                Looked::Signal(signal) => {
+                    let seen = execute::Seen::default();
+                    let course = Course::of(&self.task(), &self.history, &seen);
+                    let round =
+                        Round { actions: Vec::new(), course, held: None, strays: Vec::new() };
+                    return self.detached(signal, round, start);
+                }
+            };
+            let looked = began.elapsed();
+            let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
+            let acted = self.act(std::mem::take(&mut round.actions)).await?;
+            told.tell(&self.task(), &look, &round, session)?;
+            if let Some(outcome) = acted.outcome {
+                let why = leaving.map_or(Why::Over(outcome), Why::Left);
+                return Ok(self.ended(why, round, start));
+            }
+            let pause = if acted.changed { SOON } else { PAUSE }.max(looked * REST_AFTER_LOOK);
+            let Some(signal) = signals.within(pause).await else { continue };
+            let moves = round.course.count(|standing| *standing == Standing::Moving) > 0;
+            if moves || leaving.is_some() || self.history.plan.is_none() {
+                return self.detached(signal, round, start);
+            }
+            // Nothing is in flight, so the throttle can go before we do.
+            leaving = Some(signal);
+            self.write(vec![Entry::GaveUp])?;
+        }
+    }
+
+    /// Looks, and again if the cluster does not answer.
+    async fn look(
+        &mut self,
+        session: &mut Session<'_, '_>,
+        signals: &mut Signals,
+    ) -> Result<Looked, Error> {
+        let start = Instant::now();
+        loop {
+            let looking = self.observer.look(self.client, self.plan, &self.ledger);
+            let looked = tokio::select! {
+                looked = looking => looked,
+                signal = signals.next() => return Ok(Looked::Signal(signal)),
+            };
+            match looked {
+                Ok(look) => return Ok(Looked::Seen(Box::new(look))),
+                Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
+                    session.say(&Note::new(format!("{error}; asking again")))?;
+                }
+                Err(error) => return Err(error),
+            }
+            if let Some(signal) = signals.within(PAUSE * 5).await {
+                return Ok(Looked::Signal(signal));
+            }
+        }
+    }
+
+    fn detached(&mut self, signal: Signal, round: Round, start: Instant) -> Result<Ended, Error> {
+        self.write(vec![Entry::Detached])?;
+        Ok(self.ended(Why::Left(signal), round, start))
+    }
+
+    fn ended(&self, why: Why, round: Round, start: Instant) -> Ended {
+        let history = self.history.clone();
+        Ended { why, round, history, clean: self.ledger.is_empty(), took: start.elapsed() }
+    }
+
+    /// One look before anything is begun.
+    pub(crate) async fn first_look(&mut self) -> Result<Look, Error> {
+        self.observer.look(self.client, self.plan, &self.ledger).await
+    }
+
+    /// What would be done now.
+    pub(crate) fn first_round(&self, look: &Look) -> Round {
+        next(&self.task(), &self.history, &self.ledger, &look.seen)
+    }
+
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    pub(crate) fn holds_configs(&self) -> bool {
+        !self.ledger.is_empty()
+    }
+}
+
+enum Looked {
+    Seen(Box<Look>),
+    Signal(Signal),
+}
+
+/// Whether another try may do better.
+fn may_pass(error: &kafka::Error) -> bool {
+    match error {
+        kafka::Error::Unreachable { .. }
+        | kafka::Error::AdvertisedUnreachable { .. }
+        | kafka::Error::Timeout { .. }
+        | kafka::Error::Closed { .. }
+        | kafka::Error::Refused { .. } => true,
+        kafka::Error::Config(_)
+        | kafka::Error::WrongProtocol { .. }
+        | kafka::Error::Tls { .. }
+        | kafka::Error::Authentication { .. }
+        | kafka::Error::Authorization(_)
+        | kafka::Error::HiddenTopics { .. }
+        | kafka::Error::Protocol { .. }
+        | kafka::Error::Contradictory(_) => false,
+    }
+}
+
+/// What was told last, and when.
+#[derive(Default)]
+struct Told {
+    last: Option<(Instant, Progress)>,
+    began: Option<(Instant, u64)>,
+}
+
+impl Told {
+    /// A line when something has changed, and now and then while nothing does.
+    fn tell(
+        &mut self,
+        task: &Task<'_>,
+        look: &Look,
+        round: &Round,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(), Error> {
+        const OFTEN: Duration = Duration::from_secs(2);
+        const SELDOM: Duration = Duration::from_secs(30);
+        let mut now = Progress::of(task, look, round);
+        let now_at = Instant::now();
+        let (began, bytes_then) = *self.began.get_or_insert((now_at, now.copied_bytes.0));
+        now.measured(now.copied_bytes.0.saturating_sub(bytes_then), now_at - began);
+        let due = match &self.last {
+            None => true,
+            Some((at, last)) => {
+                let age = now_at - *at;
+                age >= SELDOM || (age >= OFTEN && !now.is_like(last)) || now.is_news(last)
+            }
+        };
+        if due {
+            session.event(&now)?;
+            self.last = Some((now_at, now));
+        }
+        Ok(())
+    }
+}
+
+/// What is left, from the first look.
+pub(crate) fn estimate(execution: &Execution<'_>, look: &Look, round: &Round) -> Estimate {
+    Estimate::of(&execution.task(), &round.course, &look.seen)
+}

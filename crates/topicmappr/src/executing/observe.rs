@@ -1,0 +1,234 @@
+//! One look at a cluster: everything that the next round needs to know.
+//!
+//! Who does not answer costs three seconds, and is asked again after half a minute; its facts are missing meanwhile,
+//! and nothing that needs them is begun.
+
+use crate::error::Error;
+use execute::{Key, Ledger, Resource, Running, Seen};
+use futures::StreamExt;
+use futures::stream;
+use jiff::Timestamp;
+use kafka::admin::{ConfigKeys, ConfigResource, LogDirFacts, Topics};
+use kafka::{Client, Target};
+use mapper::{BrokerId, Bytes, Plan, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// What a broker is given to tell of itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a broker that did not answer is left alone.
+const REST: Duration = Duration::from_secs(30);
+/// How often `min.insync.replicas` is read again.
+const MIN_ISR_AGE: Duration = Duration::from_secs(60);
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 32;
+/// How many topics are asked for in one request.
+const TOPICS: usize = 500;
+/// Dirs of one volume report what is free a little apart.
+const SAME_VOLUME: u64 = 64 << 20;
+
+/// Looks, and remembers what changes slowly.
+#[derive(Debug, Default)]
+pub(crate) struct Observer {
+    min_isr: BTreeMap<String, u32>,
+    min_isr_read: Option<Instant>,
+    resting: BTreeMap<BrokerId, Instant>,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Look {
+    pub(crate) seen: Seen,
+    /// The bytes of each new replica so far.
+    pub(crate) copied: BTreeMap<(TopicPartition, BrokerId), Bytes>,
+}
+
+impl Observer {
+    /// Looks at the cluster. Running moves first: one that ends meanwhile is seen as ended.
+    pub(crate) async fn look(
+        &mut self,
+        client: &Client,
+        plan: &Plan,
+        ledger: &Ledger,
+    ) -> Result<Look, Error> {
+        let running = client.reassignments().await?;
+        let cluster = client.describe_cluster().await?;
+        let mut topics = client.topics().await?;
+        let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
+        let live: BTreeSet<BrokerId> = cluster.live().collect();
+        surely_gone(client, &planned, &live, &mut topics).await?;
+        self.read_min_isr(client, &topics).await?;
+        for (name, topic) in &mut topics {
+            topic.min_insync_replicas = self.min_isr.get(name).copied();
+        }
+        let mut seen = Seen {
+            at_seconds: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
+            live,
+            running: BTreeMap::new(),
+            topics,
+            configs: BTreeMap::new(),
+            free: BTreeMap::new(),
+        };
+        for (of, moving) in &running {
+            let target = moving.target();
+            seen.running.insert(of.clone(), Running { target, adding: moving.adding.clone() });
+        }
+        self.read_configs(client, plan, ledger, &planned, &mut seen).await?;
+        let copied = self.read_disks(client, plan, &mut seen).await;
+        Ok(Look { seen, copied })
+    }
+
+    async fn read_min_isr(&mut self, client: &Client, topics: &Topics) -> Result<(), Error> {
+        if self.min_isr_read.is_some_and(|read| read.elapsed() < MIN_ISR_AGE) {
+            return Ok(());
+        }
+        let names: Vec<String> = topics.keys().cloned().collect();
+        for some in names.chunks(TOPICS) {
+            let keys = ConfigKeys::MinInsyncReplicas;
+            let told = client.topic_configs(Target::Any, some, keys).await?;
+            let known = told.found.into_iter();
+            self.min_isr.extend(known.filter_map(|(name, c)| Some((name, c.min_insync_replicas?))));
+        }
+        self.min_isr_read = Some(Instant::now());
+        Ok(())
+    }
+
+    /// The throttle's configs, of everything that the plan or the ledger names.
+    async fn read_configs(
+        &mut self,
+        client: &Client,
+        plan: &Plan,
+        ledger: &Ledger,
+        planned: &BTreeSet<String>,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
+        let mut topics: BTreeSet<&String> = planned.iter().collect();
+        let mut brokers: BTreeSet<BrokerId> =
+            plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied().collect();
+        let held = ledger.resources();
+        for resource in &held {
+            match resource {
+                Resource::Topic(name) => drop(topics.insert(name)),
+                Resource::Broker(id) => drop(brokers.insert(*id)),
+            }
+        }
+        let there: Vec<ConfigResource> = topics
+            .into_iter()
+            .filter(|name| seen.topics.contains_key(*name))
+            .map(|name| ConfigResource::Topic(name.clone()))
+            .collect();
+        let keys = Key::OF_TOPICS.map(Key::as_str);
+        for some in there.chunks(TOPICS) {
+            let patience = PATIENCE * 10;
+            seen.configs
+                .extend(client.configs_set(some, &keys, patience).await?.into_iter().map(known));
+        }
+        brokers.retain(|id| seen.live.contains(id) && !self.rests(*id));
+        let keys = Key::OF_BROKERS.map(Key::as_str);
+        let asked = stream::iter(brokers).map(async |id| {
+            (id, client.configs_set(&[ConfigResource::Broker(id)], &keys, PATIENCE).await)
+        });
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        for (id, answer) in answers {
+            match answer {
+                Ok(told) => seen.configs.extend(told.into_iter().map(known)),
+                Err(error @ kafka::Error::Authorization(_)) => return Err(error.into()),
+                Err(error) => self.rest(id, &error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is free where replicas are to go, and what has arrived.
+    async fn read_disks(
+        &mut self,
+        client: &Client,
+        plan: &Plan,
+        seen: &mut Seen,
+    ) -> BTreeMap<(TopicPartition, BrokerId), Bytes> {
+        let mut wanted: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
+        for change in &plan.moves {
+            let of = change.of();
+            let moves = seen.running.contains_key(&of);
+            for broker in change.added().filter(|id| seen.live.contains(id) && !self.rests(*id)) {
+                let of_broker = wanted.entry(broker).or_default();
+                if moves {
+                    of_broker.insert(of.clone());
+                }
+            }
+        }
+        let asked = stream::iter(wanted)
+            .map(async |(id, wanted)| (id, client.log_dirs_of(id, &wanted, PATIENCE).await));
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        let mut copied = BTreeMap::new();
+        for (id, answer) in answers {
+            match answer {
+                Ok(dirs) => {
+                    seen.free.extend(free(&dirs).map(|bytes| (id, bytes)));
+                    let replicas = dirs.into_iter().flat_map(|dir| dir.topics);
+                    for (topic, sizes) in replicas {
+                        copied.extend(sizes.into_iter().map(|(partition, size)| {
+                            ((TopicPartition { topic: topic.clone(), partition }, id), size)
+                        }));
+                    }
+                }
+                Err(error) => self.rest(id, &error),
+            }
+        }
+        copied
+    }
+
+    fn rests(&self, id: BrokerId) -> bool {
+        self.resting.get(&id).is_some_and(|since| since.elapsed() < REST)
+    }
+
+    fn rest(&mut self, id: BrokerId, error: &kafka::Error) {
+        tracing::warn!(broker = id.0, %error, "a live broker does not tell of itself");
+        self.resting.insert(id, Instant::now());
+    }
+}
+
+/// A broker that has just started may know of no topic at all: what one does not know, others are asked for.
+async fn surely_gone(
+    client: &Client,
+    planned: &BTreeSet<String>,
+    live: &BTreeSet<BrokerId>,
+    topics: &mut Topics,
+) -> Result<(), Error> {
+    let mut missing: BTreeSet<String> =
+        planned.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
+    for id in live {
+        if missing.is_empty() {
+            break;
+        }
+        let told = client.topics_told_by(Target::Broker(*id), &missing);
+        match tokio::time::timeout(PATIENCE, told).await {
+            Ok(Ok(told)) => topics.extend(told.found),
+            Ok(Err(error)) => tracing::debug!(broker = id.0, %error, "does not tell of topics"),
+            Err(_) => tracing::debug!(broker = id.0, "does not answer"),
+        }
+        missing.retain(|name| !topics.contains_key(name));
+    }
+    Ok(())
+}
+
+fn known(
+    (resource, set): (ConfigResource, BTreeMap<String, String>),
+) -> (Resource, BTreeMap<Key, String>) {
+    let resource = match resource {
+        ConfigResource::Topic(name) => Resource::Topic(name),
+        ConfigResource::Broker(id) => Resource::Broker(id),
+    };
+    let set = set.into_iter().filter_map(|(key, value)| Some((Key::named(&key)?, value)));
+    (resource, set.collect())
+}
+
+/// On all volumes together, where each dir tells.
+fn free(dirs: &[LogDirFacts]) -> Option<Bytes> {
+    let sound = dirs.iter().filter(|dir| dir.failure.is_none());
+    let told: Option<Vec<(u64, u64)>> = sound.map(|d| Some((d.total?.0, d.free?.0))).collect();
+    let mut told = told.filter(|told| !told.is_empty())?;
+    told.sort_unstable();
+    told.dedup_by(|one, other| one.0 == other.0 && one.1.abs_diff(other.1) < SAME_VOLUME);
+    Some(Bytes(told.iter().map(|(_, free)| free).sum()))
+}

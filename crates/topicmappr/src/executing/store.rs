@@ -1,0 +1,214 @@
+//! Files of lines that survive a crash: the journal and the ledger.
+//!
+//! Each line is a JSON object with its own checksum, and is on the disk before anybody acts on it. A last line that was
+//! torn by a crash is dropped; a broken line before it is an error.
+
+use crate::error::Error;
+use crate::files::FileError;
+use crate::live;
+use flate2::Crc;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+const VERSION: u64 = 1;
+/// Every line ends with this, eight hexadecimal digits, and `"}`.
+const CHECKSUM: &str = ",\"crc32\":\"";
+
+/// A file of lines.
+#[derive(Debug)]
+pub(crate) struct Store<T> {
+    path: PathBuf,
+    file: File,
+    lines: PhantomData<T>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<T> {
+    version: u64,
+    at: String,
+    #[serde(flatten)]
+    entry: T,
+}
+
+/// What a file's lines say, and how far they are sound.
+struct Sound<T> {
+    entries: Vec<T>,
+    bytes: u64,
+}
+
+impl<T: Serialize + DeserializeOwned> Store<T> {
+    /// Opens a file, or makes it, for this process alone, and reads what it says.
+    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<T>), Error> {
+        let unwritable = |problem: io::Error| {
+            let problem = problem.to_string();
+            Error::from(FileError::Unwritable { path: path.to_owned(), problem })
+        };
+        let mut options = OpenOptions::new();
+        let options = options.read(true).append(true).create(true);
+        let mut file = options.open(path).map_err(unwritable)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.to_owned() }),
+            Err(TryLockError::Error(problem)) => return Err(unwritable(problem)),
+        }
+        let sound = sound(path, &mut file)?;
+        // What a crash tore off is not appended to.
+        file.set_len(sound.bytes).map_err(unwritable)?;
+        if let Some(Ok(folder)) = path.parent().map(File::open) {
+            // The name of a new file has to survive, too.
+            folder.sync_all().map_err(unwritable)?;
+        }
+        Ok((Self { path: path.to_owned(), file, lines: PhantomData }, sound.entries))
+    }
+
+    /// What a file says, without touching it; nothing if there is none.
+    pub(crate) fn read(path: &Path) -> Result<Vec<T>, Error> {
+        match File::open(path) {
+            Ok(mut file) => Ok(sound(path, &mut file)?.entries),
+            Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(problem) => Err(FileError::Read { path: path.to_owned(), problem }.into()),
+        }
+    }
+
+    /// Adds lines, and returns when they are on the disk.
+    pub(crate) fn append(&mut self, entries: &[T]) -> Result<(), Error> {
+        let mut text = Vec::new();
+        let at = live::now();
+        for entry in entries {
+            let line = Line { version: VERSION, at: at.clone(), entry };
+            let json = serde_json::to_string(&line).map_err(|error| self.failed(error.into()))?;
+            let body = json.strip_suffix('}').unwrap_or(&json);
+            let sum = checksum(body);
+            text.extend_from_slice(format!("{body}{CHECKSUM}{sum}\"}}\n").as_bytes());
+        }
+        self.file.write_all(&text).map_err(|error| self.failed(error))?;
+        self.file.sync_data().map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, problem: io::Error) -> Error {
+        FileError::Write { path: self.path.clone(), problem }.into()
+    }
+}
+
+/// Whether another process has the file open for writing.
+pub(crate) fn is_locked(path: &Path) -> bool {
+    let locked = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
+    File::open(path).is_ok_and(locked)
+}
+
+fn sound<T: DeserializeOwned>(path: &Path, file: &mut File) -> Result<Sound<T>, Error> {
+    let mut text = Vec::new();
+    let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut text));
+    read.map_err(|problem| FileError::Read { path: path.to_owned(), problem })?;
+    let mut sound = Sound { entries: Vec::new(), bytes: 0 };
+    let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
+    for (index, line) in lines.iter().enumerate() {
+        match entry(line) {
+            Ok(entry) => {
+                sound.entries.push(entry);
+                sound.bytes += line.len() as u64;
+            }
+            Err(_) if index + 1 == lines.len() => break,
+            Err(problem) => {
+                let (path, line) = (path.to_owned(), index + 1);
+                return Err(Error::BrokenLine { path, line, problem });
+            }
+        }
+    }
+    Ok(sound)
+}
+
+fn entry<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+    let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
+    let text = text.strip_suffix('\n').ok_or("it does not end")?;
+    let parts = text.rsplit_once(CHECKSUM).and_then(|(body, end)| {
+        let sum = end.strip_suffix("\"}")?;
+        Some((body, sum))
+    });
+    let (body, sum) = parts.ok_or("it has no checksum")?;
+    if checksum(body) != sum {
+        return Err("its checksum is another".to_owned());
+    }
+    let line: Line<T> = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    if line.version != VERSION {
+        return Err(format!("it has version {}, this program reads version 1", line.version));
+    }
+    Ok(line.entry)
+}
+
+fn checksum(text: &str) -> String {
+    let mut crc = Crc::new();
+    crc.update(text.as_bytes());
+    format!("{:08x}", crc.sum())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use execute::Entry;
+    use std::fs;
+
+    fn entries() -> Vec<Entry> {
+        vec![Entry::Submitted { moves: vec![1, 2] }, Entry::Unpaused, Entry::Detached]
+    }
+
+    fn written(path: &Path) {
+        let (mut store, found) = Store::<Entry>::open(path).unwrap();
+        assert_eq!(found, []);
+        store.append(&entries()[..2]).unwrap();
+        store.append(&entries()[2..]).unwrap();
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        written(&path);
+        assert_eq!(Store::<Entry>::read(&path).unwrap(), entries());
+        assert_eq!(Store::<Entry>::open(&path).unwrap().1, entries());
+    }
+
+    #[test]
+    fn a_crash_at_any_byte_costs_the_last_line_at_most() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        written(&path);
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            let complete = whole[..length].iter().filter(|byte| **byte == b'\n').count();
+            let (mut store, found) = Store::<Entry>::open(&path).unwrap();
+            assert_eq!(found, entries()[..complete]);
+            store.append(&[Entry::Detached]).unwrap();
+            drop(store);
+            let found = Store::<Entry>::read(&path).unwrap();
+            assert_eq!((found.len(), found.last()), (complete + 1, Some(&Entry::Detached)));
+        }
+    }
+
+    #[test]
+    fn a_line_that_somebody_changed_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        written(&path);
+        let text = fs::read_to_string(&path).unwrap().replace("[1,2]", "[1,3]");
+        fs::write(&path, text).unwrap();
+        let error = Store::<Entry>::open(&path).unwrap_err();
+        assert!(matches!(error, Error::BrokenLine { line: 1, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_second_process_is_told_that_the_file_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        let first = Store::<Entry>::open(&path).unwrap();
+        assert!(is_locked(&path));
+        assert!(matches!(Store::<Entry>::open(&path), Err(Error::Locked { .. })));
+        drop(first);
+        assert!(!is_locked(&path));
+    }
+}

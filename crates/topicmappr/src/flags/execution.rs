@@ -1,0 +1,63 @@
+//! Flags of the commands that carry plans out.
+
+use crate::error::Error;
+use crate::executing::{Places, journal_of, read_plan};
+use mapper::Plan;
+use std::path::PathBuf;
+
+/// The plan, and the files of its execution.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ExecutionArgs {
+    /// The plan (.json, .json.gz)
+    plan: PathBuf,
+    /// File of what was done [default: PLAN.journal]
+    #[arg(long, value_name = "FILE")]
+    journal: Option<PathBuf>,
+    /// File of what is set in the cluster, one for each cluster [default: topicmappr-CLUSTER_ID.ledger beside the
+    /// journal]
+    #[arg(long, value_name = "FILE")]
+    state_file: Option<PathBuf>,
+    /// The cluster, if the plan does not say which it is for
+    #[arg(long, value_name = "ID")]
+    cluster_id: Option<String>,
+}
+
+/// A plan that is meant for this cluster.
+pub(crate) struct Meant {
+    /// Every submission is a move of its own.
+    pub(crate) plan: Plan,
+    pub(crate) plan_id: String,
+    pub(crate) journal: PathBuf,
+}
+
+impl ExecutionArgs {
+    /// Reads the plan.
+    pub(crate) fn plan(&self) -> Result<Meant, Error> {
+        let (plan, plan_id) = read_plan(&self.plan)?;
+        let journal = journal_of(&self.plan, self.journal.as_deref());
+        let plan = execute::legs(&plan);
+        Ok(Meant { plan, plan_id, journal })
+    }
+
+    /// The cluster's id, if the plan is meant for it.
+    pub(crate) fn cluster_id(&self, plan: &Plan, found: Option<String>) -> Result<String, Error> {
+        let found = found.ok_or_else(|| {
+            Error::Flags(
+                "the cluster does not tell its id: it is older than Kafka 0.10.1".to_owned(),
+            )
+        })?;
+        let meant = plan.cluster_id.as_ref().or(self.cluster_id.as_ref());
+        let both = plan.cluster_id.iter().chain(&self.cluster_id);
+        match both.into_iter().find(|id| **id != found) {
+            Some(other) => Err(Error::OtherCluster { plan: other.clone(), found }),
+            None if meant.is_none() => Err(Error::NoClusterId { found }),
+            None => Ok(found),
+        }
+    }
+
+    /// Where journal and ledger are.
+    pub(crate) fn places(&self, cluster_id: &str) -> Places {
+        let (journal, ledger) = (self.journal.as_deref(), self.state_file.as_deref());
+        Places::of(&self.plan, journal, ledger, cluster_id)
+    }
+}

@@ -1,0 +1,234 @@
+//! A cluster that behaves as Kafka was measured to.
+
+use crate::world::{BROKERS, World, ids, topic};
+use execute::{Key, Resource, Running, Seen, Setting};
+use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
+use mapper::{BrokerId, Replicas, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub const MIN_ISR: u32 = 1;
+
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    pub zookeeper: bool,
+    pub now: u64,
+    pub live: BTreeSet<BrokerId>,
+    pub mute: BTreeSet<BrokerId>,
+    pub partitions: BTreeMap<TopicPartition, State>,
+    pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
+}
+
+#[derive(Debug, Clone)]
+pub struct State {
+    pub replicas: Replicas,
+    pub isr: Replicas,
+    pub leader: Option<BrokerId>,
+    pub run: Option<Run>,
+}
+
+/// A running reassignment.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub target: Replicas,
+    pub adding: Replicas,
+    before: Replicas,
+}
+
+impl Cluster {
+    pub fn of(world: &World) -> Self {
+        let mut partitions = BTreeMap::new();
+        for (index, shape) in world.partitions.iter().enumerate() {
+            let of = TopicPartition { topic: topic(shape.topic), partition: world.number(index) };
+            let replicas = ids(&shape.from);
+            let leader = replicas.first().copied();
+            partitions.insert(of, State { isr: replicas.clone(), replicas, leader, run: None });
+        }
+        let live: BTreeSet<BrokerId> = (1..=BROKERS).map(BrokerId).collect();
+        let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> = BTreeMap::new();
+        configs.extend(live.iter().map(|id| (Resource::Broker(*id), BTreeMap::new())));
+        let topics = partitions.keys().map(|of: &TopicPartition| of.topic.clone());
+        configs.extend(topics.map(|name| (Resource::Topic(name), BTreeMap::new())));
+        for (broker, leads, rate) in &world.rates {
+            let key = if *leads { Key::LeaderRate } else { Key::FollowerRate };
+            let of = configs.get_mut(&Resource::Broker(BrokerId(*broker))).unwrap();
+            of.insert(key, rate.to_string());
+        }
+        for (index, leads, value) in &world.lists {
+            let key = if *leads { Key::LeaderReplicas } else { Key::FollowerReplicas };
+            if let Some(of) = configs.get_mut(&Resource::Topic(topic(*index))) {
+                of.insert(key, value.clone());
+            }
+        }
+        Self {
+            zookeeper: world.zookeeper,
+            now: 0,
+            live,
+            mute: BTreeSet::new(),
+            partitions,
+            configs,
+        }
+    }
+
+    pub fn seen(&self) -> Seen {
+        let mut topics: BTreeMap<String, Topic> = BTreeMap::new();
+        for (of, state) in &self.partitions {
+            let topic = topics.entry(of.topic.clone()).or_insert_with(|| Topic {
+                name: of.topic.clone(),
+                min_insync_replicas: Some(MIN_ISR),
+                ..Topic::default()
+            });
+            let all = match &state.run {
+                Some(run) => run.target.iter().chain(&run.before).copied().fold(
+                    Replicas::new(),
+                    |mut all, id| {
+                        if !all.contains(&id) {
+                            all.push(id);
+                        }
+                        all
+                    },
+                ),
+                None => state.replicas.clone(),
+            };
+            let mut partition = Partition::new(of.partition, all);
+            partition.facts = Some(Box::new(PartitionFacts {
+                isr: Some(state.isr.clone()),
+                leader: state.leader.map_or(Leader::Nobody, Leader::Broker),
+                ..PartitionFacts::default()
+            }));
+            topic.partitions.push(partition);
+        }
+        let running = self.partitions.iter().filter_map(|(of, state)| {
+            let run = state.run.as_ref()?;
+            let running = Running { target: run.target.clone(), adding: run.adding.clone() };
+            Some((of.clone(), running))
+        });
+        let answers = |resource: &Resource| match resource {
+            Resource::Broker(id) => self.live.contains(id) && !self.mute.contains(id),
+            Resource::Topic(_) => true,
+        };
+        let told = self.configs.iter().filter(|(resource, _)| answers(resource));
+        Seen {
+            at_seconds: self.now,
+            live: self.live.clone(),
+            running: running.collect(),
+            topics,
+            configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
+            free: BTreeMap::new(),
+        }
+    }
+
+    pub fn set(&mut self, setting: &Setting, value: Option<&str>) {
+        if let Resource::Broker(id) = setting.resource
+            && (!self.live.contains(&id) || self.mute.contains(&id))
+        {
+            return; // It times out.
+        }
+        let Some(configs) = self.configs.get_mut(&setting.resource) else { return };
+        match value {
+            Some(value) => configs.insert(setting.key, value.to_owned()),
+            None => configs.remove(&setting.key),
+        };
+    }
+
+    /// What Kafka says to a reassignment.
+    pub fn alter(&mut self, of: &TopicPartition, target: &Replicas) -> Result<(), String> {
+        let dead = target.iter().find(|id| !self.live.contains(id));
+        if let Some(dead) = dead.filter(|_| self.zookeeper) {
+            return Err(format!("broker {dead} is not alive"));
+        }
+        let Some(state) = self.partitions.get_mut(of) else {
+            return Err("unknown topic or partition".to_owned());
+        };
+        let adding: Replicas =
+            target.iter().copied().filter(|id| !state.replicas.contains(id)).collect();
+        let before = state.replicas.clone();
+        if adding.is_empty() && target.len() == before.len() {
+            state.replicas = target.clone();
+        } else {
+            state.run = Some(Run { target: target.clone(), adding, before });
+        }
+        Ok(())
+    }
+
+    pub fn cancel(&mut self, of: &TopicPartition) -> Result<(), String> {
+        let Some(state) = self.partitions.get_mut(of) else { return Ok(()) };
+        let Some(run) = &state.run else { return Ok(()) };
+        if !state.isr.iter().any(|id| run.before.contains(id)) || state.leader.is_none() {
+            return Err("it would require an unclean leader election".to_owned());
+        }
+        // Kafka does not keep the order.
+        let mut replicas = run.before.clone();
+        replicas.rotate_left(1);
+        state.isr.retain(|id| replicas.contains(id));
+        state.replicas = replicas;
+        state.run = None;
+        self.lead();
+        Ok(())
+    }
+
+    pub fn elect(&mut self, of: &TopicPartition) {
+        let Some(state) = self.partitions.get_mut(of) else { return };
+        let first = state.replicas[0];
+        if state.isr.contains(&first) && self.live.contains(&first) {
+            state.leader = Some(first);
+        }
+    }
+
+    pub fn dies(&mut self, id: BrokerId) {
+        self.live.remove(&id);
+        self.mute.remove(&id);
+        for state in self.partitions.values_mut().filter(|state| state.isr.len() > 1) {
+            state.isr.retain(|other| *other != id);
+        }
+        self.lead();
+    }
+
+    pub fn returns(&mut self, id: BrokerId) {
+        self.live.insert(id);
+        self.mute.remove(&id);
+        self.lead();
+        for state in self.partitions.values_mut() {
+            let holds = state.replicas.contains(&id);
+            if holds && !state.isr.contains(&id) && state.leader.is_some() {
+                state.isr.push(id);
+            }
+        }
+    }
+
+    /// Leaders are live and in sync, or there is none.
+    fn lead(&mut self) {
+        for state in self.partitions.values_mut() {
+            let fit = |id: &BrokerId| self.live.contains(id) && state.isr.contains(id);
+            let all = state.run.as_ref().map_or(&state.replicas, |run| &run.target);
+            if state.leader.is_none_or(|leader| !fit(&leader)) {
+                let others = state.isr.iter();
+                state.leader = all.iter().chain(others).copied().find(fit);
+            }
+        }
+    }
+
+    /// New replicas of one move catch up, as far as brokers live; the move ends when Kafka would end it.
+    pub fn progresses(&mut self, of: &TopicPartition) {
+        let Some(state) = self.partitions.get_mut(of) else { return };
+        let (Some(run), Some(_)) = (state.run.clone(), state.leader) else { return };
+        for id in run.adding.iter().filter(|id| self.live.contains(id)) {
+            if !state.isr.contains(id) {
+                state.isr.push(*id);
+            }
+        }
+        let waits_for = if self.zookeeper { &run.target } else { &run.adding };
+        let in_sync = |id: &BrokerId| state.isr.contains(id) && self.live.contains(id);
+        let target_live = run.target.iter().any(in_sync);
+        if waits_for.iter().all(in_sync) && target_live {
+            state.isr.retain(|id| run.target.contains(id));
+            state.replicas = run.target;
+            state.run = None;
+            self.lead();
+        }
+    }
+
+    pub fn delete(&mut self, name: &str) {
+        self.partitions.retain(|of, _| of.topic != name);
+        self.configs.remove(&Resource::Topic(name.to_owned()));
+    }
+}

@@ -1,0 +1,69 @@
+//! Executions in a simulated cluster: brokers die and return, moves end in any order, the executor is killed anywhere,
+//! journals are lost, topics deleted, other tools move replicas. Whatever happens, the promises hold.
+
+mod cluster;
+mod run;
+mod world;
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed};
+use run::Run;
+use world::{Event, World, events, worlds};
+
+/// The same cases in every run. `PROPTEST_RNG_SEED` takes others, `PROPTEST_CASES` more.
+fn config() -> Config {
+    let asked = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
+    Config {
+        cases: asked("PROPTEST_CASES").and_then(|cases| u32::try_from(cases).ok()).unwrap_or(500),
+        rng_seed: RngSeed::Fixed(asked("PROPTEST_RNG_SEED").unwrap_or(20_261_120_u64)),
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    }
+}
+
+fn executed(world: &World, events: &[Event]) {
+    let mut run = Run::of(world);
+    for event in events {
+        run.happens(event);
+    }
+    run.calms_down();
+    run.ends_as_promised();
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// The invariants stand in `run.rs`, where they are looked at after every action.
+    #[test]
+    fn an_execution_keeps_its_promises_whatever_happens(
+        world in worlds(), events in events(),
+    ) {
+        executed(&world, &events);
+    }
+
+    /// Nothing happens but that the executor is killed: the plan is carried out in full, and nothing is left behind.
+    #[test]
+    fn an_execution_that_is_killed_again_and_again_ends_in_the_plan(
+        world in worlds(), kills in prop::collection::vec(0_usize..6, 0..40),
+    ) {
+        let kills: Vec<Event> = kills.into_iter().map(Event::Killed).collect();
+        let mut run = Run::of(&world);
+        kills.iter().for_each(|kill| run.happens(kill));
+        run.calms_down();
+        run.ends_as_promised();
+        run.is_complete();
+    }
+
+    /// A cancel at any moment leaves no move in flight, and every partition at one end of its move.
+    #[test]
+    fn a_cancel_at_any_moment_leaves_nothing_in_flight(
+        world in worlds(), events in events(),
+    ) {
+        let mut run = Run::of(&world);
+        events.iter().for_each(|event| run.happens(event));
+        run.is_cancelled();
+        run.calms_down();
+        run.ends_as_promised();
+    }
+}

@@ -1,0 +1,405 @@
+//! An executor in a simulated cluster, and everything that has to hold while it runs.
+
+use crate::cluster::{Cluster, MIN_ISR};
+use crate::world::{Event, World, ids, topic};
+use execute::{
+    Action, Aim, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace, PauseOn,
+    Resource, Setting, Standing, Stray, Task, legs, next,
+};
+use mapper::{BrokerId, Move, Plan, TopicPartition};
+use std::collections::BTreeSet;
+
+/// After this many calm rounds everything has to be over.
+const LONG: usize = 400;
+
+pub struct Run {
+    world: World,
+    plan: Plan,
+    aim: Aim,
+    cluster: Cluster,
+    at_start: Cluster,
+    journal: Vec<Entry>,
+    ledger: Vec<LedgerEntry>,
+    /// Who was ill when the execution began; the executor's own memory of it may be lost.
+    ill_at_start: BTreeSet<TopicPartition>,
+    began: bool,
+    foreign: BTreeSet<TopicPartition>,
+    changed_by_others: BTreeSet<TopicPartition>,
+    strays: BTreeSet<Stray>,
+    standings: Vec<Standing>,
+    journal_was_lost: bool,
+    outcome: Option<Outcome>,
+}
+
+impl Run {
+    pub fn of(world: &World) -> Self {
+        let cluster = Cluster::of(world);
+        Self {
+            plan: legs(&world.plan()),
+            world: world.clone(),
+            aim: Aim::CarryOut,
+            at_start: cluster.clone(),
+            cluster,
+            journal: Vec::new(),
+            ledger: Vec::new(),
+            ill_at_start: BTreeSet::new(),
+            began: false,
+            foreign: BTreeSet::new(),
+            changed_by_others: BTreeSet::new(),
+            strays: BTreeSet::new(),
+            standings: Vec::new(),
+            journal_was_lost: false,
+            outcome: None,
+        }
+    }
+
+    fn name(&self, index: usize) -> Option<TopicPartition> {
+        let shape = self.world.partitions.get(index)?;
+        let partition = self.world.number(index);
+        Some(TopicPartition { topic: topic(shape.topic), partition })
+    }
+
+    /// Something happens, and the executor has a round.
+    pub fn happens(&mut self, event: &Event) {
+        let mut allowed = usize::MAX;
+        match event {
+            Event::Nothing => {}
+            Event::Killed(actions) => allowed = *actions,
+            Event::JournalLost => {
+                self.journal.clear();
+                self.journal_was_lost = true;
+            }
+            Event::BrokerDies(id) => self.cluster.dies(BrokerId(*id)),
+            Event::BrokerReturns(id) => self.cluster.returns(BrokerId(*id)),
+            Event::BrokerMute(id) => {
+                self.cluster.mute.insert(BrokerId(*id));
+            }
+            Event::Progress(index) => {
+                if let Some(of) = self.name(*index) {
+                    self.progress(&of);
+                }
+            }
+            Event::TopicDeleted(index) => {
+                self.cluster.delete(&topic(*index));
+                self.foreign.retain(|of| of.topic != topic(*index));
+            }
+            Event::MovedByOthers(index, to) => self.moved_by_others(*index, to),
+        }
+        self.round(allowed);
+    }
+
+    fn progress(&mut self, of: &TopicPartition) {
+        self.cluster.progresses(of);
+        if self.cluster.partitions.get(of).is_none_or(|state| state.run.is_none()) {
+            self.foreign.remove(of);
+        }
+    }
+
+    fn moved_by_others(&mut self, index: usize, to: &[u32]) {
+        let Some(of) = self.name(index) else { return };
+        // What has the plan's own target cannot be told from the plan's own move.
+        let mut moves = self.plan.moves.iter().filter(|change| change.of() == of);
+        let sorted = |mut all: Vec<BrokerId>| {
+            all.sort();
+            all
+        };
+        if moves.any(|change| sorted(change.to.to_vec()) == sorted(ids(to).to_vec())) {
+            return;
+        }
+        let idle = self.cluster.partitions.get(&of).is_some_and(|state| state.run.is_none());
+        if idle && self.cluster.alter(&of, &ids(to)).is_ok() {
+            self.changed_by_others.insert(of.clone());
+            if self.cluster.partitions[&of].run.is_some() {
+                self.foreign.insert(of);
+            }
+        }
+    }
+
+    /// One round; the executor is killed after so many actions.
+    fn round(&mut self, allowed: usize) {
+        self.cluster.now += 1;
+        let plan = self.plan.clone();
+        let task = Task {
+            plan: &plan,
+            plan_id: "p",
+            cluster_id: "c",
+            aim: self.aim,
+            pace: self.world.pace,
+            limits: self.world.limits,
+            pause_on: self.world.pause_on,
+            join: false,
+        };
+        let history = History::replay(self.journal.clone());
+        let ledger = Ledger::replay(self.ledger.clone());
+        let round = next(&task, &history, &ledger, &self.cluster.seen());
+        self.strays.extend(round.strays);
+        self.standings = round.course.standings;
+        let killed = round.actions.len() > allowed;
+        for action in round.actions.into_iter().take(allowed) {
+            self.act(action);
+        }
+        if killed {
+            let pace = self.world.pace;
+            self.journal.push(Entry::Resumed { pace });
+        } else {
+            self.everything_in_flight_is_paced();
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Write(entry) => {
+                if let Entry::Started { ill, .. } = &entry
+                    && !self.began
+                {
+                    self.ill_at_start = ill.clone();
+                    self.began = true;
+                }
+                self.journal.push(entry);
+            }
+            Action::Account(entry) => self.ledger.push(entry),
+            Action::Set { setting, value } => {
+                self.is_accounted_for(&setting);
+                self.takes_nothing_from_what_runs(&setting, value.as_deref());
+                self.cluster.set(&setting, value.as_deref());
+            }
+            Action::Submit { moves } => self.submit(&moves),
+            Action::Reorder { moves } => {
+                for change in self.moves(&moves) {
+                    assert!(self.cluster.partitions[&change.of()].run.is_none());
+                    let _ = self.cluster.alter(&change.of(), &change.from);
+                }
+            }
+            Action::Cancel { moves } => {
+                for (index, change) in moves.iter().zip(self.moves(&moves)) {
+                    if let Err(problem) = self.cluster.cancel(&change.of()) {
+                        self.journal.push(Entry::NotCancelled { index: *index, problem });
+                    }
+                }
+            }
+            Action::Elect { moves } => {
+                for change in self.moves(&moves) {
+                    let state = &self.cluster.partitions[&change.of()];
+                    assert!(state.run.is_none(), "an election while replicas are copied");
+                    self.cluster.elect(&change.of());
+                }
+            }
+            Action::Stop(outcome) => self.outcome = Some(outcome),
+        }
+    }
+
+    fn moves(&self, indices: &[usize]) -> Vec<Move> {
+        indices.iter().map(|index| self.plan.moves[*index].clone()).collect()
+    }
+
+    fn submit(&mut self, moves: &[usize]) {
+        assert_eq!(self.aim, Aim::CarryOut, "a cancel submits nothing");
+        self.nothing_new_is_ill();
+        for (index, change) in moves.iter().zip(self.moves(moves)) {
+            let of = change.of();
+            let state = &self.cluster.partitions[&of];
+            assert!(state.run.is_none(), "{of}: submitted over a running move");
+            assert!(state.leader.is_some(), "{of}: submitted without a leader");
+            self.is_paced(&change);
+            if let Err(problem) = self.cluster.alter(&of, &change.to) {
+                self.journal.push(Entry::Refused { index: *index, problem });
+            } else {
+                self.changed_by_others.remove(&of);
+            }
+        }
+        let running = self.cluster.partitions.values().filter(|state| state.run.is_some());
+        assert!(
+            running.count() - self.foreign.len() <= self.world.limits.moves,
+            "too many at once"
+        );
+    }
+
+    /// `--pause-on new`: a partition that was well at the start, is ill now, and is not healed by the plan.
+    fn nothing_new_is_ill(&self) {
+        if self.world.pause_on == PauseOn::Never || self.journal_was_lost {
+            return;
+        }
+        for (of, state) in &self.cluster.partitions {
+            let ill =
+                state.leader.is_none() || u32::try_from(state.isr.len()).is_ok_and(|n| n < MIN_ISR);
+            let old = self.world.pause_on == PauseOn::New && self.ill_at_start.contains(of);
+            assert!(!ill || old, "{of} is ill, and new moves are submitted");
+        }
+    }
+
+    fn config(&self, resource: Resource, key: Key) -> Option<&str> {
+        self.cluster.configs.get(&resource)?.get(&key).map(String::as_str)
+    }
+
+    fn covers(&self, change: &Move, key: Key, broker: BrokerId) -> bool {
+        let list = self.config(Resource::Topic(change.topic.to_string()), key);
+        let entry = format!("{}:{broker}", change.partition);
+        Entries::parse(list).cover(&[entry].into())
+    }
+
+    /// Sources and new replicas are listed, and their brokers have a rate.
+    fn is_paced(&self, change: &Move) {
+        if self.world.pace == Pace::Unthrottled || change.added().next().is_none() {
+            return;
+        }
+        let sources = change.from.iter().map(|id| (Key::LeaderReplicas, Key::LeaderRate, *id));
+        let new = change.added().map(|id| (Key::FollowerReplicas, Key::FollowerRate, id));
+        for (list, rate, id) in sources.chain(new) {
+            assert!(self.covers(change, list, id), "{}: {id} is in no list", change.of());
+            if self.cluster.live.contains(&id) && !self.cluster.mute.contains(&id) {
+                let rate = self.config(Resource::Broker(id), rate);
+                assert!(rate.is_some(), "{}: {id} has no rate", change.of());
+            }
+        }
+    }
+
+    fn ours_in_flight(&self) -> Vec<Move> {
+        let runs = |change: &&Move| {
+            let state = self.cluster.partitions.get(&change.of());
+            let run = state.and_then(|state| state.run.as_ref());
+            run.is_some_and(|run| run.target == change.to)
+        };
+        let moves = self.plan.moves.iter().filter(runs);
+        moves.filter(|change| !self.foreign.contains(&change.of())).cloned().collect()
+    }
+
+    fn everything_in_flight_is_paced(&self) {
+        for change in self.ours_in_flight() {
+            self.is_paced(&change);
+        }
+    }
+
+    /// What is set stands in the ledger before.
+    fn is_accounted_for(&self, setting: &Setting) {
+        let ledger = Ledger::replay(self.ledger.clone());
+        assert!(ledger.get(setting).is_some(), "{setting} is set without a word in the ledger");
+    }
+
+    /// No throttle is taken away from a move in flight, not even for a moment.
+    fn takes_nothing_from_what_runs(&self, setting: &Setting, value: Option<&str>) {
+        if self.world.pace == Pace::Unthrottled {
+            return;
+        }
+        for change in self.ours_in_flight() {
+            let (brokers, rate): (Vec<BrokerId>, Key) = match setting.key {
+                Key::LeaderRate | Key::LeaderReplicas => (change.from.to_vec(), Key::LeaderRate),
+                Key::FollowerRate | Key::FollowerReplicas => {
+                    (change.added().collect(), Key::FollowerRate)
+                }
+            };
+            if change.added().next().is_none() {
+                continue;
+            }
+            match &setting.resource {
+                Resource::Broker(id) if brokers.contains(id) && setting.key == rate => {
+                    let ours = Some("1000");
+                    assert_eq!(value, ours, "{setting} is changed under {}", change.of());
+                }
+                Resource::Topic(name) if **name == *change.topic => {
+                    let entries = brokers.iter().map(|id| format!("{}:{id}", change.partition));
+                    let left = Entries::parse(value).cover(&entries.collect());
+                    assert!(left, "{setting} is taken from {}", change.of());
+                }
+                _ => {}
+            }
+        }
+    }
+
+    pub fn is_cancelled(&mut self) {
+        self.aim = Aim::Cancel;
+        self.outcome = None;
+        self.journal.push(Entry::Resumed { pace: self.world.pace });
+    }
+
+    /// Brokers return, moves end, and the executor goes on until it is over.
+    pub fn calms_down(&mut self) {
+        let all: Vec<BrokerId> = self.at_start.live.iter().copied().collect();
+        // A broker that was the last in sync has to be back before others can catch up.
+        for _ in 0..2 {
+            all.iter().for_each(|id| self.cluster.returns(*id));
+        }
+        self.outcome = None;
+        self.journal.push(Entry::Resumed { pace: self.world.pace });
+        if !self.began {
+            self.journal.clear();
+        }
+        for turn in 0..LONG {
+            self.round(usize::MAX);
+            match self.outcome {
+                // Whoever is asked again, once the others are done, goes on.
+                Some(Outcome::HeldByOthers) => self.outcome = None,
+                Some(_) => return,
+                None => {}
+            }
+            let running = self.cluster.partitions.iter().filter(|(_, state)| state.run.is_some());
+            let running: Vec<TopicPartition> = running.map(|(of, _)| of.clone()).collect();
+            // In any order, one at a time.
+            if !running.is_empty() {
+                let of = running[turn % running.len()].clone();
+                self.progress(&of);
+            }
+        }
+        panic!("it does not end: {:?}", self.journal);
+    }
+
+    pub fn ends_as_promised(&self) {
+        assert_eq!(self.ours_in_flight(), [], "left in flight");
+        self.configs_are_as_they_were();
+        match self.aim {
+            Aim::CarryOut => self.plan_is_done(),
+            Aim::Cancel => self.each_is_at_one_end(),
+        }
+    }
+
+    pub fn is_complete(&self) {
+        assert_eq!(self.outcome, Some(Outcome::Complete));
+    }
+
+    fn configs_are_as_they_were(&self) {
+        assert!(Ledger::replay(self.ledger.clone()).is_empty(), "the ledger still holds something");
+        for (resource, now) in &self.cluster.configs {
+            assert_eq!(
+                now, &self.at_start.configs[resource],
+                "{resource}; strays: {:?}",
+                self.strays
+            );
+        }
+    }
+
+    fn plan_is_done(&self) {
+        let history = History::replay(self.journal.clone());
+        for (index, change) in self.plan.moves.iter().enumerate() {
+            let of = change.of();
+            let Some(state) = self.cluster.partitions.get(&of) else { continue };
+            let goes_on = self.plan.moves.get(index + 1).is_some_and(|next| next.of() == of);
+            if goes_on || self.changed_by_others.contains(&of) {
+                continue;
+            }
+            if state.replicas != change.to {
+                let standing = &self.standings[index];
+                let waits = matches!(standing, Standing::Hindered(_) | Standing::Ready);
+                let reported = waits && self.outcome == Some(Outcome::Partly);
+                let left = history.left_out.contains_key(&index);
+                assert!(left || reported, "{of} is neither done nor reported");
+                continue;
+            }
+            if change.from.first() != change.to.first() {
+                assert_eq!(state.leader, change.to.first().copied(), "{of}: its leader");
+            }
+        }
+    }
+
+    fn each_is_at_one_end(&self) {
+        for change in &self.plan.moves {
+            let Some(state) = self.cluster.partitions.get(&change.of()) else { continue };
+            let legs = self.plan.moves.iter().filter(|leg| leg.of() == change.of());
+            let ends: BTreeSet<_> = legs.flat_map(|leg| [&leg.from, &leg.to]).collect();
+            assert!(
+                ends.contains(&state.replicas) || self.changed_by_others.contains(&change.of()),
+                "{}: {:?}",
+                change.of(),
+                state.replicas
+            );
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Random clusters, plans and mishaps, small enough to be read when one fails.
+
+use execute::{Limits, Pace, PauseOn};
+use mapper::{
+    BrokerId, Bytes, Figures, LeadBy, Leaders, Mends, Move, Pacing, PartitionId, Plan, RackRule,
+    Ratio, Reason, Replicas, Request, Snapshot, Solver, SolverStatus, Terms,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use std::collections::BTreeSet;
+
+pub const BROKERS: u32 = 6;
+pub const TOPICS: usize = 3;
+
+/// A cluster, a plan for it, and how it is to be carried out.
+#[derive(Debug, Clone)]
+pub struct World {
+    pub zookeeper: bool,
+    pub partitions: Vec<Shape>,
+    pub moves_per_step: usize,
+    /// Some moves go by way of another list.
+    pub phased: bool,
+    pub pace: Pace,
+    pub pause_on: PauseOn,
+    pub limits: Limits,
+    /// Rates that the operator has set: broker, side, rate.
+    pub rates: Vec<(u32, bool, u64)>,
+    /// Lists that the operator has set: topic, side, value.
+    pub lists: Vec<(usize, bool, String)>,
+}
+
+/// One partition: where it is, and where the plan wants it, if anywhere else.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub topic: usize,
+    pub from: Vec<u32>,
+    pub to: Option<Vec<u32>>,
+}
+
+/// What happens before the executor's next round.
+#[derive(Debug, Clone)]
+pub enum Event {
+    Nothing,
+    /// The executor dies after so many actions of this round.
+    Killed(usize),
+    JournalLost,
+    BrokerDies(u32),
+    BrokerReturns(u32),
+    /// A broker does not answer us, though the cluster counts on it.
+    BrokerMute(u32),
+    /// The move of one partition makes all the progress it can.
+    Progress(usize),
+    TopicDeleted(usize),
+    /// Another tool moves a partition.
+    MovedByOthers(usize, Vec<u32>),
+}
+
+fn brokers() -> impl Strategy<Value = Vec<u32>> {
+    let ids: Vec<u32> = (1..=BROKERS).collect();
+    (1_usize..=3).prop_flat_map(move |n| subsequence(ids.clone(), n)).prop_shuffle()
+}
+
+fn shapes() -> impl Strategy<Value = Shape> {
+    (0..TOPICS, brokers(), prop::option::weighted(0.8, brokers())).prop_map(|(topic, from, to)| {
+        let to = to.filter(|to| *to != from);
+        Shape { topic, from, to }
+    })
+}
+
+pub fn worlds() -> impl Strategy<Value = World> {
+    let pace = prop_oneof![4 => Just(Pace::BytesPerSecond(1000)), 1 => Just(Pace::Unthrottled)];
+    let pause = select(vec![PauseOn::Never, PauseOn::New, PauseOn::Any]);
+    let limits = (1_usize..6, 1_usize..4).prop_map(|(moves, moves_per_broker)| Limits {
+        moves,
+        moves_per_broker,
+        batch: 3,
+        patience_seconds: 5,
+    });
+    let rates = vec((1..=BROKERS, any::<bool>(), select(vec![7_u64, 1000, 9_999])), 0..3);
+    let list = select(vec!["*", "0:1", "0:1,1:2,2:3", "9:9", "1:4 , 0:2"]).prop_map(str::to_owned);
+    let lists = vec((0..TOPICS, any::<bool>(), list), 0..3);
+    let steps = (1_usize..5, prop::bool::weighted(0.3));
+    (any::<bool>(), vec(shapes(), 1..9), steps, pace, pause, limits, rates, lists).prop_map(
+        |(zookeeper, partitions, steps, pace, pause_on, limits, rates, lists)| World {
+            zookeeper,
+            partitions,
+            moves_per_step: steps.0,
+            phased: steps.1,
+            pace,
+            pause_on,
+            limits,
+            rates,
+            lists,
+        },
+    )
+}
+
+pub fn events() -> impl Strategy<Value = Vec<Event>> {
+    let event = prop_oneof![
+        4 => Just(Event::Nothing),
+        3 => (0_usize..6).prop_map(Event::Killed),
+        1 => Just(Event::JournalLost),
+        2 => (1..=BROKERS).prop_map(Event::BrokerDies),
+        3 => (1..=BROKERS).prop_map(Event::BrokerReturns),
+        1 => (1..=BROKERS).prop_map(Event::BrokerMute),
+        8 => (0_usize..9).prop_map(Event::Progress),
+        1 => (0..TOPICS).prop_map(Event::TopicDeleted),
+        1 => ((0_usize..9), brokers()).prop_map(|(p, to)| Event::MovedByOthers(p, to)),
+    ];
+    vec(event, 0..60)
+}
+
+impl World {
+    /// The number of a partition within its topic.
+    pub fn number(&self, index: usize) -> PartitionId {
+        let topic = self.partitions[index].topic;
+        let before = self.partitions[..index].iter().filter(|shape| shape.topic == topic);
+        PartitionId(u32::try_from(before.count()).unwrap())
+    }
+
+    /// With some moves, the new leader comes first, in addition to all others.
+    fn via(&self, shape: &Shape) -> Vec<Replicas> {
+        let first = shape.to.as_ref().map(|to| to[0]);
+        match first.filter(|first| self.phased && !shape.from.contains(first)) {
+            Some(first) => vec![ids(&[&[first], &shape.from[..]].concat())],
+            None => Vec::new(),
+        }
+    }
+
+    /// Steps of a few moves; none holds one twice.
+    fn steps(&self, indices: &[usize]) -> Vec<Vec<usize>> {
+        let mut steps: Vec<Vec<usize>> = Vec::new();
+        for index in indices {
+            match steps.last_mut() {
+                Some(step) if step.len() < self.moves_per_step && !step.contains(index) => {
+                    step.push(*index);
+                }
+                _ => steps.push(vec![*index]),
+            }
+        }
+        steps
+    }
+
+    pub fn plan(&self) -> Plan {
+        let moved = self.partitions.iter().enumerate();
+        let moves: Vec<Move> = moved
+            .filter_map(|(index, shape)| {
+                Some(Move {
+                    topic: topic(shape.topic).into(),
+                    partition: self.number(index),
+                    from: ids(&shape.from),
+                    via: self.via(shape),
+                    log_dirs: Vec::new(),
+                    to: ids(shape.to.as_ref()?),
+                    reason: Reason::Balance,
+                    bytes: Some(Bytes(100)),
+                })
+            })
+            .collect();
+        // A move with a list on the way stands in two steps: in one of the first, and in one of the last.
+        let indices: Vec<usize> = (0..moves.len()).collect();
+        let on_the_way = indices.iter().copied().filter(|index| !moves[*index].via.is_empty());
+        let indices: Vec<usize> = on_the_way.chain(indices.iter().copied()).collect();
+        Plan {
+            cluster_id: Some("c".to_owned()),
+            snapshot: Snapshot::empty().hash(),
+            request: any_request(),
+            steps: self.steps(&indices),
+            moves,
+            left_out: Vec::new(),
+            before: Figures::default(),
+            after: Figures::default(),
+            bound_bytes: None,
+            floor: None,
+            solver: Solver {
+                engine: "none".to_owned(),
+                status: SolverStatus::Unproven,
+                evenness: None,
+                bound: None,
+                gap_ratio: None,
+                binaries: None,
+                iterations: None,
+                nodes: None,
+                leader_bytes: None,
+            },
+        }
+    }
+}
+
+pub fn topic(index: usize) -> String {
+    format!("t{index}")
+}
+
+pub fn ids(ids: &[u32]) -> Replicas {
+    ids.iter().copied().map(BrokerId).collect()
+}
+
+fn any_request() -> Request {
+    Request::Leaders(Leaders {
+        terms: Terms {
+            assignments: Vec::new(),
+            mends: Mends::Nothing,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::ZERO,
+            pacing: Pacing::default(),
+        },
+        by: LeadBy::Count,
+        per_topic: false,
+        evacuate: BTreeSet::new(),
+    })
+}
