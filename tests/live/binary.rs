@@ -67,6 +67,12 @@ impl Run {
         self.0.wait().unwrap();
     }
 
+    /// Sends it a signal, by the name that `kill` takes: `-TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let id = self.0.id().to_string();
+        assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
+    }
+
     /// Waits for it.
     pub(crate) fn end(self) -> Ended {
         Ended::of(self.0.wait_with_output().unwrap())

@@ -6,12 +6,14 @@
 mod bad_input;
 mod binary;
 mod empty_disk;
+mod execution;
 mod facts;
 mod kubernetes;
 mod log_dirs;
 mod lost_broker;
 mod odd_states;
 mod plan;
+mod producer;
 mod topics;
 mod topics_cronjob;
 mod traffic;

@@ -1,0 +1,285 @@
+//! Plans carried out: the cluster ends as the plan says, its throttles as they were, whoever is killed on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use testbed::{Access, Cluster, Mode, until};
+use tokio::runtime::Runtime;
+
+use crate::binary::{Ended, Run, json, topicmappr};
+use crate::plan::{Partition, targets};
+use crate::producer::Producer;
+use crate::traffic::{SOON, Traffic};
+
+/// The broker that is lost for good.
+const LOST: i32 = 1003;
+/// The brokers share the disk of the machine that tests them.
+const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1004=1GB,1005=1GB,1006=1GB"];
+/// Slow enough for half a minute, once the first seconds' burst is through.
+const SLOW: &str = "400KB/s";
+const FAST: &str = "200MB/s";
+
+/// A broker of this cluster is dead, and a plan is made that replaces it.
+struct Situation {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+    before: BTreeMap<Partition, Vec<i32>>,
+    configs: Configs,
+}
+
+/// Throttled rates and replicas, by broker or topic.
+type Configs = BTreeMap<String, BTreeMap<String, String>>;
+
+/// Six brokers, 18 partitions of 5 MB; the operator has throttles of his own.
+fn lost_broker(mode: Mode) -> Situation {
+    let cluster = Cluster::builder().mode(mode).brokers(6).start().unwrap();
+    let traffic = Traffic::of(&cluster);
+    let lists: [&[i32]; 3] = [&[1001, 1002, 1003], &[1003, 1004, 1005], &[1002, 1006, 1004]];
+    let partitions: Vec<Vec<i32>> = (0..6).map(|p| lists[p % 3].to_vec()).collect();
+    let names = ["events.a", "events.b", "orders"];
+    traffic.create(&names.map(|name| (name.to_owned(), partitions.clone())).into());
+    traffic.create(&[("acks".to_owned(), vec![vec![1003, 1001, 1002]])].into());
+    let sizes = names.iter().flat_map(|name| (0..6).map(|p| ((name.to_string(), p), 5_000_000)));
+    traffic.write(&sizes.collect());
+    let rate = "leader.replication.throttled.rate=123456789";
+    set(&cluster, "brokers", "1001", rate);
+    set(&cluster, "topics", "events.a", "follower.replication.throttled.replicas=[77:1001,0:1002]");
+    let before = traffic.seen().into_iter().map(|(of, seen)| (of, seen.replicas)).collect();
+    let configs = throttles(&cluster, &before);
+    let folder = tempfile::tempdir().unwrap();
+    Situation { cluster, folder, before, configs }
+}
+
+fn set(cluster: &Cluster, kind: &str, name: &str, config: &str) {
+    let entity = ["--entity-type", kind, "--entity-name", name];
+    cluster.tool("configs", ["--alter", "--add-config", config].iter().chain(&entity)).unwrap();
+}
+
+/// What is set of throttles on the brokers that run and on all topics, as librdkafka sees it.
+fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<i32>>) -> Configs {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
+    let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
+    let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(20)));
+    let topics: BTreeSet<&str> = partitions.keys().map(|(topic, _)| topic.as_str()).collect();
+    let topics = topics.into_iter().map(|name| (name.to_owned(), ResourceSpecifier::Topic(name)));
+    let brokers = cluster.running().into_keys().filter(|id| *id != LOST);
+    let brokers = brokers.map(|id| (id.to_string(), ResourceSpecifier::Broker(id)));
+    let runtime = Runtime::new().unwrap();
+    let mut found = Configs::new();
+    for (name, resource) in topics.chain(brokers) {
+        let told = runtime.block_on(admin.describe_configs([&resource], &options)).unwrap();
+        let told = told.into_iter().next().unwrap().unwrap();
+        let own = [ConfigSource::DynamicTopic, ConfigSource::DynamicBroker];
+        let of_throttle = told.entries.into_iter().filter(|entry| {
+            own.contains(&entry.source) && entry.name.contains(".replication.throttled.")
+        });
+        let set = of_throttle.map(|entry| (entry.name, entry.value.unwrap_or_default()));
+        found.insert(name, set.collect());
+    }
+    found
+}
+
+impl Situation {
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn lose_and_plan(&self) {
+        let traffic = Traffic::of(&self.cluster);
+        self.cluster.kill_broker(LOST).unwrap();
+        traffic.without(LOST);
+        let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
+        let scope = ["--topics", "events.*,orders,acks", "--brokers", "-2"];
+        let to = ["--out-file", plan.to_str().unwrap()];
+        let source = ["rebuild", "--bootstrap-server", &bootstrap];
+        topicmappr(source.iter().chain(&scope).chain(&to).chain(&STORAGE)).with(0);
+    }
+
+    fn args(&self, command: &str, more: &[&str]) -> Vec<String> {
+        let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
+        let own = [command, plan.to_str().unwrap(), "--bootstrap-server", &bootstrap, "--yes"];
+        own.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+    }
+
+    fn execute(&self, more: &[&str]) -> Ended {
+        topicmappr(self.args("execute", more))
+    }
+
+    fn start(&self, more: &[&str]) -> Run {
+        Run::start(self.args("execute", more))
+    }
+
+    fn journal(&self) -> String {
+        std::fs::read_to_string(self.at("plan.json.journal")).unwrap_or_default()
+    }
+
+    /// Waits until the journal says this.
+    fn await_journal(&self, word: &str) {
+        until(format!("{word} in the journal"), SOON, || {
+            self.journal().contains(word).then_some(())
+        })
+        .unwrap();
+    }
+
+    /// Every partition is where the plan wants it, led by whom the plan wants, and throttles are as they were.
+    fn is_as_planned(&self, said: &str) {
+        let plan = targets(&json(&self.at("plan.json")));
+        assert!(!plan.is_empty());
+        let traffic = Traffic::of(&self.cluster);
+        let planned = until("new replicas in sync", SOON, || {
+            let seen = traffic.seen();
+            let in_sync = |of: &Partition| seen[of].isr.len() == seen[of].replicas.len();
+            plan.keys().all(in_sync).then_some(seen)
+        });
+        for (partition, seen) in planned.unwrap() {
+            // Consumers may have made the topic of their offsets meanwhile.
+            let Some(before) = self.before.get(&partition) else { continue };
+            let wanted = plan.get(&partition).unwrap_or(before);
+            assert_eq!(&seen.replicas, wanted, "{partition:?}\n{said}");
+            if plan.contains_key(&partition) && wanted[0] != before[0] {
+                assert_eq!(seen.leader, wanted[0], "{partition:?}\n{said}");
+            }
+        }
+        self.throttles_are_as_before(said);
+    }
+
+    fn throttles_are_as_before(&self, said: &str) {
+        let now = throttles(&self.cluster, &self.before);
+        let before = self.configs.iter().filter(|(name, _)| *name != &LOST.to_string());
+        assert_eq!(now, before.map(|(n, c)| (n.clone(), c.clone())).collect(), "\n{said}");
+    }
+
+    fn rates(&self) -> usize {
+        let now = throttles(&self.cluster, &self.before);
+        let ours = |set: &BTreeMap<String, String>| set.values().any(|value| value == "400000");
+        now.values().filter(|set| ours(set)).count()
+    }
+}
+
+fn a_plan_is_carried_out_under_writes(mode: Mode) {
+    let situation = lost_broker(mode);
+    let producer = Producer::start(&situation.cluster, "acks");
+    situation.lose_and_plan();
+    let rehearsed = situation.execute(&["--throttle", FAST, "--dry-run"]).with(5);
+    assert!(rehearsed.stderr.contains("to copy"), "{}", rehearsed.stderr);
+    assert_eq!(situation.journal(), "", "a rehearsal writes nothing");
+    let done = situation.execute(&["--throttle", FAST]).with(0);
+    producer.has_lost_nothing();
+    situation.is_as_planned(&done.stderr);
+    assert!(done.stdout.contains("Done: the cluster is as the plan says."), "{}", done.stdout);
+
+    situation.execute(&["--throttle", FAST]).with(2).complaining_of("--resume");
+    situation.execute(&["--throttle", FAST, "--resume"]).with(0);
+    situation.is_as_planned("resumed when all was done");
+}
+
+#[test]
+#[ignore = "live"]
+fn a_plan_is_carried_out_under_writes_with_zookeeper() {
+    a_plan_is_carried_out_under_writes(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_plan_is_carried_out_under_writes_with_kraft() {
+    a_plan_is_carried_out_under_writes(Mode::KRaft);
+}
+
+/// Killed when the ledger has its first line, when moves are submitted, and in the middle; then asked to leave.
+fn a_killed_execution_is_resumed(mode: Mode) {
+    let situation = lost_broker(mode);
+    situation.lose_and_plan();
+    let slow = ["--throttle", SLOW];
+    let resumed = ["--throttle", SLOW, "--resume"];
+    let child = situation.start(&slow);
+    until("a ledger", SOON, || holds_something(situation.folder.path()).then_some(())).unwrap();
+    child.kill();
+    let child = situation.start(&resumed);
+    situation.await_journal("\"submitted\"");
+    child.kill();
+    assert!(situation.rates() > 0, "the throttle outlives the process");
+    let child = situation.start(&resumed);
+    std::thread::sleep(Duration::from_secs(4));
+    child.kill();
+
+    let child = situation.start(&resumed);
+    until("a resumed journal", SOON, || {
+        (situation.journal().matches("\"resumed\"").count() >= 3).then_some(())
+    })
+    .unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    let second = situation.execute(&resumed).with(7);
+    assert!(second.stderr.contains("held by process"), "{}", second.stderr);
+    child.signal("-TERM");
+    let left = child.end().with(143);
+    assert!(left.stderr.contains("--resume"), "it says how to take over:\n{}", left.stderr);
+    assert!(situation.rates() > 0, "whoever leaves leaves the rates:\n{}", left.stderr);
+
+    let done = situation.execute(&["--throttle", FAST, "--resume"]).with(0);
+    situation.is_as_planned(&format!("{}\n{}", done.stderr, situation.journal()));
+}
+
+fn holds_something(folder: &Path) -> bool {
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut ledgers = files.filter(|path| path.extension().is_some_and(|end| end == "ledger"));
+    ledgers.any(|path| std::fs::read_to_string(path).unwrap().contains("\"held\""))
+}
+
+#[test]
+#[ignore = "live"]
+fn a_killed_execution_is_resumed_with_zookeeper() {
+    a_killed_execution_is_resumed(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_killed_execution_is_resumed_with_kraft() {
+    a_killed_execution_is_resumed(Mode::KRaft);
+}
+
+/// What was in flight is where it was, in its old order; what had arrived stays.
+fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
+    let situation = lost_broker(mode);
+    // Nobody is lost: Kafka does not put a dead broker back into a list.
+    let (bootstrap, plan) = (situation.cluster.bootstrap(), situation.at("plan.json"));
+    let scope = ["--topics", "events.*,orders", "--broker", "1004", "--with", "1001"];
+    let to = ["--out-file", plan.to_str().unwrap()];
+    let source = ["replace", "--bootstrap-server", &bootstrap];
+    topicmappr(source.iter().chain(&scope).chain(&to).chain(&STORAGE)).with(0);
+    let child = situation.start(&["--throttle", SLOW]);
+    situation.await_journal("\"submitted\"");
+    std::thread::sleep(Duration::from_secs(2));
+    child.signal("-INT");
+    child.end().with(130);
+    let cancelled = topicmappr(situation.args("cancel", &[])).with(0);
+    let plan = targets(&json(&plan));
+    let traffic = Traffic::of(&situation.cluster);
+    let mut back = 0;
+    for (partition, seen) in traffic.seen() {
+        let Some(before) = situation.before.get(&partition) else { continue };
+        let after = plan.get(&partition).unwrap_or(before);
+        assert!([before, after].contains(&&seen.replicas), "{partition:?}: {:?}", seen.replicas);
+        back += usize::from(before != after && &seen.replicas == before);
+    }
+    assert!(back > 0, "everything had arrived:\n{}", cancelled.stderr);
+    situation.throttles_are_as_before(&cancelled.stderr);
+    let list = situation.cluster.tool("reassign", ["--list"]).unwrap();
+    assert!(list.contains("No partition reassignments found"), "{list}");
+}
+
+#[test]
+#[ignore = "live"]
+fn a_cancelled_execution_leaves_nothing_in_flight_with_zookeeper() {
+    a_cancelled_execution_leaves_nothing_in_flight(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_cancelled_execution_leaves_nothing_in_flight_with_kraft() {
+    a_cancelled_execution_leaves_nothing_in_flight(Mode::KRaft);
+}

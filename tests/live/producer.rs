@@ -1,0 +1,106 @@
+//! A producer that must not lose, repeat or reorder a record, whatever happens to the cluster meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use std::sync::Mutex;
+use testbed::{Access, Cluster};
+
+use crate::traffic::SOON;
+
+/// Writes numbers to one partition, idempotent and acknowledged by all, until it is stopped.
+pub(crate) struct Producer {
+    config: ClientConfig,
+    topic: String,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<Vec<u64>>>,
+}
+
+/// The numbers that the cluster has acknowledged.
+#[derive(Clone, Default)]
+struct Acknowledged(Arc<Mutex<Vec<u64>>>);
+
+impl ClientContext for Acknowledged {}
+
+impl ProducerContext for Acknowledged {
+    type DeliveryOpaque = Box<u64>;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: Box<u64>) {
+        match result {
+            Ok(_) => self.0.lock().unwrap().push(*number),
+            Err((why, _)) => panic!("record {number} was not taken: {why}"),
+        }
+    }
+}
+
+impl Producer {
+    pub(crate) fn start(cluster: &Cluster, topic: &str) -> Self {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
+        let stop = Arc::new(AtomicBool::new(false));
+        let (own, name, flag) = (config.clone(), topic.to_owned(), Arc::clone(&stop));
+        let thread = thread::spawn(move || write(own, &name, &flag));
+        Self { config, topic: topic.to_owned(), stop, thread: Some(thread) }
+    }
+
+    /// Stops, and fails unless exactly what was acknowledged is there, in its order.
+    pub(crate) fn has_lost_nothing(mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        let written = self.thread.take().unwrap().join().unwrap();
+        assert!(written.len() > 100, "only {} records: nothing was put to the test", written.len());
+        assert_eq!(self.read(written.len()), written);
+    }
+
+    fn read(&self, count: usize) -> Vec<u64> {
+        let mut config = self.config.clone();
+        config.set("group.id", "judge").set("enable.partition.eof", "true");
+        let consumer: BaseConsumer = config.create().unwrap();
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(&self.topic, 0, Offset::Beginning).unwrap();
+        consumer.assign(&from).unwrap();
+        let mut read = Vec::with_capacity(count);
+        loop {
+            match consumer.poll(SOON).expect("an answer in time") {
+                Ok(record) => {
+                    let number: [u8; 8] = record.payload().unwrap()[..8].try_into().unwrap();
+                    read.push(u64::from_be_bytes(number));
+                }
+                Err(KafkaError::PartitionEOF(_)) => return read,
+                // The dead broker is among the bootstrap addresses.
+                Err(KafkaError::MessageConsumption(RDKafkaErrorCode::BrokerTransportFailure)) => {}
+                Err(why) => panic!("{why}"),
+            }
+        }
+    }
+}
+
+fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Vec<u64> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    config.set("acks", "all").set("enable.idempotence", "true");
+    config.set("delivery.timeout.ms", "120000");
+    let acknowledged = Acknowledged::default();
+    let producer: BaseProducer<Acknowledged> =
+        config.create_with_context(acknowledged.clone()).unwrap();
+    let mut number = 0_u64;
+    while !stop.load(Ordering::Relaxed) {
+        let payload = number.to_be_bytes();
+        let record: BaseRecord<'_, (), [u8], Box<u64>> =
+            BaseRecord::with_opaque_to(topic, Box::new(number)).partition(0).payload(&payload);
+        if producer.send(record).is_ok() {
+            number += 1;
+        }
+        producer.poll(PAUSE);
+        thread::sleep(PAUSE);
+    }
+    producer.flush(SOON).unwrap();
+    let written = acknowledged.0.lock().unwrap().clone();
+    assert_eq!(written.len() as u64, number, "every record is acknowledged");
+    written
+}
