@@ -1,13 +1,13 @@
 //! ElectLeaders (KIP-460), preferred elections only. An unclean one elects an empty replica where a partition is on
 //! the move, and its data is gone: this client cannot ask for it.
 
-use super::change::{NoAnswer, Refusal};
+use super::change::{NoAnswer, Refusal, not_controller};
 use super::{partition_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Operation;
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::ElectLeadersRequest;
 use kafka_protocol::messages::elect_leaders_request::TopicPartitions;
+use kafka_protocol::messages::{ElectLeadersRequest, ElectLeadersResponse};
 use mapper::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,8 +39,14 @@ impl Client {
                 .with_timeout_ms(self.patience_of_broker())
                 .with_topic_partitions(Some(topics.iter().map(named).collect()))
         };
-        let not_it = ResponseError::NotController.code();
-        let answer = self.tell_controller(request, |answer| answer.error_code == not_it).await?;
+        // With ZooKeeper, a broker that is not the controller says so for each partition.
+        let turned_away = |answer: &ElectLeadersResponse| {
+            let topics = answer.replica_election_results.iter();
+            let each = topics.flat_map(|topic| &topic.partition_result).map(|one| one.error_code);
+            let codes = each.chain((answer.error_code != 0).then_some(answer.error_code));
+            not_controller(codes)
+        };
+        let answer = self.tell_controller(request, turned_away).await?;
         if let Some(code) = ResponseError::try_from_code(answer.error_code) {
             return Err(NoAnswer::NotMade(self.refused_to::<ElectLeadersRequest>(
                 Target::Any,
