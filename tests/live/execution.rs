@@ -204,7 +204,7 @@ fn a_killed_execution_is_resumed(mode: Mode) {
     child.kill();
     assert!(situation.rates() > 0, "the throttle outlives the process");
     let child = situation.start(&resumed);
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(9));
     child.kill();
 
     let child = situation.start(&resumed);
@@ -212,7 +212,8 @@ fn a_killed_execution_is_resumed(mode: Mode) {
         (situation.journal().matches("\"resumed\"").count() >= 3).then_some(())
     })
     .unwrap();
-    std::thread::sleep(Duration::from_secs(3));
+    // It watches what is written for four seconds, then sets lists, and gives them three to spread.
+    std::thread::sleep(Duration::from_secs(15));
     let second = situation.execute(&resumed).with(7);
     assert!(second.stderr.contains("held by process"), "{}", second.stderr);
     child.signal("-TERM");

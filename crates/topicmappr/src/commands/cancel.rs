@@ -2,7 +2,7 @@
 
 use super::execute::tell;
 use crate::error::Error;
-use crate::executing::{Execution, Terms, estimate};
+use crate::executing::{Execution, Signals, Terms, estimate};
 use crate::flags::ExecutionArgs;
 use crate::live;
 use crate::session::Session;
@@ -62,7 +62,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         if !args.yes && !session.confirms(&question, "yes")? {
             return Err(Error::NotAgreed);
         }
-        let ended = execution.run(session).await?;
+        let ended = execution.run(Signals::listen()?, session).await?;
         tell(&meant.plan, &ended, session)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::executing::{
-    Ended, Execution, Places, Signal, Terms, Why, estimate, refuse_below_ingest,
+    Ended, Execution, Places, Signal, Signals, Terms, Why, estimate, refuse_below_ingest,
 };
 use crate::flags::{ExecutionArgs, rate};
 use crate::live;
@@ -133,6 +133,34 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
+        // Whoever is asked to leave while it only looks has nothing to clean up, but may have moves to hand over.
+        let mut signals = Signals::listen()?;
+        let stopped = tokio::select! {
+            ready = self.prepare(execution, places, session) => ready?,
+            signal = signals.next() => Some(left(signal)),
+        };
+        if let Some(status) = stopped {
+            if matches!(status, Status::Interrupted | Status::Terminated) {
+                session.say(&take_over(session))?;
+            }
+            return Ok(status);
+        }
+        self.agreed(execution, execution.history().plan.is_some(), session)?;
+        let ended = execution.run(signals, session).await;
+        if ended.is_err() && execution.holds_configs() {
+            session.say(&Note::new("the throttle stays for as long as replicas are copied"))?;
+            session.say(&take_over(session))?;
+        }
+        tell(execution.plan, &ended?, session)
+    }
+
+    /// Looks, tells, and refuses what must not be begun; a status if there is no more to do.
+    async fn prepare(
+        &self,
+        execution: &mut Execution<'_>,
+        places: &Places,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Option<Status>, Error> {
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
         let resumes = execution.history().plan.is_some();
@@ -145,15 +173,9 @@ impl Args {
         if self.dry_run {
             let open = round.course.count(|s| !matches!(s, Standing::Done | Standing::Left(_)));
             let clean = open == 0 && !execution.holds_configs();
-            return Ok(if clean { Status::Done } else { Status::Findings });
+            return Ok(Some(if clean { Status::Done } else { Status::Findings }));
         }
-        self.agreed(execution, resumes, session)?;
-        let ended = execution.run(session).await;
-        if ended.is_err() && execution.holds_configs() {
-            session.say(&Note::new("the throttle stays for as long as replicas are copied"))?;
-            session.say(&take_over(session))?;
-        }
-        tell(execution.plan, &ended?, session)
+        Ok(None)
     }
 
     /// Nothing is changed before somebody has agreed.
@@ -191,6 +213,13 @@ fn take_over(session: &Session<'_, '_>) -> Next {
     Next::again(&session.command_line(), "--resume", "--resume")
 }
 
+fn left(signal: Signal) -> Status {
+    match signal {
+        Signal::Interrupt => Status::Interrupted,
+        Signal::Terminate => Status::Terminated,
+    }
+}
+
 /// The last word, and the status.
 pub(super) fn tell(
     plan: &Plan,
@@ -203,8 +232,7 @@ pub(super) fn tell(
         Why::Over(Outcome::Partly | Outcome::CancelledPartly) => Status::Partly,
         Why::Over(Outcome::LeftOut) => Status::NoPlan,
         Why::Over(Outcome::HeldByOthers) => Status::Held,
-        Why::Left(Signal::Interrupt) => Status::Interrupted,
-        Why::Left(Signal::Terminate) => Status::Terminated,
+        Why::Left(signal) => left(signal),
     };
     if !matches!(status, Status::Done | Status::NoPlan) {
         session.say(&take_over(session))?;

@@ -27,6 +27,8 @@ const AT_ONCE: usize = 32;
 pub(crate) struct Acted {
     /// Something was changed in the cluster.
     pub(crate) changed: bool,
+    /// A list of throttled replicas was.
+    pub(crate) lists_changed: bool,
     /// The execution is over.
     pub(crate) outcome: Option<Outcome>,
 }
@@ -48,6 +50,8 @@ impl Execution<'_> {
         self.write(entries)?;
         self.account(accounts)?;
         acted.changed = !sets.is_empty() || !rest.is_empty();
+        let of_topic = |setting: &Setting| matches!(setting.resource, Resource::Topic(_));
+        acted.lists_changed = sets.iter().any(|(setting, _)| of_topic(setting));
         self.set(sets).await?;
         for action in rest {
             match action {

@@ -24,14 +24,16 @@ use execute::{
     Round, Standing, Task, next,
 };
 use mapper::Plan;
-pub(crate) use signals::Signal;
-use signals::Signals;
+pub(crate) use signals::{Signal, Signals};
 use std::time::{Duration, Instant};
 
 /// Between two looks, while nothing changes.
 const PAUSE: Duration = Duration::from_secs(1);
 /// After a change: whether it took is seen at once.
 const SOON: Duration = Duration::from_millis(250);
+/// After lists of throttled replicas were changed: with ZooKeeper, any broker reads them back from there at once, while
+/// the others still learn of the change. A move that begins meanwhile is not paced.
+const SPREAD: Duration = Duration::from_secs(3);
 /// A look takes at most this part of the time.
 const REST_AFTER_LOOK: u32 = 4;
 /// How long a cluster that does not answer is asked again.
@@ -164,8 +166,11 @@ impl<'c> Execution<'c> {
     }
 
     /// Rounds, until it is over or a signal ends it.
-    pub(crate) async fn run(&mut self, session: &mut Session<'_, '_>) -> Result<Ended, Error> {
-        let mut signals = Signals::listen()?;
+    pub(crate) async fn run(
+        &mut self,
+        mut signals: Signals,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Ended, Error> {
         let (start, mut leaving) = (Instant::now(), None);
         let mut told = Told::default();
         loop {
@@ -188,7 +193,12 @@ impl<'c> Execution<'c> {
                 let why = leaving.map_or(Why::Over(outcome), Why::Left);
                 return Ok(self.ended(why, round, start));
             }
-            let pause = if acted.changed { SOON } else { PAUSE }.max(looked * REST_AFTER_LOOK);
+            let pause = match (acted.lists_changed, acted.changed) {
+                (true, _) => SPREAD,
+                (false, true) => SOON,
+                (false, false) => PAUSE,
+            };
+            let pause = pause.max(looked * REST_AFTER_LOOK);
             let Some(signal) = signals.within(pause).await else { continue };
             let moves = round.course.count(|standing| *standing == Standing::Moving) > 0;
             if moves || leaving.is_some() || self.history.plan.is_none() {
