@@ -21,6 +21,8 @@ const LOST: i32 = 1003;
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1004=1GB,1005=1GB,1006=1GB"];
 /// Slow enough for half a minute, once the first seconds' burst is through.
 const SLOW: &str = "400KB/s";
+/// What a follower asks for at once: a throttle lets every fetch through that begins inside the quota, whatever its size.
+const FETCH: &str = "65536";
 const FAST: &str = "200MB/s";
 
 /// A broker of this cluster is dead, and a plan is made that replaces it.
@@ -36,7 +38,10 @@ type Configs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Six brokers, 18 partitions of 5 MB; the operator has throttles of his own.
 fn lost_broker(mode: Mode) -> Situation {
-    let cluster = Cluster::builder().mode(mode).brokers(6).start().unwrap();
+    let fetches = ["replica.fetch.max.bytes", "replica.fetch.response.max.bytes"];
+    let builder = Cluster::builder().mode(mode).brokers(6);
+    let builder = fetches.iter().fold(builder, |builder, key| builder.property(key, FETCH));
+    let cluster = builder.start().unwrap();
     let traffic = Traffic::of(&cluster);
     let lists: [&[i32]; 3] = [&[1001, 1002, 1003], &[1003, 1004, 1005], &[1002, 1006, 1004]];
     let partitions: Vec<Vec<i32>> = (0..6).map(|p| lists[p % 3].to_vec()).collect();
