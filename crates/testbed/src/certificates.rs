@@ -33,16 +33,37 @@ pub(crate) fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), 
     openssl(folder, &args)
 }
 
+/// Another certificate for the brokers' hosts: what `broker.*` is, under another name.
+pub(crate) fn another(
+    folder: &Path,
+    authority: &str,
+    name: &str,
+    subject: &str,
+) -> Result<(), Error> {
+    let hosts = folder.join("broker.ext");
+    let extensions = file(fs::read_to_string(&hosts), "read", &hosts)?;
+    leaf_of(folder, authority, (name, subject), extensions.trim())
+}
+
 pub(crate) fn leaf(
     folder: &Path,
     authority: &str,
     name: &str,
     extensions: &str,
 ) -> Result<(), Error> {
+    leaf_of(folder, authority, (name, name), extensions)
+}
+
+fn leaf_of(
+    folder: &Path,
+    authority: &str,
+    (name, subject): (&str, &str),
+    extensions: &str,
+) -> Result<(), Error> {
     let [key, request, certificate, ext, pem] =
         ["key", "csr", "crt", "ext", "pem"].map(|end| format!("{name}.{end}"));
     let (ca, ca_key) = (format!("{authority}.crt"), format!("{authority}.key"));
-    let subject = format!("/CN={name}");
+    let subject = format!("/CN={subject}");
     file(fs::write(folder.join(&ext), format!("{extensions}\n")), "write", folder.join(&ext))?;
 
     let mut args = vec!["req"];

@@ -1,9 +1,10 @@
 //! A running cluster.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,9 +19,10 @@ use crate::jars::tail;
 use crate::jvm::{Jvm, Role, Sharing};
 use crate::ports::Block;
 use crate::process::{Process, Warden};
+use crate::relay::{Card, Relays};
 use crate::spec::{Builder, Mode, Security, Version};
 use crate::wait::until;
-use crate::{archive, certificates, tool};
+use crate::{archive, certificates, exporter, tool};
 
 const KAFKA: &str = "kafka.Kafka";
 
@@ -31,6 +33,7 @@ const KAFKA: &str = "kafka.Kafka";
 pub struct Cluster {
     // The order of the fields is the order of their end: servers, then files, then the warden.
     servers: Mutex<BTreeMap<String, Process>>,
+    relays: Option<Relays>,
     folder: TempDir,
     warden: Warden,
     spec: Builder,
@@ -57,19 +60,24 @@ impl Cluster {
         let mut hosts: Vec<Ipv4Addr> = (0..spec.brokers).map(|index| spec.host(index)).collect();
         hosts.push(Ipv4Addr::LOCALHOST);
         hosts.dedup();
+        let behind = (0..spec.brokers).map(|index| spec.behind(index));
+        let bound: Vec<Ipv4Addr> = hosts.iter().copied().chain(behind).collect();
+        let relays = spec.cards.map(|cap| Relays::of(spec.ids(), cap)).transpose();
         let folder = tempfile::Builder::new().prefix("mappr-testbed-").tempdir();
         let folder = file(folder, "create", std::env::temp_dir())?;
         let cluster = Self {
             servers: Mutex::default(),
+            relays: relays.map_err(|source| Error::Relay { source })?,
             warden: Warden::of(folder.path())?,
             folder,
             version,
             jvm,
-            ports: Block::take(&hosts)?,
+            ports: Block::take(&bound)?,
             id: config::new_id()?,
             spec,
         };
         cluster.write_files(&hosts)?;
+        cluster.open_relays().map_err(|source| Error::Relay { source })?;
         cluster.start_servers()?;
         Ok(cluster)
     }
@@ -117,6 +125,14 @@ impl Cluster {
         }
     }
 
+    pub(crate) fn spec(&self) -> &Builder {
+        &self.spec
+    }
+
+    pub(crate) fn ports(&self) -> &Block {
+        &self.ports
+    }
+
     /// Where its metadata is kept.
     pub fn mode(&self) -> Mode {
         self.spec.mode
@@ -137,6 +153,16 @@ impl Cluster {
         Ok(self.spec.rack(self.spec.index(id)?))
     }
 
+    /// A broker's network card.
+    ///
+    /// # Panics
+    /// Without [`Builder::network`].
+    pub fn card(&self, id: i32) -> Result<&Card, Error> {
+        let index = self.spec.index(id)?;
+        let relays = self.relays.as_ref().expect("the cluster is built with a network");
+        Ok(relays.card(self.spec.first_id + i32::from(index)).expect("a card for each broker"))
+    }
+
     /// The log directories of a broker.
     pub fn log_dirs(&self, id: i32) -> Vec<PathBuf> {
         config::log_dirs(&self.spec, self.path(), id)
@@ -145,6 +171,22 @@ impl Cluster {
     /// The cluster's own folder: a place for a test's files that must not outlive the cluster.
     pub fn path(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// Where the certificates of a cluster that is not open are: `ca.crt`, `broker.pem`, `broker.crt`, ...
+    pub fn tls(&self) -> PathBuf {
+        self.path().join("tls")
+    }
+
+    /// Makes another authority, `NAME.crt` with `NAME.key`, in [`tls`](Self::tls).
+    pub fn new_authority(&self, name: &str, subject: &str) -> Result<(), Error> {
+        certificates::authority(&self.tls(), name, subject)
+    }
+
+    /// Makes another certificate for the brokers' hosts there: `NAME.crt`, and `NAME.pem` for a keystore. The brokers'
+    /// own has the subject `broker`, and the authority `ca`.
+    pub fn new_certificate(&self, authority: &str, name: &str, subject: &str) -> Result<(), Error> {
+        certificates::another(&self.tls(), authority, name, subject)
     }
 
     /// Ends a broker as a power cut would, and returns when the cluster has noticed.
@@ -174,6 +216,29 @@ impl Cluster {
         }
         self.launch_broker(id)?;
         self.await_broker(id)
+    }
+
+    /// Where the KRaft controller listens, or ZooKeeper: `host:port`.
+    pub fn quorum(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.quorum())
+    }
+
+    /// Stops the KRaft controller, or ZooKeeper, in the middle of what it does: it neither answers nor ends.
+    pub fn pause_quorum(&self) -> Result<(), Error> {
+        self.signal_quorum("-STOP")
+    }
+
+    /// Lets it go on.
+    pub fn resume_quorum(&self) -> Result<(), Error> {
+        self.signal_quorum("-CONT")
+    }
+
+    fn signal_quorum(&self, name: &str) -> Result<(), Error> {
+        let server = match self.spec.mode {
+            Mode::KRaft => "controller",
+            Mode::ZooKeeper => "zookeeper",
+        };
+        self.servers().get(server).map_or(Ok(()), |process| process.signal(name))
     }
 
     /// Empties the disks of a broker that is down.
@@ -250,6 +315,18 @@ impl Cluster {
         Ok(())
     }
 
+    fn open_relays(&self) -> std::io::Result<()> {
+        let Some(relays) = &self.relays else { return Ok(()) };
+        for (id, index) in self.spec.ids().zip(0..) {
+            for (_, offset) in config::listener_names(&self.spec) {
+                let port = self.ports.broker(index) + offset;
+                let at = SocketAddrV4::new(self.spec.host(index), port);
+                relays.open(id, at, self.spec.behind(index))?;
+            }
+        }
+        Ok(())
+    }
+
     fn addresses(&self, (_, offset): (&str, u16)) -> String {
         let address =
             |index| format!("{}:{}", self.spec.host(index), self.ports.broker(index) + offset);
@@ -257,13 +334,14 @@ impl Cluster {
     }
 
     /// A test that panics while it holds the lock leaves the map as it was before or after a change.
-    fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
+    pub(crate) fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_files(&self, hosts: &[Ipv4Addr]) -> Result<(), Error> {
         self.write("log4j.properties", include_str!("log4j.properties"))?;
         self.write("log4j2.properties", include_str!("log4j2.properties"))?;
+        self.write(exporter::CONFIG.0, exporter::CONFIG.1)?;
         if self.spec.security > Security::Open {
             certificates::write(&self.path().join("tls"), hosts)?;
         }
@@ -369,7 +447,9 @@ impl Cluster {
             file(fs::rename(&log, &free), "rename", &log)?;
         }
         let heap = self.spec.heap_mib;
-        self.launch(&name, Role::Broker, heap, &[], KAFKA, "server.properties")
+        let agent = self.agent(self.spec.index(id)?)?;
+        let options: Vec<&str> = agent.iter().map(String::as_str).collect();
+        self.launch(&name, Role::Broker, heap, &options, KAFKA, "server.properties")
     }
 
     fn launch(
@@ -384,7 +464,12 @@ impl Cluster {
         let log = self.log_of(name);
         let mut command = self.jvm.command(role, heap_mib, self.path(), &log, options, class);
         command.push(config.into());
-        let process = self.warden.launch(name, &command)?;
+        self.run_server(name, &command)
+    }
+
+    /// Starts a server that ends with the cluster.
+    pub(crate) fn run_server(&self, name: &str, command: &[OsString]) -> Result<(), Error> {
+        let process = self.warden.launch(name, command)?;
         self.servers().insert(name.to_owned(), process);
         Ok(())
     }
@@ -402,7 +487,7 @@ impl Cluster {
     }
 
     /// Waits for a server, and fails at once if it ends instead.
-    fn await_server(&self, name: &str, ready: impl Fn() -> bool) -> Result<(), Error> {
+    pub(crate) fn await_server(&self, name: &str, ready: impl Fn() -> bool) -> Result<(), Error> {
         let seen = until(format!("start of {name}"), self.spec.timeout, || {
             let ended = self.servers().get_mut(name).and_then(Process::ended);
             ended.map(Some).or_else(|| ready().then_some(None))

@@ -5,6 +5,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use crate::client::User;
@@ -126,25 +127,33 @@ fn quorum(ports: &Block) -> String {
     )
 }
 
-fn listeners(spec: &Builder, ports: &Block, index: u16) -> String {
-    let (host, port) = (spec.host(index), ports.broker(index));
-    let names: &[(&str, u16)] = match spec.security {
+/// The listeners of every broker.
+pub(crate) fn listener_names(spec: &Builder) -> &'static [(&'static str, u16)] {
+    match spec.security {
         Security::Open => &[PLAINTEXT],
         Security::Authenticated | Security::Authorized => &[PLAINTEXT, SASL_SSL, SSL],
+    }
+}
+
+fn listeners(spec: &Builder, ports: &Block, index: u16) -> String {
+    let port = ports.broker(index);
+    let names = listener_names(spec);
+    let on = |host: Ipv4Addr| {
+        let address = |(name, offset): &(&str, u16)| format!("{name}://{host}:{}", port + offset);
+        names.iter().map(address).collect::<Vec<_>>().join(",")
     };
-    let addresses: Vec<String> =
-        names.iter().map(|(name, offset)| format!("{name}://{host}:{}", port + offset)).collect();
     let mut protocols: Vec<String> =
         names.iter().map(|(name, _)| format!("{name}:{name}")).collect();
     if spec.mode == Mode::KRaft {
         protocols.push("CONTROLLER:PLAINTEXT".into());
     }
-    let addresses = addresses.join(",");
     format!(
-        "listeners={addresses}\n\
-         advertised.listeners={addresses}\n\
+        "listeners={}\n\
+         advertised.listeners={}\n\
          listener.security.protocol.map={}\n\
          inter.broker.listener.name=PLAINTEXT\n",
+        on(spec.behind(index)),
+        on(spec.host(index)),
         protocols.join(",")
     )
 }

@@ -32,12 +32,12 @@ pub enum Error {
         #[source]
         source: io::Error,
     },
-    /// Maven could not bring the jars.
-    #[error("Maven could not fetch Kafka {version} ({status}): {output}")]
+    /// Maven or apt could not bring something into the cache.
+    #[error("{what} could not be fetched ({status}): {output}")]
     Fetch {
-        /// The version asked for.
-        version: Version,
-        /// How Maven ended.
+        /// What was asked for.
+        what: String,
+        /// How the fetching program ended.
         status: ExitStatus,
         /// The end of what it printed.
         output: String,
@@ -51,6 +51,13 @@ pub enum Error {
         status: ExitStatus,
         /// The end of what it complained about.
         output: String,
+    },
+    /// The relays before the brokers could not be opened.
+    #[error("cannot open a relay")]
+    Relay {
+        /// What the system said.
+        #[source]
+        source: io::Error,
     },
     /// The Kubernetes API did not do what was asked.
     #[error("{what}: {source}")]

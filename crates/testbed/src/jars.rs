@@ -12,6 +12,8 @@ use crate::spec::Version;
 
 const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
+const JMX_EXPORTER: &str = include_str!("../poms/jmx.xml");
+
 /// The folder of a release: `libs/*.jar`, and beside it what is made from them.
 #[derive(Debug, Clone)]
 pub(crate) struct Jars {
@@ -21,13 +23,22 @@ pub(crate) struct Jars {
 impl Jars {
     /// Finds the release in the cache, or fetches it.
     pub(crate) fn of(version: Version) -> Result<Self, Error> {
-        let pom = pom(version);
-        let folder = cache::folder().join(format!("kafka-{version}-{}", key(pom)));
+        let property = format!("-Dkafka.version={version}");
+        Self::from(&format!("kafka-{version}"), pom(version), &[&property])
+    }
+
+    /// The same for the JMX exporter.
+    pub(crate) fn of_jmx_exporter() -> Result<Self, Error> {
+        Self::from("jmx-exporter", JMX_EXPORTER, &[])
+    }
+
+    fn from(name: &str, pom: &str, properties: &[&str]) -> Result<Self, Error> {
+        let folder = cache::folder().join(format!("{name}-{}", key(pom)));
         let libs = folder.join("libs");
         if !libs.exists() {
-            // One lock for all releases: two Mavens must not fill ~/.m2 at the same time.
+            // One lock for all: two Mavens must not fill ~/.m2 at the same time.
             let _lock = cache::lock("kafka")?;
-            cache::whole(&libs, |part| fetch(version, pom, part))?;
+            cache::whole(&libs, |part| fetch(name, pom, properties, part))?;
         }
         Ok(Self { folder })
     }
@@ -61,13 +72,13 @@ fn key(pom: &str) -> String {
     Sha256::digest(pom).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn fetch(version: Version, pom: &str, into: &Path) -> Result<(), Error> {
+fn fetch(name: &str, pom: &str, properties: &[&str], into: &Path) -> Result<(), Error> {
     let path = into.join("pom.xml");
     file(fs::write(&path, pom), "write", &path)?;
     let out = Command::new("mvn")
         .args(["-q", "-B", "-ntp", "-f"])
         .arg(&path)
-        .arg(format!("-Dkafka.version={version}"))
+        .args(properties)
         .args([COPY, "-DincludeScope=runtime"])
         .arg(format!("-DoutputDirectory={}", into.display()))
         .output()
@@ -76,7 +87,7 @@ fn fetch(version: Version, pom: &str, into: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let output = String::from_utf8_lossy(&out.stdout).into_owned();
-    Err(Error::Fetch { version, status: out.status, output: tail(&output, 20) })
+    Err(Error::Fetch { what: name.to_owned(), status: out.status, output: tail(&output, 20) })
 }
 
 /// The last lines of a log, where the reason usually is.

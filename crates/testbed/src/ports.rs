@@ -5,14 +5,33 @@
 //! need not agree on a place for a lock file.
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::error::Error;
 
-/// Ports of one cluster: the lock, ZooKeeper or controller, and four for each of 15 brokers.
+/// Ports of one cluster: the lock, ZooKeeper or controller, Prometheus, exporter, and four for each of 15 brokers.
 pub(crate) const BLOCK: u16 = 64;
 /// Below the range from which systems take ports for outgoing connections (32768 on Linux).
 const FIRST: u16 = 20_032;
 const BLOCKS: u16 = 190;
+
+/// Above the blocks, and below what systems give to outgoing connections.
+const LONE: std::ops::Range<u16> = FIRST + BLOCKS * BLOCK..32_768;
+
+/// A port of loopback for a server of the test's own: free now, in no cluster's block, given to no outgoing connection, and
+/// to nobody else in this process.
+///
+/// # Errors
+/// [`Error::NoPorts`] if none is free.
+pub fn lone_port() -> Result<u16, Error> {
+    static GIVEN: AtomicU16 = AtomicU16::new(0);
+    let count = LONE.end - LONE.start;
+    let offset = (std::process::id() % u32::from(count)) as u16;
+    (0..count)
+        .map(|_| LONE.start + (GIVEN.fetch_add(1, Ordering::Relaxed) % count + offset) % count)
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .ok_or(Error::NoPorts { wanted: 1, first: LONE.start, last: LONE.end - 1 })
+}
 
 /// Ports that nobody else takes while this value lives.
 #[derive(Debug)]
@@ -48,6 +67,16 @@ impl Block {
         self.base + 1
     }
 
+    /// Where Prometheus listens.
+    pub(crate) fn prometheus(&self) -> u16 {
+        self.base + 2
+    }
+
+    /// Where every JMX exporter listens, each on its broker's host.
+    pub(crate) fn exporter(&self) -> u16 {
+        self.base + 3
+    }
+
     /// The first of the four ports of the broker with this index.
     pub(crate) fn broker(&self, index: u16) -> u16 {
         self.base + 4 + 4 * index
@@ -57,6 +86,14 @@ impl Block {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lone_port_is_given_once_and_in_no_block() {
+        let given: Vec<u16> = (0..50).map(|_| lone_port().unwrap()).collect();
+        let different: std::collections::BTreeSet<&u16> = given.iter().collect();
+        assert_eq!(different.len(), given.len());
+        assert!(given.iter().all(|port| *port >= FIRST + BLOCKS * BLOCK && *port < 32_768));
+    }
 
     #[test]
     fn blocks_share_no_port_and_pass_over_taken_ones() {

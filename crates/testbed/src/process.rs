@@ -105,6 +105,13 @@ impl Process {
         Ok(())
     }
 
+    /// Sends it a signal, by the name that `kill` takes.
+    pub(crate) fn signal(&self, name: &str) -> Result<(), Error> {
+        let mut kill = shell("kill \"$1\" \"$2\"");
+        let pid = self.child.id().to_string();
+        kill.arg(name).arg(pid).status().map_err(missing_shell).map(drop)
+    }
+
     /// Ends it at once, as a power cut would.
     pub(crate) fn kill(&mut self) {
         // An error means that it has ended already, and `wait` is right in both cases.

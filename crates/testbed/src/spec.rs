@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::relay::Cap;
 
 /// Where a cluster keeps its metadata.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -81,6 +82,8 @@ pub struct Builder {
     pub(crate) chroot: String,
     pub(crate) heap_mib: u32,
     pub(crate) properties: Vec<(String, String)>,
+    pub(crate) cards: Option<Cap>,
+    pub(crate) exporter: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -98,6 +101,8 @@ impl Default for Builder {
             chroot: String::new(),
             heap_mib: 256,
             properties: Vec::new(),
+            cards: None,
+            exporter: false,
             timeout: Duration::from_secs(180),
         }
     }
@@ -159,6 +164,24 @@ impl Builder {
         self
     }
 
+    /// Replicas fetch 64 KiB at a time: Kafka lets every fetch through that begins inside the quota, whatever its size.
+    pub fn small_fetches(self) -> Self {
+        let keys = ["replica.fetch.max.bytes", "replica.fetch.response.max.bytes"];
+        keys.iter().fold(self, |builder, key| builder.property(key, "65536"))
+    }
+
+    /// Puts a relay with this cap before every broker, as its network card: [`Cluster::card`].
+    pub fn network(mut self, cap: Cap) -> Self {
+        self.cards = Some(cap);
+        self
+    }
+
+    /// Runs the JMX exporter in every broker: [`Cluster::exporters`].
+    pub fn exporter(mut self) -> Self {
+        self.exporter = true;
+        self
+    }
+
     /// How long a server may take to start or a broker's death to be noticed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
@@ -199,6 +222,14 @@ impl Builder {
             Hosts::Shared => Ipv4Addr::LOCALHOST,
             // The assertion in `brokers` keeps the index far below 245.
             Hosts::Distinct => Ipv4Addr::new(127, 0, 0, 11 + index as u8),
+        }
+    }
+
+    /// Where the broker itself listens: behind its relay, if it has one.
+    pub(crate) fn behind(&self, index: u16) -> Ipv4Addr {
+        match self.cards {
+            None => self.host(index),
+            Some(_) => Ipv4Addr::new(127, 0, 1, 11 + index as u8),
         }
     }
 

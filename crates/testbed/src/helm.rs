@@ -1,0 +1,50 @@
+//! Helm's own linter and renderer, as one program.
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::process::Command;
+
+use crate::error::Error;
+use crate::go::Program;
+
+/// On the libraries of the same Kubernetes release as the control plane, so that Go compiles them once for both.
+const SOURCES: [(&str, &str); 3] = [
+    ("go.mod", include_str!("../helm/go.mod")),
+    ("go.sum", include_str!("../helm/go.sum")),
+    ("main.go", include_str!("../helm/main.go")),
+];
+
+/// Complains as `helm lint --strict` does of the chart with these files of values.
+///
+/// # Errors
+/// The complaints; or Go is missing, or its modules.
+pub fn lint(chart: &Path, values: &[&Path]) -> Result<String, Error> {
+    run("lint", [chart.as_os_str()], values)
+}
+
+/// What `helm template` prints: every manifest of the chart with these files of values, as release `topicmappr` in
+/// namespace `kafka`.
+///
+/// # Errors
+/// The values are refused, or a template fails; or Go is missing, or its modules.
+pub fn template(chart: &Path, values: &[&Path]) -> Result<String, Error> {
+    run("template", [chart.as_os_str(), OsStr::new("topicmappr"), OsStr::new("kafka")], values)
+}
+
+fn run<const N: usize>(what: &str, of: [&OsStr; N], values: &[&Path]) -> Result<String, Error> {
+    let program = Program { name: "helmkit", sources: SOURCES, link: Vec::new() }.built()?;
+    let mut command = Command::new(&program);
+    command.arg(what).args(of).args(values);
+    let out = command.output().map_err(|source| Error::Missing {
+        program: program.display().to_string(),
+        package: "golang",
+        source,
+    })?;
+    let stdout = String::from_utf8_lossy(&out.stdout).into_owned();
+    if out.status.success() {
+        return Ok(stdout);
+    }
+    let stderr = String::from_utf8_lossy(&out.stderr).into_owned();
+    let args = vec![what.to_owned()];
+    Err(Error::Tool { tool: "helm".into(), args, status: out.status, stdout, stderr })
+}
