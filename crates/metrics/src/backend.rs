@@ -1,0 +1,184 @@
+//! The one way to ask for numbers, whoever has them.
+
+use crate::datadog::Datadog;
+use crate::error::MetricsError;
+use crate::exporter::Exporter;
+use crate::measured::{BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Sized, Source};
+use crate::prometheus::Prometheus;
+use crate::settings::{BadSettings, Choice, Settings};
+use crate::sidecar::Sidecar;
+
+/// Something that knows numbers of brokers.
+///
+/// Counters become rates in here, so a backend remembers what it saw before: keep it between rounds.
+#[derive(Debug)]
+pub struct Backend {
+    /// In order of preference; with `auto` several.
+    kinds: Vec<Kind>,
+    /// The one that answered last.
+    current: usize,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Sidecar(Box<Sidecar>),
+    Exporter(Box<Exporter>),
+    Prometheus(Box<Prometheus>),
+    Datadog(Box<Datadog>),
+}
+
+impl Backend {
+    /// Knows nothing, and says so without asking anybody: each broker's answer is that everything is absent.
+    pub fn none() -> Self {
+        Self { kinds: Vec::new(), current: 0 }
+    }
+
+    /// The backend that is wanted; nothing is asked yet.
+    ///
+    /// # Errors
+    /// A backend that is wanted and not set up, or a setting that cannot be used.
+    pub fn new(settings: Settings) -> Result<Self, BadSettings> {
+        let Settings { choice, http, sidecars, exporter, prometheus, datadog } = settings;
+        let wanted = |one: Choice| matches!(choice, Choice::Auto) || choice == one;
+        let mut kinds = Vec::new();
+        if !sidecars.is_empty() && wanted(Choice::Sidecar) {
+            kinds.push(Kind::Sidecar(Box::new(Sidecar::new(sidecars, &http)?)));
+        }
+        if let Some(settings) = exporter.filter(|_| wanted(Choice::Exporter)) {
+            kinds.push(Kind::Exporter(Box::new(Exporter::new(settings, &http)?)));
+        }
+        if let Some(settings) = prometheus.filter(|_| wanted(Choice::Prometheus)) {
+            kinds.push(Kind::Prometheus(Box::new(Prometheus::new(settings, &http)?)));
+        }
+        if let Some(settings) = datadog.filter(|_| wanted(Choice::Datadog)) {
+            kinds.push(Kind::Datadog(Box::new(Datadog::new(settings, &http)?)));
+        }
+        let needs = match choice {
+            Choice::Sidecar => "--sidecar-peers",
+            Choice::Exporter => "--exporter-url",
+            Choice::Prometheus => "--prometheus-url",
+            Choice::Datadog => "an API key and an application key",
+            Choice::Auto | Choice::None => return Ok(Self { kinds, current: 0 }),
+        };
+        match kinds.is_empty() {
+            true => {
+                let problem = format!("{choice} needs {needs}");
+                Err(BadSettings { flag: "--metrics", problem })
+            }
+            false => Ok(Self { kinds, current: 0 }),
+        }
+    }
+
+    /// Whether a second round, a moment after the first, knows rates that the first cannot know.
+    pub fn learns_by_repetition(&self) -> bool {
+        matches!(self.kinds.get(self.current), Some(Kind::Exporter(_) | Kind::Sidecar(_)))
+    }
+
+    /// Asks whether our keys open what they are for; without keys there is nothing to ask.
+    ///
+    /// # Errors
+    /// What the server says.
+    pub async fn validate(&self) -> Result<(), MetricsError> {
+        for kind in &self.kinds {
+            if let Kind::Datadog(datadog) = kind {
+                datadog.validate().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks once about each of `brokers`. With `auto`, the next backend is asked where one knows nothing of any broker.
+    ///
+    /// No single answer is waited for longer than the timeout.
+    pub async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
+        let (mut notices, mut silent) = (Vec::new(), None);
+        for index in self.order() {
+            let mut measured = self.kinds[index].fetch(brokers).await;
+            if brokers.is_empty() || measured.brokers.values().any(Result::is_ok) {
+                self.current = index;
+                notices.append(&mut measured.notices);
+                return Measured { notices, ..measured };
+            }
+            notices.append(&mut measured.notices);
+            notices.extend(silence(&measured).filter(|_| self.kinds.len() > 1));
+            silent = silent.or(Some(measured));
+        }
+        match silent {
+            Some(measured) => Measured { notices, ..measured },
+            None => Measured {
+                source: Source::None,
+                brokers: brokers.iter().map(|b| (b.id, Ok(BrokerMetrics::default()))).collect(),
+                notices,
+            },
+        }
+    }
+
+    /// Asks for the sizes of partitions: those that a cluster's own brokers tell are exact, these are for where nobody
+    /// can be asked.
+    pub async fn partition_sizes(&mut self, brokers: &[BrokerAddress]) -> Sized {
+        let mut notices = Vec::new();
+        for index in self.order() {
+            let mut sized = match &mut self.kinds[index] {
+                Kind::Sidecar(_) => nothing(Source::Sidecar),
+                Kind::Exporter(exporter) => exporter.sizes(brokers).await,
+                Kind::Prometheus(prometheus) => prometheus.sizes().await,
+                Kind::Datadog(datadog) => datadog.sizes().await,
+            };
+            notices.append(&mut sized.notices);
+            if !sized.sizes.is_empty() || self.kinds.len() == 1 {
+                return Sized { notices, ..sized };
+            }
+        }
+        Sized { notices, ..nothing(Source::None) }
+    }
+
+    /// The one that answered last first: only when it is silent are the others tried.
+    fn order(&self) -> Vec<usize> {
+        let others = (0..self.kinds.len()).filter(|index| *index != self.current);
+        self.kinds.get(self.current).map(|_| self.current).into_iter().chain(others).collect()
+    }
+}
+
+fn nothing(source: Source) -> Sized {
+    Sized { source, sizes: PartitionSizes::new(), notices: Vec::new() }
+}
+
+/// `exporter knows no broker: http://... gives no answer: connection refused`.
+fn silence(measured: &Measured) -> Option<String> {
+    let error = measured.brokers.values().find_map(|answer| answer.as_ref().err())?;
+    Some(format!("{} knows no broker: {error}", measured.source))
+}
+
+impl Kind {
+    async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
+        match self {
+            Self::Sidecar(sidecar) => sidecar.fetch(brokers).await,
+            Self::Exporter(exporter) => exporter.fetch(brokers).await,
+            Self::Prometheus(prometheus) => prometheus.fetch(brokers).await,
+            Self::Datadog(datadog) => datadog.fetch(brokers).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::BrokerId;
+
+    #[tokio::test]
+    async fn without_a_backend_every_number_is_absent_and_no_broker_has_failed() {
+        let asked = [1, 2].map(|id| BrokerAddress { id: BrokerId(id), host: None });
+        let measured = Backend::none().fetch(&asked).await;
+        assert_eq!(measured.source.as_str(), "none");
+        assert_eq!(measured.brokers.len(), 2);
+        assert!(measured.brokers.values().all(|one| *one == Ok(BrokerMetrics::default())));
+    }
+
+    #[test]
+    fn a_backend_that_is_not_set_up_says_what_it_needs() {
+        let settings = Settings { choice: Choice::Exporter, ..Settings::default() };
+        let error = Backend::new(settings).unwrap_err();
+        assert_eq!(error.to_string(), "--metrics: exporter needs --exporter-url");
+        assert!(Backend::new(Settings::default()).is_ok(), "auto may find nothing");
+    }
+}

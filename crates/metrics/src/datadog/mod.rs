@@ -1,0 +1,249 @@
+//! Datadog's HTTP API, version 1: queries of metrics, tags of hosts, events.
+//!
+//! Which broker a series is about stands in its tags, or in the tags of its host. The last point of a series counts
+//! that has a value; a series without one is absent. Bytes are bytes: nothing is divided by 1,024.
+
+mod events;
+mod settings;
+mod tags;
+mod wire;
+
+pub use events::{Event, Events, EventsFull};
+pub use settings::{DatadogKeys, DatadogQuery, DatadogSettings};
+
+use crate::error::MetricsError;
+use crate::http::{self, Http};
+use crate::measured::{
+    BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
+};
+use crate::numbers::{Found, Number};
+use crate::settings::{BadSettings, HttpSettings, below};
+use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tags::{HostTags, Known};
+use wire::Series;
+
+const MOST_BYTES: usize = 16 << 20;
+/// Sizes come for each partition.
+const MOST_BYTES_OF_SIZES: usize = 256 << 20;
+/// How many hosts a notice names.
+const NAMED: usize = 5;
+
+/// Asks one Datadog site.
+#[derive(Debug)]
+pub(crate) struct Datadog {
+    settings: DatadogSettings,
+    http: Http,
+    tags: HostTags,
+}
+
+impl Datadog {
+    pub(crate) fn new(settings: DatadogSettings, http: &HttpSettings) -> Result<Self, BadSettings> {
+        let http = settings.http(http)?;
+        Ok(Self { settings, http, tags: HostTags::default() })
+    }
+
+    /// Asks whether the API key is one.
+    pub(crate) async fn validate(&self) -> Result<(), MetricsError> {
+        let url = below(&self.settings.url, "api/v1/validate");
+        self.http.get_patiently(url, 1 << 16).await.map(drop)
+    }
+
+    pub(crate) async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
+        let now = SystemTime::now();
+        let numbers = self.settings.queries().into_iter();
+        let asked: Vec<_> = numbers.filter(|(of, _)| *of != Number::PartitionSize).collect();
+        let answers = asked.iter().map(|(number, query)| async {
+            (*number, self.ask(query, self.settings.window, now, MOST_BYTES).await)
+        });
+        let answers = futures::future::join_all(answers).await;
+        let mut round = Round::new(brokers, now, self.settings.window);
+        let mut series = Vec::new();
+        for (number, answer) in answers {
+            match answer {
+                Ok(all) => series.extend(all.into_iter().map(|one| (number, one))),
+                Err(error) => round.failed.push((number, error)),
+            }
+        }
+        let hosts = series.iter().filter(|(_, one)| self.id_of(one).is_none());
+        let hosts: BTreeSet<&str> = hosts.filter_map(|(_, one)| one.tag("host")).collect();
+        let known = self.tags.of(&self.http, &self.settings, &hosts).await;
+        for (number, one) in &series {
+            let host = one.tag("host").unwrap_or_default();
+            let id = self.id_of(one).or_else(|| known.get(host)?.as_ref().ok()?.id);
+            match id {
+                Some(id) => round.take(id, *number, one, host),
+                None => round.homeless(host, known.get(host)),
+            }
+        }
+        round.end(&known, &self.settings)
+    }
+
+    /// The size of each partition, as its query tells it.
+    pub(crate) async fn sizes(&self) -> Sized {
+        let (mut sizes, mut notices) = (PartitionSizes::new(), Vec::new());
+        if let Some(query) = self.settings.queries().remove(&Number::PartitionSize) {
+            let span = self.settings.span;
+            match self.ask(&query, span, SystemTime::now(), MOST_BYTES_OF_SIZES).await {
+                Ok(all) => all.iter().for_each(|series| put_size(series, &mut sizes)),
+                Err(error) => notices.push(format!("partition-size: {error}")),
+            }
+        }
+        Sized { source: Source::Datadog, sizes, notices }
+    }
+
+    fn id_of(&self, series: &Series) -> Option<BrokerId> {
+        series.tag(&self.settings.broker_id_tag)?.parse().ok()
+    }
+
+    /// Asks for twice the window: the newest points may come late.
+    async fn ask(
+        &self,
+        query: &str,
+        window: Duration,
+        now: SystemTime,
+        most_bytes: usize,
+    ) -> Result<Vec<Series>, MetricsError> {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let from = now.saturating_sub(window * 2);
+        let mut url = below(&self.settings.url, "api/v1/query");
+        url.query_pairs_mut()
+            .append_pair("from", &from.as_secs().to_string())
+            .append_pair("to", &now.as_secs().to_string())
+            .append_pair("query", query);
+        let shown = http::shown(&url);
+        let body = self.http.get_patiently(url, most_bytes).await?;
+        wire::series(&body).map_err(|problem| MetricsError::Malformed {
+            url: shown,
+            problem: self.http.fit(&problem),
+        })
+    }
+}
+
+fn put_size(series: &Series, sizes: &mut PartitionSizes) {
+    let size = series.last().and_then(|(_, value)| Rate::from_f64(value)).map(|b| Bytes(b.0));
+    let partition = series.tag("partition").and_then(|id| id.parse().ok());
+    if let (Some(topic), Some(partition), Some(size)) = (series.tag("topic"), partition, size) {
+        // Datadog's tags may not begin with two underscores.
+        let topic = if topic == "_consumer_offsets" { "__consumer_offsets" } else { topic };
+        let known = sizes.entry(topic.to_owned()).or_default();
+        let largest = known.entry(PartitionId(partition)).or_default();
+        *largest = size.max(*largest);
+    }
+}
+
+/// One round's answers, as they come together.
+struct Round<'a> {
+    brokers: &'a [BrokerAddress],
+    now: SystemTime,
+    window: Duration,
+    found: BTreeMap<BrokerId, Found>,
+    /// Which host spoke last for a broker: after a replacement two may.
+    hosts: BTreeMap<(BrokerId, Number), String>,
+    failed: Vec<(Number, MetricsError)>,
+    notices: BTreeSet<String>,
+    homeless: BTreeSet<String>,
+}
+
+impl<'a> Round<'a> {
+    fn new(brokers: &'a [BrokerAddress], now: SystemTime, window: Duration) -> Self {
+        Self {
+            brokers,
+            now,
+            window,
+            found: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            failed: Vec::new(),
+            notices: BTreeSet::new(),
+            homeless: BTreeSet::new(),
+        }
+    }
+
+    /// Of two hosts that say they are one broker, the one that spoke last is.
+    fn take(&mut self, id: BrokerId, number: Number, series: &Series, host: &str) {
+        let Some((at, value)) = series.last() else {
+            return;
+        };
+        // A point stands at the beginning of the span that it is the mean of.
+        let span = if number == Number::StorageFree { Duration::ZERO } else { self.window };
+        let end = at + span;
+        let age = self.now.duration_since(end).unwrap_or_default();
+        if age > self.window * 2 {
+            return; // older than what was asked for
+        }
+        let found = self.found.entry(id).or_default();
+        if let Some(other) = found.get(&number) {
+            let first = self.hosts.get(&(id, number)).map_or("", String::as_str);
+            let (low, high) = if first < host { (first, host) } else { (host, first) };
+            self.notices
+                .insert(format!("hosts {low} and {high} both say that they are broker {id}"));
+            if (other.age, first) <= (age, host) {
+                return;
+            }
+        }
+        found.insert(number, Reading { value, age });
+        self.hosts.insert((id, number), host.to_owned());
+    }
+
+    fn homeless(&mut self, host: &str, tags: Option<&Result<Known, MetricsError>>) {
+        match tags {
+            Some(Err(error)) => self.notices.insert(format!("host {host}: {error}")),
+            _ => self.homeless.insert(if host.is_empty() { "(none)" } else { host }.to_owned()),
+        };
+    }
+
+    fn end(
+        mut self,
+        known: &BTreeMap<String, Result<Known, MetricsError>>,
+        settings: &DatadogSettings,
+    ) -> Measured {
+        if !self.homeless.is_empty() {
+            let named: Vec<&str> = self.homeless.iter().take(NAMED).map(String::as_str).collect();
+            let more = match self.homeless.len().saturating_sub(NAMED) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let text =
+                format!("no tag {} on hosts {}{more}", settings.broker_id_tag, named.join(", "));
+            self.notices.insert(text);
+        }
+        let url = http::shown(&below(&settings.url, "api/v1/query"));
+        let nothing = self.found.is_empty();
+        let absent = match self.failed.first() {
+            Some((_, error)) if nothing => error.clone(),
+            _ => {
+                let problem =
+                    format!("no series with a tag {}:ID, nor on its host", settings.broker_id_tag);
+                MetricsError::NotThere { url, problem }
+            }
+        };
+        if !nothing {
+            self.notices
+                .extend(self.failed.iter().map(|(number, error)| format!("{number}: {error}")));
+        }
+        let types: BTreeMap<BrokerId, String> = known
+            .values()
+            .filter_map(|tags| tags.as_ref().ok())
+            .filter_map(|tags| Some((tags.id?, tags.instance_type.clone()?)))
+            .collect();
+        let mut answer = |id| match self.found.remove(&id).map(|found| BrokerMetrics::of(&found)) {
+            Some(metrics) if !metrics.is_empty() => {
+                Ok(BrokerMetrics { instance_type: types.get(&id).cloned(), ..metrics })
+            }
+            _ => Err(absent.clone()),
+        };
+        Measured {
+            source: Source::Datadog,
+            brokers: self.brokers.iter().map(|broker| (broker.id, answer(broker.id))).collect(),
+            notices: self.notices.into_iter().collect(),
+        }
+    }
+}
+
+/// How many series an answer holds, read to the end.
+#[cfg(test)]
+pub(crate) fn read(body: &[u8]) -> Result<usize, String> {
+    let mut sizes = PartitionSizes::new();
+    wire::series(body).map(|all| all.iter().map(|series| put_size(series, &mut sizes)).count())
+}

@@ -1,0 +1,84 @@
+//! The tags of hosts, remembered for a while: a host that was replaced gets other tags, or none.
+
+use super::settings::DatadogSettings;
+use super::wire;
+use crate::error::MetricsError;
+use crate::http::{self, Http};
+use crate::settings::below;
+use futures::StreamExt;
+use mapper::BrokerId;
+use reqwest::Url;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long tags are believed that tell all that is asked for.
+const WHOLE: Duration = Duration::from_secs(3600);
+/// And those that do not: somebody may be about to add them.
+const PARTIAL: Duration = Duration::from_secs(300);
+const MOST_BYTES: usize = 1 << 20;
+/// Datadog limits how often it is asked.
+const AT_ONCE: usize = 8;
+
+/// What the tags of a host tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) id: Option<BrokerId>,
+    pub(super) instance_type: Option<String>,
+}
+
+/// The tags of all hosts that were seen in the last round, and no others.
+#[derive(Debug, Default)]
+pub(super) struct HostTags(BTreeMap<String, (Known, Instant)>);
+
+impl HostTags {
+    /// What is known of `hosts`; asks where nothing is remembered.
+    pub(super) async fn of(
+        &mut self,
+        http: &Http,
+        settings: &DatadogSettings,
+        hosts: &BTreeSet<&str>,
+    ) -> BTreeMap<String, Result<Known, MetricsError>> {
+        self.0.retain(|host, (known, at)| {
+            let whole = known.id.is_some() && known.instance_type.is_some();
+            hosts.contains(host.as_str()) && at.elapsed() < if whole { WHOLE } else { PARTIAL }
+        });
+        let missing = hosts.iter().filter(|host| !self.0.contains_key(**host));
+        let asked = missing.map(|host| async { (*host, ask(http, settings, host).await) });
+        let answers: Vec<_> =
+            futures::stream::iter(asked).buffer_unordered(AT_ONCE).collect().await;
+        let mut all = BTreeMap::new();
+        for (host, answer) in answers {
+            if let Ok(known) = &answer {
+                self.0.insert(host.to_owned(), (known.clone(), Instant::now()));
+            }
+            all.insert(host.to_owned(), answer);
+        }
+        all.extend(self.0.iter().map(|(host, (known, _))| (host.clone(), Ok(known.clone()))));
+        all
+    }
+}
+
+async fn ask(http: &Http, settings: &DatadogSettings, host: &str) -> Result<Known, MetricsError> {
+    let url = url(settings, host);
+    let shown = http::shown(&url);
+    let body = http.get_patiently(url, MOST_BYTES).await?;
+    let tags = wire::tags(&body)
+        .map_err(|problem| MetricsError::Malformed { url: shown, problem: http.fit(&problem) })?;
+    let tag = |name: &str| {
+        tags.iter().filter_map(|tag| tag.split_once(':')).find(|(key, _)| *key == name)
+    };
+    Ok(Known {
+        id: tag(&settings.broker_id_tag).and_then(|(_, id)| id.parse().ok()),
+        instance_type: tag(&settings.instance_type_tag).map(|(_, of)| of.to_owned()),
+    })
+}
+
+/// A host's name is data: it stays one segment of the path.
+fn url(settings: &DatadogSettings, host: &str) -> Url {
+    let mut url = below(&settings.url, "api/v1/tags/hosts");
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(host);
+    }
+    url
+}

@@ -1,0 +1,70 @@
+//! Why there are no numbers of a broker, with the evidence. Never holds a key.
+
+/// Why a backend has no answer for a broker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MetricsError {
+    /// Nobody knows where the broker is.
+    #[error("the host of the broker is not known")]
+    NoHost,
+    /// No URL is named for the broker.
+    #[error("no --exporter-url is about the broker")]
+    NoUrl,
+    /// There was no connection, or no answer in time.
+    #[error("{url} gives no answer: {reason}")]
+    Unreachable {
+        /// What was asked, without keys.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// An answer that says no.
+    #[error("{url} answers {status}: {message}")]
+    Refused {
+        /// What was asked, without keys.
+        url: String,
+        /// The HTTP status.
+        status: u16,
+        /// The beginning of its own words.
+        message: String,
+    },
+    /// An answer that is not in the format that was asked for.
+    #[error("{url} answers what cannot be used: {problem}")]
+    Malformed {
+        /// What was asked, without keys.
+        url: String,
+        /// What is wrong with it, and where.
+        problem: String,
+    },
+    /// A sound answer in which the broker does not occur.
+    #[error("{url} knows nothing of the broker: {problem}")]
+    NotThere {
+        /// What was asked, without keys.
+        url: String,
+        /// What was looked for.
+        problem: String,
+    },
+}
+
+impl MetricsError {
+    /// What to try next.
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoHost => "the broker is not registered now; name its page: --exporter-url ID=URL".to_owned(),
+            Self::NoUrl => "add --exporter-url 'http://{host}:PORT/metrics', for all brokers".to_owned(),
+            Self::Unreachable { url, .. } => format!("does curl -sv {url} answer from this machine?"),
+            Self::Refused { status: 401 | 403, .. } => {
+                "are the keys or the token right, and of this site? They are read from files or the environment".to_owned()
+            }
+            Self::Refused { status: 429, .. } => "ask less often: a longer --interval".to_owned(),
+            Self::Malformed { .. } => "is this the metrics page, and not one of another program?".to_owned(),
+            Self::NotThere { problem, .. } if problem.starts_with("no sidecar") => {
+                "does its pod run autothrottle with --sidecar-listen, and lead --sidecar-peers there?".to_owned()
+            }
+            Self::NotThere { .. } => {
+                "metrics show --output json tells what was found; the names of metrics are flags".to_owned()
+            }
+            Self::Refused { .. } => return None,
+        })
+    }
+}

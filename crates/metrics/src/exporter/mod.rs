@@ -1,0 +1,208 @@
+//! Each broker's own page, in the text format of Prometheus: the JMX exporter's, and node exporter's beside it.
+//!
+//! Needs no metrics system. Counters become rates between two rounds, so the first round knows none.
+
+mod defaults;
+mod settings;
+mod shelf;
+
+pub use settings::{ExporterSettings, ExporterUrl, MetricAt};
+
+use crate::error::MetricsError;
+use crate::exposition::{self, Sample};
+use crate::http::{self, Http};
+use crate::measured::{BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Sized, Source};
+use crate::numbers::Number;
+use crate::selector::Selector;
+use crate::settings::{BadSettings, HttpSettings};
+use futures::StreamExt;
+use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use reqwest::Url;
+use reqwest::header::HeaderMap;
+use shelf::{Shelf, Sums};
+use std::collections::BTreeMap;
+use tokio::time::Instant;
+
+/// Ten times the page of a broker with 2,500 replicas of which the exporter shows every bean.
+const MOST_BYTES: usize = 8 << 20;
+/// Pages that are under way at once: a thousand brokers in the time of sixteen.
+const AT_ONCE: usize = 64;
+
+/// Reads brokers' pages, and remembers the counters of the round before.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    settings: ExporterSettings,
+    selectors: BTreeMap<Number, Vec<Selector>>,
+    http: Http,
+    shelves: BTreeMap<BrokerId, Shelf>,
+}
+
+impl Exporter {
+    pub(crate) fn new(
+        settings: ExporterSettings,
+        http: &HttpSettings,
+    ) -> Result<Self, BadSettings> {
+        let mut selectors = defaults::selectors();
+        for at in &settings.metrics {
+            selectors.insert(at.number, at.selector.iter().cloned().collect());
+        }
+        Ok(Self { settings, ..Self::looking_for(selectors, http)? })
+    }
+
+    /// Reads pages on which numbers stand under these names; where the pages are, somebody else knows.
+    pub(crate) fn looking_for(
+        selectors: BTreeMap<Number, Vec<Selector>>,
+        http: &HttpSettings,
+    ) -> Result<Self, BadSettings> {
+        // A proxy stands between us and the world, not between us and the brokers.
+        let http = HttpSettings { proxy: false, ..http.clone() };
+        let http = Http::new(&http, HeaderMap::new(), Vec::new())?;
+        let settings = ExporterSettings::default();
+        Ok(Self { settings, selectors, http, shelves: BTreeMap::new() })
+    }
+
+    pub(crate) async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
+        let scraped = self.scrape(brokers).await;
+        let mut notices = Vec::new();
+        let mut answers = BTreeMap::new();
+        self.forget_all_but(brokers);
+        for (id, pages) in scraped {
+            let read = pages.and_then(|Pages { pages, failed }| {
+                notices.extend(failed.map(|error| format!("broker {id}: {error}")));
+                self.numbers(id, &pages)
+            });
+            answers.insert(id, read);
+        }
+        notices.sort();
+        Measured { source: Source::Exporter, brokers: answers, notices }
+    }
+
+    /// The largest size that any broker tells of each partition.
+    pub(crate) async fn sizes(&mut self, brokers: &[BrokerAddress]) -> Sized {
+        let mut sizes = PartitionSizes::new();
+        let mut notices = Vec::new();
+        for (id, pages) in self.scrape(brokers).await {
+            let read = pages.and_then(|Pages { pages, failed }| {
+                notices.extend(failed.map(|error| format!("broker {id}: {error}")));
+                pages.iter().try_for_each(|page| self.sizes_of(page, &mut sizes))
+            });
+            notices.extend(read.err().map(|error| format!("broker {id}: {error}")));
+        }
+        notices.sort();
+        Sized { source: Source::Exporter, sizes, notices }
+    }
+
+    async fn scrape(
+        &self,
+        brokers: &[BrokerAddress],
+    ) -> BTreeMap<BrokerId, Result<Pages, MetricsError>> {
+        let each = brokers.iter().map(|broker| async { (broker.id, self.pages(broker).await) });
+        futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await
+    }
+
+    /// All pages of a broker. One that fails costs what stands on it, and no more.
+    async fn pages(&self, broker: &BrokerAddress) -> Result<Pages, MetricsError> {
+        let urls = self.settings.urls_of(broker)?;
+        let asked = urls.into_iter().map(|url| self.page(url));
+        let (mut pages, mut failed) = (Vec::new(), None);
+        for answer in futures::future::join_all(asked).await {
+            match answer {
+                Ok(page) => pages.push(page),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        match failed {
+            Some(error) if pages.is_empty() => Err(error),
+            failed => Ok(Pages { pages, failed }),
+        }
+    }
+
+    pub(crate) fn forget_all_but(&mut self, brokers: &[BrokerAddress]) {
+        self.shelves.retain(|id, _| brokers.iter().any(|broker| broker.id == *id));
+    }
+
+    pub(crate) async fn page(&self, url: Url) -> Result<Page, MetricsError> {
+        let shown = http::shown(&url);
+        let body = self.http.get(url, MOST_BYTES).await?;
+        let at = Instant::now();
+        let text = String::from_utf8(body).map_err(|error| MetricsError::Malformed {
+            url: shown.clone(),
+            problem: format!("no UTF-8 from byte {}", error.utf8_error().valid_up_to()),
+        })?;
+        Ok(Page { url: shown, text, at })
+    }
+
+    /// What the pages of one broker say, with the rates since the round before.
+    pub(crate) fn numbers(
+        &mut self,
+        id: BrokerId,
+        pages: &[Page],
+    ) -> Result<BrokerMetrics, MetricsError> {
+        let mut sums = Sums::default();
+        for page in pages {
+            for sample in page.samples() {
+                let sample = sample?;
+                for (number, selectors) in self.of_brokers() {
+                    // An earlier selector is the better one: a later counts only where it finds nothing.
+                    let rank = selectors.iter().position(|selector| selector.takes(&sample));
+                    if let Some(rank) = rank {
+                        sums.add(*number, rank, &selectors[rank], &sample, page.at);
+                    }
+                }
+            }
+        }
+        if sums.is_empty() {
+            let urls: Vec<&str> = pages.iter().map(|page| page.url.as_str()).collect();
+            let problem = "none of the metrics that are looked for stands there".to_owned();
+            return Err(MetricsError::NotThere { url: urls.join(" and "), problem });
+        }
+        Ok(BrokerMetrics::of(&self.shelves.entry(id).or_default().put(sums)))
+    }
+
+    fn of_brokers(&self) -> impl Iterator<Item = (&Number, &Vec<Selector>)> {
+        self.selectors.iter().filter(|(number, _)| **number != Number::PartitionSize)
+    }
+
+    fn sizes_of(&self, page: &Page, sizes: &mut PartitionSizes) -> Result<(), MetricsError> {
+        let selectors = self.selectors.get(&Number::PartitionSize).map_or(&[][..], Vec::as_slice);
+        for sample in page.samples() {
+            let sample = sample?;
+            let Some(selector) = selectors.iter().find(|selector| selector.takes(&sample)) else {
+                continue;
+            };
+            let (topic, partition) = (sample.label("topic"), sample.label("partition").parse());
+            let size = Rate::from_f64(sample.value * selector.factor).map(|size| Bytes(size.0));
+            if let (false, Ok(partition), Some(size)) = (topic.is_empty(), partition, size) {
+                let known = sizes.entry(topic.to_owned()).or_default();
+                let largest = known.entry(PartitionId(partition)).or_default();
+                *largest = size.max(*largest);
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Pages {
+    pages: Vec<Page>,
+    failed: Option<MetricsError>,
+}
+
+/// A page as it was read.
+#[derive(Debug)]
+pub(crate) struct Page {
+    url: String,
+    text: String,
+    at: Instant,
+}
+
+impl Page {
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) fn samples(&self) -> impl Iterator<Item = Result<Sample<'_>, MetricsError>> {
+        exposition::samples(&self.text).map(|sample| {
+            sample.map_err(|problem| MetricsError::Malformed { url: self.url.clone(), problem })
+        })
+    }
+}

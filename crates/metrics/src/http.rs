@@ -1,0 +1,223 @@
+//! HTTP, with limits: an answer has a deadline and a largest size, and leads nowhere else.
+//!
+//! Redirects are not followed, so that keys reach no other server than the one that was named. Errors name the URL
+//! without user, password and query.
+
+use crate::error::MetricsError;
+use crate::secret::Secret;
+use crate::settings::{BadSettings, HttpSettings};
+use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
+use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
+use std::time::Duration;
+
+/// The pauses before a question that changes nothing is asked again.
+const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
+const CONNECT: Duration = Duration::from_secs(5);
+/// How much of a server's words is shown.
+const SHOWN_CHARACTERS: usize = 300;
+
+/// A way to servers of one kind.
+#[derive(Debug)]
+pub(crate) struct Http {
+    client: Client,
+    timeout: Duration,
+    secrets: Vec<Secret>,
+}
+
+impl Http {
+    /// Prepares the way; `headers` go with every request, and `secrets` are cut from what servers say.
+    pub(crate) fn new(
+        settings: &HttpSettings,
+        headers: HeaderMap,
+        secrets: Vec<Secret>,
+    ) -> Result<Self, BadSettings> {
+        // Only the first provider of a process counts, and ours is the same everywhere.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        let bad = |error: reqwest::Error| BadSettings {
+            flag: "--metrics-ca",
+            problem: cause(&error.without_url()),
+        };
+        let own =
+            settings.ca.as_deref().map(Certificate::from_pem_bundle).transpose().map_err(bad)?;
+        let with = |headers: HeaderMap, roots: Option<Vec<Certificate>>| {
+            let builder = Client::builder()
+                .redirect(redirect::Policy::none())
+                .connect_timeout(CONNECT.min(settings.timeout))
+                .timeout(settings.timeout)
+                .user_agent(concat!("mappr/", env!("CARGO_PKG_VERSION")))
+                .default_headers(headers);
+            let builder = if settings.proxy { builder } else { builder.no_proxy() };
+            match roots {
+                Some(roots) => builder.tls_certs_only(roots).build(),
+                None => builder.build(),
+            }
+        };
+        let client = match (with(headers.clone(), own.clone()), own) {
+            // A slim image has no certificates, and pages over plain HTTP need none.
+            (Err(_), None) => with(headers, Some(mozillas())).map_err(bad)?,
+            (built, _) => built.map_err(bad)?,
+        };
+        Ok(Self { client, timeout: settings.timeout, secrets })
+    }
+
+    /// Asks once.
+    pub(crate) async fn get(&self, url: Url, most_bytes: usize) -> Result<Vec<u8>, MetricsError> {
+        let shown = shown(&url);
+        match self.client.get(url).send().await {
+            Ok(response) => self.read(response, &shown, most_bytes).await.map_err(|no| no.error),
+            Err(error) => Err(self.unreachable(&shown, error)),
+        }
+    }
+
+    /// Asks again where the failure may pass, all within one timeout.
+    pub(crate) async fn get_patiently(
+        &self,
+        url: Url,
+        most_bytes: usize,
+    ) -> Result<Vec<u8>, MetricsError> {
+        let shown = shown(&url);
+        let mut last = None;
+        let tries = async {
+            for pause in PAUSES {
+                let no = match self.client.get(url.clone()).send().await {
+                    Ok(response) => match self.read(response, &shown, most_bytes).await {
+                        Ok(body) => return Ok(body),
+                        Err(no) => no,
+                    },
+                    Err(error) => {
+                        No { again: true, after: None, error: self.unreachable(&shown, error) }
+                    }
+                };
+                if !no.again {
+                    return Err(no.error);
+                }
+                tracing::info!(error = %no.error, "asking again");
+                last = Some(no.error);
+                tokio::time::sleep(no.after.unwrap_or(pause)).await;
+            }
+            self.get(url, most_bytes).await
+        };
+        match tokio::time::timeout(self.timeout, tries).await {
+            Ok(answer) => answer,
+            Err(_) => Err(last.unwrap_or_else(|| MetricsError::Unreachable {
+                url: shown.clone(),
+                reason: format!("no answer within {} s", self.timeout.as_secs_f64()),
+            })),
+        }
+    }
+
+    /// Sends JSON, once: it may change something.
+    pub(crate) async fn post(&self, url: Url, json: Vec<u8>) -> Result<(), MetricsError> {
+        let shown = shown(&url);
+        let request = self.client.post(url).header("content-type", "application/json").body(json);
+        match request.send().await {
+            Ok(answer) => self.read(answer, &shown, 1 << 16).await.map(drop).map_err(|no| no.error),
+            Err(error) => Err(self.unreachable(&shown, error)),
+        }
+    }
+
+    async fn read(&self, response: Response, url: &str, most_bytes: usize) -> Result<Vec<u8>, No> {
+        let status = response.status();
+        if status.is_success() {
+            return self.body(response, url, most_bytes).await;
+        }
+        let header =
+            |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
+        // The second is Datadog's.
+        let after = header(RETRY_AFTER.as_str()).or_else(|| header("x-ratelimit-reset"));
+        let after = after.and_then(|s| s.parse().ok()).map(Duration::from_secs);
+        let elsewhere =
+            header(LOCATION.as_str()).and_then(|to| Url::parse(to).ok()).map(|to| self::shown(&to));
+        let again = matches!(status.as_u16(), 429 | 500 | 502..=504);
+        let message = match elsewhere {
+            Some(to) if status.is_redirection() => format!("a redirect to {to}: name that one"),
+            _ => self.beginning(response, status).await,
+        };
+        let error = MetricsError::Refused { url: url.to_owned(), status: status.as_u16(), message };
+        Err(No { again, after, error })
+    }
+
+    async fn body(&self, mut from: Response, url: &str, most_bytes: usize) -> Result<Vec<u8>, No> {
+        let no = |again, error| No { again, after: None, error };
+        let mut body = Vec::new();
+        loop {
+            match from.chunk().await {
+                Ok(None) => return Ok(body),
+                Ok(Some(chunk)) if body.len() + chunk.len() <= most_bytes => {
+                    body.extend_from_slice(&chunk);
+                }
+                Ok(Some(_)) => {
+                    let problem = format!("more than {most_bytes} bytes");
+                    let url = url.to_owned();
+                    return Err(no(false, MetricsError::Malformed { url, problem }));
+                }
+                Err(error) => return Err(no(true, self.unreachable(url, error))),
+            }
+        }
+    }
+
+    /// The first words of a refusal, on one line.
+    async fn beginning(&self, mut response: Response, status: StatusCode) -> String {
+        let mut text = Vec::new();
+        while text.len() < 4 * SHOWN_CHARACTERS
+            && let Ok(Some(chunk)) = response.chunk().await
+        {
+            text.extend_from_slice(&chunk);
+        }
+        match self.fit(&String::from_utf8_lossy(&text)) {
+            line if line.is_empty() => {
+                status.canonical_reason().unwrap_or("no reason given").to_owned()
+            }
+            line => line,
+        }
+    }
+
+    fn unreachable(&self, url: &str, error: reqwest::Error) -> MetricsError {
+        let reason = match error.is_timeout() {
+            true => format!("no answer within {} s", self.timeout.as_secs_f64()),
+            false => self.fit(&cause(&error.without_url())),
+        };
+        MetricsError::Unreachable { url: url.to_owned(), reason }
+    }
+
+    /// What a server says, fit to be shown: one line of limited length without our secrets.
+    pub(crate) fn fit(&self, text: &str) -> String {
+        let text = self.secrets.iter().fold(text.to_owned(), |text, one| one.cut_from(&text));
+        let words: Vec<&str> = text.split_whitespace().collect();
+        words.join(" ").chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect()
+    }
+}
+
+/// The roots that Mozilla trusts.
+fn mozillas() -> Vec<Certificate> {
+    let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    roots.filter_map(|root| Certificate::from_der(root).ok()).collect()
+}
+
+/// An answer that is none.
+struct No {
+    /// It may pass.
+    again: bool,
+    /// When to ask again, if the server says.
+    after: Option<Duration>,
+    error: MetricsError,
+}
+
+/// A URL fit to be shown: neither user nor password nor query.
+pub(crate) fn shown(url: &Url) -> String {
+    let mut url = url.clone();
+    // These fail only for URLs that cannot have them.
+    let _ = (url.set_username(""), url.set_password(None));
+    url.set_query(None);
+    url.set_fragment(None);
+    url.to_string()
+}
+
+/// The innermost cause: the outer ones say "error sending request" and "client error".
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}

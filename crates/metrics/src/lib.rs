@@ -1,0 +1,52 @@
+//! What brokers send, receive and store, read from metrics systems; and what their networks can carry.
+//!
+//! In: the addresses of brokers. Out: [`Measured`], an answer for each broker that was asked about. A broker without an
+//! answer has its own error and keeps nobody else from theirs, and a number that nobody gave is absent, never zero.
+//!
+//! ```no_run
+//! # async fn measure() -> Result<(), Box<dyn std::error::Error>> {
+//! use mappr_metrics::{Backend, BrokerAddress, Settings};
+//! use mapper::BrokerId;
+//!
+//! let urls = vec!["http://{host}:9404/metrics".parse()?];
+//! let mut backend = Backend::new(Settings::default().with_exporter(urls, Vec::new()))?;
+//! let brokers = [BrokerAddress { id: BrokerId(1001), host: Some("10.0.0.1".to_owned()) }];
+//! backend.fetch(&brokers).await; // the first round of counters knows no rates
+//! tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+//! for (id, answer) in backend.fetch(&brokers).await.brokers {
+//!     println!("{id}: {:?}", answer?.tx);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod backend;
+mod capacity;
+mod datadog;
+mod error;
+mod exporter;
+mod exposition;
+#[cfg(test)]
+mod fuzz;
+mod http;
+mod measured;
+mod numbers;
+mod prometheus;
+mod secret;
+mod selector;
+mod settings;
+mod sidecar;
+
+pub use backend::Backend;
+pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports};
+pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
+pub use error::MetricsError;
+pub use exporter::{ExporterSettings, ExporterUrl, MetricAt};
+pub use measured::{
+    BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
+};
+pub use numbers::Number;
+pub use prometheus::{PrometheusSettings, QueryFor};
+pub use secret::Secret;
+pub use settings::{BadSettings, Choice, HttpSettings, Settings};
+pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};

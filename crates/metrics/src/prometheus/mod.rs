@@ -1,0 +1,241 @@
+//! The HTTP API of Prometheus, and of all that speaks it: Thanos, Mimir, VictoriaMetrics.
+//!
+//! One instant query for each number, for all brokers at once. A query that fails costs its number, and no more.
+
+mod settings;
+mod wire;
+
+pub use settings::{PrometheusSettings, QueryFor};
+
+use crate::error::MetricsError;
+use crate::http::{self, Http};
+use crate::measured::{
+    BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
+};
+use crate::numbers::{Found, Number};
+use crate::settings::{BadSettings, HttpSettings, below};
+use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use reqwest::Url;
+use reqwest::header::{AUTHORIZATION, HeaderMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+use wire::Series;
+
+/// An answer about a thousand brokers takes a few hundred kilobytes.
+const MOST_BYTES: usize = 16 << 20;
+/// Sizes come for each partition: a million take some 150 MB.
+const MOST_BYTES_OF_SIZES: usize = 256 << 20;
+
+/// Asks one Prometheus.
+#[derive(Debug)]
+pub(crate) struct Prometheus {
+    settings: PrometheusSettings,
+    queries: BTreeMap<Number, String>,
+    http: Http,
+}
+
+impl Prometheus {
+    pub(crate) fn new(
+        settings: PrometheusSettings,
+        http: &HttpSettings,
+    ) -> Result<Self, BadSettings> {
+        let mut headers = HeaderMap::new();
+        if let Some(token) = &settings.token {
+            headers.insert(AUTHORIZATION, token.header("Bearer ", "--prometheus-token-file")?);
+        }
+        let http = Http::new(http, headers, settings.token.clone().into_iter().collect())?;
+        Ok(Self { queries: settings.queries(), settings, http })
+    }
+
+    pub(crate) async fn fetch(&self, brokers: &[BrokerAddress]) -> Measured {
+        let numbers = self.queries.keys().filter(|number| **number != Number::PartitionSize);
+        let asked = numbers.map(|number| async { (*number, self.ask(*number, MOST_BYTES).await) });
+        let mut round = Round::new(brokers, &self.settings.label);
+        for (number, answer) in futures::future::join_all(asked).await {
+            match answer {
+                Ok(series) => round.take(number, &series),
+                Err(error) => round.failed.push((number, error)),
+            }
+        }
+        round.end(&http::shown(&self.settings.url))
+    }
+
+    /// The size of each partition, as its query tells it.
+    pub(crate) async fn sizes(&self) -> Sized {
+        let (mut sizes, mut notices) = (PartitionSizes::new(), Vec::new());
+        match self.ask(Number::PartitionSize, MOST_BYTES_OF_SIZES).await {
+            Ok(all) => all.iter().for_each(|series| put_size(series, &mut sizes)),
+            Err(error) => notices.push(format!("partition-size: {error}")),
+        }
+        Sized { source: Source::Prometheus, sizes, notices }
+    }
+
+    /// The answer to the query of a number; no query: nothing.
+    async fn ask(&self, number: Number, most_bytes: usize) -> Result<Vec<Series>, MetricsError> {
+        let Some(query) = self.queries.get(&number) else {
+            return Ok(Vec::new());
+        };
+        let url = self.url(query);
+        let shown = http::shown(&url);
+        let malformed = |problem: String| MetricsError::Malformed {
+            url: shown.clone(),
+            problem: self.http.fit(&problem),
+        };
+        let body = self.http.get_patiently(url, most_bytes).await?;
+        wire::series(&body).map_err(malformed)
+    }
+
+    fn url(&self, query: &str) -> Url {
+        let mut url = below(&self.settings.url, "api/v1/query");
+        url.query_pairs_mut().append_pair("query", query);
+        url
+    }
+}
+
+fn put_size(series: &Series, sizes: &mut PartitionSizes) {
+    let size = Rate::from_f64(series.value).map(|size| Bytes(size.0));
+    let partition = series.label("partition").parse();
+    if let (false, Ok(partition), Some(size)) = (series.label("topic").is_empty(), partition, size)
+    {
+        let known = sizes.entry(series.label("topic").to_owned()).or_default();
+        let largest = known.entry(PartitionId(partition)).or_default();
+        *largest = size.max(*largest);
+    }
+}
+
+/// One round's answers, as they come together.
+struct Round<'a> {
+    brokers: &'a [BrokerAddress],
+    label: &'a str,
+    now: SystemTime,
+    ids: BTreeSet<BrokerId>,
+    /// Which brokers have a host; a host with several brokers tells none of them apart.
+    hosts: BTreeMap<String, Vec<BrokerId>>,
+    found: BTreeMap<BrokerId, Found>,
+    failed: Vec<(Number, MetricsError)>,
+    notices: BTreeSet<String>,
+    /// Label values that are about no broker that was asked about; one of them, for the message.
+    strange: Option<String>,
+}
+
+impl<'a> Round<'a> {
+    fn new(brokers: &'a [BrokerAddress], label: &'a str) -> Self {
+        let mut hosts: BTreeMap<String, Vec<BrokerId>> = BTreeMap::new();
+        for (id, host) in brokers.iter().filter_map(|b| Some((b.id, b.host.as_ref()?))) {
+            hosts.entry(host.to_ascii_lowercase()).or_default().push(id);
+        }
+        Self {
+            brokers,
+            label,
+            now: SystemTime::now(),
+            ids: brokers.iter().map(|broker| broker.id).collect(),
+            hosts,
+            found: BTreeMap::new(),
+            failed: Vec::new(),
+            notices: BTreeSet::new(),
+            strange: None,
+        }
+    }
+
+    fn take(&mut self, number: Number, all: &[Series]) {
+        let mut twice = BTreeSet::new();
+        for series in all {
+            let Some(id) = self.broker(series.label(self.label)) else {
+                continue;
+            };
+            let age = series.at.and_then(|at| self.now.duration_since(at).ok()).unwrap_or_default();
+            let reading = Reading { value: series.value, age };
+            if self.found.entry(id).or_default().insert(number, reading).is_some() {
+                twice.insert(id);
+            }
+        }
+        // Which of two is meant nobody knows, and their sum may count the same bytes twice.
+        for id in twice {
+            self.found.entry(id).or_default().remove(&number);
+            self.notices.insert(format!(
+                "broker {id}: {number} has several series with the same {}; its query is to sum by ({0})",
+                self.label
+            ));
+        }
+    }
+
+    /// The broker that a label's value means: by its id, or by its host.
+    fn broker(&mut self, value: &str) -> Option<BrokerId> {
+        if let Some(id) = value.parse().ok().filter(|id| self.ids.contains(id)) {
+            return Some(id);
+        }
+        let lower = value.to_ascii_lowercase();
+        let host = host_of(&lower);
+        match self.hosts.get(host).map(Vec::as_slice) {
+            Some([id]) => Some(*id),
+            Some(several) => {
+                let ids: Vec<String> = several.iter().map(ToString::to_string).collect();
+                let text = format!(
+                    "{}={value:?} may be any of brokers {}: name a label that holds the id with --prometheus-label",
+                    self.label,
+                    ids.join(", ")
+                );
+                self.notices.insert(text);
+                None
+            }
+            None => {
+                self.strange.get_or_insert_with(|| value.to_owned());
+                None
+            }
+        }
+    }
+
+    fn end(mut self, url: &str) -> Measured {
+        let nothing = self.found.is_empty();
+        let absent = match self.failed.first() {
+            Some((_, error)) if nothing => error.clone(),
+            _ => MetricsError::NotThere { url: url.to_owned(), problem: self.looked_for() },
+        };
+        if !nothing {
+            self.notices
+                .extend(self.failed.iter().map(|(number, error)| format!("{number}: {error}")));
+        }
+        let mut answer = |id| match self.found.remove(&id).map(|found| BrokerMetrics::of(&found)) {
+            Some(metrics) if !metrics.is_empty() => Ok(metrics),
+            _ => Err(absent.clone()),
+        };
+        Measured {
+            source: Source::Prometheus,
+            brokers: self.brokers.iter().map(|broker| (broker.id, answer(broker.id))).collect(),
+            notices: self.notices.into_iter().collect(),
+        }
+    }
+
+    fn looked_for(&self) -> String {
+        match &self.strange {
+            Some(value) => format!(
+                "no series whose label {} is its id or its host; one is {value:?}",
+                self.label
+            ),
+            None => format!("no series with a label {}", self.label),
+        }
+    }
+}
+
+/// `10.0.0.1:9404`, `[fe80::1]:9404` and `kafka-1` without their ports.
+fn host_of(instance: &str) -> &str {
+    if let Some(rest) = instance.strip_prefix('[') {
+        return rest.split_once(']').map_or(instance, |(host, _)| host);
+    }
+    match instance.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.bytes().all(|b| b.is_ascii_digit()) => {
+            host
+        }
+        _ => instance,
+    }
+}
+
+/// How long ago a mean ended cannot be told: its query looks back from now.
+pub(crate) const DEFAULT_WINDOW: Duration = Duration::from_secs(120);
+
+/// How many series an answer holds, read to the end.
+#[cfg(test)]
+pub(crate) fn read(body: &[u8]) -> Result<usize, String> {
+    let mut sizes = PartitionSizes::new();
+    wire::series(body).map(|all| all.iter().map(|series| put_size(series, &mut sizes)).count())
+}

@@ -1,0 +1,149 @@
+//! Pods' own counters, without any metrics system: a sidecar beside each broker serves them, the leader reads them all.
+//!
+//! [`PodView`] reads what a pod's network and volumes carry, [`page`] writes it down, and the backend reads the pages of
+//! all peers. A page says which broker it is about, so that an address need not.
+
+mod page;
+mod peers;
+mod pod;
+
+pub use page::page;
+pub use peers::SidecarPeers;
+pub use pod::{Carried, PodCounters, PodError, PodView, Volume};
+
+use crate::error::MetricsError;
+use crate::exporter::{Exporter, Page};
+use crate::http;
+use crate::measured::{BrokerAddress, BrokerMetrics, Measured, Source};
+use crate::numbers::Number;
+use crate::selector::Selector;
+use crate::settings::{BadSettings, HttpSettings};
+use futures::StreamExt;
+use mapper::BrokerId;
+use peers::Asked;
+use reqwest::Url;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A page is a moment's work of a neighbour. Whoever leads anew does not wait longer for a pod that hangs, the old
+/// leader's perhaps.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Pages that are under way at once.
+const AT_ONCE: usize = 64;
+
+type Answer = Result<BrokerMetrics, MetricsError>;
+
+/// Reads the pages of all sidecars, and remembers the counters of the round before.
+#[derive(Debug)]
+pub(crate) struct Sidecar {
+    peers: Vec<SidecarPeers>,
+    pages: Exporter,
+}
+
+impl Sidecar {
+    pub(crate) fn new(peers: Vec<SidecarPeers>, http: &HttpSettings) -> Result<Self, BadSettings> {
+        let http = HttpSettings { timeout: http.timeout.min(PATIENCE), ..http.clone() };
+        Ok(Self { peers, pages: Exporter::looking_for(selectors()?, &http)? })
+    }
+
+    pub(crate) async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
+        let mut notices = Vec::new();
+        let mut answers: BTreeMap<BrokerId, Answer> = BTreeMap::new();
+        for (asked, page) in self.read(brokers, &mut notices).await {
+            let about = page.and_then(|page| Ok((broker_of(&page, asked.broker)?, page)));
+            match (about, asked.broker) {
+                (Ok((id, page)), _) if brokers.iter().any(|broker| broker.id == id) => {
+                    let numbers = self.pages.numbers(id, &[page]);
+                    // Two addresses of one pod are one sidecar.
+                    if numbers.is_ok() || !answers.contains_key(&id) {
+                        answers.insert(id, numbers);
+                    }
+                }
+                // The sidecar of a broker that is not registered.
+                (Ok(_), _) => {}
+                (Err(error), Some(id)) => drop(answers.entry(id).or_insert(Err(error))),
+                (Err(error), None) => notices.push(format!("a sidecar: {error}")),
+            }
+        }
+        self.pages.forget_all_but(brokers);
+        for broker in brokers {
+            answers.entry(broker.id).or_insert_with(|| Err(self.nobody(broker)));
+        }
+        notices.sort();
+        Measured { source: Source::Sidecar, brokers: answers, notices }
+    }
+
+    /// Every page that the peers' addresses lead to.
+    async fn read(
+        &self,
+        brokers: &[BrokerAddress],
+        notices: &mut Vec<String>,
+    ) -> Vec<(Asked, Result<Page, MetricsError>)> {
+        let mut asked: Vec<Asked> = Vec::new();
+        for peers in &self.peers {
+            match peers.asked(brokers).await {
+                Ok(more) => asked.extend(more),
+                Err(problem) => notices.push(problem),
+            }
+        }
+        asked.sort();
+        asked.dedup();
+        let each = asked.into_iter().map(|asked| async {
+            let page = self.pages.page(asked.url.clone()).await;
+            (asked, page)
+        });
+        let mut read: Vec<_> =
+            futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await;
+        read.sort_by(|(one, _), (other, _)| one.cmp(other));
+        read
+    }
+
+    fn nobody(&self, broker: &BrokerAddress) -> MetricsError {
+        let url: Vec<String> = self.peers.iter().map(ToString::to_string).collect();
+        let problem = format!("no sidecar says that it is broker {}'s", broker.id);
+        MetricsError::NotThere { url: url.join(" and "), problem }
+    }
+}
+
+/// Whose page it is; another broker's than was expected is a wrong address, and no measurement.
+fn broker_of(page: &Page, expected: Option<BrokerId>) -> Result<BrokerId, MetricsError> {
+    let mut told = None;
+    for sample in page.samples() {
+        let sample = sample?;
+        if sample.name == page::BROKER {
+            told = sample.label("id").parse().ok();
+        }
+    }
+    let malformed =
+        |problem: String| MetricsError::Malformed { url: page.url().to_owned(), problem };
+    match (told, expected) {
+        (None, _) => Err(malformed("it does not say which broker it is about".to_owned())),
+        (Some(id), Some(expected)) if id != expected => {
+            Err(malformed(format!("it is about broker {id}, not {expected}")))
+        }
+        (Some(id), _) => Ok(id),
+    }
+}
+
+fn selectors() -> Result<BTreeMap<Number, Vec<Selector>>, BadSettings> {
+    let all = [
+        (Number::Tx, format!("rate({}_total)", page::TRANSMITTED)),
+        (Number::Rx, format!("rate({}_total)", page::RECEIVED)),
+        (Number::StorageFree, page::FREE.to_owned()),
+        (Number::StorageTotal, page::SIZE.to_owned()),
+    ];
+    let parsed = all.into_iter().map(|(number, text)| {
+        let selector =
+            text.parse().map_err(|problem| BadSettings { flag: "--metrics", problem })?;
+        Ok((number, vec![selector]))
+    });
+    parsed.collect()
+}
+
+/// A URL as it may be shown.
+pub(crate) fn shown(url: &Url) -> String {
+    http::shown(url)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Where the sidecars of a cluster are.
+
+use super::shown;
+use crate::exporter::{ExporterSettings, ExporterUrl};
+use crate::measured::BrokerAddress;
+use mapper::BrokerId;
+use reqwest::Url;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::str::FromStr;
+
+/// The path of the page, where a URL names none.
+const PATH: &str = "/sidecar";
+
+/// `http://{host}:8081`, by brokers' hosts; `1001=http://10.0.0.1:8081`; or `http://kafka-sidecars:8081`, a name that
+/// leads to the addresses of all of them (a headless service) or of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SidecarPeers {
+    /// One address for each broker, or for one broker.
+    ByBroker(ExporterUrl),
+    /// Whose page it is, it says itself.
+    ByName(Url),
+}
+
+/// One page that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Asked {
+    pub(super) url: Url,
+    /// Whose it has to be.
+    pub(super) broker: Option<BrokerId>,
+}
+
+impl FromStr for SidecarPeers {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        let of_one = text.split_once('=').is_some_and(|(id, _)| id.parse::<BrokerId>().is_ok());
+        if of_one || text.contains('{') {
+            return with_path(text).parse().map(Self::ByBroker);
+        }
+        let wrong = || "write http://{host}:8081 or http://SERVICE:8081".to_owned();
+        let url = Url::parse(&with_path(text)).map_err(|_| wrong())?;
+        match url.scheme() {
+            "http" | "https" if url.has_host() => Ok(Self::ByName(url)),
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// The URL with the page's path, unless it has one.
+fn with_path(text: &str) -> String {
+    let after = text.split_once("://").map_or("", |(_, rest)| rest);
+    match after.trim_end_matches('/').contains('/') {
+        true => text.to_owned(),
+        false => format!("{}{PATH}", text.trim_end_matches('/')),
+    }
+}
+
+impl fmt::Display for SidecarPeers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ByBroker(url) => url.fmt(f),
+            Self::ByName(url) => f.write_str(&shown(url)),
+        }
+    }
+}
+
+impl SidecarPeers {
+    /// The pages to ask for; why a name leads nowhere.
+    pub(super) async fn asked(&self, brokers: &[BrokerAddress]) -> Result<Vec<Asked>, String> {
+        match self {
+            Self::ByBroker(url) => Ok(by_broker(url, brokers)),
+            Self::ByName(url) => by_name(url).await,
+        }
+    }
+}
+
+fn by_broker(url: &ExporterUrl, brokers: &[BrokerAddress]) -> Vec<Asked> {
+    let settings = ExporterSettings { urls: vec![url.clone()], metrics: Vec::new() };
+    let of = |broker: &BrokerAddress| {
+        let urls = settings.urls_of(broker).unwrap_or_default();
+        let broker = broker.id;
+        urls.into_iter().map(move |url| Asked { url, broker: Some(broker) })
+    };
+    brokers.iter().flat_map(of).collect()
+}
+
+/// A page at each address of the name. A certificate is the name's, so HTTPS goes by name.
+async fn by_name(url: &Url) -> Result<Vec<Asked>, String> {
+    let one = || Asked { url: url.clone(), broker: None };
+    let Some(host) = url.host_str().filter(|_| url.scheme() == "http") else {
+        return Ok(vec![one()]);
+    };
+    let port = url.port_or_known_default().unwrap_or(80);
+    let host = host.trim_matches(['[', ']']);
+    let found = tokio::net::lookup_host((host, port)).await;
+    let found = found.map_err(|error| format!("sidecars at {}: {error}", shown(url)))?;
+    let at = |address: SocketAddr| {
+        let mut url = url.clone();
+        // The scheme is http, which takes any host.
+        let _ = url.set_ip_host(plain(address.ip()));
+        Asked { url, broker: None }
+    };
+    Ok(found.map(at).collect())
+}
+
+fn plain(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

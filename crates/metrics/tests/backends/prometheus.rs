@@ -1,0 +1,128 @@
+//! The HTTP API of Prometheus.
+
+use crate::brokers;
+use crate::server::{Answer, Server, ok, status};
+use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use mappr_metrics::{Backend, Choice, MetricsError, PrometheusSettings, Secret, Settings, Source};
+
+fn backend(url: &str, change: impl FnOnce(&mut PrometheusSettings)) -> Backend {
+    let mut settings = PrometheusSettings::at(url).unwrap();
+    change(&mut settings);
+    let settings =
+        Settings { choice: Choice::Prometheus, prometheus: Some(settings), ..Settings::default() };
+    Backend::new(settings).unwrap()
+}
+
+/// A vector of one value for each instance.
+fn vector(all: &[(&str, &str)]) -> Answer {
+    let elements: Vec<String> = all
+        .iter()
+        .map(|(labels, value)| {
+            format!("{{\"metric\":{labels},\"value\":[1700000000.1,\"{value}\"]}}")
+        })
+        .collect();
+    ok(format!(
+        "{{\"status\":\"success\",\"data\":{{\"resultType\":\"vector\",\"result\":[{}]}},\"warnings\":[]}}",
+        elements.join(",")
+    ))
+}
+
+#[tokio::test]
+async fn brokers_are_found_by_the_host_of_their_instance() {
+    let server = Server::start(|target| match target {
+        t if t.contains("replicationbytesout") => {
+            vector(&[(r#"{"instance":"10.0.0.1:9404"}"#, "40")])
+        }
+        t if t.contains("bytesout") => {
+            vector(&[(r#"{"instance":"10.0.0.1:9404"}"#, "2"), (r#"{"instance":"other:1"}"#, "3")])
+        }
+        t if t.contains("node_network") => vector(&[]),
+        t if t.contains("Produce") => vector(&[(r#"{"instance":"10.0.0.1:9404"}"#, "NaN")]),
+        _ => {
+            status(422, "{\"status\":\"error\",\"errorType\":\"execution\",\"error\":\"too much\"}")
+        }
+    })
+    .await;
+    let measured =
+        backend(&server.url, |_| ()).fetch(&brokers([(1, "10.0.0.1"), (2, "10.0.0.2")])).await;
+    assert_eq!(measured.source, Source::Prometheus);
+    let answer = measured.brokers[&BrokerId(1)].clone().unwrap();
+    assert_eq!(answer.tx.unwrap().value, Rate(42));
+    assert_eq!((answer.rx, answer.p99_produce), (None, None), "a NaN is no number");
+    let said = measured.brokers[&BrokerId(2)].as_ref().unwrap_err().to_string();
+    assert!(
+        said.contains("no series whose label instance is its id or its host; one is \"other:1\""),
+        "{said}"
+    );
+    assert!(
+        measured
+            .notices
+            .iter()
+            .any(|text| text.starts_with("client-in: ") && text.contains("too much")),
+        "{:?}",
+        measured.notices
+    );
+}
+
+#[tokio::test]
+async fn brokers_are_found_by_a_label_with_their_id() {
+    let server = Server::start(|_| vector(&[(r#"{"broker_id":"7"}"#, "5")])).await;
+    let mut backend = backend(&format!("{}/tenant/", server.url), |settings| {
+        settings.label = "broker_id".to_owned();
+        settings.token = Some(Secret::new("token-4711"));
+    });
+    let answer = backend.fetch(&brokers([(7, "h")])).await.brokers[&BrokerId(7)].clone().unwrap();
+    assert_eq!(answer.tx.unwrap().value, Rate(5));
+    let requests = server.requests();
+    assert!(requests.iter().all(|head| head.starts_with("GET /tenant/api/v1/query?query=")));
+    assert!(requests.iter().all(|head| head.contains("authorization: Bearer token-4711")));
+    assert!(!format!("{backend:?}").contains("4711"));
+}
+
+#[tokio::test]
+async fn a_host_of_several_brokers_tells_none_apart() {
+    let server = Server::start(|_| vector(&[(r#"{"instance":"127.0.0.1:9404"}"#, "5")])).await;
+    let asked = brokers([(1, "127.0.0.1"), (2, "127.0.0.1")]);
+    let measured = backend(&server.url, |_| ()).fetch(&asked).await;
+    assert!(measured.brokers.values().all(Result::is_err));
+    assert!(measured.notices[0].contains("may be any of brokers 1, 2"), "{:?}", measured.notices);
+}
+
+#[tokio::test]
+async fn two_series_of_one_broker_are_none() {
+    let twice = [(r#"{"instance":"a:1"}"#, "5"), (r#"{"instance":"a:2"}"#, "5")];
+    let server = Server::start(move |_| vector(&twice)).await;
+    let measured = backend(&server.url, |_| ()).fetch(&brokers([(1, "a")])).await;
+    assert!(measured.brokers[&BrokerId(1)].is_err());
+    assert!(
+        measured.notices[0].contains("several series with the same instance"),
+        "{:?}",
+        measured.notices
+    );
+}
+
+#[tokio::test]
+async fn when_every_query_fails_each_broker_has_the_reason() {
+    let server = Server::start(|_| status(503, "starting up")).await;
+    let measured = backend(&server.url, |_| ()).fetch(&brokers([(1, "a"), (2, "b")])).await;
+    for answer in measured.brokers.values() {
+        assert!(matches!(answer, Err(MetricsError::Refused { status: 503, .. })), "{answer:?}");
+    }
+    let asked_again =
+        server.requests().iter().filter(|head| head.contains("FetchConsumer")).count();
+    assert_eq!(asked_again, 3, "an answer that may pass is asked for again");
+}
+
+#[tokio::test]
+async fn sizes_are_those_of_partitions() {
+    let server = Server::start(|_| {
+        vector(&[
+            (r#"{"topic":"a","partition":"0"}"#, "100"),
+            (r#"{"topic":"a","partition":"x"}"#, "1"),
+            (r#"{"topic":"a","partition":"1"}"#, "-1"),
+        ])
+    })
+    .await;
+    let sized = backend(&server.url, |_| ()).partition_sizes(&[]).await;
+    assert_eq!(sized.sizes["a"].iter().collect::<Vec<_>>(), [(&PartitionId(0), &Bytes(100))]);
+}
