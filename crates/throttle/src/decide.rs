@@ -1,0 +1,202 @@
+//! One round.
+
+use crate::decision::{Decided, Decision, Why};
+use crate::fair::Got;
+use crate::health::feel;
+use crate::limits::{Limits, Share, Terms};
+use crate::load::{Loads, PortIx};
+use crate::note::Note;
+use crate::offer::{Offer, Port, offer};
+use crate::paced::{self, Pacing};
+use crate::port::Role;
+use crate::seen::Seen;
+use crate::stalls::stalls;
+use crate::state::{OfBroker, OfPort, State};
+use crate::wants::share_out;
+use crate::watch::{Moment, look};
+use mapper::{BrokerId, Bytes, Rate, Ratio};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// By which part of its share an end is wider that holds nothing back.
+const WIDER: u64 = 10;
+
+/// The rate of each broker that takes part, for each role, and the replicas that are throttled.
+///
+/// The same arguments give the same answer, in whatever order the copies come. Whoever drives it passes the state that
+/// it got back in the round before; [`State::default`] at first.
+pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decision) {
+    let terms = limits.terms();
+    let now = u64::try_from(seen.at.as_millis()).unwrap_or(u64::MAX);
+    let moment = Moment { now, elapsed: state.elapsed(now) };
+    let mut notes = BTreeSet::new();
+    let Pacing { paced, first } = paced::paced(seen, terms, &mut notes);
+    let lists = paced::lists(&paced, &first, seen);
+    let (copies, growths) = look(std::mem::take(&mut state.copies), &paced, moment);
+    let loads = Loads::of(&paced, &growths, &lists);
+    let mut brokers = feelings(&state, &loads, seen, terms, moment, &mut notes);
+    let offers = offers(&loads, &brokers, seen, terms, moment, &mut notes);
+    let room: Vec<u64> = offers.iter().map(|offer| offer.as_ref().map_or(0, |o| o.room)).collect();
+    let (got, paths) = share_out(&loads, &room, &state.paths, moment.elapsed, terms);
+    notes.extend(stalls(&paced, &growths, &loads, &got, terms));
+    let through = through(&loads, &got);
+    let mut rates = BTreeMap::new();
+    for (index, broker, role, load) in loads.named() {
+        let Some(offer) = &offers[index] else { continue };
+        let wanted = wanted(offer, load.counted, through[index], terms);
+        let standing = seen.applied.get(&(broker, role)).copied();
+        let decided = settle(wanted, offer, standing, terms);
+        notes.extend(clients_feel_it(offer, &decided, (broker, role), load.counted));
+        rates.insert((broker, role), decided);
+        let next = OfPort { rate: Some(decided.rate), ..offer.next };
+        if let Some(memory) = brokers.get_mut(&broker) {
+            *memory.ports.of_mut(role) = next;
+        }
+    }
+    let global = seen.overrides.global;
+    let paced_by_it = global.is_some() && (state.global_override_paced || !paced.is_empty());
+    let autoremove = global.is_some_and(|global| global.autoremove);
+    let next = State {
+        at_milliseconds: Some(now),
+        brokers,
+        copies,
+        paths,
+        global_override_paced: paced_by_it,
+    };
+    let global_override_is_over = autoremove && paced_by_it && paced.is_empty();
+    (next, Decision { rates, lists, notes, global_override_is_over })
+}
+
+/// What to remember of each broker that takes part, and how it feels.
+fn feelings(
+    state: &State,
+    loads: &Loads,
+    seen: &Seen,
+    terms: &Terms,
+    moment: Moment,
+    notes: &mut BTreeSet<Note>,
+) -> BTreeMap<BrokerId, OfBroker> {
+    let mut brokers = BTreeMap::new();
+    for (_, broker, _, _) in loads.named() {
+        if brokers.contains_key(&broker) {
+            continue;
+        }
+        let mut memory = state.brokers.get(&broker).cloned().unwrap_or_default();
+        if let Some(seen_of_it) = seen.brokers.get(&broker) {
+            let missing = seen_of_it.traffic.is_none() && seen_of_it.live;
+            memory.missing_rounds =
+                if missing { memory.missing_rounds.saturating_add(1) } else { 0 };
+            let (next, ill) = feel(memory.wellbeing, &seen_of_it.health, &terms.health, moment.now);
+            memory.wellbeing = next;
+            let used = next.used_ratio;
+            if seen.overrides.of(broker).is_none() {
+                notes.extend(ill.map(|why| Note::Ill { broker, why, used }));
+            }
+        }
+        brokers.insert(broker, memory);
+    }
+    brokers
+}
+
+fn offers(
+    loads: &Loads,
+    brokers: &BTreeMap<BrokerId, OfBroker>,
+    seen: &Seen,
+    terms: &Terms,
+    moment: Moment,
+    notes: &mut BTreeSet<Note>,
+) -> Vec<Option<Offer>> {
+    let mut offers: Vec<Option<Offer>> = Vec::new();
+    offers.resize_with(loads.len(), || None);
+    for (index, broker, role, load) in loads.named() {
+        let Some(memory) = brokers.get(&broker) else { continue };
+        let port = Port { broker, role, load, memory, moment };
+        offers[index] = Some(offer(&port, seen, terms, notes));
+    }
+    offers
+}
+
+/// What the paths through each port get together; `None`: there is none.
+///
+/// Two quotas of one height in a row let less through than each of them: what one of them lets through in a burst the
+/// other one stops. So the end that holds nothing back is a little wider.
+fn through(loads: &Loads, got: &[Got]) -> Vec<Option<u64>> {
+    let mut through: Vec<Option<u64>> = vec![None; loads.len()];
+    let mut add = |port: PortIx, share: u64| {
+        through[port] = Some(through[port].unwrap_or_default().saturating_add(share));
+    };
+    for (way, got) in loads.ways.iter().zip(got) {
+        add(way.from, got.share);
+        add(way.to, got.share);
+    }
+    let mut holds = vec![false; loads.len()];
+    got.iter().filter_map(|got| got.held_by).for_each(|port| holds[port] = true);
+    let wider = |(sum, holds): (Option<u64>, bool)| {
+        sum.map(|sum| if holds { sum } else { sum.saturating_add(sum / WIDER) })
+    };
+    through.into_iter().zip(holds).map(wider).collect()
+}
+
+/// The rate before what stands is looked at.
+fn wanted(offer: &Offer, counted: u64, through: Option<u64>, terms: &Terms) -> (Rate, Why) {
+    if let Some(fixed) = offer.fixed {
+        return fixed;
+    }
+    let all = offer.headroom.unwrap_or_default().0;
+    let (spare, why) = match (through, terms.share) {
+        (Some(share), Share::Fair) => (share.min(all), Why::Share),
+        (Some(_), Share::Headroom) => (all, Why::Headroom),
+        (None, _) => (all, Why::Standby),
+    };
+    let rate = Rate(spare.saturating_add(counted));
+    let floor = offer.floor.rate().unwrap_or_default();
+    if floor > rate && floor > terms.min_rate {
+        (floor, Why::Floor)
+    } else if terms.min_rate > rate {
+        (terms.min_rate, Why::MinRate)
+    } else {
+        (rate, why)
+    }
+}
+
+/// Small changes are not written, unless they were asked for or replicas would starve.
+fn settle(
+    (rate, why): (Rate, Why),
+    offer: &Offer,
+    standing: Option<Rate>,
+    terms: &Terms,
+) -> Decided {
+    let asked = matches!(why, Why::Override { .. });
+    let keep = standing.filter(|standing| {
+        let least = offer.floor.rate().unwrap_or_default().max(terms.min_rate);
+        let enough = *standing >= least;
+        !asked && enough && is_near(rate, *standing, terms.change_threshold)
+    });
+    Decided {
+        rate: keep.unwrap_or(rate),
+        why,
+        kept: keep.is_some_and(|kept| kept != rate),
+        headroom: offer.headroom,
+        floor: offer.floor,
+    }
+}
+
+fn is_near(rate: Rate, standing: Rate, threshold: Ratio) -> bool {
+    rate.0.abs_diff(standing.0) < threshold.of(Bytes(standing.0)).0 || rate == standing
+}
+
+fn clients_feel_it(
+    offer: &Offer,
+    decided: &Decided,
+    (broker, role): (BrokerId, Role),
+    counted: u64,
+) -> Option<Note> {
+    let (floor, headroom) = offer.floor.rate().zip(offer.headroom)?;
+    let headroom = Rate(headroom.0.saturating_add(counted));
+    let computed = !matches!(decided.why, Why::Override { .. });
+    (computed && floor > headroom).then_some(Note::FloorAboveHeadroom {
+        broker,
+        role,
+        floor,
+        headroom,
+    })
+}

@@ -1,0 +1,128 @@
+//! How much of its headroom a broker is trusted with: halved when it feels ill, given back step by step.
+
+use crate::limits::HealthLimits;
+use crate::note::WhyIll;
+use crate::seen::Health;
+use crate::state::Wellbeing;
+use mapper::Ratio;
+
+/// Metrics of latency look back: what was changed shows only after some time, in milliseconds.
+const PATIENCE: u64 = 30_000;
+const STEP: u32 = 100_000;
+const LEAST: u32 = 62_500;
+/// A broker is well only this much (in percent) on the right side of its limit: at the limit itself nothing changes.
+const WELL: u64 = 80;
+
+/// What to remember, and what it suffers from now.
+pub(crate) fn feel(
+    before: Wellbeing,
+    health: &Health,
+    limits: &HealthLimits,
+    now: u64,
+) -> (Wellbeing, Option<WhyIll>) {
+    let ill = ill(&before, health, limits);
+    let settled = before
+        .changed_milliseconds
+        .is_none_or(|at| now.checked_sub(at).is_none_or(|age| age >= PATIENCE));
+    let used = before.used_ratio.ppm();
+    let next = match ill {
+        _ if !settled => used,
+        Some(_) => (used / 2).max(LEAST),
+        None if well(health, limits) => used.saturating_add(STEP).min(Ratio::ONE.ppm()),
+        None => used,
+    };
+    let changed_milliseconds = if next == used { before.changed_milliseconds } else { Some(now) };
+    let under_min_isr = health.under_min_isr.or(before.under_min_isr);
+    (Wellbeing { used_ratio: Ratio::from_ppm(next), changed_milliseconds, under_min_isr }, ill)
+}
+
+fn ill(before: &Wellbeing, health: &Health, limits: &HealthLimits) -> Option<WhyIll> {
+    let above =
+        |value, limit| matches!((value, limit), (Some(value), Some(limit)) if value > limit);
+    let more =
+        matches!((before.under_min_isr, health.under_min_isr), (Some(old), Some(new)) if new > old);
+    let busy = matches!((health.request_handler_idle, limits.request_handler_idle), (Some(idle), Some(least)) if idle < least);
+    if more {
+        Some(WhyIll::UnderMinIsr)
+    } else if above(health.p99_produce, limits.p99_produce) {
+        Some(WhyIll::ProduceLatency)
+    } else if above(health.p99_fetch, limits.p99_fetch) {
+        Some(WhyIll::FetchLatency)
+    } else if busy {
+        Some(WhyIll::RequestHandlers)
+    } else {
+        None
+    }
+}
+
+/// What is not told, or has no limit, does not keep a broker from being well.
+fn well(health: &Health, limits: &HealthLimits) -> bool {
+    let fast = |value: Option<std::time::Duration>, limit: Option<std::time::Duration>| match value
+        .zip(limit)
+    {
+        Some((value, limit)) => value.as_nanos() * 100 <= limit.as_nanos() * u128::from(WELL),
+        None => true,
+    };
+    let idle = match health.request_handler_idle.zip(limits.request_handler_idle) {
+        Some((idle, least)) => {
+            let busy = |idle: Ratio| u64::from(Ratio::ONE.ppm().saturating_sub(idle.ppm()));
+            busy(idle) * 100 <= busy(least) * WELL
+        }
+        None => true,
+    };
+    fast(health.p99_produce, limits.p99_produce) && fast(health.p99_fetch, limits.p99_fetch) && idle
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const LIMITS: HealthLimits = HealthLimits {
+        p99_produce: Some(Duration::from_millis(100)),
+        p99_fetch: None,
+        request_handler_idle: Some(Ratio::from_percent(30)),
+    };
+
+    fn produce(milliseconds: u64) -> Health {
+        Health { p99_produce: Some(Duration::from_millis(milliseconds)), ..Health::default() }
+    }
+
+    fn used(rounds: &[(u64, Health)]) -> u32 {
+        let feel = |before, (now, health): &(u64, Health)| feel(before, health, &LIMITS, *now).0;
+        rounds.iter().fold(Wellbeing::default(), feel).used_ratio.ppm()
+    }
+
+    #[test]
+    fn an_ill_broker_gets_half_and_then_less_but_not_before_it_could_show() {
+        assert_eq!(used(&[(0, produce(101))]), 500_000);
+        assert_eq!(used(&[(0, produce(101)), (2_000, produce(101))]), 500_000);
+        assert_eq!(used(&[(0, produce(101)), (30_000, produce(101))]), 250_000);
+        let forever: Vec<(u64, Health)> = (0..20).map(|n| (n * 30_000, produce(500))).collect();
+        assert_eq!(used(&forever), LEAST);
+    }
+
+    #[test]
+    fn a_broker_that_is_well_again_gets_more_step_by_step_and_none_at_its_limit() {
+        let ill = (0, produce(101));
+        assert_eq!(used(&[ill, (30_000, produce(90))]), 500_000);
+        assert_eq!(used(&[ill, (30_000, produce(80))]), 600_000);
+        let well: Vec<(u64, Health)> = (1..20).map(|n| (n * 30_000, produce(1))).collect();
+        assert_eq!(used(&[[ill].as_slice(), &well].concat()), 1_000_000);
+    }
+
+    #[test]
+    fn busy_request_handlers_and_new_partitions_under_min_isr_count() {
+        let idle = |percent| Health {
+            request_handler_idle: Some(Ratio::from_percent(percent)),
+            ..Health::default()
+        };
+        assert_eq!(used(&[(0, idle(29))]), 500_000);
+        assert_eq!(used(&[(0, idle(30))]), 1_000_000);
+        let under = |count| Health { under_min_isr: Some(count), ..Health::default() };
+        // As many as there were when it was looked at first, or as before: nothing new.
+        assert_eq!(used(&[(0, under(3)), (30_000, under(3))]), 1_000_000);
+        assert_eq!(used(&[(0, under(3)), (30_000, under(4))]), 500_000);
+        assert_eq!(used(&[(0, under(3)), (30_000, under(4)), (60_000, under(4))]), 600_000);
+    }
+}

@@ -1,0 +1,197 @@
+//! What each port has to carry for the replicas that are paced.
+//!
+//! In: the partitions that are paced and what was measured of them. Out: for each broker in each role what its quota
+//! counts, what producers need of it, what new replicas got through it; and the paths between brokers.
+
+use crate::average::towards;
+use crate::decision::{Floor, ThrottledReplicas};
+use crate::limits::Terms;
+use crate::paced::Paced;
+use crate::port::Role;
+use crate::watch::{Growth, Ingest};
+use mapper::{BrokerId, Bytes, Rate};
+use std::collections::BTreeMap;
+
+/// How slowly a floor sinks that is known in part, in milliseconds.
+const SLOW_DOWN: u64 = 300_000;
+
+/// A broker in a role: its place among the brokers that take part, times two, and one more for a follower.
+pub(crate) type PortIx = usize;
+
+/// What one port has to carry; in bytes per second.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Load {
+    /// The lists name it.
+    pub(crate) named: bool,
+    /// What its quota counts of followers that are in sync, which it cannot hold back.
+    pub(crate) counted: u64,
+    /// What producers write, for each follower that it counts, as far as it is known.
+    need: u64,
+    /// Of some of it that is measured now; known from before; not measured now.
+    any_now: bool,
+    any_before: bool,
+    any_unknown: bool,
+    /// What new replicas got through it.
+    pub(crate) moved: u64,
+    /// Of some of them that is not told.
+    pub(crate) moved_unknown: bool,
+}
+
+/// From a leader to a broker that it fills, both of them live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) from: PortIx,
+    pub(crate) to: PortIx,
+    /// What producers write to what is filled through it, in bytes per second, as far as it is known.
+    pub(crate) need: u64,
+    /// What it carried, in bytes per second; `None`: not told.
+    pub(crate) moved: Option<u64>,
+    /// For how long all of it has been watched, in milliseconds.
+    pub(crate) watched: u64,
+}
+
+/// All that the paced replicas mean for the network.
+pub(crate) struct Loads {
+    brokers: Vec<BrokerId>,
+    ports: Vec<Load>,
+    /// In order of their ends, each pair once.
+    pub(crate) ways: Vec<Way>,
+}
+
+impl Loads {
+    pub(crate) fn of(
+        paced: &[Paced<'_>],
+        growths: &[Growth],
+        lists: &BTreeMap<String, ThrottledReplicas>,
+    ) -> Self {
+        let mut brokers: Vec<BrokerId> = lists.values().flat_map(named).collect();
+        brokers.sort_unstable();
+        brokers.dedup();
+        let ports = vec![Load::default(); brokers.len() * Role::ALL.len()];
+        let mut loads = Self { brokers, ports, ways: Vec::new() };
+        for list in lists.values() {
+            for (role, entries) in
+                [(Role::Leader, &list.leaders), (Role::Follower, &list.followers)]
+            {
+                for (_, broker) in entries {
+                    loads.at(*broker, role, |load| load.named = true);
+                }
+            }
+        }
+        for (one, growth) in paced.iter().zip(growths) {
+            loads.count(one, growth);
+        }
+        loads.merge_ways();
+        loads
+    }
+
+    /// The ports that the lists name, in order of broker and role.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (PortIx, BrokerId, Role, &Load)> {
+        let ports = self.ports.iter().enumerate().filter(|(_, load)| load.named);
+        ports.map(|(index, load)| {
+            let (broker, role) = self.name(index);
+            (index, broker, role, load)
+        })
+    }
+
+    pub(crate) fn name(&self, port: PortIx) -> (BrokerId, Role) {
+        let role = if port.is_multiple_of(2) { Role::Leader } else { Role::Follower };
+        (self.brokers[port / 2], role)
+    }
+
+    /// The place of a way among all.
+    pub(crate) fn way(&self, leader: BrokerId, follower: BrokerId) -> Option<usize> {
+        let ends = (self.index(leader, Role::Leader)?, self.index(follower, Role::Follower)?);
+        self.ways.binary_search_by_key(&ends, |way| (way.from, way.to)).ok()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.ports.len()
+    }
+
+    fn index(&self, broker: BrokerId, role: Role) -> Option<PortIx> {
+        let place = self.brokers.binary_search(&broker).ok()?;
+        Some(place * 2 + usize::from(role == Role::Follower))
+    }
+
+    fn at(&mut self, broker: BrokerId, role: Role, change: impl FnOnce(&mut Load)) {
+        if let Some(index) = self.index(broker, role) {
+            change(&mut self.ports[index]);
+        }
+    }
+
+    fn count(&mut self, one: &Paced<'_>, growth: &Growth) {
+        let live = one.to.iter().filter(|to| to.live).count() as u64;
+        let Some(leader) = one.copy.leader else { return };
+        let in_sync = one.copy.in_sync.iter().filter(|broker| **broker != leader).count() as u64;
+        self.at(leader, Role::Leader, |load| load.write(growth.ingest, in_sync, live));
+        for (to, progress) in one.to.iter().zip(&growth.to).filter(|(to, _)| to.live) {
+            self.at(to.broker, Role::Follower, |load| {
+                load.write(growth.ingest, 0, 1);
+                load.fill(progress.moved);
+            });
+            self.at(leader, Role::Leader, |load| load.fill(progress.moved));
+            let ends = self.index(leader, Role::Leader).zip(self.index(to.broker, Role::Follower));
+            if let Some((from, to)) = ends.filter(|_| one.leads_live) {
+                let moved = progress.moved.map(|rate| rate.0);
+                let need = growth.ingest.rate().unwrap_or_default().0;
+                self.ways.push(Way { from, to, need, moved, watched: progress.watched });
+            }
+        }
+    }
+
+    fn merge_ways(&mut self) {
+        self.ways.sort_unstable_by_key(|way| (way.from, way.to));
+        self.ways.dedup_by(|next, kept| {
+            let same = (next.from, next.to) == (kept.from, kept.to);
+            if same {
+                kept.moved = kept.moved.zip(next.moved).map(|(a, b)| a.saturating_add(b));
+                kept.need = kept.need.saturating_add(next.need);
+                kept.watched = kept.watched.min(next.watched);
+            }
+            same
+        });
+    }
+}
+
+impl Load {
+    fn write(&mut self, ingest: Ingest, in_sync: u64, filled: u64) {
+        match ingest {
+            Ingest::Now(_) => self.any_now = true,
+            Ingest::Before(_) => (self.any_before, self.any_unknown) = (true, true),
+            Ingest::Unknown => self.any_unknown = true,
+        }
+        let rate = ingest.rate().unwrap_or_default().0;
+        self.counted = self.counted.saturating_add(rate.saturating_mul(in_sync));
+        self.need = self.need.saturating_add(rate.saturating_mul(in_sync.saturating_add(filled)));
+    }
+
+    fn fill(&mut self, moved: Option<Rate>) {
+        match moved {
+            Some(rate) => self.moved = self.moved.saturating_add(rate.0),
+            None => self.moved_unknown = true,
+        }
+    }
+
+    /// What has to fit through, with the margin; `last` is what was known before.
+    ///
+    /// The last one holds as long as nothing can be measured. Where only the partitions that have just begun are unknown,
+    /// round for round, it sinks slowly to what the others need: else one heavy partition would be remembered for ever.
+    pub(crate) fn floor(&self, last: Option<Rate>, elapsed: Option<u64>, terms: &Terms) -> Floor {
+        let rate = Rate(terms.floor_margin.of(Bytes(self.need)).0);
+        match last {
+            _ if !self.any_unknown => Floor::Now { rate },
+            Some(last) if last > rate && self.any_now => {
+                let elapsed = elapsed.unwrap_or_default();
+                Floor::Before { rate: towards(Some(last), rate, elapsed, SLOW_DOWN) }
+            }
+            Some(last) => Floor::Before { rate: rate.max(last) },
+            None if self.any_now || self.any_before => Floor::Before { rate },
+            None => Floor::Never,
+        }
+    }
+}
+
+fn named(list: &ThrottledReplicas) -> impl Iterator<Item = BrokerId> {
+    list.leaders.iter().chain(&list.followers).map(|(_, broker)| *broker)
+}

@@ -1,0 +1,127 @@
+//! What one port may give to new replicas, before the paths share it.
+
+use crate::decision::{Floor, Why};
+use crate::headroom::{Passed, headroom};
+use crate::limits::Terms;
+use crate::load::Load;
+use crate::note::{Fallback, Note};
+use crate::port::Role;
+use crate::seen::{BrokerSeen, Seen};
+use crate::state::{OfBroker, OfPort};
+use crate::watch::Moment;
+use mapper::{BrokerId, Bytes, Rate, Ratio};
+use std::collections::BTreeSet;
+
+/// One port, with everything that its rate depends on.
+pub(crate) struct Port<'a> {
+    pub(crate) broker: BrokerId,
+    pub(crate) role: Role,
+    pub(crate) load: &'a Load,
+    /// What was remembered of its broker, of this round already but for the port.
+    pub(crate) memory: &'a OfBroker,
+    pub(crate) moment: Moment,
+}
+
+/// What it may give.
+pub(crate) struct Offer {
+    /// What new replicas may have of it, in bytes per second, beside what is counted of others.
+    pub(crate) room: u64,
+    /// The rate, where it does not depend on the paths.
+    pub(crate) fixed: Option<(Rate, Why)>,
+    /// What its network can spare; `None`: not known.
+    pub(crate) headroom: Option<Rate>,
+    pub(crate) floor: Floor,
+    /// What to remember of it; the rate is not decided yet.
+    pub(crate) next: OfPort,
+}
+
+/// An answer for every port, whatever is missing.
+pub(crate) fn offer(
+    port: &Port<'_>,
+    seen: &Seen,
+    terms: &Terms,
+    notes: &mut BTreeSet<Note>,
+) -> Offer {
+    let nothing = BrokerSeen::default();
+    let broker = seen.brokers.get(&port.broker).unwrap_or(&nothing);
+    let before = *port.memory.ports.of(port.role);
+    let floor = port.load.floor(before.floor, port.moment.elapsed, terms);
+    let (spare, next) = spare(port, broker, seen, terms, before);
+    let next = OfPort { floor: floor.rate(), ..next };
+    let at_least = |rate: Rate| floor.rate().map_or(rate, |floor| rate.max(floor));
+    // What was decided goes before what stands, and what the network can carry before both: others may have set it.
+    let standing = before.rate.or(seen.applied.get(&(port.broker, port.role)).copied());
+    let most = broker.capacity.map(|of| share(port.role, terms).of(Bytes(of.of(port.role).0)).0);
+    let standing = standing.map(|rate| Rate(rate.0.min(most.unwrap_or(u64::MAX))));
+    let fixed = if let Some((scope, asked)) = seen.overrides.of(port.broker) {
+        note_override(port, asked, floor, notes);
+        Some((at_least(asked), Why::Override { scope, asked }))
+    } else if !broker.live {
+        Some((at_least(standing.unwrap_or_default().max(terms.min_rate)), Why::NotLive))
+    } else if broker.capacity.is_none() {
+        notes.insert(Note::UnknownCapacity { broker: port.broker });
+        Some((at_least(terms.min_rate), Why::CapacityUnknown))
+    } else if broker.traffic.is_none() {
+        let rounds = port.memory.missing_rounds;
+        let keep = standing.filter(|_| rounds <= terms.failure_threshold);
+        let fallback = if keep.is_some() { Fallback::RateBefore } else { Fallback::MinRate };
+        notes.insert(Note::MetricsMissing { broker: port.broker, rounds, fallback });
+        Some(match keep {
+            Some(rate) => (at_least(rate.max(terms.min_rate)), Why::MetricsMissing),
+            None => (at_least(terms.min_rate), Why::MetricsLost),
+        })
+    } else {
+        None
+    };
+    let rate = fixed.map_or_else(|| at_least(least(port, spare, terms)), |(rate, _)| rate);
+    Offer { room: rate.0.saturating_sub(port.load.counted), fixed, headroom: spare, floor, next }
+}
+
+/// What the network can spare and what is counted of others pass together; the least rate is for both.
+fn least(port: &Port<'_>, spare: Option<Rate>, terms: &Terms) -> Rate {
+    let spare = spare.unwrap_or_default().0.saturating_add(port.load.counted);
+    Rate(spare).max(terms.min_rate)
+}
+
+fn spare(
+    port: &Port<'_>,
+    broker: &BrokerSeen,
+    seen: &Seen,
+    terms: &Terms,
+    before: OfPort,
+) -> (Option<Rate>, OfPort) {
+    let Some((capacity, traffic)) = broker.capacity.zip(broker.traffic.as_ref()) else {
+        return (None, before);
+    };
+    let passed = Passed {
+        role: port.role,
+        traffic,
+        load: port.load,
+        applied: seen.applied.get(&(port.broker, port.role)).copied(),
+        moment: port.moment,
+    };
+    let share = share(port.role, terms);
+    let (spare, next) = headroom(*capacity.of(port.role), share, &passed, before);
+    (Some(Rate(port.memory.wellbeing.used_ratio.of(Bytes(spare.0)).0)), next)
+}
+
+/// What replication may have of what is free.
+fn share(role: Role, terms: &Terms) -> Ratio {
+    match role {
+        Role::Leader => terms.max_tx,
+        Role::Follower => terms.max_rx,
+    }
+}
+
+fn note_override(port: &Port<'_>, asked: Rate, floor: Floor, notes: &mut BTreeSet<Note>) {
+    let (broker, role) = (port.broker, port.role);
+    match floor.rate() {
+        Some(floor) if floor > asked => {
+            notes.insert(Note::OverrideRaised { broker, role, asked, floor });
+        }
+        Some(_) => {}
+        None => {
+            notes.insert(Note::OverrideAboveUnknownFloor { broker, role, asked });
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Which replicas are paced.
+//!
+//! Followers are listed only while they are to be filled: what is in sync must not wait. On the leaders' side stand the
+//! leader and whoever else is in sync. A leader's quota counts only what it sends while it leads, so to name the others
+//! costs nothing, and one of them may lead from one moment to the next, when the leader fails or leaves the replica
+//! list, long before the next round.
+
+use crate::decision::ThrottledReplicas;
+use crate::limits::Terms;
+use crate::note::{Note, Unpaced};
+use crate::seen::{BrokerSeen, Cause, CopySeen, Destination, Seen};
+use mapper::{BrokerId, Bytes, PartitionId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A partition with the replicas to be filled that are held back.
+pub(crate) struct Paced<'s> {
+    /// What was seen of it.
+    pub(crate) copy: &'s CopySeen,
+    /// Its leader is there to feed them.
+    pub(crate) leads_live: bool,
+    /// Those of its destinations that are paced; never empty.
+    pub(crate) to: Vec<Target>,
+}
+
+/// A replica that is paced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) broker: BrokerId,
+    pub(crate) done: Option<Bytes>,
+    /// Its broker is there to take it in.
+    pub(crate) live: bool,
+}
+
+/// What is paced, and what is not.
+pub(crate) struct Pacing<'s> {
+    /// In order of partition, each once.
+    pub(crate) paced: Vec<Paced<'s>>,
+    /// What is filled before all others.
+    pub(crate) first: BTreeSet<&'s TopicPartition>,
+}
+
+impl Paced<'_> {
+    /// Whoever feeds it, or would next.
+    pub(crate) fn sources(&self) -> impl Iterator<Item = BrokerId> {
+        let leader = self.copy.leader.filter(|leader| !self.copy.in_sync.contains(leader));
+        leader.into_iter().chain(self.copy.in_sync.iter().copied())
+    }
+
+    /// Whoever is filled.
+    fn brokers(&self) -> impl Iterator<Item = BrokerId> {
+        self.to.iter().map(|to| to.broker)
+    }
+}
+
+/// What is paced; what is not, and why, goes to the notes.
+pub(crate) fn paced<'s>(seen: &'s Seen, terms: &Terms, notes: &mut BTreeSet<Note>) -> Pacing<'s> {
+    let mut copies: Vec<&CopySeen> = seen.copies.iter().collect();
+    copies.sort_by(|a, b| a.of.cmp(&b.of));
+    copies.dedup_by(|next, first| next.of == first.of);
+    let live = |broker| seen.brokers.get(&broker).is_some_and(|broker: &BrokerSeen| broker.live);
+    let mut pacing = Pacing { paced: Vec::with_capacity(copies.len()), first: BTreeSet::new() };
+    for copy in copies {
+        let target =
+            |to: &Destination| Target { broker: to.broker, done: to.done, live: live(to.broker) };
+        let to: Vec<Target> =
+            copy.destinations.iter().map(target).filter(|to| is_behind(copy, to, terms)).collect();
+        if to.is_empty() {
+            continue;
+        }
+        if let Some(why) = goes_first(copy, terms) {
+            notes.insert(Note::Unpaced { of: copy.of.clone(), why });
+            pacing.first.insert(&copy.of);
+            continue;
+        }
+        if copy.leader.is_none() {
+            notes.insert(Note::NoLeader { of: copy.of.clone() });
+        }
+        pacing.paced.push(Paced { copy, leads_live: copy.leader.is_some_and(live), to });
+    }
+    pacing
+}
+
+/// A replica of a reassignment always is. A broker that is away copies nothing; what it has to catch up is known when it
+/// is back.
+fn is_behind(copy: &CopySeen, to: &Target, terms: &Terms) -> bool {
+    match copy.cause {
+        Cause::Reassignment => true,
+        Cause::Recovery if !terms.pace_recovery => false,
+        Cause::Recovery => {
+            let done = to.done.unwrap_or_default().0;
+            let missing = copy.leader_bytes.map(|all| Bytes(all.0.saturating_sub(done)));
+            to.live && missing.is_none_or(|missing| missing > terms.recovery_bytes)
+        }
+    }
+}
+
+/// A reassignment does not go first, however few are in sync: it is never without a pace.
+fn goes_first(copy: &CopySeen, terms: &Terms) -> Option<Unpaced> {
+    if terms.pace_all || copy.cause == Cause::Reassignment {
+        return None;
+    }
+    let in_sync = copy.in_sync.len();
+    let under =
+        copy.min_insync.is_some_and(|min| in_sync < usize::try_from(min).unwrap_or(usize::MAX));
+    if under {
+        Some(Unpaced::UnderMinIsr)
+    } else if in_sync <= 1 {
+        Some(Unpaced::LastInSync)
+    } else {
+        None
+    }
+}
+
+/// The lists of all topics.
+pub(crate) fn lists(
+    paced: &[Paced<'_>],
+    first: &BTreeSet<&TopicPartition>,
+    seen: &Seen,
+) -> BTreeMap<String, ThrottledReplicas> {
+    let of_topics = paced.chunk_by(|one, next| one.copy.of.topic == next.copy.of.topic);
+    let mut lists: BTreeMap<String, ThrottledReplicas> = of_topics.filter_map(list).collect();
+    let filled: BTreeSet<BrokerId> = paced.iter().flat_map(Paced::brokers).collect();
+    // Asked for on a broker that fills nothing: whatever it has to catch up later finds its pace there already.
+    for (broker, topics) in &seen.hosted {
+        if !seen.overrides.brokers.contains_key(broker) || filled.contains(broker) {
+            continue;
+        }
+        for (topic, partitions) in topics {
+            let paced = |partition: &&PartitionId| {
+                let of = TopicPartition { topic: topic.clone(), partition: **partition };
+                !first.contains(&of)
+            };
+            let own: Vec<_> = partitions.iter().filter(paced).map(|of| (*of, *broker)).collect();
+            if !own.is_empty() {
+                lists.entry(topic.clone()).or_default().followers.extend(own);
+            }
+        }
+    }
+    lists
+}
+
+/// The lists of one topic.
+fn list(of_topic: &[Paced<'_>]) -> Option<(String, ThrottledReplicas)> {
+    let topic = of_topic.first()?.copy.of.topic.clone();
+    let leaders =
+        |one: &Paced<'_>| one.sources().map(|id| (one.copy.of.partition, id)).collect::<Vec<_>>();
+    let followers =
+        |one: &Paced<'_>| one.brokers().map(|id| (one.copy.of.partition, id)).collect::<Vec<_>>();
+    let lists = ThrottledReplicas {
+        leaders: of_topic.iter().flat_map(leaders).collect(),
+        followers: of_topic.iter().flat_map(followers).collect(),
+    };
+    Some((topic, lists))
+}

@@ -1,0 +1,63 @@
+//! The two directions of a broker's network, and the two roles in which it replicates.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// In which role a broker's replication is throttled (KIP-73). A leader sends, a follower takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// `leader.replication.throttled.rate`: what it sends, through tx.
+    Leader,
+    /// `follower.replication.throttled.rate`: what it takes in, through rx.
+    Follower,
+}
+
+impl Role {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Leader, Self::Follower];
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Leader => "leader",
+            Self::Follower => "follower",
+        })
+    }
+}
+
+/// A value for each direction of a broker's network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
+pub struct Ports<T> {
+    /// Out of the broker: leaders send through it.
+    pub tx: T,
+    /// Into the broker: followers take in through it.
+    pub rx: T,
+}
+
+impl<T> Ports<T> {
+    /// The same for both directions.
+    pub fn both(value: T) -> Self
+    where
+        T: Clone,
+    {
+        Self { tx: value.clone(), rx: value }
+    }
+
+    /// The direction that a role uses.
+    pub const fn of(&self, role: Role) -> &T {
+        match role {
+            Role::Leader => &self.tx,
+            Role::Follower => &self.rx,
+        }
+    }
+
+    /// The direction that a role uses.
+    pub const fn of_mut(&mut self, role: Role) -> &mut T {
+        match role {
+            Role::Leader => &mut self.tx,
+            Role::Follower => &mut self.rx,
+        }
+    }
+}

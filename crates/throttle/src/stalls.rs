@@ -1,0 +1,47 @@
+//! Which replicas have got nothing for too long, and whose rate holds them back.
+
+use crate::fair::Got;
+use crate::limits::Terms;
+use crate::load::Loads;
+use crate::note::Note;
+use crate::paced::{Paced, Target};
+use crate::port::Role;
+use crate::watch::Growth;
+use mapper::{BrokerId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// One note for each broker and role that holds something back.
+pub(crate) fn stalls(
+    paced: &[Paced<'_>],
+    growths: &[Growth],
+    loads: &Loads,
+    got: &[Got],
+    terms: &Terms,
+) -> Vec<Note> {
+    let after = u64::try_from(terms.stalled_after.as_millis()).unwrap_or(u64::MAX);
+    let mut held: BTreeMap<(BrokerId, Role), (u64, BTreeSet<TopicPartition>)> = BTreeMap::new();
+    for (one, growth) in paced.iter().zip(growths) {
+        // Without a leader nothing can come, and a note of its own says so.
+        let Some(leader) = one.copy.leader else { continue };
+        for (to, progress) in one.to.iter().zip(&growth.to).filter(|(_, p)| p.stood >= after) {
+            let by = held_by(leader, to, loads, got);
+            let (least, partitions) = held.entry(by).or_insert((u64::MAX, BTreeSet::new()));
+            *least = progress.stood.min(*least);
+            partitions.insert(one.copy.of.clone());
+        }
+    }
+    let note = |((broker, role), (least, partitions))| Note::Stalled {
+        broker,
+        role,
+        since: Duration::from_millis(least),
+        partitions,
+    };
+    held.into_iter().map(note).collect()
+}
+
+fn held_by(leader: BrokerId, to: &Target, loads: &Loads, got: &[Got]) -> (BrokerId, Role) {
+    let of_way = loads.way(leader, to.broker).and_then(|way| got.get(way));
+    let port = of_way.and_then(|got| got.held_by);
+    port.map_or((to.broker, Role::Follower), |port| loads.name(port))
+}

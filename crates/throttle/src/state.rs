@@ -1,0 +1,101 @@
+//! What is remembered from one round to the next.
+
+use crate::peak::Peak;
+use crate::port::Ports;
+use crate::watch::Watched;
+use mapper::{BrokerId, Rate, Ratio};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What is remembered from one round to the next: as much as there are brokers that take part, and partitions with
+/// replicas to be filled. A daemon that starts without it knows as much again after two rounds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// When the round before was; absent before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) at_milliseconds: Option<u64>,
+    #[serde(default)]
+    pub(crate) brokers: BTreeMap<BrokerId, OfBroker>,
+    /// In order of partition.
+    #[serde(default)]
+    pub(crate) copies: Vec<Watched>,
+    /// In order of their ends.
+    #[serde(default)]
+    pub(crate) paths: Vec<OfPath>,
+    /// The global override has paced something.
+    #[serde(default)]
+    pub(crate) global_override_paced: bool,
+}
+
+impl State {
+    /// How long ago the round before was, in milliseconds; `None` where nothing can be measured from it.
+    pub(crate) fn elapsed(&self, now: u64) -> Option<u64> {
+        now.checked_sub(self.at_milliseconds?).filter(|elapsed| *elapsed > 0)
+    }
+}
+
+/// What is remembered of one broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OfBroker {
+    pub(crate) ports: Ports<OfPort>,
+    /// For how many rounds in a row its metrics were missing.
+    #[serde(default)]
+    pub(crate) missing_rounds: u32,
+    #[serde(default)]
+    pub(crate) wellbeing: Wellbeing,
+}
+
+/// How much of its headroom a broker is trusted with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Wellbeing {
+    pub(crate) used_ratio: Ratio,
+    /// When that changed last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) changed_milliseconds: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) under_min_isr: Option<u64>,
+}
+
+impl Default for Wellbeing {
+    fn default() -> Self {
+        Self { used_ratio: Ratio::ONE, changed_milliseconds: None, under_min_isr: None }
+    }
+}
+
+/// What is remembered of one broker in one role. Rates in bytes per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OfPort {
+    /// What was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rate: Option<Rate>,
+    /// The last floor that was known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) floor: Option<Rate>,
+    /// What passes that no throttle holds back: clients, and what keeps followers in sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) protected: Option<Rate>,
+    /// The most of it lately.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) peak: Option<Peak>,
+    /// All that passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) total: Option<Rate>,
+    /// What keeps followers in sync.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) in_sync: Option<Rate>,
+    /// What new replicas got, as an average over the window of the traffic's metrics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) moved: Option<Rate>,
+}
+
+/// What is remembered of what one broker sends to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OfPath {
+    pub(crate) from: BrokerId,
+    pub(crate) to: BrokerId,
+    /// What it was given, in bytes per second.
+    pub(crate) share: Rate,
+    /// What it uses of it, as an average over some time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) used: Option<Rate>,
+}

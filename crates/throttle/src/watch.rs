@@ -1,0 +1,169 @@
+//! What is measured by looking twice: what producers write, and what new replicas got.
+//!
+//! In: what was remembered of the partitions, and the partitions now. Out: what to remember, and what it comes to.
+
+use crate::average::{per_second, towards};
+use crate::paced::{Paced, Target};
+use crate::seen::CopySeen;
+use mapper::{BrokerId, Bytes, Rate, TopicPartition};
+use serde::{Deserialize, Serialize};
+
+/// Producers write in batches: growth is measured over at least so long, the first time over less.
+const WATCHED_MILLISECONDS: u64 = 10_000;
+const WATCHED_FIRST_MILLISECONDS: u64 = 1_000;
+/// A floor follows what producers write: up at once, down as slowly as this.
+const SLOWNESS_MILLISECONDS: u64 = 20_000;
+
+/// What is remembered of one partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Watched {
+    #[serde(flatten)]
+    of: TopicPartition,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<LogMark>,
+    /// What producers write, in bytes per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ingest: Option<Rate>,
+    to: Vec<Filled>,
+}
+
+/// The size of a leader's log at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct LogMark {
+    leader: BrokerId,
+    bytes: Bytes,
+    at_milliseconds: u64,
+}
+
+/// A replica that is being filled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Filled {
+    broker: BrokerId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<Bytes>,
+    /// When it was seen first.
+    since_milliseconds: u64,
+    /// When it grew last.
+    grew_milliseconds: u64,
+}
+
+/// What looking twice tells of one partition.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Growth {
+    /// What producers write.
+    pub(crate) ingest: Ingest,
+    /// For each of the destinations that are paced, in their order.
+    pub(crate) to: Vec<Progress>,
+}
+
+/// What producers write to a partition, in bytes per second.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Ingest {
+    Now(Rate),
+    /// It cannot be measured now.
+    Before(Rate),
+    #[default]
+    Unknown,
+}
+
+impl Ingest {
+    pub(crate) fn rate(self) -> Option<Rate> {
+        match self {
+            Self::Now(rate) | Self::Before(rate) => Some(rate),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// How a replica comes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Progress {
+    /// What it got since the round before; `None`: not told.
+    pub(crate) moved: Option<Rate>,
+    /// For how long it has been watched, and for how long it has not grown; in milliseconds.
+    pub(crate) watched: u64,
+    pub(crate) stood: u64,
+}
+
+/// The time of this round, and since the one before where something can be measured, in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: u64,
+    pub(crate) elapsed: Option<u64>,
+}
+
+/// What to remember, and what is measured, of each partition in its order.
+pub(crate) fn look(
+    before: Vec<Watched>,
+    paced: &[Paced<'_>],
+    moment: Moment,
+) -> (Vec<Watched>, Vec<Growth>) {
+    let mut before = before.into_iter().peekable();
+    let each = paced.iter().map(|one| {
+        while before.next_if(|old| old.of < one.copy.of).is_some() {}
+        let old = before.next_if(|old| old.of == one.copy.of);
+        look_at(old, one, moment)
+    });
+    each.unzip()
+}
+
+fn look_at(old: Option<Watched>, one: &Paced<'_>, moment: Moment) -> (Watched, Growth) {
+    let (log, ingest) = written(old.as_ref(), one.copy, moment);
+    let of_old = |broker| old.as_ref()?.to.iter().find(|filled| filled.broker == broker);
+    let (to, progress) = one.to.iter().map(|to| fill(of_old(to.broker), to, moment)).unzip();
+    let of = old.map_or_else(|| one.copy.of.clone(), |old| old.of);
+    let watched = Watched { of, log, ingest: ingest.rate(), to };
+    (watched, Growth { ingest, to: progress })
+}
+
+fn written(old: Option<&Watched>, copy: &CopySeen, moment: Moment) -> (Option<LogMark>, Ingest) {
+    let rate = old.and_then(|old| old.ingest);
+    let before = rate.map_or(Ingest::Unknown, Ingest::Before);
+    let mark = old.and_then(|old| old.log).filter(|mark| mark.at_milliseconds <= moment.now);
+    if let Some(given) = copy.ingest {
+        return (mark, Ingest::Now(given));
+    }
+    let Some((leader, bytes)) = copy.leader.zip(copy.leader_bytes) else { return (mark, before) };
+    let fresh = LogMark { leader, bytes, at_milliseconds: moment.now };
+    // Two brokers' logs of one partition differ in size.
+    let Some(mark) = mark.filter(|mark| mark.leader == leader) else {
+        return (Some(fresh), before);
+    };
+    let now = rate.map_or(Ingest::Unknown, Ingest::Now);
+    let age = moment.now - mark.at_milliseconds;
+    let enough = if rate.is_some() { WATCHED_MILLISECONDS } else { WATCHED_FIRST_MILLISECONDS };
+    if age < enough {
+        return (Some(mark), now);
+    }
+    // Retention takes whole segments away: what was written meanwhile cannot be seen.
+    let Some(grown) = bytes.0.checked_sub(mark.bytes.0) else { return (Some(fresh), now) };
+    let measured = per_second(grown, age);
+    let slowness = if rate.is_some_and(|rate| measured < rate) { SLOWNESS_MILLISECONDS } else { 0 };
+    (Some(fresh), Ingest::Now(towards(rate, measured, age, slowness)))
+}
+
+fn fill(old: Option<&Filled>, to: &Target, moment: Moment) -> (Filled, Progress) {
+    let first = Filled {
+        broker: to.broker,
+        done: to.done,
+        since_milliseconds: moment.now,
+        grew_milliseconds: moment.now,
+    };
+    let old = old.filter(|old| old.grew_milliseconds <= moment.now);
+    let Some(old) = old else {
+        // What it held when it was seen first came in before.
+        let moved = moment.elapsed.and(to.done).map(|_| Rate(0));
+        return (first, Progress { moved, watched: 0, stood: 0 });
+    };
+    let grown = to.done.zip(old.done).map(|(now, before)| now.0.saturating_sub(before.0));
+    // Of a live broker that does not tell nobody knows whether it stands; one that is away does.
+    let grew = grown.is_some_and(|grown| grown > 0) || (to.done.is_none() && to.live);
+    let grew_milliseconds = if grew { moment.now } else { old.grew_milliseconds };
+    let now = Filled { grew_milliseconds, since_milliseconds: old.since_milliseconds, ..first };
+    let progress = Progress {
+        moved: grown.zip(moment.elapsed).map(|(grown, elapsed)| per_second(grown, elapsed)),
+        watched: moment.now - now.since_milliseconds.min(moment.now),
+        stood: moment.now - now.grew_milliseconds,
+    };
+    (now, progress)
+}
