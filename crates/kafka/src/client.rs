@@ -38,10 +38,18 @@ pub enum Target {
 
 type Slot = Arc<AsyncMutex<Option<Connection>>>;
 
+/// Who listens at the bootstrap addresses (`EndpointType` of KIP-919).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoints {
+    Brokers,
+    Controllers,
+}
+
 /// A cluster that answered.
 pub struct Client {
     dialer: Dialer,
     bootstrap: Address,
+    pub(crate) endpoints: Endpoints,
     known: Mutex<Arc<Cluster>>,
     slots: Mutex<BTreeMap<Target, Slot>>,
     /// Requests sent that change something.
@@ -61,6 +69,19 @@ impl Client {
     /// [`Error::Unreachable`] with what each address said; and at once, whatever the other addresses would say,
     /// what is wrong with the certificate, the password or the protocol.
     pub async fn connect(settings: Settings) -> Result<Self, Error> {
+        Self::connect_to(Endpoints::Brokers, settings).await
+    }
+
+    /// Connects to a KRaft controller at its own listener (Kafka 3.7 and later): it tells of controllers where a broker
+    /// tells of brokers, and answers little else but [`quorum`](Self::quorum).
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    pub async fn connect_to_controller(settings: Settings) -> Result<Self, Error> {
+        Self::connect_to(Endpoints::Controllers, settings).await
+    }
+
+    async fn connect_to(endpoints: Endpoints, settings: Settings) -> Result<Self, Error> {
         let dialer = Dialer::new(settings)?;
         let connection = first_to_answer(&dialer).await?;
         let bootstrap = connection.address().clone();
@@ -68,6 +89,7 @@ impl Client {
         let client = Self {
             dialer,
             bootstrap,
+            endpoints,
             known: Mutex::default(),
             slots: Mutex::new([(Target::Any, slot)].into()),
             changes: AtomicU64::new(0),
@@ -125,6 +147,19 @@ impl Client {
         let answer = connection.call(&build).await?;
         *slot = Some(connection);
         Ok(answer)
+    }
+
+    /// The requests that a broker offers: key, first and last version.
+    pub(crate) async fn offered(&self, target: Target) -> Result<Vec<(i16, i16, i16)>, Error> {
+        let slot = self.slot(target);
+        let mut slot = slot.lock().await;
+        let connection = match slot.take().filter(Connection::is_fresh) {
+            Some(connection) => connection,
+            None => self.open(target).await?,
+        };
+        let offered = connection.offered();
+        *slot = Some(connection);
+        Ok(offered)
     }
 
     /// Sends a request that, without KRaft, only the controller answers. `code` finds the answer's error code.

@@ -70,6 +70,11 @@ impl Connection {
         self.expires.is_none_or(|end| Instant::now() < end)
     }
 
+    /// The requests that the broker offers, with their first and last versions.
+    pub(crate) fn offered(&self) -> Vec<(i16, i16, i16)> {
+        self.versions.all()
+    }
+
     /// Sends the request that `build` makes for the version agreed upon, and waits for its answer.
     pub(crate) async fn call<R: Request>(
         &mut self,

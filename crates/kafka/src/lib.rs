@@ -20,6 +20,7 @@
 
 mod address;
 pub mod admin;
+pub mod certificates;
 mod client;
 mod connection;
 mod dialer;
@@ -42,7 +43,7 @@ pub use address::{Address, NoAddress};
 pub use client::{Client, Target};
 pub use error::{Denied, Error, Operation, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
 pub use kafka_protocol::ResponseError;
-pub use properties::{ConfigError, Properties, Settings};
+pub use properties::{ConfigError, Pem, PemSource, Properties, Roots, Settings};
 pub use secret::Secret;
-pub use snapshot::{Capture, Notice, Wanted, snapshot};
+pub use snapshot::{Capture, Glance, Notice, Wanted, glance, snapshot};
 pub use standing::{Standing, Unsettled, standing};

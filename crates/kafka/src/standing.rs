@@ -7,7 +7,7 @@
 //! Needs Describe on every topic; where partitions have no leader, and these rights are there, also
 //! Describe on the cluster (running reassignments) and DescribeConfigs on the topics.
 
-use crate::admin::{Cluster, ConfigKeys, EligibleLeaders, Topics};
+use crate::admin::{Cluster, ConfigKeys, EligibleLeaders, Topics, UNCLEAN_ELECTIONS};
 use crate::client::{Client, Target};
 use crate::error::{Error, Operation, Resource};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -72,7 +72,7 @@ pub async fn standing(client: &Client, broker: BrokerId) -> Result<Standing, Err
     if cluster.live().any(|id| id == broker) {
         return Ok(Standing::Unsettled(Unsettled::Live(broker)));
     }
-    sees_every_topic(client).await?;
+    client.sees_every_topic().await?;
     let mut topics = client.topics().await?;
     keep(&mut topics, broker);
     let told = match told_by_all(client, &cluster, broker, &topics).await? {
@@ -99,15 +99,21 @@ pub async fn standing(client: &Client, broker: BrokerId) -> Result<Standing, Err
     Ok(Standing::Settled(Box::new(snapshot)))
 }
 
-/// Whoever may not describe a topic that he has never heard of does not see all the others either.
-async fn sees_every_topic(client: &Client) -> Result<(), Error> {
-    let nobodys = format!("topicmappr-may-it-see-every-topic-{:016x}", rand::random::<u64>());
-    let asked = client.topics_named(&[nobodys].into()).await?;
-    if asked.forbidden.is_empty() {
-        return Ok(());
+impl Client {
+    /// Whether [`topics`](Self::topics) tells of every topic: whoever may not describe a topic that he has never heard of
+    /// does not see all the others either.
+    ///
+    /// # Errors
+    /// [`Error::Authorization`] where topics may be hidden; else as any call.
+    pub async fn sees_every_topic(&self) -> Result<(), Error> {
+        let nobodys = format!("topicmappr-may-it-see-every-topic-{:016x}", rand::random::<u64>());
+        let asked = self.topics_named(&[nobodys].into()).await?;
+        if asked.forbidden.is_empty() {
+            return Ok(());
+        }
+        let denied = self.denied::<MetadataRequest>(Resource::Topics, Operation::Describe);
+        Err(Error::Authorization(Box::new(denied)))
     }
-    let denied = client.denied::<MetadataRequest>(Resource::Topics, Operation::Describe);
-    Err(Error::Authorization(Box::new(denied)))
 }
 
 /// Leaves what the broker holds a replica of.
@@ -250,10 +256,14 @@ async fn look_closer(client: &Client, cluster: &Cluster, topics: &mut Topics) {
     if names.is_empty() {
         return;
     }
-    match client.topic_configs(Target::Any, &names, ConfigKeys::All).await {
+    let keys = ConfigKeys::Named([UNCLEAN_ELECTIONS.to_owned()].into());
+    match client.topic_configs(Target::Any, &names, &keys).await {
         Ok(configs) => {
             for (name, config) in configs.found {
-                topics.entry(name).and_modify(|topic| topic.config = config.set);
+                // What is in force, also where a broker's default says it: an election asks for no more.
+                let told = config.unclean_elections.map(|on| on.to_string());
+                let told = told.map(|on| (UNCLEAN_ELECTIONS.to_owned(), on)).into_iter().collect();
+                topics.entry(name).and_modify(|topic| topic.config = told);
             }
         }
         Err(error) => tracing::debug!(%error, "the configs of leaderless topics are not told"),

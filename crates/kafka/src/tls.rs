@@ -23,20 +23,15 @@ use tokio_rustls::rustls::{
 
 /// Makes the connector that `settings` describe; reads the files that they name.
 pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigError> {
-    let (origin, roots) = match &settings.roots {
-        Roots::System => ("ssl.ca.location", system_roots()?),
-        Roots::Pem(pem) => (pem.key, roots(pem)?),
+    let (origin, verifier) = match &settings.roots {
+        Roots::System => ("ssl.ca.location", verifier_of("ssl.ca.location", system_roots()?)?),
+        Roots::Pem(pem) => (pem.key, verifier(pem)?),
     };
-    let material = |error: &dyn std::error::Error| unusable(origin, error.to_string());
-    let provider = Arc::new(ring::default_provider());
-    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
-        .build()
-        .map_err(|error| material(&error))?;
     let verifier: Arc<dyn ServerCertVerifier> =
         if settings.check_name { verifier } else { Arc::new(AnyName { verifier }) };
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| material(&error))?
+        .map_err(|error| unusable(origin, error.to_string()))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
     let config = match &settings.identity {
@@ -44,6 +39,20 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigEr
         Some(identity) => builder.with_client_cert_resolver(Arc::new(client_identity(identity)?)),
     };
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+/// What judges a broker's certificate by these authorities.
+pub(crate) fn verifier(pem: &Pem) -> Result<Arc<WebPkiServerVerifier>, ConfigError> {
+    verifier_of(pem.key, roots(pem)?)
+}
+
+fn verifier_of(
+    origin: &'static str,
+    roots: RootCertStore,
+) -> Result<Arc<WebPkiServerVerifier>, ConfigError> {
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build();
+    verifier.map_err(|error| unusable(origin, error.to_string()))
 }
 
 /// A connector that trusts nobody: its handshake fails, but only with a peer that speaks TLS.
@@ -95,7 +104,7 @@ fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError>
     }
 }
 
-fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+pub(crate) fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let text = text(pem)?;
     let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
         .collect::<Result<_, _>>()

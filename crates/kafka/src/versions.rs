@@ -19,6 +19,11 @@ impl Versions {
         Self { offered: answer.api_keys.iter().map(range).collect() }
     }
 
+    /// Every request, with its first and last version, in order.
+    pub(crate) fn all(&self) -> Vec<(i16, i16, i16)> {
+        self.offered.iter().map(|(key, (first, last))| (*key, *first, *last)).collect()
+    }
+
     /// The newest version that both sides speak.
     pub(crate) fn pick<R: Request>(&self) -> Result<i16, ProtocolFault> {
         let api = api_name::<R>();

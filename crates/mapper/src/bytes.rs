@@ -27,6 +27,40 @@ impl fmt::Display for Bytes {
     }
 }
 
+/// A rate, in bytes per second: the unit of Kafka's throttle configs.
+///
+/// Displayed in MB/s, as links and throttles are usually read; 1 MB = 10^6 bytes.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Rate(pub u64);
+
+impl Rate {
+    /// The nearest rate to `megabytes` (10^6 bytes) per second; `None` if it is negative, not finite or beyond 10^18
+    /// bytes per second.
+    pub fn from_megabytes(megabytes: f64) -> Option<Self> {
+        Self::from_f64(megabytes * 1e6)
+    }
+
+    /// The nearest rate to `bytes_per_second`, with the same bounds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range is checked just before"
+    )]
+    pub fn from_f64(bytes_per_second: f64) -> Option<Self> {
+        (0.0..=1e18).contains(&bytes_per_second).then(|| Self(bytes_per_second.round() as u64))
+    }
+}
+
+impl fmt::Display for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = self.0 / 10_000 + u64::from(self.0 % 10_000 >= 5_000);
+        f.pad(&format!("{}.{:02} MB/s", hundredths / 100, hundredths % 100))
+    }
+}
+
 /// A share of a whole, in parts per million: exact, ordered and the same on every machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Ratio(u32);
@@ -97,6 +131,16 @@ mod tests {
     fn bytes_are_shown_in_binary_units() {
         assert_eq!(Bytes(1023).to_string(), "1023 B");
         assert_eq!(Bytes(3 << 29).to_string(), "1.5 GiB");
+    }
+
+    #[test]
+    fn rates_are_shown_in_decimal_units_and_what_is_no_rate_is_refused() {
+        assert_eq!(Rate(12_345_678).to_string(), "12.35 MB/s");
+        assert_eq!(Rate(u64::MAX).to_string(), "18446744073709.55 MB/s");
+        assert_eq!(Rate::from_megabytes(1.5), Some(Rate(1_500_000)));
+        for bad in [-1.0, f64::NAN, f64::INFINITY, 1e19] {
+            assert_eq!(Rate::from_f64(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod balance;
 mod figures;
 mod leaders;
 mod log_dirs;
+mod spread;
 mod steps;
 mod view;
 mod violation;
@@ -143,7 +144,7 @@ fn one_move(
 /// What holds for any move, whoever asks for it.
 fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
     let of = || change.of();
-    let Some(partition) = view.snapshot.partition(&change.topic, change.partition) else {
+    let Some(partition) = view.find.partition(&change.topic, change.partition) else {
         return vec![Violation::UnknownPartition { of: of() }];
     };
     let mut broken = Vec::new();
@@ -209,7 +210,7 @@ fn factor(
 ) -> Option<Violation> {
     let asked = allowed.replication.or(given.map(<[_]>::len)).unwrap_or(change.from.len());
     let found = change.to.len();
-    let known = view.snapshot.partition(&change.topic, change.partition).is_some();
+    let known = view.find.partition(&change.topic, change.partition).is_some();
     (known && asked != found).then(|| Violation::Factor { of: change.of(), asked, found })
 }
 
@@ -230,7 +231,7 @@ fn reason(
     if rebuild.force || rebuild.terms.fix_racks {
         return None;
     }
-    let partition = view.snapshot.partition(&change.topic, change.partition)?;
+    let partition = view.find.partition(&change.topic, change.partition)?;
     let right: Vec<BrokerId> = change
         .removed()
         .filter(|id| view.snapshot.is_live(*id) && allowed.brokers.contains(*id))
@@ -289,7 +290,7 @@ fn left_out_with_cause(
     evacuation: Option<&Evacuation<'_>>,
 ) -> Vec<Violation> {
     let without_cause = |left: &&LeftOut| {
-        let Some(partition) = view.snapshot.partition(&left.topic, left.partition) else {
+        let Some(partition) = view.find.partition(&left.topic, left.partition) else {
             return true;
         };
         match left.why {

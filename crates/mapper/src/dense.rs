@@ -41,7 +41,7 @@ pub(crate) struct Cluster<'s> {
 impl<'s> Cluster<'s> {
     pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
         let ids = all_ids(snapshot);
-        let positions = Positions::new(&ids);
+        let positions = Positions::new(ids.clone());
         let mut first_partition = Vec::with_capacity(snapshot.topics().len() + 1);
         let mut first_seat = vec![0];
         let mut seats = Vec::new();

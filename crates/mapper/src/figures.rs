@@ -5,7 +5,7 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::plan::Move;
 use crate::request::Terms;
-use crate::snapshot::{Leader, Partition};
+use crate::snapshot::{Leader, Lookup, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use crate::traffic;
 use serde::{Deserialize, Serialize};
@@ -110,12 +110,10 @@ impl Figures {
         moves: &[Move],
     ) -> Self {
         let mut after = self.clone();
-        let names = cluster.snapshot.topics();
+        let find = Lookup::new(cluster.snapshot);
         for change in moves {
-            let topic = names.binary_search_by(|topic| topic.name.as_str().cmp(&change.topic));
-            let Ok(topic) = topic else { continue };
-            let Some(partition) = cluster.snapshot.partition(&change.topic, change.partition)
-            else {
+            let Some(topic) = find.position(&change.topic) else { continue };
+            let Some(partition) = find.partition(&change.topic, change.partition) else {
                 continue;
             };
             after.move_load(cluster, partition, change);

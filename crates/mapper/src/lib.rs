@@ -3,6 +3,7 @@
 //! In: a [`Snapshot`] and a request. Out: a [`Plan`], or the reasons why there is none.
 //! Reads no clock, file, socket or environment: the same input gives the same plan.
 
+mod ailment;
 mod assignment;
 mod balance;
 mod bytes;
@@ -27,6 +28,7 @@ mod place;
 mod plan;
 mod plan_file;
 mod queues;
+pub mod readiness;
 mod rebuild;
 mod replace;
 mod request;
@@ -40,9 +42,10 @@ mod volumes;
 mod warning;
 mod work;
 
+pub use ailment::{Ailment, ailments};
 pub use assignment::{Assignment, Topics, assign};
 pub use balance::{rebalance, scale};
-pub use bytes::{Bytes, Ratio};
+pub use bytes::{Bytes, Rate, Ratio};
 pub use check::{Violation, check, check_map};
 pub use diff::{BrokerDiff, Change, Difference, Differs, PlanDiff, PlanSide, diff};
 pub use figures::{BrokerFigures, Figures};

@@ -116,6 +116,12 @@ impl Move {
         self.log_dirs.get(at).map(String::as_str).filter(|path| *path != ANY_LOG_DIR)
     }
 
+    /// The replicas for which a log dir is named, and their dirs.
+    pub fn named_log_dirs(&self) -> impl Iterator<Item = (BrokerId, &str)> {
+        let both = self.to.iter().copied().zip(self.log_dirs.iter().map(String::as_str));
+        both.filter(|(_, path)| *path != ANY_LOG_DIR)
+    }
+
     /// One of its submissions, from 0; `None` beyond the last.
     pub fn stage(&self, index: usize) -> Option<Stage<'_>> {
         let from = index.checked_sub(1).map_or(Some(&self.from), |before| self.via.get(before))?;
@@ -313,7 +319,8 @@ pub struct Solver {
 
 impl Solver {
     /// Of an answer that was built, not searched for.
-    pub(crate) fn constructive() -> Self {
+    #[must_use]
+    pub fn constructive() -> Self {
         Self {
             engine: "constructive".to_owned(),
             status: SolverStatus::Unproven,

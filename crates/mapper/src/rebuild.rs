@@ -12,7 +12,7 @@ use crate::place::{Manner, Pairs, Placement};
 use crate::plan::Plan;
 use crate::request::{PlaceBy, Rebuild, Request};
 use crate::snapshot::Snapshot;
-use crate::target::Targets;
+use crate::target::{Target, Targets};
 use crate::work::{Found, Search};
 
 /// Answers `rebuild`.
@@ -71,17 +71,18 @@ pub(crate) fn all_sizes_are_known(
     targets: &Targets,
     found: &Found,
 ) -> Result<(), NoPlan> {
+    let lacks = |broker: &BrokerIx| {
+        let at = *broker as usize;
+        cluster.capacity[at].is_none() || cluster.used[at].is_none()
+    };
+    let first_that_lacks = |target: &Target| target.brokers.iter().copied().find(lacks);
+    let unknown: Vec<Option<BrokerIx>> = targets.all.iter().map(first_that_lacks).collect();
     for item in found.work.iter().filter(|item| item.empty() > 0) {
         if item.size.is_none() {
             let what = format!("partition {}", cluster.name(item.partition));
             return Err(NoPlan::MissingFact { fact: "size_bytes", what });
         }
-        let brokers = &targets.all[item.target].brokers;
-        let lacks = |broker: &BrokerIx| {
-            let at = *broker as usize;
-            cluster.capacity[at].is_none() || cluster.used[at].is_none()
-        };
-        if let Some(broker) = brokers.iter().copied().find(lacks) {
+        if let Some(broker) = unknown[item.target] {
             let what = format!("broker {}", cluster.id(broker));
             return Err(NoPlan::MissingFact { fact: "storage_total_bytes", what });
         }

@@ -7,18 +7,18 @@ use std::collections::BTreeSet;
 const DIRECT_BELOW: u32 = 1 << 20;
 
 /// The positions of ids in an ascending list.
-pub(crate) struct Positions<'a> {
-    ids: &'a [BrokerId],
+pub(crate) struct Positions {
+    ids: Vec<BrokerId>,
     /// Positions by id; empty where ids are too large for it.
     direct: Vec<u32>,
 }
 
-impl<'a> Positions<'a> {
-    pub(crate) fn new(ids: &'a [BrokerId]) -> Self {
+impl Positions {
+    pub(crate) fn new(ids: Vec<BrokerId>) -> Self {
         let mut direct = Vec::new();
         if let Some(last) = ids.last().filter(|last| last.0 < DIRECT_BELOW) {
             direct = vec![u32::MAX; last.0 as usize + 1];
-            for (position, id) in (0_u32..).zip(ids) {
+            for (position, id) in (0_u32..).zip(&ids) {
                 direct[id.0 as usize] = position;
             }
         }

@@ -147,8 +147,8 @@ fn name_all(
 ) -> Result<Vec<usize>, NoPlan> {
     for change in moves.iter() {
         let topic = cluster.snapshot.topic(&change.topic);
-        let partition = cluster.snapshot.partition(&change.topic, change.partition);
-        if let Some((topic, partition)) = topic.zip(partition) {
+        let found = topic.and_then(|topic| Some((topic, topic.partition(change.partition)?)));
+        if let Some((topic, partition)) = found {
             change.removed().for_each(|id| volumes.free_replica(cluster, topic, partition, id));
         }
     }

@@ -4,7 +4,7 @@ use crate::bytes::{Bytes, Ratio};
 use crate::figures::Figures;
 use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::plan::{Plan, WhyLeftOut};
-use crate::snapshot::{Partition, Snapshot};
+use crate::snapshot::{Lookup, Partition, Snapshot};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -143,9 +143,9 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
     // A replacement names one broker, and choosing leaders none: they say nothing about racks that the replicas did not.
     let silent = matches!(plan.request, crate::Request::Replace(_) | crate::Request::Leaders(_));
     let mut found: Option<Warning> = None;
+    let find = Lookup::new(before);
     for change in plan.moves.iter().filter(|_| !silent) {
-        let topic =
-            before.topics().binary_search_by(|t| t.name.as_str().cmp(&change.topic)).ok()?;
+        let topic = find.position(&change.topic)?;
         let here = taken.get(topic).copied().flatten().map_or(usize::MAX, |at| racks[at]);
         if change.to.len() > here {
             found = Some(match found {
@@ -189,8 +189,9 @@ fn lost_brokers(before: &Snapshot, plan: &Plan) -> Option<Warning> {
 /// For each lost broker the bytes of its replicas that the plan places anew.
 fn lost_bytes(before: &Snapshot, plan: &Plan) -> Option<BTreeMap<BrokerId, u64>> {
     let mut bytes: BTreeMap<BrokerId, u64> = BTreeMap::new();
+    let find = Lookup::new(before);
     for change in &plan.moves {
-        let partition = before.partition(&change.topic, change.partition)?;
+        let partition = find.partition(&change.topic, change.partition)?;
         for id in change.removed().filter(|id| !before.is_live(*id)) {
             *bytes.entry(id).or_default() += copy(partition);
         }

@@ -26,7 +26,7 @@ pub enum Error {
         waited: Duration,
     },
     /// The session ended, or the server refused the request.
-    #[error("reading {path} from ZooKeeper fails: {source}")]
+    #[error("ZooKeeper does not do what is asked of {path}: {source}")]
     Failed {
         /// The znode asked for.
         path: String,
@@ -35,7 +35,7 @@ pub enum Error {
         source: zookeeper_client::Error,
     },
     /// The znode's access list does not let us read it, or the session needs a login.
-    #[error("ZooKeeper refuses to let us read {path}: {source}")]
+    #[error("ZooKeeper does not let us near {path}: {source}")]
     Denied {
         /// The znode asked for.
         path: String,
@@ -70,6 +70,32 @@ pub enum Error {
     /// The znodes deny each other in a way that does not come from reading them one by one.
     #[error("ZooKeeper holds no consistent cluster: {0}")]
     Contradictory(#[source] SnapshotError),
+    /// The session that had a lock is over: another process may have it now.
+    #[error("the lock at {path} is lost: {source}")]
+    LockLost {
+        /// The znode that was asked for.
+        path: String,
+        /// What the client library says.
+        #[source]
+        source: zookeeper_client::Error,
+    },
+    /// What is to be stored is more than a znode takes.
+    #[error("{path} would take {bytes} bytes, and ZooKeeper takes less than 1048576 in a znode")]
+    TooLarge {
+        /// The znode.
+        path: String,
+        /// Its contents' size.
+        bytes: usize,
+    },
+    /// What is to be stored cannot be packed.
+    #[error("{path} cannot be packed: {source}")]
+    Unpacked {
+        /// The znode.
+        path: String,
+        /// What the packer says.
+        #[source]
+        source: std::io::Error,
+    },
     /// There are no stored metrics.
     #[error("{path} does not exist: no metrics are stored there")]
     NoMetrics {
@@ -143,8 +169,26 @@ impl Error {
             Self::NoMetrics { .. } => {
                 "the metrics fetcher writes it; --zk-metrics-prefix names its parent".to_owned()
             }
-            Self::Contradictory(_) => return None,
+            Self::TooLarge { .. } => {
+                "pack it (--compression true), or raise jute.maxbuffer on servers and clients; snapshots have no limit: \
+                 --out-file"
+                    .to_owned()
+            }
+            Self::Contradictory(_) | Self::Unpacked { .. } | Self::LockLost { .. } => return None,
         })
+    }
+
+    /// Whether the session is over for good: nothing more comes of it, and its locks are another's to take.
+    #[must_use]
+    pub fn is_session_over(&self) -> bool {
+        use zookeeper_client::Error as Reply;
+        match self {
+            Self::LockLost { .. } => true,
+            Self::Failed { source, .. } => {
+                matches!(source, Reply::SessionExpired | Reply::ClientClosed)
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn malformed(path: &str, wrong: impl Into<Wrong>) -> Self {
@@ -191,6 +235,13 @@ mod tests {
         assert_eq!(error.to_string(), expected);
         assert!(error.hint().unwrap().contains("under /kafka/prod"));
         assert!(!no_kafka(&[]).hint().unwrap().contains("there is"));
+    }
+
+    #[test]
+    fn a_session_that_is_over_is_told_from_a_request_that_failed() {
+        let failed = |source| Error::Failed { path: "/a".to_owned(), source };
+        assert!(failed(zookeeper_client::Error::SessionExpired).is_session_over());
+        assert!(!failed(zookeeper_client::Error::ConnectionLoss).is_session_over());
     }
 
     #[test]

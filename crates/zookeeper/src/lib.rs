@@ -1,7 +1,7 @@
 //! ZooKeeper-mode Kafka clusters (Kafka 3.9 and older), read from their znodes.
 //!
 //! In: an [`Address`]. Out: a [`Snapshot`](mapper::Snapshot) without sizes, and stored metrics where they are
-//! asked for. Reads only, and needs no live broker: this is the way in when every broker is down.
+//! asked for. Writes nothing but metrics, autothrottle's overrides, and records that a lock guards; and needs no live broker: this is the way in when every broker is down.
 //!
 //! ```no_run
 //! # async fn capture() -> Result<(), Box<dyn std::error::Error>> {
@@ -21,11 +21,15 @@ mod captured;
 mod connect;
 mod error;
 mod gather;
+mod guarded;
 mod kafka_root;
 mod moves;
 mod notice;
+mod overrides;
 mod read;
 mod requested;
+mod srvr;
+mod store;
 mod stored;
 mod znode;
 
@@ -33,7 +37,11 @@ pub use address::{Address, BadAddress};
 pub use captured::Captured;
 pub use connect::{Deadlines, ZooKeeper};
 pub use error::{Error, Wrong};
+pub use guarded::Guarded;
 pub use moves::Heading;
 pub use notice::{Notice, Unusable};
+pub use overrides::{DEFAULT_OVERRIDES_PREFIX, StoredOverride, StoredOverrides, override_path};
+pub use srvr::server_mode;
+pub use store::ToStore;
 pub use stored::{DEFAULT_METRICS_PREFIX, StoredMetrics};
 pub use znode::{Controller, PartitionState, Registration, ReplicaLists, RequestedMove};

@@ -103,7 +103,9 @@ impl StoredMetrics {
 }
 
 /// `{"topic":{"0":{"Size":1024}}}`
-fn partition_sizes(data: &[u8]) -> Result<BTreeMap<String, BTreeMap<PartitionId, Bytes>>, Wrong> {
+pub(crate) fn partition_sizes(
+    data: &[u8],
+) -> Result<BTreeMap<String, BTreeMap<PartitionId, Bytes>>, Wrong> {
     let wire: BTreeMap<String, BTreeMap<PartitionId, PartitionWire>> =
         serde_json::from_slice(&unpacked(data, MOST_BYTES)?)?;
     let sizes = |partitions: BTreeMap<_, PartitionWire>| {

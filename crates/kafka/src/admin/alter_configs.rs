@@ -2,19 +2,13 @@
 
 use super::change::{Answers, NoAnswer};
 use super::configs::TOPIC;
+use super::resources::alterable;
 use crate::client::{Client, Target};
 use crate::error::Operation;
 use kafka_protocol::messages::IncrementalAlterConfigsRequest;
-use kafka_protocol::messages::incremental_alter_configs_request::{
-    AlterConfigsResource, AlterableConfig,
-};
+use kafka_protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use kafka_protocol::protocol::StrBytes;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// `AlterConfigOp.OpType.SET`.
-const SET: i8 = 0;
-/// `AlterConfigOp.OpType.DELETE`.
-const DELETE: i8 = 1;
 
 /// Configs of one topic to change.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,14 +47,8 @@ impl Client {
 }
 
 fn wire(topic: &AlterTopic) -> AlterConfigsResource {
-    let config = |key: &String, operation: i8, value: Option<&String>| {
-        AlterableConfig::default()
-            .with_name(StrBytes::from_string(key.clone()))
-            .with_config_operation(operation)
-            .with_value(value.cloned().map(StrBytes::from_string))
-    };
-    let set = topic.set.iter().map(|(key, value)| config(key, SET, Some(value)));
-    let unset = topic.unset.iter().map(|key| config(key, DELETE, None));
+    let set = topic.set.iter().map(|(key, value)| alterable(key, Some(value)));
+    let unset = topic.unset.iter().map(|key| alterable(key, None));
     AlterConfigsResource::default()
         .with_resource_type(TOPIC)
         .with_resource_name(StrBytes::from_string(topic.topic.clone()))

@@ -2,7 +2,7 @@
 
 use super::{broker_id, text};
 use crate::address::Address;
-use crate::client::{Client, Target};
+use crate::client::{Client, Endpoints, Target};
 use crate::error::{Error, ProtocolFault};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
@@ -13,6 +13,9 @@ use kafka_protocol::messages::{
 use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// The endpoint type of controllers.
+const CONTROLLERS: i8 = 2;
 
 /// A cluster and its brokers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -50,7 +53,12 @@ impl Client {
     /// As any call.
     pub async fn describe_cluster(&self) -> Result<Arc<Cluster>, Error> {
         let asked = self.ask(Target::Any, |version| {
-            DescribeClusterRequest::default().with_include_fenced_brokers(version >= 2)
+            let fenced = version >= 2 && self.endpoints == Endpoints::Brokers;
+            let request = DescribeClusterRequest::default().with_include_fenced_brokers(fenced);
+            match self.endpoints {
+                Endpoints::Brokers => request,
+                Endpoints::Controllers => request.with_endpoint_type(CONTROLLERS),
+            }
         });
         let cluster = match asked.await {
             Ok(answer) => {
@@ -71,7 +79,7 @@ impl Client {
 }
 
 /// A question about the brokers alone.
-fn no_topics(_: i16) -> MetadataRequest {
+pub(super) fn no_topics(_: i16) -> MetadataRequest {
     MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false)
 }
 

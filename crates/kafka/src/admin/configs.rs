@@ -16,14 +16,34 @@ pub(super) const TOPIC: i8 = 2;
 /// `ConfigSource.DYNAMIC_TOPIC_CONFIG`: set on the topic itself.
 const SET_ON_TOPIC: i8 = 1;
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+/// Whether a replica that is out of sync may lead when no other can.
+pub(crate) const UNCLEAN_ELECTIONS: &str = "unclean.leader.election.enable";
 
 /// Which keys to ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfigKeys {
     /// Every key: some 3 kB a topic.
     All,
     /// `min.insync.replicas` alone.
     MinInsyncReplicas,
+    /// These keys, and `min.insync.replicas`.
+    Named(BTreeSet<String>),
+}
+
+impl ConfigKeys {
+    /// As the request has them: nothing means everything.
+    fn on_the_wire(&self) -> Option<Vec<StrBytes>> {
+        let min_insync = || StrBytes::from_static_str(MIN_INSYNC_REPLICAS);
+        match self {
+            Self::All => None,
+            Self::MinInsyncReplicas => Some(vec![min_insync()]),
+            Self::Named(keys) => {
+                let others = keys.iter().filter(|key| *key != MIN_INSYNC_REPLICAS);
+                let others = others.map(|key| StrBytes::from_string(key.clone()));
+                Some(std::iter::once(min_insync()).chain(others).collect())
+            }
+        }
+    }
 }
 
 /// What a topic's configs say.
@@ -33,6 +53,8 @@ pub struct TopicConfig {
     pub set: BTreeMap<String, String>,
     /// The `min.insync.replicas` in force, whichever level sets it.
     pub min_insync_replicas: Option<u32>,
+    /// The `unclean.leader.election.enable` in force, whichever level sets it; if it was asked for.
+    pub unclean_elections: Option<bool>,
 }
 
 /// What a broker says of the configs that it was asked for.
@@ -54,7 +76,7 @@ impl Client {
         &self,
         target: Target,
         topics: &[String],
-        keys: ConfigKeys,
+        keys: &ConfigKeys,
     ) -> Result<TopicConfigs, Error> {
         let answer = self.ask(target, |_| request(topics, keys)).await?;
         let mut configs = TopicConfigs::default();
@@ -77,11 +99,8 @@ impl Client {
     }
 }
 
-fn request(topics: &[String], keys: ConfigKeys) -> DescribeConfigsRequest {
-    let keys = match keys {
-        ConfigKeys::All => None,
-        ConfigKeys::MinInsyncReplicas => Some(vec![StrBytes::from_static_str(MIN_INSYNC_REPLICAS)]),
-    };
+fn request(topics: &[String], keys: &ConfigKeys) -> DescribeConfigsRequest {
+    let keys = keys.on_the_wire();
     let resource = |name: &String| {
         DescribeConfigsResource::default()
             .with_resource_type(TOPIC)
@@ -98,6 +117,9 @@ fn topic_config(result: DescribeConfigsResult) -> TopicConfig {
         let Some(value) = value else { continue };
         if name.as_str() == MIN_INSYNC_REPLICAS {
             config.min_insync_replicas = value.parse().ok();
+        }
+        if name.as_str() == UNCLEAN_ELECTIONS {
+            config.unclean_elections = value.parse().ok();
         }
         if config_source == SET_ON_TOPIC {
             config.set.insert(name.to_string(), value.to_string());

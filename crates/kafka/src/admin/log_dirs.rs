@@ -24,11 +24,13 @@ pub struct LogDirFacts {
     pub total: Option<Bytes>,
     /// What is usable on its volume; told since Kafka 3.3.
     pub free: Option<Bytes>,
-    /// The replicas in it, by topic, and their sizes.
+    /// The replicas in it, by topic, and their sizes; not those that are still on their way into it.
     pub topics: BTreeMap<String, DirReplicas>,
+    /// Replicas that the broker copies into it from another of its dirs, and how much of each has arrived.
+    pub arriving: BTreeMap<String, DirReplicas>,
 }
 
-/// The replicas of one topic in one log dir. One that is only on its way into this dir is not counted.
+/// The replicas of one topic in one log dir.
 pub type DirReplicas = Vec<(PartitionId, Bytes)>;
 
 impl Client {
@@ -37,7 +39,15 @@ impl Client {
     /// # Errors
     /// As any call.
     pub async fn log_dirs(&self, broker: BrokerId) -> Result<Vec<LogDirFacts>, Error> {
-        self.ask_log_dirs(broker, None).await
+        self.ask_log_dirs(Target::Broker(broker), None).await
+    }
+
+    /// The same of whoever answers at the bootstrap address: a broker that is asked about itself.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn own_log_dirs(&self) -> Result<Vec<LogDirFacts>, Error> {
+        self.ask_log_dirs(Target::Any, None).await
     }
 
     /// The same for some partitions only, given up after `patience`: a broker that died a moment ago costs no more.
@@ -59,17 +69,38 @@ impl Client {
                 .with_topic(topic_name(name))
                 .with_partitions(partitions)
         });
-        let asked = self.ask_log_dirs(broker, Some(wanted.collect()));
         let (target, late) = (Target::Broker(broker), |error| error);
+        let asked = self.ask_log_dirs(target, Some(wanted.collect()));
         self.within::<DescribeLogDirsRequest, _, _>(target, patience, late, asked).await
+    }
+
+    /// How many replicas a broker is copying from one of its log dirs to another, given up after `patience`.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn between_log_dirs(
+        &self,
+        broker: BrokerId,
+        patience: Duration,
+    ) -> Result<usize, Error> {
+        let target = Target::Broker(broker);
+        let request = |_| DescribeLogDirsRequest::default().with_topics(None);
+        let (asked, late) = (self.ask(target, request), |error| error);
+        let answer =
+            self.within::<DescribeLogDirsRequest, _, _>(target, patience, late, asked).await?;
+        if let Some(code) = failure(&answer) {
+            return Err(self.refused::<DescribeLogDirsRequest>(target, code, None));
+        }
+        let topics = answer.results.iter().flat_map(|dir| &dir.topics);
+        let replicas = topics.flat_map(|topic| &topic.partitions);
+        Ok(replicas.filter(|replica| replica.is_future_key).count())
     }
 
     async fn ask_log_dirs(
         &self,
-        broker: BrokerId,
+        target: Target,
         topics: Option<Vec<DescribableLogDirTopic>>,
     ) -> Result<Vec<LogDirFacts>, Error> {
-        let target = Target::Broker(broker);
         let request = |_| DescribeLogDirsRequest::default().with_topics(topics.clone());
         let answer = self.ask(target, request).await?;
         if let Some(code) = failure(&answer) {
@@ -93,15 +124,23 @@ fn log_dir(wire: DescribeLogDirsResult) -> LogDirFacts {
         failure: ResponseError::try_from_code(wire.error_code),
         total: told(wire.total_bytes),
         free: told(wire.usable_bytes),
-        topics: wire.topics.into_iter().map(replicas).collect(),
+        topics: replicas(&wire.topics, false),
+        arriving: replicas(&wire.topics, true),
     }
 }
 
-fn replicas(wire: DescribeLogDirsTopic) -> (String, DirReplicas) {
-    let current = wire.partitions.iter().filter(|partition| !partition.is_future_key);
-    let sizes = current.filter_map(|partition| {
-        let size = u64::try_from(partition.partition_size).ok()?;
-        Some((partition_id(partition.partition_index)?, Bytes(size)))
-    });
-    (wire.name.0.to_string(), sizes.collect())
+fn replicas(wire: &[DescribeLogDirsTopic], arriving: bool) -> BTreeMap<String, DirReplicas> {
+    let mut found: BTreeMap<String, DirReplicas> = BTreeMap::new();
+    for topic in wire {
+        let wanted = topic.partitions.iter().filter(|one| one.is_future_key == arriving);
+        let mut sizes = wanted.filter_map(|partition| {
+            let size = u64::try_from(partition.partition_size).ok()?;
+            Some((partition_id(partition.partition_index)?, Bytes(size)))
+        });
+        if let Some(first) = sizes.next() {
+            let of_topic = found.entry(topic.name.0.to_string()).or_default();
+            of_topic.extend(std::iter::once(first).chain(sizes));
+        }
+    }
+    found
 }

@@ -10,7 +10,10 @@
 //! | [`topic_configs`](crate::Client::topic_configs) | DescribeConfigs on the topics |
 //! | [`topic_ids`](crate::Client::topic_ids), [`end_offsets`](crate::Client::end_offsets) | Describe on the topics |
 //! | [`reassignments`](crate::Client::reassignments), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
-//! | [`alter_reassignments`](crate::Client::alter_reassignments), [`elect_preferred`](crate::Client::elect_preferred) | Alter on the cluster |
+//! | [`alter_reassignments`](crate::Client::alter_reassignments), [`elect_preferred`](crate::Client::elect_preferred), [`alter_log_dirs`](crate::Client::alter_log_dirs) | Alter on the cluster |
+//! | [`broker_configs`](crate::Client::broker_configs), [`answers_as`](crate::Client::answers_as) | DescribeConfigs on the cluster |
+//! | [`quorum`](crate::Client::quorum), [`own_log_dirs`](crate::Client::own_log_dirs) | Describe on the cluster |
+//! | [`unregister_broker`](crate::Client::unregister_broker) | Alter on the cluster |
 //! | [`set_configs`](crate::Client::set_configs), [`configs_set`](crate::Client::configs_set) | AlterConfigs, DescribeConfigs on the topics, and on the cluster for brokers |
 //! | [`create_topics`](crate::Client::create_topics) | Create on the topics, or on the cluster |
 //! | [`create_partitions`](crate::Client::create_partitions) | Alter on the topics |
@@ -19,6 +22,8 @@
 
 mod alter;
 mod alter_configs;
+mod alter_log_dirs;
+mod broker_configs;
 mod change;
 mod cluster;
 mod configs;
@@ -27,23 +32,29 @@ mod create_topics;
 mod delete_topics;
 mod elect;
 mod elr;
+mod identity;
 mod log_dirs;
 mod offsets;
+mod quorum;
 mod reassignments;
 mod resources;
 #[cfg(test)]
 mod tests;
 mod topics;
+mod unregister;
 
 pub use alter::Altering;
 pub use alter_configs::AlterTopic;
+pub use broker_configs::BrokerConfig;
 pub use change::{Answers, NoAnswer, Refusal};
 pub use cluster::{Cluster, ClusterBroker};
+pub(crate) use configs::UNCLEAN_ELECTIONS;
 pub use configs::{ConfigKeys, TopicConfig, TopicConfigs};
 pub use create_partitions::MorePartitions;
 pub use create_topics::NewTopic;
 pub use elr::{Eligible, EligibleLeaders};
 pub use log_dirs::{DirReplicas, LogDirFacts};
+pub use quorum::Quorum;
 pub use reassignments::Reassignment;
 pub use resources::{ConfigChange, ConfigResource};
 pub use topics::{Named, Topics};

@@ -20,10 +20,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// `ConfigResource.Type`.
-const BROKER: i8 = 4;
-/// `ConfigSource`: set on the topic itself, on the broker itself.
+pub(super) const BROKER: i8 = 4;
+/// `ConfigSource`: set on the topic itself, on the broker itself, on the default of all brokers.
 const SET_ON_TOPIC: i8 = 1;
-const SET_ON_BROKER: i8 = 2;
+pub(super) const SET_ON_BROKER: i8 = 2;
+const SET_ON_EVERY_BROKER: i8 = 3;
 /// `AlterConfigOp.OpType`.
 const SET: i8 = 0;
 const DELETE: i8 = 1;
@@ -35,13 +36,15 @@ pub enum ConfigResource {
     Topic(String),
     /// One broker, not the default of all.
     Broker(BrokerId),
+    /// The default of all brokers. Any broker tells it, and takes changes.
+    EveryBroker,
 }
 
 impl ConfigResource {
     fn kind(&self) -> i8 {
         match self {
             Self::Topic(_) => TOPIC,
-            Self::Broker(_) => BROKER,
+            Self::Broker(_) | Self::EveryBroker => BROKER,
         }
     }
 
@@ -49,12 +52,14 @@ impl ConfigResource {
         StrBytes::from_string(match self {
             Self::Topic(name) => name.clone(),
             Self::Broker(id) => id.to_string(),
+            Self::EveryBroker => String::new(),
         })
     }
 
     fn read(kind: i8, name: &StrBytes) -> Option<Self> {
         match kind {
             TOPIC => Some(Self::Topic(name.to_string())),
+            BROKER if name.is_empty() => Some(Self::EveryBroker),
             BROKER => name.parse().ok().map(Self::Broker),
             _ => None,
         }
@@ -64,7 +69,7 @@ impl ConfigResource {
     fn target(resources: &[&Self]) -> Target {
         match resources {
             [Self::Broker(id), ..] => Target::Broker(*id),
-            [Self::Topic(_), ..] | [] => Target::Any,
+            [Self::Topic(_) | Self::EveryBroker, ..] | [] => Target::Any,
         }
     }
 }
@@ -81,7 +86,7 @@ pub struct ConfigChange {
 }
 
 impl Client {
-    /// Changes configs, each for itself: others on the same resource stay. All on topics, or all on one broker. What
+    /// Changes configs, each for itself: others on the same resource stay. All on topics, all on one broker, or all on the default of brokers. What
     /// Kafka refused, by resource. Needs AlterConfigs on the topics, or on the cluster.
     ///
     /// # Errors
@@ -93,11 +98,7 @@ impl Client {
     ) -> Result<BTreeMap<ConfigResource, Refusal>, NoAnswer> {
         let mut resources: BTreeMap<&ConfigResource, Vec<AlterableConfig>> = BTreeMap::new();
         for change in changes {
-            let operation = if change.value.is_some() { SET } else { DELETE };
-            let wire = AlterableConfig::default()
-                .with_name(StrBytes::from_string(change.key.clone()))
-                .with_config_operation(operation)
-                .with_value(change.value.clone().map(StrBytes::from_string));
+            let wire = alterable(&change.key, change.value.as_ref());
             resources.entry(&change.resource).or_default().push(wire);
         }
         let target = ConfigResource::target(&resources.keys().copied().collect::<Vec<_>>());
@@ -127,7 +128,7 @@ impl Client {
         Ok(refused)
     }
 
-    /// What is set on these resources themselves, of these keys. All are topics, or one is a broker. A topic that does
+    /// What is set on these resources themselves, of these keys. All are topics, or there is one. A topic that does
     /// not exist is absent. Needs DescribeConfigs on the topics, or on the cluster.
     ///
     /// # Errors
@@ -171,12 +172,21 @@ impl Client {
     }
 }
 
+/// A config's new value; `None`: set no more.
+pub(super) fn alterable(key: &str, value: Option<&String>) -> AlterableConfig {
+    AlterableConfig::default()
+        .with_name(StrBytes::from_string(key.to_owned()))
+        .with_config_operation(if value.is_some() { SET } else { DELETE })
+        .with_value(value.cloned().map(StrBytes::from_string))
+}
+
 /// Only what is set on the resource itself, with a value that may be seen.
 fn set_on(wire: DescribeConfigsResult) -> Option<(ConfigResource, BTreeMap<String, String>)> {
     let resource = ConfigResource::read(wire.resource_type, &wire.resource_name)?;
     let source = match resource {
         ConfigResource::Topic(_) => SET_ON_TOPIC,
         ConfigResource::Broker(_) => SET_ON_BROKER,
+        ConfigResource::EveryBroker => SET_ON_EVERY_BROKER,
     };
     let own = wire.configs.into_iter().filter(|config| config.config_source == source);
     let set = own.filter_map(|config| Some((config.name.to_string(), config.value?.to_string())));

@@ -6,7 +6,9 @@ use crate::fake::{Cluster as FakeCluster, Fake};
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::Request;
+use mapper::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 fn list(ids: &[u32]) -> Replicas {
     ids.iter().copied().map(BrokerId).collect()
@@ -155,4 +157,37 @@ async fn each_leader_tells_where_its_partitions_end_and_what_is_not_told_is_miss
     let ends = client.end_offsets(&[&topics["orders"]]).await.unwrap();
     let ends: Vec<(u32, u64)> = ends["orders"].iter().map(|(id, end)| (id.0, *end)).collect();
     assert_eq!(ends, [(0, 0), (1, 10), (2, 20)]);
+}
+
+#[tokio::test]
+async fn a_broker_is_told_of_a_log_dir_before_it_has_the_replica() {
+    let mut cluster = FakeCluster::of_three();
+    cluster.topic("orders", &[&[1], &[2], &[1]]);
+    let fake = Fake::start(cluster).await;
+    let client = fake.client().await;
+    let of = |partition: u32| TopicPartition {
+        topic: "orders".to_owned(),
+        partition: PartitionId(partition),
+    };
+    let data = || "/data".to_owned();
+    let places = BTreeMap::from([(of(0), data()), (of(1), data()), (of(2), "/nowhere".to_owned())]);
+    let patience = Duration::from_secs(10);
+    let refused = client.alter_log_dirs(mapper::BrokerId(1), &places, patience).await.unwrap();
+    assert_eq!(refused.keys().collect::<Vec<_>>(), [&of(2)]);
+    assert_eq!(refused[&of(2)].code, ResponseError::LogDirNotFound);
+    let told = fake.now().changed.clone();
+    assert_eq!(told, ["1 orders 0: /data", "1 orders 1: /data", "1 orders 2: /nowhere"]);
+    assert_eq!(client.changes_sent(), 1);
+}
+
+#[tokio::test]
+async fn what_is_on_its_way_into_a_log_dir_does_not_lie_in_it() {
+    let mut cluster = FakeCluster::of_three();
+    cluster.topic("orders", &[&[1]]);
+    cluster.arriving.insert("orders");
+    let fake = Fake::start(cluster).await;
+    let dirs = fake.client().await.log_dirs(mapper::BrokerId(1)).await.unwrap();
+    let orders: Vec<u32> = dirs[0].topics["orders"].iter().map(|(id, _)| id.0).collect();
+    let arriving: Vec<u32> = dirs[0].arriving["orders"].iter().map(|(id, _)| id.0).collect();
+    assert_eq!((orders, arriving), (vec![0], vec![9]));
 }

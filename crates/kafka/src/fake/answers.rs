@@ -4,6 +4,7 @@ use super::{Broker, Cluster, FakePartition, Move};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::api_versions_response::ApiVersion;
 use kafka_protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use kafka_protocol::messages::describe_configs_request::DescribeConfigsResource;
 use kafka_protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult,
 };
@@ -152,6 +153,14 @@ impl Broker {
                 .with_name(TopicName(text(name)))
                 .with_partitions(partitions)
         });
+        // Of each topic, one replica is on its way from one dir of the broker to this one.
+        let arriving = cluster.arriving.iter().map(|name| {
+            let partition = partition_of(9, 3).with_is_future_key(true);
+            DescribeLogDirsTopic::default()
+                .with_name(TopicName(text(name)))
+                .with_partitions(vec![partition])
+        });
+        let topics = topics.chain(arriving);
         let mut dir = DescribeLogDirsResult::default()
             .with_log_dir(text("/data"))
             .with_topics(topics.collect());
@@ -203,6 +212,7 @@ fn versions(header: &RequestHeader, cluster: &Cluster) -> Bytes {
         (CreatePartitionsRequest::KEY, CreatePartitionsRequest::VERSIONS),
         (IncrementalAlterConfigsRequest::KEY, IncrementalAlterConfigsRequest::VERSIONS),
         (DeleteTopicsRequest::KEY, DeleteTopicsRequest::VERSIONS),
+        (AlterReplicaLogDirsRequest::KEY, AlterReplicaLogDirsRequest::VERSIONS),
     ];
     let offered = codec.into_iter().filter_map(|(key, codec)| {
         let (min, max) =
@@ -266,19 +276,30 @@ fn configs(cluster: &Cluster, request: &DescribeConfigsRequest) -> DescribeConfi
             .with_value(Some(text(value)))
             .with_config_source(source)
     };
-    let result = |name: &StrBytes| {
-        let result =
-            DescribeConfigsResult::default().with_resource_type(2).with_resource_name(name.clone());
+    const BROKER: i8 = 4;
+    let result = |resource: &DescribeConfigsResource| {
+        let name = &resource.resource_name;
+        let result = DescribeConfigsResult::default()
+            .with_resource_type(resource.resource_type)
+            .with_resource_name(name.clone());
         if cluster.secret_configs.contains(name.as_str()) {
             return result.with_error_code(29);
         }
-        result.with_configs(vec![
+        if resource.resource_type == BROKER {
+            return result;
+        }
+        let mut all = vec![
             config("retention.ms", "1000", 1),
             config("min.insync.replicas", "2", 4),
             config("cleanup.policy", "delete", 5),
-        ])
+            config("unclean.leader.election.enable", cluster.unclean.unwrap_or("false"), 4),
+        ];
+        if let Some(keys) = &resource.configuration_keys {
+            all.retain(|config| keys.contains(&config.name));
+        }
+        result.with_configs(all)
     };
-    let results = request.resources.iter().map(|resource| result(&resource.resource_name));
+    let results = request.resources.iter().map(result);
     DescribeConfigsResponse::default().with_results(results.collect())
 }
 

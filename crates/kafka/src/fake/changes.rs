@@ -3,6 +3,9 @@
 use super::answers::encoded;
 use super::{Broker, Cluster};
 use bytes::Bytes;
+use kafka_protocol::messages::alter_replica_log_dirs_response::{
+    AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopicResult,
+};
 use kafka_protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use kafka_protocol::messages::create_topics_response::CreatableTopicResult;
 use kafka_protocol::messages::delete_topics_response::DeletableTopicResult;
@@ -16,7 +19,8 @@ use std::fmt::Debug;
 use uuid::Uuid;
 
 /// The calls that change something.
-pub(super) const KEYS: [i16; 4] = [
+pub(super) const KEYS: [i16; 5] = [
+    AlterReplicaLogDirsRequest::KEY,
     CreateTopicsRequest::KEY,
     CreatePartitionsRequest::KEY,
     IncrementalAlterConfigsRequest::KEY,
@@ -44,6 +48,7 @@ impl Broker {
             CreatePartitionsRequest::KEY => self.grow(cluster, header, body),
             IncrementalAlterConfigsRequest::KEY => self.alter(cluster, header, body),
             DeleteTopicsRequest::KEY => self.delete(cluster, header, body),
+            AlterReplicaLogDirsRequest::KEY => self.place(cluster, header, body),
             ListOffsetsRequest::KEY => offsets(header, body),
             other => panic!("no fake for API {other}"),
         }
@@ -116,6 +121,39 @@ impl Broker {
         });
         let answer = DeleteTopicsResponse::default().with_responses(each.collect());
         encoded::<DeleteTopicsRequest>(header, answer)
+    }
+}
+
+impl Broker {
+    /// Remembers dirs for replicas that it does not have, as Kafka does; has no other dir than `/data`.
+    fn place(&self, cluster: &mut Cluster, header: &RequestHeader, mut body: Bytes) -> Bytes {
+        let version = header.request_api_version;
+        let request = AlterReplicaLogDirsRequest::decode(&mut body, version).unwrap();
+        let mut answer = AlterReplicaLogDirsResponse::default();
+        for dir in request.dirs {
+            for topic in dir.topics {
+                let partitions =
+                    cluster.topics.get(topic.name.as_str()).cloned().unwrap_or_default();
+                let each = topic.partitions.into_iter().map(|index| {
+                    let partition = usize::try_from(index).ok().and_then(|at| partitions.get(at));
+                    let here = partition.is_some_and(|p| p.replicas.contains(&self.id));
+                    let code = match (dir.path.as_str(), here) {
+                        ("/data", true) => 0,
+                        ("/data", false) => 9,
+                        _ => 57,
+                    };
+                    let told = format!("{} {} {index}: {}", self.id, &*topic.name, &*dir.path);
+                    cluster.changed.push(told);
+                    let result = AlterReplicaLogDirPartitionResult::default();
+                    result.with_partition_index(index).with_error_code(code)
+                });
+                let result = AlterReplicaLogDirTopicResult::default()
+                    .with_partitions(each.collect())
+                    .with_topic_name(topic.name);
+                answer.results.push(result);
+            }
+        }
+        encoded::<AlterReplicaLogDirsRequest>(header, answer)
     }
 }
 

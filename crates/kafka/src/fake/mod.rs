@@ -2,6 +2,7 @@
 
 mod answers;
 mod changes;
+mod soak;
 
 use crate::address::Address;
 use crate::admin::ConfigKeys;
@@ -52,6 +53,8 @@ pub(crate) struct Cluster {
     pub(crate) hidden: BTreeSet<&'static str>,
     /// Topics that are in log dirs only, as after a deletion.
     pub(crate) orphans: BTreeSet<&'static str>,
+    /// Topics of which a replica is being copied from one log dir to another.
+    pub(crate) arriving: BTreeSet<&'static str>,
     /// Topics whose configs the client may not see.
     pub(crate) secret_configs: BTreeSet<&'static str>,
     /// Successive answers to ListPartitionReassignments; the last one stays.
@@ -74,6 +77,8 @@ pub(crate) struct Cluster {
     pub(crate) asked: Vec<(i32, i16, i16)>,
     /// What was changed, in words.
     pub(crate) changed: Vec<String>,
+    /// The brokers' own `unclean.leader.election.enable`.
+    pub(crate) unclean: Option<&'static str>,
     /// Topics that may not be changed, and the code that says so.
     pub(crate) unchangeable: BTreeMap<&'static str, i16>,
     /// Carry a change out, and hang up instead of answering.

@@ -48,7 +48,8 @@ impl Properties {
         self.values.insert(key.to_owned(), Secret::new(value));
     }
 
-    fn get(&self, key: &str) -> Option<&str> {
+    /// The value of a key. It may be a secret: it is not for logs.
+    pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(Secret::expose)
     }
 

@@ -27,6 +27,16 @@ pub enum Roots {
     Pem(Pem),
 }
 
+impl Roots {
+    /// Those that the properties name.
+    pub(crate) fn named(&self) -> Option<&Pem> {
+        match self {
+            Self::System => None,
+            Self::Pem(pem) => Some(pem),
+        }
+    }
+}
+
 /// A certificate chain and its private key.
 #[derive(Debug, Clone)]
 pub struct Identity {

@@ -108,6 +108,7 @@ mod tests {
             total: total.map(Bytes),
             free: free.map(Bytes),
             topics: BTreeMap::new(),
+            arriving: BTreeMap::new(),
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) async fn gather(
     client: &Client,
     stored: &Stored,
     topics: &Topics,
-    keys: ConfigKeys,
+    keys: &ConfigKeys,
 ) -> Gathered {
     let names: Vec<String> = topics.keys().cloned().collect();
     let asking = names
@@ -56,7 +56,7 @@ async fn ask(
     client: &Client,
     broker: Target,
     names: &[String],
-    keys: ConfigKeys,
+    keys: &ConfigKeys,
 ) -> Result<TopicConfigs, Error> {
     match client.topic_configs(broker, names, keys).await {
         Ok(configs) => Ok(configs),

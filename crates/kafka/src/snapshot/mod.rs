@@ -7,6 +7,7 @@
 mod brokers;
 mod configs;
 mod elr;
+mod glance;
 mod hidden;
 mod moves;
 mod notice;
@@ -16,9 +17,10 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub use glance::{Glance, glance};
 pub use notice::Notice;
 
-use crate::admin::ConfigKeys;
+use crate::admin::{Cluster, ConfigKeys, Topics};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use mapper::Snapshot;
@@ -33,7 +35,7 @@ const AT_ONCE: usize = 64;
 pub struct Wanted {
     /// The time to write into it: RFC 3339, UTC.
     pub captured_at: String,
-    /// All that is set on topics, or just what planning needs.
+    /// All that is set on topics, or just what is needed.
     pub configs: ConfigKeys,
 }
 
@@ -63,23 +65,35 @@ pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error
         (stored, notices) = storage::gather(client, &cluster).await?;
     }
     hidden::complete(client, &stored, &mut topics).await?;
+    let snapshot = assemble(client, &cluster, topics, &stored, &mut notices, wanted).await?;
+    Ok(Capture { snapshot, notices })
+}
+
+/// Joins to topics and disks what is asked for by topic. What is not told becomes a notice.
+async fn assemble(
+    client: &Client,
+    cluster: &Cluster,
+    mut topics: Topics,
+    stored: &Stored,
+    notices: &mut Vec<Notice>,
+    wanted: &Wanted,
+) -> Result<Snapshot, Error> {
     let (configs, eligible) = tokio::join!(
-        configs::gather(client, &stored, &topics, wanted.configs),
-        elr::gather(client, &stored, &topics),
+        configs::gather(client, stored, &topics, &wanted.configs),
+        elr::gather(client, stored, &topics),
     );
-    configs.add_to(&mut topics, &mut notices);
-    eligible.add_to(&mut topics, &mut notices);
-    storage::add_to(&mut topics, &stored);
+    configs.add_to(&mut topics, notices);
+    eligible.add_to(&mut topics, notices);
+    storage::add_to(&mut topics, stored);
     let mut topics: Vec<Topic> = topics.into_values().collect();
     topics.iter_mut().flat_map(|topic| &mut topic.partitions).for_each(reconcile);
-    let snapshot = Snapshot::new(Parts {
+    Ok(Snapshot::new(Parts {
         cluster_id: cluster.id.clone(),
         captured_at: Some(wanted.captured_at.clone()),
         source: Some("kafka".to_owned()),
-        brokers: brokers::parts(&cluster, &stored, &mut notices),
+        brokers: brokers::parts(cluster, stored, notices),
         topics,
-    })?;
-    Ok(Capture { snapshot, notices })
+    })?)
 }
 
 /// The brokers that answered, one after the other and round again: what any broker can tell is asked of all.

@@ -1,11 +1,12 @@
 //! What a capture promises, against a cluster of fake brokers.
 
-use super::{Capture, Notice};
+use super::{Capture, Notice, Wanted, snapshot};
+use crate::admin::ConfigKeys;
 use crate::error::{Error, Operation, Resource};
 use crate::fake::{Cluster, Fake, FakePartition};
 use kafka_protocol::messages::{
-    DescribeClusterRequest, DescribeLogDirsRequest, DescribeTopicPartitionsRequest,
-    ListPartitionReassignmentsRequest, MetadataRequest,
+    ApiVersionsRequest, DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest,
+    DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest, MetadataRequest,
 };
 use kafka_protocol::protocol::Request;
 use mapper::snapshot::{Leader, Partition, PartitionFacts};
@@ -56,6 +57,27 @@ async fn each_broker_is_asked_for_its_log_dirs_once() {
     let mut asked: Vec<i32> = fake.now().asked.iter().filter(|a| a.1 == 35).map(|a| a.0).collect();
     asked.sort_unstable();
     assert_eq!(asked, [1, 2, 3]);
+}
+
+#[tokio::test]
+async fn two_thousand_topics_take_one_metadata_request_and_configs_by_the_hundred() {
+    let mut cluster = Cluster::of_three();
+    for topic in 0..2_000 {
+        // The fake's names live as long as the program, which is this test.
+        cluster.topic(Box::leak(format!("topic-{topic}").into_boxed_str()), &[&[1, 2, 3]]);
+    }
+    let fake = Fake::start(cluster).await;
+    let keys = ConfigKeys::Named(["cleanup.policy".to_owned(), "retention.ms".to_owned()].into());
+    let wanted = Wanted { captured_at: "2026-11-20T07:00:00Z".to_owned(), configs: keys };
+    let capture = snapshot(&fake.client().await, &wanted).await.unwrap();
+    let topic = capture.snapshot.topic("topic-1999").unwrap();
+    assert_eq!(topic.config, [("retention.ms".to_owned(), "1000".to_owned())].into());
+    assert_eq!(topic.min_insync_replicas, Some(2), "asked for whatever the keys are");
+    let asked = |key| fake.now().asked.iter().filter(|asked| asked.1 == key).count();
+    assert_eq!((asked(MetadataRequest::KEY), asked(DescribeConfigsRequest::KEY)), (1, 4));
+    let connections = asked(ApiVersionsRequest::KEY);
+    let requests = fake.now().asked.len() - connections;
+    assert!(requests <= 20, "{requests}");
 }
 
 #[tokio::test]

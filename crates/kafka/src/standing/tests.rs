@@ -56,6 +56,19 @@ async fn the_last_copy_is_found_by_isr_by_elr_and_by_last_leader() {
 }
 
 #[tokio::test]
+async fn unclean_elections_that_only_the_brokers_default_allows_are_seen() {
+    for (unclean, erases) in [("true", true), ("false", false)] {
+        let mut cluster = trapped();
+        cluster.fenced.insert(2);
+        cluster.unclean = Some(unclean);
+        cluster.topics.remove("healthy");
+        cluster.topics.get_mut("trap").unwrap()[0] = leaderless(&[2, 3], &[2]);
+        let why: Vec<WhyErased> = erased(cluster).await.into_iter().map(|(_, why)| why).collect();
+        assert_eq!(why.contains(&WhyErased::Unclean), erases, "{unclean}: {why:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_cluster_without_eligible_leaders_is_judged_by_its_isrs() {
     let mut cluster = trapped();
     cluster.versions.insert(DescribeTopicPartitionsRequest::KEY, None);

@@ -58,7 +58,7 @@ fn counted(before: &Snapshot, plan: &Plan) -> BTreeMap<BrokerId, Counts> {
     ids.extend(plan.after.brokers.iter().map(|broker| broker.id));
     ids.sort_unstable();
     ids.dedup();
-    let positions = Positions::new(&ids);
+    let positions = Positions::new(ids.clone());
     let mut counts = vec![Counts::default(); ids.len()];
     let mut add = |list: &[BrokerId], sign: i64| {
         for (at, id) in list.iter().enumerate() {

@@ -54,7 +54,7 @@ impl<'p> Evacuation<'p> {
 
     /// Whether a partition that the plan says nobody else can lead has somebody else after the plan.
     pub(super) fn has_another(&self, view: &View<'_>, plan: &Plan, left: &LeftOut) -> bool {
-        let Some(partition) = view.snapshot.partition(&left.topic, left.partition) else {
+        let Some(partition) = view.find.partition(&left.topic, left.partition) else {
             return true;
         };
         let key = (&*left.topic, left.partition);
@@ -99,7 +99,7 @@ pub(super) fn only_reorders(view: &View<'_>, change: &Move) -> Option<Violation>
     if !changed.is_empty() {
         return Some(Violation::NoReason { of: change.of(), brokers: changed });
     }
-    let partition = view.snapshot.partition(&change.topic, change.partition)?;
+    let partition = view.find.partition(&change.topic, change.partition)?;
     let head = change.to.first().copied()?;
     let healthy = view.snapshot.is_live(head) && !partition.offline().contains(&head);
     (!healthy).then(|| Violation::Leads { of: change.of(), broker: head })

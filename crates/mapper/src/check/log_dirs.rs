@@ -10,9 +10,7 @@ pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
     if dirs.is_empty() {
         return Vec::new();
     }
-    let stays =
-        change.to.iter().zip(dirs).any(|(id, dir)| dir != ANY_LOG_DIR && change.from.contains(id));
-    if dirs.len() != change.to.len() || stays {
+    if dirs.len() != change.to.len() {
         return vec![Violation::LogDirs { of: change.of(), log_dirs: dirs.clone() }];
     }
     let mut broken = Vec::new();

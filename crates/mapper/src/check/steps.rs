@@ -13,7 +13,7 @@ pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
     let mut broken = every_list_has_its_step(plan);
     let terms = plan.request.terms();
     for change in plan.moves.iter().filter(|change| !change.via.is_empty()) {
-        if let Some(partition) = view.snapshot.partition(&change.topic, change.partition) {
+        if let Some(partition) = view.find.partition(&change.topic, change.partition) {
             broken.extend(on_the_way(view, terms, partition, change));
         }
     }
@@ -160,7 +160,7 @@ fn partaking(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeMap<BrokerId, u32> {
 
 /// The leader while it is in the list, else the first replica that can lead.
 fn copied_from(view: &View<'_>, stage: &Stage<'_>) -> Option<BrokerId> {
-    let partition = view.snapshot.partition(&stage.change.topic, stage.change.partition)?;
+    let partition = view.find.partition(&stage.change.topic, stage.change.partition)?;
     match partition.leader() {
         Leader::Broker(id) if stage.from.contains(&id) => Some(id),
         Leader::Broker(_) | Leader::Nobody | Leader::Unknown => {
@@ -174,7 +174,7 @@ fn copied_from(view: &View<'_>, stage: &Stage<'_>) -> Option<BrokerId> {
 /// Brokers that give up sound replicas.
 fn giving(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeSet<BrokerId> {
     let of = |stage: &Stage<'_>| {
-        let partition = view.snapshot.partition(&stage.change.topic, stage.change.partition);
+        let partition = view.find.partition(&stage.change.topic, stage.change.partition);
         let offline = partition.map(Partition::offline).unwrap_or_default();
         let sound = |id: &BrokerId| view.snapshot.is_live(*id) && !offline.contains(id);
         stage.removed().filter(sound).collect::<Vec<BrokerId>>()
@@ -199,6 +199,10 @@ pub(super) fn capacity(
                 disks.add(id, log_dir, each);
                 grown.extend([(id, None), (id, log_dir)]);
             }
+            for (id, to, _, size) in between_dirs(view, *stage).filter(|(.., size)| *size > 0) {
+                disks.add(id, Some(to), size);
+                grown.extend([(id, None), (id, Some(to))]);
+            }
         }
         for (broker, log_dir) in grown {
             if let Some(over_bytes) = disks.over(broker, log_dir) {
@@ -207,14 +211,33 @@ pub(super) fn capacity(
             }
         }
         for stage in stages {
-            let Some(topic) = view.snapshot.topic(&stage.change.topic) else { continue };
-            let at = topic.partitions.binary_search_by_key(&stage.change.partition, |p| p.id);
-            let Ok(partition) = at.map(|at| &topic.partitions[at]) else { continue };
+            let Some(topic) = view.find.topic(&stage.change.topic) else { continue };
+            let Some(partition) = topic.partition(stage.change.partition) else { continue };
             for id in stage.removed() {
                 let gone = partition.size_on(id).unwrap_or_default();
                 disks.remove(id, topic.log_dir_of(partition, id), gone.0);
             }
+            between_dirs(view, *stage).for_each(|(id, _, from, size)| disks.remove(id, from, size));
         }
     }
     broken
+}
+
+/// The replicas that stay on their broker and go to another of its dirs, which they do once the last list is there:
+/// the broker, where to, where from, and the bytes that lie twice meanwhile.
+fn between_dirs<'v>(
+    view: &View<'v>,
+    stage: Stage<'v>,
+) -> impl Iterator<Item = (BrokerId, &'v str, Option<&'v str>, u64)> {
+    let change = stage.change;
+    let last = *stage.to == change.to;
+    let topic = view.find.topic(&change.topic).filter(|_| last);
+    let found = topic.and_then(|topic| Some((topic, topic.partition(change.partition)?)));
+    let named =
+        found.into_iter().flat_map(|found| change.named_log_dirs().map(move |n| (found, n)));
+    named.filter_map(|((topic, partition), (id, to))| {
+        let from = topic.log_dir_of(partition, id);
+        let goes = change.from.contains(&id) && from != Some(to);
+        goes.then(|| (id, to, from, partition.size_on(id).unwrap_or_default().0))
+    })
 }

@@ -1,20 +1,24 @@
 //! What the check looks at: brokers, racks and disks by id, and what the request allows for each topic.
 
+use super::spread::{Places, Spread};
 use crate::assignment::{Assignment, assign};
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
 use crate::plan::Move;
 use crate::request::{Mends, RackRule};
 use crate::scope::ScopeError;
-use crate::snapshot::{Broker, Partition, Snapshot, Topic};
+use crate::snapshot::{Broker, Lookup, Partition, Snapshot, Topic};
 use crate::table::IdSet;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write;
 
 /// A snapshot with what is allowed in it.
 pub(super) struct View<'s> {
     pub(super) snapshot: &'s Snapshot,
+    /// Its partitions.
+    pub(super) find: Lookup<'s>,
+    /// Where its brokers stand.
+    places: Places<'s>,
     allowed: Vec<Allowed>,
     /// For each topic of the snapshot: an index into `allowed`.
     of_topic: Vec<Option<usize>>,
@@ -35,15 +39,14 @@ impl<'s> View<'s> {
         assignments: &[Assignment],
     ) -> Result<Self, ScopeError> {
         let of_topic = assign(snapshot, assignments)?;
-        let allowed = assignments.iter().map(|assignment| Allowed::new(snapshot, assignment));
+        let places = Places::new(snapshot);
+        let allowed = assignments.iter().map(|of| Allowed::new(snapshot, &places, of));
         let allowed = allowed.collect();
-        Ok(Self { snapshot, allowed, of_topic })
+        Ok(Self { snapshot, find: Lookup::new(snapshot), places, allowed, of_topic })
     }
 
     pub(super) fn allowed(&self, topic: &str) -> Option<&Allowed> {
-        let topics = self.snapshot.topics();
-        let index = topics.binary_search_by(|known| known.name.as_str().cmp(topic)).ok()?;
-        self.of_topic[index].map(|allowed| &self.allowed[allowed])
+        self.of_topic[self.find.position(topic)?].map(|allowed| &self.allowed[allowed])
     }
 
     /// The brokers that any assignment allows.
@@ -90,7 +93,7 @@ impl<'s> View<'s> {
         change.added().chain(change.removed()).next()?;
         let allowed = self.allowed(&change.topic)?;
         let (before, after) = (self.spread(&change.from), self.spread(&change.to));
-        let room = self.places(allowed, &change.to);
+        let room = self.room(allowed, &change.to);
         let bad = match rule {
             RackRule::AtLeast(asked) => {
                 after.racks.len() < change.to.len().min(asked as usize)
@@ -98,13 +101,13 @@ impl<'s> View<'s> {
             }
             RackRule::Spread => {
                 let uneven_now =
-                    uneven(&after.racks, &room.racks) || uneven(&after.hosts, &room.hosts);
+                    after.racks.are_uneven(&room.racks) || after.hosts.are_uneven(&room.hosts);
                 uneven_now
                     && (self.was_even(allowed, change)
                         || self.crowds_more(&before, &after, &room, change))
             }
         };
-        bad.then(|| (before.in_words(), after.in_words()))
+        bad.then(|| (self.places.in_words(&before), self.places.in_words(&after)))
     }
 
     /// Both spreads in words, if a list on the way of a move crowds a rack or host more than both of its ends do, or is
@@ -117,41 +120,40 @@ impl<'s> View<'s> {
         let [from, to, on_the_way] =
             [change.from.as_slice(), change.to.as_slice(), list].map(|list| self.spread(list));
         let fewer = on_the_way.racks.len() < from.racks.len().min(to.racks.len());
-        let crowded = exceeds(&on_the_way.racks, &from.racks, &to.racks)
-            || exceeds(&on_the_way.hosts, &from.hosts, &to.hosts);
-        (fewer || crowded).then(|| (from.in_words(), on_the_way.in_words()))
+        let crowded = on_the_way.racks.exceed(&from.racks, &to.racks)
+            || on_the_way.hosts.exceed(&from.hosts, &to.hosts);
+        (fewer || crowded).then(|| (self.places.in_words(&from), self.places.in_words(&on_the_way)))
     }
 
     /// A new replica stands where another place had two fewer, and where fewer stood before: not the old list's doing.
     fn crowds_more(&self, before: &Spread, after: &Spread, room: &Spread, change: &Move) -> bool {
         change.added().any(|id| {
-            let (rack, host) = place(id, self.snapshot.broker(id));
-            (after.racks.get(&rack) > before.racks.get(&rack)
-                && crowded(&rack, &after.racks, &room.racks))
-                || (after.hosts.get(&host) > before.hosts.get(&host)
-                    && crowded(&host, &after.hosts, &room.hosts))
+            let (rack, host) = self.places.of(id);
+            (after.racks.get(rack) > before.racks.get(rack) && after.racks.crowd(rack, &room.racks))
+                || (after.hosts.get(host) > before.hosts.get(host)
+                    && after.hosts.crowd(host, &room.hosts))
         })
     }
 
     fn was_even(&self, allowed: &Allowed, change: &Move) -> bool {
         let before = self.spread(&change.from);
-        let room = self.places(allowed, &change.from);
-        !uneven(&before.racks, &room.racks) && !uneven(&before.hosts, &room.hosts)
+        let room = self.room(allowed, &change.from);
+        !before.racks.are_uneven(&room.racks) && !before.hosts.are_uneven(&room.hosts)
     }
 
     fn spread(&self, list: &[BrokerId]) -> Spread {
-        Spread::of(self.snapshot, list.iter().copied())
+        self.places.spread(list.iter().copied())
     }
 
     /// How many brokers each rack and host offers: those allowed, and those that stay anyway.
-    fn places<'p>(&self, allowed: &'p Allowed, list: &[BrokerId]) -> Cow<'p, Spread> {
+    fn room<'p>(&self, allowed: &'p Allowed, list: &[BrokerId]) -> Cow<'p, Spread> {
         if list.iter().all(|id| allowed.brokers.contains(*id)) {
             return Cow::Borrowed(&allowed.places);
         }
         let mut all: BTreeSet<BrokerId> =
             allowed.brokers.clone().into_sorted().into_iter().collect();
         all.extend(list);
-        Cow::Owned(Spread::of(self.snapshot, all.into_iter()))
+        Cow::Owned(self.places.spread(all.into_iter()))
     }
 
     pub(super) fn disks(&self, headroom: Ratio) -> Disks {
@@ -205,96 +207,14 @@ impl View<'_> {
 }
 
 impl Allowed {
-    fn new(snapshot: &Snapshot, assignment: &Assignment) -> Self {
+    fn new(snapshot: &Snapshot, places: &Places<'_>, assignment: &Assignment) -> Self {
         let live = assignment.brokers.iter().copied().filter(|id| snapshot.is_live(*id));
         let brokers: BTreeSet<BrokerId> = live.collect();
         Self {
-            places: Spread::of(snapshot, brokers.iter().copied()),
+            places: places.spread(brokers.iter().copied()),
             brokers: brokers.into_iter().collect(),
             replication: assignment.replication.map(|factor| factor as usize),
         }
-    }
-}
-
-/// How many replicas each rack and each host holds.
-#[derive(Clone, Default)]
-struct Spread {
-    racks: BTreeMap<String, usize>,
-    hosts: BTreeMap<(String, String), usize>,
-}
-
-impl Spread {
-    fn of(snapshot: &Snapshot, brokers: impl Iterator<Item = BrokerId>) -> Self {
-        let mut spread = Self::default();
-        for id in brokers {
-            let (rack, host) = place(id, snapshot.broker(id));
-            *spread.racks.entry(rack).or_default() += 1;
-            *spread.hosts.entry(host).or_default() += 1;
-        }
-        spread
-    }
-
-    fn in_words(&self) -> String {
-        let mut words = String::new();
-        for (rack, count) in &self.racks {
-            let _ = write!(words, "{}{rack} x{count}", if words.is_empty() { "" } else { ", " });
-        }
-        words
-    }
-}
-
-/// A broker's rack and host; unknown ones are its own.
-fn place(id: BrokerId, broker: Option<&Broker>) -> (String, (String, String)) {
-    let own = format!("(none, broker {id})");
-    let rack = broker.and_then(|b| b.rack.clone()).unwrap_or_else(|| own.clone());
-    let host = broker.and_then(|b| b.host.clone()).unwrap_or(own);
-    (rack.clone(), (rack, host))
-}
-
-/// Some place holds more than it does in both others.
-fn exceeds<K: Ord>(
-    held: &BTreeMap<K, usize>,
-    one: &BTreeMap<K, usize>,
-    other: &BTreeMap<K, usize>,
-) -> bool {
-    held.iter().any(|(place, count)| Some(count) > one.get(place).max(other.get(place)))
-}
-
-/// Some place could give a replica to another that has two fewer, and a broker for it.
-fn uneven<K: Ord + Within>(held: &BTreeMap<K, usize>, offered: &BTreeMap<K, usize>) -> bool {
-    held.keys().any(|from| crowded(from, held, offered))
-}
-
-/// This place could.
-fn crowded<K: Ord + Within>(
-    from: &K,
-    held: &BTreeMap<K, usize>,
-    offered: &BTreeMap<K, usize>,
-) -> bool {
-    let count = |place: &K| held.get(place).copied().unwrap_or(0);
-    if count(from) < 2 {
-        return false;
-    }
-    offered.iter().any(|(to, brokers)| {
-        count(to) < *brokers && count(to) + 1 < count(from) && K::comparable(from, to)
-    })
-}
-
-/// Which places a replica may be exchanged between when evenness is judged.
-trait Within {
-    fn comparable(a: &Self, b: &Self) -> bool;
-}
-
-impl Within for String {
-    fn comparable(_: &Self, _: &Self) -> bool {
-        true
-    }
-}
-
-impl Within for (String, String) {
-    /// Hosts are compared inside a rack only.
-    fn comparable(a: &Self, b: &Self) -> bool {
-        a.0 == b.0
     }
 }
 

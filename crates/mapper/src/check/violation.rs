@@ -221,7 +221,7 @@ pub enum Violation {
         /// How far beyond.
         over_bytes: Bytes,
     },
-    /// The log dirs are not one for each replica, or name one for a replica that stays.
+    /// The log dirs are not one for each replica.
     #[error("{of} names log dirs that do not go with its replicas: {}", log_dirs.join(", "))]
     LogDirs {
         /// The partition.

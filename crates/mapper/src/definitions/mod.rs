@@ -101,6 +101,11 @@ impl Definitions {
         self.topics.keys().cloned().collect()
     }
 
+    /// Every config key that one of them defines.
+    pub fn config_keys(&self) -> BTreeSet<&str> {
+        self.topics.values().flat_map(|topic| topic.config.keys().map(String::as_str)).collect()
+    }
+
     /// How many documents there were.
     pub fn documents(&self) -> usize {
         self.documents

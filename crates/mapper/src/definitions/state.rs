@@ -60,6 +60,14 @@ impl State {
         keys.map(String::as_str).collect()
     }
 
+    /// Every key that an earlier run has set on some topic, or was about to set.
+    pub fn config_keys(&self) -> BTreeSet<&str> {
+        let set = self.topics.values().flat_map(|topic| &topic.keys);
+        let intents = self.topics.values().filter_map(|topic| topic.intent.as_ref());
+        let intended = intents.flat_map(|intent| intent.set.keys());
+        set.chain(intended).map(String::as_str).collect()
+    }
+
     /// Notes that a topic is about to be made.
     pub fn intend_to_create(
         &mut self,

@@ -2,10 +2,10 @@
 
 use super::error::DefinitionError;
 use super::mistake::Mistake;
-use crate::maps::Place;
+use crate::maps::{Place, of_yaml};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
 use std::fmt;
 
 /// A value and its place.
@@ -75,22 +75,15 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn place(&self, location: Location) -> Place {
-        Place {
-            document: self.document.to_owned(),
-            // An error without a location concerns the document as a whole.
-            line: location.line().max(1),
-            column: location.column().max(1),
-        }
+        Place::in_yaml(self.document, location)
     }
 
     fn refused(&self, error: &serde_saphyr::Error) -> DefinitionError {
-        let message = serde_saphyr::UserMessageFormatter.format_message(error);
         DefinitionError {
             place: self.place(error.location().unwrap_or(Location::UNKNOWN)),
             topic: None,
             key: None,
-            // It may quote the document: no line break or escape sequence of that reaches a terminal.
-            mistake: Mistake::Yaml(message.replace(char::is_control, " ")),
+            mistake: Mistake::Yaml(of_yaml(error)),
         }
     }
 

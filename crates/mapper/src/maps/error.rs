@@ -4,6 +4,7 @@ use super::MapName;
 use super::target::MAX_IDS;
 use crate::ids::BrokerId;
 use crate::scope::ScopeError;
+use serde_saphyr::{Location, MessageFormatter};
 use std::fmt;
 
 /// Where something was written.
@@ -22,11 +23,26 @@ impl Place {
         Self { document: document.to_owned(), line: 1, column: 1 }
     }
 
+    /// Where YAML's reader stands.
+    pub(crate) fn in_yaml(document: &str, location: Location) -> Self {
+        Self {
+            document: document.to_owned(),
+            // An error without a location concerns the document as a whole.
+            line: location.line().max(1),
+            column: location.column().max(1),
+        }
+    }
+
     /// An error at this place.
     pub(super) fn blame(self, mistake: Mistake) -> MapsError {
         let place = self;
         MapsError { place, mistake }
     }
+}
+
+/// What YAML's reader says. It may quote the document: no line break or escape sequence of that reaches a terminal.
+pub(crate) fn of_yaml(error: &serde_saphyr::Error) -> String {
+    serde_saphyr::UserMessageFormatter.format_message(error).replace(char::is_control, " ")
 }
 
 impl fmt::Display for Place {

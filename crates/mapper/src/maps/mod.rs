@@ -21,6 +21,7 @@ mod written;
 mod yaml;
 
 pub use drift::Drift;
+pub(crate) use error::of_yaml;
 pub use error::{MapsError, Mistake, Place};
 pub use finding::{Finding, Refused, Severity};
 pub use lines::parse_line;

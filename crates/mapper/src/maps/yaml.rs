@@ -3,12 +3,12 @@
 //! Strict: a key that nobody knows is most likely a typing error, and would be ignored at the operator's cost.
 
 use super::cursor::{Cursor, Fault};
-use super::error::{MapsError, Mistake, Place};
+use super::error::{MapsError, Mistake, Place, of_yaml};
 use super::lines::{MAX_REPLICATION, map_topics};
 use super::target::{add_label, id_or_range, in_range, stateful_set, target};
 use super::written::{BrokersIn, DocumentIn, GroupIn, MapIn, NamesIn, VersionIn};
 use super::{Map, MapName, MapSet, Target};
-use serde_saphyr::{DuplicateKeyPolicy, Location, MessageFormatter, Options, Spanned};
+use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
 use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: u64 = 1;
@@ -39,12 +39,7 @@ struct Source<'a> {
 
 impl Source<'_> {
     fn place(&self, location: Location) -> Place {
-        Place {
-            document: self.document.to_owned(),
-            // An error without a location concerns the document as a whole.
-            line: location.line().max(1),
-            column: location.column().max(1),
-        }
+        Place::in_yaml(self.document, location)
     }
 
     fn blame(&self, location: Location, mistake: Mistake) -> MapsError {
@@ -72,9 +67,7 @@ impl Source<'_> {
         {
             return place.blame(Mistake::MapTwice { name, first });
         }
-        let message = serde_saphyr::UserMessageFormatter.format_message(error);
-        // It may quote the document: no line break or escape sequence of that reaches a terminal.
-        place.blame(Mistake::Yaml(message.replace(char::is_control, " ")))
+        place.blame(Mistake::Yaml(of_yaml(error)))
     }
 
     /// The map of that name, if it stands before `second`.

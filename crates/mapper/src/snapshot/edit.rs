@@ -78,8 +78,7 @@ fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
         for (id, log_dir) in change.added().filter_map(|id| Some((id, change.log_dir(id)?))) {
             *grown.entry((id, log_dir)).or_default() += i128::from(each);
         }
-        let at = topic.partitions.binary_search_by_key(&change.partition, |p| p.id);
-        let Ok(partition) = at.map(|at| &topic.partitions[at]) else { continue };
+        let Some(partition) = topic.partition(change.partition) else { continue };
         for id in change.removed() {
             if let Some(log_dir) = topic.log_dir_of(partition, id) {
                 let gone = partition.size_on(id).unwrap_or_default().0;

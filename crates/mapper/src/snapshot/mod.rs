@@ -6,6 +6,7 @@
 mod contradiction;
 mod edit;
 mod hash;
+mod lookup;
 mod relaxed;
 mod volume;
 mod what_if;
@@ -13,6 +14,7 @@ mod wire;
 
 pub use contradiction::Contradiction;
 pub use hash::SnapshotHash;
+pub(crate) use lookup::Lookup;
 pub use volume::Volume;
 
 use crate::bytes::Bytes;
@@ -154,6 +156,16 @@ impl Topic {
     /// Made by Kafka for itself: by its flag, else by its name.
     pub fn is_internal(&self) -> bool {
         self.internal.unwrap_or_else(|| INTERNAL_TOPICS.contains(&self.name.as_str()))
+    }
+
+    /// One partition, if it exists. Partitions are in order of id.
+    pub fn partition(&self, id: PartitionId) -> Option<&Partition> {
+        // Kafka numbers them without gaps.
+        let at = usize::try_from(id.0).ok().and_then(|at| self.partitions.get(at));
+        at.filter(|partition| partition.id == id).or_else(|| {
+            let at = self.partitions.binary_search_by_key(&id, |partition| partition.id).ok()?;
+            self.partitions.get(at)
+        })
     }
 
     /// The index of a log dir's path in this topic, added if it is new.
@@ -379,9 +391,7 @@ impl Snapshot {
 
     /// One partition, if it exists.
     pub fn partition(&self, topic: &str, id: PartitionId) -> Option<&Partition> {
-        let topic = self.topic(topic)?;
-        let index = topic.partitions.binary_search_by_key(&id, |partition| partition.id).ok()?;
-        topic.partitions.get(index)
+        self.topic(topic)?.partition(id)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::dense::Cluster;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Reason};
 use crate::request::Terms;
-use crate::snapshot::Partition;
+use crate::snapshot::{Lookup, Partition};
 use fill::Schedule;
 
 /// Moves by steps.
@@ -40,19 +40,10 @@ pub(crate) fn lay_out(
     Ok(without(moves, filled.steps, &filled.dropped))
 }
 
-/// The partition of each move, in one pass: moves are in order of topic.
+/// The partition of each move.
 fn partitions<'s>(cluster: &Cluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
-    let mut topic = None;
-    let find = |change: &Move| {
-        if topic.is_none_or(|known: &crate::snapshot::Topic| known.name != *change.topic) {
-            topic = cluster.snapshot.topic(&change.topic);
-        }
-        let partitions = &topic?.partitions;
-        let at =
-            partitions.binary_search_by_key(&change.partition, |partition| partition.id).ok()?;
-        partitions.get(at)
-    };
-    moves.iter().map(find).collect()
+    let find = Lookup::new(cluster.snapshot);
+    moves.iter().map(|change| find.partition(&change.topic, change.partition)).collect()
 }
 
 fn without(moves: Vec<Move>, mut steps: Vec<Vec<usize>>, dropped: &[bool]) -> Stepped {

@@ -1,0 +1,38 @@
+//! UnregisterBroker (KIP-631): KRaft forgets a broker. Kafka does so also while it lives or holds replicas, and breaks it.
+
+use super::change::NoAnswer;
+use super::text;
+use crate::client::{Client, Target};
+use crate::error::Operation;
+use kafka_protocol::ResponseError;
+use kafka_protocol::messages::{BrokerId as WireBrokerId, UnregisterBrokerRequest};
+use mapper::BrokerId;
+
+impl Client {
+    /// Takes a broker out of the cluster's metadata. Whether it is down and empty is the caller's to know. Needs Alter
+    /// on the cluster.
+    ///
+    /// # Errors
+    /// Never sent again: see [`NoAnswer`].
+    pub async fn unregister_broker(&self, broker: BrokerId) -> Result<(), NoAnswer> {
+        let id = i32::try_from(broker.0).unwrap_or(i32::MAX);
+        let request = |_| UnregisterBrokerRequest::default().with_broker_id(WireBrokerId(id));
+        let answer = self.tell(Target::Any, request).await?;
+        match ResponseError::try_from_code(answer.error_code) {
+            None => Ok(()),
+            Some(code) => {
+                let message = text(answer.error_message);
+                let (target, operation) = (Target::Any, Operation::Alter);
+                let error =
+                    self.refused_to::<UnregisterBrokerRequest>(target, operation, code, message);
+                // The controller may yet do what it had no time to answer.
+                Err(match code {
+                    ResponseError::RequestTimedOut | ResponseError::UnknownServerError => {
+                        NoAnswer::Unknown(error)
+                    }
+                    _ => NoAnswer::NotMade(error),
+                })
+            }
+        }
+    }
+}

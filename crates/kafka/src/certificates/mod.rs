@@ -1,0 +1,110 @@
+//! What a TLS listener shows to whoever connects: its certificate chain, and whose client certificates it takes.
+//!
+//! In: an address, and the authorities that clients trust. Out: the chain as it was served, and how a client would judge
+//! it. Nothing is sent but a handshake that ends before anything is said, so that expired, misnamed and untrusted
+//! certificates are read like sound ones.
+
+mod certificate;
+mod look;
+mod record;
+
+pub use certificate::Certificate;
+pub use look::{Distrust, NotServed, Served, served};
+
+use crate::properties::{ConfigError, Pem, PemSource, Settings};
+use crate::tls;
+use rustls_pki_types::{CertificateDer, ServerName};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio_rustls::rustls::client::WebPkiServerVerifier;
+use tokio_rustls::rustls::crypto::ring;
+
+/// A file that certificates cannot be read from.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {reason}", .path.display())]
+pub struct NoCertificates {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// The certificates in a PEM file, in its order: a chain, or authorities. Private keys beside them are passed over.
+///
+/// # Errors
+/// The file cannot be read, or holds no certificate in PEM.
+pub fn read_file(path: &Path) -> Result<Vec<Certificate>, NoCertificates> {
+    let found = tls::certificates(&pem(path)).map_err(|error| unusable(path, error))?;
+    let read = |der: &CertificateDer<'_>| {
+        let wrong = |reason| NoCertificates { path: path.to_owned(), reason };
+        Certificate::read(der).map_err(wrong)
+    };
+    found.iter().map(read).collect()
+}
+
+/// The authorities whose signature on a broker's certificate counts for clients.
+#[derive(Clone)]
+pub struct Trust(Arc<WebPkiServerVerifier>);
+
+impl Trust {
+    /// Those in a PEM file.
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no usable certificate.
+    pub fn of_file(path: &Path) -> Result<Self, NoCertificates> {
+        tls::verifier(&pem(path)).map(Self).map_err(|error| unusable(path, error))
+    }
+
+    /// Those that client properties name; `None` where they name none.
+    ///
+    /// # Errors
+    /// As for a file.
+    pub fn of_settings(settings: &Settings) -> Result<Option<Self>, ConfigError> {
+        let named = settings.tls.as_ref().and_then(|tls| tls.roots.named());
+        named.map(|pem| Ok(Self(tls::verifier(pem)?))).transpose()
+    }
+}
+
+impl Trust {
+    /// What clients would make of the chain in a PEM file, if the listener at `host` served it now: see
+    /// [`Served::distrust`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or holds no certificate in PEM.
+    pub fn distrust_file(
+        &self,
+        path: &Path,
+        host: &str,
+    ) -> Result<Option<Distrust>, NoCertificates> {
+        let chain = tls::certificates(&pem(path)).map_err(|error| unusable(path, error))?;
+        let name = ServerName::try_from(host.to_owned());
+        let judged = chain.split_first().zip(name.ok());
+        Ok(judged.and_then(|((leaf, others), name)| look::distrust(self, leaf, others, &name)))
+    }
+}
+
+impl fmt::Debug for Trust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Trust")
+    }
+}
+
+fn pem(path: &Path) -> Pem {
+    Pem { key: "ssl.ca.location", source: PemSource::File(path.to_owned()) }
+}
+
+/// The same without the name of a property that nobody has set.
+fn unusable(path: &Path, error: ConfigError) -> NoCertificates {
+    let reason = match error {
+        ConfigError::Material { reason, .. } => reason,
+        ConfigError::Unreadable { source, .. } => source.to_string(),
+        other => other.to_string(),
+    };
+    NoCertificates { path: path.to_owned(), reason }
+}
+
+/// The one provider of this program, passed explicitly as everywhere.
+fn provider() -> Arc<tokio_rustls::rustls::crypto::CryptoProvider> {
+    Arc::new(ring::default_provider())
+}

@@ -1,0 +1,155 @@
+//! How replicas spread over racks, and over the hosts in them.
+
+use crate::ids::BrokerId;
+use crate::snapshot::{Broker, Snapshot};
+use crate::table::Positions;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+/// A rack, or a broker that is one of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Rack {
+    Named(u32),
+    Own(BrokerId),
+}
+
+/// A host in its rack; unknown ones are the broker's own.
+pub(super) type Host = (Rack, Rack);
+
+/// Where each broker of a snapshot stands.
+pub(super) struct Places<'s> {
+    positions: Positions,
+    of: Vec<(Rack, Host)>,
+    racks: Vec<&'s str>,
+}
+
+impl<'s> Places<'s> {
+    pub(super) fn new(snapshot: &'s Snapshot) -> Self {
+        let brokers = snapshot.brokers();
+        let ids = brokers.iter().map(|broker| broker.id).collect();
+        let racks = numbered(brokers.iter().filter_map(|broker| broker.rack.as_deref()));
+        let hosts = numbered(brokers.iter().filter_map(|broker| broker.host.as_deref()));
+        let place = |broker: &Broker| {
+            let known = |names: &BTreeMap<&str, u32>, name: Option<&str>| {
+                let number = name.and_then(|name| names.get(name));
+                number.map_or(Rack::Own(broker.id), |number| Rack::Named(*number))
+            };
+            let rack = known(&racks, broker.rack.as_deref());
+            (rack, (rack, known(&hosts, broker.host.as_deref())))
+        };
+        let of = brokers.iter().map(place).collect();
+        Self { positions: Positions::new(ids), of, racks: racks.into_keys().collect() }
+    }
+
+    pub(super) fn of(&self, id: BrokerId) -> (Rack, Host) {
+        let own = Rack::Own(id);
+        let at = self.positions.of(id);
+        at.map_or((own, (own, own)), |at| self.of[at as usize])
+    }
+
+    pub(super) fn spread(&self, brokers: impl Iterator<Item = BrokerId>) -> Spread {
+        let (racks, hosts): (SmallVec<[Rack; 4]>, SmallVec<[Host; 4]>) =
+            brokers.map(|id| self.of(id)).unzip();
+        Spread { racks: Counts::of(racks), hosts: Counts::of(hosts) }
+    }
+
+    pub(super) fn in_words(&self, spread: &Spread) -> String {
+        let words = |(rack, count): &(Rack, usize)| match rack {
+            Rack::Named(number) => format!("{} x{count}", self.racks[*number as usize]),
+            Rack::Own(id) => format!("(none, broker {id}) x{count}"),
+        };
+        let mut words: Vec<String> = spread.racks.0.iter().map(words).collect();
+        words.sort();
+        words.join(", ")
+    }
+}
+
+/// Names in their order, and their numbers.
+fn numbered<'s>(names: impl Iterator<Item = &'s str>) -> BTreeMap<&'s str, u32> {
+    let mut numbers: BTreeMap<&str, u32> = names.map(|name| (name, 0)).collect();
+    for (number, of) in (0..).zip(numbers.values_mut()) {
+        *of = number;
+    }
+    numbers
+}
+
+/// How many replicas each rack and each host holds.
+#[derive(Clone, Default)]
+pub(super) struct Spread {
+    pub(super) racks: Counts<Rack>,
+    pub(super) hosts: Counts<Host>,
+}
+
+/// How many there are of each, in their order.
+#[derive(Clone)]
+pub(super) struct Counts<K>(SmallVec<[(K, usize); 4]>);
+
+impl<K> Default for Counts<K> {
+    fn default() -> Self {
+        Self(SmallVec::new())
+    }
+}
+
+impl<K: Ord + Copy> Counts<K> {
+    fn of(mut all: SmallVec<[K; 4]>) -> Self {
+        all.sort_unstable();
+        let mut counts: SmallVec<[(K, usize); 4]> = SmallVec::new();
+        for key in all {
+            match counts.last_mut() {
+                Some((last, count)) if *last == key => *count += 1,
+                _ => counts.push((key, 1)),
+            }
+        }
+        Self(counts)
+    }
+
+    pub(super) fn get(&self, key: K) -> usize {
+        let at = self.0.binary_search_by_key(&key, |(known, _)| *known);
+        at.map_or(0, |at| self.0[at].1)
+    }
+
+    /// How many different ones.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Some place holds more than it does in both others.
+    pub(super) fn exceed(&self, one: &Self, other: &Self) -> bool {
+        self.0.iter().any(|(place, count)| *count > one.get(*place).max(other.get(*place)))
+    }
+}
+
+impl<K: Ord + Copy + Within> Counts<K> {
+    /// Some place could give a replica to another that has two fewer, and a broker for it.
+    pub(super) fn are_uneven(&self, offered: &Self) -> bool {
+        self.0.iter().any(|(from, _)| self.crowd(*from, offered))
+    }
+
+    /// This place could.
+    pub(super) fn crowd(&self, from: K, offered: &Self) -> bool {
+        let here = self.get(from);
+        here >= 2
+            && offered.0.iter().any(|(to, brokers)| {
+                let there = self.get(*to);
+                there < *brokers && there + 1 < here && K::comparable(from, *to)
+            })
+    }
+}
+
+/// Which places a replica may be exchanged between when evenness is judged.
+pub(super) trait Within {
+    fn comparable(one: Self, other: Self) -> bool;
+}
+
+impl Within for Rack {
+    fn comparable(_: Self, _: Self) -> bool {
+        true
+    }
+}
+
+impl Within for Host {
+    /// Hosts are compared inside a rack only.
+    fn comparable(one: Self, other: Self) -> bool {
+        one.0 == other.0
+    }
+}

@@ -1,0 +1,286 @@
+//! Whether a broker, a controller or a ZooKeeper server is ready for its clients.
+//!
+//! In: what it and its cluster say ([`Told`]), what was known when the controller last had a say ([`Known`]), and who
+//! forces it to be ready until when ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
+
+use crate::ids::{BrokerId, TopicPartition};
+use crate::snapshot::Topic;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// How many partitions a sentence names.
+const FEW: usize = 3;
+
+/// What was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// Nothing answers at its address, or not with what was asked.
+    Silent {
+        /// What came instead.
+        why: String,
+    },
+    /// A broker, confirmed by the controller.
+    Broker(Attendance),
+    /// A broker; the controller does not answer, so that nobody knows whether what the broker tells still holds.
+    Unconfirmed {
+        /// What came from the controller.
+        why: String,
+    },
+    /// A controller of KRaft, as the active one tells.
+    Controller(Vote),
+    /// A ZooKeeper server: `leader`, `follower`, `observer`, `standalone`, or what else it says it is.
+    ZooKeeper {
+        /// Its mode, in its own word.
+        mode: String,
+    },
+}
+
+/// What a broker and its cluster say of the replicas that it hosts.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Attendance {
+    /// What answers at the broker's address says that it is another one.
+    pub is_another: bool,
+    /// It is registered, and not fenced.
+    pub registered: bool,
+    /// How many of its replicas are in sync.
+    pub in_sync: usize,
+    /// Those that a running reassignment still adds: nobody counts on them yet.
+    pub adding: BTreeSet<TopicPartition>,
+    /// Those that are not in sync.
+    pub lagging: BTreeSet<TopicPartition>,
+    /// Log dirs that it has given up.
+    pub failed_log_dirs: BTreeSet<String>,
+}
+
+/// What the active controller says of a controller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vote {
+    /// It has a vote.
+    pub is_voter: bool,
+    /// It is the active one.
+    pub leads: bool,
+    /// How long it is behind, in milliseconds; `None`: not told.
+    pub behind_ms: Option<u64>,
+}
+
+/// A readiness that the controller confirmed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Known {
+    /// It was ready.
+    pub ready: bool,
+    /// Why, or why not.
+    pub reason: String,
+    /// When, in seconds since 1970.
+    pub at_seconds: u64,
+}
+
+/// Somebody's word that it counts as ready, whatever is told.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Force {
+    /// What it is for: `pod kafka/kafka-0`, `broker 1001`, `map events`, `cluster`.
+    pub scope: String,
+    /// Where it stands.
+    pub place: String,
+    /// Until when, in seconds since 1970.
+    pub until_seconds: u64,
+    /// The same, as it was written.
+    pub until: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// What is asked of whoever is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// So many replicas may be out of sync.
+    pub max_lagging: usize,
+    /// How long the last known state counts while the controller is away, in seconds.
+    pub max_age_seconds: u64,
+    /// How long a controller may be behind the active one, in milliseconds.
+    pub max_behind_ms: u64,
+}
+
+/// Yes or no, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Verdict {
+    /// It is ready.
+    pub ready: bool,
+    /// Why, or why not.
+    pub reason: String,
+    /// Ready only by this word.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub forced: Option<Force>,
+    /// Words that hold no more.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub expired: Vec<Force>,
+    /// What the controller has just confirmed, to be remembered.
+    #[serde(skip)]
+    pub confirmed: Option<Known>,
+}
+
+impl Attendance {
+    /// Reads off metadata how the replicas of a broker stand. `hosted` are those that lie in its log dirs; what metadata
+    /// does not count as a replica of it is a left-over, and does not matter. `adding` tells what reassignments add.
+    pub fn of(
+        broker: BrokerId,
+        hosted: &BTreeSet<TopicPartition>,
+        topics: &BTreeMap<String, Topic>,
+        adding: &BTreeSet<TopicPartition>,
+    ) -> Self {
+        let mut found = Self::default();
+        for of in hosted {
+            let Some(topic) = topics.get(&of.topic) else { continue };
+            let Some(partition) = topic.partitions.iter().find(|p| p.id == of.partition) else {
+                continue;
+            };
+            if !partition.replicas.contains(&broker) {
+                continue;
+            }
+            let isr = partition.facts.as_ref().and_then(|facts| facts.isr.as_deref());
+            if isr.is_some_and(|isr| isr.contains(&broker)) {
+                found.in_sync += 1;
+            } else if adding.contains(of) {
+                found.adding.insert(of.clone());
+            } else {
+                found.lagging.insert(of.clone());
+            }
+        }
+        found
+    }
+
+    fn judge(&self, terms: &Terms) -> (bool, String) {
+        if self.is_another {
+            return (false, "another broker answers at its address".to_owned());
+        }
+        if !self.registered {
+            let why =
+                "it is not registered, or fenced: it starts, or the controller does not hear it";
+            return (false, why.to_owned());
+        }
+        let hosted = self.in_sync + self.lagging.len();
+        let lagging = format!("{} of {hosted}: {}", self.lagging.len(), few(&self.lagging));
+        let mut reason = match self.lagging.len() {
+            0 if hosted == 0 => "it is registered, and hosts no partition".to_owned(),
+            0 => format!("it is in sync in all {hosted} partitions that it hosts"),
+            some if some <= terms.max_lagging => {
+                format!("it is not in sync in {lagging}, and {} may lag", terms.max_lagging)
+            }
+            _ => format!("it is not in sync in {lagging}"),
+        };
+        if !self.adding.is_empty() {
+            reason += &format!("; {} still being added do not count", self.adding.len());
+        }
+        if !self.failed_log_dirs.is_empty() {
+            let dirs: Vec<&str> = self.failed_log_dirs.iter().map(String::as_str).collect();
+            reason += &format!("; failed log dirs: {}", dirs.join(", "));
+        }
+        (self.lagging.len() <= terms.max_lagging, reason)
+    }
+}
+
+impl Vote {
+    fn judge(self, terms: &Terms) -> (bool, String) {
+        match self {
+            Self { is_voter: false, .. } => (false, "it has no vote in the quorum".to_owned()),
+            Self { leads: true, .. } => (true, "it is the active controller".to_owned()),
+            Self { behind_ms: None, .. } => {
+                (false, "the active controller has not heard of it".to_owned())
+            }
+            Self { behind_ms: Some(behind), .. } if behind > terms.max_behind_ms => {
+                (false, format!("it is {behind} ms behind the active controller"))
+            }
+            Self { .. } => (true, "it is in the quorum, and has caught up".to_owned()),
+        }
+    }
+}
+
+/// Whether it is ready at `now_seconds` (since 1970).
+pub fn readiness(
+    told: &Told,
+    known: Option<&Known>,
+    forces: &[Force],
+    now_seconds: u64,
+    terms: &Terms,
+) -> Verdict {
+    let (ready, reason) = match told {
+        Told::Silent { why } => (false, why.clone()),
+        Told::Broker(attendance) => attendance.judge(terms),
+        Told::Unconfirmed { why } => unconfirmed(why, known, now_seconds, terms),
+        Told::Controller(vote) => vote.judge(terms),
+        Told::ZooKeeper { mode } => zookeeper(mode),
+    };
+    let confirms = matches!(told, Told::Broker(_) | Told::Controller(_) | Told::ZooKeeper { .. });
+    let confirmed =
+        confirms.then(|| Known { ready, reason: reason.clone(), at_seconds: now_seconds });
+    let (mut valid, expired): (Vec<&Force>, Vec<&Force>) =
+        forces.iter().partition(|force| force.until_seconds > now_seconds);
+    // The one that holds longest; its words break a tie.
+    valid.sort_by_key(|force| (force.until_seconds, (*force).clone()));
+    let forced = valid.pop().filter(|_| !ready).cloned();
+    Verdict {
+        ready: ready || forced.is_some(),
+        reason,
+        forced,
+        expired: expired.into_iter().cloned().collect(),
+        confirmed,
+    }
+}
+
+fn unconfirmed(
+    why: &str,
+    known: Option<&Known>,
+    now_seconds: u64,
+    terms: &Terms,
+) -> (bool, String) {
+    let Some(known) = known else {
+        let reason =
+            format!("the controller does not answer ({why}), and nothing is known from before");
+        return (false, reason);
+    };
+    let age = now_seconds.saturating_sub(known.at_seconds);
+    let limit = terms.max_age_seconds;
+    if age > limit {
+        let reason = format!(
+            "the controller does not answer ({why}), and what it last said is {age} s old: more than {limit} s"
+        );
+        return (false, reason);
+    }
+    let reason = format!("the controller does not answer ({why}); {age} s ago: {}", known.reason);
+    (known.ready, reason)
+}
+
+fn zookeeper(mode: &str) -> (bool, String) {
+    let serves = matches!(mode, "leader" | "follower" | "observer" | "standalone");
+    let reason = if serves { format!("it is {mode}") } else { format!("it serves nobody: {mode}") };
+    (serves, reason)
+}
+
+fn few(partitions: &BTreeSet<TopicPartition>) -> String {
+    let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
+    let more = partitions.len().saturating_sub(FEW);
+    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+impl fmt::Display for Force {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} until {} by {}: {}", self.scope, self.until, self.place, self.reason)
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.forced {
+            Some(force) => write!(f, "ready by force, {force}; in truth: {}", self.reason),
+            None if self.ready => write!(f, "ready: {}", self.reason),
+            None => write!(f, "not ready: {}", self.reason),
+        }?;
+        for force in &self.expired {
+            write!(f, "; no longer forced, {force}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,36 @@
+//! Partitions by name, asked for one after the other.
+
+use super::{Partition, Snapshot, Topic};
+use crate::ids::PartitionId;
+use std::cell::Cell;
+
+/// Finds partitions of a snapshot. Quick where those of one topic are asked for in a row, as plans list them.
+pub(crate) struct Lookup<'s> {
+    snapshot: &'s Snapshot,
+    last: Cell<usize>,
+}
+
+impl<'s> Lookup<'s> {
+    pub(crate) fn new(snapshot: &'s Snapshot) -> Self {
+        Self { snapshot, last: Cell::new(0) }
+    }
+
+    /// The position of a topic among the snapshot's.
+    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+        let topics = self.snapshot.topics();
+        if topics.get(self.last.get()).is_some_and(|topic| topic.name == name) {
+            return Some(self.last.get());
+        }
+        let found = topics.binary_search_by(|topic| topic.name.as_str().cmp(name)).ok()?;
+        self.last.set(found);
+        Some(found)
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> Option<&'s Topic> {
+        self.snapshot.topics().get(self.position(name)?)
+    }
+
+    pub(crate) fn partition(&self, topic: &str, id: PartitionId) -> Option<&'s Partition> {
+        self.topic(topic)?.partition(id)
+    }
+}

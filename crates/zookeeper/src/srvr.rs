@@ -1,0 +1,67 @@
+//! `srvr`: what one ZooKeeper server says it is. Allowed by default (`4lw.commands.whitelist`), and needs no session.
+
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// More than a server says.
+const LONGEST: u64 = 64 << 10;
+
+/// The mode of the server at this address, in its own word: `leader`, `follower`, `observer`, `standalone`; of one that
+/// serves nobody, what it says instead.
+///
+/// # Errors
+/// It does not answer within `patience`, or hangs up without a word.
+pub async fn server_mode(address: &str, patience: Duration) -> io::Result<String> {
+    let answer = timeout(patience, ask(address)).await;
+    let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+    let mode = answer.lines().find_map(|line| line.strip_prefix("Mode: "));
+    match mode.or_else(|| answer.lines().find(|line| !line.trim().is_empty())) {
+        Some(said) => Ok(said.trim().to_owned()),
+        None => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it hangs up without a word")),
+    }
+}
+
+async fn ask(address: &str) -> io::Result<String> {
+    let mut socket = TcpStream::connect(address).await?;
+    socket.write_all(b"srvr").await?;
+    let mut answer = Vec::new();
+    socket.take(LONGEST).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+
+    async fn told(answer: &'static str) -> io::Result<String> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut word = [0; 4];
+            socket.read_exact(&mut word).await.unwrap();
+            assert_eq!(&word, b"srvr");
+            socket.write_all(answer.as_bytes()).await.unwrap();
+        });
+        let mode = server_mode(&address, Duration::from_secs(5)).await;
+        server.await.unwrap();
+        mode
+    }
+
+    #[tokio::test]
+    async fn a_server_tells_its_mode_or_why_it_has_none() {
+        let serving =
+            "Zookeeper version: 3.8.4\nLatency min/avg/max: 0/0/0\nMode: follower\nNode count: 5\n";
+        assert_eq!(told(serving).await.unwrap(), "follower");
+        let alone = "This ZooKeeper instance is not currently serving requests\n";
+        assert_eq!(
+            told(alone).await.unwrap(),
+            "This ZooKeeper instance is not currently serving requests"
+        );
+        assert!(told("").await.is_err());
+    }
+}

@@ -1,0 +1,145 @@
+//! Stores metrics where [`StoredMetrics`](crate::StoredMetrics) are read from, in the format of the tools of old.
+
+use crate::connect::ZooKeeper;
+use crate::error::Error;
+use flate2::{Compression, GzBuilder};
+use mapper::{BrokerId, Bytes, PartitionId};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::Write;
+use tokio::time::timeout;
+use zookeeper_client::{Acls, CreateMode, Error as Reply};
+
+/// The largest znode that a server takes unless it is told otherwise (`jute.maxbuffer`), less what surrounds it.
+const MOST_BYTES: usize = (1 << 20) - 1024;
+
+/// Sizes and free space to store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToStore {
+    /// The size of one replica of each partition, by topic.
+    pub partition_sizes: BTreeMap<String, BTreeMap<PartitionId, Bytes>>,
+    /// What is free on each broker's volume.
+    pub broker_free: BTreeMap<BrokerId, Bytes>,
+    /// Packed with gzip: readers tell by themselves.
+    pub compress: bool,
+}
+
+#[derive(Serialize)]
+struct PartitionWire {
+    #[serde(rename = "Size")]
+    size: Bytes,
+}
+
+#[derive(Serialize)]
+struct BrokerWire {
+    #[serde(rename = "StorageFree")]
+    free: Bytes,
+}
+
+impl ToStore {
+    /// `{"topic":{"0":{"Size":1024}}}`
+    fn sizes(&self) -> std::io::Result<Vec<u8>> {
+        let wire = |size: &Bytes| PartitionWire { size: *size };
+        let topics = self.partition_sizes.iter().map(|(topic, partitions)| {
+            (topic, partitions.iter().map(|(id, size)| (id, wire(size))).collect())
+        });
+        self.packed(&topics.collect::<BTreeMap<_, BTreeMap<_, _>>>())
+    }
+
+    /// `{"1001":{"StorageFree":1024}}`
+    fn free(&self) -> std::io::Result<Vec<u8>> {
+        let brokers = self.broker_free.iter().map(|(id, free)| (id, BrokerWire { free: *free }));
+        self.packed(&brokers.collect::<BTreeMap<_, _>>())
+    }
+
+    fn packed(&self, value: &impl Serialize) -> std::io::Result<Vec<u8>> {
+        let plain = serde_json::to_vec(value)?;
+        if !self.compress {
+            return Ok(plain);
+        }
+        let mut packer = GzBuilder::new().write(Vec::new(), Compression::best());
+        packer.write_all(&plain)?;
+        packer.finish()
+    }
+}
+
+impl ZooKeeper {
+    /// Stores metrics under `prefix` ([`DEFAULT_METRICS_PREFIX`](crate::DEFAULT_METRICS_PREFIX) by default); makes the
+    /// znodes that are not there. Both are written at once, or neither.
+    ///
+    /// # Errors
+    /// [`Error::TooLarge`], or what a write met.
+    pub async fn store_metrics(&self, prefix: &str, metrics: &ToStore) -> Result<(), Error> {
+        let prefix = match prefix.trim_matches('/') {
+            "" => String::new(),
+            name => format!("/{name}"),
+        };
+        let packed = |path: &str, data: std::io::Result<Vec<u8>>| match data {
+            Ok(data) if data.len() <= MOST_BYTES => Ok((format!("{prefix}{path}"), data)),
+            Ok(data) => Err(Error::TooLarge { path: format!("{prefix}{path}"), bytes: data.len() }),
+            Err(source) => Err(Error::Unpacked { path: format!("{prefix}{path}"), source }),
+        };
+        let znodes =
+            [packed("/partitionmeta", metrics.sizes())?, packed("/brokermetrics", metrics.free())?];
+        let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
+        for (path, _) in &znodes {
+            self.written(path, self.client.mkdir(path, &open)).await?;
+        }
+        let mut both = self.client.new_multi_writer();
+        for (path, data) in &znodes {
+            let added = both.add_set_data(path, data, None);
+            added.map_err(|source| Error::Failed { path: path.clone(), source })?;
+        }
+        let [(path, _), _] = &znodes;
+        let commit = async { both.commit().await.map(drop).map_err(Reply::from) };
+        self.written(path, commit).await
+    }
+
+    /// Sends a write, once, within its deadline.
+    async fn written(
+        &self,
+        path: &str,
+        write: impl Future<Output = Result<(), Reply>>,
+    ) -> Result<(), Error> {
+        let path = || path.to_owned();
+        match timeout(self.deadlines.request, write).await {
+            Err(_) => Err(Error::Timeout { path: path(), waited: self.deadlines.request }),
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(source @ (Reply::NoAuth | Reply::AuthFailed))) => {
+                Err(Error::Denied { path: path(), source })
+            }
+            Ok(Err(source)) => Err(Error::Failed { path: path(), source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics(compress: bool) -> ToStore {
+        let sizes = BTreeMap::from([(PartitionId(0), Bytes(1024)), (PartitionId(12), Bytes(7))]);
+        ToStore {
+            partition_sizes: BTreeMap::from([("events".to_owned(), sizes)]),
+            broker_free: BTreeMap::from([(BrokerId(1001), Bytes(950_000_000_000))]),
+            compress,
+        }
+    }
+
+    #[test]
+    fn the_format_is_that_of_the_tools_of_old() {
+        let plain = metrics(false);
+        let text = String::from_utf8(plain.sizes().unwrap()).unwrap();
+        assert_eq!(text, r#"{"events":{"0":{"Size":1024},"12":{"Size":7}}}"#);
+        let text = String::from_utf8(plain.free().unwrap()).unwrap();
+        assert_eq!(text, r#"{"1001":{"StorageFree":950000000000}}"#);
+    }
+
+    #[test]
+    fn what_is_packed_is_read_back_and_packs_to_the_same_bytes() {
+        let packed = metrics(true).sizes().unwrap();
+        assert_eq!(crate::stored::partition_sizes(&packed).unwrap(), metrics(true).partition_sizes);
+        assert_eq!(packed, metrics(true).sizes().unwrap());
+    }
+}
