@@ -2,7 +2,7 @@
 
 use crate::brokers::Brokers;
 use crate::facts::Name;
-use mapper::{BrokerId, Snapshot};
+use mapper::{BrokerId, Bytes, Snapshot};
 use std::collections::BTreeSet;
 
 /// One thing of which Kafka says one and Kubernetes another.
@@ -48,7 +48,38 @@ impl Difference {
     }
 }
 
+/// A broker whose log dirs and claims are of different sizes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("broker {id} stores on {kafka}, and the claims of pod {pod} have {claims}")]
+pub struct OtherVolumes {
+    /// The broker.
+    pub id: BrokerId,
+    /// Its pod.
+    pub pod: Name,
+    /// The size of the volumes that its log dirs are on, as Kafka reports it.
+    pub kafka: Bytes,
+    /// The sizes of the pod's claims together.
+    pub claims: Bytes,
+}
+
+/// A file system takes up to so many hundredths of its volume for itself: less than that is no difference.
+const OVERHEAD: u64 = 10;
+
 impl Brokers {
+    /// Brokers whose volumes Kafka, as captured, knows to be of another size than their claims: what was claimed is not
+    /// what they write to, or has grown and their file systems have not.
+    pub fn other_volumes(&self, cluster: &Snapshot) -> Vec<OtherVolumes> {
+        let known = self.pods.iter().filter_map(|pod| {
+            let id = pod.id().filter(|id| self.pod_of(*id).is_some())?;
+            let kafka = cluster.broker(id).filter(|broker| broker.live)?.storage_total?;
+            let claims = Bytes(pod.volume_bytes?);
+            Some(OtherVolumes { id, pod: pod.name.clone(), kafka, claims })
+        });
+        known
+            .filter(|found| found.kafka.0.abs_diff(found.claims.0) > found.claims.0 / OVERHEAD)
+            .collect()
+    }
+
     /// Where Kafka, as captured, says otherwise than the pods. `elsewhere` are brokers that need no pod.
     ///
     /// `everybody` are the broker pods of all groups: who belongs to no map still claims its id.
@@ -112,6 +143,22 @@ mod tests {
                 "pod kafka/events-2 is ready as broker 1003, and Kafka lists no live broker 1003",
                 "Kafka lists live broker 1009, and no pod claims to be it",
             ]
+        );
+    }
+
+    #[test]
+    fn volumes_of_another_size_than_claimed_are_found_and_a_file_systems_own_share_is_none() {
+        // 1 TiB is claimed for each.
+        let (grown, usual): (u64, u64) = (500 << 30, 980 << 30);
+        let text = format!(
+            r#"{{"version": 1, "topics": [], "brokers": [{{"id": 1001, "storage_total_bytes": {grown}}},
+                {{"id": 1002, "storage_total_bytes": {usual}}}, {{"id": 1003}}]}}"#
+        );
+        let cluster = Snapshot::from_json(text.as_bytes()).unwrap();
+        let found = resolved(&nine(), &[set_group("events")]).other_volumes(&cluster);
+        assert_eq!(
+            found.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["broker 1001 stores on 500.0 GiB, and the claims of pod kafka/events-0 have 1.0 TiB"]
         );
     }
 

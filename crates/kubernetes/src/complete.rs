@@ -54,7 +54,7 @@ fn add(pod: &BrokerPod, broker: &mut Broker) {
     };
     or(&mut broker.rack, &pod.rack);
     or(&mut broker.instance_type, &pod.instance_type);
-    // A log dir's volume, as Kafka reports it, is the better figure; old brokers report none.
+    // A log dir's volume, as Kafka reports it, is the better figure; brokers before 3.3 report none.
     if broker.storage_total.is_none() {
         broker.storage_total = pod.volume_bytes.map(mapper::Bytes);
     }
@@ -74,11 +74,12 @@ fn add(pod: &BrokerPod, broker: &mut Broker) {
 mod tests {
     use super::*;
     use crate::testing::{nine, resolved, set_group};
+    use mapper::Bytes;
 
     #[test]
     fn kafka_is_believed_and_completed() {
         let cluster = Snapshot::from_json(
-            br#"{"version": 1, "brokers": [{"id": 1001, "rack": "a"}, {"id": 1002}],
+            br#"{"version": 1, "brokers": [{"id": 1001, "rack": "a", "storage_total_bytes": 5}, {"id": 1002}],
                  "topics": [{"name": "t", "partitions": [{"id": 0, "replicas": [1001, 1003]}]}]}"#,
         );
         let brokers = resolved(&nine(), &[set_group("events")]);
@@ -91,6 +92,9 @@ mod tests {
         assert!(completed.is_live(BrokerId(1002)) && !completed.is_live(BrokerId(1003)));
         let lost = completed.broker(BrokerId(1003)).unwrap();
         assert_eq!(lost.instance_type.as_deref(), Some("i3.4xlarge"));
+        // Kafka tells the size of none of them: their claims do.
+        let total = |id| completed.broker(BrokerId(id)).unwrap().storage_total;
+        assert_eq!((total(1001), total(1002)), (Some(Bytes(5)), Some(Bytes(1 << 40))));
         let facts = lost.kubernetes.as_ref().unwrap();
         assert_eq!(
             (facts.pod.as_str(), facts.node.as_deref()),

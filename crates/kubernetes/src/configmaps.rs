@@ -21,6 +21,13 @@ pub struct ConfigMap {
     object: Object,
 }
 
+impl ConfigMap {
+    /// What changes with every change of it, whoever makes it.
+    pub fn version(&self) -> &str {
+        self.object.metadata.resource_version.as_deref().unwrap_or_default()
+    }
+}
+
 impl From<Object> for ConfigMap {
     fn from(object: Object) -> Self {
         let text = |part: &Option<String>| part.clone().unwrap_or_default();

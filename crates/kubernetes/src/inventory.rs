@@ -29,8 +29,6 @@ pub struct Wanted {
     pub namespaces: BTreeSet<String>,
     /// The labels of broker pods (`app=kafka`); `None`: any.
     pub pod_labels: Option<String>,
-    /// Claims too, for the sizes of volumes.
-    pub claims: bool,
 }
 
 /// What was there.
@@ -61,8 +59,8 @@ impl Inventory {
 }
 
 impl Kubernetes {
-    /// Gathers what was asked for. Rights: `list pods`, `list statefulsets.apps` (and `list persistentvolumeclaims`)
-    /// in each namespace; `list nodes`, and `get nodes` where pods are not ready.
+    /// Gathers what was asked for. Rights: `list pods`, `list statefulsets.apps` in each namespace; `list nodes`, and
+    /// `get nodes` where pods are not ready.
     ///
     /// # Errors
     /// The first thing that could not be asked; nothing is guessed instead.
@@ -73,7 +71,6 @@ impl Kubernetes {
         for space in spaces {
             inventory.pods.extend(space.pods);
             inventory.stateful_sets.extend(space.stateful_sets);
-            inventory.claims.extend(space.claims);
         }
         inventory.pods.sort_by(|a, b| a.name.cmp(&b.name));
         self.look_at_nodes(&mut inventory).await?;
@@ -103,6 +100,25 @@ impl Kubernetes {
         }
         inventory.pods.push(pod);
         Ok(inventory)
+    }
+
+    /// Adds the claims of these namespaces, for the sizes of volumes. Rights: `list persistentvolumeclaims` in each.
+    ///
+    /// # Errors
+    /// What could not be asked; the inventory is then as it was.
+    pub async fn add_claims(
+        &self,
+        namespaces: &BTreeSet<String>,
+        inventory: &mut Inventory,
+    ) -> Result<(), Error> {
+        let asked = namespaces.iter().map(|namespace| async move {
+            let request = Request::about_all("list", CLAIMS, Some(namespace));
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
+            self.list(&api, &request, None).await
+        });
+        let claims = try_join_all(asked).await?.into_iter().flatten().map(ClaimFacts::from);
+        inventory.claims.extend(claims.map(|claim| (claim.name.clone(), claim)));
+        Ok(())
     }
 
     /// Adds a pod's claims and the volumes behind them. Rights: `get persistentvolumeclaims`, `get persistentvolumes`.
@@ -163,26 +179,17 @@ impl Kubernetes {
 
     async fn in_namespace(&self, namespace: &str, wanted: &Wanted) -> Result<Inventory, Error> {
         let list = |resource| Request::about_all("list", resource, Some(namespace));
-        let (pods, sets, claims) = (list(PODS), list(SETS), list(CLAIMS));
+        let (pods, sets) = (list(PODS), list(SETS));
         let pod_api: Api<Pod> = Api::namespaced(self.client(), namespace);
         let set_api: Api<StatefulSet> = Api::namespaced(self.client(), namespace);
-        let claim_api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), namespace);
-        let (pods, sets, claims) = tokio::try_join!(
+        let (pods, sets) = tokio::try_join!(
             self.list(&pod_api, &pods, wanted.pod_labels.as_deref()),
             self.list(&set_api, &sets, None),
-            async {
-                match wanted.claims {
-                    true => self.list(&claim_api, &claims, None).await,
-                    false => Ok(Vec::new()),
-                }
-            },
         )?;
         let sets = sets.into_iter().map(StatefulSetFacts::from);
-        let claims = claims.into_iter().map(ClaimFacts::from);
         Ok(Inventory {
             pods: pods.into_iter().map(PodFacts::from).collect(),
             stateful_sets: sets.map(|set| (set.name.clone(), set)).collect(),
-            claims: claims.map(|claim| (claim.name.clone(), claim)).collect(),
             ..Inventory::default()
         })
     }

@@ -3,6 +3,10 @@
 //! Nobody's clock is trusted but our own: a Lease of somebody else is taken over only after it has stayed as it is for
 //! its whole duration while we watched. Every write is sent once, and only over what was read.
 
+mod campaign;
+
+pub use campaign::Kept;
+
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request, if_found};
 use crate::facts::Name;
@@ -182,6 +186,11 @@ impl Held {
     /// Renews it for as long as that works, and returns only once it is lost: the work beside it has to end then
     /// (`tokio::select!`). The last third of the duration is left for that.
     pub async fn keep(&mut self) -> LeaseError {
+        self.keep_telling(drop).await
+    }
+
+    /// The same, and tells each new deadline.
+    async fn keep_telling(&mut self, mut tell: impl FnMut(Instant)) -> LeaseError {
         let period = self.terms.duration / RENEWALS;
         let mut wait = period;
         loop {
@@ -189,7 +198,10 @@ impl Held {
             sleep_until((Instant::now() + wait).min(last_chance)).await;
             let renewed = tokio::time::timeout_at(last_chance + period / 2, self.renew()).await;
             wait = match renewed {
-                Ok(Ok(())) => period,
+                Ok(Ok(())) => {
+                    tell(self.deadline());
+                    period
+                }
                 Ok(Err(LeaseError::Api(error))) if Instant::now() < last_chance => {
                     tracing::warn!(%error, lease = %self.terms.name, "the lease could not be renewed");
                     period / 4

@@ -2,6 +2,7 @@
 //!
 //! In: the Kubernetes API. Out: plain values, from which brokers are found without IO ([`identity`]).
 
+mod announce;
 pub mod brokers;
 mod compare;
 mod complete;
@@ -16,10 +17,12 @@ mod inventory;
 pub mod lease;
 mod list;
 mod read;
+pub mod rolling;
 #[cfg(test)]
 mod testing;
 
-pub use compare::Difference;
+pub use announce::Announcer;
+pub use compare::{Difference, OtherVolumes};
 pub use configmaps::ConfigMap;
 pub use connect::{Access, Kubernetes};
 pub use error::{Error, Request};

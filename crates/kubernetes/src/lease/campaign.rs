@@ -1,0 +1,132 @@
+//! Waiting for a Lease, and keeping it beside other work.
+
+use super::{Held, LeaseError, Terms, duration};
+use crate::connect::Kubernetes;
+use std::time::Duration;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+/// How often a Lease that is somebody else's is looked at.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A Lease that is renewed in a task of its own, until it is lost, released or dropped.
+#[derive(Debug)]
+pub struct Kept {
+    state: watch::Receiver<Standing>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+/// Ours until then, or why no more.
+type Standing = Result<Instant, String>;
+
+impl Kubernetes {
+    /// Waits until the Lease is ours, however long that takes. A holder that has died is followed once its Lease has
+    /// stayed as it is for its duration while we looked on; nobody's clock counts but ours. `told` hears of each holder.
+    /// Rights: `get`, `create`, `update leases.coordination.k8s.io`.
+    ///
+    /// # Errors
+    /// What no waiting will mend: a missing right, wrong credentials.
+    pub async fn campaign(
+        &self,
+        terms: &Terms,
+        mut told: impl FnMut(&str),
+    ) -> Result<Held, LeaseError> {
+        let (mut watched, mut holder) = (None, String::new());
+        loop {
+            let tried = self.candidacy(terms, &mut watched).await;
+            match tried {
+                Ok(held) => return Ok(held),
+                Err(LeaseError::Held { holder: now, .. }) if now != holder => {
+                    told(&now);
+                    holder = now;
+                }
+                Err(LeaseError::Held { .. }) => {}
+                Err(LeaseError::Api(error)) if error.is_passing() => {
+                    tracing::warn!(%error, lease = %terms.name, "who holds the lease is not known");
+                }
+                Err(error) => return Err(error),
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Takes it if it is free, or has not changed for its duration since it was first seen so.
+    async fn candidacy(
+        &self,
+        terms: &Terms,
+        watched: &mut Option<(Option<String>, Instant)>,
+    ) -> Result<Held, LeaseError> {
+        let asked = Instant::now();
+        let Some(found) = self.lease(&terms.name).await? else {
+            return self.create(terms, asked).await;
+        };
+        let spec = found.spec.clone().unwrap_or_default();
+        let version = found.metadata.resource_version.clone();
+        let since = match watched {
+            Some((seen, since)) if *seen == version => *since,
+            // As of the answer: what was asked before it may have come before the renewal.
+            _ => watched.insert((version, Instant::now())).1,
+        };
+        let holder = spec.holder_identity.as_deref().unwrap_or_default();
+        // Ours: an earlier attempt of this process was dropped before it heard the answer.
+        let free = holder.is_empty() || holder == terms.holder;
+        if free || since.elapsed() > duration(&spec) {
+            return self.take_over(terms, found, Instant::now()).await;
+        }
+        Err(super::held(terms, &spec))
+    }
+}
+
+impl Held {
+    /// Renews it in a task of its own from now on.
+    pub fn kept(mut self) -> Kept {
+        let (tell, state) = watch::channel(Ok(self.deadline()));
+        let (stop, stopped) = oneshot::channel();
+        let task = tokio::spawn(async move {
+            let lost = tokio::select! {
+                lost = self.keep_telling(|deadline| drop(tell.send(Ok(deadline)))) => lost,
+                _ = stopped => {
+                    drop(tell.send(Err("it was given back".to_owned())));
+                    if let Err(error) = self.release().await {
+                        tracing::warn!(%error, "the lease ends by itself, in some seconds");
+                    }
+                    return;
+                }
+            };
+            tracing::warn!(error = %lost, "the lease is lost");
+            drop(tell.send(Err(lost.to_string())));
+        });
+        Kept { state, stop: Some(stop), task }
+    }
+}
+
+impl Kept {
+    /// Until when nobody else can have it.
+    ///
+    /// # Errors
+    /// Why it is ours no more, in words.
+    pub fn until(&self) -> Result<Instant, String> {
+        let until = self.state.borrow().clone()?;
+        match Instant::now() < until {
+            true => Ok(until),
+            // The task may not have run since: we were stopped, or the machine was busy.
+            false => Err("it was not renewed in time".to_owned()),
+        }
+    }
+
+    /// Gives it back, so that the next need not wait.
+    pub async fn release(mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+            let _ = (&mut self.task).await;
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}

@@ -1,0 +1,251 @@
+//! What a rolling restart needs of a StatefulSet and its pods, and what it does to them. Every write names the uid that was
+//! seen: a successor of the same name is never hit by a second try.
+
+use crate::connect::Kubernetes;
+use crate::error::{Error, Request, if_found};
+use crate::facts::Name;
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use kube::Api;
+use kube::api::{DeleteParams, EvictParams, Preconditions};
+use std::collections::BTreeSet;
+
+const SETS: &str = "statefulsets.apps";
+const PODS: &str = "pods";
+const REVISION: &str = "controller-revision-hash";
+/// Kubernetes' own default.
+const GRACE_SECONDS: i64 = 30;
+
+/// A StatefulSet, as far as its pods are restarted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollingSet {
+    /// Its name.
+    pub name: Name,
+    /// `spec.updateStrategy.type`: `OnDelete`, or who restarts pods by himself.
+    pub strategy: String,
+    /// The revision that its pods are to have.
+    pub update_revision: String,
+    /// Its controller has seen its latest change: the revision is the one that goes with the template.
+    pub observed: bool,
+    /// How long its pods are given to end.
+    pub grace_seconds: u64,
+    /// The pods that it is to have, and lacks.
+    pub missing: Vec<String>,
+    /// Its pods, in order of name.
+    pub pods: Vec<RollingPod>,
+}
+
+/// One of its pods.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RollingPod {
+    /// Its name.
+    pub name: Name,
+    /// What tells it from its predecessor.
+    pub uid: String,
+    /// The revision that it was made from.
+    pub revision: String,
+    /// Its `Ready` condition is true.
+    pub ready: bool,
+    /// It has been deleted and is not gone yet.
+    pub terminating: bool,
+    /// When it was made, in seconds since 1970.
+    pub created_seconds: u64,
+}
+
+/// How an eviction went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Evicted {
+    /// The pod ends.
+    Yes,
+    /// A PodDisruptionBudget forbids it for now.
+    NotNow(String),
+    /// The pod that was seen is gone already.
+    Gone,
+}
+
+impl Kubernetes {
+    /// A StatefulSet with its pods. Rights: `get statefulsets.apps`, `list pods`.
+    ///
+    /// # Errors
+    /// Why nobody can say; [`Error::NotFound`] if there is none.
+    pub async fn rolling(&self, name: &Name) -> Result<RollingSet, Error> {
+        let request = Request::about("get", SETS, name);
+        let api: Api<StatefulSet> = Api::namespaced(self.client(), &name.namespace);
+        let set = self.read(&request, || api.get(&name.name)).await?;
+        let request = Request::about_all("list", PODS, Some(&name.namespace));
+        let pods: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+        let labels = set.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
+        let labels: Vec<String> = labels
+            .unwrap_or_default()
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        let pods = self.list(&pods, &request, Some(&labels.join(","))).await?;
+        Ok(read(name, set, pods))
+    }
+
+    /// Evicts a pod through the PodDisruptionBudget. Right: `create pods/eviction`. Sent once.
+    ///
+    /// # Errors
+    /// Why it was not, or may not have been.
+    pub async fn evict(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
+        let request = Request::about("create", "pods/eviction", name);
+        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+        let params = EvictParams { delete_options: Some(of_uid(uid)), ..EvictParams::default() };
+        match self.send(&request, api.evict(&name.name, &params)).await {
+            Ok(_) => Ok(Evicted::Yes),
+            Err(Error::Refused { code: 429, message, .. }) => Ok(Evicted::NotNow(message)),
+            Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes a pod. Right: `delete pods`. Sent once.
+    ///
+    /// # Errors
+    /// Why it was not, or may not have been.
+    pub async fn delete_pod(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
+        let request = Request::about("delete", PODS, name);
+        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+        match self.send(&request, api.delete(&name.name, &of_uid(uid))).await {
+            Ok(_) => Ok(Evicted::Yes),
+            Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the pod of this name, whichever it is: one that no node runs. Right: `delete pods`. Sent once; that it is
+    /// gone already is no error.
+    ///
+    /// # Errors
+    /// Why it was not, or may not have been.
+    pub async fn delete_pod_named(&self, name: &Name, force: bool) -> Result<(), Error> {
+        let request = Request::about("delete", PODS, name);
+        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
+        let grace_period_seconds = force.then_some(0);
+        let params = DeleteParams { grace_period_seconds, ..DeleteParams::default() };
+        if_found(self.send(&request, api.delete(&name.name, &params)).await).map(drop)
+    }
+
+    /// Deletes a node that is lost. Right: `delete nodes`. Sent once; that it is gone already is no error.
+    ///
+    /// # Errors
+    /// Why it was not, or may not have been.
+    pub async fn delete_node(&self, name: &str) -> Result<(), Error> {
+        let request = Request::about_global("delete", "nodes", name);
+        let api: Api<Node> = Api::all(self.client());
+        if_found(self.send(&request, api.delete(name, &DeleteParams::default())).await).map(drop)
+    }
+
+    /// Deletes a claim, which goes once no pod uses it. Right: `delete persistentvolumeclaims`. Sent once; that it is gone
+    /// already is no error.
+    ///
+    /// # Errors
+    /// Why it was not, or may not have been.
+    pub async fn delete_claim(&self, name: &Name) -> Result<(), Error> {
+        let request = Request::about("delete", "persistentvolumeclaims", name);
+        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), &name.namespace);
+        let deleted = self.send(&request, api.delete(&name.name, &DeleteParams::default())).await;
+        if_found(deleted).map(drop)
+    }
+}
+
+fn of_uid(uid: &str) -> DeleteParams {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() }
+}
+
+fn read(name: &Name, set: StatefulSet, pods: Vec<Pod>) -> RollingSet {
+    let (spec, status) = (set.spec.unwrap_or_default(), set.status.unwrap_or_default());
+    let strategy = spec.update_strategy.and_then(|strategy| strategy.type_);
+    let own = |pod: &Pod| {
+        pod.metadata.owner_references.iter().flatten().any(|owner| {
+            owner.controller == Some(true) && owner.kind == "StatefulSet" && owner.name == name.name
+        })
+    };
+    let mut pods: Vec<RollingPod> =
+        pods.into_iter().filter(own).map(|pod| read_pod(&name.namespace, pod)).collect();
+    pods.sort_by(|a, b| a.name.cmp(&b.name));
+    let there: BTreeSet<&str> = pods.iter().map(|pod| pod.name.name.as_str()).collect();
+    let first = spec.ordinals.and_then(|ordinals| ordinals.start).unwrap_or(0);
+    let wanted = (first..first.saturating_add(spec.replicas.unwrap_or(1)))
+        .map(|ordinal| format!("{}-{ordinal}", name.name));
+    let missing = wanted.filter(|pod| !there.contains(pod.as_str()));
+    let grace = spec.template.spec.and_then(|spec| spec.termination_grace_period_seconds);
+    RollingSet {
+        name: name.clone(),
+        // Kubernetes' own default.
+        strategy: strategy.unwrap_or_else(|| "RollingUpdate".to_owned()),
+        update_revision: status.update_revision.unwrap_or_default(),
+        observed: status.observed_generation == set.metadata.generation,
+        grace_seconds: u64::try_from(grace.unwrap_or(GRACE_SECONDS)).unwrap_or_default(),
+        missing: missing.map(|pod| format!("{}/{pod}", name.namespace)).collect(),
+        pods,
+    }
+}
+
+fn read_pod(namespace: &str, pod: Pod) -> RollingPod {
+    let meta = pod.metadata;
+    let conditions = pod.status.and_then(|status| status.conditions).unwrap_or_default();
+    let created = meta.creation_timestamp.map_or(Timestamp::UNIX_EPOCH, |created| created.0);
+    RollingPod {
+        name: Name::new(namespace, &meta.name.unwrap_or_default()),
+        uid: meta.uid.unwrap_or_default(),
+        revision: meta.labels.and_then(|mut labels| labels.remove(REVISION)).unwrap_or_default(),
+        ready: conditions.iter().any(|is| is.type_ == "Ready" && is.status == "True"),
+        terminating: meta.deletion_timestamp.is_some(),
+        created_seconds: u64::try_from(created.as_second()).unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn set(spec: Value, status: Value) -> RollingSet {
+        let mut value = json!({
+            "metadata": {"name": "kafka", "namespace": "k", "generation": 4},
+            "spec": {"serviceName": "kafka", "selector": {}, "template": {"metadata": {}}},
+            "status": status,
+        });
+        for (key, one) in spec.as_object().unwrap() {
+            value["spec"][key] = one.clone();
+        }
+        let pod = |name: &str, owner: &str| {
+            json!({"metadata": {
+                "name": name, "uid": format!("uid-{name}"), "labels": {REVISION: "kafka-7"},
+                "creationTimestamp": "2026-11-20T07:00:00Z",
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": owner, "uid": "u", "controller": true}]},
+                "status": {"replicas": 0, "conditions": [{"type": "Ready", "status": "True"}]}})
+        };
+        let pods = [pod("kafka-2", "kafka"), pod("kafka-other-1", "kafka-other")];
+        let pods = pods.into_iter().map(|pod| serde_json::from_value(pod).unwrap()).collect();
+        read(&Name::new("k", "kafka"), serde_json::from_value(value).unwrap(), pods)
+    }
+
+    #[test]
+    fn a_set_tells_its_own_pods_and_those_that_it_lacks() {
+        let spec = json!({"replicas": 2, "ordinals": {"start": 2}, "updateStrategy": {"type": "OnDelete"},
+            "template": {"metadata": {}, "spec": {"containers": [], "terminationGracePeriodSeconds": 600}}});
+        let status = json!({"replicas": 1, "updateRevision": "kafka-8", "observedGeneration": 4});
+        let set = set(spec, status);
+        assert_eq!(
+            (set.strategy.as_str(), set.observed, set.grace_seconds),
+            ("OnDelete", true, 600)
+        );
+        assert_eq!(set.missing, ["k/kafka-3"]);
+        let [pod] = &set.pods[..] else { panic!("{:?}", set.pods) };
+        assert_eq!((pod.uid.as_str(), pod.revision.as_str()), ("uid-kafka-2", "kafka-7"));
+        assert!(pod.ready && !pod.terminating && pod.created_seconds == 1_795_158_000);
+    }
+
+    #[test]
+    fn what_is_not_said_is_what_kubernetes_does_by_default() {
+        let set = set(json!({}), json!({"replicas": 0, "observedGeneration": 3}));
+        assert_eq!((set.strategy.as_str(), set.grace_seconds), ("RollingUpdate", 30));
+        assert!(!set.observed, "its latest change is not seen yet");
+        assert_eq!(set.missing, ["k/kafka-0"]);
+    }
+}
