@@ -1,0 +1,136 @@
+//! What can go wrong with shared state. Messages state facts; what to try next is [`Error::hint`].
+
+use crate::holder::Holder;
+use crate::topic::TOPIC;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// Why shared state could not be read or written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Kafka did not do it, or not in time.
+    #[error("{what}: {}", said(source))]
+    Unavailable {
+        /// What was to be done.
+        what: &'static str,
+        /// What librdkafka says.
+        #[source]
+        source: KafkaError,
+    },
+    /// We may not.
+    #[error("{what}: {}", said(source))]
+    Forbidden {
+        /// What was to be done.
+        what: &'static str,
+        /// What librdkafka says.
+        #[source]
+        source: KafkaError,
+    },
+    /// The topic would forget, or keep everything for ever: somebody else made it.
+    #[error("the topic {TOPIC} has cleanup.policy={policy}, not compact")]
+    NotCompacted {
+        /// Its `cleanup.policy`.
+        policy: String,
+    },
+    /// A record of ours that we cannot read.
+    #[error("the record {key} of {TOPIC} is not understood: {why}")]
+    Malformed {
+        /// The record's key.
+        key: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A newer version of this program has written there.
+    #[error("the record {key} of {TOPIC} has version {version}; this program knows version 1")]
+    Newer {
+        /// The record's key.
+        key: String,
+        /// Its version.
+        version: u64,
+    },
+    /// Somebody else holds it, and lives.
+    #[error("{claim} is held by {holder}")]
+    Held {
+        /// What is claimed.
+        claim: String,
+        /// Who holds it.
+        holder: Box<Holder>,
+    },
+    /// It was ours.
+    #[error("{0}")]
+    Lost(#[from] Lost),
+}
+
+/// Why a claim may not be acted on any more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Lost {
+    /// Another process has taken it over: Kafka refuses our writes.
+    #[error("another process has taken over: Kafka fences our writes to {TOPIC}")]
+    Fenced,
+    /// It could not be renewed in time: another process may take it over, or has.
+    #[error(
+        "the claim in {TOPIC} could not be renewed for {seconds} s ({why}): another process may act by now"
+    )]
+    NotRenewed {
+        /// Since the last renewal.
+        seconds: u64,
+        /// What came instead.
+        why: String,
+    },
+}
+
+impl Error {
+    /// What librdkafka said while this was to be done.
+    pub(crate) fn of(what: &'static str) -> impl Fn(KafkaError) -> Self {
+        move |source| match code(&source) {
+            Some(
+                RDKafkaErrorCode::TopicAuthorizationFailed
+                | RDKafkaErrorCode::ClusterAuthorizationFailed
+                | RDKafkaErrorCode::TransactionalIdAuthorizationFailed
+                | RDKafkaErrorCode::GroupAuthorizationFailed,
+            ) => Self::Forbidden { what, source },
+            _ => Self::Unavailable { what, source },
+        }
+    }
+
+    /// What an operator can do about it; `None` where the message says all.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unavailable { .. } => format!(
+                "{TOPIC} needs a live leader, and Kafka its transactions (__transaction_state); if no other process of ours acts on the cluster, say so with --sole-executor"
+            ),
+            Self::Forbidden { .. } => format!(
+                "allow Create, Describe, DescribeConfigs, Read and Write on topic {TOPIC}, and Describe and Write on transactional id mappr-*; or say --sole-executor"
+            ),
+            Self::NotCompacted { .. } => format!(
+                "see who uses it; kafka-configs.sh --entity-type topics --entity-name {TOPIC} --alter --add-config cleanup.policy=compact"
+            ),
+            Self::Malformed { .. } | Self::Newer { .. } => {
+                "use the program that wrote it, or say --sole-executor".to_owned()
+            }
+            Self::Held { .. } => {
+                "wait until it ends; one that died is taken over half a minute later".to_owned()
+            }
+            Self::Lost(_) => "see what the other process does, then go on with --resume".to_owned(),
+        })
+    }
+}
+
+/// The code behind an error, where it has one.
+pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
+        KafkaError::Transaction(error) => Some(error.code()),
+        other => other.rdkafka_error_code(),
+    }
+}
+
+/// The sentence of the code: librdkafka's own wrapping says little more than "transaction error".
+fn said(error: &KafkaError) -> String {
+    match error {
+        KafkaError::Transaction(error) => error.string(),
+        other => {
+            other.rdkafka_error_code().map_or_else(|| other.to_string(), |code| code.to_string())
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Who holds a claim, as the topic keeps it.
+
+use crate::error::Error;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The version of the record.
+const VERSION: u64 = 1;
+
+/// Who holds a claim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    version: u64,
+    /// Who it is, for people: process, host, what it does.
+    pub name: String,
+    /// What only one living process can be at: two holders of one place are one after the other. A local lock has to make
+    /// it so.
+    pub place: String,
+    /// Counts the renewals: a record that changes is a holder that lives.
+    renewals: u64,
+}
+
+impl Holder {
+    /// A holder by its name and its place.
+    pub fn new(name: impl Into<String>, place: impl Into<String>) -> Self {
+        Self { version: VERSION, name: name.into(), place: place.into(), renewals: 0 }
+    }
+
+    pub(crate) fn renew(&mut self) {
+        self.renewals += 1;
+    }
+
+    /// Reads the value of the record `key`.
+    pub(crate) fn from_json(key: &str, value: &[u8]) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u64,
+        }
+        let wrong =
+            |why: serde_json::Error| Error::Malformed { key: key.to_owned(), why: why.to_string() };
+        let Versioned { version } = serde_json::from_slice(value).map_err(wrong)?;
+        if version > VERSION {
+            return Err(Error::Newer { key: key.to_owned(), version });
+        }
+        serde_json::from_slice(value).map_err(wrong)
+    }
+
+    pub(crate) fn to_json(&self) -> Vec<u8> {
+        // Text and numbers always become JSON.
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_is_read_as_it_was_written() {
+        let mut holder = Holder::new("process 1 of a", "a/x.ledger");
+        holder.renew();
+        assert_eq!(Holder::from_json("k", &holder.to_json()).unwrap(), holder);
+    }
+
+    #[test]
+    fn a_newer_record_is_refused_whatever_else_is_in_it() {
+        let error = Holder::from_json("claim/executor", br#"{"version":2}"#).unwrap_err();
+        let expected = "the record claim/executor of __mappr_state has version 2; this program knows version 1";
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[test]
+    fn what_is_no_record_is_named() {
+        let error = Holder::from_json("claim/executor", b"[]").unwrap_err().to_string();
+        assert!(
+            error.starts_with("the record claim/executor of __mappr_state is not understood"),
+            "{error}"
+        );
+    }
+}

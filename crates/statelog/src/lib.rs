@@ -1,0 +1,36 @@
+//! What processes on different machines must agree on, kept in the cluster that they act on: the compacted topic
+//! [`TOPIC`].
+//!
+//! In: an [`Access`], librdkafka's properties. Out: a [`Claim`], which one process at a time holds. A claim is renewed by
+//! transactions, and whoever takes one over fences its writer (KIP-98): a process that slept through its own
+//! replacement cannot renew, and [`Claim::check`] tells it so. This is the data plane: nothing here changes replicas,
+//! configs or leaders.
+//!
+//! ```no_run
+//! use mappr_statelog::{Access, Claim, Holder, StateTopic};
+//!
+//! # fn run() -> Result<(), mappr_statelog::Error> {
+//! let access = Access::new([("bootstrap.servers", "kafka1:9092")]);
+//! let topic = StateTopic::open(access, 6)?;
+//! let holder = Holder::new("process 4711 of host-a", "host-a/plan.ledger");
+//! let claim = Claim::take(&topic, "executor", holder)?;
+//! claim.check()?; // before everything that the claim is for
+//! claim.release();
+//! # Ok(())
+//! # }
+//! ```
+
+mod access;
+mod claim;
+mod error;
+mod holder;
+mod read;
+mod renewal;
+mod topic;
+mod writer;
+
+pub use access::Access;
+pub use claim::Claim;
+pub use error::{Error, Lost};
+pub use holder::Holder;
+pub use topic::{StateTopic, TOPIC};

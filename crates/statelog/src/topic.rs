@@ -1,0 +1,88 @@
+//! The topic, made on first use.
+
+use crate::access::Access;
+use crate::error::Error;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::time::Duration;
+
+/// The compacted topic of the state that machines share.
+pub const TOPIC: &str = "__mappr_state";
+
+/// How long Kafka has for one request.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+/// As many copies as Kafka's own topics have.
+const REPLICATION: usize = 3;
+
+/// The topic of one cluster, which is there.
+#[derive(Debug)]
+pub struct StateTopic {
+    pub(crate) access: Access,
+    created: bool,
+}
+
+impl StateTopic {
+    /// Makes the topic if it is not there: one partition, compacted, on up to three of the cluster's `live_brokers`.
+    ///
+    /// # Errors
+    /// [`Error::NotCompacted`] if somebody else has made it otherwise; [`Error::Unavailable`] and [`Error::Forbidden`] when
+    /// Kafka does not answer, or not us.
+    pub fn open(access: Access, live_brokers: usize) -> Result<Self, Error> {
+        let admin: AdminClient<DefaultClientContext> =
+            access.client().create().map_err(Error::of("a client for shared state"))?;
+        let created = create(&admin, live_brokers)?;
+        if !created {
+            is_compacted(&admin)?;
+        }
+        Ok(Self { access, created })
+    }
+
+    /// Whether this made it.
+    #[must_use]
+    pub const fn is_new(&self) -> bool {
+        self.created
+    }
+}
+
+fn options() -> AdminOptions {
+    AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
+}
+
+fn create(admin: &AdminClient<DefaultClientContext>, live_brokers: usize) -> Result<bool, Error> {
+    let replicas = live_brokers.clamp(1, REPLICATION);
+    // With one copy lost, the rest still takes writes.
+    let in_sync = (replicas.max(2) - 1).to_string();
+    let replication = TopicReplication::Fixed(i32::try_from(replicas).unwrap_or(1));
+    let topic = NewTopic::new(TOPIC, 1, replication)
+        .set("cleanup.policy", "compact")
+        .set("min.insync.replicas", &in_sync)
+        // Renewals are rewritten soon: whoever opens it reads all of it.
+        .set("segment.ms", "3600000")
+        .set("min.cleanable.dirty.ratio", "0.1");
+    let what = "creating the topic of shared state";
+    let asked = futures_executor::block_on(admin.create_topics([&topic], &options()));
+    for answer in asked.map_err(Error::of(what))? {
+        match answer {
+            Ok(_) => {}
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => return Ok(false),
+            Err((_, code)) => return Err(Error::of(what)(KafkaError::AdminOp(code))),
+        }
+    }
+    Ok(true)
+}
+
+fn is_compacted(admin: &AdminClient<DefaultClientContext>) -> Result<(), Error> {
+    let what = "reading the configs of the topic of shared state";
+    let asked = admin.describe_configs([&ResourceSpecifier::Topic(TOPIC)], &options());
+    for answer in futures_executor::block_on(asked).map_err(Error::of(what))? {
+        let configs = answer.map_err(|code| Error::of(what)(KafkaError::AdminOp(code)))?;
+        let policy = configs.get("cleanup.policy").and_then(|entry| entry.value.clone());
+        let policy = policy.unwrap_or_default();
+        if policy != "compact" {
+            return Err(Error::NotCompacted { policy });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! The one writer of a key.
+
+use crate::error::{Error, code};
+use crate::topic::{PATIENCE, StateTopic, TOPIC};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+
+/// Writes single records in transactions. Making one fences the one before it, wherever that runs.
+pub(crate) struct Writer {
+    producer: BaseProducer,
+    unended: Option<Ending>,
+}
+
+/// How a transaction is being ended that Kafka has not answered for yet: it has to be ended the same way.
+#[derive(Debug, Clone, Copy)]
+enum Ending {
+    Commit,
+    Abort,
+}
+
+impl Writer {
+    /// Fences whoever wrote under this name.
+    pub(crate) fn fence(topic: &StateTopic, name: &str) -> Result<Self, Error> {
+        let mut config = topic.access.client();
+        config.set("transactional.id", format!("mappr-{name}")).set("acks", "all");
+        // Broken off by the broker soon after our death, so that readers do not wait for it.
+        config.set("transaction.timeout.ms", "10000").set("delivery.timeout.ms", "8000");
+        config.set("request.timeout.ms", "5000");
+        let producer: BaseProducer =
+            config.create().map_err(Error::of("a writer of shared state"))?;
+        producer.init_transactions(PATIENCE).map_err(Error::of("fencing an earlier writer"))?;
+        Ok(Self { producer, unended: None })
+    }
+
+    /// Writes a record, or deletes it. One that failed may have been written, or may yet be.
+    pub(crate) fn write(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), KafkaError> {
+        if let Some(ending) = self.unended {
+            self.end(ending)?;
+        }
+        self.producer.begin_transaction()?;
+        let record = BaseRecord::to(TOPIC).partition(0).key(key);
+        let record = value.iter().fold(record, |record, value| record.payload(*value));
+        match self.producer.send(record) {
+            Ok(()) => self.end(Ending::Commit),
+            Err((error, _)) => {
+                self.unended = Some(Ending::Abort);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the transaction, or remembers how it has to be ended.
+    fn end(&mut self, ending: Ending) -> Result<(), KafkaError> {
+        let ended = match ending {
+            Ending::Commit => self.producer.commit_transaction(PATIENCE),
+            Ending::Abort => self.producer.abort_transaction(PATIENCE),
+        };
+        self.unended = match &ended {
+            Ok(()) => None,
+            Err(KafkaError::Transaction(error)) if error.txn_requires_abort() => {
+                Some(Ending::Abort)
+            }
+            Err(_) => Some(ending),
+        };
+        ended
+    }
+
+    /// Whether another writer has taken our place: the client says so for good.
+    pub(crate) fn is_fenced(&self, error: &KafkaError) -> bool {
+        let fences = |code| {
+            matches!(
+                code,
+                RDKafkaErrorCode::Fenced
+                    | RDKafkaErrorCode::ProducerFenced
+                    | RDKafkaErrorCode::InvalidProducerEpoch
+            )
+        };
+        let fatal = self.producer.client().fatal_error();
+        code(error).is_some_and(fences) || fatal.is_some_and(|(code, _)| fences(code))
+    }
+}
