@@ -2,11 +2,12 @@
 
 use crate::config::Setting;
 use crate::course::Course;
+use crate::dirs::Destination;
 use crate::health::Ill;
+use crate::hold::Stray;
 use crate::journal::Entry;
 use crate::ledger::LedgerEntry;
-use crate::pace::Stray;
-use mapper::TopicPartition;
+use mapper::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +24,12 @@ pub enum Action {
         setting: Setting,
         /// To what; `None`: delete it.
         value: Option<String>,
+    },
+    /// Tell brokers which of their log dirs replicas go to (AlterReplicaLogDirs): those that come, those that are to be
+    /// copied there, and those that stay where they lie. A move whose destination does not take it is not submitted.
+    Place {
+        /// Which.
+        places: Vec<Destination>,
     },
     /// Begin these moves (AlterPartitionReassignments with their targets). None of them is being reassigned.
     Submit {
@@ -88,4 +95,14 @@ pub struct Round {
     pub held: Option<Held>,
     /// Configs that are not as we would have them, and that we leave alone.
     pub strays: Vec<Stray>,
+    /// Moves that Kafka refused to cancel and that are still in flight, and the brokers of which one has to return.
+    pub not_cancelled: BTreeMap<usize, Vec<BrokerId>>,
+}
+
+impl Round {
+    /// Where the moves stand, and nothing to do.
+    pub fn of(course: Course) -> Self {
+        let not_cancelled = BTreeMap::new();
+        Self { actions: Vec::new(), course, held: None, strays: Vec::new(), not_cancelled }
+    }
 }

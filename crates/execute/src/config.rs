@@ -39,11 +39,16 @@ pub enum Key {
     /// On a topic: the replicas that count when they follow.
     #[serde(rename = "follower.replication.throttled.replicas")]
     FollowerReplicas,
+    /// On a broker: bytes per second that it copies from one of its log dirs to another (KIP-113).
+    #[serde(rename = "replica.alter.log.dirs.io.max.bytes.per.second")]
+    LogDirRate,
 }
 
 impl Key {
-    /// Those of brokers.
+    /// Those of brokers that pace what goes from one to another.
     pub const OF_BROKERS: [Self; 2] = [Self::LeaderRate, Self::FollowerRate];
+    /// Every rate of a broker.
+    pub const RATES: [Self; 3] = [Self::LeaderRate, Self::FollowerRate, Self::LogDirRate];
     /// Those of topics.
     pub const OF_TOPICS: [Self; 2] = [Self::LeaderReplicas, Self::FollowerReplicas];
 
@@ -54,12 +59,13 @@ impl Key {
             Self::FollowerRate => "follower.replication.throttled.rate",
             Self::LeaderReplicas => "leader.replication.throttled.replicas",
             Self::FollowerReplicas => "follower.replication.throttled.replicas",
+            Self::LogDirRate => "replica.alter.log.dirs.io.max.bytes.per.second",
         }
     }
 
     /// The one with this name.
     pub fn named(name: &str) -> Option<Self> {
-        let all = Self::OF_BROKERS.into_iter().chain(Self::OF_TOPICS);
+        let all = Self::RATES.into_iter().chain(Self::OF_TOPICS);
         all.into_iter().find(|key| key.as_str() == name)
     }
 }
@@ -118,13 +124,13 @@ impl Entries {
     }
 }
 
-/// One replica in such a list.
-pub(crate) fn entry(partition: PartitionId, broker: BrokerId) -> String {
+/// One replica in such a list, as `PARTITION:BROKER`.
+pub fn entry(partition: PartitionId, broker: BrokerId) -> String {
     format!("{partition}:{broker}")
 }
 
 /// The partition and the broker that an entry names.
-pub(crate) fn read_entry(text: &str) -> Option<(PartitionId, BrokerId)> {
+pub fn read_entry(text: &str) -> Option<(PartitionId, BrokerId)> {
     let (partition, broker) = text.split_once(':')?;
     Some((PartitionId(partition.parse().ok()?), broker.parse().ok()?))
 }
@@ -144,7 +150,7 @@ mod tests {
 
     #[test]
     fn keys_are_found_by_their_names() {
-        for key in Key::OF_BROKERS.into_iter().chain(Key::OF_TOPICS) {
+        for key in Key::RATES.into_iter().chain(Key::OF_TOPICS) {
             assert_eq!(Key::named(key.as_str()), Some(key));
         }
     }

@@ -1,5 +1,6 @@
 //! Where each move of a plan stands: read off the cluster, with the journal for what the cluster forgets.
 
+use crate::dirs::{self, Lies};
 use crate::journal::History;
 use crate::seen::{Running, Seen, same_set};
 use crate::task::Task;
@@ -14,9 +15,10 @@ const ATTEMPTS: u32 = 3;
 /// Where a move stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// The partition has the plan's replicas, in the plan's order, and is not being reassigned.
+    /// The partition has the plan's replicas, in the plan's order and in the log dirs that the plan names, and is not
+    /// being reassigned.
     Done,
-    /// It is being reassigned to them.
+    /// It is being reassigned to them, or a broker is copying its replica to the log dir.
     Moving,
     /// It can be submitted.
     Ready,
@@ -36,7 +38,8 @@ pub enum Hindrance {
         /// The brokers of which one has to return.
         heals: Vec<BrokerId>,
     },
-    /// Brokers that are to get a replica are not live; or Kafka refuses the list for others that are not.
+    /// Brokers that are to get a replica are not live, or do not tell of their log dirs where the plan names one; or
+    /// Kafka refuses the list for others that are not live.
     DeadReplicas {
         /// They.
         brokers: Vec<BrokerId>,
@@ -52,6 +55,9 @@ pub enum Hindrance {
     NoRoom {
         /// The broker.
         broker: BrokerId,
+        /// The log dir, where the plan names one and the broker has room elsewhere.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log_dir: Option<String>,
         /// What is missing.
         missing_bytes: Bytes,
     },
@@ -96,8 +102,14 @@ impl Course {
         let one_partition = |a: &Move, b: &Move| a.topic == b.topic && a.partition == b.partition;
         for legs in task.plan.moves.chunk_by(one_partition) {
             let first = standings.len();
-            let all = (0..legs.len()).map(|leg| standing(first, legs, leg, history, seen));
-            standings.extend(all);
+            for leg in 0..legs.len() {
+                let standing = standing(first, legs, leg, history, seen);
+                let earlier = standings[first..].iter().all(|earlier| *earlier == Standing::Done);
+                let waits = standing == Standing::Ready && !earlier;
+                // The replicas have arrived, and not all are in their log dirs.
+                let waits = waits.then_some(Standing::Hindered(Hindrance::NotItsTurn));
+                standings.push(waits.unwrap_or(standing));
+            }
         }
         let mut foreign: BTreeSet<TopicPartition> = seen.running.keys().cloned().collect();
         for (change, standing) in task.plan.moves.iter().zip(&standings) {
@@ -137,7 +149,8 @@ fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &S
         return Standing::Left(WhyLeft::Changed { found: partition.replicas.to_vec() });
     };
     if reached > leg {
-        return Standing::Done;
+        let arrived = history.completed.contains(&index);
+        return if arrived { Standing::Done } else { in_dirs(index, change, history, seen) };
     }
     let undone = history.completed.contains(&index) && !history.cancelled.contains(&index);
     if undone {
@@ -150,11 +163,34 @@ fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &S
     if let Some(hindrance) = hindrance(change, partition, seen, refused.is_some()) {
         return Standing::Hindered(hindrance);
     }
-    match refused {
+    unless_refused(index, history)
+}
+
+fn unless_refused(index: usize, history: &History) -> Standing {
+    match history.refused.get(&index) {
         Some((ATTEMPTS.., problem)) => {
             Standing::Left(WhyLeft::Refused { problem: problem.clone() })
         }
         Some(_) | None => Standing::Ready,
+    }
+}
+
+/// Where a move stands whose replicas have arrived: done, but for those that lie in another log dir than it names.
+fn in_dirs(index: usize, change: &Move, history: &History, seen: &Seen) -> Standing {
+    let stays = |id: &BrokerId| seen.partition(change).is_some_and(|p| p.replicas.contains(id));
+    let named = change.named_log_dirs().filter(|(id, _)| stays(id));
+    let lie: Vec<(BrokerId, Lies)> =
+        named.map(|(id, dir)| (id, dirs::lies(seen, change, id, dir))).collect();
+    let untold = lie.iter().filter(|(_, lies)| matches!(lies, Lies::Untold | Lies::Nowhere));
+    let brokers: Vec<BrokerId> = untold.map(|(id, _)| *id).collect();
+    if lie.iter().all(|(_, lies)| *lies == Lies::There) {
+        Standing::Done
+    } else if lie.iter().any(|(_, lies)| *lies == Lies::Coming) {
+        Standing::Moving
+    } else if !brokers.is_empty() {
+        Standing::Hindered(Hindrance::DeadReplicas { brokers })
+    } else {
+        unless_refused(index, history)
     }
 }
 
@@ -209,7 +245,7 @@ fn hindrance(
 }
 
 /// Who was in sync, or eligible (KIP-966); all replicas where neither is known.
-fn who_heals(partition: &Partition) -> Vec<BrokerId> {
+pub(crate) fn who_heals(partition: &Partition) -> Vec<BrokerId> {
     let facts = partition.facts.as_deref();
     let isr: Replicas = facts.and_then(|facts| facts.isr.clone()).unwrap_or_default();
     let elr: Replicas = facts.map(|facts| facts.elr.clone()).unwrap_or_default();

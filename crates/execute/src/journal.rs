@@ -5,6 +5,7 @@
 
 use crate::action::Outcome;
 use crate::course::WhyLeft;
+use crate::stall::Stall;
 use crate::task::Pace;
 use mapper::TopicPartition;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,11 @@ pub enum Entry {
     },
     /// A process took it up again.
     Resumed {
+        /// The throttle from now on.
+        pace: Pace,
+    },
+    /// An operator has changed the throttle of the running execution.
+    Paced {
         /// The throttle from now on.
         pace: Pace,
     },
@@ -88,6 +94,11 @@ pub enum Entry {
         /// When, in the seconds of what is seen.
         at_seconds: u64,
     },
+    /// Copies that get nothing, where others are held back or go on again than before.
+    Stalled {
+        /// All of them; none: everything goes on.
+        stalls: Vec<Stall>,
+    },
     /// Nothing new is begun any more: what is left waited in vain.
     GaveUp,
     /// The process leaves while moves are in flight, and leaves the throttle with them.
@@ -120,7 +131,7 @@ pub struct History {
     pub paused: Option<BTreeSet<TopicPartition>>,
     /// How often each move's first replica was put up for election.
     pub elected: BTreeMap<usize, u32>,
-    /// Moves that were cancelled.
+    /// Moves that were cancelled, and not submitted since.
     pub cancelled: BTreeSet<usize>,
     /// Moves that Kafka refused to cancel, and what it said.
     pub not_cancelled: BTreeMap<usize, String>,
@@ -128,6 +139,8 @@ pub struct History {
     pub reordered: BTreeMap<usize, u32>,
     /// Since when nothing could be done but to wait.
     pub stuck_since_seconds: Option<u64>,
+    /// Copies that get nothing, when this was written down last.
+    pub stalled: Vec<Stall>,
     /// Nothing new is begun any more.
     pub gave_up: bool,
     /// How it ended, unless it was taken up again.
@@ -149,7 +162,11 @@ impl History {
                 *self = Self { plan: Some(plan), pace: Some(pace), ill, ..Self::default() };
             }
             Entry::Resumed { pace } => self.take_up(pace),
+            Entry::Paced { pace } => self.pace = Some(pace),
             Entry::Submitted { moves } => {
+                for index in &moves {
+                    self.cancelled.remove(index);
+                }
                 self.submitted.extend(moves);
                 self.stuck_since_seconds = None;
             }
@@ -176,6 +193,7 @@ impl History {
                 self.not_cancelled.insert(index, problem);
             }
             Entry::Stuck { at_seconds } => self.stuck_since_seconds = Some(at_seconds),
+            Entry::Stalled { stalls } => self.stalled = stalls,
             Entry::GaveUp => self.gave_up = true,
             Entry::Detached => {}
             Entry::Finished { outcome } => self.finished = Some(outcome),
@@ -188,10 +206,10 @@ impl History {
         self.refused.clear();
         self.elected.clear();
         self.not_cancelled.clear();
-        self.cancelled.clear();
         self.reordered.clear();
         self.left_out.clear();
         self.stuck_since_seconds = None;
+        self.stalled.clear();
         self.gave_up = false;
         self.finished = None;
     }

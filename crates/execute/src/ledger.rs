@@ -4,6 +4,7 @@
 //! value that stands in it is nobody's original: whoever finds it, however late, restores what was before.
 
 use crate::config::{Resource, Setting};
+use mapper::BrokerId;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +25,10 @@ pub enum LedgerEntry {
         /// What stands there; absent: nothing is set. Counts only if the ledger has no older line for it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
+        /// The value of ours that was found there: what older lines name besides is forgotten. A rate that is changed
+        /// for weeks would else remember each of its values.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        found: Option<String>,
         /// What we may set: the rate, or each `PARTITION:BROKER` of a list. Adds to those of older lines.
         ours: BTreeSet<String>,
         /// For which plan.
@@ -35,6 +40,30 @@ pub enum LedgerEntry {
         #[serde(flatten)]
         setting: Setting,
     },
+    /// An operator asks the daemon for a rate.
+    Asked {
+        /// For this broker; absent: for all that take part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broker: Option<BrokerId>,
+        /// Which.
+        #[serde(flatten)]
+        asked: Asked,
+    },
+    /// An operator asks for it no more.
+    Withdrawn {
+        /// For this broker; absent: for all that take part.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broker: Option<BrokerId>,
+    },
+}
+
+/// A rate that an operator asks the daemon for, for both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The rate.
+    pub rate_bytes_per_second: u64,
+    /// It ends with the copies that it paced.
+    pub autoremove: bool,
 }
 
 /// A config that is ours at the moment.
@@ -53,6 +82,7 @@ pub struct Held {
 pub struct Ledger {
     last_owner: Option<String>,
     held: BTreeMap<Setting, Held>,
+    asked: BTreeMap<Option<BrokerId>, Asked>,
 }
 
 impl Ledger {
@@ -67,16 +97,42 @@ impl Ledger {
     pub fn apply(&mut self, entry: LedgerEntry) {
         match entry {
             LedgerEntry::Opened { by } => self.last_owner = Some(by),
-            LedgerEntry::Held { setting, before, ours, plan } => {
+            LedgerEntry::Held { setting, before, found, ours, plan } => {
                 let new = || Held { before, ours: BTreeSet::new(), plan: String::new() };
                 let held = self.held.entry(setting).or_insert_with(new);
+                if let Some(found) = found {
+                    held.ours = [found].into();
+                }
                 held.ours.extend(ours);
                 held.plan = plan;
             }
             LedgerEntry::Released { setting } => {
                 self.held.remove(&setting);
             }
+            LedgerEntry::Asked { broker, asked } => drop(self.asked.insert(broker, asked)),
+            LedgerEntry::Withdrawn { broker } => drop(self.asked.remove(&broker)),
         }
+    }
+
+    /// The fewest lines that tell the same.
+    pub fn entries(&self) -> Vec<LedgerEntry> {
+        let opened = self.last_owner.iter().map(|by| LedgerEntry::Opened { by: by.clone() });
+        let held = self.held.iter().map(|(setting, held)| LedgerEntry::Held {
+            setting: setting.clone(),
+            before: held.before.clone(),
+            found: None,
+            ours: held.ours.clone(),
+            plan: held.plan.clone(),
+        });
+        let asked = self.asked.iter();
+        let asked =
+            asked.map(|(broker, asked)| LedgerEntry::Asked { broker: *broker, asked: *asked });
+        opened.chain(held).chain(asked).collect()
+    }
+
+    /// The rates that operators ask for: of one broker, or (`None`) of all that take part.
+    pub fn asked(&self) -> &BTreeMap<Option<BrokerId>, Asked> {
+        &self.asked
     }
 
     /// The process that had the ledger last, or has it now.
@@ -89,7 +145,7 @@ impl Ledger {
         self.held.iter()
     }
 
-    /// Whether nothing is ours.
+    /// Whether nothing in the cluster is ours.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
@@ -109,7 +165,6 @@ impl Ledger {
 mod tests {
     use super::*;
     use crate::config::Key;
-    use mapper::BrokerId;
 
     #[test]
     fn what_is_in_the_ledger_is_nobodys_original() {
@@ -117,6 +172,7 @@ mod tests {
         let held = |before: Option<&str>, ours: &str| LedgerEntry::Held {
             setting: setting(),
             before: before.map(str::to_owned),
+            found: None,
             ours: [ours.to_owned()].into(),
             plan: "p".to_owned(),
         };
@@ -130,5 +186,32 @@ mod tests {
         assert_eq!(serde_json::from_str::<Vec<LedgerEntry>>(&text).unwrap(), lines);
         let released = LedgerEntry::Released { setting: setting() };
         assert!(Ledger::replay(lines.into_iter().chain([released])).is_empty());
+    }
+
+    #[test]
+    fn the_fewest_lines_tell_the_same() {
+        let setting = || Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
+        let held = |found: Option<&str>, ours: &str| LedgerEntry::Held {
+            setting: setting(),
+            before: Some("7".to_owned()),
+            found: found.map(str::to_owned),
+            ours: [ours.to_owned()].into(),
+            plan: "p".to_owned(),
+        };
+        let asked = |rate| Asked { rate_bytes_per_second: rate, autoremove: true };
+        let lines = vec![
+            LedgerEntry::Opened { by: "b".to_owned() },
+            held(None, "10"),
+            held(None, "20"),
+            held(Some("20"), "30"),
+            LedgerEntry::Asked { broker: None, asked: asked(5) },
+            LedgerEntry::Asked { broker: Some(BrokerId(1)), asked: asked(6) },
+            LedgerEntry::Withdrawn { broker: None },
+        ];
+        let ledger = Ledger::replay(lines);
+        let ours = &ledger.get(&setting()).unwrap().ours;
+        assert_eq!(*ours, ["20".to_owned(), "30".to_owned()].into());
+        assert_eq!(ledger.asked(), &[(Some(BrokerId(1)), asked(6))].into());
+        assert_eq!(Ledger::replay(ledger.entries()), ledger);
     }
 }

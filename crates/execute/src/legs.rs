@@ -12,7 +12,9 @@ pub fn legs(plan: &Plan) -> Plan {
     let mut moves = Vec::with_capacity(plan.moves.len());
     for change in &plan.moves {
         firsts.push(moves.len());
-        moves.extend((0..=change.via.len()).filter_map(|stage| change.stage(stage)).map(leg));
+        let last = change.via.len();
+        let stages = (0..=last).filter_map(|at| Some((at, change.stage(at)?)));
+        moves.extend(stages.map(|(at, stage)| leg(stage, at == last)));
     }
     let mut taken = vec![0_usize; plan.moves.len()];
     let mut leg_of = |index: &usize| {
@@ -26,8 +28,11 @@ pub fn legs(plan: &Plan) -> Plan {
     Plan { moves, steps, ..plan.clone() }
 }
 
-fn leg(stage: Stage<'_>) -> Move {
+fn leg(stage: Stage<'_>, last: bool) -> Move {
+    // A replica that stays on its broker goes to another dir there when all else is done.
+    let log_dirs = if last { stage.change.log_dirs.clone() } else { stage.log_dirs() };
     Move {
+        log_dirs,
         from: stage.from.clone(),
         via: Vec::new(),
         to: stage.to.clone(),

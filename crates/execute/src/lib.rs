@@ -7,28 +7,50 @@
 //! answered by starting over: everything that counts is read back from the journal, the ledger and the cluster.
 
 mod action;
+mod back;
+mod cancel;
+pub mod catch_up;
 mod config;
 mod course;
+mod dirs;
+mod elections;
 mod estimate;
+pub mod heal;
 mod health;
+mod hold;
 mod journal;
 mod ledger;
 mod legs;
 mod next;
 mod pace;
+mod preferred;
+mod repace;
+mod returned;
+pub mod roll;
 mod room;
 mod seen;
+mod stall;
 mod task;
+mod throttled;
 
 pub use action::{Action, Held, Outcome, Round};
-pub use config::{Entries, Key, Resource, Setting};
+pub use back::{WayBack, WhyNotBack, way_back};
+pub use config::{Entries, Key, Resource, Setting, entry, read_entry};
 pub use course::{Course, Hindrance, Standing, WhyLeft};
+pub use dirs::Destination;
 pub use estimate::{Estimate, Traffic};
 pub use health::Ill;
+pub use hold::{Holding, List, Stray, Wanted, hold, rate_of, rate_setting};
 pub use journal::{Entry, History};
-pub use ledger::{Held as HeldSetting, Ledger, LedgerEntry};
+pub use ledger::{Asked, Held as HeldSetting, Ledger, LedgerEntry};
 pub use legs::legs;
 pub use next::next;
-pub use pace::Stray;
-pub use seen::{Running, Seen};
-pub use task::{Aim, Limits, Pace, PauseOn, Task};
+pub use preferred::{Election, Elections, Obstacle, preferred};
+pub use repace::{Repaced, repace};
+pub use returned::returned;
+pub use seen::{Lying, Running, Seen, Stored};
+pub use stall::{Cause, Copied, Direction, Stall, Watch};
+pub use task::{Aim, Limits, OnDeadBroker, Pace, PauseOn, Task};
+pub use throttled::{
+    Accounts, Copying, InFlight, LISTS, Owner, Paces, Place, RATES, Throttled, throttled,
+};

@@ -1,27 +1,25 @@
 //! One round: from what is seen to what is done.
 
 use crate::action::{Action, Held, Outcome, Round};
+use crate::cancel::{cancel, cancel_for_the_dead};
 use crate::course::{Course, Standing, WhyLeft};
+use crate::dirs::{self, Destination};
+use crate::elections::{elections, to_elect};
 use crate::health;
+use crate::hold::Holding;
 use crate::journal::{Entry, History};
 use crate::ledger::Ledger;
-use crate::pace::{Pacing, pace};
+use crate::pace::{covers, pace};
 use crate::room::Room;
 use crate::seen::Seen;
 use crate::task::{Aim, Task};
-use mapper::snapshot::Leader;
 use mapper::{BrokerId, Move, Reason, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// So often the first replica of a partition is put up for election.
-const ELECTIONS: u32 = 10;
-/// So often the old order of a cancelled move is put back.
-const REORDERS: u32 = 3;
 
 /// What to do now.
 pub fn next(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen) -> Round {
     let course = Course::of(task, history, seen);
-    let mut round = Round { actions: Vec::new(), course, held: None, strays: Vec::new() };
+    let mut round = Round::of(course);
     match task.aim {
         Aim::CarryOut => carry_out(task, history, ledger, seen, &mut round),
         Aim::Cancel => cancel(task, history, ledger, seen, &mut round),
@@ -36,11 +34,12 @@ fn turn(action: &Action) -> u8 {
         Action::Write(_) => 0,
         Action::Account(_) => 1,
         Action::Set { .. } => 2,
+        Action::Place { .. } => 3,
         Action::Submit { .. }
         | Action::Cancel { .. }
         | Action::Reorder { .. }
-        | Action::Elect { .. } => 3,
-        Action::Stop(_) => 4,
+        | Action::Elect { .. } => 4,
+        Action::Stop(_) => 5,
     }
 }
 
@@ -72,23 +71,22 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
     let mut about = pick(task, seen, &mut round.course);
     // A step is over when its leaders lead.
     let elected = elections(task, history, seen, &round.course);
-    if history.gave_up || round.held.is_some() || !elected.is_empty() {
+    let over = history.gave_up || is_late(task, seen);
+    if over || round.held.is_some() || !elected.is_empty() {
         about.clear();
     }
-    let keep = match history.gave_up {
+    let keep = match over {
         true => BTreeSet::new(),
         false => brokers_of_open(task, &round.course),
     };
     let mut pacing = pace(task, ledger, seen, &about, &keep);
     let covered =
-        |index: &usize| task.of(*index).is_some_and(|change| pacing.covers(task, seen, change));
+        |index: &usize| task.of(*index).is_some_and(|change| covers(&pacing, task, seen, change));
     let moves: Vec<usize> = about.into_iter().filter(covered).collect();
     round.actions.append(&mut pacing.actions);
     round.strays = pacing.strays.iter().cloned().collect();
-    if !moves.is_empty() {
-        round.actions.push(Action::Write(Entry::Submitted { moves: moves.clone() }));
-        round.actions.push(Action::Submit { moves });
-    }
+    submit(task, seen, moves, round);
+    cancel_for_the_dead(task, history, seen, round);
     if !elected.is_empty() {
         round.actions.push(Action::Write(Entry::Elected { moves: elected.clone() }));
         round.actions.push(Action::Elect { moves: elected });
@@ -96,8 +94,34 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
     finish(task, history, seen, &pacing, round);
 }
 
+fn submit(task: &Task<'_>, seen: &Seen, moves: Vec<usize>, round: &mut Round) {
+    let change = |index: usize| Some((index, task.of(index)?));
+    let runs = |(_, change): &(usize, &Move)| seen.running.contains_key(&change.of());
+    let moving = round.course.all(|standing| *standing == Standing::Moving).filter_map(change);
+    let about = moving.filter(runs).chain(moves.iter().copied().filter_map(change));
+    let places: Vec<Destination> = about.flat_map(|(i, c)| dirs::to_tell(seen, i, c)).collect();
+    if !places.is_empty() {
+        round.actions.push(Action::Place { places });
+    }
+    if moves.is_empty() {
+        return;
+    }
+    round.actions.push(Action::Write(Entry::Submitted { moves: moves.clone() }));
+    // Where only log dirs change, there is nothing to reassign.
+    let elsewhere = |index: &usize| task.of(*index).is_some_and(|c| !seen.has_arrived(c));
+    let moves: Vec<usize> = moves.into_iter().filter(elsewhere).collect();
+    if !moves.is_empty() {
+        round.actions.push(Action::Submit { moves });
+    }
+}
+
+/// Past `--until`.
+fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
+    task.limits.until_seconds.is_some_and(|until| seen.at_seconds >= until)
+}
+
 /// What is new since the last line of the journal.
-fn news(history: &History, course: &Course) -> Vec<Action> {
+pub(crate) fn news(history: &History, course: &Course) -> Vec<Action> {
     let mut entries = Vec::new();
     let done = course.all(|standing| *standing == Standing::Done);
     let moves: Vec<usize> = done.filter(|index| !history.completed.contains(index)).collect();
@@ -121,7 +145,7 @@ fn held(
     seen: &Seen,
     course: &Course,
 ) -> Option<Held> {
-    if course.count(is_open) == 0 {
+    if course.count(is_open) == 0 || is_late(task, seen) {
         return None;
     }
     if !course.foreign.is_empty() && !task.join {
@@ -197,7 +221,7 @@ fn within_limits(
         if picked.len() >= free {
             break;
         }
-        if let Some(hindrance) = room.hindrance(change) {
+        if let Some(hindrance) = room.hindrance(seen, change) {
             course.standings[index] = Standing::Hindered(hindrance);
             continue;
         }
@@ -213,9 +237,10 @@ fn within_limits(
     picked
 }
 
-/// Who sends, and who takes in.
+/// Who sends, and who takes in; who copies from one of its dirs to another.
 fn taking_part(seen: &Seen, change: &Move) -> BTreeSet<BrokerId> {
-    change.added().chain(seen.leader(change).filter(|_| change.added().next().is_some())).collect()
+    let leader = seen.leader(change).filter(|_| change.added().next().is_some());
+    change.added().chain(leader).chain(dirs::copying(seen, change)).collect()
 }
 
 /// The live brokers of every move that is not over: they keep their rates between one move and the next.
@@ -225,38 +250,12 @@ fn brokers_of_open(task: &Task<'_>, course: &Course) -> BTreeSet<BrokerId> {
     copying.flat_map(|c| c.added().chain(c.from.iter().copied())).collect()
 }
 
-/// Leaders are elected when their step is over: who leads does not change while replicas are copied.
-fn elections(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
-    let waiting = |index: &usize| {
-        !course.is(*index, &Standing::Moving) && !course.is(*index, &Standing::Ready)
-    };
-    let over = task.plan.steps.iter().filter(|step| step.iter().all(waiting));
-    let electable = over.flatten().copied().filter(|index| {
-        let tries = history.elected.get(index).copied().unwrap_or_default();
-        tries < ELECTIONS
-            && to_elect(task, seen, course, *index).is_some_and(|first| {
-                let in_sync = task.of(*index).is_some_and(|c| seen.in_sync(c).contains(&first));
-                in_sync && seen.live.contains(&first)
-            })
-    });
-    electable.take(task.limits.batch).collect()
-}
-
-/// The broker that should lead a finished move's partition and does not, where the plan chose another first replica.
-fn to_elect(task: &Task<'_>, seen: &Seen, course: &Course, index: usize) -> Option<BrokerId> {
-    let change = task.of(index).filter(|_| course.is(index, &Standing::Done))?;
-    let (first, partition) = (*change.to.first()?, seen.partition(change)?);
-    let led = partition.leader() == Leader::Broker(first);
-    // Not a list that the partition has left behind.
-    let here = partition.replicas == change.to && !seen.running.contains_key(&change.of());
-    (here && !led && change.from.first() != Some(&first)).then_some(first)
-}
-
-fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Pacing<'_>, round: &mut Round) {
+fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, round: &mut Round) {
     let acts = |action: &Action| match action {
         Action::Write(entry) => matches!(entry, Entry::Completed { .. }),
         Action::Account(_) => false,
         Action::Set { .. }
+        | Action::Place { .. }
         | Action::Submit { .. }
         | Action::Cancel { .. }
         | Action::Reorder { .. }
@@ -264,7 +263,8 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Pacing<'_>, 
         | Action::Stop(_) => true,
     };
     let moving = round.course.count(|standing| *standing == Standing::Moving);
-    if moving > 0 || round.held.is_some() || round.actions.iter().any(acts) {
+    let copies = task.plan.moves.iter().any(|change| dirs::under_way(seen, change));
+    if moving > 0 || copies || round.held.is_some() || round.actions.iter().any(acts) {
         return;
     }
     let open = round.course.count(is_open);
@@ -273,7 +273,7 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Pacing<'_>, 
     let unelected = (0..task.plan.moves.len())
         .any(|index| to_elect(task, seen, &round.course, index).is_some());
     let rest = open > 0 || unreachable || unelected;
-    if rest && !history.gave_up {
+    if rest && !history.gave_up && !is_late(task, seen) {
         let since = history.stuck_since_seconds;
         let waited = since.map_or(0, |since| seen.at_seconds.saturating_sub(since));
         round.held = Some(Held::Stuck(waited));
@@ -300,53 +300,7 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Pacing<'_>, 
     stop(outcome, round);
 }
 
-fn stop(outcome: Outcome, round: &mut Round) {
+pub(crate) fn stop(outcome: Outcome, round: &mut Round) {
     round.actions.push(Action::Write(Entry::Finished { outcome }));
     round.actions.push(Action::Stop(outcome));
-}
-
-fn cancel(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, round: &mut Round) {
-    round.actions.extend(news(history, &round.course));
-    let moving: Vec<usize> = round.course.all(|standing| *standing == Standing::Moving).collect();
-    let may = |index: &usize| !history.not_cancelled.contains_key(index);
-    let moves: Vec<usize> = moving.iter().copied().filter(may).take(task.limits.batch).collect();
-    let cancels = !moves.is_empty();
-    if cancels {
-        round.actions.push(Action::Write(Entry::Cancelled { moves: moves.clone() }));
-        round.actions.push(Action::Cancel { moves });
-    }
-    let moves: Vec<usize> = out_of_order(task, history, seen, &round.course);
-    let reorders = !moves.is_empty();
-    if reorders {
-        round.actions.push(Action::Write(Entry::Reordered { moves: moves.clone() }));
-        round.actions.push(Action::Reorder { moves });
-    }
-    let mut pacing = pace(task, ledger, seen, &[], &BTreeSet::new());
-    let pacing_sets = pacing.sets();
-    round.actions.append(&mut pacing.actions);
-    round.strays = pacing.strays.iter().cloned().collect();
-    if cancels || reorders || pacing_sets {
-        return;
-    }
-    if moving.is_empty() && pacing.clean {
-        stop(Outcome::Cancelled, round);
-    } else if !moving.is_empty() && !moving.iter().any(may) {
-        stop(Outcome::CancelledPartly, round);
-    }
-}
-
-/// Cancelled moves whose replicas are back in another order. Kafka refuses a list with a dead broker.
-fn out_of_order(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
-    let back = |index: &usize| {
-        let tries = history.reordered.get(index).copied().unwrap_or_default();
-        tries < REORDERS
-            && task.of(*index).is_some_and(|change| {
-                let now = seen.partition(change).map(|partition| partition.replicas.as_slice());
-                let same = now.is_some_and(|now| crate::seen::same_set(now, &change.from));
-                same && now != Some(change.from.as_slice())
-                    && change.from.iter().all(|id| seen.live.contains(id))
-            })
-    };
-    let still = |index: &usize| course.is(*index, &Standing::Ready);
-    history.cancelled.iter().copied().filter(still).filter(back).take(task.limits.batch).collect()
 }

@@ -1,6 +1,7 @@
 //! Room on disks, looked at again before anything is copied there.
 
 use crate::course::{Course, Hindrance, Standing};
+use crate::dirs;
 use crate::seen::Seen;
 use crate::task::Task;
 use mapper::{BrokerId, Bytes, Move};
@@ -9,6 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What is free on each broker once everything in flight has arrived in full.
 pub(crate) struct Room {
     free: BTreeMap<BrokerId, u64>,
+    /// The same in each of its log dirs.
+    in_dirs: BTreeMap<BrokerId, BTreeMap<String, Bytes>>,
     /// Brokers that moves of earlier steps were to make room on, and have not.
     not_freed: BTreeSet<BrokerId>,
 }
@@ -22,7 +25,8 @@ impl Room {
             change.removed().filter(|id| now.contains(id)).collect::<Vec<_>>()
         });
         let not_freed = not_freed.collect();
-        let mut room = Self { free, not_freed };
+        let in_dirs = seen.stored.iter().map(|(id, stored)| (*id, stored.free.clone())).collect();
+        let mut room = Self { free, in_dirs, not_freed };
         // What has arrived already is counted twice here: too little room only delays, and only while moves run.
         for index in course.all(|standing| *standing == Standing::Moving) {
             task.of(index).into_iter().for_each(|change| room.take(change));
@@ -31,13 +35,28 @@ impl Room {
     }
 
     /// What keeps this move from being copied now.
-    pub(crate) fn hindrance(&self, change: &Move) -> Option<Hindrance> {
+    pub(crate) fn hindrance(&self, seen: &Seen, change: &Move) -> Option<Hindrance> {
         let each = each_copy(change);
+        let mut to_fill = change
+            .named_log_dirs()
+            .filter(|(id, dir)| dirs::lies(seen, change, *id, dir) != dirs::Lies::There);
+        let dirs = to_fill.find_map(|(broker, dir)| {
+            let free = self.in_dirs.get(&broker)?.get(dir)?;
+            let missing_bytes = Bytes(each.saturating_sub(free.0));
+            let log_dir = Some(dir.to_owned());
+            (missing_bytes.0 > 0).then_some(Hindrance::NoRoom { broker, log_dir, missing_bytes })
+        });
+        let brokers = || self.of_brokers(change, each).filter(|_| !seen.has_arrived(change));
+        dirs.or_else(brokers)
+    }
+
+    fn of_brokers(&self, change: &Move, each: u64) -> Option<Hindrance> {
         change.added().find_map(|broker| match self.free.get(&broker) {
             Some(free) => {
                 let missing = each.saturating_sub(*free);
                 let missing_bytes = Bytes(missing);
-                (missing > 0).then_some(Hindrance::NoRoom { broker, missing_bytes })
+                let log_dir = None;
+                (missing > 0).then_some(Hindrance::NoRoom { broker, log_dir, missing_bytes })
             }
             None => {
                 let waits = self.not_freed.contains(&broker);
@@ -52,6 +71,11 @@ impl Room {
         for broker in change.added() {
             if let Some(free) = self.free.get_mut(&broker) {
                 *free = free.saturating_sub(each);
+            }
+        }
+        for (broker, dir) in change.named_log_dirs() {
+            if let Some(free) = self.in_dirs.get_mut(&broker).and_then(|dirs| dirs.get_mut(dir)) {
+                free.0 = free.0.saturating_sub(each);
             }
         }
     }

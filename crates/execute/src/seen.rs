@@ -22,6 +22,26 @@ pub struct Seen {
     pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
     /// What is free on brokers' disks, as far as it was told.
     pub free: BTreeMap<BrokerId, Bytes>,
+    /// The log dirs of brokers, as far as the plan or the ledger makes them count. A broker that is absent did not tell.
+    pub stored: BTreeMap<BrokerId, Stored>,
+}
+
+/// What one broker tells of its log dirs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// What is free in each.
+    pub free: BTreeMap<String, Bytes>,
+    /// Where replicas lie; those of the plan that are absent, the broker does not have.
+    pub replicas: BTreeMap<TopicPartition, Lying>,
+}
+
+/// Where one replica lies on its broker.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lying {
+    /// The log dir; none: it is not there yet.
+    pub log_dir: Option<String>,
+    /// The log dir that its broker is copying it to (`isFuture`).
+    pub arriving: Option<String>,
 }
 
 /// A running reassignment.
@@ -35,9 +55,23 @@ pub struct Running {
 
 impl Seen {
     pub(crate) fn partition(&self, change: &Move) -> Option<&Partition> {
-        let topic = self.topics.get(&*change.topic)?;
-        let index = topic.partitions.binary_search_by_key(&change.partition, |p| p.id).ok()?;
-        topic.partitions.get(index)
+        self.topics.get(&*change.topic)?.partition(change.partition)
+    }
+
+    pub(crate) fn partition_of(&self, of: &TopicPartition) -> Option<&Partition> {
+        self.topics.get(&of.topic)?.partition(of.partition)
+    }
+
+    /// Whether a broker is copying any replica from one of its dirs to another.
+    pub(crate) fn copies_between_dirs(&self, broker: BrokerId) -> bool {
+        let stored = self.stored.get(&broker);
+        stored.is_some_and(|stored| stored.replicas.values().any(|r| r.arriving.is_some()))
+    }
+
+    /// Whether the partition has the move's replicas, in their order, and is not being reassigned.
+    pub(crate) fn has_arrived(&self, change: &Move) -> bool {
+        let there = self.partition(change).is_some_and(|p| p.replicas == change.to);
+        there && !self.running.contains_key(&change.of())
     }
 
     pub(crate) fn leader(&self, change: &Move) -> Option<BrokerId> {

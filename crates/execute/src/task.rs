@@ -63,11 +63,34 @@ pub struct Limits {
     /// How long moves that cannot be submitted (no live leader, a dead destination, no room) are waited for when
     /// nothing else is left to do, in seconds.
     pub patience_seconds: u64,
+    /// From then on nothing new is begun (`--until`), in the seconds of what is seen; what is in flight is awaited.
+    pub until_seconds: Option<u64>,
+    /// What becomes of a move whose destination dies.
+    pub on_dead_broker: OnDeadBroker,
+    /// After so long without a byte, a copy is called stalled, in seconds.
+    pub stalled_after_seconds: u64,
+}
+
+/// What becomes of a move in flight whose destination dies (`--on-dead-broker`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnDeadBroker {
+    /// It goes on when the broker returns.
+    Wait,
+    /// It is cancelled, and submitted again if the broker returns in time.
+    Cancel,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { moves: usize::MAX, moves_per_broker: usize::MAX, batch: 500, patience_seconds: 60 }
+        Self {
+            moves: usize::MAX,
+            moves_per_broker: usize::MAX,
+            batch: 500,
+            patience_seconds: 60,
+            until_seconds: None,
+            on_dead_broker: OnDeadBroker::Wait,
+            stalled_after_seconds: 600,
+        }
     }
 }
 

@@ -1,0 +1,235 @@
+//! The way back: which partitions return to the replicas that they had before a plan, and which cannot.
+//!
+//! In: the plan, what its journal tells, and what is seen of the cluster with none of the plan's moves in flight. Out: the
+//! old replica list of each partition that is to return, and why others stay. Where they return in which order is a
+//! planner's to say.
+
+use crate::journal::History;
+use crate::seen::{Seen, same_set};
+use mapper::snapshot::Leader;
+use mapper::{BrokerId, Move, Plan, Replicas, TopicPartition};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What returns, and what does not.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct WayBack {
+    /// The list before the plan of every partition that has another one now.
+    pub lists: BTreeMap<TopicPartition, Replicas>,
+    /// Moves of the plan that are in flight: they are cancelled first, and are where they were.
+    pub in_flight: Vec<TopicPartition>,
+    /// Partitions that stay as they are.
+    pub left: BTreeMap<TopicPartition, WhyNotBack>,
+}
+
+/// Why a partition does not return.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum WhyNotBack {
+    /// Its topic was deleted, or made anew with fewer partitions.
+    Gone,
+    /// Brokers that held it before are not live.
+    Dead {
+        /// They.
+        brokers: Vec<BrokerId>,
+    },
+    /// It has other replicas than the plan ever gave it.
+    Changed {
+        /// What it has.
+        found: Vec<BrokerId>,
+    },
+    /// It is where the plan wants it, but the journal knows of no submission: others moved it.
+    NotOurs,
+    /// Others are moving it.
+    MovedByOthers {
+        /// Where to.
+        target: Vec<BrokerId>,
+    },
+    /// It has no live leader: nothing can be copied from it.
+    NoLeader,
+}
+
+/// Finds it. `plan` is as [`legs`](crate::legs) cuts it; a lost journal (`history` without a plan) tells nothing of who
+/// moved what, so that everything on the plan's way counts as its doing.
+pub fn way_back(plan: &Plan, history: &History, seen: &Seen) -> WayBack {
+    let mut back = WayBack::default();
+    let one_partition = |a: &Move, b: &Move| a.topic == b.topic && a.partition == b.partition;
+    let mut first = 0;
+    for legs in plan.moves.chunk_by(one_partition) {
+        let submitted = (first..first + legs.len()).any(|leg| history.submitted.contains(&leg));
+        first += legs.len();
+        let ours = submitted || history.plan.is_none();
+        let of = legs[0].of();
+        match way_of(legs, ours, seen) {
+            Way::Stays => {}
+            Way::InFlight => back.in_flight.push(of),
+            Way::Returns(list) => drop(back.lists.insert(of, list)),
+            Way::Left(why) => drop(back.left.insert(of, why)),
+        }
+    }
+    back
+}
+
+enum Way {
+    Stays,
+    InFlight,
+    Returns(Replicas),
+    Left(WhyNotBack),
+}
+
+fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> Way {
+    let before = &legs[0].from;
+    let Some(partition) = seen.partition(&legs[0]) else {
+        return Way::Left(WhyNotBack::Gone);
+    };
+    if let Some(running) = seen.running.get(&legs[0].of()) {
+        let planned = legs.iter().any(|leg| same_set(&leg.to, &running.target));
+        return match planned && ours {
+            true => Way::InFlight,
+            false => Way::Left(WhyNotBack::MovedByOthers { target: running.target.to_vec() }),
+        };
+    }
+    let now = &partition.replicas;
+    if now == before {
+        return Way::Stays;
+    }
+    let on_the_way = same_set(now, before) || legs.iter().any(|leg| same_set(&leg.to, now));
+    let dead: Vec<BrokerId> = before.iter().copied().filter(|id| !seen.live.contains(id)).collect();
+    let led = match partition.leader() {
+        Leader::Broker(id) => seen.live.contains(&id),
+        Leader::Nobody | Leader::Unknown => false,
+    };
+    let why = if !on_the_way {
+        WhyNotBack::Changed { found: now.to_vec() }
+    } else if !ours {
+        WhyNotBack::NotOurs
+    } else if !dead.is_empty() {
+        WhyNotBack::Dead { brokers: dead }
+    } else if !led {
+        WhyNotBack::NoLeader
+    } else {
+        return Way::Returns(before.clone());
+    };
+    Way::Left(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Entry;
+    use crate::seen::Running;
+    use mapper::snapshot::{Partition, PartitionFacts, Topic};
+    use mapper::{
+        Figures, LeadBy, Leaders, Mends, Pacing, PartitionId, RackRule, Ratio, Reason, Request,
+        Snapshot, Solver, Terms,
+    };
+
+    fn ids(ids: &[u32]) -> Replicas {
+        ids.iter().copied().map(BrokerId).collect()
+    }
+
+    /// Partition after partition: from, to.
+    fn plan(lists: &[(&[u32], &[u32])]) -> Plan {
+        let moves = lists.iter().zip(0..).map(|((from, to), partition)| Move {
+            topic: "t".into(),
+            partition: PartitionId(partition),
+            from: ids(from),
+            via: Vec::new(),
+            to: ids(to),
+            log_dirs: Vec::new(),
+            reason: Reason::Balance,
+            bytes: None,
+        });
+        let moves: Vec<Move> = moves.collect();
+        let terms = Terms {
+            assignments: Vec::new(),
+            mends: Mends::Nothing,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::ZERO,
+            pacing: Pacing::default(),
+        };
+        let (by, evacuate) = (LeadBy::Count, Default::default());
+        let empty = Snapshot::from_json(b"{\"version\":1,\"brokers\":[],\"topics\":[]}").unwrap();
+        Plan {
+            cluster_id: None,
+            snapshot: empty.hash(),
+            request: Request::Leaders(Leaders { terms, by, per_topic: false, evacuate }),
+            steps: vec![(0..moves.len()).collect()],
+            moves,
+            left_out: Vec::new(),
+            before: Figures::default(),
+            after: Figures::default(),
+            bound_bytes: None,
+            floor: None,
+            solver: Solver::constructive(),
+        }
+    }
+
+    fn seen(now: &[&[u32]]) -> Seen {
+        let partition = |(list, id): (&&[u32], u32)| {
+            let mut partition = Partition::new(PartitionId(id), ids(list));
+            let leader = list.first().map_or(Leader::Nobody, |id| Leader::Broker(BrokerId(*id)));
+            let facts = PartitionFacts { leader, isr: Some(ids(list)), ..Default::default() };
+            partition.facts = Some(Box::new(facts));
+            partition
+        };
+        let partitions = now.iter().zip(0..).map(partition).collect();
+        let topic = Topic { name: "t".to_owned(), partitions, ..Topic::default() };
+        let live = (1..=5).map(BrokerId).collect();
+        Seen { live, topics: [("t".to_owned(), topic)].into(), ..Seen::default() }
+    }
+
+    fn journal(moves: &[usize]) -> History {
+        let mut history = History { plan: Some("p".to_owned()), ..History::default() };
+        history.apply(Entry::Submitted { moves: moves.to_vec() });
+        history
+    }
+
+    fn of(partition: u32) -> TopicPartition {
+        TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
+    }
+
+    #[test]
+    fn what_has_arrived_returns_and_what_never_began_stays() {
+        let plan = plan(&[(&[1, 2], &[3, 2]), (&[1, 2], &[3, 2]), (&[1, 2], &[3, 2])]);
+        // The last was cancelled, which does not keep the order.
+        let back = way_back(&plan, &journal(&[0, 2]), &seen(&[&[3, 2], &[1, 2], &[2, 1]]));
+        assert_eq!(back.lists, [(of(0), ids(&[1, 2])), (of(2), ids(&[1, 2]))].into());
+        assert!(back.left.is_empty() && back.in_flight.is_empty());
+    }
+
+    #[test]
+    fn what_cannot_return_is_said() {
+        let lists: [(&[u32], &[u32]); 4] =
+            [(&[1, 9], &[1, 3]), (&[1, 2], &[3, 2]), (&[1, 2], &[3, 2]), (&[1, 2], &[3, 2])];
+        let plan = plan(&lists);
+        let found = seen(&[&[1, 3], &[4, 5], &[3, 2]]);
+        let back = way_back(&plan, &journal(&[0, 1, 3]), &found);
+        assert_eq!(back.lists, BTreeMap::new());
+        let expected = [
+            (of(0), WhyNotBack::Dead { brokers: vec![BrokerId(9)] }),
+            (of(1), WhyNotBack::Changed { found: vec![BrokerId(4), BrokerId(5)] }),
+            (of(2), WhyNotBack::NotOurs),
+            (of(3), WhyNotBack::Gone),
+        ];
+        assert_eq!(back.left, expected.into());
+        // Without a journal nobody can tell who moved it.
+        let back = way_back(&plan, &History::default(), &found);
+        assert_eq!(back.lists, [(of(2), ids(&[1, 2]))].into());
+    }
+
+    #[test]
+    fn a_move_in_flight_is_cancelled_if_it_is_the_plans() {
+        let plan = plan(&[(&[1, 2], &[3, 2]), (&[1, 2], &[3, 2])]);
+        let mut now = seen(&[&[3, 2, 1], &[5, 2, 1]]);
+        for (partition, target) in [(0, [3, 2]), (1, [5, 2])] {
+            let running = Running { target: ids(&target), adding: ids(&target[..1]) };
+            now.running.insert(of(partition), running);
+        }
+        let back = way_back(&plan, &journal(&[0, 1]), &now);
+        assert_eq!(back.in_flight, [of(0)]);
+        let target = vec![BrokerId(5), BrokerId(2)];
+        assert_eq!(back.left, [(of(1), WhyNotBack::MovedByOthers { target })].into());
+    }
+}

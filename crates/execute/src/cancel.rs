@@ -1,0 +1,132 @@
+//! One round of a cancel: what is in flight goes back, in its old order; nothing else is begun.
+
+use crate::action::{Action, Outcome, Round};
+use crate::course::{Course, Hindrance, Standing, who_heals};
+use crate::dirs::{self, Destination};
+use crate::journal::{Entry, History};
+use crate::ledger::Ledger;
+use crate::next::{news, stop};
+use crate::pace::pace;
+use crate::seen::{Seen, same_set};
+use crate::task::{Aim, OnDeadBroker, Task};
+use mapper::BrokerId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So often the old order of a cancelled move is put back.
+const REORDERS: u32 = 3;
+
+pub(crate) fn cancel(
+    task: &Task<'_>,
+    history: &History,
+    ledger: &Ledger,
+    seen: &Seen,
+    round: &mut Round,
+) {
+    round.actions.extend(news(history, &round.course));
+    let moving: Vec<usize> = round.course.all(|standing| *standing == Standing::Moving).collect();
+    let may = |index: &usize| !history.not_cancelled.contains_key(index);
+    let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
+    let moves: Vec<usize> =
+        moving.iter().copied().filter(may).filter(runs).take(task.limits.batch).collect();
+    let cancels = !moves.is_empty();
+    call_off(moves, round);
+    // Also of partitions that others have changed since, or are moving.
+    let all = task.plan.moves.iter().enumerate();
+    let places: Vec<Destination> =
+        all.flat_map(|(index, change)| dirs::to_stay(seen, index, change)).collect();
+    let stays = !places.is_empty();
+    if stays {
+        round.actions.push(Action::Place { places });
+    }
+    let reorders = reorder(task, history, seen, round);
+    let mut pacing = pace(task, ledger, seen, &[], &BTreeSet::new());
+    let pacing_sets = pacing.sets();
+    round.actions.append(&mut pacing.actions);
+    round.strays = pacing.strays.iter().cloned().collect();
+    if cancels || stays || reorders || pacing_sets {
+        return;
+    }
+    round.not_cancelled = not_cancelled(task, history, seen);
+    if moving.is_empty() && pacing.clean {
+        stop(Outcome::Cancelled, round);
+    } else if !moving.is_empty() && !moving.iter().any(may) {
+        stop(Outcome::CancelledPartly, round);
+    }
+}
+
+fn call_off(moves: Vec<usize>, round: &mut Round) {
+    if !moves.is_empty() {
+        round.actions.push(Action::Write(Entry::Cancelled { moves: moves.clone() }));
+        round.actions.push(Action::Cancel { moves });
+    }
+}
+
+/// Where the plan is carried out and a destination has died: its moves go back (`--on-dead-broker cancel`). What Kafka
+/// refuses to cancel goes on when a broker returns, and is not asked again.
+pub(crate) fn cancel_for_the_dead(
+    task: &Task<'_>,
+    history: &History,
+    seen: &Seen,
+    round: &mut Round,
+) {
+    round.not_cancelled = not_cancelled(task, history, seen);
+    if task.limits.on_dead_broker == OnDeadBroker::Wait {
+        return;
+    }
+    let dead = |index: &usize| {
+        let running = task.of(*index).and_then(|change| seen.running.get(&change.of()));
+        running.is_some_and(|running| running.adding.iter().any(|id| !seen.live.contains(id)))
+    };
+    let moving = round.course.all(|standing| *standing == Standing::Moving);
+    let may = |index: &usize| !history.not_cancelled.contains_key(index);
+    let moves: Vec<usize> = moving.filter(dead).filter(may).take(task.limits.batch).collect();
+    call_off(moves, round);
+    reorder(task, history, seen, round);
+}
+
+/// What Kafka refused to cancel and still moves, and who has to return for it to go on.
+fn not_cancelled(
+    task: &Task<'_>,
+    history: &History,
+    seen: &Seen,
+) -> BTreeMap<usize, Vec<BrokerId>> {
+    let refused = history.not_cancelled.keys().filter_map(|index| Some((*index, task.of(*index)?)));
+    let moving = refused.filter(|(_, change)| seen.running.contains_key(&change.of()));
+    let heals = moving.filter_map(|(index, change)| {
+        let mut heals = who_heals(seen.partition(change)?);
+        heals.retain(|id| !seen.live.contains(id));
+        Some((index, heals))
+    });
+    heals.collect()
+}
+
+/// Puts the old order back where a cancel has left another; whether there is something to put back.
+fn reorder(task: &Task<'_>, history: &History, seen: &Seen, round: &mut Round) -> bool {
+    let moves: Vec<usize> = out_of_order(task, history, seen, &round.course);
+    let reorders = !moves.is_empty();
+    if reorders {
+        round.actions.push(Action::Write(Entry::Reordered { moves: moves.clone() }));
+        round.actions.push(Action::Reorder { moves });
+    }
+    reorders
+}
+
+/// Cancelled moves whose replicas are back in another order. Kafka refuses a list with a dead broker.
+fn out_of_order(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
+    let back = |index: &usize| {
+        let tries = history.reordered.get(index).copied().unwrap_or_default();
+        tries < REORDERS
+            && task.of(*index).is_some_and(|change| {
+                let now = seen.partition(change).map(|partition| partition.replicas.as_slice());
+                let same = now.is_some_and(|now| same_set(now, &change.from));
+                same && now != Some(change.from.as_slice())
+                    && change.from.iter().all(|id| seen.live.contains(id))
+            })
+    };
+    let still = |index: &usize| match course.standings.get(*index) {
+        Some(Standing::Ready) => task.aim == Aim::Cancel,
+        Some(Standing::Hindered(Hindrance::DeadReplicas { .. })) => true,
+        Some(_) | None => false,
+    };
+    history.cancelled.iter().copied().filter(still).filter(back).take(task.limits.batch).collect()
+}

@@ -1,0 +1,199 @@
+//! A broker that comes back under its id with an empty disk: what it has to copy, and how that is paced.
+//!
+//! In: the broker, a rate, and what is [`Seen`]. Out: the partitions that it is behind in, and the configs that pace exactly
+//! those ([`Wanted`]). No reassignment runs while it copies: only these lists hold it back (KIP-73). Leaders' lists and
+//! rates stand before the broker is registered; its own rate can be set only afterwards.
+
+use crate::config::{Key, Resource, Setting, entry};
+use crate::hold::{List, Wanted, rate_setting};
+use crate::seen::{Seen, isr};
+use mapper::snapshot::{Leader, Partition};
+use mapper::{BrokerId, TopicPartition};
+use std::collections::BTreeSet;
+
+/// The partitions that the broker is to hold, and is not in sync in.
+pub fn behind(seen: &Seen, broker: BrokerId) -> BTreeSet<TopicPartition> {
+    let lags = |partition: &&Partition| !isr(partition).contains(&broker);
+    of_broker(seen, broker, lags)
+}
+
+/// The partitions that it is to lead, is in sync in, and does not lead.
+pub fn to_elect(seen: &Seen, broker: BrokerId) -> BTreeSet<TopicPartition> {
+    let mut found = of_broker(seen, broker, |partition: &&Partition| {
+        partition.replicas.first() == Some(&broker)
+            && isr(partition).contains(&broker)
+            && partition.leader() != Leader::Broker(broker)
+    });
+    // An election in the middle of a move is whoever moves' own affair.
+    found.retain(|of| !seen.running.contains_key(of));
+    found
+}
+
+/// What paces the copies to the broker now; nothing once it is in sync everywhere. `ever` are the partitions that it was
+/// behind in at the start: their entries are ours.
+pub fn pace(
+    broker: BrokerId,
+    rate: u64,
+    ever: &BTreeSet<TopicPartition>,
+    seen: &Seen,
+    plan: &str,
+) -> Wanted {
+    let mut wanted = Wanted { plan: plan.to_owned(), ..Wanted::default() };
+    let now = behind(seen, broker);
+    if now.is_empty() {
+        return wanted;
+    }
+    let mut senders = BTreeSet::new();
+    for of in ever.union(&now) {
+        let Some(partition) = find(seen, of) else { continue };
+        let others = partition.replicas.iter().copied().filter(|id| *id != broker);
+        let lists = [
+            (Key::LeaderReplicas, others.collect::<Vec<_>>()),
+            (Key::FollowerReplicas, vec![broker]),
+        ];
+        for (key, brokers) in lists {
+            let setting = Setting { resource: Resource::Topic(of.topic.clone()), key };
+            let list: &mut List = wanted.lists.entry(setting).or_default();
+            let entries = brokers.iter().map(|id| entry(of.partition, *id));
+            list.ever.extend(entries.clone());
+            if now.contains(of) {
+                list.now.extend(entries);
+            }
+        }
+        if now.contains(of) {
+            senders.extend(isr(partition).iter().copied().filter(|id| *id != broker));
+        }
+    }
+    let live = |id: &BrokerId| seen.live.contains(id);
+    let rates = senders.into_iter().filter(live).map(|id| rate_setting(id, Key::LeaderRate));
+    let own = live(&broker).then(|| rate_setting(broker, Key::FollowerRate));
+    wanted.rates = rates.chain(own).map(|setting| (setting, Some(rate))).collect();
+    wanted
+}
+
+fn of_broker(
+    seen: &Seen,
+    broker: BrokerId,
+    which: impl Fn(&&Partition) -> bool,
+) -> BTreeSet<TopicPartition> {
+    let mut found = BTreeSet::new();
+    for topic in seen.topics.values() {
+        let held = topic.partitions.iter().filter(|one| one.replicas.contains(&broker));
+        let of = |id| TopicPartition { topic: topic.name.clone(), partition: id };
+        found.extend(held.filter(&which).map(|partition| of(partition.id)));
+    }
+    found
+}
+
+fn find<'s>(seen: &'s Seen, of: &TopicPartition) -> Option<&'s Partition> {
+    seen.topics.get(&of.topic)?.partitions.iter().find(|partition| partition.id == of.partition)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hold::hold;
+    use crate::ledger::Ledger;
+    use crate::{Action, LedgerEntry};
+    use mapper::snapshot::{PartitionFacts, Topic};
+    use mapper::{PartitionId, Replicas};
+    use std::collections::BTreeMap;
+
+    const BROKER: BrokerId = BrokerId(3);
+
+    /// Partitions 0 and 1 of `t` on 1, 2, 3 and on 3, 1; broker 3 is in sync where `in_sync` says so.
+    fn seen(live: &[u32], in_sync: [bool; 2]) -> Seen {
+        let ids = |ids: &[u32]| -> Replicas { ids.iter().copied().map(BrokerId).collect() };
+        let partition = |id: u32, replicas: &[u32], there: bool| {
+            let mut partition = Partition::new(PartitionId(id), ids(replicas));
+            let mut isr = ids(replicas);
+            isr.retain(|id| there || *id != BROKER);
+            let leader = Leader::Broker(BrokerId(1));
+            let facts = PartitionFacts { isr: Some(isr), leader, ..PartitionFacts::default() };
+            partition.facts = Some(Box::new(facts));
+            partition
+        };
+        let partitions =
+            vec![partition(0, &[1, 2, 3], in_sync[0]), partition(1, &[3, 1], in_sync[1])];
+        let topic = Topic { name: "t".into(), partitions, ..Topic::default() };
+        let mut seen =
+            Seen { live: live.iter().copied().map(BrokerId).collect(), ..Seen::default() };
+        seen.topics.insert("t".to_owned(), topic);
+        seen
+    }
+
+    fn of(partition: u32) -> TopicPartition {
+        TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
+    }
+
+    fn list(wanted: &Wanted, key: Key) -> Vec<&str> {
+        let setting = Setting { resource: Resource::Topic("t".to_owned()), key };
+        wanted.lists[&setting].now.iter().map(String::as_str).collect()
+    }
+
+    #[test]
+    fn leaders_are_held_back_before_it_is_there_and_itself_from_then_on() {
+        let ever = [of(0), of(1)].into();
+        let wanted = pace(BROKER, 7, &ever, &seen(&[1, 2], [false, false]), "p");
+        assert_eq!(list(&wanted, Key::LeaderReplicas), ["0:1", "0:2", "1:1"]);
+        assert_eq!(list(&wanted, Key::FollowerReplicas), ["0:3", "1:3"]);
+        let leaders = [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), Some(7)));
+        assert_eq!(wanted.rates, leaders.clone().into());
+        let wanted = pace(BROKER, 7, &ever, &seen(&[1, 2, 3], [false, false]), "p");
+        let own = (rate_setting(BROKER, Key::FollowerRate), Some(7));
+        assert_eq!(wanted.rates, leaders.into_iter().chain([own]).collect::<BTreeMap<_, _>>());
+    }
+
+    #[test]
+    fn what_is_in_sync_is_named_no_more_and_in_the_end_nothing() {
+        let ever = [of(0), of(1)].into();
+        let half = pace(BROKER, 7, &ever, &seen(&[1, 2, 3], [true, false]), "p");
+        assert_eq!(list(&half, Key::FollowerReplicas), ["1:3"]);
+        assert_eq!(half.rates.len(), 2, "broker 2 sends nothing any more");
+        let done = pace(BROKER, 7, &ever, &seen(&[1, 2, 3], [true, true]), "p");
+        assert_eq!(done, Wanted { plan: "p".to_owned(), ..Wanted::default() });
+    }
+
+    /// Carries out what is held in a cluster that takes every config, and leaves an operator's rate as it was.
+    #[test]
+    fn an_operators_rate_is_put_back() {
+        let rate = rate_setting(BrokerId(1), Key::LeaderRate);
+        let topic = Resource::Topic("t".to_owned());
+        let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> =
+            [1, 2, 3].map(|id| (Resource::Broker(BrokerId(id)), BTreeMap::new())).into();
+        configs.insert(topic, BTreeMap::new());
+        configs.get_mut(&rate.resource).unwrap().insert(rate.key, "99".to_owned());
+        let before = configs.clone();
+        let mut ledger = Ledger::default();
+        for in_sync in [[false; 2], [true, false], [true; 2], [true; 2], [true; 2]] {
+            let seen = Seen { configs: configs.clone(), ..seen(&[1, 2, 3], in_sync) };
+            let wanted = pace(BROKER, 7, &[of(0), of(1)].into(), &seen, "p");
+            for action in hold(&wanted, &ledger, &seen).actions {
+                if let Action::Account(entry) = action {
+                    ledger.apply(entry);
+                } else if let Action::Set { setting, value } = action {
+                    let of = configs.get_mut(&setting.resource).unwrap();
+                    match value {
+                        Some(value) => drop(of.insert(setting.key, value)),
+                        None => drop(of.remove(&setting.key)),
+                    }
+                } else {
+                    panic!("a throttle is held by accounts and configs alone");
+                }
+            }
+            if in_sync == [false; 2] {
+                assert_eq!(configs[&rate.resource][&rate.key], "7");
+            }
+        }
+        assert_eq!(configs, before);
+        assert!(ledger.is_empty());
+        let held = |entry: &LedgerEntry| matches!(entry, LedgerEntry::Held { .. });
+        assert!(!ledger.entries().iter().any(held));
+    }
+
+    #[test]
+    fn it_is_elected_where_it_is_to_lead_and_can() {
+        assert_eq!(to_elect(&seen(&[1, 2, 3], [true, true]), BROKER), [of(1)].into());
+        assert_eq!(to_elect(&seen(&[1, 2, 3], [true, false]), BROKER), BTreeSet::new());
+    }
+}

@@ -1,0 +1,97 @@
+//! The log dirs that a plan names: where each replica lies, and where it is to go.
+//!
+//! A destination is told before it gets the replica, and remembers that until it is restarted. Where a replica has come
+//! to lie elsewhere for that, its broker copies it over afterwards.
+
+use crate::seen::Seen;
+use mapper::{BrokerId, Move, TopicPartition};
+
+/// A replica, and the log dir that it is to lie in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Destination {
+    /// The move, by index.
+    pub index: usize,
+    /// The partition.
+    pub of: TopicPartition,
+    /// The broker.
+    pub broker: BrokerId,
+    /// The log dir's path on the broker.
+    pub log_dir: String,
+}
+
+/// Where a replica is, seen from where it is to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Lies {
+    /// Where it is to be.
+    There,
+    /// Elsewhere, and the broker is copying it over.
+    Coming,
+    /// In another dir of the broker.
+    Elsewhere,
+    /// The broker does not have it.
+    Nowhere,
+    /// The broker did not tell.
+    Untold,
+}
+
+/// Where a broker's replica is.
+pub(crate) fn lies(seen: &Seen, change: &Move, broker: BrokerId, log_dir: &str) -> Lies {
+    let Some(stored) = seen.stored.get(&broker).filter(|_| seen.live.contains(&broker)) else {
+        return Lies::Untold;
+    };
+    let replica = stored.replicas.get(&change.of());
+    match replica.and_then(|replica| Some((replica.log_dir.as_deref()?, replica))) {
+        None => Lies::Nowhere,
+        // On its way out, as somebody else has asked: that is not where it is to be.
+        Some((dir, replica)) if dir == log_dir && replica.arriving.is_none() => Lies::There,
+        Some((_, replica)) if replica.arriving.as_deref() == Some(log_dir) => Lies::Coming,
+        Some(_) => Lies::Elsewhere,
+    }
+}
+
+/// The brokers that copy this partition, or have to, from one of their dirs to another.
+pub(crate) fn copying<'p>(
+    seen: &'p Seen,
+    change: &'p Move,
+) -> impl Iterator<Item = BrokerId> + use<'p> {
+    let moves = |(id, dir): &(BrokerId, &str)| {
+        matches!(lies(seen, change, *id, dir), Lies::Coming | Lies::Elsewhere)
+    };
+    change.named_log_dirs().filter(moves).map(|(id, _)| id)
+}
+
+/// Whether a broker is copying this partition to the dir that the plan names.
+pub(crate) fn under_way(seen: &Seen, change: &Move) -> bool {
+    change.named_log_dirs().any(|(id, dir)| lies(seen, change, id, dir) == Lies::Coming)
+}
+
+/// What has to be told before a move is submitted, and again while it is in flight, for a restart makes a broker
+/// forget. What lies elsewhere waits until all replicas have arrived: copies within a broker are paced on their own.
+pub(crate) fn to_tell(seen: &Seen, index: usize, change: &Move) -> Vec<Destination> {
+    match seen.has_arrived(change) {
+        true => places(seen, index, change, |lies| matches!(lies, Lies::Elsewhere)),
+        false => places(seen, index, change, |lies| *lies == Lies::Nowhere),
+    }
+}
+
+fn places(seen: &Seen, index: usize, change: &Move, those: fn(&Lies) -> bool) -> Vec<Destination> {
+    let wanted = change.named_log_dirs().filter(|(id, dir)| those(&lies(seen, change, *id, dir)));
+    let place = |(broker, dir): (BrokerId, &str)| Destination {
+        index,
+        of: change.of(),
+        broker,
+        log_dir: dir.to_owned(),
+    };
+    wanted.map(place).collect()
+}
+
+/// What stops the copies between the dirs of brokers: each replica stays where it lies.
+pub(crate) fn to_stay(seen: &Seen, index: usize, change: &Move) -> Vec<Destination> {
+    let coming =
+        change.named_log_dirs().filter(|(id, dir)| lies(seen, change, *id, dir) == Lies::Coming);
+    let stays = coming.filter_map(|(broker, _)| {
+        let replica = seen.stored.get(&broker)?.replicas.get(&change.of())?;
+        Some(Destination { index, of: change.of(), broker, log_dir: replica.log_dir.clone()? })
+    });
+    stays.collect()
+}

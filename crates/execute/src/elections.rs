@@ -1,0 +1,48 @@
+//! Which leaders to elect, of moves that are done. Never an unclean election.
+
+use crate::course::{Course, Standing};
+use crate::journal::History;
+use crate::seen::Seen;
+use crate::task::Task;
+use mapper::BrokerId;
+use mapper::snapshot::Leader;
+
+/// So often the first replica of a partition is put up for election.
+const ELECTIONS: u32 = 10;
+
+/// Leaders are elected when their step is over: who leads does not change while replicas are copied.
+pub(crate) fn elections(
+    task: &Task<'_>,
+    history: &History,
+    seen: &Seen,
+    course: &Course,
+) -> Vec<usize> {
+    let waiting = |index: &usize| {
+        !course.is(*index, &Standing::Moving) && !course.is(*index, &Standing::Ready)
+    };
+    let over = task.plan.steps.iter().filter(|step| step.iter().all(waiting));
+    let electable = over.flatten().copied().filter(|index| {
+        let tries = history.elected.get(index).copied().unwrap_or_default();
+        tries < ELECTIONS
+            && to_elect(task, seen, course, *index).is_some_and(|first| {
+                let in_sync = task.of(*index).is_some_and(|c| seen.in_sync(c).contains(&first));
+                in_sync && seen.live.contains(&first)
+            })
+    });
+    electable.take(task.limits.batch).collect()
+}
+
+/// The broker that should lead a finished move's partition and does not, where the plan chose another first replica.
+pub(crate) fn to_elect(
+    task: &Task<'_>,
+    seen: &Seen,
+    course: &Course,
+    index: usize,
+) -> Option<BrokerId> {
+    let change = task.of(index).filter(|_| course.is(index, &Standing::Done))?;
+    let (first, partition) = (*change.to.first()?, seen.partition(change)?);
+    let led = partition.leader() == Leader::Broker(first);
+    // Not a list that the partition has left behind.
+    let here = partition.replicas == change.to && !seen.running.contains_key(&change.of());
+    (here && !led && change.from.first() != Some(&first)).then_some(first)
+}

@@ -1,0 +1,265 @@
+//! Whether a cluster may be healed by itself: one broker, lost for long, with little on it, and nothing else wrong.
+//!
+//! In: what is wrong now ([`Found`]), what earlier looks noted ([`Notes`]), the time, and the [`Terms`]. Out: a [`Verdict`]
+//! and the notes for the next look. In doubt it is left to people.
+
+use mapper::{Ailment, BrokerId, Bytes};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// What is wrong with a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Brokers that hold replicas and are not live, with the bytes on them.
+    pub lost: BTreeMap<BrokerId, Bytes>,
+    /// Everything else that is wrong, in words.
+    pub trouble: BTreeSet<String>,
+}
+
+/// What has to be remembered between two looks.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notes {
+    /// The cluster that they are about.
+    #[serde(default)]
+    pub cluster_id: String,
+    /// When each broker was first seen to be lost, in seconds since 1970.
+    #[serde(default)]
+    pub lost_since_seconds: BTreeMap<BrokerId, u64>,
+    /// When the last heal was begun, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub healed_at_seconds: Option<u64>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    /// A broker has to be lost for so long, in seconds.
+    pub lost_for_seconds: u64,
+    /// No more is copied.
+    pub max_bytes: Bytes,
+    /// Between two heals, in seconds.
+    pub every_seconds: u64,
+}
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "verdict", rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Nothing is lost.
+    Well,
+    /// It may come back by itself.
+    Wait {
+        /// The broker.
+        broker: BrokerId,
+        /// For how long it has been lost.
+        lost_for_seconds: u64,
+        /// How long it has to be.
+        needed_seconds: u64,
+    },
+    /// People have to look.
+    Hands {
+        /// Why.
+        why: Vec<String>,
+    },
+    /// Its replicas go to others now.
+    Heal {
+        /// The broker.
+        broker: BrokerId,
+        /// What is on it.
+        bytes: Bytes,
+    },
+}
+
+impl Found {
+    /// What these ailments come to: what a lost broker brings with it is no trouble of its own.
+    pub fn of(ailments: &[Ailment]) -> Self {
+        let mut found = Self::default();
+        for ailment in ailments {
+            match ailment {
+                Ailment::Lost { broker, bytes, .. } | Ailment::Fenced { broker, bytes, .. } => {
+                    found.lost.insert(*broker, *bytes);
+                }
+                Ailment::Offline { .. }
+                | Ailment::UnderMinIsr { .. }
+                | Ailment::FullDisk { .. }
+                | Ailment::FailedLogDir { .. }
+                | Ailment::AtMinIsr { .. }
+                | Ailment::UnderReplicated { .. }
+                | Ailment::Moving { .. } => {}
+            }
+        }
+        for ailment in ailments {
+            found.trouble.extend(trouble(ailment, &found.lost));
+        }
+        found
+    }
+}
+
+fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String> {
+    let count = |partitions: &BTreeSet<_>| partitions.len();
+    match ailment {
+        Ailment::Lost { .. } | Ailment::Fenced { .. } => None,
+        Ailment::UnderMinIsr { partitions, missing }
+        | Ailment::AtMinIsr { partitions, missing }
+        | Ailment::UnderReplicated { partitions, missing } => {
+            let others: Vec<String> = missing
+                .iter()
+                .filter(|id| !lost.contains_key(id))
+                .map(ToString::to_string)
+                .collect();
+            let what = || {
+                let lag = others.join(", ");
+                format!("{} partition(s) lack replicas of live brokers: {lag}", partitions.len())
+            };
+            (!others.is_empty()).then(what)
+        }
+        Ailment::Offline { partitions, .. } => {
+            Some(format!("{} partition(s) have no leader", count(partitions)))
+        }
+        Ailment::FullDisk { broker, .. } => {
+            Some(format!("the disk of broker {broker} is nearly full"))
+        }
+        Ailment::FailedLogDir { broker, .. } => {
+            Some(format!("a log dir of broker {broker} has failed"))
+        }
+        Ailment::Moving { partitions, .. } => {
+            Some(format!("{} partition(s) are being reassigned", count(partitions)))
+        }
+    }
+}
+
+/// What to do now, and what to note. A heal that is begun is noted as one, however it ends.
+pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (Verdict, Notes) {
+    let since = |id: &BrokerId| notes.lost_since_seconds.get(id).copied().unwrap_or(now_seconds);
+    let mut next = Notes {
+        lost_since_seconds: found.lost.keys().map(|id| (*id, since(id))).collect(),
+        ..notes.clone()
+    };
+    let verdict = judge(found, &next, now_seconds, terms);
+    if matches!(verdict, Verdict::Heal { .. }) {
+        next.healed_at_seconds = Some(now_seconds);
+    }
+    (verdict, next)
+}
+
+fn judge(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> Verdict {
+    let Some((broker, bytes)) = found.lost.first_key_value() else {
+        return Verdict::Well;
+    };
+    let since = notes.lost_since_seconds.get(broker).copied().unwrap_or(now_seconds);
+    let lost_for_seconds = now_seconds.saturating_sub(since);
+    let mut why: Vec<String> = found.trouble.iter().cloned().collect();
+    if found.lost.len() > 1 {
+        let ids: Vec<String> = found.lost.keys().map(ToString::to_string).collect();
+        why.push(format!("more than one broker is lost: {}", ids.join(", ")));
+    }
+    if *bytes > terms.max_bytes {
+        why.push(format!("{bytes} are on broker {broker}: more than {}", terms.max_bytes));
+    }
+    let again = notes.healed_at_seconds.map(|last| now_seconds.saturating_sub(last));
+    if let Some(ago) = again.filter(|ago| *ago < terms.every_seconds) {
+        why.push(format!(
+            "the last heal was begun {ago} s ago: less than {} s",
+            terms.every_seconds
+        ));
+    }
+    if !why.is_empty() {
+        return Verdict::Hands { why };
+    }
+    match lost_for_seconds < terms.lost_for_seconds {
+        true => Verdict::Wait {
+            broker: *broker,
+            lost_for_seconds,
+            needed_seconds: terms.lost_for_seconds,
+        },
+        false => Verdict::Heal { broker: *broker, bytes: *bytes },
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Well => writeln!(f, "No broker is lost."),
+            Self::Wait { broker, lost_for_seconds, needed_seconds } => writeln!(
+                f,
+                "Broker {broker} has been lost for {lost_for_seconds} s; it is given {needed_seconds} s to come back."
+            ),
+            Self::Hands { why } => {
+                writeln!(f, "A broker is lost, and this is not healed by itself:")?;
+                why.iter().try_for_each(|why| writeln!(f, "  {why}"))
+            }
+            Self::Heal { broker, bytes } => {
+                writeln!(f, "Broker {broker} is given up: {bytes} go to others.")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TERMS: Terms =
+        Terms { lost_for_seconds: 1800, max_bytes: Bytes(1000), every_seconds: 86_400 };
+    const NOW: u64 = 1_000_000;
+
+    fn lost(brokers: &[(u32, u64)]) -> Found {
+        let lost = brokers.iter().map(|(id, bytes)| (BrokerId(*id), Bytes(*bytes)));
+        Found { lost: lost.collect(), ..Found::default() }
+    }
+
+    fn since(seconds: u64) -> Notes {
+        Notes { lost_since_seconds: [(BrokerId(3), NOW - seconds)].into(), ..Notes::default() }
+    }
+
+    #[test]
+    fn a_broker_is_given_time_to_come_back_and_its_return_is_noted() {
+        let (verdict, notes) = heal(&lost(&[(3, 10)]), &Notes::default(), NOW, &TERMS);
+        let wait = |lost_for_seconds| Verdict::Wait {
+            broker: BrokerId(3),
+            lost_for_seconds,
+            needed_seconds: 1800,
+        };
+        assert_eq!(verdict, wait(0));
+        assert_eq!(heal(&lost(&[(3, 10)]), &notes, NOW + 1799, &TERMS).0, wait(1799));
+        let (verdict, well) = heal(&lost(&[]), &notes, NOW + 100, &TERMS);
+        assert_eq!((verdict, well.lost_since_seconds.len()), (Verdict::Well, 0));
+        assert_eq!(heal(&lost(&[(3, 10)]), &well, NOW + 1800, &TERMS).0, wait(0), "it begins anew");
+        let (verdict, healed) = heal(&lost(&[(3, 10)]), &notes, NOW + 1800, &TERMS);
+        assert_eq!(verdict, Verdict::Heal { broker: BrokerId(3), bytes: Bytes(10) });
+        assert_eq!(healed.healed_at_seconds, Some(NOW + 1800));
+    }
+
+    #[test]
+    fn everything_unusual_is_left_to_people() {
+        let why = |found: &Found, notes: &Notes| {
+            let (verdict, _) = heal(found, notes, NOW, &TERMS);
+            let Verdict::Hands { why } = &verdict else { panic!("{verdict:?}") };
+            why.join("; ")
+        };
+        let two = lost(&[(3, 10), (4, 10)]);
+        assert_eq!(why(&two, &since(9999)), "more than one broker is lost: 3, 4");
+        assert!(why(&lost(&[(3, 1001)]), &since(9999)).contains("on broker 3: more than"));
+        let twice = Notes { healed_at_seconds: Some(NOW - 86_399), ..since(9999) };
+        assert_eq!(
+            why(&lost(&[(3, 10)]), &twice),
+            "the last heal was begun 86399 s ago: less than 86400 s"
+        );
+        let trouble = Found { trouble: ["a fire".to_owned()].into(), ..lost(&[(3, 10)]) };
+        assert_eq!(why(&trouble, &since(9999)), "a fire");
+    }
+
+    #[test]
+    fn what_a_lost_broker_brings_with_it_is_no_trouble_of_its_own() {
+        let of = |ids: &[u32]| ids.iter().copied().map(BrokerId).collect::<BTreeSet<_>>();
+        let partitions = || BTreeSet::new();
+        let gone = Ailment::Lost { broker: BrokerId(3), replicas: 1, bytes: Bytes(10) };
+        let at = |missing| Ailment::AtMinIsr { partitions: partitions(), missing };
+        assert_eq!(Found::of(&[at(of(&[3])), gone.clone()]), lost(&[(3, 10)]));
+        let found = Found::of(&[gone.clone(), at(of(&[3, 4]))]);
+        assert_eq!(found.trouble.len(), 1, "{found:?}");
+        let offline = Ailment::Offline { partitions: partitions(), heals: of(&[3]) };
+        assert_eq!(Found::of(&[gone, offline]).trouble.len(), 1);
+    }
+}

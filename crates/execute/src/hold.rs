@@ -1,0 +1,340 @@
+//! Holding configs of the throttle: from what has to stand there to what is set, put back, and left alone.
+//!
+//! In: what is [`Wanted`], the ledger, and what is seen. Out: a [`Holding`]: configs to set, after the ledger has them;
+//! those that are no longer wanted, to be put back as they were; and what is not ours to touch. An execution wants what
+//! its plan needs, the daemon what it has decided: neither loses an operator's value, whoever is killed when.
+
+use crate::action::Action;
+use crate::config::{Entries, Key, Resource, Setting, entry, read_entry};
+use crate::ledger::{Held, Ledger, LedgerEntry};
+use crate::seen::Seen;
+use mapper::{BrokerId, TopicPartition};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// So many values of one rate are remembered before those that are gone for certain are forgotten.
+const MANY: usize = 32;
+
+/// What the throttle's configs have to say now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// On whose behalf, as the ledger has it: a plan's hash, or the daemon's name.
+    pub plan: String,
+    /// The rates of brokers, in bytes per second; `None`: what stands there stays, whoever wanted it.
+    pub rates: BTreeMap<Setting, Option<u64>>,
+    /// The lists of topics.
+    pub lists: BTreeMap<Setting, List>,
+    /// Values that stood there while nothing moved: somebody's own, even if moves run now that nobody accounts for.
+    pub originals: BTreeMap<Setting, String>,
+}
+
+/// What one list has to name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct List {
+    /// Now, as `PARTITION:BROKER`.
+    pub now: BTreeSet<String>,
+    /// Now or later: every entry that is ours where it is found and not needed.
+    pub ever: BTreeSet<String>,
+    /// Of moves in flight that are our own for certain, though the ledger may have been lost.
+    pub in_flight: BTreeSet<String>,
+}
+
+/// A config that is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(tag = "stray", rename_all = "snake_case")]
+pub enum Stray {
+    /// It was set while moves ran that nobody has accounted for: nobody knows whose it is.
+    UnknownOwner {
+        /// Which.
+        #[serde(flatten)]
+        setting: Setting,
+        /// What it says.
+        value: String,
+    },
+    /// Somebody else has changed it since we set it.
+    ChangedByOthers {
+        /// Which.
+        #[serde(flatten)]
+        setting: Setting,
+        /// What it says now; absent: nothing is set.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        value: Option<String>,
+    },
+    /// It is ours, and its broker does not answer: it can be put back when the broker does.
+    Unreachable {
+        /// Which.
+        #[serde(flatten)]
+        setting: Setting,
+    },
+}
+
+/// What comes of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Holding {
+    /// What to account for, and then to set: [`Action::Account`] and [`Action::Set`] only.
+    pub actions: Vec<Action>,
+    /// What is left alone.
+    pub strays: BTreeSet<Stray>,
+    /// Whether nothing is ours any more that could be put back.
+    pub clean: bool,
+    satisfied: BTreeSet<Setting>,
+    lists: BTreeMap<Setting, Entries>,
+}
+
+/// Looks at every config that is wanted, or ours. What is ours and not wanted is put back: whoever calls this wants
+/// what covers a copy for as long as the copy is in flight.
+pub fn hold(wanted: &Wanted, ledger: &Ledger, seen: &Seen) -> Holding {
+    let mut holding = Holding { clean: true, ..Holding::default() };
+    let unaccounted =
+        seen.running.iter().any(|(of, run)| !run.adding.is_empty() && !accounted(ledger, of));
+    for (setting, rate) in &wanted.rates {
+        // A dead broker copies nothing; what is ours on it is dealt with when it is back.
+        if is_live(seen, setting) || ledger.get(setting).is_some() {
+            holding.hold_rate(wanted, ledger, seen, setting, *rate, unaccounted);
+        }
+    }
+    for (setting, list) in &wanted.lists {
+        holding.hold_list(wanted, ledger, seen, setting, list, unaccounted);
+    }
+    for (setting, held) in ledger.held() {
+        if !wanted.rates.contains_key(setting) && !wanted.lists.contains_key(setting) {
+            holding.release(seen, setting, held);
+        }
+    }
+    holding
+}
+
+/// The side whose rate paces what a list names.
+pub fn rate_of(list: Key) -> Key {
+    match list {
+        Key::LeaderRate | Key::LeaderReplicas => Key::LeaderRate,
+        Key::FollowerRate | Key::FollowerReplicas => Key::FollowerRate,
+        Key::LogDirRate => Key::LogDirRate,
+    }
+}
+
+/// The config that holds a broker's rate.
+pub fn rate_setting(broker: BrokerId, key: Key) -> Setting {
+    Setting { resource: Resource::Broker(broker), key }
+}
+
+fn is_live(seen: &Seen, setting: &Setting) -> bool {
+    match setting.resource {
+        Resource::Broker(id) => seen.live.contains(&id),
+        Resource::Topic(_) => false,
+    }
+}
+
+fn copies(seen: &Seen, setting: &Setting) -> bool {
+    match setting.resource {
+        Resource::Broker(id) => seen.copies_between_dirs(id),
+        Resource::Topic(_) => false,
+    }
+}
+
+/// Whether the ledger knows that this running move is covered.
+fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
+    Key::OF_TOPICS.iter().any(|key| {
+        let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
+        let names = |text: &String| read_entry(text).is_some_and(|(p, _)| p == of.partition);
+        ledger.get(&setting).is_some_and(|held| held.ours.iter().any(names))
+    })
+}
+
+/// What is set; `None`: not told.
+fn told<'s>(seen: &'s Seen, setting: &Setting) -> Option<Option<&'s str>> {
+    let configs = seen.configs.get(&setting.resource)?;
+    Some(configs.get(&setting.key).map(String::as_str))
+}
+
+impl Holding {
+    /// Whether a config is set in this round.
+    pub fn sets(&self) -> bool {
+        self.actions.iter().any(|action| matches!(action, Action::Set { .. }))
+    }
+
+    /// Whether it was *read* from the cluster that copies of this partition from or to these live brokers are paced.
+    pub(crate) fn paces(
+        &self,
+        seen: &Seen,
+        of: &TopicPartition,
+        list: Key,
+        brokers: &[BrokerId],
+    ) -> bool {
+        let resource = Resource::Topic(of.topic.clone());
+        let needed = brokers.iter().map(|id| entry(of.partition, *id)).collect();
+        let found = self.lists.get(&Setting { resource, key: list });
+        let listed = brokers.is_empty() || found.is_some_and(|found| found.cover(&needed));
+        let mut live = brokers.iter().filter(|id| seen.live.contains(id));
+        listed && live.all(|id| self.satisfied.contains(&rate_setting(*id, rate_of(list))))
+    }
+
+    /// Whether it was *read* from the cluster that this rate is as wanted, or is somebody else's.
+    pub(crate) fn satisfies(&self, setting: &Setting) -> bool {
+        self.satisfied.contains(setting)
+    }
+
+    fn account(
+        &mut self,
+        wanted: &Wanted,
+        setting: &Setting,
+        before: Option<String>,
+        found: Option<String>,
+        ours: BTreeSet<String>,
+    ) {
+        let (setting, plan) = (setting.clone(), wanted.plan.clone());
+        let held = LedgerEntry::Held { setting, before, found, ours, plan };
+        self.actions.push(Action::Account(held));
+    }
+
+    fn set(&mut self, setting: &Setting, value: Option<String>) {
+        self.actions.push(Action::Set { setting: setting.clone(), value });
+    }
+
+    fn released(&mut self, setting: &Setting) {
+        let setting = setting.clone();
+        self.actions.push(Action::Account(LedgerEntry::Released { setting }));
+    }
+
+    fn hold_rate(
+        &mut self,
+        wanted: &Wanted,
+        ledger: &Ledger,
+        seen: &Seen,
+        setting: &Setting,
+        rate: Option<u64>,
+        unaccounted: bool,
+    ) {
+        self.clean = false;
+        let held = ledger.get(setting);
+        // With the ledger lost, nobody knows whose a rate is that paces a copy between a broker's dirs.
+        let unaccounted = unaccounted || (setting.key == Key::LogDirRate && copies(seen, setting));
+        let Some(value) = told(seen, setting) else {
+            if held.is_some() {
+                self.strays.insert(Stray::Unreachable { setting: setting.clone() });
+            }
+            return;
+        };
+        let Some(rate) = rate.map(|rate| rate.to_string()) else { return };
+        if value == Some(rate.as_str()) && held.is_some() {
+            self.satisfied.insert(setting.clone());
+            return;
+        }
+        let original = wanted.originals.get(setting).map(String::as_str);
+        let before = match (held, value) {
+            (None, Some(value)) if unaccounted && original != Some(value) => {
+                let (setting, value) = (setting.clone(), value.to_owned());
+                self.satisfied.insert(setting.clone());
+                self.strays.insert(Stray::UnknownOwner { setting, value });
+                return;
+            }
+            (Some(held), Some(value)) if !is_known(held, value) => {
+                let (setting, value) = (setting.clone(), Some(value.to_owned()));
+                self.satisfied.insert(setting.clone());
+                self.strays.insert(Stray::ChangedByOthers { setting, value });
+                return;
+            }
+            (_, value) => value.map(str::to_owned),
+        };
+        if held.is_none_or(|held| !held.ours.contains(&rate)) {
+            let many = held.filter(|held| held.ours.len() >= MANY);
+            let found = value.filter(|value| many.is_some_and(|held| held.ours.contains(*value)));
+            let found = found.map(str::to_owned);
+            self.account(wanted, setting, before, found, [rate.clone()].into());
+        }
+        self.set(setting, Some(rate));
+    }
+
+    fn hold_list(
+        &mut self,
+        wanted: &Wanted,
+        ledger: &Ledger,
+        seen: &Seen,
+        setting: &Setting,
+        needed: &List,
+        unaccounted: bool,
+    ) {
+        self.clean = false;
+        let Some(value) = told(seen, setting) else { return };
+        let list = Entries::parse(value);
+        self.lists.insert(setting.clone(), list.clone());
+        let Entries::Some(found) = list else {
+            // Everything is covered; whoever wrote the star keeps it.
+            return;
+        };
+        let (before, ours) = match ledger.get(setting) {
+            Some(held) => (held.before.clone(), &held.ours | &needed.ever),
+            None if unaccounted && !found.is_disjoint(&needed.in_flight) => {
+                (Entries::Some(&found - &needed.in_flight).value(), needed.ever.clone())
+            }
+            None => (value.map(str::to_owned), needed.ever.clone()),
+        };
+        let others = match Entries::parse(before.as_deref()) {
+            Entries::All => BTreeSet::new(),
+            Entries::Some(before) => before,
+        };
+        let complete = &(&(&found - &ours) | &others) | &needed.now;
+        let known = ledger.get(setting).is_some_and(|held| held.ours.is_superset(&ours));
+        if !known {
+            self.account(wanted, setting, before, None, ours);
+        }
+        if found != complete {
+            self.set(setting, Entries::Some(complete).value());
+        }
+    }
+
+    fn release(&mut self, seen: &Seen, setting: &Setting, held: &Held) {
+        let Some(value) = told(seen, setting) else {
+            match &setting.resource {
+                Resource::Topic(name) if !seen.topics.contains_key(name) => self.released(setting),
+                Resource::Topic(_) | Resource::Broker(_) => {
+                    self.strays.insert(Stray::Unreachable { setting: setting.clone() });
+                }
+            }
+            return;
+        };
+        let original = match setting.key {
+            Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => held.before.clone(),
+            Key::LeaderReplicas | Key::FollowerReplicas => without_ours(value, held),
+        };
+        if value == original.as_deref() {
+            self.released(setting);
+        } else if is_ours(setting, held, value) {
+            self.clean = false;
+            self.set(setting, original);
+        } else {
+            let (setting, value) = (setting.clone(), value.map(str::to_owned));
+            self.released(&setting);
+            self.strays.insert(Stray::ChangedByOthers { setting, value });
+        }
+    }
+}
+
+/// Ours, or what was before.
+fn is_known(held: &Held, value: &str) -> bool {
+    held.ours.contains(value) || held.before.as_deref() == Some(value)
+}
+
+/// A rate that we have set; a list always is, as far as it names what is ours.
+fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
+    match setting.key {
+        Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => {
+            value.is_some_and(|value| held.ours.contains(value))
+        }
+        Key::LeaderReplicas | Key::FollowerReplicas => Entries::parse(value) != Entries::All,
+    }
+}
+
+/// The list as it was before, to the letter, but for what others have added since.
+fn without_ours(value: Option<&str>, held: &Held) -> Option<String> {
+    let (Entries::Some(found), Entries::Some(before)) =
+        (Entries::parse(value), Entries::parse(held.before.as_deref()))
+    else {
+        return held.before.clone();
+    };
+    let rest = &(&found - &held.ours) | &before;
+    if rest == before { held.before.clone() } else { Entries::Some(rest).value() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,99 @@
+//! Another rate for what is paced already, when no execution is there to set it.
+//!
+//! In: the ledger, what is seen, the rate. Out: what to account for and set. Only rates that are ours are changed, and
+//! only where they stand as we have set them; lists stay, and what stood before stays in the ledger.
+
+use crate::action::Action;
+use crate::config::Key;
+use crate::hold::{Stray, Wanted, hold};
+use crate::ledger::{Ledger, LedgerEntry};
+use crate::seen::Seen;
+use std::collections::BTreeSet;
+
+/// What comes of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Repaced {
+    /// [`Action::Account`] and [`Action::Set`] only, the accounts first; none: every rate that is ours is this one.
+    pub actions: Vec<Action>,
+    /// What is left alone: changed by others since, or on a broker that does not answer.
+    pub strays: BTreeSet<Stray>,
+}
+
+/// Gives every rate that is ours this value, in bytes per second.
+pub fn repace(ledger: &Ledger, seen: &Seen, rate: u64) -> Repaced {
+    let mut repaced = Repaced::default();
+    for (setting, held) in ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key)) {
+        let alone = Ledger::replay([LedgerEntry::Held {
+            setting: setting.clone(),
+            before: held.before.clone(),
+            found: None,
+            ours: held.ours.clone(),
+            plan: held.plan.clone(),
+        }]);
+        let rates = [(setting.clone(), Some(rate))].into();
+        let wanted = Wanted { plan: held.plan.clone(), rates, ..Wanted::default() };
+        let holding = hold(&wanted, &alone, seen);
+        repaced.actions.extend(holding.actions);
+        repaced.strays.extend(holding.strays);
+    }
+    repaced.actions.sort_by_key(|action| !matches!(action, Action::Account(_)));
+    repaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Resource, Setting};
+    use crate::hold::rate_setting;
+    use mapper::BrokerId;
+    use std::collections::BTreeMap;
+
+    fn held(setting: Setting, ours: &str) -> LedgerEntry {
+        let (before, plan) = (Some("7".to_owned()), "p".to_owned());
+        LedgerEntry::Held { setting, before, found: None, ours: [ours.to_owned()].into(), plan }
+    }
+
+    fn rate(broker: u32) -> Setting {
+        rate_setting(BrokerId(broker), Key::FollowerRate)
+    }
+
+    /// Broker 1 has our rate, 2 somebody else's since, and 3 does not answer; the topic has our list.
+    fn world() -> (Ledger, Seen) {
+        let list =
+            Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
+        let lines = [held(rate(1), "10"), held(rate(2), "10"), held(rate(3), "10")];
+        let ledger = Ledger::replay(lines.into_iter().chain([held(list.clone(), "0:1")]));
+        let set = |key, value: &str| BTreeMap::from([(key, value.to_owned())]);
+        let configs = [
+            (rate(1).resource, set(Key::FollowerRate, "10")),
+            (rate(2).resource, set(Key::FollowerRate, "99")),
+            (list.resource, set(Key::FollowerReplicas, "0:1")),
+        ];
+        let live = [1, 2, 3].map(BrokerId).into();
+        (ledger, Seen { live, configs: configs.into(), ..Seen::default() })
+    }
+
+    #[test]
+    fn what_is_ours_is_accounted_for_and_set_and_nothing_else_is_touched() {
+        let (ledger, seen) = world();
+        let repaced = repace(&ledger, &seen, 20);
+        let [Action::Account(line), Action::Set { setting, value }] = &repaced.actions[..] else {
+            panic!("{:?}", repaced.actions);
+        };
+        assert_eq!((setting, value.as_deref()), (&rate(1), Some("20")));
+        let mut after = ledger.clone();
+        after.apply(line.clone());
+        assert_eq!(after.get(&rate(1)).unwrap().before.as_deref(), Some("7"));
+        let strays = [
+            Stray::ChangedByOthers { setting: rate(2), value: Some("99".to_owned()) },
+            Stray::Unreachable { setting: rate(3) },
+        ];
+        assert_eq!(repaced.strays, strays.into());
+    }
+
+    #[test]
+    fn the_same_rate_again_changes_nothing() {
+        let (ledger, seen) = world();
+        assert_eq!(repace(&ledger, &seen, 10).actions, []);
+    }
+}

@@ -1,0 +1,33 @@
+//! Brokers that a plan holds for lost, and that are registered again.
+
+use crate::course::{Course, Standing};
+use crate::room::each_copy;
+use crate::seen::Seen;
+use crate::task::Task;
+use mapper::{BrokerId, Bytes, Move, Reason};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// They, and what the moves away from them would copy that are not begun yet: a new plan saves it.
+pub fn returned(task: &Task<'_>, course: &Course, seen: &Seen) -> BTreeMap<BrokerId, Bytes> {
+    let others = task.plan.moves.iter().filter(|change| change.reason != Reason::Lost);
+    // Whoever is emptied was never lost, though it may stand beside a lost one.
+    let leaving: BTreeSet<BrokerId> = others.flat_map(Move::removed).collect();
+    let open = |index: &usize| match course.standings.get(*index) {
+        Some(Standing::Ready | Standing::Hindered(_)) => true,
+        Some(Standing::Done | Standing::Moving | Standing::Left(_)) | None => false,
+    };
+    let mut back: BTreeMap<BrokerId, Bytes> = BTreeMap::new();
+    for (index, change) in task.plan.moves.iter().enumerate() {
+        if change.reason != Reason::Lost || !open(&index) {
+            continue;
+        }
+        // A live broker whose log dir has failed tells such replicas as offline.
+        let offline = seen.partition(change).and_then(|partition| partition.facts.as_deref());
+        let offline = offline.map(|facts| facts.offline.as_slice()).unwrap_or_default();
+        let there = |id: &BrokerId| seen.live.contains(id) && !offline.contains(id);
+        for id in change.removed().filter(|id| !leaving.contains(id)).filter(there) {
+            back.entry(id).or_default().0 += each_copy(change);
+        }
+    }
+    back
+}

@@ -1,0 +1,87 @@
+//! What the restart of a broker does to partitions and to the quorum.
+
+use super::{Hindrance, Pod, Scene, Terms};
+use crate::seen::isr;
+use mapper::snapshot::{Leader, Partition, Topic};
+use mapper::{BrokerId, TopicPartition};
+use std::collections::BTreeSet;
+
+/// Partitions that no order of restarts keeps available: with as few replicas as have to be in sync. Only those of which a
+/// pod that is to be restarted, and is not down already, has a replica.
+pub fn unavailable(scene: &Scene) -> BTreeSet<TopicPartition> {
+    let up = scene.pods.iter().filter(|pod| pod.outdated && !pod.terminating);
+    let up: BTreeSet<BrokerId> =
+        up.map(|pod| pod.id).filter(|id| scene.cluster.live.contains(id)).collect();
+    let mut found = BTreeSet::new();
+    for (topic, partition) in partitions(scene) {
+        let concerned = partition.replicas.iter().any(|id| up.contains(id));
+        if concerned && cannot_spare(topic, partition) {
+            found.insert(of(topic, partition));
+        }
+    }
+    found
+}
+
+/// Why this pod may not be restarted now.
+pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindrance> {
+    let id = pod.id;
+    let mut found: Vec<Hindrance> = majority(scene, id, terms).into_iter().collect();
+    // What is down already cannot take anything down with it.
+    if !scene.cluster.live.contains(&id) {
+        return found;
+    }
+    let (mut under, mut leaderless) = (BTreeSet::new(), BTreeSet::new());
+    let mut untold = BTreeSet::new();
+    for (topic, partition) in partitions(scene) {
+        if !partition.replicas.contains(&id) {
+            continue;
+        }
+        if partition.leader() == Leader::Nobody {
+            leaderless.insert(of(topic, partition));
+            continue;
+        }
+        let Some(min) = topic.min_insync_replicas else {
+            untold.insert(topic.name.clone());
+            continue;
+        };
+        if cannot_spare(topic, partition) || !isr(partition).contains(&id) {
+            continue;
+        }
+        let left = isr(partition).iter().filter(|other| **other != id);
+        let left = left.filter(|other| scene.cluster.live.contains(other)).count();
+        if u32::try_from(left).is_ok_and(|left| left < min.max(1)) {
+            under.insert(of(topic, partition));
+        }
+    }
+    found.extend((!leaderless.is_empty()).then_some(Hindrance::Leaderless(id, leaderless)));
+    found.extend((!untold.is_empty()).then_some(Hindrance::MinIsrUntold(id, untold)));
+    found.extend((!under.is_empty()).then_some(Hindrance::UnderMinIsr(id, under)));
+    found
+}
+
+/// Whether the quorum would lose its majority.
+fn majority(scene: &Scene, id: BrokerId, terms: &Terms) -> Option<Hindrance> {
+    let voters = &scene.voters.as_ref()?.behind_ms;
+    if !voters.contains_key(&id) || (voters.len() == 1 && terms.allow_unavailable) {
+        return None;
+    }
+    let caught_up = |behind: &Option<u64>| behind.is_some_and(|ms| ms <= terms.max_behind_ms);
+    let left = voters.iter().filter(|(other, behind)| **other != id && caught_up(behind)).count();
+    let needed = voters.len() / 2 + 1;
+    (left < needed).then_some(Hindrance::NoMajority(id, left, needed))
+}
+
+/// Every replica has to be in sync: the loss of any of them stops acknowledged writes, or the partition.
+fn cannot_spare(topic: &Topic, partition: &Partition) -> bool {
+    let replicas = u32::try_from(partition.replicas.len()).unwrap_or(u32::MAX);
+    topic.min_insync_replicas.is_some_and(|min| replicas <= min.max(1)) || replicas <= 1
+}
+
+fn partitions(scene: &Scene) -> impl Iterator<Item = (&Topic, &Partition)> {
+    let topics = scene.cluster.topics.values();
+    topics.flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
+}
+
+fn of(topic: &Topic, partition: &Partition) -> TopicPartition {
+    TopicPartition { topic: topic.name.clone(), partition: partition.id }
+}

@@ -1,0 +1,32 @@
+//! In which order pods are restarted.
+
+use super::{Pod, Scene, is_up_voter};
+use mapper::BrokerId;
+
+/// The pods that are to be restarted, as indices into [`Scene::pods`]: what is down already first, then one rack after the
+/// other, and the active controller at the very end, so that leadership of the cluster moves once.
+pub fn order(scene: &Scene) -> Vec<usize> {
+    let pods = scene.pods.iter().enumerate();
+    let mut outdated: Vec<(usize, &Pod)> =
+        pods.filter(|(_, pod)| pod.outdated && !pod.terminating).collect();
+    outdated.sort_by_key(|(_, pod)| {
+        let rank = match (is_up(scene, pod), is_active(scene, pod.id)) {
+            (false, _) => 0,
+            (true, false) => 1,
+            (true, true) => 2,
+        };
+        // Who has no rack is in one of his own, after the others.
+        (rank, pod.rack.is_none(), pod.rack.clone(), pod.id)
+    });
+    outdated.into_iter().map(|(index, _)| index).collect()
+}
+
+/// Whether the server in a pod does anything.
+fn is_up(scene: &Scene, pod: &Pod) -> bool {
+    scene.cluster.live.contains(&pod.id) || is_up_voter(scene, pod.id)
+}
+
+fn is_active(scene: &Scene, id: BrokerId) -> bool {
+    let active = scene.voters.as_ref().map_or(scene.controller, |voters| voters.active);
+    active == Some(id)
+}

@@ -1,0 +1,57 @@
+//! Whether what was restarted is back: ready, registered, caught up and in sync.
+
+use super::{Hindrance, Memory, Pod, Scene, Terms};
+use crate::seen::isr;
+use mapper::{BrokerId, TopicPartition};
+use std::collections::BTreeSet;
+
+/// What is not as it is to be. Pods that are still to be restarted do not count: one of them may be what is wrong.
+pub(super) fn unsettled(scene: &Scene, memory: &Memory, terms: &Terms) -> Vec<Hindrance> {
+    let mut found: Vec<Hindrance> = scene.missing.iter().cloned().map(Hindrance::Missing).collect();
+    for pod in &scene.pods {
+        if pod.terminating {
+            found.push(Hindrance::Terminating(pod.name.clone()));
+        } else if !pod.outdated {
+            found.extend(of_pod(scene, memory, terms, pod));
+        }
+    }
+    found
+}
+
+fn of_pod(scene: &Scene, memory: &Memory, terms: &Terms, pod: &Pod) -> Option<Hindrance> {
+    let name = || pod.name.clone();
+    if !pod.ready {
+        return Some(Hindrance::NotReady(name()));
+    }
+    let behind = scene.voters.as_ref().and_then(|voters| voters.behind_ms.get(&pod.id));
+    if let Some(behind) = behind
+        && behind.is_none_or(|behind| behind > terms.max_behind_ms)
+    {
+        return Some(Hindrance::Behind(pod.id, *behind));
+    }
+    let is_broker = behind.is_none() || scene.cluster.live.contains(&pod.id);
+    if is_broker && !scene.cluster.live.contains(&pod.id) {
+        return Some(Hindrance::NotRegistered(name(), pod.id));
+    }
+    if pod.age_seconds < terms.settle_seconds && !memory.knows(pod) {
+        return Some(Hindrance::Young(name(), pod.age_seconds));
+    }
+    let lagging = lagging(scene, pod.id);
+    (!lagging.is_empty()).then_some(Hindrance::Lagging(pod.id, lagging))
+}
+
+/// What a broker is to have in sync, and has not.
+fn lagging(scene: &Scene, id: BrokerId) -> BTreeSet<TopicPartition> {
+    let mut found = BTreeSet::new();
+    for topic in scene.cluster.topics.values() {
+        for partition in &topic.partitions {
+            let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
+            let moving = scene.cluster.running.get(&of);
+            let adding = moving.is_some_and(|moving| moving.adding.contains(&id));
+            if partition.replicas.contains(&id) && !adding && !isr(partition).contains(&id) {
+                found.insert(of);
+            }
+        }
+    }
+    found
+}

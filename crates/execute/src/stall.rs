@@ -1,0 +1,171 @@
+//! Copies that get nothing for too long, and who holds them back.
+//!
+//! In: what has arrived of each new replica, look by look. Out: [`Stall`]s, each with the broker and the direction that
+//! limits, as far as a look from outside tells. A copy whose broker does not say how far it is counts as going on.
+
+use crate::course::who_heals;
+use crate::seen::{Running, Seen};
+use mapper::{BrokerId, Bytes, Move, TopicPartition};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The bytes of new replicas, by partition and broker.
+pub type Copied = BTreeMap<(TopicPartition, BrokerId), Bytes>;
+
+/// Copies of one cause that have got nothing for too long.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stall {
+    /// Who holds them back.
+    pub broker: BrokerId,
+    /// On which side.
+    pub direction: Direction,
+    /// By what.
+    pub cause: Cause,
+    /// Since when all of them stand, in the seconds of what is seen.
+    pub since_seconds: u64,
+    /// Which.
+    pub partitions: BTreeSet<TopicPartition>,
+}
+
+/// The side of a broker that limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// What it sends, as a leader.
+    Outgoing,
+    /// What it takes in.
+    Incoming,
+}
+
+/// What holds a copy back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The broker is not live.
+    Dead,
+    /// The partition has no leader; it has one again when the broker returns.
+    NoLeader,
+    /// The broker's rate, or its network or disk, is used up by something else.
+    UsedUp,
+}
+
+/// What has been seen of the copies so far. It is lost with the process: watching then begins anew.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watch(BTreeMap<(TopicPartition, BrokerId), Copy>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Copy {
+    leader: Option<BrokerId>,
+    bytes: Option<Bytes>,
+    /// When it grew last, or was first seen.
+    stands_since: u64,
+    has_grown: bool,
+}
+
+impl Watch {
+    /// Takes one look in; what has stood for `patience_seconds`, in order. `moving` are the moves in flight.
+    pub fn look<'m>(
+        &mut self,
+        moving: impl IntoIterator<Item = &'m Move>,
+        seen: &Seen,
+        copied: &Copied,
+        patience_seconds: u64,
+    ) -> Vec<Stall> {
+        let mut now = BTreeMap::new();
+        for change in moving {
+            let Some(running) = seen.running.get(&change.of()) else { continue };
+            for to in awaited(seen, change, running) {
+                let key = (change.of(), to);
+                let told = copied.get(&key).copied();
+                let leader = seen.leader(change).filter(|id| seen.live.contains(id));
+                let copy = self.followed(&key, leader, told, seen);
+                now.insert(key, copy);
+            }
+        }
+        self.0 = now;
+        self.stalls(seen, patience_seconds)
+    }
+
+    fn followed(
+        &self,
+        key: &(TopicPartition, BrokerId),
+        leader: Option<BrokerId>,
+        told: Option<Bytes>,
+        seen: &Seen,
+    ) -> Copy {
+        let at = seen.at_seconds;
+        let Some(before) = self.0.get(key) else {
+            return Copy { leader, bytes: told, stands_since: at, has_grown: false };
+        };
+        let grew = told.is_some_and(|told| before.bytes.is_none_or(|bytes| told > bytes));
+        // Who lives and does not tell may be growing.
+        let unknown = told.is_none() && seen.live.contains(&key.1) && leader.is_some();
+        Copy {
+            leader,
+            bytes: told.or(before.bytes),
+            stands_since: if grew || unknown { at } else { before.stands_since },
+            has_grown: before.has_grown || grew,
+        }
+    }
+
+    fn stalls(&self, seen: &Seen, patience: u64) -> Vec<Stall> {
+        let stands = |copy: &Copy| seen.at_seconds.saturating_sub(copy.stands_since) >= patience;
+        let mut found: BTreeMap<(BrokerId, Direction, Cause), Stall> = BTreeMap::new();
+        for ((of, to), copy) in self.0.iter().filter(|(_, copy)| stands(copy)) {
+            let (broker, direction, cause) = self.held_by(of, *to, copy, seen, patience);
+            let stall = found.entry((broker, direction, cause)).or_insert_with(|| Stall {
+                broker,
+                direction,
+                cause,
+                since_seconds: copy.stands_since,
+                partitions: BTreeSet::new(),
+            });
+            stall.since_seconds = stall.since_seconds.max(copy.stands_since);
+            stall.partitions.insert(of.clone());
+        }
+        found.into_values().collect()
+    }
+
+    fn held_by(
+        &self,
+        of: &TopicPartition,
+        to: BrokerId,
+        copy: &Copy,
+        seen: &Seen,
+        patience: u64,
+    ) -> (BrokerId, Direction, Cause) {
+        if !seen.live.contains(&to) {
+            return (to, Direction::Incoming, Cause::Dead);
+        }
+        let Some(leader) = copy.leader else {
+            let partition = seen.partition_of(of);
+            let heals = partition.map(who_heals).unwrap_or_default();
+            let dead = heals.iter().copied().find(|id| !seen.live.contains(id));
+            let heals = dead.or(heals.first().copied()).unwrap_or(to);
+            return (heals, Direction::Outgoing, Cause::NoLeader);
+        };
+        let goes_on = |other: &&Copy| {
+            other.has_grown && seen.at_seconds.saturating_sub(other.stands_since) < patience
+        };
+        let into = self.0.iter().filter(|((_, id), _)| *id == to).map(|(_, other)| other);
+        let into = into.filter(goes_on).count();
+        let out_of = self.0.values().filter(|other| other.leader == Some(leader));
+        let out_of = out_of.filter(goes_on).count();
+        // A new replica's own quota holds what moves alone, a leader's also what producers write: where nobody is seen
+        // to take the room, it is the leader's.
+        if into > out_of {
+            (to, Direction::Incoming, Cause::UsedUp)
+        } else {
+            (leader, Direction::Outgoing, Cause::UsedUp)
+        }
+    }
+}
+
+/// The brokers that the move still waits for: Kafka ends it when they are in sync.
+fn awaited(seen: &Seen, change: &Move, running: &Running) -> Vec<BrokerId> {
+    let in_sync = seen.in_sync(change);
+    running.target.iter().copied().filter(|id| !in_sync.contains(id)).collect()
+}
+
+#[cfg(test)]
+mod tests;

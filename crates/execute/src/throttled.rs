@@ -1,0 +1,483 @@
+//! Every throttle that is set in a cluster: whose it is, what it paces now, and whether it is a stray.
+//!
+//! In: what is set, the moves and the replicas that are out of sync, and what ledgers tell. Out: one [`Throttled`] for
+//! each config. Whatever may pace a copy that is under way is in use: a stray is what paces nothing *and* is
+//! nobody's by any ledger.
+
+use crate::config::{Entries, Key, Resource, Setting, read_entry};
+use crate::ledger::{Ledger, LedgerEntry};
+use mapper::snapshot::Topic;
+use mapper::{BrokerId, PartitionId, TopicPartition};
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Where a config of a throttle is set.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// On the default of all brokers (the entity with the empty name).
+    EveryBroker,
+    /// On one broker.
+    Broker(BrokerId),
+    /// On a topic.
+    Topic(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EveryBroker => f.write_str("every broker"),
+            Self::Broker(id) => write!(f, "broker {id}"),
+            Self::Topic(name) => write!(f, "topic {name}"),
+        }
+    }
+}
+
+/// `{"every_broker": true}`, `{"broker": 1001}` or `{"topic": "events"}`.
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        match self {
+            Self::EveryBroker => map.serialize_entry("every_broker", &true)?,
+            Self::Broker(id) => map.serialize_entry("broker", id)?,
+            Self::Topic(name) => map.serialize_entry("topic", name)?,
+        }
+        map.end()
+    }
+}
+
+/// What a config paces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Paces {
+    /// What leaders send.
+    Leaders,
+    /// What followers take in.
+    Followers,
+    /// What is copied from one log dir to another of the same broker.
+    LogDirs,
+}
+
+/// The throttles' configs on brokers, with what they pace: KIP-73, and KIP-113 for log dirs. Bytes per second.
+pub const RATES: [(&str, Paces); 3] = [
+    ("leader.replication.throttled.rate", Paces::Leaders),
+    ("follower.replication.throttled.rate", Paces::Followers),
+    ("replica.alter.log.dirs.io.max.bytes.per.second", Paces::LogDirs),
+];
+
+/// The throttles' configs on topics, with what they pace: `PARTITION:BROKER,...` or `*`.
+pub const LISTS: [(&str, Paces); 2] = [
+    ("leader.replication.throttled.replicas", Paces::Leaders),
+    ("follower.replication.throttled.replicas", Paces::Followers),
+];
+
+/// A copy that is under way, or will be as soon as its broker is back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Copying {
+    /// Of which partition.
+    pub of: TopicPartition,
+    /// To whom.
+    pub to: BrokerId,
+}
+
+/// What is being copied in a cluster.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InFlight {
+    /// Every copy, with all brokers that may send it: leadership may change meanwhile.
+    copies: BTreeMap<Copying, BTreeSet<BrokerId>>,
+    /// Brokers with replicas on their way from one log dir to another; `None`: not told.
+    log_dirs: BTreeMap<BrokerId, Option<usize>>,
+}
+
+impl InFlight {
+    /// Replicas that moves add, and those that are not in sync; `adding` as the controller lists it. Where no ISR is
+    /// told, a partition counts as being copied to all its brokers.
+    pub fn of<'t>(
+        topics: impl IntoIterator<Item = &'t Topic>,
+        adding: &BTreeMap<TopicPartition, BTreeSet<BrokerId>>,
+    ) -> Self {
+        let mut copies = BTreeMap::new();
+        for topic in topics {
+            for partition in &topic.partitions {
+                let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
+                let in_sync = partition.facts.as_ref().and_then(|facts| facts.isr.as_ref());
+                let lags = |id: &&BrokerId| in_sync.is_none_or(|isr| !isr.contains(id));
+                let lagging = partition.replicas.iter().filter(lags).copied();
+                let added = adding.get(&of).into_iter().flatten().copied();
+                let to: BTreeSet<BrokerId> = lagging.chain(added).collect();
+                let all: BTreeSet<BrokerId> = partition.replicas.iter().copied().collect();
+                for to in to {
+                    copies.insert(Copying { of: of.clone(), to }, all.clone());
+                }
+            }
+        }
+        // A move of a topic that was made or deleted meanwhile is one all the same.
+        for (of, brokers) in adding {
+            for to in brokers {
+                let copy = Copying { of: of.clone(), to: *to };
+                copies.entry(copy).or_default();
+            }
+        }
+        Self { copies, log_dirs: BTreeMap::new() }
+    }
+
+    /// Says how many replicas a broker copies between its log dirs; `None`: it did not tell.
+    pub fn between_log_dirs(&mut self, broker: BrokerId, replicas: Option<usize>) {
+        self.log_dirs.insert(broker, replicas);
+    }
+
+    /// Every copy.
+    pub fn copies(&self) -> impl Iterator<Item = &Copying> {
+        self.copies.keys()
+    }
+
+    /// How many copies a config may pace.
+    fn paced_by(&self, place: &Place, paces: Paces, value: &str) -> usize {
+        match place {
+            Place::Topic(name) => self.in_list(name, paces, &Entries::parse(Some(value))),
+            Place::Broker(_) | Place::EveryBroker if paces == Paces::LogDirs => {
+                let of = |id: &BrokerId| match place {
+                    Place::Broker(broker) => broker == id,
+                    Place::EveryBroker | Place::Topic(_) => true,
+                };
+                // Who does not tell may be copying.
+                let counts = self.log_dirs.iter().filter(|(id, _)| of(id));
+                counts.map(|(_, count)| count.unwrap_or(1)).sum()
+            }
+            Place::EveryBroker => self.copies.len(),
+            Place::Broker(id) => {
+                let takes_part = |(copy, all): &(&Copying, &BTreeSet<BrokerId>)| match paces {
+                    Paces::Followers | Paces::LogDirs => copy.to == *id,
+                    Paces::Leaders => copy.to != *id && (all.is_empty() || all.contains(id)),
+                };
+                self.copies.iter().filter(takes_part).count()
+            }
+        }
+    }
+
+    /// Whether a broker sends or takes in any copy: tools set rates for both sides at once.
+    fn takes_part(&self, place: &Place) -> bool {
+        let Place::Broker(id) = place else { return false };
+        let part =
+            |(copy, all): (&Copying, &BTreeSet<BrokerId>)| copy.to == *id || all.contains(id);
+        self.copies.iter().any(part)
+    }
+
+    fn in_list(&self, topic: &str, paces: Paces, list: &Entries) -> usize {
+        let of_topic = self.copies.keys().filter(|copy| copy.of.topic == topic);
+        let Entries::Some(entries) = list else { return of_topic.count() };
+        let named: BTreeSet<(PartitionId, BrokerId)> =
+            entries.iter().filter_map(|text| read_entry(text)).collect();
+        let partitions: BTreeSet<PartitionId> = named.iter().map(|(of, _)| *of).collect();
+        let covered = |copy: &&Copying| match paces {
+            Paces::Followers | Paces::LogDirs => named.contains(&(copy.of.partition, copy.to)),
+            Paces::Leaders => partitions.contains(&copy.of.partition),
+        };
+        of_topic.filter(covered).count()
+    }
+}
+
+/// Whose a config is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "owner", rename_all = "snake_case")]
+pub enum Owner {
+    /// An execution's: its ledger holds it.
+    Ledger {
+        /// Of which plan.
+        plan: String,
+    },
+    /// The operator's own: a ledger tells that it stood there before.
+    Operator,
+    /// No ledger that we were told of knows it.
+    Unknown,
+}
+
+/// One config of a throttle, as it is set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Throttled {
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Its name.
+    pub key: String,
+    /// Its value.
+    pub value: String,
+    /// What it paces.
+    pub paces: Paces,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// Since when the ledger has it, as the ledger writes times (RFC 3339, UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owned_since: Option<String>,
+    /// How many copies that are under way it may pace.
+    pub in_flight: usize,
+    /// Paces nothing, its broker has no part in any copy, and it is nobody's.
+    pub stray: bool,
+}
+
+/// What ledgers tell of the past, too: values that stood there before anything of ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Accounts {
+    ledger: Ledger,
+    originals: BTreeMap<Setting, BTreeSet<String>>,
+    since: BTreeMap<Setting, String>,
+}
+
+impl Accounts {
+    /// What these lines of a ledger tell, in their order.
+    pub fn replay(entries: impl IntoIterator<Item = LedgerEntry>) -> Self {
+        Self::replay_dated(entries.into_iter().map(|entry| (None, entry)))
+    }
+
+    /// The same, where it is known when each line was written (RFC 3339, UTC).
+    pub fn replay_dated(entries: impl IntoIterator<Item = (Option<String>, LedgerEntry)>) -> Self {
+        let mut accounts = Self::default();
+        for (at, entry) in entries {
+            accounts.take(&entry);
+            if let (Some(at), LedgerEntry::Held { setting, .. }) = (at, &entry)
+                && accounts.ledger.get(setting).is_none()
+            {
+                accounts.since.insert(setting.clone(), at);
+            }
+            accounts.ledger.apply(entry);
+        }
+        accounts
+    }
+
+    /// What is held now.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// What stands there when we come is the operator's, unless it is our own of an older line.
+    fn take(&mut self, entry: &LedgerEntry) {
+        let LedgerEntry::Held { setting, before: Some(before), .. } = entry else { return };
+        if self.ledger.get(setting).is_none() {
+            self.originals.entry(setting.clone()).or_default().insert(before.clone());
+        }
+    }
+
+    /// Whose this value is, and since when the ledger has it.
+    fn owner(&self, place: &Place, key: &str, value: &str) -> (Owner, Option<String>) {
+        let resource = match place {
+            Place::EveryBroker => return (Owner::Unknown, None),
+            Place::Broker(id) => Resource::Broker(*id),
+            Place::Topic(name) => Resource::Topic(name.clone()),
+        };
+        let Some(key) = Key::named(key) else { return (Owner::Unknown, None) };
+        let setting = Setting { resource, key };
+        if let Some(held) = self.ledger.get(&setting) {
+            let owner = Owner::Ledger { plan: held.plan.clone() };
+            return (owner, self.since.get(&setting).cloned());
+        }
+        let mut originals = self.originals.get(&setting).into_iter().flatten();
+        match originals.any(|original| keeps(key, original, value)) {
+            true => (Owner::Operator, None),
+            false => (Owner::Unknown, None),
+        }
+    }
+}
+
+/// Whether what the operator had set is still there; others may have added to a list since.
+fn keeps(key: Key, original: &str, value: &str) -> bool {
+    let is_list = Key::OF_TOPICS.contains(&key);
+    match Entries::parse(Some(original)) {
+        Entries::Some(entries) if is_list && !entries.is_empty() => {
+            Entries::parse(Some(value)).cover(&entries)
+        }
+        Entries::Some(_) | Entries::All => original == value,
+    }
+}
+
+/// Looks at every config that is set: by place, then name.
+pub fn throttled(
+    set: &BTreeMap<Place, BTreeMap<String, String>>,
+    in_flight: &InFlight,
+    accounts: &Accounts,
+) -> Vec<Throttled> {
+    let mut all = Vec::new();
+    for (place, configs) in set {
+        for (key, value) in configs {
+            let known = RATES.iter().chain(&LISTS).find(|(name, _)| name == key);
+            let Some((_, paces)) = known.copied() else { continue };
+            let (owner, owned_since) = accounts.owner(place, key, value);
+            let count = in_flight.paced_by(place, paces, value);
+            let idle = count == 0 && (paces == Paces::LogDirs || !in_flight.takes_part(place));
+            all.push(Throttled {
+                place: place.clone(),
+                key: key.clone(),
+                value: value.clone(),
+                paces,
+                stray: idle && owner == Owner::Unknown,
+                owner,
+                owned_since,
+                in_flight: count,
+            });
+        }
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::snapshot::{Partition, PartitionFacts};
+
+    const RATE: &str = "follower.replication.throttled.rate";
+    const LEADS: &str = "leader.replication.throttled.rate";
+    const LIST: &str = "follower.replication.throttled.replicas";
+
+    /// Partition 0 is in sync on 1 and 2; partition 1 lacks 2.
+    fn topic() -> Topic {
+        let partition = |id, isr: &[u32]| {
+            let mut partition = Partition::new(PartitionId(id), [1, 2].map(BrokerId));
+            let isr = isr.iter().copied().map(BrokerId).collect();
+            let facts = PartitionFacts { isr: Some(isr), ..PartitionFacts::default() };
+            partition.facts = Some(Box::new(facts));
+            partition
+        };
+        let partitions = vec![partition(0, &[1, 2]), partition(1, &[1])];
+        Topic { name: "t".to_owned(), partitions, ..Topic::default() }
+    }
+
+    fn judged(place: Place, key: &str, value: &str, lines: Vec<LedgerEntry>) -> Throttled {
+        let set = [(place, [(key.to_owned(), value.to_owned())].into())].into();
+        let in_flight = InFlight::of([&topic()], &BTreeMap::new());
+        let mut all = throttled(&set, &in_flight, &Accounts::replay(lines));
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    fn broker(id: u32) -> Place {
+        Place::Broker(BrokerId(id))
+    }
+
+    fn held(key: Key, before: Option<&str>, ours: &str) -> LedgerEntry {
+        LedgerEntry::Held {
+            setting: Setting { resource: Resource::Broker(BrokerId(9)), key },
+            before: before.map(str::to_owned),
+            found: None,
+            ours: [ours.to_owned()].into(),
+            plan: "p".to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_may_pace_a_copy_is_no_stray() {
+        let count = |place, key, value| judged(place, key, value, Vec::new()).in_flight;
+        assert_eq!(count(broker(2), RATE, "1"), 1);
+        assert_eq!(count(broker(1), RATE, "1"), 0, "1 takes nothing in");
+        assert_eq!(count(broker(1), LEADS, "1"), 1);
+        assert_eq!(count(broker(3), LEADS, "1"), 0, "3 has nothing to send");
+        assert_eq!(count(Place::EveryBroker, RATE, "1"), 1);
+        let topic = || Place::Topic("t".to_owned());
+        assert_eq!(count(topic(), LIST, "*"), 1);
+        assert_eq!(count(topic(), LIST, "0:2,1:1"), 0, "both are in sync");
+        assert_eq!(count(topic(), LIST, "1:2"), 1);
+        let leads = "leader.replication.throttled.replicas";
+        assert_eq!(count(topic(), leads, "1:2"), 1, "2 may lead the next moment");
+        assert!(judged(topic(), LIST, "0:2", Vec::new()).stray);
+        assert!(
+            !judged(broker(1), RATE, "1", Vec::new()).stray,
+            "1 sends: its rates came in a pair"
+        );
+        assert!(!judged(topic(), LIST, "1:2", Vec::new()).stray);
+    }
+
+    #[test]
+    fn a_ledger_knows_its_own_and_the_operators_even_when_all_is_over() {
+        let key = Key::FollowerRate;
+        let owner = |value, lines| judged(broker(9), RATE, value, lines).owner;
+        let running = || vec![held(key, Some("7"), "10")];
+        assert_eq!(owner("10", running()), Owner::Ledger { plan: "p".to_owned() });
+        let setting = Setting { resource: Resource::Broker(BrokerId(9)), key };
+        let released = || LedgerEntry::Released { setting: setting.clone() };
+        let over = || [running(), vec![released()]].concat();
+        assert_eq!(owner("7", over()), Owner::Operator);
+        assert_eq!(owner("10", over()), Owner::Unknown);
+        assert!(!judged(broker(9), RATE, "7", over()).stray);
+        assert!(judged(broker(9), RATE, "10", over()).stray);
+        // A second line while the first stands tells of a value of ours.
+        let twice = vec![held(key, None, "10"), held(key, Some("10"), "20"), released()];
+        assert_eq!(owner("10", twice), Owner::Unknown);
+    }
+
+    #[test]
+    fn what_is_held_is_as_old_as_its_first_line() {
+        let setting = Setting { resource: Resource::Broker(BrokerId(2)), key: Key::FollowerRate };
+        let held = |ours: &str| LedgerEntry::Held {
+            setting: setting.clone(),
+            before: None,
+            found: None,
+            ours: [ours.to_owned()].into(),
+            plan: "p".to_owned(),
+        };
+        let since = |lines: Vec<(&str, LedgerEntry)>| {
+            let lines = lines.into_iter().map(|(at, line)| (Some(at.to_owned()), line));
+            let accounts = Accounts::replay_dated(lines);
+            let set = [(broker(2), [(RATE.to_owned(), "5".to_owned())].into())].into();
+            throttled(&set, &InFlight::default(), &accounts)[0].owned_since.clone()
+        };
+        let released = || LedgerEntry::Released { setting: setting.clone() };
+        assert_eq!(since(vec![("1", held("5")), ("2", held("6"))]).as_deref(), Some("1"));
+        let again = vec![("1", held("5")), ("2", released()), ("3", held("5"))];
+        assert_eq!(since(again).as_deref(), Some("3"));
+        assert_eq!(since(vec![("1", held("5")), ("2", released())]), None);
+    }
+
+    #[test]
+    fn a_list_that_keeps_the_operators_entries_is_the_operators() {
+        let setting =
+            Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
+        let held = LedgerEntry::Held {
+            setting: setting.clone(),
+            before: Some("7:1,0:2".to_owned()),
+            found: None,
+            ours: ["1:2".to_owned()].into(),
+            plan: "p".to_owned(),
+        };
+        let over = || vec![held.clone(), LedgerEntry::Released { setting: setting.clone() }];
+        let owner = |value| judged(Place::Topic("t".to_owned()), LIST, value, over()).owner;
+        assert_eq!(owner("0:2,5:5,7:1"), Owner::Operator);
+        assert_eq!(owner("0:2"), Owner::Unknown);
+    }
+
+    #[test]
+    fn a_broker_that_does_not_tell_may_be_copying_between_its_log_dirs() {
+        let key = "replica.alter.log.dirs.io.max.bytes.per.second";
+        let set = [(broker(1), [(key.to_owned(), "5".to_owned())].into())].into();
+        let mut in_flight = InFlight::default();
+        let stray =
+            |in_flight: &InFlight| throttled(&set, in_flight, &Accounts::default())[0].stray;
+        in_flight.between_log_dirs(BrokerId(1), None);
+        assert!(!stray(&in_flight));
+        in_flight.between_log_dirs(BrokerId(1), Some(0));
+        assert!(stray(&in_flight));
+    }
+
+    #[test]
+    fn every_place_is_told_in_json() {
+        let told = |place| {
+            let told = judged(place, RATE, "1", Vec::new());
+            serde_json::to_value(told).unwrap()
+        };
+        assert_eq!(told(Place::EveryBroker)["every_broker"], true);
+        assert_eq!(told(broker(2))["broker"], 2);
+        assert_eq!(told(broker(2))["owner"], "unknown");
+    }
+
+    #[test]
+    fn a_move_counts_before_its_topic_is_known() {
+        let of = TopicPartition { topic: "new".to_owned(), partition: PartitionId(0) };
+        let adding = [(of, [BrokerId(5)].into())].into();
+        let in_flight = InFlight::of([], &adding);
+        assert_eq!(in_flight.paced_by(&broker(5), Paces::Followers, "1"), 1);
+        assert_eq!(
+            in_flight.paced_by(&broker(4), Paces::Leaders, "1"),
+            1,
+            "nobody knows who sends"
+        );
+    }
+}
