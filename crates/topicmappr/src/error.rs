@@ -8,8 +8,10 @@ use mapper::definitions::DefinitionErrors;
 use mapper::explain::ExplainError;
 use mapper::maps::{MapsError, Refused};
 use mapper::scope::ScopeError;
-use mapper::{BrokerId, Clash, NoPlan, PlanFileError, SnapshotError, TopicPartition, Violation};
-use std::collections::BTreeSet;
+use mapper::{
+    BrokerId, Bytes, Clash, NoPlan, PlanFileError, SnapshotError, TopicPartition, Violation,
+};
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,9 +76,38 @@ pub(crate) enum Error {
     /// Another process acts on the cluster.
     #[error("the cluster is held by {by} ({})", .path.display())]
     HeldBy { path: PathBuf, by: String },
+    /// The daemon has the ledger, and with it the rates.
+    #[error("the rates are set by {by} ({})", .path.display())]
+    DaemonHas { path: PathBuf, by: String },
+    /// Nobody knows what executions have set.
+    #[error("there is no ledger of an execution here")]
+    NoLedger,
+    /// No execution has a rate in the cluster.
+    #[error("no execution has a throttle in this cluster: {} is empty", .path.display())]
+    NothingPaced { path: PathBuf },
     /// Other tools act on the cluster.
     #[error("other tools are moving {} partition(s): {}", partitions.len(), few(.partitions))]
     OtherTools { partitions: BTreeSet<TopicPartition> },
+    /// Brokers that the plan replaces for good have come back.
+    #[error("the plan holds for lost what is registered again: {}", back(.brokers))]
+    Returned { brokers: BTreeMap<BrokerId, Bytes> },
+    /// A broker that Kafka would forget to its harm.
+    #[error("broker {broker} is not to be unregistered: {why}")]
+    NotUnregistered { broker: BrokerId, why: String },
+    /// A broker that replicas would be lost with.
+    #[error("broker {broker} is not to be unregistered: it holds {replicas} replica(s) of {}", topics.join(", "))]
+    HoldsReplicas { broker: BrokerId, replicas: usize, topics: Vec<String> },
+    /// Certificates that a broker must not, or would not, go over to.
+    #[error("broker {broker} is not to be reloaded: {why}")]
+    NotReloadable { broker: BrokerId, why: String },
+    /// Pods that are not restarted by us alone.
+    #[error(
+        "StatefulSet {set} has updateStrategy {strategy}: its controller restarts pods without looking at Kafka"
+    )]
+    NotOnDelete { set: String, strategy: String },
+    /// Partitions with no replica to spare.
+    #[error("{} partition(s) cannot stay available while their broker restarts: {}", partitions.len(), few(.partitions))]
+    WouldBeUnavailable { partitions: BTreeSet<TopicPartition> },
     /// Nobody has agreed to change the cluster.
     #[error("the cluster would be changed, and nobody has agreed to it")]
     NotAgreed,
@@ -124,6 +155,12 @@ pub(crate) enum Error {
     /// Kafka did not answer, or not as it should; or the client properties are wrong.
     #[error(transparent)]
     Kafka(Box<kafka::Error>),
+    /// The claim on a cluster was not had, or is lost.
+    #[error("{0}")]
+    Claim(Box<statelog::Error>),
+    /// A request that changes the cluster was sent, and nobody said what came of it.
+    #[error("{what} may have been carried out: {problem}")]
+    Unanswered { what: String, problem: Box<kafka::Error> },
     /// Kubernetes did not answer, or not as it should.
     #[error(transparent)]
     Kubernetes(Box<kubernetes::Error>),
@@ -136,6 +173,12 @@ pub(crate) enum Error {
     /// ZooKeeper did not answer, or not as it should.
     #[error(transparent)]
     ZooKeeper(Box<zookeeper::Error>),
+    /// Metrics systems do not tell what would be written.
+    #[error("no metrics system tells {missing}: nothing is written")]
+    NoNumbers { missing: &'static str },
+    /// Metrics systems tell what cannot be.
+    #[error("the numbers of metrics systems do not go with the cluster: {problem}")]
+    OddNumbers { problem: SnapshotError },
     /// A log dir that cannot be read, or is not this broker's.
     #[error("{}: {problem}", .path.display())]
     LogDir { path: PathBuf, problem: String },
@@ -206,9 +249,23 @@ impl Error {
             Self::NoPlan { why, .. } if matches!(**why, NoPlan::TooLarge { .. }) => {
                 Status::BadInput
             }
-            Self::NoPlan { .. } | Self::Broken(_) | Self::WouldErase(_) => Status::NoPlan,
+            Self::NoPlan { .. } | Self::Broken(_) | Self::WouldErase(_) | Self::Returned { .. } => {
+                Status::NoPlan
+            }
+            Self::NoNumbers { .. } | Self::OddNumbers { .. } => Status::Outside,
+            Self::NotUnregistered { .. }
+            | Self::HoldsReplicas { .. }
+            | Self::NotOnDelete { .. }
+            | Self::WouldBeUnavailable { .. } => Status::NoPlan,
+            Self::NotReloadable { .. } => Status::NoPlan,
             Self::Unproven { .. } | Self::NoAnswer { .. } => Status::Outside,
             Self::Held(_) => Status::Held,
+            Self::Claim(error)
+                if matches!(**error, statelog::Error::Held { .. } | statelog::Error::Lost(_)) =>
+            {
+                Status::Held
+            }
+            Self::Claim(_) => Status::Outside,
             Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
             // A mistyped chroot, most likely.
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
@@ -224,11 +281,17 @@ impl Error {
             {
                 Status::BadInput
             }
-            Self::Kafka(_) | Self::ZooKeeper(_) | Self::Kubernetes(_) | Self::Runtime(_) => {
-                Status::Outside
-            }
+            Self::Kafka(_)
+            | Self::Unanswered { .. }
+            | Self::ZooKeeper(_)
+            | Self::Kubernetes(_)
+            | Self::Runtime(_) => Status::Outside,
             Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
-            Self::Locked { .. } | Self::HeldBy { .. } | Self::OtherTools { .. } => Status::Held,
+            Self::Locked { .. }
+            | Self::HeldBy { .. }
+            | Self::DaemonHas { .. }
+            | Self::OtherTools { .. } => Status::Held,
+            Self::NothingPaced { .. } => Status::NoPlan,
             _ => Status::BadInput,
         }
     }
@@ -252,8 +315,17 @@ impl Error {
             Self::NotBuilt { .. } => "not-available",
             Self::NoClusterId { .. } => "cluster-id",
             Self::JournalExists(_) | Self::OtherPlan { .. } | Self::BrokenLine { .. } => "journal",
-            Self::Locked { .. } | Self::HeldBy { .. } | Self::OtherTools { .. } => "held",
+            Self::Locked { .. }
+            | Self::HeldBy { .. }
+            | Self::DaemonHas { .. }
+            | Self::OtherTools { .. } => "held",
+            Self::NoLedger | Self::NothingPaced { .. } => "ledger",
+            Self::Returned { .. } => "returned",
             Self::NotAgreed => "not-agreed",
+            Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",
+            Self::NotReloadable { .. } => "not-reloadable",
+            Self::NotOnDelete { .. } => "update-strategy",
+            Self::WouldBeUnavailable { .. } => "unavailable",
             Self::Scope(_) => "topics",
             Self::Maps(_) | Self::MapFindings(_) | Self::UnknownMap { .. } => "maps",
             Self::UnknownBrokers { .. } => "brokers",
@@ -263,7 +335,9 @@ impl Error {
             Self::State { .. } | Self::OtherState { .. } => "state",
             Self::Held(_) => "held",
             Self::Broken(_) => "broken-promise",
-            Self::Kafka(_) => "kafka",
+            Self::Kafka(_) | Self::Unanswered { .. } => "kafka",
+            Self::Claim(_) => "claim",
+            Self::NoNumbers { .. } | Self::OddNumbers { .. } => "metrics",
             Self::ZooKeeper(_) => "zookeeper",
             Self::Kubernetes(_) => "kubernetes",
             Self::Pods(_) | Self::Contradiction { .. } => "pods",
@@ -306,6 +380,7 @@ impl Error {
             }
             Self::Explain(wrong) => return explain_hint(wrong),
             Self::Kafka(error) => return error.hint(),
+            Self::Claim(error) => return error.hint(),
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
             Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
@@ -349,9 +424,42 @@ impl Error {
             Self::Locked { .. } | Self::HeldBy { .. } => {
                 "end that process first (SIGTERM: its moves go on), and run this with --resume"
             }
+            Self::DaemonHas { .. } => {
+                "ask the daemon: curl -X POST 'http://HOST:8080/throttle?rate=50' is 50 MB/s for all that take part"
+            }
+            Self::NoLedger => "name it with --state-file FILE, or its journal with --journal FILE",
+            Self::NothingPaced { .. } => {
+                "nothing was changed; topicmappr throttle show tells what is set, and whose it is"
+            }
             Self::OtherTools { .. } => {
                 "wait for them, or cancel them there; --join goes on beside them (Cruise Control stops the moves of \
                  others by default)"
+            }
+            Self::NoNumbers { .. } => {
+                "topicmappr metrics show tells what is known; --exporter-metric and --prometheus-query say where \
+                 storage-free and partition-size stand"
+            }
+            Self::Returned { .. } => {
+                "plan again, which copies less; --even-if-returned carries this plan out all the same, cancel takes back \
+                 what is in flight"
+            }
+            Self::NotOnDelete { set, .. } => {
+                let (namespace, name) = set.split_once('/').unwrap_or(("default", set));
+                return Some(format!(
+                    "kubectl patch statefulset {name} --namespace {namespace} --patch '{{\"spec\":{{\"updateStrategy\":{{\"type\":\"OnDelete\",\"rollingUpdate\":null}}}}}}'"
+                ));
+            }
+            Self::WouldBeUnavailable { .. } => {
+                "give them more replicas than min.insync.replicas (topicmappr rebuild --replication N), or accept it with \
+                 --allow-unavailable"
+            }
+            Self::HoldsReplicas { broker, .. } => {
+                return Some(format!(
+                    "give its replicas to others first: topicmappr scale --drain {broker}, or replace --broker {broker}"
+                ));
+            }
+            Self::Unanswered { .. } => {
+                "look before you ask for it again: the same command with --dry-run tells what is left to do"
             }
             Self::NotAgreed => {
                 "agree at the terminal, or with --yes; --dry-run shows what would be done"
@@ -407,7 +515,8 @@ fn known_maps(known: &[String]) -> String {
 fn explain_hint(wrong: &ExplainError) -> Option<String> {
     let hint = match wrong {
         ExplainError::OtherSnapshot { .. } => {
-            "name the snapshot that the plan was made from (--save-snapshot keeps it), with the same --broker-storage"
+            "name the snapshot that the plan was made from (--save-snapshot keeps it), with the same --broker-storage; a \
+             live cluster must be as it was then, and be asked as then: with the same --maps and --namespace"
         }
         ExplainError::UnknownTopic { near, .. } if !near.is_empty() => {
             return Some(format!("near to it: {}", near.join(", ")));
@@ -458,6 +567,11 @@ fn few(partitions: &BTreeSet<TopicPartition>) -> String {
     let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
     let more = partitions.len().saturating_sub(FEW);
     names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+fn back(brokers: &BTreeMap<BrokerId, Bytes>) -> String {
+    let each = brokers.iter().map(|(id, bytes)| format!("{id} (planning again saves {bytes})"));
+    each.collect::<Vec<_>>().join(", ")
 }
 
 fn named(unknown: &[BrokerId]) -> String {

@@ -43,6 +43,24 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
+/// The file itself, or the files of a folder whose names end in one of these, by name.
+pub(crate) fn in_folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, FileError> {
+    let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
+    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(path).map_err(unreadable)? {
+        let path = entry.map_err(unreadable)?.path();
+        let ending = path.extension().and_then(|extension| extension.to_str());
+        if ending.is_some_and(|ending| endings.contains(&ending)) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
 fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }

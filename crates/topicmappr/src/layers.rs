@@ -3,17 +3,16 @@
 //! In: the arguments, the environment, and the file that `--config` names. Out: clap's matches. A value of
 //! a lower layer becomes the flag's default, so it is parsed and refused like one that was typed.
 
-use crate::cli::Cli;
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::files;
 use clap::error::{ContextKind, ContextValue};
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory};
+use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-const PREFIX: &str = "TOPICMAPPR_";
 /// Sources of a cluster deny each other: the layer that names one silences those of the layers below.
 const SNAPSHOT: &str = "snapshot";
 const SERVERS: [&str; 2] = ["bootstrap-server", "zookeeper"];
@@ -32,7 +31,7 @@ impl Environment {
     }
 
     /// A variable that is set and not empty.
-    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+    pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 }
@@ -41,14 +40,23 @@ impl Environment {
 type Layer = BTreeMap<String, (Vec<String>, String)>;
 
 /// Parses the command line over the layers below it.
-pub(crate) fn parse(args: &[OsString], environment: &Environment) -> Result<ArgMatches, Error> {
-    let command = Cli::command();
+///
+/// `prefix` begins the names of the environment's variables: `TOPICMAPPR_`.
+///
+/// # Errors
+/// What clap refuses, with the layer that the value stands in; a file of flags that cannot be read; also `--help`.
+pub fn parse(
+    command: Command,
+    prefix: &str,
+    args: &[OsString],
+    environment: &Environment,
+) -> Result<ArgMatches, Failure> {
     let args = &plain_switches(args, &switches_of(&command));
-    let typed = command.clone().try_get_matches_from(args)?;
+    let typed = command.clone().try_get_matches_from(args).map_err(Error::from)?;
     let flags = flags_of(&command);
     let typed_flags = typed_flags(innermost(&typed), &flags);
     let mut below = Layer::new();
-    lay(&mut below, from_environment(environment, &flags), &typed_flags);
+    lay(&mut below, from_environment(environment, prefix, &flags), &typed_flags);
     if let Some(path) = config_file(innermost(&typed), &below) {
         let file = from_file(&path, &flags)?;
         lay(&mut below, file, &typed_flags);
@@ -57,10 +65,11 @@ pub(crate) fn parse(args: &[OsString], environment: &Environment) -> Result<ArgM
         return Ok(typed);
     }
     with_defaults(command, &below).try_get_matches_from(args).map_err(|error| {
-        match origin(&error, &below) {
+        let error = match origin(&error, &below) {
             Some(origin) => Error::Layer { error, origin },
             None => Error::Usage(error),
-        }
+        };
+        error.into()
     })
 }
 
@@ -111,11 +120,15 @@ fn typed_flags(matches: &ArgMatches, flags: &BTreeMap<String, Vec<String>>) -> B
     flags.keys().filter(typed).cloned().collect()
 }
 
-fn from_environment(environment: &Environment, flags: &BTreeMap<String, Vec<String>>) -> Layer {
+fn from_environment(
+    environment: &Environment,
+    prefix: &str,
+    flags: &BTreeMap<String, Vec<String>>,
+) -> Layer {
     let mut layer = Layer::new();
     for (flag, aliases) in flags {
         for name in std::iter::once(flag).chain(aliases) {
-            let variable = format!("{PREFIX}{}", name.to_uppercase().replace('-', "_"));
+            let variable = format!("{prefix}{}", name.to_uppercase().replace('-', "_"));
             if let Some(value) = environment.get(&variable) {
                 let value = vec![value.to_owned()];
                 layer.entry(flag.clone()).or_insert((value, variable));
@@ -201,11 +214,15 @@ fn origin(error: &clap::Error, below: &Layer) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Cli;
+    use clap::CommandFactory;
 
     fn parse(line: &str, variables: &[(&str, &str)]) -> ArgMatches {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
-        let matches = super::parse(&args, &Environment(variables.collect())).unwrap();
+        let matches =
+            super::parse(Cli::command(), "TOPICMAPPR_", &args, &Environment(variables.collect()))
+                .unwrap();
         innermost(&matches).clone()
     }
 

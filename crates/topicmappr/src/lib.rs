@@ -3,20 +3,30 @@
 //! Every command is a file in `commands`, every flag that several of them share one in `flags`, every
 //! form of output one in `views`.
 
+mod certs;
 mod cli;
 mod commands;
+mod doctor;
 mod error;
 mod executing;
+mod failure;
 mod files;
 mod flags;
+mod healing;
 mod layers;
 mod live;
+mod locks;
 mod maps;
 mod planning;
 mod pods;
+mod probing;
+mod returning;
+mod rolling;
 mod session;
+pub mod shared;
 mod source;
 mod status;
+mod throttles;
 mod topics;
 mod views;
 
@@ -27,7 +37,7 @@ pub use status::Status;
 use crate::cli::Cli;
 use crate::error::Error;
 use crate::session::Session;
-use clap::FromArgMatches;
+use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 
 /// Runs one command line (the program's own name first) and says how it ended.
@@ -39,7 +49,8 @@ pub fn run(
     streams: &mut Streams<'_>,
 ) -> Status {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = layers::parse(&args, environment)
+    let cli = layers::parse(Cli::command(), "TOPICMAPPR_", &args, environment)
+        .map_err(Error::from)
         .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Error::from));
     match cli {
         Ok(cli) => {

@@ -2,14 +2,15 @@
 
 use crate::error::Error;
 use crate::files;
-use crate::flags::{LogFormat, Servers, TalkArgs, ZooKeeperPlace};
+use crate::flags::{LogArgs, LogFormat, Servers, TalkArgs, ZooKeeperPlace};
 use crate::source::{Facts, Note};
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 use tracing::level_filters::LevelFilter;
-use zookeeper::{Deadlines, StoredMetrics, ZooKeeper};
+use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
 
 /// Captures the cluster behind these servers.
 pub(crate) fn capture(servers: &Servers, talk: &TalkArgs) -> Result<Facts, Error> {
@@ -75,8 +76,15 @@ pub(crate) async fn client(
 
 /// What a cluster says of itself now.
 pub(crate) async fn captured(client: &kafka::Client) -> Result<kafka::Capture, Error> {
-    let wanted = kafka::Wanted { captured_at: now(), configs: ConfigKeys::All };
-    Ok(kafka::snapshot(client, &wanted).await?)
+    captured_with(client, ConfigKeys::All).await
+}
+
+/// The same, with these of the topics' configs.
+pub(crate) async fn captured_with(
+    client: &kafka::Client,
+    configs: ConfigKeys,
+) -> Result<kafka::Capture, Error> {
+    Ok(kafka::snapshot(client, &kafka::Wanted { captured_at: now(), configs }).await?)
 }
 
 async fn from_kafka(
@@ -103,11 +111,31 @@ async fn from_kafka(
     }
 }
 
+/// The same for whoever has no time: nobody is waited for longer than a moment.
+pub(crate) async fn hasty_client(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<kafka::Client, Error> {
+    Ok(kafka::Client::connect(hasty(settings(bootstrap, properties)?)).await?)
+}
+
+/// No longer than a moment for anything.
+pub(crate) fn hasty(mut settings: kafka::Settings) -> kafka::Settings {
+    const SETUP: Duration = Duration::from_millis(1500);
+    const REQUEST: Duration = Duration::from_secs(2);
+    settings.setup_timeout = settings.setup_timeout.min(SETUP);
+    settings.request_timeout = settings.request_timeout.min(REQUEST);
+    settings
+}
+
 fn ignored(key: &str) -> Note {
     Note::new(format!("the client property {key} has no meaning here"))
 }
 
-fn settings(bootstrap: &str, properties: Option<&Path>) -> Result<kafka::Settings, Error> {
+pub(crate) fn settings(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<kafka::Settings, Error> {
     let text = properties.map(files::read_text).transpose()?;
     let wrong = |error| Error::from(kafka::Error::from(error));
     let mut properties = kafka::Properties::parse(&text.unwrap_or_default()).map_err(wrong)?;
@@ -127,6 +155,11 @@ async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
         Err(zookeeper::Error::NoMetrics { .. }) => Ok(facts),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Stores metrics in the cluster's znodes.
+pub(crate) async fn store_metrics(place: &ZooKeeperPlace, metrics: &ToStore) -> Result<(), Error> {
+    Ok(connect(place).await?.store_metrics(&place.metrics_prefix, metrics).await?)
 }
 
 async fn connect(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
@@ -161,17 +194,22 @@ pub(crate) fn now() -> String {
 
 /// Logs go to stderr, for as long as the process lives.
 pub(crate) fn log(talk: &TalkArgs) {
-    let level = match (talk.quiet, talk.verbose) {
-        (true, _) => LevelFilter::ERROR,
-        (false, 0) => LevelFilter::WARN,
-        (false, 1) => LevelFilter::INFO,
-        (false, 2) => LevelFilter::DEBUG,
-        (false, _) => LevelFilter::TRACE,
-    };
-    let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
-    // A second run in one process keeps the first one's logs.
-    let _ = match talk.log_format {
-        LogFormat::Text => logs.try_init(),
-        LogFormat::Json => logs.json().try_init(),
-    };
+    talk.logs.start(LevelFilter::WARN);
+}
+
+impl LogArgs {
+    /// Logs go to stderr from now on, for as long as the process lives; what is below `usual` only if it is asked for.
+    pub fn start(&self, usual: LevelFilter) {
+        const LEVELS: [LevelFilter; 4] =
+            [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
+        let from = LEVELS.iter().position(|level| *level == usual).unwrap_or_default();
+        let asked = LEVELS.get(from + usize::from(self.verbose)).unwrap_or(&LevelFilter::TRACE);
+        let level = if self.quiet { LevelFilter::ERROR } else { *asked };
+        let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+        // A second run in one process keeps the first one's logs.
+        let _ = match self.log_format {
+            LogFormat::Text => logs.try_init(),
+            LogFormat::Json => logs.json().try_init(),
+        };
+    }
 }

@@ -3,7 +3,10 @@
 use crate::error::Error;
 use crate::flags::{Document, Source};
 use crate::live;
+use crate::probing::{Forces, on_pod};
 use crate::session::Session;
+use crate::source::Note;
+use crate::views::counted;
 use ::kubernetes::brokers::{BrokerPod, Brokers, brokers};
 use ::kubernetes::fate::{Fate, VolumesSeen, fate};
 use ::kubernetes::{Access, Difference, Finding, Inventory, Kubernetes, Name, Wanted};
@@ -32,6 +35,15 @@ impl Session<'_, '_> {
         self.global.maps.read(|name| live::wait(config_map(&access, name))?)
     }
 
+    /// The same, where something is being waited for already.
+    pub(crate) async fn map_set_with(&self, kubernetes: &Kubernetes) -> Result<MapSet, Error> {
+        let Some(name) = self.global.maps.config_map() else {
+            return self.global.maps.read(|_| Ok(Vec::new()));
+        };
+        let documents = documents_of(kubernetes, name).await?;
+        self.global.maps.read(|_| Ok(documents))
+    }
+
     /// The broker pods, if anything in this run is about them. Beside a snapshot file nobody is asked, unless a flag
     /// names Kubernetes.
     pub(crate) fn pods(
@@ -53,7 +65,8 @@ impl Session<'_, '_> {
         }
         live::log(&self.global.talk);
         let access = flags.access(self.environment);
-        let gathered = live::wait(gather(&access, &groups, flags.pod_labels()))?;
+        let gathered = gather(&access, &groups, flags.pod_labels(), source.is_some());
+        let gathered = live::wait(gathered)?;
         let inventory = match gathered {
             // Nobody mentioned Kubernetes: the maps then say which brokers they lack.
             Err(Error::Kubernetes(error))
@@ -109,9 +122,38 @@ impl Pods {
         if errors.is_empty() { Ok(()) } else { Err(Error::Pods(errors)) }
     }
 
+    /// Whose annotations have them count as ready, whatever is true.
+    pub(crate) fn forces(&self) -> Forces {
+        let mut forces = Forces::default();
+        for pod in &self.inventory.pods {
+            forces.extend(on_pod(&format!("pod {}", pod.name), &pod.annotations));
+        }
+        for set in self.inventory.stateful_sets.values() {
+            forces.extend(on_pod(&format!("StatefulSet {}", set.name), &set.annotations));
+        }
+        forces
+    }
+
     /// Where Kafka says otherwise.
     pub(crate) fn differences(&self, cluster: &Snapshot) -> Vec<Difference> {
         self.brokers.differences(cluster, &self.everybody, &self.elsewhere)
+    }
+
+    /// What to know of the sizes of volumes, before the snapshot is completed.
+    pub(crate) fn note_on_volumes(&self, cluster: &Snapshot) -> Option<Note> {
+        let others = self.brokers.other_volumes(cluster);
+        let first = others.first()?;
+        let count = match others.len() {
+            1 => String::new(),
+            count => format!("; so it is with {} more", counted(count - 1, "broker")),
+        };
+        Some(Note {
+            text: format!("{first}{count}: what Kafka says counts"),
+            hint: Some(
+                "where a claim has grown, its file system grows when the pod starts anew"
+                    .to_owned(),
+            ),
+        })
     }
 
     /// What becomes of these lost brokers.
@@ -134,6 +176,7 @@ async fn gather(
     access: &Access,
     groups: &BTreeSet<Group>,
     pod_labels: Option<&str>,
+    sizes: bool,
 ) -> Result<Inventory, Error> {
     let kubernetes = Kubernetes::connect(access).await?;
     let here = || kubernetes.namespace().to_owned();
@@ -146,7 +189,18 @@ async fn gather(
         namespaces.insert(here());
     }
     let pod_labels = pod_labels.map(str::to_owned);
-    let inventory = kubernetes.inventory(&Wanted { namespaces, pod_labels, claims: false }).await?;
+    let wanted = Wanted { namespaces, pod_labels };
+    let mut inventory = kubernetes.inventory(&wanted).await?;
+    if sizes {
+        match kubernetes.add_claims(&wanted.namespaces, &mut inventory).await {
+            Ok(()) => {}
+            // Kafka tells the sizes itself, unless it is old.
+            Err(error @ ::kubernetes::Error::Forbidden { .. }) => {
+                tracing::info!(%error, "the sizes of claims are not known");
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
     tracing::info!(calls = kubernetes.calls(), pods = inventory.pods.len(), "asked Kubernetes");
     Ok(inventory)
 }
@@ -173,8 +227,11 @@ async fn add_volumes(
 }
 
 /// The documents of a ConfigMap, one for each key.
-async fn config_map(access: &Access, name: &str) -> Result<Vec<Document>, Error> {
-    let kubernetes = Kubernetes::connect(access).await?;
+pub(crate) async fn config_map(access: &Access, name: &str) -> Result<Vec<Document>, Error> {
+    documents_of(&Kubernetes::connect(access).await?, name).await
+}
+
+async fn documents_of(kubernetes: &Kubernetes, name: &str) -> Result<Vec<Document>, Error> {
     let name = match name.split_once('/') {
         Some((namespace, name)) => Name::new(namespace, name),
         None => Name::new(kubernetes.namespace(), name),

@@ -1,10 +1,12 @@
 //! One run: its flags, its streams, and how it speaks.
 
+use crate::cli::Cli;
 use crate::error::Error;
-use crate::flags::{Global, OutputFormat, WhenColor};
-use crate::layers::Environment;
+use crate::flags::{ConsentArgs, Global, OutputFormat, WhenColor};
+use crate::layers::{self, Environment};
 use crate::status::Status;
 use crate::views::{ErrorView, View};
+use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
@@ -64,6 +66,26 @@ impl<'a, 's> Session<'a, 's> {
         std::iter::once("topicmappr".to_owned()).chain(args).collect()
     }
 
+    /// Runs another command line of this program (without its name), in the same streams and environment.
+    pub(crate) fn run(&mut self, words: &[String]) -> Result<Status, Error> {
+        let args: Vec<OsString> = std::iter::once("topicmappr")
+            .map(OsString::from)
+            .chain(words.iter().map(OsString::from))
+            .collect();
+        let matches = layers::parse(Cli::command(), "TOPICMAPPR_", &args, self.environment)?;
+        let cli = Cli::from_arg_matches(&matches)?;
+        let mut nested = Session::new(cli.global, &args, self.environment, &mut *self.streams);
+        cli.command.run(&mut nested)
+    }
+
+    /// The flags that name the same cluster to another command.
+    pub(crate) fn cluster_flags(&self) -> Vec<String> {
+        let (bootstrap, properties) = self.global.source.kafka_tool_flags();
+        let bootstrap = bootstrap.map(|servers| format!("--bootstrap-server={servers}"));
+        let config = properties.map(|path| format!("--kafka-config={}", path.display()));
+        bootstrap.into_iter().chain(config).collect()
+    }
+
     /// Puts a result on stdout.
     pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Error> {
         self.speech.show(view, self.streams.out)
@@ -86,8 +108,23 @@ impl<'a, 's> Session<'a, 's> {
         if self.speech.json { self.event(view) } else { self.show(view) }
     }
 
-    /// Asks a person, who has to answer with this word.
-    pub(crate) fn confirms(&mut self, question: &str, word: &str) -> Result<bool, Error> {
+    /// Refuses at once a change that nobody could agree to: neither beforehand nor at a terminal.
+    pub(crate) fn needs_consent(&self, given: ConsentArgs) -> Result<(), Error> {
+        let somebody = given.yes || given.dry_run || self.streams.in_is_terminal;
+        if somebody { Ok(()) } else { Err(Error::NotAgreed) }
+    }
+
+    /// Goes on if it was agreed to beforehand, or a person now answers with this word.
+    pub(crate) fn agrees(
+        &mut self,
+        given: ConsentArgs,
+        question: &str,
+        word: &str,
+    ) -> Result<(), Error> {
+        if given.yes || self.confirms(question, word)? { Ok(()) } else { Err(Error::NotAgreed) }
+    }
+
+    fn confirms(&mut self, question: &str, word: &str) -> Result<bool, Error> {
         write!(self.streams.err, "{question} ").map_err(Error::Stream)?;
         self.streams.err.flush().map_err(Error::Stream)?;
         // To the end of the line, and no further.

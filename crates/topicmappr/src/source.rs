@@ -67,6 +67,12 @@ impl Session<'_, '_> {
         self.facts_of(&source)
     }
 
+    /// The facts of the cluster as a planning command sees it: completed by Kubernetes, if flags or maps name that.
+    pub(crate) fn facts_of_plan(&mut self) -> Result<Facts, Error> {
+        let source = self.global.source.source()?;
+        self.look_around(Some(&source))?.facts.ok_or(Error::NoSource)
+    }
+
     /// The same for commands that can do without a cluster.
     pub(crate) fn facts_if_any(&mut self) -> Result<Option<Facts>, Error> {
         match self.global.source.source_if_any()? {
@@ -92,6 +98,11 @@ impl Session<'_, '_> {
         let mut facts = source.map(|source| self.facts_of(source)).transpose()?;
         let pods = self.pods(&set, source)?;
         if let (Some(facts), Some(pods)) = (&mut facts, &pods) {
+            if let Some(note) =
+                pods.note_on_volumes(&facts.snapshot).filter(|_| !self.global.talk.logs.quiet)
+            {
+                self.say(&note)?;
+            }
             facts.snapshot = pods.complete(facts.snapshot.clone())?;
         }
         let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
@@ -105,7 +116,7 @@ impl Session<'_, '_> {
         };
         facts.snapshot = with_storage(facts.snapshot, &self.global.source)?;
         facts.notes.extend(on_the_move(&facts.snapshot));
-        if !self.global.talk.quiet {
+        if !self.global.talk.logs.quiet {
             facts.notes.iter().try_for_each(|note| self.say(note))?;
         }
         Ok(facts)
@@ -132,17 +143,18 @@ pub(crate) fn from_file(path: &Path) -> Result<Snapshot, Error> {
     Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
 }
 
-fn with_storage(snapshot: Snapshot, args: &SourceArgs) -> Result<Snapshot, Error> {
+/// The snapshot with the capacities of `--broker-storage`.
+pub(crate) fn with_storage(snapshot: Snapshot, args: &SourceArgs) -> Result<Snapshot, Error> {
     let Some(storage) = &args.broker_storage else {
         return Ok(snapshot);
     };
     let capacities = storage.capacities()?;
-    let unknown: Vec<_> =
-        capacities.keys().copied().filter(|id| snapshot.broker(*id).is_none()).collect();
+    // What is only in replica lists is lost: its capacity counts for nothing, and naming it is no mistake.
+    let known = crate::flags::known_brokers(&snapshot);
+    let unknown: Vec<_> = capacities.keys().copied().filter(|id| !known.contains(id)).collect();
     if unknown.is_empty() {
         Ok(snapshot.with_broker_storage(&capacities))
     } else {
-        let known = crate::flags::known_brokers(&snapshot);
         Err(Error::UnknownBrokers { unknown, known })
     }
 }

@@ -49,3 +49,19 @@ fn help_is_no_failure_and_nothing_to_do_is() {
     assert_eq!(topicmappr(&["--help"]).output().unwrap().status.code(), Some(0));
     assert_eq!(topicmappr(&[]).output().unwrap().status.code(), Some(2));
 }
+
+#[test]
+fn an_image_without_certificates_reads_metrics_all_the_same() {
+    let page = "http://127.0.0.1:1/metrics";
+    let snapshot = "fixtures/three-racks.json";
+    let mut command =
+        topicmappr(&["metrics", "show", "--snapshot", snapshot, "--exporter-url", page]);
+    command.args(["--rate-over", "0s"]);
+    for variable in ["SSL_CERT_FILE", "SSL_CERT_DIR"] {
+        command.env(variable, "/nonexistent");
+    }
+    let Output { status, stderr, .. } = command.output().unwrap();
+    let said = String::from_utf8_lossy(&stderr);
+    assert!(said.contains("Connection refused"), "it gets as far as the page: {said}");
+    assert_eq!(status.code(), Some(3));
+}

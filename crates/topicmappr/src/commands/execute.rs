@@ -2,35 +2,38 @@
 
 use crate::error::Error;
 use crate::executing::{
-    Ended, Execution, Places, Signal, Signals, Terms, Why, estimate, refuse_below_ingest,
+    Ended, Execution, Opened, Places, Signal, Signals, Terms, Why, estimate, refuse_below_ingest,
 };
-use crate::flags::{ExecutionArgs, rate};
+use crate::flags::{ClaimArgs, ConsentArgs, ExecutionArgs, rate, seconds, size};
 use crate::live;
 use crate::session::Session;
 use crate::source::Note;
 use crate::status::Status;
 use crate::views::{Next, Preview, Summary};
-use execute::{Aim, Held, Limits, Outcome, Pace, PauseOn, Round, Standing};
-use mapper::Plan;
+use execute::{
+    Aim, Estimate, Held, Limits, OnDeadBroker, Outcome, Pace, PauseOn, Round, Standing, returned,
+};
+use jiff::civil::Time;
+use jiff::tz::Offset;
+use jiff::{SignedDuration, Timestamp};
+use mapper::{Bytes, Plan};
+use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 /// The flags of `execute`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
-    execution: ExecutionArgs,
+    pub(super) execution: ExecutionArgs,
     /// Bytes per second into each broker, and out of each: 10MB/s; none: as fast as the machines can
     #[arg(long, value_name = "RATE|none")]
     throttle: Throttle,
     /// Goes on with an execution that has begun; without a journal, begins
     #[arg(long)]
-    resume: bool,
-    /// Agrees to the change of the cluster beforehand
-    #[arg(long)]
-    yes: bool,
-    /// Shows what would be done; exit code 5 if there is something
-    #[arg(long)]
-    dry_run: bool,
+    pub(super) resume: bool,
+    #[command(flatten)]
+    pub(super) consent: ConsentArgs,
     /// Partitions that move at a time
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_moves: Option<u32>,
@@ -40,12 +43,27 @@ pub(crate) struct Args {
     /// Which partitions below min ISR, or offline, stop new moves; never those that the plan heals
     #[arg(long, value_enum, value_name = "WHICH", default_value = "new")]
     pause_on: PauseArg,
+    /// What becomes of moves in flight whose destination dies
+    #[arg(long, value_enum, value_name = "WHAT", default_value = "wait")]
+    on_dead_broker: DeadArg,
+    /// Names copies that have got nothing for so long, with the broker that holds them back; a bare number is seconds
+    #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "10m")]
+    stalled_after: Duration,
+    /// Begins nothing after this time, UTC, and ends with exit code 6 when what is in flight has arrived: 06:00, or
+    /// 2026-11-21T06:00:00Z
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Above so many bytes, the cluster's id has to be typed
+    #[arg(long, value_name = "BYTES", value_parser = size, default_value = "1TB")]
+    confirm_above: Bytes,
+    /// Goes on although a broker that the plan holds for lost is registered again
+    #[arg(long)]
+    even_if_returned: bool,
     /// Goes on beside the moves of other tools
     #[arg(long)]
     join: bool,
-    /// Says that no executor on another machine works on this cluster: locks across machines are not built yet
-    #[arg(long)]
-    sole_executor: bool,
+    #[command(flatten)]
+    pub(super) claim: ClaimArgs,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -76,30 +94,32 @@ enum PauseArg {
     Any,
 }
 
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum DeadArg {
+    /// They go on when the broker returns
+    Wait,
+    /// They are cancelled, and submitted again if it returns within a minute after all else is done
+    Cancel,
+}
+
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let terms = args.terms()?;
-    let (bootstrap, properties) = session.global.source.brokers()?;
     let meant = args.execution.plan()?;
-    let begun = meant.journal.exists();
-    if begun && !args.resume && !args.dry_run {
+    if has_begun(&meant.journal) && !args.resume && !args.consent.dry_run {
         return Err(Error::JournalExists(meant.journal));
     }
-    if !args.yes && !args.dry_run && !session.streams.in_is_terminal {
-        return Err(Error::NotAgreed);
-    }
+    session.needs_consent(args.consent)?;
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
-        let cluster_id = args.execution.cluster_id(&meant.plan, client.cluster().id.clone())?;
-        let places = args.execution.places(&cluster_id);
-        let ids = (meant.plan_id, cluster_id);
-        let mut execution = match args.dry_run {
-            true => Execution::rehearse(&client, &meant.plan, ids, &places, terms)?,
-            false => Execution::open(&client, &meant.plan, ids, &places, terms)?,
-        };
-        args.carry_out(&mut execution, &places, session).await
+        let opened = Opened::of(&args.execution, meant, session).await?;
+        let mut execution = opened.execution(terms, args.consent.dry_run)?;
+        args.carry_out(&mut execution, &opened.places, session).await
     })
+}
+
+/// A journal without a line is what somebody left who did not agree in the end.
+fn has_begun(journal: &Path) -> bool {
+    journal.metadata().is_ok_and(|file| file.len() > 0)
 }
 
 impl Args {
@@ -117,6 +137,12 @@ impl Args {
         let limits = Limits {
             moves: at_most(self.max_moves),
             moves_per_broker: at_most(self.max_moves_per_broker),
+            until_seconds: self.until.as_deref().map(until).transpose()?,
+            on_dead_broker: match self.on_dead_broker {
+                DeadArg::Wait => OnDeadBroker::Wait,
+                DeadArg::Cancel => OnDeadBroker::Cancel,
+            },
+            stalled_after_seconds: self.stalled_after.as_secs(),
             ..Limits::default()
         };
         let pause_on = match self.pause_on {
@@ -133,49 +159,63 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        // Whoever is asked to leave while it only looks has nothing to clean up, but may have moves to hand over.
-        let mut signals = Signals::listen()?;
-        let stopped = tokio::select! {
-            ready = self.prepare(execution, places, session) => ready?,
-            signal = signals.next() => Some(left(signal)),
+        // A person who is asked has not begun anything yet: an interrupt then ends the process, as it ends any.
+        let early = if self.consent.yes { Some(Signals::listen()?) } else { None };
+        let (stopped, early) = match early {
+            None => (self.prepare(execution, places, session).await?, None),
+            Some(mut signals) => tokio::select! {
+                ready = self.prepare(execution, places, session) => (ready?, Some(signals)),
+                signal = signals.next() => (Ready::Stop(left(signal)), None),
+            },
         };
-        if let Some(status) = stopped {
-            if matches!(status, Status::Interrupted | Status::Terminated) {
-                session.say(&take_over(session))?;
+        let estimate = match stopped {
+            Ready::Go(estimate) => estimate,
+            Ready::Stop(status) => {
+                if matches!(status, Status::Interrupted | Status::Terminated) {
+                    session.say(&take_over(session))?;
+                }
+                return Ok(status);
             }
-            return Ok(status);
-        }
-        self.agreed(execution, execution.history().plan.is_some(), session)?;
+        };
+        let resumes = execution.history().plan.is_some();
+        self.agreed(execution, resumes, estimate.bytes, session)?;
+        execution.claim(self.claim, &places.ledger, session).await?;
+        let signals = early.map_or_else(Signals::listen, Ok)?;
         let ended = execution.run(signals, session).await;
         if ended.is_err() && execution.holds_configs() {
             session.say(&Note::new("the throttle stays for as long as replicas are copied"))?;
             session.say(&take_over(session))?;
         }
-        tell(execution.plan, &ended?, session)
+        let mut ended = ended?;
+        ended.estimated_seconds = estimate.seconds.filter(|_| !resumes);
+        tell(execution.plan, &ended, session)
     }
 
-    /// Looks, tells, and refuses what must not be begun; a status if there is no more to do.
+    /// Looks, tells, and refuses what must not be begun.
     async fn prepare(
         &self,
         execution: &mut Execution<'_>,
         places: &Places,
         session: &mut Session<'_, '_>,
-    ) -> Result<Option<Status>, Error> {
+    ) -> Result<Ready, Error> {
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
         let resumes = execution.history().plan.is_some();
         let estimate = estimate(execution, &look, &round);
-        let files = (places.journal.as_path(), places.ledger.as_path());
-        let preview = Preview::of(&execution.task(), &round, &estimate, resumes, files);
+        let preview = Preview::of(&execution.task(), &round, &estimate, resumes, places.files());
         session.event(&preview)?;
         refuse_other_tools(&round)?;
+        let back = returned(&execution.task(), &round.course, &look.seen);
+        if !back.is_empty() && !self.even_if_returned {
+            return Err(Error::Returned { brokers: back });
+        }
         refuse_below_ingest(execution, &look, &round, session).await?;
-        if self.dry_run {
+        if self.consent.dry_run {
             let open = round.course.count(|s| !matches!(s, Standing::Done | Standing::Left(_)));
             let clean = open == 0 && !execution.holds_configs();
-            return Ok(Some(if clean { Status::Done } else { Status::Findings }));
+            return Ok(Ready::Stop(if clean { Status::Done } else { Status::Findings }));
         }
-        Ok(None)
+        Ok(Ready::Go(estimate))
     }
 
     /// Nothing is changed before somebody has agreed.
@@ -183,19 +223,56 @@ impl Args {
         &self,
         execution: &Execution<'_>,
         resumes: bool,
+        bytes: Bytes,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
         if self.resume && !resumes {
             session.say(&Note::new("there is no journal: beginning"))?;
         }
-        if !self.sole_executor {
+        if !self.claim.state_topic && !self.claim.sole_executor {
             session.say(&Note::new(
-                "executors on other machines are not seen; --sole-executor says that there is none",
+                "executors on other machines are not seen; --state-topic keeps them out, --sole-executor says that there is \
+                 none",
             ))?;
         }
-        let question = format!("Go on in cluster {}? Type yes:", execution.cluster_id);
-        if self.yes || session.confirms(&question, "yes")? { Ok(()) } else { Err(Error::NotAgreed) }
+        let id = execution.cluster_id;
+        let (question, word) = match bytes > self.confirm_above {
+            true => (format!("{bytes} will be copied. Type the cluster's id, {id}:"), id),
+            false => (format!("Go on in cluster {id}? Type yes:"), "yes"),
+        };
+        session.agrees(self.consent, &question, word)
     }
+}
+
+/// What a look beforehand comes to.
+enum Ready {
+    Go(Estimate),
+    Stop(Status),
+}
+
+/// The next such moment, in seconds since 1970: a time of day, or a time.
+fn until(text: &str) -> Result<u64, Error> {
+    let now = Timestamp::now();
+    let of_day = |time: Time| {
+        let today = Offset::UTC.to_datetime(now).date().to_datetime(time);
+        let today = Offset::UTC.to_timestamp(today).ok()?;
+        if today > now {
+            Some(today)
+        } else {
+            today.checked_add(SignedDuration::from_hours(24)).ok()
+        }
+    };
+    let meant = match text.trim().parse::<Timestamp>() {
+        Ok(time) => Some(time).filter(|time| *time > now),
+        Err(_) => Time::strptime("%H:%M", text.trim()).ok().and_then(of_day),
+    };
+    let seconds = meant.and_then(|time| u64::try_from(time.as_second()).ok());
+    seconds.ok_or_else(|| Error::Flag {
+        flag: "--until",
+        value: text.to_owned(),
+        problem: "write a time of day, 06:00, or a time to come, 2026-11-21T06:00:00Z, both UTC"
+            .to_owned(),
+    })
 }
 
 fn refuse_other_tools(round: &Round) -> Result<(), Error> {
@@ -237,5 +314,31 @@ pub(super) fn tell(
     if !matches!(status, Status::Done | Status::NoPlan) {
         session.say(&take_over(session))?;
     }
+    if !ended.emptied.is_empty() {
+        // Only a broker that is gone for good is to be forgotten: that is the operator's to know.
+        let words = ended.emptied.iter().map(|id| format!("broker unregister {id} --dry-run"));
+        let words: Vec<String> = words.collect();
+        let flags = session.global.source.kafka_tool_flags();
+        let next = Next::ours(words.iter().map(String::as_str), flags);
+        session.say(&next)?;
+    }
     Ok(status)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn until_is_a_time_to_come() {
+        let now = u64::try_from(Timestamp::now().as_second()).unwrap();
+        for text in ["00:00", "06:00", "23:59"] {
+            let seconds = until(text).unwrap();
+            assert!(seconds + 1 > now && seconds <= now + 24 * 3600, "{text}: {seconds}");
+        }
+        assert_eq!(until("2100-01-01T00:00:00Z").unwrap(), 4_102_444_800);
+        for text in ["1999-01-01T00:00:00Z", "25:00", "soon"] {
+            assert!(matches!(until(text), Err(Error::Flag { flag: "--until", .. })), "{text}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! `leaders`: preferred leadership as even as the replica sets allow; no data moves.
 
+mod elect;
+
 use super::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
-use crate::flags::{BrokerList, PlanningArgs, TopicArgs, holders};
+use crate::flags::{BrokerList, ConsentArgs, PlanningArgs, TopicArgs, holders};
 use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
@@ -12,6 +14,7 @@ use mapper::{
     Assignment, BrokerId, LeadBy, Leaders, Mends, Pacing, RackRule, Snapshot, Terms, Topics,
 };
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 /// The flags of `leaders`.
 #[derive(Debug, clap::Args)]
@@ -32,6 +35,32 @@ pub(crate) struct Args {
     evacuate: Option<BrokerList>,
     #[command(flatten)]
     planning: PlanningArgs,
+    #[command(flatten)]
+    election: ElectionArgs,
+}
+
+/// The flags of elections.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Elections")]
+struct ElectionArgs {
+    /// Plans nothing: elects the first replica of each partition that another leads
+    #[arg(long, conflicts_with_all = ["brokers", "by", "per_topic", "evacuate", "out_file", "out_path"])]
+    elect: bool,
+    /// Elects the partitions of this plan alone, as far as they have its replicas
+    #[arg(long, value_name = "FILE", requires = "elect")]
+    plan: Option<PathBuf>,
+    /// Agrees to the elections beforehand
+    #[arg(long, requires = "elect")]
+    yes: bool,
+    /// Shows what would be elected; exit code 5 if there is something
+    #[arg(long, requires = "elect")]
+    dry_run: bool,
+}
+
+impl ElectionArgs {
+    const fn consent(&self) -> ConsentArgs {
+        ConsentArgs { yes: self.yes, dry_run: self.dry_run }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -43,6 +72,9 @@ enum By {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    if args.election.elect {
+        return elect::run(args, session);
+    }
     let outputs = Outputs::find(&args.planning)?;
     let (facts, maps) = session.facts_with_maps()?;
     let scoped = args.scoped(&facts.snapshot, &maps)?;

@@ -1,16 +1,19 @@
 //! `maps show|check|resolve`: what maps mean now, and what is wrong with them.
 
 use crate::error::Error;
+use crate::flags::ForcedArgs;
+use crate::live;
+use crate::pods::Pods;
 use crate::session::Session;
 use crate::source::Around;
 use crate::status::Status;
 use crate::views::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 
 /// What to do with the maps of `--maps` and `--map`; a cluster is looked at where a flag names one.
-#[derive(Debug, Clone, Copy, clap::Subcommand)]
+#[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Shows each map, with its brokers and its number of topics
-    Show,
+    /// Shows each map, with its brokers and its number of topics, and which pods count as ready by force
+    Show(ForcedArgs),
     /// Says what is wrong with the maps, and which topics are off theirs; exit code 5 if anything
     Check,
     /// Lists each map's brokers and topics; exit code 5 if a map has no broker
@@ -28,7 +31,11 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
     let resolved = maps.resolve(cluster);
     let problems = PodProblems::of(pods.as_ref(), cluster, maps.written());
     match command {
-        Command::Show => session.show(&MapsShow::of(maps.written(), &resolved))?,
+        Command::Show(forced) => {
+            let mut forces = pods.as_ref().map(Pods::forces).unwrap_or_default();
+            forces.extend(live::wait(forced.read(None, session))?);
+            session.show(&MapsShow::of(maps.written(), &resolved, forces))?;
+        }
         Command::Resolve => {
             let view = ResolvedMaps::of(&resolved, &problems);
             session.show(&view)?;

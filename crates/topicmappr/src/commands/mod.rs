@@ -2,17 +2,26 @@
 
 mod broker;
 mod cancel;
+mod certs;
 mod completions;
+mod doctor;
 mod execute;
+mod heal;
 mod leaders;
+mod man;
 mod maps;
+mod metrics;
 mod plan;
 mod rebalance;
 mod rebuild;
 mod replace;
+mod roll;
+mod rollback;
+mod same_id;
 mod scale;
 mod snapshot;
 mod status;
+mod throttle;
 mod topics;
 mod version;
 
@@ -44,6 +53,9 @@ pub(crate) enum Command {
     /// Tells a broker's pod what it needs to know of itself
     #[command(subcommand)]
     Broker(broker::Command),
+    /// Shows and fetches what brokers send, receive and store
+    #[command(subcommand)]
+    Metrics(metrics::Command),
     /// Makes and changes topics as they are defined
     #[command(subcommand)]
     Topics(topics::Command),
@@ -53,8 +65,24 @@ pub(crate) enum Command {
     Status(status::Args),
     /// Cancels the moves of a plan that are in flight
     Cancel(Box<cancel::Args>),
+    /// Takes a plan back: what is in flight is cancelled, what has arrived returns
+    Rollback(Box<execute::Args>),
+    /// Restarts the pods of StatefulSets one by one, so that no partition gets under its min ISR
+    Roll(Box<roll::Args>),
+    /// Gives up one broker that has been lost for long, if nothing else is wrong (for a CronJob)
+    Heal(Box<heal::Args>),
+    /// Says what is wrong with a cluster, and what to run next; exit code 5 if anything
+    Doctor(doctor::Args),
+    /// Shows and clears what paces replication
+    #[command(subcommand)]
+    Throttle(throttle::Command),
+    /// Checks the certificates that listeners serve, and renews them without a restart
+    #[command(subcommand)]
+    Certs(certs::Command),
     /// Prints completions for a shell
     Completions(completions::Args),
+    /// Prints manual pages, or writes those of all commands
+    Man(man::Args),
     /// Prints the version
     Version,
 }
@@ -71,11 +99,19 @@ impl Command {
             Self::Leaders(args) => leaders::run(args, session),
             Self::Plan(command) => plan::run(command, session),
             Self::Broker(command) => broker::run(command, session),
+            Self::Metrics(command) => metrics::run(command, session),
             Self::Topics(command) => topics::run(command, session),
             Self::Execute(args) => execute::run(args, session),
             Self::Status(args) => status::run(args, session),
             Self::Cancel(args) => cancel::run(args, session),
+            Self::Rollback(args) => rollback::run(args, session),
+            Self::Roll(args) => roll::run(args, session),
+            Self::Heal(args) => heal::run(args, session),
+            Self::Doctor(args) => doctor::run(args, session),
+            Self::Throttle(command) => throttle::run(command, session),
+            Self::Certs(command) => certs::run(command, session),
             Self::Completions(args) => completions::run(args, session),
+            Self::Man(args) => man::run(args, session),
             Self::Version => version::run(session),
         }
     }

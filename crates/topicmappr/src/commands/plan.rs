@@ -92,7 +92,7 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
 }
 
 fn check(args: &CheckArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let facts = session.facts()?;
+    let facts = session.facts_of_plan()?;
     let file = read(&args.plan)?;
     if let Some(plan) = &file.plan {
         refuse_other_cluster(plan, &facts.snapshot)?;

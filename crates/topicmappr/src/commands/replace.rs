@@ -17,6 +17,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID|auto")]
     with: Option<String>,
     #[command(flatten)]
+    same_id: super::same_id::SameIdArgs,
+    #[command(flatten)]
     topics: TopicArgs,
     #[command(flatten)]
     steps: StepArgs,
@@ -25,6 +27,11 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    if args.same_id.same_id {
+        let broker =
+            args.broker.ok_or_else(|| Error::Flags("replace needs --broker ID".to_owned()));
+        return super::same_id::run(&args.same_id, broker?, session);
+    }
     let outputs = Outputs::find(&args.planning)?;
     let (facts, _) = session.facts_with_maps()?;
     let request = args.request(&facts.snapshot)?;

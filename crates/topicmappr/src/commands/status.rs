@@ -1,13 +1,13 @@
 //! `status`: how far the execution of a plan is, from its journal, the ledger and the cluster.
 
 use crate::error::Error;
-use crate::executing::{Observer, Store, is_locked};
+use crate::executing::{Observer, Opened, Store, history_of, is_locked};
 use crate::flags::ExecutionArgs;
 use crate::live;
 use crate::session::Session;
 use crate::status::Status;
 use crate::views::StatusView;
-use execute::{Aim, Course, History, Ledger, Limits, Pace, PauseOn, Round, Task};
+use execute::{Aim, Course, Ledger, Limits, Pace, PauseOn, Round, Task};
 
 /// The flags of `status`.
 #[derive(Debug, clap::Args)]
@@ -17,25 +17,17 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let (bootstrap, properties) = session.global.source.brokers()?;
     let meant = args.execution.plan()?;
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
-        let cluster_id = args.execution.cluster_id(&meant.plan, client.cluster().id.clone())?;
-        let places = args.execution.places(&cluster_id);
-        let history = History::replay(Store::read(&places.journal)?);
-        if let Some(other) = history.plan.as_ref().filter(|other| **other != meant.plan_id) {
-            let (path, plan) = (places.journal.clone(), other.clone());
-            return Err(Error::OtherPlan { path, plan });
-        }
-        let ledger = Ledger::replay(Store::read(&places.ledger)?);
-        let look = Observer::default().look(&client, &meant.plan, &ledger).await?;
+        let opened = Opened::of(&args.execution, meant, session).await?;
+        let history = history_of(Store::read(&opened.places.journal)?, &opened)?;
+        let ledger = Ledger::replay(Store::read(&opened.places.ledger)?);
+        let look = Observer::default().look(&opened.client, &opened.plan, &ledger).await?;
         let task = Task {
-            plan: &meant.plan,
-            plan_id: &meant.plan_id,
-            cluster_id: &cluster_id,
+            plan: &opened.plan,
+            plan_id: &opened.plan_id,
+            cluster_id: &opened.cluster_id,
             aim: Aim::CarryOut,
             pace: history.pace.unwrap_or(Pace::Unthrottled),
             limits: Limits::default(),
@@ -43,8 +35,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             join: true,
         };
         let course = Course::of(&task, &history, &look.seen);
-        let round = Round { actions: Vec::new(), course, held: None, strays: Vec::new() };
-        let runs = is_locked(&places.ledger);
+        let round = Round::of(course);
+        let runs = is_locked(&opened.places.ledger);
         session.show(&StatusView::of(&task, &look, &round, &history, &ledger, runs))?;
         Ok(Status::Done)
     })

@@ -4,21 +4,18 @@
 //! twice by itself. Only a missing right, or a disk that takes no more lines, ends an execution.
 
 use super::Execution;
+use super::configs::set_configs;
 use crate::error::Error;
-use execute::{Action, Entry, LedgerEntry, Outcome, Resource, Setting};
+use execute::{Action, Destination, Entry, LedgerEntry, Outcome, Resource, Setting};
 use futures::StreamExt;
 use futures::stream;
-use kafka::admin::{Altering, ConfigChange, ConfigResource, NoAnswer, Refusal};
+use kafka::admin::{Altering, NoAnswer, Refusal};
 use mapper::{BrokerId, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// What a broker is given to take a change of its configs.
+/// What a broker is given to take the log dirs of replicas.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What the cluster is given to take changes of topics' configs.
-const TOPICS_PATIENCE: Duration = Duration::from_secs(30);
-/// How many topics are changed in one request.
-const TOPICS: usize = 200;
 /// How many brokers are told at once.
 const AT_ONCE: usize = 32;
 
@@ -37,6 +34,9 @@ impl Execution<'_> {
     /// Does these things, in their order: lines first, then configs, then moves.
     pub(super) async fn act(&mut self, actions: Vec<Action>) -> Result<Acted, Error> {
         let mut acted = Acted::default();
+        if !self.may_act()? {
+            return Ok(acted);
+        }
         let (mut entries, mut accounts, mut sets) = (Vec::new(), Vec::new(), Vec::new());
         let mut rest = Vec::new();
         for action in actions {
@@ -52,10 +52,15 @@ impl Execution<'_> {
         acted.changed = !sets.is_empty() || !rest.is_empty();
         let of_topic = |setting: &Setting| matches!(setting.resource, Resource::Topic(_));
         acted.lists_changed = sets.iter().any(|(setting, _)| of_topic(setting));
-        self.set(sets).await?;
+        set_configs(self.client, sets).await?;
+        let mut not_told = BTreeSet::new();
         for action in rest {
             match action {
-                Action::Submit { moves } => self.submit(moves).await?,
+                Action::Place { places } => not_told = self.place(places).await?,
+                Action::Submit { mut moves } => {
+                    moves.retain(|index| !not_told.contains(index));
+                    self.submit(moves).await?;
+                }
                 Action::Cancel { moves } => self.cancel(moves).await?,
                 Action::Reorder { moves } => self.reorder(moves).await?,
                 Action::Elect { moves } => self.elect(moves).await?,
@@ -83,40 +88,36 @@ impl Execution<'_> {
         Ok(())
     }
 
-    async fn set(&self, sets: Vec<(Setting, Option<String>)>) -> Result<(), Error> {
-        let mut of_topics = Vec::new();
-        let mut of_brokers: BTreeMap<BrokerId, Vec<ConfigChange>> = BTreeMap::new();
-        for (setting, value) in sets {
-            let key = setting.key.as_str().to_owned();
-            match setting.resource {
-                Resource::Topic(name) => {
-                    let resource = ConfigResource::Topic(name);
-                    of_topics.push(ConfigChange { resource, key, value });
-                }
-                Resource::Broker(id) => {
-                    let resource = ConfigResource::Broker(id);
-                    let change = ConfigChange { resource, key, value };
-                    of_brokers.entry(id).or_default().push(change);
-                }
-            }
+    /// Tells brokers of log dirs; which moves have one that was not told, or not taken.
+    async fn place(&mut self, places: Vec<Destination>) -> Result<BTreeSet<usize>, Error> {
+        let mut of_brokers: BTreeMap<BrokerId, BTreeMap<TopicPartition, (usize, String)>> =
+            BTreeMap::new();
+        for Destination { index, of, broker, log_dir } in places {
+            of_brokers.entry(broker).or_default().insert(of, (index, log_dir));
         }
-        let told = stream::iter(of_brokers.into_values())
-            .map(async |changes| self.client.set_configs(&changes, PATIENCE).await);
+        let told = stream::iter(of_brokers).map(async |(broker, places)| {
+            let dirs = places.iter().map(|(of, (_, log_dir))| (of.clone(), log_dir.clone()));
+            let dirs: BTreeMap<TopicPartition, String> = dirs.collect();
+            let answer = self.client.alter_log_dirs(broker, &dirs, PATIENCE).await;
+            (broker, places, answer)
+        });
         let mut answers: Vec<_> = told.buffer_unordered(AT_ONCE).collect().await;
-        for some in of_topics.chunks(TOPICS) {
-            answers.push(self.client.set_configs(some, TOPICS_PATIENCE).await);
-        }
-        for answer in answers {
-            if let Some(refused) = unless_lost(answer)? {
-                for (resource, refusal) in refused {
-                    if let Some(denied) = refusal.denied {
-                        return Err(kafka::Error::Authorization(Box::new(denied)).into());
-                    }
-                    tracing::warn!(?resource, %refusal, "a throttle is not taken");
-                }
+        answers.sort_by_key(|(broker, ..)| *broker);
+        let (mut not_told, mut entries) = (BTreeSet::new(), Vec::new());
+        for (broker, places, answer) in answers {
+            let Some(refused) = unless_lost(answer)? else {
+                not_told.extend(places.into_values().map(|(index, _)| index));
+                continue;
+            };
+            for (of, refusal) in refused {
+                let Some((index, log_dir)) = places.get(&of) else { continue };
+                let problem = format!("log dir {log_dir} of broker {broker}: {refusal}");
+                not_told.insert(*index);
+                entries.push(Entry::Refused { index: *index, problem });
             }
         }
-        Ok(())
+        self.write(entries)?;
+        Ok(not_told)
     }
 
     async fn submit(&mut self, moves: Vec<usize>) -> Result<(), Error> {
@@ -192,7 +193,7 @@ impl Execution<'_> {
 }
 
 /// The answer, or none where it was lost: the next look tells what was done.
-fn unless_lost<T>(answer: Result<T, NoAnswer>) -> Result<Option<T>, Error> {
+pub(super) fn unless_lost<T>(answer: Result<T, NoAnswer>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(NoAnswer::NotMade(error) | NoAnswer::Unknown(error)) if super::may_pass(&error) => {

@@ -7,12 +7,13 @@ use super::{Execution, Look};
 use crate::error::Error;
 use crate::session::Session;
 use crate::source::Note;
-use execute::{Pace, Round, Standing};
+use execute::{Pace, Round, Running, Seen, Standing};
 use futures::StreamExt;
 use futures::stream;
 use mapper::snapshot::Leader;
-use mapper::{BrokerId, Bytes, Move, TopicPartition};
+use mapper::{BrokerId, Bytes, Move, Reason, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::time::{Duration, Instant};
 
 /// Between the two reads.
@@ -22,6 +23,26 @@ const AT_ONCE: usize = 32;
 /// What a throttle has to be above the ingest, in percent.
 const MARGIN: u64 = 120;
 
+/// A broker that needs more than it would be given, for new data alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Starved {
+    pub(crate) broker: BrokerId,
+    /// Bytes per second, the margin included.
+    pub(crate) least: u64,
+}
+
+impl fmt::Display for Starved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { broker, least } = self;
+        write!(
+            f,
+            "broker {broker} needs {} per second for new data alone ({least} bytes, a margin of 20 % included): \
+             replicas would never catch up",
+            Bytes(*least)
+        )
+    }
+}
+
 /// Refuses a throttle below what one broker has to send and to take in of new data alone.
 pub(crate) async fn refuse_below_ingest(
     execution: &Execution<'_>,
@@ -30,6 +51,35 @@ pub(crate) async fn refuse_below_ingest(
     session: &mut Session<'_, '_>,
 ) -> Result<(), Error> {
     let Pace::BytesPerSecond(rate) = execution.terms.pace else { return Ok(()) };
+    match starved(execution, look, round, rate).await {
+        Measured::Starved(starved) => Err(Error::Flag {
+            flag: "--throttle",
+            value: format!("{rate} bytes per second"),
+            problem: starved.to_string(),
+        }),
+        Measured::Enough => Ok(()),
+        Measured::Unknown => {
+            session.say(&Note::new("what is written meanwhile could not be measured"))
+        }
+    }
+}
+
+/// What a rate is, measured by what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measured {
+    Enough,
+    Starved(Starved),
+    /// Nobody told what is written.
+    Unknown,
+}
+
+/// Whether a rate is enough for every move of the plan that is not over.
+pub(crate) async fn starved(
+    execution: &Execution<'_>,
+    look: &Look,
+    round: &Round,
+    rate: u64,
+) -> Measured {
     let open = |standing: &Standing| match standing {
         Standing::Moving | Standing::Ready | Standing::Hindered(_) => true,
         Standing::Done | Standing::Left(_) => false,
@@ -39,31 +89,54 @@ pub(crate) async fn refuse_below_ingest(
         .all(open)
         .filter_map(|index| execution.plan.moves.get(index))
         .filter(|change| change.added().next().is_some())
-        .filter_map(|change| Some((change, leader(look, change)?)))
+        .filter_map(|change| Some((change, leader(&look.seen, change)?)))
         .collect();
-    let written = written(execution.client, &moves).await;
     let limits = execution.terms.limits;
-    let floor = floor(&moves, &written, limits.moves.min(limits.moves_per_broker));
-    match floor {
-        Some((broker, least)) if rate < least => Err(Error::Flag {
-            flag: "--throttle",
-            value: format!("{rate} bytes per second"),
-            problem: format!(
-                "broker {broker} needs {} per second for new data alone ({least} bytes, a margin of 20 % included): \
-                 replicas would never catch up",
-                Bytes(least)
-            ),
-        }),
-        Some(_) => Ok(()),
-        None if moves.is_empty() => Ok(()),
-        None => session.say(&Note::new("what is written meanwhile could not be measured")),
+    judged(execution.client, &moves, limits.moves.min(limits.moves_per_broker), rate).await
+}
+
+/// Whether a rate is enough for these moves, each with its leader, so many at a time.
+async fn judged(
+    client: &kafka::Client,
+    moves: &[(&Move, BrokerId)],
+    at_a_time: usize,
+    rate: u64,
+) -> Measured {
+    let written = written(client, moves).await;
+    match floor(moves, &written, at_a_time) {
+        Some((broker, least)) if rate < least => Measured::Starved(Starved { broker, least }),
+        Some(_) => Measured::Enough,
+        None if moves.is_empty() => Measured::Enough,
+        None => Measured::Unknown,
     }
 }
 
-fn leader(look: &Look, change: &Move) -> Option<BrokerId> {
-    let topic = look.seen.topics.get(&*change.topic)?;
-    let partition = topic.partitions.iter().find(|partition| partition.id == change.partition)?;
-    match partition.leader() {
+/// Whether a rate is enough for everything that is being copied now, whoever began it.
+pub(crate) async fn starved_in_flight(client: &kafka::Client, seen: &Seen, rate: u64) -> Measured {
+    let moves: Vec<Move> =
+        seen.running.iter().filter_map(|(of, run)| move_of(seen, of, run)).collect();
+    let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
+    judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await
+}
+
+/// A running reassignment as a move.
+fn move_of(seen: &Seen, of: &TopicPartition, running: &Running) -> Option<Move> {
+    let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
+    let all = partition.replicas.iter().copied();
+    Some(Move {
+        topic: of.topic.as_str().into(),
+        partition: of.partition,
+        from: all.filter(|id| !running.adding.contains(id)).collect(),
+        via: Vec::new(),
+        to: running.target.clone(),
+        log_dirs: Vec::new(),
+        reason: Reason::Forced,
+        bytes: None,
+    })
+}
+
+fn leader(seen: &Seen, change: &Move) -> Option<BrokerId> {
+    match seen.topics.get(&*change.topic)?.partition(change.partition)?.leader() {
         Leader::Broker(id) => Some(id),
         Leader::Nobody | Leader::Unknown => None,
     }
@@ -138,7 +211,7 @@ fn floor(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mapper::{PartitionId, Reason};
+    use mapper::PartitionId;
 
     #[test]
     fn a_leader_needs_what_it_sends_to_all_followers_and_a_margin() {

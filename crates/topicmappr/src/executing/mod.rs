@@ -4,16 +4,27 @@
 //! run takes them over.
 
 mod act;
+mod claims;
+mod configs;
+mod emptied;
+mod hears;
 mod ingest;
 mod observe;
+mod opening;
 mod places;
+mod requests;
 mod signals;
 mod store;
 
-pub(crate) use ingest::refuse_below_ingest;
-pub(crate) use observe::{Look, Observer};
+pub use configs::set_configs;
+pub(crate) use ingest::{Measured, refuse_below_ingest, starved_in_flight};
+pub(crate) use observe::Look;
+pub use observe::Observer;
+pub(crate) use opening::Opened;
 pub(crate) use places::{Places, journal_of, read_plan};
-pub(crate) use store::{Store, is_locked};
+pub(crate) use requests::{Answer, ask};
+pub use store::Store;
+pub(crate) use store::is_locked;
 
 use crate::error::Error;
 use crate::session::Session;
@@ -21,10 +32,12 @@ use crate::source::Note;
 use crate::views::Progress;
 use execute::{
     Aim, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace, PauseOn,
-    Round, Standing, Task, next,
+    Round, Stall, Standing, Task, Watch, next,
 };
-use mapper::Plan;
-pub(crate) use signals::{Signal, Signals};
+use mapper::{BrokerId, Plan};
+use requests::Inbox;
+pub use signals::{Signal, Signals};
+use statelog::Claim;
 use std::time::{Duration, Instant};
 
 /// Between two looks, while nothing changes.
@@ -43,14 +56,15 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(crate) struct Execution<'c> {
     pub(crate) client: &'c kafka::Client,
     pub(crate) plan: &'c Plan,
-    pub(crate) plan_id: String,
-    pub(crate) cluster_id: String,
+    pub(crate) plan_id: &'c str,
+    pub(crate) cluster_id: &'c str,
     pub(crate) terms: Terms,
     /// A rehearsal has none.
     books: Option<Books>,
     history: History,
     ledger: Ledger,
     observer: Observer,
+    watch: Watch,
 }
 
 /// The files that are written, open for this process alone.
@@ -58,6 +72,9 @@ pub(crate) struct Execution<'c> {
 struct Books {
     journal: Store<Entry>,
     accounts: Store<LedgerEntry>,
+    inbox: Inbox,
+    /// Given back when the execution is dropped.
+    claim: Option<Claim>,
 }
 
 /// Which way, and how fast.
@@ -79,6 +96,10 @@ pub(crate) struct Ended {
     /// Nothing of ours is left in the cluster's configs.
     pub(crate) clean: bool,
     pub(crate) took: Duration,
+    /// What was thought beforehand that it would take at least.
+    pub(crate) estimated_seconds: Option<u64>,
+    /// Dead brokers that hold nothing any more, and that the cluster still lists.
+    pub(crate) emptied: Vec<BrokerId>,
 }
 
 /// Why a run ended.
@@ -90,14 +111,9 @@ pub(crate) enum Why {
 
 impl<'c> Execution<'c> {
     /// Takes the ledger, so that no other process of this machine acts on the cluster, and the journal.
-    pub(crate) fn open(
-        client: &'c kafka::Client,
-        plan: &'c Plan,
-        (plan_id, cluster_id): (String, String),
-        places: &Places,
-        terms: Terms,
-    ) -> Result<Self, Error> {
-        let (mut accounts, lines) = match Store::open(&places.ledger) {
+    fn open(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
+        let places = &opened.places;
+        let (mut accounts, lines) = match Store::open(&places.ledger).map_err(Error::from) {
             Err(Error::Locked { path }) => {
                 let ledger = Ledger::replay(Store::read(&path)?);
                 let by = ledger.last_owner().unwrap_or("another process").to_owned();
@@ -107,56 +123,42 @@ impl<'c> Execution<'c> {
         };
         let ledger = Ledger::replay(lines);
         let (journal, lines) = Store::open(&places.journal)?;
-        let history = History::replay(lines);
-        if let Some(other) = history.plan.as_ref().filter(|other| **other != plan_id) {
-            let (path, plan) = (places.journal.clone(), other.clone());
-            return Err(Error::OtherPlan { path, plan });
-        }
+        let history = history_of(lines, opened)?;
         let by = format!("process {} of this machine", std::process::id());
         accounts.append(&[LedgerEntry::Opened { by }])?;
-        let mut execution = Self {
-            client,
-            plan,
-            plan_id,
-            cluster_id,
-            terms,
-            books: Some(Books { journal, accounts }),
-            history,
-            ledger,
-            observer: Observer::default(),
-        };
-        if execution.history.plan.is_some() {
-            execution.write(vec![Entry::Resumed { pace: terms.pace }])?;
-        }
-        Ok(execution)
+        let inbox = Inbox::open(&places.ledger);
+        let books = Books { journal, accounts, inbox, claim: None };
+        Ok(Self::new(opened, terms, Some(books), history, ledger))
     }
 
     /// The same without taking or writing anything: for a look at what would be done.
-    pub(crate) fn rehearse(
-        client: &'c kafka::Client,
-        plan: &'c Plan,
-        (plan_id, cluster_id): (String, String),
-        places: &Places,
+    fn rehearse(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
+        let history = history_of(Store::read(&opened.places.journal)?, opened)?;
+        let ledger = Ledger::replay(Store::read(&opened.places.ledger)?);
+        Ok(Self::new(opened, terms, None, history, ledger))
+    }
+
+    fn new(
+        opened: &'c Opened,
         terms: Terms,
-    ) -> Result<Self, Error> {
-        Ok(Self {
-            client,
-            plan,
-            plan_id,
-            cluster_id,
-            terms,
-            books: None,
-            history: History::replay(Store::read(&places.journal)?),
-            ledger: Ledger::replay(Store::read(&places.ledger)?),
-            observer: Observer::default(),
-        })
+        books: Option<Books>,
+        mut history: History,
+        ledger: Ledger,
+    ) -> Self {
+        // What is shown beforehand is what is done afterwards. It is written down once it is agreed to.
+        if history.plan.is_some() {
+            history.apply(Entry::Resumed { pace: terms.pace });
+        }
+        let Opened { client, plan, plan_id, cluster_id, .. } = opened;
+        let (observer, watch) = (Observer::default(), Watch::default());
+        Self { client, plan, plan_id, cluster_id, terms, books, history, ledger, observer, watch }
     }
 
     pub(crate) fn task(&self) -> Task<'_> {
         Task {
             plan: self.plan,
-            plan_id: &self.plan_id,
-            cluster_id: &self.cluster_id,
+            plan_id: self.plan_id,
+            cluster_id: self.cluster_id,
             aim: self.terms.aim,
             pace: self.terms.pace,
             limits: self.terms.limits,
@@ -172,6 +174,9 @@ impl<'c> Execution<'c> {
         session: &mut Session<'_, '_>,
     ) -> Result<Ended, Error> {
         let (start, mut leaving) = (Instant::now(), None);
+        if self.history.plan.is_some() {
+            self.write(vec![Entry::Resumed { pace: self.terms.pace }])?;
+        }
         let mut told = Told::default();
         loop {
             let began = Instant::now();
@@ -180,18 +185,27 @@ impl<'c> Execution<'c> {
                 Looked::Signal(signal) => {
                     let seen = execute::Seen::default();
                     let course = Course::of(&self.task(), &self.history, &seen);
-                    let round =
-                        Round { actions: Vec::new(), course, held: None, strays: Vec::new() };
+                    let round = Round::of(course);
                     return self.detached(signal, round, start);
                 }
             };
             let looked = began.elapsed();
             let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
+            self.notice_stalls(&look, &round)?;
+            if self.hears(&look, &round, session).await? {
+                // What was measured is of another rate.
+                told.began = None;
+                continue;
+            }
             let acted = self.act(std::mem::take(&mut round.actions)).await?;
-            told.tell(&self.task(), &look, &round, session)?;
+            told.tell(&self.task(), &look, &round, &self.history.stalled, session)?;
             if let Some(outcome) = acted.outcome {
                 let why = leaving.map_or(Why::Over(outcome), Why::Left);
-                return Ok(self.ended(why, round, start));
+                let mut ended = self.ended(why, round, start);
+                if outcome == Outcome::Complete {
+                    ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
+                }
+                return Ok(ended);
             }
             let pause = match (acted.lists_changed, acted.changed) {
                 (true, _) => SPREAD,
@@ -208,6 +222,18 @@ impl<'c> Execution<'c> {
             leaving = Some(signal);
             self.write(vec![Entry::GaveUp])?;
         }
+    }
+
+    /// Writes down which copies get nothing, when others do than before.
+    fn notice_stalls(&mut self, look: &Look, round: &Round) -> Result<(), Error> {
+        let moving = round.course.all(|standing| *standing == Standing::Moving);
+        let moving = moving.filter_map(|index| self.plan.moves.get(index));
+        let patience = self.terms.limits.stalled_after_seconds;
+        let stalls = self.watch.look(moving, &look.seen, &look.copied, patience);
+        if stalls != self.history.stalled {
+            self.write(vec![Entry::Stalled { stalls }])?;
+        }
+        Ok(())
     }
 
     /// Looks, and again if the cluster does not answer.
@@ -243,7 +269,8 @@ impl<'c> Execution<'c> {
 
     fn ended(&self, why: Why, round: Round, start: Instant) -> Ended {
         let history = self.history.clone();
-        Ended { why, round, history, clean: self.ledger.is_empty(), took: start.elapsed() }
+        let (clean, took) = (self.ledger.is_empty(), start.elapsed());
+        Ended { why, round, history, clean, took, estimated_seconds: None, emptied: Vec::new() }
     }
 
     /// One look before anything is begun.
@@ -265,13 +292,25 @@ impl<'c> Execution<'c> {
     }
 }
 
+/// What the journal tells, if it is this plan's.
+pub(crate) fn history_of(lines: Vec<Entry>, opened: &Opened) -> Result<History, Error> {
+    let history = History::replay(lines);
+    match &history.plan {
+        Some(other) if *other != opened.plan_id => {
+            let (path, plan) = (opened.places.journal.clone(), other.clone());
+            Err(Error::OtherPlan { path, plan })
+        }
+        _ => Ok(history),
+    }
+}
+
 enum Looked {
     Seen(Box<Look>),
     Signal(Signal),
 }
 
 /// Whether another try may do better.
-fn may_pass(error: &kafka::Error) -> bool {
+pub(crate) fn may_pass(error: &kafka::Error) -> bool {
     match error {
         kafka::Error::Unreachable { .. }
         | kafka::Error::AdvertisedUnreachable { .. }
@@ -303,11 +342,12 @@ impl Told {
         task: &Task<'_>,
         look: &Look,
         round: &Round,
+        stalls: &[Stall],
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
         const OFTEN: Duration = Duration::from_secs(2);
         const SELDOM: Duration = Duration::from_secs(30);
-        let mut now = Progress::of(task, look, round);
+        let mut now = Progress::of(task, look, round, stalls);
         let now_at = Instant::now();
         let (began, bytes_then) = *self.began.get_or_insert((now_at, now.copied_bytes.0));
         now.measured(now.copied_bytes.0.saturating_sub(bytes_then), now_at - began);

@@ -4,7 +4,8 @@
 //! and nothing that needs them is begun.
 
 use crate::error::Error;
-use execute::{Key, Ledger, Resource, Running, Seen};
+use crate::failure::Failure;
+use execute::{Key, Ledger, Resource, Running, Seen, Stored};
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
@@ -29,7 +30,7 @@ const SAME_VOLUME: u64 = 64 << 20;
 
 /// Looks, and remembers what changes slowly.
 #[derive(Debug, Default)]
-pub(crate) struct Observer {
+pub struct Observer {
     min_isr: BTreeMap<String, u32>,
     min_isr_read: Option<Instant>,
     resting: BTreeMap<BrokerId, Instant>,
@@ -44,47 +45,63 @@ pub(crate) struct Look {
 }
 
 impl Observer {
-    /// Looks at the cluster. Running moves first: one that ends meanwhile is seen as ended.
+    /// Looks at the cluster, with what the plan and the ledger name.
     pub(crate) async fn look(
         &mut self,
         client: &Client,
         plan: &Plan,
         ledger: &Ledger,
     ) -> Result<Look, Error> {
+        let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
+        let mut seen = self.see(client, &planned).await?;
+        let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
+        self.read_configs(client, ledger, planned, brokers.collect(), &mut seen).await?;
+        let copied = self.read_disks(client, plan, &mut seen).await;
+        self.read_copies(client, ledger, &mut seen).await;
+        Ok(Look { seen, copied })
+    }
+
+    /// Running moves, brokers and topics, in this order: a move that ends meanwhile is seen as ended. No configs, and
+    /// nothing of disks. Topics in `surely` that are missing are missing for every broker.
+    ///
+    /// # Errors
+    /// As any call to Kafka.
+    pub async fn see(
+        &mut self,
+        client: &Client,
+        surely: &BTreeSet<String>,
+    ) -> Result<Seen, Failure> {
         let running = client.reassignments().await?;
         let cluster = client.describe_cluster().await?;
         let mut topics = client.topics().await?;
-        let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
         let live: BTreeSet<BrokerId> = cluster.live().collect();
-        surely_gone(client, &planned, &live, &mut topics).await?;
+        surely_gone(client, surely, &live, &mut topics).await?;
         self.read_min_isr(client, &topics).await?;
         for (name, topic) in &mut topics {
             topic.min_insync_replicas = self.min_isr.get(name).copied();
         }
-        let mut seen = Seen {
+        let running = running.into_iter().map(|(of, moving)| {
+            let target = moving.target();
+            (of, Running { target, adding: moving.adding })
+        });
+        Ok(Seen {
             at_seconds: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
             live,
-            running: BTreeMap::new(),
+            running: running.collect(),
             topics,
             configs: BTreeMap::new(),
             free: BTreeMap::new(),
-        };
-        for (of, moving) in &running {
-            let target = moving.target();
-            seen.running.insert(of.clone(), Running { target, adding: moving.adding.clone() });
-        }
-        self.read_configs(client, plan, ledger, &planned, &mut seen).await?;
-        let copied = self.read_disks(client, plan, &mut seen).await;
-        Ok(Look { seen, copied })
+            stored: BTreeMap::new(),
+        })
     }
 
-    async fn read_min_isr(&mut self, client: &Client, topics: &Topics) -> Result<(), Error> {
+    async fn read_min_isr(&mut self, client: &Client, topics: &Topics) -> Result<(), Failure> {
         if self.min_isr_read.is_some_and(|read| read.elapsed() < MIN_ISR_AGE) {
             return Ok(());
         }
         let names: Vec<String> = topics.keys().cloned().collect();
         for some in names.chunks(TOPICS) {
-            let keys = ConfigKeys::MinInsyncReplicas;
+            let keys = &ConfigKeys::MinInsyncReplicas;
             let told = client.topic_configs(Target::Any, some, keys).await?;
             let known = told.found.into_iter();
             self.min_isr.extend(known.filter_map(|(name, c)| Some((name, c.min_insync_replicas?))));
@@ -93,45 +110,45 @@ impl Observer {
         Ok(())
     }
 
-    /// The throttle's configs, of everything that the plan or the ledger names.
-    async fn read_configs(
+    /// The throttle's configs, of these topics and brokers and of everything that the ledger names.
+    ///
+    /// # Errors
+    /// A missing right; no answer about topics. A broker that gives no answer only stays untold.
+    pub async fn read_configs(
         &mut self,
         client: &Client,
-        plan: &Plan,
         ledger: &Ledger,
-        planned: &BTreeSet<String>,
+        mut topics: BTreeSet<String>,
+        mut brokers: BTreeSet<BrokerId>,
         seen: &mut Seen,
-    ) -> Result<(), Error> {
-        let mut topics: BTreeSet<&String> = planned.iter().collect();
-        let mut brokers: BTreeSet<BrokerId> =
-            plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied().collect();
-        let held = ledger.resources();
-        for resource in &held {
+    ) -> Result<(), Failure> {
+        for resource in ledger.resources() {
             match resource {
                 Resource::Topic(name) => drop(topics.insert(name)),
-                Resource::Broker(id) => drop(brokers.insert(*id)),
+                Resource::Broker(id) => drop(brokers.insert(id)),
             }
         }
         let there: Vec<ConfigResource> = topics
             .into_iter()
-            .filter(|name| seen.topics.contains_key(*name))
-            .map(|name| ConfigResource::Topic(name.clone()))
+            .filter(|name| seen.topics.contains_key(name))
+            .map(ConfigResource::Topic)
             .collect();
         let keys = Key::OF_TOPICS.map(Key::as_str);
         for some in there.chunks(TOPICS) {
             let patience = PATIENCE * 10;
-            seen.configs
-                .extend(client.configs_set(some, &keys, patience).await?.into_iter().map(known));
+            seen.configs.extend(
+                client.configs_set(some, &keys, patience).await?.into_iter().filter_map(known),
+            );
         }
         brokers.retain(|id| seen.live.contains(id) && !self.rests(*id));
-        let keys = Key::OF_BROKERS.map(Key::as_str);
+        let keys = Key::RATES.map(Key::as_str);
         let asked = stream::iter(brokers).map(async |id| {
             (id, client.configs_set(&[ConfigResource::Broker(id)], &keys, PATIENCE).await)
         });
         let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
         for (id, answer) in answers {
             match answer {
-                Ok(told) => seen.configs.extend(told.into_iter().map(known)),
+                Ok(told) => seen.configs.extend(told.into_iter().filter_map(known)),
                 Err(error @ kafka::Error::Authorization(_)) => return Err(error.into()),
                 Err(error) => self.rest(id, &error),
             }
@@ -156,6 +173,11 @@ impl Observer {
                     of_broker.insert(of.clone());
                 }
             }
+            for (broker, _) in change.named_log_dirs() {
+                if seen.live.contains(&broker) && !self.rests(broker) {
+                    wanted.entry(broker).or_default().insert(of.clone());
+                }
+            }
         }
         let asked = stream::iter(wanted)
             .map(async |(id, wanted)| (id, client.log_dirs_of(id, &wanted, PATIENCE).await));
@@ -165,6 +187,7 @@ impl Observer {
             match answer {
                 Ok(dirs) => {
                     seen.free.extend(free(&dirs).map(|bytes| (id, bytes)));
+                    seen.stored.insert(id, stored(&dirs));
                     let replicas = dirs.into_iter().flat_map(|dir| dir.topics);
                     for (topic, sizes) in replicas {
                         copied.extend(sizes.into_iter().map(|(partition, size)| {
@@ -176,6 +199,27 @@ impl Observer {
             }
         }
         copied
+    }
+
+    /// What brokers copy from one of their dirs to another, where the ledger holds a rate for it: also for other plans.
+    async fn read_copies(&mut self, client: &Client, ledger: &Ledger, seen: &mut Seen) {
+        let held = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
+        let brokers = held.filter_map(|(setting, _)| match setting.resource {
+            Resource::Broker(id) => Some(id),
+            Resource::Topic(_) => None,
+        });
+        let brokers: BTreeSet<BrokerId> =
+            brokers.filter(|id| seen.live.contains(id) && !self.rests(*id)).collect();
+        let asked = stream::iter(brokers)
+            .map(async |id| (id, tokio::time::timeout(PATIENCE * 2, client.log_dirs(id)).await));
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        for (id, answer) in answers {
+            match answer {
+                Ok(Ok(dirs)) => drop(seen.stored.insert(id, stored(&dirs))),
+                Ok(Err(error)) => self.rest(id, &error),
+                Err(_) => drop(seen.stored.remove(&id)),
+            }
+        }
     }
 
     fn rests(&self, id: BrokerId) -> bool {
@@ -194,7 +238,7 @@ async fn surely_gone(
     planned: &BTreeSet<String>,
     live: &BTreeSet<BrokerId>,
     topics: &mut Topics,
-) -> Result<(), Error> {
+) -> Result<(), Failure> {
     let mut missing: BTreeSet<String> =
         planned.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
     for id in live {
@@ -214,13 +258,39 @@ async fn surely_gone(
 
 fn known(
     (resource, set): (ConfigResource, BTreeMap<String, String>),
-) -> (Resource, BTreeMap<Key, String>) {
+) -> Option<(Resource, BTreeMap<Key, String>)> {
     let resource = match resource {
         ConfigResource::Topic(name) => Resource::Topic(name),
         ConfigResource::Broker(id) => Resource::Broker(id),
+        // An execution sets none there, and asks for none.
+        ConfigResource::EveryBroker => return None,
     };
     let set = set.into_iter().filter_map(|(key, value)| Some((Key::named(&key)?, value)));
-    (resource, set.collect())
+    Some((resource, set.collect()))
+}
+
+/// Where replicas lie, and what is free in each dir.
+fn stored(dirs: &[LogDirFacts]) -> Stored {
+    let mut stored = Stored::default();
+    for dir in dirs.iter().filter(|dir| dir.failure.is_none()) {
+        stored.free.extend(dir.free.map(|free| (dir.path.clone(), free)));
+        let lying = |arriving: bool| {
+            let topics = if arriving { &dir.arriving } else { &dir.topics };
+            topics.iter().flat_map(|(topic, replicas)| {
+                replicas.iter().map(|(partition, _)| TopicPartition {
+                    topic: topic.clone(),
+                    partition: *partition,
+                })
+            })
+        };
+        for of in lying(false) {
+            stored.replicas.entry(of).or_default().log_dir = Some(dir.path.clone());
+        }
+        for of in lying(true) {
+            stored.replicas.entry(of).or_default().arriving = Some(dir.path.clone());
+        }
+    }
+    stored
 }
 
 /// On all volumes together, where each dir tells.

@@ -29,6 +29,11 @@ impl Places {
         let ledger = ledger.map_or_else(beside, Path::to_owned);
         Self { journal, ledger }
     }
+
+    /// The journal, and the ledger.
+    pub(crate) fn files(&self) -> (&Path, &Path) {
+        (&self.journal, &self.ledger)
+    }
 }
 
 /// `P.journal`, unless it is named.
@@ -46,12 +51,6 @@ pub(crate) fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
     let text = files::read(path)?;
     let wrong = |problem| Error::PlanFile { name: path.display().to_string(), problem };
     let file = PlanFile::from_json(&text).map_err(wrong)?;
-    if file.partitions.iter().any(|partition| !partition.log_dirs.is_empty()) {
-        return Err(Error::NotBuilt {
-            what: format!("{}: a plan that names log dirs", path.display()),
-            needs: "moving of replicas between log dirs (use kafka-reassign-partitions.sh)",
-        });
-    }
     let plan = file.plan.ok_or_else(|| Error::NotOurs(path.to_owned()))?;
     let id = plan_id(&plan);
     Ok((plan, id))

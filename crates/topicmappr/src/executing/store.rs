@@ -4,6 +4,7 @@
 //! torn by a crash is dropped; a broken line before it is an error.
 
 use crate::error::Error;
+use crate::failure::Failure;
 use crate::files::FileError;
 use crate::live;
 use flate2::Crc;
@@ -20,7 +21,7 @@ const CHECKSUM: &str = ",\"crc32\":\"";
 
 /// A file of lines.
 #[derive(Debug)]
-pub(crate) struct Store<T> {
+pub struct Store<T> {
     path: PathBuf,
     file: File,
     lines: PhantomData<T>,
@@ -36,13 +37,23 @@ struct Line<T> {
 
 /// What a file's lines say, and how far they are sound.
 struct Sound<T> {
-    entries: Vec<T>,
+    /// Each with the time at which it was written.
+    entries: Vec<(String, T)>,
     bytes: u64,
+}
+
+impl<T> Sound<T> {
+    fn undated(self) -> Vec<T> {
+        self.entries.into_iter().map(|(_, entry)| entry).collect()
+    }
 }
 
 impl<T: Serialize + DeserializeOwned> Store<T> {
     /// Opens a file, or makes it, for this process alone, and reads what it says.
-    pub(crate) fn open(path: &Path) -> Result<(Self, Vec<T>), Error> {
+    ///
+    /// # Errors
+    /// Another process has it; it cannot be written; a line of it cannot be believed.
+    pub fn open(path: &Path) -> Result<(Self, Vec<T>), Failure> {
         let unwritable = |problem: io::Error| {
             let problem = problem.to_string();
             Error::from(FileError::Unwritable { path: path.to_owned(), problem })
@@ -52,8 +63,10 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
         let mut file = options.open(path).map_err(unwritable)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: path.to_owned() }),
-            Err(TryLockError::Error(problem)) => return Err(unwritable(problem)),
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::Locked { path: path.to_owned() }.into());
+            }
+            Err(TryLockError::Error(problem)) => return Err(unwritable(problem).into()),
         }
         let sound = sound(path, &mut file)?;
         // What a crash tore off is not appended to.
@@ -62,20 +75,64 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
             // The name of a new file has to survive, too.
             folder.sync_all().map_err(unwritable)?;
         }
-        Ok((Self { path: path.to_owned(), file, lines: PhantomData }, sound.entries))
+        Ok((Self { path: path.to_owned(), file, lines: PhantomData }, sound.undated()))
     }
 
     /// What a file says, without touching it; nothing if there is none.
-    pub(crate) fn read(path: &Path) -> Result<Vec<T>, Error> {
+    ///
+    /// # Errors
+    /// It cannot be read; a line of it cannot be believed.
+    pub fn read(path: &Path) -> Result<Vec<T>, Failure> {
+        Ok(Self::read_dated(path)?.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// The same, each line with the time at which it was written: RFC 3339, UTC.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_dated(path: &Path) -> Result<Vec<(String, T)>, Failure> {
         match File::open(path) {
             Ok(mut file) => Ok(sound(path, &mut file)?.entries),
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(problem) => Err(FileError::Read { path: path.to_owned(), problem }.into()),
+            Err(problem) => {
+                Err(Error::from(FileError::Read { path: path.to_owned(), problem }).into())
+            }
         }
     }
 
     /// Adds lines, and returns when they are on the disk.
-    pub(crate) fn append(&mut self, entries: &[T]) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// The disk failed us: what was added counts as not written.
+    pub fn append(&mut self, entries: &[T]) -> Result<(), Failure> {
+        let text = self.text(entries)?;
+        self.file.write_all(&text).map_err(|error| self.failed(error))?;
+        self.file.sync_data().map_err(|error| self.failed(error))
+    }
+
+    /// Puts a file of these lines alone in the place of this one, whole or not at all; it stays this process's.
+    ///
+    /// # Errors
+    /// The disk failed us: the file is as it was.
+    pub fn replace(&mut self, entries: &[T]) -> Result<(), Failure> {
+        let text = self.text(entries)?;
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let folder = folder.unwrap_or(Path::new("."));
+        let put = || -> io::Result<File> {
+            let mut new = tempfile::Builder::new().append(true).tempfile_in(folder)?;
+            new.write_all(&text)?;
+            new.as_file().sync_all()?;
+            // Ours before it has the name: nobody can take it in between.
+            new.as_file().try_lock().map_err(io::Error::from)?;
+            let file = new.persist(&self.path).map_err(|error| error.error)?;
+            File::open(folder)?.sync_all()?;
+            Ok(file)
+        };
+        self.file = put().map_err(|error| self.failed(error))?;
+        Ok(())
+    }
+
+    fn text(&self, entries: &[T]) -> Result<Vec<u8>, Failure> {
         let mut text = Vec::new();
         let at = live::now();
         for entry in entries {
@@ -85,12 +142,11 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
             let sum = checksum(body);
             text.extend_from_slice(format!("{body}{CHECKSUM}{sum}\"}}\n").as_bytes());
         }
-        self.file.write_all(&text).map_err(|error| self.failed(error))?;
-        self.file.sync_data().map_err(|error| self.failed(error))
+        Ok(text)
     }
 
-    fn failed(&self, problem: io::Error) -> Error {
-        FileError::Write { path: self.path.clone(), problem }.into()
+    fn failed(&self, problem: io::Error) -> Failure {
+        Error::from(FileError::Write { path: self.path.clone(), problem }).into()
     }
 }
 
@@ -122,7 +178,7 @@ fn sound<T: DeserializeOwned>(path: &Path, file: &mut File) -> Result<Sound<T>, 
     Ok(sound)
 }
 
-fn entry<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
+fn entry<T: DeserializeOwned>(line: &[u8]) -> Result<(String, T), String> {
     let text = std::str::from_utf8(line).map_err(|error| error.to_string())?;
     let text = text.strip_suffix('\n').ok_or("it does not end")?;
     let parts = text.rsplit_once(CHECKSUM).and_then(|(body, end)| {
@@ -137,7 +193,7 @@ fn entry<T: DeserializeOwned>(line: &[u8]) -> Result<T, String> {
     if line.version != VERSION {
         return Err(format!("it has version {}, this program reads version 1", line.version));
     }
-    Ok(line.entry)
+    Ok((line.at, line.entry))
 }
 
 fn checksum(text: &str) -> String {
@@ -197,7 +253,7 @@ mod tests {
         written(&path);
         let text = fs::read_to_string(&path).unwrap().replace("[1,2]", "[1,3]");
         fs::write(&path, text).unwrap();
-        let error = Store::<Entry>::open(&path).unwrap_err();
+        let error = Error::from(Store::<Entry>::open(&path).unwrap_err());
         assert!(matches!(error, Error::BrokenLine { line: 1, .. }), "{error}");
     }
 
@@ -207,8 +263,21 @@ mod tests {
         let path = folder.path().join("j");
         let first = Store::<Entry>::open(&path).unwrap();
         assert!(is_locked(&path));
-        assert!(matches!(Store::<Entry>::open(&path), Err(Error::Locked { .. })));
+        assert!(Store::<Entry>::open(&path).unwrap_err().is_locked());
         drop(first);
         assert!(!is_locked(&path));
+    }
+
+    #[test]
+    fn a_file_that_is_written_anew_stays_ours_and_is_added_to() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("j");
+        written(&path);
+        let (mut store, _) = Store::<Entry>::open(&path).unwrap();
+        store.replace(&entries()[1..2]).unwrap();
+        assert!(Store::<Entry>::open(&path).unwrap_err().is_locked());
+        store.append(&entries()[2..]).unwrap();
+        drop(store);
+        assert_eq!(Store::<Entry>::open(&path).unwrap().1, entries()[1..]);
     }
 }

@@ -3,10 +3,10 @@
 use crate::error::Error;
 use crate::executing::{Places, journal_of, read_plan};
 use mapper::Plan;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The plan, and the files of its execution.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ExecutionArgs {
     /// The plan (.json, .json.gz)
     plan: PathBuf,
@@ -22,6 +22,18 @@ pub(crate) struct ExecutionArgs {
     cluster_id: Option<String>,
 }
 
+/// How executors on other machines are kept out.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct ClaimArgs {
+    /// Claims the cluster in its topic __mappr_state, which is made on first use, so that no executor on another machine
+    /// acts beside this one; exit code 7 if one does
+    #[arg(long)]
+    pub(crate) state_topic: bool,
+    /// Says that no executor on another machine works on this cluster
+    #[arg(long, conflicts_with = "state_topic")]
+    pub(crate) sole_executor: bool,
+}
+
 /// A plan that is meant for this cluster.
 pub(crate) struct Meant {
     /// Every submission is a move of its own.
@@ -31,6 +43,12 @@ pub(crate) struct Meant {
 }
 
 impl ExecutionArgs {
+    /// The same for another plan of the same cluster, with its own journal beside it.
+    pub(crate) fn on(&self, plan: &Path, ledger: &Path) -> Self {
+        let (plan, state_file) = (plan.to_owned(), Some(ledger.to_owned()));
+        Self { plan, journal: None, state_file, cluster_id: self.cluster_id.clone() }
+    }
+
     /// Reads the plan.
     pub(crate) fn plan(&self) -> Result<Meant, Error> {
         let (plan, plan_id) = read_plan(&self.plan)?;

@@ -72,6 +72,14 @@ impl KubernetesArgs {
         self.kubeconfig.is_some() || self.context.is_some() || self.namespace.is_some()
     }
 
+    /// The same, for another command of this program.
+    pub(crate) fn as_flags(&self) -> Vec<String> {
+        let file = self.kubeconfig.as_ref().map(|path| format!("--kubeconfig={}", path.display()));
+        let context = self.context.as_ref().map(|name| format!("--context={name}"));
+        let namespace = self.namespace.as_ref().map(|name| format!("--namespace={name}"));
+        file.into_iter().chain(context).chain(namespace).collect()
+    }
+
     /// Which pods are brokers' for certain.
     pub(crate) fn pod_labels(&self) -> Option<&str> {
         self.pod_labels.as_deref()

@@ -1,13 +1,14 @@
 //! `--maps`, `--map`: the maps that an operator wrote.
 
 use crate::error::Error;
-use crate::files::{self, FileError};
+use crate::files;
 use mapper::maps::{self, MapSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Before the name of a ConfigMap: `configmap:NAMESPACE/NAME`.
 const CONFIG_MAP: &str = "configmap:";
+/// What the files in a folder of maps end in.
+const ENDINGS: [&str; 4] = ["yaml", "yml", "map", "maps"];
 
 /// The flags that bring maps.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ impl MapArgs {
             None => Vec::new(),
             Some(place) => match place.strip_prefix(CONFIG_MAP) {
                 Some(name) => read(name)?,
-                None => in_files(Path::new(place))?,
+                None => Document::in_files(Path::new(place), &ENDINGS)?,
             },
         };
         let parse = |document: &Document| MapSet::parse(&document.name, &document.text);
@@ -49,41 +50,29 @@ impl MapArgs {
         Ok(MapSet::merge(sets)?)
     }
 
+    /// The ConfigMap that they stand in.
+    pub(crate) fn config_map(&self) -> Option<&str> {
+        self.maps.as_deref()?.strip_prefix(CONFIG_MAP)
+    }
+
     /// Maps stand in a ConfigMap: Kubernetes is at hand.
     pub(crate) fn are_in_config_map(&self) -> bool {
         self.maps.as_deref().is_some_and(|place| place.starts_with(CONFIG_MAP))
     }
 }
 
-/// A text of maps, and what errors call it.
+/// A text that an operator wrote, and what errors call it.
 pub(crate) struct Document {
     pub(crate) name: String,
     pub(crate) text: String,
 }
 
-fn in_files(path: &Path) -> Result<Vec<Document>, Error> {
-    let mut documents = Vec::new();
-    for path in paths(path)? {
-        let (name, text) = (path.display().to_string(), files::read_text(&path)?);
-        documents.push(Document { name, text });
+impl Document {
+    /// The files at this path, or those in this folder whose names end in one of `endings`.
+    pub(crate) fn in_files(path: &Path, endings: &[&str]) -> Result<Vec<Self>, Error> {
+        let read = |path: PathBuf| -> Result<Self, Error> {
+            Ok(Self { name: path.display().to_string(), text: files::read_text(&path)? })
+        };
+        files::in_folder(path, endings)?.into_iter().map(read).collect()
     }
-    Ok(documents)
-}
-
-/// The file itself, or the files of a folder by name.
-fn paths(path: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let extension = path.extension().and_then(|e| e.to_str());
-        if matches!(extension, Some("yaml" | "yml" | "map" | "maps")) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }

@@ -1,9 +1,13 @@
 //! Flags that several commands share; each is read where it stands, and nowhere else.
 
 mod brokers;
+mod consent;
 mod execution;
+mod forced;
 mod kubernetes;
+mod ledger;
 mod maps;
+mod metrics;
 mod outputs;
 mod planning;
 mod solver;
@@ -15,9 +19,14 @@ mod units;
 mod warns;
 
 pub(crate) use brokers::{BrokerList, holders, known_brokers};
-pub(crate) use execution::ExecutionArgs;
+pub(crate) use consent::ConsentArgs;
+pub(crate) use execution::{ClaimArgs, ExecutionArgs, Meant};
+pub(crate) use forced::ForcedArgs;
 pub(crate) use kubernetes::KubernetesArgs;
+pub(crate) use ledger::LedgerArgs;
 pub(crate) use maps::{Document, MapArgs};
+pub use metrics::MetricsArgs;
+pub use outputs::LogArgs;
 pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;
 pub(crate) use solver::SolverArgs;
@@ -25,7 +34,7 @@ pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
 pub(crate) use steps::StepArgs;
 pub(crate) use topics::TopicArgs;
 pub(crate) use units::{
-    days, duration, gibibytes, mebibytes, percent, rate, share, size, size_factor,
+    days, duration, gibibytes, mebibytes, percent, rate, seconds, share, size, size_factor,
 };
 pub(crate) use warns::WarnArgs;
 

@@ -10,6 +10,13 @@ pub(crate) struct TalkArgs {
     /// Colour of the human form; NO_COLOR is respected
     #[arg(long, value_enum, value_name = "WHEN", global = true, default_value = "auto")]
     pub(crate) color: WhenColor,
+    #[command(flatten)]
+    pub(crate) logs: LogArgs,
+}
+
+/// What is logged on stderr.
+#[derive(Debug, Clone, clap::Args)]
+pub struct LogArgs {
     /// Logs more on stderr; twice: still more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,

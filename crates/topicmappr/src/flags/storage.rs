@@ -6,6 +6,7 @@ use crate::flags::units;
 use mapper::{BrokerId, Bytes};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -18,6 +19,12 @@ impl FromStr for BrokerStorage {
 
     fn from_str(value: &str) -> Result<Self, Infallible> {
         Ok(Self(value.to_owned()))
+    }
+}
+
+impl fmt::Display for BrokerStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -20,6 +20,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| format!("{:?} is no duration: write 30s or 10m", text.trim()))
 }
 
+/// `90s`, `2m`; a bare number is seconds, as the flag has always meant. Above 0.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let span = match text.trim().parse::<u32>() {
+        Ok(seconds) => Duration::from_secs(u64::from(seconds)),
+        Err(_) => duration(text)?,
+    };
+    if span.is_zero() { Err("write a time above 0: 30s".to_owned()) } else { Ok(span) }
+}
+
 /// `10MB/s` (10^6 bytes each), `10MiB/s` (2^20); `/s` may be left out. Bytes per second, above 0.
 pub(crate) fn rate(text: &str) -> Result<u64, String> {
     let text = text.trim();

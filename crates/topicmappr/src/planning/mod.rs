@@ -76,14 +76,17 @@ pub(crate) fn prepare(
     session: &mut Session<'_, '_>,
 ) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
-    refuse_if_broken(snapshot, &planned.plan)?;
     let lost = lost_brokers(&planned.plan, facts)?;
     let cautions = cautions(&planned, facts, &lost, args);
     let ignored = &session.global.warns.ignore_warns;
     let stopped = cautions.iter().any(|caution| !ignored.covers(caution.code));
     let Planned { plan, placement, unmapped, .. } = planned;
-    let (plan, written) =
-        if stopped { (plan, Written::default()) } else { outputs.write(plan, snapshot)? };
+    let (plan, written) = if stopped {
+        refuse_if_broken(snapshot, &plan)?;
+        (plan, Written::default())
+    } else {
+        outputs.write(plan, snapshot, &|plan| refuse_if_broken(snapshot, plan))?
+    };
     let next = if stopped {
         next::despite(&cautions, session)
     } else {
@@ -112,7 +115,7 @@ impl Prepared {
 }
 
 /// A second opinion, before anybody can act on the plan.
-fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), Error> {
+pub(crate) fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), Error> {
     let broken = mapper::check(snapshot, plan);
     if broken.is_empty() { Ok(()) } else { Err(Error::Broken(broken)) }
 }

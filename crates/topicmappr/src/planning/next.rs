@@ -35,16 +35,18 @@ pub(super) fn after(
         let names: Vec<Vec<String>> = names.collect();
         (!names.is_empty()).then(|| Next::reassign_steps(&tool, &names))?
     };
-    match &written.plan {
-        Some(file) if plan.steps.len() < 2 => {
+    let Some(file) = &written.plan else {
+        return by_files().unwrap_or_else(|| again("--out-file plan.json"));
+    };
+    let instead = match plan.steps.len() {
+        ..2 => {
             let elect = plan.moves.iter().any(|change| change.from.first() != change.to.first());
             Next::reassign(&tool, &text(file), elect)
         }
         // Kafka's own tool knows no steps: it would start them all at once.
-        Some(file) => by_files()
-            .unwrap_or_else(|| Next::reassign_by_step(&tool, &text(file), plan.steps.len())),
-        None => by_files().unwrap_or_else(|| again("--out-file plan.json")),
-    }
+        steps => by_files().unwrap_or_else(|| Next::reassign_by_step(&tool, &text(file), steps)),
+    };
+    Next::execute(&tool, &text(file), instead)
 }
 
 fn text(path: &Path) -> String {

@@ -1,11 +1,12 @@
 //! A planning command's files: their places, found before anything is planned, and what goes into them.
 
 use crate::error::Error;
-use crate::files::{self, OutFile};
+use crate::files::{self, OutFile, Staged};
 use crate::flags::PlanningArgs;
 use mapper::{Plan, PlanFile, PlannedPartition, Snapshot, Stage};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::{panic, thread};
 
 /// The places of the files, all known to be writable.
 pub(crate) struct Outputs {
@@ -55,17 +56,43 @@ impl Outputs {
         Ok(outputs)
     }
 
-    /// Writes everything, or nothing.
-    pub(super) fn write(self, plan: Plan, snapshot: &Snapshot) -> Result<(Plan, Written), Error> {
+    /// Is no file asked for?
+    pub(crate) fn are_none(&self) -> bool {
+        self.plan.is_none() && self.folder.is_none() && self.snapshot.is_none()
+    }
+
+    /// Writes everything, or nothing; nothing appears that `judge` refuses.
+    pub(super) fn write(
+        self,
+        plan: Plan,
+        snapshot: &Snapshot,
+        judge: &(dyn Fn(&Plan) -> Result<(), Error> + Sync),
+    ) -> Result<(Plan, Written), Error> {
         let file = if self.no_ops {
             let in_scope = scope(&plan, snapshot);
             PlanFile::with_no_ops(plan, snapshot, &|topic| in_scope.contains(topic))
         } else {
             PlanFile::of(plan)
         };
+        // Judging a large plan takes about as long as writing it down.
+        let (judged, staged) = thread::scope(|scope| {
+            let judging = scope.spawn(|| file.plan.as_ref().map_or(Ok(()), judge));
+            let staged = self.stage(&file, snapshot);
+            (judging.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), staged)
+        });
+        judged?;
+        let (staged, written) = staged?;
+        for file in staged {
+            file.publish()?;
+        }
+        Ok((file.plan.expect("it was made of one"), written))
+    }
+
+    /// Writes everything beside its place.
+    fn stage(self, file: &PlanFile, snapshot: &Snapshot) -> Result<(Vec<Staged>, Written), Error> {
         let mut staged = Vec::new();
         let mut written = Written::default();
-        for step in self.per_topic(&file) {
+        for step in self.per_topic(file) {
             let mut files = Vec::new();
             for (out, partitions) in step? {
                 files.push(out.path().to_owned());
@@ -82,10 +109,7 @@ impl Outputs {
             written.snapshot = Some(out.path().to_owned());
             staged.push(out.stage(|to| snapshot.write_json(to))?);
         }
-        for file in staged {
-            file.publish()?;
-        }
-        Ok((file.plan.expect("it was made of one"), written))
+        Ok((staged, written))
     }
 
     /// One partition map for each topic, and for each step where there are several; none without a folder.

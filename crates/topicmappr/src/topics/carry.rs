@@ -86,6 +86,7 @@ impl Carrier<'_> {
                 config: new.config.clone(),
             })
             .collect();
+        let mut created = BTreeSet::new();
         for batch in batches(&topics, |topic| topic.replicas.len()) {
             let names = batch.iter().map(|topic| topic.name.as_str()).collect();
             let Some(answers) =
@@ -102,9 +103,13 @@ impl Carrier<'_> {
                 let done = made.of(&topic.name);
                 let told = answers.id(&topic.name).or_else(|| ids.get(&topic.name).cloned());
                 self.remember(&topic.name, &done, told.as_ref());
+                if done == Done::Yes {
+                    created.insert(topic.name.clone());
+                }
                 self.note(&topic.name, Step::Create, done);
             }
         }
+        reread::known_everywhere(self.client, &created).await;
     }
 
     async fn grow(&mut self, grow: &[Grow]) {

@@ -2,21 +2,16 @@
 
 use super::store::STATE_LABEL;
 use crate::error::Error;
-use crate::files::{self, FileError};
 use crate::flags::Document;
 use ::kubernetes::{Access, Kubernetes};
 use mapper::definitions::Definitions;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The documents of these files, and of the `.yaml` and `.yml` files in these folders by name.
 pub(crate) fn in_files(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for path in paths {
-        for path in files_of(path)? {
-            let text = files::read_text(&path)?;
-            documents.push(Document { name: path.display().to_string(), text });
-        }
+        documents.extend(Document::in_files(path, &["yaml", "yml"])?);
     }
     Ok(documents)
 }
@@ -49,21 +44,4 @@ pub(crate) async fn in_config_maps(
 pub(crate) fn read_all(documents: &[Document]) -> Result<Definitions, Error> {
     let texts = documents.iter().map(|document| (document.name.as_str(), document.text.as_str()));
     Definitions::read(texts).map_err(Error::Definitions)
-}
-
-fn files_of(path: &Path) -> Result<Vec<PathBuf>, FileError> {
-    let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
-    if !fs::metadata(path).map_err(unreadable)?.is_dir() {
-        return Ok(vec![path.to_owned()]);
-    }
-    let mut found = Vec::new();
-    for entry in fs::read_dir(path).map_err(unreadable)? {
-        let path = entry.map_err(unreadable)?.path();
-        let extension = path.extension().and_then(|extension| extension.to_str());
-        if matches!(extension, Some("yaml" | "yml")) {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
 }

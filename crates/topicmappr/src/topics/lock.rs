@@ -64,7 +64,7 @@ impl FileLock {
 }
 
 /// Who we are, told to those who wait.
-pub(super) fn us() -> String {
+pub(crate) fn us() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
     let host = if host.is_empty() { "this host" } else { host };

@@ -13,7 +13,7 @@ mod store;
 
 pub(crate) use carry::{Done, Outcome, Step};
 pub(crate) use documents::{in_config_maps, in_files, read_all};
-pub(crate) use lock::HeldBy;
+pub(crate) use lock::{HeldBy, us};
 pub(crate) use run::{Applied, Asked, Looked, apply, look};
 pub(crate) use state_file::StateError;
 pub(crate) use store::StatePlace;

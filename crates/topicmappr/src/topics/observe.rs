@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::live;
 use crate::source::Note;
 use kafka::Notice;
+use kafka::admin::ConfigKeys;
 use mapper::Snapshot;
 use mapper::definitions::{Definitions, EndOffsets, State, TopicId};
 use mapper::snapshot::Topic;
@@ -32,13 +33,15 @@ impl Seen {
         }
     }
 
-    /// Asks a live cluster.
+    /// Asks a live cluster; of the topics' configs, only those that a definition or an earlier run names.
     pub(super) async fn ask(
         client: &kafka::Client,
         definitions: &Definitions,
         state: &State,
     ) -> Result<Self, Error> {
-        let captured = live::captured(client).await?;
+        let keys = definitions.config_keys().into_iter().chain(state.config_keys());
+        let keys = ConfigKeys::Named(keys.map(str::to_owned).collect());
+        let captured = live::captured_with(client, keys).await?;
         let mut seen = Self::of(captured.snapshot);
         for notice in &captured.notices {
             seen.notes.push(Note { text: notice.to_string(), hint: notice.hint() });

@@ -52,6 +52,24 @@ pub(super) async fn created(client: &Client, topics: &[&NewTopic]) -> BTreeSet<S
     .await
 }
 
+/// Waits until every live broker knows these topics, as far as that is a matter of moments: whoever writes to them, and the
+/// next run, may ask any of them, and would be told that they are not there.
+pub(super) async fn known_everywhere(client: &Client, topics: &BTreeSet<String>) {
+    let asking = async {
+        let Ok(cluster) = client.describe_cluster().await else { return };
+        for broker in cluster.live() {
+            settled(topics.len(), || async {
+                let told = client.topics_told_by(Target::Broker(broker), topics).await?;
+                Ok(told.found.into_keys().collect())
+            })
+            .await;
+        }
+    };
+    if !topics.is_empty() && tokio::time::timeout(PAUSE * LOOKS, asking).await.is_err() {
+        tracing::info!("some broker does not know all new topics yet");
+    }
+}
+
 /// Which of these topics have all their partitions.
 pub(super) async fn grown(client: &Client, topics: &[&MorePartitions]) -> BTreeSet<String> {
     let all = names(topics.iter().map(|topic| &topic.topic));
@@ -69,8 +87,10 @@ pub(super) async fn grown(client: &Client, topics: &[&MorePartitions]) -> BTreeS
 /// Which of these topics have these configs, and no more those that are to go.
 pub(super) async fn altered(client: &Client, topics: &[&AlterTopic]) -> BTreeSet<String> {
     let all: Vec<String> = topics.iter().map(|topic| topic.topic.clone()).collect();
+    let keys = topics.iter().flat_map(|topic| topic.set.keys().chain(&topic.unset));
+    let keys = &ConfigKeys::Named(keys.cloned().collect());
     settled(topics.len(), || async {
-        let found = client.topic_configs(Target::Any, &all, ConfigKeys::All).await?.found;
+        let found = client.topic_configs(Target::Any, &all, keys).await?.found;
         let altered = topics.iter().filter(|topic| {
             found.get(&topic.topic).is_some_and(|found| {
                 let same = |(key, value): (&String, &String)| {

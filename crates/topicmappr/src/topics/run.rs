@@ -1,6 +1,6 @@
 //! One run: definitions, lock, state, cluster, decision; and, if asked, the changes.
 
-use super::carry::{Carrier, Done, Outcome, Step};
+use super::carry::{Carrier, Outcome};
 use super::observe::Seen;
 use super::store::{StatePlace, Store};
 use crate::error::Error;
@@ -32,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) access: Access,
     /// So many documents are right, though an earlier run read more.
     pub(crate) documents: Option<usize>,
+    /// A plan is wanted, even if nothing has to move.
+    pub(crate) plan_wanted: bool,
 }
 
 /// What was found, and what has to be done.
@@ -44,6 +46,8 @@ pub(crate) struct Looked {
     pub(crate) covered: usize,
     /// What a planner is asked for the topics that have to move.
     pub(crate) assignments: Vec<Assignment>,
+    /// The broker pods, where anything is about them.
+    pub(crate) pods: Option<Pods>,
     /// What resolving the maps found.
     pub(crate) findings: Vec<Finding>,
     pub(crate) notes: Vec<Note>,
@@ -97,6 +101,7 @@ pub(crate) fn apply(asked: Asked, servers: &Servers) -> Result<Applied, Error> {
 async fn changed(asked: Asked, servers: &Servers, mut store: Store) -> Result<Applied, Error> {
     let (client, notes) = live::kafka(servers).await?;
     let seen = see(&client, notes, &asked, &store).await?;
+    let plan_wanted = asked.plan_wanted;
     let mut looked = decided(asked, seen, &store)?;
     let mut carrier = Carrier {
         client: &client,
@@ -107,10 +112,9 @@ async fn changed(asked: Asked, servers: &Servers, mut store: Store) -> Result<Ap
     };
     carrier.carry_out(&looked.decision, &looked.ids).await?;
     let outcomes = carrier.outcomes;
-    let grown = |outcome: &Outcome| outcome.step == Step::Grow && outcome.done == Done::Yes;
-    if !looked.decision.moves.is_empty() && outcomes.iter().any(grown) {
-        // A plan for what was there before would leave the new partitions behind.
-        looked.snapshot = live::captured(&client).await?.snapshot;
+    if plan_wanted || !looked.assignments.is_empty() {
+        // A plan is made from the whole of what there is now: all configs, and the partitions that are new.
+        looked.snapshot = completed(live::captured(&client).await?.snapshot, looked.pods.as_ref())?;
     }
     Ok(Applied { looked, outcomes, requests_sent: client.changes_sent() })
 }
@@ -128,12 +132,9 @@ async fn see(
 
 fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
     let Asked { definitions, maps, pods, mut options, state: place, documents, .. } = asked;
-    let Seen { mut snapshot, ids, configs_untold, end_offsets, mut notes } = seen;
+    let Seen { snapshot, ids, configs_untold, end_offsets, mut notes } = seen;
     refuse_other_cluster(store.state(), &place, &snapshot)?;
-    if let Some(pods) = &pods {
-        pods.refuse_errors()?;
-        snapshot = pods.complete(snapshot)?;
-    }
+    let snapshot = completed(snapshot, pods.as_ref())?;
     let resolved = maps.resolve_with(&snapshot, definitions.names());
     let (decision, assignments, state, prune_refused);
     {
@@ -170,12 +171,20 @@ fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
         decision,
         covered,
         assignments,
+        pods,
         findings,
         notes,
         prune_refused,
         state,
         ids,
     })
+}
+
+/// The snapshot, with what Kubernetes knows of its brokers.
+fn completed(snapshot: Snapshot, pods: Option<&Pods>) -> Result<Snapshot, Error> {
+    let Some(pods) = pods else { return Ok(snapshot) };
+    pods.refuse_errors()?;
+    pods.complete(snapshot)
 }
 
 fn refuse_other_cluster(

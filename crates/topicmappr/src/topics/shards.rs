@@ -46,7 +46,8 @@ impl Shards {
     pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
         let before: Vec<&Topics> = self.found.iter().map(|(_, topics)| topics).collect();
         let parts = dealt(&before, &state.topics, MOST);
-        for (at, topics) in parts.into_iter().enumerate().rev() {
+        for at in order(before.len(), parts.len()) {
+            let topics = parts[at].clone();
             let part = State { topics: topics.clone(), ..state.clone() };
             let place = StatePlace::ConfigMap(self.name(at)).to_string();
             let text =
@@ -63,13 +64,10 @@ impl Shards {
                     let labels = labels.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
                     let name = self.name(at);
                     let made = self.kubernetes.create_config_map(&name, &labels, data).await?;
-                    // The new ones come in falling order.
-                    let first_new = self.found.len().min(at);
-                    self.found.insert(first_new, (made, topics));
+                    self.found.push((made, topics));
                 }
             }
         }
-        self.found.sort_by_key(|(found, _)| (found.name.name.len(), found.name.name.clone()));
         Ok(())
     }
 
@@ -79,6 +77,11 @@ impl Shards {
             _ => Name::new(&self.first.namespace, &format!("{}-{at}", self.first.name)),
         }
     }
+}
+
+/// The order of writing: first the new ones, each after the one that leads to it, then those that are there already.
+fn order(there: usize, all: usize) -> impl Iterator<Item = usize> {
+    (there..all).chain(0..there)
 }
 
 /// Deals topics out: each where it was, new ones to the last, and what is too much for one to new ones.
@@ -149,6 +152,14 @@ mod tests {
         let more = dealt(&before, &topics(0..103), 4_000);
         assert_eq!(more[..2], first[..2]);
         assert_eq!(all(&more), topics(0..103));
+    }
+
+    #[test]
+    fn a_new_one_is_never_written_before_the_one_that_leads_to_it_nor_after_one_that_gives_topics_away()
+     {
+        assert!(order(0, 3).eq([0, 1, 2]));
+        assert!(order(1, 3).eq([1, 2, 0]));
+        assert!(order(2, 2).eq([0, 1]));
     }
 
     #[test]

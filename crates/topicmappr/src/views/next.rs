@@ -4,9 +4,13 @@ use super::heading;
 use super::transfer::SUGGESTED_RATE;
 use serde::Serialize;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Past this many files of one step, one file for all is the better answer.
 const FILES: usize = 10;
+
+/// The same rate as [`SUGGESTED_RATE`], as our own flag is written.
+const THROTTLE: &str = "50MB/s";
 
 /// The commands of so many steps are written out.
 const STEPS: usize = 3;
@@ -18,6 +22,9 @@ pub(crate) struct Next {
     /// What to heed between them.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
+    /// The same with Kafka's own tool.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instead: Option<Box<Next>>,
 }
 
 impl Next {
@@ -29,7 +36,34 @@ impl Next {
         });
         let mut words: Vec<String> = kept.map(|arg| quoted(arg)).collect();
         words.push(with.to_owned());
-        Self { commands: vec![words.join(" ")], note: None }
+        Self { commands: vec![words.join(" ")], note: None, instead: None }
+    }
+
+    /// Commands of ours, by their words after `topicmappr`, on the cluster that the flags name.
+    pub(crate) fn ours<'w>(
+        words: impl IntoIterator<Item = &'w str>,
+        (bootstrap, properties): (Option<&str>, Option<&PathBuf>),
+    ) -> Self {
+        let servers = bootstrap.map(|servers| format!(" --bootstrap-server {}", quoted(servers)));
+        let config =
+            properties.map(|p| format!(" --kafka-config {}", quoted(&p.to_string_lossy())));
+        let flags = servers.into_iter().chain(config).collect::<String>();
+        let commands = words.into_iter().map(|words| format!("topicmappr {words}{flags}"));
+        Self { commands: commands.collect(), note: None, instead: None }
+    }
+
+    /// We carry the plan out ourselves; Kafka's own tool may, too.
+    pub(crate) fn execute(tool: &KafkaTool, file: &str, instead: Self) -> Self {
+        let servers = tool.bootstrap.as_deref().unwrap_or("HOST:PORT");
+        let config = match &tool.config {
+            Some(path) => format!(" --kafka-config {}", quoted(path)),
+            None => String::new(),
+        };
+        let command = format!(
+            "topicmappr execute {} --bootstrap-server {servers}{config} --throttle {THROTTLE}",
+            quoted(file)
+        );
+        Self { commands: vec![command], note: None, instead: Some(Box::new(instead)) }
     }
 
     /// Kafka's own tool carries a whole file out; where other replicas come first, they are elected in the end: a new
@@ -51,7 +85,7 @@ impl Next {
         }
         let elected = "Elect leaders only when --verify says that all is complete.";
         let note = elect.then(|| elected.to_owned());
-        Self { commands, note }
+        Self { commands, note, instead: None }
     }
 
     /// Kafka's own tool carries the files of each step out, one step after the other; `None` if there are too
@@ -72,7 +106,7 @@ impl Next {
                 commands.push(format!("for map in {files}; do {reassign} {action}; done"));
             }
         }
-        Some(Self { commands, note: between_steps(steps.len()) })
+        Some(Self { commands, note: between_steps(steps.len()), instead: None })
     }
 
     /// Kafka's own tool knows no steps: it is given the partition map of each, one after the other.
@@ -85,7 +119,7 @@ impl Next {
             commands.push(format!("{reassign} --execute --throttle {SUGGESTED_RATE}"));
             commands.push(format!("{reassign} --verify"));
         }
-        Self { commands, note: between_steps(steps) }
+        Self { commands, note: between_steps(steps), instead: None }
     }
 }
 
@@ -142,16 +176,27 @@ impl KafkaTool {
     }
 }
 
+impl Next {
+    fn lines(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(note) = &self.note {
+            writeln!(f, "  {note}")?;
+        }
+        self.commands.iter().try_for_each(|line| writeln!(f, "{}", folded(line)))
+    }
+}
+
 impl fmt::Display for Next {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.commands.is_empty() {
             return Ok(());
         }
         heading(f, "Next")?;
-        if let Some(note) = &self.note {
-            writeln!(f, "  {note}")?;
+        self.lines(f)?;
+        if let Some(instead) = &self.instead {
+            heading(f, "Or with Kafka's own tool")?;
+            instead.lines(f)?;
         }
-        self.commands.iter().try_for_each(|line| writeln!(f, "{}", folded(line)))
+        Ok(())
     }
 }
 
@@ -187,7 +232,7 @@ fn parts(command: &str) -> Vec<String> {
 }
 
 /// As a shell reads it back.
-fn quoted(word: &str) -> String {
+pub(super) fn quoted(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         word.to_owned()
@@ -214,6 +259,7 @@ mod tests {
                     "topicmappr rebuild --topics 'a|b' --ignore-warns=max-lost".to_owned()
                 ],
                 note: None,
+                instead: None,
             }
         );
     }

@@ -61,6 +61,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let mut asked = args.definitions.asked(&source, session)?;
     asked.options.prune = args.prune.limits();
     asked.documents = args.prune.expect_documents;
+    asked.plan_wanted = !outputs.are_none();
     if args.prune.prune && asked.state == StatePlace::Nowhere {
         let message = "--prune needs a state: without one no topic is known to be ours";
         return Err(Error::Flags(message.to_owned()));
@@ -85,11 +86,11 @@ fn servers(source: &Source) -> Result<&Servers, Error> {
 
 fn finish(
     args: &Args,
-    applied: Applied,
+    mut applied: Applied,
     outputs: Outputs,
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
-    let looked = &applied.looked;
+    let looked = &mut applied.looked;
     looked.notes.iter().try_for_each(|note| session.say(note))?;
     for grow in &looked.decision.grow {
         let text =
@@ -97,6 +98,7 @@ fn finish(
         session.say(&Note::new(text))?;
     }
     let planned = plan::prepare(looked, &args.planning, outputs, session);
+    let looked = &applied.looked;
     let (mut plan, no_plan) = match planned {
         Ok(plan) => (plan, None),
         Err(error) => (None, Some(error)),

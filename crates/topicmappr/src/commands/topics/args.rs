@@ -63,6 +63,7 @@ impl DefinitionArgs {
             state: self.state_place()?,
             access,
             documents: None,
+            plan_wanted: false,
         })
     }
 

@@ -4,31 +4,33 @@ use crate::error::Error;
 use crate::flags::PlanningArgs;
 use crate::planning::{self, Outputs, Planned, Prepared};
 use crate::session::Session;
-use crate::source::Facts;
+use crate::source::{Facts, with_storage};
 use crate::topics::Looked;
 use crate::views::PlacementChoice;
 use mapper::{
     Mends, NoPlan, Optimize, Pacing, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Terms,
 };
 
-/// Makes the plan, has it checked and writes it; none if nothing has to move.
+/// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
 pub(super) fn prepare(
-    looked: &Looked,
+    looked: &mut Looked,
     args: &PlanningArgs,
     outputs: Outputs,
     session: &mut Session<'_, '_>,
 ) -> Result<Option<Prepared>, Error> {
-    if looked.assignments.is_empty() {
+    if looked.assignments.is_empty() && outputs.are_none() {
         return Ok(None);
     }
-    let (plan, placement) = plan(looked, args)?;
+    looked.snapshot = with_storage(looked.snapshot.clone(), &session.global.source)?;
+    let facts =
+        Facts { pods: looked.pods.take(), ..Facts::new(looked.snapshot.clone(), Vec::new()) };
+    let (plan, placement) = plan(looked, args).map_err(|why| planning::with_lost(why, &facts))?;
     let planned = Planned {
         plan,
         placement: Some(placement),
         findings: looked.findings.clone(),
         unmapped: Vec::new(),
     };
-    let facts = Facts::new(looked.snapshot.clone(), Vec::new());
     planning::prepare(planned, &facts, args, outputs, session).map(Some)
 }
 

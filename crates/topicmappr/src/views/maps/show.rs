@@ -2,9 +2,11 @@
 
 use super::joined;
 use crate::error::ranges;
+use crate::probing::Forces;
 use crate::views::table::Table;
 use mapper::BrokerId;
 use mapper::maps::{Map, MapTopics, Resolved, ResolvedMap};
+use mapper::readiness::Force;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -17,6 +19,12 @@ pub(crate) struct MapsShow {
     internal_topics: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unmapped_topics: Vec<String>,
+    /// Who counts as ready until when, whatever is true.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forced_ready: Vec<Force>,
+    /// Words of that kind that cannot be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forced_unreadable: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -32,12 +40,14 @@ struct Row {
 }
 
 impl MapsShow {
-    pub(crate) fn of(maps: &[Map], resolved: &Resolved) -> Self {
+    pub(crate) fn of(maps: &[Map], resolved: &Resolved, forces: Forces) -> Self {
         let rows = maps.iter().zip(&resolved.maps);
         Self {
             maps: rows.map(|(map, now)| Row::of(map, now)).collect(),
             internal_topics: resolved.internal.iter().cloned().collect(),
             unmapped_topics: resolved.unmapped.iter().map(|u| u.topic.clone()).collect(),
+            forced_ready: forces.found,
+            forced_unreadable: forces.broken,
         }
     }
 }
@@ -81,6 +91,13 @@ impl fmt::Display for MapsShow {
                 let names: Vec<&str> = topics.iter().map(String::as_str).collect();
                 writeln!(f, "  {what}: {}", joined(&names))?;
             }
+        }
+        for force in &self.forced_ready {
+            writeln!(f, "  ready by force: {} until {}", force.scope, force.until)?;
+            writeln!(f, "    {}: {}", force.place, force.reason)?;
+        }
+        for problem in &self.forced_unreadable {
+            writeln!(f, "  forces nothing: {problem}")?;
         }
         Ok(())
     }

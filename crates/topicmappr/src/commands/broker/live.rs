@@ -1,0 +1,51 @@
+//! `broker live`: whether the broker, controller or ZooKeeper server in this pod lives. Exit code 0 or 1.
+//!
+//! A broker that recovers its logs after a crash opens its port only afterwards, which may take hours: `--starting` also
+//! takes a process for alive.
+
+use super::subject::{Looked, Role, SubjectArgs};
+use crate::error::Error;
+use crate::live;
+use crate::probing::{answers, runs};
+use crate::session::Session;
+use crate::status::Status;
+use crate::views::LiveView;
+
+/// The flags of `broker live`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    subject: SubjectArgs,
+    /// A process that runs is alive, also before its port is open: logs may recover for hours
+    #[arg(long)]
+    starting: bool,
+    /// What the command line of that process has [default: kafka.Kafka, or QuorumPeerMain of ZooKeeper]
+    #[arg(long, value_name = "TEXT", requires = "starting")]
+    process: Option<String>,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    live::log(&session.global.talk);
+    let Looked { address, .. } = args.subject.address(session)?;
+    let (live, reason) = match live::wait(answers(&address))? {
+        Ok(address) => (true, format!("{address} answers")),
+        Err(why) if args.starting => args.by_process(&why)?,
+        Err(why) => (false, why),
+    };
+    session.show(&LiveView { live, reason })?;
+    Ok(if live { Status::Done } else { Status::NoPlan })
+}
+
+impl Args {
+    fn by_process(&self, why: &str) -> Result<(bool, String), Error> {
+        let usual = match self.subject.role() {
+            Role::Broker | Role::Controller => "kafka.Kafka",
+            Role::Zookeeper => "QuorumPeerMain",
+        };
+        let text = self.process.as_deref().unwrap_or(usual);
+        Ok(match runs(text).map_err(Error::Runtime)? {
+            Some(id) => (true, format!("process {id} starts; {why}")),
+            None => (false, format!("no process has {text} in its command line; {why}")),
+        })
+    }
+}

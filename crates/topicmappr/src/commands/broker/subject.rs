@@ -1,0 +1,171 @@
+//! Whom probes are about: the flags that say it, and what Kubernetes knows of the pod.
+
+use crate::error::Error;
+use crate::flags::Servers;
+use crate::flags::{ForcedArgs, Source};
+use crate::probing::{Forces, Subject, on_pod};
+use crate::session::Session;
+use ::kubernetes::brokers::{Rules, brokers};
+use ::kubernetes::{Inventory, Kubernetes, Name};
+use mapper::BrokerId;
+use mapper::maps::{Group, Target};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// What Kubernetes may take: a probe does not wait for it.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// What runs in the pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Role {
+    /// A broker, also one that is a controller besides
+    Broker,
+    /// A KRaft controller: --bootstrap-server names its own listener
+    Controller,
+    /// A ZooKeeper server: --zookeeper names it
+    Zookeeper,
+}
+
+/// The flags about it.
+#[derive(Debug, clap::Args)]
+pub(super) struct SubjectArgs {
+    /// What runs in the pod
+    #[arg(long, value_enum, default_value = "broker")]
+    role: Role,
+    /// broker.id or node.id [default: what Kubernetes tells of the pod]
+    #[arg(long, value_name = "ID")]
+    broker_id: Option<BrokerId>,
+    /// The pod, for its annotations [default: POD_NAMESPACE/POD_NAME]
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    pod: Option<String>,
+    #[command(flatten)]
+    forced: ForcedArgs,
+}
+
+/// Where to ask.
+pub(super) struct Looked {
+    pub(super) address: String,
+    pub(super) properties: Option<PathBuf>,
+}
+
+/// The subject, and the pod that it was found in.
+pub(super) struct Found {
+    pub(super) broker: Option<BrokerId>,
+    subject: Subject,
+    inventory: Option<Inventory>,
+}
+
+impl SubjectArgs {
+    pub(super) fn role(&self) -> Role {
+        self.role
+    }
+
+    pub(super) fn address(&self, session: &Session<'_, '_>) -> Result<Looked, Error> {
+        let needs = |what: &str| Err(Error::Flags(format!("this probe needs {what}")));
+        match (self.role, session.global.source.source_if_any()?) {
+            (Role::Zookeeper, Some(Source::Live(Servers::ZooKeeper(place)))) => {
+                let address = place.connect.split(['/', ',']).next().unwrap_or_default();
+                Ok(Looked { address: address.to_owned(), properties: None })
+            }
+            (Role::Zookeeper, _) => needs("--zookeeper HOST:PORT, the server's own"),
+            (_, Some(Source::Live(Servers::Kafka { bootstrap, properties, .. }))) => {
+                Ok(Looked { address: bootstrap, properties })
+            }
+            _ => needs("--bootstrap-server HOST:PORT, the broker's own listener"),
+        }
+    }
+
+    /// What the cache file calls it.
+    pub(super) fn named_as(&self, found: &Found) -> String {
+        match (self.role, found.broker) {
+            (Role::Broker, Some(id)) => format!("broker {id}"),
+            (Role::Controller, Some(id)) => format!("controller {id}"),
+            (Role::Zookeeper, _) => "zookeeper".to_owned(),
+            (_, None) => "unknown".to_owned(),
+        }
+    }
+
+    /// The same without asking anybody.
+    pub(super) fn named(&self, _: &Session<'_, '_>) -> Result<String, Error> {
+        let broker = self.broker_id;
+        if broker.is_none() && self.role != Role::Zookeeper {
+            return Err(Error::Flags("--cached asks nobody: it needs --broker-id ID".to_owned()));
+        }
+        Ok(self.named_as(&Found { broker, subject: Subject::default(), inventory: None }))
+    }
+
+    /// What is known of it now. Kubernetes may be away, where the id is given.
+    pub(super) async fn found(&self, session: &Session<'_, '_>) -> Result<Found, Error> {
+        let mut found = Found {
+            broker: self.broker_id,
+            subject: Subject { broker: self.broker_id, ..Subject::default() },
+            inventory: None,
+        };
+        if self.role == Role::Zookeeper || (self.pod_name(session, "").is_none()) {
+            return Ok(found);
+        }
+        let looked = timeout(PATIENCE, self.look_at_pod(session, &mut found)).await;
+        let looked = looked.unwrap_or_else(|_| {
+            Err(Error::NoAnswer { waited: PATIENCE, reason: "Kubernetes is silent".to_owned() })
+        });
+        match looked {
+            Err(error) if self.broker_id.is_some() => {
+                tracing::warn!(%error, "the pod's annotations are not known");
+            }
+            looked => looked?,
+        }
+        Ok(found)
+    }
+
+    async fn look_at_pod(&self, session: &Session<'_, '_>, found: &mut Found) -> Result<(), Error> {
+        let flags = &session.global.kubernetes;
+        let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
+        let Some(name) = self.pod_name(session, kubernetes.namespace()) else { return Ok(()) };
+        let inventory = kubernetes.pod(&name).await?;
+        let rules = Rules { pods_are_chosen: true, ..flags.rules() };
+        let maps = session.map_set_with(&kubernetes).await?;
+        let groups: BTreeSet<Group> =
+            maps.maps().iter().filter_map(|map| map.target.group()).collect();
+        let meant = brokers(&inventory, &rules, &groups);
+        let own = brokers(&inventory, &rules, &BTreeSet::new());
+        let id = own.pods.first().and_then(|pod| pod.id());
+        found.broker = found.broker.or(id);
+        found.subject.broker = found.broker;
+        let is_in = |target: &Target| match (target, target.group(), found.broker) {
+            (Target::Ids(ids), _, Some(id)) => ids.contains(&id),
+            (_, Some(group), Some(id)) => {
+                meant.groups.get(&group).is_some_and(|members| members.contains_key(&id))
+            }
+            _ => false,
+        };
+        let mine = maps.maps().iter().filter(|map| is_in(&map.target));
+        found.subject.maps = mine.map(|map| map.name.to_string()).collect();
+        found.subject.pod = Some(name);
+        found.inventory = Some(inventory);
+        Ok(())
+    }
+
+    /// Who forces it.
+    pub(super) async fn forces(&self, found: &Found, session: &Session<'_, '_>) -> Forces {
+        let mut forces = Forces::default();
+        for pod in found.inventory.iter().flat_map(|inventory| &inventory.pods) {
+            forces.extend(on_pod(&format!("pod {}", pod.name), &pod.annotations));
+        }
+        for set in found.inventory.iter().flat_map(|inventory| inventory.stateful_sets.values()) {
+            forces.extend(on_pod(&format!("StatefulSet {}", set.name), &set.annotations));
+        }
+        forces.extend(self.forced.read(Some(&found.subject), session).await);
+        forces
+    }
+
+    fn pod_name(&self, session: &Session<'_, '_>, namespace: &str) -> Option<Name> {
+        let namespace = session.environment.get("POD_NAMESPACE").unwrap_or(namespace);
+        let name = self.pod.as_deref().or_else(|| session.environment.get("POD_NAME"))?;
+        Some(match name.split_once('/') {
+            Some((namespace, name)) => Name::new(namespace, name),
+            None => Name::new(namespace, name),
+        })
+    }
+}

@@ -1,0 +1,97 @@
+//! `broker unregister`: has KRaft forget a broker that is gone for good.
+//!
+//! Kafka itself accepts it for any broker: one that lives is broken by it, and replicas of one that holds some are
+//! orphaned. So it is asked for only when the broker is down, holds nothing, and has no vote.
+
+use crate::error::Error;
+use crate::flags::ConsentArgs;
+use crate::live;
+use crate::session::Session;
+use crate::status::Status;
+use crate::views::Unregister;
+use kafka::admin::NoAnswer;
+use kafka::{Client, Standing, Unsettled};
+use mapper::BrokerId;
+use std::collections::BTreeSet;
+
+/// The flags of `broker unregister`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The broker
+    #[arg(value_name = "ID")]
+    broker: BrokerId,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let (bootstrap, properties) = session.global.source.brokers()?;
+    session.needs_consent(args.consent)?;
+    let (talk, broker) = (session.global.talk.clone(), args.broker);
+    live::wait_for(&talk, async {
+        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
+        notes.iter().try_for_each(|note| session.say(note))?;
+        let fenced = may_go(&client, broker).await?;
+        let said = |done| Unregister { broker, fenced, done };
+        if args.consent.dry_run {
+            session.show(&said(false))?;
+            return Ok(Status::Findings);
+        }
+        session.say(&said(false))?;
+        let question = format!("Unregister broker {broker}? Type yes:");
+        session.agrees(args.consent, &question, "yes")?;
+        // It may have come back while somebody thought about it.
+        may_go(&client, broker).await?;
+        client.unregister_broker(broker).await.map_err(|answer| match answer {
+            NoAnswer::NotMade(error) => Error::from(error),
+            NoAnswer::Unknown(problem) => {
+                let what = format!("unregistering broker {broker}");
+                Error::Unanswered { what, problem: Box::new(problem) }
+            }
+        })?;
+        session.show(&said(true))?;
+        Ok(Status::Done)
+    })
+}
+
+/// Refuses whatever Kafka should refuse. Whether the cluster lists the broker as fenced; one before Kafka 4.0 tells of
+/// no fenced broker.
+async fn may_go(client: &Client, broker: BrokerId) -> Result<bool, Error> {
+    let refused = |why: String| Err(Error::NotUnregistered { broker, why });
+    let Some(quorum) = client.quorum().await? else {
+        let message = "in ZooKeeper mode a broker's registration ends with its session: there is nothing to unregister";
+        return Err(Error::Flags(message.to_owned()));
+    };
+    if quorum.voters.contains_key(&broker) {
+        return refused("it has a vote in the controllers' quorum: remove the controller first (kafka-metadata-quorum.sh remove-controller)".to_owned());
+    }
+    let held = match kafka::standing(client, broker).await? {
+        Standing::Settled(snapshot) => snapshot,
+        Standing::Unsettled(Unsettled::Live(_)) => {
+            return refused("it is live: Kafka would break it; stop it first".to_owned());
+        }
+        Standing::Unsettled(other) => return refused(other.to_string()),
+    };
+    let topics: Vec<&str> = held.topics().iter().map(|topic| topic.name.as_str()).collect();
+    if !topics.is_empty() {
+        let replicas: usize = held.topics().iter().map(|topic| topic.partitions.len()).sum();
+        return Err(Error::HoldsReplicas {
+            broker,
+            replicas,
+            topics: topics.into_iter().map(str::to_owned).collect(),
+        });
+    }
+    let moving = client.reassignments().await?;
+    let to_it = moving.iter().filter(|(_, moving)| moving.replicas.contains(&broker));
+    if let Some((of, _)) = to_it.into_iter().next() {
+        return refused(format!("{of} is being reassigned to or from it"));
+    }
+    let known = client.describe_cluster().await?.brokers.clone();
+    let fenced = known.get(&broker).is_some_and(|broker| !broker.live);
+    let tells_fenced = known.values().any(|broker| !broker.live);
+    if !fenced && tells_fenced {
+        let known: BTreeSet<BrokerId> = known.into_keys().collect();
+        return Err(Error::UnknownBrokers { unknown: vec![broker], known });
+    }
+    Ok(fenced)
+}

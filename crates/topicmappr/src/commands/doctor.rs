@@ -1,0 +1,115 @@
+//! `doctor`: what is wrong with a cluster now, on one screen, and the next command for each of it.
+
+use crate::doctor::{Around, Moves, OffMap, findings};
+use crate::error::Error;
+use crate::executing::is_locked;
+use crate::flags::{LedgerArgs, Servers, Source};
+use crate::live;
+use crate::maps::Maps;
+use crate::pods::Pods;
+use crate::session::Session;
+use crate::source::{from_file, with_storage};
+use crate::status::Status;
+use crate::throttles::{self, Untold};
+use crate::views::DoctorView;
+use kafka::Glance;
+use mapper::Snapshot;
+use std::path::Path;
+
+/// Topics that Cruise Control keeps its own data in.
+const CRUISE_CONTROL: [&str; 2] = ["__CruiseControl", "__KafkaCruiseControl"];
+
+/// The flags of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    ledger: LedgerArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let source = session.global.source.source()?;
+    let (snapshot, mut around) = match &source {
+        Source::Live(Servers::Kafka { bootstrap, properties, .. }) => {
+            let talk = session.global.talk.clone();
+            let looked = look(bootstrap, properties.as_deref(), args);
+            live::wait_for(&talk, looked)?
+        }
+        Source::File(path) => (from_file(path)?, Around::default()),
+        Source::Live(Servers::ZooKeeper(_)) => (session.facts()?.snapshot, Around::default()),
+    };
+    let snapshot = with_storage(snapshot, &session.global.source)?;
+    if !session.global.maps.is_empty() {
+        match off_map(&snapshot, &source, session) {
+            Ok(off) => around.maps = Some(off),
+            // What is wrong with the maps themselves is the caller's to mend.
+            Err(error) if error.status() == Status::BadInput => return Err(error),
+            Err(error) => {
+                let what = "the brokers of the maps".to_owned();
+                around.untold.push(Untold { what, why: error.to_string() });
+            }
+        }
+    }
+    let found = findings(&snapshot, &around);
+    let view = DoctorView::of(&snapshot, &around, found, &session.global.source);
+    session.show(&view)?;
+    Ok(if view.is_well() { Status::Done } else { Status::Findings })
+}
+
+/// Asks everybody at once, and waits for nobody longer than a moment.
+async fn look(
+    bootstrap: &str,
+    properties: Option<&Path>,
+    args: &Args,
+) -> Result<(Snapshot, Around), Error> {
+    let client = live::hasty_client(bootstrap, properties).await?;
+    let Glance { cluster, snapshot, quorum, failed_log_dirs, versions, untold } =
+        kafka::glance(&client, live::now()).await?;
+    let ledger = args.ledger.find(cluster.id.as_deref())?;
+    let accounts = throttles::accounts(ledger.as_deref())?;
+    let look = throttles::of_snapshot(&client, &cluster, &snapshot).await;
+    let untold = untold.iter().map(|(what, error)| Untold::new(what.clone(), error));
+    let is_of_cruise_control =
+        |name: &str| CRUISE_CONTROL.iter().any(|start| name.starts_with(start));
+    let no_controller = quorum.is_none() && cluster.controller.is_none();
+    let failed = failed_log_dirs.into_iter().map(|(id, dirs)| {
+        let dirs = dirs.into_iter().map(|(path, code)| format!("{path} ({code:?})"));
+        (id, dirs.collect())
+    });
+    let around = Around {
+        quorum,
+        throttles: execute::throttled(&look.set, &look.in_flight, &accounts),
+        failed_log_dirs: failed.collect(),
+        versions,
+        moves: Moves {
+            accounts,
+            ledger: ledger.is_some(),
+            runs: ledger.as_deref().is_some_and(is_locked),
+            cruise_control: snapshot.topics().iter().any(|t| is_of_cruise_control(&t.name)),
+        },
+        maps: None,
+        no_controller,
+        untold: untold.chain(look.untold).collect(),
+    };
+    Ok((snapshot, around))
+}
+
+fn off_map(
+    snapshot: &Snapshot,
+    source: &Source,
+    session: &Session<'_, '_>,
+) -> Result<OffMap, Error> {
+    let set = session.map_set()?;
+    let pods = session.pods(&set, Some(source))?;
+    let completed = pods.as_ref().map(|pods| pods.complete(snapshot.clone())).transpose()?;
+    let snapshot = completed.as_ref().unwrap_or(snapshot);
+    let groups = pods.as_ref().map(Pods::groups).unwrap_or_default();
+    let resolved = Maps::new(set, groups).resolve(Some(snapshot));
+    let drifted = resolved.drift(snapshot).into_iter().map(|drift| drift.topic);
+    let problems =
+        resolved.findings.iter().map(|finding| (finding.severity(), finding.to_string()));
+    Ok(OffMap {
+        drifted: drifted.collect(),
+        problems: problems.collect(),
+        unmapped: resolved.unmapped,
+    })
+}

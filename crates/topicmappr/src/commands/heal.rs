@@ -1,0 +1,150 @@
+//! `heal`: gives up one broker that has been lost for long, as an operator would: `rebuild`, then `execute` with a throttle.
+//! For a CronJob. Whatever is unusual is left to people, and at most one heal a day is begun.
+
+use crate::error::Error;
+use crate::executing::journal_of;
+use crate::flags::{SourceArgs, duration, rate, size};
+use crate::healing::{NotesPlace, Place};
+use crate::live;
+use crate::session::Session;
+use crate::source::with_storage;
+use crate::status::Status;
+use crate::views::HealView;
+use execute::heal::{Found, Notes, Terms, Verdict, heal};
+use jiff::Timestamp;
+use mapper::{Bytes, ailments};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The flags of `heal`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Bytes per second into each broker, and out of each, while replicas are copied: 20MB/s
+    #[arg(long, value_name = "RATE", value_parser = rate)]
+    throttle: u64,
+    /// A broker with more on it is left to people
+    #[arg(long, value_name = "BYTES", value_parser = size)]
+    max_bytes: Bytes,
+    /// How long a broker has to be lost
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m")]
+    lost_for: Duration,
+    /// How far apart two heals are at least
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]
+    every: Duration,
+    /// Where it notes since when brokers are lost, and the last heal
+    #[arg(long, value_name = "FILE|configmap:NS/NAME")]
+    notes: NotesPlace,
+    /// Folder of the plan, the journal and the ledger of a heal, which have to outlive the process
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    work_dir: PathBuf,
+    /// Shows what would be done; exit code 5 if a broker is lost
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// What a look comes to.
+struct Looked {
+    verdict: Verdict,
+    notes: Notes,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let (bootstrap, properties) = session.global.source.brokers()?;
+    let talk = session.global.talk.clone();
+    let plan = args.work_dir.join("heal.json");
+    if journal_of(&plan, None).exists() && !args.dry_run {
+        return args.carry_out(&plan, true, session);
+    }
+    let access = session.global.kubernetes.access(session.environment);
+    let (place, looked) = live::wait_for(&talk, async {
+        let (place, before) = Place::open(&args.notes, &access).await?;
+        let client = live::client(&bootstrap, properties.as_deref()).await?.0;
+        let looked = args.look(&client, before, &session.global.source).await?;
+        Ok((place, looked))
+    })?;
+    let view = HealView { verdict: &looked.verdict, dry_run: args.dry_run };
+    session.event(&view)?;
+    if args.dry_run {
+        let well = matches!(looked.verdict, Verdict::Well);
+        return Ok(if well { Status::Done } else { Status::Findings });
+    }
+    // Before anything is begun: a heal that is cut short is not begun again.
+    live::wait_for(&talk, place.write(&looked.notes))?;
+    match looked.verdict {
+        Verdict::Well | Verdict::Wait { .. } => Ok(Status::Done),
+        Verdict::Hands { .. } => Ok(Status::Findings),
+        Verdict::Heal { .. } => {
+            let planned = session.run(&args.plans(&plan, session))?;
+            if planned != Status::Done {
+                return Ok(planned);
+            }
+            args.carry_out(&plan, false, session)
+        }
+    }
+}
+
+impl Args {
+    async fn look(
+        &self,
+        client: &kafka::Client,
+        before: Notes,
+        source: &SourceArgs,
+    ) -> Result<Looked, Error> {
+        let captured = live::captured(client).await?;
+        let cluster_id = client.cluster().id.clone().unwrap_or_default();
+        if !before.cluster_id.is_empty() && before.cluster_id != cluster_id {
+            return Err(Error::OtherState {
+                place: self.notes.to_string(),
+                state: before.cluster_id,
+                found: cluster_id,
+            });
+        }
+        let snapshot = with_storage(captured.snapshot, source)?;
+        let mut found = Found::of(&ailments(&snapshot));
+        // What is not told may be what is wrong.
+        found.trouble.extend(
+            captured.notices.iter().map(|notice| format!("not everything is told: {notice}")),
+        );
+        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let terms = Terms {
+            lost_for_seconds: self.lost_for.as_secs(),
+            max_bytes: self.max_bytes,
+            every_seconds: self.every.as_secs(),
+        };
+        let (verdict, notes) = heal(&found, &before, now, &terms);
+        Ok(Looked { verdict, notes: Notes { cluster_id, ..notes } })
+    }
+
+    fn plans(&self, plan: &Path, session: &Session<'_, '_>) -> Vec<String> {
+        let words = ["rebuild", "--topics", ".*", "--brokers", "-2", "--out-file"];
+        let mut words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        words.push(plan.display().to_string());
+        words.extend(session.cluster_flags());
+        words.extend(session.global.kubernetes.as_flags());
+        let storage = session.global.source.broker_storage.as_ref();
+        words.extend(storage.map(|storage| format!("--broker-storage={storage}")));
+        words
+    }
+
+    /// Files of a heal that is over are removed: the next one begins anew.
+    fn carry_out(
+        &self,
+        plan: &Path,
+        resumes: bool,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let mut words = vec!["execute".to_owned(), plan.display().to_string()];
+        words.extend([format!("--throttle={}", self.throttle), "--yes".to_owned()]);
+        words.extend(resumes.then(|| "--resume".to_owned()));
+        words.extend(session.cluster_flags());
+        let status = session.run(&words)?;
+        if status == Status::Done {
+            for path in [plan.to_owned(), journal_of(plan, None)] {
+                // One that stays is found finished the next time.
+                let _ = fs::remove_file(path);
+            }
+        }
+        Ok(status)
+    }
+}

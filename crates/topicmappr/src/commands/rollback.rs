@@ -1,0 +1,299 @@
+//! `rollback`: back to the replicas that a plan's partitions had before it. What is in flight is cancelled; what has
+//! arrived returns by a plan of its own, which is checked like any other and carried out by the same engine.
+
+use super::execute;
+use crate::error::Error;
+use crate::executing::{Execution, Opened, Signals, Store, Terms, Why};
+use crate::files::OutFile;
+use crate::live;
+use crate::planning;
+use crate::session::Session;
+use crate::source::{Note, with_storage};
+use crate::status::Status;
+use crate::views::RollbackView;
+use ::execute::{Aim, Entry, History, Limits, Outcome, Pace, PauseOn, WayBack, way_back};
+use mapper::{
+    Assignment, BaseReplicas, BrokerId, Mends, Optimize, Pacing, PlaceBy, Plan, PlanFile, RackRule,
+    Ratio, Rebuild, Request, Snapshot, Terms as PlanTerms, Topics,
+};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Its flags are those of `execute`.
+pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let meant = args.execution.plan()?;
+    let place = Place::latest(&meant.journal)?;
+    let begun = place.as_ref().is_some_and(|place| !place.is_over);
+    if begun && !args.resume && !args.consent.dry_run {
+        return Err(Error::JournalExists(place.map(|place| place.journal()).unwrap_or_default()));
+    }
+    session.needs_consent(args.consent)?;
+    let talk = session.global.talk.clone();
+    let (journal, resumes) = (meant.journal.clone(), args.resume || begun);
+    if let Some(place) = place.as_ref().filter(|_| resumes) {
+        let ledger = live::wait_for(&talk, async {
+            let opened = Opened::of(&args.execution, meant, session).await?;
+            Ok(opened.places.ledger)
+        })?;
+        return execute::run(&on(args, &place.plan, &ledger, args.consent.yes), session);
+    }
+    let place = Place::next(&journal, place.as_ref());
+    let prepared = live::wait_for(&talk, async {
+        let opened = Opened::of(&args.execution, meant, session).await?;
+        prepare(args, &opened, &place, session).await
+    })?;
+    match prepared {
+        Prepared::Over(status) => Ok(status),
+        Prepared::Planned { ledger, whole } => {
+            let status = execute::run(&on(args, &place.plan, &ledger, true), session)?;
+            Ok(if whole || status != Status::Done { status } else { Status::Partly })
+        }
+    }
+}
+
+/// The same flags for the plan of the way back.
+fn on(args: &execute::Args, plan: &Path, ledger: &Path, agreed: bool) -> execute::Args {
+    let mut on = args.clone();
+    on.execution = args.execution.on(plan, ledger);
+    on.consent.yes = agreed;
+    on
+}
+
+/// Where the plan of a rollback is kept.
+struct Place {
+    plan: PathBuf,
+    number: u32,
+    /// It was carried out as far as it can be.
+    is_over: bool,
+}
+
+impl Place {
+    fn at(journal: &Path, number: u32) -> Self {
+        let name = journal.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = name.strip_suffix(".journal").unwrap_or(&name);
+        let stem = stem.strip_suffix(".gz").unwrap_or(stem);
+        let stem = stem.strip_suffix(".json").unwrap_or(stem);
+        let nth = if number > 1 { format!("-{number}") } else { String::new() };
+        let plan = journal.with_file_name(format!("{stem}.rollback{nth}.json"));
+        Self { plan, number, is_over: false }
+    }
+
+    /// The last one that was begun, if any was.
+    fn latest(journal: &Path) -> Result<Option<Self>, Error> {
+        let all = (1..).map(|number| Self::at(journal, number));
+        let Some(mut last) = all.take_while(|place| place.plan.exists()).last() else {
+            return Ok(None);
+        };
+        let history = History::replay(Store::<Entry>::read(&last.journal())?);
+        last.is_over = match history.finished {
+            Some(Outcome::Complete | Outcome::LeftOut | Outcome::Cancelled) => true,
+            Some(Outcome::Partly | Outcome::CancelledPartly | Outcome::HeldByOthers) | None => {
+                false
+            }
+        };
+        Ok(Some(last))
+    }
+
+    fn next(journal: &Path, last: Option<&Self>) -> Self {
+        Self::at(journal, last.map_or(1, |last| last.number + 1))
+    }
+
+    fn journal(&self) -> PathBuf {
+        crate::executing::journal_of(&self.plan, None)
+    }
+}
+
+enum Prepared {
+    /// There is no more to do, or it was not to be done.
+    Over(Status),
+    /// The plan is written. Not whole: some moves could not be cancelled, or do not return.
+    Planned { ledger: PathBuf, whole: bool },
+}
+
+/// Tells, asks, cancels, and plans the way back.
+async fn prepare(
+    args: &execute::Args,
+    opened: &Opened,
+    place: &Place,
+    session: &mut Session<'_, '_>,
+) -> Result<Prepared, Error> {
+    if args.resume {
+        session.say(&Note::new("there is no rollback yet: beginning"))?;
+    }
+    let mut execution = opened.execution(cancelling(), args.consent.dry_run)?;
+    let look = execution.first_look().await?;
+    if execution.history().plan.is_none() {
+        session.say(&Note::new(
+            "there is no journal: what stands on the plan's way counts as the plan's doing",
+        ))?;
+    }
+    let back = way_back(&opened.plan, execution.history(), &look.seen);
+    // As full as the plan was allowed to make brokers, so is the way back.
+    let headroom = opened.plan.request.terms().storage_headroom;
+    let snapshot = captured(opened, session).await?;
+    let plan = planned(&snapshot, &back, headroom)?;
+    session.event(&RollbackView::of(&opened.cluster_id, &back, plan.as_ref(), &place.plan))?;
+    let holds = execution.holds_configs();
+    if back.lists.is_empty() && back.in_flight.is_empty() && !holds {
+        return Ok(Prepared::Over(of_left(&back)));
+    }
+    if args.consent.dry_run {
+        return Ok(Prepared::Over(Status::Findings));
+    }
+    let question = format!("Roll back in cluster {}? Type yes:", opened.cluster_id);
+    session.agrees(args.consent, &question, "yes")?;
+    execution.claim(args.claim, &opened.places.ledger, session).await?;
+    if let Some(status) = cancel(&mut execution, session).await? {
+        return Ok(Prepared::Over(status));
+    }
+    // Some have arrived while others were being cancelled.
+    let look = execution.first_look().await?;
+    let back = way_back(&opened.plan, execution.history(), &look.seen);
+    drop(execution);
+    let snapshot = captured(opened, session).await?;
+    let Some(plan) = planned(&snapshot, &back, headroom)? else {
+        return Ok(Prepared::Over(of_left(&back)));
+    };
+    let file = PlanFile::of(plan);
+    OutFile::at(&place.plan)?.stage(|out| file.write_json(out))?.publish()?;
+    let whole = back.left.is_empty() && back.in_flight.is_empty();
+    Ok(Prepared::Planned { ledger: opened.places.ledger.clone(), whole })
+}
+
+/// What is in flight keeps the throttle that it has.
+fn cancelling() -> Terms {
+    Terms {
+        aim: Aim::Cancel,
+        pace: Pace::Unthrottled,
+        limits: Limits::default(),
+        pause_on: PauseOn::Never,
+        join: true,
+    }
+}
+
+/// A status, if it ends here: the operator wants us gone.
+async fn cancel(
+    execution: &mut Execution<'_>,
+    session: &mut Session<'_, '_>,
+) -> Result<Option<Status>, Error> {
+    let ended = execution.run(Signals::listen()?, session).await?;
+    match ended.why {
+        Why::Left(_) => execute::tell(execution.plan, &ended, session).map(Some),
+        Why::Over(_) => Ok(None),
+    }
+}
+
+/// Everything that could return has; what stays was left out for good.
+fn of_left(back: &WayBack) -> Status {
+    match (back.in_flight.is_empty(), back.left.is_empty()) {
+        (false, _) => Status::Partly,
+        (true, false) => Status::NoPlan,
+        (true, true) => Status::Done,
+    }
+}
+
+/// The cluster as it is now, with the capacities that are given by hand.
+async fn captured(opened: &Opened, session: &Session<'_, '_>) -> Result<Snapshot, Error> {
+    let captured = live::captured(&opened.client).await?;
+    with_storage(captured.snapshot, &session.global.source)
+}
+
+/// The plan of the way back, checked; none where nothing returns.
+fn planned(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Result<Option<Plan>, Error> {
+    if back.lists.is_empty() {
+        return Ok(None);
+    }
+    let request = request(snapshot, back, headroom);
+    let plan = planning::plan(snapshot, &request)?;
+    planning::refuse_if_broken(snapshot, &plan)?;
+    Ok(Some(plan))
+}
+
+/// The old lists, as they were: neither racks nor evenness are judged again.
+fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
+    let brokers: BTreeSet<BrokerId> =
+        snapshot.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id).collect();
+    let topics = back.lists.keys().map(|of| of.topic.clone()).collect();
+    let base = back.lists.iter().map(|(of, list)| BaseReplicas {
+        topic: of.topic.clone(),
+        partition: of.partition,
+        replicas: list.iter().copied().map(Some).collect(),
+    });
+    Request::Rebuild(Rebuild {
+        terms: PlanTerms {
+            assignments: vec![Assignment {
+                map: None,
+                topics: Topics::Named(topics),
+                brokers,
+                replication: None,
+            }],
+            mends: Mends::Nothing,
+            racks: RackRule::AtLeast(0),
+            fix_racks: false,
+            storage_headroom: headroom,
+            pacing: Pacing::default(),
+        },
+        placement: PlaceBy::Count,
+        optimize: Optimize::Distribution,
+        force: false,
+        // The order of the lists is not to be chosen anew.
+        sub_affinity: true,
+        partition_size_factor: Ratio::ONE,
+        optimize_leadership: false,
+        leader_evacuation: None,
+        base: base.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::{PartitionId, TopicPartition};
+
+    /// Lists that break the rack rule and lead otherwise than the cluster now: a rollback judges neither.
+    #[test]
+    fn the_old_lists_come_back_to_the_letter() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/three-racks.json");
+        let snapshot = Snapshot::from_json(&std::fs::read(path).unwrap()).unwrap();
+        let live: Vec<BrokerId> = snapshot.brokers().iter().map(|broker| broker.id).collect();
+        let mut back = WayBack::default();
+        for (index, topic) in snapshot.topics().iter().enumerate().take(6) {
+            let partition = &topic.partitions[0];
+            let factor = partition.replicas.len();
+            let list = live.iter().rev().cycle().skip(index).take(factor).copied();
+            let of = TopicPartition { topic: topic.name.clone(), partition: PartitionId(0) };
+            back.lists.insert(of, list.collect());
+        }
+        let plan = planned(&snapshot, &back, Ratio::from_percent(10)).unwrap().unwrap();
+        assert!(!plan.moves.is_empty());
+        for change in &plan.moves {
+            assert_eq!(Some(&change.to), back.lists.get(&change.of()), "{}", change.of());
+        }
+        let changes = |(of, list): &(&TopicPartition, &mapper::Replicas)| {
+            snapshot.partition(&of.topic, of.partition).unwrap().replicas != **list
+        };
+        assert_eq!(plan.moves.len(), back.lists.iter().filter(changes).count());
+    }
+
+    #[test]
+    fn each_rollback_has_a_plan_of_its_own_beside_the_journal() {
+        let at = |journal: &str, number| Place::at(Path::new(journal), number).plan;
+        assert_eq!(at("a/p.json.journal", 1), Path::new("a/p.rollback.json"));
+        assert_eq!(at("a/p.json.gz.journal", 2), Path::new("a/p.rollback-2.json"));
+        assert_eq!(at("j", 1), Path::new("j.rollback.json"));
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("p.json.journal");
+        assert!(Place::latest(&journal).unwrap().is_none());
+        std::fs::write(Place::at(&journal, 1).plan, "").unwrap();
+        let begun = Place::latest(&journal).unwrap().unwrap();
+        assert_eq!((begun.number, begun.is_over), (1, false), "it has no journal yet");
+        let (mut store, _) = Store::<Entry>::open(&begun.journal()).unwrap();
+        store.append(&[Entry::Finished { outcome: Outcome::Complete }]).unwrap();
+        let over = Place::latest(&journal).unwrap().unwrap();
+        assert!(over.is_over);
+        assert_eq!(
+            Place::next(&journal, Some(&over)).plan,
+            folder.path().join("p.rollback-2.json")
+        );
+    }
+}

@@ -1,0 +1,86 @@
+//! `throttle clear --strays`: deletes what paces nothing that is under way and is nobody's by the ledger.
+
+use crate::error::Error;
+use crate::flags::{ConsentArgs, LedgerArgs};
+use crate::live;
+use crate::session::Session;
+use crate::source::Note;
+use crate::status::Status;
+use crate::throttles::{self, change};
+use crate::views::{Cleared, StraysView};
+use execute::{Accounts, Throttled, throttled};
+
+/// The flags of `throttle clear`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Clears what paces nothing that is being copied, and is nobody's by the ledger
+    #[arg(long, required = true)]
+    strays: bool,
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let (bootstrap, properties) = session.global.source.brokers()?;
+    session.needs_consent(args.consent)?;
+    let talk = session.global.talk.clone();
+    live::wait_for(&talk, async {
+        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
+        notes.iter().try_for_each(|note| session.say(note))?;
+        // A copy of a topic that we cannot see may be what a rate is there for.
+        client.sees_every_topic().await?;
+        let ledger = args.ledger.find(client.cluster().id.as_deref())?;
+        // Taken, so that no execution of this machine begins meanwhile.
+        let (_taken, accounts) = match ledger.as_deref() {
+            Some(path) if !args.consent.dry_run => {
+                let (store, accounts) = throttles::take(path)?;
+                (Some(store), accounts)
+            }
+            ledger => (None, throttles::accounts(ledger)?),
+        };
+        if ledger.is_none() {
+            session.say(&Note {
+                text: "no ledger is at hand: what executions from elsewhere have set counts as nobody's".to_owned(),
+                hint: Some("name theirs with --state-file FILE".to_owned()),
+            })?;
+        }
+        args.clear(&client, &accounts, session).await
+    })
+}
+
+impl Args {
+    async fn clear(
+        &self,
+        client: &kafka::Client,
+        accounts: &Accounts,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let look = throttles::look(client).await?;
+        let found = strays(&look, accounts);
+        session.event(&StraysView::of(&found, &look.untold))?;
+        if found.is_empty() {
+            return Ok(Status::Done);
+        }
+        if self.consent.dry_run {
+            return Ok(Status::Findings);
+        }
+        session.agrees(self.consent, "Clear them? Type yes:", "yes")?;
+        // While somebody thought about it, a move may have begun.
+        let mut still = strays(&throttles::look(client).await?, accounts);
+        still.retain(|stray| found.contains(stray));
+        let deletions = still.iter().map(|s| (s.place.clone(), s.key.clone(), None));
+        let refused = change(client, deletions).await;
+        let after = throttles::look(client).await?;
+        let cleared = Cleared::of(&found, &after.set, &refused);
+        session.result(&cleared)?;
+        Ok(if cleared.is_whole() { Status::Done } else { Status::Partly })
+    }
+}
+
+fn strays(look: &throttles::Look, accounts: &Accounts) -> Vec<Throttled> {
+    let mut all = throttled(&look.set, &look.in_flight, accounts);
+    all.retain(|one| one.stray);
+    all
+}

@@ -1,0 +1,174 @@
+//! `throttle set`: another rate for the moves that an execution has under way.
+//!
+//! An execution that runs is asked, and takes it over with all that it still begins. Where none runs, the rates that the
+//! ledger holds are changed here.
+
+use crate::error::Error;
+use crate::executing::{
+    Answer, Measured, Observer, Store, ask, is_locked, set_configs, starved_in_flight,
+};
+use crate::flags::{ConsentArgs, LedgerArgs, rate};
+use crate::live;
+use crate::session::Session;
+use crate::source::Note;
+use crate::status::Status;
+use crate::throttles;
+use crate::views::PacesView;
+use execute::{Action, Key, Ledger, LedgerEntry, Seen, Stray, repace};
+use kafka::Client;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// So often it is looked whether the rates stand.
+const LOOKS: usize = 40;
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(500);
+/// As the daemon signs a ledger.
+const DAEMON: &str = "autothrottle";
+
+/// The flags of `throttle set`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Bytes per second into each broker, and out of each: 10MB/s
+    #[arg(value_name = "RATE", value_parser = rate)]
+    rate: u64,
+    #[command(flatten)]
+    ledger: LedgerArgs,
+    #[command(flatten)]
+    consent: ConsentArgs,
+}
+
+pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let (bootstrap, properties) = session.global.source.brokers()?;
+    session.needs_consent(args.consent)?;
+    let talk = session.global.talk.clone();
+    live::wait_for(&talk, async {
+        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
+        notes.iter().try_for_each(|note| session.say(note))?;
+        let ledger = args.ledger.find(client.cluster().id.as_deref())?;
+        let Some(path) = ledger else { return Err(Error::NoLedger) };
+        args.set(&client, path, session).await
+    })
+}
+
+/// The rates of a ledger, and what stands there.
+struct Found {
+    ledger: Ledger,
+    seen: Seen,
+}
+
+impl Found {
+    async fn look(client: &Client, path: &Path) -> Result<Self, Error> {
+        let ledger = Ledger::replay(Store::read(path)?);
+        let mut observer = Observer::default();
+        let mut seen = observer.see(client, &BTreeSet::new()).await?;
+        let (topics, brokers) = (BTreeSet::new(), BTreeSet::new());
+        observer.read_configs(client, &ledger, topics, brokers, &mut seen).await?;
+        Ok(Self { ledger, seen })
+    }
+
+    fn view(&self, rate: u64, event: &'static str) -> PacesView {
+        let rates = self.ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key));
+        PacesView::of(event, rate, rates.map(|(setting, _)| setting), &self.seen)
+    }
+}
+
+impl Args {
+    async fn set(
+        &self,
+        client: &Client,
+        path: PathBuf,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let found = Found::look(client, &path).await?;
+        let runs = is_locked(&path);
+        if let Some(by) = found.ledger.last_owner().filter(|by| runs && by.starts_with(DAEMON)) {
+            return Err(Error::DaemonHas { path, by: by.to_owned() });
+        }
+        let view = found.view(self.rate, "preview");
+        session.event(&view)?;
+        if view.is_empty() && !runs {
+            return Err(Error::NothingPaced { path });
+        }
+        if let Measured::Starved(starved) = starved_in_flight(client, &found.seen, self.rate).await
+        {
+            let value = format!("{} bytes per second", self.rate);
+            return Err(Error::Flag { flag: "RATE", value, problem: starved.to_string() });
+        }
+        if self.consent.dry_run {
+            let as_asked = view.is_as_asked() && !view.is_empty();
+            return Ok(if as_asked { Status::Done } else { Status::Findings });
+        }
+        session.agrees(self.consent, "Set it? Type yes:", "yes")?;
+        let left = match self.asked(&path, session).await? {
+            true => BTreeSet::new(),
+            false => self.alone(client, &path).await?,
+        };
+        self.told(client, &path, &left, session).await
+    }
+
+    /// Asks the execution that runs; whether it has taken the rate.
+    async fn asked(&self, path: &Path, session: &mut Session<'_, '_>) -> Result<bool, Error> {
+        if !is_locked(path) {
+            return Ok(false);
+        }
+        match ask(path, self.rate).await? {
+            Answer::Taken => Ok(true),
+            Answer::Refused(problem) => {
+                let value = format!("{} bytes per second", self.rate);
+                Err(Error::Flag { flag: "RATE", value, problem })
+            }
+            Answer::Gone => {
+                session.say(&Note::new("the execution has ended meanwhile"))?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Nobody runs: changes what the ledger holds; what was left alone.
+    async fn alone(&self, client: &Client, path: &Path) -> Result<BTreeSet<Stray>, Error> {
+        let (mut store, _) = throttles::take(path)?;
+        let mut found = Found::look(client, path).await?;
+        for _ in 0..LOOKS {
+            let repaced = repace(&found.ledger, &found.seen, self.rate);
+            let (mut lines, mut sets) = (Vec::<LedgerEntry>::new(), Vec::new());
+            for action in repaced.actions {
+                match action {
+                    Action::Account(line) => lines.push(line),
+                    Action::Set { setting, value } => sets.push((setting, value)),
+                    _ => {}
+                }
+            }
+            if sets.is_empty() {
+                return Ok(repaced.strays);
+            }
+            store.append(&lines)?;
+            set_configs(client, sets).await?;
+            tokio::time::sleep(PAUSE).await;
+            found = Found::look(client, path).await?;
+        }
+        Ok(BTreeSet::new())
+    }
+
+    /// Waits until the rates stand, and says so.
+    async fn told(
+        &self,
+        client: &Client,
+        path: &Path,
+        left: &BTreeSet<Stray>,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Status, Error> {
+        let mut looks = 0;
+        let view = loop {
+            let view = Found::look(client, path).await?.view(self.rate, "ended");
+            looks += 1;
+            if view.is_as_asked() || !left.is_empty() || looks == LOOKS {
+                break view;
+            }
+            tokio::time::sleep(PAUSE).await;
+        };
+        session.result(&view)?;
+        Ok(if view.is_as_asked() { Status::Done } else { Status::Partly })
+    }
+}

@@ -1,0 +1,114 @@
+//! What is wrong with brokers, disks and partitions, in sentences.
+
+use super::{Around, Finding, Severity};
+use crate::error::ranges;
+use crate::views::counted;
+use mapper::{Ailment, BrokerId, Bytes, TopicPartition};
+use std::collections::BTreeSet;
+
+/// The plan that heals what is gone for good.
+pub(super) const REBUILD: &str = "rebuild --topics '.*' --brokers -2 --out-file plan.json";
+
+/// The plan that empties full disks into others.
+const REBALANCE: &str = "rebalance --topics '.*' --brokers -2 --out-file plan.json";
+/// What is to be done about a failed log dir.
+pub(super) const REPLACE_DISK: &str =
+    "replace the disk and restart the broker, or place its replicas anew";
+
+/// One ailment; none for what is said elsewhere.
+pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
+    match ailment {
+        Ailment::Offline { partitions, heals } => {
+            let count = counted(partitions.len(), "partition");
+            let who = listed(&heals);
+            let message = format!("{count} without a leader");
+            let hint = format!("nobody reads or writes them; the return of {who} heals them");
+            Some(of_partitions("offline", Severity::Critical, message, hint, partitions, heals))
+        }
+        Ailment::UnderMinIsr { partitions, missing } => {
+            let message = format!("{} below min ISR", counted(partitions.len(), "partition"));
+            let hint = format!("no acks=all write is taken; out of sync: {}", listed(&missing));
+            let (code, severity) = ("under-min-isr", Severity::Critical);
+            Some(of_partitions(code, severity, message, hint, partitions, missing))
+        }
+        Ailment::AtMinIsr { partitions, missing } => {
+            let message = format!("{} at min ISR", counted(partitions.len(), "partition"));
+            let hint = format!("one more loss stops writes; out of sync: {}", listed(&missing));
+            let (code, severity) = ("at-min-isr", Severity::Warning);
+            Some(of_partitions(code, severity, message, hint, partitions, missing))
+        }
+        Ailment::UnderReplicated { partitions, missing } => {
+            let count = counted(partitions.len(), "partition");
+            let message = format!("{count} under-replicated, above min ISR");
+            let hint = format!("out of sync: {}", listed(&missing));
+            let (code, severity) = ("under-replicated", Severity::Warning);
+            Some(of_partitions(code, severity, message, hint, partitions, missing))
+        }
+        Ailment::Moving { partitions, to } => {
+            let count = counted(partitions.len(), "partition");
+            let finding = Finding::new("moving", Severity::Notice, format!("{count} on the move"));
+            Some(around.moves.owner_of(&partitions, finding).partitions(partitions).brokers(to))
+        }
+        // The broker itself says which.
+        Ailment::FailedLogDir { broker, .. } if around.failed_log_dirs.contains_key(&broker) => {
+            None
+        }
+        of_a_broker => on_a_broker(of_a_broker),
+    }
+}
+
+fn of_partitions(
+    code: &'static str,
+    severity: Severity,
+    message: String,
+    hint: String,
+    partitions: BTreeSet<TopicPartition>,
+    brokers: BTreeSet<BrokerId>,
+) -> Finding {
+    Finding::new(code, severity, message).hint(hint).partitions(partitions).brokers(brokers)
+}
+
+fn on_a_broker(ailment: Ailment) -> Option<Finding> {
+    let (broker, finding) = match ailment {
+        Ailment::FullDisk { broker, paths, total_bytes, free_bytes, now } => {
+            let severity = if now { Severity::Critical } else { Severity::Warning };
+            let place =
+                if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) };
+            let message = format!("broker {broker}{place}: {free_bytes} free of {total_bytes}");
+            (broker, Finding::new("full-disk", severity, message).run(REBALANCE))
+        }
+        Ailment::FailedLogDir { broker, replicas } => {
+            let replicas = counted(replicas, "replica");
+            let message = format!("broker {broker}: {replicas} in failed log dirs");
+            let finding = Finding::new("failed-log-dir", Severity::Critical, message);
+            (broker, finding.hint(REPLACE_DISK).run(REBUILD))
+        }
+        Ailment::Fenced { broker, replicas: 0, .. } => {
+            let message = format!("broker {broker} is fenced and holds nothing");
+            let finding = Finding::new("fenced-empty", Severity::Warning, message)
+                .hint("Kafka may still place new replicas on it: start it, or have it forgotten")
+                .run(format!("broker unregister {broker} --dry-run"));
+            (broker, finding)
+        }
+        Ailment::Lost { broker, replicas, bytes } => {
+            (broker, gone("lost", format!("broker {broker} is lost"), replicas, bytes))
+        }
+        Ailment::Fenced { broker, replicas, bytes } => {
+            (broker, gone("fenced", format!("broker {broker} is fenced"), replicas, bytes))
+        }
+        _ => return None,
+    };
+    Some(finding.brokers([broker]))
+}
+
+fn gone(code: &'static str, message: String, replicas: usize, bytes: Bytes) -> Finding {
+    let bytes = if bytes.0 == 0 { String::new() } else { format!(", {bytes}") };
+    let message = format!("{message}: it holds {}{bytes}", counted(replicas, "replica"));
+    Finding::new(code, Severity::Critical, message)
+        .hint("start it; if it is gone for good, place its replicas anew")
+        .run(REBUILD)
+}
+
+fn listed(brokers: &BTreeSet<BrokerId>) -> String {
+    ranges(&brokers.iter().copied().collect::<Vec<_>>())
+}

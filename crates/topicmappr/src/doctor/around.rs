@@ -1,0 +1,211 @@
+//! What no snapshot holds: controllers, throttles, owners of moves, maps, versions of Kafka.
+
+use super::ailing::{REBUILD, REPLACE_DISK};
+use super::{Finding, Severity};
+use crate::error::ranges;
+use crate::throttles::Untold;
+use crate::views::counted;
+use execute::{Accounts, Key, Owner, Resource, Setting, Throttled};
+use kafka::admin::Quorum;
+use mapper::maps::{Severity as OfMaps, Unmapped};
+use mapper::{BrokerId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A controller that is so many milliseconds behind takes no part in elections for now.
+const BEHIND: u64 = 10_000;
+
+/// What was found beside the snapshot.
+#[derive(Debug, Default)]
+pub(crate) struct Around {
+    /// The controllers, where the cluster has a quorum.
+    pub(crate) quorum: Option<Quorum>,
+    /// Every throttle.
+    pub(crate) throttles: Vec<Throttled>,
+    /// Log dirs that live brokers have given up.
+    pub(crate) failed_log_dirs: BTreeMap<BrokerId, Vec<String>>,
+    /// Live brokers of one version together.
+    pub(crate) versions: Vec<BTreeSet<BrokerId>>,
+    pub(crate) moves: Moves,
+    /// What the maps leave out; none: no map was given.
+    pub(crate) maps: Option<OffMap>,
+    /// The controller is not known, though somebody was asked.
+    pub(crate) no_controller: bool,
+    pub(crate) untold: Vec<Untold>,
+}
+
+/// What the maps do not take, or is wrong with them.
+#[derive(Debug, Default)]
+pub(crate) struct OffMap {
+    pub(crate) unmapped: Vec<Unmapped>,
+    /// Topics with replicas on brokers that are not their map's.
+    pub(crate) drifted: Vec<String>,
+    pub(crate) problems: Vec<(OfMaps, String)>,
+}
+
+/// Whose the running moves are.
+#[derive(Debug, Default)]
+pub(crate) struct Moves {
+    /// What our own executions have set, where a ledger is at hand.
+    pub(crate) accounts: Accounts,
+    /// A ledger is at hand.
+    pub(crate) ledger: bool,
+    /// A process of this machine is at it.
+    pub(crate) runs: bool,
+    /// Topics of Cruise Control exist.
+    pub(crate) cruise_control: bool,
+}
+
+impl Moves {
+    /// Says whose these moves are.
+    pub(super) fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding {
+        let ours = moves.iter().filter(|of| self.is_ours(of)).count();
+        let by = self.accounts.ledger().last_owner().filter(|_| self.runs);
+        let others = moves.len() - ours;
+        let hint = match (self.ledger, ours, others) {
+            (_, _, 0) => match by {
+                Some(by) => format!("an execution's, by {by}"),
+                None => "an execution's that has no process here: execute PLAN --resume".to_owned(),
+            },
+            (true, 0, _) => "no execution of the ledger's: another tool's".to_owned(),
+            (true, _, _) => format!("{ours} an execution's, {others} another tool's"),
+            (false, _, _) => "whose is unknown: name the ledger with --state-file FILE".to_owned(),
+        };
+        let cruise = self.cruise_control && others > 0;
+        finding.hint(match cruise {
+            true => format!("{hint}; Cruise Control seems to run here (its topics exist)"),
+            false => hint,
+        })
+    }
+
+    fn is_ours(&self, of: &TopicPartition) -> bool {
+        let start = format!("{}:", of.partition);
+        Key::OF_TOPICS.iter().any(|key| {
+            let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
+            let held = self.accounts.ledger().get(&setting);
+            held.is_some_and(|held| held.ours.iter().any(|entry| entry.starts_with(&start)))
+        })
+    }
+}
+
+impl Around {
+    /// What they come to.
+    pub(super) fn findings(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        found.extend(self.controllers());
+        found.extend(self.failed_log_dirs.iter().map(failed_log_dirs));
+        found.extend(self.strays());
+        found.extend(self.left_to_resume());
+        found.extend(self.mixed_versions());
+        found.extend(self.maps.iter().flat_map(off_map));
+        found
+    }
+
+    fn controllers(&self) -> Option<Finding> {
+        let Some(quorum) = &self.quorum else {
+            let finding =
+                Finding::new("no-controller", Severity::Critical, "no controller is known");
+            return self.no_controller.then(|| finding.hint("nothing in the cluster can change"));
+        };
+        if quorum.leader.is_none() {
+            let finding = Finding::new("no-controller", Severity::Critical, "no controller leads");
+            return Some(
+                finding.hint("nothing in the cluster can change: see the controllers' logs"),
+            );
+        }
+        let behind = |behind: &Option<u64>| behind.is_none_or(|millis| millis > BEHIND);
+        let late = quorum.voters.iter().filter(|(_, millis)| behind(millis)).map(|(id, _)| *id);
+        let late: Vec<BrokerId> = late.collect();
+        let all = quorum.voters.len();
+        if late.is_empty() {
+            return None;
+        }
+        // With one more down there is no majority.
+        let severity =
+            if all - late.len() <= all / 2 + 1 { Severity::Critical } else { Severity::Warning };
+        let message = format!("controllers behind or down: {} of {all} voters", ranges(&late));
+        Some(Finding::new("controller-behind", severity, message).brokers(late))
+    }
+
+    fn strays(&self) -> Option<Finding> {
+        let strays: Vec<&Throttled> = self.throttles.iter().filter(|one| one.stray).collect();
+        if strays.is_empty() {
+            return None;
+        }
+        let message = format!("{} of throttles left over", counted(strays.len(), "config"));
+        let finding = Finding::new("stray-throttle", Severity::Warning, message);
+        let places: BTreeSet<String> = strays.iter().map(|one| one.place.to_string()).collect();
+        let first: Vec<String> = places.iter().take(4).cloned().collect();
+        let more = places.len().saturating_sub(first.len());
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let hint = format!(
+            "they pace nothing now, and the next copy without a word: {}{more}",
+            first.join(", ")
+        );
+        Some(finding.hint(hint).run("throttle clear --strays --dry-run"))
+    }
+
+    /// What an execution has set and nobody of this machine looks after.
+    fn left_to_resume(&self) -> Option<Finding> {
+        let held = |one: &&Throttled| matches!(one.owner, Owner::Ledger { .. });
+        let idle = self.throttles.iter().filter(held).filter(|one| one.in_flight == 0).count();
+        if idle == 0 || self.moves.runs {
+            return None;
+        }
+        let message = format!("{} of an execution that has no process", counted(idle, "throttle"));
+        let finding = Finding::new("execution-left", Severity::Warning, message);
+        Some(
+            finding.hint(
+                "its ledger knows what stood there before: execute PLAN --resume puts it back",
+            ),
+        )
+    }
+
+    fn mixed_versions(&self) -> Option<Finding> {
+        if self.versions.len() < 2 {
+            return None;
+        }
+        let groups =
+            self.versions.iter().map(|group| ranges(&group.iter().copied().collect::<Vec<_>>()));
+        let groups: Vec<String> = groups.collect();
+        let message = format!("brokers of {} versions of Kafka", groups.len());
+        let finding = Finding::new("mixed-versions", Severity::Notice, message);
+        Some(finding.hint(format!("a rolling upgrade, most likely: {}", groups.join(" | "))))
+    }
+}
+
+fn failed_log_dirs((broker, paths): (&BrokerId, &Vec<String>)) -> Finding {
+    let message = format!("broker {broker}: failed log dirs: {}", paths.join(", "));
+    Finding::new("failed-log-dir", Severity::Critical, message)
+        .brokers([*broker])
+        .hint(REPLACE_DISK)
+        .run(REBUILD)
+}
+
+fn off_map(off: &OffMap) -> Vec<Finding> {
+    let mut found = Vec::new();
+    for (severity, message) in &off.problems {
+        let severity = match severity {
+            OfMaps::Error | OfMaps::Warning => Severity::Warning,
+            OfMaps::Notice => Severity::Notice,
+        };
+        found.push(Finding::new("maps", severity, message.clone()).run("maps check"));
+    }
+    if !off.unmapped.is_empty() {
+        let lost = off.unmapped.iter().filter(|topic| topic.lost_replicas > 0).count();
+        let severity = if lost > 0 { Severity::Warning } else { Severity::Notice };
+        let message = format!("{} in no map", counted(off.unmapped.len(), "topic"));
+        let names = off.unmapped.iter().map(|topic| topic.topic.clone());
+        let finding = Finding::new("unmapped", severity, message).topics(names);
+        found.push(match lost {
+            0 => finding,
+            lost => finding
+                .hint(format!("{lost} of them with lost replicas, which no plan by maps heals")),
+        });
+    }
+    if !off.drifted.is_empty() {
+        let message = format!("{} off their map", counted(off.drifted.len(), "topic"));
+        let finding = Finding::new("drift", Severity::Warning, message);
+        found.push(finding.topics(off.drifted.clone()).run("rebuild --out-file plan.json"));
+    }
+    found
+}

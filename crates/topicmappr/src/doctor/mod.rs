@@ -1,0 +1,91 @@
+//! What is wrong with a cluster now, and the next command for each of it.
+//!
+//! In: what was seen of a cluster, live or in a snapshot. Out: [`Finding`]s, the worst first. Whoever did not answer is
+//! no finding but a gap, and is named as one.
+
+mod ailing;
+mod around;
+
+pub(crate) use around::{Around, Moves, OffMap};
+
+use mapper::{BrokerId, Snapshot, TopicPartition, ailments};
+use serde::Serialize;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Severity {
+    /// Data cannot be read or written, or is about to be lost.
+    Critical,
+    /// One more mishap away from that, or left over.
+    Warning,
+    /// Good to know.
+    Notice,
+}
+
+/// Something that an operator has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Finding {
+    pub(crate) code: &'static str,
+    pub(crate) severity: Severity,
+    /// In one sentence.
+    pub(crate) message: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) partitions: Vec<TopicPartition>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) brokers: Vec<BrokerId>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) topics: Vec<String>,
+    /// What it means, or what to do that is no command.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hint: Option<String>,
+    /// What to run next, without the flags that name the cluster.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) command: Option<String>,
+}
+
+impl Finding {
+    fn new(code: &'static str, severity: Severity, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity,
+            message: message.into(),
+            partitions: Vec::new(),
+            brokers: Vec::new(),
+            topics: Vec::new(),
+            hint: None,
+            command: None,
+        }
+    }
+
+    fn partitions(self, partitions: impl IntoIterator<Item = TopicPartition>) -> Self {
+        Self { partitions: partitions.into_iter().collect(), ..self }
+    }
+
+    fn brokers(self, brokers: impl IntoIterator<Item = BrokerId>) -> Self {
+        Self { brokers: brokers.into_iter().collect(), ..self }
+    }
+
+    fn topics(self, topics: impl IntoIterator<Item = String>) -> Self {
+        Self { topics: topics.into_iter().collect(), ..self }
+    }
+
+    fn hint(self, hint: impl Into<String>) -> Self {
+        Self { hint: Some(hint.into()), ..self }
+    }
+
+    fn run(self, command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), ..self }
+    }
+}
+
+/// Everything, the worst first; equal ones in the order in which they were looked for.
+pub(crate) fn findings(snapshot: &Snapshot, around: &Around) -> Vec<Finding> {
+    let mut found: Vec<Finding> = ailments(snapshot)
+        .into_iter()
+        .filter_map(|ailment| ailing::finding(ailment, around))
+        .chain(around.findings())
+        .collect();
+    found.sort_by_key(|finding| finding.severity);
+    found
+}

@@ -1,0 +1,52 @@
+//! `--forced`: where it stands who counts as ready, whatever is true.
+
+use crate::flags::Document;
+use crate::pods::config_map;
+use crate::probing::{Forces, Subject, in_documents};
+use crate::session::Session;
+use std::path::Path;
+use std::time::Duration;
+use tokio::time::timeout;
+
+const CONFIG_MAP: &str = "configmap:";
+const ENDINGS: [&str; 2] = ["yaml", "yml"];
+/// What Kubernetes may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The flag.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ForcedArgs {
+    /// Who counts as ready until when and why, beside annotations force-ready of pods and StatefulSets: a YAML file, or a
+    /// ConfigMap, of entries "cluster|map.NAME|broker.ID|pod.NAME: UNTIL REASON"
+    #[arg(long, value_name = "FILE|configmap:NS/NAME")]
+    forced: Option<String>,
+}
+
+impl ForcedArgs {
+    /// What stands there about the subject, or about all. What cannot be read forces nothing: a probe goes on without.
+    pub(crate) async fn read(
+        &self,
+        subject: Option<&Subject>,
+        session: &Session<'_, '_>,
+    ) -> Forces {
+        let Some(place) = self.forced.as_deref() else { return Forces::default() };
+        let documents = match place.strip_prefix(CONFIG_MAP) {
+            // There being none is the usual state.
+            None if !Path::new(place).exists() => Ok(Vec::new()),
+            None => Document::in_files(Path::new(place), &ENDINGS).map_err(|e| e.to_string()),
+            Some(name) => {
+                let access = session.global.kubernetes.access(session.environment);
+                match timeout(PATIENCE, config_map(&access, name)).await {
+                    Ok(read) => read.map_err(|error| error.to_string()),
+                    Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+                }
+            }
+        };
+        match documents {
+            Ok(documents) => in_documents(&documents, subject),
+            Err(problem) => {
+                Forces { found: Vec::new(), broken: vec![format!("{place}: {problem}")] }
+            }
+        }
+    }
+}

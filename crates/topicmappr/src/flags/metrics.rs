@@ -1,0 +1,144 @@
+//! Where brokers' numbers come from: the flags of metrics systems.
+
+use crate::error::Error;
+use crate::failure::Failure;
+use crate::files;
+use crate::flags::units;
+use crate::layers::Environment;
+use metrics::{
+    BadSettings, Choice, DatadogKeys, DatadogQuery, DatadogSettings, ExporterUrl, HttpSettings,
+    MetricAt, PrometheusSettings, QueryFor, Secret, Settings, SidecarPeers,
+};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What may stand before the name of a key in the environment; the last is Datadog's own.
+const KEY_PREFIXES: [&str; 4] = ["AUTOTHROTTLE_", "TOPICMAPPR_", "METRICSFETCHER_", "DD_"];
+
+/// The flags of metrics systems.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Metrics")]
+pub struct MetricsArgs {
+    /// Who knows brokers' numbers: auto, none, sidecar, exporter, prometheus, datadog; auto: the first that is set up and answers
+    #[arg(long, value_name = "BACKEND", default_value_t = Choice::Auto)]
+    metrics: Choice,
+    /// Sidecars of the brokers: http://{host}:8081 by brokers' hosts ({id} too), of one ID=URL, or a name that leads to all
+    /// of them (a headless service); repeatable
+    #[arg(long, value_name = "URL|ID=URL")]
+    sidecar_peers: Vec<SidecarPeers>,
+    /// Page of every broker (http://{host}:9404/metrics; {id} too), or of one: ID=URL; repeatable
+    #[arg(long, value_name = "URL|ID=URL")]
+    exporter_url: Vec<ExporterUrl>,
+    /// Where a number stands on the pages: storage-free=node_filesystem_avail_bytes{mountpoint="/data"}; repeatable
+    #[arg(long, value_name = "NUMBER=SELECTOR")]
+    exporter_metric: Vec<MetricAt>,
+    /// Prometheus, or what speaks its API
+    #[arg(long, value_name = "URL")]
+    prometheus_url: Option<String>,
+    /// Label that tells brokers apart: it holds the id, or the host with or without a port
+    #[arg(long, value_name = "LABEL", default_value = "instance")]
+    prometheus_label: String,
+    /// Query for a number, with {label} and {window}: tx=sum by ({label}) (rate(...[{window}])); repeatable
+    #[arg(long, value_name = "NUMBER=PROMQL")]
+    prometheus_query: Vec<QueryFor>,
+    /// File of a bearer token for Prometheus
+    #[arg(long, value_name = "FILE")]
+    prometheus_token_file: Option<PathBuf>,
+    /// Datadog's API
+    #[arg(long, value_name = "URL", default_value = DatadogSettings::DEFAULT_URL)]
+    datadog_url: String,
+    /// File of the API key; else DD_API_KEY in the environment
+    #[arg(long, value_name = "FILE")]
+    api_key_file: Option<PathBuf>,
+    /// File of the application key; else DD_APP_KEY in the environment
+    #[arg(long, value_name = "FILE")]
+    app_key_file: Option<PathBuf>,
+    /// Datadog's query for what hosts send
+    #[arg(long, value_name = "QUERY", default_value = DatadogSettings::DEFAULT_TX)]
+    net_tx_query: DatadogQuery,
+    /// Datadog's query for what hosts receive
+    #[arg(long, value_name = "QUERY", default_value = DatadogSettings::DEFAULT_RX)]
+    net_rx_query: DatadogQuery,
+    /// Tag of a series or host that holds the broker id
+    #[arg(long, value_name = "TAG", default_value = "broker_id")]
+    broker_id_tag: String,
+    /// Tag of a host that holds the type of its machine
+    #[arg(long, value_name = "TAG", default_value = "instance-type")]
+    instance_type_tag: String,
+    /// Span that rates are the mean of, with Prometheus and Datadog; bare: seconds
+    #[arg(long, value_name = "TIME", default_value = "2m", value_parser = units::seconds)]
+    metrics_window: Duration,
+    /// Longest that a metrics system may take to answer; bare: seconds
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::seconds)]
+    metrics_timeout: Duration,
+    /// Certificates (PEM) to trust metrics systems by, instead of the system's
+    #[arg(long, value_name = "FILE")]
+    metrics_ca: Option<PathBuf>,
+}
+
+impl MetricsArgs {
+    /// What the flags and the environment's keys ask for; nobody is asked yet.
+    ///
+    /// # Errors
+    /// A file that cannot be read, a URL that is none, a backend that is wanted and not set up.
+    pub fn settings(&self, environment: &Environment) -> Result<Settings, Failure> {
+        let ca = self.metrics_ca.as_deref().map(files::read).transpose().map_err(Error::from)?;
+        let http = HttpSettings { timeout: self.metrics_timeout, ca, ..HttpSettings::default() };
+        let settings = Settings {
+            choice: self.metrics,
+            http,
+            sidecars: self.sidecar_peers.clone(),
+            prometheus: self.prometheus()?,
+            datadog: self.datadog(environment)?,
+            ..Settings::default()
+        };
+        Ok(settings.with_exporter(self.exporter_url.clone(), self.exporter_metric.clone()))
+    }
+
+    fn prometheus(&self) -> Result<Option<PrometheusSettings>, Error> {
+        let Some(url) = &self.prometheus_url else {
+            return Ok(None);
+        };
+        let token = self.prometheus_token_file.as_deref().map(files::read_text).transpose()?;
+        let mut settings = PrometheusSettings::at(url)?;
+        settings.token = token.as_deref().map(Secret::new);
+        settings.label.clone_from(&self.prometheus_label);
+        settings.window = self.metrics_window;
+        settings.queries.clone_from(&self.prometheus_query);
+        Ok(Some(settings))
+    }
+
+    /// Datadog needs both keys; one alone is an agent's environment that was not meant for us.
+    fn datadog(&self, environment: &Environment) -> Result<Option<DatadogSettings>, Error> {
+        let key = |file: &Option<PathBuf>, name: &str| match file {
+            Some(path) => files::read_text(path).map(|text| Some(Secret::new(&text))),
+            None => Ok(KEY_PREFIXES
+                .iter()
+                .find_map(|prefix| environment.get(&format!("{prefix}{name}")))
+                .map(Secret::new)),
+        };
+        let keys = key(&self.api_key_file, "API_KEY")?.zip(key(&self.app_key_file, "APP_KEY")?);
+        let Some((api, app)) = keys else {
+            return Ok(None);
+        };
+        let mut settings = DatadogSettings::at(&self.datadog_url, DatadogKeys { api, app })?;
+        settings.tx.clone_from(&self.net_tx_query);
+        settings.rx.clone_from(&self.net_rx_query);
+        settings.broker_id_tag.clone_from(&self.broker_id_tag);
+        settings.instance_type_tag.clone_from(&self.instance_type_tag);
+        settings.window = self.metrics_window;
+        Ok(Some(settings))
+    }
+}
+
+impl From<BadSettings> for Error {
+    fn from(bad: BadSettings) -> Self {
+        Self::Flags(bad.to_string())
+    }
+}
+
+impl From<BadSettings> for Failure {
+    fn from(bad: BadSettings) -> Self {
+        Error::from(bad).into()
+    }
+}

@@ -1,0 +1,138 @@
+//! What `heal` has to remember between two runs: in a file, or in a ConfigMap, written only over what was read.
+
+use crate::error::Error;
+use crate::files::{self, FileError, OutFile};
+use ::kubernetes::{Access, ConfigMap, Kubernetes, Name};
+use execute::heal::Notes;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+const CONFIG_MAP: &str = "configmap:";
+const KEY: &str = "heal.json";
+const VERSION: u32 = 1;
+
+/// Where notes are kept.
+#[derive(Debug, Clone)]
+pub(crate) enum NotesPlace {
+    File(PathBuf),
+    ConfigMap(String),
+}
+
+impl FromStr for NotesPlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text.strip_prefix(CONFIG_MAP) {
+            Some(name) => Self::ConfigMap(name.to_owned()),
+            None => Self::File(PathBuf::from(text)),
+        })
+    }
+}
+
+impl fmt::Display for NotesPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::ConfigMap(name) => write!(f, "{CONFIG_MAP}{name}"),
+        }
+    }
+}
+
+/// The place, as it was read.
+pub(crate) enum Place {
+    File(PathBuf),
+    ConfigMap { kubernetes: Box<Kubernetes>, name: Name, read: Option<Box<ConfigMap>> },
+}
+
+impl Place {
+    /// Reads what is noted there; nothing yet is no error.
+    pub(crate) async fn open(place: &NotesPlace, access: &Access) -> Result<(Self, Notes), Error> {
+        let (opened, text) = match place {
+            NotesPlace::File(path) => {
+                let text = match files::read_text(path) {
+                    Err(FileError::Read { problem, .. })
+                        if problem.kind() == io::ErrorKind::NotFound =>
+                    {
+                        None
+                    }
+                    read => Some(read?),
+                };
+                (Self::File(path.clone()), text)
+            }
+            NotesPlace::ConfigMap(name) => {
+                let kubernetes = Kubernetes::connect(access).await?;
+                let name = match name.split_once('/') {
+                    Some((namespace, name)) => Name::new(namespace, name),
+                    None => Name::new(kubernetes.namespace(), name),
+                };
+                let read = kubernetes.config_map(&name).await?;
+                let text = read.as_ref().and_then(|map| map.data.get(KEY).cloned());
+                let (kubernetes, read) = (Box::new(kubernetes), read.map(Box::new));
+                (Self::ConfigMap { kubernetes, name, read }, text)
+            }
+        };
+        let notes = text.map(|text| parse(place, &text)).transpose()?.unwrap_or_default();
+        Ok((opened, notes))
+    }
+
+    /// Notes them.
+    pub(crate) async fn write(self, notes: &Notes) -> Result<(), Error> {
+        let text = written(notes).map_err(io::Error::from).map_err(Error::Stream)?;
+        match self {
+            Self::File(path) => {
+                OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?.publish()?;
+            }
+            Self::ConfigMap { kubernetes, name, read: None } => {
+                let data = [(KEY.to_owned(), text)].into();
+                kubernetes.create_config_map(&name, &BTreeMap::new(), data).await?;
+            }
+            Self::ConfigMap { kubernetes, read: Some(read), .. } => {
+                let mut data = read.data.clone();
+                data.insert(KEY.to_owned(), text);
+                kubernetes.replace_config_map(&read, data).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn written(notes: &Notes) -> Result<String, serde_json::Error> {
+    let mut document = serde_json::to_value(notes)?;
+    document["version"] = json!(VERSION);
+    serde_json::to_string_pretty(&document)
+}
+
+fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
+    let wrong =
+        |problem: String| Error::Flag { flag: "--notes", value: place.to_string(), problem };
+    let document: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    if document["version"] != VERSION {
+        let version = &document["version"];
+        return Err(wrong(format!("version {version} is none that this program reads")));
+    }
+    serde_json::from_value(document).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::BrokerId;
+
+    #[test]
+    fn what_is_noted_is_read_back_and_other_versions_are_not() {
+        let place = NotesPlace::File(PathBuf::from("notes"));
+        let notes = Notes {
+            cluster_id: "c".to_owned(),
+            lost_since_seconds: [(BrokerId(1003), 5)].into(),
+            healed_at_seconds: Some(7),
+        };
+        let text = written(&notes).unwrap();
+        assert_eq!(parse(&place, &text).unwrap(), notes);
+        assert!(parse(&place, &text.replace("\"version\": 1", "\"version\": 2")).is_err());
+        assert!(parse(&place, "{}").is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! The probes over HTTP: `GET /ready` and `GET /live` on what was found last, so that a probe costs the broker nothing.
+
+use crate::error::Error;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+
+/// A sentence, and whether it is good news.
+type Finding = (bool, String);
+
+/// What was found last.
+#[derive(Debug, Clone)]
+pub(crate) struct Latest {
+    found: Arc<Mutex<Option<Found>>>,
+    /// Older than this, it counts for nothing.
+    max_age: Duration,
+}
+
+#[derive(Debug, Clone)]
+struct Found {
+    at: Instant,
+    ready: Finding,
+    live: Finding,
+}
+
+impl Latest {
+    /// Nothing yet. What is older than three periods is not told: the process that looks hangs.
+    pub(crate) fn every(period: Duration) -> Self {
+        Self { found: Arc::default(), max_age: period * 3 + Duration::from_secs(20) }
+    }
+
+    pub(crate) fn tell(&self, ready: Finding, live: Finding) {
+        let found = Found { at: Instant::now(), ready, live };
+        *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
+    }
+
+    fn answer(&self, of: impl Fn(Found) -> Finding) -> (StatusCode, String) {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let (good, sentence) = match found {
+            None => (false, "nothing has been looked at yet".to_owned()),
+            Some(found) if found.at.elapsed() > self.max_age => {
+                (false, format!("the last look is {} s old", found.at.elapsed().as_secs()))
+            }
+            Some(found) => of(found),
+        };
+        let status = if good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+        (status, sentence + "\n")
+    }
+}
+
+/// Answers for as long as this is waited for.
+pub(crate) async fn serve(address: &str, latest: Latest) -> Result<(), Error> {
+    let wrong = |error: std::io::Error| Error::Flag {
+        flag: "--listen",
+        value: address.to_owned(),
+        problem: error.to_string(),
+    };
+    let listener = TcpListener::bind(address).await.map_err(wrong)?;
+    let router = Router::new()
+        .route("/ready", get(async |State(l): State<Latest>| l.answer(|found| found.ready)))
+        .route("/live", get(async |State(l): State<Latest>| l.answer(|found| found.live)))
+        .with_state(latest);
+    axum::serve(listener, router).await.map_err(wrong)
+}

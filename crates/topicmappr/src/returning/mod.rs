@@ -1,0 +1,187 @@
+//! A broker comes back under its id with an empty disk: its copies are paced, waited for, and it leads again what it led.
+//!
+//! What is set in the cluster stands in the ledger beforehand, so that another run takes it over, or `throttle clear` puts
+//! it back. Whoever leaves while replicas are copied leaves the throttle, too.
+
+mod pace;
+
+use crate::error::Error;
+use crate::executing::{Observer, Signal, Signals, may_pass};
+use crate::session::Session;
+use crate::source::Note;
+use crate::views::{CatchUpDone, CatchUpProgress};
+use execute::catch_up::{behind, to_elect};
+use mapper::{BrokerId, TopicPartition};
+use pace::Books;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often progress is told.
+const TELL_EVERY: Duration = Duration::from_secs(30);
+/// Copies that do not come to an end of any partition for so long may be starved by their throttle.
+const STALLED: Duration = Duration::from_secs(600);
+
+/// What is asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct CatchUp {
+    pub(crate) broker: BrokerId,
+    /// Bytes per second out of each broker, and into this one; `None`: as fast as the machines can.
+    pub(crate) rate: Option<u64>,
+    pub(crate) ledger: PathBuf,
+    /// How long the broker may take to be registered.
+    pub(crate) patience: Duration,
+}
+
+/// How it ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    Done(CatchUpDone),
+    Left(Signal),
+    /// The broker has not come back in time.
+    Absent,
+}
+
+impl CatchUp {
+    /// Paces, waits and elects. `free` lets the broker come back, once everything that paces it is in place.
+    pub(crate) async fn run(
+        &self,
+        client: &kafka::Client,
+        free: impl AsyncFnOnce() -> Result<(), Error>,
+        signals: &mut Signals,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Ended, Error> {
+        let mut run = Run::of(self, client)?;
+        let mut free = Some(free);
+        loop {
+            let looked = tokio::select! {
+                looked = run.round() => looked,
+                signal = signals.next() => return Ok(Ended::Left(signal)),
+            };
+            match looked {
+                Ok(state) => {
+                    if let Some(free) = free.take_if(|_| state.paced) {
+                        free().await?;
+                    }
+                    if state.over() {
+                        return Ok(Ended::Done(run.finish(&state).await?));
+                    }
+                    if !state.live && free.is_none() && run.began.elapsed() > self.patience {
+                        return Ok(Ended::Absent);
+                    }
+                    run.tell(&state, session)?;
+                }
+                Err(Error::Kafka(error)) if may_pass(&error) => {
+                    session.say(&Note::new(format!("{error}; asking again")))?;
+                }
+                Err(error) => return Err(error),
+            }
+            if let Some(signal) = signals.within(PAUSE).await {
+                return Ok(Ended::Left(signal));
+            }
+        }
+    }
+}
+
+/// What one round shows.
+struct State {
+    live: bool,
+    /// Everything that is to pace the copies was read from the cluster.
+    paced: bool,
+    /// Nothing of ours is left in the cluster's configs.
+    clean: bool,
+    behind: BTreeSet<TopicPartition>,
+}
+
+impl State {
+    fn over(&self) -> bool {
+        self.live && self.behind.is_empty() && self.clean
+    }
+}
+
+struct Run<'a> {
+    asked: &'a CatchUp,
+    client: &'a kafka::Client,
+    observer: Observer,
+    books: Option<Books>,
+    /// What it was behind in, at any time.
+    ever: BTreeSet<TopicPartition>,
+    began: Instant,
+    told: Option<(Instant, usize, bool)>,
+    /// When a partition was last caught up with.
+    moved: (Instant, usize),
+}
+
+impl<'a> Run<'a> {
+    fn of(asked: &'a CatchUp, client: &'a kafka::Client) -> Result<Self, Error> {
+        let books = asked.rate.map(|rate| Books::open(asked, rate)).transpose()?;
+        let (began, ever, told) = (Instant::now(), BTreeSet::new(), None);
+        let (observer, moved) = (Observer::default(), (began, usize::MAX));
+        Ok(Self { asked, client, observer, books, ever, began, told, moved })
+    }
+
+    /// Looks, and sets what has to be set.
+    async fn round(&mut self) -> Result<State, Error> {
+        let mut seen = self.observer.see(self.client, &BTreeSet::new()).await?;
+        let broker = self.asked.broker;
+        let behind = behind(&seen, broker);
+        self.ever.extend(behind.iter().cloned());
+        let (mut paced, mut clean) = (true, true);
+        if let Some(books) = &mut self.books {
+            let held =
+                books.hold(self.client, &mut self.observer, &self.ever, broker, &mut seen).await?;
+            (paced, clean) = (held.paced, held.clean);
+        }
+        Ok(State { live: seen.live.contains(&broker), paced, clean, behind })
+    }
+
+    fn tell(&mut self, state: &State, session: &mut Session<'_, '_>) -> Result<(), Error> {
+        let now = (state.behind.len(), state.live);
+        if self.moved.1 != now.0 {
+            self.moved = (Instant::now(), now.0);
+        }
+        let due = self.told.is_none_or(|(at, count, live)| {
+            live != now.1
+                || at.elapsed() >= TELL_EVERY
+                || (count != now.0 && at.elapsed() >= PAUSE * 2)
+        });
+        if due {
+            session.event(&CatchUpProgress {
+                broker: self.asked.broker,
+                registered: state.live,
+                partitions_behind: now.0,
+                partitions: self.ever.len(),
+                waited_seconds: self.began.elapsed().as_secs(),
+                stalled: state.live && self.moved.0.elapsed() >= STALLED,
+            })?;
+            self.told = Some((Instant::now(), now.0, now.1));
+        }
+        Ok(())
+    }
+
+    /// Has it lead what it is to lead, and looks once more.
+    async fn finish(&mut self, _: &State) -> Result<CatchUpDone, Error> {
+        let broker = self.asked.broker;
+        let seen = self.observer.see(self.client, &BTreeSet::new()).await?;
+        let elected = to_elect(&seen, broker);
+        let mut refused = Vec::new();
+        if !elected.is_empty() {
+            let answers = self.client.elect_preferred(&elected).await;
+            let answers = answers.map_err(|answer| match answer {
+                kafka::admin::NoAnswer::NotMade(error) | kafka::admin::NoAnswer::Unknown(error) => {
+                    Error::from(error)
+                }
+            })?;
+            refused = answers.iter().map(|(of, refusal)| format!("{of}: {refusal}")).collect();
+        }
+        Ok(CatchUpDone {
+            broker,
+            partitions: self.ever.len(),
+            elected: elected.len() - refused.len(),
+            not_elected: refused,
+            took_seconds: self.began.elapsed().as_secs(),
+        })
+    }
+}

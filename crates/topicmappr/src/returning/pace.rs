@@ -1,0 +1,92 @@
+//! The throttle of a broker that catches up, with its ledger.
+
+use super::CatchUp;
+use crate::error::Error;
+use crate::executing::{Observer, Store, set_configs};
+use execute::catch_up::pace;
+use execute::{Action, Ledger, LedgerEntry, Resource, Seen, hold};
+use kafka::Client;
+use mapper::{BrokerId, TopicPartition};
+use std::collections::BTreeSet;
+
+/// The ledger, open for this process alone.
+pub(super) struct Books {
+    store: Store<LedgerEntry>,
+    ledger: Ledger,
+    rate: u64,
+    /// On whose behalf.
+    plan: String,
+}
+
+/// How the throttle stands.
+pub(super) struct Holds {
+    /// It was read from the cluster as it is to be.
+    pub(super) paced: bool,
+    /// Nothing of ours is there.
+    pub(super) clean: bool,
+}
+
+impl Books {
+    pub(super) fn open(asked: &CatchUp, rate: u64) -> Result<Self, Error> {
+        let path = &asked.ledger;
+        let (mut store, lines) = match Store::open(path).map_err(Error::from) {
+            Err(Error::Locked { path }) => {
+                let ledger = Ledger::replay(Store::read(&path)?);
+                let by = ledger.last_owner().unwrap_or("another process").to_owned();
+                return Err(Error::HeldBy { path, by });
+            }
+            opened => opened?,
+        };
+        let mut ledger = Ledger::replay(lines);
+        let opened =
+            LedgerEntry::Opened { by: format!("process {} of this machine", std::process::id()) };
+        store.append(std::slice::from_ref(&opened))?;
+        ledger.apply(opened);
+        Ok(Self {
+            store,
+            ledger,
+            rate,
+            plan: format!("replace --same-id of broker {}", asked.broker),
+        })
+    }
+
+    /// Sets what paces the copies to the broker, and puts back what does so no more.
+    pub(super) async fn hold(
+        &mut self,
+        client: &Client,
+        observer: &mut Observer,
+        ever: &BTreeSet<TopicPartition>,
+        broker: BrokerId,
+        seen: &mut Seen,
+    ) -> Result<Holds, Error> {
+        let wanted = pace(broker, self.rate, ever, seen, &self.plan);
+        let topics = wanted.lists.keys().filter_map(|setting| match &setting.resource {
+            Resource::Topic(name) => Some(name.clone()),
+            Resource::Broker(_) => None,
+        });
+        let brokers = wanted.rates.keys().filter_map(|setting| match setting.resource {
+            Resource::Broker(id) => Some(id),
+            Resource::Topic(_) => None,
+        });
+        let (topics, brokers) = (topics.collect(), brokers.collect());
+        observer.read_configs(client, &self.ledger, topics, brokers, seen).await?;
+        let holding = hold(&wanted, &self.ledger, seen);
+        let paced = !holding.sets()
+            && wanted.rates.keys().all(|rate| seen.configs.contains_key(&rate.resource));
+        let (mut accounts, mut sets) = (Vec::new(), Vec::new());
+        for action in holding.actions {
+            match action {
+                Action::Account(entry) => accounts.push(entry),
+                Action::Set { setting, value } => sets.push((setting, value)),
+                // A throttle is held by accounts and configs alone.
+                _ => {}
+            }
+        }
+        if !accounts.is_empty() {
+            self.store.append(&accounts)?;
+            accounts.into_iter().for_each(|entry| self.ledger.apply(entry));
+        }
+        set_configs(client, sets).await?;
+        Ok(Holds { paced, clean: self.ledger.is_empty() })
+    }
+}

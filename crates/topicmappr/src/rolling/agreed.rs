@@ -1,0 +1,57 @@
+//! Whether every live broker tells of partitions what one of them told: only then is a pod restarted.
+
+use crate::error::Error;
+use execute::roll::{Memory, Next, Scene, Terms, next};
+use futures::{StreamExt, stream};
+use kafka::{Client, Target};
+use std::collections::BTreeSet;
+
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 16;
+
+/// Why a pod is not restarted now, where a broker tells of something against it.
+pub(super) async fn disagreed(
+    client: &Client,
+    scene: &Scene,
+    index: usize,
+    memory: &Memory,
+    terms: &Terms,
+) -> Result<Option<Vec<String>>, Error> {
+    let Some(pod) = scene.pods.get(index) else { return Ok(None) };
+    let names: BTreeSet<String> = scene.cluster.topics.keys().cloned().collect();
+    if names.is_empty() {
+        return Ok(None);
+    }
+    // It is not needed to agree to its own end, and may be down.
+    let others = scene.cluster.live.iter().copied().filter(|id| *id != pod.id);
+    let asked = others.map(|id| {
+        let names = &names;
+        async move { (id, client.topics_told_by(Target::Broker(id), names).await) }
+    });
+    let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE);
+    while let Some((id, told)) = answers.next().await {
+        let told = match told {
+            Ok(told) => told,
+            Err(error) => return Ok(Some(vec![format!("broker {id} is live, and: {error}")])),
+        };
+        let mut other = scene.clone();
+        for (name, mut topic) in told.found {
+            let known = scene.cluster.topics.get(&name);
+            topic.min_insync_replicas = known.and_then(|known| known.min_insync_replicas);
+            other.cluster.topics.insert(name, topic);
+        }
+        match next(&other, memory, terms) {
+            Next::Restart(same) if same == index => {}
+            Next::Wait(waits) => {
+                let waits = waits.iter().map(|wait| format!("to broker {id}, {wait}"));
+                return Ok(Some(waits.collect()));
+            }
+            _ => {
+                return Ok(Some(vec![format!(
+                    "broker {id} tells something else of the partitions"
+                )]));
+            }
+        }
+    }
+    Ok(None)
+}

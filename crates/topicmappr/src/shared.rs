@@ -1,0 +1,75 @@
+//! What `autothrottle` has in common with this program, so that one cluster is never treated in two ways.
+//!
+//! Flags, environment and `--config` in one order ([`parse`]); connections with the same properties ([`connect`]);
+//! errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems ([`MetricsArgs`]); the file that a ledger is kept in ([`Store`]); one
+//! way to look at a cluster ([`Observer`]) and one to set its throttle ([`set_configs`]); signals ([`Signals`]). What
+//! is not named here is this program's own.
+
+use crate::error::Error;
+use crate::files;
+use crate::live;
+use std::path::Path;
+
+pub use crate::executing::{Observer, Signal, Signals, Store, set_configs};
+pub use crate::failure::Failure;
+pub use crate::flags::{LogArgs, MetricsArgs};
+pub use crate::layers::parse;
+
+/// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the
+/// properties that have no meaning here.
+///
+/// # Errors
+/// The properties are wrong, or nobody answers.
+pub async fn connect(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<(kafka::Client, Vec<String>), Failure> {
+    let settings = live::settings(bootstrap, properties)?;
+    let ignored = settings.ignored.clone();
+    Ok((kafka::Client::connect(settings).await?, ignored))
+}
+
+/// Waits for servers to answer, on one thread.
+///
+/// # Errors
+/// The system gives us no runtime.
+pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Failure> {
+    live::wait(answer).map_err(Failure::from)
+}
+
+/// The text of a file that a flag names.
+///
+/// # Errors
+/// It cannot be read, or is no text.
+pub fn read_text(path: &Path) -> Result<String, Failure> {
+    files::read_text(path).map_err(|error| Error::from(error).into())
+}
+
+/// `30s`, `10m`.
+///
+/// # Errors
+/// A sentence, for anything else.
+pub fn duration(text: &str) -> Result<std::time::Duration, String> {
+    crate::flags::duration(text)
+}
+
+/// `500GB`, `2TiB`; a bare number is bytes.
+///
+/// # Errors
+/// A sentence, for anything else.
+pub fn size(text: &str) -> Result<mapper::Bytes, String> {
+    crate::flags::size(text)
+}
+
+/// `10MB/s`, `10MiB/s`: bytes per second, above 0.
+///
+/// # Errors
+/// A sentence, for anything else.
+pub fn rate(text: &str) -> Result<u64, String> {
+    crate::flags::rate(text)
+}
+
+/// The time now: RFC 3339, UTC, to the second.
+pub fn now() -> String {
+    live::now()
+}

@@ -1,0 +1,133 @@
+//! `replace --same-id`, in words.
+
+use super::{counted, heading};
+use ::kubernetes::fate::{Disks, Return};
+use mapper::BrokerId;
+use serde::Serialize;
+use std::fmt;
+
+/// What will be done.
+#[derive(Debug, Serialize)]
+pub(crate) struct SameIdPlan {
+    pub(crate) broker: BrokerId,
+    pub(crate) registered: bool,
+    /// How many partitions it has to copy.
+    pub(crate) partitions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) rate_bytes_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pod: Option<PodPlan>,
+}
+
+/// Its pod.
+#[derive(Debug, Serialize)]
+pub(crate) struct PodPlan {
+    name: String,
+    disks: &'static str,
+    pinned_by: Vec<String>,
+    commands: Vec<String>,
+}
+
+impl PodPlan {
+    pub(crate) fn of(back: &Return) -> Self {
+        let disks = match back.disks {
+            Disks::Data => "data",
+            Disks::Empty => "empty",
+            Disks::Unknown => "unknown",
+        };
+        // Without a pin the only command is to look at its log.
+        let commands = if back.pins.is_empty() { Vec::new() } else { back.commands.clone() };
+        let pinned_by = back.pins.iter().map(ToString::to_string).collect();
+        Self { name: back.pod.to_string(), disks, pinned_by, commands }
+    }
+}
+
+impl fmt::Display for SameIdPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let partitions = counted(self.partitions, "partition");
+        match self.registered {
+            true => writeln!(
+                f,
+                "Broker {} is registered, and not in sync in {partitions}.",
+                self.broker
+            )?,
+            false => writeln!(
+                f,
+                "Broker {} is down. It may come back with an empty disk: for each of its {partitions}, another broker \
+                 leads.",
+                self.broker
+            )?,
+        }
+        match self.rate_bytes_per_second {
+            Some(rate) => writeln!(
+                f,
+                "It copies {rate} bytes per second at most, and each other broker sends no more."
+            )?,
+            None => writeln!(f, "It copies as fast as the machines can.")?,
+        }
+        let Some(pod) = &self.pod else { return Ok(()) };
+        heading(f, &format!("Its pod, {}", pod.name))?;
+        pod.pinned_by.iter().try_for_each(|pin| writeln!(f, "  {pin}"))?;
+        if pod.commands.is_empty() {
+            return writeln!(f, "  it starts by itself");
+        }
+        writeln!(f, "  --yes frees it, as these commands do:")?;
+        pod.commands.iter().try_for_each(|command| writeln!(f, "    {command}"))
+    }
+}
+
+/// How far it is.
+#[derive(Debug, Serialize)]
+pub(crate) struct CatchUpProgress {
+    pub(crate) broker: BrokerId,
+    pub(crate) registered: bool,
+    pub(crate) partitions_behind: usize,
+    pub(crate) partitions: usize,
+    pub(crate) waited_seconds: u64,
+    pub(crate) stalled: bool,
+}
+
+impl fmt::Display for CatchUpProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { broker, partitions_behind, partitions, waited_seconds, .. } = self;
+        if !self.registered {
+            return writeln!(f, "waiting ({waited_seconds} s): broker {broker} is not registered");
+        }
+        write!(
+            f,
+            "copying ({waited_seconds} s): broker {broker} is in sync in {} of {partitions}",
+            partitions - partitions_behind
+        )?;
+        match self.stalled {
+            true => writeln!(
+                f,
+                "; no partition was finished for 10 minutes: is the rate below what producers write to these brokers?"
+            ),
+            false => writeln!(f),
+        }
+    }
+}
+
+/// That it is back.
+#[derive(Debug, Serialize)]
+pub(crate) struct CatchUpDone {
+    pub(crate) broker: BrokerId,
+    pub(crate) partitions: usize,
+    pub(crate) elected: usize,
+    pub(crate) not_elected: Vec<String>,
+    pub(crate) took_seconds: u64,
+}
+
+impl fmt::Display for CatchUpDone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "Done in {} s: broker {} is in sync everywhere ({} copied), leads {} more, and no throttle is left.",
+            self.took_seconds,
+            self.broker,
+            counted(self.partitions, "partition"),
+            counted(self.elected, "partition")
+        )?;
+        self.not_elected.iter().try_for_each(|why| writeln!(f, "  not elected: {why}"))
+    }
+}

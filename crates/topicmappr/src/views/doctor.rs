@@ -1,0 +1,193 @@
+//! `doctor`: one screen.
+
+use super::next::quoted;
+use super::{Ink, counted};
+use crate::doctor::{Around, Finding, Severity};
+use crate::error::ranges;
+use crate::flags::SourceArgs;
+use crate::throttles::Untold;
+use mapper::{BrokerId, Snapshot, TopicPartition};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Names that are shown of many.
+const NAMES: usize = 4;
+/// What fits beside the narrowest terminal's edge.
+const WIDTH: usize = 78;
+/// Lines that are shown of what was not told.
+const UNTOLD: usize = 6;
+
+/// What is wrong, and what is known of the cluster at all.
+#[derive(Debug, Serialize)]
+pub(crate) struct DoctorView {
+    version: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    captured_at: Option<String>,
+    brokers: usize,
+    live_brokers: usize,
+    topics: usize,
+    partitions: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quorum: Option<QuorumView>,
+    findings: Vec<Finding>,
+    /// What was not told, and so is not judged.
+    untold: Vec<Untold>,
+    #[serde(skip)]
+    flags: String,
+}
+
+#[derive(Debug, Serialize)]
+struct QuorumView {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<BrokerId>,
+    voters: Vec<BrokerId>,
+}
+
+impl DoctorView {
+    pub(crate) fn of(
+        snapshot: &Snapshot,
+        around: &Around,
+        findings: Vec<Finding>,
+        source: &SourceArgs,
+    ) -> Self {
+        let topics = snapshot.topics();
+        let registered = snapshot.brokers().iter();
+        let quorum = around.quorum.as_ref().map(|quorum| QuorumView {
+            leader: quorum.leader,
+            voters: quorum.voters.keys().copied().collect(),
+        });
+        let (bootstrap, config) = source.kafka_tool_flags();
+        let bootstrap = bootstrap.map(|to| format!(" --bootstrap-server {}", quoted(to)));
+        let config =
+            config.map(|path| format!(" --kafka-config {}", quoted(&path.to_string_lossy())));
+        Self {
+            version: 1,
+            cluster_id: snapshot.cluster_id().map(str::to_owned),
+            captured_at: snapshot.captured_at().map(str::to_owned),
+            brokers: known(snapshot).len(),
+            live_brokers: registered.filter(|broker| broker.live).count(),
+            topics: topics.len(),
+            partitions: topics.iter().map(|topic| topic.partitions.len()).sum(),
+            quorum,
+            findings,
+            untold: around.untold.clone(),
+            flags: bootstrap.into_iter().chain(config).collect(),
+        }
+    }
+
+    /// Nothing but what is good to know.
+    pub(crate) fn is_well(&self) -> bool {
+        self.findings.iter().all(|finding| finding.severity == Severity::Notice)
+    }
+}
+
+/// Registered, or in a replica list.
+fn known(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
+    let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
+    let holders = partitions.flat_map(|partition| partition.replicas.iter().copied());
+    holders.chain(snapshot.brokers().iter().map(|broker| broker.id)).collect()
+}
+
+impl fmt::Display for DoctorView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.cluster_id.as_deref().unwrap_or("without an id");
+        writeln!(f, "Cluster {name}")?;
+        let (live, all) = (self.live_brokers, counted(self.brokers, "broker"));
+        let (topics, partitions) =
+            (counted(self.topics, "topic"), counted(self.partitions, "partition"));
+        writeln!(f, "  {live} of {all} live, {topics}, {partitions}")?;
+        if let Some(QuorumView { leader, voters }) = &self.quorum {
+            let leader = leader.map_or("nobody".to_owned(), |id| id.to_string());
+            writeln!(f, "  controllers: {leader} leads of {}", ranges(voters))?;
+        }
+        writeln!(f)?;
+        if self.findings.is_empty() {
+            match self.untold.is_empty() {
+                true => writeln!(f, "All is well.")?,
+                false => writeln!(f, "Nothing is wrong in what was told.")?,
+            }
+        }
+        self.findings.iter().try_for_each(|finding| self.finding(f, finding))?;
+        self.gaps(f)
+    }
+}
+
+impl DoctorView {
+    fn finding(&self, f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+        let word = match finding.severity {
+            Severity::Critical => Ink::Error("CRITICAL"),
+            Severity::Warning => Ink::Warning("warning "),
+            Severity::Notice => Ink::Heading("notice  "),
+        };
+        if f.alternate() {
+            write!(f, "{word:#}")?;
+        } else {
+            write!(f, "{word}")?;
+        }
+        let names = some(&finding.partitions, &finding.topics);
+        let said = match names.is_empty() {
+            true => finding.message.clone(),
+            false => format!("{}: {names}", finding.message),
+        };
+        wrapped(f, &said, "  ")?;
+        if let Some(hint) = &finding.hint {
+            f.write_str("        ")?;
+            wrapped(f, hint, "  ")?;
+        }
+        if let Some(command) = &finding.command {
+            writeln!(f, "          run: topicmappr {command}{}", self.flags)?;
+        }
+        Ok(())
+    }
+
+    fn gaps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.untold.is_empty() {
+            return Ok(());
+        }
+        writeln!(f)?;
+        writeln!(f, "Not told, and so not judged:")?;
+        for one in self.untold.iter().take(UNTOLD) {
+            f.write_str("  ")?;
+            wrapped(f, &format!("{}: {}", one.what, one.why), "")?;
+        }
+        let more = self.untold.len().saturating_sub(UNTOLD);
+        if more > 0 {
+            writeln!(f, "  and {more} more; --output json names them all")?;
+        }
+        Ok(())
+    }
+}
+
+/// The first few.
+fn some(partitions: &[TopicPartition], topics: &[String]) -> String {
+    let all: Vec<String> =
+        partitions.iter().map(ToString::to_string).chain(topics.iter().cloned()).collect();
+    let first = all.iter().take(NAMES).cloned().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(NAMES) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
+}
+
+/// Breaks between words, so that the narrowest terminal shows it as it is; what follows stands under what began.
+fn wrapped(f: &mut fmt::Formatter<'_>, text: &str, lead: &str) -> fmt::Result {
+    const INDENT: usize = 10;
+    let mut column = INDENT;
+    f.write_str(lead)?;
+    for (index, word) in text.split(' ').enumerate() {
+        let long = word.chars().count();
+        if index > 0 && column + 1 + long > WIDTH {
+            write!(f, "\n{:INDENT$}", "")?;
+            column = INDENT;
+        } else if index > 0 {
+            f.write_str(" ")?;
+            column += 1;
+        }
+        f.write_str(word)?;
+        column += long;
+    }
+    writeln!(f)
+}

@@ -1,0 +1,36 @@
+//! How an execution reads: before it begins, while it goes on, and when it has ended.
+
+mod detail;
+mod preview;
+mod progress;
+mod status;
+mod summary;
+mod trouble;
+
+pub(crate) use preview::Preview;
+pub(crate) use progress::Progress;
+pub(crate) use status::StatusView;
+pub(crate) use summary::Summary;
+
+use crate::executing::Why;
+use execute::Outcome;
+
+fn outcome(why: Why) -> &'static str {
+    match why {
+        Why::Over(Outcome::Complete) => "complete",
+        Why::Over(Outcome::Partly) => "partly",
+        Why::Over(Outcome::LeftOut) => "left_out",
+        Why::Over(Outcome::Cancelled) => "cancelled",
+        Why::Over(Outcome::CancelledPartly) => "cancelled_partly",
+        Why::Over(Outcome::HeldByOthers) => "held_by_others",
+        Why::Left(_) => "detached",
+    }
+}
+
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}

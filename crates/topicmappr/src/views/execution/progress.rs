@@ -1,0 +1,147 @@
+//! Where an execution stands.
+
+use super::duration;
+use crate::executing::Look;
+use crate::views::stalls::Stalled;
+use execute::{Held, Ill, Round, Stall, Standing, Task};
+use mapper::{Bytes, TopicPartition};
+use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
+
+/// Where an execution stands.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct Progress {
+    event: &'static str,
+    at: String,
+    pub(super) partitions: usize,
+    pub(super) done: usize,
+    pub(super) moving: usize,
+    pub(super) waiting: usize,
+    pub(super) left_out: usize,
+    /// Of what is to be copied.
+    pub(crate) copied_bytes: Bytes,
+    pub(super) bytes: Bytes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_per_second: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    left_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) stalled: Vec<Stalled>,
+}
+
+impl Progress {
+    pub(crate) fn of(task: &Task<'_>, look: &Look, round: &Round, stalls: &[Stall]) -> Self {
+        let (mut copied, mut all) = (0_u64, 0_u64);
+        for (change, standing) in task.plan.moves.iter().zip(&round.course.standings) {
+            let Some(bytes) = change.bytes else { continue };
+            let so_far = match standing {
+                Standing::Done => bytes.0,
+                Standing::Moving => {
+                    let of = change.of();
+                    let arrived = |id| look.copied.get(&(of.clone(), id)).map_or(0, |b| b.0);
+                    change.added().map(arrived).sum::<u64>().min(bytes.0)
+                }
+                Standing::Ready | Standing::Hindered(_) => 0,
+                Standing::Left(_) => continue,
+            };
+            copied += so_far;
+            all += bytes.0;
+        }
+        let count = |so: fn(&Standing) -> bool| round.course.count(so);
+        Self {
+            event: "progress",
+            at: crate::live::now(),
+            partitions: task.plan.moves.len(),
+            done: count(|standing| *standing == Standing::Done),
+            moving: count(|standing| *standing == Standing::Moving),
+            waiting: count(|s| matches!(s, Standing::Ready | Standing::Hindered(_))),
+            left_out: count(|standing| matches!(standing, Standing::Left(_))),
+            copied_bytes: Bytes(copied),
+            bytes: Bytes(all),
+            bytes_per_second: None,
+            left_seconds: None,
+            held: round.held.as_ref().map(held),
+            stalled: Stalled::all(stalls, look.seen.at_seconds),
+        }
+    }
+
+    /// So many bytes were copied in this time.
+    pub(crate) fn measured(&mut self, bytes: u64, time: Duration) {
+        const LONG_ENOUGH: u64 = 5;
+        let seconds = time.as_secs();
+        if seconds >= LONG_ENOUGH && bytes > 0 {
+            let rate = (bytes / seconds).max(1);
+            self.bytes_per_second = Some(rate);
+            self.left_seconds = Some(self.bytes.0.saturating_sub(self.copied_bytes.0) / rate);
+        }
+    }
+
+    /// Nobody would miss this line after the other.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        (self.done, self.moving, self.left_out) == (other.done, other.moving, other.left_out)
+    }
+
+    /// Whoever watches has to know at once.
+    pub(crate) fn is_news(&self, other: &Self) -> bool {
+        (self.held.is_some(), self.stalled.len()) != (other.held.is_some(), other.stalled.len())
+    }
+}
+
+fn held(held: &Held) -> String {
+    match held {
+        Held::Paused(ill) => {
+            let offline = ill.values().filter(|ill| **ill == Ill::Offline).count();
+            let partitions: Vec<&TopicPartition> = ill.keys().collect();
+            format!(
+                "paused: {} below min ISR, {offline} offline, that were not so at the start: {}; \
+                 --pause-on none goes on",
+                ill.len() - offline,
+                some(&partitions)
+            )
+        }
+        Held::OtherTools(partitions) => {
+            let partitions: Vec<&TopicPartition> = partitions.iter().collect();
+            format!("waits for the moves of other tools: {}", some(&partitions))
+        }
+        Held::Stuck(seconds) => {
+            format!("waits for brokers to return, or for room, since {seconds} s")
+        }
+    }
+}
+
+fn some(partitions: &[&TopicPartition]) -> String {
+    const FEW: usize = 3;
+    let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
+    let more = partitions.len().saturating_sub(FEW);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    names.join(", ") + &more
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{}  {} of {} done, {} moving",
+            self.at, self.done, self.partitions, self.moving
+        )?;
+        if self.left_out > 0 {
+            write!(f, ", {} left out", self.left_out)?;
+        }
+        if self.bytes.0 > 0 {
+            write!(f, "; {} of {}", self.copied_bytes, self.bytes)?;
+        }
+        if let (Some(rate), Some(left)) = (self.bytes_per_second, self.left_seconds) {
+            write!(f, ", {}/s, {} left", Bytes(rate), duration(left))?;
+        }
+        for stalled in &self.stalled {
+            write!(f, "; stalled: {stalled}")?;
+        }
+        match &self.held {
+            Some(held) => writeln!(f, "; {held}"),
+            None => writeln!(f),
+        }
+    }
+}

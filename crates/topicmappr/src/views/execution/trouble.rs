@@ -1,0 +1,86 @@
+//! What is not as planned, partition by partition.
+
+use crate::views::{heading, listed};
+use execute::{Hindrance, Round, Standing, WhyLeft};
+use mapper::Plan;
+use serde::Serialize;
+use std::fmt;
+
+/// Past so many, a list of partitions is cut.
+const SHOWN: usize = 10;
+
+/// Something that is not as planned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct Trouble {
+    pub(super) partition: String,
+    pub(super) what: String,
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.partition, self.what)
+    }
+}
+
+pub(super) fn shown<T: fmt::Display>(
+    f: &mut fmt::Formatter<'_>,
+    all: &[T],
+    name: &str,
+) -> fmt::Result {
+    if all.is_empty() {
+        return Ok(());
+    }
+    heading(f, name)?;
+    for one in all.iter().take(SHOWN) {
+        writeln!(f, "  {one}")?;
+    }
+    if all.len() > SHOWN {
+        writeln!(f, "  and {} more; --output json names them all", all.len() - SHOWN)?;
+    }
+    Ok(())
+}
+
+pub(super) fn troubles(plan: &Plan, round: &Round) -> Vec<Trouble> {
+    let all = plan.moves.iter().zip(&round.course.standings);
+    let told = all.filter_map(|(change, standing)| {
+        let what = match standing {
+            Standing::Done | Standing::Moving | Standing::Ready => return None,
+            Standing::Hindered(hindrance) => hindered(hindrance),
+            Standing::Left(why) => left(why),
+        };
+        Some(Trouble { partition: change.of().to_string(), what })
+    });
+    told.collect()
+}
+
+fn hindered(hindrance: &Hindrance) -> String {
+    match hindrance {
+        Hindrance::NoLeader { heals } => {
+            format!("it has no leader; one of {} has to return", listed(heals))
+        }
+        Hindrance::DeadReplicas { brokers } => {
+            format!("waits for {} to return", listed(brokers))
+        }
+        Hindrance::NotItsTurn => "waits for its earlier step".to_owned(),
+        Hindrance::MovedByOthers { target } => {
+            format!("another tool is moving it to {}", listed(target))
+        }
+        Hindrance::NoRoom { broker, log_dir, missing_bytes } => {
+            let dir = log_dir.as_ref().map(|dir| format!(" in {dir}")).unwrap_or_default();
+            format!("{broker} lacks {missing_bytes} of room{dir}")
+        }
+        Hindrance::RoomNotFreed { broker } => {
+            format!("an earlier step was to make room on {broker}, and has not")
+        }
+    }
+}
+
+fn left(why: &WhyLeft) -> String {
+    match why {
+        WhyLeft::Changed { found } => {
+            format!("left out: it was changed since the plan was made, to {}", listed(found))
+        }
+        WhyLeft::Gone => "left out: it was deleted".to_owned(),
+        WhyLeft::Refused { problem } => format!("left out: Kafka refuses it: {problem}"),
+    }
+}

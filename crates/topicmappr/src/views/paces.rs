@@ -1,0 +1,87 @@
+//! Rates that are changed: what stands on each broker, and what was asked for.
+
+use super::table::Table;
+use execute::{Key, Resource, Seen, Setting};
+use mapper::{BrokerId, Bytes};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The rates that are ours.
+#[derive(Debug, Serialize)]
+pub(crate) struct PacesView {
+    event: &'static str,
+    asked_bytes_per_second: u64,
+    rates: Vec<Rated>,
+}
+
+#[derive(Debug, Serialize)]
+struct Rated {
+    broker: BrokerId,
+    key: Key,
+    /// What stands there; absent: nothing, or nobody tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes_per_second: Option<u64>,
+    /// The broker told.
+    told: bool,
+}
+
+impl PacesView {
+    pub(crate) fn of<'s>(
+        event: &'static str,
+        asked: u64,
+        rates: impl Iterator<Item = &'s Setting>,
+        seen: &Seen,
+    ) -> Self {
+        let rates = rates.filter_map(|setting| {
+            let Resource::Broker(broker) = setting.resource else { return None };
+            let set: Option<&BTreeMap<Key, String>> = seen.configs.get(&setting.resource);
+            let value = set.and_then(|set| set.get(&setting.key)).and_then(|v| v.parse().ok());
+            let key = setting.key;
+            Some(Rated { broker, key, bytes_per_second: value, told: set.is_some() })
+        });
+        Self { event, asked_bytes_per_second: asked, rates: rates.collect() }
+    }
+
+    /// Nothing is ours.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rates.is_empty()
+    }
+
+    /// Every rate of ours is what was asked for.
+    pub(crate) fn is_as_asked(&self) -> bool {
+        let asked = Some(self.asked_bytes_per_second);
+        self.rates.iter().all(|one| one.bytes_per_second == asked)
+    }
+}
+
+impl fmt::Display for PacesView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = Bytes(self.asked_bytes_per_second);
+        if self.event == "preview" {
+            writeln!(f, "To set: {asked} per second, in and out of each broker that takes part")?;
+        } else if self.is_as_asked() {
+            writeln!(f, "Set: {asked} per second")?;
+        } else {
+            writeln!(f, "Set in part: {asked} per second does not stand everywhere")?;
+        }
+        if self.rates.is_empty() {
+            return writeln!(f, "  no rate is set yet: it counts for what moves next");
+        }
+        let mut table = Table::new(&["broker", "what", "now"]);
+        for one in &self.rates {
+            let what = match one.key {
+                Key::LeaderRate => "leader rate",
+                Key::FollowerRate => "follower rate",
+                Key::LogDirRate | Key::LeaderReplicas | Key::FollowerReplicas => "log dir rate",
+            };
+            let now = match (one.told, one.bytes_per_second) {
+                (false, _) => "not told".to_owned(),
+                (true, None) => "nothing".to_owned(),
+                (true, Some(rate)) => format!("{}/s", Bytes(rate)),
+            };
+            table.row([one.broker.to_string(), what.to_owned(), now]);
+        }
+        f.write_str(&table.render())
+    }
+}

@@ -1,0 +1,217 @@
+//! `roll`, in words.
+
+use super::{counted, heading};
+use crate::rolling::{Rolled, Sight, Why};
+use execute::roll::{Next, Pod, Scene, order};
+use mapper::{BrokerId, TopicPartition};
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+/// What would be restarted, in its order.
+#[derive(Debug, Serialize)]
+pub(crate) struct RollPlan {
+    restarts: Vec<Restart>,
+    up_to_date: usize,
+    /// What is in the way now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    findings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Restart {
+    pod: String,
+    broker: BrokerId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rack: Option<String>,
+    up: bool,
+}
+
+impl RollPlan {
+    pub(crate) fn of(sight: &Sight, next: &Next) -> Self {
+        let scene = &sight.scene;
+        let order = order(scene);
+        let restart = |pod: &Pod| Restart {
+            pod: pod.name.clone(),
+            broker: pod.id,
+            rack: pod.rack.clone(),
+            up: scene.cluster.live.contains(&pod.id),
+        };
+        let restarts = order.iter().filter_map(|index| scene.pods.get(*index)).map(restart);
+        let mut findings = sight.unobserved.clone();
+        findings.extend(in_the_way(next));
+        let slow = sight.sets.iter().filter(|set| set.grace_seconds < ENOUGH_SECONDS);
+        findings.extend(slow.map(|set| {
+            format!(
+                "StatefulSet {} gives its pods {} s to end: a broker that needs longer is killed, and recovers its logs",
+                set.name, set.grace_seconds
+            )
+        }));
+        Self { restarts: restarts.collect(), up_to_date: up_to_date(scene), findings }
+    }
+
+    /// Something would be done, or is in the way.
+    pub(crate) fn has_findings(&self) -> bool {
+        !self.restarts.is_empty() || !self.findings.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.restarts.is_empty()
+    }
+}
+
+/// Less than this, and Kafka's controlled shutdown may not come to its end.
+const ENOUGH_SECONDS: u64 = 60;
+
+fn up_to_date(scene: &Scene) -> usize {
+    scene.pods.iter().filter(|pod| !pod.outdated).count()
+}
+
+fn in_the_way(next: &Next) -> Vec<String> {
+    match next {
+        Next::Done | Next::Restart(_) => Vec::new(),
+        Next::Wait(waits) => waits.iter().map(ToString::to_string).collect(),
+        Next::Moving(partitions) => vec![format!("{}: {}", moving(), few(partitions))],
+        Next::Unavailable(partitions) => vec![format!(
+            "{} would be unavailable for as long as a broker is away (--allow-unavailable): {}",
+            counted(partitions.len(), "partition"),
+            few(partitions)
+        )],
+    }
+}
+
+fn moving() -> &'static str {
+    "replicas are being reassigned"
+}
+
+impl fmt::Display for RollPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.restarts.is_empty() {
+            writeln!(
+                f,
+                "No pod is to be restarted; {} up to date.",
+                counted(self.up_to_date, "pod")
+            )?;
+        } else {
+            let pods = counted(self.restarts.len(), "pod");
+            writeln!(f, "{pods} to restart, in this order; {} up to date", self.up_to_date)?;
+            for restart in &self.restarts {
+                let rack = restart.rack.as_ref().map(|rack| format!(", rack {rack}"));
+                let down = if restart.up { "" } else { " (down)" };
+                let rack = rack.unwrap_or_default();
+                writeln!(f, "  {}  broker {}{rack}{down}", restart.pod, restart.broker)?;
+            }
+        }
+        if !self.findings.is_empty() {
+            heading(f, "To know beforehand")?;
+            self.findings.iter().try_for_each(|finding| writeln!(f, "  {finding}"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Something that happens.
+#[derive(Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum RollEvent {
+    Restarts { pod: String, broker: BrokerId, left: usize },
+    Waits { waited_seconds: u64, why: Vec<String> },
+    Killed { pod: String, broker: BrokerId, led_partitions: usize, grace_seconds: u64 },
+}
+
+impl RollEvent {
+    pub(crate) fn restarts(pod: &Pod, left: usize) -> Self {
+        Self::Restarts { pod: pod.name.clone(), broker: pod.id, left }
+    }
+
+    pub(crate) fn waits(why: &[String], waited: Duration) -> Self {
+        Self::Waits { waited_seconds: waited.as_secs(), why: why.to_vec() }
+    }
+
+    pub(crate) fn killed(pod: &str, broker: BrokerId, led: usize, grace_seconds: u64) -> Self {
+        Self::Killed { pod: pod.to_owned(), broker, led_partitions: led, grace_seconds }
+    }
+}
+
+impl fmt::Display for RollEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Restarts { pod, broker, left } => {
+                writeln!(f, "restarting {pod} (broker {broker}); {left} left after it")
+            }
+            Self::Waits { waited_seconds, why } => {
+                writeln!(f, "waiting ({waited_seconds} s): {}", why.join("; "))
+            }
+            Self::Killed { pod, broker, led_partitions, grace_seconds } => writeln!(
+                f,
+                "warning: pod {pod} ended while broker {broker} still led {}: it was not shut down but killed; \
+                 terminationGracePeriodSeconds is {grace_seconds}",
+                counted(*led_partitions, "partition")
+            ),
+        }
+    }
+}
+
+/// How it ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct RollSummary {
+    outcome: &'static str,
+    restarted: Vec<String>,
+    left: usize,
+    took_seconds: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    why: Vec<String>,
+}
+
+impl RollSummary {
+    pub(crate) fn of(rolled: &Rolled) -> Self {
+        let (outcome, why) = match &rolled.why {
+            Why::Done => ("done", Vec::new()),
+            Why::Left(_) => ("left", Vec::new()),
+            Why::Stuck(why) => ("stuck", why.clone()),
+            Why::Moving(partitions) => {
+                ("moving", vec![format!("{}: {}", moving(), few(partitions))])
+            }
+        };
+        Self {
+            outcome,
+            restarted: rolled.restarted.clone(),
+            left: rolled.left,
+            took_seconds: rolled.took.as_secs(),
+            why,
+        }
+    }
+}
+
+impl fmt::Display for RollSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let restarted = counted(self.restarted.len(), "pod");
+        let seconds = self.took_seconds;
+        match self.outcome {
+            "done" if self.restarted.is_empty() => {
+                writeln!(f, "Nothing to restart: every pod is up to date, ready and in sync.")
+            }
+            "done" => writeln!(
+                f,
+                "Done: {restarted} restarted in {seconds} s; all are up to date, ready and in sync."
+            ),
+            "left" => writeln!(f, "Left: {restarted} restarted in {seconds} s."),
+            _ => {
+                writeln!(
+                    f,
+                    "Stopped after {seconds} s: {restarted} restarted, {} left.",
+                    self.left
+                )?;
+                self.why.iter().try_for_each(|why| writeln!(f, "  {why}"))
+            }
+        }
+    }
+}
+
+fn few(partitions: &BTreeSet<TopicPartition>) -> String {
+    const FEW: usize = 5;
+    let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
+    let more = partitions.len().saturating_sub(FEW);
+    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
