@@ -1,0 +1,85 @@
+//! The HTTP API: overrides, as kafka-kit's autothrottle had them, and what the daemon says of itself.
+//!
+//! A change is on the disk when it is answered, and wakes the loop; no request ever waits for a round.
+
+mod change;
+mod door;
+mod healthy;
+mod overrides;
+mod page;
+mod prometheus;
+mod reply;
+mod state;
+#[cfg(test)]
+mod tests;
+
+#[cfg(test)]
+pub(crate) use tests::round as testing_round;
+
+use crate::board::Board;
+use crate::book::Book;
+use crate::error::Error;
+use crate::settings::{ApiSettings, Token};
+use axum::Router;
+use axum::routing::{get, post};
+use reply::Reply;
+use std::sync::Arc;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+/// What handlers work with.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) book: Arc<Book>,
+    pub(crate) board: Arc<Board>,
+    pub(crate) wake: Arc<Notify>,
+}
+
+/// An API that listens until this is dropped.
+pub(crate) struct Server {
+    _tasks: JoinSet<()>,
+}
+
+/// Listens from now on.
+pub(crate) async fn start(settings: &ApiSettings, api: Api) -> Result<Server, Error> {
+    let (listener, address) = door::open(settings).await?;
+    let tls = settings.tls.is_some();
+    tracing::info!(%address, tls, token = settings.token.is_some(), "the API listens");
+    let router = router(api, settings.token.clone());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        if let Err(error) = door::serve(listener, router).await {
+            tracing::error!(%error, "the API has ended");
+        }
+    });
+    Ok(Server { _tasks: tasks })
+}
+
+fn router(api: Api, token: Option<Token>) -> Router {
+    let guarded = token.is_some();
+    let changes = Router::new()
+        .route("/throttle", post(change::set_for_all))
+        .route("/throttle/remove", post(change::remove_for_all))
+        .route("/throttle/remove/{id}", post(change::remove_for_one))
+        .route("/throttle/{id}", post(change::set_for_one));
+    let changes = match token {
+        Some(token) => changes.route_layer(axum::middleware::from_fn_with_state(
+            Arc::new(door::Guard::new(&token)),
+            door::guard,
+        )),
+        None => changes,
+    };
+    Router::new()
+        .route("/", get(async move || page::page(guarded)))
+        .route("/throttle", get(overrides::of_all))
+        .route("/throttle/{id}", get(overrides::of_one))
+        .route("/v1/state", get(state::state))
+        .route("/metrics", get(prometheus::metrics))
+        .route("/healthz", get(healthy::healthz))
+        .route("/readyz", get(healthy::readyz))
+        .merge(changes)
+        .fallback(Reply::no_such_path)
+        .method_not_allowed_fallback(Reply::no_such_method)
+        .layer(axum::middleware::from_fn(reply::in_the_form_that_is_asked_for))
+        .with_state(api)
+}

@@ -1,0 +1,138 @@
+//! `/metrics`: the same for a Prometheus that scrapes us.
+
+use super::Api;
+use crate::board::{Round, Shown};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use mapper::BrokerId;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::registry::{Registry, Unit};
+use std::time::Duration;
+use throttle::{Cause, Role};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfPort {
+    broker: u32,
+    role: &'static str,
+}
+
+type ByPort = Family<OfPort, Gauge>;
+
+/// The text format, as of this moment.
+pub(super) async fn metrics(State(api): State<Api>) -> Response {
+    let shown = api.board.shown();
+    let mut text = String::new();
+    match encode(&mut text, &registry(&shown, api.board.running_since())) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn registry(shown: &Shown, running_since: Duration) -> Registry {
+    let mut registry = Registry::with_prefix("autothrottle");
+    counters(shown, &mut registry);
+    let up = ConstGauge::new(running_since.as_secs());
+    registry.register_with_unit("running", "Since the process started", Unit::Seconds, up);
+    let failing = shown.failing.as_ref().map_or(0, |(times, _)| *times);
+    registry.register(
+        "failing_rounds",
+        "Rounds in a row that have failed",
+        ConstGauge::new(failing),
+    );
+    let Some(round) = &shown.round else { return registry };
+    let age = ConstGauge::new(round.ended.elapsed().as_secs());
+    registry.register_with_unit(
+        "last_round_age",
+        "Since the last round that succeeded",
+        Unit::Seconds,
+        age,
+    );
+    let took = ConstGauge::new(round.took.as_secs_f64());
+    registry.register_with_unit("last_round", "What the last round took", Unit::Seconds, took);
+    let count = |cause| round.copies.iter().filter(|copy| copy.cause == cause).count() as u64;
+    let moving = ConstGauge::new(count(Cause::Reassignment));
+    registry.register(
+        "reassigning_partitions",
+        "Partitions with replicas that a reassignment fills",
+        moving,
+    );
+    let behind = ConstGauge::new(count(Cause::Recovery));
+    registry.register("recovering_partitions", "Partitions with replicas that fell behind", behind);
+    let held = ConstGauge::new(round.held as u64);
+    registry.register("held_configs", "Configs in the cluster that are ours at the moment", held);
+    let strays = ConstGauge::new(round.strays.len() as u64);
+    registry.register(
+        "stray_configs",
+        "Configs that are not as wanted, and left as they are",
+        strays,
+    );
+    let unmeasured = ConstGauge::new(round.unmeasured as u64);
+    registry.register(
+        "brokers_without_metrics",
+        "Live brokers whose metrics are missing",
+        unmeasured,
+    );
+    let notes = ConstGauge::new(round.decision.notes.len() as u64);
+    registry.register(
+        "notes",
+        "What an operator should know of the last round, see /v1/state",
+        notes,
+    );
+    rates(round, &mut registry);
+    registry
+}
+
+fn counters(shown: &Shown, registry: &mut Registry) {
+    let all = [
+        ("rounds", "Rounds that decided", shown.decided),
+        ("failed_rounds", "Rounds that failed", shown.failed),
+        ("configs_set", "Configs that were set or removed", shown.set),
+        ("configs_refused", "Configs that Kafka did not take", shown.refused),
+    ];
+    for (name, help, value) in all {
+        registry.register(name, help, ConstCounter::new(value));
+    }
+}
+
+fn rates(round: &Round, registry: &mut Registry) {
+    let [decided, floors, headroom, found] = std::array::from_fn(|_| ByPort::default());
+    let of = |id: BrokerId, role: Role| OfPort {
+        broker: id.0,
+        role: match role {
+            Role::Leader => "leader",
+            Role::Follower => "follower",
+        },
+    };
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    for ((id, role), rate) in &round.decision.rates {
+        decided.get_or_create(&of(*id, *role)).set(signed(rate.rate.0));
+        if let Some(floor) = rate.floor.rate() {
+            floors.get_or_create(&of(*id, *role)).set(signed(floor.0));
+        }
+        if let Some(spare) = rate.headroom {
+            headroom.get_or_create(&of(*id, *role)).set(signed(spare.0));
+        }
+    }
+    for ((id, role), rate) in &round.applied {
+        found.get_or_create(&of(*id, *role)).set(signed(rate.0));
+    }
+    let unit = || Unit::Other("bytes_per_second".to_owned());
+    registry.register_with_unit("rate", "The rate that was decided", unit(), decided);
+    registry.register_with_unit("floor", "Below it, new replicas never catch up", unit(), floors);
+    registry.register_with_unit("headroom", "What new replicas may have", unit(), headroom);
+    registry.register_with_unit(
+        "found_rate",
+        "The rate that stood when the last round looked",
+        unit(),
+        found,
+    );
+}

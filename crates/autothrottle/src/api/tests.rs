@@ -1,0 +1,374 @@
+use super::*;
+use crate::board::Round;
+use crate::place::FilePlace;
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode};
+use mapper::{BrokerId, Rate};
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+use throttle::{Decided, Decision, Floor, Override, Role, Why};
+use tower::ServiceExt;
+
+/// An API over a state file of its own, of a cluster with brokers 1001 and 1002.
+struct Fixture {
+    api: Api,
+    router: Router,
+    _folder: tempfile::TempDir,
+}
+
+async fn fixture(token: Option<&str>) -> Fixture {
+    let folder = tempfile::tempdir().unwrap();
+    let book = Arc::new(Book::at(FilePlace::at(&folder.path().join("state"))));
+    book.take().await.unwrap();
+    let board = Arc::new(Board::new());
+    board.succeeded(round());
+    let api = Api { book, board, wake: Arc::new(Notify::new()) };
+    let router = router(api.clone(), token.map(|token| Token(token.to_owned())));
+    Fixture { api, router, _folder: folder }
+}
+
+/// 1001 leads, and needs 60 MB/s for what producers write.
+pub(crate) fn round() -> Round {
+    let rate = |megabytes| Rate::from_megabytes(megabytes).unwrap();
+    let decided = Decided {
+        rate: rate(80.0),
+        why: Why::Share,
+        kept: false,
+        headroom: Some(rate(90.0)),
+        floor: Floor::Now { rate: rate(60.0) },
+    };
+    let decision = Decision {
+        rates: [((BrokerId(1001), Role::Leader), decided)].into(),
+        ..Decision::default()
+    };
+    Round {
+        at: "2026-11-20T07:00:00Z".to_owned(),
+        took: Duration::from_millis(12),
+        ended: Instant::now(),
+        cluster_id: Some("Nk3".to_owned()),
+        known: [1001, 1002].map(BrokerId).into(),
+        brokers: BTreeMap::new(),
+        applied: [((BrokerId(1001), Role::Leader), rate(10.0))].into(),
+        copies: Vec::new(),
+        unmeasured: 0,
+        metrics: Some(metrics::Source::Sidecar),
+        decision,
+        held: 2,
+        strays: std::collections::BTreeSet::new(),
+    }
+}
+
+impl Fixture {
+    async fn send(&self, request: Request<Body>) -> (StatusCode, String) {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn ask(&self, method: &str, path: &str) -> (u16, String) {
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let (status, text) = self.send(request).await;
+        (status.as_u16(), text.trim_end().to_owned())
+    }
+
+    /// How often the loop would be woken: at most once, as a permit.
+    fn wakes(&self) -> bool {
+        use futures::FutureExt;
+        self.api.wake.notified().now_or_never().is_some()
+    }
+}
+
+#[tokio::test]
+async fn who_waits_for_another_is_ready_and_changes_nothing() {
+    let api = fixture(None).await;
+    api.api.book.let_go();
+    api.api.board.waits();
+    assert_eq!(api.ask("GET", "/readyz").await.0, 200);
+    let (status, text) = api.ask("POST", "/throttle?rate=70").await;
+    assert_eq!(status, 503, "{text}");
+    assert!(text.contains("another process leads"), "{text}");
+    assert!(!api.wakes());
+    let state: serde_json::Value =
+        serde_json::from_str(&api.ask("GET", "/v1/state").await.1).unwrap();
+    assert_eq!(state["leading"], false);
+    assert_eq!(state.get("decided_at"), None, "what was seen by a leader is old");
+}
+
+#[tokio::test]
+async fn the_endpoints_of_old_answer_as_they_did_and_each_change_wakes_the_loop_once() {
+    let api = fixture(None).await;
+    let dialogue = [
+        ("GET", "/throttle", false, "no throttle override is set"),
+        (
+            "POST",
+            "/throttle?rate=70",
+            true,
+            "set: a throttle override is configured at 70MB/s, autoremove==false",
+        ),
+        (
+            "GET",
+            "/throttle",
+            false,
+            "a throttle override is configured at 70MB/s, autoremove==false",
+        ),
+        (
+            "POST",
+            "/throttle/1002?rate=5&autoremove=true",
+            true,
+            "set: a throttle override is configured for broker 1002 at 5MB/s, autoremove==true",
+        ),
+        (
+            "GET",
+            "/throttle/1002",
+            false,
+            "a throttle override is configured for broker 1002 at 5MB/s, autoremove==true",
+        ),
+        ("GET", "/throttle/1001", false, "no throttle override is set for broker 1001"),
+        ("POST", "/throttle/remove/1002", true, "the throttle override of broker 1002 is removed"),
+        ("POST", "/throttle/remove/1002", true, "broker 1002 had no throttle override"),
+        ("POST", "/throttle/remove", true, "the global throttle override is removed"),
+        ("POST", "/throttle/remove/all", true, "the throttle overrides of 0 broker(s) are removed"),
+        ("GET", "/throttle", false, "no throttle override is set"),
+    ];
+    for (method, path, wakes, said) in dialogue {
+        let (status, text) = api.ask(method, path).await;
+        assert_eq!((status, text.as_str()), (200, said), "{method} {path}");
+        assert_eq!(api.wakes(), wakes, "{method} {path}");
+        assert!(!api.wakes(), "{method} {path}: once is enough");
+    }
+    assert_eq!(api.api.book.overrides(), throttle::Overrides::default());
+}
+
+#[tokio::test]
+async fn a_rate_below_the_floor_is_taken_and_both_numbers_are_told() {
+    let api = fixture(None).await;
+    let (status, text) = api.ask("POST", "/throttle/1001?rate=50").await;
+    let said = "set: a throttle override is configured for broker 1001 at 50MB/s, autoremove==false\n\
+                broker 1001 (leader) gets 60.00 MB/s instead: below, new replicas would never catch up";
+    assert_eq!((status, text.as_str()), (200, said));
+    let asked = Override { rate: Rate(50_000_000), autoremove: false };
+    assert_eq!(api.api.book.overrides().brokers, [(BrokerId(1001), asked)].into());
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri("/throttle/1001?rate=50")
+        .header("accept", "text/html, application/json;q=0.9")
+        .body(Body::empty())
+        .unwrap();
+    let (_, text) = api.send(request).await;
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["rate_bytes_per_second"], 50_000_000);
+    assert_eq!(json["floors"][0]["floor_bytes_per_second"], 60_000_000);
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_and_changes_nothing() {
+    let api = fixture(None).await;
+    let refused = [
+        ("POST", "/throttle", 400),
+        ("POST", "/throttle?rate=", 400),
+        ("POST", "/throttle?rate=0", 400),
+        ("POST", "/throttle?rate=-5", 400),
+        ("POST", "/throttle?rate=1.5", 400),
+        ("POST", "/throttle?rate=fast", 400),
+        ("POST", "/throttle?rate=99999999999999999999", 400),
+        ("POST", "/throttle?rate=1000001", 400),
+        ("POST", "/throttle?rate=5&rate=6", 400),
+        ("POST", "/throttle?rate=5&autoremove=perhaps", 400),
+        ("POST", "/throttle?rate=5&auto_remove=true", 400),
+        ("POST", "/throttle/all?rate=5", 400),
+        ("POST", "/throttle/-1?rate=5", 400),
+        ("POST", "/throttle/1003?rate=5", 404),
+        ("POST", "/throttle/remove/1003", 404),
+        ("POST", "/throttle/remove/nobody", 400),
+        ("GET", "/throttle/nobody", 400),
+        ("GET", "/throttle/remove", 405),
+        ("DELETE", "/throttle", 405),
+        ("POST", "/v1/state", 405),
+        ("POST", "/", 405),
+        ("GET", "/throttle/1001/more", 404),
+    ];
+    for (method, path, expected) in refused {
+        let (status, text) = api.ask(method, path).await;
+        assert_eq!(status, expected, "{method} {path}: {text}");
+        assert!(text.starts_with("error: "), "{method} {path}: {text}");
+        assert!(!api.wakes(), "{method} {path}");
+    }
+    assert_eq!(api.api.book.overrides(), throttle::Overrides::default());
+}
+
+#[tokio::test]
+async fn changes_need_the_token_and_questions_do_not() {
+    let api = fixture(Some("hunter2")).await;
+    let with = async |header: &str| {
+        let request = Request::builder().method("POST").uri("/throttle?rate=5");
+        let request = request.header("authorization", header).body(Body::empty()).unwrap();
+        api.send(request).await
+    };
+    assert_eq!(api.ask("POST", "/throttle?rate=5").await.0, 401);
+    for wrong in ["Bearer hunter", "Bearer hunter22", "Basic hunter2", "hunter2", "Bearer"] {
+        let (status, text) = with(wrong).await;
+        assert_eq!(status, StatusCode::UNAUTHORIZED, "{wrong}");
+        assert!(!text.contains("hunter2"));
+    }
+    assert_eq!(api.api.book.overrides(), throttle::Overrides::default());
+    for path in ["/throttle", "/v1/state", "/metrics", "/healthz", "/readyz"] {
+        assert_eq!(api.ask("GET", path).await.0, 200, "{path}");
+    }
+    assert_eq!(with("bearer hunter2").await.0, StatusCode::OK);
+    assert!(api.api.book.overrides().global.is_some());
+}
+
+#[tokio::test]
+async fn a_daemon_whose_rounds_fail_lives_and_is_not_ready() {
+    let api = fixture(None).await;
+    assert_eq!(api.ask("GET", "/readyz").await.0, 200);
+    api.api.board.failed("Kafka is away".to_owned());
+    let (status, text) = api.ask("GET", "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("Kafka is away"), "{text}");
+    assert_eq!(api.ask("GET", "/healthz").await.0, 200);
+}
+
+#[tokio::test]
+async fn the_metrics_name_rates_by_broker_and_role() {
+    let api = fixture(None).await;
+    let (_, text) = api.ask("GET", "/metrics").await;
+    for line in [
+        "autothrottle_rate_bytes_per_second{broker=\"1001\",role=\"leader\"} 80000000",
+        "autothrottle_floor_bytes_per_second{broker=\"1001\",role=\"leader\"} 60000000",
+        "autothrottle_found_rate_bytes_per_second{broker=\"1001\",role=\"leader\"} 10000000",
+        "autothrottle_rounds_total 1",
+        "autothrottle_held_configs 2",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    }
+}
+
+#[tokio::test]
+async fn the_state_is_as_its_schema_says() {
+    let api = fixture(None).await;
+    api.ask("POST", "/throttle/1001?rate=50&autoremove=1").await;
+    let (_, text) = api.ask("GET", "/v1/state").await;
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!((&state["version"], &state["leading"]), (&1.into(), &true.into()));
+    let path =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema/autothrottle-state.schema.json");
+    let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let problems: Vec<String> = schema
+        .iter_errors(&state)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert_eq!(problems, [""; 0]);
+}
+
+/// A request line of pieces that are near to sense, and of pieces that are not.
+fn requests() -> impl Strategy<Value = (String, String, Vec<u8>)> {
+    let method = prop::sample::select(vec![
+        "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "BREW",
+    ]);
+    let piece = prop_oneof![
+        prop::sample::select(vec![
+            "throttle",
+            "remove",
+            "all",
+            "1001",
+            "1002",
+            "1003",
+            "-1",
+            "v1",
+            "state",
+            "metrics",
+            "",
+            "%00",
+            "%ff%fe",
+            "..",
+            "%2e%2e",
+            "4294967296",
+            "01001",
+            "+1001",
+            " 1001",
+            "throttle%2f1001",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z0-9%.~-]{0,12}",
+    ];
+    let value = prop_oneof![
+        prop::sample::select(vec![
+            "", "0", "-1", "1e9", "NaN", "0x10", "true", "tRuE", "5.0", "%35%zz", "5%00", "٥"
+        ])
+        .prop_map(str::to_owned),
+        "\\PC{0,12}",
+    ];
+    let name = prop::sample::select(vec!["rate", "autoremove", "Rate", "rate[]", "", "x"]);
+    let pair = (name, value).prop_map(|(name, value)| format!("{name}={value}"));
+    let path =
+        prop::collection::vec(piece, 0..4).prop_map(|pieces| format!("/{}", pieces.join("/")));
+    let query = prop::collection::vec(pair, 0..4).prop_map(|pairs| pairs.join("&"));
+    let body = prop::collection::vec(any::<u8>(), 0..64);
+    (method, path, query, body).prop_map(|(method, path, query, body)| {
+        (method.to_owned(), format!("{path}?{query}"), body)
+    })
+}
+
+/// Whether this is a change that makes sense.
+fn is_sound(method: &str, target: &str) -> bool {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let removes = matches!(path, "/throttle/remove" | "/throttle/remove/all");
+    method == "POST"
+        && (removes || path.starts_with("/throttle/remove/") || query.contains("rate="))
+}
+
+#[test]
+fn ten_thousand_malformed_requests_change_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let api = runtime.block_on(fixture(None));
+    let config = Config {
+        cases: 10_000,
+        failure_persistence: None,
+        rng_seed: RngSeed::Fixed(20_261_120),
+        ..Config::default()
+    };
+    let outcome = TestRunner::new(config).run(&requests(), |(method, target, body)| {
+        // What is no URI never gets past the HTTP library.
+        let request =
+            Request::builder().method(method.as_str()).uri(&target).body(Body::from(body));
+        let Ok(request) = request else { return Ok(()) };
+        let before = api.api.book.overrides();
+        let (status, _) = runtime.block_on(api.send(request));
+        let fine = status.is_success() || status.is_client_error();
+        prop_assert!(fine, "{method} {target}: {status}");
+        let changed = api.api.book.overrides() != before;
+        prop_assert!(
+            !changed || (status.is_success() && is_sound(&method, &target)),
+            "{method} {target}"
+        );
+        Ok(())
+    });
+    outcome.unwrap();
+    let round_is_there = runtime.block_on(api.ask("GET", "/readyz"));
+    assert_eq!(round_is_there.0, 200);
+}
+
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere_and_offers_changes_only_with_a_token() {
+    for (token, offered) in [(None, "data-token=\"no\""), (Some("hunter2"), "data-token=\"yes\"")] {
+        let api = fixture(token).await;
+        let request = Request::builder().uri("/").body(Body::empty()).unwrap();
+        let response = api.router.clone().oneshot(request).await.unwrap();
+        let policy = response.headers()["content-security-policy"].to_str().unwrap().to_owned();
+        assert!(policy.starts_with("default-src 'none'"), "{policy}");
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        assert!(text.contains(offered) && !text.contains("hunter2"));
+        for elsewhere in ["src=", "@import", "url(", "href="] {
+            assert!(!text.contains(elsewhere), "{elsewhere}");
+        }
+        let addresses: Vec<&str> = text.split("http").skip(1).collect();
+        let only_names = addresses.iter().all(|rest| rest.starts_with("://www.w3.org/2000/svg"));
+        assert!(only_names, "{addresses:?}");
+    }
+}

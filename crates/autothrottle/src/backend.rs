@@ -1,0 +1,61 @@
+//! The keys of metrics systems, as the daemon of old took them.
+
+use crate::error::Error;
+use metrics::{Backend, MetricsError};
+use topicmappr::Environment;
+
+/// Keys on the command line. Better in the environment or in files: every user of a machine sees flags.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Metrics")]
+pub(crate) struct KeyArgs {
+    /// Datadog's API key; better in AUTOTHROTTLE_API_KEY or --api-key-file: every user of the machine sees flags
+    #[arg(long, value_name = "KEY", hide_default_value = true, value_parser = typed)]
+    api_key: Option<Typed>,
+    /// Datadog's application key, likewise
+    #[arg(long, value_name = "KEY", hide_default_value = true, value_parser = typed)]
+    app_key: Option<Typed>,
+}
+
+/// Flags whose values are nobody's business.
+pub(crate) const SECRETS: [&str; 2] = ["--api-key", "--app-key"];
+
+/// A key that was typed.
+#[derive(Clone)]
+struct Typed(String);
+
+impl std::fmt::Debug for Typed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[hidden]")
+    }
+}
+
+fn typed(text: &str) -> Result<Typed, std::convert::Infallible> {
+    Ok(Typed(text.to_owned()))
+}
+
+impl KeyArgs {
+    /// The environment as if they stood there.
+    pub(crate) fn over(&self, environment: &Environment) -> Environment {
+        let mut environment = environment.clone();
+        let keys =
+            [("AUTOTHROTTLE_API_KEY", &self.api_key), ("AUTOTHROTTLE_APP_KEY", &self.app_key)];
+        for (name, key) in keys {
+            if let Some(Typed(key)) = key.as_ref().filter(|Typed(key)| !key.is_empty()) {
+                environment.0.insert(name.to_owned(), key.clone());
+            }
+        }
+        environment
+    }
+}
+
+/// Asks whether the keys are taken. A server that does not answer may answer later.
+pub(crate) async fn refuse_wrong_keys(backend: &Backend) -> Result<(), Error> {
+    match backend.validate().await {
+        Ok(()) => Ok(()),
+        Err(error @ MetricsError::Refused { status: 401 | 403, .. }) => Err(Error::Keys(error)),
+        Err(error) => {
+            tracing::warn!(%error, "whether the keys are right is not known");
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What the daemon says of itself: written by the loop, read by the API.
+
+use crate::history::History;
+use crate::look::Look;
+use execute::Stray;
+use mapper::{BrokerId, Rate};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use throttle::{CopySeen, Decision, Role};
+use topicmappr::shared;
+
+/// The board, shared.
+#[derive(Debug)]
+pub(crate) struct Board {
+    began: Instant,
+    shown: Mutex<Shown>,
+}
+
+/// What stands on it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Shown {
+    /// The last round that succeeded.
+    pub(crate) round: Option<Round>,
+    /// The last hour.
+    pub(crate) history: History,
+    /// Rounds that decided something, since the start.
+    pub(crate) decided: u64,
+    /// Rounds that failed, since the start.
+    pub(crate) failed: u64,
+    /// Rounds that failed since the last one that succeeded, and why the last one did.
+    pub(crate) failing: Option<(u64, String)>,
+    /// Configs that were set, since the start.
+    pub(crate) set: u64,
+    /// Configs that were not taken, since the start.
+    pub(crate) refused: u64,
+    /// Another process leads, and this one waits.
+    pub(crate) standby: bool,
+    /// When the loop was last seen alive.
+    pub(crate) alive: Option<Instant>,
+}
+
+/// A round that succeeded.
+#[derive(Debug, Clone)]
+pub(crate) struct Round {
+    pub(crate) at: String,
+    pub(crate) took: Duration,
+    pub(crate) ended: Instant,
+    pub(crate) cluster_id: Option<String>,
+    pub(crate) known: BTreeSet<BrokerId>,
+    pub(crate) brokers: BTreeMap<BrokerId, throttle::BrokerSeen>,
+    pub(crate) applied: BTreeMap<(BrokerId, Role), Rate>,
+    pub(crate) copies: Vec<CopySeen>,
+    pub(crate) unmeasured: usize,
+    /// Who told the metrics.
+    pub(crate) metrics: Option<metrics::Source>,
+    pub(crate) decision: Decision,
+    /// Configs that are ours.
+    pub(crate) held: usize,
+    pub(crate) strays: BTreeSet<Stray>,
+}
+
+impl Board {
+    pub(crate) fn new() -> Self {
+        Self { began: Instant::now(), shown: Mutex::default() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn shown(&self) -> Shown {
+        self.lock().clone()
+    }
+
+    /// What is asked of it without copying the rest.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Shown) -> T) -> T {
+        read(&self.lock())
+    }
+
+    pub(crate) fn running_since(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    pub(crate) fn alive(&self) {
+        self.lock().alive = Some(Instant::now());
+    }
+
+    /// Another process leads: what was seen before is no longer told.
+    pub(crate) fn waits(&self) {
+        let mut shown = self.lock();
+        (shown.standby, shown.round, shown.failing) = (true, None, None);
+    }
+
+    /// This process leads.
+    pub(crate) fn leads(&self) {
+        self.lock().standby = false;
+    }
+
+    pub(crate) fn succeeded(&self, round: Round) {
+        let mut shown = self.lock();
+        shown.decided += 1;
+        shown.failing = None;
+        shown.history.learn(&round);
+        shown.round = Some(round);
+    }
+
+    pub(crate) fn failed(&self, problem: String) {
+        let mut shown = self.lock();
+        shown.failed += 1;
+        let before = shown.failing.take().map_or(0, |(times, _)| times);
+        shown.failing = Some((before + 1, problem));
+    }
+
+    pub(crate) fn acted(&self, set: usize, refused: usize) {
+        let mut shown = self.lock();
+        shown.set += set as u64;
+        shown.refused += refused as u64;
+    }
+}
+
+impl Round {
+    pub(crate) fn of(
+        look: &Look,
+        decision: &Decision,
+        cluster_id: Option<String>,
+        took: Duration,
+    ) -> Self {
+        let throttle::Seen { brokers, copies, applied, .. } = look.throttle.clone();
+        Self {
+            at: shared::now(),
+            took,
+            ended: Instant::now(),
+            cluster_id,
+            known: look.known.clone(),
+            brokers,
+            applied,
+            copies,
+            unmeasured: look.unmeasured,
+            metrics: look.metrics,
+            decision: decision.clone(),
+            held: 0,
+            strays: BTreeSet::new(),
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! What is set in the cluster, what stood there before, and what operators ask for: in memory, and in its place.
+
+use crate::error::Error;
+use crate::place::Place;
+use execute::{Asked, Ledger, LedgerEntry};
+use mapper::{BrokerId, Rate};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use throttle::{Override, Overrides};
+use tokio::time::Instant;
+
+/// How often it is asked whether the place is still ours.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// The ledger, as the API and the loop share it. Nobody holds the memory while waiting; the place is asked by one at a
+/// time.
+#[derive(Debug)]
+pub(crate) struct Book {
+    name: String,
+    pages: Mutex<Pages>,
+    /// A rehearsal has none.
+    place: tokio::sync::Mutex<Option<Box<dyn Place>>>,
+}
+
+#[derive(Debug, Default)]
+struct Pages {
+    /// This process has the place.
+    leads: bool,
+    ledger: Ledger,
+}
+
+impl Book {
+    /// Of a place that is not taken yet.
+    pub(crate) fn at(place: impl Place + 'static) -> Self {
+        let name = place.name();
+        let place: Box<dyn Place> = Box::new(place);
+        Self { name, pages: Mutex::default(), place: tokio::sync::Mutex::new(Some(place)) }
+    }
+
+    /// What these lines say: nothing is taken, and nothing is ever written.
+    pub(crate) fn rehearse(entries: Vec<LedgerEntry>) -> Self {
+        let pages = Pages { leads: false, ledger: Ledger::replay(entries) };
+        Self { name: String::new(), pages: Mutex::new(pages), place: tokio::sync::Mutex::new(None) }
+    }
+
+    /// Where it is kept, as operators know it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Waits for the place, and reads it.
+    pub(crate) async fn take(&self) -> Result<(), Error> {
+        let mut place = self.place.lock().await;
+        let Some(place) = place.as_mut() else { return Ok(()) };
+        let entries = place.take().await?;
+        *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
+        let by = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
+        self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
+        self.pages().leads = true;
+        Ok(())
+    }
+
+    /// The place is another's now.
+    pub(crate) fn let_go(&self) {
+        *self.pages() = Pages::default();
+    }
+
+    /// Whether this process has the place.
+    pub(crate) fn leads(&self) -> bool {
+        self.pages().leads
+    }
+
+    fn pages(&self) -> MutexGuard<'_, Pages> {
+        self.pages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As it stands.
+    pub(crate) fn ledger(&self) -> Ledger {
+        self.pages().ledger.clone()
+    }
+
+    /// Makes sure that this process alone may write to the cluster.
+    pub(crate) async fn hold(&self) -> Result<(), Error> {
+        match self.place.lock().await.as_mut() {
+            Some(place) => place.hold().await,
+            None => Ok(()),
+        }
+    }
+
+    /// Does a write to the cluster, for as long as the place is ours for certain.
+    pub(crate) async fn in_time<T>(&self, write: impl Future<Output = T>) -> Result<T, Error> {
+        let until = self.place.lock().await.as_ref().and_then(|place| place.until());
+        let Some(until) = until else { return Ok(write.await) };
+        tokio::select! {
+            // After a pause of the whole process, time is asked first.
+            biased;
+            () = tokio::time::sleep_until(until) => {
+                Err(Error::lost(&self.name, "a write to the cluster took longer than it was ours"))
+            }
+            written = write => Ok(written),
+        }
+    }
+
+    /// Waits until the place, once ours, is lost by time alone.
+    pub(crate) async fn is_over(&self) {
+        loop {
+            let until = self.place.lock().await.as_ref().and_then(|place| place.until());
+            if until.is_some_and(|until| until <= Instant::now()) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Gives the place back.
+    pub(crate) async fn leave(&self) {
+        if let Some(place) = self.place.lock().await.as_mut() {
+            place.leave().await;
+        }
+    }
+
+    /// Takes in what others have written there.
+    pub(crate) async fn catch_up(&self) -> Result<(), Error> {
+        let mut place = self.place.lock().await;
+        let Some(place) = place.as_mut() else { return Ok(()) };
+        let news = place.news().await?;
+        let mut pages = self.pages();
+        news.into_iter().for_each(|entry| pages.ledger.apply(entry));
+        Ok(())
+    }
+
+    /// Writes lines; they are kept when this returns.
+    pub(crate) async fn write(&self, entries: Vec<LedgerEntry>) -> Result<(), Error> {
+        // Asked before the place, which whoever waits for it may have for hours.
+        if !self.leads() {
+            return Err(Error::NotLeading { place: self.name.clone() });
+        }
+        let mut place = self.place.lock().await;
+        let Some(place) = place.as_mut().filter(|_| !entries.is_empty()) else { return Ok(()) };
+        self.kept(place.as_mut(), entries).await
+    }
+
+    async fn kept(&self, place: &mut dyn Place, entries: Vec<LedgerEntry>) -> Result<(), Error> {
+        let mut ledger = self.ledger();
+        entries.iter().cloned().for_each(|entry| ledger.apply(entry));
+        place.keep(&entries, &ledger).await?;
+        self.pages().ledger = ledger;
+        Ok(())
+    }
+
+    /// The overrides that operators ask for.
+    pub(crate) fn overrides(&self) -> Overrides {
+        let pages = self.pages();
+        let asked = |asked: &Asked| Override {
+            rate: Rate(asked.rate_bytes_per_second),
+            autoremove: asked.autoremove,
+        };
+        let all = pages.ledger.asked();
+        Overrides {
+            global: all.get(&None).map(asked),
+            brokers: all.iter().filter_map(|(id, one)| Some(((*id)?, asked(one)))).collect(),
+        }
+    }
+
+    /// Takes an override down: of all that take part, or of one broker.
+    pub(crate) async fn ask(&self, broker: Option<BrokerId>, asked: Override) -> Result<(), Error> {
+        let Override { rate, autoremove } = asked;
+        let asked = Asked { rate_bytes_per_second: rate.0, autoremove };
+        self.write(vec![LedgerEntry::Asked { broker, asked }]).await
+    }
+
+    /// Takes overrides back.
+    pub(crate) async fn withdraw(
+        &self,
+        brokers: impl IntoIterator<Item = Option<BrokerId>>,
+    ) -> Result<(), Error> {
+        let entries = brokers.into_iter().map(|broker| LedgerEntry::Withdrawn { broker });
+        self.write(entries.collect()).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::FilePlace;
+    use futures::FutureExt;
+    use futures::future::{BoxFuture, pending, ready};
+    use std::path::Path;
+
+    /// More than a file keeps.
+    const MANY: u64 = 10_000;
+
+    async fn taken(path: &Path) -> Result<Book, Error> {
+        let book = Book::at(FilePlace::at(path));
+        book.take().await.map(|()| book)
+    }
+
+    #[tokio::test]
+    async fn overrides_outlive_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let asked = |megabytes: f64, autoremove| Override {
+            rate: Rate::from_megabytes(megabytes).unwrap(),
+            autoremove,
+        };
+        let book = taken(&path).await.unwrap();
+        book.ask(None, asked(50.0, true)).await.unwrap();
+        book.ask(Some(BrokerId(1)), asked(7.0, false)).await.unwrap();
+        book.ask(Some(BrokerId(2)), asked(8.0, false)).await.unwrap();
+        book.withdraw([Some(BrokerId(2))]).await.unwrap();
+        let before = book.overrides();
+        assert!(taken(&path).await.is_err(), "another process has it");
+        drop(book);
+        let after = taken(&path).await.unwrap().overrides();
+        assert_eq!(after, before);
+        assert_eq!(after.global, Some(asked(50.0, true)));
+        assert_eq!(after.brokers, [(BrokerId(1), asked(7.0, false))].into());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_has_grown_long_is_written_anew_and_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let book = taken(&path).await.unwrap();
+        let asked = |rate| Override { rate: Rate(rate), autoremove: false };
+        let many = (1..=MANY).map(|rate| {
+            let asked = Asked { rate_bytes_per_second: rate, autoremove: false };
+            LedgerEntry::Asked { broker: None, asked }
+        });
+        book.write(many.collect()).await.unwrap();
+        book.ask(Some(BrokerId(3)), asked(9)).await.unwrap();
+        let before = book.overrides();
+        drop(book);
+        assert!(std::fs::read_to_string(&path).unwrap().lines().count() < 10);
+        assert_eq!(taken(&path).await.unwrap().overrides(), before);
+    }
+
+    /// A place that another has for ever.
+    #[derive(Debug)]
+    struct Elsewhere;
+
+    impl Place for Elsewhere {
+        fn name(&self) -> String {
+            "elsewhere".to_owned()
+        }
+
+        fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+            pending().boxed()
+        }
+
+        fn keep<'a>(
+            &'a mut self,
+            _: &'a [LedgerEntry],
+            _: &'a Ledger,
+        ) -> BoxFuture<'a, Result<(), Error>> {
+            ready(Ok(())).boxed()
+        }
+
+        fn hold(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+            ready(Ok(())).boxed()
+        }
+
+        fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+            ready(Ok(Vec::new())).boxed()
+        }
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_place_is_turned_away_at_once() {
+        let book = Book::at(Elsewhere);
+        let asked = book.ask(None, Override { rate: Rate(1), autoremove: false });
+        let refused = tokio::select! {
+            biased;
+            _ = book.take() => panic!("it is another's"),
+            refused = asked => refused,
+        };
+        assert!(matches!(refused, Err(Error::NotLeading { .. })), "{refused:?}");
+    }
+
+    #[tokio::test]
+    async fn who_does_not_have_the_place_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state");
+        let book = taken(&path).await.unwrap();
+        book.let_go();
+        let asked = Override { rate: Rate(1), autoremove: false };
+        let refused = book.ask(None, asked).await;
+        assert!(matches!(refused, Err(Error::NotLeading { .. })), "{refused:?}");
+        assert_eq!(book.overrides(), Overrides::default());
+    }
+}

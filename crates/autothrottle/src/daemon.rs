@@ -1,0 +1,301 @@
+//! The loop: looks, decides, holds, waits. It ends when it is told to, and for nothing else.
+//!
+//! A round that fails leaves everything as it is, and the next one comes later and later. What is set outlives us for as
+//! long as replicas are copied under it: whoever opens the state file next goes on.
+
+mod lead;
+mod leave;
+
+use crate::api::{self, Api};
+use crate::board::{Board, Round};
+use crate::book::Book;
+use crate::error::Error;
+use crate::events::{self, Crier};
+use crate::look::{Look, Looker};
+use crate::quiet::Quiet;
+use crate::settings::Settings;
+use crate::wishes::{and_keep_what_is_ours, wanted};
+use execute::{Action, Holding, hold};
+use kafka::Client;
+use mapper::{BrokerId, Replicas, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use throttle::{Decision, State, decide};
+use tokio::sync::Notify;
+use topicmappr::Status;
+use topicmappr::shared::{self, Signal, Signals};
+
+/// After configs were set: whether they took is seen at once.
+const SOON: Duration = Duration::from_millis(500);
+/// So often configs that do not take are looked at again before the next round.
+const LOOKS: u32 = 6;
+/// How often it is asked whether a reassignment, or a broker, has come or gone: for so long a move that others begin has no
+/// throttle. Two small requests.
+const WATCH: Duration = Duration::from_secs(1);
+/// After a failed round; twice as long after each further one, up to an interval.
+const FIRST_REST: Duration = Duration::from_secs(1);
+const LONGEST_REST: Duration = Duration::from_secs(60);
+
+/// Whoever is to be turned away is, before it listens anywhere.
+const TURNED_AWAY: Duration = Duration::from_secs(1);
+
+/// Runs until it is told to leave.
+pub(crate) async fn run(mut settings: Settings) -> Result<Status, Error> {
+    let mut signals = Signals::listen()?;
+    // Peers read it whoever leads, so it is there before anybody does.
+    let _sidecar = settings.sidecar.start().await?;
+    let looker = Looker::new(&settings)?;
+    looker.refuse_wrong_keys().await?;
+    let book = Arc::new(settings.book()?);
+    let (board, wake) = (Arc::new(Board::new()), Arc::new(Notify::new()));
+    if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {
+        taken?;
+    }
+    let api = Api { book: book.clone(), board: board.clone(), wake: wake.clone() };
+    let _server = match &settings.api {
+        Some(listen) => Some(api::start(listen, api).await?),
+        None => None,
+    };
+    let crier = Crier::start(&settings.metrics, &settings.tags)?;
+    let mut daemon = Daemon::new(&settings, looker, crier, (book.clone(), board, wake));
+    let left = daemon.lives(&mut signals).await?;
+    tokio::select! {
+        handed_over = daemon.hand_over() => handed_over,
+        _ = signals.next() => tracing::warn!("left at once: what is set stays, and the ledger knows of it"),
+    }
+    book.leave().await;
+    daemon.crier.close().await;
+    Ok(match left {
+        None => Status::Done,
+        Some(Signal::Interrupt) => Status::Interrupted,
+        Some(Signal::Terminate) => Status::Terminated,
+    })
+}
+
+struct Daemon<'s> {
+    settings: &'s Settings,
+    book: Arc<Book>,
+    board: Arc<Board>,
+    wake: Arc<Notify>,
+    /// None before the first connection, and after a round that failed.
+    client: Option<Client>,
+    looker: Looker,
+    crier: Crier,
+    quiet: Quiet,
+    state: State,
+    before: Decision,
+}
+
+/// What is looked at between rounds: targets of running moves, and who lives.
+type Watched = (BTreeMap<TopicPartition, Replicas>, BTreeSet<BrokerId>);
+
+impl<'s> Daemon<'s> {
+    fn new(
+        settings: &'s Settings,
+        looker: Looker,
+        crier: Crier,
+        (book, board, wake): (Arc<Book>, Arc<Board>, Arc<Notify>),
+    ) -> Self {
+        Self {
+            settings,
+            book,
+            board,
+            wake,
+            client: None,
+            looker,
+            crier,
+            quiet: Quiet::default(),
+            state: State::default(),
+            before: Decision::default(),
+        }
+    }
+
+    /// Rounds, until a signal, or the first one if there is to be only one.
+    async fn rounds(&mut self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
+        let mut rest = FIRST_REST;
+        let mut seen = None;
+        loop {
+            self.board.alive();
+            let ended = tokio::select! {
+                ended = self.round() => ended,
+                signal = signals.next() => return Ok(Some(signal)),
+            };
+            let pause = match ended {
+                Ok(watched) => {
+                    seen = Some(watched);
+                    rest = FIRST_REST;
+                    self.settings.interval
+                }
+                Err(error) if self.settings.once || error.is_lost() || self.is_hopeless(&error) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    // The servers at hand may be those that are down.
+                    self.client = None;
+                    self.board.failed(error.to_string());
+                    tracing::error!(%error, again_in_seconds = rest.as_secs(), "a round failed: rates stay as they are");
+                    let pause = rest;
+                    rest = (rest * 2).min(LONGEST_REST).min(self.settings.interval.max(FIRST_REST));
+                    pause
+                }
+            };
+            if self.settings.once {
+                return Ok(None);
+            }
+            tokio::select! {
+                () = self.something_happens(pause, seen.as_ref()) => {}
+                signal = signals.next() => return Ok(Some(signal)),
+            }
+        }
+    }
+
+    /// Wrong from the beginning: no round has succeeded, and none will.
+    fn is_hopeless(&self, error: &Error) -> bool {
+        error.status() == Status::BadInput && self.board.read(|shown| shown.round.is_none())
+    }
+
+    /// The interval is over, somebody has changed an override, or a reassignment or a broker has come or gone.
+    async fn something_happens(&self, pause: Duration, seen: Option<&Watched>) {
+        let over = tokio::time::sleep(pause);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                () = self.wake.notified() => return,
+                // The round that follows is told so, and ends.
+                () = self.book.is_over() => return,
+                () = tokio::time::sleep(WATCH) => {}
+            }
+            self.board.alive();
+            let (Some(client), Some(seen)) = (&self.client, seen) else { continue };
+            match watched(client).await {
+                Ok(now) if now == *seen => {}
+                Ok(_) => return,
+                Err(error) => tracing::debug!(%error, "not told what runs"),
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<Watched, Error> {
+        let began = Instant::now();
+        let settings = self.settings;
+        let client = match self.client.take() {
+            Some(client) => client,
+            None => connect(settings).await?,
+        };
+        let client = &*self.client.insert(client);
+        if settings.once {
+            self.looker.warm_up(client).await?;
+        }
+        self.book.catch_up().await?;
+        let ledger = self.book.ledger();
+        let mut look = self.looker.look(client, &ledger, &self.book.overrides()).await?;
+        self.quiet.learn(&look.cluster, &ledger);
+        let (state, decision) =
+            decide(std::mem::take(&mut self.state), &look.throttle, &settings.limits);
+        self.state = state;
+        tell(&self.before, &decision);
+        let cluster_id = client.cluster().id.clone();
+        let mut round = Round::of(&look, &decision, cluster_id, began.elapsed());
+        let holding = self.settle(&decision, &mut look).await?;
+        if decision.global_override_is_over {
+            self.book.withdraw([None]).await?;
+            tracing::info!("the global override has ended with what it paced");
+        }
+        round.strays = holding.strays;
+        round.held = self.book.ledger().held().count();
+        self.board.succeeded(round);
+        let overrides = self.book.overrides();
+        self.crier.tell(events::Round::of(&look.throttle.copies, &decision, &overrides));
+        self.before = decision;
+        let running = look.cluster.running.into_iter().map(|(of, running)| (of, running.target));
+        Ok((running.collect(), look.cluster.live))
+    }
+
+    /// Brings configs to what was decided, and looks until they are there.
+    async fn settle(&mut self, decision: &Decision, look: &mut Look) -> Result<Holding, Error> {
+        let mut looks = 0;
+        loop {
+            let ledger = self.book.ledger();
+            let mut wanted = wanted(decision, &ledger, &look.cluster, self.quiet.originals());
+            if self.settings.keeps_throttles {
+                and_keep_what_is_ours(&mut wanted, &ledger);
+            }
+            let holding = hold(&wanted, &ledger, &look.cluster);
+            looks += 1;
+            if !self.act(&holding).await? || looks == LOOKS {
+                return Ok(holding);
+            }
+            tokio::time::sleep(SOON).await;
+            self.look_again(look).await?;
+        }
+    }
+
+    async fn look_again(&mut self, look: &mut Look) -> Result<(), Error> {
+        let Some(client) = &self.client else { return Ok(()) };
+        self.looker.configs_again(client, &self.book.ledger(), &mut look.cluster).await
+    }
+
+    /// Writes down, then sets. Whether anything was set.
+    async fn act(&self, holding: &Holding) -> Result<bool, Error> {
+        let (mut accounts, mut sets) = (Vec::new(), Vec::new());
+        for action in &holding.actions {
+            match action {
+                Action::Account(entry) => accounts.push(entry.clone()),
+                Action::Set { setting, value } => sets.push((setting.clone(), value.clone())),
+                Action::Write(_)
+                | Action::Place { .. }
+                | Action::Submit { .. }
+                | Action::Cancel { .. }
+                | Action::Reorder { .. }
+                | Action::Elect { .. }
+                | Action::Stop(_) => {}
+            }
+        }
+        self.book.write(accounts).await?;
+        let Some(client) = self.client.as_ref().filter(|_| !sets.is_empty()) else {
+            return Ok(false);
+        };
+        self.book.hold().await?;
+        let count = sets.len();
+        let refused = self.book.in_time(shared::set_configs(client, sets)).await??;
+        self.board.acted(count, refused);
+        Ok(true)
+    }
+}
+
+/// A way into the cluster.
+pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
+    let (client, ignored) =
+        shared::connect(&settings.bootstrap, settings.properties.as_deref()).await?;
+    for key in ignored {
+        tracing::warn!("the client property {key} has no meaning here");
+    }
+    Ok(client)
+}
+
+async fn watched(client: &Client) -> Result<Watched, kafka::Error> {
+    let running = client.reassignments().await?;
+    let cluster = client.describe_cluster().await?;
+    let targets = running.into_iter().map(|(of, moving)| (of, moving.target()));
+    Ok((targets.collect(), cluster.live().collect()))
+}
+
+/// What is new.
+fn tell(before: &Decision, now: &Decision) {
+    for ((broker, role), decided) in &now.rates {
+        let rate_before = before.rates.get(&(*broker, *role)).map(|decided| decided.rate);
+        if rate_before != Some(decided.rate) {
+            tracing::info!(
+                broker = broker.0, %role, rate = %decided.rate, why = ?decided.why, "rate decided"
+            );
+        }
+    }
+    for (broker, role) in before.rates.keys().filter(|at| !now.rates.contains_key(at)) {
+        tracing::info!(broker = broker.0, %role, "takes part no more");
+    }
+    for note in now.notes.difference(&before.notes) {
+        tracing::warn!(?note, "to be known");
+    }
+}

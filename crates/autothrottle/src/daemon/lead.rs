@@ -1,0 +1,72 @@
+//! Whose turn it is: one process at a time acts on a cluster, and the others wait for it.
+
+use super::{Daemon, FIRST_REST, LONGEST_REST, WATCH};
+use crate::error::Error;
+use crate::quiet::Quiet;
+use std::convert::Infallible;
+use throttle::{Decision, State};
+use topicmappr::Status;
+use topicmappr::shared::{Signal, Signals};
+
+impl Daemon<'_> {
+    /// Waits until it leads, and leads until it is told to leave; again, if another takes the lead meanwhile.
+    pub(super) async fn lives(&mut self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
+        loop {
+            if !self.book.leads()
+                && let Some(signal) = self.stand_by(signals).await?
+            {
+                return Ok(Some(signal));
+            }
+            self.board.leads();
+            if !self.book.ledger().is_empty() {
+                tracing::info!(state = self.book.name(), "taking over what was set before");
+            }
+            match self.rounds(signals).await {
+                Err(error) if error.is_lost() && !self.settings.once => {
+                    tracing::warn!(%error, "another may act on the cluster now: nothing is written any more");
+                    self.book.let_go();
+                    (self.quiet, self.state) = (Quiet::default(), State::default());
+                    self.before = Decision::default();
+                }
+                left => return left,
+            }
+        }
+    }
+
+    /// Waits for the lead; the signal, if one comes first.
+    async fn stand_by(&self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
+        self.board.waits();
+        tracing::info!(state = self.book.name(), "waiting for the lead");
+        let mut rest = FIRST_REST;
+        loop {
+            let taken = tokio::select! {
+                taken = self.book.take() => taken,
+                never = self.stay_alive() => match never {},
+                signal = signals.next() => return Ok(Some(signal)),
+            };
+            match taken {
+                Ok(()) => return Ok(None),
+                Err(error) if matches!(error.status(), Status::BadInput | Status::Held) => {
+                    return Err(error);
+                }
+                Err(error) => {
+                    tracing::error!(%error, again_in_seconds = rest.as_secs(), "cannot wait for the lead");
+                    self.board.failed(error.to_string());
+                    tokio::select! {
+                        () = tokio::time::sleep(rest) => {}
+                        signal = signals.next() => return Ok(Some(signal)),
+                    }
+                    rest = (rest * 2).min(LONGEST_REST);
+                }
+            }
+        }
+    }
+
+    /// Says so for as long as it is waited for; never ends.
+    async fn stay_alive(&self) -> Infallible {
+        loop {
+            self.board.alive();
+            tokio::time::sleep(WATCH).await;
+        }
+    }
+}

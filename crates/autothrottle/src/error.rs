@@ -1,0 +1,169 @@
+//! What ends the daemon otherwise than asked, with its exit code and a hint.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use topicmappr::Status;
+use topicmappr::shared::Failure;
+
+/// Why a run ended otherwise than asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// What both binaries may meet: flags, files, Kafka.
+    #[error(transparent)]
+    Shared(#[from] Failure),
+    /// clap's own.
+    #[error("{0}")]
+    Usage(#[from] clap::Error),
+    /// A value that clap could not refuse.
+    #[error("{flag} {value:?}: {problem}")]
+    Flag { flag: &'static str, value: String, problem: String },
+    /// A limit that makes no sense.
+    #[error(transparent)]
+    Limit(#[from] throttle::InvalidLimit),
+    /// A setting of a metrics backend.
+    #[error(transparent)]
+    Metrics(#[from] metrics::BadSettings),
+    /// Datadog does not take our keys.
+    #[error("the keys are refused: {0}")]
+    Keys(metrics::MetricsError),
+    /// No place for the ledger.
+    #[error(
+        "--state-file FILE, --zookeeper HOST:PORT or --lease is needed: there is kept what stood in the cluster before \
+         this program set anything"
+    )]
+    NoStateFile,
+    /// Another process has the place of the ledger.
+    #[error("{place} is held by {by}")]
+    Held { place: String, by: String },
+    /// ZooKeeper did not answer, or not as it should.
+    #[error(transparent)]
+    ZooKeeper(zookeeper::Error),
+    /// A record of the ledger that cannot be believed.
+    #[error("{path}: {problem}")]
+    Record { path: String, problem: String },
+    /// The place of the ledger is ours no more.
+    #[error("{place} is lost: {why}")]
+    Lost { place: String, why: String },
+    /// A ConfigMap of ours that is not as this program writes it.
+    #[error("ConfigMap {name} cannot be believed: {problem}")]
+    Records { name: String, problem: String },
+    /// Another process has the place: this one waits for it.
+    #[error("another process leads: it has {place}, and this one waits for it")]
+    NotLeading { place: String },
+    /// The API would be open to everybody.
+    #[error(
+        "--api-listen {0} is not this machine alone, and whoever reaches it could change rates"
+    )]
+    OpenToAll(SocketAddr),
+    /// The API has no address.
+    #[error("cannot listen on {address}: {problem}")]
+    Listen { address: String, problem: io::Error },
+    /// A certificate or its key.
+    #[error("{}: {problem}", .path.display())]
+    Tls { path: PathBuf, problem: String },
+    /// stdout failed.
+    #[error("a standard stream failed: {0}")]
+    Stream(io::Error),
+}
+
+impl From<kafka::Error> for Error {
+    fn from(error: kafka::Error) -> Self {
+        Self::Shared(error.into())
+    }
+}
+
+impl From<zookeeper::Error> for Error {
+    fn from(error: zookeeper::Error) -> Self {
+        // Also what a read says of it: no later request would say anything else.
+        if error.is_session_over() {
+            return Self::lost("the lock in ZooKeeper", error.to_string());
+        }
+        Self::ZooKeeper(error)
+    }
+}
+
+impl Error {
+    /// The place of the ledger is ours no more.
+    pub(crate) fn lost(place: &str, why: impl Into<String>) -> Self {
+        Self::Lost { place: place.to_owned(), why: why.into() }
+    }
+
+    /// Whether another process may act on the cluster now.
+    pub(crate) fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::NotLeading { .. })
+    }
+
+    /// The exit code.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Shared(failure) => failure.status(),
+            Self::Usage(error) if !error.use_stderr() => Status::Done,
+            Self::Usage(_)
+            | Self::Flag { .. }
+            | Self::Limit(_)
+            | Self::Metrics(_)
+            | Self::Keys(_)
+            | Self::Records { .. }
+            | Self::NoStateFile
+            | Self::OpenToAll(_)
+            | Self::Record { .. }
+            | Self::Tls { .. } => Status::BadInput,
+            Self::Held { .. } | Self::Lost { .. } | Self::NotLeading { .. } => Status::Held,
+            Self::Listen { .. } | Self::Stream(_) | Self::ZooKeeper(_) => Status::Outside,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Shared(failure) if failure.is_locked() => {
+                "another autothrottle, or an execution, works with it: one at a time acts on a cluster"
+            }
+            Self::Shared(failure) => return failure.hint(),
+            Self::Held { .. } => {
+                "another autothrottle, or an execution, works with it: one at a time acts on a cluster"
+            }
+            Self::ZooKeeper(error) => return error.hint(),
+            Self::Record { .. } => {
+                "look at it with zkCli.sh; topicmappr throttle show names what is set in the cluster"
+            }
+            Self::NoStateFile => {
+                "name a file that survives a restart of the machine; --zookeeper; or on Kubernetes a Lease: --lease NAMESPACE/NAME"
+            }
+            Self::OpenToAll(_) => {
+                "ask for a token (--api-token-file, AUTOTHROTTLE_API_TOKEN), or say that you mean it: --api-insecure"
+            }
+            Self::Records { .. } => {
+                "put it back as it was; or note what topicmappr throttle show lists, and delete it"
+            }
+            Self::Usage(_)
+            | Self::Lost { .. }
+            | Self::NotLeading { .. }
+            | Self::Flag { .. }
+            | Self::Limit(_)
+            | Self::Metrics(_)
+            | Self::Keys(_)
+            | Self::Listen { .. }
+            | Self::Tls { .. }
+            | Self::Stream(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    /// Says it, and what to do about it; help goes to `out`.
+    pub(crate) fn tell(&self, out: &mut dyn Write, err: &mut dyn Write) -> Status {
+        let help = match self {
+            Self::Shared(failure) => failure.help(),
+            Self::Usage(error) if !error.use_stderr() => Some(error.render().to_string()),
+            _ => None,
+        };
+        let told = match (help, self.hint()) {
+            (Some(help), _) => write!(out, "{help}"),
+            (None, Some(hint)) => write!(err, "error: {self}\nhint: {hint}\n"),
+            (None, None) => writeln!(err, "error: {self}"),
+        };
+        // There is nobody left to tell that telling failed.
+        let _ = told.and_then(|()| out.flush());
+        self.status()
+    }
+}

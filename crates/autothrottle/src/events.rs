@@ -1,0 +1,152 @@
+//! What is done, told to Datadog as events: in the words of kafka-kit's autothrottle, and only when something has changed.
+
+use crate::error::Error;
+use mapper::{BrokerId, Rate};
+use metrics::{Event, Events};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use throttle::{Cause, CopySeen, Decision, Override, Overrides, Role};
+
+/// Filters on dashboards of old look for these.
+const TITLE: &str = "[kafka-autothrottle]";
+const TAG: &str = "name:kafka-autothrottle";
+/// What events that still wait are given when we leave.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Tells of each round what is new in it.
+#[derive(Debug, Default)]
+pub(crate) struct Crier {
+    /// Nobody is told without Datadog's keys.
+    events: Option<Events>,
+    tags: Vec<String>,
+    before: Round,
+}
+
+/// What is told of one round.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Round {
+    /// Topics that a reassignment moves.
+    moving: BTreeSet<String>,
+    rates: BTreeMap<(BrokerId, Role), Rate>,
+    overrides: Overrides,
+}
+
+impl Round {
+    pub(crate) fn of(copies: &[CopySeen], decision: &Decision, overrides: &Overrides) -> Self {
+        let moves = copies.iter().filter(|copy| copy.cause == Cause::Reassignment);
+        let rates = decision.rates.iter().map(|(at, decided)| (*at, decided.rate));
+        Self {
+            moving: moves.map(|copy| copy.of.topic.clone()).collect(),
+            rates: rates.collect(),
+            overrides: overrides.clone(),
+        }
+    }
+}
+
+impl Crier {
+    /// Begins, if there are keys to tell with.
+    pub(crate) fn start(metrics: &metrics::Settings, tags: &[String]) -> Result<Self, Error> {
+        let datadog = metrics.datadog.as_ref();
+        let events = datadog.map(|datadog| Events::start(datadog, &metrics.http)).transpose()?;
+        let tags = [TAG.to_owned()].into_iter().chain(tags.iter().cloned()).collect();
+        Ok(Self { events, tags, before: Round::default() })
+    }
+
+    /// Takes a round in. Never waits.
+    pub(crate) fn tell(&mut self, now: Round) {
+        let Some(events) = &self.events else { return };
+        for (title, text) in news(&self.before, &now) {
+            let title = format!("{TITLE} {title}");
+            let event = Event { title, text, tags: self.tags.clone() };
+            if let Err(error) = events.post(event) {
+                tracing::warn!(%error, "an event is lost");
+            }
+        }
+        self.before = now;
+    }
+
+    /// Sends what still waits, for a moment.
+    pub(crate) async fn close(&mut self) {
+        if let Some(events) = self.events.take() {
+            events.close(PATIENCE).await;
+        }
+    }
+}
+
+/// Titles and texts.
+fn news(before: &Round, now: &Round) -> Vec<(&'static str, String)> {
+    let mut news = Vec::new();
+    let done: Vec<&str> = before.moving.difference(&now.moving).map(String::as_str).collect();
+    if !done.is_empty() {
+        news.push(("Topics done reassigning", done.join("\n")));
+    }
+    let set = now.rates.iter().filter(|(at, rate)| before.rates.get(at) != Some(rate));
+    let mut set: Vec<String> =
+        set.map(|((broker, role), rate)| format!("broker {broker} ({role}): {rate}")).collect();
+    if !set.is_empty() {
+        let moving: Vec<&str> = now.moving.iter().map(String::as_str).collect();
+        set.push(format!("topics: {}", moving.join(", ")));
+        news.push(("Replication throttle set", set.join("\n")));
+    }
+    let gone = before.rates.keys().filter(|at| !now.rates.contains_key(at));
+    let gone: Vec<String> =
+        gone.map(|(broker, role)| format!("broker {broker} ({role})")).collect();
+    if !gone.is_empty() {
+        news.push(("Replication throttle removed", gone.join("\n")));
+    }
+    if before.overrides != now.overrides {
+        news.push(("Throttle override changed", overrides(&now.overrides)));
+    }
+    news
+}
+
+fn overrides(all: &Overrides) -> String {
+    let one = |whose: String, asked: &Override| {
+        format!("{whose}: {}, autoremove: {}", asked.rate, asked.autoremove)
+    };
+    let global = all.global.iter().map(|asked| one("all brokers".to_owned(), asked));
+    let own = all.brokers.iter().map(|(id, asked)| one(format!("broker {id}"), asked));
+    let lines: Vec<String> = global.chain(own).collect();
+    if lines.is_empty() { "none is set".to_owned() } else { lines.join("\n") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn round(topics: &[&str], rates: &[(u32, u64)]) -> Round {
+        let rate = |(id, rate): &(u32, u64)| ((BrokerId(*id), Role::Leader), Rate(*rate));
+        Round {
+            moving: topics.iter().map(|topic| (*topic).to_owned()).collect(),
+            rates: rates.iter().map(rate).collect(),
+            overrides: Overrides::default(),
+        }
+    }
+
+    fn titles(before: &Round, now: &Round) -> Vec<&'static str> {
+        news(before, now).into_iter().map(|(title, _)| title).collect()
+    }
+
+    #[test]
+    fn each_change_is_told_once_and_nothing_is_told_of_what_stays() {
+        let quiet = Round::default();
+        let moving = round(&["events"], &[(1001, 10_000_000)]);
+        assert_eq!(titles(&quiet, &moving), ["Replication throttle set"]);
+        assert_eq!(titles(&moving, &moving), [""; 0]);
+        let done = ["Topics done reassigning", "Replication throttle removed"];
+        assert_eq!(titles(&moving, &quiet), done);
+        let (_, text) = news(&quiet, &moving).remove(0);
+        assert_eq!(text, format!("broker 1001 (leader): {}\ntopics: events", Rate(10_000_000)));
+    }
+
+    #[test]
+    fn overrides_are_told_whole() {
+        let mut asked = Round::default();
+        let one = Override { rate: Rate(50_000_000), autoremove: true };
+        asked.overrides.brokers.insert(BrokerId(1001), one);
+        let told = news(&Round::default(), &asked);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].1.starts_with("broker 1001: ") && told[0].1.ends_with("autoremove: true"));
+        assert_eq!(news(&asked, &Round::default())[0].1, "none is set");
+    }
+}

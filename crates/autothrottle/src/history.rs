@@ -1,0 +1,102 @@
+//! The last hour, as sums over the cluster: what a picture of it needs, and no more.
+
+use crate::board::Round;
+use mapper::Rate;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+use throttle::Role;
+
+/// How far back it goes.
+const SPAN: Duration = Duration::from_secs(3600);
+/// Rounds that follow closer are one sample: at most 360 are kept.
+const STEP: Duration = Duration::from_secs(10);
+
+/// The samples, the oldest first.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct History(VecDeque<Sample>);
+
+/// One round.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sample {
+    pub(crate) at: Instant,
+    /// Partitions with replicas that are being filled.
+    pub(crate) copies: u64,
+    /// Bytes that are still to be copied, where that is known of each copy.
+    pub(crate) remaining_bytes: Option<u64>,
+    /// All that measured brokers send; `None`: none is measured.
+    pub(crate) total_out: Option<Rate>,
+    /// The rates of leaders, summed; `None`: there is none.
+    pub(crate) rate: Option<Rate>,
+}
+
+impl History {
+    /// Takes a round in.
+    pub(crate) fn learn(&mut self, round: &Round) {
+        let sample = Sample::of(round);
+        while self.0.front().is_some_and(|old| sample.at.duration_since(old.at) > SPAN) {
+            self.0.pop_front();
+        }
+        // The last is replaced for as long as it is near the one before it.
+        let len = self.0.len();
+        let near = len >= 2 && self.0[len - 1].at.duration_since(self.0[len - 2].at) < STEP;
+        if near {
+            self.0.pop_back();
+        }
+        self.0.push_back(sample);
+    }
+
+    /// The oldest first.
+    pub(crate) fn samples(&self) -> impl Iterator<Item = &Sample> {
+        self.0.iter()
+    }
+}
+
+impl Sample {
+    fn of(round: &Round) -> Self {
+        let left = round.copies.iter().flat_map(|copy| {
+            let whole = copy.leader_bytes.map(|bytes| bytes.0);
+            let done = copy.destinations.iter().map(|to| to.done.map(|bytes| bytes.0));
+            done.map(move |done| Some(whole?.saturating_sub(done?)))
+        });
+        let sent = round.brokers.values().filter_map(|broker| Some(broker.traffic?.total.tx.0));
+        let rates = round.decision.rates.iter().filter(|((_, role), _)| *role == Role::Leader);
+        Self {
+            at: round.ended,
+            copies: round.copies.len() as u64,
+            remaining_bytes: left.sum(),
+            total_out: sum(sent),
+            rate: sum(rates.map(|(_, decided)| decided.rate.0)),
+        }
+    }
+}
+
+/// Nothing of nothing, which is not zero.
+fn sum(all: impl Iterator<Item = u64>) -> Option<Rate> {
+    all.reduce(u64::saturating_add).map(Rate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample(at: Instant) -> Sample {
+        Sample { at, copies: 0, remaining_bytes: None, total_out: None, rate: None }
+    }
+
+    #[test]
+    fn an_hour_is_kept_in_steps_of_ten_seconds() {
+        let (mut history, start) = (History::default(), Instant::now());
+        let mut round = crate::api::testing_round();
+        for second in 0..2 * 3600 {
+            round.ended = start + Duration::from_secs(second);
+            history.learn(&round);
+        }
+        let ends = [history.samples().next(), history.samples().last()];
+        let ends = ends.map(|sample| sample.unwrap().at.duration_since(start).as_secs());
+        assert!(ends[0] >= 3599 && ends[1] == 7199, "{ends:?}");
+        let count = history.samples().count();
+        assert!((340..=362).contains(&count), "{count}");
+        assert_eq!(history.samples().next().unwrap().rate, Some(Rate(80_000_000)));
+        assert_eq!(sample(start).total_out, sum([].into_iter()));
+    }
+}

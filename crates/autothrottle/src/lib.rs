@@ -1,0 +1,84 @@
+//! The `autothrottle` daemon: keeps replication as fast as clients allow.
+//!
+//! Each round it looks at the cluster and its metrics, asks `throttle::decide`, and lets `execute::hold` bring the
+//! throttle's configs to what was decided: after the ledger has them, and never at the cost of a value that is not its
+//! own. Operators talk to it over HTTP. What it says of itself stands in the board that the API shows.
+
+mod api;
+mod backend;
+mod board;
+mod book;
+mod capacity;
+mod cli;
+mod copies;
+mod daemon;
+mod error;
+mod events;
+mod flags;
+mod history;
+mod look;
+mod measure;
+mod place;
+mod quiet;
+mod rehearsal;
+mod settings;
+mod sidecar;
+#[cfg(test)]
+mod testing;
+mod wishes;
+
+use crate::cli::Cli;
+use crate::error::Error;
+use crate::settings::Settings;
+use clap::{CommandFactory, FromArgMatches};
+use std::ffi::OsString;
+use std::io::Write;
+use topicmappr::shared;
+use topicmappr::{Environment, Status};
+
+/// What the names of the environment's variables begin with.
+const PREFIX: &str = "AUTOTHROTTLE_";
+
+/// Runs one command line (the program's own name first) until it is done or told to leave, and says how it ended.
+///
+/// `out` gets what may be piped, `err` the talk. Reads no environment but `environment`.
+pub fn run(
+    args: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Status {
+    let args = flags::with_two_dashes(args.into_iter().collect(), &Cli::command());
+    match carry_out(&args, environment, out) {
+        Ok(status) => status,
+        Err(error) => error.tell(out, err),
+    }
+}
+
+/// This machine, as its neighbours know it.
+fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "this machine".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
+fn carry_out(
+    args: &[OsString],
+    environment: &Environment,
+    out: &mut dyn Write,
+) -> Result<Status, Error> {
+    let matches = shared::parse(Cli::command(), PREFIX, args, environment)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    cli.logs.start(tracing::level_filters::LevelFilter::INFO);
+    flags::tell_of_those_without_a_meaning(&matches);
+    let settings = Settings::of(cli, args, environment)?;
+    shared::wait(async {
+        if settings.dry_run {
+            rehearsal::run(settings, out).await
+        } else {
+            daemon::run(settings).await
+        }
+    })?
+}

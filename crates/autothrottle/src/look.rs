@@ -1,0 +1,283 @@
+//! One look: at the cluster, at its metrics, at what operators ask for.
+//!
+//! Who does not answer is missing, and costs the others nothing.
+
+use crate::backend::refuse_wrong_keys;
+use crate::copies::{Sizes, copies, logs, under_min_isr, with_sizes};
+use crate::error::Error;
+use crate::measure::{self, Numbers};
+use crate::settings::Settings;
+use execute::{Key, Ledger, Resource, Seen};
+use futures::StreamExt;
+use futures::stream;
+use kafka::Client;
+use kafka::admin::ClusterBroker;
+use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
+use metrics::{Backend, BrokerAddress, Capacities, Source};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+use throttle::{BrokerSeen, Overrides, Ports, Role};
+use topicmappr::shared::Observer;
+
+/// What a broker is given to tell of its logs.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 32;
+/// Between the two answers that make a rate of a counter.
+const BETWEEN: Duration = Duration::from_secs(5);
+/// While nothing moves and nothing is ours, brokers' rates are looked at so often.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// Looks, and remembers what changes slowly.
+pub(crate) struct Looker {
+    observer: Observer,
+    backend: Backend,
+    /// Of metrics servers.
+    window: Duration,
+    capacities: Capacities,
+    began: Instant,
+    rates_read: Option<Instant>,
+    /// Who told the numbers of the round before.
+    told_by: Option<Source>,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(crate) struct Look {
+    /// Of the cluster.
+    pub(crate) cluster: Seen,
+    /// What follows for rates.
+    pub(crate) throttle: throttle::Seen,
+    /// Every broker that is registered, or in a replica list.
+    pub(crate) known: BTreeSet<BrokerId>,
+    /// Brokers without metrics, though they were asked for.
+    pub(crate) unmeasured: usize,
+    /// Who told the metrics.
+    pub(crate) metrics: Option<Source>,
+}
+
+impl Looker {
+    /// # Errors
+    /// A backend that cannot be set up.
+    pub(crate) fn new(settings: &Settings) -> Result<Self, Error> {
+        let metrics = &settings.metrics;
+        let of_prometheus = metrics.prometheus.as_ref().map(|prometheus| prometheus.window);
+        let window = of_prometheus.or(metrics.datadog.as_ref().map(|datadog| datadog.window));
+        Ok(Self {
+            observer: Observer::default(),
+            backend: Backend::new(metrics.clone())?,
+            window: window.unwrap_or_default(),
+            capacities: settings.capacities.clone(),
+            began: Instant::now(),
+            rates_read: None,
+            told_by: None,
+        })
+    }
+
+    /// Whether the keys of the backend are taken.
+    pub(crate) async fn refuse_wrong_keys(&self) -> Result<(), Error> {
+        refuse_wrong_keys(&self.backend).await
+    }
+
+    /// Lets counters become rates, where one round is all there is: what a page says once tells nothing.
+    pub(crate) async fn warm_up(&mut self, client: &Client) -> Result<(), Error> {
+        if self.backend.learns_by_repetition() {
+            client.describe_cluster().await?;
+            measure::measure(&mut self.backend, &addresses(client), self.window).await;
+            tokio::time::sleep(BETWEEN).await;
+        }
+        Ok(())
+    }
+
+    /// Everything that a decision needs.
+    pub(crate) async fn look(
+        &mut self,
+        client: &Client,
+        ledger: &Ledger,
+        overrides: &Overrides,
+    ) -> Result<Look, Error> {
+        let ours = ledger.resources().into_iter().filter_map(|resource| match resource {
+            Resource::Topic(name) => Some(name),
+            Resource::Broker(_) => None,
+        });
+        let mut seen = self.observer.see(client, &ours.collect()).await?;
+        let mut copies = copies(&seen);
+        let hosted = hosted(&seen, overrides);
+        let topics = copies.iter().map(|copy| copy.of.topic.clone());
+        let topics = topics.chain(hosted.values().flat_map(|topics| topics.keys().cloned()));
+        let idle = copies.is_empty() && ledger.is_empty() && hosted.is_empty();
+        self.configs(client, ledger, topics.collect(), idle, &mut seen).await?;
+        let sizes = sizes(client, logs(&copies), &seen.live).await;
+        with_sizes(&mut copies, &sizes);
+        // Also while nothing moves: counters become rates only from the second answer on.
+        let numbers = measure::measure(&mut self.backend, &addresses(client), self.window).await;
+        if numbers.source != self.told_by
+            && let Some(source) = numbers.source
+        {
+            tracing::info!(%source, "metrics");
+            self.told_by = Some(source);
+        }
+        let cluster = client.cluster();
+        let known = known(&seen, cluster.brokers.keys().copied());
+        let throttle = throttle::Seen {
+            at: self.began.elapsed(),
+            brokers: self.brokers(&known, &seen, &numbers),
+            copies,
+            overrides: overrides.clone(),
+            hosted,
+            applied: applied(&seen),
+        };
+        Ok(Look {
+            cluster: seen,
+            throttle,
+            known,
+            unmeasured: numbers.failures,
+            metrics: numbers.source,
+        })
+    }
+
+    /// What the throttle's configs say: of these topics, and of all live brokers, unless nothing can have changed.
+    async fn configs(
+        &mut self,
+        client: &Client,
+        ledger: &Ledger,
+        topics: BTreeSet<String>,
+        idle: bool,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
+        let due = self.rates_read.is_none_or(|read| read.elapsed() >= QUIET);
+        let brokers = match idle && !due {
+            true => BTreeSet::new(),
+            false => seen.live.clone(),
+        };
+        if !brokers.is_empty() {
+            self.rates_read = Some(Instant::now());
+        }
+        Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
+    }
+
+    /// What the throttle's configs say now, of everything that was looked at before.
+    pub(crate) async fn configs_again(
+        &mut self,
+        client: &Client,
+        ledger: &Ledger,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
+        let (mut topics, mut brokers) = (BTreeSet::new(), BTreeSet::new());
+        for resource in std::mem::take(&mut seen.configs).into_keys() {
+            match resource {
+                Resource::Topic(name) => drop(topics.insert(name)),
+                Resource::Broker(id) => drop(brokers.insert(id)),
+            }
+        }
+        Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
+    }
+
+    fn brokers(
+        &self,
+        known: &BTreeSet<BrokerId>,
+        seen: &Seen,
+        numbers: &Numbers,
+    ) -> BTreeMap<BrokerId, BrokerSeen> {
+        let under = under_min_isr(seen);
+        let of_broker = |id: &BrokerId| {
+            let metrics = numbers.brokers.get(id);
+            let kind = metrics.and_then(|metrics| metrics.instance_type.as_deref());
+            let capacity = self.capacities.of(*id, kind).map(|capacity| capacity.ports);
+            let mut health = metrics.map(measure::health).unwrap_or_default();
+            health.under_min_isr = Some(under.get(id).copied().unwrap_or_default());
+            let broker = BrokerSeen {
+                live: seen.live.contains(id),
+                capacity: capacity.map(|ports| Ports { tx: ports.tx, rx: ports.rx }),
+                traffic: metrics.and_then(|metrics| measure::traffic(metrics, numbers.window)),
+                health,
+            };
+            (*id, broker)
+        };
+        known.iter().map(of_broker).collect()
+    }
+}
+
+/// The live brokers: who is down has no page.
+fn addresses(client: &Client) -> Vec<BrokerAddress> {
+    let cluster = client.cluster();
+    let live = cluster.brokers.iter().filter(|(_, broker)| broker.live);
+    let address = |(id, broker): (&BrokerId, &ClusterBroker)| BrokerAddress {
+        id: *id,
+        host: broker.address.as_ref().map(|address| address.host.clone()),
+    };
+    live.map(address).collect()
+}
+
+/// The replicas on brokers that have an override of their own. Kafka's own topics stay untouched.
+fn hosted(
+    seen: &Seen,
+    overrides: &Overrides,
+) -> BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>> {
+    let mut hosted: BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>> = BTreeMap::new();
+    if overrides.brokers.is_empty() {
+        return hosted;
+    }
+    for topic in seen.topics.values().filter(|topic| !topic.is_internal()) {
+        for partition in &topic.partitions {
+            for id in partition.replicas.iter().filter(|id| overrides.brokers.contains_key(id)) {
+                let topics = hosted.entry(*id).or_default();
+                topics.entry(topic.name.clone()).or_default().insert(partition.id);
+            }
+        }
+    }
+    hosted
+}
+
+/// The sizes of these logs, as far as live brokers tell.
+async fn sizes(
+    client: &Client,
+    wanted: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
+    live: &BTreeSet<BrokerId>,
+) -> Sizes {
+    let of_live = wanted.into_iter().filter(|(id, _)| live.contains(id));
+    let asked = stream::iter(of_live)
+        .map(async |(id, wanted)| (id, client.log_dirs_of(id, &wanted, PATIENCE).await));
+    let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+    let mut sizes = Sizes::new();
+    for (id, answer) in answers {
+        let dirs = match answer {
+            Ok(dirs) => dirs,
+            Err(error) => {
+                tracing::warn!(broker = id.0, %error, "does not tell how far copies are");
+                continue;
+            }
+        };
+        for (topic, replicas) in dirs.into_iter().flat_map(|dir| dir.topics) {
+            let of_topic = replicas.into_iter().map(|(partition, size)| {
+                ((TopicPartition { topic: topic.clone(), partition }, id), size)
+            });
+            sizes.extend(of_topic);
+        }
+    }
+    sizes
+}
+
+fn known(seen: &Seen, registered: impl Iterator<Item = BrokerId>) -> BTreeSet<BrokerId> {
+    let partitions = seen.topics.values().flat_map(|topic| &topic.partitions);
+    let mut known: BTreeSet<BrokerId> = registered.collect();
+    for id in partitions.flat_map(|partition| partition.replicas.iter()) {
+        if !known.contains(id) {
+            known.insert(*id);
+        }
+    }
+    known
+}
+
+/// The rates that stand on brokers; a value that is no number is nobody's rate.
+fn applied(seen: &Seen) -> BTreeMap<(BrokerId, Role), Rate> {
+    let mut applied = BTreeMap::new();
+    for (resource, set) in &seen.configs {
+        let Resource::Broker(id) = resource else { continue };
+        for (key, role) in [(Key::LeaderRate, Role::Leader), (Key::FollowerRate, Role::Follower)] {
+            let rate = set.get(&key).and_then(|value| value.trim().parse().ok());
+            applied.extend(rate.map(|rate| ((*id, role), Rate(rate))));
+        }
+    }
+    applied
+}

@@ -1,0 +1,11 @@
+//! The `autothrottle` command: maps streams and status, no more.
+
+use std::io;
+use std::process::ExitCode;
+use topicmappr::Environment;
+
+fn main() -> ExitCode {
+    let environment = Environment::of_process();
+    let (mut out, mut err) = (io::stdout().lock(), io::stderr());
+    autothrottle::run(std::env::args_os(), &environment, &mut out, &mut err).into()
+}

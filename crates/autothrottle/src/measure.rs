@@ -1,0 +1,66 @@
+//! What brokers' networks carry now: from a metrics backend to what `throttle` asks for.
+
+use mapper::BrokerId;
+use metrics::{Backend, BrokerAddress, BrokerMetrics, Measured, Source};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use throttle::{Health, Ports, Traffic};
+
+/// One round's numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Numbers {
+    pub(crate) brokers: BTreeMap<BrokerId, BrokerMetrics>,
+    /// The span that rates are the mean of; zero: since the round before.
+    pub(crate) window: Duration,
+    /// Who told; nobody yet: none.
+    pub(crate) source: Option<Source>,
+    /// Brokers that could not be measured.
+    pub(crate) failures: usize,
+}
+
+/// Asks for all brokers; who does not answer is absent, and costs nobody else anything. `window`: the span that a metrics
+/// server was told to take the mean of.
+pub(crate) async fn measure(
+    backend: &mut Backend,
+    brokers: &[BrokerAddress],
+    window: Duration,
+) -> Numbers {
+    let Measured { brokers, notices, source } = backend.fetch(brokers).await;
+    for notice in notices {
+        tracing::info!("{notice}");
+    }
+    let window = match source {
+        // Counters, which become rates from one round to the next.
+        Source::None | Source::Exporter | Source::Sidecar => Duration::ZERO,
+        _ => window,
+    };
+    let mut numbers = Numbers { window, source: Some(source), ..Numbers::default() };
+    for (id, answer) in brokers {
+        match answer {
+            Ok(found) => drop(numbers.brokers.insert(id, found)),
+            Err(error) => {
+                numbers.failures += 1;
+                tracing::warn!(broker = id.0, %error, "no metrics");
+            }
+        }
+    }
+    numbers
+}
+
+/// What `throttle` asks of a broker's traffic: nothing is assumed of a direction that is not told.
+pub(crate) fn traffic(metrics: &BrokerMetrics, window: Duration) -> Option<Traffic> {
+    let total = Ports { tx: metrics.tx?.value, rx: metrics.rx?.value };
+    let replication = metrics.replication_out.zip(metrics.replication_in);
+    let replication = replication.map(|(out, into)| Ports { tx: out.value, rx: into.value });
+    Some(Traffic { total, replication, window })
+}
+
+/// The same of its health, but for its partitions.
+pub(crate) fn health(metrics: &BrokerMetrics) -> Health {
+    Health {
+        p99_produce: metrics.p99_produce.map(|reading| reading.value),
+        p99_fetch: metrics.p99_fetch.map(|reading| reading.value),
+        request_handler_idle: metrics.request_handler_idle.map(|reading| reading.value),
+        under_min_isr: None,
+    }
+}

@@ -1,0 +1,280 @@
+//! `--lease`: a Lease says who leads, and ConfigMaps beside it keep the ledger and the overrides.
+//!
+//! Before each write to the cluster, two questions: is the Lease ours by our own monotonic clock, and are the records as
+//! we left them? Whoever takes the lead rewrites every record first, so that of an earlier leader that was stopped and
+//! goes on, whatever its clock, the next question or record is refused.
+
+use super::Place;
+use super::records::{Records, RecordsError};
+use crate::error::Error;
+use execute::{Ledger, LedgerEntry};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use kubernetes::lease::{Kept, LeaseError, Terms};
+use kubernetes::{Access, Announcer, Kubernetes, Name};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::time::Instant;
+use topicmappr::Environment;
+use topicmappr::shared::{self, Failure};
+
+/// The name of the Lease in a pod, where nobody names another place.
+const NAME: &str = "autothrottle";
+
+/// An Event says what was done, and nobody waits for it.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// The flags of a place in Kubernetes.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub(crate) struct LeaseArgs {
+    /// Lease that says which of several daemons leads; ledger and overrides are kept in ConfigMaps NAME-state beside it
+    /// [default in a pod without --state-file: autothrottle in the pod's namespace]
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "state_file", value_parser = name)]
+    lease: Option<Name>,
+    /// How long a leader that has died is waited for
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    lease_duration: Duration,
+    /// Kubeconfig file [default: those of KUBECONFIG, the service account of the pod]
+    #[arg(long, value_name = "FILE")]
+    kubeconfig: Option<PathBuf>,
+    /// Kubernetes context [default: the current one]
+    #[arg(long, value_name = "NAME")]
+    context: Option<String>,
+}
+
+impl LeaseArgs {
+    /// The place, if there is to be one; in a pod it is where nobody asks for another.
+    pub(crate) fn place(&self, environment: &Environment, other: bool) -> Option<LeasePlace> {
+        let in_pod = environment.get("KUBERNETES_SERVICE_HOST").is_some();
+        let default = || (in_pod && !other).then(|| Name::new("", NAME));
+        let name = self.lease.clone().or_else(default)?;
+        let paths =
+            |list: &str| std::env::split_paths(list).filter(|path| path.is_file()).collect();
+        let named = self.kubeconfig.clone().map(|path| vec![path]);
+        let access = Access {
+            kubeconfig: named
+                .or_else(|| environment.get("KUBECONFIG").map(paths))
+                .unwrap_or_default(),
+            in_pod,
+            context: self.context.clone(),
+            namespace: environment.get("POD_NAMESPACE").map(str::to_owned),
+        };
+        let pod = environment.get("POD_NAME").map_or_else(crate::host, str::to_owned);
+        // Two processes of one host may have one number, in namespaces of their own.
+        let holder = format!("{pod}-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        Some(LeasePlace { access, name, duration: self.lease_duration, holder, held: None })
+    }
+}
+
+/// `kafka/autothrottle`, or a name in our own namespace.
+fn name(text: &str) -> Result<Name, String> {
+    let (namespace, name) = text.split_once('/').unwrap_or(("", text));
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    let sound = |part: &str| part.chars().all(allowed) && part.len() <= 200;
+    match !name.is_empty() && sound(name) && sound(namespace) {
+        true => Ok(Name::new(namespace, name)),
+        false => Err("write NAMESPACE/NAME, in the letters that Kubernetes allows".to_owned()),
+    }
+}
+
+/// What a Lease can say: whole seconds; and what a busy API server can keep up with.
+fn duration(text: &str) -> Result<Duration, String> {
+    let time = shared::duration(text)?;
+    match time.subsec_nanos() == 0 && (3..=600).contains(&time.as_secs()) {
+        true => Ok(time),
+        false => Err("write whole seconds from 3s to 10m".to_owned()),
+    }
+}
+
+fn in_namespace(name: &Name, kubernetes: &Kubernetes) -> Name {
+    match name.namespace.as_str() {
+        "" => Name::new(kubernetes.namespace(), &name.name),
+        _ => name.clone(),
+    }
+}
+
+/// A Lease, and the records beside it.
+#[derive(Debug)]
+pub(crate) struct LeasePlace {
+    access: Access,
+    name: Name,
+    duration: Duration,
+    /// Who we are to others: no two processes are the same.
+    holder: String,
+    held: Option<Lead>,
+}
+
+#[derive(Debug)]
+struct Lead {
+    kept: Kept,
+    records: Records,
+    announcer: Announcer,
+}
+
+impl LeasePlace {
+    /// What is written down, without taking or changing anything.
+    pub(crate) async fn peek(&self) -> Result<Vec<LedgerEntry>, Error> {
+        let kubernetes = Kubernetes::connect(&self.access).await.map_err(Failure::from)?;
+        let name = in_namespace(&self.name, &kubernetes);
+        let read = Records::read(kubernetes, &name, &self.holder).await;
+        read.map(|(_, entries)| entries).map_err(|error| self.record(error))
+    }
+
+    async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
+        // A Lease that we had before ends by itself, if it has not been lost.
+        self.held = None;
+        let kubernetes = Kubernetes::connect(&self.access).await.map_err(Failure::from)?;
+        let name = in_namespace(&self.name, &kubernetes);
+        let duration = self.duration;
+        let terms = Terms { name: name.clone(), holder: self.holder.clone(), duration };
+        let tell = |holder: &str| tracing::info!(lease = %name, holder, "another leads");
+        let held = kubernetes.campaign(&terms, tell).await;
+        let kept = held.map_err(|error| self.not_ours(error))?.kept();
+        let claimed = Records::claim(kubernetes.clone(), &name, &self.holder).await;
+        let (records, entries) = match claimed {
+            Ok(claimed) => claimed,
+            Err(error) => {
+                kept.release().await;
+                return Err(self.record(error));
+            }
+        };
+        let announcer = kubernetes.announcer("autothrottle", &self.holder, &name);
+        let lead = Lead { kept, records, announcer };
+        lead.tell("Leading", format!("{} leads", self.holder));
+        tracing::info!(lease = %name, holder = self.holder, "leading");
+        self.held = Some(lead);
+        Ok(entries)
+    }
+
+    /// While the Lease is ours; else why not.
+    fn lead(&mut self) -> Result<&mut Lead, Error> {
+        let place = self.place();
+        let lead = self.held.as_mut().ok_or_else(|| Error::lost(&place, "it was never taken"))?;
+        match lead.kept.until() {
+            Ok(_) => Ok(lead),
+            Err(why) => Err(Error::lost(&place, why)),
+        }
+    }
+
+    async fn write(&mut self, new: &[LedgerEntry], all: &Ledger) -> Result<(), Error> {
+        let lead = self.lead()?;
+        let written = lead.records.write(&all.entries()).await;
+        if written.is_ok() {
+            told(new).into_iter().for_each(|(reason, note)| lead.tell(reason, note));
+        }
+        written.map_err(|error| self.record(error))
+    }
+
+    async fn confirm(&mut self) -> Result<(), Error> {
+        let confirmed = self.lead()?.records.confirm().await;
+        confirmed.map_err(|error| self.record(error))?;
+        // The API may have taken its time.
+        self.lead().map(drop)
+    }
+
+    fn place(&self) -> String {
+        format!("lease {}", self.name)
+    }
+
+    fn record(&self, error: RecordsError) -> Error {
+        match error {
+            RecordsError::Taken(name) => {
+                Error::lost(&self.place(), format!("ConfigMap {name} is written by somebody else"))
+            }
+            RecordsError::Unreadable { name, problem } => {
+                Error::Records { name: name.to_string(), problem }
+            }
+            RecordsError::Api(error) => Error::Shared(error.into()),
+        }
+    }
+
+    fn not_ours(&self, error: LeaseError) -> Error {
+        match error {
+            LeaseError::Api(error) => Error::Shared(error.into()),
+            other => Error::lost(&self.place(), other.to_string()),
+        }
+    }
+}
+
+impl Lead {
+    fn tell(&self, reason: &'static str, note: String) {
+        let announcer = self.announcer.clone();
+        tokio::spawn(async move {
+            match tokio::time::timeout(TOLD, announcer.tell(reason, &note)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, reason, "no Event"),
+                Err(_) => tracing::debug!(reason, "no Event in time"),
+            }
+        });
+    }
+}
+
+/// What lines come to, for those who describe the Lease.
+fn told(new: &[LedgerEntry]) -> Vec<(&'static str, String)> {
+    let (mut held, mut released, mut told) = (Vec::new(), Vec::new(), Vec::new());
+    let whom = |broker: &Option<mapper::BrokerId>| match broker {
+        Some(id) => format!("broker {id}"),
+        None => "all brokers that take part".to_owned(),
+    };
+    for entry in new {
+        match entry {
+            LedgerEntry::Opened { .. } => {}
+            LedgerEntry::Held { setting, .. } => held.push(setting.to_string()),
+            LedgerEntry::Released { setting } => released.push(setting.to_string()),
+            LedgerEntry::Asked { broker, asked } => {
+                let note = format!("{} B/s for {}", asked.rate_bytes_per_second, whom(broker));
+                told.push(("OverrideSet", note));
+            }
+            LedgerEntry::Withdrawn { broker } => told.push(("OverrideRemoved", whom(broker))),
+        }
+    }
+    let some = |all: Vec<String>| format!("{} config(s): {}", all.len(), all.join(", "));
+    if !held.is_empty() {
+        told.push(("ThrottleSet", some(held)));
+    }
+    if !released.is_empty() {
+        told.push(("ThrottleRemoved", some(released)));
+    }
+    told
+}
+
+impl Place for LeasePlace {
+    fn name(&self) -> String {
+        self.place()
+    }
+
+    fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+        self.taken().boxed()
+    }
+
+    fn keep<'a>(
+        &'a mut self,
+        new: &'a [LedgerEntry],
+        all: &'a Ledger,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.write(new, all).boxed()
+    }
+
+    fn hold(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        self.confirm().boxed()
+    }
+
+    /// Overrides come through the leader.
+    fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+        ready(self.lead().map(|_| Vec::new())).boxed()
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.held.as_ref().map(|lead| lead.kept.until().unwrap_or_else(|_| Instant::now()))
+    }
+
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        async {
+            if let Some(lead) = self.held.take() {
+                lead.kept.release().await;
+            }
+        }
+        .boxed()
+    }
+}

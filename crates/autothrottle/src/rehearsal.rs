@@ -1,0 +1,74 @@
+//! `--dry-run`: what one round would change, and nothing else.
+
+use crate::daemon::connect;
+use crate::error::Error;
+use crate::look::Looker;
+use crate::quiet::Quiet;
+use crate::settings::Settings;
+use crate::wishes::{and_keep_what_is_ours, wanted};
+use execute::{Action, Stray, hold};
+use std::io::Write;
+use throttle::{State, decide};
+use topicmappr::Status;
+
+/// Shows what would be set and put back; findings if there is something.
+pub(crate) async fn run(settings: Settings, out: &mut dyn Write) -> Result<Status, Error> {
+    let book = settings.glance().await?;
+    let client = connect(&settings).await?;
+    let (ledger, overrides) = (book.ledger(), book.overrides());
+    let mut looker = Looker::new(&settings)?;
+    looker.warm_up(&client).await?;
+    let look = looker.look(&client, &ledger, &overrides).await?;
+    let mut quiet = Quiet::default();
+    quiet.learn(&look.cluster, &ledger);
+    let (_, decision) = decide(State::default(), &look.throttle, &settings.limits);
+    let mut wanted = wanted(&decision, &ledger, &look.cluster, quiet.originals());
+    if settings.keeps_throttles {
+        and_keep_what_is_ours(&mut wanted, &ledger);
+    }
+    let holding = hold(&wanted, &ledger, &look.cluster);
+    let written =
+        write(out, &holding.actions, &holding.strays.into_iter().collect::<Vec<_>>(), &look);
+    written.and_then(|()| out.flush()).map_err(Error::Stream)?;
+    Ok(if holding.actions.iter().any(is_change) { Status::Findings } else { Status::Done })
+}
+
+fn is_change(action: &Action) -> bool {
+    matches!(action, Action::Set { .. })
+}
+
+fn write(
+    out: &mut dyn Write,
+    actions: &[Action],
+    strays: &[Stray],
+    look: &crate::look::Look,
+) -> std::io::Result<()> {
+    writeln!(out, "{} partition(s) with replicas to be filled", look.throttle.copies.len())?;
+    for action in actions {
+        let Action::Set { setting, value } = action else { continue };
+        let now = look.cluster.configs.get(&setting.resource).and_then(|set| set.get(&setting.key));
+        let now = now.map_or("nothing", String::as_str);
+        match value {
+            Some(value) => writeln!(out, "would set {setting} to {value} (now: {now})")?,
+            None => writeln!(out, "would remove {setting} (now: {now})")?,
+        }
+    }
+    for stray in strays {
+        match stray {
+            Stray::UnknownOwner { setting, value } => {
+                writeln!(out, "leaves {setting}: {value}, set by nobody knows whom")?;
+            }
+            Stray::ChangedByOthers { setting, value } => {
+                let value = value.as_deref().unwrap_or("nothing");
+                writeln!(out, "leaves {setting}: {value}, changed by others")?;
+            }
+            Stray::Unreachable { setting } => {
+                writeln!(out, "waits with {setting}: its broker does not answer")?;
+            }
+        }
+    }
+    if !actions.iter().any(is_change) {
+        writeln!(out, "would change nothing")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,300 @@
+//! The flags, resolved once: after this nobody looks at an argument again.
+
+use crate::backend::SECRETS;
+use crate::book::Book;
+use crate::capacity::capacities;
+use crate::cli::{ApiArgs, Cli, ShareArg};
+use crate::error::Error;
+use crate::place::{FilePlace, LeasePlace, ZooKeeperPlace, glance};
+use crate::sidecar::SidecarArgs;
+use mapper::Ratio;
+use metrics::{Backend, Capacities};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+use throttle::{HealthLimits, Limits, Share, Terms};
+use topicmappr::Environment;
+use topicmappr::shared;
+
+/// What a run was asked to do.
+pub(crate) struct Settings {
+    pub(crate) bootstrap: String,
+    pub(crate) properties: Option<PathBuf>,
+    /// Where ledger and overrides are. A rehearsal may do without.
+    pub(crate) keep: Option<Keep>,
+    pub(crate) limits: Limits,
+    pub(crate) capacities: Capacities,
+    pub(crate) metrics: metrics::Settings,
+    /// Of events.
+    pub(crate) tags: Vec<String>,
+    pub(crate) interval: Duration,
+    pub(crate) once: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) keeps_throttles: bool,
+    pub(crate) api: Option<ApiSettings>,
+    pub(crate) sidecar: SidecarArgs,
+    /// What starts it again.
+    pub(crate) command_line: String,
+}
+
+/// Where ledger and overrides are.
+#[derive(Debug)]
+pub(crate) enum Keep {
+    /// In a file.
+    File(PathBuf),
+    /// In ZooKeeper, under a prefix.
+    ZooKeeper(zookeeper::Address, String),
+    /// In ConfigMaps of Kubernetes, under a Lease.
+    Lease(Box<LeasePlace>),
+}
+
+/// Where the API listens, and whom it believes.
+#[derive(Debug)]
+pub(crate) struct ApiSettings {
+    pub(crate) listen: String,
+    pub(crate) token: Option<Token>,
+    /// Certificate chain and key, PEM.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) insecure: bool,
+}
+
+/// A secret that changes need.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Token(pub(crate) String);
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token")
+    }
+}
+
+impl Settings {
+    pub(crate) fn of(
+        cli: Cli,
+        args: &[OsString],
+        environment: &Environment,
+    ) -> Result<Self, Error> {
+        let limits = limits(&cli)?;
+        let metrics = metrics(&cli, environment)?;
+        let capacities = capacities(&cli.rates)?;
+        let keep = keep(&cli, environment);
+        if keep.is_none() && !cli.rounds.dry_run {
+            return Err(Error::NoStateFile);
+        }
+        Ok(Self {
+            bootstrap: cli.cluster.bootstrap_servers,
+            properties: cli.cluster.kafka_config,
+            keep,
+            limits,
+            capacities,
+            metrics,
+            tags: cli.events.dd_event_tags.into_iter().filter(|tag| !tag.is_empty()).collect(),
+            interval: cli.rounds.interval,
+            once: cli.rounds.once,
+            dry_run: cli.rounds.dry_run,
+            keeps_throttles: cli.rounds.skip_auto_delete_throttles,
+            api: api(cli.api, environment)?,
+            sidecar: cli.sidecar,
+            command_line: command_line(args),
+        })
+    }
+}
+
+impl Settings {
+    /// Where ledger and overrides are kept; not taken yet.
+    pub(crate) fn book(&mut self) -> Result<Book, Error> {
+        match self.keep.take().ok_or(Error::NoStateFile)? {
+            Keep::File(path) => Ok(Book::at(FilePlace::at(&path))),
+            // Who is to be done after one round does not wait for somebody else's end.
+            Keep::ZooKeeper(address, prefix) => {
+                Ok(Book::at(ZooKeeperPlace::at(address, &prefix, !self.once)))
+            }
+            Keep::Lease(lease) => Ok(Book::at(*lease)),
+        }
+    }
+
+    /// The same as it is written down, without taking anything.
+    pub(crate) async fn glance(&self) -> Result<Book, Error> {
+        let entries = match &self.keep {
+            None => Vec::new(),
+            Some(Keep::File(path)) => shared::Store::read(path)?,
+            Some(Keep::ZooKeeper(address, prefix)) => glance(address, prefix).await?,
+            Some(Keep::Lease(lease)) => lease.peek().await?,
+        };
+        Ok(Book::rehearse(entries))
+    }
+}
+
+fn keep(cli: &Cli, environment: &Environment) -> Option<Keep> {
+    let file = cli.cluster.state_file.clone().map(Keep::File);
+    let prefix = &cli.cluster.zk_config_prefix;
+    let zookeeper = cli.cluster.zookeeper.clone();
+    let named = file.or(zookeeper.map(|address| Keep::ZooKeeper(address, prefix.clone())));
+    let lease = cli.lease.place(environment, named.is_some());
+    lease.map(|lease| Keep::Lease(Box::new(lease))).or(named)
+}
+
+/// Whatever of them cannot be used is said now.
+fn metrics(cli: &Cli, environment: &Environment) -> Result<metrics::Settings, Error> {
+    let settings = cli.metrics.settings(&cli.keys.over(environment))?;
+    Backend::new(settings.clone())?;
+    Ok(settings)
+}
+
+/// As it was typed, but for secrets.
+fn command_line(args: &[OsString]) -> String {
+    let mut words = Vec::new();
+    let mut hidden = false;
+    for arg in args.iter().map(|arg| arg.to_string_lossy()) {
+        let flag = arg.split_once('=').map_or(&*arg, |(flag, _)| flag);
+        let secret = SECRETS.contains(&flag);
+        words.push(match (hidden, secret && arg.contains('=')) {
+            (true, _) => "...".to_owned(),
+            (false, true) => format!("{flag}=..."),
+            (false, false) => arg.clone().into_owned(),
+        });
+        hidden = secret && !arg.contains('=');
+    }
+    words.join(" ")
+}
+
+fn limits(cli: &Cli) -> Result<Limits, Error> {
+    let rates = &cli.rates;
+    let share = match rates.share {
+        ShareArg::Fair => Share::Fair,
+        ShareArg::Headroom => Share::Headroom,
+    };
+    let terms = Terms {
+        min_rate: rates.min_rate,
+        max_tx: rates.max_tx_rate,
+        max_rx: rates.max_rx_rate,
+        change_threshold: rates.change_threshold,
+        failure_threshold: rates.failure_threshold,
+        stalled_after: rates.stalled_after,
+        pace_recovery: rates.pace_recovery,
+        recovery_bytes: rates.recovery_bytes,
+        pace_all: rates.pace_all,
+        share,
+        health: HealthLimits {
+            p99_produce: rates.max_p99_produce,
+            p99_fetch: rates.max_p99_fetch,
+            request_handler_idle: Some(rates.min_request_handler_idle)
+                .filter(|idle| *idle > Ratio::ZERO),
+        },
+        ..Terms::default()
+    };
+    Ok(Limits::new(terms)?)
+}
+
+fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, Error> {
+    if args.api_listen == "none" {
+        return Ok(None);
+    }
+    let token = match &args.api_token_file {
+        Some(path) => Some(shared::read_text(path)?),
+        None => environment.get("AUTOTHROTTLE_API_TOKEN").map(str::to_owned),
+    };
+    let token = token.map(|token| token.trim().to_owned());
+    if token.as_deref() == Some("") {
+        return Err(Error::Flag {
+            flag: "--api-token-file",
+            value: args.api_token_file.unwrap_or_default().display().to_string(),
+            problem: "there is no token in it".to_owned(),
+        });
+    }
+    Ok(Some(ApiSettings {
+        listen: args.api_listen,
+        token: token.map(Token),
+        tls: args.api_tls_cert.zip(args.api_tls_key),
+        insecure: args.api_insecure,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn settings(line: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let environment = Environment(variables.collect());
+        Settings::of(Cli::try_parse_from(&args)?, &args, &environment)
+    }
+
+    #[test]
+    fn limits_that_make_no_sense_are_refused_with_exit_code_2() {
+        for flag in ["--max-tx-rate=100", "--max-tx-rate=0", "--max-rx-rate=120", "--min-rate=0"] {
+            let refused = settings(&format!("autothrottle --state-file s {flag}"), &[]);
+            assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput, "{flag}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_changes_anything_needs_a_state_file() {
+        assert!(matches!(settings("autothrottle", &[]), Err(Error::NoStateFile)));
+        assert!(settings("autothrottle --dry-run", &[]).is_ok());
+    }
+
+    #[test]
+    fn one_place_keeps_the_ledger_and_the_flags_of_old_name_it() {
+        let line = "autothrottle --zk-addr zk1:2181,zk2 --zk-config-prefix of-events";
+        let Some(Keep::ZooKeeper(address, prefix)) = settings(line, &[]).unwrap().keep else {
+            panic!("the znodes of old")
+        };
+        assert_eq!(
+            (address.to_string().as_str(), prefix.as_str()),
+            ("zk1:2181,zk2:2181", "of-events")
+        );
+        let two = settings("autothrottle --zookeeper zk1 --state-file s", &[]);
+        assert_eq!(two.err().unwrap().status(), topicmappr::Status::BadInput);
+        let wrong = settings("autothrottle --zookeeper zk1:x", &[]);
+        assert_eq!(wrong.err().unwrap().status(), topicmappr::Status::BadInput);
+    }
+
+    #[test]
+    fn limits_of_health_are_taken_and_nought_means_none() {
+        let line = "autothrottle --dry-run --max-p99-produce 250ms --min-request-handler-idle";
+        let health = |percent: &str| {
+            settings(&format!("{line} {percent}"), &[]).unwrap().limits.terms().health
+        };
+        assert_eq!(health("0").request_handler_idle, None);
+        assert_eq!(health("30").request_handler_idle, Some(Ratio::from_percent(30)));
+        assert_eq!(health("30").p99_produce, Some(Duration::from_millis(250)));
+        assert_eq!(health("30").p99_fetch, None);
+    }
+
+    #[test]
+    fn the_token_comes_from_the_environment_and_is_never_shown() {
+        let variables = [("AUTOTHROTTLE_API_TOKEN", "hunter2\n")];
+        let api = settings("autothrottle --state-file s", &variables).unwrap().api.unwrap();
+        assert_eq!(api.token, Some(Token("hunter2".to_owned())));
+        assert!(!format!("{api:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn keys_are_not_part_of_what_is_shown() {
+        let line = "autothrottle --dry-run --api-key k3y --app-key=s3cret --interval 5";
+        let settings = settings(line, &[]).unwrap();
+        assert_eq!(
+            settings.command_line,
+            "autothrottle --dry-run --api-key ... --app-key=... --interval 5"
+        );
+        assert!(settings.metrics.datadog.is_some());
+        let shown = format!("{:?}", settings.metrics);
+        assert!(!shown.contains("k3y") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn a_backend_that_is_asked_for_and_not_set_up_is_refused() {
+        let refused = settings("autothrottle --dry-run --metrics exporter", &[]).err().unwrap();
+        assert!(refused.to_string().contains("--exporter-url"), "{refused}");
+    }
+
+    #[test]
+    fn a_capacity_that_makes_no_sense_names_its_key() {
+        let refused = settings("autothrottle --dry-run --cap-map {\"m\":-1}", &[]).err().unwrap();
+        assert!(refused.to_string().contains("m: -1 MB/s is no capacity"), "{refused}");
+    }
+}

@@ -1,0 +1,151 @@
+//! The sidecar's own page: what the pod beside us carries, served to whoever leads.
+//!
+//! It has a port of its own, changes nothing and tells no secret, so that peers need no token.
+
+use crate::error::Error;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use kafka::Properties;
+use mapper::BrokerId;
+use metrics::PodView;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+/// What each version of Kafka calls its own id in a log dir.
+const IDS: [&str; 2] = ["node.id", "broker.id"];
+
+/// The flags of a sidecar.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Sidecar")]
+pub(crate) struct SidecarArgs {
+    /// Serves what the pod's network and volumes carry at /sidecar, to whoever leads: 0.0.0.0:8081
+    #[arg(long, value_name = "HOST:PORT")]
+    sidecar_listen: Option<String>,
+    /// The broker's log dirs as they are mounted here; their meta.properties tell the broker's id
+    #[arg(long, value_name = "DIR,...", value_delimiter = ',')]
+    sidecar_log_dirs: Vec<PathBuf>,
+    /// Id of the broker beside us, where no log dir tells it
+    #[arg(long, value_name = "ID")]
+    sidecar_broker_id: Option<BrokerId>,
+    /// Where proc and sys are found
+    #[arg(long, value_name = "DIR", default_value = "/")]
+    sidecar_root: PathBuf,
+}
+
+/// What is served.
+#[derive(Debug)]
+struct Sidecar {
+    view: PodView,
+    broker: Option<BrokerId>,
+}
+
+/// A page that is served until this is dropped.
+pub(crate) struct Server {
+    _tasks: JoinSet<()>,
+}
+
+impl SidecarArgs {
+    /// Serves from now on, if that is asked for.
+    pub(crate) async fn start(&self) -> Result<Option<Server>, Error> {
+        let Some(address) = &self.sidecar_listen else { return Ok(None) };
+        let failed = |problem| Error::Listen { address: address.clone(), problem };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let root = self.sidecar_root.clone();
+        let view = PodView { root, log_dirs: self.sidecar_log_dirs.clone() };
+        let sidecar = Arc::new(Sidecar { view, broker: self.sidecar_broker_id });
+        tracing::info!(%address, "the sidecar's page is served");
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            if let Err(error) = axum::serve(listener, router(sidecar)).await {
+                tracing::error!(%error, "the sidecar's page has ended");
+            }
+        });
+        Ok(Some(Server { _tasks: tasks }))
+    }
+}
+
+fn router(sidecar: Arc<Sidecar>) -> Router {
+    Router::new().route("/sidecar", get(page)).with_state(sidecar)
+}
+
+async fn page(State(sidecar): State<Arc<Sidecar>>) -> Response {
+    // Files of the kernel, and the file system of a volume that may hang: not on the thread that decides.
+    let written = tokio::task::spawn_blocking(move || sidecar.page()).await;
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    match written.map_err(|error| error.to_string()).and_then(|page| page) {
+        Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
+        Err(problem) => {
+            tracing::warn!(problem, "the sidecar has nothing to tell");
+            (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")).into_response()
+        }
+    }
+}
+
+impl Sidecar {
+    fn page(&self) -> Result<String, String> {
+        let told = self.broker.or_else(|| self.view.log_dirs.iter().find_map(|dir| owner(dir)));
+        let broker =
+            told.ok_or("no log dir has a meta.properties yet that tells the broker's id")?;
+        let counters = self.view.read().map_err(|error| error.to_string())?;
+        metrics::page(broker, &counters).map_err(|error| error.to_string())
+    }
+}
+
+/// The broker whose data this is; a new broker writes the file at its first start.
+fn owner(dir: &Path) -> Option<BrokerId> {
+    let text = std::fs::read_to_string(dir.join("meta.properties")).ok()?;
+    let meta = Properties::parse(&text).ok()?;
+    IDS.iter().find_map(|key| meta.get(key)?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, to_bytes};
+    use axum::http::Request;
+    use tower::ServiceExt;
+
+    async fn ask(router: &Router) -> (u16, String) {
+        let request = Request::get("/sidecar").body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_broker_is_known_once_it_has_formatted_its_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let (root, data) = (folder.path().join("root"), folder.path().join("data"));
+        std::fs::create_dir_all(root.join("proc/net")).unwrap();
+        std::fs::create_dir(&data).unwrap();
+        let view = PodView { root: root.clone(), log_dirs: vec![data.clone()] };
+        let router = router(Arc::new(Sidecar { view, broker: None }));
+        let (status, said) = ask(&router).await;
+        assert_eq!(status, 503, "{said}");
+        std::fs::write(data.join("meta.properties"), "#\nversion=1\nnode.id=1002\n").unwrap();
+        let (status, said) = ask(&router).await;
+        assert_eq!((status, said.contains("proc/net/route")), (503, true), "{said}");
+
+        let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
+                      eth0\t00000000\t0101F40A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+        let dev = "Inter-| Receive | Transmit\n face |bytes |bytes\n  eth0: 70 1 0 0 0 0 0 0 90 1 0 0 0 0 0 0\n";
+        std::fs::write(root.join("proc/net/route"), routes).unwrap();
+        std::fs::write(root.join("proc/net/dev"), dev).unwrap();
+        let (status, said) = ask(&router).await;
+        assert_eq!(status, 200, "{said}");
+        for line in [
+            "autothrottle_sidecar_broker{id=\"1002\",host_network=\"false\"} 1",
+            "autothrottle_sidecar_network_transmit_bytes_total{interface=\"eth0\"} 90",
+            "autothrottle_sidecar_network_receive_bytes_total{interface=\"eth0\"} 70",
+        ] {
+            assert!(said.contains(line), "{line} is not in\n{said}");
+        }
+    }
+}

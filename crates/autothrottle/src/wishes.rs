@@ -1,0 +1,211 @@
+//! From what was decided to what the throttle's configs have to say.
+//!
+//! In: the decision, the ledger, what is seen. Out: [`Wanted`]. What was decided is wanted; so is what is ours and still
+//! covers a replica that a reassignment fills, whatever was decided: a throttle outlives every decision, and every
+//! process, for as long as a replica under it is being copied. Pure.
+
+use execute::{
+    Key, Ledger, List, Resource, Seen, Setting, Wanted, rate_of, rate_setting, read_entry,
+};
+use mapper::{PartitionId, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use throttle::{Decision, Role, ThrottledReplicas};
+
+/// As the ledger calls us.
+const OWNER: &str = "autothrottle";
+
+/// What has to stand in the cluster now. `originals` are values that stood there while nothing moved.
+pub(crate) fn wanted(
+    decision: &Decision,
+    ledger: &Ledger,
+    seen: &Seen,
+    originals: &BTreeMap<Setting, String>,
+) -> Wanted {
+    let mut lists = decided_lists(decision);
+    for (setting, entries) in covering(ledger, seen) {
+        lists.entry(setting).or_default().extend(entries);
+    }
+    let mut rates: BTreeMap<Setting, Option<u64>> = BTreeMap::new();
+    for (setting, entries) in &lists {
+        let brokers = entries.iter().filter_map(|text| read_entry(text)).map(|(_, broker)| broker);
+        rates.extend(brokers.map(|broker| (rate_setting(broker, rate_of(setting.key)), None)));
+    }
+    rates.extend(of_executions(ledger));
+    for ((broker, role), decided) in &decision.rates {
+        rates.insert(rate_setting(*broker, rate_key(*role)), Some(decided.rate.0));
+    }
+    let list = |(setting, now): (Setting, BTreeSet<String>)| {
+        (setting, List { ever: now.clone(), now, in_flight: BTreeSet::new() })
+    };
+    Wanted {
+        plan: OWNER.to_owned(),
+        rates,
+        lists: lists.into_iter().map(list).collect(),
+        originals: originals.clone(),
+    }
+}
+
+/// Nothing, but for what only executions can judge.
+pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
+    Wanted { plan: OWNER.to_owned(), rates: of_executions(ledger).collect(), ..Wanted::default() }
+}
+
+/// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
+fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, Option<u64>)> {
+    let theirs = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
+    theirs.map(|(setting, _)| (setting.clone(), None))
+}
+
+/// Everything that is ours stays as it is (`--skip-auto-delete-throttles`).
+pub(crate) fn and_keep_what_is_ours(wanted: &mut Wanted, ledger: &Ledger) {
+    for (setting, held) in ledger.held() {
+        match setting.key {
+            Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => {
+                wanted.rates.entry(setting.clone()).or_insert(None);
+            }
+            Key::LeaderReplicas | Key::FollowerReplicas => {
+                let list = wanted.lists.entry(setting.clone()).or_default();
+                list.now.extend(held.ours.iter().cloned());
+                list.ever.extend(held.ours.iter().cloned());
+            }
+        }
+    }
+}
+
+/// The partitions that are being copied under a list of ours.
+pub(crate) fn covered(
+    ledger: &Ledger,
+    seen: &Seen,
+    copied: &BTreeSet<TopicPartition>,
+) -> BTreeSet<TopicPartition> {
+    let mut found = BTreeSet::new();
+    for (setting, held) in ledger.held() {
+        let Resource::Topic(topic) = &setting.resource else { continue };
+        for (partition, _) in held.ours.iter().filter_map(|text| read_entry(text)) {
+            let of = TopicPartition { topic: topic.clone(), partition };
+            if copied.contains(&of) || seen.running.contains_key(&of) {
+                found.insert(of);
+            }
+        }
+    }
+    found
+}
+
+pub(crate) fn rate_key(role: Role) -> Key {
+    match role {
+        Role::Leader => Key::LeaderRate,
+        Role::Follower => Key::FollowerRate,
+    }
+}
+
+fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<String>> {
+    let mut lists = BTreeMap::new();
+    for (topic, ThrottledReplicas { leaders, followers }) in &decision.lists {
+        for (key, replicas) in [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)]
+        {
+            if !replicas.is_empty() {
+                let setting = Setting { resource: Resource::Topic(topic.clone()), key };
+                let entries =
+                    replicas.iter().map(|(partition, id)| execute::entry(*partition, *id));
+                lists.insert(setting, entries.collect());
+            }
+        }
+    }
+    lists
+}
+
+/// What is ours and may still hold a replica back that a reassignment fills.
+fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<String>> {
+    let mut lists = BTreeMap::new();
+    for (setting, held) in ledger.held() {
+        let Resource::Topic(topic) = &setting.resource else { continue };
+        let covers = |text: &&String| {
+            read_entry(text).is_some_and(|(partition, broker)| {
+                let of = TopicPartition { topic: topic.clone(), partition };
+                let follows = setting.key == Key::FollowerReplicas;
+                let done = || follows && in_sync(seen, topic, partition, broker);
+                seen.running.contains_key(&of) && !done()
+            })
+        };
+        let entries: BTreeSet<String> = held.ours.iter().filter(covers).cloned().collect();
+        if !entries.is_empty() {
+            lists.insert(setting.clone(), entries);
+        }
+    }
+    lists
+}
+
+/// Known to be in sync: a list does not hold it back.
+fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::BrokerId) -> bool {
+    let topic = seen.topics.get(topic);
+    let found = topic.and_then(|topic| {
+        let index = topic.partitions.binary_search_by_key(&partition, |p| p.id).ok()?;
+        topic.partitions.get(index)?.facts.as_ref()?.isr.as_ref()
+    });
+    found.is_some_and(|isr| isr.contains(&broker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ids, partition, seen_of};
+    use execute::{LedgerEntry, Running};
+    use mapper::BrokerId;
+
+    fn list(key: Key) -> Setting {
+        Setting { resource: Resource::Topic("t".to_owned()), key }
+    }
+
+    fn ledger(key: Key, ours: &[&str]) -> Ledger {
+        let ours = ours.iter().map(|entry| (*entry).to_owned()).collect();
+        let plan = OWNER.to_owned();
+        Ledger::replay([LedgerEntry::Held {
+            setting: list(key),
+            before: None,
+            found: None,
+            ours,
+            plan,
+        }])
+    }
+
+    /// Partition 0 of `t` moves from 1 to 3.
+    fn moving(isr: &[u32]) -> Seen {
+        let mut seen = seen_of("t", vec![partition(0, &[1, 3], isr, 1)]);
+        let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(0) };
+        seen.running.insert(of, Running { target: ids(&[3]), adding: ids(&[3]) });
+        seen
+    }
+
+    #[test]
+    fn what_covers_a_running_copy_is_wanted_whatever_was_decided() {
+        let nothing = Decision::default();
+        let ledger = ledger(Key::FollowerReplicas, &["0:3", "1:3"]);
+        let wanted = wanted(&nothing, &ledger, &moving(&[1]), &BTreeMap::new());
+        assert_eq!(wanted.lists[&list(Key::FollowerReplicas)].now, ["0:3".to_owned()].into());
+        let rate = rate_setting(BrokerId(3), Key::FollowerRate);
+        assert_eq!(wanted.rates, [(rate, None)].into());
+    }
+
+    #[test]
+    fn a_follower_in_sync_is_released_at_once_and_its_leader_when_the_move_ends() {
+        let nothing = Decision::default();
+        let follower = ledger(Key::FollowerReplicas, &["0:3"]);
+        assert_eq!(wanted(&nothing, &follower, &moving(&[1, 3]), &BTreeMap::new()).lists.len(), 0);
+        let leader = ledger(Key::LeaderReplicas, &["0:1"]);
+        assert_eq!(wanted(&nothing, &leader, &moving(&[1, 3]), &BTreeMap::new()).lists.len(), 1);
+        let ended = seen_of("t", vec![partition(0, &[3], &[3], 3)]);
+        assert_eq!(wanted(&nothing, &leader, &ended, &BTreeMap::new()).lists.len(), 0);
+    }
+
+    #[test]
+    fn nothing_of_ours_goes_where_nothing_may_be_deleted() {
+        let ledger = ledger(Key::FollowerReplicas, &["0:3"]);
+        let mut wanted = Wanted::default();
+        and_keep_what_is_ours(&mut wanted, &ledger);
+        let ended = seen_of("t", vec![partition(0, &[3], &[3], 3)]);
+        let mut seen = ended;
+        let set = [(Key::FollowerReplicas, "0:3".to_owned())].into();
+        seen.configs.insert(list(Key::FollowerReplicas).resource, set);
+        assert_eq!(execute::hold(&wanted, &ledger, &seen).actions, []);
+    }
+}

@@ -1,0 +1,51 @@
+//! The process itself: streams and exit codes.
+
+use std::process::{Command, Output, Stdio};
+
+fn autothrottle(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_autothrottle"));
+    command.args(args).env_clear().stdin(Stdio::null()).output().expect("the binary runs")
+}
+
+fn refused(args: &[&str]) -> String {
+    let Output { status, stdout, stderr } = autothrottle(args);
+    let said = String::from_utf8_lossy(&stderr).into_owned();
+    assert_eq!(status.code(), Some(2), "{said}");
+    assert!(stdout.is_empty());
+    assert!(said.starts_with("error: "), "{said}");
+    said
+}
+
+#[test]
+fn help_and_version_are_no_failures_with_one_dash_or_two() {
+    for flag in ["-version", "--version", "-h", "--help", "-help"] {
+        let Output { status, stdout, .. } = autothrottle(&[flag]);
+        assert_eq!(status.code(), Some(0), "{flag}");
+        assert!(String::from_utf8_lossy(&stdout).contains("autothrottle"), "{flag}");
+    }
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_asked() {
+    assert!(refused(&[]).contains("--state-file"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let state = ["-state-file", path.to_str().unwrap()];
+    let with = |more: &[&str]| refused(&[&state, more].concat());
+    assert!(with(&["-max-tx-rate=100"]).contains("below 100 percent"));
+    assert!(with(&["-min-rate", "0"]).contains("above 0"));
+    assert!(with(&["-api-listen", "0.0.0.0:0"]).contains("--api-token-file"));
+    assert!(with(&["-cap-map", "{\"a\":0}"]).contains("a: 0 MB/s"));
+    assert!(with(&["--no-such-flag"]).contains("--no-such-flag"));
+}
+
+#[test]
+fn one_daemon_at_a_time_has_a_state_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let file = std::fs::File::create(&path).unwrap();
+    file.lock().unwrap();
+    let state = ["--state-file", path.to_str().unwrap(), "--api-listen", "none"];
+    let Output { status, stderr, .. } = autothrottle(&state);
+    assert_eq!(status.code(), Some(7), "{}", String::from_utf8_lossy(&stderr));
+}
