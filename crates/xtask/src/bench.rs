@@ -6,6 +6,7 @@
 
 mod cases;
 mod clusters;
+mod decide;
 mod document;
 mod figures;
 mod measure;
@@ -13,6 +14,7 @@ mod plot;
 mod python;
 mod score;
 mod table;
+mod topics;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -38,7 +40,8 @@ pub(crate) struct Args {
     /// How large: S 200 partitions, M 5,000, L 50,000, XL 200,000, XXL 1,000,000.
     #[arg(long, value_enum, ignore_case = true, value_delimiter = ',', default_value = "S,M,L,XL")]
     size: Vec<Size>,
-    /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`).
+    /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`), `decide`: a round of autothrottle, or
+    /// `topics`: `topics apply` on real servers, only if it is named.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each command runs after its warm-up; a case stops early after 30 s.
@@ -59,6 +62,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
+    if args.only.as_deref() == Some(decide::NAME) {
+        return decide::run();
+    }
+    if args.only.as_deref() == Some(topics::NAME) {
+        return topics::run(args);
+    }
+    plans(args)?;
+    if args.only.is_none() && args.binary.is_none() { decide::run() } else { Ok(()) }
+}
+
+fn plans(args: &Args) -> Outcome {
     let cases = args.cases()?;
     let baseline = args.baseline.clone().unwrap_or_else(|| python::script("baseline.json"));
     let baseline = Figures::read(&baseline)?;
@@ -108,9 +122,13 @@ impl Args {
         let cases: Vec<&Case> = CASES.iter().filter(meant).collect();
         if cases.is_empty() {
             let names: Vec<String> = CASES.iter().map(Case::name).collect();
-            return Err(
-                format!("no case has that name; there are:\n  {}", names.join("\n  ")).into()
-            );
+            return Err(format!(
+                "no case has that name; there are:\n  {}\n  {}\n  {}",
+                names.join("\n  "),
+                decide::NAME,
+                topics::NAME
+            )
+            .into());
         }
         Ok(cases)
     }

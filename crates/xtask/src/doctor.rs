@@ -28,7 +28,7 @@ const RUSTUP: &str = "curl https://sh.rustup.rs -sSf | sh";
 /// Debian 12 itself has 1.19, which cannot fetch a newer one.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
 
-const NEEDS: [Need; 14] = [
+const NEEDS: [Need; 16] = [
     need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
     need("rustfmt", "formatting", "rustup component add rustfmt", || {
         version("cargo", &["fmt", "--version"])
@@ -54,6 +54,11 @@ const NEEDS: [Need; 14] = [
     }),
     need("python3", "makes and scores the benchmark's clusters", "apt-get install python3", || {
         version("python3", &["--version"])
+    }),
+    need("prometheus", "scrapes the brokers of tests", "apt-get install prometheus", prometheus),
+    need("chromium", "looks at the daemon's page in tests", "apt-get install chromium", || {
+        let named = std::env::var("CHROMIUM").unwrap_or_else(|_| "chromium".to_owned());
+        version(&named, &["--version"])
     }),
     need("go >= 1.24", "builds a Kubernetes API for tests", GO, go),
     later("cmake", "a solver in C++", "apt-get install cmake", || version("cmake", &["--version"])),
@@ -152,6 +157,16 @@ fn java() -> Result<String, String> {
         Some(17..) => Ok(line),
         _ => Err(format!("this is {line}")),
     }
+}
+
+/// Else the testbed unpacks Debian's package into the cache; this asks only whether it could.
+fn prometheus() -> Result<String, String> {
+    version("prometheus", &["--version"]).or_else(|absent| {
+        let unpacked = testbed::prometheus::unpacked().display().to_string();
+        version(&unpacked, &["--version"])
+            .or_else(|_| version("apt-get", &["-qq", "--print-uris", "download", "prometheus"]))
+            .map_err(|_| absent)
+    })
 }
 
 /// From 1.21 on, Go fetches the release that a module asks for, unless it is told not to.

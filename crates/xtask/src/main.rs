@@ -1,8 +1,9 @@
-//! Development tasks: `cargo xtask doctor|test|demo|bench`. One file per task.
+//! Development tasks: `cargo xtask doctor|test|demo|bench|licences`. One file per task.
 
 mod bench;
 mod demo;
 mod doctor;
+mod licences;
 mod project;
 mod test;
 
@@ -26,6 +27,8 @@ enum Task {
     Test(test::Args),
     /// Lose a broker of a real cluster, plan its repair, let Kafka's own tool carry it out.
     Demo(demo::Args),
+    /// Write down whose code the programs hold, under which licences, with the texts.
+    Licences(licences::Args),
     /// Plan seeded clusters of every size, rate the plans, compare times and memory.
     Bench(bench::Args),
 }
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
         Task::Doctor => doctor::run(),
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
+        Task::Licences(args) => licences::run(&args),
         Task::Bench(args) => bench::run(&args),
     };
     match done {

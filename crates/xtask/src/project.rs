@@ -47,11 +47,17 @@ pub(crate) fn build(args: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
     Ok(built)
 }
 
-/// Builds the binary that operators run, and says where it is.
+/// Builds the command line that operators run, and says where it is.
 pub(crate) fn topicmappr(profile: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
-    let package = ["build", "--package", "mappr-topicmappr", "--bin", "topicmappr"];
+    binary("topicmappr", profile)
+}
+
+/// Builds one of the binaries that operators run, and says where it is.
+pub(crate) fn binary(name: &str, profile: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
+    let package = format!("mappr-{name}");
+    let package = ["build", "--package", &package, "--bin", name];
     let args: Vec<&str> = package.iter().chain(profile).copied().collect();
-    let binary = build(&args)?.pop().ok_or("cargo build made no topicmappr")?;
+    let binary = build(&args)?.pop().ok_or_else(|| format!("cargo build made no {name}"))?;
     Ok(binary.executable)
 }
 

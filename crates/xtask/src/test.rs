@@ -1,30 +1,59 @@
-//! Every test of the workspace: the fast ones, then the live ones (`#[ignore = "live"]`).
+//! Every test of the workspace: the fast ones, then the live ones (`#[ignore = "live"]`); or the long
+//! runs, whose figures go to `docs/`: live tests in a module called `soak`.
 //!
 //! Nothing is skipped: what a live test needs and the machine lacks is said before anything runs.
 
 use std::error::Error;
-use std::io::Write;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::project::{self, Built, Outcome};
 use crate::{doctor, project::cargo};
 
-/// Two clusters at a time: much of a live test is waiting for a broker's session to end.
-const LIVE_THREADS: &str = "--test-threads=2";
+/// Three clusters at a time, on two cores: much of a live test is waiting for a session to end, or for a slow move.
+const LIVE_THREADS: &str = "--test-threads=3";
+/// How a suite ends that ran all its tests.
+const SOME_FAILED: i32 = 101;
+/// One cluster too slow for its test is the machine's doing; more are ours.
+const SECOND_TRIES: usize = 3;
+/// What a live test gives a run that it waits for: minutes more than the slowest needs, and much less than a whole CI.
+const RUN_LIMIT: (&str, &str) = ("MAPPR_RUN_LIMIT_SECONDS", "420");
+/// Long runs measure, and have the machine to themselves.
+const SOAK_THREADS: &str = "--test-threads=1";
+/// What the names of long runs have, and no others.
+const SOAK: &str = "soak::";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Run one suite (a crate, or a file of tests such as `live`), or the tests whose name has this.
+    /// Run the long ones instead.
+    #[arg(value_enum)]
+    long: Option<Long>,
+
+    /// Run one suite (a crate, or a file of tests such as `live`), or the tests whose name has this; of
+    /// the long ones, those whose name begins with it.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Long {
+    /// Measure for an hour, and write figures to docs/.
+    Soak,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tier {
+    Fast,
+    Live,
+    Soak,
 }
 
 /// One executable of tests, in one tier.
 struct Suite<'a> {
     built: &'a Built,
-    live: bool,
+    tier: Tier,
     tests: usize,
     filter: Option<&'a str>,
 }
@@ -34,26 +63,34 @@ struct Run {
     tests: usize,
     took: Duration,
     passed: bool,
+    /// What passed only when tried again, alone.
+    flaky: Vec<String>,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
     doctor::quiet()?;
     let start = Instant::now();
-    if args.only.is_none() {
+    if args.only.is_none() && args.long.is_none() {
         // Before cargo has both cores: the first time, Go needs them for minutes.
         let program = testbed::kubernetes::build()?;
         eprintln!("{} in {:.0} s", program.display(), start.elapsed().as_secs_f64());
     }
     let built = project::build(&["test", "--workspace", "--no-run"])?;
-    let binary = project::topicmappr(&[])?;
+    // What is measured is what operators run.
+    let profile: &[&str] = if args.long.is_some() { &["--release"] } else { &[] };
+    let binaries = [project::topicmappr(profile)?, project::binary("autothrottle", profile)?];
     eprintln!("built in {:.0} s", start.elapsed().as_secs_f64());
 
     let mut results = Vec::new();
-    for live in [false, true] {
-        for suite in suites(&built, live, args.only.as_deref())? {
-            results.push(suite.run(&binary)?);
+    let tiers: &[Tier] = match args.long {
+        Some(Long::Soak) => &[Tier::Soak],
+        None => &[Tier::Fast, Tier::Live],
+    };
+    for tier in tiers {
+        for suite in suites(&built, *tier, args.only.as_deref())? {
+            results.push(suite.run(&binaries)?);
         }
-        if !live && args.only.is_none() {
+        if *tier == Tier::Fast && args.only.is_none() {
             results.push(examples()?);
         }
     }
@@ -63,7 +100,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
 /// The suites of one tier that have a test to run.
 fn suites<'a>(
     built: &'a [Built],
-    live: bool,
+    tier: Tier,
     only: Option<&'a str>,
 ) -> Result<Vec<Suite<'a>>, Box<dyn Error>> {
     let whole = |built: &Built| only.is_none_or(|only| built.names().contains(&only.to_owned()));
@@ -74,7 +111,7 @@ fn suites<'a>(
         if named && !whole(built) {
             continue;
         }
-        let mut suite = Suite { built, live, tests: 0, filter };
+        let mut suite = Suite { built, tier, tests: 0, filter };
         suite.tests = suite.count()?;
         if suite.tests > 0 {
             suites.push(suite);
@@ -96,36 +133,99 @@ impl Suite<'_> {
         let mut command = Command::new(&self.built.executable);
         // As `cargo test` does it.
         command.current_dir(&self.built.folder).env("CARGO_MANIFEST_DIR", &self.built.folder);
-        command.args(self.filter).args(self.live.then_some("--ignored")).stdin(Stdio::null());
+        command.stdin(Stdio::null());
         command
     }
 
-    fn count(&self) -> Result<usize, Box<dyn Error>> {
-        let list = |ignored: bool| -> Result<usize, Box<dyn Error>> {
-            let mut command = Command::new(&self.built.executable);
-            command.args(self.filter).args(["--list", "--format", "terse"]);
-            let out = command.args(ignored.then_some("--ignored")).output()?;
-            Ok(String::from_utf8(out.stdout)?.lines().filter(|l| l.ends_with(": test")).count())
-        };
-        // The plain list has the ignored ones, too.
-        Ok(if self.live { list(true)? } else { list(false)? - list(true)? })
+    fn selection(&self) -> Vec<String> {
+        let filter = self.filter.map(str::to_owned);
+        match self.tier {
+            Tier::Fast => filter.into_iter().collect(),
+            Tier::Live => {
+                let live = ["--ignored", "--skip", SOAK].map(str::to_owned);
+                filter.into_iter().chain(live).collect()
+            }
+            Tier::Soak => {
+                vec![format!("{SOAK}{}", filter.unwrap_or_default()), "--ignored".to_owned()]
+            }
+        }
     }
 
-    fn run(&self, topicmappr: &Path) -> Result<Run, Box<dyn Error>> {
-        let tier = if self.live { "live" } else { "fast" };
+    fn count(&self) -> Result<usize, Box<dyn Error>> {
+        let list = |selection: &[String]| -> Result<usize, Box<dyn Error>> {
+            let mut command = Command::new(&self.built.executable);
+            command.args(selection).args(["--list", "--format", "terse"]);
+            let out = command.output()?;
+            Ok(String::from_utf8(out.stdout)?.lines().filter(|l| l.ends_with(": test")).count())
+        };
+        let mut selection = self.selection();
+        let all = list(&selection)?;
+        if self.tier != Tier::Fast {
+            return Ok(all);
+        }
+        // The plain list has the ignored ones, too.
+        selection.push("--ignored".to_owned());
+        Ok(all - list(&selection)?)
+    }
+
+    fn run(&self, [topicmappr, autothrottle]: &[PathBuf; 2]) -> Result<Run, Box<dyn Error>> {
+        let tier = match self.tier {
+            Tier::Fast => "fast",
+            Tier::Live => "live",
+            Tier::Soak => "soak",
+        };
         let [target, folder] = self.built.names();
         let name = format!("{tier}  {folder}/{target}");
         println!("\n=== {name}: {} tests", self.tests);
         std::io::stdout().flush()?;
         let start = Instant::now();
         let mut command = self.command();
-        command.env("MAPPR_TOPICMAPPR", topicmappr);
-        if self.live {
-            command.arg(LIVE_THREADS);
+        command.args(self.selection());
+        let environment =
+            [("MAPPR_TOPICMAPPR", topicmappr), ("MAPPR_AUTOTHROTTLE", autothrottle)];
+        command.envs(environment);
+        match self.tier {
+            Tier::Fast => {}
+            Tier::Live => drop(command.arg(LIVE_THREADS).env(RUN_LIMIT.0, RUN_LIMIT.1)),
+            // Its figures are worth reading as they come.
+            Tier::Soak => drop(command.args([SOAK_THREADS, "--nocapture"])),
         }
-        let passed = command.status()?.success();
-        Ok(Run { name, tests: self.tests, took: start.elapsed(), passed })
+        let (mut passed, failed) = watched(command)?;
+        let mut flaky = Vec::new();
+        if self.tier == Tier::Live && (1..=SECOND_TRIES).contains(&failed.len()) {
+            for test in failed {
+                println!("\n=== {name}: {test} failed, and is tried again alone");
+                let mut command = self.command();
+                command.args(["--ignored", "--exact", &test]).envs(environment);
+                command.env(RUN_LIMIT.0, RUN_LIMIT.1);
+                if watched(command)?.0 {
+                    flaky.push(test);
+                } else {
+                    passed = false;
+                    break;
+                }
+                passed = true;
+            }
+        }
+        Ok(Run { name, tests: self.tests, took: start.elapsed(), passed, flaky })
     }
+}
+
+/// Runs a suite; passes on what it prints. Whether all passed, and the names of those that did not if it came to its end.
+fn watched(mut command: Command) -> Result<(bool, Vec<String>), Box<dyn Error>> {
+    let mut child = command.stdout(Stdio::piped()).spawn()?;
+    let mut failed = Vec::new();
+    for line in BufReader::new(child.stdout.take().ok_or("no stdout")?).lines() {
+        let line = line?;
+        println!("{line}");
+        let test = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
+        failed.extend(test.map(str::to_owned));
+    }
+    let status = child.wait()?;
+    if status.code() != Some(SOME_FAILED) {
+        failed.clear();
+    }
+    Ok((status.success(), failed))
 }
 
 /// The examples in the documentation, which only cargo can run.
@@ -139,7 +239,8 @@ fn examples() -> Result<Run, Box<dyn Error>> {
     let tests = text.lines().filter(|line| line.starts_with("test ")).count()
         - text.lines().filter(|line| line.starts_with("test result")).count();
     let name = "fast  examples in the documentation".into();
-    Ok(Run { name, tests, took: start.elapsed(), passed: out.status.success() })
+    let passed = out.status.success();
+    Ok(Run { name, tests, took: start.elapsed(), passed, flaky: Vec::new() })
 }
 
 fn report(results: &[Run], took: Duration) -> Outcome {
@@ -148,6 +249,9 @@ fn report(results: &[Run], took: Duration) -> Outcome {
         let word = if result.passed { "ok" } else { "FAILED" };
         let (name, tests, seconds) = (&result.name, result.tests, result.took.as_secs_f64());
         println!("{word:<7} {name:<44} {tests:>4} tests {seconds:>7.1} s");
+        for test in &result.flaky {
+            println!("        flaky: {test} passed the second time only");
+        }
     }
     let tests: usize = results.iter().map(|result| result.tests).sum();
     let failed: Vec<&str> =

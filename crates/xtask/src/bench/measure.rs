@@ -101,7 +101,8 @@ fn ended(
     Ok(Ended { status, cost, stderr: said })
 }
 
-fn together(costs: &[Cost]) -> Cost {
+/// The median of the times, the largest of the peaks.
+pub(super) fn together(costs: &[Cost]) -> Cost {
     let all = |of: fn(&Cost) -> f64| costs.iter().map(of).collect::<Vec<f64>>();
     Cost {
         seconds: median(all(|cost| cost.seconds)),

@@ -1,0 +1,15 @@
+{{- define "topicmappr.name" -}}{{ .Values.nameOverride }}{{- end -}}
+
+{{- /* Labels of everything that is not the example of shipped rights. */ -}}
+{{- define "topicmappr.labels" -}}
+app.kubernetes.io/name: {{ include "topicmappr.name" . }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- end -}}
+
+{{- /* What no container of ours may do. */ -}}
+{{- define "topicmappr.securityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+runAsNonRoot: true
+capabilities: {drop: [ALL]}
+{{- end -}}
