@@ -1,6 +1,9 @@
 //! Every file that we write or ask for is as its JSON Schema says, and the schemas tell good from bad.
 
-use execute::{Entry, Key, LedgerEntry, Outcome, Pace, Resource, Setting, WhyLeft};
+use execute::{
+    Asked, Cause, Direction, Entry, Key, LedgerEntry, Outcome, Pace, Resource, Setting, Stall,
+    WhyLeft,
+};
 use jsonschema::Validator;
 use mapper::{BrokerId, PartitionId, Snapshot, TopicPartition};
 use serde::Serialize;
@@ -42,6 +45,10 @@ fn json(path: &Path) -> Value {
 
 /// Runs a command line; its exit code has to be one of a plan that was written.
 fn run(args: &[&str]) {
+    ends(args, Status::Done);
+}
+
+fn ends(args: &[&str], expected: Status) {
     let args = ["topicmappr"].iter().chain(args).map(OsString::from);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = Streams {
@@ -53,7 +60,7 @@ fn run(args: &[&str]) {
         err_is_terminal: false,
     };
     let status = topicmappr::run(args, &Environment(BTreeMap::new()), &mut streams);
-    assert_eq!(status, Status::Done, "{}", String::from_utf8_lossy(&err));
+    assert_eq!(status, expected, "{}", String::from_utf8_lossy(&err));
 }
 
 #[test]
@@ -165,6 +172,21 @@ fn what_explains_and_compares_plans_is_as_its_schema_says() {
     }
 }
 
+#[test]
+fn what_doctor_says_is_as_its_schema_says() {
+    let schema = schema("doctor");
+    for path in fixtures() {
+        let snapshot = path.to_str().unwrap();
+        let map = r#"m: "events.*" => [1001..1003]"#;
+        assert_valid(&schema, &output(&["doctor", "--snapshot", snapshot]), snapshot);
+        let answer = output(&["doctor", "--snapshot", snapshot, "--map", map]);
+        // A map that means no topic here is refused.
+        if answer.get("error").is_none() {
+            assert_valid(&schema, &answer, snapshot);
+        }
+    }
+}
+
 /// Lines of the two kinds as they are written, but for time and checksum.
 #[test]
 fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
@@ -195,6 +217,16 @@ fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
         Entry::NotCancelled { index: 1, problem: problem() },
         Entry::Reordered { moves: moves() },
         Entry::Stuck { at_seconds: 1 },
+        Entry::Stalled {
+            stalls: vec![Stall {
+                broker: BrokerId(1),
+                direction: Direction::Incoming,
+                cause: Cause::UsedUp,
+                since_seconds: 1,
+                partitions: [of.clone()].into(),
+            }],
+        },
+        Entry::Paced { pace: Pace::BytesPerSecond(5) },
         Entry::GaveUp,
         Entry::Detached,
         Entry::Finished { outcome: Outcome::Complete },
@@ -205,14 +237,20 @@ fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
     let held = |setting, before: Option<&str>| LedgerEntry::Held {
         setting,
         before: before.map(str::to_owned),
+        found: before.map(str::to_owned),
         ours: ["1:2".to_owned()].into(),
         plan: "p".to_owned(),
     };
+    let asked = Asked { rate_bytes_per_second: 10_000_000, autoremove: true };
     let entries = [
         LedgerEntry::Opened { by: "process 1".to_owned() },
         held(rate.clone(), None),
         held(list, Some("*")),
         LedgerEntry::Released { setting: rate },
+        LedgerEntry::Asked { broker: None, asked },
+        LedgerEntry::Asked { broker: Some(BrokerId(1)), asked },
+        LedgerEntry::Withdrawn { broker: None },
+        LedgerEntry::Withdrawn { broker: Some(BrokerId(1)) },
     ];
     lines_are_valid("ledger", &entries);
 }
@@ -277,6 +315,36 @@ fn what_topics_apply_remembers_is_as_its_schema_says() {
          "absent": {"since": "2026-11-20T07:00:00Z", "end_offsets": {"0": 7, "10": 0}}},
     ]});
     assert_valid(&schema("topics-state"), &state, "state");
+}
+
+#[test]
+fn what_probes_remember_is_as_its_schema_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ready.json");
+    let nobody = ["broker", "ready", "--bootstrap-server", "127.0.0.1:1", "--broker-id", "1001"];
+    let cache = ["--cache-file", path.to_str().unwrap()];
+    ends(&[nobody.as_slice(), &cache].concat(), Status::NoPlan);
+    assert_valid(&schema("readiness"), &json(&path), "nobody answers");
+    let known = json!({"version": 1, "subject": "broker 1001", "ready": true, "sentence": "ready: it is",
+        "checked_at_seconds": 5, "confirmed": {"ready": true, "reason": "it is", "at_seconds": 5}});
+    assert_valid(&schema("readiness"), &known, "confirmed");
+    let nothing = json!({"version": 1, "subject": "broker 1001", "ready": "yes"});
+    assert!(!schema("readiness").is_valid(&nothing));
+}
+
+#[test]
+fn what_heal_notes_is_as_its_schema_says() {
+    let notes = execute::heal::Notes {
+        cluster_id: "c".to_owned(),
+        lost_since_seconds: [(BrokerId(1003), 5)].into(),
+        healed_at_seconds: Some(7),
+    };
+    let mut document = serde_json::to_value(notes).unwrap();
+    assert!(!schema("heal").is_valid(&document), "without its version");
+    document["version"] = json!(1);
+    assert_valid(&schema("heal"), &document, "notes");
+    document["lost_since_seconds"]["nobody"] = json!(1);
+    assert!(!schema("heal").is_valid(&document));
 }
 
 #[test]

@@ -3,15 +3,17 @@
 //! `BLESS=1` rewrites the goldens. A golden holds, for each command: its stdout, its stderr behind `!`, its exit
 //! code, and every file that it wrote. What it does not state must not be there.
 
+#[path = "command.rs"]
+mod command;
+
+use command::{Command, Ran, enter};
 use flate2::read::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use topicmappr::{Environment, Streams};
 
 /// A golden that nobody can take in at a glance tests nothing.
 const LONGEST: usize = 60;
@@ -50,20 +52,15 @@ fn scripts(root: &Path) -> Vec<PathBuf> {
 
 /// Runs a script's commands, one a line, in a folder of its own.
 ///
-/// The folder looks like the repository's root to them, so that what they put out is the same on every machine, and
-/// has an empty folder `steps` besides.
+/// The folder looks like the repository's root to them, and has an empty folder `steps` besides.
 fn transcript(root: &Path, script: &str) -> String {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["fixtures", "maps", "tests"] {
-        std::os::unix::fs::symlink(root.join(name), folder.path().join(name)).unwrap();
-    }
+    let folder = enter(root);
     fs::create_dir(folder.path().join("steps")).unwrap();
-    std::env::set_current_dir(folder.path()).unwrap();
     let mut text = String::new();
     let lines = script.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
     for line in lines {
         let before = files(Path::new(""));
-        let ran = Command::parse(line).run();
+        let ran = told(&Command::parse(line).run());
         writeln!(text, "$ {line}\n{ran}").unwrap();
         let after = files(Path::new(""));
         let changed = after.iter().filter(|(name, content)| before.get(*name) != Some(*content));
@@ -75,73 +72,16 @@ fn transcript(root: &Path, script: &str) -> String {
     text
 }
 
-/// One line of a script: `NAME=VALUE... topicmappr ARGUMENT... [< FILE] [| head N]`.
-struct Command {
-    environment: BTreeMap<String, String>,
-    args: Vec<OsString>,
-    stdin: Vec<u8>,
-    lines: usize,
-}
-
-impl Command {
-    fn parse(line: &str) -> Self {
-        let mut words = words(line);
-        let mut lines = usize::MAX;
-        if let Some(at) = words.iter().position(|word| word == "|") {
-            assert_eq!(words[at + 1], "head", "{line}");
-            lines = words[at + 2].parse().unwrap();
-            words.truncate(at);
-        }
-        let mut stdin = Vec::new();
-        if let Some(at) = words.iter().position(|word| word == "<") {
-            stdin = fs::read(&words[at + 1]).unwrap();
-            words.truncate(at);
-        }
-        let program = words.iter().position(|word| word == "topicmappr").unwrap();
-        let args = words.split_off(program).into_iter().map(OsString::from).collect();
-        let pairs = words.iter().map(|word| word.split_once('=').unwrap());
-        let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { environment: environment.collect(), args, stdin, lines }
+/// What a command put out, as a golden has it.
+fn told(ran: &Ran) -> String {
+    let mut text = String::new();
+    for line in &ran.out {
+        writeln!(text, "{line}").unwrap();
     }
-
-    fn run(self) -> String {
-        let (mut out, mut err) = (Vec::new(), Vec::new());
-        let mut streams = Streams {
-            stdin: &mut self.stdin.as_slice(),
-            out: &mut out,
-            err: &mut err,
-            in_is_terminal: false,
-            out_is_terminal: false,
-            err_is_terminal: false,
-        };
-        let status = topicmappr::run(self.args, &Environment(self.environment), &mut streams);
-        let (out, err) = (String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap());
-        let mut text = String::new();
-        for line in out.lines().take(self.lines) {
-            assert!(line.len() <= 100 || line.contains('{'), "wider than 100 columns: {line}");
-            writeln!(text, "{line}").unwrap();
-        }
-        for line in err.lines() {
-            writeln!(text, "! {line}").unwrap();
-        }
-        text + &format!("= {}", status.code())
+    for line in &ran.err {
+        writeln!(text, "! {line}").unwrap();
     }
-}
-
-/// Splits at blanks that stand in no quotes.
-fn words(line: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut quote = None;
-    for c in line.chars() {
-        match (c, quote) {
-            (c, Some(open)) if c == open => quote = None,
-            ('\'' | '"', None) => quote = Some(c),
-            (' ', None) => words.push(String::new()),
-            (c, _) => words.last_mut().unwrap().push(c),
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
+    text + &format!("= {}", ran.code)
 }
 
 /// The files below a folder; links lead back to the repository, and are none.

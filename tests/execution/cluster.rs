@@ -1,7 +1,7 @@
 //! A cluster that behaves as Kafka was measured to.
 
-use crate::world::{BROKERS, World, ids, topic};
-use execute::{Key, Resource, Running, Seen, Setting};
+use crate::world::{BROKERS, DIRS, World, ids, topic};
+use execute::{Key, Lying, Resource, Running, Seen, Setting, Stored};
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use mapper::{BrokerId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,6 +16,8 @@ pub struct Cluster {
     pub mute: BTreeSet<BrokerId>,
     pub partitions: BTreeMap<TopicPartition, State>,
     pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
+    /// The log dirs that brokers were told of for replicas that they do not have. A restart makes them forget.
+    told: BTreeMap<(TopicPartition, BrokerId), String>,
 }
 
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct State {
     pub isr: Replicas,
     pub leader: Option<BrokerId>,
     pub run: Option<Run>,
+    /// Where each broker's replica lies.
+    pub dirs: BTreeMap<BrokerId, Lying>,
 }
 
 /// A running reassignment.
@@ -41,7 +45,10 @@ impl Cluster {
             let of = TopicPartition { topic: topic(shape.topic), partition: world.number(index) };
             let replicas = ids(&shape.from);
             let leader = replicas.first().copied();
-            partitions.insert(of, State { isr: replicas.clone(), replicas, leader, run: None });
+            let first = || Lying { log_dir: Some(DIRS[0].to_owned()), arriving: None };
+            let dirs = replicas.iter().map(|id| (*id, first())).collect();
+            let state = State { isr: replicas.clone(), replicas, leader, run: None, dirs };
+            partitions.insert(of, state);
         }
         let live: BTreeSet<BrokerId> = (1..=BROKERS).map(BrokerId).collect();
         let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> = BTreeMap::new();
@@ -66,6 +73,7 @@ impl Cluster {
             mute: BTreeSet::new(),
             partitions,
             configs,
+            told: BTreeMap::new(),
         }
     }
 
@@ -114,6 +122,46 @@ impl Cluster {
             topics,
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
             free: BTreeMap::new(),
+            stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
+        }
+    }
+
+    fn stored(&self, id: BrokerId) -> Stored {
+        let replicas = self
+            .partitions
+            .iter()
+            .filter_map(|(of, state)| state.dirs.get(&id).map(|lying| (of.clone(), lying.clone())));
+        Stored { free: BTreeMap::new(), replicas: replicas.collect() }
+    }
+
+    /// What a broker does when it is told of a log dir; whether it answers.
+    pub fn place(&mut self, of: &TopicPartition, id: BrokerId, dir: &str) -> bool {
+        if !self.live.contains(&id) || self.mute.contains(&id) {
+            return false;
+        }
+        let state = self.partitions.get_mut(of);
+        match state.and_then(|state| state.dirs.get_mut(&id)) {
+            Some(lying) => {
+                let elsewhere = lying.log_dir.as_deref() != Some(dir);
+                lying.arriving = elsewhere.then(|| dir.to_owned());
+            }
+            None => drop(self.told.insert((of.clone(), id), dir.to_owned())),
+        }
+        true
+    }
+
+    /// Brokers make the replicas that they are to have, where they were told, or anywhere.
+    fn make_replicas(&mut self) {
+        for (of, state) in &mut self.partitions {
+            let coming = state.run.iter().flat_map(|run| &run.adding);
+            let all: Vec<BrokerId> = state.replicas.iter().chain(coming).copied().collect();
+            state.dirs.retain(|id, _| all.contains(id) || !self.live.contains(id));
+            for id in all.iter().filter(|id| self.live.contains(id)) {
+                state.dirs.entry(*id).or_insert_with(|| {
+                    let told = self.told.remove(&(of.clone(), *id));
+                    Lying { log_dir: told.or(Some(DIRS[0].to_owned())), arriving: None }
+                });
+            }
         }
     }
 
@@ -147,6 +195,7 @@ impl Cluster {
         } else {
             state.run = Some(Run { target: target.clone(), adding, before });
         }
+        self.make_replicas();
         Ok(())
     }
 
@@ -163,6 +212,7 @@ impl Cluster {
         state.replicas = replicas;
         state.run = None;
         self.lead();
+        self.make_replicas();
         Ok(())
     }
 
@@ -177,6 +227,7 @@ impl Cluster {
     pub fn dies(&mut self, id: BrokerId) {
         self.live.remove(&id);
         self.mute.remove(&id);
+        self.told.retain(|(_, broker), _| *broker != id);
         for state in self.partitions.values_mut().filter(|state| state.isr.len() > 1) {
             state.isr.retain(|other| *other != id);
         }
@@ -187,6 +238,7 @@ impl Cluster {
         self.live.insert(id);
         self.mute.remove(&id);
         self.lead();
+        self.make_replicas();
         for state in self.partitions.values_mut() {
             let holds = state.replicas.contains(&id);
             if holds && !state.isr.contains(&id) && state.leader.is_some() {
@@ -210,6 +262,9 @@ impl Cluster {
     /// New replicas of one move catch up, as far as brokers live; the move ends when Kafka would end it.
     pub fn progresses(&mut self, of: &TopicPartition) {
         let Some(state) = self.partitions.get_mut(of) else { return };
+        for (_, lying) in state.dirs.iter_mut().filter(|(id, _)| self.live.contains(id)) {
+            lying.log_dir = lying.arriving.take().or(lying.log_dir.take());
+        }
         let (Some(run), Some(_)) = (state.run.clone(), state.leader) else { return };
         for id in run.adding.iter().filter(|id| self.live.contains(id)) {
             if !state.isr.contains(id) {
@@ -224,6 +279,7 @@ impl Cluster {
             state.replicas = run.target;
             state.run = None;
             self.lead();
+            self.make_replicas();
         }
     }
 

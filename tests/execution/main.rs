@@ -55,14 +55,27 @@ proptest! {
         run.is_complete();
     }
 
-    /// A cancel at any moment leaves no move in flight, and every partition at one end of its move.
+    /// Past `--until` nothing is begun, and the execution ends by itself.
+    #[test]
+    fn an_execution_that_is_late_begins_nothing(world in worlds()) {
+        let mut world = world;
+        world.limits.until_seconds = Some(0);
+        let mut run = Run::of(&world);
+        run.calms_down();
+        run.ends_as_promised();
+        run.has_begun_nothing();
+    }
+
+    /// A cancel at any moment leaves no move in flight, and every partition at one end of its move, in its order; the
+    /// cancel may be killed, too.
     #[test]
     fn a_cancel_at_any_moment_leaves_nothing_in_flight(
-        world in worlds(), events in events(),
+        world in worlds(), events in events(), kills in prop::collection::vec(0_usize..6, 0..4),
     ) {
         let mut run = Run::of(&world);
         events.iter().for_each(|event| run.happens(event));
         run.is_cancelled();
+        kills.into_iter().for_each(|actions| run.happens(&Event::Killed(actions)));
         run.calms_down();
         run.ends_as_promised();
     }

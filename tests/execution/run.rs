@@ -1,12 +1,12 @@
 //! An executor in a simulated cluster, and everything that has to hold while it runs.
 
-use crate::cluster::{Cluster, MIN_ISR};
+use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{Event, World, ids, topic};
 use execute::{
-    Action, Aim, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace, PauseOn,
-    Resource, Setting, Standing, Stray, Task, legs, next,
+    Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace,
+    PauseOn, Resource, Setting, Standing, Stray, Task, legs, next, repace,
 };
-use mapper::{BrokerId, Move, Plan, TopicPartition};
+use mapper::{BrokerId, Move, Plan, Replicas, TopicPartition};
 use std::collections::BTreeSet;
 
 /// After this many calm rounds everything has to be over.
@@ -29,6 +29,8 @@ pub struct Run {
     standings: Vec<Standing>,
     journal_was_lost: bool,
     outcome: Option<Outcome>,
+    /// Moves of this round whose brokers were not told of a log dir.
+    not_told: BTreeSet<usize>,
 }
 
 impl Run {
@@ -50,6 +52,7 @@ impl Run {
             standings: Vec::new(),
             journal_was_lost: false,
             outcome: None,
+            not_told: BTreeSet::new(),
         }
     }
 
@@ -84,8 +87,36 @@ impl Run {
                 self.foreign.retain(|of| of.topic != topic(*index));
             }
             Event::MovedByOthers(index, to) => self.moved_by_others(*index, to),
+            Event::RateAsked(rate) => self.rate_is_asked(*rate),
+            Event::RateSet(rate) => self.rate_is_set(*rate),
         }
         self.round(allowed);
+    }
+
+    /// The executor is asked for another rate, and takes it.
+    fn rate_is_asked(&mut self, rate: u64) {
+        if let Pace::BytesPerSecond(_) = self.world.pace {
+            self.world.pace = Pace::BytesPerSecond(rate);
+            self.journal.push(Entry::Paced { pace: self.world.pace });
+        }
+    }
+
+    /// The executor is gone, and somebody gives what is in flight another rate; the next one is told the same.
+    fn rate_is_set(&mut self, rate: u64) {
+        if let Pace::BytesPerSecond(_) = self.world.pace {
+            self.world.pace = Pace::BytesPerSecond(rate);
+            let ledger = Ledger::replay(self.ledger.clone());
+            let repaced = repace(&ledger, &self.cluster.seen(), rate);
+            repaced.actions.into_iter().for_each(|action| self.act(action));
+            self.journal.push(Entry::Resumed { pace: self.world.pace });
+        }
+    }
+
+    fn rate(&self) -> Option<String> {
+        match self.world.pace {
+            Pace::BytesPerSecond(rate) => Some(rate.to_string()),
+            Pace::Unthrottled => None,
+        }
     }
 
     fn progress(&mut self, of: &TopicPartition) {
@@ -134,6 +165,7 @@ impl Run {
         let round = next(&task, &history, &ledger, &self.cluster.seen());
         self.strays.extend(round.strays);
         self.standings = round.course.standings;
+        self.not_told.clear();
         let killed = round.actions.len() > allowed;
         for action in round.actions.into_iter().take(allowed) {
             self.act(action);
@@ -161,9 +193,14 @@ impl Run {
             Action::Set { setting, value } => {
                 self.is_accounted_for(&setting);
                 self.takes_nothing_from_what_runs(&setting, value.as_deref());
+                self.takes_no_rate_from_copies(&setting, value.as_deref());
                 self.cluster.set(&setting, value.as_deref());
             }
-            Action::Submit { moves } => self.submit(&moves),
+            Action::Place { places } => places.iter().for_each(|place| self.place(place)),
+            Action::Submit { mut moves } => {
+                moves.retain(|index| !self.not_told.contains(index));
+                self.submit(&moves);
+            }
             Action::Reorder { moves } => {
                 for change in self.moves(&moves) {
                     assert!(self.cluster.partitions[&change.of()].run.is_none());
@@ -190,6 +227,25 @@ impl Run {
 
     fn moves(&self, indices: &[usize]) -> Vec<Move> {
         indices.iter().map(|index| self.plan.moves[*index].clone()).collect()
+    }
+
+    fn place(&mut self, place: &Destination) {
+        let Destination { index, of, broker, log_dir } = place;
+        let lies = self.cluster.partitions[of].dirs.get(broker);
+        if lies.is_some_and(|lies| lies.log_dir.as_ref() != Some(log_dir)) {
+            assert_eq!(self.aim, Aim::CarryOut, "a cancel copies nothing to another dir");
+            self.copies_are_paced(*broker);
+        }
+        if !self.cluster.place(of, *broker, log_dir) {
+            self.not_told.insert(*index);
+        }
+    }
+
+    fn copies_are_paced(&self, id: BrokerId) {
+        let silent = !self.cluster.live.contains(&id) || self.cluster.mute.contains(&id);
+        let rate = self.config(Resource::Broker(id), Key::LogDirRate);
+        let paced = silent || self.world.pace == Pace::Unthrottled || rate.is_some();
+        assert!(paced, "{id} copies from dir to dir without a rate");
     }
 
     fn submit(&mut self, moves: &[usize]) {
@@ -267,12 +323,31 @@ impl Run {
         for change in self.ours_in_flight() {
             self.is_paced(&change);
         }
+        for id in self.copying() {
+            self.copies_are_paced(id);
+        }
+    }
+
+    /// The brokers that copy from one of their dirs to another.
+    fn copying(&self) -> BTreeSet<BrokerId> {
+        let all = self.cluster.partitions.values().flat_map(|state| &state.dirs);
+        all.filter(|(_, lying)| lying.arriving.is_some()).map(|(id, _)| *id).collect()
     }
 
     /// What is set stands in the ledger before.
     fn is_accounted_for(&self, setting: &Setting) {
         let ledger = Ledger::replay(self.ledger.clone());
         assert!(ledger.get(setting).is_some(), "{setting} is set without a word in the ledger");
+    }
+
+    fn takes_no_rate_from_copies(&self, setting: &Setting, value: Option<&str>) {
+        if let Resource::Broker(id) = setting.resource
+            && setting.key == Key::LogDirRate
+            && self.world.pace != Pace::Unthrottled
+            && self.copying().contains(&id)
+        {
+            assert_eq!(value, self.rate().as_deref(), "{setting} is changed under a copy");
+        }
     }
 
     /// No throttle is taken away from a move in flight, not even for a moment.
@@ -286,14 +361,20 @@ impl Run {
                 Key::FollowerRate | Key::FollowerReplicas => {
                     (change.added().collect(), Key::FollowerRate)
                 }
+                Key::LogDirRate => continue,
             };
             if change.added().next().is_none() {
                 continue;
             }
             match &setting.resource {
                 Resource::Broker(id) if brokers.contains(id) && setting.key == rate => {
-                    let ours = Some("1000");
-                    assert_eq!(value, ours, "{setting} is changed under {}", change.of());
+                    let ours = self.rate();
+                    assert_eq!(
+                        value,
+                        ours.as_deref(),
+                        "{setting} is changed under {}",
+                        change.of()
+                    );
                 }
                 Resource::Topic(name) if **name == *change.topic => {
                     let entries = brokers.iter().map(|id| format!("{}:{id}", change.partition));
@@ -331,7 +412,10 @@ impl Run {
                 Some(_) => return,
                 None => {}
             }
-            let running = self.cluster.partitions.iter().filter(|(_, state)| state.run.is_some());
+            let goes_on = |state: &State| {
+                state.run.is_some() || state.dirs.values().any(|lying| lying.arriving.is_some())
+            };
+            let running = self.cluster.partitions.iter().filter(|(_, state)| goes_on(state));
             let running: Vec<TopicPartition> = running.map(|(of, _)| of.clone()).collect();
             // In any order, one at a time.
             if !running.is_empty() {
@@ -344,6 +428,7 @@ impl Run {
 
     pub fn ends_as_promised(&self) {
         assert_eq!(self.ours_in_flight(), [], "left in flight");
+        assert!(self.copying().is_empty(), "left on its way to another dir");
         self.configs_are_as_they_were();
         match self.aim {
             Aim::CarryOut => self.plan_is_done(),
@@ -353,6 +438,11 @@ impl Run {
 
     pub fn is_complete(&self) {
         assert_eq!(self.outcome, Some(Outcome::Complete));
+    }
+
+    pub fn has_begun_nothing(&self) {
+        let begun = |entry: &Entry| matches!(entry, Entry::Submitted { .. });
+        assert!(!self.journal.iter().any(begun), "{:?}", self.journal);
     }
 
     fn configs_are_as_they_were(&self) {
@@ -383,6 +473,11 @@ impl Run {
                 assert!(left || reported, "{of} is neither done nor reported");
                 continue;
             }
+            for (id, dir) in change.named_log_dirs() {
+                let lies = state.dirs[&id].log_dir.as_deref();
+                let reported = self.outcome == Some(Outcome::Partly);
+                assert!(lies == Some(dir) || reported, "{of} lies in {lies:?} of {id}, not {dir}");
+            }
             if change.from.first() != change.to.first() {
                 assert_eq!(state.leader, change.to.first().copied(), "{of}: its leader");
             }
@@ -394,8 +489,17 @@ impl Run {
             let Some(state) = self.cluster.partitions.get(&change.of()) else { continue };
             let legs = self.plan.moves.iter().filter(|leg| leg.of() == change.of());
             let ends: BTreeSet<_> = legs.flat_map(|leg| [&leg.from, &leg.to]).collect();
+            // Only the journal knows whose the order is that a cancel has left.
+            let same = |end: &&Replicas| {
+                end.len() == state.replicas.len()
+                    && end.iter().all(|id| state.replicas.contains(id))
+            };
+            let at_one = match self.journal_was_lost {
+                true => ends.iter().any(same),
+                false => ends.contains(&state.replicas),
+            };
             assert!(
-                ends.contains(&state.replicas) || self.changed_by_others.contains(&change.of()),
+                at_one || self.changed_by_others.contains(&change.of()),
                 "{}: {:?}",
                 change.of(),
                 state.replicas

@@ -1,9 +1,9 @@
 //! Random clusters, plans and mishaps, small enough to be read when one fails.
 
-use execute::{Limits, Pace, PauseOn};
+use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    BrokerId, Bytes, Figures, LeadBy, Leaders, Mends, Move, Pacing, PartitionId, Plan, RackRule,
-    Ratio, Reason, Replicas, Request, Snapshot, Solver, SolverStatus, Terms,
+    ANY_LOG_DIR, BrokerId, Bytes, Figures, LeadBy, Leaders, Mends, Move, Pacing, PartitionId, Plan,
+    RackRule, Ratio, Reason, Replicas, Request, Snapshot, Solver, Terms,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,6 +12,8 @@ use std::collections::BTreeSet;
 
 pub const BROKERS: u32 = 6;
 pub const TOPICS: usize = 3;
+/// The log dirs of every broker; Kafka puts what nobody has placed into the first.
+pub const DIRS: [&str; 2] = ["/a", "/b"];
 
 /// A cluster, a plan for it, and how it is to be carried out.
 #[derive(Debug, Clone)]
@@ -36,6 +38,8 @@ pub struct Shape {
     pub topic: usize,
     pub from: Vec<u32>,
     pub to: Option<Vec<u32>>,
+    /// The log dir of each replica where the plan wants it.
+    pub dirs: Vec<&'static str>,
 }
 
 /// What happens before the executor's next round.
@@ -54,6 +58,10 @@ pub enum Event {
     TopicDeleted(usize),
     /// Another tool moves a partition.
     MovedByOthers(usize, Vec<u32>),
+    /// An operator asks the executor for another rate.
+    RateAsked(u64),
+    /// The executor is gone, and an operator changes the rates that it has left.
+    RateSet(u64),
 }
 
 fn brokers() -> impl Strategy<Value = Vec<u32>> {
@@ -62,21 +70,29 @@ fn brokers() -> impl Strategy<Value = Vec<u32>> {
 }
 
 fn shapes() -> impl Strategy<Value = Shape> {
-    (0..TOPICS, brokers(), prop::option::weighted(0.8, brokers())).prop_map(|(topic, from, to)| {
-        let to = to.filter(|to| *to != from);
-        Shape { topic, from, to }
+    let to = prop::option::weighted(0.8, brokers());
+    let dirs = vec(select(vec![ANY_LOG_DIR, ANY_LOG_DIR, DIRS[0], DIRS[1]]), 3);
+    (0..TOPICS, brokers(), to, dirs).prop_map(|(topic, from, to, dirs)| {
+        // A list that stays may still name another log dir.
+        let moves = |to: &Vec<u32>| *to != from || dirs.contains(&DIRS[1]);
+        Shape { topic, to: to.filter(moves), from, dirs }
     })
 }
 
 pub fn worlds() -> impl Strategy<Value = World> {
     let pace = prop_oneof![4 => Just(Pace::BytesPerSecond(1000)), 1 => Just(Pace::Unthrottled)];
     let pause = select(vec![PauseOn::Never, PauseOn::New, PauseOn::Any]);
-    let limits = (1_usize..6, 1_usize..4).prop_map(|(moves, moves_per_broker)| Limits {
-        moves,
-        moves_per_broker,
-        batch: 3,
-        patience_seconds: 5,
-    });
+    let dead = select(vec![OnDeadBroker::Wait, OnDeadBroker::Cancel]);
+    let limits =
+        (1_usize..6, 1_usize..4, dead).prop_map(|(moves, moves_per_broker, dead)| Limits {
+            moves,
+            moves_per_broker,
+            batch: 3,
+            patience_seconds: 5,
+            until_seconds: None,
+            on_dead_broker: dead,
+            stalled_after_seconds: 600,
+        });
     let rates = vec((1..=BROKERS, any::<bool>(), select(vec![7_u64, 1000, 9_999])), 0..3);
     let list = select(vec!["*", "0:1", "0:1,1:2,2:3", "9:9", "1:4 , 0:2"]).prop_map(str::to_owned);
     let lists = vec((0..TOPICS, any::<bool>(), list), 0..3);
@@ -107,8 +123,18 @@ pub fn events() -> impl Strategy<Value = Vec<Event>> {
         8 => (0_usize..9).prop_map(Event::Progress),
         1 => (0..TOPICS).prop_map(Event::TopicDeleted),
         1 => ((0_usize..9), brokers()).prop_map(|(p, to)| Event::MovedByOthers(p, to)),
+        1 => select(vec![7_u64, 1000, 2000]).prop_map(Event::RateAsked),
+        1 => select(vec![7_u64, 1000, 3000]).prop_map(Event::RateSet),
     ];
     vec(event, 0..60)
+}
+
+impl Shape {
+    fn log_dirs(&self) -> Vec<String> {
+        let named = self.to.iter().flatten().zip(&self.dirs).map(|(_, dir)| (*dir).to_owned());
+        let named: Vec<String> = named.collect();
+        if named.iter().all(|dir| dir == ANY_LOG_DIR) { Vec::new() } else { named }
+    }
 }
 
 impl World {
@@ -151,7 +177,7 @@ impl World {
                     partition: self.number(index),
                     from: ids(&shape.from),
                     via: self.via(shape),
-                    log_dirs: Vec::new(),
+                    log_dirs: shape.log_dirs(),
                     to: ids(shape.to.as_ref()?),
                     reason: Reason::Balance,
                     bytes: Some(Bytes(100)),
@@ -173,17 +199,7 @@ impl World {
             after: Figures::default(),
             bound_bytes: None,
             floor: None,
-            solver: Solver {
-                engine: "none".to_owned(),
-                status: SolverStatus::Unproven,
-                evenness: None,
-                bound: None,
-                gap_ratio: None,
-                binaries: None,
-                iterations: None,
-                nodes: None,
-                leader_bytes: None,
-            },
+            solver: Solver::constructive(),
         }
     }
 }

@@ -5,6 +5,9 @@ use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -17,7 +20,7 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    pub(crate) fn of(out: Output) -> Self {
+    fn of(out: Output) -> Self {
         Self {
             code: out.status.code(),
             stdout: String::from_utf8_lossy(&out.stdout).into_owned(),
@@ -57,8 +60,32 @@ pub(crate) struct Run(Child);
 impl Run {
     pub(crate) fn start<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
         let mut command = command();
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args);
+        Self::of(command)
+    }
+
+    /// A command made elsewhere.
+    pub(crate) fn of(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(command.spawn().unwrap())
+    }
+
+    /// The daemon. Its log goes to this file, so that a full pipe never stops it.
+    pub(crate) fn daemon<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, log: &Path) -> Self {
+        let log = fs::File::options().create(true).append(true).open(log).unwrap();
+        let mut command = binary("autothrottle");
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        Self(command.spawn().unwrap())
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_up(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
     }
 
     /// Ends it as a power cut would, if it has not ended by itself.
@@ -73,37 +100,79 @@ impl Run {
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Waits for it.
+    /// Waits for it, no longer than [`limit`]: one that waits for what never comes fails its test, and not the whole CI.
     pub(crate) fn end(self) -> Ended {
-        Ended::of(self.0.wait_with_output().unwrap())
+        let id = self.id().to_string();
+        let (ended, watch) = mpsc::channel::<()>();
+        let watchdog = thread::spawn(move || {
+            if let Some(limit) = limit()
+                && watch.recv_timeout(limit) == Err(RecvTimeoutError::Timeout)
+            {
+                eprintln!("process {id} has not ended in {limit:?}");
+                let _ = Command::new("kill").args(["-KILL", &id]).status();
+            }
+        });
+        let output = self.0.wait_with_output().unwrap();
+        drop(ended);
+        watchdog.join().unwrap();
+        Ended::of(output)
     }
+}
+
+/// How long a run may take that is waited for; long runs have all the time.
+fn limit() -> Option<Duration> {
+    let seconds = env::var("MAPPR_RUN_LIMIT_SECONDS").ok()?;
+    Some(Duration::from_secs(seconds.parse().unwrap()))
 }
 
 /// Runs the binary.
 pub(crate) fn topicmappr<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ended {
-    Ended::of(command().args(args).stdin(Stdio::null()).output().unwrap())
+    Run::start(args).end()
 }
 
-/// The binary. `xtask` says where it is; else it is where cargo puts it, beside our own folder.
+/// The binary at a terminal of its own: what is written to stdin is typed, and everything is said on stdout.
+pub(crate) fn terminal(args: &[String]) -> Command {
+    let own = command();
+    let words = [&[own.get_program().to_string_lossy().into_owned()], args].concat();
+    let mut command = Command::new("script");
+    command.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+    command
+}
+
+/// Runs the daemon until it ends by itself.
+pub(crate) fn autothrottle<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ended {
+    let mut command = binary("autothrottle");
+    command.args(args);
+    Run::of(command).end()
+}
+
+/// `topicmappr`, not yet run.
 pub(crate) fn command() -> Command {
-    let binary = env::var_os("MAPPR_TOPICMAPPR").map_or_else(beside_us, PathBuf::from);
+    binary("topicmappr")
+}
+
+/// A binary. `xtask` says where it is; else it is where cargo puts it, beside our own folder.
+fn binary(name: &str) -> Command {
+    let variable = format!("MAPPR_{}", name.to_uppercase());
+    let binary = env::var_os(variable).map_or_else(|| beside_us(name), PathBuf::from);
     assert!(
         binary.is_file(),
-        "no {}; build it: cargo build --package mappr-topicmappr --bin topicmappr",
+        "no {}; build it: cargo build --package mappr-{name} --bin {name}",
         binary.display()
     );
     let mut command = Command::new(&binary);
     // The environment is a source of flags: a developer's own must not reach a test.
-    let ours = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TOPICMAPPR_"));
+    let prefix = format!("{}_", name.to_uppercase());
+    let ours = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(&prefix));
     for (name, _) in ours {
         command.env_remove(name);
     }
     command
 }
 
-fn beside_us() -> PathBuf {
+fn beside_us(name: &str) -> PathBuf {
     let tests = env::current_exe().unwrap();
-    tests.ancestors().nth(2).unwrap().join("topicmappr")
+    tests.ancestors().nth(2).unwrap().join(name)
 }
 
 /// A JSON file that the binary wrote.

@@ -20,10 +20,10 @@ const LOST: i32 = 1003;
 /// The brokers share the disk of the machine that tests them.
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1004=1GB,1005=1GB,1006=1GB"];
 /// Slow enough for half a minute, once the first seconds' burst is through.
-const SLOW: &str = "400KB/s";
-/// What a follower asks for at once: a throttle lets every fetch through that begins inside the quota, whatever its size.
-const FETCH: &str = "65536";
-const FAST: &str = "200MB/s";
+pub(crate) const SLOW: &str = "400KB/s";
+pub(crate) const FAST: &str = "200MB/s";
+/// What the names of the throttle's configs have in common.
+const PACES: [&str; 2] = [".replication.throttled.", "replica.alter.log.dirs.io.max"];
 
 /// A broker of this cluster is dead, and a plan is made that replaces it.
 struct Situation {
@@ -34,13 +34,11 @@ struct Situation {
 }
 
 /// Throttled rates and replicas, by broker or topic.
-type Configs = BTreeMap<String, BTreeMap<String, String>>;
+pub(crate) type Configs = BTreeMap<String, BTreeMap<String, String>>;
 
 /// Six brokers, 18 partitions of 5 MB; the operator has throttles of his own.
 fn lost_broker(mode: Mode) -> Situation {
-    let fetches = ["replica.fetch.max.bytes", "replica.fetch.response.max.bytes"];
-    let builder = Cluster::builder().mode(mode).brokers(6);
-    let builder = fetches.iter().fold(builder, |builder, key| builder.property(key, FETCH));
+    let builder = Cluster::builder().mode(mode).brokers(6).small_fetches();
     let cluster = builder.start().unwrap();
     let traffic = Traffic::of(&cluster);
     let lists: [&[i32]; 3] = [&[1001, 1002, 1003], &[1003, 1004, 1005], &[1002, 1006, 1004]];
@@ -59,20 +57,20 @@ fn lost_broker(mode: Mode) -> Situation {
     Situation { cluster, folder, before, configs }
 }
 
-fn set(cluster: &Cluster, kind: &str, name: &str, config: &str) {
+pub(crate) fn set(cluster: &Cluster, kind: &str, name: &str, config: &str) {
     let entity = ["--entity-type", kind, "--entity-name", name];
     cluster.tool("configs", ["--alter", "--add-config", config].iter().chain(&entity)).unwrap();
 }
 
 /// What is set of throttles on the brokers that run and on all topics, as librdkafka sees it.
-fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<i32>>) -> Configs {
+pub(crate) fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<i32>>) -> Configs {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
     let admin: AdminClient<DefaultClientContext> = config.create().unwrap();
     let options = AdminOptions::new().request_timeout(Some(Duration::from_secs(20)));
     let topics: BTreeSet<&str> = partitions.keys().map(|(topic, _)| topic.as_str()).collect();
     let topics = topics.into_iter().map(|name| (name.to_owned(), ResourceSpecifier::Topic(name)));
-    let brokers = cluster.running().into_keys().filter(|id| *id != LOST);
+    let brokers = cluster.running().into_keys();
     let brokers = brokers.map(|id| (id.to_string(), ResourceSpecifier::Broker(id)));
     let runtime = Runtime::new().unwrap();
     let mut found = Configs::new();
@@ -81,7 +79,7 @@ fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<i32>>) -> C
         let told = told.into_iter().next().unwrap().unwrap();
         let own = [ConfigSource::DynamicTopic, ConfigSource::DynamicBroker];
         let of_throttle = told.entries.into_iter().filter(|entry| {
-            own.contains(&entry.source) && entry.name.contains(".replication.throttled.")
+            own.contains(&entry.source) && PACES.iter().any(|paces| entry.name.contains(paces))
         });
         let set = of_throttle.map(|entry| (entry.name, entry.value.unwrap_or_default()));
         found.insert(name, set.collect());
@@ -154,9 +152,12 @@ impl Situation {
     }
 
     fn throttles_are_as_before(&self, said: &str) {
-        let now = throttles(&self.cluster, &self.before);
-        let before = self.configs.iter().filter(|(name, _)| *name != &LOST.to_string());
-        assert_eq!(now, before.map(|(n, c)| (n.clone(), c.clone())).collect(), "\n{said}");
+        let of_others = |mut all: Configs| {
+            all.remove(&LOST.to_string());
+            all
+        };
+        let now = of_others(throttles(&self.cluster, &self.before));
+        assert_eq!(now, of_others(self.configs.clone()), "\n{said}");
     }
 
     fn rates(&self) -> usize {

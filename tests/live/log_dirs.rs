@@ -13,9 +13,9 @@ use crate::lost_broker::carry_out;
 use crate::plan::{Partition, brokers, partition, targets};
 use crate::traffic::Traffic;
 
-const TOPIC: &str = "events";
+pub(crate) const TOPIC: &str = "events";
 /// Brokers 1001 and 1004 stand in rack a, 1002 and 1005 in b, 1003 in c.
-const LISTS: [[i32; 3]; 6] = [
+pub(crate) const LISTS: [[i32; 3]; 6] = [
     [1004, 1002, 1003],
     [1005, 1003, 1001],
     [1004, 1005, 1003],
@@ -23,11 +23,11 @@ const LISTS: [[i32; 3]; 6] = [
     [1004, 1003, 1005],
     [1002, 1003, 1004],
 ];
-const STAY: &str = "1001,1002,1003";
+pub(crate) const STAY: &str = "1001,1002,1003";
 
 /// Two volumes of different size for each broker, of which the second has most room: on one machine all log dirs lie
 /// on one disk, and Kafka itself would deal the replicas out in turn.
-fn with_volumes(captured: &Path, edited: &Path) {
+pub(crate) fn with_volumes(captured: &Path, edited: &Path) {
     let mut snapshot = json(captured);
     for broker in snapshot["brokers"].as_array_mut().unwrap() {
         let dirs = broker["log_dirs"].as_array_mut().unwrap();
@@ -43,17 +43,33 @@ fn with_volumes(captured: &Path, edited: &Path) {
     fs::write(edited, snapshot.to_string()).unwrap();
 }
 
-fn capture(cluster: &Cluster, to: &Path) {
+pub(crate) fn capture(cluster: &Cluster, to: &Path) {
     let file = to.to_str().unwrap();
     topicmappr(["snapshot", "--bootstrap-server", &cluster.bootstrap(), "--out-file", file])
         .with(0);
 }
 
 /// The log dir of a broker's replica in a snapshot.
-fn log_dir(snapshot: &Value, number: i32, broker: i32) -> String {
+pub(crate) fn log_dir(snapshot: &Value, number: i32, broker: i32) -> String {
     let found = partition(snapshot, TOPIC, number);
     let at = brokers(found, "replicas").iter().position(|id| *id == broker).unwrap();
     found["log_dirs"][at].as_str().unwrap().to_owned()
+}
+
+/// Every replica that the plan gives a log dir lies there; they are six at least.
+pub(crate) fn named_dirs_are_reached(plan: &Value, after: &Value) {
+    let mut landed = 0;
+    for change in plan["plan"]["moves"].as_array().unwrap() {
+        let number = i32::try_from(change["partition"].as_i64().unwrap()).unwrap();
+        let dirs = change["log_dirs"].as_array().unwrap();
+        for (broker, dir) in brokers(change, "to").into_iter().zip(dirs) {
+            if dir != "any" {
+                assert_eq!(&log_dir(after, number, broker), dir.as_str().unwrap());
+                landed += 1;
+            }
+        }
+    }
+    assert!(landed >= 6, "{landed} replicas were given a log dir");
 }
 
 /// Carries a step out, and looks at what is there then.
@@ -104,18 +120,7 @@ fn steps_empty_brokers_in_turn_and_put_replicas_into_the_log_dirs_named() {
 
     capture(&cluster, &at("after.json"));
     let after = json(&at("after.json"));
-    let mut landed = 0;
-    for change in planned["plan"]["moves"].as_array().unwrap() {
-        let number = i32::try_from(change["partition"].as_i64().unwrap()).unwrap();
-        let dirs = change["log_dirs"].as_array().unwrap();
-        for (broker, dir) in brokers(change, "to").into_iter().zip(dirs) {
-            if dir != "any" {
-                assert_eq!(&log_dir(&after, number, broker), dir.as_str().unwrap());
-                landed += 1;
-            }
-        }
-    }
-    assert!(landed >= 6, "{landed} replicas were given a log dir");
+    named_dirs_are_reached(&planned, &after);
     let left: Vec<i32> = (0..6)
         .flat_map(|number| brokers(partition(&after, TOPIC, number), "replicas"))
         .filter(|id| *id > 1003)

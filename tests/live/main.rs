@@ -3,19 +3,45 @@
 //! Each file is one situation. A test that only looks shares its cluster with its neighbours; a test
 //! that changes a cluster has one of its own. Nothing is skipped: what is missing is a failure.
 
+mod autothrottle;
+mod autothrottle_recovery;
+mod autothrottle_zookeeper;
 mod bad_input;
 mod binary;
+mod browser;
+mod certs;
+mod chart;
+mod closed_loop;
+mod daemon;
+mod doctor;
 mod empty_disk;
 mod execution;
+mod execution_dirs;
 mod facts;
+mod facts_of_moves;
+mod heal;
 mod kubernetes;
+mod load;
 mod log_dirs;
+mod long_moves;
 mod lost_broker;
+mod metrics;
+mod midway;
 mod odd_states;
 mod plan;
+mod plot;
 mod producer;
+mod readiness;
+mod rollback;
+mod runbook;
+mod same_id;
+mod scarce;
+mod sidecars;
+mod state_topic;
+mod throttles;
 mod topics;
 mod topics_cronjob;
+mod topics_state;
 mod traffic;
 mod znodes;
 mod zookeeper_alone;

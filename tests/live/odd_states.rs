@@ -27,7 +27,8 @@ pub(crate) fn cluster(mode: Mode) -> &'static Cluster {
 /// `moving` is on its way from 1001 to 1003, for as long as the tests run; `lonely` was on 1004 alone,
 /// `steady` partly; 1004 is dead.
 fn odd(mode: Mode) -> Cluster {
-    let cluster = Cluster::builder().mode(mode).brokers(4).start().unwrap();
+    let builder = Cluster::builder().mode(mode).brokers(4).small_fetches();
+    let cluster = builder.start().unwrap();
     let traffic = Traffic::of(&cluster);
     let topic = |name: &str, lists: &[&[i32]]| {
         (name.to_owned(), lists.iter().map(|list| list.to_vec()).collect())
@@ -48,8 +49,8 @@ fn odd(mode: Mode) -> Cluster {
     let asked =
         r#"{"version":1,"partitions":[{"topic":"moving","partition":0,"replicas":[1003,1002]}]}"#;
     std::fs::write(&file, asked).unwrap();
-    // At this pace it takes half an hour.
-    let pace = ["--throttle", "10000"];
+    // At this pace it takes an hour.
+    let pace = ["--throttle", "5000"];
     let args = ["--reassignment-json-file", file.to_str().unwrap(), "--execute"];
     cluster.tool("reassign", args.iter().chain(&pace)).unwrap();
     cluster.kill_broker(LOST).unwrap();

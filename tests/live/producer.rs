@@ -11,7 +11,7 @@ use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
 use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
 use std::sync::Mutex;
-use testbed::{Access, Cluster};
+use testbed::{Access, Client, Cluster};
 
 use crate::traffic::SOON;
 
@@ -23,9 +23,13 @@ pub(crate) struct Producer {
     thread: Option<JoinHandle<Vec<u64>>>,
 }
 
-/// The numbers that the cluster has acknowledged.
+/// The numbers that the cluster has acknowledged, and why it took any other not. A panic in a delivery
+/// report would cross librdkafka, and end the process with every other test in it.
 #[derive(Clone, Default)]
-struct Acknowledged(Arc<Mutex<Vec<u64>>>);
+struct Acknowledged {
+    numbers: Arc<Mutex<Vec<u64>>>,
+    refused: Arc<Mutex<Vec<String>>>,
+}
 
 impl ClientContext for Acknowledged {}
 
@@ -34,16 +38,22 @@ impl ProducerContext for Acknowledged {
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: Box<u64>) {
         match result {
-            Ok(_) => self.0.lock().unwrap().push(*number),
-            Err((why, _)) => panic!("record {number} was not taken: {why}"),
+            Ok(_) => self.numbers.lock().unwrap().push(*number),
+            Err((why, _)) => self.refused.lock().unwrap().push(format!("{number}: {why}")),
         }
     }
 }
 
 impl Producer {
     pub(crate) fn start(cluster: &Cluster, topic: &str) -> Self {
+        Self::by(&cluster.client(&Access::Plaintext), topic)
+    }
+
+    /// The same by another way in.
+    pub(crate) fn by(client: &Client, topic: &str) -> Self {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
+        config.set("bootstrap.servers", &client.bootstrap);
+        config.extend(client.properties.clone());
         let stop = Arc::new(AtomicBool::new(false));
         let (own, name, flag) = (config.clone(), topic.to_owned(), Arc::clone(&stop));
         let thread = thread::spawn(move || write(own, &name, &flag));
@@ -100,7 +110,9 @@ fn write(mut config: ClientConfig, topic: &str, stop: &AtomicBool) -> Vec<u64> {
         thread::sleep(PAUSE);
     }
     producer.flush(SOON).unwrap();
-    let written = acknowledged.0.lock().unwrap().clone();
+    let refused = acknowledged.refused.lock().unwrap();
+    assert!(refused.is_empty(), "records that were not taken: {refused:?}");
+    let written = acknowledged.numbers.lock().unwrap().clone();
     assert_eq!(written.len() as u64, number, "every record is acknowledged");
     written
 }

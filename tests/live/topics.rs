@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde_json::Value;
 use testbed::{Access, Cluster, Mechanism, Mode, Security, User, until};
 
-use crate::binary::{Ended, Run, topicmappr};
-use crate::plan::Partition;
+use crate::binary::{Ended, Run, json, topicmappr};
+use crate::plan::{Partition, targets};
 use crate::traffic::{SOON, Seen, Traffic};
 
 /// 50 topics over two maps; each map's brokers stand in three racks.
@@ -139,11 +139,11 @@ impl<'a> Desk<'a> {
     }
 }
 
-fn config(cluster: &Cluster, topic: &str) -> String {
+pub(crate) fn config(cluster: &Cluster, topic: &str) -> String {
     cluster.tool("configs", ["--describe", "--topic", topic]).unwrap()
 }
 
-fn alter(cluster: &Cluster, topic: &str, how: &[&str]) {
+pub(crate) fn alter(cluster: &Cluster, topic: &str, how: &[&str]) {
     let about = ["--alter", "--topic", topic];
     cluster.tool("configs", about.iter().chain(how)).unwrap();
 }
@@ -313,6 +313,7 @@ fn a_killed_run_is_answered_by_running_again_and_two_at_once_are_harmless() {
     judge(&cluster, &traffic.seen());
     assert_eq!(desk.owned(), defined().into_keys().collect(), "what the killed runs made is owned");
     holder_is_named(&desk);
+    what_has_to_move_becomes_a_plan(&desk, &traffic);
 }
 
 fn holder_is_named(desk: &Desk<'_>) {
@@ -322,4 +323,43 @@ fn holder_is_named(desk: &Desk<'_>) {
     fs::write(&lock, "process 1 on another-host\n").unwrap();
     desk.run("apply", &[]).with(7).complaining_of("process 1 on another-host");
     assert!(Path::new(&lock).exists());
+}
+
+/// A replication factor and a map that change become a plan, which keeps its promises and is carried out as any other.
+fn what_has_to_move_becomes_a_plan(desk: &Desk<'_>, traffic: &Traffic<'_>) {
+    let cluster = desk.cluster.bootstrap();
+    let of_cluster = |args: &[&str]| topicmappr([args, &["--bootstrap-server", &cluster]].concat());
+    let plan = desk.text("plan.json");
+    // Nothing moves yet: the file says so, so that nobody takes an older one for this run's.
+    desk.run("apply", &["--out-file", &plan]).with(0);
+    assert_eq!(json(Path::new(&plan))["partitions"], serde_json::json!([]));
+
+    traffic.create(&[("events-stray".to_owned(), vec![vec![1004, 1005, 1006]; 2])].into());
+    let events = documents()[0].replace("replication: 2", "replication: 3");
+    desk.write("topics/events.yaml", &(events + "  - {name: events-stray, partitions: 3}\n"));
+    let before = traffic.seen();
+    let told = desk.json("apply", &["--out-file", &plan], 0);
+    assert_eq!(told["move"].as_array().unwrap().len(), 26, "{told:#}");
+    let now = traffic.seen();
+    let grown = ("events-stray".to_owned(), 2);
+    assert!(
+        now.contains_key(&grown)
+            && before.iter().all(|(of, seen)| now[of].replicas == seen.replicas)
+    );
+
+    let planned = targets(&json(Path::new(&plan)));
+    assert!(planned.keys().all(|(topic, _)| topic.starts_with("events-")), "{planned:?}");
+    of_cluster(&["plan", "check", &plan]).with(0);
+    of_cluster(&["plan", "explain", &plan, "--partition", "events-stray-0"]).with(0);
+    of_cluster(&["execute", &plan, "--throttle", "100MB/s", "--yes"]).with(0);
+    traffic.settle();
+    for ((topic, partition), seen) in
+        traffic.seen().iter().filter(|(of, _)| of.0.starts_with("events-"))
+    {
+        let here = seen.replicas.iter().all(|id| (1001..=1003).contains(id));
+        assert!(here && seen.replicas.len() == 3, "{topic}-{partition}: {:?}", seen.replicas);
+    }
+    desk.run("diff", &[]).with(0);
+    let left = of_cluster(&["throttle", "show"]).with(0).stdout;
+    assert!(left.contains("no throttle is set"), "{left}");
 }

@@ -1,16 +1,20 @@
 //! The CronJob as it is shipped: its own command line, as its own service account, against a real API and a real Kafka.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::Api;
+use kube::api::DeleteParams;
 use serde_json::{Value, json};
-use testbed::{Cluster, Kubernetes};
+use testbed::{Cluster, Kubernetes, Mode, until};
 
-use crate::binary::{Ended, command};
-use crate::topics::{MAPS, documents, judge};
-use crate::traffic::Traffic;
+use crate::binary::{Ended, Run, command};
+use crate::topics::{MAPS, alter, config, documents, judge};
+use crate::traffic::{SOON, Traffic};
 
-const MANIFEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/topics.yaml");
+pub(crate) const MANIFEST: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/manifests/topics.yaml");
 
 /// The objects of the manifest.
 fn objects() -> Vec<Value> {
@@ -27,26 +31,23 @@ fn args() -> Vec<String> {
     args.map(|arg| arg.as_str().unwrap().to_owned()).collect()
 }
 
-fn config_map(name: &str, labels: Value, key: &str, text: &str) -> String {
+/// A ConfigMap of one key.
+pub(crate) fn config_map(name: &str, labels: Value, key: &str, text: &str) -> String {
     let metadata = json!({"name": name, "namespace": "kafka", "labels": labels});
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {key: text}})
         .to_string()
 }
 
-fn run(cluster: &Cluster, account: &Path, more: &[&str]) -> Ended {
+fn run(bootstrap: &str, account: &Path, more: &[&str]) -> Ended {
     let mut command = command();
-    command.args(args()).args(more).env("TOPICMAPPR_BOOTSTRAP_SERVER", cluster.bootstrap());
+    command.args(args()).args(more).env("TOPICMAPPR_BOOTSTRAP_SERVER", bootstrap);
     command.env("TOPICMAPPR_KUBECONFIG", account).env("TOPICMAPPR_NAMESPACE", "kafka");
-    Ended::of(command.output().unwrap())
+    Run::of(command).end()
 }
 
-#[test]
-#[ignore = "live"]
-fn the_cronjob_makes_fifty_topics_as_its_own_service_account_and_then_nothing() {
+/// A Kubernetes with what the CronJob needs, and the kubeconfig of its account.
+fn furnished() -> (Kubernetes, PathBuf) {
     let kubernetes = Kubernetes::start().unwrap();
-    let cluster = Cluster::builder().brokers(6).racks(["a", "b", "c"]).start().unwrap();
-    let traffic = Traffic::of(&cluster);
-    traffic.seen();
     let account = kubernetes.service_account("kafka", "topicmappr-topics").unwrap();
     kubernetes.apply(&fs::read_to_string(MANIFEST).unwrap()).unwrap();
     kubernetes.apply(&config_map("topic-maps", json!({}), "maps.yaml", MAPS)).unwrap();
@@ -54,14 +55,51 @@ fn the_cronjob_makes_fifty_topics_as_its_own_service_account_and_then_nothing() 
         let labels = json!({"app": "topics"});
         kubernetes.apply(&config_map(name, labels, "topics.yaml", &text)).unwrap();
     }
+    (kubernetes, account)
+}
+
+#[test]
+#[ignore = "live"]
+fn the_cronjob_makes_fifty_topics_as_its_own_service_account_and_then_nothing() {
+    let (kubernetes, account) = furnished();
     assert!(!args().iter().any(|arg| arg.contains("prune")), "the CronJob deletes nothing");
-    run(&cluster, &account, &[]).with(0);
-    traffic.settle();
-    judge(&cluster, &traffic.seen());
-    let again = run(&cluster, &account, &["--output", "json"]).with(0);
-    let again: Value = serde_json::from_str(&again.stdout).unwrap();
-    assert_eq!((&again["requests_sent"], &again["as_defined"]), (&json!(0), &json!(50)));
-    // Another account has none of the rights: the message names verb and resource.
+    // Another account has none of the rights: it is told which, and never gets to Kafka.
     let stranger = kubernetes.service_account("kafka", "stranger").unwrap();
-    run(&cluster, &stranger, &[]).with(3).complaining_of("list configmaps");
+    run("127.0.0.1:1", &stranger, &[]).with(3).complaining_of("list configmaps");
+    for mode in [Mode::KRaft, Mode::ZooKeeper] {
+        let cluster = Cluster::builder().mode(mode).brokers(6).racks(["a", "b", "c"]).start();
+        keeps_as_defined(&cluster.unwrap(), &account);
+        // What is remembered is about one cluster, and the next is another.
+        let forgotten = kubernetes.run("the state to go", |client| async move {
+            let api: Api<ConfigMap> = Api::namespaced(client, "kafka");
+            Ok(api.delete("topicmappr-state", &DeleteParams::default()).await.map(drop)?)
+        });
+        forgotten.unwrap();
+    }
+}
+
+fn keeps_as_defined(cluster: &Cluster, account: &Path) {
+    let bootstrap = cluster.bootstrap();
+    let run = |more: &[&str]| run(&bootstrap, account, more);
+    let traffic = Traffic::of(cluster);
+    traffic.seen();
+    run(&[]).with(0);
+    traffic.settle();
+    judge(cluster, &traffic.seen());
+    let nothing_to_do = || {
+        let again = run(&["--output", "json"]).with(0);
+        let again: Value = serde_json::from_str(&again.stdout).unwrap();
+        assert_eq!((&again["requests_sent"], &again["as_defined"]), (&json!(0), &json!(50)));
+    };
+    nothing_to_do();
+    // Drift by hand is told by one who only looks, and mended by the next run.
+    alter(cluster, "events-03", &["--add-config", "retention.ms=5"]);
+    let drift = || (run(&["--dry-run"]).code == Some(5)).then_some(());
+    until("the drift", SOON, drift).unwrap();
+    run(&[]).with(0);
+    until("the mended config", SOON, || {
+        config(cluster, "events-03").contains("retention.ms=604800000").then_some(())
+    })
+    .unwrap();
+    nothing_to_do();
 }

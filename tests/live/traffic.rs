@@ -116,6 +116,9 @@ impl<'a> Traffic<'a> {
         const RECORD: usize = 10_000;
         let mut config = self.config.clone();
         config.set("acks", "all").set("linger.ms", "20").set("compression.type", "none");
+        // A fetch brings at least one whole batch, whatever the throttle: of batches of a megabyte, a
+        // "slow" move of 20 MB is over in four minutes.
+        config.set("batch.size", "60000");
         let producer: BaseProducer = config.create().unwrap();
         let payload = [7_u8; RECORD];
         for ((topic, partition), total) in bytes {
@@ -144,6 +147,14 @@ impl<'a> Traffic<'a> {
         let ask = || consumer.fetch_watermarks(topic, partition, CALL).ok();
         let (first, end) = until("the ends of a partition", SOON, ask).unwrap();
         end - first
+    }
+
+    /// How many replicas of a partition are in sync, as any broker tells.
+    pub(crate) fn in_sync(&self, topic: &str, partition: i32) -> Option<usize> {
+        let consumer: BaseConsumer = self.config.create().unwrap();
+        let metadata = consumer.fetch_metadata(Some(topic), CALL).ok()?;
+        let found = metadata.topics().first()?.partitions().iter().find(|p| p.id() == partition)?;
+        Some(found.isr().len())
     }
 
     /// Commits offsets of a group, so that the internal topic exists, and waits until it is in sync.

@@ -5,7 +5,7 @@ use std::io::Write;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use tokio::runtime::Runtime;
-use zookeeper_client::{Acls, Client, CreateMode};
+use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 /// Creates a znode and its parents, by the path from the root of the ensemble.
 pub(crate) fn create(zookeeper: &str, path: &str, data: &[u8]) {
@@ -18,6 +18,19 @@ pub(crate) fn create(zookeeper: &str, path: &str, data: &[u8]) {
         }
         client.create(path, data, &options).await.unwrap();
     });
+}
+
+/// What a znode holds; `None`: there is none.
+pub(crate) fn read(zookeeper: &str, path: &str) -> Option<Vec<u8>> {
+    let servers = zookeeper.split('/').next().unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let client = Client::connect(servers).await.unwrap();
+        match client.get_data(path).await {
+            Ok((data, _)) => Some(data),
+            Err(Error::NoNode) => None,
+            Err(why) => panic!("{path}: {why}"),
+        }
+    })
 }
 
 /// The same bytes, packed.

@@ -8,7 +8,10 @@ use mapper::definitions::{
 };
 use mapper::maps::{Known, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
-use mapper::{BrokerId, PartitionId, Replicas, Snapshot};
+use mapper::{
+    Assignment, BrokerId, Mends, Optimize, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
+    Replicas, Request, Snapshot, Terms,
+};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
@@ -132,6 +135,28 @@ impl Case {
     }
 }
 
+/// What `topics apply` asks a planner.
+fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
+    Rebuild {
+        terms: Terms {
+            assignments,
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::ZERO,
+            pacing: Pacing::default(),
+        },
+        placement: PlaceBy::Count,
+        optimize: Optimize::Distribution,
+        force: false,
+        sub_affinity: false,
+        partition_size_factor: Ratio::ONE,
+        optimize_leadership: false,
+        leader_evacuation: None,
+        base: Vec::new(),
+    }
+}
+
 fn id(name: &str) -> TopicId {
     TopicId(format!("id-{name}"))
 }
@@ -241,6 +266,23 @@ proptest! {
                 Ok(())
             })?;
         }
+    }
+
+    #[test]
+    fn the_plan_for_what_has_to_move_touches_no_topic_that_nobody_defines(case in case()) {
+        let snapshot = case.snapshot();
+        decided(&case.document(), &snapshot, &mut State::default(), &Options::default(), |definitions, topics, decision| {
+            let request = rebuild(decision.assignments(topics));
+            // Where a map has too few brokers or racks there is no plan, and nothing to hold it to.
+            if let Ok(plan) = mapper::plan(&snapshot, &Request::Rebuild(request)) {
+                for change in &plan.moves {
+                    prop_assert!(definitions.get(&change.topic).is_some(), "{}", change.topic);
+                    prop_assert!(decision.moves.iter().any(|moving| *moving.topic == *change.topic));
+                }
+                prop_assert_eq!(plan.moves.is_empty(), decision.moves.is_empty());
+            }
+            Ok(())
+        })?;
     }
 
     #[test]

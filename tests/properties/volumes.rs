@@ -3,7 +3,8 @@
 use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
 use mapper::{
-    ANY_LOG_DIR, Balance, BrokerId, Bytes, Plan, Rebalance, Snapshot, check, rebalance, rebuild,
+    ANY_LOG_DIR, Balance, BrokerId, Bytes, Plan, Rebalance, Snapshot, Violation, check, rebalance,
+    rebuild,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -102,4 +103,50 @@ proptest! {
         "/nowhere".clone_into(dir);
         prop_assert_ne!(check(&before, &plan), []);
     }
+
+    #[test]
+    fn a_replica_may_go_to_the_other_dir_of_its_broker_where_it_has_room(
+        shape in shape(), ask in ask(),
+    ) {
+        let shape = divided(shape);
+        let before = shape.snapshot();
+        let Ok(mut plan) = rebuild(&before, &ask.request(&shape)) else { return Ok(()) };
+        let Some((id, path)) = to_the_other_dir(&before, &mut plan) else { return Ok(()) };
+        let refused = |bytes: u64| {
+            let mut parts = before.clone().into_parts();
+            let broker = parts.brokers.iter_mut().find(|broker| broker.id == id).unwrap();
+            (broker.storage_total, broker.storage_free) = (Some(Bytes(1 << 50)), Some(Bytes(1 << 50)));
+            let dir = broker.log_dirs.iter_mut().find(|dir| dir.path == path).unwrap();
+            (dir.total, dir.free) = (Some(Bytes(bytes)), Some(Bytes(bytes)));
+            let broken = check(&Snapshot::new(parts).unwrap(), &plan);
+            broken.iter().any(|one| match one {
+                Violation::LogDirs { .. } => true,
+                Violation::Capacity { log_dir, .. } => log_dir.as_ref() == Some(&path),
+                _ => false,
+            })
+        };
+        prop_assert!(!refused(1 << 49));
+        prop_assert!(refused(0));
+    }
+}
+
+/// Has a replica that stays on its broker go to the broker's other dir: which broker, and where.
+fn to_the_other_dir(before: &Snapshot, plan: &mut Plan) -> Option<(BrokerId, String)> {
+    for change in &mut plan.moves {
+        let topic = before.topics().iter().find(|topic| *topic.name == *change.topic)?;
+        let partition = topic.partition(change.partition)?;
+        let stays = change.to.iter().enumerate().find(|(_, id)| {
+            let copied = partition.size_on(**id).unwrap_or_default() > Bytes(0);
+            copied && topic.log_dir_of(partition, **id).is_some() && before.is_live(**id)
+        });
+        let Some((at, id)) = stays else { continue };
+        let here = topic.log_dir_of(partition, *id)?;
+        let dirs = &before.broker(*id)?.log_dirs;
+        let other = dirs.iter().find(|dir| dir.path != here)?.path.clone();
+        let id = *id;
+        change.log_dirs.resize(change.to.len(), ANY_LOG_DIR.to_owned());
+        change.log_dirs[at].clone_from(&other);
+        return Some((id, other));
+    }
+    None
 }

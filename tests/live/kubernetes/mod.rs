@@ -2,6 +2,7 @@
 
 mod node_died;
 mod rights;
+mod roll;
 mod thousand;
 
 use std::path::{Path, PathBuf};

@@ -9,12 +9,13 @@ use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use kube::Api;
 use kube::api::DeleteParams;
 use serde_json::{Value, json};
-use testbed::{Cluster, Kubernetes};
+use testbed::{Cluster, Kubernetes, Mode};
 
 use super::{Machine, furnish, run};
 use crate::binary::json as file;
 use crate::lost_broker::carry_out;
 use crate::plan::{Partition, find_broker, targets};
+use crate::topics_cronjob::config_map;
 use crate::traffic::{OFFSETS, Traffic};
 
 /// Broker 1010 stands by: it starts when its node joins.
@@ -104,12 +105,28 @@ impl Scene<'_> {
     }
 }
 
+/// The same brokers as those of the StatefulSets, by the machines that they run on.
+const BY_TYPE: &str = "map1: \"events.*\" => 6x i3.4xlarge\nmap2: \"logs.*\" => 3x i3.8xlarge\n";
+
 #[test]
 #[ignore = "live"]
-fn a_node_dies_and_its_broker_comes_back_or_another_takes_its_place() {
+fn a_node_dies_and_its_broker_comes_back_or_another_takes_its_place_with_kraft() {
+    a_node_dies(Mode::KRaft, None);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_node_dies_and_its_broker_comes_back_or_another_takes_its_place_with_zookeeper() {
+    a_node_dies(Mode::ZooKeeper, Some(BY_TYPE));
+}
+
+fn a_node_dies(mode: Mode, maps: Option<&str>) {
     let kubernetes = Kubernetes::start().unwrap();
     let kubeconfig = furnish(&kubernetes);
-    let cluster = Cluster::builder().brokers(10).racks(RACKS).start().unwrap();
+    if let Some(maps) = maps {
+        kubernetes.apply(&config_map("topic-maps", json!({}), "maps", maps)).unwrap();
+    }
+    let cluster = Cluster::builder().mode(mode).brokers(10).racks(RACKS).start().unwrap();
     cluster.stop_broker(STANDBY).unwrap();
     let scene = Scene {
         kubernetes: &kubernetes,

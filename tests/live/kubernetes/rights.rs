@@ -1,10 +1,13 @@
 //! The shipped rights are enough, and none of them is too many: each one missing is named.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 use testbed::kubernetes::Component;
 use testbed::{Kubernetes, until};
 
 use super::{ACCOUNT, RIGHTS, ZONES, furnish, run};
+use crate::binary::json as json_file;
 use crate::traffic::SOON;
 
 const RESOLVE: [&str; 5] =
@@ -48,6 +51,18 @@ fn the_shipped_role_is_enough_and_a_missing_right_is_named() {
         ]})
     );
 
+    // The same by the machines that they run on.
+    let by_type = [
+        "--map",
+        "map1: \"events.*\" => 6x i3.4xlarge",
+        "--map",
+        "map2: \"logs.*\" => 3x i3.8xlarge",
+    ];
+    let resolved =
+        run(&kubeconfig, &[&["maps", "resolve", "--output=json"], &by_type[..]].concat());
+    assert_eq!(serde_json::from_str::<Value>(&resolved.with(0).stdout).unwrap(), maps);
+
+    claims_tell_the_sizes_that_kafka_does_not(&kubernetes, &kubeconfig);
     for (resource, verb, said) in [
         ("pods", "list", "list pods in namespace kafka"),
         ("statefulsets", "list", "list statefulsets.apps in namespace kafka"),
@@ -70,6 +85,37 @@ fn the_shipped_role_is_enough_and_a_missing_right_is_named() {
         let again = || (run(&kubeconfig, &RESOLVE).code == Some(0)).then_some(());
         until("the right to be back", SOON, again).unwrap();
     }
+}
+
+/// A cluster as a Kafka before 3.3 tells it: without the sizes of volumes.
+fn claims_tell_the_sizes_that_kafka_does_not(kubernetes: &Kubernetes, kubeconfig: &Path) {
+    let brokers = |id: i32| json!({"id": id, "rack": ZONES[(id as usize - 1001) % 3]});
+    let partition = |id: i32| json!({"id": id, "replicas": [1001 + id % 2, 1002 + id % 2, 1003 + id % 2], "size_bytes": 1_000});
+    let snapshot = json!({
+        "version": 1, "brokers": (1001..=1006).map(brokers).collect::<Vec<_>>(),
+        "topics": [{"name": "events.raw", "partitions": (0..6).map(partition).collect::<Vec<_>>()}],
+    });
+    let at = |name: &str| kubernetes.path().join(name).display().to_string();
+    std::fs::write(at("old.json"), snapshot.to_string()).unwrap();
+    let rebalance = || {
+        let map = "map1: \"events.*\" => statefulSet kafka/kafka-events";
+        let out = ["--out-file", &at("plan.json"), "--save-snapshot", &at("completed.json")];
+        let args = ["rebalance", "--snapshot", &at("old.json"), "--map", map];
+        run(kubeconfig, &[&args[..], &out[..]].concat())
+    };
+    rebalance().with(0);
+    let completed = json_file(Path::new(&at("completed.json")));
+    for broker in completed["brokers"].as_array().unwrap() {
+        assert_eq!(broker["storage_total_bytes"], 100_i64 << 30, "{broker}");
+    }
+    // Nobody may look at claims: what is missing is named.
+    kubernetes.apply(&without("persistentvolumeclaims", "list")).unwrap();
+    let unknown = until("the right to be gone", SOON, || {
+        let ended = rebalance();
+        (ended.code != Some(0)).then_some(ended)
+    });
+    unknown.unwrap().complaining_of("storage_total_bytes of broker 1001 is not known");
+    kubernetes.apply(RIGHTS).unwrap();
 }
 
 #[test]

@@ -1,0 +1,234 @@
+//! Replicas are moved by Kafka's own tool while the daemon runs: the move is paced, and when it is over every value is as
+//! its operator left it, whoever was killed or asked to leave on the way.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testbed::relay::Cap;
+use testbed::{Cluster, Mode, until};
+
+use crate::binary::autothrottle;
+use crate::daemon::Daemon;
+use crate::execution::{Configs, set, throttles};
+use crate::plan::Partition;
+use crate::traffic::{SOON, Traffic};
+
+const TOPIC: &str = "events";
+const PARTITIONS: i32 = 6;
+/// What a partition holds, in bytes.
+const SIZE: usize = 8_000_000;
+/// A daemon sees a move some seconds after it has begun: without a throttle, as much as a card lets through.
+const CARD: u64 = 2_000_000;
+/// No metrics: the least rate is what is given. Slower than the card.
+pub(crate) const DAEMON: [&str; 6] = ["--metrics", "none", "--interval", "2", "--min-rate", "0.3"];
+pub(crate) const LEAST: &str = "300000";
+
+/// Four brokers behind slow cards; `events` is on 1001 and 1002. The operator has throttles of his own.
+pub(crate) struct Situation {
+    pub(crate) cluster: Cluster,
+    pub(crate) folder: tempfile::TempDir,
+    before: Configs,
+}
+
+pub(crate) fn situation(mode: Mode) -> Situation {
+    let builder = Cluster::builder().mode(mode).brokers(4).network(Cap::default()).small_fetches();
+    let cluster = builder.start().unwrap();
+    let traffic = Traffic::of(&cluster);
+    let partitions = (0..PARTITIONS).map(|_| vec![1001, 1002]).collect();
+    traffic.create(&[(TOPIC.to_owned(), partitions)].into());
+    traffic.write(&(0..PARTITIONS).map(|p| ((TOPIC.to_owned(), p), SIZE)).collect());
+    for rate in [("1001", "leader", "123456789"), ("1003", "follower", "55555555")] {
+        set(
+            &cluster,
+            "brokers",
+            rate.0,
+            &format!("{}.replication.throttled.rate={}", rate.1, rate.2),
+        );
+    }
+    set(&cluster, "topics", TOPIC, "follower.replication.throttled.replicas=[77:1001,0:1002]");
+    let before = throttles(&cluster, &only());
+    for id in cluster.brokers() {
+        cluster.card(id).unwrap().limit(Cap::both(CARD));
+    }
+    Situation { cluster, folder: tempfile::tempdir().unwrap(), before }
+}
+
+/// The one topic whose configs count.
+fn only() -> BTreeMap<Partition, Vec<i32>> {
+    [((TOPIC.to_owned(), 0), Vec::new())].into()
+}
+
+impl Situation {
+    fn daemon(&self) -> Daemon {
+        Daemon::start(&self.cluster.bootstrap(), self.folder.path(), &DAEMON)
+    }
+
+    /// Moves every partition from 1001 to 1003, as an operator would without us.
+    pub(crate) fn begin_the_move(&self) {
+        begin(&self.cluster, self.folder.path(), &[1003, 1002]);
+    }
+
+    fn now(&self) -> Configs {
+        throttles(&self.cluster, &only())
+    }
+
+    /// Whether every rate that the move needs is this one, and the lists name it.
+    pub(crate) fn is_paced_at(&self, rate: &str) -> bool {
+        let now = self.now();
+        let says =
+            |name: &str, key: &str| now[name].get(&format!("{key}.replication.throttled.rate"));
+        let list = |side: &str| now[TOPIC].get(&format!("{side}.replication.throttled.replicas"));
+        let named = |side: &str, broker: &str| {
+            list(side).is_some_and(|list| list.split(',').any(|entry| entry.ends_with(broker)))
+        };
+        says("1001", "leader").is_some_and(|found| found == rate)
+            && says("1003", "follower").is_some_and(|found| found == rate)
+            && named("leader", ":1001")
+            && named("follower", ":1003")
+    }
+
+    #[track_caller]
+    pub(crate) fn await_pace(&self, rate: &str, daemon: &Daemon) {
+        until(format!("a pace of {rate}"), SOON, || self.is_paced_at(rate).then_some(()))
+            .unwrap_or_else(|why| panic!("{why}\n{:#?}\n{}", self.now(), daemon.said()));
+    }
+
+    pub(crate) fn moves(&self) -> bool {
+        let list = self.cluster.tool("reassign", ["--list"]).unwrap();
+        !list.contains("No partition reassignments found")
+    }
+
+    #[track_caller]
+    pub(crate) fn await_the_end_of_the_move(&self, daemon: &Daemon) {
+        until("the end of the move", SOON, || (!self.moves()).then_some(()))
+            .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+        let seen = Traffic::of(&self.cluster).seen();
+        let moved = seen.iter().filter(|((topic, _), _)| topic == TOPIC);
+        assert!(moved.clone().all(|(_, seen)| seen.replicas == [1003, 1002]), "{seen:?}");
+    }
+
+    #[track_caller]
+    pub(crate) fn await_what_was_before(&self, said: impl Fn() -> String) {
+        until("throttles as before", SOON, || (self.now() == self.before).then_some(()))
+            .unwrap_or_else(|why| panic!("{why}\n{:#?}\n{}", self.now(), said()));
+    }
+}
+
+fn begin(cluster: &Cluster, folder: &Path, replicas: &[i32]) {
+    let mut partitions = String::new();
+    for partition in 0..PARTITIONS {
+        let comma = if partition == 0 { "" } else { "," };
+        write!(
+            partitions,
+            "{comma}{{\"topic\":\"{TOPIC}\",\"partition\":{partition},\"replicas\":{replicas:?}}}"
+        )
+        .unwrap();
+    }
+    let path = folder.join("move.json");
+    std::fs::write(&path, format!("{{\"version\":1,\"partitions\":[{partitions}]}}")).unwrap();
+    let path = path.to_str().unwrap();
+    cluster.tool("reassign", ["--execute", "--reassignment-json-file", path]).unwrap();
+}
+
+/// Paced, changed by an override, and then as before, to the letter.
+fn a_move_is_paced_and_everything_is_as_before(mode: Mode) {
+    let situation = situation(mode);
+    let daemon = situation.daemon();
+    assert_eq!(situation.now(), situation.before, "nothing moves, so nothing is ours");
+    situation.begin_the_move();
+    situation.await_pace(LEAST, &daemon);
+    // The state is that of the last whole round, and the one that set the pace may still look whether it stands.
+    let told = || {
+        let all = daemon.state()["reassignments"].as_array().unwrap().len() == PARTITIONS as usize;
+        all.then_some(())
+    };
+    until("a state with every reassignment", SOON, told)
+        .unwrap_or_else(|why| panic!("{why}\n{:#}", daemon.state()));
+    assert!(daemon.ask("GET", "/metrics").contains("autothrottle_rate_bytes_per_second"));
+
+    // Once the burst of an idle quota is through, no more passes than the rate, and the little that in-sync followers take.
+    thread::sleep(Duration::from_secs(12));
+    let (card, start) = (situation.cluster.card(1003).unwrap(), Instant::now());
+    let passed = card.passed().replication_rx;
+    thread::sleep(Duration::from_secs(15));
+    let per_second = (card.passed().replication_rx - passed) as f64 / start.elapsed().as_secs_f64();
+    assert!(situation.moves(), "it has ended too early:\n{}", daemon.said());
+    assert!(per_second < 450_000.0, "{per_second} bytes per second\n{}", daemon.said());
+
+    assert_eq!(daemon.try_ask("POST", "/throttle?rate=0").unwrap().0, 400);
+    daemon.ask("POST", "/throttle?rate=150");
+    situation.await_pace("150000000", &daemon);
+    situation.await_the_end_of_the_move(&daemon);
+    situation.await_what_was_before(|| daemon.said());
+    let (code, said) = daemon.leave();
+    assert_eq!(code, Some(143), "{said}");
+    // It may be asked to leave before it has read back that all is as before.
+    let clean = ["nothing in the cluster is ours", "every value is as it was before"];
+    assert!(clean.iter().any(|words| said.contains(words)), "{said}");
+    assert_eq!(situation.now(), situation.before);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_move_is_paced_and_everything_is_as_before_with_zookeeper() {
+    a_move_is_paced_and_everything_is_as_before(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_move_is_paced_and_everything_is_as_before_with_kraft() {
+    a_move_is_paced_and_everything_is_as_before(Mode::KRaft);
+}
+
+/// Killed in the middle, taken over, asked to leave in the middle, rehearsed, taken over again.
+fn a_killed_daemon_is_taken_over(mode: Mode) {
+    let situation = situation(mode);
+    let daemon = situation.daemon();
+    situation.begin_the_move();
+    situation.await_pace(LEAST, &daemon);
+    daemon.kill();
+    assert!(situation.is_paced_at(LEAST), "the throttle outlives the process");
+
+    let daemon = situation.daemon();
+    assert!(situation.is_paced_at(LEAST), "whoever takes over keeps it");
+    let (code, said) = daemon.leave();
+    assert_eq!(code, Some(143), "{said}");
+    assert!(said.contains("their rates stay"), "it says what it leaves:\n{said}");
+    assert!(situation.moves() && situation.is_paced_at(LEAST), "{said}");
+
+    // The move ends without anybody there: what is ours waits for the next start.
+    let state = situation.folder.path().join("autothrottle.state");
+    let bootstrap = situation.cluster.bootstrap();
+    let source = ["--bootstrap-servers", &bootstrap, "--state-file", state.to_str().unwrap()];
+    let daemon = situation.daemon();
+    daemon.ask("POST", "/throttle?rate=150&autoremove=true");
+    situation.await_pace("150000000", &daemon);
+    daemon.kill();
+    until("the end of the move", SOON, || (!situation.moves()).then_some(())).unwrap();
+    assert!(situation.is_paced_at("150000000"));
+    let rehearsed = autothrottle(source.iter().chain(&["-dry-run"])).with(5);
+    assert!(
+        rehearsed.stdout.contains("would set leader.replication.throttled.rate"),
+        "{}",
+        rehearsed.stdout
+    );
+    assert!(situation.is_paced_at("150000000"), "a rehearsal changes nothing");
+    let once = autothrottle(source.iter().chain(&["--once", "--api-listen", "none"])).with(0);
+    situation.await_what_was_before(|| once.stderr.clone());
+    autothrottle(source.iter().chain(&["--dry-run"])).with(0);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_killed_daemon_is_taken_over_with_zookeeper() {
+    a_killed_daemon_is_taken_over(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_killed_daemon_is_taken_over_with_kraft() {
+    a_killed_daemon_is_taken_over(Mode::KRaft);
+}

@@ -1,0 +1,116 @@
+//! The `autothrottle` binary as an operator runs it, and its HTTP API.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde_json::Value;
+use testbed::{lone_port, until};
+
+use crate::binary::Run;
+use crate::traffic::SOON;
+
+/// What changes need, of a daemon that was told to ask for it.
+pub(crate) const TOKEN: &str = "of-a-test";
+
+/// A daemon that runs, and where its files are.
+pub(crate) struct Daemon {
+    /// Until it is ended.
+    run: Option<Run>,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Starts one with an API on a free port, and returns when it has seen the cluster.
+    pub(crate) fn start(bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
+        let state = folder.join("autothrottle.state");
+        let own = ["--state-file", state.to_str().unwrap()];
+        let all: Vec<&str> = own.iter().chain(more).copied().collect();
+        Self::elsewhere(bootstrap, folder, &all)
+    }
+
+    /// The same, of one that keeps its state elsewhere than in a file of this folder.
+    pub(crate) fn elsewhere(bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
+        let port = lone_port().unwrap();
+        let log = folder.join("autothrottle.log");
+        let listen = format!("127.0.0.1:{port}");
+        let own = ["--bootstrap-servers", bootstrap, "--api-listen", &listen];
+        let run = Run::daemon(own.iter().chain(more), &log);
+        let mut daemon = Self { run: Some(run), port, log };
+        until("a daemon that is ready", SOON, || {
+            assert!(daemon.run.as_mut().unwrap().is_up(), "it has ended:\n{}", daemon.said());
+            (daemon.try_ask("GET", "/readyz")?.0 == 200).then_some(())
+        })
+        .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+        daemon
+    }
+
+    /// All that daemons of this folder have logged.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Asks the API, and fails unless it answers 200.
+    #[track_caller]
+    pub(crate) fn ask(&self, method: &str, path: &str) -> String {
+        let (status, text) = self.try_ask(method, path).unwrap();
+        assert_eq!(status, 200, "{method} {path}: {text}");
+        text
+    }
+
+    /// Where its page is.
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}/", self.port)
+    }
+
+    pub(crate) fn state(&self) -> Value {
+        serde_json::from_str(&self.ask("GET", "/v1/state")).unwrap()
+    }
+
+    /// HTTP/1.0: the connection's end is the answer's.
+    pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
+        )
+        .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    /// Stops or wakes it.
+    pub(crate) fn signal(&self, signal: &str) {
+        self.run.as_ref().unwrap().signal(signal);
+    }
+
+    /// Whether it acts, and does not wait for another.
+    pub(crate) fn leads(&self) -> bool {
+        self.state()["leading"] == true
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill(mut self) {
+        self.run.take().unwrap().kill();
+    }
+
+    /// Asks it to leave; its exit code, and all that was logged.
+    pub(crate) fn leave(mut self) -> (Option<i32>, String) {
+        let run = self.run.take().unwrap();
+        run.signal("-TERM");
+        (run.end().code, self.said())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Some(run) = self.run.take() {
+            run.kill();
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Plans that name log dirs, carried out: each replica comes to lie where the plan says, and one that stays on its broker
+//! is copied to its other dir at the throttle's pace.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json as value};
+use testbed::{Cluster, Mode, until};
+
+use crate::binary::{Run, json, topicmappr};
+use crate::execution::{Configs, FAST, SLOW, throttles};
+use crate::log_dirs::{LISTS, STAY, TOPIC, capture, log_dir, named_dirs_are_reached, with_volumes};
+use crate::plan::{Partition, targets};
+use crate::traffic::{SOON, Traffic};
+
+/// What the first seconds' burst of a throttle lets through is less than half of it.
+const SIZE: usize = 10_000_000;
+
+struct Situation {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+    before: BTreeMap<Partition, Vec<i32>>,
+}
+
+fn two_dirs_each(mode: Mode) -> Situation {
+    let builder = Cluster::builder().mode(mode).brokers(5).log_dirs(2);
+    let cluster = builder.small_fetches().start().unwrap();
+    let traffic = Traffic::of(&cluster);
+    let lists = LISTS.map(|list| list.to_vec()).to_vec();
+    traffic.create(&BTreeMap::from([(TOPIC.to_owned(), lists)]));
+    traffic.write(
+        &(0..6).map(|p| ((TOPIC.to_owned(), p), if p == 0 { SIZE } else { 400_000 })).collect(),
+    );
+    let before = traffic.seen().into_iter().map(|(of, seen)| (of, seen.replicas)).collect();
+    Situation { cluster, folder: tempfile::tempdir().unwrap(), before }
+}
+
+impl Situation {
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn captured(&self) -> Value {
+        let to = self.at("now.json");
+        capture(&self.cluster, &to);
+        json(&to)
+    }
+
+    fn args(&self, plan: &Path, throttle: &str) -> Vec<String> {
+        let bootstrap = self.cluster.bootstrap();
+        let own = ["execute", plan.to_str().unwrap(), "--bootstrap-server", &bootstrap, "--yes"];
+        own.iter().chain(&["--throttle", throttle]).map(|arg| (*arg).to_owned()).collect()
+    }
+
+    fn throttles(&self) -> Configs {
+        throttles(&self.cluster, &self.before)
+    }
+
+    /// Brokers 1004 and 1005 are emptied; the volumes with most room are named.
+    fn planned(&self) -> PathBuf {
+        capture(&self.cluster, &self.at("captured.json"));
+        with_volumes(&self.at("captured.json"), &self.at("volumes.json"));
+        let (snapshot, plan) = (self.at("volumes.json"), self.at("plan.json"));
+        let source = ["rebuild", "--snapshot", snapshot.to_str().unwrap()];
+        let asked = ["--topics", TOPIC, "--brokers", STAY, "--out-file", plan.to_str().unwrap()];
+        topicmappr(source.iter().chain(&asked)).with(0);
+        plan
+    }
+
+    /// The same plan, but that one replica of the first partition stays on its broker and goes to its other dir.
+    fn to_the_other_dir(&self) -> (PathBuf, i32, String) {
+        let now = self.captured();
+        let mut plan = json(&self.at("plan.json"));
+        let list = targets(&plan)[&(TOPIC.to_owned(), 0)].clone();
+        let broker = list[0];
+        let dirs = now["brokers"].as_array().unwrap().iter().find(|b| b["id"] == broker).unwrap();
+        let dirs = dirs["log_dirs"].as_array().unwrap().iter().map(|dir| dir["path"].as_str());
+        let here = log_dir(&now, 0, broker);
+        let other = dirs.flatten().find(|dir| *dir != here).unwrap().to_owned();
+        let mut log_dirs = vec!["any"; list.len()];
+        log_dirs[0] = &other;
+        let of = value!({"topic": TOPIC, "partition": 0});
+        let mut entry = of.clone();
+        entry["replicas"] = value!(list);
+        entry["log_dirs"] = value!(log_dirs);
+        let mut change = of;
+        change["from"] = value!(list);
+        change["to"] = value!(list);
+        change["log_dirs"] = value!(log_dirs);
+        change["reason"] = value!("forced");
+        change["bytes"] = value!(0);
+        plan["partitions"] = value!([entry]);
+        plan["plan"]["moves"] = value!([change]);
+        plan["plan"]["steps"] = value!([[0]]);
+        let path = self.at("other.json");
+        fs::write(&path, plan.to_string()).unwrap();
+        (path, broker, other)
+    }
+}
+
+fn replicas_come_to_lie_where_the_plan_says(mode: Mode) {
+    let situation = two_dirs_each(mode);
+    let before = situation.throttles();
+    let plan = situation.planned();
+    topicmappr(situation.args(&plan, FAST)).with(0);
+    let (planned, after) = (json(&plan), situation.captured());
+    named_dirs_are_reached(&planned, &after);
+    assert_eq!(situation.throttles(), before);
+
+    // Asked to be slow, a broker copies from one of its dirs to the other at that pace, and says so nowhere else.
+    let (plan, broker, dir) = situation.to_the_other_dir();
+    let child = Run::start(situation.args(&plan, SLOW));
+    let paced = until("a rate of copies within the broker", SOON, || {
+        let now = situation.throttles();
+        let of_broker = now[&broker.to_string()].clone();
+        of_broker.get("replica.alter.log.dirs.io.max.bytes.per.second").cloned()
+    });
+    assert_eq!(paced.unwrap(), "400000");
+    assert_ne!(log_dir(&situation.captured(), 0, broker), dir, "it was copied without a pace");
+    let done = child.end().with(0);
+    assert!(done.stdout.contains("1 of 1 done"), "{}", done.stdout);
+    assert_eq!(log_dir(&situation.captured(), 0, broker), dir);
+    assert_eq!(situation.throttles(), before, "{}", done.stderr);
+}
+
+#[test]
+#[ignore = "live"]
+fn replicas_come_to_lie_where_the_plan_says_with_zookeeper() {
+    replicas_come_to_lie_where_the_plan_says(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn replicas_come_to_lie_where_the_plan_says_with_kraft() {
+    replicas_come_to_lie_where_the_plan_says(Mode::KRaft);
+}

@@ -1,0 +1,248 @@
+//! A StatefulSet of brokers gets a new template while clients write: its pods are restarted one by one, by a run that is
+//! killed midway and another that goes on; and by nobody while replicas move, or when a pod does not come back.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::json;
+use testbed::{Brokers, Cluster, Kubernetes, Life, PodSet, until};
+
+use super::ZONES;
+use crate::binary::{Ended, Run, topicmappr};
+use crate::execution::set;
+use crate::producer::Producer;
+use crate::traffic::{SOON, Traffic};
+
+const RIGHTS: &str = include_str!("../../../deploy/manifests/roll.yaml");
+const WRITES: &str = "writes";
+
+/// What changes between two templates of the pods.
+struct Template<'a> {
+    strategy: &'a str,
+    annotations: &'a [(&'a str, &'a str)],
+}
+
+fn stateful_set(replicas: usize, template: &Template<'_>) -> String {
+    // The broker in a pod ends before its pod does, as with a kubelet.
+    let mut annotations = json!({"testbed/stop-delay": "4s"});
+    for (key, value) in template.annotations {
+        annotations[*key] = json!(value);
+    }
+    let set = json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet",
+        "metadata": {"name": "kafka", "namespace": "kafka", "annotations": {"example.org/broker-id-base": "1001"}},
+        "spec": {
+            "serviceName": "kafka", "podManagementPolicy": "Parallel", "replicas": replicas,
+            "updateStrategy": {"type": template.strategy},
+            "selector": {"matchLabels": {"app": "kafka"}},
+            "template": {
+                "metadata": {"labels": {"app": "kafka"}, "annotations": annotations},
+                "spec": {
+                    "terminationGracePeriodSeconds": 600, "containers": [{"name": "kafka", "image": "kafka"}],
+                    // Each pod back to its own node, whose disk is the broker's.
+                    "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+                        {"labelSelector": {"matchLabels": {"app": "kafka"}}, "topologyKey": "kubernetes.io/hostname"}]}},
+                },
+            },
+        },
+    });
+    let budget = json!({
+        "apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "kafka", "namespace": "kafka"},
+        "spec": {"maxUnavailable": 1, "selector": {"matchLabels": {"app": "kafka"}}},
+    });
+    format!("{set}\n---\n{budget}")
+}
+
+/// Brokers in the pods of one StatefulSet.
+struct Scene {
+    kubernetes: Arc<Kubernetes>,
+    cluster: Arc<Cluster>,
+    brokers: Brokers,
+    kubeconfig: PathBuf,
+    count: usize,
+}
+
+impl Scene {
+    fn of(count: usize) -> Self {
+        let kubernetes = Arc::new(Kubernetes::start().unwrap());
+        let racks = || ZONES.iter().cycle().take(count).copied();
+        for (index, zone) in racks().enumerate() {
+            kubernetes.node(&format!("node-{index}"), zone, &[]).unwrap();
+        }
+        let kubeconfig = kubernetes.service_account("kafka", "topicmappr-roll").unwrap();
+        kubernetes.apply(RIGHTS).unwrap();
+        let first = Template { strategy: "RollingUpdate", annotations: &[] };
+        kubernetes.apply(&stateful_set(count, &first)).unwrap();
+        kubernetes.ready_pods("kafka", "app=kafka", count).unwrap();
+        let brokers = u16::try_from(count).unwrap();
+        let cluster = Arc::new(Cluster::builder().brokers(brokers).racks(racks()).start().unwrap());
+        let pods = PodSet { namespace: "kafka".into(), name: "kafka".into(), base: 1001 };
+        let brokers = Brokers::join(&kubernetes, &cluster, [pods]).unwrap();
+        Self { kubernetes, cluster, brokers, kubeconfig, count }
+    }
+
+    fn template(&self, annotations: &[(&str, &str)]) {
+        let template = Template { strategy: "OnDelete", annotations };
+        self.kubernetes.apply(&stateful_set(self.count, &template)).unwrap();
+    }
+
+    fn args(&self, more: &[&str]) -> Vec<String> {
+        let bootstrap = self.cluster.bootstrap();
+        let kubeconfig = self.kubeconfig.to_str().unwrap();
+        let args =
+            ["roll", "kafka/kafka", "--bootstrap-server", &bootstrap, "--kubeconfig", kubeconfig];
+        let args = args.iter().chain(&["--settle", "20s", "--yes"]).chain(more);
+        args.map(|arg| (*arg).to_owned()).collect()
+    }
+
+    fn roll(&self, more: &[&str]) -> Ended {
+        topicmappr(self.args(more))
+    }
+
+    fn starts(&self) -> Vec<u32> {
+        self.brokers.lives().unwrap().values().map(|life| life.starts).collect()
+    }
+
+    /// The holder that was killed keeps the next one waiting for some seconds.
+    fn roll_when_free(&self, more: &[&str]) -> Ended {
+        let free = || Some(self.roll(more)).filter(|ended| ended.code != Some(7));
+        until("the lease of the roll that was killed", SOON, free).unwrap()
+    }
+}
+
+/// Looks at the in-sync replicas of a partition all the time.
+struct Watch {
+    fewest: Arc<AtomicUsize>,
+    stop: Arc<AtomicBool>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Watch {
+    fn of(cluster: &Arc<Cluster>) -> Self {
+        let fewest = Arc::new(AtomicUsize::new(usize::MAX));
+        let stop = Arc::new(AtomicBool::new(false));
+        let (least, over, cluster) = (Arc::clone(&fewest), Arc::clone(&stop), Arc::clone(cluster));
+        let thread = thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                if let Some(count) = Traffic::of(&cluster).in_sync(WRITES, 0) {
+                    least.fetch_min(count, Ordering::Relaxed);
+                }
+                thread::sleep(Duration::from_millis(100));
+            }
+        });
+        Self { fewest, stop, thread: Some(thread) }
+    }
+
+    fn fewest(mut self) -> usize {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.take().unwrap().join().unwrap();
+        self.fewest.load(Ordering::Relaxed)
+    }
+}
+
+fn prepare(scene: &Scene) {
+    let replicas = |first: i32| (0..3).map(|n| 1001 + (first + n) % scene.count as i32).collect();
+    let spread = (0..scene.count as i32).map(replicas).collect::<Vec<_>>();
+    let topics = [(WRITES.to_owned(), vec![replicas(0)]), ("others".to_owned(), spread)];
+    Traffic::of(&scene.cluster).create(&topics.into());
+    for topic in [WRITES, "others"] {
+        set(&scene.cluster, "topics", topic, "min.insync.replicas=2");
+    }
+}
+
+/// Restarts all, killed once in between. What the brokers were started in order is told by who is down when.
+fn killed_and_resumed(scene: &Scene) {
+    scene.template(&[("example.org/version", "2")]);
+    // The controller of the StatefulSet takes a moment for the new revision.
+    let plan = || {
+        let ended = scene.roll(&["--dry-run"]);
+        let all = format!("{} pods to restart, in this order", scene.count);
+        let whole = ended.stdout.lines().count() == scene.count + 1;
+        (whole && ended.stdout.starts_with(&all)).then_some(ended)
+    };
+    let planned = until("the new revision of the pods", SOON, plan).unwrap().with(5);
+    let first = planned.stdout.lines().nth(1).unwrap();
+    assert_eq!(first.trim(), "kafka/kafka-0  broker 1001, rack a");
+    assert_eq!(scene.starts(), vec![0; scene.count], "a rehearsal restarts nothing");
+
+    let run = Run::start(scene.args(&[]));
+    let down = || {
+        let lives = scene.brokers.lives().unwrap();
+        lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 0).then_some(())
+    };
+    until("a broker that is being restarted", SOON, down).unwrap();
+    run.kill();
+    let ended = scene.roll_when_free(&[]).with(0);
+    assert!(ended.stdout.contains("all are up to date, ready and in sync"), "{}", ended.stdout);
+    assert_eq!(scene.starts(), vec![1; scene.count], "each once\n{}", ended.stderr);
+    let again = scene.roll(&[]).with(0);
+    assert!(again.stdout.contains("Nothing to restart"), "{}", again.stdout);
+}
+
+/// Somebody else moves replicas.
+fn stopped_by_a_move(scene: &Scene) {
+    scene.template(&[("example.org/version", "3")]);
+    let traffic = Traffic::of(&scene.cluster);
+    traffic.create(&[("moved".to_owned(), vec![vec![1001, 1002]])].into());
+    traffic.write(&[(("moved".to_owned(), 0), 4_000_000)].into());
+    let file = scene.cluster.path().join("move.json");
+    let plan =
+        r#"{"version":1,"partitions":[{"topic":"moved","partition":0,"replicas":[1001,1003]}]}"#;
+    fs::write(&file, plan).unwrap();
+    let file = file.to_str().unwrap();
+    let execute = ["--execute", "--reassignment-json-file", file, "--throttle", "1000"];
+    scene.cluster.tool("reassign", execute).unwrap();
+    let ended = scene.roll(&[]).with(7);
+    assert!(ended.stdout.contains("replicas are being reassigned: moved-0"), "{}", ended.stdout);
+    assert_eq!(scene.starts(), vec![1; scene.count]);
+    scene.cluster.tool("reassign", ["--cancel", "--reassignment-json-file", file]).unwrap();
+    traffic.settle();
+}
+
+/// The new template never gets ready.
+fn stopped_by_a_pod(scene: &Scene) {
+    scene.template(&[("example.org/version", "4"), ("testbed/unready", "its config is wrong")]);
+    let ended = scene.roll(&["--allow-unavailable", "--pod-timeout", "20s"]).with(6);
+    assert!(ended.stdout.contains("pod kafka/kafka-0 is not ready"), "{}", ended.stdout);
+    assert!(ended.stderr.contains("topicmappr roll kafka/kafka"), "what goes on: {}", ended.stderr);
+    let starts = scene.starts();
+    assert_eq!(
+        starts.iter().sum::<u32>() as usize,
+        scene.count + 1,
+        "one more, and no other: {starts:?}"
+    );
+}
+
+fn brokers_are_restarted_under_writes(count: usize) {
+    let scene = Scene::of(count);
+    prepare(&scene);
+    let refused = scene.roll(&[]).with(1).complaining_of("updateStrategy RollingUpdate");
+    assert!(refused.stderr.contains("kubectl patch statefulset kafka"), "{}", refused.stderr);
+    let (producer, watch) = (Producer::start(&scene.cluster, WRITES), Watch::of(&scene.cluster));
+    killed_and_resumed(&scene);
+    stopped_by_a_move(&scene);
+    Traffic::of(&scene.cluster).create(&[("single".to_owned(), vec![vec![1002]])].into());
+    let unavailable = scene.roll(&[]).with(1);
+    assert!(unavailable.stderr.contains("cannot stay available"), "{}", unavailable.stderr);
+    stopped_by_a_pod(&scene);
+    assert!(watch.fewest() >= 2, "under its min ISR");
+    producer.has_lost_nothing();
+}
+
+#[test]
+#[ignore = "live"]
+fn brokers_are_restarted_under_writes_and_nothing_is_lost() {
+    brokers_are_restarted_under_writes(3);
+}
+
+mod soak {
+    #[test]
+    #[ignore = "soak"]
+    fn six_brokers_are_restarted_under_writes_and_nothing_is_lost() {
+        super::brokers_are_restarted_under_writes(6);
+    }
+}

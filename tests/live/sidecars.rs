@@ -1,0 +1,354 @@
+//! Three pods carry the daemon beside their brokers, without a metrics system. One of them leads: it is killed, paused for
+//! longer than its lease, cut off from the API. Another follows each time, and never do two write.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures::TryStreamExt;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{ListParams, PostParams};
+use kube::runtime::watcher;
+use serde_json::{Value, json};
+use testbed::{Kubernetes, Mode, Wire, lone_port, until};
+
+use crate::autothrottle::{LEAST, Situation, situation};
+use crate::browser::Browser;
+use crate::daemon::{Daemon, TOKEN};
+use crate::traffic::SOON;
+
+const MANIFEST: &str = include_str!("../../deploy/manifests/autothrottle.yaml");
+const SIDECAR: &str = include_str!("../../deploy/manifests/autothrottle-sidecar.yaml");
+const BROKERS: [i32; 3] = [1001, 1002, 1003];
+/// A new leader acts so soon after the old one's death, with the lease that is shipped: 15 s, and what a busy machine adds.
+const FOLLOWED: Duration = Duration::from_secs(20);
+
+/// A pod: its daemon, its wire to the API, what its kernel counts.
+struct Pod {
+    /// `None` once it was killed.
+    daemon: Option<Daemon>,
+    wire: Wire,
+    folder: PathBuf,
+    broker: i32,
+    port: u16,
+}
+
+/// The pods, in the order of [`BROKERS`].
+struct Pods {
+    all: Vec<Pod>,
+    bootstrap: String,
+}
+
+impl Pods {
+    fn start(situation: &Situation, kubeconfig: &Path) -> Self {
+        let pod = |broker: &i32| {
+            let folder = situation.folder.path().join(broker.to_string());
+            fs::create_dir_all(folder.join("proc/net")).unwrap();
+            let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
+                          eth0\t00000000\t0101F40A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
+            fs::write(folder.join("proc/net/route"), routes).unwrap();
+            let text = fs::read_to_string(kubeconfig).unwrap();
+            let port = text.split("127.0.0.1:").nth(1).unwrap();
+            let port = port.split(|c: char| !c.is_ascii_digit()).next().unwrap();
+            let wire = Wire::to(port.parse().unwrap()).unwrap();
+            let through =
+                text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", wire.port()));
+            fs::write(folder.join("kubeconfig"), through).unwrap();
+            let port = lone_port().unwrap();
+            Pod { daemon: None, wire, folder, broker: *broker, port }
+        };
+        let all = BROKERS.iter().map(pod).collect();
+        let mut pods = Self { all, bootstrap: situation.cluster.bootstrap() };
+        pods.count(situation);
+        (0..BROKERS.len()).for_each(|at| pods.launch(at));
+        pods
+    }
+
+    fn launch(&mut self, at: usize) {
+        let peers: Vec<String> = self
+            .all
+            .iter()
+            .map(|pod| format!("--sidecar-peers={}=http://127.0.0.1:{}", pod.broker, pod.port))
+            .collect();
+        let pod = &mut self.all[at];
+        let own = [
+            "--metrics=sidecar".to_owned(),
+            format!("--sidecar-listen=127.0.0.1:{}", pod.port),
+            format!("--sidecar-broker-id={}", pod.broker),
+            format!("--sidecar-root={}", pod.folder.display()),
+            format!("--kubeconfig={}", pod.folder.join("kubeconfig").display()),
+            "--lease=kafka/autothrottle".to_owned(),
+            "--interval=2".to_owned(),
+            "--min-rate=0.3".to_owned(),
+        ];
+        let token = pod.folder.join("token");
+        fs::write(&token, TOKEN).unwrap();
+        let token = format!("--api-token-file={}", token.display());
+        let own: Vec<String> = own.into_iter().chain([token]).collect();
+        let all: Vec<&str> = own.iter().chain(&peers).map(String::as_str).collect();
+        pod.daemon = Some(Daemon::elsewhere(&self.bootstrap, &pod.folder, &all));
+    }
+
+    /// Writes down what each card has carried, as the kernel would.
+    fn count(&self, situation: &Situation) {
+        for pod in &self.all {
+            let passed = situation.cluster.card(pod.broker).unwrap().passed();
+            let text = format!(
+                "Inter-|   Receive  |  Transmit\n face |bytes |bytes\n  eth0: {} 0 0 0 0 0 0 0 {} 0 0 0 0 0 0 0\n",
+                passed.rx, passed.tx
+            );
+            fs::write(pod.folder.join("dev"), text).unwrap();
+            fs::rename(pod.folder.join("dev"), pod.folder.join("proc/net/dev")).unwrap();
+        }
+    }
+
+    fn daemon(&self, at: usize) -> &Daemon {
+        self.all[at].daemon.as_ref().unwrap()
+    }
+
+    fn leads(&self, at: usize) -> bool {
+        let Some(daemon) = &self.all[at].daemon else { return false };
+        let state = daemon
+            .try_ask("GET", "/v1/state")
+            .and_then(|(_, text)| serde_json::from_str::<Value>(&text).ok());
+        state.is_some_and(|state| state["leading"] == true)
+    }
+
+    fn said(&self) -> String {
+        let said = self.all.iter().filter_map(|pod| pod.daemon.as_ref()).map(Daemon::said);
+        said.collect::<Vec<_>>().join("\n---\n")
+    }
+
+    /// Who leads of these; the pace stays as it is meanwhile.
+    #[track_caller]
+    fn leader(&self, of: &[usize], meanwhile: impl Fn()) -> usize {
+        until("a leader", SOON, || {
+            meanwhile();
+            of.iter().copied().find(|at| self.leads(*at))
+        })
+        .unwrap_or_else(|why| panic!("{why}\n{}", self.said()))
+    }
+
+    /// Follows a leader that is gone, in time, at an unbroken pace; then changes the pace.
+    #[track_caller]
+    fn follow(&self, situation: &Situation, of: &[usize], before: &str, megabytes: u32) -> usize {
+        let gone = Instant::now();
+        let leader = self.leader(of, || {
+            assert!(situation.is_paced_at(before), "the throttle is continuous\n{}", self.said());
+        });
+        self.daemon(leader).ask("POST", &format!("/throttle?rate={megabytes}"));
+        situation.await_pace(&format!("{megabytes}000000"), self.daemon(leader));
+        assert!(gone.elapsed() < FOLLOWED, "{:?}\n{}", gone.elapsed(), self.said());
+        leader
+    }
+}
+
+/// Everybody who has ever written the records, in order, and each but once in a row.
+fn watch_holders(kubeconfig: PathBuf) -> Arc<Mutex<Vec<String>>> {
+    let holders = Arc::new(Mutex::new(Vec::<String>::new()));
+    let seen = Arc::clone(&holders);
+    thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async move {
+            let config = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
+            let options = kube::config::KubeConfigOptions::default();
+            let config = kube::Config::from_custom_kubeconfig(config, &options).await.unwrap();
+            let api: Api<ConfigMap> =
+                Api::namespaced(kube::Client::try_from(config).unwrap(), "kafka");
+            let events = watcher::watcher(api, watcher::Config::default());
+            let mut events = std::pin::pin!(events);
+            // It ends with the API, and the thread with it.
+            while let Ok(Some(event)) = events.try_next().await {
+                let (watcher::Event::Apply(map) | watcher::Event::InitApply(map)) = event else {
+                    continue;
+                };
+                let holder = map.data.and_then(|mut data| data.remove("holder"));
+                let mut seen = seen.lock().unwrap();
+                if let Some(holder) = holder.filter(|holder| seen.last() != Some(holder)) {
+                    seen.push(holder);
+                }
+            }
+        });
+    });
+    holders
+}
+
+/// A StatefulSet of brokers as an operator has it, to which the shipped sidecar is added.
+fn brokers_with_the_shipped_sidecar(kubernetes: &Kubernetes) {
+    let labels = json!({"app": "kafka"});
+    let set: StatefulSet = serde_json::from_value(json!({
+        "metadata": {"name": "kafka", "namespace": "kafka"},
+        "spec": {"serviceName": "kafka", "replicas": 0, "selector": {"matchLabels": labels},
+                 "template": {"metadata": {"labels": labels},
+                              "spec": {"containers": [{"name": "kafka", "image": "kafka"}],
+                                       "volumes": [{"name": "data", "emptyDir": {}}]}}},
+    }))
+    .unwrap();
+    let create = |client| async move {
+        let api: Api<StatefulSet> = Api::namespaced(client, "kafka");
+        Ok(api.create(&PostParams::default(), &set).await.map(drop)?)
+    };
+    kubernetes.run("a StatefulSet", create).unwrap();
+    kubernetes.apply(SIDECAR).unwrap();
+    let read = |client| async move {
+        let api: Api<StatefulSet> = Api::namespaced(client, "kafka");
+        Ok(api.get("kafka").await?)
+    };
+    let pod = kubernetes.run("the StatefulSet", read).unwrap().spec.unwrap().template.spec.unwrap();
+    let names: Vec<String> = pod.containers.into_iter().map(|container| container.name).collect();
+    assert!(
+        names.contains(&"kafka".to_owned()) && names.contains(&"autothrottle".to_owned()),
+        "{names:?}"
+    );
+}
+
+#[test]
+#[ignore = "live"]
+fn one_sidecar_of_three_leads_whatever_becomes_of_it() {
+    let (situation, kubernetes) = thread::scope(|scope| {
+        let kubernetes = scope.spawn(|| Kubernetes::start().unwrap());
+        (situation(Mode::KRaft), kubernetes.join().unwrap())
+    });
+    let kubeconfig = kubernetes.service_account("kafka", "autothrottle").unwrap();
+    kubernetes.apply(MANIFEST).unwrap();
+    brokers_with_the_shipped_sidecar(&kubernetes);
+    let holders = watch_holders(kubernetes.kubeconfig());
+    let mut pods = Pods::start(&situation, &kubeconfig);
+    let first = pods.leader(&[0, 1, 2], || ());
+    assert_eq!((0..3).filter(|at| pods.leads(*at)).count(), 1, "{}", pods.said());
+    situation.begin_the_move();
+    situation.await_pace(LEAST, pods.daemon(first));
+    every_pod_is_measured(&pods, &situation, first);
+    an_operator_reads_and_acts(pods.daemon(first), &situation);
+
+    // Killed: nobody gives the lease back.
+    pods.all[first].daemon.take().unwrap().kill();
+    let rest: Vec<usize> = (0..3).filter(|at| *at != first).collect();
+    let second = pods.follow(&situation, &rest, LEAST, 1);
+    let third = rest.into_iter().find(|at| *at != second).unwrap();
+
+    // Paused with an override just taken, which it has not set yet: whoever follows sets it.
+    pods.daemon(second).ask("POST", "/throttle?rate=2");
+    pods.daemon(second).signal("-STOP");
+    let paused = Instant::now();
+    pods.leader(&[third], || ());
+    situation.await_pace("2000000", pods.daemon(third));
+    assert!(paused.elapsed() < FOLLOWED, "{:?}\n{}", paused.elapsed(), pods.said());
+    pods.daemon(third).ask("POST", "/throttle?rate=3");
+    situation.await_pace("3000000", pods.daemon(third));
+    pods.daemon(second).signal("-CONT");
+    until("the end of its lead", SOON, || (!pods.leads(second)).then_some(())).unwrap();
+    let (status, said) = pods.daemon(second).try_ask("POST", "/throttle?rate=9").unwrap();
+    assert_eq!(status, 503, "{said}");
+    assert!(situation.is_paced_at("3000000"), "{}", pods.said());
+
+    // Cut off from the API, and from nothing else.
+    pods.all[third].wire.cut();
+    let fourth = pods.follow(&situation, &[second], "3000000", 4);
+    until("the end of its lead", SOON, || (!pods.leads(third)).then_some(())).unwrap();
+    pods.all[third].wire.mend();
+
+    pods.daemon(fourth).ask("POST", "/throttle?rate=150");
+    situation.await_the_end_of_the_move(pods.daemon(fourth));
+    situation.await_what_was_before(|| pods.said());
+    each_wrote_until_the_next_did(&holders.lock().unwrap());
+    events_tell_it(&kubernetes);
+    let (code, said) = pods.all[fourth].daemon.take().unwrap().leave();
+    assert_eq!(code, Some(143), "{said}");
+}
+
+/// The leader has the rates of all three pods, from their counters alone.
+fn every_pod_is_measured(pods: &Pods, situation: &Situation, leader: usize) {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                pods.count(situation);
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let measured = until("what every pod sends", SOON, || {
+            let state = pods.daemon(leader).state();
+            let sent: BTreeMap<u64, u64> = state["brokers"]
+                .as_array()?
+                .iter()
+                .filter_map(|broker| {
+                    Some((broker["id"].as_u64()?, broker["total_out_bytes_per_second"].as_u64()?))
+                })
+                .collect();
+            let all = BROKERS.iter().all(|id| sent.contains_key(&(*id as u64)));
+            (all && sent[&1001] > 100_000).then_some(sent)
+        });
+        stop.store(true, Ordering::SeqCst);
+        let sent = measured.unwrap_or_else(|why| panic!("{why}\n{}", pods.said()));
+        assert!(sent[&1003] < sent[&1001], "it takes, and sends little: {sent:?}");
+    });
+}
+
+/// The page of the leader, on a phone and at night: what it shows, and what it changes with a token and without.
+fn an_operator_reads_and_acts(daemon: &Daemon, situation: &Situation) {
+    let mut page = Browser::open(&daemon.url(), (390, 844), "dark");
+    for words in
+        ["leads", "events-0", "Broker 1003", "throttle 300 kB/s", "metrics: sidecar", "left"]
+    {
+        page.await_words(words);
+    }
+    assert!(page.fits(), "a phone need not scroll sideways");
+    let outside = "performance.getEntriesByType('resource').filter(e => !e.name.startsWith(location.origin)).length";
+    assert_eq!(page.run(outside), 0, "it asks nobody else");
+    let press = |token: &str, button: &str| {
+        format!(
+            "token.value = '{token}'; broker.value = '1004'; rate.value = '7'; {button}.click()"
+        )
+    };
+    let in_page = |page: &mut Browser, script: &str| {
+        let ids = "const [token, broker, rate] = ['token', 'broker', 'rate'].map(id => document.getElementById(id));";
+        page.run(&format!("{{ {ids} {script} }}"));
+    };
+    in_page(&mut page, &press("a-guess", "document.getElementById('set')"));
+    page.await_words("changes need the token");
+    assert_eq!(daemon.state()["overrides"], json!({}));
+    in_page(&mut page, &press(TOKEN, "document.getElementById('set')"));
+    page.await_words("broker 1004: 7.0 MB/s");
+    assert_eq!(daemon.state()["overrides"]["brokers"]["1004"]["rate"], 7_000_000);
+    if let Ok(folder) = std::env::var("MAPPR_PICTURES") {
+        let folder = Path::new(&folder);
+        page.picture(&folder.join("autothrottle-phone.png"));
+        let mut wide = Browser::open(&daemon.url(), (1200, 900), "light");
+        wide.await_words("Broker 1003");
+        wide.picture(&folder.join("autothrottle.png"));
+    }
+    in_page(&mut page, &press(TOKEN, "document.getElementById('remove')"));
+    page.await_words("is removed");
+    assert!(situation.is_paced_at(LEAST));
+}
+
+/// Who has been followed never writes again, unless it leads once more.
+fn each_wrote_until_the_next_did(holders: &[String]) {
+    // Killed; paused; cut off; and the one that was paused once more.
+    assert_eq!(holders.len(), 4, "{holders:?}");
+    assert_eq!(holders[1], holders[3], "{holders:?}");
+    assert!(holders[0] != holders[1] && holders[1] != holders[2], "{holders:?}");
+}
+
+fn events_tell_it(kubernetes: &Kubernetes) {
+    let list = |client| async move {
+        let api: Api<Event> = Api::namespaced(client, "kafka");
+        let all = api.list(&ListParams::default()).await?;
+        Ok(all.items.into_iter().filter_map(|event| event.reason).collect::<Vec<_>>())
+    };
+    until("the Events", SOON, || {
+        let told: Vec<String> = kubernetes.run("Events", list).unwrap();
+        let has = |reason: &str| told.iter().any(|one| one == reason);
+        let all = ["Leading", "ThrottleSet", "ThrottleRemoved", "OverrideSet"];
+        all.iter().all(|reason| has(reason)).then_some(())
+    })
+    .unwrap();
+}
