@@ -181,8 +181,7 @@ impl Suite<'_> {
         let start = Instant::now();
         let mut command = self.command();
         command.args(self.selection());
-        let environment =
-            [("MAPPR_TOPICMAPPR", topicmappr), ("MAPPR_AUTOTHROTTLE", autothrottle)];
+        let environment = [("MAPPR_TOPICMAPPR", topicmappr), ("MAPPR_AUTOTHROTTLE", autothrottle)];
         command.envs(environment);
         match self.tier {
             Tier::Fast => {}

@@ -147,13 +147,15 @@ async fn settled(client: &Client, broker: BrokerId) -> Result<Standing, Error> {
     let began = Instant::now();
     loop {
         let told = match kafka::standing(client, broker).await? {
-            Standing::Unsettled(Unsettled::Live(_)) => match client.answers(broker, ANSWERS).await {
-                Ok(()) => return Ok(Standing::Unsettled(Unsettled::Live(broker))),
-                Err(error) => {
-                    let problem = error.to_string();
-                    Standing::Unsettled(Unsettled::Silent { broker, problem })
+            Standing::Unsettled(Unsettled::Live(_)) => {
+                match client.answers(broker, ANSWERS).await {
+                    Ok(()) => return Ok(Standing::Unsettled(Unsettled::Live(broker))),
+                    Err(error) => {
+                        let problem = error.to_string();
+                        Standing::Unsettled(Unsettled::Silent { broker, problem })
+                    }
                 }
-            },
+            }
             told => told,
         };
         match told {
