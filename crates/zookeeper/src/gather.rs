@@ -15,6 +15,9 @@ use tokio::try_join;
 /// A change of a replica list takes the controller milliseconds; the first repetition already finds it done.
 const REPETITIONS: usize = 3;
 
+/// The topic of autothrottle's canary: it measures brokers and holds nothing, so a capture leaves it out.
+const CANARY_TOPIC: &str = "__mappr_canary";
+
 /// Kafka's znodes as they were read, nothing interpreted.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
@@ -104,16 +107,17 @@ impl ZooKeeper {
         let brokers = self.registrations().await?;
         let (topics_path, deletions) =
             (self.kafka("/brokers/topics"), self.kafka("/admin/delete_topics"));
-        let (id, controller, requested, names, deleting) = try_join!(
+        let (id, controller, mut requested, names, deleting) = try_join!(
             self.cluster_id(),
             self.controller(),
             self.requested_moves(),
             self.children(&topics_path),
             self.children(&deletions),
         )?;
+        requested.retain(|asked| asked.of.topic != CANARY_TOPIC);
         let mut names = names.unwrap_or_default();
         let mut deleting = deleting.unwrap_or_default();
-        names.retain(|name| !deleting.contains(name));
+        names.retain(|name| !deleting.contains(name) && name != CANARY_TOPIC);
         let topics = self.topics(&names).await?;
         deleting.extend(names.into_iter().filter(|name| !topics.contains_key(name)));
         Ok(Cluster { id, controller, brokers, topics, deleting, requested })

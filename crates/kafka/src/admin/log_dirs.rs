@@ -1,6 +1,6 @@
 //! DescribeLogDirs (KIP-113, KIP-827): what lies on one broker's disks, and how much room they have.
 
-use super::{partition_id, topic_name};
+use super::{CANARY_TOPIC, partition_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::ResponseError;
@@ -24,7 +24,7 @@ pub struct LogDirFacts {
     pub total: Option<Bytes>,
     /// What is usable on its volume; told since Kafka 3.3.
     pub free: Option<Bytes>,
-    /// The replicas in it, by topic, and their sizes; not those that are still on their way into it.
+    /// The replicas in it, by topic, and their sizes; not those that are still on their way into it, nor the canary's.
     pub topics: BTreeMap<String, DirReplicas>,
     /// Replicas that the broker copies into it from another of its dirs, and how much of each has arrived.
     pub arriving: BTreeMap<String, DirReplicas>,
@@ -131,7 +131,7 @@ fn log_dir(wire: DescribeLogDirsResult) -> LogDirFacts {
 
 fn replicas(wire: &[DescribeLogDirsTopic], arriving: bool) -> BTreeMap<String, DirReplicas> {
     let mut found: BTreeMap<String, DirReplicas> = BTreeMap::new();
-    for topic in wire {
+    for topic in wire.iter().filter(|topic| topic.name.as_str() != CANARY_TOPIC) {
         let wanted = topic.partitions.iter().filter(|one| one.is_future_key == arriving);
         let mut sizes = wanted.filter_map(|partition| {
             let size = u64::try_from(partition.partition_size).ok()?;

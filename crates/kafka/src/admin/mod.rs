@@ -9,7 +9,7 @@
 //! | [`topics`](crate::Client::topics), [`eligible_leaders`](crate::Client::eligible_leaders) | Describe on the topics |
 //! | [`topic_configs`](crate::Client::topic_configs) | DescribeConfigs on the topics |
 //! | [`topic_ids`](crate::Client::topic_ids), [`end_offsets`](crate::Client::end_offsets) | Describe on the topics |
-//! | [`reassignments`](crate::Client::reassignments), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
+//! | [`reassignments`](crate::Client::reassignments), [`canary_moves`](crate::Client::canary_moves), [`log_dirs`](crate::Client::log_dirs) | Describe on the cluster |
 //! | [`alter_reassignments`](crate::Client::alter_reassignments), [`elect_preferred`](crate::Client::elect_preferred), [`alter_log_dirs`](crate::Client::alter_log_dirs) | Alter on the cluster |
 //! | [`broker_configs`](crate::Client::broker_configs), [`answers_as`](crate::Client::answers_as) | DescribeConfigs on the cluster |
 //! | [`quorum`](crate::Client::quorum), [`own_log_dirs`](crate::Client::own_log_dirs) | Describe on the cluster |
@@ -66,6 +66,13 @@ use kafka_protocol::protocol::StrBytes;
 use mapper::definitions::TopicId;
 use mapper::{BrokerId, PartitionId, Replicas};
 use uuid::Uuid;
+
+/// The topic of autothrottle's canary: one partition for each broker, with that broker as its only replica.
+///
+/// It measures brokers and holds nothing. A partition of it that is down says no more than that its broker is, and one
+/// that was moved measures the wrong broker: so who asks for all topics, log dirs or moves is not told of it, and no
+/// plan, alarm or wait is about it.
+pub const CANARY_TOPIC: &str = "__mappr_canary";
 
 /// A broker id from the wire; Kafka's -1 means "none".
 fn broker_id(wire: WireBrokerId) -> Option<BrokerId> {

@@ -1,12 +1,12 @@
 //! ListPartitionReassignments (KIP-455): the moves that are running.
 
-use super::{partition_id, replicas, text};
+use super::{CANARY_TOPIC, partition_id, replicas, text};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::ListPartitionReassignmentsRequest;
-use mapper::{Replicas, TopicPartition};
-use std::collections::BTreeMap;
+use mapper::{PartitionId, Replicas, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One partition on the move.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,11 +27,27 @@ impl Reassignment {
 }
 
 impl Client {
-    /// Asks the controller for every running move. Needs Describe on the cluster.
+    /// Asks the controller for every running move but those of the canary's topic. Needs Describe on the cluster.
     ///
     /// # Errors
     /// As any call.
     pub async fn reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>, Error> {
+        let mut running = self.all_reassignments().await?;
+        running.retain(|of, _| of.topic != CANARY_TOPIC);
+        Ok(running)
+    }
+
+    /// The partitions of the canary's topic ([`CANARY_TOPIC`]) that are on the move. Needs Describe on the cluster.
+    ///
+    /// # Errors
+    /// As any call.
+    pub async fn canary_moves(&self) -> Result<BTreeSet<PartitionId>, Error> {
+        let running = self.all_reassignments().await?;
+        let of_canary = running.into_keys().filter(|of| of.topic == CANARY_TOPIC);
+        Ok(of_canary.map(|of| of.partition).collect())
+    }
+
+    async fn all_reassignments(&self) -> Result<BTreeMap<TopicPartition, Reassignment>, Error> {
         let patience =
             i32::try_from(self.settings().request_timeout.as_millis()).unwrap_or(i32::MAX);
         let every = |_| {

@@ -191,3 +191,23 @@ async fn what_is_on_its_way_into_a_log_dir_does_not_lie_in_it() {
     let arriving: Vec<u32> = dirs[0].arriving["orders"].iter().map(|(id, _)| id.0).collect();
     assert_eq!((orders, arriving), (vec![0], vec![9]));
 }
+
+/// It measures brokers: a plan, an alarm or a wait about it would be one about nothing.
+#[tokio::test]
+async fn the_canary_s_topic_is_seen_by_nobody_who_does_not_ask_for_it() {
+    let mut cluster = FakeCluster::of_three();
+    cluster.topic("orders", &[&[1, 2]]);
+    cluster.topic(CANARY_TOPIC, &[&[1], &[2]]);
+    let on_its_way = |topic| (topic, 1, (vec![2, 1], vec![2], vec![1]));
+    cluster.moves = vec![vec![on_its_way("orders"), on_its_way(CANARY_TOPIC)]];
+    let fake = Fake::start(cluster).await;
+    let client = fake.client().await;
+    assert_eq!(client.topics().await.unwrap().keys().collect::<Vec<_>>(), ["orders"]);
+    let dirs = client.log_dirs(mapper::BrokerId(1)).await.unwrap();
+    assert_eq!(dirs[0].topics.keys().collect::<Vec<_>>(), ["orders"]);
+    let moves = client.reassignments().await.unwrap();
+    assert!(moves.keys().all(|of| of.topic == "orders") && moves.len() == 1);
+    let named = client.topics_named(&[CANARY_TOPIC.to_owned()].into()).await.unwrap();
+    assert_eq!(named.found[CANARY_TOPIC].partitions.len(), 2);
+    assert_eq!(client.canary_moves().await.unwrap(), [PartitionId(1)].into());
+}

@@ -1,6 +1,6 @@
 //! Metadata: topics, their partitions, and who leads and follows them.
 
-use super::{broker_id, partition_id, replicas, text, topic_id, topic_name};
+use super::{CANARY_TOPIC, broker_id, partition_id, replicas, text, topic_id, topic_name};
 use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::ResponseError;
@@ -26,13 +26,16 @@ pub struct Named {
 }
 
 impl Client {
-    /// Asks for every topic. Those that we may not describe are missing from the answer, without an error.
+    /// Asks for every topic but the canary's ([`CANARY_TOPIC`]). Those that we may not describe are missing from the
+    /// answer, without an error.
     ///
     /// # Errors
     /// As any call; also a topic's own error, unless it only says that the topic comes or goes.
     pub async fn topics(&self) -> Result<Topics, Error> {
         let answer = self.ask(Target::Any, |_| request(None)).await?;
-        Ok(self.read(answer)?.found)
+        let mut topics = self.read(answer)?.found;
+        topics.remove(CANARY_TOPIC);
+        Ok(topics)
     }
 
     /// Asks for these topics; one that does not exist (any more) is in neither list.
