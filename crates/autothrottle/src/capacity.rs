@@ -1,5 +1,6 @@
 //! What networks can carry, as flags and files tell it.
 
+use crate::baseline::baseline;
 use crate::cli::RateArgs;
 use crate::error::Error;
 use mapper::{BrokerId, Rate, Snapshot};
@@ -8,11 +9,29 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use topicmappr::shared;
 
+/// What is known of networks.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Networks {
+    told: Capacities,
+    /// The types of machines that a snapshot tells.
+    types: BTreeMap<BrokerId, String>,
+}
+
+impl Networks {
+    /// What a broker's network can carry: as operators say; else, of a machine with a burst, what it can carry all day.
+    pub(crate) fn of(&self, broker: BrokerId, instance_type: Option<&str>) -> Option<Ports> {
+        let kind = instance_type.or_else(|| self.types.get(&broker).map(String::as_str));
+        let told = self.told.of(broker, kind).map(|capacity| capacity.ports);
+        told.or_else(|| baseline(kind?).map(|rate| Ports { tx: rate, rx: rate }))
+    }
+}
+
 /// The map first, then the labels of nodes, then the snapshot's own numbers.
-pub(crate) fn capacities(args: &RateArgs) -> Result<Capacities, Error> {
+pub(crate) fn networks(args: &RateArgs) -> Result<Networks, Error> {
     let cap_map = args.cap_map.as_deref().map(cap_map).transpose()?.unwrap_or_default();
     let Some(path) = &args.cap_snapshot else {
-        return Ok(Capacities { cap_map, ..Capacities::default() });
+        let told = Capacities { cap_map, ..Capacities::default() };
+        return Ok(Networks { told, types: BTreeMap::new() });
     };
     let snapshot = read(path)?;
     let nodes = match &args.cap_label {
@@ -21,7 +40,9 @@ pub(crate) fn capacities(args: &RateArgs) -> Result<Capacities, Error> {
     };
     let told = snapshot.brokers().iter();
     let told = told.filter_map(|b| Some((b.id, Rate(b.network_bytes_per_second?)))).collect();
-    Ok(Capacities { cap_map, nodes, snapshot: told })
+    let types = snapshot.brokers().iter();
+    let types = types.filter_map(|b| Some((b.id, b.instance_type.clone()?))).collect();
+    Ok(Networks { told: Capacities { cap_map, nodes, snapshot: told }, types })
 }
 
 /// JSON, or a file of it.
@@ -75,20 +96,31 @@ mod tests {
     use clap::Parser;
 
     const SNAPSHOT: &str = r#"{"version":1,"brokers":[
-        {"id":1,"network_bytes_per_second":1000000},
+        {"id":1,"network_bytes_per_second":1000000}, {"id":4,"instance_type":"m5.large"},
         {"id":2,"network_bytes_per_second":2000000,
          "kubernetes":{"pod":"k/p-2","node":"n","node_labels":{"net":"500","odd":"x"}}}],"topics":[]}"#;
 
-    fn told(more: &[&str]) -> Result<Capacities, Error> {
+    fn told(more: &[&str]) -> Result<Networks, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("snapshot.json");
         std::fs::write(&path, SNAPSHOT).unwrap();
         let own = ["autothrottle", "--cap-snapshot", path.to_str().unwrap()];
-        capacities(&Cli::try_parse_from(own.iter().chain(more)).unwrap().rates)
+        networks(&Cli::try_parse_from(own.iter().chain(more)).unwrap().rates)
     }
 
-    fn tx(of: &Capacities, broker: u32) -> Option<u64> {
-        of.of(BrokerId(broker), None).map(|capacity| capacity.ports.tx.0)
+    fn tx(of: &Networks, broker: u32) -> Option<u64> {
+        of.of(BrokerId(broker), None).map(|ports| ports.tx.0)
+    }
+
+    #[test]
+    fn a_machine_that_bursts_has_its_baseline_where_nobody_says_what_it_carries() {
+        let plain = told(&[]).unwrap();
+        assert_eq!(tx(&plain, 4), Some(93_750_000));
+        assert_eq!(plain.of(BrokerId(3), Some("r6i.4xlarge")).unwrap().rx, Rate(781_250_000));
+        assert_eq!(plain.of(BrokerId(3), Some("m5.8xlarge")), None);
+        let said = |map: &str| tx(&told(&["--cap-map", map]).unwrap(), 4);
+        assert_eq!(said(r#"{"m5.large":1250}"#), Some(1_250_000_000), "also by its type");
+        assert_eq!(said(r#"{"default":50}"#), Some(50_000_000));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 mod api;
 mod backend;
+mod baseline;
 mod board;
 mod book;
 mod capacity;

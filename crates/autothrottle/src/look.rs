@@ -3,6 +3,7 @@
 //! Who does not answer is missing, and costs the others nothing.
 
 use crate::backend::refuse_wrong_keys;
+use crate::capacity::Networks;
 use crate::copies::{Sizes, copies, logs, under_min_isr, with_sizes};
 use crate::error::Error;
 use crate::measure::{self, Numbers};
@@ -13,7 +14,7 @@ use futures::stream;
 use kafka::Client;
 use kafka::admin::ClusterBroker;
 use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
-use metrics::{Backend, BrokerAddress, Capacities, Source};
+use metrics::{Backend, BrokerAddress, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use throttle::{BrokerSeen, Overrides, Ports, Role};
@@ -34,7 +35,7 @@ pub(crate) struct Looker {
     backend: Backend,
     /// Of metrics servers.
     window: Duration,
-    capacities: Capacities,
+    networks: Networks,
     began: Instant,
     rates_read: Option<Instant>,
     /// Who told the numbers of the round before.
@@ -67,7 +68,7 @@ impl Looker {
             observer: Observer::default(),
             backend: Backend::new(metrics.clone())?,
             window: window.unwrap_or_default(),
-            capacities: settings.capacities.clone(),
+            networks: settings.networks.clone(),
             began: Instant::now(),
             rates_read: None,
             told_by: None,
@@ -183,7 +184,7 @@ impl Looker {
         let of_broker = |id: &BrokerId| {
             let metrics = numbers.brokers.get(id);
             let kind = metrics.and_then(|metrics| metrics.instance_type.as_deref());
-            let capacity = self.capacities.of(*id, kind).map(|capacity| capacity.ports);
+            let capacity = self.networks.of(*id, kind);
             let mut health = metrics.map(measure::health).unwrap_or_default();
             health.under_min_isr = Some(under.get(id).copied().unwrap_or_default());
             let broker = BrokerSeen {

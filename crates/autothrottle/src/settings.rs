@@ -2,13 +2,13 @@
 
 use crate::backend::SECRETS;
 use crate::book::Book;
-use crate::capacity::capacities;
+use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ShareArg};
 use crate::error::Error;
 use crate::place::{FilePlace, LeasePlace, ZooKeeperPlace, glance};
 use crate::sidecar::SidecarArgs;
 use mapper::Ratio;
-use metrics::{Backend, Capacities};
+use metrics::Backend;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
@@ -24,7 +24,7 @@ pub(crate) struct Settings {
     /// Where ledger and overrides are. A rehearsal may do without.
     pub(crate) keep: Option<Keep>,
     pub(crate) limits: Limits,
-    pub(crate) capacities: Capacities,
+    pub(crate) networks: Networks,
     pub(crate) metrics: metrics::Settings,
     /// Of events.
     pub(crate) tags: Vec<String>,
@@ -77,7 +77,7 @@ impl Settings {
     ) -> Result<Self, Error> {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
-        let capacities = capacities(&cli.rates)?;
+        let networks = networks(&cli.rates)?;
         let keep = keep(&cli, environment);
         if keep.is_none() && !cli.rounds.dry_run {
             return Err(Error::NoStateFile);
@@ -87,7 +87,7 @@ impl Settings {
             properties: cli.cluster.kafka_config,
             keep,
             limits,
-            capacities,
+            networks,
             metrics,
             tags: cli.events.dd_event_tags.into_iter().filter(|tag| !tag.is_empty()).collect(),
             interval: cli.rounds.interval,
