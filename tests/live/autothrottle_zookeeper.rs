@@ -37,6 +37,11 @@ fn a_daemon_waits_for_the_lock_in_zookeeper_and_goes_on_where_the_other_was() {
     await_lead(&first);
     let second = start(&situation);
     assert!(!second.leads(), "one acts");
+    until("the name of who leads", SOON, || {
+        let [here, there] = [&first, &second].map(|daemon| daemon.state()["leader"].clone());
+        (here.is_string() && here == there).then_some(())
+    })
+    .unwrap_or_else(|why| panic!("{why}\n{:#}\n{:#}", first.state(), second.state()));
     let (status, told) = second.try_ask("POST", "/throttle?rate=150").unwrap();
     assert_eq!(status, 503, "{told}");
     let bootstrap = situation.cluster.bootstrap();

@@ -1,7 +1,7 @@
 //! What is set in the cluster, what stood there before, and what operators ask for: in memory, and in its place.
 
 use crate::error::Error;
-use crate::place::Place;
+use crate::place::{Leader, Place};
 use execute::{Asked, Ledger, LedgerEntry};
 use mapper::{BrokerId, Rate};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,6 +18,7 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) struct Book {
     name: String,
     pages: Mutex<Pages>,
+    leader: Leader,
     /// A rehearsal has none.
     place: tokio::sync::Mutex<Option<Box<dyn Place>>>,
 }
@@ -32,15 +33,17 @@ struct Pages {
 impl Book {
     /// Of a place that is not taken yet.
     pub(crate) fn at(place: impl Place + 'static) -> Self {
-        let name = place.name();
+        let (name, leader) = (place.name(), place.leader());
         let place: Box<dyn Place> = Box::new(place);
-        Self { name, pages: Mutex::default(), place: tokio::sync::Mutex::new(Some(place)) }
+        let place = tokio::sync::Mutex::new(Some(place));
+        Self { name, pages: Mutex::default(), leader, place }
     }
 
     /// What these lines say: nothing is taken, and nothing is ever written.
     pub(crate) fn rehearse(entries: Vec<LedgerEntry>) -> Self {
         let pages = Pages { leads: false, ledger: Ledger::replay(entries) };
-        Self { name: String::new(), pages: Mutex::new(pages), place: tokio::sync::Mutex::new(None) }
+        let (pages, place) = (Mutex::new(pages), tokio::sync::Mutex::new(None));
+        Self { name: String::new(), pages, leader: Leader::default(), place }
     }
 
     /// Where it is kept, as operators know it.
@@ -56,18 +59,25 @@ impl Book {
         *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
         let by = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
         self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
+        self.leader.is(&place.us());
         self.pages().leads = true;
         Ok(())
     }
 
     /// The place is another's now.
     pub(crate) fn let_go(&self) {
+        self.leader.is_unknown();
         *self.pages() = Pages::default();
     }
 
     /// Whether this process has the place.
     pub(crate) fn leads(&self) -> bool {
         self.pages().leads
+    }
+
+    /// Who has it, this process or another; `None`: not known, or nobody.
+    pub(crate) fn leader(&self) -> Option<String> {
+        self.leader.name()
     }
 
     fn pages(&self) -> MutexGuard<'_, Pages> {

@@ -19,6 +19,9 @@ struct Document<'r> {
     version: u32,
     /// This process decides; another may wait for its turn.
     leading: bool,
+    /// Who does, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cluster_id: Option<&'r str>,
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
@@ -118,7 +121,8 @@ struct OfRole<'r> {
 pub(super) async fn state(State(api): State<Api>) -> Response {
     let shown = api.board.shown();
     // Overrides as they are now, though the loop may not have seen them yet.
-    let document = document(&shown, api.book.leads(), api.book.overrides());
+    let leader = api.book.leader();
+    let document = Document { leader, ..document(&shown, api.book.leads(), api.book.overrides()) };
     match serde_json::to_value(&document) {
         Ok(value) => Json(value).into_response(),
         Err(error) => {
@@ -160,6 +164,7 @@ fn document(shown: &Shown, leading: bool, overrides: Overrides) -> Document<'_> 
 fn sample(sample: &Sample) -> OfSample {
     OfSample {
         seconds_ago: sample.at.elapsed().as_secs(),
+        leader: None,
         copies: sample.copies,
         remaining_bytes: sample.remaining_bytes,
         total_out_bytes_per_second: sample.total_out,

@@ -93,7 +93,7 @@ async fn who_waits_for_another_is_ready_and_changes_nothing() {
     assert!(!api.wakes());
     let state: serde_json::Value =
         serde_json::from_str(&api.ask("GET", "/v1/state").await.1).unwrap();
-    assert_eq!(state["leading"], false);
+    assert_eq!((&state["leading"], state.get("leader")), (&false.into(), None), "not known yet");
     assert_eq!(state.get("decided_at"), None, "what was seen by a leader is old");
 }
 
@@ -296,6 +296,8 @@ fn requests() -> impl Strategy<Value = (String, String, Vec<u8>)> {
         .prop_map(str::to_owned),
         "[a-z0-9%.~-]{0,12}",
     ];
+    let us = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
+    assert_eq!(state["leader"], us);
     let value = prop_oneof![
         prop::sample::select(vec![
             "", "0", "-1", "1e9", "NaN", "0x10", "true", "tRuE", "5.0", "%35%zz", "5%00", "٥"

@@ -4,8 +4,8 @@
 //! we left them? Whoever takes the lead rewrites every record first, so that of an earlier leader that was stopped and
 //! goes on, whatever its clock, the next question or record is refused.
 
-use super::Place;
 use super::records::{Records, RecordsError};
+use super::{Leader, Place};
 use crate::error::Error;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
@@ -63,7 +63,8 @@ impl LeaseArgs {
         let pod = environment.get("POD_NAME").map_or_else(crate::host, str::to_owned);
         // Two processes of one host may have one number, in namespaces of their own.
         let holder = format!("{pod}-{}-{:08x}", std::process::id(), rand::random::<u32>());
-        Some(LeasePlace { access, name, duration: self.lease_duration, holder, held: None })
+        let (duration, leader) = (self.lease_duration, Leader::default());
+        Some(LeasePlace { access, name, duration, holder, leader, held: None })
     }
 }
 
@@ -102,6 +103,7 @@ pub(crate) struct LeasePlace {
     duration: Duration,
     /// Who we are to others: no two processes are the same.
     holder: String,
+    leader: Leader,
     held: Option<Lead>,
 }
 
@@ -128,7 +130,10 @@ impl LeasePlace {
         let name = in_namespace(&self.name, &kubernetes);
         let duration = self.duration;
         let terms = Terms { name: name.clone(), holder: self.holder.clone(), duration };
-        let tell = |holder: &str| tracing::info!(lease = %name, holder, "another leads");
+        let tell = |holder: &str| {
+            self.leader.is(holder);
+            tracing::info!(lease = %name, holder, "another leads");
+        };
         let held = kubernetes.campaign(&terms, tell).await;
         let kept = held.map_err(|error| self.not_ours(error))?.kept();
         let claimed = Records::claim(kubernetes.clone(), &name, &self.holder).await;
@@ -242,6 +247,14 @@ fn told(new: &[LedgerEntry]) -> Vec<(&'static str, String)> {
 impl Place for LeasePlace {
     fn name(&self) -> String {
         self.place()
+    }
+
+    fn us(&self) -> String {
+        self.holder.clone()
+    }
+
+    fn leader(&self) -> Leader {
+        self.leader.clone()
     }
 
     fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {

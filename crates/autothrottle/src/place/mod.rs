@@ -4,11 +4,13 @@
 //! ([`Error::Lost`]) by whatever is asked of it next: nothing is written to the cluster then, until it is taken again.
 
 mod file;
+mod leader;
 mod lease;
 mod records;
 mod zookeeper;
 
 pub(crate) use file::FilePlace;
+pub(crate) use leader::Leader;
 pub(crate) use lease::{LeaseArgs, LeasePlace};
 pub(crate) use zookeeper::{ZooKeeperPlace, glance};
 
@@ -26,6 +28,16 @@ use tokio::time::Instant;
 pub(crate) trait Place: fmt::Debug + Send {
     /// As operators know it.
     fn name(&self) -> String;
+
+    /// This process, as others that share the place know it.
+    fn us(&self) -> String {
+        format!("autothrottle, process {} of {}", std::process::id(), crate::host())
+    }
+
+    /// Where it tells who leads while it waits.
+    fn leader(&self) -> Leader {
+        Leader::default()
+    }
 
     /// Waits until this process alone has it, if it is to wait at all, and tells what is written there.
     ///

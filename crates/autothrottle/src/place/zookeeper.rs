@@ -5,7 +5,7 @@
 //! each config that is ours; `/<prefix>/lock` is whoever acts. What Kafka takes as a config, ZooKeeper takes as a record of
 //! it: both have the same limit.
 
-use super::Place;
+use super::{Leader, Place};
 use crate::error::Error;
 use execute::{Asked, Ledger, LedgerEntry, Resource, Setting};
 use futures::FutureExt;
@@ -13,9 +13,13 @@ use futures::future::BoxFuture;
 use mapper::BrokerId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::time::Duration;
 use zookeeper::{Address, Deadlines, Guarded, StoredOverride, ZooKeeper, override_path};
 
 const VERSION: u64 = 1;
+/// How often who waits asks who leads.
+const LOOK: Duration = Duration::from_secs(2);
 /// The record of who has had the ledger.
 const OWNER: &str = "owner";
 
@@ -28,6 +32,7 @@ pub(crate) struct ZooKeeperPlace {
     prefix: String,
     /// Who waits for its turn; others are turned away.
     waits: bool,
+    leader: Leader,
     taken: Option<Taken>,
 }
 
@@ -49,7 +54,7 @@ struct Record {
 impl ZooKeeperPlace {
     pub(crate) fn at(address: Address, prefix: &str, waits: bool) -> Self {
         let prefix = prefix.trim_matches('/').to_owned();
-        Self { address, prefix, waits, taken: None }
+        Self { address, prefix, waits, leader: Leader::default(), taken: None }
     }
 
     fn folder(&self, name: &str) -> String {
@@ -61,13 +66,16 @@ impl ZooKeeperPlace {
         self.taken = None;
         let zookeeper = ZooKeeper::connect(&self.address, Deadlines::default()).await?;
         let lock = self.folder("lock");
-        let by = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
+        let by = self.us();
         if !self.waits
             && let Some(by) = zookeeper.holder(&lock).await?
         {
             return Err(Error::Held { place: self.name(), by });
         }
-        let guarded = zookeeper.guard(&lock, &by).await?;
+        let guarded = tokio::select! {
+            guarded = zookeeper.guard(&lock, &by) => guarded?,
+            never = hears(&zookeeper, &lock, &self.leader) => match never {},
+        };
         let mut entries = Vec::new();
         for (name, data) in zookeeper.records(&self.folder("ledger")).await? {
             let path = format!("{}/{name}", self.folder("ledger"));
@@ -147,6 +155,10 @@ impl Place for ZooKeeperPlace {
         format!("zookeeper {}, /{}", self.address.servers().join(","), self.prefix)
     }
 
+    fn leader(&self) -> Leader {
+        self.leader.clone()
+    }
+
     fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
         self.taking().boxed()
     }
@@ -165,6 +177,17 @@ impl Place for ZooKeeperPlace {
 
     fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
         self.telling().boxed()
+    }
+}
+
+/// Tells who has the lock for as long as it is waited for; never ends.
+async fn hears(zookeeper: &ZooKeeper, lock: &str, leader: &Leader) -> Infallible {
+    loop {
+        // What is wrong with the session, the wait for the lock says.
+        if let Ok(Some(holder)) = zookeeper.holder(lock).await {
+            leader.is(&holder);
+        }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

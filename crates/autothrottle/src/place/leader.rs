@@ -1,0 +1,24 @@
+//! Who leads, as far as a place has heard: told to the API, also while the place is waited for.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A name, shared.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leader(Arc<Mutex<Option<String>>>);
+
+impl Leader {
+    /// This one leads now.
+    pub(crate) fn is(&self, name: &str) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
+    }
+
+    /// Nobody knows who leads.
+    pub(crate) fn is_unknown(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Its name, where it is known.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
