@@ -3,8 +3,8 @@
 //!
 //! In: an [`Access`], librdkafka's properties. Out: a [`Claim`], which one process at a time holds. A claim is renewed by
 //! transactions, and whoever takes one over fences its writer (KIP-98): a process that slept through its own
-//! replacement cannot renew, and [`Claim::check`] tells it so. This is the data plane: nothing here changes replicas,
-//! configs or leaders.
+//! replacement cannot renew, and [`Claim::check`] tells it so. Beside it a [`Canary`], which measures what small messages
+//! take to each broker and back. This is the data plane: nothing here changes replicas, configs or leaders.
 //!
 //! ```no_run
 //! use mappr_statelog::{Access, Claim, Holder, StateTopic};
@@ -21,6 +21,7 @@
 //! ```
 
 mod access;
+mod canary;
 mod claim;
 mod error;
 mod holder;
@@ -30,6 +31,7 @@ mod topic;
 mod writer;
 
 pub use access::Access;
+pub use canary::{Canary, Reading};
 pub use claim::Claim;
 pub use error::{Error, Lost};
 pub use holder::Holder;

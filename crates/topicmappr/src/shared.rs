@@ -1,11 +1,12 @@
 //! What `autothrottle` has in common with this program, so that one cluster is never treated in two ways.
 //!
 //! Flags, environment and `--config` in one order ([`parse`]); connections with the same properties ([`connect`]);
-//! errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems ([`MetricsArgs`]); the file that a ledger is kept in ([`Store`]); one
-//! way to look at a cluster ([`Observer`]) and one to set its throttle ([`set_configs`]); signals ([`Signals`]). What
+//! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
+//! ([`MetricsArgs`]); the file that a ledger is kept in ([`Store`]); one way to look at a cluster ([`Observer`]) and one to set its throttle ([`set_configs`]); signals ([`Signals`]). What
 //! is not named here is this program's own.
 
 use crate::error::Error;
+use crate::executing::access;
 use crate::files;
 use crate::live;
 use std::path::Path;
@@ -27,6 +28,14 @@ pub async fn connect(
     let settings = live::settings(bootstrap, properties)?;
     let ignored = settings.ignored.clone();
     Ok((kafka::Client::connect(settings).await?, ignored))
+}
+
+/// How librdkafka reaches the same cluster, as the same user.
+///
+/// # Errors
+/// The properties are wrong.
+pub fn data_plane(bootstrap: &str, properties: Option<&Path>) -> Result<statelog::Access, Failure> {
+    Ok(access(&live::settings(bootstrap, properties)?))
 }
 
 /// Waits for servers to answer, on one thread.

@@ -75,7 +75,7 @@ fn holder(ledger: &Path) -> Holder {
 }
 
 /// librdkafka's properties for the same cluster, as the same user.
-fn access(settings: &Settings) -> Access {
+pub(crate) fn access(settings: &Settings) -> Access {
     let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();
     let mut properties = vec![
         ("bootstrap.servers", bootstrap.join(",")),

@@ -16,6 +16,7 @@ mod requests;
 mod signals;
 mod store;
 
+pub(crate) use claims::access;
 pub use configs::set_configs;
 pub(crate) use ingest::{Measured, refuse_below_ingest, starved_in_flight};
 pub(crate) use observe::Look;

@@ -1,0 +1,258 @@
+//! What a small message takes to a broker and back: the broker as its clients feel it.
+//!
+//! In: the topic, the partition that each broker alone has a replica of, and how often. Out: [`Reading`]s. One message to
+//! each broker at a time, written and read by this process, so that one monotonic clock measures it. The connections of
+//! brokers are apart in librdkafka: a slow one delays no other's messages. Makes and changes no topic.
+
+mod flock;
+mod window;
+
+use crate::access::Access;
+use crate::error::{Error, code};
+use flock::{Flock, PATIENCE};
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseProducer, BaseRecord, ProducerContext};
+use rdkafka::{ClientConfig, ClientContext, Offset, TopicPartitionList};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How long the threads look at nothing but their own clients.
+const TURN: Duration = Duration::from_millis(100);
+
+/// What messages to a broker take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// Until the broker has acknowledged one: the second longest of the last ten.
+    pub produce: Option<Duration>,
+    /// Until it was read back: likewise.
+    pub end_to_end: Duration,
+    /// What that usually takes: the least median of some hundred in half an hour. `None`: not known yet.
+    pub usual: Option<Duration>,
+}
+
+/// Messages that go out and come back, until this is dropped.
+#[derive(Debug)]
+pub struct Canary {
+    flock: Shared,
+    stop: Arc<AtomicBool>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+type Shared = Arc<Mutex<Flock>>;
+
+fn lock(flock: &Shared) -> MutexGuard<'_, Flock> {
+    flock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Canary {
+    /// Sends a message to each broker that it [watches](Self::watch), so often: none, as yet.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where librdkafka does not take the properties.
+    pub fn start(access: &Access, topic: &str, every: Duration) -> Result<Self, Error> {
+        let (flock, stop) = (Shared::default(), Arc::new(AtomicBool::new(false)));
+        let of = Error::of("a client for the canary");
+        let ears = || Ears(Arc::clone(&flock));
+        let producer: BaseProducer<Ears> =
+            writing(access).create_with_context(ears()).map_err(&of)?;
+        let consumer: BaseConsumer<Ears> =
+            reading(access).create_with_context(ears()).map_err(&of)?;
+        let ours = Ours { topic: topic.to_owned(), mark: mark(), stop: Arc::clone(&stop) };
+        let (sends, hears) = (ours.clone(), ours);
+        let own = Arc::clone(&flock);
+        let sending = thread::spawn(move || sends.send(&producer, &own, every));
+        let own = Arc::clone(&flock);
+        let hearing = thread::spawn(move || hears.hear(&consumer, &own));
+        Ok(Self { flock, stop, threads: vec![sending, hearing] })
+    }
+
+    /// Goes to these brokers, by the partition that each of them leads, and to no others.
+    pub fn watch(&self, partitions: &BTreeMap<i32, i32>) {
+        lock(&self.flock).watch(partitions);
+    }
+
+    /// What it is like now, of each broker from which messages come back.
+    #[must_use]
+    pub fn readings(&self) -> BTreeMap<i32, Reading> {
+        lock(&self.flock).readings(Instant::now())
+    }
+
+    /// Why messages may not be written or read, where a right is missing.
+    #[must_use]
+    pub fn forbidden(&self) -> Option<String> {
+        lock(&self.flock).is_forbidden()
+    }
+}
+
+impl Drop for Canary {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            // It has nothing to say that a panic would tell better.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Whose messages are ours: another process may write to the same topic.
+fn mark() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    since.as_secs().rotate_left(32)
+        ^ u64::from(since.subsec_nanos())
+        ^ u64::from(std::process::id())
+}
+
+fn client(access: &Access) -> ClientConfig {
+    let mut config = access.client();
+    config.set("client.id", "autothrottle-canary");
+    // Small messages, at once.
+    config.set("socket.nagle.disable", "true");
+    // A broker that comes back is not slow because we wait; a partition that was added is known soon.
+    config.set("reconnect.backoff.max.ms", "1000");
+    config.set("topic.metadata.refresh.interval.ms", "10000");
+    config
+}
+
+fn writing(access: &Access) -> ClientConfig {
+    let mut config = client(access);
+    config.set("acks", "1").set("linger.ms", "0");
+    config.set("message.timeout.ms", PATIENCE.as_millis().to_string());
+    config
+}
+
+fn reading(access: &Access) -> ClientConfig {
+    let mut config = client(access);
+    // librdkafka wants a group's name, and uses none: nothing is committed, and partitions are assigned by hand.
+    config.set("group.id", "mappr-canary").set("enable.auto.commit", "false");
+    config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "latest");
+    config.set("fetch.wait.max.ms", "1000").set("fetch.error.backoff.ms", "100");
+    config.set("fetch.message.max.bytes", "65536").set("queued.max.messages.kbytes", "1024");
+    config
+}
+
+/// What both threads know.
+#[derive(Clone)]
+struct Ours {
+    topic: String,
+    mark: u64,
+    stop: Arc<AtomicBool>,
+}
+
+impl Ours {
+    fn goes_on(&self) -> bool {
+        !self.stop.load(Ordering::Relaxed)
+    }
+
+    fn send(&self, producer: &BaseProducer<Ears>, flock: &Shared, every: Duration) {
+        let mut due = Instant::now();
+        while self.goes_on() {
+            let now = Instant::now();
+            if now >= due {
+                due = now + every;
+                let new = lock(flock).send(now);
+                for (number, partition) in new {
+                    self.send_one(producer, number, partition);
+                }
+            }
+            producer.poll(due.saturating_duration_since(Instant::now()).min(TURN));
+        }
+    }
+
+    fn send_one(&self, producer: &BaseProducer<Ears>, number: usize, partition: i32) {
+        let mut payload = [0; 16];
+        payload[..8].copy_from_slice(&self.mark.to_be_bytes());
+        payload[8..].copy_from_slice(&(number as u64).to_be_bytes());
+        let record: BaseRecord<'_, (), [u8], usize> =
+            BaseRecord::with_opaque_to(&self.topic, number).partition(partition).payload(&payload);
+        if let Err((error, _)) = producer.send(record) {
+            // It stays out, and is late.
+            tracing::debug!(%error, partition, "a message of the canary is not sent");
+        }
+    }
+
+    fn hear(&self, consumer: &BaseConsumer<Ears>, flock: &Shared) {
+        let mut generation = 0;
+        while self.goes_on() {
+            if lock(flock).generation() != generation {
+                let (now, partitions) = lock(flock).partitions();
+                match self.assign(consumer, &partitions) {
+                    Ok(()) => generation = now,
+                    Err(error) => tracing::debug!(%error, "the canary's partitions are not read"),
+                }
+            }
+            match consumer.poll(TURN) {
+                None => {}
+                Some(Ok(message)) => {
+                    if let Some(number) = self.number(message.payload()) {
+                        lock(flock).arrived(number, Instant::now());
+                    }
+                }
+                Some(Err(error)) => {
+                    learn(flock, &error);
+                    thread::sleep(TURN);
+                }
+            }
+        }
+    }
+
+    fn assign(&self, consumer: &BaseConsumer<Ears>, partitions: &[i32]) -> KafkaResult<()> {
+        let mut all = TopicPartitionList::new();
+        for partition in partitions {
+            all.add_partition_offset(&self.topic, *partition, Offset::End)?;
+        }
+        consumer.assign(&all)
+    }
+
+    /// The number of a message of ours.
+    fn number(&self, payload: Option<&[u8]>) -> Option<usize> {
+        let (mark, number) = payload?.split_first_chunk::<8>()?;
+        let ours = u64::from_be_bytes(*mark) == self.mark;
+        let number = u64::from_be_bytes(number.try_into().ok()?);
+        usize::try_from(number).ok().filter(|_| ours)
+    }
+}
+
+/// A missing right is to be known; brokers come and go.
+fn learn(flock: &Shared, error: &KafkaError) {
+    let denied = [
+        RDKafkaErrorCode::TopicAuthorizationFailed,
+        RDKafkaErrorCode::ClusterAuthorizationFailed,
+        RDKafkaErrorCode::GroupAuthorizationFailed,
+    ];
+    match code(error).filter(|code| denied.contains(code)) {
+        Some(code) => lock(flock).forbidden(code.to_string()),
+        None => tracing::debug!(%error, "the canary's client"),
+    }
+}
+
+/// What librdkafka tells from its own threads: deliveries, and what it has to say for itself.
+struct Ears(Shared);
+
+impl ClientContext for Ears {
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
+        tracing::debug!(facility, message, "the canary's client");
+    }
+
+    fn error(&self, error: KafkaError, _: &str) {
+        learn(&self.0, &error);
+    }
+}
+
+impl ConsumerContext for Ears {}
+
+impl ProducerContext for Ears {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
+        match result {
+            Ok(_) => lock(&self.0).acknowledged(number, Instant::now()),
+            Err((error, _)) => learn(&self.0, error),
+        }
+    }
+}
