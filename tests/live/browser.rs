@@ -123,6 +123,18 @@ impl Browser {
     }
 }
 
+/// Pictures of a page for `docs`, where somebody asks for them: wide by day, and on a phone at night.
+pub(crate) fn pictures(url: &str, words: &str) {
+    let Ok(folder) = env::var("MAPPR_PICTURES") else { return };
+    let views =
+        [("autothrottle", (1200, 900), "light"), ("autothrottle-phone", (390, 844), "dark")];
+    for (name, size, scheme) in views {
+        let mut page = Browser::open(url, size, scheme);
+        page.await_words(words);
+        page.picture(&Path::new(&folder).join(format!("{name}.png")));
+    }
+}
+
 impl Drop for Browser {
     fn drop(&mut self) {
         let _ = self.child.kill();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use testbed::{Mode, until};
 
+use crate::browser::pictures;
 use crate::daemon::Daemon;
 use crate::scarce::{LEADER, Outcome, Scene, Size};
 use crate::traffic::SOON;
@@ -129,6 +130,7 @@ fn whatever_happens_to_the_daemon_the_move_stays_paced() {
     let measured = || scene.rate().filter(|rate| *rate > least(&scene));
     until("more than the least rate", SOON, measured)
         .unwrap_or_else(|why| panic!("{why}: {:?}\n{}", scene.rate(), daemon.said()));
+    pictures(&daemon.url(), "left, about");
 
     daemon.kill();
     scene.stays_paced("killed");

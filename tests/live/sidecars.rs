@@ -318,13 +318,6 @@ fn an_operator_reads_and_acts(daemon: &Daemon, situation: &Situation) {
     in_page(&mut page, &press(TOKEN, "document.getElementById('set')"));
     page.await_words("broker 1004: 7.0 MB/s");
     assert_eq!(daemon.state()["overrides"]["brokers"]["1004"]["rate"], 7_000_000);
-    if let Ok(folder) = std::env::var("MAPPR_PICTURES") {
-        let folder = Path::new(&folder);
-        page.picture(&folder.join("autothrottle-phone.png"));
-        let mut wide = Browser::open(&daemon.url(), (1200, 900), "light");
-        wide.await_words("Broker 1003");
-        wide.picture(&folder.join("autothrottle.png"));
-    }
     in_page(&mut page, &press(TOKEN, "document.getElementById('remove')"));
     page.await_words("is removed");
     assert!(situation.is_paced_at(LEAST));
