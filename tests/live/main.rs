@@ -9,6 +9,7 @@ mod autothrottle_zookeeper;
 mod bad_input;
 mod binary;
 mod browser;
+mod canary;
 mod certs;
 mod chart;
 mod closed_loop;

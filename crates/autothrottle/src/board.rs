@@ -7,7 +7,7 @@ use mapper::{BrokerId, Rate};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use throttle::{CopySeen, Decision, Role};
+use throttle::{Canary, CopySeen, Decision, Role};
 use topicmappr::shared;
 
 /// The board, shared.
@@ -38,6 +38,18 @@ pub(crate) struct Shown {
     pub(crate) standby: bool,
     /// When the loop was last seen alive.
     pub(crate) alive: Option<Instant>,
+    /// What the canary hears; `None`: it was not asked for, or another leads.
+    pub(crate) heard: Option<Heard>,
+}
+
+/// What the canary hears.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) readings: BTreeMap<BrokerId, Canary>,
+    /// What keeps it from measuring all brokers.
+    pub(crate) problem: Option<String>,
+    /// What an operator calls slow.
+    pub(crate) most: Option<Duration>,
 }
 
 /// A round that succeeded.
@@ -90,6 +102,7 @@ impl Board {
     pub(crate) fn waits(&self) {
         let mut shown = self.lock();
         (shown.standby, shown.round, shown.failing) = (true, None, None);
+        shown.heard = None;
     }
 
     /// This process leads.
@@ -110,6 +123,10 @@ impl Board {
         shown.failed += 1;
         let before = shown.failing.take().map_or(0, |(times, _)| times);
         shown.failing = Some((before + 1, problem));
+    }
+
+    pub(crate) fn hears(&self, heard: Heard) {
+        self.lock().heard = Some(heard);
     }
 
     pub(crate) fn acted(&self, set: usize, refused: usize) {

@@ -48,6 +48,8 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) sidecar: SidecarArgs,
     #[command(flatten)]
+    pub(crate) canary: CanaryArgs,
+    #[command(flatten)]
     old: OldArgs,
     #[command(flatten)]
     pub(crate) logs: LogArgs,
@@ -130,6 +132,10 @@ pub(crate) struct RateArgs {
     /// A broker whose consumers' fetches take longer (99th percentile) gets less
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_p99_fetch: Option<Duration>,
+    /// A broker to which the messages of --canary take longer, to it and back, gets less [default: three times what is
+    /// usual there, and at least 50ms]
+    #[arg(long, value_name = "TIME", value_parser = shared::duration)]
+    pub(crate) max_canary: Option<Duration>,
     /// A broker whose request handlers are idle for less of their time (percent) gets less; 0: does not count
     #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = percent)]
     pub(crate) min_request_handler_idle: Ratio,
@@ -145,6 +151,20 @@ pub(crate) enum ShareArg {
     Fair,
     /// Each broker gets all that it can spare, as kafka-kit's autothrottle had it
     Headroom,
+}
+
+/// Messages of our own, to feel what clients feel.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Canary")]
+pub(crate) struct CanaryArgs {
+    /// Sends small messages to each broker and reads them back, in the topic __mappr_canary, which it makes and keeps; a
+    /// broker where they take long gets less. Not in a single round
+    #[arg(long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true",
+          action = ArgAction::Set)]
+    pub(crate) canary: bool,
+    /// Between two messages to one broker
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = canary_interval)]
+    pub(crate) canary_interval: Duration,
 }
 
 /// Whom else it tells.
@@ -228,6 +248,13 @@ fn percent(text: &str) -> Result<Ratio, String> {
     let number = text.trim().trim_end_matches('%').trim().parse::<f64>();
     let ratio = number.ok().and_then(|percent| Ratio::from_f64(percent / 100.0));
     ratio.ok_or_else(|| "write a percentage: 90".to_owned())
+}
+
+/// `1s`; not so often that it would be a load, nor so seldom that it says nothing.
+fn canary_interval(text: &str) -> Result<Duration, String> {
+    let time = shared::duration(text)?;
+    let sound = (Duration::from_millis(200)..=Duration::from_secs(60)).contains(&time);
+    if sound { Ok(time) } else { Err("write a time from 200ms to 1m".to_owned()) }
 }
 
 /// `180`, `3m`.

@@ -5,10 +5,12 @@
 
 mod lead;
 mod leave;
+mod listen;
 
 use crate::api::{self, Api};
 use crate::board::{Board, Round};
 use crate::book::Book;
+use crate::canary::Flight;
 use crate::error::Error;
 use crate::events::{self, Crier};
 use crate::look::{Look, Looker};
@@ -17,6 +19,7 @@ use crate::settings::Settings;
 use crate::wishes::{and_keep_what_is_ours, wanted};
 use execute::{Action, Holding, hold};
 use kafka::Client;
+use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -59,6 +62,7 @@ pub(crate) async fn run(mut settings: Settings) -> Result<Status, Error> {
     };
     let crier = Crier::start(&settings.metrics, &settings.tags)?;
     let mut daemon = Daemon::new(&settings, looker, crier, (book.clone(), board, wake));
+    daemon.canary = flight(&settings)?;
     let left = daemon.lives(&mut signals).await?;
     tokio::select! {
         handed_over = daemon.hand_over() => handed_over,
@@ -73,6 +77,15 @@ pub(crate) async fn run(mut settings: Settings) -> Result<Status, Error> {
     })
 }
 
+/// A single round is over before messages have told anything.
+fn flight(settings: &Settings) -> Result<Flight, Error> {
+    let Some(every) = settings.canary.filter(|_| !settings.once) else {
+        return Ok(Flight::new(None));
+    };
+    let access = shared::data_plane(&settings.bootstrap, settings.properties.as_deref())?;
+    Ok(Flight::new(Some((access, every))))
+}
+
 struct Daemon<'s> {
     settings: &'s Settings,
     book: Arc<Book>,
@@ -85,6 +98,8 @@ struct Daemon<'s> {
     quiet: Quiet,
     state: State,
     before: Decision,
+    canary: Flight,
+    slow: Slow,
 }
 
 /// What is looked at between rounds: targets of running moves, and who lives.
@@ -108,6 +123,8 @@ impl<'s> Daemon<'s> {
             quiet: Quiet::default(),
             state: State::default(),
             before: Decision::default(),
+            canary: Flight::new(None),
+            slow: Slow::default(),
         }
     }
 
@@ -155,7 +172,8 @@ impl<'s> Daemon<'s> {
         error.status() == Status::BadInput && self.board.read(|shown| shown.round.is_none())
     }
 
-    /// The interval is over, somebody has changed an override, or a reassignment or a broker has come or gone.
+    /// The interval is over, somebody has changed an override, a reassignment or a broker has come or gone, or the canary
+    /// hears what it did not.
     async fn something_happens(&self, pause: Duration, seen: Option<&Watched>) {
         let over = tokio::time::sleep(pause);
         tokio::pin!(over);
@@ -168,6 +186,10 @@ impl<'s> Daemon<'s> {
                 () = tokio::time::sleep(WATCH) => {}
             }
             self.board.alive();
+            self.tell_what_is_heard();
+            if self.hears_news() {
+                return;
+            }
             let (Some(client), Some(seen)) = (&self.client, seen) else { continue };
             match watched(client).await {
                 Ok(now) if now == *seen => {}
@@ -192,11 +214,12 @@ impl<'s> Daemon<'s> {
         let ledger = self.book.ledger();
         let mut look = self.looker.look(client, &ledger, &self.book.overrides()).await?;
         self.quiet.learn(&look.cluster, &ledger);
+        let cluster_id = client.cluster().id.clone();
+        self.listen(&mut look.throttle);
         let (state, decision) =
             decide(std::mem::take(&mut self.state), &look.throttle, &settings.limits);
         self.state = state;
         tell(&self.before, &decision);
-        let cluster_id = client.cluster().id.clone();
         let mut round = Round::of(&look, &decision, cluster_id, began.elapsed());
         let holding = self.settle(&decision, &mut look).await?;
         if decision.global_override_is_over {
@@ -209,6 +232,7 @@ impl<'s> Daemon<'s> {
         let overrides = self.book.overrides();
         self.crier.tell(events::Round::of(&look.throttle.copies, &decision, &overrides));
         self.before = decision;
+        self.tend(&look.cluster.live).await?;
         let running = look.cluster.running.into_iter().map(|(of, running)| (of, running.target));
         Ok((running.collect(), look.cluster.live))
     }

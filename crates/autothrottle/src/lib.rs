@@ -9,6 +9,7 @@ mod backend;
 mod baseline;
 mod board;
 mod book;
+mod canary;
 mod capacity;
 mod cli;
 mod copies;

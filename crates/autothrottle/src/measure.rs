@@ -55,12 +55,12 @@ pub(crate) fn traffic(metrics: &BrokerMetrics, window: Duration) -> Option<Traff
     Some(Traffic { total, replication, window })
 }
 
-/// The same of its health, but for its partitions.
+/// The same of its health, but for its partitions and the canary.
 pub(crate) fn health(metrics: &BrokerMetrics) -> Health {
     Health {
         p99_produce: metrics.p99_produce.map(|reading| reading.value),
         p99_fetch: metrics.p99_fetch.map(|reading| reading.value),
         request_handler_idle: metrics.request_handler_idle.map(|reading| reading.value),
-        under_min_isr: None,
+        ..Health::default()
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) keeps_throttles: bool,
     pub(crate) api: Option<ApiSettings>,
     pub(crate) sidecar: SidecarArgs,
+    /// How often messages of our own go to each broker, if at all.
+    pub(crate) canary: Option<Duration>,
     /// What starts it again.
     pub(crate) command_line: String,
 }
@@ -96,6 +98,7 @@ impl Settings {
             keeps_throttles: cli.rounds.skip_auto_delete_throttles,
             api: api(cli.api, environment)?,
             sidecar: cli.sidecar,
+            canary: cli.canary.canary.then_some(cli.canary.canary_interval),
             command_line: command_line(args),
         })
     }
@@ -181,6 +184,7 @@ fn limits(cli: &Cli) -> Result<Limits, Error> {
             p99_fetch: rates.max_p99_fetch,
             request_handler_idle: Some(rates.min_request_handler_idle)
                 .filter(|idle| *idle > Ratio::ZERO),
+            canary: rates.max_canary,
         },
         ..Terms::default()
     };
@@ -263,6 +267,19 @@ mod tests {
         assert_eq!(health("30").request_handler_idle, Some(Ratio::from_percent(30)));
         assert_eq!(health("30").p99_produce, Some(Duration::from_millis(250)));
         assert_eq!(health("30").p99_fetch, None);
+    }
+
+    #[test]
+    fn a_canary_flies_where_it_is_asked_for() {
+        let of = |flags: &str| settings(&format!("autothrottle --dry-run{flags}"), &[]).unwrap();
+        assert_eq!(of("").canary, None);
+        assert_eq!(of(" --canary").canary, Some(Duration::from_secs(1)));
+        assert_eq!(of(" --canary=false").canary, None);
+        let slower = of(" --canary --canary-interval 5s --max-canary 80ms");
+        assert_eq!(slower.canary, Some(Duration::from_secs(5)));
+        assert_eq!(slower.limits.terms().health.canary, Some(Duration::from_millis(80)));
+        let refused = settings("autothrottle --dry-run --canary --canary-interval 10ms", &[]);
+        assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput);
     }
 
     #[test]

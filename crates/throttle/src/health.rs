@@ -5,6 +5,7 @@ use crate::note::WhyIll;
 use crate::seen::Health;
 use crate::state::Wellbeing;
 use mapper::Ratio;
+use std::time::Duration;
 
 /// Metrics of latency look back: what was changed shows only after some time, in milliseconds.
 const PATIENCE: u64 = 30_000;
@@ -50,6 +51,8 @@ fn ill(before: &Wellbeing, health: &Health, limits: &HealthLimits) -> Option<Why
         Some(WhyIll::FetchLatency)
     } else if busy {
         Some(WhyIll::RequestHandlers)
+    } else if health.canary.is_some_and(|canary| canary.is_slow(limits.canary)) {
+        Some(WhyIll::Canary)
     } else {
         None
     }
@@ -57,9 +60,7 @@ fn ill(before: &Wellbeing, health: &Health, limits: &HealthLimits) -> Option<Why
 
 /// What is not told, or has no limit, does not keep a broker from being well.
 fn well(health: &Health, limits: &HealthLimits) -> bool {
-    let fast = |value: Option<std::time::Duration>, limit: Option<std::time::Duration>| match value
-        .zip(limit)
-    {
+    let fast = |value: Option<Duration>, limit: Option<Duration>| match value.zip(limit) {
         Some((value, limit)) => value.as_nanos() * 100 <= limit.as_nanos() * u128::from(WELL),
         None => true,
     };
@@ -70,18 +71,23 @@ fn well(health: &Health, limits: &HealthLimits) -> bool {
         }
         None => true,
     };
-    fast(health.p99_produce, limits.p99_produce) && fast(health.p99_fetch, limits.p99_fetch) && idle
+    let (canary, most) = (health.canary, health.canary.and_then(|c| c.most(limits.canary)));
+    fast(health.p99_produce, limits.p99_produce)
+        && fast(health.p99_fetch, limits.p99_fetch)
+        && fast(canary.map(|canary| canary.end_to_end), most)
+        && idle
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
+    use crate::seen::Canary;
 
     const LIMITS: HealthLimits = HealthLimits {
         p99_produce: Some(Duration::from_millis(100)),
         p99_fetch: None,
         request_handler_idle: Some(Ratio::from_percent(30)),
+        canary: None,
     };
 
     fn produce(milliseconds: u64) -> Health {
@@ -124,5 +130,28 @@ mod tests {
         assert_eq!(used(&[(0, under(3)), (30_000, under(3))]), 1_000_000);
         assert_eq!(used(&[(0, under(3)), (30_000, under(4))]), 500_000);
         assert_eq!(used(&[(0, under(3)), (30_000, under(4)), (60_000, under(4))]), 600_000);
+    }
+
+    #[test]
+    fn a_broker_to_which_our_own_messages_take_longer_than_usual_is_ill() {
+        let canary = |end_to_end, usual: Option<u64>| Health {
+            canary: Some(Canary {
+                produce: None,
+                end_to_end: Duration::from_millis(end_to_end),
+                usual: usual.map(Duration::from_millis),
+            }),
+            ..Health::default()
+        };
+        assert_eq!(used(&[(0, canary(9_000, None))]), 1_000_000, "what is usual is not known");
+        assert_eq!(used(&[(0, canary(90, Some(30)))]), 1_000_000);
+        assert_eq!(used(&[(0, canary(91, Some(30)))]), 500_000);
+        assert_eq!(used(&[(0, canary(50, Some(2)))]), 1_000_000, "nobody feels that");
+        assert_eq!(used(&[(0, canary(51, Some(2)))]), 500_000);
+        let ill = (0, canary(91, Some(30)));
+        assert_eq!(used(&[ill, (30_000, canary(80, Some(30)))]), 500_000, "near it");
+        assert_eq!(used(&[ill, (30_000, canary(70, Some(30)))]), 600_000);
+        let asked = HealthLimits { canary: Some(Duration::from_millis(20)), ..LIMITS };
+        let (after, why) = feel(Wellbeing::default(), &canary(21, None), &asked, 0);
+        assert_eq!((after.used_ratio.ppm(), why), (500_000, Some(WhyIll::Canary)));
     }
 }

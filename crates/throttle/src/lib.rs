@@ -30,7 +30,7 @@ pub use limits::{HealthLimits, InvalidLimit, Limits, Share, Terms};
 pub use note::{Fallback, Note, Unpaced, WhyIll};
 pub use port::{Ports, Role};
 pub use seen::{
-    BrokerSeen, Cause, CopySeen, Destination, Health, Override, OverrideScope, Overrides, Seen,
-    Traffic,
+    BrokerSeen, Canary, Cause, CopySeen, Destination, Health, Override, OverrideScope, Overrides,
+    Seen, Traffic,
 };
 pub use state::State;

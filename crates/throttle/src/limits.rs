@@ -44,7 +44,7 @@ pub enum Share {
     Headroom,
 }
 
-/// A broker that exceeds one of these gets less. `None`: does not count. [`Terms`] ask for 20 % of idle time by default;
+/// A broker that exceeds one of these gets less. `None`: does not count, but for the canary. [`Terms`] ask for 20 % of idle time by default;
 /// how long a request may take is known to operators only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HealthLimits {
@@ -54,6 +54,9 @@ pub struct HealthLimits {
     pub p99_fetch: Option<Duration>,
     /// The least share of idle time of request handlers.
     pub request_handler_idle: Option<Ratio>,
+    /// The longest time of small messages of our own to a broker and back. `None`: three times what is usual there, and
+    /// at least 50 ms.
+    pub canary: Option<Duration>,
 }
 
 impl Default for Terms {

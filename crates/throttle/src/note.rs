@@ -117,6 +117,8 @@ pub enum WhyIll {
     RequestHandlers,
     /// More partitions that it leads are under their minimum of replicas in sync than before.
     UnderMinIsr,
+    /// Small messages of our own take too long to it and back.
+    Canary,
 }
 
 /// Why a recovery is not held back.

@@ -61,6 +61,37 @@ pub struct Health {
     pub request_handler_idle: Option<Ratio>,
     /// How many partitions that it leads have fewer replicas in sync than `min.insync.replicas`.
     pub under_min_isr: Option<u64>,
+    /// What small messages of our own take; `None`: nobody sends any, or none has come back yet.
+    pub canary: Option<Canary>,
+}
+
+/// What small messages of our own take to a broker and back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Canary {
+    /// Until the broker has acknowledged one.
+    pub produce: Option<Duration>,
+    /// Until it was read back.
+    pub end_to_end: Duration,
+    /// What that takes when nothing disturbs; `None`: not known yet.
+    pub usual: Option<Duration>,
+}
+
+impl Canary {
+    /// Below this, in time to the broker and back, it is never slow for being slower than usual.
+    const NEVER_SLOW: Duration = Duration::from_millis(50);
+    /// So many times what is usual is slow.
+    const TIMES: u32 = 3;
+
+    /// From when on it is slow: what an operator says, else so many times what is usual.
+    pub fn most(&self, asked: Option<Duration>) -> Option<Duration> {
+        let times = |usual: Duration| usual.saturating_mul(Self::TIMES).max(Self::NEVER_SLOW);
+        asked.or_else(|| self.usual.map(times))
+    }
+
+    /// Whether it is slow.
+    pub fn is_slow(&self, asked: Option<Duration>) -> bool {
+        self.most(asked).is_some_and(|most| self.end_to_end > most)
+    }
 }
 
 /// One partition with replicas to be filled.

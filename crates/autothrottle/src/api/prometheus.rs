@@ -1,7 +1,7 @@
 //! `/metrics`: the same for a Prometheus that scrapes us.
 
 use super::Api;
-use crate::board::{Round, Shown};
+use crate::board::{Heard, Round, Shown};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -13,6 +13,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::{Registry, Unit};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use throttle::{Cause, Role};
 
@@ -23,6 +24,13 @@ struct OfPort {
 }
 
 type ByPort = Family<OfPort, Gauge>;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfBroker {
+    broker: u32,
+}
+
+type Seconds = Family<OfBroker, Gauge<f64, AtomicU64>>;
 
 /// The text format, as of this moment.
 pub(super) async fn metrics(State(api): State<Api>) -> Response {
@@ -48,6 +56,9 @@ fn registry(shown: &Shown, running_since: Duration) -> Registry {
         "Rounds in a row that have failed",
         ConstGauge::new(failing),
     );
+    if let Some(heard) = &shown.heard {
+        canary(heard, &mut registry);
+    }
     let Some(round) = &shown.round else { return registry };
     let age = ConstGauge::new(round.ended.elapsed().as_secs());
     registry.register_with_unit(
@@ -101,6 +112,36 @@ fn counters(shown: &Shown, registry: &mut Registry) {
     for (name, help, value) in all {
         registry.register(name, help, ConstCounter::new(value));
     }
+}
+
+fn canary(heard: &Heard, registry: &mut Registry) {
+    let [produce, end_to_end, usual] = std::array::from_fn(|_| Seconds::default());
+    for (id, canary) in &heard.readings {
+        let times = [
+            (&produce, canary.produce),
+            (&end_to_end, Some(canary.end_to_end)),
+            (&usual, canary.usual),
+        ];
+        for (family, took) in times {
+            if let Some(took) = took {
+                family.get_or_create(&OfBroker { broker: id.0 }).set(took.as_secs_f64());
+            }
+        }
+    }
+    let all = [
+        ("canary_produce", "Until a broker has acknowledged a message of the canary", produce),
+        ("canary_end_to_end", "Until a message of the canary was read back", end_to_end),
+        ("canary_usual", "What that usually takes", usual),
+    ];
+    for (name, help, family) in all {
+        registry.register_with_unit(name, help, Unit::Seconds, family);
+    }
+    let problem = ConstGauge::new(u64::from(heard.problem.is_some()));
+    registry.register(
+        "canary_problem",
+        "Something keeps the canary from measuring all brokers, see /v1/state",
+        problem,
+    );
 }
 
 fn rates(round: &Round, registry: &mut Registry) {

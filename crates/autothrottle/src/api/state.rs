@@ -34,6 +34,8 @@ struct Document<'r> {
     recoveries: Vec<Copy<'r>>,
     brokers: Vec<Broker<'r>>,
     overrides: Overrides,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<Flight<'r>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     history: Vec<OfSample>,
 }
@@ -107,6 +109,27 @@ struct Broker<'r> {
     leader: Option<OfRole<'r>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     follower: Option<OfRole<'r>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    canary: Option<OfCanary>,
+}
+
+/// The canary as a whole.
+#[derive(Debug, Serialize)]
+struct Flight<'r> {
+    topic: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problem: Option<&'r str>,
+}
+
+/// What its messages to one broker take.
+#[derive(Debug, Serialize)]
+struct OfCanary {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    produce_seconds: Option<f64>,
+    end_to_end_seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usual_seconds: Option<f64>,
+    slow: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -141,6 +164,7 @@ fn document(shown: &Shown, leading: bool, overrides: Overrides) -> Document<'_> 
     Document {
         version: 1,
         leading,
+        leader: None,
         cluster_id: round.and_then(|round| round.cluster_id.as_deref()),
         round: round.map(|round| OfRound {
             decided_at: &round.at,
@@ -155,8 +179,12 @@ fn document(shown: &Shown, leading: bool, overrides: Overrides) -> Document<'_> 
         failing: shown.failing.as_ref().map(|(times, problem)| Failing { times: *times, problem }),
         reassignments: copies(Cause::Reassignment),
         recoveries: copies(Cause::Recovery),
-        brokers: round.map(brokers).unwrap_or_default(),
+        brokers: round.map(|round| brokers(round, shown)).unwrap_or_default(),
         overrides,
+        canary: shown.heard.as_ref().map(|heard| Flight {
+            topic: kafka::admin::CANARY_TOPIC,
+            problem: heard.problem.as_deref(),
+        }),
         history: shown.history.samples().map(sample).collect(),
     }
 }
@@ -164,7 +192,6 @@ fn document(shown: &Shown, leading: bool, overrides: Overrides) -> Document<'_> 
 fn sample(sample: &Sample) -> OfSample {
     OfSample {
         seconds_ago: sample.at.elapsed().as_secs(),
-        leader: None,
         copies: sample.copies,
         remaining_bytes: sample.remaining_bytes,
         total_out_bytes_per_second: sample.total_out,
@@ -187,8 +214,19 @@ fn copy(copy: &CopySeen) -> Copy<'_> {
     }
 }
 
-fn brokers(round: &Round) -> Vec<Broker<'_>> {
-    round.brokers.iter().map(|(id, seen)| broker(*id, seen, round)).collect()
+fn brokers<'r>(round: &'r Round, shown: &Shown) -> Vec<Broker<'r>> {
+    let heard = |id: &BrokerId| {
+        let heard = shown.heard.as_ref()?;
+        let canary = heard.readings.get(id)?;
+        Some(OfCanary {
+            produce_seconds: canary.produce.map(|took| took.as_secs_f64()),
+            end_to_end_seconds: canary.end_to_end.as_secs_f64(),
+            usual_seconds: canary.usual.map(|took| took.as_secs_f64()),
+            slow: canary.is_slow(heard.most),
+        })
+    };
+    let all = round.brokers.iter();
+    all.map(|(id, seen)| Broker { canary: heard(id), ..broker(*id, seen, round) }).collect()
 }
 
 fn broker<'r>(id: BrokerId, seen: &BrokerSeen, round: &'r Round) -> Broker<'r> {
@@ -215,5 +253,6 @@ fn broker<'r>(id: BrokerId, seen: &BrokerSeen, round: &'r Round) -> Broker<'r> {
         client_in_bytes_per_second: clients(Role::Follower),
         leader: of_role(Role::Leader),
         follower: of_role(Role::Follower),
+        canary: None,
     }
 }

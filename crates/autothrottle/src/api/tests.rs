@@ -247,13 +247,57 @@ async fn the_metrics_name_rates_by_broker_and_role() {
     }
 }
 
+/// What a canary hears of 1001.
+fn heard() -> crate::board::Heard {
+    let of = |milliseconds| Some(Duration::from_millis(milliseconds));
+    let end_to_end = Duration::from_millis(250);
+    let canary = throttle::Canary { produce: of(40), end_to_end, usual: of(5) };
+    crate::board::Heard {
+        readings: [(BrokerId(1001), canary)].into(),
+        problem: Some("it needs Alter".to_owned()),
+        most: None,
+    }
+}
+
+#[tokio::test]
+async fn what_the_canary_hears_is_told_between_rounds() {
+    let api = fixture(None).await;
+    let mut round = round();
+    round.brokers = [1001, 1002].map(|id| (BrokerId(id), throttle::BrokerSeen::default())).into();
+    api.api.board.succeeded(round);
+    let state = async || {
+        let (_, text) = api.ask("GET", "/v1/state").await;
+        serde_json::from_str::<serde_json::Value>(&text).unwrap()
+    };
+    assert_eq!(state().await.get("canary"), None);
+    api.api.board.hears(heard());
+    let now = state().await;
+    assert_eq!(now["canary"]["problem"], "it needs Alter");
+    let of_broker = serde_json::json!({
+        "produce_seconds": 0.04, "end_to_end_seconds": 0.25, "usual_seconds": 0.005, "slow": true
+    });
+    assert_eq!(now["brokers"][0]["canary"], of_broker);
+    assert_eq!(now["brokers"][1].get("canary"), None);
+    let (_, text) = api.ask("GET", "/metrics").await;
+    let line = "autothrottle_canary_end_to_end_seconds{broker=\"1001\"} 0.25";
+    assert!(text.lines().any(|found| found == line), "{line} in\n{text}");
+    api.api.board.waits();
+    assert_eq!(state().await.get("canary"), None, "another leads");
+}
+
 #[tokio::test]
 async fn the_state_is_as_its_schema_says() {
     let api = fixture(None).await;
+    let mut round = round();
+    round.brokers = [(BrokerId(1001), throttle::BrokerSeen::default())].into();
+    api.api.board.succeeded(round);
+    api.api.board.hears(heard());
     api.ask("POST", "/throttle/1001?rate=50&autoremove=1").await;
     let (_, text) = api.ask("GET", "/v1/state").await;
     let state: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((&state["version"], &state["leading"]), (&1.into(), &true.into()));
+    let us = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
+    assert_eq!(state["leader"], us);
     let path =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schema/autothrottle-state.schema.json");
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -296,8 +340,6 @@ fn requests() -> impl Strategy<Value = (String, String, Vec<u8>)> {
         .prop_map(str::to_owned),
         "[a-z0-9%.~-]{0,12}",
     ];
-    let us = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
-    assert_eq!(state["leader"], us);
     let value = prop_oneof![
         prop::sample::select(vec![
             "", "0", "-1", "1e9", "NaN", "0x10", "true", "tRuE", "5.0", "%35%zz", "5%00", "٥"

@@ -27,6 +27,7 @@ impl Daemon<'_> {
                     self.book.let_go();
                     (self.quiet, self.state) = (Quiet::default(), State::default());
                     self.before = Decision::default();
+                    self.canary.rest();
                 }
                 left => return left,
             }

@@ -24,6 +24,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long the threads look at nothing but their own clients.
 const TURN: Duration = Duration::from_millis(100);
+/// After an error of the client.
+const BREATH: Duration = Duration::from_millis(2);
 
 /// What messages to a broker take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,7 +197,8 @@ impl Ours {
                 }
                 Some(Err(error)) => {
                     learn(flock, &error);
-                    thread::sleep(TURN);
+                    // However often it says so: no message waits for long behind it.
+                    thread::sleep(BREATH);
                 }
             }
         }
@@ -220,11 +223,9 @@ impl Ours {
 
 /// A missing right is to be known; brokers come and go.
 fn learn(flock: &Shared, error: &KafkaError) {
-    let denied = [
-        RDKafkaErrorCode::TopicAuthorizationFailed,
-        RDKafkaErrorCode::ClusterAuthorizationFailed,
-        RDKafkaErrorCode::GroupAuthorizationFailed,
-    ];
+    // None of a group: librdkafka asks for its coordinator, and goes on without.
+    let denied =
+        [RDKafkaErrorCode::TopicAuthorizationFailed, RDKafkaErrorCode::ClusterAuthorizationFailed];
     match code(error).filter(|code| denied.contains(code)) {
         Some(code) => lock(flock).forbidden(code.to_string()),
         None => tracing::debug!(%error, "the canary's client"),

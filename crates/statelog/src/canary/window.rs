@@ -64,7 +64,7 @@ mod tests {
         [3, 3, 90].map(ms).into_iter().for_each(|took| window.push(took));
         assert_eq!(window.now([].into_iter()), Some(ms(3)));
         assert_eq!(window.now([ms(70)].into_iter()), Some(ms(70)), "one is on its way for so long");
-        (0..9).for_each(|_| window.push(ms(3)));
+        (0..10).for_each(|_| window.push(ms(3)));
         assert_eq!(window.now([ms(70)].into_iter()), Some(ms(3)), "the slow one is long ago");
     }
 

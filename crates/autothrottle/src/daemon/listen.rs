@@ -1,0 +1,67 @@
+//! What the loop hears from the canary.
+
+use super::Daemon;
+use crate::board::Heard;
+use crate::error::Error;
+use mapper::BrokerId;
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// Rounds that follow closer are not begun for the canary's sake.
+const APART: Duration = Duration::from_secs(5);
+
+/// The brokers that were slow in a round, and when that was.
+#[derive(Debug)]
+pub(super) struct Slow {
+    brokers: BTreeSet<BrokerId>,
+    at: Instant,
+}
+
+impl Default for Slow {
+    fn default() -> Self {
+        Self { brokers: BTreeSet::new(), at: Instant::now() }
+    }
+}
+
+impl Daemon<'_> {
+    /// Lets a round know.
+    pub(super) fn listen(&mut self, seen: &mut throttle::Seen) {
+        for (id, canary) in self.canary.readings() {
+            if let Some(broker) = seen.brokers.get_mut(&id) {
+                broker.health.canary = Some(canary);
+            }
+        }
+        self.slow = Slow { brokers: self.slow_now(), at: Instant::now() };
+    }
+
+    /// Tells the API, between rounds, too.
+    pub(super) fn tell_what_is_heard(&self) {
+        if self.canary.is_asked() {
+            self.board.hears(Heard {
+                readings: self.canary.readings(),
+                problem: self.canary.problem(),
+                most: self.settings.limits.terms().health.canary,
+            });
+        }
+    }
+
+    /// Whether other brokers are slow than in the last round, while rates depend on it.
+    pub(super) fn hears_news(&self) -> bool {
+        let counts = !self.before.rates.is_empty() && self.slow.at.elapsed() >= APART;
+        counts && self.slow_now() != self.slow.brokers
+    }
+
+    fn slow_now(&self) -> BTreeSet<BrokerId> {
+        let asked = self.settings.limits.terms().health.canary;
+        let readings = self.canary.readings().into_iter();
+        readings.filter(|(_, canary)| canary.is_slow(asked)).map(|(id, _)| id).collect()
+    }
+
+    /// After a round: what throttles comes first.
+    pub(super) async fn tend(&mut self, live: &BTreeSet<BrokerId>) -> Result<(), Error> {
+        let Some(client) = &self.client else { return Ok(()) };
+        self.canary.tend(client, &self.book, live).await?;
+        self.tell_what_is_heard();
+        Ok(())
+    }
+}
