@@ -2,8 +2,8 @@
 
 use crate::world::{BROKERS, DIRS, World, ids, topic};
 use execute::{Key, Lying, Resource, Running, Seen, Setting, Stored};
-use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
-use mapper::{BrokerId, Replicas, TopicPartition};
+use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
+use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const MIN_ISR: u32 = 1;
@@ -38,17 +38,22 @@ pub struct Run {
     before: Replicas,
 }
 
+impl State {
+    /// All is well.
+    fn of(replicas: Replicas) -> Self {
+        let leader = replicas.first().copied();
+        let first = || Lying { log_dir: Some(DIRS[0].to_owned()), arriving: None };
+        let dirs = replicas.iter().map(|id| (*id, first())).collect();
+        Self { isr: replicas.clone(), replicas, leader, run: None, dirs }
+    }
+}
+
 impl Cluster {
     pub fn of(world: &World) -> Self {
         let mut partitions = BTreeMap::new();
         for (index, shape) in world.partitions.iter().enumerate() {
             let of = TopicPartition { topic: topic(shape.topic), partition: world.number(index) };
-            let replicas = ids(&shape.from);
-            let leader = replicas.first().copied();
-            let first = || Lying { log_dir: Some(DIRS[0].to_owned()), arriving: None };
-            let dirs = replicas.iter().map(|id| (*id, first())).collect();
-            let state = State { isr: replicas.clone(), replicas, leader, run: None, dirs };
-            partitions.insert(of, state);
+            partitions.insert(of, State::of(ids(&shape.from)));
         }
         let live: BTreeSet<BrokerId> = (1..=BROKERS).map(BrokerId).collect();
         let mut configs: BTreeMap<Resource, BTreeMap<Key, String>> = BTreeMap::new();
@@ -281,6 +286,23 @@ impl Cluster {
             self.lead();
             self.make_replicas();
         }
+    }
+
+    /// A new partition of a topic that exists.
+    pub fn create(&mut self, name: &str, replicas: Replicas) {
+        let last =
+            self.partitions.keys().filter(|of| of.topic == name).map(|of| of.partition).max();
+        if let Some(last) = last.filter(|_| replicas.iter().all(|id| self.live.contains(id))) {
+            let of = TopicPartition { topic: name.to_owned(), partition: PartitionId(last.0 + 1) };
+            self.partitions.insert(of, State::of(replicas));
+        }
+    }
+
+    /// What a planner sees.
+    pub fn snapshot(&self) -> Snapshot {
+        let brokers = self.live.iter().copied().map(Broker::new).collect();
+        let topics = self.seen().topics.into_values().collect();
+        Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap()
     }
 
     pub fn delete(&mut self, name: &str) {

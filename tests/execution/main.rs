@@ -3,6 +3,7 @@
 
 mod cluster;
 mod run;
+mod swept;
 mod world;
 
 use proptest::prelude::*;
@@ -53,6 +54,15 @@ proptest! {
         run.calms_down();
         run.ends_as_promised();
         run.is_complete();
+    }
+
+    /// Partitions are created on the drained broker while it is drained, whatever else happens.
+    #[test]
+    fn what_is_left_on_a_drained_broker_is_named_and_swept(world in worlds(), events in events()) {
+        let mut run = Run::of(&world);
+        events.iter().for_each(|event| run.happens(event));
+        run.calms_down();
+        run.is_swept();
     }
 
     /// Past `--until` nothing is begun, and the execution ends by itself.

@@ -14,9 +14,9 @@ const LONG: usize = 400;
 
 pub struct Run {
     world: World,
-    plan: Plan,
+    pub plan: Plan,
     aim: Aim,
-    cluster: Cluster,
+    pub cluster: Cluster,
     at_start: Cluster,
     journal: Vec<Entry>,
     ledger: Vec<LedgerEntry>,
@@ -86,6 +86,7 @@ impl Run {
                 self.cluster.delete(&topic(*index));
                 self.foreign.retain(|of| of.topic != topic(*index));
             }
+            Event::PartitionCreated(index, on) => self.cluster.create(&topic(*index), ids(on)),
             Event::MovedByOthers(index, to) => self.moved_by_others(*index, to),
             Event::RateAsked(rate) => self.rate_is_asked(*rate),
             Event::RateSet(rate) => self.rate_is_set(*rate),
@@ -424,6 +425,24 @@ impl Run {
             }
         }
         panic!("it does not end: {:?}", self.journal);
+    }
+
+    /// What other tools move arrives.
+    pub fn others_are_done(&mut self) {
+        let running = self.cluster.partitions.iter().filter(|(_, state)| state.run.is_some());
+        let running: Vec<TopicPartition> = running.map(|(of, _)| of.clone()).collect();
+        running.iter().for_each(|of| self.progress(of));
+    }
+
+    /// Another plan, after the one before is over; the ledger is the cluster's.
+    pub fn begins(&mut self, plan: &Plan) {
+        self.plan = legs(plan);
+        self.journal.clear();
+        self.began = false;
+        self.changed_by_others.clear();
+        self.standings.clear();
+        self.journal_was_lost = false;
+        self.at_start.configs = self.cluster.configs.clone();
     }
 
     pub fn ends_as_promised(&self) {

@@ -2,8 +2,8 @@
 
 use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    ANY_LOG_DIR, BrokerId, Bytes, Figures, LeadBy, Leaders, Mends, Move, Pacing, PartitionId, Plan,
-    RackRule, Ratio, Reason, Replicas, Request, Snapshot, Solver, Terms,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Figures, Mends, Move, Pacing, PartitionId,
+    Plan, RackRule, Ratio, Reason, Replicas, Request, Scale, Snapshot, Solver, Terms, Topics,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -12,6 +12,10 @@ use std::collections::BTreeSet;
 
 pub const BROKERS: u32 = 6;
 pub const TOPICS: usize = 3;
+/// The broker that every plan is said to drain.
+pub const DRAINED: BrokerId = BrokerId(BROKERS);
+/// The topic that the plans are not about.
+pub const OUT_OF_SCOPE: usize = TOPICS - 1;
 /// The log dirs of every broker; Kafka puts what nobody has placed into the first.
 pub const DIRS: [&str; 2] = ["/a", "/b"];
 
@@ -56,6 +60,8 @@ pub enum Event {
     /// The move of one partition makes all the progress it can.
     Progress(usize),
     TopicDeleted(usize),
+    /// Somebody adds a partition to a topic, and Kafka places it.
+    PartitionCreated(usize, Vec<u32>),
     /// Another tool moves a partition.
     MovedByOthers(usize, Vec<u32>),
     /// An operator asks the executor for another rate.
@@ -122,6 +128,7 @@ pub fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (1..=BROKERS).prop_map(Event::BrokerMute),
         8 => (0_usize..9).prop_map(Event::Progress),
         1 => (0..TOPICS).prop_map(Event::TopicDeleted),
+        1 => (0..TOPICS, brokers()).prop_map(|(t, on)| Event::PartitionCreated(t, on)),
         1 => ((0_usize..9), brokers()).prop_map(|(p, to)| Event::MovedByOthers(p, to)),
         1 => select(vec![7_u64, 1000, 2000]).prop_map(Event::RateAsked),
         1 => select(vec![7_u64, 1000, 3000]).prop_map(Event::RateSet),
@@ -191,7 +198,7 @@ impl World {
         Plan {
             cluster_id: Some("c".to_owned()),
             snapshot: Snapshot::empty().hash(),
-            request: any_request(),
+            request: request(),
             steps: self.steps(&indices),
             moves,
             left_out: Vec::new(),
@@ -212,18 +219,18 @@ pub fn ids(ids: &[u32]) -> Replicas {
     ids.iter().copied().map(BrokerId).collect()
 }
 
-fn any_request() -> Request {
-    Request::Leaders(Leaders {
+fn request() -> Request {
+    let topics = Topics::Named((0..OUT_OF_SCOPE).map(topic).collect());
+    let brokers = (1..=BROKERS).map(BrokerId).collect();
+    Request::Scale(Scale {
         terms: Terms {
-            assignments: Vec::new(),
-            mends: Mends::Nothing,
+            assignments: vec![Assignment { map: None, topics, brokers, replication: None }],
+            mends: Mends::Everything,
             racks: RackRule::Spread,
             fix_racks: false,
             storage_headroom: Ratio::ZERO,
             pacing: Pacing::default(),
         },
-        by: LeadBy::Count,
-        per_topic: false,
-        evacuate: BTreeSet::new(),
+        balance: Balance { drain: BTreeSet::from([DRAINED]), ..Balance::default() },
     })
 }

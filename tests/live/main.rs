@@ -15,6 +15,7 @@ mod chart;
 mod closed_loop;
 mod daemon;
 mod doctor;
+mod drained;
 mod empty_disk;
 mod execution;
 mod execution_dirs;

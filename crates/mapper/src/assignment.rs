@@ -61,6 +61,24 @@ pub fn assign(
     Ok(taken)
 }
 
+/// The same for any topics in order of name, where a pattern may mean none of them (any more).
+pub(crate) fn assign_any(topics: &[&Topic], assignments: &[Assignment]) -> Vec<Option<usize>> {
+    let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+    let mut taken = vec![None; names.len()];
+    for (index, assignment) in assignments.iter().enumerate() {
+        let selected = match &assignment.topics {
+            Topics::Matching(scope) => scope.select_any(&names),
+            Topics::Named(_) | Topics::Internal | Topics::Rest => BTreeSet::new(),
+        };
+        for (topic, slot) in topics.iter().zip(&mut taken) {
+            if slot.is_none() && takes(&assignment.topics, topic, &selected) {
+                *slot = Some(index);
+            }
+        }
+    }
+    taken
+}
+
 fn takes(topics: &Topics, topic: &Topic, selected: &BTreeSet<&str>) -> bool {
     match topics {
         Topics::Matching(_) => selected.contains(topic.name.as_str()),

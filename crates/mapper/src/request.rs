@@ -47,6 +47,11 @@ impl Request {
         }
     }
 
+    /// The brokers that hold nothing of the request's topics in the end (`--drain`).
+    pub fn emptied(&self) -> BTreeSet<BrokerId> {
+        self.balance().map(|balance| balance.drain.clone()).unwrap_or_default()
+    }
+
     /// The command's name.
     pub fn command(&self) -> &'static str {
         match self {

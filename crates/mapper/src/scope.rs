@@ -129,6 +129,14 @@ impl Scope {
         let excluded = union(&self.exclude, names)?;
         Ok(included.difference(&excluded).copied().collect())
     }
+
+    /// The same, where a pattern may mean none of them.
+    pub(crate) fn select_any<'n>(&self, names: &[&'n str]) -> BTreeSet<&'n str> {
+        let union = |patterns: &[TopicPattern]| -> BTreeSet<&'n str> {
+            patterns.iter().flat_map(|pattern| pattern.select(names)).collect()
+        };
+        union(&self.include).difference(&union(&self.exclude)).copied().collect()
+    }
 }
 
 fn union<'n>(

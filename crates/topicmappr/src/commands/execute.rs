@@ -62,6 +62,9 @@ pub(crate) struct Args {
     /// Goes on beside the moves of other tools
     #[arg(long)]
     join: bool,
+    /// Then moves what was placed meanwhile on the brokers that the plan drains, by plans of its own: PLAN.sweep.json
+    #[arg(long)]
+    pub(super) sweep: bool,
     #[command(flatten)]
     pub(super) claim: ClaimArgs,
 }
@@ -103,6 +106,11 @@ enum DeadArg {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    if args.sweep { super::sweep::run(args, session) } else { once(args, session) }
+}
+
+/// This plan, and no other.
+pub(super) fn once(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let terms = args.terms()?;
     let meant = args.execution.plan()?;
     if has_begun(&meant.journal) && !args.resume && !args.consent.dry_run {
@@ -188,7 +196,17 @@ impl Args {
         }
         let mut ended = ended?;
         ended.estimated_seconds = estimate.seconds.filter(|_| !resumes);
-        tell(execution.plan, &ended, session)
+        let status = tell(execution.plan, &ended, session)?;
+        let drained = ended.undrained.iter().all(|broker| broker.partitions.is_empty());
+        if drained || status != Status::Done {
+            return Ok(status);
+        }
+        // Whoever switches a drained broker off has to know that it is not empty.
+        if !self.sweep {
+            let again = Next::again(&session.command_line(), "--resume", "--resume --sweep");
+            session.say(&again)?;
+        }
+        Ok(Status::Partly)
     }
 
     /// Looks, tells, and refuses what must not be begun.

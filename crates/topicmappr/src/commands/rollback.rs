@@ -2,27 +2,35 @@
 //! arrived returns by a plan of its own, which is checked like any other and carried out by the same engine.
 
 use super::execute;
+use super::follow_up::{Place, captured, on};
 use crate::error::Error;
-use crate::executing::{Execution, Opened, Signals, Store, Terms, Why};
+use crate::executing::{Execution, Opened, Signals, Terms, Why};
 use crate::files::OutFile;
 use crate::live;
 use crate::planning;
 use crate::session::Session;
-use crate::source::{Note, with_storage};
+use crate::source::Note;
 use crate::status::Status;
 use crate::views::RollbackView;
-use ::execute::{Aim, Entry, History, Limits, Outcome, Pace, PauseOn, WayBack, way_back};
+use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
     Assignment, BaseReplicas, BrokerId, Mends, Optimize, Pacing, PlaceBy, Plan, PlanFile, RackRule,
     Ratio, Rebuild, Request, Snapshot, Terms as PlanTerms, Topics,
 };
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+/// What a rollback's files are called after.
+const NAME: &str = "rollback";
 
 /// Its flags are those of `execute`.
 pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    if args.sweep {
+        let message = "there is nothing to sweep on the way back: leave out --sweep";
+        return Err(Error::Flags(message.to_owned()));
+    }
     let meant = args.execution.plan()?;
-    let place = Place::latest(&meant.journal)?;
+    let place = Place::latest(&meant.journal, NAME)?;
     let begun = place.as_ref().is_some_and(|place| !place.is_over);
     if begun && !args.resume && !args.consent.dry_run {
         return Err(Error::JournalExists(place.map(|place| place.journal()).unwrap_or_default()));
@@ -37,7 +45,7 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
         })?;
         return execute::run(&on(args, &place.plan, &ledger, args.consent.yes), session);
     }
-    let place = Place::next(&journal, place.as_ref());
+    let place = Place::next(&journal, NAME, place.as_ref());
     let prepared = live::wait_for(&talk, async {
         let opened = Opened::of(&args.execution, meant, session).await?;
         prepare(args, &opened, &place, session).await
@@ -48,58 +56,6 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
             let status = execute::run(&on(args, &place.plan, &ledger, true), session)?;
             Ok(if whole || status != Status::Done { status } else { Status::Partly })
         }
-    }
-}
-
-/// The same flags for the plan of the way back.
-fn on(args: &execute::Args, plan: &Path, ledger: &Path, agreed: bool) -> execute::Args {
-    let mut on = args.clone();
-    on.execution = args.execution.on(plan, ledger);
-    on.consent.yes = agreed;
-    on
-}
-
-/// Where the plan of a rollback is kept.
-struct Place {
-    plan: PathBuf,
-    number: u32,
-    /// It was carried out as far as it can be.
-    is_over: bool,
-}
-
-impl Place {
-    fn at(journal: &Path, number: u32) -> Self {
-        let name = journal.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let stem = name.strip_suffix(".journal").unwrap_or(&name);
-        let stem = stem.strip_suffix(".gz").unwrap_or(stem);
-        let stem = stem.strip_suffix(".json").unwrap_or(stem);
-        let nth = if number > 1 { format!("-{number}") } else { String::new() };
-        let plan = journal.with_file_name(format!("{stem}.rollback{nth}.json"));
-        Self { plan, number, is_over: false }
-    }
-
-    /// The last one that was begun, if any was.
-    fn latest(journal: &Path) -> Result<Option<Self>, Error> {
-        let all = (1..).map(|number| Self::at(journal, number));
-        let Some(mut last) = all.take_while(|place| place.plan.exists()).last() else {
-            return Ok(None);
-        };
-        let history = History::replay(Store::<Entry>::read(&last.journal())?);
-        last.is_over = match history.finished {
-            Some(Outcome::Complete | Outcome::LeftOut | Outcome::Cancelled) => true,
-            Some(Outcome::Partly | Outcome::CancelledPartly | Outcome::HeldByOthers) | None => {
-                false
-            }
-        };
-        Ok(Some(last))
-    }
-
-    fn next(journal: &Path, last: Option<&Self>) -> Self {
-        Self::at(journal, last.map_or(1, |last| last.number + 1))
-    }
-
-    fn journal(&self) -> PathBuf {
-        crate::executing::journal_of(&self.plan, None)
     }
 }
 
@@ -192,12 +148,6 @@ fn of_left(back: &WayBack) -> Status {
     }
 }
 
-/// The cluster as it is now, with the capacities that are given by hand.
-async fn captured(opened: &Opened, session: &Session<'_, '_>) -> Result<Snapshot, Error> {
-    let captured = live::captured(&opened.client).await?;
-    with_storage(captured.snapshot, &session.global.source)
-}
-
 /// The plan of the way back, checked; none where nothing returns.
 fn planned(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Result<Option<Plan>, Error> {
     if back.lists.is_empty() {
@@ -273,27 +223,5 @@ mod tests {
             snapshot.partition(&of.topic, of.partition).unwrap().replicas != **list
         };
         assert_eq!(plan.moves.len(), back.lists.iter().filter(changes).count());
-    }
-
-    #[test]
-    fn each_rollback_has_a_plan_of_its_own_beside_the_journal() {
-        let at = |journal: &str, number| Place::at(Path::new(journal), number).plan;
-        assert_eq!(at("a/p.json.journal", 1), Path::new("a/p.rollback.json"));
-        assert_eq!(at("a/p.json.gz.journal", 2), Path::new("a/p.rollback-2.json"));
-        assert_eq!(at("j", 1), Path::new("j.rollback.json"));
-        let folder = tempfile::tempdir().unwrap();
-        let journal = folder.path().join("p.json.journal");
-        assert!(Place::latest(&journal).unwrap().is_none());
-        std::fs::write(Place::at(&journal, 1).plan, "").unwrap();
-        let begun = Place::latest(&journal).unwrap().unwrap();
-        assert_eq!((begun.number, begun.is_over), (1, false), "it has no journal yet");
-        let (mut store, _) = Store::<Entry>::open(&begun.journal()).unwrap();
-        store.append(&[Entry::Finished { outcome: Outcome::Complete }]).unwrap();
-        let over = Place::latest(&journal).unwrap().unwrap();
-        assert!(over.is_over);
-        assert_eq!(
-            Place::next(&journal, Some(&over)).plan,
-            folder.path().join("p.rollback-2.json")
-        );
     }
 }

@@ -35,7 +35,7 @@ use execute::{
     Aim, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace, PauseOn,
     Round, Stall, Standing, Task, Watch, next,
 };
-use mapper::{BrokerId, Plan};
+use mapper::{BrokerId, Plan, Undrained, undrained};
 use requests::Inbox;
 pub use signals::{Signal, Signals};
 use statelog::Claim;
@@ -101,6 +101,8 @@ pub(crate) struct Ended {
     pub(crate) estimated_seconds: Option<u64>,
     /// Dead brokers that hold nothing any more, and that the cluster still lists.
     pub(crate) emptied: Vec<BrokerId>,
+    /// Brokers that the plan was to empty, and what they hold all the same.
+    pub(crate) undrained: Vec<Undrained>,
 }
 
 /// Why a run ended.
@@ -203,6 +205,9 @@ impl<'c> Execution<'c> {
             if let Some(outcome) = acted.outcome {
                 let why = leaving.map_or(Why::Over(outcome), Why::Left);
                 let mut ended = self.ended(why, round, start);
+                if matches!(outcome, Outcome::Complete | Outcome::LeftOut) {
+                    ended.undrained = undrained(&self.plan.request, look.seen.topics.values());
+                }
                 if outcome == Outcome::Complete {
                     ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
                 }
@@ -271,7 +276,8 @@ impl<'c> Execution<'c> {
     fn ended(&self, why: Why, round: Round, start: Instant) -> Ended {
         let history = self.history.clone();
         let (clean, took) = (self.ledger.is_empty(), start.elapsed());
-        Ended { why, round, history, clean, took, estimated_seconds: None, emptied: Vec::new() }
+        let (estimated_seconds, emptied, undrained) = (None, Vec::new(), Vec::new());
+        Ended { why, round, history, clean, took, estimated_seconds, emptied, undrained }
     }
 
     /// One look before anything is begun.

@@ -46,7 +46,8 @@ pub(super) fn after(
         // Kafka's own tool knows no steps: it would start them all at once.
         steps => by_files().unwrap_or_else(|| Next::reassign_by_step(&tool, &text(file), steps)),
     };
-    Next::execute(&tool, &text(file), instead)
+    let drains = !plan.request.emptied().is_empty();
+    Next::execute(&tool, &text(file), drains, instead)
 }
 
 fn text(path: &Path) -> String {

@@ -48,7 +48,7 @@ pub(crate) use certs_reload::{ReloadView, Reloaded};
 pub(crate) use doctor::DoctorView;
 pub(crate) use elections::{Elected, ElectionsView};
 pub(crate) use error::ErrorView;
-pub(crate) use execution::{Preview, Progress, StatusView, Summary};
+pub(crate) use execution::{Preview, Progress, StatusView, Summary, SweepView};
 pub(crate) use explain::ExplainView;
 pub(crate) use heal::HealView;
 pub(crate) use html::Page;

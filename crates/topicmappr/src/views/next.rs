@@ -52,15 +52,16 @@ impl Next {
         Self { commands: commands.collect(), note: None, instead: None }
     }
 
-    /// We carry the plan out ourselves; Kafka's own tool may, too.
-    pub(crate) fn execute(tool: &KafkaTool, file: &str, instead: Self) -> Self {
+    /// We carry the plan out ourselves, and sweep the brokers that it drains; Kafka's own tool may, too.
+    pub(crate) fn execute(tool: &KafkaTool, file: &str, drains: bool, instead: Self) -> Self {
+        let sweep = if drains { " --sweep" } else { "" };
         let servers = tool.bootstrap.as_deref().unwrap_or("HOST:PORT");
         let config = match &tool.config {
             Some(path) => format!(" --kafka-config {}", quoted(path)),
             None => String::new(),
         };
         let command = format!(
-            "topicmappr execute {} --bootstrap-server {servers}{config} --throttle {THROTTLE}",
+            "topicmappr execute {} --bootstrap-server {servers}{config} --throttle {THROTTLE}{sweep}",
             quoted(file)
         );
         Self { commands: vec![command], note: None, instead: Some(Box::new(instead)) }

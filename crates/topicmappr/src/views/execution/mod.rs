@@ -6,11 +6,13 @@ mod progress;
 mod status;
 mod summary;
 mod trouble;
+mod undrained;
 
 pub(crate) use preview::Preview;
 pub(crate) use progress::Progress;
 pub(crate) use status::StatusView;
 pub(crate) use summary::Summary;
+pub(crate) use undrained::SweepView;
 
 use crate::executing::Why;
 use execute::Outcome;

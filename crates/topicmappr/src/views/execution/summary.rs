@@ -1,11 +1,12 @@
 //! How an execution ended.
 
 use super::trouble::{Trouble, shown, troubles};
+use super::undrained::left;
 use super::{duration, outcome};
 use crate::executing::{Ended, Why};
 use crate::views::listed;
 use execute::{Standing, Stray};
-use mapper::{BrokerId, Plan};
+use mapper::{BrokerId, Plan, Undrained};
 use serde::Serialize;
 use std::fmt;
 
@@ -32,6 +33,9 @@ pub(crate) struct Summary {
     /// Dead brokers that hold nothing any more: they can be unregistered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     emptied_brokers: Vec<BrokerId>,
+    /// Brokers that were to be emptied, and are not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    undrained: Vec<Undrained>,
 }
 
 impl Summary {
@@ -58,6 +62,7 @@ impl Summary {
             strays: ended.round.strays.clone(),
             throttle_restored: ended.clean,
             emptied_brokers: ended.emptied.clone(),
+            undrained: ended.undrained.clone(),
         }
     }
 }
@@ -90,7 +95,9 @@ impl fmt::Display for Summary {
         shown(f, &self.troubles, "Not as planned")?;
         shown(f, &self.not_cancelled, "Not cancelled")?;
         let strays: Vec<String> = self.strays.iter().map(stray).collect();
-        shown(f, &strays, "Configs left as they are")
+        shown(f, &strays, "Configs left as they are")?;
+        let undrained: Vec<String> = self.undrained.iter().map(left).collect();
+        shown(f, &undrained, "Not empty")
     }
 }
 

@@ -1,0 +1,112 @@
+//! What emptying brokers leaves behind: Kafka goes on placing new partitions on a broker that is being emptied.
+//!
+//! In: the request that was carried out, and the cluster as it is now. Out: which replicas are still there, and the
+//! request that moves them, and nothing else.
+
+use crate::assignment::{Assignment, Topics, assign_any};
+use crate::balance::without_drained;
+use crate::bytes::Ratio;
+use crate::ids::{BrokerId, TopicPartition};
+use crate::pacing::Pacing;
+use crate::request::{BaseReplicas, Mends, Optimize, PlaceBy, Rebuild, Request, Terms};
+use crate::snapshot::{Partition, Snapshot, Topic};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A broker that was to be emptied, and is not empty.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Undrained {
+    /// The broker.
+    pub broker: BrokerId,
+    /// What it holds of the topics that the request is about.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<TopicPartition>,
+    /// So many partitions of topics that the request is not about: they were to stay.
+    pub out_of_scope: usize,
+}
+
+/// The brokers that a request empties and that hold replicas of these topics, in order of id.
+pub fn undrained<'t>(
+    request: &Request,
+    topics: impl IntoIterator<Item = &'t Topic>,
+) -> Vec<Undrained> {
+    let emptied = request.emptied();
+    if emptied.is_empty() {
+        return Vec::new();
+    }
+    let topics: Vec<&Topic> = topics.into_iter().collect();
+    let taken = assign_any(&topics, &request.terms().assignments);
+    let mut left: BTreeMap<BrokerId, Undrained> = BTreeMap::new();
+    for (topic, taken) in topics.iter().zip(taken) {
+        for partition in &topic.partitions {
+            for broker in partition.replicas.iter().copied().filter(|id| emptied.contains(id)) {
+                let none = Undrained { broker, partitions: Vec::new(), out_of_scope: 0 };
+                let left = left.entry(broker).or_insert(none);
+                match taken {
+                    Some(_) => left.partitions.push(of(topic, partition)),
+                    None => left.out_of_scope += 1,
+                }
+            }
+        }
+    }
+    left.into_values().collect()
+}
+
+/// The request that takes off the emptied brokers what they hold of the request's topics, and moves nothing else; none
+/// if they hold nothing.
+pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Option<Request> {
+    let topics: Vec<&Topic> = snapshot.topics().iter().collect();
+    let taken = assign_any(&topics, &request.terms().assignments);
+    let emptied = request.emptied();
+    let holds = |partition: &&Partition| partition.replicas.iter().any(|id| emptied.contains(id));
+    let mut base = Vec::new();
+    let mut named: BTreeMap<usize, BTreeSet<String>> = BTreeMap::new();
+    for (topic, taken) in topics.iter().zip(taken) {
+        let Some(assignment) = taken else { continue };
+        for partition in topic.partitions.iter().filter(holds) {
+            named.entry(assignment).or_default().insert(topic.name.clone());
+            base.push(BaseReplicas {
+                topic: topic.name.clone(),
+                partition: partition.id,
+                replicas: partition.replicas.iter().copied().map(Some).collect(),
+            });
+        }
+    }
+    if base.is_empty() {
+        return None;
+    }
+    let all = staying(request).assignments;
+    let assignments = named.into_iter().filter_map(|(index, names)| {
+        let assignment = all.get(index)?.clone();
+        Some(Assignment { topics: Topics::Named(names), ..assignment })
+    });
+    let terms = Terms {
+        assignments: assignments.collect(),
+        mends: Mends::Everything,
+        pacing: Pacing::default(),
+        ..request.terms().clone()
+    };
+    Some(Request::Rebuild(Rebuild {
+        terms,
+        placement,
+        optimize: Optimize::Distribution,
+        force: false,
+        sub_affinity: false,
+        partition_size_factor: Ratio::ONE,
+        optimize_leadership: false,
+        leader_evacuation: None,
+        base,
+    }))
+}
+
+/// The request's terms, without the brokers that are emptied.
+fn staying(request: &Request) -> Terms {
+    match request.balance() {
+        Some(balance) => without_drained(request.terms(), balance),
+        None => request.terms().clone(),
+    }
+}
+
+fn of(topic: &Topic, partition: &Partition) -> TopicPartition {
+    TopicPartition { topic: topic.name.clone(), partition: partition.id }
+}

@@ -1,0 +1,104 @@
+//! Plans that follow from the execution of another: its rollback, its sweep. Each has a file beside the journal.
+
+use super::execute;
+use crate::error::Error;
+use crate::executing::{Opened, Store, journal_of};
+use crate::live;
+use crate::session::Session;
+use crate::source::with_storage;
+use ::execute::{Entry, History, Outcome};
+use mapper::Snapshot;
+use std::path::{Path, PathBuf};
+
+/// Where such a plan is kept.
+pub(super) struct Place {
+    pub(super) plan: PathBuf,
+    number: u32,
+    /// It was carried out as far as it can be.
+    pub(super) is_over: bool,
+}
+
+impl Place {
+    fn at(journal: &Path, what: &str, number: u32) -> Self {
+        let name = journal.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let stem = name.strip_suffix(".journal").unwrap_or(&name);
+        let stem = stem.strip_suffix(".gz").unwrap_or(stem);
+        let stem = stem.strip_suffix(".json").unwrap_or(stem);
+        let nth = if number > 1 { format!("-{number}") } else { String::new() };
+        let plan = journal.with_file_name(format!("{stem}.{what}{nth}.json"));
+        Self { plan, number, is_over: false }
+    }
+
+    /// The last one that was begun, if any was.
+    pub(super) fn latest(journal: &Path, what: &str) -> Result<Option<Self>, Error> {
+        let all = (1..).map(|number| Self::at(journal, what, number));
+        let Some(mut last) = all.take_while(|place| place.plan.exists()).last() else {
+            return Ok(None);
+        };
+        last.is_over = is_over(&last.journal())?;
+        Ok(Some(last))
+    }
+
+    pub(super) fn next(journal: &Path, what: &str, last: Option<&Self>) -> Self {
+        Self::at(journal, what, last.map_or(1, |last| last.number + 1))
+    }
+
+    pub(super) fn journal(&self) -> PathBuf {
+        journal_of(&self.plan, None)
+    }
+}
+
+/// Whether an execution has ended as far as it can.
+pub(super) fn is_over(journal: &Path) -> Result<bool, Error> {
+    let history = History::replay(Store::<Entry>::read(journal)?);
+    Ok(match history.finished {
+        Some(Outcome::Complete | Outcome::LeftOut | Outcome::Cancelled) => true,
+        Some(Outcome::Partly | Outcome::CancelledPartly | Outcome::HeldByOthers) | None => false,
+    })
+}
+
+/// The same flags for the plan that follows.
+pub(super) fn on(args: &execute::Args, plan: &Path, ledger: &Path, agreed: bool) -> execute::Args {
+    let mut on = args.clone();
+    on.execution = args.execution.on(plan, ledger);
+    on.consent.yes = agreed;
+    on.sweep = false;
+    on
+}
+
+/// The cluster as it is now, with the capacities that are given by hand.
+pub(super) async fn captured(
+    opened: &Opened,
+    session: &Session<'_, '_>,
+) -> Result<Snapshot, Error> {
+    let captured = live::captured(&opened.client).await?;
+    with_storage(captured.snapshot, &session.global.source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_has_a_plan_of_its_own_beside_the_journal() {
+        let at = |journal: &str, number| Place::at(Path::new(journal), "rollback", number).plan;
+        assert_eq!(at("a/p.json.journal", 1), Path::new("a/p.rollback.json"));
+        assert_eq!(at("a/p.json.gz.journal", 2), Path::new("a/p.rollback-2.json"));
+        assert_eq!(at("j", 1), Path::new("j.rollback.json"));
+        let folder = tempfile::tempdir().unwrap();
+        let journal = folder.path().join("p.json.journal");
+        let latest = || Place::latest(&journal, "sweep").unwrap();
+        assert!(latest().is_none());
+        std::fs::write(Place::at(&journal, "sweep", 1).plan, "").unwrap();
+        let begun = latest().unwrap();
+        assert_eq!((begun.number, begun.is_over), (1, false), "it has no journal yet");
+        let (mut store, _) = Store::<Entry>::open(&begun.journal()).unwrap();
+        store.append(&[Entry::Finished { outcome: Outcome::Complete }]).unwrap();
+        let over = latest().unwrap();
+        assert!(over.is_over);
+        assert_eq!(
+            Place::next(&journal, "sweep", Some(&over)).plan,
+            folder.path().join("p.sweep-2.json")
+        );
+    }
+}
