@@ -8,6 +8,7 @@
 use super::bound::Base;
 use super::exact::Solved;
 use super::field::{Field, Layout};
+use super::limits::{self, Way};
 use super::load::Load;
 use super::state::State;
 use crate::dense::BrokerIx;
@@ -20,6 +21,7 @@ use crate::request::{Balance, BaseLists, Goal, Request};
 use crate::snapshot::Snapshot;
 use crate::work::Work;
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 
 /// What a plan is written from, beside the state in which it ends.
 pub(super) struct Draft<'d, 'a> {
@@ -69,7 +71,7 @@ impl Draft<'_, '_> {
     ) -> Result<Plan, NoPlan> {
         let (mut plan, whole) = self.as_far_as_room(state)?;
         // What a limit cut short is meant to be followed by another plan.
-        if whole || self.is_limited() {
+        if whole || limits::are_set(self.balance) {
             return Ok(plan);
         }
         for _ in 0..ROUNDS {
@@ -88,8 +90,35 @@ impl Draft<'_, '_> {
         Ok(plan)
     }
 
-    fn is_limited(&self) -> bool {
-        self.balance.max_bytes_moved.is_some() || self.balance.max_moves.is_some()
+    /// The most even plan within the limits of the request that there is room for. The state is then that after the
+    /// plan.
+    pub(super) fn within_limits(&self, state: &mut State<'_>) -> Result<Plan, NoPlan> {
+        self.leave_out_what_finds_no_room(state)?;
+        let way = Way::new(state, self.balance, &self.repairs.work, &self.start.layouts);
+        for length in way.lengths() {
+            way.go(state, *length);
+            match self.finished(state) {
+                Ok(Finished { plan, taken_back }) if taken_back.is_empty() => return Ok(plan),
+                Ok(_) | Err(NoPlan::NoRoomForBothCopies { .. }) => {}
+                Err(other) => return Err(other),
+            }
+        }
+        way.go(state, 0);
+        self.written(state)
+    }
+
+    /// Without the changes that find no room whatever the limits are: where there was room for all of them together,
+    /// there is room for the first so many, too.
+    fn leave_out_what_finds_no_room(&self, state: &mut State<'_>) -> Result<(), NoPlan> {
+        let all = state.log.clone();
+        self.as_far_as_room(state)?;
+        // Where the repairs have to go alone, some of the changes may yet go with them.
+        let back = state.log.get(all.len()..).unwrap_or_default();
+        let back: BTreeSet<u32> = back.iter().map(|change| change.partition).collect();
+        state.rewind(0);
+        let stays = all.into_iter().filter(|change| !back.contains(&change.partition));
+        stays.for_each(|change| state.shift(change));
+        Ok(())
     }
 
     /// The plan, and whether it is all that was wanted. The state is then that after the plan.

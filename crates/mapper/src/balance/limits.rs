@@ -2,8 +2,9 @@
 //!
 //! The changes that even the load are put in one order: inside a group of brokers that in which they were found, and
 //! the group whose worst broker is the worst of all goes first. The plan keeps the first so many of them: of all
-//! numbers that stay within the limits, the one that ends most evenly. A larger limit leaves more to choose from, so
-//! it never ends less evenly.
+//! numbers that stay within the limits and leave room for both copies of what moves, the one that ends most evenly.
+//! Neither the order nor the room depends on the limits, so a larger one only leaves more to choose from, and never ends
+//! less evenly.
 
 use super::field::Layout;
 use super::state::{Shift, State};
@@ -30,29 +31,80 @@ fn needed(repairs: &[Work]) -> (u64, u64) {
     (floor::must_copy(repairs).map_or(0, |bytes| bytes.0), replicas)
 }
 
-/// Goes back to the most even state on the way that is within the limits.
-pub(super) fn keep(state: &mut State<'_>, balance: &Balance, repairs: &[Work], layouts: &[Layout]) {
-    let Some(first) = layouts.first() else { return };
-    if balance.max_bytes_moved.is_none() && balance.max_moves.is_none() {
-        return;
-    }
-    let mut queues = Queues::new(state, first);
-    state.rewind(0);
-    let (bytes, replicas) = needed(repairs);
-    let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
-    let most_bytes = balance.max_bytes_moved.map_or(i128::MAX, |most| most.0.into());
-    let most_replicas = balance.max_moves.map_or(i128::MAX, i128::from);
-    let mut best = (worst_of_all(state, layouts, &queues.all), 0);
-    while let Some(change) = queues.next(state, first) {
-        let copies = i128::from(state.copies(change));
-        bytes += copies * i128::from(state.size[change.partition as usize]);
-        replicas += copies;
-        state.shift(change);
-        if bytes <= most_bytes && replicas <= most_replicas {
-            best = best.min((worst_of_all(state, layouts, &queues.all), state.log.len()));
+/// Whether there is any.
+pub(super) fn are_set(balance: &Balance) -> bool {
+    balance.max_bytes_moved.is_some() || balance.max_moves.is_some()
+}
+
+/// The changes of a state in one order, and how many of them may be kept.
+pub(super) struct Way {
+    changes: Vec<Shift>,
+    /// Numbers of changes that stay within the limits, the one that ends most evenly first; the last is none.
+    lengths: Vec<usize>,
+}
+
+/// So many numbers of changes are tried. Nearly always the first does: there was room for all of the changes together.
+const TRIES: usize = 64;
+
+impl Way {
+    /// `state` ends as it began.
+    pub(super) fn new(
+        state: &mut State<'_>,
+        balance: &Balance,
+        repairs: &[Work],
+        layouts: &[Layout],
+    ) -> Self {
+        let mut way = Self { changes: Vec::new(), lengths: Vec::new() };
+        if let Some(first) = layouts.first() {
+            let mut kept = way.walk(state, balance, repairs, layouts, first);
+            kept.sort();
+            way.lengths.extend(kept.into_iter().map(|(_, length)| length).take(TRIES));
         }
+        if !way.lengths.contains(&0) {
+            way.lengths.push(0);
+        }
+        way
     }
-    state.rewind(best.1);
+
+    /// Each number of changes that stays within the limits, with how evenly it ends.
+    fn walk(
+        &mut self,
+        state: &mut State<'_>,
+        balance: &Balance,
+        repairs: &[Work],
+        layouts: &[Layout],
+        first: &Layout,
+    ) -> Vec<(Strains, usize)> {
+        let mut queues = Queues::new(state, first);
+        state.rewind(0);
+        let (bytes, replicas) = needed(repairs);
+        let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
+        let most_bytes = balance.max_bytes_moved.map_or(i128::MAX, |most| most.0.into());
+        let most_replicas = balance.max_moves.map_or(i128::MAX, i128::from);
+        let mut kept = vec![(worst_of_all(state, layouts, &queues.all), 0)];
+        while let Some(change) = queues.next(state, first) {
+            let copies = i128::from(state.copies(change));
+            bytes += copies * i128::from(state.size[change.partition as usize]);
+            replicas += copies;
+            state.shift(change);
+            if bytes <= most_bytes && replicas <= most_replicas {
+                kept.push((worst_of_all(state, layouts, &queues.all), state.log.len()));
+            }
+        }
+        self.changes.clone_from(&state.log);
+        kept
+    }
+
+    /// The numbers of changes to try, the best first.
+    pub(super) fn lengths(&self) -> &[usize] {
+        &self.lengths
+    }
+
+    /// Carries so many changes out, and no others.
+    pub(super) fn go(&self, state: &mut State<'_>, length: usize) {
+        state.rewind(0);
+        self.changes[..length].iter().for_each(|change| state.shift(*change));
+    }
 }
 
 /// The changes of each group of brokers, in order.
@@ -85,8 +137,10 @@ impl<'l> Queues<'l> {
     }
 }
 
+type Strains = SmallVec<[u64; 3]>;
+
 /// How far the worst is outside its band, the most important load first.
-fn worst_of_all(state: &State<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> SmallVec<[u64; 3]> {
+fn worst_of_all(state: &State<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> Strains {
     layouts.iter().map(|layout| worst(state, layout, brokers)).collect()
 }
 

@@ -99,10 +99,16 @@ fn planned(
     limits::repairs_fit(balance, &repairs.work)?;
     let searched = exact::Start::new(&state, &field, balance, &repairs.work)?;
     even_loads(&mut state, &field, balance);
-    limits::keep(&mut state, balance, &repairs.work, &start.layouts);
-    let solved = searched.zip(start.layouts.first());
-    let solved = solved.and_then(|(s, first)| s.search(&mut state, &field, first, &base));
-    write(&Draft { repairs: &repairs, balance, base, start, solved, request }, &mut state)
+    let mut draft = Draft { repairs: &repairs, balance, base, start, solved: None, request };
+    if limits::are_set(balance) {
+        let plan = draft.within_limits(&mut state)?;
+        if searched.is_none() {
+            return Ok(plan);
+        }
+    }
+    let searched = searched.zip(draft.start.layouts.first());
+    draft.solved = searched.and_then(|(s, first)| s.search(&mut state, &field, first, &draft.base));
+    write(&draft, &mut state)
 }
 
 /// Drained brokers are nobody's.
