@@ -43,6 +43,8 @@ pub(crate) struct Placement<'a> {
     count: Vec<u64>,
     /// Brokers in the order in which they are preferred now.
     queues: Queues<'a>,
+    /// For each rack how many of the first in its queue are compared with a replica's size in mind.
+    nearest: Vec<usize>,
     /// For each broker the seats that this plan put there: indices of work and seat.
     placed: Vec<Vec<(usize, usize)>>,
     /// The volumes of brokers that have several, likewise.
@@ -74,6 +76,7 @@ impl<'a> Placement<'a> {
             used: cluster.used.clone(),
             count,
             queues: Queues::new(&cluster.rack, cluster.rack_names.len(), unknown),
+            nearest: nearest(cluster),
             placed: vec![Vec::new(); brokers],
             volumes: Volumes::new(cluster, terms),
             log_dirs: BTreeMap::new(),
@@ -227,7 +230,7 @@ impl<'a> Placement<'a> {
             let admitted = candidates.iter().copied().filter(admitted);
             return admitted.min_by_key(|broker| self.rank(*broker, item.size));
         }
-        let of_rack = |rack| self.queues.of(rack).filter(admitted).take(NEAREST);
+        let of_rack = |rack| self.queues.of(rack).filter(admitted).take(self.nearest[rack]);
         rules.open_racks().flat_map(of_rack).min_by_key(|broker| self.rank(*broker, item.size))
     }
 
@@ -246,10 +249,15 @@ impl<'a> Placement<'a> {
     fn fill_after(&self, broker: BrokerIx, size: Option<u64>) -> u64 {
         let (used, capacity) = (self.used[broker as usize], self.cluster.capacity[broker as usize]);
         used.zip(capacity).map_or(0, |(used, capacity)| {
-            let factor = u128::from(self.manner.size_factor.ppm());
-            let size = u128::from(size.unwrap_or(0)) * factor / 1_000_000;
-            let share = ((u128::from(used) + size) << 30) / u128::from(capacity.max(1));
-            u64::try_from(share).unwrap_or(u64::MAX)
+            let size = size.unwrap_or(0);
+            let size = match self.manner.size_factor {
+                Ratio::ONE => size,
+                factor => {
+                    let size = u128::from(size) * u128::from(factor.ppm()) / 1_000_000;
+                    u64::try_from(size).unwrap_or(u64::MAX)
+                }
+            };
+            parts(used.saturating_add(size), capacity)
         })
     }
 
@@ -348,11 +356,55 @@ impl<'a> Placement<'a> {
     }
 }
 
+/// How much of the whole a part is, in parts per 2^30.
+fn parts(part: u64, whole: u64) -> u64 {
+    const STEP: u32 = 15;
+    let whole = whole.max(1);
+    let (shares, rest) = (part / whole, part % whole);
+    if whole >> (64 - STEP) > 0 || shares >> (64 - 2 * STEP) > 0 {
+        let parts = (u128::from(part) << (2 * STEP)) / u128::from(whole);
+        return u64::try_from(parts).unwrap_or(u64::MAX);
+    }
+    // The same by halves: division of 128 bits takes several times as long, and this is asked for every seat.
+    let (high, rest) = ((rest << STEP) / whole, (rest << STEP) % whole);
+    let low = (rest << STEP) / whole;
+    (shares << (2 * STEP)) + (high << STEP) + low
+}
+
+/// Where all brokers of a rack have the same storage, the one that is best before a replica comes is best after, too.
+fn nearest(cluster: &Cluster<'_>) -> Vec<usize> {
+    let mut capacity: Vec<Option<Option<u64>>> = vec![None; cluster.rack_names.len()];
+    let mut nearest = vec![1; cluster.rack_names.len()];
+    for (rack, own) in cluster.rack.iter().zip(&cluster.capacity) {
+        if *capacity[*rack].get_or_insert(*own) != *own {
+            nearest[*rack] = NEAREST;
+        }
+    }
+    nearest
+}
+
 /// Replicas that are tried to be pushed off one broker for the sake of one seat.
 const MOST_PUSHED: usize = 64;
 
 /// So many candidates are looked at one by one; of more, only the first of each rack.
 const FEW: usize = 16;
 
-/// Brokers of a rack that are compared with the replica's size in mind: the emptiest need not stay it.
+/// Brokers of a rack of unlike brokers that are compared with the replica's size in mind: the emptiest need not stay it.
 const NEAREST: usize = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::parts;
+
+    #[test]
+    fn parts_are_those_of_a_long_division() {
+        let numbers = [0, 1, 7, 1 << 20, (1 << 41) - 3, 3 << 47, (1 << 49) - 1, 1 << 49, u64::MAX];
+        for part in numbers {
+            for whole in numbers {
+                let long = (u128::from(part) << 30) / u128::from(whole.max(1));
+                let long = u64::try_from(long).unwrap_or(u64::MAX);
+                assert_eq!(parts(part, whole), long, "{part} of {whole}");
+            }
+        }
+    }
+}
