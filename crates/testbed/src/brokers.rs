@@ -17,11 +17,13 @@ use kube::{Api, ResourceExt};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::kubernetes::{KUBELET, Kubernetes};
+use crate::quorum::FIRST_MEMBER;
 
 /// How often the worker looks whether it is still needed.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The pods of a StatefulSet: the broker's id is the pod's ordinal plus the base.
+/// The pods of a StatefulSet: the broker's id is the pod's ordinal plus the base. With the base [`FIRST_MEMBER`] they are the
+/// KRaft controllers, or ZooKeeper servers; those have no disk to lose.
 #[derive(Debug, Clone)]
 pub struct PodSet {
     /// The namespace.
@@ -112,7 +114,10 @@ impl Brokers {
         let working = Arc::clone(&shared);
         let worker = thread::spawn(move || working.work(&heard));
         let brokers = Self { shared, worker: Some(worker) };
-        let wanted = cluster.brokers().len();
+        let (quorum, others): (Vec<&PodSet>, _) =
+            brokers.shared.sets.iter().partition(|set| set.base == FIRST_MEMBER);
+        let members = if quorum.is_empty() { 0 } else { cluster.members().len() };
+        let wanted = members + if others.is_empty() { 0 } else { cluster.brokers().len() };
         crate::wait::until("a pod for each broker", Duration::from_secs(60), || {
             let lives = brokers.lives();
             lives.is_err().then_some(()).or_else(|| (lives.ok()?.len() == wanted).then_some(()))
@@ -238,10 +243,11 @@ impl Shared {
             life.pod.as_ref().filter(|pod| moved(id, pod)).map(|_| (*id, life))
         });
         at_once(ending, |id, life| {
-            if is_up(nodes.get(&life.disk.node)) {
-                self.cluster.stop_broker(id)?;
-            } else {
-                self.cluster.kill_broker(id)?;
+            match (is_up(nodes.get(&life.disk.node)), id >= FIRST_MEMBER) {
+                (true, false) => self.cluster.stop_broker(id)?,
+                (true, true) => self.cluster.stop_member(id)?,
+                (false, false) => self.cluster.kill_broker(id)?,
+                (false, true) => self.cluster.kill_member(id)?,
             }
             self.lives().of.entry(id).and_modify(|life| life.pod = None);
             Ok(())
@@ -257,6 +263,10 @@ impl Shared {
         let life = match known {
             // It runs since before its pod was joined to it.
             None => Life { pod: None, starts: 0, emptied: 0, disk: home.disk.clone() },
+            Some(life) if id >= FIRST_MEMBER => {
+                self.cluster.start_member(id)?;
+                Life { starts: life.starts + 1, ..life }
+            }
             Some(mut life) => {
                 if life.disk != home.disk {
                     self.cluster.wipe_broker(id)?;

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tempfile::TempDir;
 
@@ -24,7 +22,7 @@ use crate::spec::{Builder, Mode, Security, Version};
 use crate::wait::until;
 use crate::{archive, certificates, exporter, tool};
 
-const KAFKA: &str = "kafka.Kafka";
+pub(crate) const KAFKA: &str = "kafka.Kafka";
 
 /// Kafka on loopback. Dropping it ends every server and removes every file.
 ///
@@ -40,7 +38,7 @@ pub struct Cluster {
     version: Version,
     jvm: Jvm,
     ports: Block,
-    id: String,
+    pub(crate) id: String,
 }
 
 impl Cluster {
@@ -95,9 +93,9 @@ impl Cluster {
         all.filter(|(id, _)| servers.contains_key(&config::broker_folder(*id))).collect()
     }
 
-    /// Where ZooKeeper is, with the chroot: `host:port/chroot`.
+    /// Where ZooKeeper is, with the chroot: `host:port,.../chroot`.
     pub fn zookeeper(&self) -> String {
-        format!("127.0.0.1:{}{}", self.ports.quorum(), self.spec.chroot)
+        config::zookeeper_connect(&self.spec, &self.ports)
     }
 
     /// Addresses and properties for a client that gets in this way.
@@ -218,29 +216,6 @@ impl Cluster {
         self.await_broker(id)
     }
 
-    /// Where the KRaft controller listens, or ZooKeeper: `host:port`.
-    pub fn quorum(&self) -> String {
-        format!("127.0.0.1:{}", self.ports.quorum())
-    }
-
-    /// Stops the KRaft controller, or ZooKeeper, in the middle of what it does: it neither answers nor ends.
-    pub fn pause_quorum(&self) -> Result<(), Error> {
-        self.signal_quorum("-STOP")
-    }
-
-    /// Lets it go on.
-    pub fn resume_quorum(&self) -> Result<(), Error> {
-        self.signal_quorum("-CONT")
-    }
-
-    fn signal_quorum(&self, name: &str) -> Result<(), Error> {
-        let server = match self.spec.mode {
-            Mode::KRaft => "controller",
-            Mode::ZooKeeper => "zookeeper",
-        };
-        self.servers().get(server).map_or(Ok(()), |process| process.signal(name))
-    }
-
     /// Empties the disks of a broker that is down.
     pub fn wipe_broker(&self, id: i32) -> Result<(), Error> {
         self.spec.index(id)?;
@@ -345,16 +320,7 @@ impl Cluster {
         if self.spec.security > Security::Open {
             certificates::write(&self.path().join("tls"), hosts)?;
         }
-        match self.spec.mode {
-            Mode::ZooKeeper => {
-                let text = config::zookeeper(&self.ports, self.path());
-                self.write("zookeeper/zoo.cfg", &text)?;
-            }
-            Mode::KRaft => {
-                let text = config::controller(&self.spec, &self.ports, self.path());
-                self.write("controller/server.properties", &text)?;
-            }
-        }
+        self.write_quorum()?;
         for (index, id) in self.spec.ids().enumerate() {
             let text = config::broker(&self.spec, &self.ports, self.path(), id, index as u16);
             self.write(&format!("{}/server.properties", config::broker_folder(id)), &text)?;
@@ -362,7 +328,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn write(&self, name: &str, text: &str) -> Result<(), Error> {
+    pub(crate) fn write(&self, name: &str, text: &str) -> Result<(), Error> {
         let path = self.path().join(name);
         if let Some(folder) = path.parent() {
             file(fs::create_dir_all(folder), "create", folder)?;
@@ -371,10 +337,7 @@ impl Cluster {
     }
 
     fn start_servers(&self) -> Result<(), Error> {
-        match self.spec.mode {
-            Mode::ZooKeeper => self.start_zookeeper()?,
-            Mode::KRaft => self.start_controller()?,
-        }
+        self.start_quorum()?;
         for id in self.spec.ids() {
             self.launch_broker(id)?;
         }
@@ -403,41 +366,11 @@ impl Cluster {
         })
     }
 
-    fn start_zookeeper(&self) -> Result<(), Error> {
-        let options = [
-            "-Dzookeeper.forceSync=no",
-            "-Dzookeeper.preAllocSize=1024",
-            "-Dzookeeper.snapCount=1000000",
-        ];
-        let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-        self.launch("zookeeper", Role::ZooKeeper, 160, &options, class, "zoo.cfg")?;
-        self.await_server("zookeeper", || self.ask_zookeeper("ruok") == "imok")
-    }
-
-    fn start_controller(&self) -> Result<(), Error> {
-        let config = self.path().join("controller/server.properties").display().to_string();
-        let mut args: Vec<String> =
-            ["format", "--cluster-id", &self.id, "--config", &config].map(String::from).to_vec();
-        if self.spec.security > Security::Open {
-            for user in User::ALL {
-                for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
-                    args.push("--add-scram".into());
-                    args.push(format!(
-                        "{mechanism}=[name={},password={},iterations=4096]",
-                        user.name, user.password
-                    ));
-                }
-            }
-        }
-        self.tool("storage", args)?;
-        self.launch("controller", Role::Controller, 192, &[], KAFKA, "server.properties")
-    }
-
     fn launch_broker(&self, id: i32) -> Result<(), Error> {
         match self.spec.mode {
             Mode::KRaft => config::format(&self.id, id, &self.log_dirs(id))?,
             // A broker that meets the registration of its own last life gives up.
-            Mode::ZooKeeper => self.await_absence(id, 0)?,
+            Mode::ZooKeeper => self.await_absence(id, &[])?,
         }
         let name = config::broker_folder(id);
         let log = self.log_of(&name);
@@ -452,7 +385,7 @@ impl Cluster {
         self.launch(&name, Role::Broker, heap, &options, KAFKA, "server.properties")
     }
 
-    fn launch(
+    pub(crate) fn launch(
         &self,
         name: &str,
         role: Role,
@@ -475,6 +408,8 @@ impl Cluster {
     }
 
     fn await_broker(&self, id: i32) -> Result<(), Error> {
+        let index = self.spec.index(id)?;
+        let at = (self.spec.behind(index), self.ports.broker(index));
         let name = config::broker_folder(id);
         let started = match self.spec.mode {
             Mode::ZooKeeper => format!("[KafkaServer id={id}] started"),
@@ -482,7 +417,12 @@ impl Cluster {
         };
         self.await_server(&name, || {
             let log = self.read_log(&name);
-            log.contains(&started) && (self.spec.mode == Mode::KRaft || self.is_registered(id))
+            // With KRaft, clients are let in a moment after that line.
+            log.contains(&started)
+                && match self.spec.mode {
+                    Mode::KRaft => TcpStream::connect(at).is_ok(),
+                    Mode::ZooKeeper => self.is_registered(id),
+                }
         })
     }
 
@@ -509,59 +449,39 @@ impl Cluster {
         ids: &[i32],
         end: impl Fn(&mut Process) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        let read_so_far = self.read_log("controller").len();
+        let read_so_far = self.controller_logs(&[]).map(|log| log.len()).collect::<Vec<_>>();
         for id in ids {
             self.spec.index(*id)?;
             let process = self.servers().remove(&config::broker_folder(*id));
             end(&mut process.ok_or(Error::WrongState { id: *id, state: "down" })?)?;
         }
-        ids.iter().try_for_each(|id| self.await_absence(*id, read_so_far))
+        ids.iter().try_for_each(|id| self.await_absence(*id, &read_so_far))
     }
 
-    /// Waits until the cluster no longer counts on a broker. The controller's log tells it in KRaft:
-    /// what it wrote before `read_so_far` belongs to earlier lives.
-    fn await_absence(&self, id: i32, read_so_far: usize) -> Result<(), Error> {
+    /// Waits until the cluster no longer counts on a broker. The controllers' logs tell it in KRaft:
+    /// what each wrote before `read_so_far` belongs to earlier lives.
+    fn await_absence(&self, id: i32, read_so_far: &[usize]) -> Result<(), Error> {
         let what = format!("the cluster notices that broker {id} is gone");
         until(what, self.spec.timeout, || match self.spec.mode {
             Mode::ZooKeeper => (!self.is_registered(id)).then_some(()),
             Mode::KRaft => {
-                let log = self.read_log("controller");
-                let new = log.get(read_so_far..).unwrap_or_default();
                 // The first after a kill, the others after a clean stop with and without leaders.
                 let signs = [
                     format!("Fencing broker {id} "),
                     format!("broker {id} to shut down has been granted"),
                     format!("broker {id} has requested and been granted an immediate shutdown"),
                 ];
-                signs.iter().any(|sign| new.contains(sign)).then_some(())
+                let mut new = self.controller_logs(read_so_far);
+                new.any(|log| signs.iter().any(|sign| log.contains(sign))).then_some(())
             }
         })
     }
 
-    fn is_registered(&self, id: i32) -> bool {
-        let end = format!("/brokers/ids/{id}");
-        self.ask_zookeeper("dump").lines().any(|line| line.trim().ends_with(&end))
-    }
-
-    /// One of ZooKeeper's four-letter words; no answer is an empty one.
-    fn ask_zookeeper(&self, word: &str) -> String {
-        let ask = || {
-            let address = (Ipv4Addr::LOCALHOST, self.ports.quorum());
-            let mut socket = TcpStream::connect(address)?;
-            socket.set_read_timeout(Some(Duration::from_secs(5)))?;
-            socket.write_all(word.as_bytes())?;
-            let mut answer = String::new();
-            socket.read_to_string(&mut answer)?;
-            Ok::<_, std::io::Error>(answer)
-        };
-        ask().unwrap_or_default()
-    }
-
-    fn log_of(&self, name: &str) -> PathBuf {
+    pub(crate) fn log_of(&self, name: &str) -> PathBuf {
         self.path().join(name).join("server.log")
     }
 
-    fn read_log(&self, name: &str) -> String {
+    pub(crate) fn read_log(&self, name: &str) -> String {
         let bytes = fs::read(self.log_of(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }

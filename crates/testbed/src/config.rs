@@ -13,8 +13,8 @@ use crate::error::{Error, file};
 use crate::ports::Block;
 use crate::spec::{Builder, Mode, Security};
 
-/// The id of the KRaft controller, far from any broker's.
-pub(crate) const CONTROLLER: i32 = 9000;
+/// The id of the first KRaft controller, or ZooKeeper server, far from any broker's.
+pub(crate) const QUORUM: i32 = 9000;
 
 /// How long a silent broker counts as alive: short for tests, long enough for two busy cores.
 const SESSION_MS: u32 = 6000;
@@ -64,20 +64,19 @@ pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, inde
         Mode::ZooKeeper => format!(
             "broker.id={id}\n\
              broker.id.generation.enable=false\n\
-             zookeeper.connect=127.0.0.1:{}{}\n\
+             zookeeper.connect={}\n\
              zookeeper.session.timeout.ms={SESSION_MS}\n\
              zookeeper.connection.timeout.ms=30000\n\
              controlled.shutdown.max.retries=1\n\
              controlled.shutdown.retry.backoff.ms=200\n",
-            ports.quorum(),
-            spec.chroot
+            zookeeper_connect(spec, ports)
         ),
         Mode::KRaft => format!(
             "process.roles=broker\n\
              node.id={id}\n\
              broker.session.timeout.ms={SESSION_MS}\n\
              broker.heartbeat.interval.ms=1000\n{}",
-            quorum(ports)
+            quorum(spec, ports)
         ),
     };
     text += &listeners(spec, ports, index);
@@ -99,12 +98,21 @@ pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, inde
     text
 }
 
-/// `server.properties` of the KRaft controller.
-pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path) -> String {
-    let port = ports.quorum();
+/// The folder of a controller, or ZooKeeper server, inside the cluster's.
+pub(crate) fn member_folder(mode: Mode, index: u16) -> String {
+    let name = match mode {
+        Mode::KRaft => "controller",
+        Mode::ZooKeeper => "zookeeper",
+    };
+    if index == 0 { name.to_owned() } else { format!("{name}-{index}") }
+}
+
+/// `server.properties` of a KRaft controller.
+pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path, index: u16) -> String {
+    let port = ports.member(index);
     let mut text = format!(
         "process.roles=controller\n\
-         node.id={CONTROLLER}\n\
+         node.id={}\n\
          listeners=CONTROLLER://127.0.0.1:{port}\n\
          listener.security.protocol.map=CONTROLLER:PLAINTEXT\n\
          log.dirs={}\n\
@@ -112,18 +120,21 @@ pub(crate) fn controller(spec: &Builder, ports: &Block, folder: &Path) -> String
          num.network.threads=1\n\
          num.io.threads=2\n\
          background.threads=2\n{}",
-        folder.join("controller/data").display(),
-        quorum(ports)
+        QUORUM + i32::from(index),
+        folder.join(member_folder(Mode::KRaft, index)).join("data").display(),
+        quorum(spec, ports)
     );
     text += &authorizer(spec);
     text
 }
 
-fn quorum(ports: &Block) -> String {
-    let port = ports.quorum();
+fn quorum(spec: &Builder, ports: &Block) -> String {
+    let voter = |index| format!("{}@127.0.0.1:{}", QUORUM + i32::from(index), ports.member(index));
+    let voters: Vec<String> = (0..spec.members).map(voter).collect();
     format!(
-        "controller.quorum.voters={CONTROLLER}@127.0.0.1:{port}\n\
-         controller.listener.names=CONTROLLER\n"
+        "controller.quorum.voters={}\n\
+         controller.listener.names=CONTROLLER\n",
+        voters.join(",")
     )
 }
 
@@ -198,8 +209,8 @@ fn authorizer(spec: &Builder) -> String {
 }
 
 /// `zoo.cfg`.
-pub(crate) fn zookeeper(ports: &Block, folder: &Path) -> String {
-    format!(
+pub(crate) fn zookeeper(spec: &Builder, ports: &Block, folder: &Path, index: u16) -> String {
+    let mut text = format!(
         "tickTime=1000\n\
          dataDir={}\n\
          clientPort={}\n\
@@ -207,9 +218,25 @@ pub(crate) fn zookeeper(ports: &Block, folder: &Path) -> String {
          maxClientCnxns=0\n\
          admin.enableServer=false\n\
          4lw.commands.whitelist=ruok,srvr,dump\n",
-        folder.join("zookeeper/data").display(),
-        ports.quorum()
-    )
+        folder.join(member_folder(Mode::ZooKeeper, index)).join("data").display(),
+        ports.member(index)
+    );
+    if spec.members > 1 {
+        text += "initLimit=30\nsyncLimit=10\n";
+        for other in 0..spec.members {
+            let (peers, election) = ports.among_members(other);
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "server.{}=127.0.0.1:{peers}:{election}", other + 1);
+        }
+    }
+    text
+}
+
+/// All ZooKeeper servers, with the chroot.
+pub(crate) fn zookeeper_connect(spec: &Builder, ports: &Block) -> String {
+    let servers: Vec<String> =
+        (0..spec.members).map(|index| format!("127.0.0.1:{}", ports.member(index))).collect();
+    servers.join(",") + &spec.chroot
 }
 
 /// Gives empty log directories of a broker what Kafka's storage tool would, without a JVM for each.

@@ -11,6 +11,8 @@ use crate::error::Error;
 
 /// Ports of one cluster: the lock, ZooKeeper or controller, Prometheus, exporter, and four for each of 15 brokers.
 pub(crate) const BLOCK: u16 = 64;
+/// The index of the last broker of a block.
+const LAST_BROKER: u16 = 14;
 /// Below the range from which systems take ports for outgoing connections (32768 on Linux).
 const FIRST: u16 = 20_032;
 const BLOCKS: u16 = 190;
@@ -62,9 +64,16 @@ impl Block {
         self.base + place
     }
 
-    /// Where ZooKeeper or the KRaft controller listens.
-    pub(crate) fn quorum(&self) -> u16 {
-        self.base + 1
+    /// Where a ZooKeeper server or KRaft controller listens. All but the first have ports of the last brokers, from 15 down:
+    /// a cluster has either.
+    pub(crate) fn member(&self, index: u16) -> u16 {
+        if index == 0 { self.base + 1 } else { self.broker(LAST_BROKER - index) }
+    }
+
+    /// Where ZooKeeper servers talk among themselves: followers to their leader, and to elect one.
+    pub(crate) fn among_members(&self, index: u16) -> (u16, u16) {
+        let first = self.broker(LAST_BROKER - index);
+        (first + 1, first + 2)
     }
 
     /// Where Prometheus listens.

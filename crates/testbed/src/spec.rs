@@ -13,7 +13,7 @@ use crate::relay::Cap;
 pub enum Mode {
     /// In ZooKeeper.
     ZooKeeper,
-    /// In a quorum of its own controllers (one here, a process apart from the brokers).
+    /// In a quorum of its own controllers (processes apart from the brokers).
     KRaft,
 }
 
@@ -74,6 +74,7 @@ pub struct Builder {
     pub(crate) mode: Mode,
     pub(crate) version: Option<Version>,
     pub(crate) brokers: u16,
+    pub(crate) members: u16,
     pub(crate) first_id: i32,
     pub(crate) racks: Vec<String>,
     pub(crate) log_dirs: u16,
@@ -93,6 +94,7 @@ impl Default for Builder {
             mode: Mode::KRaft,
             version: None,
             brokers: 3,
+            members: 1,
             first_id: 1001,
             racks: ["a", "b", "c"].map(String::from).to_vec(),
             log_dirs: 1,
@@ -125,6 +127,13 @@ impl Builder {
     pub fn brokers(mut self, brokers: u16) -> Self {
         assert!((1..=15).contains(&brokers), "a block of ports is made for 1 to 15 brokers");
         self.brokers = brokers;
+        self
+    }
+
+    /// How many KRaft controllers, or ZooKeeper servers; one by default. Their ids are 9000 and up.
+    pub fn quorum(mut self, members: u16) -> Self {
+        assert!((1..=5).contains(&members), "a quorum is made of 1 to 5 servers");
+        self.members = members;
         self
     }
 
@@ -190,6 +199,7 @@ impl Builder {
 
     /// Starts all servers and returns when every broker is registered.
     pub fn start(self) -> Result<Cluster, Error> {
+        assert!(self.members == 1 || self.brokers + self.members <= 15, "they share ports");
         Cluster::start(self)
     }
 

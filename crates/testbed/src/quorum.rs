@@ -1,0 +1,197 @@
+//! Who keeps a cluster's metadata: KRaft controllers, or ZooKeeper servers.
+//!
+//! In: a [`Cluster`] with as many of them as its description says. What always holds: the first has the index 0 and the id
+//! [`FIRST_MEMBER`], and each has a folder, a port and a process of its own.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use crate::client::User;
+use crate::cluster::{Cluster, KAFKA};
+use crate::config;
+use crate::error::Error;
+use crate::jvm::Role;
+use crate::spec::{Mode, Security};
+
+/// The id of the first controller, or ZooKeeper server; the others follow.
+pub const FIRST_MEMBER: i32 = config::QUORUM;
+
+impl Cluster {
+    /// Where the first KRaft controller listens, or ZooKeeper server: `host:port`.
+    pub fn quorum(&self) -> String {
+        format!("127.0.0.1:{}", self.ports().member(0))
+    }
+
+    /// The ids of all controllers, or ZooKeeper servers, each with the address where it listens.
+    pub fn members(&self) -> Vec<(i32, String)> {
+        let member = |index| (FIRST_MEMBER + i32::from(index), self.ports().member(index));
+        let members = (0..self.spec().members).map(member);
+        members.map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
+    }
+
+    /// Stops a controller, or ZooKeeper server, cleanly.
+    pub fn stop_member(&self, id: i32) -> Result<(), Error> {
+        let process = self.servers().remove(&self.member_name(id)?);
+        process.ok_or(Error::WrongState { id, state: "down" })?.terminate(self.spec().timeout)
+    }
+
+    /// Ends one as a power cut would.
+    pub fn kill_member(&self, id: i32) -> Result<(), Error> {
+        let process = self.servers().remove(&self.member_name(id)?);
+        process.ok_or(Error::WrongState { id, state: "down" })?.kill();
+        Ok(())
+    }
+
+    /// Starts one that is down, and returns when it listens, or serves.
+    pub fn start_member(&self, id: i32) -> Result<(), Error> {
+        if self.servers().contains_key(&self.member_name(id)?) {
+            return Err(Error::WrongState { id, state: "up" });
+        }
+        let index = self.member_index(id)?;
+        self.launch_member(index)?;
+        self.await_member(index)
+    }
+
+    /// Stops the first KRaft controller, or ZooKeeper server, in the middle of what it does: it neither answers nor ends.
+    pub fn pause_quorum(&self) -> Result<(), Error> {
+        self.signal_quorum("-STOP")
+    }
+
+    /// Lets it go on.
+    pub fn resume_quorum(&self) -> Result<(), Error> {
+        self.signal_quorum("-CONT")
+    }
+
+    fn signal_quorum(&self, name: &str) -> Result<(), Error> {
+        let server = config::member_folder(self.mode(), 0);
+        self.servers().get(&server).map_or(Ok(()), |process| process.signal(name))
+    }
+
+    fn member_index(&self, id: i32) -> Result<u16, Error> {
+        let index = u16::try_from(id - FIRST_MEMBER).ok();
+        index.filter(|index| *index < self.spec().members).ok_or_else(|| {
+            let have = self.members().into_iter().map(|(id, _)| id).collect();
+            Error::UnknownBroker { id, have }
+        })
+    }
+
+    fn member_name(&self, id: i32) -> Result<String, Error> {
+        Ok(config::member_folder(self.mode(), self.member_index(id)?))
+    }
+
+    pub(crate) fn write_quorum(&self) -> Result<(), Error> {
+        for index in 0..self.spec().members {
+            let folder = config::member_folder(self.mode(), index);
+            let (name, text) = match self.mode() {
+                Mode::ZooKeeper => {
+                    ("zoo.cfg", config::zookeeper(self.spec(), self.ports(), self.path(), index))
+                }
+                Mode::KRaft => (
+                    "server.properties",
+                    config::controller(self.spec(), self.ports(), self.path(), index),
+                ),
+            };
+            self.write(&format!("{folder}/{name}"), &text)?;
+            if self.mode() == Mode::ZooKeeper && self.spec().members > 1 {
+                self.write(&format!("{folder}/data/myid"), &(index + 1).to_string())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// All of them first: none serves before a majority is there.
+    pub(crate) fn start_quorum(&self) -> Result<(), Error> {
+        for index in 0..self.spec().members {
+            if self.mode() == Mode::KRaft {
+                self.format_controller(index)?;
+            }
+            self.launch_member(index)?;
+        }
+        match self.mode() {
+            Mode::ZooKeeper => {
+                (0..self.spec().members).try_for_each(|index| self.await_member(index))
+            }
+            // Brokers wait for them.
+            Mode::KRaft => Ok(()),
+        }
+    }
+
+    fn format_controller(&self, index: u16) -> Result<(), Error> {
+        let folder = config::member_folder(Mode::KRaft, index);
+        let config = self.path().join(folder).join("server.properties").display().to_string();
+        let mut args: Vec<String> =
+            ["format", "--cluster-id", &self.id, "--config", &config].map(String::from).to_vec();
+        if self.spec().security > Security::Open {
+            for user in User::ALL {
+                for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+                    args.push("--add-scram".into());
+                    args.push(format!(
+                        "{mechanism}=[name={},password={},iterations=4096]",
+                        user.name, user.password
+                    ));
+                }
+            }
+        }
+        self.tool("storage", args).map(drop)
+    }
+
+    fn launch_member(&self, index: u16) -> Result<(), Error> {
+        let name = config::member_folder(self.mode(), index);
+        match self.mode() {
+            Mode::KRaft => {
+                self.launch(&name, Role::Controller, 192, &[], KAFKA, "server.properties")
+            }
+            Mode::ZooKeeper => {
+                let options = [
+                    "-Dzookeeper.forceSync=no",
+                    "-Dzookeeper.preAllocSize=1024",
+                    "-Dzookeeper.snapCount=1000000",
+                ];
+                let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+                self.launch(&name, Role::ZooKeeper, 160, &options, class, "zoo.cfg")
+            }
+        }
+    }
+
+    fn await_member(&self, index: u16) -> Result<(), Error> {
+        let port = self.ports().member(index);
+        let listens = || TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok();
+        self.await_server(&config::member_folder(self.mode(), index), || match self.mode() {
+            Mode::ZooKeeper => self.ask_zookeeper(index, "srvr").contains("\nMode: "),
+            Mode::KRaft => listens(),
+        })
+    }
+
+    /// What each controller has logged since it had written so much.
+    pub(crate) fn controller_logs(&self, read_so_far: &[usize]) -> impl Iterator<Item = String> {
+        let of = |index: u16| {
+            let log = self.read_log(&config::member_folder(Mode::KRaft, index));
+            let from = read_so_far.get(usize::from(index)).copied().unwrap_or_default();
+            log.get(from..).unwrap_or_default().to_owned()
+        };
+        (0..self.spec().members).map(of)
+    }
+
+    pub(crate) fn is_registered(&self, id: i32) -> bool {
+        let end = format!("/brokers/ids/{id}");
+        let has = |index| {
+            self.ask_zookeeper(index, "dump").lines().any(|line| line.trim().ends_with(&end))
+        };
+        (0..self.spec().members).any(has)
+    }
+
+    /// One of ZooKeeper's four-letter words; no answer is an empty one.
+    fn ask_zookeeper(&self, index: u16, word: &str) -> String {
+        let ask = || {
+            let address = (Ipv4Addr::LOCALHOST, self.ports().member(index));
+            let mut socket = TcpStream::connect(address)?;
+            socket.set_read_timeout(Some(Duration::from_secs(5)))?;
+            socket.write_all(word.as_bytes())?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer)?;
+            Ok::<_, std::io::Error>(answer)
+        };
+        ask().unwrap_or_default()
+    }
+}
