@@ -103,7 +103,7 @@ async fn from_kafka(
     let facts = Facts::new(captured.snapshot, notes);
     match metrics {
         Some(place) => {
-            let zookeeper = connect(place).await?;
+            let zookeeper = zookeeper(place).await?;
             let stored = zookeeper.stored_metrics(&place.metrics_prefix).await?;
             completed(facts, &stored)
         }
@@ -144,7 +144,7 @@ pub(crate) fn settings(
 }
 
 async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
-    let zookeeper = connect(place).await?;
+    let zookeeper = zookeeper(place).await?;
     let captured = zookeeper.snapshot().await?;
     let notices = captured.notices.iter();
     let notes = notices.map(|notice| Note::new(notice.to_string())).collect();
@@ -159,10 +159,11 @@ async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
 
 /// Stores metrics in the cluster's znodes.
 pub(crate) async fn store_metrics(place: &ZooKeeperPlace, metrics: &ToStore) -> Result<(), Error> {
-    Ok(connect(place).await?.store_metrics(&place.metrics_prefix, metrics).await?)
+    Ok(zookeeper(place).await?.store_metrics(&place.metrics_prefix, metrics).await?)
 }
 
-async fn connect(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
+/// Opens a session with a cluster's ZooKeeper.
+pub(crate) async fn zookeeper(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
     let wrong = |problem: zookeeper::BadAddress| Error::Flag {
         flag: "--zookeeper",
         value: place.connect.clone(),

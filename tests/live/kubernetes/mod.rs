@@ -3,6 +3,7 @@
 mod node_died;
 mod rights;
 mod roll;
+mod roll_quorum;
 mod thousand;
 
 use std::path::{Path, PathBuf};

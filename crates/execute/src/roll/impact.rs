@@ -25,7 +25,7 @@ pub fn unavailable(scene: &Scene) -> BTreeSet<TopicPartition> {
 /// Why this pod may not be restarted now.
 pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindrance> {
     let id = pod.id;
-    let mut found: Vec<Hindrance> = majority(scene, id, terms).into_iter().collect();
+    let mut found: Vec<Hindrance> = majority(scene, pod, terms).into_iter().collect();
     // What is down already cannot take anything down with it.
     if !scene.cluster.live.contains(&id) {
         return found;
@@ -59,16 +59,16 @@ pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindran
     found
 }
 
-/// Whether the quorum would lose its majority.
-fn majority(scene: &Scene, id: BrokerId, terms: &Terms) -> Option<Hindrance> {
-    let voters = &scene.voters.as_ref()?.behind_ms;
-    if !voters.contains_key(&id) || (voters.len() == 1 && terms.allow_unavailable) {
+/// Whether the quorum would lose its majority. One or two voters have none to lose.
+fn majority(scene: &Scene, pod: &Pod, terms: &Terms) -> Option<Hindrance> {
+    let quorum = scene.voters.as_ref()?;
+    let voters = &quorum.behind_ms;
+    if !voters.contains_key(&pod.id) || (voters.len() <= 2 && terms.allow_unavailable) {
         return None;
     }
-    let caught_up = |behind: &Option<u64>| behind.is_some_and(|ms| ms <= terms.max_behind_ms);
-    let left = voters.iter().filter(|(other, behind)| **other != id && caught_up(behind)).count();
+    let left = voters.keys().filter(|other| **other != pod.id && quorum.has(**other)).count();
     let needed = voters.len() / 2 + 1;
-    (left < needed).then_some(Hindrance::NoMajority(id, left, needed))
+    (left < needed).then(|| Hindrance::NoMajority(pod.name.clone(), left, needed))
 }
 
 /// Every replica has to be in sync: the loss of any of them stops acknowledged writes, or the partition.

@@ -7,11 +7,11 @@
 mod impact;
 mod order;
 mod settled;
+mod words;
 
 use crate::seen::Seen;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 
 pub use impact::unavailable;
 pub use order::order;
@@ -37,13 +37,39 @@ pub struct Pod {
     pub age_seconds: u64,
 }
 
-/// The voters of a KRaft quorum.
+/// A voter that is further behind the active one, in milliseconds, is down, or as good as that. One that runs fetches twice a
+/// second (`controller.quorum.fetch.timeout.ms`, `metadata.max.idle.interval.ms`), and the quorum never forgets one that does
+/// not run: how far it is behind is all that tells.
+pub const CAUGHT_UP_MS: u64 = 3_000;
+
+/// The voters of a quorum: KRaft controllers, or ZooKeeper servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Voters {
-    /// The active controller.
+    /// They are ZooKeeper servers.
+    pub zookeeper: bool,
+    /// The active controller; ZooKeeper's leader.
     pub active: Option<BrokerId>,
-    /// Every voter, with how long it is behind the active one in milliseconds, where that is told.
+    /// Every voter, with how long it is behind the active one in milliseconds, where that is told. A ZooKeeper server that
+    /// serves is not behind; of one that does not, nothing is told.
     pub behind_ms: BTreeMap<BrokerId, Option<u64>>,
+}
+
+impl Voters {
+    /// Whether a voter runs and has caught up.
+    fn has(&self, id: BrokerId) -> bool {
+        self.behind_ms.get(&id).copied().flatten().is_some_and(|ms| ms <= CAUGHT_UP_MS)
+    }
+}
+
+/// What is in a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A broker, which may be a controller, too.
+    Broker,
+    /// A KRaft controller that is no broker.
+    Controller,
+    /// A ZooKeeper server.
+    ZooKeeper,
 }
 
 /// What is seen of a roll.
@@ -55,10 +81,30 @@ pub struct Scene {
     pub missing: Vec<String>,
     /// Brokers, topics and running moves.
     pub cluster: Seen,
-    /// The controllers; `None` in ZooKeeper mode.
+    /// The controllers, or the ZooKeeper servers where those are rolled; `None` for brokers in ZooKeeper mode.
     pub voters: Option<Voters>,
     /// The broker that is the controller, in ZooKeeper mode.
     pub controller: Option<BrokerId>,
+}
+
+impl Scene {
+    /// What the pod with this id has in it.
+    pub fn role(&self, id: BrokerId) -> Role {
+        match &self.voters {
+            Some(voters) if voters.zookeeper => Role::ZooKeeper,
+            Some(voters)
+                if voters.behind_ms.contains_key(&id) && !self.cluster.live.contains(&id) =>
+            {
+                Role::Controller
+            }
+            _ => Role::Broker,
+        }
+    }
+
+    /// Whether the server with this id does anything.
+    pub fn is_up(&self, id: BrokerId) -> bool {
+        self.cluster.live.contains(&id) || self.voters.as_ref().is_some_and(|voters| voters.has(id))
+    }
 }
 
 /// What is asked for.
@@ -69,8 +115,6 @@ pub struct Terms {
     /// A younger pod counts only once its predecessor's server was seen to be gone, in seconds: until then the cluster may
     /// still show the old server as live and in sync.
     pub settle_seconds: u64,
-    /// A controller that is further behind has not caught up, in milliseconds.
-    pub max_behind_ms: u64,
 }
 
 /// What this run has seen of servers that went. Lost with the run: then young pods are waited for.
@@ -120,16 +164,16 @@ pub enum Hindrance {
     Young(String, u64),
     /// Replicas on a broker are not in sync.
     Lagging(BrokerId, BTreeSet<TopicPartition>),
-    /// A controller has not caught up.
-    Behind(BrokerId, Option<u64>),
+    /// The controller, or ZooKeeper server, in a pod has not caught up.
+    Behind(String, Option<u64>),
     /// Partitions that would take no acknowledged writes without the broker.
     UnderMinIsr(BrokerId, BTreeSet<TopicPartition>),
     /// Partitions without a leader, of which the broker has a replica.
     Leaderless(BrokerId, BTreeSet<TopicPartition>),
     /// Nobody tells how many replicas have to be in sync.
     MinIsrUntold(BrokerId, BTreeSet<String>),
-    /// Too few controllers would be left.
-    NoMajority(BrokerId, usize, usize),
+    /// Without that pod too few voters would be left: how many, and how many are a majority.
+    NoMajority(String, usize, usize),
 }
 
 impl Memory {
@@ -140,11 +184,13 @@ impl Memory {
 
     /// Notes what a look shows of it.
     pub fn look(&mut self, scene: &Scene) {
-        let is_up = |id: BrokerId| scene.cluster.live.contains(&id) || is_up_voter(scene, id);
         if let Some(last) = &mut self.restarted {
-            last.gone |= !is_up(last.id);
+            // A voter that only hesitates counts as behind, too: its own end is what its pod's end tells.
+            let ended = scene.role(last.id) == Role::Broker
+                || scene.pods.iter().all(|pod| pod.uid != last.uid);
+            last.gone |= ended && !scene.is_up(last.id);
         }
-        for pod in scene.pods.iter().filter(|pod| !pod.terminating && !is_up(pod.id)) {
+        for pod in scene.pods.iter().filter(|pod| !pod.terminating && !scene.is_up(pod.id)) {
             self.waiting.insert(pod.id, pod.uid.clone());
         }
     }
@@ -155,12 +201,6 @@ impl Memory {
         self.waiting.get(&pod.id) == Some(&pod.uid)
             || last.is_some_and(|last| last.uid != pod.uid && last.gone)
     }
-}
-
-/// A controller that is no broker is told by the quorum alone.
-fn is_up_voter(scene: &Scene, id: BrokerId) -> bool {
-    let behind = scene.voters.as_ref().and_then(|voters| voters.behind_ms.get(&id).copied());
-    behind.flatten().is_some() && !scene.cluster.live.contains(&id)
 }
 
 /// What to do now.
@@ -186,58 +226,6 @@ pub fn next(scene: &Scene, memory: &Memory, terms: &Terms) -> Next {
     };
     waits.extend(impact::hindrances(scene, pod, terms));
     if waits.is_empty() { Next::Restart(first) } else { Next::Wait(waits) }
-}
-
-impl fmt::Display for Hindrance {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(pod) => write!(f, "pod {pod} does not exist"),
-            Self::Terminating(pod) => write!(f, "pod {pod} is still ending"),
-            Self::NotReady(pod) => write!(f, "pod {pod} is not ready"),
-            Self::NotRegistered(pod, id) => {
-                write!(f, "pod {pod} is ready, and broker {id} is not registered")
-            }
-            Self::Young(pod, seconds) => write!(
-                f,
-                "pod {pod} is {seconds} s old: the cluster may still tell of the broker before it"
-            ),
-            Self::Lagging(id, partitions) => {
-                write!(f, "broker {id} is not in sync in {}", named(partitions))
-            }
-            Self::Behind(id, Some(ms)) => write!(f, "controller {id} is {ms} ms behind"),
-            Self::Behind(id, None) => write!(f, "controller {id} has not been heard of"),
-            Self::UnderMinIsr(id, partitions) => {
-                write!(
-                    f,
-                    "without broker {id}, too few replicas are in sync of {}",
-                    named(partitions)
-                )
-            }
-            Self::Leaderless(id, partitions) => {
-                write!(f, "nobody leads {}, of which broker {id} has replicas", named(partitions))
-            }
-            Self::MinIsrUntold(id, topics) => {
-                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
-                write!(f, "min.insync.replicas is not told of {}, on broker {id}", few(&topics))
-            }
-            Self::NoMajority(id, left, needed) => write!(
-                f,
-                "without controller {id}, {left} have caught up, and a majority is {needed}"
-            ),
-        }
-    }
-}
-
-fn named(partitions: &BTreeSet<TopicPartition>) -> String {
-    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
-    few(&names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn few(names: &[&str]) -> String {
-    const FEW: usize = 3;
-    let more = names.len().saturating_sub(FEW);
-    let first: Vec<&str> = names.iter().take(FEW).copied().collect();
-    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
 //! In which order pods are restarted.
 
-use super::{Pod, Scene, is_up_voter};
+use super::{Pod, Scene};
 use mapper::BrokerId;
 
 /// The pods that are to be restarted, as indices into [`Scene::pods`]: what is down already first, then one rack after the
-/// other, and the active controller at the very end, so that leadership of the cluster moves once.
+/// other, and the active controller, or leader of the
+/// ZooKeeper servers, at the very end, so that leadership of the cluster moves once.
 pub fn order(scene: &Scene) -> Vec<usize> {
     let pods = scene.pods.iter().enumerate();
     let mut outdated: Vec<(usize, &Pod)> =
         pods.filter(|(_, pod)| pod.outdated && !pod.terminating).collect();
     outdated.sort_by_key(|(_, pod)| {
-        let rank = match (is_up(scene, pod), is_active(scene, pod.id)) {
+        let rank = match (scene.is_up(pod.id), is_active(scene, pod.id)) {
             (false, _) => 0,
             (true, false) => 1,
             (true, true) => 2,
@@ -19,11 +20,6 @@ pub fn order(scene: &Scene) -> Vec<usize> {
         (rank, pod.rack.is_none(), pod.rack.clone(), pod.id)
     });
     outdated.into_iter().map(|(index, _)| index).collect()
-}
-
-/// Whether the server in a pod does anything.
-fn is_up(scene: &Scene, pod: &Pod) -> bool {
-    scene.cluster.live.contains(&pod.id) || is_up_voter(scene, pod.id)
 }
 
 fn is_active(scene: &Scene, id: BrokerId) -> bool {

@@ -1,6 +1,6 @@
 //! Whether what was restarted is back: ready, registered, caught up and in sync.
 
-use super::{Hindrance, Memory, Pod, Scene, Terms};
+use super::{CAUGHT_UP_MS, Hindrance, Memory, Pod, Scene, Terms};
 use crate::seen::isr;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;
@@ -25,9 +25,9 @@ fn of_pod(scene: &Scene, memory: &Memory, terms: &Terms, pod: &Pod) -> Option<Hi
     }
     let behind = scene.voters.as_ref().and_then(|voters| voters.behind_ms.get(&pod.id));
     if let Some(behind) = behind
-        && behind.is_none_or(|behind| behind > terms.max_behind_ms)
+        && behind.is_none_or(|behind| behind > CAUGHT_UP_MS)
     {
-        return Some(Hindrance::Behind(pod.id, *behind));
+        return Some(Hindrance::Behind(name(), *behind));
     }
     let is_broker = behind.is_none() || scene.cluster.live.contains(&pod.id);
     if is_broker && !scene.cluster.live.contains(&pod.id) {

@@ -3,7 +3,7 @@ use crate::seen::Running;
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use mapper::{PartitionId, Replicas};
 
-const TERMS: Terms = Terms { allow_unavailable: false, settle_seconds: 60, max_behind_ms: 10_000 };
+const TERMS: Terms = Terms { allow_unavailable: false, settle_seconds: 60 };
 const OLD: u64 = 100_000;
 
 fn ids(ids: &[u32]) -> Replicas {
@@ -83,7 +83,7 @@ fn one_rack_goes_after_the_other_and_the_active_controller_last() {
     assert_eq!(ordered(&scene), [1, 4, 2, 5, 3, 6]);
     scene.controller = Some(BrokerId(4));
     assert_eq!(ordered(&scene), [1, 2, 5, 3, 6, 4]);
-    scene.voters = Some(Voters { active: Some(BrokerId(2)), behind_ms: BTreeMap::new() });
+    scene.voters = Some(Voters { active: Some(BrokerId(2)), ..Voters::default() });
     assert_eq!(ordered(&scene), [1, 4, 5, 3, 6, 2], "in KRaft the quorum tells who is active");
     scene.cluster.live.remove(&BrokerId(6));
     assert_eq!(ordered(&scene)[0], 6, "what is down already costs nothing");
@@ -215,16 +215,104 @@ fn the_quorum_keeps_its_majority() {
     let behind = |three: [Option<u64>; 3]| Voters {
         active: Some(BrokerId(3)),
         behind_ms: (1..=3).map(BrokerId).zip(three).collect(),
+        zookeeper: false,
     };
     scene.voters = Some(behind([Some(0), Some(100), Some(0)]));
     assert_eq!(asked(&scene), Next::Restart(0));
     scene.voters = Some(behind([Some(0), Some(60_000), Some(0)]));
-    let said = "without controller 1, 1 have caught up, and a majority is 2";
+    let said = "without pod kafka/kafka-0, 1 of its quorum have caught up, and a majority is 2";
     assert_eq!(waits(&scene, &Memory::default()), [said]);
     // One that has been restarted has to catch up first.
     pod(&mut scene, 2).outdated = false;
     let waiting = waits(&scene, &Memory::default());
-    assert_eq!(waiting, ["controller 2 is 60000 ms behind", said]);
+    assert_eq!(waiting, ["pod kafka/kafka-1 is 60000 ms behind its quorum", said]);
+}
+
+/// Voters 9000 to 9002 in pods of their own, all outdated; the first is the active one.
+fn quorum(zookeeper: bool) -> Scene {
+    let pods = (0..3).map(|index| Pod {
+        name: format!("kafka/quorum-{index}"),
+        uid: format!("first-{index}"),
+        id: BrokerId(9000 + index),
+        rack: None,
+        outdated: true,
+        ready: true,
+        terminating: false,
+        age_seconds: OLD,
+    });
+    let behind_ms = (9000..9003).map(|id| (BrokerId(id), Some(0))).collect();
+    let voters = Voters { zookeeper, active: Some(BrokerId(9000)), behind_ms };
+    Scene { pods: pods.collect(), voters: Some(voters), ..Scene::default() }
+}
+
+fn behind(scene: &mut Scene, id: u32, ms: Option<u64>) {
+    scene.voters.as_mut().unwrap().behind_ms.insert(BrokerId(id), ms);
+}
+
+#[test]
+fn voters_that_are_no_brokers_go_one_by_one_and_their_leader_last() {
+    for zookeeper in [false, true] {
+        let mut scene = quorum(zookeeper);
+        assert_eq!(ordered(&scene), [9001, 9002, 9000]);
+        assert_eq!(asked(&scene), Next::Restart(1));
+        // One is down already: it goes first, and no other with it.
+        behind(&mut scene, 9002, None);
+        assert_eq!(asked(&scene), Next::Restart(2));
+        pod(&mut scene, 9002).outdated = false;
+        let waiting = waits(&scene, &Memory::default());
+        assert_eq!(
+            waiting,
+            [
+                "pod kafka/quorum-2 has not been heard of in its quorum",
+                "without pod kafka/quorum-1, 1 of its quorum have caught up, and a majority is 2"
+            ]
+        );
+    }
+    assert_eq!(quorum(true).role(BrokerId(9001)), Role::ZooKeeper);
+    assert_eq!(quorum(false).role(BrokerId(9001)), Role::Controller);
+    assert_eq!(six().role(BrokerId(1)), Role::Broker);
+}
+
+#[test]
+fn a_restarted_voter_counts_only_when_it_has_come_back_and_not_while_its_silence_is_young() {
+    let mut scene = quorum(false);
+    let mut memory = Memory::default();
+    memory.restarts(&scene.pods[1]);
+    // It hesitates before its end: that is not the end yet.
+    behind(&mut scene, 9001, Some(4_000));
+    pod(&mut scene, 9001).terminating = true;
+    memory.look(&scene);
+    *pod(&mut scene, 9001) = Pod {
+        uid: "second".into(),
+        outdated: false,
+        terminating: false,
+        age_seconds: 1,
+        ..scene.pods[1].clone()
+    };
+    // The quorum still remembers its last fetch, and its pod is ready.
+    behind(&mut scene, 9001, Some(900));
+    memory.look(&scene);
+    let young = "pod kafka/quorum-1 is 1 s old: the cluster may still tell of the broker before it";
+    assert_eq!(waits(&scene, &memory), [young]);
+    behind(&mut scene, 9001, Some(CAUGHT_UP_MS + 1));
+    memory.look(&scene);
+    let behind_it = "pod kafka/quorum-1 is 3001 ms behind its quorum";
+    assert!(waits(&scene, &memory).contains(&behind_it.to_owned()));
+    behind(&mut scene, 9001, Some(20));
+    memory.look(&scene);
+    assert_eq!(next(&scene, &memory, &TERMS), Next::Restart(2));
+    assert_eq!(waits(&scene, &Memory::default()), [young], "another run has not seen it");
+}
+
+#[test]
+fn one_or_two_voters_need_leave_to_be_away() {
+    let mut scene = quorum(true);
+    scene.pods.truncate(1);
+    scene.voters.as_mut().unwrap().behind_ms.retain(|id, _| id.0 == 9000);
+    let said = "without pod kafka/quorum-0, 0 of its quorum have caught up, and a majority is 1";
+    assert_eq!(waits(&scene, &Memory::default()), [said]);
+    let leave = Terms { allow_unavailable: true, ..TERMS };
+    assert_eq!(next(&scene, &Memory::default(), &leave), Next::Restart(0));
 }
 
 /// Restarts everything in a simulated cluster, with a run that is killed between any two looks, and holds after each step

@@ -2,26 +2,26 @@
 
 use crate::error::Error;
 use crate::executing::{Signal, Signals};
-use crate::flags::{ConsentArgs, duration};
+use crate::flags::{ConsentArgs, Servers, Source, ZooKeeperPlace, duration};
 use crate::live;
 use crate::locks::{self, Guard};
-use crate::rolling::{Roll, Rolled, Sight, Sights, Ways, Why};
+use crate::rolling::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
 use crate::session::Session;
 use crate::status::Status;
 use crate::views::{Next as NextCommand, RollPlan, RollSummary};
+use ::kubernetes::brokers::Rules;
 use ::kubernetes::{Kubernetes, Name};
 use execute::roll::{Memory, Terms, next};
 use jiff::Timestamp;
 use mapper::maps::Target;
+use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// A controller that is further behind has not caught up.
-const MAX_BEHIND_MS: u64 = 10_000;
 
 /// The flags of `roll`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// StatefulSets of brokers or controllers, with updateStrategy OnDelete [default: those that the maps name]
+    /// StatefulSets of brokers or controllers, with updateStrategy OnDelete [default: those that the maps name]; with
+    /// --zookeeper alone, of ZooKeeper servers
     #[arg(value_name = "[NAMESPACE/]STATEFULSET")]
     sets: Vec<String>,
     /// Restarts every pod, not only those whose revision is not the newest
@@ -42,13 +42,25 @@ pub(crate) struct Args {
     /// A pod that is younger counts only if its broker was seen to be down before: longer than broker.session.timeout.ms
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
     settle: Duration,
+    /// The ZooKeeper server in a pod, where its address in --zookeeper does not begin with the pod's name
+    #[arg(long, value_name = "POD=HOST:PORT", value_parser = server)]
+    server: Vec<(String, String)>,
     #[command(flatten)]
     consent: ConsentArgs,
 }
 
+fn server(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((pod, address)) if !pod.is_empty() && address.contains(':') => {
+            Ok((pod.to_owned(), address.to_owned()))
+        }
+        _ => Err("expected POD=HOST:PORT".to_owned()),
+    }
+}
+
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let (bootstrap, properties) = session.global.source.brokers()?;
-    let named = args.named(session)?;
+    let source = args.source(session)?;
+    let named = args.named(&source, session)?;
     session.needs_consent(args.consent)?;
     let since = args.all.then(|| args.since.unwrap_or_else(Timestamp::now));
     let talk = session.global.talk.clone();
@@ -56,12 +68,11 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let flags = &session.global.kubernetes;
         let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
         let rules = flags.rules();
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
         let sets: Vec<Name> = named.iter().map(|name| in_namespace(name, &kubernetes)).collect();
         let place = sets.first().map(|set| set.namespace.clone()).unwrap_or_default();
         let seconds = since.map(|since| u64::try_from(since.as_second()).unwrap_or_default());
-        let mut sights = Sights::of(&kubernetes, &client, sets, &rules, seconds).await?;
+        let pods = Pods { kubernetes: &kubernetes, sets, since: seconds };
+        let (mut sights, cluster) = args.sights(&source, pods, &rules, session).await?;
         let sight = sights.look().await?;
         refuse_other_strategies(&sight)?;
         if args.consent.dry_run {
@@ -75,7 +86,6 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                     return Err(Error::WouldBeUnavailable { partitions });
                 }
                 args.agreed(&sight, session)?;
-                let cluster = client.cluster().id.clone().unwrap_or_default();
                 Some(Guard::take(&kubernetes, locks::lease_of(&place, &cluster)).await?)
             }
         };
@@ -90,9 +100,59 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 impl Args {
-    fn named(&self, session: &Session<'_, '_>) -> Result<Vec<String>, Error> {
+    fn source(&self, session: &Session<'_, '_>) -> Result<Servers, Error> {
+        let servers = match session.global.source.source()? {
+            Source::Live(servers) => servers,
+            Source::File(_) => {
+                return Err(Error::Flags(
+                    "roll works on a live cluster: name it with --bootstrap-server HOST:PORT, or the ZooKeeper servers \
+                     that it restarts with --zookeeper"
+                        .to_owned(),
+                ));
+            }
+        };
+        match servers {
+            Servers::Kafka { .. } if !self.server.is_empty() => Err(Error::Flags(
+                "--server tells of ZooKeeper servers: name them with --zookeeper, without --bootstrap-server"
+                    .to_owned(),
+            )),
+            servers => Ok(servers),
+        }
+    }
+
+    /// What the pods are looked at with, and the id of their cluster.
+    async fn sights<'a>(
+        &self,
+        source: &Servers,
+        pods: Pods<'a>,
+        rules: &Rules,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(Sights<'a>, String), Error> {
+        match source {
+            Servers::Kafka { bootstrap, properties, .. } => {
+                let (client, notes) = live::client(bootstrap, properties.as_deref()).await?;
+                notes.iter().try_for_each(|note| session.say(note))?;
+                let cluster = client.cluster().id.clone().unwrap_or_default();
+                Ok((Sights::of_kafka(pods, client, rules).await?, cluster))
+            }
+            Servers::ZooKeeper(place) => {
+                let (servers, cluster) = ensemble(place).await?;
+                let named: BTreeMap<String, String> = self.server.iter().cloned().collect();
+                Ok((Sights::of_zookeeper(pods, &servers, &named), cluster))
+            }
+        }
+    }
+
+    fn named(&self, source: &Servers, session: &Session<'_, '_>) -> Result<Vec<String>, Error> {
         if !self.sets.is_empty() {
             return Ok(self.sets.clone());
+        }
+        if let Servers::ZooKeeper(_) = source {
+            return Err(Error::Flags(
+                "name the StatefulSet of the ZooKeeper servers: roll NAMESPACE/STATEFULSET --zookeeper ...; maps tell of \
+                 brokers (--bootstrap-server)"
+                    .to_owned(),
+            ));
         }
         let maps = session.map_set()?;
         let sets = maps.maps().iter().filter_map(|map| match &map.target {
@@ -115,7 +175,6 @@ impl Args {
         let terms = Terms {
             allow_unavailable: self.allow_unavailable,
             settle_seconds: self.settle.as_secs(),
-            max_behind_ms: MAX_BEHIND_MS,
         };
         Ways { terms, delete: self.delete, pod_timeout: self.pod_timeout }
     }
@@ -158,6 +217,17 @@ impl Args {
         session.say(&NextCommand::again(&again, "--yes", "--yes"))?;
         Ok(status)
     }
+}
+
+/// The servers of an ensemble, and the id of the Kafka cluster whose metadata they keep: one roll of either at a time.
+async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error> {
+    let zookeeper = live::zookeeper(place).await?;
+    let cluster = zookeeper.cluster_id().await?.ok_or_else(|| Error::Flag {
+        flag: "--zookeeper",
+        value: place.connect.clone(),
+        problem: "no Kafka cluster has its id there (/cluster/id): is a chroot missing?".to_owned(),
+    })?;
+    Ok((zookeeper.address().servers().to_vec(), cluster))
 }
 
 fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {

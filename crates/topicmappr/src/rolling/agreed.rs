@@ -1,9 +1,9 @@
 //! Whether every live broker tells of partitions what one of them told: only then is a pod restarted.
 
 use crate::error::Error;
+use ::kafka::{Client, Target};
 use execute::roll::{Memory, Next, Scene, Terms, next};
 use futures::{StreamExt, stream};
-use kafka::{Client, Target};
 use std::collections::BTreeSet;
 
 /// How many brokers are asked at once.

@@ -4,7 +4,10 @@
 //! leaves a cluster in which one pod is on its way, and the next run goes on from there.
 
 mod agreed;
+mod ensemble;
+mod kafka;
 mod look;
+mod pods;
 mod shutdown;
 
 use crate::error::Error;
@@ -19,6 +22,7 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 pub(crate) use look::{Sight, Sights};
+pub(crate) use pods::Pods;
 
 /// Between two looks: a broker is away for seconds.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -161,7 +165,7 @@ impl<'a> Roll<'a> {
                 self.shutdown = Some(Shutdown::of(pod, sight.grace_of(pod)));
                 self.restarted.push(pod.name.clone());
                 let left = sight.left().saturating_sub(1);
-                session.event(&RollEvent::restarts(pod, left))?;
+                session.event(&RollEvent::restarts(pod, sight.scene.role(pod.id), left))?;
                 Ok(None)
             }
             // Another look tells of its successor.

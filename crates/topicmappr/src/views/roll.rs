@@ -2,7 +2,8 @@
 
 use super::{counted, heading};
 use crate::rolling::{Rolled, Sight, Why};
-use execute::roll::{Next, Pod, Scene, order};
+use ::kubernetes::rolling::RollingSet;
+use execute::roll::{Next, Pod, Role, Scene, order};
 use mapper::{BrokerId, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -22,7 +23,8 @@ pub(crate) struct RollPlan {
 #[derive(Debug, Serialize)]
 struct Restart {
     pod: String,
-    broker: BrokerId,
+    role: &'static str,
+    id: BrokerId,
     #[serde(skip_serializing_if = "Option::is_none")]
     rack: Option<String>,
     up: bool,
@@ -34,14 +36,22 @@ impl RollPlan {
         let order = order(scene);
         let restart = |pod: &Pod| Restart {
             pod: pod.name.clone(),
-            broker: pod.id,
+            role: word(scene.role(pod.id)),
+            id: pod.id,
             rack: pod.rack.clone(),
-            up: scene.cluster.live.contains(&pod.id),
+            up: scene.is_up(pod.id),
         };
         let restarts = order.iter().filter_map(|index| scene.pods.get(*index)).map(restart);
         let mut findings = sight.unobserved.clone();
         findings.extend(in_the_way(next));
-        let slow = sight.sets.iter().filter(|set| set.grace_seconds < ENOUGH_SECONDS);
+        // Controllers and ZooKeeper servers have nothing to hand over.
+        let is_broker = |pod: &&Pod| scene.role(pod.id) == Role::Broker;
+        let brokers: Vec<&str> = scene.pods.iter().filter(is_broker).map(|pod| &*pod.uid).collect();
+        let short = |set: &&RollingSet| {
+            set.grace_seconds < ENOUGH_SECONDS
+                && set.pods.iter().any(|pod| brokers.contains(&&*pod.uid))
+        };
+        let slow = sight.sets.iter().filter(short);
         findings.extend(slow.map(|set| {
             format!(
                 "StatefulSet {} gives its pods {} s to end: a broker that needs longer is killed, and recovers its logs",
@@ -100,7 +110,8 @@ impl fmt::Display for RollPlan {
                 let rack = restart.rack.as_ref().map(|rack| format!(", rack {rack}"));
                 let down = if restart.up { "" } else { " (down)" };
                 let rack = rack.unwrap_or_default();
-                writeln!(f, "  {}  broker {}{rack}{down}", restart.pod, restart.broker)?;
+                let (pod, role, id) = (&restart.pod, restart.role, restart.id);
+                writeln!(f, "  {pod}  {role} {id}{rack}{down}")?;
             }
         }
         if !self.findings.is_empty() {
@@ -115,14 +126,14 @@ impl fmt::Display for RollPlan {
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum RollEvent {
-    Restarts { pod: String, broker: BrokerId, left: usize },
+    Restarts { pod: String, role: &'static str, id: BrokerId, left: usize },
     Waits { waited_seconds: u64, why: Vec<String> },
     Killed { pod: String, broker: BrokerId, led_partitions: usize, grace_seconds: u64 },
 }
 
 impl RollEvent {
-    pub(crate) fn restarts(pod: &Pod, left: usize) -> Self {
-        Self::Restarts { pod: pod.name.clone(), broker: pod.id, left }
+    pub(crate) fn restarts(pod: &Pod, role: Role, left: usize) -> Self {
+        Self::Restarts { pod: pod.name.clone(), role: word(role), id: pod.id, left }
     }
 
     pub(crate) fn waits(why: &[String], waited: Duration) -> Self {
@@ -137,8 +148,8 @@ impl RollEvent {
 impl fmt::Display for RollEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Restarts { pod, broker, left } => {
-                writeln!(f, "restarting {pod} (broker {broker}); {left} left after it")
+            Self::Restarts { pod, role, id, left } => {
+                writeln!(f, "restarting {pod} ({role} {id}); {left} left after it")
             }
             Self::Waits { waited_seconds, why } => {
                 writeln!(f, "waiting ({waited_seconds} s): {}", why.join("; "))
@@ -206,6 +217,14 @@ impl fmt::Display for RollSummary {
                 self.why.iter().try_for_each(|why| writeln!(f, "  {why}"))
             }
         }
+    }
+}
+
+fn word(role: Role) -> &'static str {
+    match role {
+        Role::Broker => "broker",
+        Role::Controller => "controller",
+        Role::ZooKeeper => "ZooKeeper server",
     }
 }
 

@@ -1,0 +1,58 @@
+//! What a restart waits for, in words.
+
+use super::Hindrance;
+use mapper::TopicPartition;
+use std::collections::BTreeSet;
+use std::fmt;
+
+impl fmt::Display for Hindrance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(pod) => write!(f, "pod {pod} does not exist"),
+            Self::Terminating(pod) => write!(f, "pod {pod} is still ending"),
+            Self::NotReady(pod) => write!(f, "pod {pod} is not ready"),
+            Self::NotRegistered(pod, id) => {
+                write!(f, "pod {pod} is ready, and broker {id} is not registered")
+            }
+            Self::Young(pod, seconds) => write!(
+                f,
+                "pod {pod} is {seconds} s old: the cluster may still tell of the broker before it"
+            ),
+            Self::Lagging(id, partitions) => {
+                write!(f, "broker {id} is not in sync in {}", named(partitions))
+            }
+            Self::Behind(pod, Some(ms)) => write!(f, "pod {pod} is {ms} ms behind its quorum"),
+            Self::Behind(pod, None) => write!(f, "pod {pod} has not been heard of in its quorum"),
+            Self::UnderMinIsr(id, partitions) => {
+                write!(
+                    f,
+                    "without broker {id}, too few replicas are in sync of {}",
+                    named(partitions)
+                )
+            }
+            Self::Leaderless(id, partitions) => {
+                write!(f, "nobody leads {}, of which broker {id} has replicas", named(partitions))
+            }
+            Self::MinIsrUntold(id, topics) => {
+                let topics: Vec<&str> = topics.iter().map(String::as_str).collect();
+                write!(f, "min.insync.replicas is not told of {}, on broker {id}", few(&topics))
+            }
+            Self::NoMajority(pod, left, needed) => write!(
+                f,
+                "without pod {pod}, {left} of its quorum have caught up, and a majority is {needed}"
+            ),
+        }
+    }
+}
+
+fn named(partitions: &BTreeSet<TopicPartition>) -> String {
+    let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+    few(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn few(names: &[&str]) -> String {
+    const FEW: usize = 3;
+    let more = names.len().saturating_sub(FEW);
+    let first: Vec<&str> = names.iter().take(FEW).copied().collect();
+    first.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}

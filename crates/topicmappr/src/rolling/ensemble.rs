@@ -1,0 +1,75 @@
+//! One look at pods and the ZooKeeper servers in them.
+//!
+//! A server has caught up when it says that it leads or follows: before that it serves nobody. All servers of the ensemble are
+//! asked, also those that are in no pod of ours. Their numbers are the places of their addresses, from 1.
+
+use super::look::Sight;
+use super::pods::Pods;
+use crate::error::Error;
+use ::kubernetes::Name;
+use execute::roll::{Scene, Voters};
+use futures::future::join_all;
+use mapper::BrokerId;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A server that serves answers at once.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Looks at the pods, and at the ensemble that they are.
+pub(super) struct Ensemble<'a> {
+    pub(super) pods: Pods<'a>,
+    addresses: Vec<String>,
+    /// The server of a pod, where its address does not begin with the pod's name.
+    named: BTreeMap<String, String>,
+}
+
+impl<'a> Ensemble<'a> {
+    pub(super) fn of(pods: Pods<'a>, servers: &[String], named: &BTreeMap<String, String>) -> Self {
+        let mut addresses = servers.to_vec();
+        let more = named.values().filter(|address| !servers.contains(address));
+        addresses.extend(more.cloned());
+        Self { pods, addresses, named: named.clone() }
+    }
+
+    /// Pods first, then servers: one that serves did so after its pod was seen.
+    pub(super) async fn look(&mut self) -> Result<Sight, Error> {
+        let sets = self.pods.look().await?;
+        let pods = self.pods.of(&sets, |pod| self.id_of(pod), |_| None)?;
+        let asked = self.addresses.iter().map(|at| zookeeper::server_mode(at, PATIENCE));
+        let (mut voters, mut scene) = (Voters::default(), Scene { pods, ..Scene::default() });
+        voters.zookeeper = true;
+        for (number, told) in (1..).zip(join_all(asked).await) {
+            let id = BrokerId(number);
+            match told.as_deref() {
+                Ok("leader" | "standalone") => {
+                    voters.active = Some(id);
+                    voters.behind_ms.insert(id, Some(0));
+                }
+                Ok("follower") => drop(voters.behind_ms.insert(id, Some(0))),
+                // It has no vote to lose: that it serves is all there is to wait for.
+                Ok("observer") => drop(scene.cluster.live.insert(id)),
+                Ok(_) | Err(_) => drop(voters.behind_ms.insert(id, None)),
+            }
+        }
+        scene.voters = Some(voters);
+        Ok(Sight::of(scene, sets))
+    }
+
+    fn id_of(&self, pod: &Name) -> Result<BrokerId, Error> {
+        let address = self.named.get(&pod.name);
+        let is_its_own = |at: &&String| match address {
+            Some(address) => *at == address,
+            None => at.split(['.', ':']).next() == Some(&pod.name),
+        };
+        let found = (1..).zip(&self.addresses).find(|(_, at)| is_its_own(at));
+        found.map(|(number, _)| BrokerId(number)).ok_or_else(|| {
+            Error::Flags(format!(
+                "which ZooKeeper server is in pod {pod}? --zookeeper names none that begins with {name}. (it has {}); \
+                 --server {name}=HOST:PORT tells it",
+                self.addresses.join(", "),
+                name = pod.name
+            ))
+        })
+    }
+}
