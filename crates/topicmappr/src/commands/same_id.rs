@@ -2,7 +2,7 @@
 //! (`broker init`), its pod freed, its copies paced, its leadership given back.
 
 use crate::error::Error;
-use crate::executing::{Places, Signal, Signals};
+use crate::executing::{Observer, Places, Signal, Signals, refuse_below_ingest_of};
 use crate::flags::{ConsentArgs, Servers, Source, duration, rate};
 use crate::live;
 use crate::returning::{CatchUp, Ended};
@@ -74,7 +74,12 @@ pub(super) fn run(
     let known = live::wait_for(&talk, async {
         let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
         notes.iter().try_for_each(|note| session.say(note))?;
-        known(&client, broker).await
+        let known = known(&client, broker).await?;
+        if let Pace::BytesPerSecond(rate) = pace {
+            let seen = Observer::default().see(&client, &BTreeSet::new()).await?;
+            refuse_below_ingest_of(&client, &seen, broker, rate, session).await?;
+        }
+        Ok(known)
     })?;
     let back = if known.live { None } else { pod_of(broker, &bootstrap, session)? };
     let rate = match pace {
@@ -131,7 +136,7 @@ async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
             Ok(Known { live: false, partitions, cluster_id })
         }
         Standing::Unsettled(Unsettled::Live(_)) => {
-            let seen = crate::executing::Observer::default().see(client, &BTreeSet::new()).await?;
+            let seen = Observer::default().see(client, &BTreeSet::new()).await?;
             let partitions = execute::catch_up::behind(&seen, broker).len();
             Ok(Known { live: true, partitions, cluster_id })
         }

@@ -7,6 +7,7 @@ use super::{Execution, Look};
 use crate::error::Error;
 use crate::session::Session;
 use crate::source::Note;
+use execute::catch_up::behind;
 use execute::{Pace, Round, Running, Seen, Standing};
 use futures::StreamExt;
 use futures::stream;
@@ -51,7 +52,42 @@ pub(crate) async fn refuse_below_ingest(
     session: &mut Session<'_, '_>,
 ) -> Result<(), Error> {
     let Pace::BytesPerSecond(rate) = execution.terms.pace else { return Ok(()) };
-    match starved(execution, look, round, rate).await {
+    refuse(starved(execution, look, round, rate).await, rate, session)
+}
+
+/// The same for a broker that copies everything anew that it is to hold: all at once, and nobody is added.
+pub(crate) async fn refuse_below_ingest_of(
+    client: &kafka::Client,
+    seen: &Seen,
+    broker: BrokerId,
+    rate: u64,
+    session: &mut Session<'_, '_>,
+) -> Result<(), Error> {
+    let moves: Vec<Move> =
+        behind(seen, broker).iter().filter_map(|of| return_of(seen, of, broker)).collect();
+    let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
+    let measured = judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await;
+    refuse(measured, rate, session)
+}
+
+/// What a broker copies anew, as a move to it.
+fn return_of(seen: &Seen, of: &TopicPartition, broker: BrokerId) -> Option<Move> {
+    let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
+    let others = partition.replicas.iter().copied().filter(|id| *id != broker);
+    Some(Move {
+        topic: of.topic.as_str().into(),
+        partition: of.partition,
+        from: others.collect(),
+        via: Vec::new(),
+        to: partition.replicas.clone(),
+        log_dirs: Vec::new(),
+        reason: Reason::Lost,
+        bytes: None,
+    })
+}
+
+fn refuse(measured: Measured, rate: u64, session: &mut Session<'_, '_>) -> Result<(), Error> {
+    match measured {
         Measured::Starved(starved) => Err(Error::Flag {
             flag: "--throttle",
             value: format!("{rate} bytes per second"),

@@ -18,7 +18,7 @@ mod store;
 
 pub(crate) use claims::access;
 pub use configs::set_configs;
-pub(crate) use ingest::{Measured, refuse_below_ingest, starved_in_flight};
+pub(crate) use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
 pub(crate) use observe::Look;
 pub use observe::Observer;
 pub(crate) use opening::Opened;
