@@ -1,8 +1,9 @@
 //! Events: what we do, told to whoever describes an object.
 
+use crate::configmaps::ConfigMap;
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request};
-use crate::facts::Name;
+use crate::facts::{Name, PodFacts};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
 use std::fmt;
@@ -10,27 +11,56 @@ use std::fmt;
 /// The API's limit of a note, in bytes.
 const NOTE: usize = 1024;
 
-/// Tells Events about one Lease: `kubectl describe lease NAME` shows them.
+/// An object that Events are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct About {
+    kind: &'static str,
+    api_version: &'static str,
+    name: Name,
+    /// `kubectl describe` shows the Events of this very object.
+    uid: Option<String>,
+}
+
+impl About {
+    /// A Lease of this name.
+    pub fn lease(name: Name) -> Self {
+        Self { kind: "Lease", api_version: "coordination.k8s.io/v1", name, uid: None }
+    }
+
+    /// A ConfigMap, as it was read.
+    pub fn config_map(map: &ConfigMap) -> Self {
+        let uid = map.uid().map(str::to_owned);
+        Self { kind: "ConfigMap", api_version: "v1", name: map.name.clone(), uid }
+    }
+
+    /// A pod, as it was read.
+    pub fn pod(pod: &PodFacts) -> Self {
+        let uid = Some(pod.uid.clone()).filter(|uid| !uid.is_empty());
+        Self { kind: "Pod", api_version: "v1", name: pod.name.clone(), uid }
+    }
+}
+
+/// Tells Events about one object: `kubectl describe KIND NAME` shows them.
 #[derive(Clone)]
 pub struct Announcer {
     kubernetes: Kubernetes,
     recorder: Recorder,
-    lease: Name,
+    about: About,
 }
 
 impl fmt::Debug for Announcer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcer").field("lease", &self.lease).finish_non_exhaustive()
+        f.debug_struct("Announcer").field("about", &self.about).finish_non_exhaustive()
     }
 }
 
 impl Kubernetes {
     /// Tells Events in the name of a program and one instance of it.
-    pub fn announcer(&self, program: &str, instance: &str, lease: &Name) -> Announcer {
+    pub fn announcer(&self, program: &str, instance: &str, about: About) -> Announcer {
         let reporter =
             Reporter { controller: program.to_owned(), instance: Some(instance.to_owned()) };
         let recorder = Recorder::new(self.client(), reporter);
-        Announcer { kubernetes: self.clone(), recorder, lease: lease.clone() }
+        Announcer { kubernetes: self.clone(), recorder, about }
     }
 }
 
@@ -52,13 +82,14 @@ impl Announcer {
             secondary: None,
         };
         let about = ObjectReference {
-            api_version: Some("coordination.k8s.io/v1".to_owned()),
-            kind: Some("Lease".to_owned()),
-            name: Some(self.lease.name.clone()),
-            namespace: Some(self.lease.namespace.clone()),
+            api_version: Some(self.about.api_version.to_owned()),
+            kind: Some(self.about.kind.to_owned()),
+            name: Some(self.about.name.name.clone()),
+            namespace: Some(self.about.name.namespace.clone()),
+            uid: self.about.uid.clone(),
             ..ObjectReference::default()
         };
-        let request = Request::about("create", "events.events.k8s.io", &self.lease);
+        let request = Request::about("create", "events.events.k8s.io", &self.about.name);
         self.kubernetes.send(&request, self.recorder.publish(&event, &about)).await
     }
 }

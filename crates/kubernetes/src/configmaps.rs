@@ -26,6 +26,11 @@ impl ConfigMap {
     pub fn version(&self) -> &str {
         self.object.metadata.resource_version.as_deref().unwrap_or_default()
     }
+
+    /// What tells it from another one of its name, before or after it.
+    pub fn uid(&self) -> Option<&str> {
+        self.object.metadata.uid.as_deref()
+    }
 }
 
 impl From<Object> for ConfigMap {

@@ -11,6 +11,8 @@ pub type Keys = BTreeMap<String, String>;
 pub struct PodFacts {
     /// Its namespace and name.
     pub name: Name,
+    /// What tells it from its predecessor of that name.
+    pub uid: String,
     /// `metadata.labels`.
     pub labels: Keys,
     /// `metadata.annotations`.

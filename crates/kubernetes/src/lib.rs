@@ -21,7 +21,7 @@ pub mod rolling;
 #[cfg(test)]
 mod testing;
 
-pub use announce::Announcer;
+pub use announce::{About, Announcer};
 pub use compare::{Difference, OtherVolumes};
 pub use configmaps::ConfigMap;
 pub use connect::{Access, Kubernetes};

@@ -21,6 +21,7 @@ impl From<Pod> for PodFacts {
         let owner = controller.map(|o| Owner { kind: o.kind.clone(), name: o.name.clone() });
         let facts = Self {
             name: name(&meta),
+            uid: meta.uid.clone().unwrap_or_default(),
             owner,
             terminating: meta.deletion_timestamp.is_some(),
             labels: meta.labels.unwrap_or_default(),

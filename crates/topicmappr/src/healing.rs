@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::files::{self, FileError, OutFile};
-use ::kubernetes::{Access, ConfigMap, Kubernetes, Name};
+use ::kubernetes::{About, Access, ConfigMap, Kubernetes, Name};
 use execute::heal::Notes;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,10 +10,13 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 const CONFIG_MAP: &str = "configmap:";
 const KEY: &str = "heal.json";
 const VERSION: u32 = 1;
+/// What an Event may take.
+const TOLD: Duration = Duration::from_secs(5);
 
 /// Where notes are kept.
 #[derive(Debug, Clone)]
@@ -42,10 +45,42 @@ impl fmt::Display for NotesPlace {
     }
 }
 
+/// Tells an Event at the ConfigMap of the notes, for those who describe it or listen to Events. Notes in a file have nobody to
+/// tell; that an Event is not taken stops nothing.
+pub(crate) async fn announce(place: &NotesPlace, access: &Access, reason: &str, note: &str) {
+    let NotesPlace::ConfigMap(name) = place else { return };
+    let told = async {
+        let kubernetes = Kubernetes::connect(access).await?;
+        let name = in_namespace(name, &kubernetes);
+        let Some(map) = kubernetes.config_map(&name).await? else { return Ok(()) };
+        let announcer = kubernetes.announcer("topicmappr", "heal", About::config_map(&map));
+        announcer.tell(reason, note).await
+    };
+    match tokio::time::timeout(TOLD, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            let error: &::kubernetes::Error = &error;
+            tracing::warn!(%error, reason, "no Event");
+        }
+        Err(_) => tracing::warn!(reason, "no Event in time"),
+    }
+}
+
+fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
+    match name.split_once('/') {
+        Some((namespace, name)) => Name::new(namespace, name),
+        None => Name::new(kubernetes.namespace(), name),
+    }
+}
+
 /// The place, as it was read.
 pub(crate) enum Place {
     File(PathBuf),
-    ConfigMap { kubernetes: Box<Kubernetes>, name: Name, read: Option<Box<ConfigMap>> },
+    /// A connection lives no longer than the wait that it was made in: who writes makes another.
+    ConfigMap {
+        name: Name,
+        read: Option<Box<ConfigMap>>,
+    },
 }
 
 impl Place {
@@ -65,14 +100,10 @@ impl Place {
             }
             NotesPlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
-                let name = match name.split_once('/') {
-                    Some((namespace, name)) => Name::new(namespace, name),
-                    None => Name::new(kubernetes.namespace(), name),
-                };
+                let name = in_namespace(name, &kubernetes);
                 let read = kubernetes.config_map(&name).await?;
                 let text = read.as_ref().and_then(|map| map.data.get(KEY).cloned());
-                let (kubernetes, read) = (Box::new(kubernetes), read.map(Box::new));
-                (Self::ConfigMap { kubernetes, name, read }, text)
+                (Self::ConfigMap { name, read: read.map(Box::new) }, text)
             }
         };
         let notes = text.map(|text| parse(place, &text)).transpose()?.unwrap_or_default();
@@ -80,17 +111,19 @@ impl Place {
     }
 
     /// Notes them.
-    pub(crate) async fn write(self, notes: &Notes) -> Result<(), Error> {
+    pub(crate) async fn write(self, notes: &Notes, access: &Access) -> Result<(), Error> {
         let text = written(notes).map_err(io::Error::from).map_err(Error::Stream)?;
         match self {
             Self::File(path) => {
                 OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?.publish()?;
             }
-            Self::ConfigMap { kubernetes, name, read: None } => {
+            Self::ConfigMap { name, read: None } => {
+                let kubernetes = Kubernetes::connect(access).await?;
                 let data = [(KEY.to_owned(), text)].into();
                 kubernetes.create_config_map(&name, &BTreeMap::new(), data).await?;
             }
-            Self::ConfigMap { kubernetes, read: Some(read), .. } => {
+            Self::ConfigMap { read: Some(read), .. } => {
+                let kubernetes = Kubernetes::connect(access).await?;
                 let mut data = read.data.clone();
                 data.insert(KEY.to_owned(), text);
                 kubernetes.replace_config_map(&read, data).await?;

@@ -11,7 +11,7 @@ use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use kubernetes::lease::{Kept, LeaseError, Terms};
-use kubernetes::{Access, Announcer, Kubernetes, Name};
+use kubernetes::{About, Access, Announcer, Kubernetes, Name};
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -144,7 +144,8 @@ impl LeasePlace {
                 return Err(self.record(error));
             }
         };
-        let announcer = kubernetes.announcer("autothrottle", &self.holder, &name);
+        let announcer =
+            kubernetes.announcer("autothrottle", &self.holder, About::lease(name.clone()));
         let lead = Lead { kept, records, announcer };
         lead.tell("Leading", format!("{} leads", self.holder));
         tracing::info!(lease = %name, holder = self.holder, "leading");

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::executing::journal_of;
 use crate::flags::{SourceArgs, duration, rate, size};
-use crate::healing::{NotesPlace, Place};
+use crate::healing::{NotesPlace, Place, announce};
 use crate::live;
 use crate::session::Session;
 use crate::source::with_storage;
@@ -70,7 +70,13 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         return Ok(if well { Status::Done } else { Status::Findings });
     }
     // Before anything is begun: a heal that is cut short is not begun again.
-    live::wait_for(&talk, place.write(&looked.notes))?;
+    live::wait_for(&talk, async {
+        place.write(&looked.notes, &access).await?;
+        if let Some(reason) = reason(&looked.verdict) {
+            announce(&args.notes, &access, reason, looked.verdict.to_string().trim()).await;
+        }
+        Ok(())
+    })?;
     match looked.verdict {
         Verdict::Well | Verdict::Wait { .. } => Ok(Status::Done),
         Verdict::Hands { .. } => Ok(Status::Findings),
@@ -81,6 +87,16 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             }
             args.carry_out(&plan, false, session)
         }
+    }
+}
+
+/// What an Event calls it; a cluster that is well is no news.
+fn reason(verdict: &Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Well => None,
+        Verdict::Wait { .. } => Some("BrokerLost"),
+        Verdict::Hands { .. } => Some("LeftToPeople"),
+        Verdict::Heal { .. } => Some("Healing"),
     }
 }
 
@@ -139,6 +155,22 @@ impl Args {
         words.extend(resumes.then(|| "--resume".to_owned()));
         words.extend(session.cluster_flags());
         let status = session.run(&words)?;
+        let access = session.global.kubernetes.access(session.environment);
+        let (reason, note) = match status {
+            Status::Done => ("Healed", "the replicas of the lost broker are on others".to_owned()),
+            other => {
+                let code = other.code();
+                (
+                    "HealUnfinished",
+                    format!("execute ended with exit code {code}; the next run goes on with it"),
+                )
+            }
+        };
+        let told = announce(&self.notes, &access, reason, &note);
+        live::wait_for(&session.global.talk.clone(), async {
+            told.await;
+            Ok(())
+        })?;
         if status == Status::Done {
             for path in [plan.to_owned(), journal_of(plan, None)] {
                 // One that stays is found finished the next time.

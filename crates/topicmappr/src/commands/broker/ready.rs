@@ -1,7 +1,7 @@
 //! `broker ready`: whether the broker, controller or ZooKeeper server in this pod is ready, in one sentence. Exit code 0
 //! or 1, so that it can be a probe; or over HTTP, once a period, with probes that cost the broker nothing.
 
-use super::subject::{Looked, Role, SubjectArgs};
+use super::subject::{Found, Looked, Role, SubjectArgs};
 use crate::error::Error;
 use crate::flags::duration;
 use crate::live;
@@ -54,7 +54,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     live::wait(async {
         match &args.listen {
             None => {
-                let view = ReadyView::of(&asked.look(session).await?);
+                let view = ReadyView::of(&asked.look(session).await?.0);
                 session.show(&view)?;
                 Ok(if view.ready { Status::Done } else { Status::NoPlan })
             }
@@ -106,7 +106,7 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    async fn look(&self, session: &mut Session<'_, '_>) -> Result<Verdict, Error> {
+    async fn look(&self, session: &mut Session<'_, '_>) -> Result<(Verdict, Found), Error> {
         let subject = self.args.subject.found(session).await?;
         let told = match (self.args.subject.role(), subject.broker) {
             (Role::Zookeeper, _) => ask_zookeeper(self.address).await,
@@ -131,7 +131,27 @@ impl Asked<'_> {
         if let Some(path) = &self.args.cache_file {
             Memory::of(&named, &verdict, before, now).write(path)?;
         }
-        Ok(verdict)
+        Ok((verdict, subject))
+    }
+
+    /// Whoever listens to Events learns when force begins to count, when it changes, and when it is over.
+    async fn announce(
+        &self,
+        verdict: &Verdict,
+        found: &Found,
+        told: &mut Option<String>,
+        session: &Session<'_, '_>,
+    ) {
+        let now = verdict.forced.as_ref().map(ToString::to_string);
+        if now == *told {
+            return;
+        }
+        let (reason, note) = match &now {
+            Some(force) => ("ReadyByForce", format!("{force}; in truth: {}", verdict.reason)),
+            None => ("ReadyByForceOver", verdict.to_string()),
+        };
+        self.args.subject.announce(found, session, reason, &note).await;
+        *told = now;
     }
 
     /// A look that fails is told as one, and does not end the probe of a broker that is well.
@@ -140,10 +160,13 @@ impl Asked<'_> {
         latest: &Latest,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
-        let mut last = None;
+        let (mut last, mut forced) = (None, None);
         loop {
             let ready = match self.look(session).await {
-                Ok(verdict) => (verdict.ready, verdict.to_string()),
+                Ok((verdict, found)) => {
+                    self.announce(&verdict, &found, &mut forced, session).await;
+                    (verdict.ready, verdict.to_string())
+                }
                 Err(error) => (false, format!("not ready: {error}")),
             };
             let live = match answers(self.address).await {

@@ -6,7 +6,8 @@ use crate::flags::{ForcedArgs, Source};
 use crate::probing::{Forces, Subject, on_pod};
 use crate::session::Session;
 use ::kubernetes::brokers::{Rules, brokers};
-use ::kubernetes::{Inventory, Kubernetes, Name};
+use ::kubernetes::facts::PodFacts;
+use ::kubernetes::{About, Inventory, Kubernetes, Name};
 use mapper::BrokerId;
 use mapper::maps::{Group, Target};
 use std::collections::BTreeSet;
@@ -55,6 +56,14 @@ pub(super) struct Found {
     pub(super) broker: Option<BrokerId>,
     subject: Subject,
     inventory: Option<Inventory>,
+}
+
+impl Found {
+    /// The pod, as it was read.
+    fn pod(&self) -> Option<&PodFacts> {
+        let name = self.subject.pod.as_ref()?;
+        self.inventory.iter().flat_map(|inventory| &inventory.pods).find(|pod| pod.name == *name)
+    }
 }
 
 impl SubjectArgs {
@@ -158,6 +167,31 @@ impl SubjectArgs {
         }
         forces.extend(self.forced.read(Some(&found.subject), session).await);
         forces
+    }
+
+    /// Tells an Event at its pod, where Kubernetes knows it. That it is not taken changes no answer.
+    pub(super) async fn announce(
+        &self,
+        found: &Found,
+        session: &Session<'_, '_>,
+        reason: &str,
+        note: &str,
+    ) {
+        let Some(pod) = found.pod() else { return };
+        let told = async {
+            let access = session.global.kubernetes.access(session.environment);
+            let kubernetes = Kubernetes::connect(&access).await?;
+            let announcer = kubernetes.announcer("topicmappr", &pod.name.name, About::pod(pod));
+            announcer.tell(reason, note).await
+        };
+        match timeout(PATIENCE, told).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error: &::kubernetes::Error = &error;
+                tracing::warn!(%error, reason, "no Event");
+            }
+            Err(_) => tracing::warn!(reason, "no Event in time"),
+        }
     }
 
     fn pod_name(&self, session: &Session<'_, '_>, namespace: &str) -> Option<Name> {
