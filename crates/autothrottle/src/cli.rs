@@ -56,6 +56,9 @@ pub(crate) struct Cli {
     /// YAML file of flags: keys are long flag names
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Prints this help as a manual page, and ends
+    #[arg(long)]
+    pub(crate) man: bool,
 }
 
 /// Which cluster, and where to remember what was done to it.

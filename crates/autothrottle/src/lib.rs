@@ -19,6 +19,7 @@ mod events;
 mod flags;
 mod history;
 mod look;
+mod man;
 mod measure;
 mod place;
 mod quiet;
@@ -73,6 +74,9 @@ fn carry_out(
 ) -> Result<Status, Error> {
     let matches = shared::parse(Cli::command(), PREFIX, args, environment)?;
     let cli = Cli::from_arg_matches(&matches)?;
+    if cli.man {
+        return man::write(out);
+    }
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
     let settings = Settings::of(cli, args, environment)?;
