@@ -1,14 +1,16 @@
 //! The Helm chart, by Helm's own code: it lints, its values are checked, the plain manifests are what it renders, and the real
 //! API server takes every object.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
 use kube::Api;
 use serde_json::Value;
-use testbed::{Kubernetes, helm};
+use testbed::{Access, Cluster, Kubernetes, Security, helm};
+
+use crate::binary::{Run, command};
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
@@ -38,6 +40,10 @@ fn shipped() -> BTreeMap<String, String> {
     let mut all = rendered(&[&example("brokers.yaml")]);
     let mut zookeeper = rendered(&[&example("zookeeper.yaml")]);
     all.extend(zookeeper.remove_entry("zookeeper.yaml"));
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    fs::write(&values, "sidecar: {enabled: true}").unwrap();
+    all.extend(rendered(&[&values]).remove_entry("autothrottle-sidecar.yaml"));
     all
 }
 
@@ -55,6 +61,10 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         "kafka: {bootstrapServers: kafka}",
         "brokers: {sets: [{name: kafka-events, replicas: 3}]}",
         "autothrottle: {flags: {Min_Rate: 10}}",
+        "heal: {throttle: fast}",
+        "heal: {enabled: true, maxBytes: 2}",
+        "sidecar: {logDirs: data}",
+        "roll: {enable: true}",
     ] {
         fs::write(&values, wrong).unwrap();
         let refused = helm::template(&chart(), &[&values]).unwrap_err().to_string();
@@ -72,7 +82,10 @@ fn the_plain_manifests_are_what_the_chart_renders() {
             fs::write(folder.join(name), text).unwrap();
         }
     }
-    assert!(rendered.len() >= 9, "{:?}", rendered.keys());
+    let there = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let there: BTreeSet<String> = there.map(|name| name.to_string_lossy().into_owned()).collect();
+    let names: BTreeSet<String> = rendered.keys().cloned().collect();
+    assert_eq!(there, names, "each manifest is the chart's");
     for (name, text) in rendered {
         let found = fs::read_to_string(folder.join(&name)).unwrap();
         assert_eq!(found, text, "{name}: BLESS=1 writes it anew");
@@ -85,7 +98,10 @@ fn the_plain_manifests_are_what_the_chart_renders() {
 fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_to_be() {
     let kubernetes = Kubernetes::start().unwrap();
     kubernetes.service_account("kafka", "anybody").unwrap();
-    let mut texts: Vec<String> = shipped().into_values().collect();
+    let mut shipped = shipped();
+    // A part of a StatefulSet that is somebody else's: sidecars.rs applies it.
+    shipped.remove("autothrottle-sidecar.yaml").unwrap();
+    let mut texts: Vec<String> = shipped.into_values().collect();
     // With the daemon beside each broker.
     texts.extend(rendered(&[&example("zookeeper.yaml")]).remove("brokers.yaml"));
     for text in texts {
@@ -112,4 +128,38 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
         }
     }
     assert_eq!(sets[1]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 600);
+}
+
+/// What the CronJob of the certificates runs, with what its environment says, where no Kubernetes is asked.
+#[test]
+#[ignore = "live"]
+fn the_cronjob_of_certificates_finds_what_has_to_be_renewed_without_a_right_in_kubernetes() {
+    let text = fs::read_to_string(deploy().join("manifests/certificates.yaml")).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+    let kinds: Vec<&Value> = objects.iter().map(|object| &object["kind"]).collect();
+    assert_eq!(kinds, ["ServiceAccount", "CronJob"], "an account without rights");
+    let pod = &objects[1]["spec"]["jobTemplate"]["spec"]["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], false, "nor a token");
+    assert_eq!(pod["serviceAccountName"], objects[0]["metadata"]["name"]);
+    let container = &pod["containers"][0];
+    assert_eq!(container["env"][0]["name"], "TOPICMAPPR_BOOTSTRAP_SERVER");
+    let args: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+
+    let cluster = Cluster::builder().brokers(1).racks([""; 0]).security(Security::Authenticated);
+    let cluster = cluster.start().unwrap();
+    let client = cluster.client(&Access::Plaintext);
+    let job = |warn: &str| {
+        let mut job = command();
+        let args = args.iter().map(|arg| match arg.starts_with("--warn-before=") {
+            true => format!("--warn-before={warn}"),
+            false => arg.clone(),
+        });
+        job.args(args).args(["--ca", cluster.tls().join("ca.crt").to_str().unwrap()]);
+        // As in a pod without a token: Kubernetes is nowhere.
+        job.env("TOPICMAPPR_BOOTSTRAP_SERVER", &client.bootstrap).env_remove("KUBECONFIG");
+        Run::of(job).end()
+    };
+    job("1d").with(0);
+    let due = job("36500d").with(5);
+    assert!(due.stdout.contains("expires"), "{}", due.stdout);
 }

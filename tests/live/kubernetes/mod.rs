@@ -4,6 +4,7 @@ mod node_died;
 mod rights;
 mod roll;
 mod roll_quorum;
+mod same_id;
 mod thousand;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,181 @@
+//! A node dies under a broker whose pod is bound to its disk. One command frees the pod as its own account, with another disk
+//! for it: it comes up empty, under its id, paced, and leads again what it led. Meanwhile Events tell of the loss, and of a
+//! readiness that somebody forces.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use testbed::{Brokers, Cluster, Kubernetes, PodSet, lone_port, until};
+
+use super::{Machine, ZONES, stateful_set};
+use crate::binary::{Ended, Run, command, topicmappr};
+use crate::producer::Producer;
+use crate::traffic::{SOON, Traffic};
+
+const RIGHTS: &str = include_str!("../../../deploy/manifests/same-id.yaml");
+const HEALS: &str = include_str!("../../../deploy/manifests/heal.yaml");
+const BROKERS: &str = include_str!("../../../deploy/manifests/broker-init.yaml");
+const LOST: i32 = 1003;
+const KEPT: &str = "kept";
+const BYTES: usize = 3_000_000;
+
+fn machine(node: &str, index: usize) -> Machine {
+    Machine {
+        node: node.to_owned(),
+        zone: ZONES[index],
+        instance_type: "i3.4xlarge",
+        pool: "events",
+        claim: format!("data-kafka-events-{index}"),
+        broker_id: None,
+    }
+}
+
+struct Scene {
+    kubernetes: Arc<Kubernetes>,
+    cluster: Arc<Cluster>,
+    brokers: Brokers,
+    kubeconfig: PathBuf,
+}
+
+impl Scene {
+    fn start() -> Self {
+        let kubernetes = Arc::new(Kubernetes::start().unwrap());
+        let kubeconfig = kubernetes.service_account("kafka", "topicmappr-same-id").unwrap();
+        kubernetes.apply(RIGHTS).unwrap();
+        (0..3).for_each(|index| machine(&format!("node-{index}"), index).join(&kubernetes));
+        kubernetes.apply(&stateful_set("events", 3).to_string()).unwrap();
+        kubernetes.ready_pods("kafka", "app=kafka-events", 3).unwrap();
+        let cluster = Arc::new(Cluster::builder().brokers(3).racks(ZONES).start().unwrap());
+        let pods = PodSet { namespace: "kafka".into(), name: "kafka-events".into(), base: 1001 };
+        let brokers = Brokers::join(&kubernetes, &cluster, [pods]).unwrap();
+        Self { kubernetes, cluster, brokers, kubeconfig }
+    }
+
+    fn args(&self, more: &[&str]) -> Vec<String> {
+        let bootstrap = self.cluster.bootstrap();
+        let ledger = self.cluster.path().join("ledger").display().to_string();
+        let kubeconfig = self.kubeconfig.display().to_string();
+        let args = ["replace", "--broker", "1003", "--same-id", "--bootstrap-server", &bootstrap];
+        let places = ["--kubeconfig", &kubeconfig, "--namespace", "kafka", "--state-file", &ledger];
+        args.iter().chain(&places).chain(more).map(|arg| (*arg).to_owned()).collect()
+    }
+
+    fn replace(&self, more: &[&str]) -> Ended {
+        topicmappr(self.args(more))
+    }
+
+    /// Waits for an Event with this reason at an object of this kind and name, and returns its note.
+    fn event(&self, reason: &'static str, kind: &'static str, name: &'static str) -> String {
+        let told = || {
+            let found = self.kubernetes.run("the Events", move |client| async move {
+                let events = Api::<Event>::namespaced(client, "kafka");
+                Ok(events.list(&Default::default()).await?.items)
+            });
+            let is_it = |event: &Event| {
+                let about = event.regarding.clone().unwrap_or_default();
+                let named = (about.kind.as_deref(), about.name.as_deref());
+                let whole = about.uid.is_some_and(|uid| !uid.is_empty());
+                event.reason.as_deref() == Some(reason)
+                    && named == (Some(kind), Some(name))
+                    && whole
+            };
+            found.unwrap().into_iter().find(is_it).and_then(|event| event.note)
+        };
+        until(format!("the Event {reason}"), SOON, told).unwrap()
+    }
+
+    fn annotate(&self, pod: &'static str, value: Option<&'static str>) {
+        let annotated = self.kubernetes.run("an annotation", move |client| async move {
+            let pods = Api::<Pod>::namespaced(client, "kafka");
+            let patch = json!({"metadata": {"annotations": {"force-ready": value}}});
+            Ok(pods.patch(pod, &PatchParams::default(), &Patch::Merge(&patch)).await.map(drop)?)
+        });
+        annotated.unwrap();
+    }
+}
+
+/// `heal` as its CronJob runs it, on the first night: the broker is given time, and an Event tells.
+fn heal_tells_of_the_loss(scene: &Scene) {
+    let account = scene.kubernetes.service_account("kafka", "topicmappr-heal").unwrap();
+    scene.kubernetes.apply(HEALS).unwrap();
+    let objects: Vec<Value> = serde_saphyr::from_multiple(HEALS).unwrap();
+    let job = objects.iter().find(|object| object["kind"] == "CronJob").unwrap();
+    assert_eq!(job["spec"]["suspend"], true);
+    let container = &job["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0];
+    let args: Vec<String> = serde_json::from_value(container["args"].clone()).unwrap();
+    let work = format!("--work-dir={}", scene.cluster.path().display());
+    let mut heal = command();
+    heal.args(args.iter().map(|arg| if arg == "--work-dir=/work" { &work } else { arg }));
+    // The brokers share the disk of the machine that tests them, which may be nearly full.
+    heal.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
+    heal.env("TOPICMAPPR_BOOTSTRAP_SERVER", scene.cluster.bootstrap());
+    heal.env("TOPICMAPPR_KUBECONFIG", account);
+    Run::of(heal).end().with(0);
+    let note = scene.event("BrokerLost", "ConfigMap", "topicmappr-heal");
+    assert!(note.contains("Broker 1003 has been lost for"), "{note}");
+}
+
+/// Somebody forces the dead broker's pod to count as ready, and thinks better of it.
+fn force_is_told_at_the_pod(scene: &Scene) {
+    const POD: &str = "kafka-events-2";
+    let account = scene.kubernetes.service_account("kafka", "kafka-broker").unwrap();
+    scene.kubernetes.apply(BROKERS).unwrap();
+    scene.annotate(POD, Some("2100-01-01T00:00:00Z its node died"));
+    let own = scene.cluster.bootstrap().split(',').nth(2).unwrap().to_owned();
+    let listen = format!("127.0.0.1:{}", lone_port().unwrap());
+    let mut probes = command();
+    probes.args(["broker", "ready", "--bootstrap-server", &own, "--listen", &listen, "--every=1s"]);
+    probes.env("POD_NAME", POD).env("POD_NAMESPACE", "kafka").env("TOPICMAPPR_KUBECONFIG", account);
+    let probes = Run::of(probes);
+    let note = scene.event("ReadyByForce", "Pod", POD);
+    assert!(note.contains("its node died") && note.contains("in truth: "), "{note}");
+    scene.annotate(POD, None);
+    scene.event("ReadyByForceOver", "Pod", POD);
+    probes.kill();
+}
+
+#[test]
+#[ignore = "live"]
+fn the_pod_of_a_dead_node_is_freed_and_its_broker_comes_back_on_another_disk() {
+    let scene = Scene::start();
+    let traffic = Traffic::of(&scene.cluster);
+    traffic.create(&[(KEPT.to_owned(), vec![vec![LOST, 1001, 1002]])].into());
+    traffic.write(&[((KEPT.to_owned(), 0), BYTES)].into());
+    traffic.create(&[("busy".to_owned(), vec![vec![1001, 1002, LOST]])].into());
+    let producer = Producer::start(&scene.cluster, "busy");
+
+    scene.kubernetes.node_down("node-2").unwrap();
+    let dead = || scene.brokers.lives().unwrap()[&LOST].pod.is_none().then_some(());
+    until("the broker's death", SOON, dead).unwrap();
+    traffic.without(LOST);
+    let lost = || {
+        let ended = scene.replace(&["--throttle", "2MB/s", "--dry-run"]);
+        (ended.code == Some(5) && ended.stdout.contains("kubectl delete")).then_some(ended)
+    };
+    let plan = until("a node that Kubernetes counts as lost", SOON, lost).unwrap();
+    for command in ["delete node node-2", "delete pvc data-kafka-events-2"] {
+        assert!(plan.stdout.contains(command), "{command}:\n{}", plan.stdout);
+    }
+    let starved = scene.replace(&["--throttle", "1kB/s", "--dry-run"]).with(2);
+    let starved = starved.complaining_of("per second for new data alone");
+    assert!(starved.stderr.contains("would never catch up"), "{}", starved.stderr);
+    assert_eq!(scene.brokers.lives().unwrap()[&LOST].starts, 0, "nothing is freed so far");
+
+    heal_tells_of_the_loss(&scene);
+    force_is_told_at_the_pod(&scene);
+
+    machine("node-2b", 2).join(&scene.kubernetes);
+    let ended = Run::start(scene.args(&["--throttle", "2MB/s", "--yes"])).end().with(0);
+    assert!(ended.stdout.contains("is in sync everywhere"), "{}", ended.stdout);
+    let life = scene.brokers.lives().unwrap()[&LOST].clone();
+    assert_eq!((life.starts, life.emptied), (1, 1), "{}", ended.stderr);
+    traffic.settle();
+    assert_eq!(traffic.seen()[&(KEPT.to_owned(), 0)].leader, LOST);
+    scene.replace(&["--throttle", "none", "--dry-run"]).with(0);
+    producer.has_lost_nothing();
+}
