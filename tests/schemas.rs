@@ -203,6 +203,7 @@ fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
     let entries = [
         started(Pace::Unthrottled),
         started(Pace::BytesPerSecond(1)),
+        started(Pace::Auto),
         Entry::Resumed { pace: Pace::BytesPerSecond(1) },
         Entry::Submitted { moves: moves() },
         Entry::Completed { moves: moves() },

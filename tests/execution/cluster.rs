@@ -128,6 +128,7 @@ impl Cluster {
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
             free: BTreeMap::new(),
             stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
+            announced: BTreeSet::new(),
         }
     }
 

@@ -116,7 +116,7 @@ impl Run {
     fn rate(&self) -> Option<String> {
         match self.world.pace {
             Pace::BytesPerSecond(rate) => Some(rate.to_string()),
-            Pace::Unthrottled => None,
+            Pace::Unthrottled | Pace::Auto => None,
         }
     }
 

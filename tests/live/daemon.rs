@@ -33,7 +33,11 @@ impl Daemon {
 
     /// The same, of one that keeps its state elsewhere than in a file of this folder.
     pub(crate) fn elsewhere(bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
-        let port = lone_port().unwrap();
+        Self::listening(lone_port().unwrap(), bootstrap, folder, more)
+    }
+
+    /// The same, with its API on this port.
+    pub(crate) fn listening(port: u16, bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
         let log = folder.join("autothrottle.log");
         let listen = format!("127.0.0.1:{port}");
         let own = ["--bootstrap-servers", bootstrap, "--api-listen", &listen];

@@ -3,6 +3,7 @@
 //! Each file is one situation. A test that only looks shares its cluster with its neighbours; a test
 //! that changes a cluster has one of its own. Nothing is skipped: what is missing is a failure.
 
+mod auto;
 mod autothrottle;
 mod autothrottle_recovery;
 mod autothrottle_zookeeper;

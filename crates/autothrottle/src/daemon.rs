@@ -7,6 +7,7 @@ mod lead;
 mod leave;
 mod listen;
 
+use crate::announced::Announced;
 use crate::api::{self, Api};
 use crate::board::{Board, Round};
 use crate::book::Book;
@@ -23,9 +24,10 @@ use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use throttle::{Decision, State, decide};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use topicmappr::Status;
 use topicmappr::shared::{self, Signal, Signals};
 
@@ -55,13 +57,21 @@ pub(crate) async fn run(mut settings: Settings) -> Result<Status, Error> {
     if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {
         taken?;
     }
-    let api = Api { book: book.clone(), board: board.clone(), wake: wake.clone() };
+    let process = format!("{} {} since {}", crate::host(), std::process::id(), shared::now());
+    let announced = Arc::new(Announced::to(process));
+    let api = Api {
+        book: book.clone(),
+        board: board.clone(),
+        wake: wake.clone(),
+        announced: announced.clone(),
+    };
     let _server = match &settings.api {
         Some(listen) => Some(api::start(listen, api).await?),
         None => None,
     };
     let crier = Crier::start(&settings.metrics, &settings.tags)?;
-    let mut daemon = Daemon::new(&settings, looker, crier, (book.clone(), board, wake));
+    let doors = (book.clone(), board, wake, announced);
+    let mut daemon = Daemon::new(&settings, looker, crier, doors);
     daemon.canary = flight(&settings)?;
     let left = daemon.lives(&mut signals).await?;
     tokio::select! {
@@ -91,6 +101,9 @@ struct Daemon<'s> {
     book: Arc<Book>,
     board: Arc<Board>,
     wake: Arc<Notify>,
+    announced: Arc<Announced>,
+    /// What was, in the last round.
+    announced_then: BTreeMap<TopicPartition, Replicas>,
     /// None before the first connection, and after a round that failed.
     client: Option<Client>,
     looker: Looker,
@@ -110,13 +123,15 @@ impl<'s> Daemon<'s> {
         settings: &'s Settings,
         looker: Looker,
         crier: Crier,
-        (book, board, wake): (Arc<Book>, Arc<Board>, Arc<Notify>),
+        (book, board, wake, announced): (Arc<Book>, Arc<Board>, Arc<Notify>, Arc<Announced>),
     ) -> Self {
         Self {
             settings,
             book,
             board,
             wake,
+            announced,
+            announced_then: BTreeMap::new(),
             client: None,
             looker,
             crier,
@@ -187,7 +202,8 @@ impl<'s> Daemon<'s> {
             }
             self.board.alive();
             self.tell_what_is_heard();
-            if self.hears_news() {
+            let announced = self.announced.standing(Instant::now());
+            if self.hears_news() || announced != self.announced_then {
                 return;
             }
             let (Some(client), Some(seen)) = (&self.client, seen) else { continue };
@@ -212,7 +228,10 @@ impl<'s> Daemon<'s> {
         }
         self.book.catch_up().await?;
         let ledger = self.book.ledger();
-        let mut look = self.looker.look(client, &ledger, &self.book.overrides()).await?;
+        self.announced_then = self.announced.standing(Instant::now());
+        let overrides = self.book.overrides();
+        let announced = self.announced_then.clone();
+        let mut look = self.looker.look(client, &ledger, &overrides, announced).await?;
         self.quiet.learn(&look.cluster, &ledger);
         let cluster_id = client.cluster().id.clone();
         self.listen(&mut look.throttle);
@@ -233,7 +252,8 @@ impl<'s> Daemon<'s> {
         self.crier.tell(events::Round::of(&look.throttle.copies, &decision, &overrides));
         self.before = decision;
         self.tend(&look.cluster.live).await?;
-        let running = look.cluster.running.into_iter().map(|(of, running)| (of, running.target));
+        let running = look.cluster.running.into_iter().filter(|(of, _)| !look.waiting.contains(of));
+        let running = running.map(|(of, running)| (of, running.target));
         Ok((running.collect(), look.cluster.live))
     }
 

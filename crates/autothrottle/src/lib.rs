@@ -4,6 +4,7 @@
 //! throttle's configs to what was decided: after the ledger has them, and never at the cost of a value that is not its
 //! own. Operators talk to it over HTTP. What it says of itself stands in the board that the API shows.
 
+mod announced;
 mod api;
 mod backend;
 mod baseline;

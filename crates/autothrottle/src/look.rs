@@ -2,6 +2,7 @@
 //!
 //! Who does not answer is missing, and costs the others nothing.
 
+use crate::announced::as_running;
 use crate::backend::refuse_wrong_keys;
 use crate::capacity::Networks;
 use crate::copies::{Sizes, copies, logs, under_min_isr, with_sizes};
@@ -13,7 +14,7 @@ use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
 use kafka::admin::ClusterBroker;
-use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
+use mapper::{BrokerId, PartitionId, Rate, Replicas, TopicPartition};
 use metrics::{Backend, BrokerAddress, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -49,6 +50,8 @@ pub(crate) struct Look {
     pub(crate) cluster: Seen,
     /// What follows for rates.
     pub(crate) throttle: throttle::Seen,
+    /// What is announced, counts as running, and has not begun.
+    pub(crate) waiting: BTreeSet<TopicPartition>,
     /// Every broker that is registered, or in a replica list.
     pub(crate) known: BTreeSet<BrokerId>,
     /// Brokers without metrics, though they were asked for.
@@ -96,12 +99,14 @@ impl Looker {
         client: &Client,
         ledger: &Ledger,
         overrides: &Overrides,
+        announced: BTreeMap<TopicPartition, Replicas>,
     ) -> Result<Look, Error> {
         let ours = ledger.resources().into_iter().filter_map(|resource| match resource {
             Resource::Topic(name) => Some(name),
             Resource::Broker(_) => None,
         });
         let mut seen = self.observer.see(client, &ours.collect()).await?;
+        let waiting = as_running(announced, &mut seen);
         let mut copies = copies(&seen);
         let hosted = hosted(&seen, overrides);
         let topics = copies.iter().map(|copy| copy.of.topic.clone());
@@ -131,6 +136,7 @@ impl Looker {
         Ok(Look {
             cluster: seen,
             throttle,
+            waiting,
             known,
             unmeasured: numbers.failures,
             metrics: numbers.source,

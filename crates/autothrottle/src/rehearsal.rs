@@ -7,6 +7,7 @@ use crate::quiet::Quiet;
 use crate::settings::Settings;
 use crate::wishes::{and_keep_what_is_ours, wanted};
 use execute::{Action, Stray, hold};
+use std::collections::BTreeMap;
 use std::io::Write;
 use throttle::{State, decide};
 use topicmappr::Status;
@@ -18,7 +19,7 @@ pub(crate) async fn run(settings: Settings, out: &mut dyn Write) -> Result<Statu
     let (ledger, overrides) = (book.ledger(), book.overrides());
     let mut looker = Looker::new(&settings)?;
     looker.warm_up(&client).await?;
-    let look = looker.look(&client, &ledger, &overrides).await?;
+    let look = looker.look(&client, &ledger, &overrides, BTreeMap::new()).await?;
     let mut quiet = Quiet::default();
     quiet.learn(&look.cluster, &ledger);
     let (_, decision) = decide(State::default(), &look.throttle, &settings.limits);

@@ -82,6 +82,8 @@ pub enum Held {
     OtherTools(BTreeSet<TopicPartition>),
     /// Nothing can be done but to wait, for so many seconds already.
     Stuck(u64),
+    /// The daemon does not pace what is to be begun next, for so many seconds already.
+    NotPaced(u64),
 }
 
 /// What one look at the cluster comes to.
@@ -97,12 +99,30 @@ pub struct Round {
     pub strays: Vec<Stray>,
     /// Moves that Kafka refused to cancel and that are still in flight, and the brokers of which one has to return.
     pub not_cancelled: BTreeMap<usize, Vec<BrokerId>>,
+    /// What is to be begun next, where the daemon has to pace it first.
+    pub to_announce: Vec<usize>,
 }
 
 impl Round {
     /// Where the moves stand, and nothing to do.
     pub fn of(course: Course) -> Self {
-        let not_cancelled = BTreeMap::new();
-        Self { actions: Vec::new(), course, held: None, strays: Vec::new(), not_cancelled }
+        let (not_cancelled, to_announce) = (BTreeMap::new(), Vec::new());
+        let (actions, strays) = (Vec::new(), Vec::new());
+        Self { actions, course, held: None, strays, not_cancelled, to_announce }
+    }
+
+    /// Begins nothing after all.
+    pub fn submit_nothing(&mut self) {
+        self.actions.retain(|action| match action {
+            Action::Write(entry) => !matches!(entry, Entry::Submitted { .. }),
+            Action::Submit { .. } => false,
+            Action::Account(_)
+            | Action::Set { .. }
+            | Action::Place { .. }
+            | Action::Cancel { .. }
+            | Action::Reorder { .. }
+            | Action::Elect { .. }
+            | Action::Stop(_) => true,
+        });
     }
 }

@@ -55,7 +55,7 @@ impl Estimate {
         }
         estimate.seconds = match task.pace {
             Pace::BytesPerSecond(rate) => Some(worst_of_steps.div_ceil(rate.max(1))),
-            Pace::Unthrottled => None,
+            Pace::Unthrottled | Pace::Auto => None,
         };
         estimate
     }

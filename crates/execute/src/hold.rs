@@ -8,7 +8,7 @@ use crate::action::Action;
 use crate::config::{Entries, Key, Resource, Setting, entry, read_entry};
 use crate::ledger::{Held, Ledger, LedgerEntry};
 use crate::seen::Seen;
-use mapper::{BrokerId, TopicPartition};
+use mapper::{BrokerId, PartitionId, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -141,6 +141,35 @@ fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
     })
 }
 
+/// The entries of a list that somebody has set for a move, and will take away with it: nobody's original. A follower's
+/// entry whose broker did not have the replica before tells of such a move, under way or about to begin; what the leaders'
+/// list says of its partition belongs to it.
+fn passing(seen: &Seen, setting: &Setting, found: &BTreeSet<String>) -> BTreeSet<String> {
+    let Resource::Topic(name) = &setting.resource else { return BTreeSet::new() };
+    let key = Key::FollowerReplicas;
+    let list = Setting { resource: setting.resource.clone(), key };
+    let Entries::Some(followers) = Entries::parse(told(seen, &list).flatten()) else {
+        return BTreeSet::new();
+    };
+    let comes = |partition: PartitionId, broker: BrokerId| {
+        let of = TopicPartition { topic: name.clone(), partition };
+        let adds = seen.running.get(&of).is_some_and(|run| run.adding.contains(&broker));
+        adds || seen.partition_of(&of).is_some_and(|p| !p.replicas.contains(&broker))
+    };
+    let coming = followers.iter().filter_map(|text| read_entry(text));
+    let coming: BTreeSet<(PartitionId, BrokerId)> =
+        coming.filter(|(partition, broker)| comes(*partition, *broker)).collect();
+    let moved: BTreeSet<PartitionId> = coming.iter().map(|(partition, _)| *partition).collect();
+    let passes = |text: &&String| {
+        read_entry(text).is_some_and(|(partition, broker)| match setting.key {
+            Key::FollowerReplicas => coming.contains(&(partition, broker)),
+            Key::LeaderReplicas => moved.contains(&partition),
+            Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => false,
+        })
+    };
+    found.iter().filter(passes).cloned().collect()
+}
+
 /// What is set; `None`: not told.
 fn told<'s>(seen: &'s Seen, setting: &Setting) -> Option<Option<&'s str>> {
     let configs = seen.configs.get(&setting.resource)?;
@@ -264,8 +293,13 @@ impl Holding {
         };
         let (before, ours) = match ledger.get(setting) {
             Some(held) => (held.before.clone(), &held.ours | &needed.ever),
-            None if unaccounted && !found.is_disjoint(&needed.in_flight) => {
-                (Entries::Some(&found - &needed.in_flight).value(), needed.ever.clone())
+            None if unaccounted => {
+                let passing = &needed.in_flight | &passing(seen, setting, &found);
+                let before = match found.is_disjoint(&passing) {
+                    true => value.map(str::to_owned),
+                    false => Entries::Some(&found - &passing).value(),
+                };
+                (before, needed.ever.clone())
             }
             None => (value.map(str::to_owned), needed.ever.clone()),
         };

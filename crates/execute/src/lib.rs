@@ -8,6 +8,7 @@
 
 mod action;
 mod back;
+mod by_daemon;
 mod cancel;
 pub mod catch_up;
 mod config;
@@ -35,6 +36,7 @@ mod throttled;
 
 pub use action::{Action, Held, Outcome, Round};
 pub use back::{WayBack, WhyNotBack, way_back};
+pub use by_daemon::is_paced;
 pub use config::{Entries, Key, Resource, Setting, entry, read_entry};
 pub use course::{Course, Hindrance, Standing, WhyLeft};
 pub use dirs::Destination;

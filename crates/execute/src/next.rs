@@ -12,7 +12,7 @@ use crate::ledger::Ledger;
 use crate::pace::{covers, pace};
 use crate::room::Room;
 use crate::seen::Seen;
-use crate::task::{Aim, Task};
+use crate::task::{Aim, Pace, Task};
 use mapper::{BrokerId, Move, Reason, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -80,8 +80,12 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
         false => brokers_of_open(task, &round.course),
     };
     let mut pacing = pace(task, ledger, seen, &about, &keep);
-    let covered =
-        |index: &usize| task.of(*index).is_some_and(|change| covers(&pacing, task, seen, change));
+    if task.pace == Pace::Auto {
+        round.to_announce.clone_from(&about);
+    }
+    let covered = |index: &usize| {
+        task.of(*index).is_some_and(|change| covers(&pacing, task, ledger, seen, change))
+    };
     let moves: Vec<usize> = about.into_iter().filter(covered).collect();
     round.actions.append(&mut pacing.actions);
     round.strays = pacing.strays.iter().cloned().collect();
@@ -158,7 +162,7 @@ fn held(
 fn pauses(history: &History, held: Option<&Held>) -> Option<Action> {
     let partitions = match held {
         Some(Held::Paused(ill)) => Some(ill.keys().cloned().collect()),
-        Some(Held::OtherTools(_) | Held::Stuck(_)) | None => None,
+        Some(Held::OtherTools(_) | Held::Stuck(_) | Held::NotPaced(_)) | None => None,
     };
     if history.paused == partitions {
         return None;
@@ -276,7 +280,10 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, rou
     if rest && !history.gave_up && !is_late(task, seen) {
         let since = history.stuck_since_seconds;
         let waited = since.map_or(0, |since| seen.at_seconds.saturating_sub(since));
-        round.held = Some(Held::Stuck(waited));
+        round.held = Some(match round.to_announce.is_empty() {
+            true => Held::Stuck(waited),
+            false => Held::NotPaced(waited),
+        });
         if since.is_none() {
             let at_seconds = seen.at_seconds;
             round.actions.push(Action::Write(Entry::Stuck { at_seconds }));

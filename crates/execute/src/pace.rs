@@ -5,6 +5,7 @@
 //! a move on the leaders' side, and on the followers' side only who is about to get a replica: what is in sync is never
 //! held back.
 
+use crate::by_daemon;
 use crate::config::{Key, Resource, Setting, entry, read_entry};
 use crate::dirs;
 use crate::hold::{Holding, List, Wanted, hold, rate_of, rate_setting};
@@ -28,7 +29,7 @@ pub(crate) fn pace(
     let needs = needed_lists(task, ledger, seen, about);
     let rate = match task.pace {
         Pace::BytesPerSecond(rate) => Some(rate),
-        Pace::Unthrottled => None,
+        Pace::Unthrottled | Pace::Auto => None,
     };
     let mut rates = needed_rates(task, &needs, keep);
     rates.extend(log_dir_rates(task, ledger, seen, about));
@@ -39,9 +40,18 @@ pub(crate) fn pace(
 }
 
 /// Whether a move may be submitted: everything that paces it was read back from the cluster.
-pub(crate) fn covers(holding: &Holding, task: &Task<'_>, seen: &Seen, change: &Move) -> bool {
-    if task.pace == Pace::Unthrottled {
-        return true;
+pub(crate) fn covers(
+    holding: &Holding,
+    task: &Task<'_>,
+    ledger: &Ledger,
+    seen: &Seen,
+    change: &Move,
+) -> bool {
+    match task.pace {
+        Pace::BytesPerSecond(_) => {}
+        Pace::Unthrottled => return true,
+        // A rate of an earlier run is put back when its moves are over: nothing is begun that may lean on it.
+        Pace::Auto => return ledger.is_empty() && by_daemon::covers(seen, change),
     }
     if seen.has_arrived(change) {
         let mut copying = dirs::copying(seen, change);

@@ -24,6 +24,9 @@ pub struct Seen {
     pub free: BTreeMap<BrokerId, Bytes>,
     /// The log dirs of brokers, as far as the plan or the ledger makes them count. A broker that is absent did not tell.
     pub stored: BTreeMap<BrokerId, Stored>,
+    /// What the daemon has known of since before this look and paces: where [`Pace::Auto`](crate::Pace::Auto) is asked
+    /// for, nothing else is begun.
+    pub announced: BTreeSet<TopicPartition>,
 }
 
 /// What one broker tells of its log dirs.

@@ -49,6 +49,9 @@ pub enum Pace {
     BytesPerSecond(u64),
     /// As fast as the machines can.
     Unthrottled,
+    /// As the daemon decides: it sets rates and lists, before the first byte of a move that it was told of and as long as
+    /// there is one. Nothing is begun that it does not pace.
+    Auto,
 }
 
 /// What slows an execution down. Never what it does.

@@ -40,9 +40,6 @@ pub(crate) enum Error {
     /// Flags that do not go together, or one that needs another.
     #[error("{0}")]
     Flags(String),
-    /// What this build lacks.
-    #[error("{what} needs the {needs}, which is not in this build yet")]
-    NotBuilt { what: String, needs: &'static str },
     /// An input that cannot be read, an output that cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
@@ -79,6 +76,9 @@ pub(crate) enum Error {
     /// The daemon has the ledger, and with it the rates.
     #[error("the rates are set by {by} ({})", .path.display())]
     DaemonHas { path: PathBuf, by: String },
+    /// Nobody decides how fast replicas may be copied.
+    #[error("no autothrottle leads at {url}: {problem}")]
+    NoDaemon { url: String, problem: String },
     /// Nobody knows what executions have set.
     #[error("there is no ledger of an execution here")]
     NoLedger,
@@ -291,7 +291,7 @@ impl Error {
             | Self::HeldBy { .. }
             | Self::DaemonHas { .. }
             | Self::OtherTools { .. } => Status::Held,
-            Self::NothingPaced { .. } => Status::NoPlan,
+            Self::NothingPaced { .. } | Self::NoDaemon { .. } => Status::NoPlan,
             _ => Status::BadInput,
         }
     }
@@ -312,7 +312,6 @@ impl Error {
             }
             Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
             Self::Explain(_) => "partition",
-            Self::NotBuilt { .. } => "not-available",
             Self::NoClusterId { .. } => "cluster-id",
             Self::JournalExists(_) | Self::OtherPlan { .. } | Self::BrokenLine { .. } => "journal",
             Self::Locked { .. }
@@ -321,6 +320,7 @@ impl Error {
             | Self::OtherTools { .. } => "held",
             Self::NoLedger | Self::NothingPaced { .. } => "ledger",
             Self::Returned { .. } => "returned",
+            Self::NoDaemon { .. } => "no-autothrottle",
             Self::NotAgreed => "not-agreed",
             Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",
             Self::NotReloadable { .. } => "not-reloadable",
@@ -438,6 +438,9 @@ impl Error {
             Self::NoNumbers { .. } => {
                 "topicmappr metrics show tells what is known; --exporter-metric and --prometheus-query say where \
                  storage-free and partition-size stand"
+            }
+            Self::NoDaemon { .. } => {
+                "start autothrottle in this cluster, name its API with --autothrottle URL, or give a rate: --throttle 50MB/s"
             }
             Self::Returned { .. } => {
                 "plan again, which copies less; --even-if-returned carries this plan out all the same, cancel takes back \

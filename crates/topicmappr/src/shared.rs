@@ -2,8 +2,9 @@
 //!
 //! Flags, environment and `--config` in one order ([`parse`]); connections with the same properties ([`connect`]);
 //! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
-//! ([`MetricsArgs`]); the file that a ledger is kept in ([`Store`]); one way to look at a cluster ([`Observer`]) and one to set its throttle ([`set_configs`]); signals ([`Signals`]). What
-//! is not named here is this program's own.
+//! ([`MetricsArgs`]); the file that a ledger is kept in ([`Store`]); one way to look at a cluster ([`Observer`]) and one to set
+//! its throttle ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]). What is not
+//! named here is this program's own.
 
 use crate::error::Error;
 use crate::executing::access;
@@ -11,7 +12,9 @@ use crate::files;
 use crate::live;
 use std::path::Path;
 
-pub use crate::executing::{Observer, Signal, Signals, Store, set_configs};
+pub use crate::executing::{
+    AnnouncedMove, Announcement, BEGUN_WITHIN, Observer, Signal, Signals, Store, set_configs,
+};
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs};
 pub use crate::layers::parse;

@@ -95,7 +95,7 @@ async fn withdraw(api: &Api, brokers: Vec<Option<BrokerId>>) -> Result<(), Reply
     Ok(())
 }
 
-fn not_written(error: crate::error::Error) -> Reply {
+pub(super) fn not_written(error: crate::error::Error) -> Reply {
     let (status, code) = match error.status() {
         // Whoever has the place takes it.
         Status::Held => (StatusCode::SERVICE_UNAVAILABLE, "not-leading"),

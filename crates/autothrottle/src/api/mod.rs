@@ -2,6 +2,7 @@
 //!
 //! A change is on the disk when it is answered, and wakes the loop; no request ever waits for a round.
 
+mod announce;
 mod change;
 mod door;
 mod healthy;
@@ -16,6 +17,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use tests::round as testing_round;
 
+use crate::announced::Announced;
 use crate::board::Board;
 use crate::book::Book;
 use crate::error::Error;
@@ -33,6 +35,7 @@ pub(crate) struct Api {
     pub(crate) book: Arc<Book>,
     pub(crate) board: Arc<Board>,
     pub(crate) wake: Arc<Notify>,
+    pub(crate) announced: Arc<Announced>,
 }
 
 /// An API that listens until this is dropped.
@@ -58,6 +61,7 @@ pub(crate) async fn start(settings: &ApiSettings, api: Api) -> Result<Server, Er
 fn router(api: Api, token: Option<Token>) -> Router {
     let guarded = token.is_some();
     let changes = Router::new()
+        .route("/v1/announce", post(announce::announce))
         .route("/throttle", post(change::set_for_all))
         .route("/throttle/remove", post(change::remove_for_all))
         .route("/throttle/remove/{id}", post(change::remove_for_one))

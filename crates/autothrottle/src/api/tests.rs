@@ -24,7 +24,8 @@ async fn fixture(token: Option<&str>) -> Fixture {
     book.take().await.unwrap();
     let board = Arc::new(Board::new());
     board.succeeded(round());
-    let api = Api { book, board, wake: Arc::new(Notify::new()) };
+    let announced = Arc::new(Announced::to("this".to_owned()));
+    let api = Api { book, board, wake: Arc::new(Notify::new()), announced };
     let router = router(api.clone(), token.map(|token| Token(token.to_owned())));
     Fixture { api, router, _folder: folder }
 }
@@ -415,4 +416,45 @@ async fn the_page_needs_nothing_from_elsewhere_and_offers_changes_only_with_a_to
         let only_names = addresses.iter().all(|rest| rest.starts_with("://www.w3.org/2000/svg"));
         assert!(only_names, "{addresses:?}");
     }
+}
+
+impl Fixture {
+    async fn announce(&self, body: &str) -> (u16, serde_json::Value) {
+        let request = Request::post("/v1/announce")
+            .header("content-type", "application/json")
+            .header("accept", "application/json")
+            .body(Body::from(body.to_owned()))
+            .unwrap();
+        let (status, text) = self.send(request).await;
+        (status.as_u16(), serde_json::from_str(&text).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_move_is_announced_to_who_leads_in_its_cluster_and_to_nobody_else() {
+    let told = r#"{"version":1,"cluster_id":"Nk3","moves":[{"topic":"t","partition":0,"replicas":[1,2]}]}"#;
+    let api = fixture(None).await;
+    let (status, answer) = api.announce(told).await;
+    assert_eq!((status, &answer["lead"]), (200, &"this, lead 0".into()), "{answer}");
+    assert!(api.wakes(), "a round paces it before it begins");
+    assert_eq!(api.announce(told).await.0, 200);
+    assert!(!api.wakes(), "told again, it only stands longer");
+    assert_eq!(api.api.announced.standing(tokio::time::Instant::now()).len(), 1);
+
+    assert_eq!(api.announce(&told.replace("Nk3", "other")).await.0, 409);
+    for wrong in ["", "{}", "[]", &told.replace(":1,", ":2,"), &told.replace("topic", "tropic")] {
+        assert!((400..500).contains(&api.announce(wrong).await.0), "{wrong}");
+    }
+    api.api.board.failed("Kafka is away".to_owned());
+    let (status, answer) = api.announce(told).await;
+    assert_eq!(status, 503, "{answer}");
+    api.api.board.succeeded(round());
+    api.api.book.let_go();
+    assert_eq!(api.announce(told).await.0, 503);
+}
+
+#[tokio::test]
+async fn an_announcement_needs_the_token() {
+    let api = fixture(Some("secret")).await;
+    assert_eq!(api.announce("{}").await.0, 401);
 }

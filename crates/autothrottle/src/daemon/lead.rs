@@ -1,6 +1,7 @@
 //! Whose turn it is: one process at a time acts on a cluster, and the others wait for it.
 
 use super::{Daemon, FIRST_REST, LONGEST_REST, WATCH};
+use crate::announced::SETTLING;
 use crate::error::Error;
 use crate::quiet::Quiet;
 use std::convert::Infallible;
@@ -20,11 +21,17 @@ impl Daemon<'_> {
             self.board.leads();
             if !self.book.ledger().is_empty() {
                 tracing::info!(state = self.book.name(), "taking over what was set before");
+                // What was announced to whoever led before us shows by then.
+                tokio::select! {
+                    () = tokio::time::sleep(SETTLING) => {}
+                    signal = signals.next() => return Ok(Some(signal)),
+                }
             }
             match self.rounds(signals).await {
                 Err(error) if error.is_lost() && !self.settings.once => {
                     tracing::warn!(%error, "another may act on the cluster now: nothing is written any more");
                     self.book.let_go();
+                    self.announced.forget();
                     (self.quiet, self.state) = (Quiet::default(), State::default());
                     self.before = Decision::default();
                     self.canary.rest();

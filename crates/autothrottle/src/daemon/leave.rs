@@ -4,7 +4,9 @@ use super::{Daemon, SOON, connect};
 use crate::error::Error;
 use crate::wishes::{covered, nothing};
 use execute::hold;
+use std::collections::BTreeMap;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// What the last look before we leave may take.
 const LAST_LOOK: Duration = Duration::from_secs(10);
@@ -14,6 +16,11 @@ impl Daemon<'_> {
     pub(super) async fn hand_over(&mut self) {
         if !self.book.leads() {
             return;
+        }
+        let rest = self.announced.close(Instant::now());
+        if !rest.is_zero() {
+            tracing::info!("moves were announced a moment ago: waiting until they show");
+            tokio::time::sleep(rest).await;
         }
         let ledger = self.book.ledger();
         if ledger.is_empty() {
@@ -56,7 +63,8 @@ impl Daemon<'_> {
         };
         let client = &*self.client.insert(client);
         let ledger = self.book.ledger();
-        let mut look = self.looker.look(client, &ledger, &self.book.overrides()).await?;
+        let mut look =
+            self.looker.look(client, &ledger, &self.book.overrides(), BTreeMap::new()).await?;
         let copied = look.throttle.copies.iter().map(|copy| copy.of.clone()).collect();
         let copied = covered(&ledger, &look.cluster, &copied).len();
         if copied > 0 {

@@ -65,3 +65,37 @@ fn a_rate_that_is_wanted_without_a_number_stays_as_it_is() {
     assert_eq!(holding.actions, []);
     assert!(!holding.clean && !ledger.is_empty());
 }
+
+fn list(key: Key) -> Setting {
+    Setting { resource: Resource::Topic("t".to_owned()), key }
+}
+
+/// An execution of which our ledger knows nothing moves `t-0` to broker 2; the operator's own entries are of another one.
+#[test]
+fn entries_that_others_set_for_a_move_are_nobodys_original() {
+    let mut seen = seen(None);
+    let set = |seen: &mut Seen, leaders: &str, followers: &str| {
+        let lists = [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)];
+        let lists = lists.map(|(key, value)| (key, value.to_owned()));
+        seen.configs.insert(Resource::Topic("t".to_owned()), lists.into());
+    };
+    set(&mut seen, "7:1,0:1", "7:1,0:2");
+    let now = |text: &str| {
+        let now: BTreeSet<String> = [text.to_owned()].into();
+        List { ever: now.clone(), now, in_flight: BTreeSet::new() }
+    };
+    let lists =
+        [(list(Key::LeaderReplicas), now("0:1")), (list(Key::FollowerReplicas), now("0:2"))];
+    let wanted = Wanted { lists: lists.into(), ..Wanted::default() };
+    let mut ledger = Ledger::default();
+    let holding = hold(&wanted, &ledger, &seen);
+    assert!(!holding.sets(), "all is there already: {:?}", holding.actions);
+    apply(&mut ledger, &holding);
+    // It takes its own away, and so do we.
+    set(&mut seen, "7:1", "7:1");
+    seen.running.clear();
+    let holding = hold(&Wanted::default(), &ledger, &seen);
+    assert!(!holding.sets(), "nothing of theirs comes back: {:?}", holding.actions);
+    apply(&mut ledger, &holding);
+    assert!(ledger.is_empty());
+}

@@ -2,9 +2,10 @@
 
 use crate::error::Error;
 use crate::executing::{
-    Ended, Execution, Opened, Places, Signal, Signals, Terms, Why, estimate, refuse_below_ingest,
+    Ended, Execution, Opened, Pacer, Places, Signal, Signals, Terms, Why, estimate,
+    refuse_below_ingest,
 };
-use crate::flags::{ClaimArgs, ConsentArgs, ExecutionArgs, rate, seconds, size};
+use crate::flags::{ClaimArgs, ConsentArgs, DaemonArgs, ExecutionArgs, rate, seconds, size};
 use crate::live;
 use crate::session::Session;
 use crate::source::Note;
@@ -18,7 +19,6 @@ use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use mapper::{Bytes, Plan};
 use std::path::Path;
-use std::str::FromStr;
 use std::time::Duration;
 
 /// The flags of `execute`.
@@ -26,9 +26,12 @@ use std::time::Duration;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(super) execution: ExecutionArgs,
-    /// Bytes per second into each broker, and out of each: 10MB/s; none: as fast as the machines can
-    #[arg(long, value_name = "RATE|none")]
-    throttle: Throttle,
+    /// Bytes per second into each broker, and out of each: 10MB/s; auto: as the daemon autothrottle decides, and nothing that
+    /// it does not pace; none: as fast as the machines can
+    #[arg(long, value_name = "RATE|auto|none", value_parser = pace)]
+    throttle: Pace,
+    #[command(flatten)]
+    daemon: DaemonArgs,
     /// Goes on with an execution that has begun; without a journal, begins
     #[arg(long)]
     pub(super) resume: bool,
@@ -69,21 +72,11 @@ pub(crate) struct Args {
     pub(super) claim: ClaimArgs,
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Throttle {
-    Pace(Pace),
-    Auto,
-}
-
-impl FromStr for Throttle {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.trim() {
-            "none" => Ok(Self::Pace(Pace::Unthrottled)),
-            "auto" => Ok(Self::Auto),
-            text => rate(text).map(|rate| Self::Pace(Pace::BytesPerSecond(rate))),
-        }
+fn pace(text: &str) -> Result<Pace, String> {
+    match text.trim() {
+        "none" => Ok(Pace::Unthrottled),
+        "auto" => Ok(Pace::Auto),
+        text => rate(text).map(Pace::BytesPerSecond),
     }
 }
 
@@ -121,6 +114,9 @@ pub(super) fn once(args: &Args, session: &mut Session<'_, '_>) -> Result<Status,
     live::wait_for(&talk, async {
         let opened = Opened::of(&args.execution, meant, session).await?;
         let mut execution = opened.execution(terms, args.consent.dry_run)?;
+        if terms.pace == Pace::Auto {
+            execution.paced_by(args.pacer(&opened).await?);
+        }
         args.carry_out(&mut execution, &opened.places, session).await
     })
 }
@@ -132,13 +128,6 @@ fn has_begun(journal: &Path) -> bool {
 
 impl Args {
     fn terms(&self) -> Result<Terms, Error> {
-        let pace = match self.throttle {
-            Throttle::Pace(pace) => pace,
-            Throttle::Auto => {
-                let what = "--throttle auto".to_owned();
-                return Err(Error::NotBuilt { what, needs: "daemon autothrottle (give a rate)" });
-            }
-        };
         let at_most = |limit: Option<u32>| {
             limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
         };
@@ -158,7 +147,22 @@ impl Args {
             PauseArg::New => PauseOn::New,
             PauseArg::Any => PauseOn::Any,
         };
+        let pace = self.throttle;
         Ok(Terms { aim: Aim::CarryOut, pace, limits, pause_on, join: self.join })
+    }
+
+    /// The daemon, if it leads in this cluster.
+    async fn pacer(&self, opened: &Opened) -> Result<Pacer, Error> {
+        if opened.plan.moves.iter().any(|change| change.named_log_dirs().next().is_some()) {
+            return Err(Error::Flags(
+                "--throttle auto: the plan names log dirs, and autothrottle does not pace copies between those of one \
+                 broker; give a rate"
+                    .to_owned(),
+            ));
+        }
+        let pacer = self.daemon.pacer()?;
+        pacer.is_there(&opened.cluster_id).await?;
+        Ok(pacer)
     }
 
     async fn carry_out(

@@ -84,7 +84,7 @@ pub(super) fn run(
     let back = if known.live { None } else { pod_of(broker, &bootstrap, session)? };
     let rate = match pace {
         Pace::BytesPerSecond(rate) => Some(rate),
-        Pace::Unthrottled => None,
+        Pace::Unthrottled | Pace::Auto => None,
     };
     let plan = SameIdPlan {
         broker,

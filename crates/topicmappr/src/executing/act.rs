@@ -12,7 +12,7 @@ use futures::stream;
 use kafka::admin::{Altering, NoAnswer, Refusal};
 use mapper::{BrokerId, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a broker is given to take the log dirs of replicas.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -32,7 +32,12 @@ pub(crate) struct Acted {
 
 impl Execution<'_> {
     /// Does these things, in their order: lines first, then configs, then moves.
-    pub(super) async fn act(&mut self, actions: Vec<Action>) -> Result<Acted, Error> {
+    /// `until`: what was permitted to begin may do so for so long.
+    pub(super) async fn act(
+        &mut self,
+        actions: Vec<Action>,
+        until: Option<Instant>,
+    ) -> Result<Acted, Error> {
         let mut acted = Acted::default();
         if !self.may_act()? {
             return Ok(acted);
@@ -59,7 +64,10 @@ impl Execution<'_> {
                 Action::Place { places } => not_told = self.place(places).await?,
                 Action::Submit { mut moves } => {
                     moves.retain(|index| !not_told.contains(index));
-                    self.submit(moves).await?;
+                    // Written down as begun and not begun: the next look sees to it.
+                    if until.is_none_or(|until| Instant::now() < until) {
+                        self.submit(moves).await?;
+                    }
                 }
                 Action::Cancel { moves } => self.cancel(moves).await?,
                 Action::Reorder { moves } => self.reorder(moves).await?,

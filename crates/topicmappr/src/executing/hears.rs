@@ -19,12 +19,17 @@ impl Execution<'_> {
     ) -> Result<bool, Error> {
         let asked = self.books.as_mut().and_then(|books| books.inbox.next());
         let Some((id, rate)) = asked else { return Ok(false) };
-        let problem = match self.terms.aim {
-            Aim::Cancel => Some("the plan is being cancelled".to_owned()),
-            Aim::CarryOut => match starved(self, look, round, rate).await {
-                Measured::Starved(starved) => Some(starved.to_string()),
-                Measured::Enough | Measured::Unknown => None,
-            },
+        let problem = match (self.terms.aim, self.terms.pace) {
+            (Aim::Cancel, _) => Some("the plan is being cancelled".to_owned()),
+            (Aim::CarryOut, Pace::Auto) => {
+                Some("autothrottle sets the rates of this execution: ask it".to_owned())
+            }
+            (Aim::CarryOut, Pace::BytesPerSecond(_) | Pace::Unthrottled) => {
+                match starved(self, look, round, rate).await {
+                    Measured::Starved(starved) => Some(starved.to_string()),
+                    Measured::Enough | Measured::Unknown => None,
+                }
+            }
         };
         let (text, answer) = match problem {
             Some(problem) => {

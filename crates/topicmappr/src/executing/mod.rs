@@ -11,6 +11,7 @@ mod hears;
 mod ingest;
 mod observe;
 mod opening;
+mod pacer;
 mod places;
 mod requests;
 mod signals;
@@ -22,6 +23,8 @@ pub(crate) use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, s
 pub(crate) use observe::Look;
 pub use observe::Observer;
 pub(crate) use opening::Opened;
+pub(crate) use pacer::Pacer;
+pub use pacer::{AnnouncedMove, Announcement, BEGUN_WITHIN};
 pub(crate) use places::{Places, journal_of, read_plan};
 pub(crate) use requests::{Answer, ask};
 pub use store::Store;
@@ -66,6 +69,8 @@ pub(crate) struct Execution<'c> {
     ledger: Ledger,
     observer: Observer,
     watch: Watch,
+    /// Where the daemon paces what is moved.
+    pacer: Option<Pacer>,
 }
 
 /// The files that are written, open for this process alone.
@@ -153,8 +158,24 @@ impl<'c> Execution<'c> {
             history.apply(Entry::Resumed { pace: terms.pace });
         }
         let Opened { client, plan, plan_id, cluster_id, .. } = opened;
-        let (observer, watch) = (Observer::default(), Watch::default());
-        Self { client, plan, plan_id, cluster_id, terms, books, history, ledger, observer, watch }
+        Self {
+            client,
+            plan,
+            plan_id,
+            cluster_id,
+            terms,
+            books,
+            history,
+            ledger,
+            observer: Observer::default(),
+            watch: Watch::default(),
+            pacer: None,
+        }
+    }
+
+    /// Nothing is begun but what this daemon paces.
+    pub(crate) fn paced_by(&mut self, pacer: Pacer) {
+        self.pacer = Some(pacer);
     }
 
     pub(crate) fn task(&self) -> Task<'_> {
@@ -195,12 +216,13 @@ impl<'c> Execution<'c> {
             let looked = began.elapsed();
             let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
             self.notice_stalls(&look, &round)?;
+            let until = self.announce(&look, &mut round, session).await?;
             if self.hears(&look, &round, session).await? {
                 // What was measured is of another rate.
                 told.began = None;
                 continue;
             }
-            let acted = self.act(std::mem::take(&mut round.actions)).await?;
+            let acted = self.act(std::mem::take(&mut round.actions), until).await?;
             told.tell(&self.task(), &look, &round, &self.history.stalled, session)?;
             if let Some(outcome) = acted.outcome {
                 let why = leaving.map_or(Why::Over(outcome), Why::Left);
@@ -250,13 +272,17 @@ impl<'c> Execution<'c> {
     ) -> Result<Looked, Error> {
         let start = Instant::now();
         loop {
+            let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
             let looking = self.observer.look(self.client, self.plan, &self.ledger);
             let looked = tokio::select! {
                 looked = looking => looked,
                 signal = signals.next() => return Ok(Looked::Signal(signal)),
             };
             match looked {
-                Ok(look) => return Ok(Looked::Seen(Box::new(look))),
+                Ok(mut look) => {
+                    look.seen.announced = announced;
+                    return Ok(Looked::Seen(Box::new(look)));
+                }
                 Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
                     session.say(&Note::new(format!("{error}; asking again")))?;
                 }

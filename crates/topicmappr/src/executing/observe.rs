@@ -92,6 +92,7 @@ impl Observer {
             configs: BTreeMap::new(),
             free: BTreeMap::new(),
             stored: BTreeMap::new(),
+            announced: BTreeSet::new(),
         })
     }
 

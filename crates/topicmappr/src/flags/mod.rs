@@ -2,6 +2,7 @@
 
 mod brokers;
 mod consent;
+mod daemon;
 mod execution;
 mod forced;
 mod kubernetes;
@@ -20,6 +21,7 @@ mod warns;
 
 pub(crate) use brokers::{BrokerList, holders, known_brokers};
 pub(crate) use consent::ConsentArgs;
+pub(crate) use daemon::DaemonArgs;
 pub(crate) use execution::{ClaimArgs, ExecutionArgs, Meant};
 pub(crate) use forced::ForcedArgs;
 pub(crate) use kubernetes::KubernetesArgs;

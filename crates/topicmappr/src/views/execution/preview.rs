@@ -28,6 +28,8 @@ pub(crate) struct Preview<'a> {
     busiest: Option<Busiest>,
     #[serde(skip_serializing_if = "Option::is_none")]
     throttle_bytes_per_second: Option<u64>,
+    /// The daemon decides it.
+    paced_by_autothrottle: bool,
     /// At least, by the throttle.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
@@ -71,6 +73,7 @@ impl<'a> Preview<'a> {
             unsized_partitions: estimate.unsized_moves,
             busiest: busiest.filter(|b| b.bytes.0 > 0).max_by_key(|busiest| busiest.bytes),
             throttle_bytes_per_second: rate(task.pace),
+            paced_by_autothrottle: task.pace == Pace::Auto,
             seconds: estimate.seconds.filter(|_| estimate.bytes.0 > 0),
             journal,
             ledger,
@@ -82,7 +85,7 @@ impl<'a> Preview<'a> {
 fn rate(pace: Pace) -> Option<u64> {
     match pace {
         Pace::BytesPerSecond(rate) => Some(rate),
-        Pace::Unthrottled => None,
+        Pace::Unthrottled | Pace::Auto => None,
     }
 }
 
@@ -110,6 +113,9 @@ impl fmt::Display for Preview<'_> {
         match self.throttle_bytes_per_second {
             Some(rate) => {
                 writeln!(f, "  throttle    {} per second, in and out of each broker", Bytes(rate))?
+            }
+            None if self.paced_by_autothrottle => {
+                writeln!(f, "  throttle    as autothrottle decides")?;
             }
             None => writeln!(f, "  throttle    none: as fast as the machines can")?,
         }

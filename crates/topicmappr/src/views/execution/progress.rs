@@ -106,6 +106,9 @@ fn held(held: &Held) -> String {
             let partitions: Vec<&TopicPartition> = partitions.iter().collect();
             format!("waits for the moves of other tools: {}", some(&partitions))
         }
+        Held::NotPaced(seconds) => {
+            format!("waits for autothrottle to pace what is next, since {seconds} s")
+        }
         Held::Stuck(seconds) => {
             format!("waits for brokers to return, or for room, since {seconds} s")
         }

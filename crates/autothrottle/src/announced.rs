@@ -1,0 +1,166 @@
+//! Moves that an execution is about to begin: what paces them stands before their first byte.
+//!
+//! An announced move counts as one that runs, and is as little as any other left without a pace, until its announcement
+//! lapses. It is kept in memory alone, so it binds whoever comes next for [`SETTLING`]: an execution begins a move at most
+//! [`BEGUN_WITHIN`](topicmappr::shared::BEGUN_WITHIN) after we have answered, and by then either shows as running.
+
+use execute::{Running, Seen};
+use mapper::{Replicas, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use topicmappr::shared::BEGUN_WITHIN;
+
+/// For so long an announcement stands, unless it is renewed: longer than any request of an execution is under way.
+const STANDS: Duration = Duration::from_secs(120);
+/// After so long whatever was announced to a process that is gone shows in the cluster, or never will.
+pub(crate) const SETTLING: Duration = Duration::from_secs(5);
+const _: () = assert!(SETTLING.as_millis() >= 2 * BEGUN_WITHIN.as_millis());
+
+/// What is announced.
+#[derive(Debug)]
+pub(crate) struct Announced {
+    /// This process, as no other is called.
+    process: String,
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    moves: BTreeMap<TopicPartition, (Replicas, Instant)>,
+    last: Option<Instant>,
+    /// How often this process has begun to lead: what an earlier lead was told counts no more.
+    term: u64,
+    closed: bool,
+}
+
+impl Announced {
+    pub(crate) fn to(process: String) -> Self {
+        Self { process, inner: Mutex::default() }
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes moves and their target lists in; whether any is new, and who leads: no two leads have one name. `None`: nothing
+    /// is taken any more.
+    pub(crate) fn announce(
+        &self,
+        moves: impl IntoIterator<Item = (TopicPartition, Replicas)>,
+        now: Instant,
+    ) -> Option<(bool, String)> {
+        let mut inner = self.inner();
+        if inner.closed {
+            return None;
+        }
+        let mut new = false;
+        for (of, target) in moves {
+            inner.last = Some(now);
+            let before = inner.moves.insert(of, (target.clone(), now + STANDS));
+            new |= before.is_none_or(|(known, until)| known != target || until <= now);
+        }
+        Some((new, format!("{}, lead {}", self.process, inner.term)))
+    }
+
+    /// Which stand now.
+    pub(crate) fn standing(&self, now: Instant) -> BTreeMap<TopicPartition, Replicas> {
+        let mut inner = self.inner();
+        inner.moves.retain(|_, (_, until)| *until > now);
+        inner.moves.iter().map(|(of, (target, _))| (of.clone(), target.clone())).collect()
+    }
+
+    /// Another process may lead: it knows nothing of what we were told.
+    pub(crate) fn forget(&self) {
+        let mut inner = self.inner();
+        *inner = Inner { term: inner.term + 1, ..Inner::default() };
+    }
+
+    /// Takes nothing in any more; for how long what was taken in may still be about to begin.
+    pub(crate) fn close(&self, now: Instant) -> Duration {
+        let mut inner = self.inner();
+        inner.closed = true;
+        inner.last.map_or(Duration::ZERO, |last| SETTLING.saturating_sub(now - last))
+    }
+}
+
+/// Has what is announced, and neither runs nor is done, count as running; it adds nothing yet, so that what stands in the
+/// cluster meanwhile may be an operator's own. Which those are.
+pub(crate) fn as_running(
+    announced: BTreeMap<TopicPartition, Replicas>,
+    seen: &mut Seen,
+) -> BTreeSet<TopicPartition> {
+    let mut waiting = BTreeSet::new();
+    for (of, target) in announced {
+        let partition = seen.topics.get(&of.topic).and_then(|topic| topic.partition(of.partition));
+        let open = partition.is_some_and(|partition| partition.replicas != target);
+        if open && !seen.running.contains_key(&of) {
+            seen.running.insert(of.clone(), Running { target, adding: Replicas::default() });
+            waiting.insert(of);
+        }
+    }
+    waiting
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ids, partition, seen_of};
+    use mapper::PartitionId;
+
+    fn of(partition: u32) -> TopicPartition {
+        TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
+    }
+
+    fn told(announced: &Announced, partition: u32, now: Instant) -> Option<(bool, String)> {
+        announced.announce([(of(partition), ids(&[1, 3]))], now)
+    }
+
+    #[test]
+    fn an_announcement_stands_until_it_lapses_or_another_leads() {
+        let (announced, start) = (Announced::to("a".to_owned()), Instant::now());
+        let lead = || "a, lead 0".to_owned();
+        assert_eq!(told(&announced, 0, start), Some((true, lead())));
+        assert_eq!(told(&announced, 0, start), Some((false, lead())));
+        let later = start + STANDS - Duration::from_secs(1);
+        assert_eq!(told(&announced, 1, later), Some((true, lead())));
+        assert_eq!(announced.standing(later).len(), 2);
+        let late = start + STANDS;
+        assert_eq!(announced.standing(late), [(of(1), ids(&[1, 3]))].into());
+        announced.forget();
+        assert!(announced.standing(late).is_empty());
+        assert_eq!(told(&announced, 1, late), Some((true, "a, lead 1".to_owned())));
+    }
+
+    #[test]
+    fn who_leaves_takes_nothing_in_and_waits_for_what_may_begin() {
+        let (announced, start) = (Announced::to("a".to_owned()), Instant::now());
+        assert_eq!(announced.close(start), Duration::ZERO);
+        let announced = Announced::to("a".to_owned());
+        told(&announced, 0, start);
+        let second = Duration::from_secs(1);
+        assert_eq!(announced.close(start + second), SETTLING - second);
+        assert_eq!(told(&announced, 0, start), None);
+    }
+
+    #[test]
+    fn what_runs_or_is_done_counts_as_it_is() {
+        let parts = [0, 1, 2].map(|id| partition(id, &[1, 2], &[1, 2], 1));
+        let mut seen = seen_of("t", parts.to_vec());
+        let real = Running { target: ids(&[9]), adding: ids(&[9]) };
+        seen.running.insert(of(1), real.clone());
+        let told = [
+            (of(0), ids(&[1, 3])),
+            (of(1), ids(&[1, 3])),
+            (of(2), ids(&[1, 2])),
+            (of(7), ids(&[1])),
+        ];
+        assert_eq!(as_running(told.into(), &mut seen), [of(0)].into());
+        assert_eq!(seen.running[&of(1)], real);
+        assert_eq!(seen.running.len(), 2);
+        let copies = crate::copies::copies(&seen);
+        assert_eq!(copies[0].of, of(0));
+        assert_eq!(copies[0].destinations[0].broker, mapper::BrokerId(3));
+    }
+}

@@ -1,0 +1,271 @@
+//! `--throttle auto`: the daemon paces what this execution moves, and is told before each move begins.
+//!
+//! A move is begun when the daemon that leads has known of it since before the last look, that look has read rates and lists
+//! that pace it, three seconds have passed since the first such look, and the same daemon has just said again that it
+//! leads. What was announced it keeps paced, whether it then lives or dies.
+
+use super::{Execution, Look, SPREAD};
+use crate::error::Error;
+use crate::files;
+use crate::session::Session;
+use crate::source::Note;
+use execute::{Round, Seen, is_paced};
+use mapper::{Move, PartitionId, Replicas, TopicPartition};
+use reqwest::{Certificate, Client, Url, redirect};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// So long after an answer of the daemon a move may begin.
+pub const BEGUN_WITHIN: Duration = Duration::from_secs(2);
+/// What the daemon is given to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After such a silence what was announced may have lapsed: half of what the daemon keeps it for.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How much of an answer is read, in bytes.
+const MOST_BYTES: usize = 1 << 16;
+
+/// What an execution tells the daemon that it is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// [`Self::VERSION`].
+    pub version: u32,
+    /// The cluster that it is about.
+    pub cluster_id: String,
+    /// Everything that may begin next.
+    pub moves: Vec<AnnouncedMove>,
+}
+
+impl Announcement {
+    /// Of the format.
+    pub const VERSION: u32 = 1;
+}
+
+/// One move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncedMove {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: PartitionId,
+    /// Its replicas when the move is over.
+    pub replicas: Replicas,
+}
+
+/// What the daemon answers.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    lead: String,
+}
+
+/// The daemon, as this execution knows it.
+#[derive(Debug)]
+pub(crate) struct Pacer {
+    client: Client,
+    url: Url,
+    token: Option<String>,
+    known: Option<Known>,
+    /// Why it paces nothing new, as it was told last.
+    told: Option<String>,
+}
+
+/// What it has confirmed.
+#[derive(Debug)]
+struct Known {
+    /// Who leads, and since when it does.
+    lead: String,
+    at: Instant,
+    /// What it has been told, and since when a look has found it paced.
+    moves: BTreeMap<TopicPartition, Option<Instant>>,
+}
+
+impl Pacer {
+    /// Prepares the way.
+    pub(crate) fn new(
+        url: &str,
+        token_file: Option<&Path>,
+        ca: Option<&Path>,
+    ) -> Result<Self, Error> {
+        // Only the first provider of a process counts, and ours is the same everywhere.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        let bad = |flag, value: &str, problem: String| Error::Flag {
+            flag,
+            value: value.to_owned(),
+            problem,
+        };
+        let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
+        let at = at.map_err(|error| bad("--autothrottle", url, error.to_string()))?;
+        let token = token_file.map(files::read_text).transpose()?;
+        let roots = ca.map(files::read).transpose()?;
+        let shown = ca.map(|path| path.display().to_string()).unwrap_or_default();
+        let wrong = |error: reqwest::Error| bad("--autothrottle-ca", &shown, error.to_string());
+        let roots = roots.map(|pem| Certificate::from_pem_bundle(&pem)).transpose();
+        let roots = match (roots.map_err(wrong)?, at.scheme()) {
+            // Without TLS the system's certificates need not even be there.
+            (None, "http") => Some(Vec::new()),
+            (roots, _) => roots,
+        };
+        let builder =
+            Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).no_proxy();
+        let builder = match roots {
+            Some(roots) => builder.tls_certs_only(roots),
+            None => builder,
+        };
+        let client = builder.build().map_err(wrong)?;
+        let token = token.map(|token| token.trim().to_owned());
+        Ok(Self { client, url: at, token, known: None, told: None })
+    }
+
+    /// Who it is.
+    fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    /// What may begin, if a look that begins now finds it paced.
+    pub(super) fn ripe(&self) -> BTreeSet<TopicPartition> {
+        let Some(known) = &self.known else { return BTreeSet::new() };
+        let ripe = |(of, paced): (&TopicPartition, &Option<Instant>)| {
+            paced.is_some_and(|since| since.elapsed() >= SPREAD).then(|| of.clone())
+        };
+        known.moves.iter().filter_map(ripe).collect()
+    }
+
+    /// Tells it what may begin next. `seen` is the look after the last time; an error is what the daemon, or the way to it,
+    /// has against a beginning now.
+    async fn announce(
+        &mut self,
+        cluster_id: &str,
+        moves: &[&Move],
+        seen: &Seen,
+    ) -> Result<Instant, Unpaced> {
+        let before = self.known.take();
+        let at = Instant::now();
+        let lead = self.ask(cluster_id, moves).await.map_err(Unpaced::Refused)?;
+        let before = before.filter(|known| known.lead == lead && known.at.elapsed() < SILENCE);
+        let same = before.is_some();
+        let then = before.map(|known| known.moves).unwrap_or_default();
+        let now = Instant::now();
+        let standing = |change: &&Move| {
+            let since = then.get(&change.of()).copied();
+            let paced = since.is_some() && is_paced(seen, change);
+            (change.of(), if paced { since.flatten().or(Some(now)) } else { None })
+        };
+        let moves = moves.iter().map(standing).collect();
+        self.known = Some(Known { lead, at, moves });
+        match same {
+            true => Ok(at),
+            false => Err(Unpaced::New),
+        }
+    }
+
+    /// Whether it answers, and leads in this cluster.
+    pub(crate) async fn is_there(&self, cluster_id: &str) -> Result<(), Error> {
+        match self.ask(cluster_id, &[]).await {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(Error::NoDaemon { url: self.url.to_string(), problem }),
+        }
+    }
+
+    async fn ask(&self, cluster_id: &str, moves: &[&Move]) -> Result<String, String> {
+        let one = |change: &&Move| AnnouncedMove {
+            topic: change.topic.to_string(),
+            partition: change.partition,
+            replicas: change.to.clone(),
+        };
+        let announcement = Announcement {
+            version: Announcement::VERSION,
+            cluster_id: cluster_id.to_owned(),
+            moves: moves.iter().map(one).collect(),
+        };
+        let body = serde_json::to_vec(&announcement).map_err(|error| error.to_string())?;
+        let json = "application/json";
+        let request = self.client.post(self.url.clone()).header("content-type", json);
+        let request = request.header("accept", json).body(body);
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        };
+        let answer = request.send().await.map_err(|error| cause(&error))?;
+        let status = answer.status();
+        if answer.content_length().is_some_and(|length| length > MOST_BYTES as u64) {
+            return Err(format!("{status}, and too long an answer"));
+        }
+        let body = answer.bytes().await.map_err(|error| cause(&error))?;
+        if !status.is_success() {
+            let told: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+            let told = told.and_then(|told| Some(told["error"]["message"].as_str()?.to_owned()));
+            return Err(format!("{status}: {}", told.unwrap_or_else(|| "no reason".to_owned())));
+        }
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|error| format!("no answer of an autothrottle: {error}"))?;
+        Ok(answer.lead)
+    }
+
+    /// Whether this is news: what keeps it from pacing what is to begin, or (`None`) that nothing does.
+    fn is_news(&mut self, problem: Option<&str>) -> bool {
+        let news = self.told.as_deref() != problem;
+        self.told = problem.map(str::to_owned);
+        news
+    }
+}
+
+impl Execution<'_> {
+    /// Tells the daemon, where one paces, what is to begin next. Without its word nothing does; until when, with it.
+    pub(super) async fn announce(
+        &mut self,
+        look: &Look,
+        round: &mut Round,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Option<Instant>, Error> {
+        let (plan, cluster_id) = (self.plan, self.cluster_id);
+        let Some(pacer) = self.pacer.as_mut().filter(|_| !round.to_announce.is_empty()) else {
+            return Ok(None);
+        };
+        let moves: Vec<&Move> =
+            round.to_announce.iter().filter_map(|index| plan.moves.get(*index)).collect();
+        match pacer.announce(cluster_id, &moves, &look.seen).await {
+            Ok(at) => {
+                if pacer.is_news(None) {
+                    session.say(&Note::new("autothrottle answers, and leads"))?;
+                }
+                Ok(Some(at + BEGUN_WITHIN))
+            }
+            Err(Unpaced::New) => {
+                round.submit_nothing();
+                Ok(None)
+            }
+            Err(Unpaced::Refused(problem)) => {
+                round.submit_nothing();
+                if pacer.is_news(Some(&problem)) {
+                    let url = pacer.url();
+                    session.say(&Note::new(format!(
+                        "autothrottle at {url} paces nothing new: {problem}; nothing new is begun, and what is in flight \
+                         keeps its rates"
+                    )))?;
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Why nothing may begin now.
+#[derive(Debug)]
+enum Unpaced {
+    /// Whoever leads has just heard of it for the first time.
+    New,
+    /// The daemon, or the way to it, is against it.
+    Refused(String),
+}
+
+/// The innermost reason.
+fn cause(error: &reqwest::Error) -> String {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(inner) = reason.source() {
+        reason = inner;
+    }
+    reason.to_string()
+}

@@ -1,0 +1,115 @@
+//! `execute --throttle auto`: the daemon paces what we move, and nothing begins that it does not pace.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use testbed::{Mode, lone_port, until};
+
+use crate::autothrottle::{Situation, situation};
+use crate::binary::{Run, topicmappr};
+use crate::daemon::Daemon;
+use crate::traffic::{SOON, Traffic};
+
+/// No metrics: the least rate is what is given. A round by itself is rare: what comes soon was announced.
+const DAEMON: [&str; 6] = ["--metrics", "none", "--interval", "60", "--min-rate", "1"];
+const RATE: &str = "1000000";
+const STORAGE: [&str; 2] = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
+
+/// A plan that takes every partition from 1001 to 1003, and where its daemon is to listen.
+struct Auto {
+    situation: Situation,
+    port: u16,
+}
+
+impl Auto {
+    fn of(mode: Mode) -> Self {
+        let auto = Self { situation: situation(mode), port: lone_port().unwrap() };
+        let (bootstrap, plan) = (auto.situation.cluster.bootstrap(), auto.at("plan.json"));
+        let asked = ["replace", "--topics", "events", "--broker", "1001", "--with", "1003"];
+        let to = ["--bootstrap-server", &bootstrap, "--out-file", plan.to_str().unwrap()];
+        topicmappr(asked.iter().chain(&STORAGE).chain(&to)).with(0);
+        auto
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.situation.folder.path().join(name)
+    }
+
+    /// Two partitions at a time.
+    fn execution(&self) -> Vec<String> {
+        let plan = self.at("plan.json").to_str().unwrap().to_owned();
+        let (bootstrap, url) =
+            (self.situation.cluster.bootstrap(), format!("http://127.0.0.1:{}", self.port));
+        let own = ["execute", &plan, "--bootstrap-server", &bootstrap, "--throttle", "auto"];
+        let more = ["--autothrottle", &url, "--max-moves", "2", "--yes"];
+        own.iter().chain(&more).map(|arg| (*arg).to_owned()).collect()
+    }
+
+    fn daemon(&self) -> Daemon {
+        let folder = self.situation.folder.path();
+        let state = self.at("autothrottle.state");
+        let own = ["--state-file", state.to_str().unwrap()];
+        let more: Vec<&str> = own.iter().chain(&DAEMON).copied().collect();
+        Daemon::listening(self.port, &self.situation.cluster.bootstrap(), folder, &more)
+    }
+
+    /// How many lines of this kind the journal has.
+    fn written(&self, entry: &str) -> usize {
+        let journal = std::fs::read_to_string(self.at("plan.json.journal")).unwrap_or_default();
+        journal.matches(&format!("\"{entry}\"")).count()
+    }
+
+    #[track_caller]
+    fn await_written(&self, entry: &str, count: usize, why: impl Fn() -> String) {
+        until(format!("{count} x {entry}"), SOON, || (self.written(entry) >= count).then_some(()))
+            .unwrap_or_else(|error| panic!("{error}\n{}", why()));
+    }
+}
+
+/// Refused without a daemon; paced before the first byte with one; nothing new while it is dead; on with the next one.
+fn nothing_begins_that_the_daemon_does_not_pace(mode: Mode) {
+    let auto = Auto::of(mode);
+    let refused = topicmappr(auto.execution()).with(1);
+    assert!(refused.stderr.contains("no autothrottle leads at"), "{}", refused.stderr);
+    assert!(!auto.situation.moves());
+
+    let daemon = auto.daemon();
+    let run = Run::start(auto.execution().into_iter().chain(["--resume".to_owned()]));
+    auto.await_written("submitted", 1, || daemon.said());
+    // Its own look for moves of others comes a second later, and takes another.
+    assert!(auto.situation.is_paced_at(RATE), "it began too early:\n{}", daemon.said());
+    until("a running move", SOON, || auto.situation.moves().then_some(())).unwrap();
+    daemon.kill();
+    assert!(auto.situation.is_paced_at(RATE), "the throttle outlives the daemon");
+
+    auto.await_written("completed", 1, String::new);
+    until("the end of what was begun", SOON, || (!auto.situation.moves()).then_some(())).unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(auto.written("submitted"), 1, "nobody paces what would be next");
+    assert!(!auto.situation.moves());
+
+    let daemon = auto.daemon();
+    let ended = run.end().with(0);
+    assert!(ended.stderr.contains("paces nothing new"), "{}", ended.stderr);
+    assert!(auto.written("submitted") >= 3, "two at a time");
+    let seen = Traffic::of(&auto.situation.cluster).seen();
+    let moved = seen.iter().filter(|((topic, _), _)| topic == "events");
+    assert!(moved.clone().all(|(_, seen)| seen.replicas == [1003, 1002]), "{seen:?}");
+    auto.situation.await_what_was_before(|| daemon.said());
+}
+
+#[test]
+#[ignore = "live"]
+fn nothing_begins_that_the_daemon_does_not_pace_with_kraft() {
+    nothing_begins_that_the_daemon_does_not_pace(Mode::KRaft);
+}
+
+mod soak {
+    use testbed::Mode;
+
+    #[test]
+    #[ignore = "live"]
+    fn nothing_begins_that_the_daemon_does_not_pace_with_zookeeper() {
+        super::nothing_begins_that_the_daemon_does_not_pace(Mode::ZooKeeper);
+    }
+}
