@@ -34,6 +34,7 @@ mod odd_states;
 mod plan;
 mod plot;
 mod producer;
+mod quotas;
 mod readiness;
 mod rollback;
 mod runbook;

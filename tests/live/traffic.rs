@@ -113,17 +113,26 @@ impl<'a> Traffic<'a> {
 
     /// Writes this many bytes to each partition, acknowledged by every replica.
     pub(crate) fn write(&self, bytes: &BTreeMap<Partition, usize>) {
-        const RECORD: usize = 10_000;
-        let mut config = self.config.clone();
-        config.set("acks", "all").set("linger.ms", "20").set("compression.type", "none");
         // A fetch brings at least one whole batch, whatever the throttle: of batches of a megabyte, a
         // "slow" move of 20 MB is over in four minutes.
-        config.set("batch.size", "60000");
+        self.write_in(bytes, 10_000, 60_000);
+    }
+
+    /// The same in records of this size, and batches of at most so many bytes.
+    pub(crate) fn write_in(
+        &self,
+        bytes: &BTreeMap<Partition, usize>,
+        record_bytes: usize,
+        batch_bytes: usize,
+    ) {
+        let mut config = self.config.clone();
+        config.set("acks", "all").set("linger.ms", "20").set("compression.type", "none");
+        config.set("batch.size", batch_bytes.to_string());
         let producer: BaseProducer = config.create().unwrap();
-        let payload = [7_u8; RECORD];
+        let payload = vec![7_u8; record_bytes];
         for ((topic, partition), total) in bytes {
-            for written in (0..*total).step_by(RECORD) {
-                let part = &payload[..RECORD.min(total - written)];
+            for written in (0..*total).step_by(record_bytes) {
+                let part = &payload[..record_bytes.min(total - written)];
                 let record: BaseRecord<'_, (), [u8]> =
                     BaseRecord::to(topic).partition(*partition).payload(part);
                 let mut unsent = Some(record);

@@ -102,7 +102,7 @@ pub(crate) struct Ended {
     /// Nothing of ours is left in the cluster's configs.
     pub(crate) clean: bool,
     pub(crate) took: Duration,
-    /// What was thought beforehand that it would take at least.
+    /// What was thought beforehand that it would take.
     pub(crate) estimated_seconds: Option<u64>,
     /// Dead brokers that hold nothing any more, and that the cluster still lists.
     pub(crate) emptied: Vec<BrokerId>,

@@ -30,7 +30,7 @@ pub(crate) struct Preview<'a> {
     throttle_bytes_per_second: Option<u64>,
     /// The daemon decides it.
     paced_by_autothrottle: bool,
-    /// At least, by the throttle.
+    /// About, by the throttle.
     #[serde(skip_serializing_if = "Option::is_none")]
     seconds: Option<u64>,
     journal: &'a Path,
@@ -120,7 +120,7 @@ impl fmt::Display for Preview<'_> {
             None => writeln!(f, "  throttle    none: as fast as the machines can")?,
         }
         if let Some(seconds) = self.seconds {
-            writeln!(f, "  takes       {} at least", duration(seconds))?;
+            writeln!(f, "  takes       about {}", duration(seconds))?;
         }
         writeln!(f, "  journal     {}", self.journal.display())?;
         writeln!(f, "  ledger      {}", self.ledger.display())?;

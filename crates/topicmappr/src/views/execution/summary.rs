@@ -87,7 +87,7 @@ impl fmt::Display for Summary {
         )?;
         write!(f, "  took        {}", duration(self.took_seconds))?;
         match self.estimated_seconds {
-            Some(seconds) => writeln!(f, ", estimated at {} at least", duration(seconds))?,
+            Some(seconds) => writeln!(f, ", estimated at {}", duration(seconds))?,
             None => writeln!(f)?,
         }
         let throttle = if self.throttle_restored { "as before" } else { "still set" };
