@@ -217,6 +217,8 @@ impl<'s> Daemon<'s> {
 
     async fn round(&mut self) -> Result<Watched, Error> {
         let began = Instant::now();
+        // First: a round that fails is not begun again for it.
+        self.announced_then = self.announced.standing(Instant::now());
         let settings = self.settings;
         let client = match self.client.take() {
             Some(client) => client,
@@ -228,7 +230,6 @@ impl<'s> Daemon<'s> {
         }
         self.book.catch_up().await?;
         let ledger = self.book.ledger();
-        self.announced_then = self.announced.standing(Instant::now());
         let overrides = self.book.overrides();
         let announced = self.announced_then.clone();
         let mut look = self.looker.look(client, &ledger, &overrides, announced).await?;
