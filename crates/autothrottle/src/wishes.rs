@@ -5,7 +5,7 @@
 //! process, for as long as a replica under it is being copied. Pure.
 
 use execute::{
-    Key, Ledger, List, Resource, Seen, Setting, Wanted, rate_of, rate_setting, read_entry,
+    Key, Ledger, List, Resource, Seen, Setting, Wanted, passing, rate_of, rate_setting, read_entry,
 };
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,7 +35,8 @@ pub(crate) fn wanted(
         rates.insert(rate_setting(*broker, rate_key(*role)), Some(decided.rate.0));
     }
     let list = |(setting, now): (Setting, BTreeSet<String>)| {
-        (setting, List { ever: now.clone(), now, in_flight: BTreeSet::new() })
+        let in_flight = passing(seen, &setting);
+        (setting, List { ever: now.clone(), now, in_flight })
     };
     Wanted {
         plan: OWNER.to_owned(),

@@ -35,7 +35,8 @@ pub struct List {
     pub now: BTreeSet<String>,
     /// Now or later: every entry that is ours where it is found and not needed.
     pub ever: BTreeSet<String>,
-    /// Of moves in flight that are our own for certain, though the ledger may have been lost.
+    /// Of moves in flight that are our own for certain, though the ledger may have been lost; or that are somebody's who
+    /// takes them away with the move: nobody's original either way.
     pub in_flight: BTreeSet<String>,
 }
 
@@ -141,33 +142,35 @@ fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
     })
 }
 
-/// The entries of a list that somebody has set for a move, and will take away with it: nobody's original. A follower's
-/// entry whose broker did not have the replica before tells of such a move, under way or about to begin; what the leaders'
-/// list says of its partition belongs to it.
-fn passing(seen: &Seen, setting: &Setting, found: &BTreeSet<String>) -> BTreeSet<String> {
+/// The entries of a list that somebody has set for a move in flight, and will take away with it: [`List::in_flight`] for who
+/// begins no moves. A follower's entry whose broker the move adds tells of it; what the leaders' list says of its partition
+/// belongs to it.
+pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<String> {
     let Resource::Topic(name) = &setting.resource else { return BTreeSet::new() };
-    let key = Key::FollowerReplicas;
-    let list = Setting { resource: setting.resource.clone(), key };
-    let Entries::Some(followers) = Entries::parse(told(seen, &list).flatten()) else {
-        return BTreeSet::new();
+    let entries = |key| {
+        let list = Setting { resource: setting.resource.clone(), key };
+        match Entries::parse(told(seen, &list).flatten()) {
+            Entries::Some(entries) => entries,
+            Entries::All => BTreeSet::new(),
+        }
     };
-    let comes = |partition: PartitionId, broker: BrokerId| {
+    let comes = |text: &String| {
+        let (partition, broker) = read_entry(text)?;
         let of = TopicPartition { topic: name.clone(), partition };
         let adds = seen.running.get(&of).is_some_and(|run| run.adding.contains(&broker));
-        adds || seen.partition_of(&of).is_some_and(|p| !p.replicas.contains(&broker))
+        adds.then_some((partition, broker))
     };
-    let coming = followers.iter().filter_map(|text| read_entry(text));
     let coming: BTreeSet<(PartitionId, BrokerId)> =
-        coming.filter(|(partition, broker)| comes(*partition, *broker)).collect();
+        entries(Key::FollowerReplicas).iter().filter_map(comes).collect();
     let moved: BTreeSet<PartitionId> = coming.iter().map(|(partition, _)| *partition).collect();
-    let passes = |text: &&String| {
+    let passes = |text: &String| {
         read_entry(text).is_some_and(|(partition, broker)| match setting.key {
             Key::FollowerReplicas => coming.contains(&(partition, broker)),
             Key::LeaderReplicas => moved.contains(&partition),
             Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => false,
         })
     };
-    found.iter().filter(passes).cloned().collect()
+    entries(setting.key).into_iter().filter(passes).collect()
 }
 
 /// What is set; `None`: not told.
@@ -293,13 +296,8 @@ impl Holding {
         };
         let (before, ours) = match ledger.get(setting) {
             Some(held) => (held.before.clone(), &held.ours | &needed.ever),
-            None if unaccounted => {
-                let passing = &needed.in_flight | &passing(seen, setting, &found);
-                let before = match found.is_disjoint(&passing) {
-                    true => value.map(str::to_owned),
-                    false => Entries::Some(&found - &passing).value(),
-                };
-                (before, needed.ever.clone())
+            None if unaccounted && !found.is_disjoint(&needed.in_flight) => {
+                (Entries::Some(&found - &needed.in_flight).value(), needed.ever.clone())
             }
             None => (value.map(str::to_owned), needed.ever.clone()),
         };

@@ -80,12 +80,11 @@ fn entries_that_others_set_for_a_move_are_nobodys_original() {
         seen.configs.insert(Resource::Topic("t".to_owned()), lists.into());
     };
     set(&mut seen, "7:1,0:1", "7:1,0:2");
-    let now = |text: &str| {
+    let wanted = |key, text: &str| {
         let now: BTreeSet<String> = [text.to_owned()].into();
-        List { ever: now.clone(), now, in_flight: BTreeSet::new() }
+        (list(key), List { ever: now.clone(), now, in_flight: passing(&seen, &list(key)) })
     };
-    let lists =
-        [(list(Key::LeaderReplicas), now("0:1")), (list(Key::FollowerReplicas), now("0:2"))];
+    let lists = [wanted(Key::LeaderReplicas, "0:1"), wanted(Key::FollowerReplicas, "0:2")];
     let wanted = Wanted { lists: lists.into(), ..Wanted::default() };
     let mut ledger = Ledger::default();
     let holding = hold(&wanted, &ledger, &seen);
