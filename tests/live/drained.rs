@@ -58,9 +58,7 @@ impl Situation {
     }
 }
 
-#[test]
-#[ignore = "live"]
-fn what_is_created_on_a_broker_while_it_is_drained_is_swept() {
+fn what_is_created_meanwhile_is_swept() {
     let situation = Situation::new();
     situation.plan();
     // Of the plan's topics, and of another one.
@@ -88,4 +86,13 @@ fn what_is_created_on_a_broker_while_it_is_drained_is_swept() {
     // Once more moves nothing, and needs no other plan.
     situation.execute(&["--resume", "--sweep"]).with(0);
     assert!(!situation.has("plan.sweep-2.json"));
+}
+
+/// Five servers at once start too slowly beside the other tests of CI.
+mod soak {
+    #[test]
+    #[ignore = "live"]
+    fn what_is_created_on_a_broker_while_it_is_drained_is_swept() {
+        super::what_is_created_meanwhile_is_swept();
+    }
 }
