@@ -9,6 +9,7 @@ use testbed::{Access, Client, Cluster, Mechanism, Mode, Security, User};
 
 use crate::binary::{Ended, topicmappr};
 use crate::producer::Producer;
+use crate::runbook::{live_lines, words};
 use crate::throttles::is_as_its_schema_says;
 use crate::traffic::Traffic;
 
@@ -93,7 +94,17 @@ impl Scene {
     }
 }
 
+/// What is looked at before an upgrade.
+fn is_as_the_runbook_wants_it(scene: &Scene) {
+    let lines = live_lines("upgrade.md");
+    let line = lines.iter().find(|line| line.contains("certs check")).unwrap();
+    let config = scene.config.display().to_string();
+    let line = line.replace("kafka-0:9093", &scene.client.bootstrap);
+    topicmappr(words(&line.replace("client.properties", &config))).with(0);
+}
+
 fn is_judged(scene: &Scene) {
+    is_as_the_runbook_wants_it(scene);
     let page = scene.cluster.path().join("certificates.prom").display().to_string();
     let (code, found) = scene.check(&["--warn-before", "4000d", "--metrics-file", &page]);
     assert_eq!(code, Some(5), "{found:#}");

@@ -15,6 +15,7 @@ use super::ZONES;
 use crate::binary::{Ended, Run, topicmappr};
 use crate::execution::set;
 use crate::producer::Producer;
+use crate::runbook::{live_lines, words};
 use crate::traffic::{SOON, Traffic};
 
 pub(super) const RIGHTS: &str = include_str!("../../../deploy/manifests/roll.yaml");
@@ -98,12 +99,15 @@ impl Scene {
     }
 
     fn args(&self, more: &[&str]) -> Vec<String> {
-        let bootstrap = self.cluster.bootstrap();
+        // As the runbook has it, without its second StatefulSet.
+        let lines = live_lines("upgrade.md");
+        let line = lines.iter().rfind(|line| line.contains(" roll ")).unwrap();
+        let line = line.replace("kafka/kafka-events kafka/kafka-logs", "kafka/kafka");
+        let mut args = words(&line.replace("kafka-0:9092", &self.cluster.bootstrap()));
         let kubeconfig = self.kubeconfig.to_str().unwrap();
-        let args =
-            ["roll", "kafka/kafka", "--bootstrap-server", &bootstrap, "--kubeconfig", kubeconfig];
-        let args = args.iter().chain(&["--settle", "20s", "--yes"]).chain(more);
-        args.map(|arg| (*arg).to_owned()).collect()
+        let own = ["--kubeconfig", kubeconfig, "--settle", "20s", "--yes"];
+        args.extend(own.iter().chain(more).map(|arg| (*arg).to_owned()));
+        args
     }
 
     fn roll(&self, more: &[&str]) -> Ended {
