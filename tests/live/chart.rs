@@ -6,7 +6,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
-use kube::Api;
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{DynamicObject, ListParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::pinned_kind;
+use kube::{Api, ResourceExt};
 use serde_json::Value;
 use testbed::{Access, Cluster, Kubernetes, Security, helm};
 
@@ -92,22 +96,74 @@ fn the_plain_manifests_are_what_the_chart_renders() {
     }
 }
 
+/// Daemon and brokers where Prometheus' operator is told of them.
+fn watched_by_prometheus() -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    fs::write(&values, "serviceMonitor: {enabled: true, labels: {release: prometheus}}").unwrap();
+    let mut all = rendered(&[&example("brokers.yaml"), &values]);
+    ["autothrottle.yaml", "brokers.yaml"].map(|name| all.remove(name).unwrap()).into()
+}
+
+/// The Services that a ServiceMonitor selects, and that have the port that is to be scraped, are the right ones.
+fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
+    let found = kubernetes.run("ServiceMonitors and Services", |client| async move {
+        let kind = GroupVersionKind::gvk("monitoring.coreos.com", "v1", "ServiceMonitor");
+        let (kind, _) = pinned_kind(&client, &kind).await?;
+        let monitors = Api::<DynamicObject>::namespaced_with(client.clone(), "kafka", &kind);
+        let services = Api::<Service>::namespaced(client, "kafka");
+        let all = ListParams::default();
+        Ok((monitors.list(&all).await?.items, services.list(&all).await?.items))
+    });
+    let (monitors, services) = found.unwrap();
+    let names: Vec<String> = monitors.iter().map(ResourceExt::name_any).collect();
+    assert_eq!(names, ["autothrottle", "topicmappr-brokers"]);
+    for monitor in &monitors {
+        assert_eq!(monitor.labels()["release"], "prometheus");
+        let spec = &monitor.data["spec"];
+        let wanted = spec["selector"]["matchLabels"].as_object().unwrap();
+        let port = spec["endpoints"][0]["port"].as_str().unwrap();
+        let selected: Vec<&Service> = services
+            .iter()
+            .filter(|service| {
+                let has = |(key, value): (&String, &Value)| {
+                    service.labels().get(key).is_some_and(|own| own == value)
+                };
+                wanted.iter().all(has)
+            })
+            .collect();
+        let scraped = selected.into_iter().filter(|service| {
+            let mut ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
+            ports.any(|own| own.name.as_deref() == Some(port))
+        });
+        let scraped: Vec<String> = scraped.map(ResourceExt::name_any).collect();
+        let wanted: &[&str] = match monitor.name_any().as_str() {
+            "autothrottle" => &["autothrottle"],
+            _ => &["kafka-events", "kafka-logs"],
+        };
+        assert_eq!(scraped, wanted, "{spec:#}");
+    }
+}
+
 /// Applied twice: what the API server makes of an object may not contradict the manifest.
 #[test]
 #[ignore = "live"]
 fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_to_be() {
     let kubernetes = Kubernetes::start().unwrap();
     kubernetes.service_account("kafka", "anybody").unwrap();
+    kubernetes.add_service_monitors().unwrap();
     let mut shipped = shipped();
     // A part of a StatefulSet that is somebody else's: sidecars.rs applies it.
     shipped.remove("autothrottle-sidecar.yaml").unwrap();
     let mut texts: Vec<String> = shipped.into_values().collect();
     // With the daemon beside each broker.
     texts.extend(rendered(&[&example("zookeeper.yaml")]).remove("brokers.yaml"));
+    texts.extend(watched_by_prometheus());
     for text in texts {
         kubernetes.apply(&text).unwrap();
         kubernetes.apply(&text).unwrap();
     }
+    everything_watched_has_a_service(&kubernetes);
     let sets: Vec<Value> = kubernetes
         .run("the StatefulSets", |client| async move {
             let sets = Api::<StatefulSet>::namespaced(client, "kafka");

@@ -1,8 +1,10 @@
 //! Manifests: server-side apply of whatever kinds they are.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{Scope, pinned_kind};
+use kube::runtime::wait::{await_condition, conditions};
 use kube::{Api, Client, ResourceExt};
 use serde_json::Value;
 
@@ -21,6 +23,13 @@ pub(super) async fn all(client: Client, manifests: String) -> Result<(), Failure
     Ok(())
 }
 
+/// Waits until the API server serves the kind that a CustomResourceDefinition describes.
+pub(super) async fn until_served(client: Client, definition: &str) -> Result<(), Failure> {
+    let definitions: Api<CustomResourceDefinition> = Api::all(client);
+    await_condition(definitions, definition, conditions::is_crd_established()).await?;
+    Ok(())
+}
+
 async fn one(client: &Client, object: DynamicObject) -> Result<(), Failure> {
     let types = object.types.clone().ok_or("a manifest without apiVersion and kind")?;
     let (resource, able) = pinned_kind(client, &GroupVersionKind::try_from(&types)?).await?;
@@ -31,7 +40,8 @@ async fn one(client: &Client, object: DynamicObject) -> Result<(), Failure> {
             Api::namespaced_with(client.clone(), &namespace, &resource)
         }
     };
-    let how = PatchParams::apply(MANAGER).force();
+    // A key that the API does not know is a mistake in the manifest, not one to leave out.
+    let how = PatchParams::apply(MANAGER).force().validation_strict();
     let name = object.name_any();
     let applied = api.patch(&name, &how, &Patch::Apply(object)).await;
     applied.map(drop).map_err(|why| format!("{} {name}: {why}", types.kind).into())

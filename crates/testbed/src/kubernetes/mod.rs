@@ -176,6 +176,14 @@ impl Kubernetes {
         self.run("manifests to apply", |client| apply::all(client, manifests))
     }
 
+    /// Makes the API know ServiceMonitors, as Prometheus' operator does where it is installed.
+    pub fn add_service_monitors(&self) -> Result<(), Error> {
+        self.apply(include_str!("../../crds/servicemonitors.yaml"))?;
+        self.run("the kind ServiceMonitor", |client| {
+            apply::until_served(client, "servicemonitors.monitoring.coreos.com")
+        })
+    }
+
     /// Waits until exactly `count` pods match the selector and all are ready; in order of their names.
     pub fn ready_pods(
         &self,
