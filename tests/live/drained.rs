@@ -44,10 +44,11 @@ impl Situation {
         topicmappr(own.iter().chain(&["--throttle", "200MB/s"]).chain(more))
     }
 
-    /// The topics of which the drained broker holds anything, as every broker tells it.
+    /// The topics of which the drained broker holds anything, as every broker tells it; Kafka's own left aside.
     fn held(&self) -> Vec<String> {
         let seen = Traffic::of(&self.cluster).seen().into_iter();
-        let held = seen.filter(|(_, seen)| seen.replicas.contains(&DRAINED));
+        let users = seen.filter(|((topic, _), _)| !topic.starts_with("__"));
+        let held = users.filter(|(_, seen)| seen.replicas.contains(&DRAINED));
         let mut held: Vec<String> = held.map(|((topic, _), _)| topic).collect();
         held.dedup();
         held
