@@ -68,6 +68,18 @@ impl Size {
         };
         Goal { seconds, memory_mib }
     }
+
+    /// What a case may take that is more work than evening storage; the goal of its size, where that is named for all.
+    pub(super) fn goal_of(self, case: &str) -> Goal {
+        let seconds = match (self, case.split_once(" / ").map(|(_, planner)| planner)) {
+            (Self::L, Some("rebalance, all")) => 0.5,
+            (Self::Xl, Some("rebalance, all")) => 2.0,
+            (Self::Xxl, Some("rebalance, all")) => 10.0,
+            (Self::Xxl, Some("leaders")) => 2.0,
+            _ => return self.goal(),
+        };
+        Goal { seconds, ..self.goal() }
+    }
 }
 
 /// What happened to a cluster: arguments for the generator.

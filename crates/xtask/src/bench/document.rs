@@ -40,13 +40,23 @@ fn tables(figures: &Figures, peers: Option<&Figures>) -> String {
         let (name, brokers, partitions) =
             (size.name(), size.brokers(), thousands(size.partitions()));
         text.push_str(&format!(
-            "\n### {name}: {partitions} partitions, {brokers} brokers\n\nGoal: {} s, {} MiB.\n\n",
-            goal.seconds, goal.memory_mib
+            "\n### {name}: {partitions} partitions, {brokers} brokers\n\nGoal: {} s, {} MiB{}.\n\n",
+            goal.seconds,
+            goal.memory_mib,
+            other_goals(size)
         ));
         text.push_str(&Table::of(&lines, peers, None).markdown());
     }
     text.push('\n');
     text
+}
+
+/// The cases that may take longer than the goal of their size.
+fn other_goals(size: Size) -> String {
+    let cases =
+        ["rebalance, all", "leaders"].map(|case| (case, size.goal_of(&format!(" / {case}"))));
+    let others = cases.iter().filter(|(_, goal)| *goal != size.goal());
+    others.map(|(case, goal)| format!("; {case}: {} s", goal.seconds)).collect()
 }
 
 pub(super) fn thousands(number: u32) -> String {

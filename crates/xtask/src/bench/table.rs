@@ -88,7 +88,7 @@ fn beside<'a>(row: &Row, peers: &'a Figures) -> Vec<&'a Row> {
 fn ours(row: &Row, old: Option<&Row>) -> [String; 14] {
     let mut cells = common(row);
     cells[1].clone_from(&row.case);
-    if let Some(goal) = row.size().map(Size::goal) {
+    if let Some(goal) = row.size().map(|size| size.goal_of(&row.case)) {
         let mark = |cell: &mut String, over: bool| cell.push_str(if over { "!" } else { "" });
         mark(&mut cells[2], row.seconds.is_some_and(|seconds| seconds > goal.seconds));
         mark(&mut cells[4], row.memory_mib.is_some_and(|mib| mib > goal.memory_mib));
