@@ -22,7 +22,8 @@ use crate::plan_file::PlannedPartition;
 use crate::request::{BaseLists, Mends, RackRule, Replace, Request, Terms};
 use crate::snapshot::{Leader, Partition, Snapshot};
 use leaders::Evacuation;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use view::{Allowed, View};
 
@@ -109,9 +110,24 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
 
 /// No partition is changed twice.
 fn each_change_stands_once(moves: &[Move]) -> Vec<Violation> {
-    let mut seen: BTreeSet<(&str, PartitionId)> = BTreeSet::new();
-    let twice = moves.iter().filter(|change| !seen.insert((&change.topic, change.partition)));
-    twice.map(|change| Violation::ChangedTwice { of: change.of() }).collect()
+    let order = by_partition(moves);
+    let twice = order.array_windows().filter(|[one, next]| of_one_partition(one, next));
+    twice.map(|[_, next]| Violation::ChangedTwice { of: next.of() }).collect()
+}
+
+/// The moves by topic and partition: as they stand in every plan of ours, so that sorting is one pass.
+fn by_partition(moves: &[Move]) -> Vec<&Move> {
+    let mut order: Vec<&Move> = moves.iter().collect();
+    let topics = |one: &Move, other: &Move| match Arc::ptr_eq(&one.topic, &other.topic) {
+        true => Ordering::Equal,
+        false => one.topic.cmp(&other.topic),
+    };
+    order.sort_by(|one, other| topics(one, other).then(one.partition.cmp(&other.partition)));
+    order
+}
+
+fn of_one_partition(one: &Move, other: &Move) -> bool {
+    one.partition == other.partition && one.topic == other.topic
 }
 
 /// What holds for one move of ours.
@@ -178,8 +194,8 @@ fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
 }
 
 fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
-    let mut seen = BTreeSet::new();
-    list.iter().copied().find(|id| !seen.insert(*id))
+    let mut each = list.iter().enumerate();
+    each.find(|(at, id)| list[..*at].contains(id)).map(|(_, id)| *id)
 }
 
 /// The partition's own size, else its largest live replica's.
@@ -257,21 +273,21 @@ fn nothing_is_forgotten(
     base: &BaseLists<'_>,
     plan: &Plan,
 ) -> Vec<Violation> {
-    let mut moved: BTreeMap<&str, BTreeMap<PartitionId, &Move>> = BTreeMap::new();
-    for change in &plan.moves {
-        moved.entry(&change.topic).or_default().insert(change.partition, change);
-    }
+    let moved = by_partition(&plan.moves);
     let said: BTreeSet<(&str, PartitionId)> =
         plan.left_out.iter().map(|left| (&*left.topic, left.partition)).collect();
     let mut broken = Vec::new();
     for (topic, allowed) in view.in_scope() {
-        let moved = moved.get(topic.name.as_str());
+        let first = moved.partition_point(|change| *change.topic < *topic.name);
+        let count = moved[first..].partition_point(|change| *change.topic == *topic.name);
+        let moved = &moved[first..first + count];
         for partition in &topic.partitions {
             if !base.cover(&topic.name, partition.id) {
                 continue;
             }
             let key = (topic.name.as_str(), partition.id);
-            let change = moved.and_then(|moved| moved.get(&partition.id));
+            let change = moved.binary_search_by_key(&partition.id, |change| change.partition);
+            let change = change.ok().map(|at| moved[at]);
             let list = change.map_or(&partition.replicas, |change| &change.to);
             let wrong = view.still_wrong(allowed, terms.mends, partition, list);
             if !wrong.is_empty() && !said.contains(&key) {
