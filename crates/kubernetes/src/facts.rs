@@ -179,3 +179,13 @@ pub struct VolumeFacts {
     /// What its node has to be like, one entry for each required expression: key and the values allowed.
     pub node_affinity: Vec<(String, Vec<String>)>,
 }
+
+impl VolumeFacts {
+    /// Whether pods on the node can use the volume.
+    pub(crate) fn is_usable_on(&self, node: &NodeFacts) -> bool {
+        let has = |(key, values): &(String, Vec<String>)| {
+            node.labels.get(key).is_some_and(|value| values.contains(value))
+        };
+        self.node_affinity.iter().all(has)
+    }
+}

@@ -4,7 +4,7 @@
 //! claims the id, moving its data away is the wrong answer; freeing the pod is the right one, and the fate says how.
 
 use crate::brokers::{BrokerPod, Brokers, loss};
-use crate::facts::{Name, NodeFacts, PodFacts, VolumeFacts};
+use crate::facts::{Name, PodFacts, VolumeFacts};
 use crate::finding::NodeLoss;
 use crate::inventory::Inventory;
 use mapper::BrokerId;
@@ -121,7 +121,7 @@ fn disks(
 fn pinned_volumes(pod: &PodFacts, inventory: &Inventory) -> impl Iterator<Item = Pin> {
     let usable = |volume: &VolumeFacts| {
         let mut alive = inventory.nodes.values().filter(|node| loss(Some(node)).is_none());
-        volume.node_affinity.is_empty() || alive.any(|node| fits(volume, node))
+        volume.node_affinity.is_empty() || alive.any(|node| volume.is_usable_on(node))
     };
     let pinned = inventory.volumes_of(pod).filter(move |(_, volume)| !usable(volume));
     pinned.map(|(claim, volume)| Pin::Volume {
@@ -129,14 +129,6 @@ fn pinned_volumes(pod: &PodFacts, inventory: &Inventory) -> impl Iterator<Item =
         volume: volume.name.clone(),
         needs: needs(volume),
     })
-}
-
-/// Whether pods on the node can use the volume.
-pub(crate) fn fits(volume: &VolumeFacts, node: &NodeFacts) -> bool {
-    let has = |(key, values): &(String, Vec<String>)| {
-        node.labels.get(key).is_some_and(|value| values.contains(value))
-    };
-    volume.node_affinity.iter().all(has)
 }
 
 fn needs(volume: &VolumeFacts) -> String {

@@ -6,7 +6,6 @@
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request, if_found};
 use crate::facts::{ClaimFacts, Health, Name, NodeFacts, PodFacts, StatefulSetFacts, VolumeFacts};
-use crate::fate::fits;
 use crate::read::labelled_node;
 use futures::future::try_join_all;
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -156,7 +155,7 @@ impl Kubernetes {
         volume: &VolumeFacts,
         inventory: &mut Inventory,
     ) -> Result<(), Error> {
-        let on = inventory.nodes.values().filter(|node| fits(volume, node));
+        let on = inventory.nodes.values().filter(|node| volume.is_usable_on(node));
         let unseen = on.filter(|node| node.health == Health::Unasked);
         let names: Vec<String> = unseen.map(|node| node.name.clone()).take(FEW + 1).collect();
         // A volume that so many nodes can use is not bound to one of them.
