@@ -230,14 +230,17 @@ mod soak {
     fn a_plan_of_many_partitions_goes_in_batches(mode: Mode) {
         let count = std::env::var("MANY_PARTITIONS").ok().and_then(|text| text.parse().ok());
         let count: usize = count.unwrap_or(50_000);
-        let cluster = Cluster::builder().mode(mode).brokers(6).timeout(LONG).start().unwrap();
-        let traffic = Traffic::of(&cluster);
+        let cluster = Cluster::builder().mode(mode).brokers(6).heap_mib(1024).timeout(LONG);
+        let cluster = cluster.start().unwrap();
         let names = (0..count.div_ceil(1000)).map(|topic| format!("many-{topic:03}"));
-        for (topic, name) in names.enumerate() {
+        let topics = names.enumerate().map(|(topic, name)| {
             let list = vec![1001 + i32::try_from(topic % 3).unwrap()];
-            let here = 1000.min(count - topic * 1000);
-            traffic.create(&[(name, vec![list; here])].into());
-        }
+            (name, vec![list; 1000.min(count - topic * 1000)])
+        });
+        // Some at a time: the controller takes no more than so many partitions in one request.
+        let topics: Vec<(String, Vec<Vec<i32>>)> = topics.collect();
+        let traffic = Traffic::of(&cluster);
+        topics.chunks(5).for_each(|some| traffic.create(&some.iter().cloned().collect()));
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let bootstrap = cluster.bootstrap();

@@ -140,7 +140,8 @@ impl Cluster {
         let name = config::member_folder(self.mode(), index);
         match self.mode() {
             Mode::KRaft => {
-                self.launch(&name, Role::Controller, 192, &[], KAFKA, "server.properties")
+                let heap = self.spec().heap_mib * 3 / 4;
+                self.launch(&name, Role::Controller, heap, &[], KAFKA, "server.properties")
             }
             Mode::ZooKeeper => {
                 let options = [

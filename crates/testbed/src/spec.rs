@@ -191,6 +191,13 @@ impl Builder {
         self
     }
 
+    /// The most that each broker's heap grows to, in MiB, and a quarter less for a controller's: for clusters of tens of
+    /// thousands of partitions.
+    pub fn heap_mib(mut self, mib: u32) -> Self {
+        self.heap_mib = mib;
+        self
+    }
+
     /// How long a server may take to start or a broker's death to be noticed.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
