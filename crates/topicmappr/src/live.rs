@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::files;
 use crate::flags::{LogArgs, LogFormat, Servers, TalkArgs, ZooKeeperPlace};
+use crate::session::Session;
 use crate::source::{Facts, Note};
 use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
@@ -72,6 +73,19 @@ pub(crate) async fn client(
     let settings = settings(bootstrap, properties)?;
     let notes = settings.ignored.iter().map(|key| ignored(key)).collect();
     Ok((kafka::Client::connect(settings).await?, notes))
+}
+
+impl Session<'_, '_> {
+    /// Connects to Kafka, and says what is to be known of the properties.
+    pub(crate) async fn client(
+        &mut self,
+        bootstrap: &str,
+        properties: Option<&Path>,
+    ) -> Result<kafka::Client, Error> {
+        let (client, notes) = client(bootstrap, properties).await?;
+        notes.iter().try_for_each(|note| self.say(note))?;
+        Ok(client)
+    }
 }
 
 /// What a cluster says of itself now.

@@ -130,8 +130,7 @@ impl Args {
     ) -> Result<(Sights<'a>, String), Error> {
         match source {
             Servers::Kafka { bootstrap, properties, .. } => {
-                let (client, notes) = live::client(bootstrap, properties.as_deref()).await?;
-                notes.iter().try_for_each(|note| session.say(note))?;
+                let client = session.client(bootstrap, properties.as_deref()).await?;
                 let cluster = client.cluster().id.clone().unwrap_or_default();
                 Ok((Sights::of_kafka(pods, client, rules).await?, cluster))
             }

@@ -72,8 +72,7 @@ pub(super) fn run(
     let (bootstrap, properties) = session.global.source.brokers()?;
     let talk = session.global.talk.clone();
     let known = live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
+        let client = session.client(&bootstrap, properties.as_deref()).await?;
         let known = known(&client, broker).await?;
         if let Pace::BytesPerSecond(rate) = pace {
             let seen = Observer::default().see(&client, &BTreeSet::new()).await?;

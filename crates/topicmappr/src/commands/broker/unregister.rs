@@ -29,8 +29,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     session.needs_consent(args.consent)?;
     let (talk, broker) = (session.global.talk.clone(), args.broker);
     live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
+        let client = session.client(&bootstrap, properties.as_deref()).await?;
         let fenced = may_go(&client, broker).await?;
         let said = |done| Unregister { broker, fenced, done };
         if args.consent.dry_run {

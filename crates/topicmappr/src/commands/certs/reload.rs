@@ -77,8 +77,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let trust = args.trust(&bootstrap, properties.as_deref())?;
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
+        let client = session.client(&bootstrap, properties.as_deref()).await?;
         let targets = args.targets(&client).await?;
         let (waiting, done) = args.waiting(targets, &trust).await?;
         let mut view = ReloadView::new(done);

@@ -44,8 +44,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     session.needs_consent(args.consent)?;
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
+        let client = session.client(&bootstrap, properties.as_deref()).await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
         let Some(path) = ledger else { return Err(Error::NoLedger) };
         args.set(&client, path, session).await

@@ -19,8 +19,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (bootstrap, properties) = session.global.source.brokers()?;
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
-        let (client, notes) = live::client(&bootstrap, properties.as_deref()).await?;
-        notes.iter().try_for_each(|note| session.say(note))?;
+        let client = session.client(&bootstrap, properties.as_deref()).await?;
         let cluster_id = client.cluster().id.clone();
         let ledger = args.ledger.find(cluster_id.as_deref())?;
         let accounts = throttles::accounts(ledger.as_deref())?;
