@@ -20,6 +20,7 @@ mod drained;
 mod empty_disk;
 mod execution;
 mod execution_dirs;
+mod executors;
 mod facts;
 mod facts_of_moves;
 mod heal;

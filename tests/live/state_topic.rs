@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 use statelog::{Access, Claim, Error, Holder, Lost, StateTopic, TOPIC};
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{Run, topicmappr};
-use crate::traffic::{SOON, Traffic};
+use crate::traffic::SOON;
 
 const NAME: &str = "executor";
 
@@ -112,43 +111,4 @@ fn a_dead_holder_is_taken_over() {
     let second = take(&topic, "host-b").unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(20), "a dead holder may act for its lease");
     second.check().unwrap();
-}
-
-/// Two executors with ledgers of their own, as on two machines: the second names the first and changes nothing; the
-/// first is killed, and whoever goes on at its ledger does not have to wait.
-#[test]
-#[ignore = "live"]
-fn a_second_executor_is_kept_out_wherever_it_runs() {
-    let cluster = Cluster::builder().mode(Mode::KRaft).brokers(3).small_fetches().start().unwrap();
-    let traffic = Traffic::of(&cluster);
-    let moved = ("events".to_owned(), 0);
-    traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
-    traffic.write(&[(moved.clone(), 5_000_000)].into());
-    let (folder, bootstrap) = (tempfile::tempdir().unwrap(), cluster.bootstrap());
-    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let plan = at("plan.json");
-    let source = ["rebuild", "--bootstrap-server", &bootstrap, "--topics", "events"];
-    let storage = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB"];
-    let to = ["--brokers", "1002", "--out-file", &plan, "--ignore-warns"];
-    topicmappr([source.as_slice(), &storage, &to].concat()).with(0);
-    let execute = |machine: &str, throttle: &str, more: &[&str]| -> Vec<String> {
-        let (journal, ledger) =
-            (at(&format!("{machine}.journal")), at(&format!("{machine}.ledger")));
-        let own = ["execute", &plan, "--bootstrap-server", &bootstrap, "--yes", "--state-topic"];
-        let kept = ["--journal", &journal, "--state-file", &ledger, "--throttle", throttle];
-        [own.as_slice(), &kept, more].concat().into_iter().map(str::to_owned).collect()
-    };
-
-    let first = Run::start(execute("a", "20KB/s", &[]));
-    until("a move of the first", SOON, || {
-        traffic.seen().get(&moved).filter(|seen| seen.replicas.contains(&1002)).map(|_| ())
-    })
-    .unwrap();
-    let second = topicmappr(execute("b", "20KB/s", &["--join"])).with(7);
-    second.complaining_of("is held by process");
-    first.kill();
-    topicmappr(execute("a", "100MB/s", &["--resume"])).with(0);
-    assert_eq!(traffic.seen()[&moved].replicas, [1002]);
-    // Given back at the end.
-    topicmappr(execute("c", "100MB/s", &[])).with(0);
 }

@@ -39,6 +39,20 @@ impl StateTopic {
         Ok(Self { access, created })
     }
 
+    /// The topic, if somebody has made it. Changes nothing.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn find(access: Access) -> Result<Option<Self>, Error> {
+        let admin: AdminClient<DefaultClientContext> =
+            access.client().create().map_err(Error::of("a client for shared state"))?;
+        match is_compacted(&admin) {
+            Ok(()) => Ok(Some(Self { access, created: false })),
+            Err(error) if error.says_there_is_no_topic() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Whether this made it.
     #[must_use]
     pub const fn is_new(&self) -> bool {

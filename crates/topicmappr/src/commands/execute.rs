@@ -191,7 +191,7 @@ impl Args {
         };
         let resumes = execution.history().plan.is_some();
         self.agreed(execution, resumes, estimate.bytes, session)?;
-        execution.claim(self.claim, &places.ledger, session).await?;
+        execution.claim(&self.claim, &places.ledger, session).await?;
         let signals = early.map_or_else(Signals::listen, Ok)?;
         let ended = execution.run(signals, session).await;
         if ended.is_err() && execution.holds_configs() {
@@ -250,12 +250,6 @@ impl Args {
     ) -> Result<(), Error> {
         if self.resume && !resumes {
             session.say(&Note::new("there is no journal: beginning"))?;
-        }
-        if !self.claim.state_topic && !self.claim.sole_executor {
-            session.say(&Note::new(
-                "executors on other machines are not seen; --state-topic keeps them out, --sole-executor says that there is \
-                 none",
-            ))?;
         }
         let id = execution.cluster_id;
         let (question, word) = match bytes > self.confirm_above {

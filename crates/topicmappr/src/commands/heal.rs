@@ -154,6 +154,7 @@ impl Args {
         words.extend([format!("--throttle={}", self.throttle), "--yes".to_owned()]);
         words.extend(resumes.then(|| "--resume".to_owned()));
         words.extend(session.cluster_flags());
+        words.extend(session.global.kubernetes.as_flags());
         let status = session.run(&words)?;
         let access = session.global.kubernetes.access(session.environment);
         let (reason, note) = match status {

@@ -39,7 +39,7 @@ impl Execution<'_> {
         until: Option<Instant>,
     ) -> Result<Acted, Error> {
         let mut acted = Acted::default();
-        if !self.may_act()? {
+        if !self.may_act().await? {
             return Ok(acted);
         }
         let (mut entries, mut accounts, mut sets) = (Vec::new(), Vec::new(), Vec::new());
@@ -57,8 +57,13 @@ impl Execution<'_> {
         acted.changed = !sets.is_empty() || !rest.is_empty();
         let of_topic = |setting: &Setting| matches!(setting.resource, Resource::Topic(_));
         acted.lists_changed = sets.iter().any(|(setting, _)| of_topic(setting));
+        let has_set = !sets.is_empty();
         set_configs(self.client, sets).await?;
         let mut not_told = BTreeSet::new();
+        // Setting configs may have taken its time. What is then not begun, the next round asks for again.
+        if has_set && !rest.is_empty() && !self.may_act().await? {
+            return Ok(acted);
+        }
         for action in rest {
             match action {
                 Action::Place { places } => not_told = self.place(places).await?,
@@ -83,6 +88,9 @@ impl Execution<'_> {
     pub(super) fn write(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
         if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
             books.journal.append(&entries)?;
+            if let Some(lock) = &mut books.lock {
+                entries.iter().for_each(|entry| lock.tell(entry, self.plan_id));
+            }
             entries.into_iter().for_each(|entry| self.history.apply(entry));
         }
         Ok(())

@@ -1,66 +1,109 @@
-//! One executor at a time in a cluster, on whichever machine: the claim in the state topic.
+//! Takes the cluster's lock for an execution, asks it before each write, and gives it back.
 
 use super::Execution;
+use super::lock::{LeaseLock, Lock, NotOurs, Place, TopicLock, ZooKeeperLock};
 use crate::error::Error;
-use crate::flags::ClaimArgs;
+use crate::flags::{ClaimArgs, Servers, Source};
 use crate::live;
 use crate::session::Session;
 use crate::source::Note;
 use kafka::{Pem, PemSource, Roots, Settings};
-use statelog::{Access, Claim, Holder, StateTopic, TOPIC};
+use statelog::{Access, Holder, TOPIC};
 use std::fs;
 use std::path::Path;
 
-/// What executors claim.
-const EXECUTOR: &str = "executor";
-
 impl Execution<'_> {
-    /// Claims the cluster, if that is asked for, until the execution is dropped.
+    /// Takes the cluster's lock for as long as [`run`](Self::run) lasts, or the execution is there.
     pub(crate) async fn claim(
         &mut self,
-        args: ClaimArgs,
+        args: &ClaimArgs,
         ledger: &Path,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
-        let Some(books) = self.books.as_mut().filter(|_| args.state_topic) else { return Ok(()) };
-        let (bootstrap, properties) = session.global.source.brokers()?;
-        let access = access(&live::settings(&bootstrap, properties.as_deref())?);
-        let brokers = self.client.describe_cluster().await?.live().count();
-        let holder = holder(ledger);
-        session.say(&Note::new(format!(
-            "claiming the cluster in {TOPIC}: half a minute if its last holder died"
-        )))?;
-        // librdkafka blocks.
-        let taken = tokio::task::spawn_blocking(move || {
-            let topic = StateTopic::open(access, brokers)?;
-            Ok((topic.is_new(), Claim::take(&topic, EXECUTOR, holder)?))
-        });
-        let (is_new, claim) = match taken.await {
-            Ok(taken) => taken.map_err(|error| Error::Claim(Box::new(error)))?,
-            Err(panicked) => return Err(Error::Runtime(panicked.into())),
+        let zookeeper = match session.global.source.source()? {
+            Source::Live(Servers::Kafka { metrics, .. }) => metrics,
+            Source::Live(Servers::ZooKeeper(_)) | Source::File(_) => None,
         };
-        if is_new {
-            session.say(&Note::new(format!(
-                "made the topic {TOPIC}, compacted, for what executors share"
-            )))?;
+        let access = session.global.kubernetes.access(session.environment);
+        let us = holder(ledger);
+        let lock = match Place::of(args, zookeeper, access.in_pod) {
+            Place::Nowhere => None,
+            Place::Topic { make } => self.claim_in_topic(make, us, session).await?,
+            Place::ZooKeeper(place) => {
+                say_waiting("ZooKeeper", session)?;
+                let lock = ZooKeeperLock::take(&place, self.cluster_id, &us.name).await?;
+                Some(Lock::ZooKeeper(Box::new(lock)))
+            }
+            Place::Lease(name) => {
+                say_waiting("Kubernetes", session)?;
+                let lock = LeaseLock::take(&access, name, self.cluster_id, &us.name).await?;
+                Some(Lock::Lease(Box::new(lock)))
+            }
+        };
+        if let Some(books) = self.books.as_mut() {
+            books.lock = lock;
         }
-        books.claim = Some(claim);
         Ok(())
     }
 
-    /// Whether the cluster may be acted on now. A claim that could not be renewed may be again; one that somebody has
-    /// taken over ends the execution.
-    pub(super) fn may_act(&self) -> Result<bool, Error> {
-        let claim = self.books.as_ref().and_then(|books| books.claim.as_ref());
-        match claim.map_or(Ok(()), Claim::check) {
+    async fn claim_in_topic(
+        &self,
+        make: bool,
+        us: Holder,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Option<Lock>, Error> {
+        let (bootstrap, properties) = session.global.source.brokers()?;
+        let access = access(&live::settings(&bootstrap, properties.as_deref())?);
+        let brokers = self.client.describe_cluster().await?.live().count();
+        if make {
+            say_waiting(TOPIC, session)?;
+        }
+        let Some((lock, is_new)) = TopicLock::take(access, brokers, make, us).await? else {
+            session.say(&Note::new(
+                "executors on other machines are not seen; --state-topic keeps them out, --sole-executor says that there is \
+                 none",
+            ))?;
+            return Ok(None);
+        };
+        let text = match (is_new, make) {
+            (true, _) => format!("made the topic {TOPIC}, compacted, for what executors share"),
+            (false, true) => return Ok(Some(Lock::Topic(lock))),
+            (false, false) => {
+                format!("the cluster is claimed in its topic {TOPIC}, which is there")
+            }
+        };
+        session.say(&Note::new(text))?;
+        Ok(Some(Lock::Topic(lock)))
+    }
+
+    /// Whether the cluster may be acted on now. A lock that nobody can vouch for may be ours again; one that somebody
+    /// else may have ends the execution.
+    pub(super) async fn may_act(&self) -> Result<bool, Error> {
+        let Some(lock) = self.books.as_ref().and_then(|books| books.lock.as_ref()) else {
+            return Ok(true);
+        };
+        match lock.check().await {
             Ok(()) => Ok(true),
-            Err(lost @ statelog::Lost::NotRenewed { .. }) => {
-                tracing::warn!(%lost, "nothing is begun; what is in flight goes on");
+            Err(NotOurs::ForNow(why)) => {
+                tracing::warn!(%why, "nothing is begun; what is in flight goes on");
                 Ok(false)
             }
-            Err(lost) => Err(Error::Claim(Box::new(lost.into()))),
+            Err(NotOurs::ForGood(error)) => Err(error),
         }
     }
+
+    /// Gives the lock back, if there is one.
+    pub(super) async fn leave(&mut self) {
+        if let Some(lock) = self.books.as_mut().and_then(|books| books.lock.take()) {
+            lock.release().await;
+        }
+    }
+}
+
+fn say_waiting(place: &str, session: &mut Session<'_, '_>) -> Result<(), Error> {
+    session.say(&Note::new(format!(
+        "claiming the cluster in {place}: half a minute if its last holder died"
+    )))
 }
 
 /// Who we are: to people, and to whoever comes after us at the same ledger, whose lock only one of us has.

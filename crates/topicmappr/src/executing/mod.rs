@@ -9,6 +9,7 @@ mod configs;
 mod emptied;
 mod hears;
 mod ingest;
+mod lock;
 mod observe;
 mod opening;
 mod pacer;
@@ -38,10 +39,10 @@ use execute::{
     Aim, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace, PauseOn,
     Round, Stall, Standing, Task, Watch, next,
 };
+use lock::Lock;
 use mapper::{BrokerId, Plan, Undrained, undrained};
 use requests::Inbox;
 pub use signals::{Signal, Signals};
-use statelog::Claim;
 use std::time::{Duration, Instant};
 
 /// Between two looks, while nothing changes.
@@ -79,8 +80,8 @@ struct Books {
     journal: Store<Entry>,
     accounts: Store<LedgerEntry>,
     inbox: Inbox,
-    /// Given back when the execution is dropped.
-    claim: Option<Claim>,
+    /// Given back at the end of the run.
+    lock: Option<Lock>,
 }
 
 /// Which way, and how fast.
@@ -135,7 +136,7 @@ impl<'c> Execution<'c> {
         let by = format!("process {} of this machine", std::process::id());
         accounts.append(&[LedgerEntry::Opened { by }])?;
         let inbox = Inbox::open(&places.ledger);
-        let books = Books { journal, accounts, inbox, claim: None };
+        let books = Books { journal, accounts, inbox, lock: None };
         Ok(Self::new(opened, terms, Some(books), history, ledger))
     }
 
@@ -191,8 +192,18 @@ impl<'c> Execution<'c> {
         }
     }
 
-    /// Rounds, until it is over or a signal ends it.
+    /// Rounds, until it is over or a signal ends it; then the lock is given back.
     pub(crate) async fn run(
+        &mut self,
+        signals: Signals,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Ended, Error> {
+        let ended = self.rounds(signals, session).await;
+        self.leave().await;
+        ended
+    }
+
+    async fn rounds(
         &mut self,
         mut signals: Signals,
         session: &mut Session<'_, '_>,

@@ -23,8 +23,7 @@ impl Places {
         cluster_id: &str,
     ) -> Self {
         let journal = journal_of(plan, journal);
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
-        let name: String = cluster_id.chars().map(plain).collect();
+        let name = plain(cluster_id);
         let beside = || journal.with_file_name(format!("topicmappr-{name}.ledger"));
         let ledger = ledger.map_or_else(beside, Path::to_owned);
         Self { journal, ledger }
@@ -34,6 +33,12 @@ impl Places {
     pub(crate) fn files(&self) -> (&Path, &Path) {
         (&self.journal, &self.ledger)
     }
+}
+
+/// A cluster's id as a part of names.
+pub(super) fn plain(cluster_id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    cluster_id.chars().map(plain).collect()
 }
 
 /// `P.journal`, unless it is named.

@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::executing::{Places, journal_of, read_plan};
+use ::kubernetes::Name;
 use mapper::Plan;
 use std::path::{Path, PathBuf};
 
@@ -22,9 +23,13 @@ pub(crate) struct ExecutionArgs {
     cluster_id: Option<String>,
 }
 
-/// How executors on other machines are kept out.
-#[derive(Debug, Clone, Copy, clap::Args)]
+/// How executors on other machines are kept out. By default: in ZooKeeper with --zookeeper, by a Lease in a pod, in the
+/// topic __mappr_state where that exists.
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClaimArgs {
+    /// Claims the cluster by this Lease of Kubernetes [default in a pod: mappr-cluster-HASH in its namespace, as roll does]
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease, conflicts_with_all = ["state_topic", "sole_executor"])]
+    pub(crate) lease: Option<Name>,
     /// Claims the cluster in its topic __mappr_state, which is made on first use, so that no executor on another machine
     /// acts beside this one; exit code 7 if one does
     #[arg(long)]
@@ -32,6 +37,17 @@ pub(crate) struct ClaimArgs {
     /// Says that no executor on another machine works on this cluster
     #[arg(long, conflicts_with = "state_topic")]
     pub(crate) sole_executor: bool,
+}
+
+fn lease(text: &str) -> Result<Name, String> {
+    let (namespace, name) = text.split_once('/').unwrap_or(("", text));
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    // Its records have longer names.
+    let sound = |part: &str| part.chars().all(allowed) && part.len() <= 200;
+    match !name.is_empty() && sound(name) && sound(namespace) {
+        true => Ok(Name::new(namespace, name)),
+        false => Err("write NAMESPACE/NAME, in the letters that Kubernetes allows".to_owned()),
+    }
 }
 
 /// A plan that is meant for this cluster.

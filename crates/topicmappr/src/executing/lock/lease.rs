@@ -1,0 +1,85 @@
+//! The lock in Kubernetes: a Lease, and Events at it that tell what is done.
+
+use super::{NotOurs, held, lost};
+use crate::error::Error;
+use crate::locks::lease_of;
+use ::kubernetes::lease::{Kept, LeaseError, Terms};
+use ::kubernetes::{About, Access, Announcer, Kubernetes, Name};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+/// How long a run that was killed keeps the next one waiting.
+const LEASE: Duration = Duration::from_secs(15);
+/// Whoever renews does it within this.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How long an Event may take.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// A Lease that is ours, renewed in a task of its own.
+#[derive(Debug)]
+pub(in crate::executing) struct LeaseLock {
+    kept: Kept,
+    name: Name,
+    announcer: Announcer,
+    /// Events under way.
+    told: Vec<JoinHandle<()>>,
+}
+
+impl LeaseLock {
+    /// Takes it; without a name, that of the cluster.
+    ///
+    /// # Errors
+    /// [`Error::Held`] with a holder that lives; what the API says.
+    pub(in crate::executing) async fn take(
+        access: &Access,
+        name: Option<Name>,
+        cluster_id: &str,
+        us: &str,
+    ) -> Result<Self, Error> {
+        let kubernetes = Kubernetes::connect(access).await?;
+        let own = kubernetes.namespace();
+        let name = match name {
+            None => lease_of(own, cluster_id),
+            Some(name) if name.namespace.is_empty() => Name::new(own, &name.name),
+            Some(name) => name,
+        };
+        let terms = Terms { name: name.clone(), holder: us.to_owned(), duration: LEASE };
+        let mut holder = "somebody".to_owned();
+        let campaign = kubernetes.campaign(&terms, |now| now.clone_into(&mut holder));
+        let taken = timeout(PATIENCE, campaign).await;
+        let kept = match taken {
+            Err(_) => return Err(held(format!("lease {name}"), holder)),
+            Ok(Err(LeaseError::Api(error))) => return Err(error.into()),
+            Ok(Err(other)) => return Err(held(format!("lease {name}"), other.to_string())),
+            Ok(Ok(lease)) => lease.kept(),
+        };
+        let announcer = kubernetes.announcer("topicmappr", us, About::lease(name.clone()));
+        Ok(Self { kept, name, announcer, told: Vec::new() })
+    }
+
+    pub(super) fn check(&self) -> Result<(), NotOurs> {
+        self.kept.until().map(drop).map_err(|why| lost(format!("lease {}", self.name), &why))
+    }
+
+    /// Tells those who describe the Lease. Without the right to, everything else works.
+    pub(super) fn tell(&mut self, reason: &'static str, note: String) {
+        let announcer = self.announcer.clone();
+        self.told.retain(|told| !told.is_finished());
+        self.told.push(tokio::spawn(async move {
+            match timeout(TOLD, announcer.tell(reason, &note)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => tracing::debug!(%error, reason, "no Event"),
+                Err(_) => tracing::debug!(reason, "no Event in time"),
+            }
+        }));
+    }
+
+    pub(super) async fn release(self) {
+        self.kept.release().await;
+        for told in self.told {
+            // What became of it, it has said itself.
+            let _ = told.await;
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! One executor at a time in a cluster, on whichever machine: a lock, in the first place for it that applies.
+//!
+//! Whoever is asked for is taken: `--state-topic`, `--lease`. Else `--zookeeper`, Kubernetes in a pod, and the state topic
+//! where somebody has made it. Before each write to the cluster the lock is asked whether it is still ours.
+
+mod lease;
+mod topic;
+mod zookeeper;
+
+pub(super) use lease::LeaseLock;
+pub(super) use topic::TopicLock;
+pub(super) use zookeeper::ZooKeeperLock;
+
+use crate::error::Error;
+use crate::flags::{ClaimArgs, ZooKeeperPlace};
+use crate::topics::HeldBy;
+use ::kubernetes::Name;
+use execute::Entry;
+
+/// Where the lock is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// Nobody else is there, says the operator.
+    Nowhere,
+    ZooKeeper(ZooKeeperPlace),
+    /// None: the Lease of the cluster, in our own namespace.
+    Lease(Option<Name>),
+    /// The topic of the cluster itself; made only where that is asked for.
+    Topic {
+        make: bool,
+    },
+}
+
+impl Place {
+    /// The first that applies.
+    pub(super) fn of(args: &ClaimArgs, zookeeper: Option<ZooKeeperPlace>, in_pod: bool) -> Self {
+        match (&args.lease, zookeeper) {
+            _ if args.sole_executor => Self::Nowhere,
+            _ if args.state_topic => Self::Topic { make: true },
+            (Some(name), _) => Self::Lease(Some(name.clone())),
+            (None, Some(place)) => Self::ZooKeeper(place),
+            (None, None) if in_pod => Self::Lease(None),
+            (None, None) => Self::Topic { make: false },
+        }
+    }
+}
+
+/// A lock that is ours. Dropped, it ends by itself, in some seconds.
+#[derive(Debug)]
+pub(super) enum Lock {
+    Topic(TopicLock),
+    ZooKeeper(Box<ZooKeeperLock>),
+    Lease(Box<LeaseLock>),
+}
+
+/// Why the cluster may not be acted on.
+#[derive(Debug)]
+pub(super) enum NotOurs {
+    /// Nobody can say whose it is now; that may change.
+    ForNow(String),
+    /// Somebody else may have it.
+    ForGood(Error),
+}
+
+impl Lock {
+    /// Asks whether it is still ours.
+    pub(super) async fn check(&self) -> Result<(), NotOurs> {
+        match self {
+            Self::Topic(lock) => lock.check(),
+            Self::ZooKeeper(lock) => lock.check().await,
+            Self::Lease(lock) => lock.check(),
+        }
+    }
+
+    /// Tells what is written into the journal, where the lock's place has somebody who hears it.
+    pub(super) fn tell(&mut self, entry: &Entry, plan: &str) {
+        if let (Self::Lease(lock), Some((reason, note))) = (self, event(entry, plan)) {
+            lock.tell(reason, note);
+        }
+    }
+
+    /// Gives it back, so that the next need not wait.
+    pub(super) async fn release(self) {
+        match self {
+            Self::Topic(lock) => lock.release().await,
+            Self::ZooKeeper(lock) => drop(lock),
+            Self::Lease(lock) => lock.release().await,
+        }
+    }
+}
+
+/// A line of the journal as an Event, if people wait for it.
+fn event(entry: &Entry, plan: &str) -> Option<(&'static str, String)> {
+    match entry {
+        Entry::Started { .. } => Some(("ExecutionBegun", format!("plan {plan}"))),
+        Entry::Resumed { .. } => Some(("ExecutionResumed", format!("plan {plan}"))),
+        Entry::Paused { partitions } => {
+            let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+            Some(("ExecutionPaused", format!("new moves wait for {}", names.join(", "))))
+        }
+        Entry::Unpaused => Some(("ExecutionUnpaused", "new moves go on".to_owned())),
+        Entry::Detached => {
+            Some(("ExecutionDetached", "moves and throttle go on without it".to_owned()))
+        }
+        Entry::Finished { outcome } => {
+            Some(("ExecutionEnded", format!("{outcome:?}, plan {plan}")))
+        }
+        _ => None,
+    }
+}
+
+/// Somebody else has it.
+fn held(lock: String, holder: impl Into<String>) -> Error {
+    Error::Held(HeldBy { lock, holder: holder.into() })
+}
+
+/// It was ours, and is or may be somebody else's.
+fn lost(lock: String, why: &str) -> NotOurs {
+    NotOurs::ForGood(held(lock, format!("ours no more, {why}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_place_that_applies_has_the_lock() {
+        let zookeeper = || {
+            let (connect, metrics_prefix) = ("z:2181".to_owned(), "topicmappr".to_owned());
+            Some(ZooKeeperPlace { connect, chroot: None, metrics_prefix })
+        };
+        let none = || ClaimArgs { lease: None, state_topic: false, sole_executor: false };
+        let of = |args: &ClaimArgs, zookeeper, in_pod| match Place::of(args, zookeeper, in_pod) {
+            Place::Nowhere => "nowhere".to_owned(),
+            Place::ZooKeeper(place) => place.connect,
+            Place::Lease(name) => {
+                format!("lease {}", name.map(|name| name.name).unwrap_or_default())
+            }
+            Place::Topic { make } => format!("topic, made: {make}"),
+        };
+        assert_eq!(of(&none(), zookeeper(), true), "z:2181");
+        assert_eq!(of(&none(), None, true), "lease ");
+        assert_eq!(of(&none(), None, false), "topic, made: false");
+        let named = ClaimArgs { lease: Some(Name::new("kafka", "l")), ..none() };
+        assert_eq!(of(&named, zookeeper(), false), "lease l");
+        let topic = ClaimArgs { state_topic: true, ..none() };
+        assert_eq!(of(&topic, zookeeper(), true), "topic, made: true");
+        let sole = ClaimArgs { sole_executor: true, ..none() };
+        assert_eq!(of(&sole, zookeeper(), true), "nowhere");
+    }
+}

@@ -1,0 +1,122 @@
+//! Two executors with ledgers of their own, as on two machines: the second names the first and changes nothing; the first
+//! is killed, and whoever comes after it has the lock once that has ended.
+
+use testbed::{Cluster, Kubernetes, Mode, until};
+
+use crate::binary::{Run, topicmappr};
+use crate::plan::Partition;
+use crate::traffic::{SOON, Traffic};
+
+/// A move of one partition, and the folder of its files.
+struct Situation {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+}
+
+fn moved() -> Partition {
+    ("events".to_owned(), 0)
+}
+
+fn situation(mode: Mode) -> Situation {
+    let cluster = Cluster::builder().mode(mode).brokers(3).small_fetches().start().unwrap();
+    let traffic = Traffic::of(&cluster);
+    traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
+    traffic.write(&[(moved(), 5_000_000)].into());
+    let situation = Situation { cluster, folder: tempfile::tempdir().unwrap() };
+    let (bootstrap, plan) = (situation.cluster.bootstrap(), situation.at("plan.json"));
+    let source = ["rebuild", "--bootstrap-server", &bootstrap, "--topics", "events"];
+    let storage = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB"];
+    let to = ["--brokers", "1002", "--out-file", &plan, "--ignore-warns"];
+    topicmappr([source.as_slice(), &storage, &to].concat()).with(0);
+    situation
+}
+
+impl Situation {
+    fn at(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A command line on this machine, which has its own journal and ledger.
+    fn execute(&self, machine: &str, throttle: &str, more: &[&str]) -> Vec<String> {
+        let (plan, bootstrap) = (self.at("plan.json"), self.cluster.bootstrap());
+        let [journal, ledger] =
+            ["journal", "ledger"].map(|file| self.at(&format!("{machine}.{file}")));
+        let own = ["execute", &plan, "--bootstrap-server", &bootstrap, "--yes"];
+        let kept = ["--journal", &journal, "--state-file", &ledger, "--throttle", throttle];
+        [own.as_slice(), &kept, more].concat().into_iter().map(str::to_owned).collect()
+    }
+
+    fn begin(&self, place: &[&str]) -> Run {
+        let first = Run::start(self.execute("a", "20KB/s", place));
+        until("a move of the first", SOON, || {
+            let seen = Traffic::of(&self.cluster).seen();
+            seen.get(&moved()).filter(|seen| seen.replicas.contains(&1002)).map(|_| ())
+        })
+        .unwrap();
+        first
+    }
+
+    fn is_moved(&self) {
+        assert_eq!(Traffic::of(&self.cluster).seen()[&moved()].replicas, [1002]);
+    }
+
+    /// `second`: the place as the second one finds it.
+    fn the_second_is_kept_out(&self, place: &[&str], second: &[&str]) {
+        let first = self.begin(place);
+        let name = format!("process {}", first.id());
+        let refused = self.execute("b", "20KB/s", &[&["--join"], second].concat());
+        topicmappr(refused).with(7).complaining_of(&name);
+        first.kill();
+        topicmappr(self.execute("a", "100MB/s", &[&["--resume"], place].concat())).with(0);
+        self.is_moved();
+        // Given back at the end.
+        topicmappr(self.execute("c", "100MB/s", second)).with(0);
+    }
+}
+
+/// Once it is there, nobody has to name it.
+#[test]
+#[ignore = "live"]
+fn a_second_executor_is_kept_out_by_the_state_topic() {
+    let situation = situation(Mode::KRaft);
+    situation.the_second_is_kept_out(&["--state-topic"], &[]);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_second_executor_is_kept_out_by_zookeeper() {
+    let situation = situation(Mode::ZooKeeper);
+    let zookeeper = situation.cluster.zookeeper();
+    let place = ["--zookeeper", zookeeper.as_str()];
+    situation.the_second_is_kept_out(&place, &place);
+}
+
+#[test]
+#[ignore = "live"]
+fn a_second_executor_is_kept_out_by_a_lease() {
+    let kubernetes = Kubernetes::start().unwrap();
+    let kubeconfig = kubernetes.service_account("kafka", "topicmappr-execute").unwrap();
+    kubernetes.apply(include_str!("../../deploy/manifests/execute.yaml")).unwrap();
+    let situation = situation(Mode::KRaft);
+    let kubeconfig = kubeconfig.to_str().unwrap();
+    let place = ["--kubeconfig", kubeconfig, "--lease", "kafka/topicmappr-execute"];
+    situation.the_second_is_kept_out(&place, &place);
+}
+
+/// A topic whose only replica is dead: nobody can say who else is there.
+#[test]
+#[ignore = "live"]
+fn a_state_topic_that_is_there_and_does_not_answer_ends_a_run_before_it_begins() {
+    let situation = situation(Mode::KRaft);
+    let traffic = Traffic::of(&situation.cluster);
+    traffic.create(&[(statelog::TOPIC.to_owned(), vec![vec![1003]])].into());
+    let compact = ["--alter", "--add-config", "cleanup.policy=compact"];
+    let topic = ["--entity-type", "topics", "--entity-name", statelog::TOPIC];
+    situation.cluster.tool("configs", compact.iter().chain(&topic)).unwrap();
+    situation.cluster.kill_broker(1003).unwrap();
+    let refused = topicmappr(situation.execute("a", "100MB/s", &[])).with(3);
+    refused.complaining_of("--sole-executor");
+    assert_eq!(traffic.seen()[&moved()].replicas, [1001]);
+    topicmappr(situation.execute("a", "100MB/s", &["--sole-executor"])).with(0);
+    situation.is_moved();
+}
