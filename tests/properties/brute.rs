@@ -17,21 +17,21 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A cluster of which all plans can be tried.
 #[derive(Debug, Clone)]
-struct Tiny {
+pub struct Tiny {
     /// The rack and relative capacity of each broker.
-    brokers: Vec<(u8, u64)>,
+    pub brokers: Vec<(u8, u64)>,
     /// What happened to one of them.
-    fate: Option<(usize, Fate)>,
-    replication: usize,
+    pub fate: Option<(usize, Fate)>,
+    pub replication: usize,
     /// Size, and what decides where it lies.
-    partitions: Vec<(u64, u32)>,
+    pub partitions: Vec<(u64, u32)>,
     /// Percent of all storage that is used.
-    fill: u64,
-    tolerance_ppm: u32,
+    pub fill: u64,
+    pub tolerance_ppm: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
+pub enum Fate {
     Lost,
     Drained,
     Empty,
@@ -59,16 +59,16 @@ fn tiny() -> impl Strategy<Value = Tiny> {
 }
 
 impl Tiny {
-    fn id(at: usize) -> BrokerId {
+    pub fn id(at: usize) -> BrokerId {
         BrokerId(1_001 + u32::try_from(at).unwrap())
     }
 
-    fn is(&self, at: usize, fate: Fate) -> bool {
+    pub fn is(&self, at: usize, fate: Fate) -> bool {
         self.fate == Some((at, fate))
     }
 
     /// The brokers that may hold replicas in the end.
-    fn allowed(&self) -> Vec<usize> {
+    pub fn allowed(&self) -> Vec<usize> {
         let stays = |at: &usize| !self.is(*at, Fate::Lost) && !self.is(*at, Fate::Drained);
         (0..self.brokers.len()).filter(stays).collect()
     }
@@ -78,7 +78,7 @@ impl Tiny {
     }
 
     /// Every list of `replicas` of these brokers that is spread over racks as far as they go.
-    fn lists(&self, brokers: &[usize]) -> Vec<Vec<usize>> {
+    pub fn lists(&self, brokers: &[usize]) -> Vec<Vec<usize>> {
         let sets = 0_u32..1 << brokers.len();
         let sets = sets.filter(|set| set.count_ones() as usize == self.replication);
         let member = |set: u32| move |(at, _): &(usize, &usize)| set & (1 << at) != 0;
@@ -92,7 +92,7 @@ impl Tiny {
     }
 
     /// Where each partition lies.
-    fn before(&self) -> Vec<Vec<usize>> {
+    pub fn before(&self) -> Vec<Vec<usize>> {
         let filled: Vec<usize> =
             (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Empty)).collect();
         let lists = self.lists(&filled);
@@ -103,7 +103,7 @@ impl Tiny {
     }
 
     /// Whether there is anywhere to lie, every rack that is used stays, and lists that were spread still are.
-    fn is_sound(&self) -> bool {
+    pub fn is_sound(&self) -> bool {
         let (all, allowed): (Vec<usize>, _) = ((0..self.brokers.len()).collect(), self.allowed());
         let racks =
             |list: &[usize]| -> BTreeSet<u8> { list.iter().map(|b| self.rack(*b)).collect() };
@@ -117,7 +117,7 @@ impl Tiny {
             && self.before().iter().all(|list| list.iter().any(|at| !self.is(*at, Fate::Lost)))
     }
 
-    fn used(&self, lists: &[Vec<usize>]) -> Vec<u64> {
+    pub fn used(&self, lists: &[Vec<usize>]) -> Vec<u64> {
         let mut used = vec![0; self.brokers.len()];
         for ((size, _), list) in self.partitions.iter().zip(lists) {
             list.iter().for_each(|broker| used[*broker] += size);
@@ -126,7 +126,7 @@ impl Tiny {
     }
 
     /// Large enough for what lies there and its headroom.
-    fn capacity(&self) -> Vec<u64> {
+    pub fn capacity(&self) -> Vec<u64> {
         let used = self.used(&self.before());
         let units: u64 = self.brokers.iter().map(|(_, units)| units).sum();
         let unit = used.iter().sum::<u64>() * 100 / self.fill / units;
@@ -138,13 +138,13 @@ impl Tiny {
             .collect()
     }
 
-    fn limit(&self) -> Vec<u64> {
+    pub fn limit(&self) -> Vec<u64> {
         let part = u128::from(HEADROOM_PERCENT);
         let limit = |all: u64| all - u64::try_from(u128::from(all) * part / 100).unwrap();
         self.capacity().into_iter().map(limit).collect()
     }
 
-    fn snapshot(&self) -> Snapshot {
+    pub fn snapshot(&self) -> Snapshot {
         let (lists, capacity) = (self.before(), self.capacity());
         let used = self.used(&lists);
         let broker = |at: usize| Broker {
@@ -168,7 +168,7 @@ impl Tiny {
             .unwrap()
     }
 
-    fn request(&self, solver: Engine) -> Rebalance {
+    pub fn request(&self, solver: Engine) -> Rebalance {
         let live = (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Lost)).map(Self::id);
         let drained = (0..self.brokers.len()).filter(|at| self.is(*at, Fate::Drained));
         Rebalance {
@@ -198,7 +198,7 @@ impl Tiny {
     }
 
     /// What a plan leaves where.
-    fn after(&self, plan: &Plan) -> Vec<Vec<usize>> {
+    pub fn after(&self, plan: &Plan) -> Vec<Vec<usize>> {
         let mut lists = self.before();
         for change in &plan.moves {
             let list = change.to.iter().map(|id| (id.0 - 1_001) as usize).collect();

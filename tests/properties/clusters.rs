@@ -358,6 +358,7 @@ impl Ask {
             optimize_leadership: self.optimize_leadership,
             leader_evacuation: None,
             base: Vec::new(),
+            solver: mapper::Engine::Auto,
         }
     }
 }

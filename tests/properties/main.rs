@@ -9,6 +9,7 @@ mod laws;
 mod leaders;
 mod mutations;
 mod no_plan;
+mod repair;
 mod steps;
 mod topics;
 mod volumes;

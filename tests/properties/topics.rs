@@ -154,6 +154,7 @@ fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
         optimize_leadership: false,
         leader_evacuation: None,
         base: Vec::new(),
+        solver: mapper::Engine::Auto,
     }
 }
 

@@ -50,6 +50,7 @@ fn rebuilding(snapshot: &Snapshot) -> Rebuild {
         optimize_leadership: false,
         leader_evacuation: None,
         base: Vec::new(),
+        solver: mapper::Engine::Auto,
     }
 }
 

@@ -27,6 +27,11 @@ impl<'a> Constraints<'a> {
         }
     }
 
+    /// How replicas spread over racks, and whether faults of before are mended.
+    pub(crate) fn rack_rule(&self) -> (RackRule, bool) {
+        (self.racks, self.fix_racks)
+    }
+
     /// What a broker may still take; `None` where its capacity or use is unknown.
     pub(crate) fn room(&self, broker: BrokerIx, used: Option<u64>) -> Option<u64> {
         let (limit, used) = self.limit[broker as usize].zip(used)?;

@@ -96,6 +96,7 @@ pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Opti
         optimize_leadership: false,
         leader_evacuation: None,
         base,
+        solver: crate::request::Engine::Auto,
     }))
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) terms: Terms,
     pub(crate) work: Vec<Work>,
     pub(crate) left_out: Vec<LeftOut>,
+    /// Of a search for seats, where there was one.
+    pub(crate) evidence: Option<Evidence>,
 }
 
 /// What is proven about the request, whichever plan answers it.
@@ -70,11 +72,22 @@ pub(crate) fn finish_what_fits(
         solver: Solver::constructive(),
         moves,
     };
-    let solver = proof.solver(plan.bytes_moved());
+    let solver = Solver {
+        evenness_gap_ratio: proof.unevenness(plan.after.max_used_ratio),
+        ..proof.solver(plan.bytes_moved())
+    };
     Ok(Finished { plan: Plan { solver, ..plan }, taken_back })
 }
 
 impl Proof {
+    /// So much of what the fullest broker has to use is used beyond it, where a search looked at that.
+    fn unevenness(&self, used: Option<f64>) -> Option<f64> {
+        self.evidence.as_ref()?.fullest?;
+        let floor = self.floor?.max_used_ratio;
+        let used = used.filter(|_| floor > 0.0)?;
+        Some((used / floor - 1.0).max(0.0))
+    }
+
     fn solver(&self, moved: Option<Bytes>) -> Solver {
         let status = match (moved, self.bound_bytes) {
             (Some(moved), Some(bound)) if moved == bound => SolverStatus::Optimal,

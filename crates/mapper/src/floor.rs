@@ -2,6 +2,7 @@
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
+use crate::exact::Evidence;
 use crate::finish::Proof;
 use crate::no_plan::NoPlan;
 use crate::plan::Floor;
@@ -16,10 +17,14 @@ pub(crate) fn proof(
     targets: &Targets,
     request: &Request,
     work: &[Work],
+    evidence: Option<Evidence>,
 ) -> Result<Proof, NoPlan> {
     let bound_bytes = bytes(cluster, targets, request, work)?;
-    let floor = fullest(cluster, targets, request.terms().racks, work);
-    Ok(Proof { bound_bytes, floor, evidence: None })
+    let mut floor = fullest(cluster, targets, request.terms().racks, work);
+    if let Some((floor, searched)) = floor.as_mut().zip(evidence.as_ref().and_then(|e| e.fullest)) {
+        floor.max_used_ratio = floor.max_used_ratio.max(searched);
+    }
+    Ok(Proof { bound_bytes, floor, evidence })
 }
 
 /// The bytes that any answer has to copy: one copy for each seat that has to be filled anew.
@@ -67,7 +72,7 @@ fn sum(work: &[Work], copies: impl Fn(&Work) -> usize) -> Option<Bytes> {
 ///
 /// What stays is fixed; what has to go to one rack is poured over its brokers like water, and so is all of it over
 /// all brokers. `None` where a size or capacity is unknown.
-fn fullest(
+pub(crate) fn fullest(
     cluster: &Cluster<'_>,
     targets: &Targets,
     rule: RackRule,

@@ -54,7 +54,7 @@ pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicPartition};
 pub use last_copy::{Erasure, Untold, WhyErased, would_erase};
 pub use leaders::leaders;
-pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, clash, plan};
+pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, Standing, clash, plan};
 pub use pacing::{Pacing, StepOrder};
 pub use pair::incoming_for;
 pub use plan::{

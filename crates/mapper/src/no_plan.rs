@@ -38,6 +38,9 @@ pub enum NoPlan {
         refusals: BTreeMap<BrokerId, Refusal>,
         /// The racks that cannot hold what has to go there.
         shortage: Vec<Shortage>,
+        /// Whether another choice of brokers could have found room. In JSON it is the `status` of any refusal.
+        #[serde(skip)]
+        standing: Standing,
     },
     /// More replicas are asked for than brokers allowed.
     #[error(
@@ -120,6 +123,38 @@ pub enum NoPlan {
         /// The new brokers, each with its rack.
         candidates: BTreeMap<BrokerId, String>,
     },
+}
+
+impl NoPlan {
+    /// What is known about a plan that nobody found; `None` where it was not the cluster that refused.
+    pub fn standing(&self) -> Option<Standing> {
+        match self {
+            Self::NoBroker { standing, .. } => Some(*standing),
+            Self::TooFewBrokers { .. } | Self::TooFewRacks { .. } => Some(Standing::Infeasible),
+            Self::NoRoomForBothCopies { .. }
+            | Self::BeyondLimit { .. }
+            | Self::NoPartner { .. } => Some(Standing::Unproven),
+            Self::Scope(_) | Self::TooLarge { .. } | Self::MissingFact { .. } => None,
+        }
+    }
+
+    /// The same refusal, with what a search has to say to it.
+    pub(crate) fn judged(mut self, said: Standing) -> Self {
+        if let Self::NoBroker { standing, .. } = &mut self {
+            *standing = said;
+        }
+        self
+    }
+}
+
+/// What is known about a plan that nobody found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Proven: there is none.
+    Infeasible,
+    /// None was found, within the limits of what is searched.
+    Unproven,
 }
 
 fn shortage_text(shortage: &[Shortage]) -> String {

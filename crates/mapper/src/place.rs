@@ -7,7 +7,7 @@
 use crate::bytes::{Bytes, Ratio};
 use crate::constraints::{Constraints, SeatRules};
 use crate::dense::{BrokerIx, Cluster};
-use crate::no_plan::{NoPlan, Refusal, Shortage};
+use crate::no_plan::{NoPlan, Refusal, Shortage, Standing};
 use crate::queues::Queues;
 use crate::request::{Optimize, PlaceBy, Terms};
 use crate::target::{Target, Targets};
@@ -16,6 +16,10 @@ use crate::work::Work;
 use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+
+mod refill;
+
+pub(crate) use refill::{Polishing, polish, rescue};
 
 /// How seats are filled.
 #[derive(Clone, Copy)]
@@ -87,9 +91,7 @@ impl<'a> Placement<'a> {
 
     /// Fills every empty seat of `work`.
     pub(crate) fn fill(&mut self, work: &mut [Work]) -> Result<(), NoPlan> {
-        for item in work.iter() {
-            self.settle_what_is_known(item);
-        }
+        self.settle(work);
         let mut order: Vec<usize> = (0..work.len()).filter(|at| work[*at].empty() > 0).collect();
         order.sort_by_key(|at| (Reverse(work[*at].size), work[*at].partition));
         if self.manner.tight {
@@ -118,6 +120,10 @@ impl<'a> Placement<'a> {
         let seat = item.seats.iter().position(Option::is_none).unwrap_or(0);
         let target = &self.targets.all[item.target];
         self.constraints.of(item, seat, target).open_racks().count()
+    }
+
+    fn settle(&mut self, work: &[Work]) {
+        work.iter().for_each(|item| self.settle_what_is_known(item));
     }
 
     /// What leaves its brokers is credited to them before anything is placed.
@@ -199,12 +205,17 @@ impl<'a> Placement<'a> {
         })
     }
 
+    /// The broker that has to take a seat, because it stands in for the one before.
+    fn partner(&self, item: &Work, seat: usize) -> Option<BrokerIx> {
+        item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing).copied())
+    }
+
     /// The brokers that may stand on a seat at all.
     fn candidates(&self, item: &Work, seat: usize) -> (&'a Target, Cow<'a, [BrokerIx]>) {
         let target = &self.targets.all[item.target];
-        let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
         let all = || Cow::Borrowed(target.brokers.as_slice());
-        (target, partner.map_or_else(all, |partner| Cow::Owned(vec![*partner])))
+        let one = |partner| Cow::Owned(vec![partner]);
+        (target, self.partner(item, seat).map_or_else(all, one))
     }
 
     /// The broker to prefer among those admitted, `except` left aside.
@@ -307,11 +318,11 @@ impl<'a> Placement<'a> {
         let item = &work[at];
         let target = &self.targets.all[item.target];
         let rules = self.constraints.of(item, seat, target);
-        let partner = item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing));
+        let partner = self.partner(item, seat);
         let refusal = |broker: BrokerIx| {
             let refused = self.admits(&rules, item, broker).err();
             // Who is admitted and yet not taken is not the partner that was asked for.
-            refused.filter(|_| partner.is_none_or(|p| *p == broker)).unwrap_or(Refusal::NotAllowed)
+            refused.filter(|_| partner.is_none_or(|p| p == broker)).unwrap_or(Refusal::NotAllowed)
         };
         let all = 0..self.cluster.ids.len();
         let refusals = all.filter_map(|broker| {
@@ -323,6 +334,7 @@ impl<'a> Placement<'a> {
             size_bytes: item.size.map(Bytes),
             refusals: refusals.collect(),
             shortage: self.shortage(work, target),
+            standing: Standing::Unproven,
         }
     }
 

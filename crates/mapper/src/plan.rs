@@ -297,6 +297,9 @@ pub struct Solver {
     /// What is proven about how far the worst broker is from its share; absent where no search was made.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evenness: Option<SolverStatus>,
+    /// What the fullest broker uses above the floor, as a part of it; only where a search looked at that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evenness_gap_ratio: Option<f64>,
     /// What the lower bound of the bytes moved comes from; absent where there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<BoundBy>,
@@ -325,6 +328,7 @@ impl Solver {
             engine: "constructive".to_owned(),
             status: SolverStatus::Unproven,
             evenness: None,
+            evenness_gap_ratio: None,
             bound: None,
             gap_ratio: None,
             binaries: None,

@@ -4,16 +4,17 @@
 //! factor is filled anew, and nothing else moves.
 
 use crate::dense::{BrokerIx, Cluster};
+use crate::exact::Evidence;
 use crate::finish::{Outcome, finish};
 use crate::floor;
 use crate::leaders::{Lead, even_leaders};
 use crate::no_plan::NoPlan;
-use crate::place::{Manner, Pairs, Placement};
-use crate::plan::Plan;
-use crate::request::{PlaceBy, Rebuild, Request};
+use crate::place::{Manner, Pairs, Placement, Polishing, polish, rescue};
+use crate::plan::{LeftOut, Plan};
+use crate::request::{Engine, PlaceBy, Rebuild, Request};
 use crate::snapshot::Snapshot;
 use crate::target::{Target, Targets};
-use crate::work::{Found, Search};
+use crate::work::{Found, Search, Work};
 
 /// Answers `rebuild`.
 ///
@@ -34,7 +35,7 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         size_factor: request.partition_size_factor,
         tight: false,
     };
-    let mut solved = solve(&search, manner, &pairs, found)?;
+    let mut solved = solve_evenly(&search, manner, &pairs, found, request.solver)?;
     let lead = Lead {
         all: request.optimize_leadership,
         as_paired: request.sub_affinity,
@@ -43,27 +44,78 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
     };
     even_leaders(&cluster, &targets, lead, &mut solved.work, &mut solved.left_out)?;
     let request = Request::Rebuild(request.clone());
-    let proof = floor::proof(&cluster, &targets, &request, &solved.work)?;
+    let evidence = solved.evidence.take();
+    let proof = floor::proof(&cluster, &targets, &request, &solved.work, evidence)?;
     finish(solved, request, proof)
 }
 
-/// Fills every seat; where that fails, once more in a way that packs tighter.
+/// Fills every seat; where that fails, once more in a way that packs tighter, and then by a search.
 pub(crate) fn solve<'a>(
     search: &Search<'a>,
     manner: Manner,
     pairs: &Pairs,
-    mut found: Found,
+    found: Found,
+    engine: Engine,
 ) -> Result<Outcome<'a>, NoPlan> {
+    let Seated { work, left_out, evidence, .. } = seated(search, manner, pairs, found, engine)?;
+    let Search { cluster, targets, terms, .. } = *search;
+    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence })
+}
+
+/// The same, and no broker fuller than it has to be, as far as a search of limited length can tell.
+fn solve_evenly<'a>(
+    search: &Search<'a>,
+    manner: Manner,
+    pairs: &Pairs,
+    found: Found,
+    engine: Engine,
+) -> Result<Outcome<'a>, NoPlan> {
+    let mut seated = seated(search, manner, pairs, found, engine)?;
+    let polishing = Polishing { search, pairs, manner, engine };
+    let polished = polish(&polishing, &seated.placement, &mut seated.work)?;
+    let Seated { work, left_out, evidence, .. } = seated;
+    let Search { cluster, targets, terms, .. } = *search;
+    let evidence = match (polished, evidence) {
+        (Some(polished), Some(rescued)) => Some(polished.after(&rescued)),
+        (one, other) => one.or(other),
+    };
+    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence })
+}
+
+/// Seats filled, and the placement that they are in.
+struct Seated<'a> {
+    placement: Placement<'a>,
+    work: Vec<Work>,
+    left_out: Vec<LeftOut>,
+    evidence: Option<Evidence>,
+}
+
+fn seated<'a>(
+    search: &Search<'a>,
+    manner: Manner,
+    pairs: &'a Pairs,
+    mut found: Found,
+    engine: Engine,
+) -> Result<Seated<'a>, NoPlan> {
     let Search { cluster, targets, terms, .. } = *search;
     let mut placement = Placement::new(cluster, targets, terms, pairs, manner);
+    let mut evidence = None;
     if let Err(first) = placement.fill(&mut found.work) {
         found = search.run()?;
         let tight = Manner { by: PlaceBy::Storage, tight: true, ..manner };
         placement = Placement::new(cluster, targets, terms, pairs, tight);
-        placement.fill(&mut found.work).map_err(|_| first)?;
+        let again = placement.fill(&mut found.work);
+        if again.is_err() && engine == Engine::Heuristic {
+            return Err(first);
+        }
+        if again.is_err() {
+            let rescued = rescue(search, pairs, manner, &placement, &mut found.work);
+            let (filled, said) = rescued.map_err(|standing| first.judged(standing))?;
+            (placement, evidence) = (filled, Some(said));
+        }
     }
     let Found { work, left_out } = found;
-    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out })
+    Ok(Seated { placement, work, left_out, evidence })
 }
 
 pub(crate) fn all_sizes_are_known(

@@ -11,7 +11,7 @@ use crate::pacing::Pacing;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild::solve;
-use crate::request::{Mends, Optimize, PlaceBy, RackRule, Replace, Request, Terms};
+use crate::request::{Engine, Mends, Optimize, PlaceBy, RackRule, Replace, Request, Terms};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::work::Search;
@@ -63,9 +63,10 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
         size_factor: Ratio::ONE,
         tight: false,
     };
-    let solved = solve(&search, by_count, &pairs, found)?;
+    let mut solved = solve(&search, by_count, &pairs, found, Engine::Auto)?;
     let request = Request::Replace(request.clone());
-    let proof = floor::proof(&cluster, &targets, &request, &solved.work)?;
+    let evidence = solved.evidence.take();
+    let proof = floor::proof(&cluster, &targets, &request, &solved.work, evidence)?;
     finish(solved, request, proof)
 }
 

@@ -160,6 +160,9 @@ pub struct Rebuild {
     /// Replica lists to start from instead of the cluster's own (`--map-string`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base: Vec<BaseReplicas>,
+    /// Who looks for the answer.
+    #[serde(default, skip_serializing_if = "Engine::is_auto")]
+    pub solver: Engine,
 }
 
 /// A replica list that the caller gives; an absent broker (-1 in Kafka's JSON) is an empty seat.

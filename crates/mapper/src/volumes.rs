@@ -70,6 +70,12 @@ impl<'s> Volumes<'s> {
         }
     }
 
+    /// What all volumes of a broker may still take together; `None` where it has no choice of volumes.
+    pub(crate) fn room(&self, broker: BrokerIx) -> Option<u64> {
+        let volumes = self.of.get(&broker)?;
+        Some(volumes.iter().map(|volume| volume.limit.saturating_sub(volume.used)).sum())
+    }
+
     /// What a log dir's volume lacks for a replica; 0 where there is room, or nobody knows.
     pub(crate) fn lacks(&self, broker: BrokerIx, log_dir: &str, bytes: u64) -> u64 {
         let volume = self.of.get(&broker).and_then(|of| of.iter().find(|v| v.holds(log_dir)));

@@ -188,7 +188,10 @@ impl Draft<'_, '_> {
         let floor = self.floor();
         let proof = match &self.solved {
             Some(solved) => solved.proof(state, sums, floor),
-            None => Proof { bound_bytes: sums, floor, evidence: None },
+            None => {
+                let evidence = self.repairs.evidence.clone();
+                Proof { bound_bytes: sums, floor, evidence }
+            }
         };
         let mut work = work(state, &self.repairs.work);
         let lists = BaseLists::new(&[]);
@@ -196,7 +199,7 @@ impl Draft<'_, '_> {
             Lead { all: self.evens_leaders(), as_paired: false, lists: &lists, evacuation: None };
         let (terms, mut left_out) = (terms.clone(), left_out.clone());
         even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
-        let outcome = Outcome { cluster, targets, terms, work, left_out };
+        let outcome = Outcome { cluster, targets, terms, work, left_out, evidence: None };
         finish_what_fits(outcome, self.request.clone(), proof)
     }
 }

@@ -29,7 +29,7 @@ use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild;
-use crate::request::{Balance, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
+use crate::request::{Balance, Engine, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::traffic;
@@ -87,7 +87,7 @@ fn planned(
     let terms = without_drained(request.terms(), balance);
     let targets = Targets::new(&cluster, &terms)?;
     storage_is_known(&cluster, &targets)?;
-    let repairs = repair(&cluster, &targets, &terms)?;
+    let repairs = repair(&cluster, &targets, &terms, balance.solver)?;
     let base = Base::new(&cluster, &targets, &repairs.work);
     let field = Field::new(&cluster, &terms, balance, special);
     let rates = match field.loads.contains(&Load::Network) {
@@ -137,6 +137,7 @@ fn repair<'a>(
     cluster: &'a Cluster<'a>,
     targets: &'a Targets,
     terms: &'a Terms,
+    engine: Engine,
 ) -> Result<Outcome<'a>, NoPlan> {
     let search = Search::new(cluster, targets, terms);
     let found = search.run()?;
@@ -147,7 +148,7 @@ fn repair<'a>(
         size_factor: Ratio::ONE,
         tight: false,
     };
-    rebuild::solve(&search, by_storage, &Pairs::new(), found)
+    rebuild::solve(&search, by_storage, &Pairs::new(), found, engine)
 }
 
 /// Rounds of evening; nearly always one does, and a second finds nothing to do.

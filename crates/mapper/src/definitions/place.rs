@@ -238,5 +238,6 @@ fn request(wanted: &[Wanted<'_>], live: &[BrokerId], base: Vec<BaseReplicas>) ->
         optimize_leadership: true,
         leader_evacuation: None,
         base,
+        solver: crate::request::Engine::Auto,
     }
 }

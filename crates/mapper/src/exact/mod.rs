@@ -18,8 +18,19 @@ pub(crate) struct Evidence {
     pub(crate) effort: Effort,
     /// No plan is more even; `None`: not looked at.
     pub(crate) most_even: Option<bool>,
+    /// No plan ends with a smaller share of the fullest broker's storage used; `None`: not looked at.
+    pub(crate) fullest: Option<f64>,
     /// What the bound of the bytes comes from.
     pub(crate) by: BoundBy,
+}
+
+impl Evidence {
+    /// What two searches have to say, of which the first found what the second bettered.
+    pub(crate) fn after(mut self, first: &Self) -> Self {
+        self.engine = first.engine;
+        self.effort.add(first.effort);
+        self
+    }
 }
 
 fn solve_part(program: &Program, limits: Limits, hint: Option<&[f64]>) -> Answer {

@@ -177,6 +177,7 @@ mod tests {
             optimize_leadership: false,
             leader_evacuation: None,
             base: Vec::new(),
+            solver: crate::Engine::Auto,
         });
         (snapshot, request)
     }

@@ -52,6 +52,7 @@ fn onto(brokers: &[u32], pacing: Pacing) -> Rebuild {
         optimize_leadership: false,
         leader_evacuation: None,
         base: Vec::new(),
+        solver: crate::Engine::Auto,
     }
 }
 

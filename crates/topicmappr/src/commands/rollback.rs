@@ -192,6 +192,7 @@ fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
         optimize_leadership: false,
         leader_evacuation: None,
         base: base.collect(),
+        solver: mapper::Engine::Auto,
     })
 }
 

@@ -74,6 +74,9 @@ fn evidence(error: &Error) -> Option<Value> {
     match error {
         Error::NoPlan { why, clash, lost } => {
             let mut evidence = serde_json::to_value::<&NoPlan>(why).ok()?;
+            if let Some(standing) = why.standing() {
+                evidence["status"] = serde_json::to_value(standing).ok()?;
+            }
             if let Some(clash) = clash {
                 evidence["clash"] = serde_json::to_value::<&Clash>(clash).ok()?;
             }
@@ -124,5 +127,19 @@ fn evidence(error: &Error) -> Option<Value> {
             Some(json!({ "path": path }))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::{PartitionId, TopicPartition};
+
+    #[test]
+    fn a_refusal_says_whether_it_is_proven() {
+        let of = TopicPartition { topic: "events".to_owned(), partition: PartitionId(0) };
+        let why = NoPlan::TooFewRacks { of, asked: 3, racks: vec!["eu-1a".to_owned()] };
+        let shown = serde_json::to_value(ErrorView(&Error::from(why))).unwrap();
+        assert_eq!(shown["error"]["evidence"]["status"], "infeasible");
     }
 }

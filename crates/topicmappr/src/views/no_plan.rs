@@ -2,19 +2,28 @@
 
 use super::table::Table;
 use crate::error::ranges;
-use mapper::{BrokerId, NoPlan, Refusal};
+use mapper::{BrokerId, NoPlan, Refusal, Standing};
 use std::collections::BTreeMap;
 use std::fmt;
 
 /// What stands behind the sentence: each broker and the rule that refused it, grouped by reason.
 pub(super) fn details(reason: &NoPlan, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match reason {
-        NoPlan::NoBroker { seat, size_bytes, refusals, .. } => {
+        NoPlan::NoBroker { seat, size_bytes, refusals, standing, .. } => {
             if let Some(size) = size_bytes {
                 writeln!(f, "  {} takes {size} on a broker.", seat.of)?;
             }
             writeln!(f, "  Why not another broker:")?;
-            f.write_str(&refused(refusals))
+            f.write_str(&refused(refusals))?;
+            match standing {
+                Standing::Infeasible => {
+                    writeln!(
+                        f,
+                        "  Proven: no choice of brokers for what has to move keeps every rule."
+                    )
+                }
+                Standing::Unproven => Ok(()),
+            }
         }
         NoPlan::TooFewBrokers { lost, .. } if !lost.is_empty() => {
             writeln!(f, "  Allowed, but lost: {}", ranges(lost))

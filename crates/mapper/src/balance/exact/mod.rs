@@ -141,7 +141,8 @@ impl Solved {
             Pace::Short | Pace::Thorough => BoundBy::Search,
         };
         let most_even = (pace != Pace::Relaxed).then_some(same && self.most_even);
-        let evidence = Evidence { engine: pace.engine(), binaries, effort, most_even, by };
+        let engine = pace.engine();
+        let evidence = Evidence { engine, binaries, effort, most_even, fullest: None, by };
         Proof { bound_bytes: own.max(sums), floor, evidence: Some(evidence) }
     }
 }

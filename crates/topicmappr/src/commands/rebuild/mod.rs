@@ -5,7 +5,7 @@ mod map_string;
 pub(super) mod scope;
 
 use crate::error::Error;
-use crate::flags::{BrokerList, PlanningArgs, StepArgs, TopicArgs, size_factor};
+use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, size_factor};
 use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
@@ -14,7 +14,8 @@ use crate::status::Status;
 use crate::views::PlacementChoice;
 use evacuation::EvacuationArgs;
 use mapper::{
-    Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Snapshot, Terms,
+    Engine, Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Snapshot,
+    Terms,
 };
 use scope::Scoped;
 
@@ -70,6 +71,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     evacuation: EvacuationArgs,
     #[command(flatten)]
+    solver: SolverArgs,
+    #[command(flatten)]
     steps: StepArgs,
     #[command(flatten)]
     planning: PlanningArgs,
@@ -114,7 +117,17 @@ impl Args {
             let message = "--placement storage needs what --use-meta=false leaves out";
             return Err(Error::Flags(message.to_owned()));
         }
+        let by_count = self.placement == Some(By::Count) || !self.use_meta;
+        if self.searches() && (by_count || self.partition_size_factor != Ratio::ONE) {
+            let message = "--solver exact searches for even storage only: leave it out, or leave out \
+                --placement count, --use-meta=false and --partition-size-factor";
+            return Err(Error::Flags(message.to_owned()));
+        }
         Ok(())
+    }
+
+    fn searches(&self) -> bool {
+        self.solver.engine() == Engine::Exact
     }
 
     fn note_what_has_no_effect(&self, session: &mut Session<'_, '_>) -> Result<(), Error> {
@@ -149,6 +162,7 @@ impl Args {
         let by = match self.placement {
             Some(By::Count) => Some(PlaceBy::Count),
             Some(By::Storage) => Some(PlaceBy::Storage),
+            None if self.searches() => Some(PlaceBy::Storage),
             None if !self.use_meta => Some(PlaceBy::Count),
             None => None,
         };
@@ -189,6 +203,7 @@ impl Args {
             optimize_leadership: self.optimize_leadership,
             leader_evacuation: scoped.evacuation.clone(),
             base: scoped.base.clone(),
+            solver: self.solver.engine(),
         }
     }
 }

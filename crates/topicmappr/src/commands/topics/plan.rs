@@ -70,5 +70,6 @@ fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild 
         optimize_leadership: false,
         leader_evacuation: None,
         base: Vec::new(),
+        solver: mapper::Engine::Auto,
     }
 }

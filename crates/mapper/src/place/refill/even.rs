@@ -1,0 +1,187 @@
+//! The fullest broker made as empty as placing the seats of the plan can make it.
+//!
+//! In: seats filled one by one. Out: the same, or other brokers for them with which the fullest one is emptier; and a
+//! share of its storage that the fullest broker cannot end below. What does not have to move stays.
+
+use super::model::{self, Model};
+use super::seat::seat;
+use super::{ROUNDS, cut, emptied, fresh, nodes};
+use crate::dense::BrokerIx;
+use crate::exact::{Answer, Column, Effort, Evidence, Found, Limits, MOST_BINARIES, Program};
+use crate::floor;
+use crate::no_plan::{NoPlan, Standing};
+use crate::place::{Manner, Pairs, Placement};
+use crate::plan::BoundBy;
+use crate::request::{Engine, PlaceBy};
+use crate::work::{Search, Work};
+
+/// With more columns than this, a few milliseconds are not enough.
+const MOST_SHORT: usize = 300;
+/// Columns times nodes of a search that nobody asked for.
+const SHORT_WORK: usize = 24_000;
+const SHORT_GAP: f64 = 1e-3;
+/// A search that somebody asked for.
+const THOROUGH: Limits = Limits { nodes: 4_000, gap: 1e-6 };
+/// So near to what it has to be, the fullest broker is left alone: a part of its share.
+const NEAR: f64 = 2e-3;
+/// Shares are no finer than this: what floats may be off.
+const FINE: f64 = 1e-6;
+
+/// What is polished, and how far.
+pub(crate) struct Polishing<'s, 'a> {
+    pub(crate) search: &'s Search<'a>,
+    pub(crate) pairs: &'a Pairs,
+    pub(crate) manner: Manner,
+    pub(crate) engine: Engine,
+}
+
+/// Betters the brokers of `work`, which `placement` filled, and says what is proven; `None`: no search was made.
+///
+/// # Errors
+/// [`NoPlan::TooLarge`]: the exact solver is asked for, and would not come to an end.
+pub(crate) fn polish<'a>(
+    asked: &Polishing<'_, 'a>,
+    placement: &Placement<'_>,
+    work: &mut Vec<Work>,
+) -> Result<Option<Evidence>, NoPlan> {
+    let Manner { by, size_factor, .. } = asked.manner;
+    let placed: usize = placement.placed.iter().map(Vec::len).sum();
+    let exact = asked.engine == Engine::Exact;
+    let by_size = by == PlaceBy::Storage && size_factor == crate::bytes::Ratio::ONE;
+    if asked.engine == Engine::Heuristic
+        || !by_size
+        || placed == 0
+        || (!exact && placed > MOST_SHORT)
+    {
+        return Ok(None);
+    }
+    let empty = emptied(placement, work);
+    match model::weight(placement, &empty) {
+        binaries if exact && binaries > MOST_BINARIES => {
+            return Err(NoPlan::TooLarge { binaries, most: MOST_BINARIES });
+        }
+        binaries if !exact && binaries > MOST_SHORT => return Ok(None),
+        _ => {}
+    }
+    let Search { cluster, targets, terms, .. } = *asked.search;
+    let least = floor::fullest(cluster, targets, terms.racks, work);
+    let full = fullest(placement);
+    let near = least.is_some_and(|least| full.share() <= least.max_used_ratio * (1.0 + NEAR));
+    if near && !exact {
+        return Ok(None);
+    }
+    let start = fresh(asked.search, asked.pairs, asked.manner, &empty);
+    let Some(model) = Model::new(&start, &empty) else { return Ok(None) };
+    Ok(Some(Polish { asked, start, empty, model }.run(full, work)))
+}
+
+struct Polish<'s, 'a> {
+    asked: &'s Polishing<'s, 'a>,
+    /// The cluster with the seats still empty.
+    start: Placement<'a>,
+    empty: Vec<Work>,
+    model: Model,
+}
+
+impl Polish<'_, '_> {
+    fn run(mut self, mut full: Full, work: &mut Vec<Work>) -> Evidence {
+        let exact = self.asked.engine == Engine::Exact;
+        let nodes = nodes(SHORT_WORK, self.model.binaries());
+        let limits = if exact { THOROUGH } else { Limits { nodes, gap: SHORT_GAP } };
+        let (mut effort, mut bound) = (Effort::default(), 0.0_f64);
+        for _ in 0..ROUNDS {
+            let Some(found) = self.ask(full, work, limits) else { break };
+            effort.add(found.effort);
+            bound = bound.max(found.bound - FINE / 10.0);
+            let mut placement =
+                fresh(self.asked.search, self.asked.pairs, self.asked.manner, &self.empty);
+            let mut filled = self.empty.clone();
+            match seat(&mut placement, &mut filled, &self.model, &found.values) {
+                Ok(()) => {
+                    let other = fullest(&placement);
+                    if full.exceeds(other) {
+                        (full, *work) = (other, filled);
+                    }
+                    break;
+                }
+                Err(unseated) => {
+                    let mut certain = Standing::Infeasible;
+                    let shut_out = cut(&mut self.model, unseated, &mut certain);
+                    // What is shut out without a proof might have been better than what is found next.
+                    if shut_out.is_none() || certain != Standing::Infeasible {
+                        break;
+                    }
+                }
+            }
+        }
+        Evidence {
+            engine: if exact { "exact (microlp)" } else { "constructive, polished (microlp)" },
+            binaries: self.model.binaries(),
+            effort,
+            most_even: Some(full.share() <= bound + FINE),
+            fullest: Some(bound.min(full.share())),
+            by: BoundBy::Loads,
+        }
+    }
+
+    /// The rules, and one column more: the share that no broker is beyond.
+    fn ask(&self, full: Full, work: &[Work], limits: Limits) -> Option<Found> {
+        let Model { rules, on, .. } = &self.model;
+        let mut program: Program = rules.clone();
+        let most = program.column(Column { cost: 1.0, most: full.share(), whole: false });
+        for broker in allowed(&self.start) {
+            let at = broker as usize;
+            let Some((used, capacity)) = self.start.used[at].zip(self.start.cluster.capacity[at])
+            else {
+                continue;
+            };
+            let mut terms: Vec<(usize, f64)> = on.get(&broker).cloned().unwrap_or_default();
+            terms.retain(|(_, load)| *load > 0.0);
+            terms.push((most, -self.model.load(capacity.max(1))));
+            program.row(terms, f64::NEG_INFINITY, -self.model.load(used));
+        }
+        let mut hint = self.model.values(work);
+        hint.push(full.share());
+        match program.solve(limits, Some(&hint)) {
+            Answer::Found(found) => Some(found),
+            Answer::Infeasible | Answer::Nothing => None,
+        }
+    }
+}
+
+/// What the fullest broker uses of its storage: an exact fraction.
+#[derive(Clone, Copy)]
+struct Full {
+    used: u64,
+    capacity: u64,
+}
+
+impl Full {
+    fn exceeds(self, other: Self) -> bool {
+        let product = |a: u64, b: u64| u128::from(a) * u128::from(b);
+        product(self.used, other.capacity) > product(other.used, self.capacity)
+    }
+
+    fn share(self) -> f64 {
+        model::as_float(self.used) / model::as_float(self.capacity)
+    }
+}
+
+fn fullest(placement: &Placement<'_>) -> Full {
+    let all = allowed(placement).into_iter().filter_map(|broker| {
+        let at = broker as usize;
+        let (used, capacity) = placement.used[at].zip(placement.cluster.capacity[at])?;
+        Some(Full { used, capacity: capacity.max(1) })
+    });
+    let nothing = Full { used: 0, capacity: 1 };
+    all.fold(nothing, |worst, one| if one.exceeds(worst) { one } else { worst })
+}
+
+/// The brokers that any target allows.
+pub(super) fn allowed(placement: &Placement<'_>) -> Vec<BrokerIx> {
+    let targets = &placement.targets.all;
+    let mut allowed: Vec<BrokerIx> = targets.iter().flat_map(|t| &t.brokers).copied().collect();
+    allowed.sort_unstable();
+    allowed.dedup();
+    allowed
+}
