@@ -233,7 +233,7 @@ impl<'s> Daemon<'s> {
         let overrides = self.book.overrides();
         let announced = self.announced_then.clone();
         let mut look = self.looker.look(client, &ledger, &overrides, announced).await?;
-        self.quiet.learn(&look.cluster, &ledger);
+        self.quiet.learn(&look.cluster, &ledger, Instant::now());
         let cluster_id = client.cluster().id.clone();
         self.listen(&mut look.throttle);
         let (state, decision) =

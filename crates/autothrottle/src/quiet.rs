@@ -1,18 +1,32 @@
 //! Rates that stood on brokers while nothing moved: somebody's own, to be put back when all is over.
+//!
+//! An execution sets its rate some seconds before its first move begins, when nothing moves yet. So what appears under our
+//! eyes is somebody's own only when it has stood for a while; what stood there when we first looked always is.
 
 use execute::{Key, Ledger, Resource, Seen, Setting};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// No execution has its rate there for so long before something moves.
+const SETTLED: Duration = Duration::from_secs(60);
 
 /// What was seen in quiet times.
 #[derive(Debug, Default)]
 pub(crate) struct Quiet {
     originals: BTreeMap<Setting, String>,
+    /// Whose configs were seen before.
+    known: BTreeSet<Resource>,
+    /// What has appeared, and when it was first seen.
+    young: BTreeMap<Setting, (String, Instant)>,
 }
 
 impl Quiet {
     /// Takes in what brokers told, if nothing moves. What the ledger holds is ours, and nobody's original.
-    pub(crate) fn learn(&mut self, seen: &Seen, ledger: &Ledger) {
+    pub(crate) fn learn(&mut self, seen: &Seen, ledger: &Ledger, now: Instant) {
         if seen.running.values().any(|running| !running.adding.is_empty()) {
+            // Whoever began the move may have set it for the move.
+            self.young.clear();
             return;
         }
         for (resource, set) in &seen.configs {
@@ -21,12 +35,31 @@ impl Quiet {
                 let setting = Setting { resource: resource.clone(), key };
                 match set.get(&key) {
                     Some(value) if ledger.get(&setting).is_none() => {
-                        self.originals.insert(setting, value.clone());
+                        self.learn_of(setting, value, now);
                     }
                     Some(_) => {}
-                    None => drop(self.originals.remove(&setting)),
+                    None => {
+                        self.originals.remove(&setting);
+                        self.young.remove(&setting);
+                    }
                 }
             }
+            self.known.insert(resource.clone());
+        }
+    }
+
+    fn learn_of(&mut self, setting: Setting, value: &str, now: Instant) {
+        let since = match self.young.get(&setting) {
+            Some((young, since)) if young == value => *since,
+            Some(_) | None => now,
+        };
+        let settled = !self.known.contains(&setting.resource) || now - since >= SETTLED;
+        let same = self.originals.get(&setting).is_some_and(|original| original == value);
+        if settled || same {
+            self.young.remove(&setting);
+            self.originals.insert(setting, value.to_owned());
+        } else {
+            self.young.insert(setting, (value.to_owned(), since));
         }
     }
 
@@ -49,17 +82,40 @@ mod tests {
         let mut seen = seen_of("t", Vec::new());
         let set = |value: &str| [(Key::LeaderRate, value.to_owned())].into();
         seen.configs.insert(rate.resource.clone(), set("7"));
-        let mut quiet = Quiet::default();
-        quiet.learn(&seen, &Ledger::default());
+        let (mut quiet, now) = (Quiet::default(), Instant::now());
+        quiet.learn(&seen, &Ledger::default(), now);
         assert_eq!(quiet.originals()[&rate], "7");
         seen.configs.insert(rate.resource.clone(), set("8"));
         let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(0) };
         seen.running.insert(of, Running { target: ids(&[1, 2]), adding: ids(&[2]) });
-        quiet.learn(&seen, &Ledger::default());
+        quiet.learn(&seen, &Ledger::default(), now);
         assert_eq!(
             quiet.originals()[&rate],
             "7",
             "whoever began the move may have set it for the move"
         );
+    }
+
+    #[test]
+    fn a_rate_that_an_execution_sets_before_its_first_move_is_no_original() {
+        let rate = rate_setting(BrokerId(1), Key::LeaderRate);
+        let (mut quiet, start) = (Quiet::default(), Instant::now());
+        let mut look = |value: &[&str], seconds| {
+            let mut seen = seen_of("t", Vec::new());
+            let set = value.iter().map(|value| (Key::LeaderRate, (*value).to_owned()));
+            seen.configs.insert(rate.resource.clone(), set.collect());
+            quiet.learn(&seen, &Ledger::default(), start + Duration::from_secs(seconds));
+            quiet.originals().get(&rate).cloned()
+        };
+        let original = |value: &str| Some(value.to_owned());
+        assert_eq!(look(&[], 0), None);
+        assert_eq!(look(&["10"], 30), None, "it has just appeared");
+        assert_eq!(look(&["11"], 80), None, "another one, which has just appeared");
+        assert_eq!(look(&["11"], 139), None);
+        assert_eq!(look(&["11"], 140), original("11"), "it has stood for a minute");
+        assert_eq!(look(&["12"], 150), original("11"), "what stood there before is known");
+        assert_eq!(look(&["11"], 160), original("11"));
+        assert_eq!(look(&["12"], 211), original("11"), "it began anew");
+        assert_eq!(look(&[], 300), None);
     }
 }

@@ -21,7 +21,7 @@ pub(crate) async fn run(settings: Settings, out: &mut dyn Write) -> Result<Statu
     looker.warm_up(&client).await?;
     let look = looker.look(&client, &ledger, &overrides, BTreeMap::new()).await?;
     let mut quiet = Quiet::default();
-    quiet.learn(&look.cluster, &ledger);
+    quiet.learn(&look.cluster, &ledger, tokio::time::Instant::now());
     let (_, decision) = decide(State::default(), &look.throttle, &settings.limits);
     let mut wanted = wanted(&decision, &ledger, &look.cluster, quiet.originals());
     if settings.keeps_throttles {
