@@ -1,13 +1,14 @@
 //! `execute --throttle auto`: the daemon paces what we move, and nothing begins that it does not pace.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use testbed::{Mode, lone_port, until};
 
 use crate::autothrottle::{Situation, situation};
 use crate::binary::{Run, topicmappr};
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, TOKEN};
 use crate::traffic::{SOON, Traffic};
 
 /// No metrics: the least rate is what is given. A round by itself is rare: what comes soon was announced.
@@ -51,6 +52,20 @@ impl Auto {
         let own = ["--state-file", state.to_str().unwrap()];
         let more: Vec<&str> = own.iter().chain(&DAEMON).copied().collect();
         Daemon::listening(self.port, &self.situation.cluster.bootstrap(), folder, &more)
+    }
+
+    /// One whose API has TLS, and asks for [`TOKEN`].
+    fn daemon_with_tls(&self, certificates: &Path) -> Daemon {
+        let of = |name: &str| certificates.join(name).display().to_string();
+        let (folder, state) =
+            (self.situation.folder.path(), self.at("autothrottle.state").display().to_string());
+        let (certificate, key, token) = (of("broker.crt"), of("broker.key"), of("token"));
+        let door = ["--api-tls-cert", &certificate, "--api-tls-key", &key];
+        let own = ["--api-token-file", &token, "--state-file", &state];
+        let more: Vec<&str> = door.iter().chain(&own).chain(&DAEMON).copied().collect();
+        let authority = Some(certificates.join("ca.crt"));
+        let bootstrap = self.situation.cluster.bootstrap();
+        Daemon::trusted_by(authority, self.port, &bootstrap, folder, &more)
     }
 
     /// How many lines of this kind the journal has.
@@ -102,6 +117,50 @@ fn nothing_begins_that_the_daemon_does_not_pace(mode: Mode) {
 #[ignore = "live"]
 fn nothing_begins_that_the_daemon_does_not_pace_with_kraft() {
     nothing_begins_that_the_daemon_does_not_pace(Mode::KRaft);
+}
+
+/// With a rate, over TLS, and with a token: the rate is an override of the brokers that take part, and goes with the move.
+#[test]
+#[ignore = "live"]
+fn a_fixed_rate_arrives_as_an_override() {
+    let auto = Auto::of(Mode::KRaft);
+    let certificates = auto.at("certificates");
+    testbed::certificates(&certificates, &[]).unwrap();
+    let file = |name: &str| certificates.join(name).display().to_string();
+    fs::write(file("token"), TOKEN).unwrap();
+    fs::write(file("guess"), "a-guess").unwrap();
+    let daemon = auto.daemon_with_tls(&certificates);
+    daemon.ask("POST", "/throttle/1002?rate=7");
+    let execution = |authority: &str, token: &str| {
+        let plan = auto.at("plan.json").display().to_string();
+        let url = format!("https://127.0.0.1:{}", auto.port);
+        let own = ["execute", &plan, "--bootstrap-server", &auto.situation.cluster.bootstrap()]
+            .map(str::to_owned);
+        let rate = ["--throttle", "3MB/s", "--autothrottle", &url, "--yes", "--resume"];
+        let door =
+            ["--autothrottle-ca", &file(authority), "--autothrottle-token-file", &file(token)]
+                .map(str::to_owned);
+        own.into_iter().chain(rate.map(str::to_owned)).chain(door).collect::<Vec<String>>()
+    };
+    let overrides = || daemon.state()["overrides"]["brokers"].clone();
+    let of_the_operator = overrides();
+    topicmappr(execution("stranger-ca.crt", "token")).with(1).complaining_of("certificate");
+    topicmappr(execution("ca.crt", "guess")).with(1).complaining_of("401");
+    assert!(!auto.situation.moves());
+    assert_eq!(overrides(), of_the_operator, "who is turned away changes nothing");
+
+    let run = Run::start(execution("ca.crt", "token"));
+    auto.await_written("submitted", 1, || daemon.said());
+    assert!(auto.situation.is_paced_at("3000000"), "{}", daemon.said());
+    let (now, rate) = (overrides(), |id: &str| overrides()[id]["rate"].clone());
+    assert_eq!([rate("1001"), rate("1003"), rate("1002")], [3_000_000, 3_000_000, 7_000_000]);
+    assert_eq!(now["1003"]["autoremove"], true);
+    let ended = run.end().with(0).complaining_of("as an override of what is moved");
+    ended.complaining_of("broker 1002 keeps its own override");
+    until("the end of the overrides", SOON, || (overrides() == of_the_operator).then_some(()))
+        .unwrap_or_else(|why| panic!("{why}\n{}\n{}", overrides(), daemon.said()));
+    daemon.ask("POST", "/throttle/remove/1002");
+    auto.situation.await_what_was_before(|| daemon.said());
 }
 
 mod soak {

@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +21,8 @@ pub(crate) struct Daemon {
     run: Option<Run>,
     port: u16,
     log: PathBuf,
+    /// Where its API has TLS: whom to trust.
+    authority: Option<PathBuf>,
 }
 
 impl Daemon {
@@ -38,11 +41,22 @@ impl Daemon {
 
     /// The same, with its API on this port.
     pub(crate) fn listening(port: u16, bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
+        Self::trusted_by(None, port, bootstrap, folder, more)
+    }
+
+    /// The same, with TLS where an authority is named.
+    pub(crate) fn trusted_by(
+        authority: Option<PathBuf>,
+        port: u16,
+        bootstrap: &str,
+        folder: &Path,
+        more: &[&str],
+    ) -> Self {
         let log = folder.join("autothrottle.log");
         let listen = format!("127.0.0.1:{port}");
         let own = ["--bootstrap-servers", bootstrap, "--api-listen", &listen];
         let run = Run::daemon(own.iter().chain(more), &log);
-        let mut daemon = Self { run: Some(run), port, log };
+        let mut daemon = Self { run: Some(run), port, log, authority };
         until("a daemon that is ready", SOON, || {
             assert!(daemon.run.as_mut().unwrap().is_up(), "it has ended:\n{}", daemon.said());
             (daemon.try_ask("GET", "/readyz")?.0 == 200).then_some(())
@@ -75,15 +89,13 @@ impl Daemon {
 
     /// HTTP/1.0: the connection's end is the answer's.
     pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
-        write!(
-            stream,
+        let request = format!(
             "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
-        )
-        .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
+        );
+        let answer = match &self.authority {
+            None => plain(self.port, &request)?,
+            Some(authority) => with_tls(self.port, authority, &request)?,
+        };
         let (head, body) = answer.split_once("\r\n\r\n")?;
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
@@ -91,6 +103,17 @@ impl Daemon {
     /// Stops or wakes it.
     pub(crate) fn signal(&self, signal: &str) {
         self.run.as_ref().unwrap().signal(signal);
+    }
+
+    /// The processor time that it has used.
+    pub(crate) fn used(&self) -> Duration {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.run.as_ref().unwrap().id()));
+        let stat = stat.unwrap();
+        // After the name, which may hold spaces; utime and stime are fields 14 and 15, in hundredths of a second.
+        let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+        let ticks: u64 = fields[11..13].iter().map(|n| n.parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
     }
 
     /// Whether it acts, and does not wait for another.
@@ -109,6 +132,33 @@ impl Daemon {
         run.signal("-TERM");
         (run.end().code, self.said())
     }
+}
+
+fn plain(port: u16, request: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+/// By a client that is not ours.
+fn with_tls(port: u16, authority: &Path, request: &str) -> Option<String> {
+    let to = format!("127.0.0.1:{port}");
+    let mut client = Command::new("openssl")
+        .args(["s_client", "-quiet", "-verify_return_error", "-verify_ip", "127.0.0.1"])
+        .args(["-connect", &to, "-CAfile"])
+        .arg(authority)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let written = client.stdin.as_mut().unwrap().write_all(request.as_bytes());
+    let answer = client.wait_with_output().ok()?;
+    written.ok()?;
+    String::from_utf8(answer.stdout).ok()
 }
 
 impl Drop for Daemon {

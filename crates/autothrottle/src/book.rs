@@ -179,6 +179,18 @@ impl Book {
         self.write(vec![LedgerEntry::Asked { broker, asked }]).await
     }
 
+    /// Takes one override down for each of these brokers.
+    pub(crate) async fn ask_each(
+        &self,
+        brokers: impl IntoIterator<Item = BrokerId>,
+        asked: Override,
+    ) -> Result<(), Error> {
+        let Override { rate, autoremove } = asked;
+        let asked = Asked { rate_bytes_per_second: rate.0, autoremove };
+        let entry = |id| LedgerEntry::Asked { broker: Some(id), asked };
+        self.write(brokers.into_iter().map(entry).collect()).await
+    }
+
     /// Takes overrides back.
     pub(crate) async fn withdraw(
         &self,

@@ -242,10 +242,7 @@ impl<'s> Daemon<'s> {
         tell(&self.before, &decision);
         let mut round = Round::of(&look, &decision, cluster_id, began.elapsed());
         let holding = self.settle(&decision, &mut look).await?;
-        if decision.global_override_is_over {
-            self.book.withdraw([None]).await?;
-            tracing::info!("the global override has ended with what it paced");
-        }
+        self.end_overrides(&decision).await?;
         round.strays = holding.strays;
         round.held = self.book.ledger().held().count();
         self.board.succeeded(round);
@@ -275,6 +272,22 @@ impl<'s> Daemon<'s> {
             tokio::time::sleep(SOON).await;
             self.look_again(look).await?;
         }
+    }
+
+    /// Takes back what was to end with the copies that it paced.
+    async fn end_overrides(&self, decision: &Decision) -> Result<(), Error> {
+        if decision.global_override_is_over {
+            self.book.withdraw([None]).await?;
+            tracing::info!("the global override has ended with what it paced");
+        }
+        let over = &decision.broker_overrides_over;
+        // Who has just announced more asks for the same again: the next round knows of it.
+        let more = self.announced.standing(Instant::now()) != self.announced_then;
+        if !over.is_empty() && !more {
+            self.book.withdraw(over.iter().copied().map(Some)).await?;
+            tracing::info!(brokers = ?over, "overrides of brokers have ended with what they paced");
+        }
+        Ok(())
     }
 
     async fn look_again(&mut self, look: &mut Look) -> Result<(), Error> {

@@ -222,12 +222,12 @@ fn hosted(
     overrides: &Overrides,
 ) -> BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>> {
     let mut hosted: BTreeMap<BrokerId, BTreeMap<String, BTreeSet<PartitionId>>> = BTreeMap::new();
-    if overrides.brokers.is_empty() {
+    if !overrides.brokers.keys().any(|id| overrides.stays_on(*id)) {
         return hosted;
     }
     for topic in seen.topics.values().filter(|topic| !topic.is_internal()) {
         for partition in &topic.partitions {
-            for id in partition.replicas.iter().filter(|id| overrides.brokers.contains_key(id)) {
+            for id in partition.replicas.iter().filter(|id| overrides.stays_on(**id)) {
                 let topics = hosted.entry(*id).or_default();
                 topics.entry(topic.name.clone()).or_default().insert(partition.id);
             }

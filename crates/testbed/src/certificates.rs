@@ -14,7 +14,7 @@ const KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256
 
 /// Fills `folder`: `ca.crt`, `broker.pem`; `admin.*` signed by the same authority; `stranger-ca.crt`,
 /// and `stranger.*` signed by it.
-pub(crate) fn write(folder: &Path, hosts: &[Ipv4Addr]) -> Result<(), Error> {
+pub fn write(folder: &Path, hosts: &[Ipv4Addr]) -> Result<(), Error> {
     file(fs::create_dir_all(folder), "create", folder)?;
     authority(folder, "ca", "mappr testbed")?;
     authority(folder, "stranger-ca", "nobody knows me")?;

@@ -30,6 +30,7 @@ mod wait;
 mod wire;
 
 pub use brokers::{Brokers, Life, PodSet};
+pub use certificates::write as certificates;
 pub use client::{Access, Client, Mechanism, User};
 pub use cluster::Cluster;
 pub use error::Error;

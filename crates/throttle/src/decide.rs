@@ -9,7 +9,7 @@ use crate::note::Note;
 use crate::offer::{Offer, Port, offer};
 use crate::paced::{self, Pacing};
 use crate::port::Role;
-use crate::seen::Seen;
+use crate::seen::{CopySeen, Seen};
 use crate::stalls::stalls;
 use crate::state::{OfBroker, OfPort, State};
 use crate::wants::share_out;
@@ -55,15 +55,32 @@ pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decisio
     let global = seen.overrides.global;
     let paced_by_it = global.is_some() && (state.global_override_paced || !paced.is_empty());
     let autoremove = global.is_some_and(|global| global.autoremove);
+    let (passing, broker_overrides_over) = passing_overrides(&state, seen);
     let next = State {
         at_milliseconds: Some(now),
         brokers,
         copies,
         paths,
         global_override_paced: paced_by_it,
+        passing_overrides: passing,
     };
     let global_override_is_over = autoremove && paced_by_it && paced.is_empty();
-    (next, Decision { rates, lists, notes, global_override_is_over })
+    (next, Decision { rates, lists, notes, global_override_is_over, broker_overrides_over })
+}
+
+/// Brokers whose own override is to end with what it paces: those for which it has paced something, and those of them that
+/// take part in nothing any more.
+fn passing_overrides(state: &State, seen: &Seen) -> (BTreeSet<BrokerId>, BTreeSet<BrokerId>) {
+    let ends = |copy: &CopySeen| -> Vec<BrokerId> {
+        let destinations = copy.destinations.iter().map(|to| to.broker);
+        copy.in_sync.iter().copied().chain(copy.leader).chain(destinations).collect()
+    };
+    let busy: BTreeSet<BrokerId> = seen.copies.iter().flat_map(ends).collect();
+    let all = seen.overrides.brokers.iter().filter(|(_, own)| own.autoremove);
+    let paces = |id: &BrokerId| busy.contains(id) || state.passing_overrides.contains(id);
+    let passing: BTreeSet<BrokerId> = all.map(|(id, _)| *id).filter(paces).collect();
+    let over = &passing - &busy;
+    (passing, over)
 }
 
 /// What to remember of each broker that takes part, and how it feels.

@@ -23,6 +23,8 @@ pub struct Decision {
     pub notes: BTreeSet<Note>,
     /// The global override was to end with the copies that it paced, and they are over.
     pub global_override_is_over: bool,
+    /// Brokers whose own override was to end with the copies that it paced, and they are over.
+    pub broker_overrides_over: BTreeSet<BrokerId>,
 }
 
 /// A rate, and why it is this one.

@@ -122,7 +122,7 @@ pub(crate) fn lists(
     let filled: BTreeSet<BrokerId> = paced.iter().flat_map(Paced::brokers).collect();
     // Asked for on a broker that fills nothing: whatever it has to catch up later finds its pace there already.
     for (broker, topics) in &seen.hosted {
-        if !seen.overrides.brokers.contains_key(broker) || filled.contains(broker) {
+        if !seen.overrides.stays_on(*broker) || filled.contains(broker) {
             continue;
         }
         for (topic, partitions) in topics {

@@ -140,7 +140,7 @@ pub struct Overrides {
     /// For every broker that takes part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub global: Option<Override>,
-    /// For one broker, also while it takes part in nothing.
+    /// For one broker; also while it takes part in nothing, unless it ends with the copies that it paced.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub brokers: BTreeMap<BrokerId, Override>,
 }
@@ -169,5 +169,10 @@ impl Overrides {
     pub fn of(&self, broker: BrokerId) -> Option<(OverrideScope, Rate)> {
         let own = self.brokers.get(&broker).map(|own| (OverrideScope::Broker, own.rate));
         own.or_else(|| self.global.map(|global| (OverrideScope::Global, global.rate)))
+    }
+
+    /// Whether a broker has an override of its own that is meant for it also while it takes part in nothing.
+    pub fn stays_on(&self, broker: BrokerId) -> bool {
+        self.brokers.get(&broker).is_some_and(|own| !own.autoremove)
     }
 }

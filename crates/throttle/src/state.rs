@@ -5,7 +5,7 @@ use crate::port::Ports;
 use crate::watch::Watched;
 use mapper::{BrokerId, Rate, Ratio};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is remembered from one round to the next: as much as there are brokers that take part, and partitions with
 /// replicas to be filled. A daemon that starts without it knows as much again after two rounds.
@@ -25,6 +25,9 @@ pub struct State {
     /// The global override has paced something.
     #[serde(default)]
     pub(crate) global_override_paced: bool,
+    /// Brokers whose own override is to end with what it paces, and has paced something.
+    #[serde(default)]
+    pub(crate) passing_overrides: BTreeSet<BrokerId>,
 }
 
 impl State {

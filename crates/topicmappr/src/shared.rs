@@ -13,7 +13,8 @@ use crate::live;
 use std::path::Path;
 
 pub use crate::executing::{
-    AnnouncedMove, Announcement, BEGUN_WITHIN, Observer, Signal, Signals, Store, set_configs,
+    AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, Observer, OnBroker,
+    Signal, Signals, Store, set_configs,
 };
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs};

@@ -13,7 +13,7 @@ use throttle::Override;
 use topicmappr::Status;
 
 /// MB/s that no network has: what is above is a slip of the unit.
-const MOST_MEGABYTES: u64 = 1_000_000;
+pub(super) const MOST_MEGABYTES: u64 = 1_000_000;
 
 /// `?rate=50&autoremove=true`.
 #[derive(Debug, Deserialize)]

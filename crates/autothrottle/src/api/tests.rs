@@ -458,3 +458,32 @@ async fn an_announcement_needs_the_token() {
     let api = fixture(Some("secret")).await;
     assert_eq!(api.announce("{}").await.0, 401);
 }
+
+#[tokio::test]
+async fn a_rate_of_an_execution_is_an_override_for_its_brokers_and_both_numbers_are_told() {
+    let told = r#"{"version":1,"cluster_id":"Nk3","moves":[{"topic":"t","partition":0,"replicas":[1002]}],
+                   "pace":{"rate_bytes_per_second":2500000,"brokers":[1001,1002,7]}}"#;
+    let api = fixture(None).await;
+    assert_eq!(api.ask("POST", "/throttle/1002?rate=5").await.0, 200);
+    assert!(api.wakes());
+    let (status, answer) = api.announce(told).await;
+    let pace = serde_json::json!({
+        "kept": [{"broker": 1002, "rate_bytes_per_second": 5_000_000}],
+        "raised": [{"broker": 1001, "rate_bytes_per_second": 60_000_000}],
+    });
+    assert_eq!((status, &answer["pace"]), (200, &pace), "{answer}");
+    assert!(api.wakes());
+    let asked = |rate, autoremove| Override { rate: Rate(rate), autoremove };
+    let overrides =
+        [(BrokerId(1001), asked(2_500_000, true)), (BrokerId(1002), asked(5_000_000, false))];
+    assert_eq!(api.api.book.overrides().brokers, overrides.into());
+    assert_eq!(api.announce(told).await.0, 200);
+    assert!(!api.wakes(), "told again, nothing is new");
+    for wrong in ["0", "1000000000001", "-1", "2.5", "\"fast\""] {
+        let (status, answer) = api.announce(&told.replace("2500000", wrong)).await;
+        assert!((400..500).contains(&status), "{wrong}: {answer}");
+    }
+    assert_eq!(api.api.book.overrides().brokers, overrides.into());
+    api.api.book.let_go();
+    assert_eq!(api.announce(told).await.0, 503);
+}

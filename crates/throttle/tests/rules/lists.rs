@@ -114,6 +114,31 @@ fn a_global_override_ends_with_what_it_paced_and_not_before() {
 }
 
 #[test]
+fn a_brokers_override_that_is_to_end_ends_with_what_it_paced_and_paces_nothing_else() {
+    let own = Override { autoremove: true, ..asked(30) };
+    let with = |mut seen: Seen| {
+        seen.overrides.brokers = [(BrokerId(3), own), (BrokerId(1), asked(40))].into();
+        for id in [1, 3] {
+            let topics = [("orders".to_owned(), [PartitionId(0)].into())].into();
+            seen.hosted.insert(BrokerId(id), topics);
+        }
+        seen
+    };
+    let idle = |seconds| with(at(seconds, seen(&brokers(), &[])));
+    let moving = |seconds| with(at(seconds, seen(&brokers(), &[copy(0, &[1, 2], &[3])])));
+    let over = |rounds: &[Seen]| last(rounds.to_vec(), &limits()).broker_overrides_over;
+    assert_eq!(over(&[idle(0)]), [].into(), "it has paced nothing yet");
+    assert_eq!(over(&[idle(0), moving(60)]), [].into());
+    assert_eq!(over(&[moving(0), idle(60)]), [BrokerId(3)].into());
+    assert_eq!(over(&[moving(0), idle(60), idle(120)]), [BrokerId(3)].into(), "until it is gone");
+    let paced = last([idle(0)], &limits());
+    let at_rest = paced.rates.keys().map(|(broker, _)| *broker);
+    assert_eq!(at_rest.collect::<Vec<_>>(), [BrokerId(1)], "what stays paces also what may come");
+    let paced = last([moving(0)], &limits());
+    assert_eq!(paced.rates[&(BrokerId(3), Role::Follower)].rate, own.rate);
+}
+
+#[test]
 fn the_order_of_the_copies_does_not_count() {
     let copies = [copy(0, &[1, 2], &[3]), behind(1, &[2, 1], 4, 5_000), copy(2, &[3], &[1])];
     let backwards: Vec<CopySeen> = copies.iter().rev().cloned().collect();

@@ -147,7 +147,16 @@ impl Args {
             PauseArg::New => PauseOn::New,
             PauseArg::Any => PauseOn::Any,
         };
-        let pace = self.throttle;
+        let pace = match (self.throttle, self.daemon.is_given()) {
+            (Pace::BytesPerSecond(_), true) => Pace::Auto,
+            (Pace::Unthrottled, true) => {
+                return Err(Error::Flags(
+                    "--throttle none: autothrottle paces whatever moves; leave --autothrottle out, or give a rate, or auto"
+                        .to_owned(),
+                ));
+            }
+            (pace, _) => pace,
+        };
         Ok(Terms { aim: Aim::CarryOut, pace, limits, pause_on, join: self.join })
     }
 
@@ -155,12 +164,16 @@ impl Args {
     async fn pacer(&self, opened: &Opened) -> Result<Pacer, Error> {
         if opened.plan.moves.iter().any(|change| change.named_log_dirs().next().is_some()) {
             return Err(Error::Flags(
-                "--throttle auto: the plan names log dirs, and autothrottle does not pace copies between those of one \
-                 broker; give a rate"
+                "--throttle auto, and --autothrottle with a rate: the plan names log dirs, and autothrottle does not pace \
+                 copies between those of one broker; give a rate without --autothrottle"
                     .to_owned(),
             ));
         }
-        let pacer = self.daemon.pacer()?;
+        let asked = match self.throttle {
+            Pace::BytesPerSecond(rate) => Some(rate),
+            Pace::Unthrottled | Pace::Auto => None,
+        };
+        let pacer = self.daemon.pacer()?.at(asked);
         pacer.is_there(&opened.cluster_id).await?;
         Ok(pacer)
     }

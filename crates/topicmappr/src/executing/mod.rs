@@ -25,7 +25,7 @@ pub(crate) use observe::Look;
 pub use observe::Observer;
 pub(crate) use opening::Opened;
 pub(crate) use pacer::Pacer;
-pub use pacer::{AnnouncedMove, Announcement, BEGUN_WITHIN};
+pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
 pub(crate) use places::{Places, journal_of, read_plan};
 pub(crate) use requests::{Answer, ask};
 pub use store::Store;

@@ -2,7 +2,8 @@
 //!
 //! A move is begun when the daemon that leads has known of it since before the last look, that look has read rates and lists
 //! that pace it, three seconds have passed since the first such look, and the same daemon has just said again that it
-//! leads. What was announced it keeps paced, whether it then lives or dies.
+//! leads. What was announced it keeps paced, whether it then lives or dies. A rate that an operator has given is announced with
+//! the moves: the daemon takes it as an override for their brokers.
 
 use super::{Execution, Look, SPREAD};
 use crate::error::Error;
@@ -10,7 +11,7 @@ use crate::files;
 use crate::session::Session;
 use crate::source::Note;
 use execute::{Round, Seen, is_paced};
-use mapper::{Move, PartitionId, Replicas, TopicPartition};
+use mapper::{BrokerId, Bytes, Move, PartitionId, Replicas, TopicPartition};
 use reqwest::{Certificate, Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,11 +37,42 @@ pub struct Announcement {
     pub cluster_id: String,
     /// Everything that may begin next.
     pub moves: Vec<AnnouncedMove>,
+    /// A rate that an operator has given the execution; absent: as the daemon decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<AnnouncedPace>,
 }
 
 impl Announcement {
     /// Of the format.
     pub const VERSION: u32 = 1;
+}
+
+/// An override for the brokers of what is about to begin, which ends with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncedPace {
+    /// Into each broker, and out of each.
+    pub rate_bytes_per_second: u64,
+    /// Those that take part.
+    pub brokers: BTreeSet<BrokerId>,
+}
+
+/// What comes of an [`AnnouncedPace`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredPace {
+    /// Brokers on which another override stands that an operator has set there, and that stays.
+    pub kept: Vec<OnBroker>,
+    /// Brokers that get more: below, new replicas would never catch up.
+    pub raised: Vec<OnBroker>,
+}
+
+/// One broker's rate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OnBroker {
+    /// Whose.
+    pub broker: BrokerId,
+    /// Which.
+    pub rate_bytes_per_second: u64,
 }
 
 /// One move.
@@ -59,6 +91,7 @@ pub struct AnnouncedMove {
 #[derive(Debug, Deserialize)]
 struct Answer {
     lead: String,
+    pace: Option<AnsweredPace>,
 }
 
 /// The daemon, as this execution knows it.
@@ -67,9 +100,13 @@ pub(crate) struct Pacer {
     client: Client,
     url: Url,
     token: Option<String>,
+    /// What an operator asks it for, in bytes per second; `None`: as it decides.
+    rate: Option<u64>,
     known: Option<Known>,
     /// Why it paces nothing new, as it was told last.
     told: Option<String>,
+    /// What came of the rate, as it was told last.
+    told_of_rate: Option<AnsweredPace>,
 }
 
 /// What it has confirmed.
@@ -116,7 +153,13 @@ impl Pacer {
         };
         let client = builder.build().map_err(wrong)?;
         let token = token.map(|token| token.trim().to_owned());
-        Ok(Self { client, url: at, token, known: None, told: None })
+        let (known, told, told_of_rate) = (None, None, None);
+        Ok(Self { client, url: at, token, rate: None, known, told, told_of_rate })
+    }
+
+    /// Asks for this rate, as an override for the brokers of each move.
+    pub(crate) fn at(self, rate: Option<u64>) -> Self {
+        Self { rate, ..self }
     }
 
     /// Who it is.
@@ -140,10 +183,10 @@ impl Pacer {
         cluster_id: &str,
         moves: &[&Move],
         seen: &Seen,
-    ) -> Result<Instant, Unpaced> {
+    ) -> Result<(Instant, Option<AnsweredPace>), Unpaced> {
         let before = self.known.take();
         let at = Instant::now();
-        let lead = self.ask(cluster_id, moves).await.map_err(Unpaced::Refused)?;
+        let Answer { lead, pace } = self.ask(cluster_id, moves).await.map_err(Unpaced::Refused)?;
         let before = before.filter(|known| known.lead == lead && known.at.elapsed() < SILENCE);
         let same = before.is_some();
         let then = before.map(|known| known.moves).unwrap_or_default();
@@ -156,7 +199,7 @@ impl Pacer {
         let moves = moves.iter().map(standing).collect();
         self.known = Some(Known { lead, at, moves });
         match same {
-            true => Ok(at),
+            true => Ok((at, pace)),
             false => Err(Unpaced::New),
         }
     }
@@ -169,7 +212,7 @@ impl Pacer {
         }
     }
 
-    async fn ask(&self, cluster_id: &str, moves: &[&Move]) -> Result<String, String> {
+    async fn ask(&self, cluster_id: &str, moves: &[&Move]) -> Result<Answer, String> {
         let one = |change: &&Move| AnnouncedMove {
             topic: change.topic.to_string(),
             partition: change.partition,
@@ -179,6 +222,14 @@ impl Pacer {
             version: Announcement::VERSION,
             cluster_id: cluster_id.to_owned(),
             moves: moves.iter().map(one).collect(),
+            pace: self.rate.map(|rate_bytes_per_second| AnnouncedPace {
+                rate_bytes_per_second,
+                brokers: moves
+                    .iter()
+                    .flat_map(|change| change.from.iter().chain(&change.to))
+                    .copied()
+                    .collect(),
+            }),
         };
         let body = serde_json::to_vec(&announcement).map_err(|error| error.to_string())?;
         let json = "application/json";
@@ -201,7 +252,11 @@ impl Pacer {
         }
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|error| format!("no answer of an autothrottle: {error}"))?;
-        Ok(answer.lead)
+        match (self.rate, &answer.pace) {
+            // One that does not know of rates would pace as it likes.
+            (Some(_), None) => Err("it does not take the rate".to_owned()),
+            _ => Ok(answer),
+        }
     }
 
     /// Whether this is news: what keeps it from pacing what is to begin, or (`None`) that nothing does.
@@ -209,6 +264,30 @@ impl Pacer {
         let news = self.told.as_deref() != problem;
         self.told = problem.map(str::to_owned);
         news
+    }
+
+    /// What comes of the rate that was asked for, where it is news.
+    fn news_of_rate(&mut self, pace: Option<AnsweredPace>) -> Option<String> {
+        let (rate, pace) = (self.rate?, pace?);
+        if self.told_of_rate.as_ref() == Some(&pace) {
+            return None;
+        }
+        let first = self.told_of_rate.is_none();
+        let whole = first.then(|| {
+            format!("autothrottle takes {} per second as an override of what is moved", Bytes(rate))
+        });
+        let kept = pace.kept.iter().map(|OnBroker { broker, rate_bytes_per_second: rate }| {
+            format!("broker {broker} keeps its own override, {} per second", Bytes(*rate))
+        });
+        let raised = pace.raised.iter().map(|OnBroker { broker, rate_bytes_per_second: rate }| {
+            let rate = Bytes(*rate);
+            format!(
+                "broker {broker} gets {rate} per second: below, new replicas would never catch up"
+            )
+        });
+        let words: Vec<String> = whole.into_iter().chain(kept).chain(raised).collect();
+        self.told_of_rate = Some(pace);
+        (!words.is_empty()).then(|| words.join("; "))
     }
 }
 
@@ -227,9 +306,12 @@ impl Execution<'_> {
         let moves: Vec<&Move> =
             round.to_announce.iter().filter_map(|index| plan.moves.get(*index)).collect();
         match pacer.announce(cluster_id, &moves, &look.seen).await {
-            Ok(at) => {
+            Ok((at, pace)) => {
                 if pacer.is_news(None) {
                     session.say(&Note::new("autothrottle answers, and leads"))?;
+                }
+                if let Some(words) = pacer.news_of_rate(pace) {
+                    session.say(&Note::new(words))?;
                 }
                 Ok(Some(at + BEGUN_WITHIN))
             }
