@@ -36,10 +36,8 @@ fn pace(cluster: &Cluster, topic: &str) -> (Option<String>, Option<String>) {
     (rate, now[topic].get(LIST).cloned())
 }
 
-#[test]
-#[ignore = "live"]
-fn an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left() {
-    let builder = Cluster::builder().mode(Mode::KRaft).brokers(3).network(Cap::default());
+fn an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(mode: Mode) {
+    let builder = Cluster::builder().mode(mode).brokers(3).network(Cap::default());
     let cluster = builder.small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     let lists = |count: usize, ids: &[i32]| vec![ids.to_vec(); count];
@@ -81,12 +79,26 @@ fn an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left() {
     let before = failures();
     cluster.kill_brokers(&cluster.brokers()).unwrap();
     until("a round that fails", SOON, || (failures() > before).then_some(())).unwrap();
-    let from = failures();
+    let (from, used) = (failures(), daemon.used());
     thread::sleep(Duration::from_secs(10));
     assert!(failures() - from <= 8, "it asks again and again:\n{}", daemon.said());
+    let used = daemon.used() - used;
+    assert!(used < Duration::from_secs(1), "{used:?} of a core in ten seconds:\n{}", daemon.said());
     cluster.brokers().iter().for_each(|id| cluster.start_broker(*id).unwrap());
     let ready = || (daemon.try_ask("GET", "/readyz")?.0 == 200).then_some(());
     until("a round that succeeds", SOON, ready)
         .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
     assert_eq!(daemon.leave().0, Some(143));
+}
+
+#[test]
+#[ignore = "live"]
+fn an_empty_broker_is_filled_at_a_pace_with_kraft() {
+    an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(Mode::KRaft);
+}
+
+#[test]
+#[ignore = "live"]
+fn an_empty_broker_is_filled_at_a_pace_with_zookeeper() {
+    an_empty_broker_is_filled_at_a_pace_but_first_where_one_copy_is_left(Mode::ZooKeeper);
 }
