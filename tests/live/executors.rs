@@ -4,6 +4,7 @@
 use testbed::{Cluster, Kubernetes, Mode, until};
 
 use crate::binary::{Run, topicmappr};
+use crate::execution::{set, throttles};
 use crate::plan::Partition;
 use crate::traffic::{SOON, Traffic};
 
@@ -101,6 +102,47 @@ fn a_second_executor_is_kept_out_by_a_lease() {
     let kubeconfig = kubeconfig.to_str().unwrap();
     let place = ["--kubeconfig", kubeconfig, "--lease", "kafka/topicmappr-execute"];
     situation.the_second_is_kept_out(&place, &place);
+}
+
+/// A machine is lost with its files: another one knows what was set, and what stood there before.
+fn another_machine_takes_over(mode: Mode, place: impl Fn(&Situation) -> Vec<String>) {
+    let situation = situation(mode);
+    let own = "leader.replication.throttled.rate=123456789";
+    set(&situation.cluster, "brokers", "1001", own);
+    let partitions = [(moved(), vec![1001])].into();
+    let before = throttles(&situation.cluster, &partitions);
+    let place = place(&situation);
+    let place: Vec<&str> = place.iter().map(String::as_str).collect();
+    let first = situation.begin(&place);
+    first.kill();
+    assert_ne!(
+        throttles(&situation.cluster, &partitions),
+        before,
+        "the throttle outlives the process"
+    );
+    for file in ["a.journal", "a.ledger"] {
+        std::fs::remove_file(situation.at(file)).unwrap();
+    }
+    let second = situation.execute("b", "100MB/s", &[&["--resume"], place.as_slice()].concat());
+    let done = topicmappr(second).with(0).complaining_of("taking over from process");
+    situation.is_moved();
+    assert_eq!(throttles(&situation.cluster, &partitions), before, "{}", done.stderr);
+    let journal = std::fs::read_to_string(situation.at("b.journal")).unwrap();
+    assert!(journal.contains("\"started\"") && journal.contains("\"resumed\""), "{journal}");
+}
+
+#[test]
+#[ignore = "live"]
+fn another_machine_takes_over_from_the_state_topic() {
+    another_machine_takes_over(Mode::KRaft, |_| vec!["--state-topic".to_owned()]);
+}
+
+#[test]
+#[ignore = "live"]
+fn another_machine_takes_over_from_zookeeper() {
+    another_machine_takes_over(Mode::ZooKeeper, |situation| {
+        vec!["--zookeeper".to_owned(), situation.cluster.zookeeper()]
+    });
 }
 
 /// A topic whose only replica is dead: nobody can say who else is there.

@@ -5,7 +5,8 @@ use crate::holder::Holder;
 use crate::read::{Stored, last};
 use crate::renewal::Renewal;
 use crate::topic::StateTopic;
-use crate::writer::Writer;
+use crate::writer::{Changes, Writer};
+use std::sync::mpsc::Receiver;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -53,14 +54,14 @@ impl Claim {
             return Err(held(by)?);
         }
         let begun = Instant::now();
-        if let Err(error) = writer.write(&key, Some(&holder.to_json())) {
+        if let Err(error) = writer.write(&[(key.clone(), Some(holder.to_json()))].into()) {
             return Err(match (writer.is_fenced(&error), last(topic, &key)?) {
                 (true, Some(by)) => held(&by)?,
                 (true, None) => Lost::Fenced.into(),
                 (false, _) => Error::of("writing to the topic of shared state")(error),
             });
         }
-        Ok(Self { renewal: Renewal::begin(writer, key, holder, begun) })
+        Ok(Self { renewal: Renewal::begin(topic.clone(), name, writer, (key, holder), begun) })
     }
 
     /// Whether it may be acted on, now: to be asked before everything that the claim is for.
@@ -69,6 +70,12 @@ impl Claim {
     /// [`Lost`]: nothing may be changed any more. [`Lost::NotRenewed`] may pass; [`Lost::Fenced`] does not.
     pub fn check(&self) -> Result<(), Lost> {
         self.renewal.check()
+    }
+
+    /// Writes records beside the claim, in its own transactions: a holder that was fenced writes nothing. What came of it
+    /// is received later; what failed may have been written.
+    pub fn write(&self, changes: Changes) -> Receiver<Result<(), Error>> {
+        self.renewal.write(changes)
     }
 
     /// Gives it back, so that the next holder does not have to wait.

@@ -18,12 +18,22 @@ pub struct Holder {
     pub place: String,
     /// Counts the renewals: a record that changes is a holder that lives.
     renewals: u64,
+    /// Tells two holders of one name and place apart.
+    #[serde(default)]
+    instance: String,
 }
 
 impl Holder {
     /// A holder by its name and its place.
     pub fn new(name: impl Into<String>, place: impl Into<String>) -> Self {
-        Self { version: VERSION, name: name.into(), place: place.into(), renewals: 0 }
+        let (name, place) = (name.into(), place.into());
+        let instance = format!("{:016x}", rand::random::<u64>());
+        Self { version: VERSION, name, place, renewals: 0, instance }
+    }
+
+    /// Whether this is a record of that same holder, at whatever time.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.instance == other.instance && self.place == other.place
     }
 
     pub(crate) fn renew(&mut self) {

@@ -36,3 +36,4 @@ pub use claim::Claim;
 pub use error::{Error, Lost};
 pub use holder::Holder;
 pub use topic::{StateTopic, TOPIC};
+pub use writer::Changes;

@@ -1,10 +1,12 @@
-//! The thread that keeps a claim.
+//! The thread that keeps a claim, and writes what goes with it.
 
 use crate::claim::LEASE;
-use crate::error::Lost;
+use crate::error::{Error, Lost};
 use crate::holder::Holder;
-use crate::writer::Writer;
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use crate::read::last;
+use crate::topic::StateTopic;
+use crate::writer::{Changes, Writer};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -27,41 +29,47 @@ struct Standing {
 pub(crate) struct Renewal {
     standing: Arc<Mutex<Standing>>,
     /// Dropped to end the thread.
-    until: Option<Sender<()>>,
+    asked: Option<Sender<Asked>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// Records to write, and who waits for the answer.
+type Asked = (Changes, Sender<Result<(), Error>>);
+
+/// What the thread works with.
+struct Keeper {
+    topic: StateTopic,
+    /// Of the claim.
+    name: String,
+    key: String,
+    holder: Holder,
+    writer: Writer,
+    standing: Arc<Mutex<Standing>>,
 }
 
 impl Renewal {
     pub(crate) fn begin(
-        mut writer: Writer,
-        key: String,
-        mut holder: Holder,
+        topic: StateTopic,
+        name: &str,
+        writer: Writer,
+        (key, holder): (String, Holder),
         renewed: Instant,
     ) -> Self {
         let standing = Standing { renewed, fenced: false, failure: "no answer".to_owned() };
         let standing = Arc::new(Mutex::new(standing));
-        let (until, ended) = mpsc::channel();
-        let kept = Arc::clone(&standing);
-        let thread = thread::spawn(move || {
-            while ended.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
-                holder.renew();
-                let begun = Instant::now();
-                let written = writer.write(&key, Some(&holder.to_json()));
-                let mut standing = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                match written {
-                    Ok(()) => standing.renewed = begun,
-                    Err(error) if writer.is_fenced(&error) => {
-                        standing.fenced = true;
-                        return;
-                    }
-                    Err(error) => standing.failure = error.to_string(),
-                }
-            }
-            if let Err(error) = writer.write(&key, None) {
-                tracing::info!(%error, "the claim is not given back: the next holder has to wait");
-            }
-        });
-        Self { standing, until: Some(until), thread: Some(thread) }
+        let (asked, requests) = mpsc::channel();
+        let (name, kept) = (name.to_owned(), Arc::clone(&standing));
+        let keeper = Keeper { topic, name, key, holder, writer, standing: kept };
+        let thread = thread::spawn(move || keeper.run(&requests));
+        Self { standing, asked: Some(asked), thread: Some(thread) }
+    }
+
+    /// Has records written; the answer comes when they are, or are not.
+    pub(crate) fn write(&self, changes: Changes) -> Receiver<Result<(), Error>> {
+        let (answer, answered) = mpsc::channel();
+        // Where the thread has ended, the answer's sender ends with it, and whoever waits hears of that.
+        let _ = self.asked.as_ref().map(|asked| asked.send((changes, answer)));
+        answered
     }
 
     pub(crate) fn check(&self) -> Result<(), Lost> {
@@ -82,9 +90,93 @@ impl Standing {
     }
 }
 
+impl Keeper {
+    fn run(mut self, requests: &Receiver<Asked>) {
+        let mut due = Instant::now() + EVERY;
+        loop {
+            let (changes, answer) =
+                match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                    Ok((changes, answer)) => (changes, Some(answer)),
+                    Err(RecvTimeoutError::Timeout) => (Changes::new(), None),
+                    Err(RecvTimeoutError::Disconnected) => break,
+                };
+            let written = self.renew(changes);
+            due = Instant::now() + EVERY;
+            let lost = matches!(written, Err(Error::Lost(Lost::Fenced)));
+            // Whoever waits no more has gone on without the answer.
+            let _ = answer.map(|answer| answer.send(written));
+            if lost {
+                return;
+            }
+        }
+        let gone = [(self.key.clone(), None)].into();
+        if let Err(error) = self.writer.write(&gone) {
+            tracing::info!(%error, "the claim is not given back: the next holder has to wait");
+        }
+    }
+
+    /// Renews the claim, and writes what goes with it in the same transaction.
+    fn renew(&mut self, mut changes: Changes) -> Result<(), Error> {
+        self.holder.renew();
+        let begun = Instant::now();
+        changes.insert(self.key.clone(), Some(self.holder.to_json()));
+        let written = self.writer.write(&changes);
+        let fenced = match &written {
+            Err(error) if self.writer.is_fenced(error) => !self.regains(),
+            Ok(()) | Err(_) => false,
+        };
+        let mut standing = self.standing.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            Ok(()) => standing.renewed = begun,
+            Err(_) if fenced => {
+                standing.fenced = true;
+                return Err(Lost::Fenced.into());
+            }
+            Err(error) => {
+                standing.failure = error.to_string();
+                return Err(Error::of("writing to the topic of shared state")(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Kafka also fences whose transaction took too long. The record tells whether somebody else has the claim, once whoever
+    /// has fenced us has had the time to write it; where it is still ours, we fence in our turn, and whoever came between is
+    /// refused by that.
+    fn regains(&mut self) -> bool {
+        thread::sleep(EVERY);
+        let is_ours = |topic: &StateTopic| {
+            let found = last(topic, &self.key)?;
+            let found =
+                found.map(|found| Holder::from_json(&self.key, &found.value)).transpose()?;
+            Ok::<_, Error>(found.is_some_and(|found| found.is(&self.holder)))
+        };
+        let regained = || {
+            if !is_ours(&self.topic)? {
+                return Ok(None);
+            }
+            let writer = Writer::fence(&self.topic, &self.name)?;
+            Ok::<_, Error>(is_ours(&self.topic)?.then_some(writer))
+        };
+        match regained() {
+            Ok(Some(writer)) => {
+                tracing::info!("fenced, and nobody else has the claim: going on");
+                self.writer = writer;
+                true
+            }
+            Ok(None) => false,
+            // Nobody can say: the next renewal asks again, and until then the claim runs out.
+            Err(error) => {
+                tracing::warn!(%error, "fenced, and nobody can say by whom");
+                true
+            }
+        }
+    }
+}
+
 impl Drop for Renewal {
     fn drop(&mut self) {
-        self.until = None;
+        self.asked = None;
         if let Some(thread) = self.thread.take() {
             // It has nothing to say that a panic would tell better.
             let _ = thread.join();

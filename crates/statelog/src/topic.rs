@@ -2,9 +2,11 @@
 
 use crate::access::Access;
 use crate::error::Error;
+use crate::read::all;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// The compacted topic of the state that machines share.
@@ -17,7 +19,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 const REPLICATION: usize = 3;
 
 /// The topic of one cluster, which is there.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct StateTopic {
     pub(crate) access: Access,
     created: bool,
@@ -51,6 +53,19 @@ impl StateTopic {
             Err(error) if error.says_there_is_no_topic() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The records whose keys begin with this, by the rest of the key.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], [`Error::Forbidden`].
+    pub fn records(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
+        let all = all(self)?.into_iter();
+        let own = all.filter_map(|(key, stored)| {
+            let rest = key.strip_prefix(prefix)?.to_owned();
+            Some((rest, stored.value))
+        });
+        Ok(own.collect())
     }
 
     /// Whether this made it.

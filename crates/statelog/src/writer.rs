@@ -1,11 +1,15 @@
-//! The one writer of a key.
+//! The one writer of a claim, and of what goes with it.
 
 use crate::error::{Error, code};
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
+use std::collections::BTreeMap;
 
-/// Writes single records in transactions. Making one fences the one before it, wherever that runs.
+/// Records by their keys; `None` deletes one.
+pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
+
+/// Writes records in transactions. Making one fences the one before it, wherever that runs.
 pub(crate) struct Writer {
     producer: BaseProducer,
     unended: Option<Ending>,
@@ -32,21 +36,21 @@ impl Writer {
         Ok(Self { producer, unended: None })
     }
 
-    /// Writes a record, or deletes it. One that failed may have been written, or may yet be.
-    pub(crate) fn write(&mut self, key: &str, value: Option<&[u8]>) -> Result<(), KafkaError> {
+    /// Writes records (`Some`) and deletes them, all or none. What failed may have been written, or may yet be.
+    pub(crate) fn write(&mut self, changes: &Changes) -> Result<(), KafkaError> {
         if let Some(ending) = self.unended {
             self.end(ending)?;
         }
         self.producer.begin_transaction()?;
-        let record = BaseRecord::to(TOPIC).partition(0).key(key);
-        let record = value.iter().fold(record, |record, value| record.payload(*value));
-        match self.producer.send(record) {
-            Ok(()) => self.end(Ending::Commit),
-            Err((error, _)) => {
+        for (key, value) in changes {
+            let record = BaseRecord::to(TOPIC).partition(0).key(key);
+            let record = value.iter().fold(record, |record, value| record.payload(value));
+            if let Err((error, _)) = self.producer.send(record) {
                 self.unended = Some(Ending::Abort);
-                Err(error)
+                return Err(error);
             }
         }
+        self.end(Ending::Commit)
     }
 
     /// Ends the transaction, or remembers how it has to be ended.

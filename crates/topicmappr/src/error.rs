@@ -67,6 +67,11 @@ pub(crate) enum Error {
     /// A line of a journal or a ledger that cannot be believed.
     #[error("{}, line {line}: {problem}", .path.display())]
     BrokenLine { path: PathBuf, line: usize, problem: String },
+    /// A record beside the lock, which no executor of this version has written.
+    #[error(
+        "the record {name} of the cluster's executors is not understood: {problem}; --sole-executor does without it"
+    )]
+    Record { name: String, problem: String },
     /// A file that another process works with.
     #[error("{} is in use by another process", .path.display())]
     Locked { path: PathBuf },
@@ -265,7 +270,7 @@ impl Error {
             {
                 Status::Held
             }
-            Self::Claim(_) => Status::Outside,
+            Self::Claim(_) | Self::Record { .. } => Status::Outside,
             Self::Kafka(error) if matches!(**error, kafka::Error::Config(_)) => Status::BadInput,
             // A mistyped chroot, most likely.
             Self::ZooKeeper(error) if matches!(**error, zookeeper::Error::NoKafka { .. }) => {
@@ -313,7 +318,10 @@ impl Error {
             Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
             Self::Explain(_) => "partition",
             Self::NoClusterId { .. } => "cluster-id",
-            Self::JournalExists(_) | Self::OtherPlan { .. } | Self::BrokenLine { .. } => "journal",
+            Self::JournalExists(_)
+            | Self::OtherPlan { .. }
+            | Self::BrokenLine { .. }
+            | Self::Record { .. } => "journal",
             Self::Locked { .. }
             | Self::HeldBy { .. }
             | Self::DaemonHas { .. }

@@ -49,7 +49,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         }
         let question = format!("Cancel in cluster {}? Type yes:", execution.cluster_id);
         session.agrees(args.consent, &question, "yes")?;
-        execution.claim(&args.claim, &opened.places.ledger, session).await?;
+        execution.claim(&args.claim, &opened.places, true, session).await?;
         let ended = execution.run(Signals::listen()?, session).await?;
         tell(&opened.plan, &ended, session)
     })

@@ -204,7 +204,7 @@ impl Args {
         };
         let resumes = execution.history().plan.is_some();
         self.agreed(execution, resumes, estimate.bytes, session)?;
-        execution.claim(&self.claim, &places.ledger, session).await?;
+        execution.claim(&self.claim, places, self.resume, session).await?;
         let signals = early.map_or_else(Signals::listen, Ok)?;
         let ended = execution.run(signals, session).await;
         if ended.is_err() && execution.holds_configs() {
@@ -233,6 +233,10 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Ready, Error> {
+        if self.resume && execution.history().plan.is_none() {
+            // Another machine may have begun it: what it has left is to be known before anything is judged.
+            execution.claim(&self.claim, places, true, session).await?;
+        }
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
         let resumes = execution.history().plan.is_some();

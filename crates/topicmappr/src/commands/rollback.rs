@@ -98,7 +98,7 @@ async fn prepare(
     }
     let question = format!("Roll back in cluster {}? Type yes:", opened.cluster_id);
     session.agrees(args.consent, &question, "yes")?;
-    execution.claim(&args.claim, &opened.places.ledger, session).await?;
+    execution.claim(&args.claim, &opened.places, args.resume, session).await?;
     if let Some(status) = cancel(&mut execution, session).await? {
         return Ok(Prepared::Over(status));
     }

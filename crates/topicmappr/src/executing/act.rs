@@ -54,6 +54,7 @@ impl Execution<'_> {
         }
         self.write(entries)?;
         self.account(accounts)?;
+        self.mirror().await?;
         acted.changed = !sets.is_empty() || !rest.is_empty();
         let of_topic = |setting: &Setting| matches!(setting.resource, Resource::Topic(_));
         acted.lists_changed = sets.iter().any(|(setting, _)| of_topic(setting));
@@ -91,6 +92,9 @@ impl Execution<'_> {
             if let Some(lock) = &mut books.lock {
                 entries.iter().for_each(|entry| lock.tell(entry, self.plan_id));
             }
+            if let Some(mirror) = &mut books.mirror {
+                mirror.written(self.plan_id, &entries);
+            }
             entries.into_iter().for_each(|entry| self.history.apply(entry));
         }
         Ok(())
@@ -99,7 +103,10 @@ impl Execution<'_> {
     fn account(&mut self, entries: Vec<LedgerEntry>) -> Result<(), Error> {
         if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
             books.accounts.append(&entries)?;
-            entries.into_iter().for_each(|entry| self.ledger.apply(entry));
+            entries.iter().cloned().for_each(|entry| self.ledger.apply(entry));
+            if let Some(mirror) = &mut books.mirror {
+                mirror.accounted(&entries, &self.ledger);
+            }
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Takes the cluster's lock for an execution, asks it before each write, and gives it back.
 
-use super::Execution;
 use super::lock::{LeaseLock, Lock, NotOurs, Place, TopicLock, ZooKeeperLock};
+use super::{Execution, Places};
 use crate::error::Error;
 use crate::flags::{ClaimArgs, Servers, Source};
 use crate::live;
@@ -13,22 +13,27 @@ use std::fs;
 use std::path::Path;
 
 impl Execution<'_> {
-    /// Takes the cluster's lock for as long as [`run`](Self::run) lasts, or the execution is there.
+    /// Takes the cluster's lock for as long as [`run`](Self::run) lasts, or the execution is there; and takes over what
+    /// another machine has left beside it, the journal only to go on with it (`resumes`). Done once.
     pub(crate) async fn claim(
         &mut self,
         args: &ClaimArgs,
-        ledger: &Path,
+        places: &Places,
+        resumes: bool,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
+        if self.books.as_ref().is_none_or(|books| books.lock.is_some()) {
+            return Ok(());
+        }
         let zookeeper = match session.global.source.source()? {
             Source::Live(Servers::Kafka { metrics, .. }) => metrics,
             Source::Live(Servers::ZooKeeper(_)) | Source::File(_) => None,
         };
         let access = session.global.kubernetes.access(session.environment);
-        let us = holder(ledger);
+        let us = holder(&places.ledger);
         let lock = match Place::of(args, zookeeper, access.in_pod) {
             Place::Nowhere => None,
-            Place::Topic { make } => self.claim_in_topic(make, us, session).await?,
+            Place::Topic { make } => self.claim_in_topic(make, us.clone(), session).await?,
             Place::ZooKeeper(place) => {
                 say_waiting("ZooKeeper", session)?;
                 let lock = ZooKeeperLock::take(&place, self.cluster_id, &us.name).await?;
@@ -43,7 +48,7 @@ impl Execution<'_> {
         if let Some(books) = self.books.as_mut() {
             books.lock = lock;
         }
-        Ok(())
+        self.take_over(&us, &places.journal, resumes, session).await
     }
 
     async fn claim_in_topic(
@@ -94,6 +99,9 @@ impl Execution<'_> {
 
     /// Gives the lock back, if there is one.
     pub(super) async fn leave(&mut self) {
+        if let Err(error) = self.mirror().await {
+            tracing::warn!(%error, "the last lines stand in the files of this machine alone");
+        }
         if let Some(lock) = self.books.as_mut().and_then(|books| books.lock.take()) {
             lock.release().await;
         }

@@ -10,6 +10,7 @@ mod emptied;
 mod hears;
 mod ingest;
 mod lock;
+mod mirror;
 mod observe;
 mod opening;
 mod pacer;
@@ -41,6 +42,7 @@ use execute::{
 };
 use lock::Lock;
 use mapper::{BrokerId, Plan, Undrained, undrained};
+use mirror::Mirror;
 use requests::Inbox;
 pub use signals::{Signal, Signals};
 use std::time::{Duration, Instant};
@@ -68,6 +70,8 @@ pub(crate) struct Execution<'c> {
     books: Option<Books>,
     history: History,
     ledger: Ledger,
+    /// Nobody has written into the ledger's file before.
+    is_new: bool,
     observer: Observer,
     watch: Watch,
     /// Where the daemon paces what is moved.
@@ -82,6 +86,8 @@ struct Books {
     inbox: Inbox,
     /// Given back at the end of the run.
     lock: Option<Lock>,
+    /// What stands beside the lock, where something is kept there.
+    mirror: Option<Mirror>,
 }
 
 /// Which way, and how fast.
@@ -136,7 +142,7 @@ impl<'c> Execution<'c> {
         let by = format!("process {} of this machine", std::process::id());
         accounts.append(&[LedgerEntry::Opened { by }])?;
         let inbox = Inbox::open(&places.ledger);
-        let books = Books { journal, accounts, inbox, lock: None };
+        let books = Books { journal, accounts, inbox, lock: None, mirror: None };
         Ok(Self::new(opened, terms, Some(books), history, ledger))
     }
 
@@ -167,6 +173,7 @@ impl<'c> Execution<'c> {
             terms,
             books,
             history,
+            is_new: ledger == Ledger::default(),
             ledger,
             observer: Observer::default(),
             watch: Watch::default(),

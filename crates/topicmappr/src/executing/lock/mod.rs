@@ -4,10 +4,14 @@
 //! where somebody has made it. Before each write to the cluster the lock is asked whether it is still ours.
 
 mod lease;
+mod records;
 mod topic;
 mod zookeeper;
 
 pub(super) use lease::LeaseLock;
+pub(super) use records::{
+    Changes, Owner, Records, Told, changes, line, put_line, put_owner, put_setting,
+};
 pub(super) use topic::TopicLock;
 pub(super) use zookeeper::ZooKeeperLock;
 
@@ -69,6 +73,24 @@ impl Lock {
             Self::Topic(lock) => lock.check(),
             Self::ZooKeeper(lock) => lock.check().await,
             Self::Lease(lock) => lock.check(),
+        }
+    }
+
+    /// What whoever had the lock before has left beside it; `None` where nothing is kept.
+    pub(super) async fn records(&self) -> Result<Option<Records>, Error> {
+        match self {
+            Self::Topic(lock) => lock.records().await.map(Some),
+            Self::ZooKeeper(lock) => lock.records().await.map(Some),
+            Self::Lease(_) => Ok(None),
+        }
+    }
+
+    /// Writes records, as the holder of the lock and as nobody else.
+    pub(super) async fn write(&self, changes: &Changes) -> Result<(), NotOurs> {
+        match self {
+            Self::Topic(lock) => lock.write(changes).await,
+            Self::ZooKeeper(lock) => lock.write(changes).await,
+            Self::Lease(_) => Ok(()),
         }
     }
 

@@ -1,15 +1,24 @@
 //! The lock in the state topic: a claim, which transactions renew and fence.
 
-use super::NotOurs;
+use super::{Changes, NotOurs, Records};
 use crate::error::Error;
-use statelog::{Access, Claim, Holder, Lost, StateTopic};
+use statelog::{Access, Claim, Holder, Lost, StateTopic, TOPIC};
+use std::sync::mpsc::RecvTimeoutError;
+use std::time::Duration;
 
 /// What executors claim.
 const EXECUTOR: &str = "executor";
+/// The keys of what they keep.
+const PREFIX: &str = "executor/";
+/// How long a run waits for its records before it goes on without.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A claim that is ours.
 #[derive(Debug)]
-pub(in crate::executing) struct TopicLock(Claim);
+pub(in crate::executing) struct TopicLock {
+    topic: StateTopic,
+    claim: Claim,
+}
 
 impl TopicLock {
     /// Takes the claim; `None` where there is no topic and none is to be made. And whether it was made.
@@ -26,21 +35,51 @@ impl TopicLock {
             };
             let Some(topic) = topic else { return Ok(None) };
             let claim = Claim::take(&topic, EXECUTOR, holder)?;
-            Ok(Some((Self(claim), topic.is_new())))
+            let is_new = topic.is_new();
+            Ok(Some((Self { topic, claim }, is_new)))
         })
         .await
     }
 
     pub(super) fn check(&self) -> Result<(), NotOurs> {
-        self.0.check().map_err(|lost| match lost {
-            Lost::NotRenewed { .. } => NotOurs::ForNow(lost.to_string()),
-            Lost::Fenced => NotOurs::ForGood(Error::Claim(Box::new(lost.into()))),
-        })
+        self.claim.check().map_err(|lost| not_ours(lost.into()))
+    }
+
+    pub(super) async fn records(&self) -> Result<Records, Error> {
+        let topic = self.topic.clone();
+        let found = blocking(move || topic.records(PREFIX)).await?;
+        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
+        Ok(found.into_iter().map(|(name, value)| (name, text(value))).collect())
+    }
+
+    pub(super) async fn write(&self, changes: &Changes) -> Result<(), NotOurs> {
+        let record = |(name, text): (&String, &Option<String>)| {
+            (format!("{PREFIX}{name}"), text.clone().map(String::into_bytes))
+        };
+        let answer = self.claim.write(changes.iter().map(record).collect());
+        let gone = || NotOurs::ForNow("the claim is not kept any more".to_owned());
+        match tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await {
+            Ok(Ok(written)) => written.map_err(not_ours),
+            Ok(Err(RecvTimeoutError::Timeout)) => {
+                Err(NotOurs::ForNow(format!("{TOPIC} did not take it in {} s", PATIENCE.as_secs())))
+            }
+            Ok(Err(RecvTimeoutError::Disconnected)) => self.check().and(Err(gone())),
+            Err(_) => Err(gone()),
+        }
     }
 
     pub(super) async fn release(self) {
         // It waits for the thread that renews.
-        let _ = tokio::task::spawn_blocking(move || self.0.release()).await;
+        let _ = tokio::task::spawn_blocking(move || self.claim.release()).await;
+    }
+}
+
+fn not_ours(error: statelog::Error) -> NotOurs {
+    match error {
+        statelog::Error::Lost(Lost::Fenced) | statelog::Error::Held { .. } => {
+            NotOurs::ForGood(Error::Claim(Box::new(error)))
+        }
+        other => NotOurs::ForNow(other.to_string()),
     }
 }
 

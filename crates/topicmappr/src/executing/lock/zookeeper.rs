@@ -1,11 +1,12 @@
 //! The lock in ZooKeeper: an ephemeral znode, which ends with our session.
 
-use super::{NotOurs, held, lost};
+use super::{Changes, NotOurs, Records, held, lost};
 use crate::error::Error;
 use crate::executing::places::plain;
 use crate::flags::ZooKeeperPlace;
 use crate::live;
-use ::zookeeper::Guarded;
+use ::zookeeper::{Guarded, ZooKeeper};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -14,9 +15,13 @@ const ROOT: &str = "/topicmappr/executors";
 /// The znode of a holder that died is there until its session ends, after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// How long a run waits for its records before it goes on without.
+const WRITE: Duration = Duration::from_secs(5);
+
 /// A lock that is ours.
 #[derive(Debug)]
 pub(in crate::executing) struct ZooKeeperLock {
+    zookeeper: ZooKeeper,
     guarded: Guarded,
     folder: String,
 }
@@ -40,7 +45,10 @@ impl ZooKeeperLock {
         let folder = Self::folder(cluster_id);
         let lock = format!("{folder}/lock");
         match timeout(PATIENCE, zookeeper.guard(&lock, us)).await {
-            Ok(guarded) => Ok(Self { guarded: guarded?, folder }),
+            Ok(guarded) => {
+                let guarded = guarded?;
+                Ok(Self { zookeeper, guarded, folder })
+            }
             Err(_) => {
                 let holder = zookeeper.holder(&lock).await?;
                 let holder = holder.unwrap_or_else(|| "somebody who has just ended".to_owned());
@@ -51,6 +59,25 @@ impl ZooKeeperLock {
 
     pub(super) async fn check(&self) -> Result<(), NotOurs> {
         self.guarded.check().await.map_err(|error| self.not_ours(&error))
+    }
+
+    pub(super) async fn records(&self) -> Result<Records, Error> {
+        let found = self.zookeeper.records(&format!("{}/records", self.folder)).await?;
+        let text = |data: Vec<u8>| String::from_utf8_lossy(&data).into_owned();
+        Ok(found.into_iter().map(|(name, data)| (name, text(data))).collect())
+    }
+
+    pub(super) async fn write(&self, changes: &Changes) -> Result<(), NotOurs> {
+        let znode = |(name, text): (&String, &Option<String>)| {
+            (format!("{}/records/{name}", self.folder), text.clone().map(String::into_bytes))
+        };
+        let znodes: BTreeMap<String, Option<Vec<u8>>> = changes.iter().map(znode).collect();
+        match timeout(WRITE, self.guarded.write(&znodes)).await {
+            Ok(written) => written.map_err(|error| self.not_ours(&error)),
+            Err(_) => {
+                Err(NotOurs::ForNow(format!("ZooKeeper did not take it in {} s", WRITE.as_secs())))
+            }
+        }
     }
 
     fn not_ours(&self, error: &::zookeeper::Error) -> NotOurs {

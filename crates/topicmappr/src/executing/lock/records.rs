@@ -1,0 +1,221 @@
+//! What another machine needs to go on with an execution, as records beside the lock: the ledger, the journal, and whose
+//! they are.
+//!
+//! `owner`; `ledger:RESOURCE:KEY` for each config that is ours, with all that is known of it; `journal:NUMBER` for each line
+//! of the journal. The names are those of znodes and of keys in a topic, too.
+
+use crate::error::Error;
+use ::execute::{Entry, HeldSetting, Ledger, LedgerEntry, Resource, Setting};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const VERSION: u64 = 1;
+const OWNER: &str = "owner";
+const LEDGER: &str = "ledger:";
+const JOURNAL: &str = "journal:";
+
+/// Texts by name.
+pub(in crate::executing) type Records = BTreeMap<String, String>;
+/// What is to be written, and (`None`) removed.
+pub(in crate::executing) type Changes = BTreeMap<String, Option<String>>;
+
+/// Whose the records are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::executing) struct Owner {
+    /// The process, for people.
+    pub(in crate::executing) name: String,
+    /// Its ledger's file: the truth about what it has set.
+    pub(in crate::executing) place: String,
+    pub(in crate::executing) plan: String,
+    pub(in crate::executing) cluster_id: String,
+    pub(in crate::executing) since: String,
+}
+
+/// What records tell.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(in crate::executing) struct Told {
+    pub(in crate::executing) owner: Option<Owner>,
+    pub(in crate::executing) ledger: Ledger,
+    /// Of this plan, from its first line on.
+    pub(in crate::executing) journal: Vec<Entry>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Record<T> {
+    version: u64,
+    #[serde(flatten)]
+    entry: T,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    plan: String,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+impl Told {
+    /// Reads records; of the journal those of this plan.
+    pub(in crate::executing) fn by(records: &Records, plan: &str) -> Result<Self, Error> {
+        let mut told = Self::default();
+        let mut is_whole = true;
+        for (name, text) in records {
+            if name == OWNER {
+                told.owner = Some(read(name, text)?);
+            } else if name.starts_with(LEDGER) {
+                told.ledger.apply(read(name, text)?);
+            } else if let Some(number) = name.strip_prefix(JOURNAL) {
+                let line: Line = read(name, text)?;
+                // A line that is missing ends what can be believed.
+                is_whole &= number.parse() == Ok(told.journal.len()) && line.plan == plan;
+                told.journal.extend(is_whole.then_some(line.entry));
+            }
+        }
+        Ok(told)
+    }
+}
+
+/// The record of whose they are.
+pub(in crate::executing) fn put_owner(records: &mut Records, owner: &Owner) {
+    records.insert(OWNER.to_owned(), written(owner));
+}
+
+/// The record of one config, as the ledger has it now.
+pub(in crate::executing) fn put_setting(records: &mut Records, setting: &Setting, ledger: &Ledger) {
+    let name = match &setting.resource {
+        Resource::Broker(id) => format!("{LEDGER}broker:{id}:{}", setting.key.as_str()),
+        Resource::Topic(topic) => format!("{LEDGER}topic:{topic}:{}", setting.key.as_str()),
+    };
+    match ledger.get(setting) {
+        Some(held) => drop(records.insert(name, written(&line(setting, held)))),
+        None => drop(records.remove(&name)),
+    }
+}
+
+/// The record of one line of the journal.
+pub(in crate::executing) fn put_line(
+    records: &mut Records,
+    number: usize,
+    plan: &str,
+    entry: &Entry,
+) {
+    let line = Line { plan: plan.to_owned(), entry: entry.clone() };
+    records.insert(format!("{JOURNAL}{number:08}"), written(&line));
+}
+
+/// What makes the one of the other.
+pub(in crate::executing) fn changes(there: &Records, wanted: &Records) -> Changes {
+    let gone = there.keys().filter(|name| !wanted.contains_key(*name));
+    let gone = gone.map(|name| (name.clone(), None));
+    let new = wanted.iter().filter(|(name, text)| there.get(*name) != Some(text));
+    gone.chain(new.map(|(name, text)| (name.clone(), Some(text.clone())))).collect()
+}
+
+/// The one line that tells all that is known of a config.
+pub(in crate::executing) fn line(setting: &Setting, held: &HeldSetting) -> LedgerEntry {
+    LedgerEntry::Held {
+        setting: setting.clone(),
+        before: held.before.clone(),
+        found: None,
+        ours: held.ours.clone(),
+        plan: held.plan.clone(),
+    }
+}
+
+fn written<T: Serialize>(entry: &T) -> String {
+    // Texts and numbers: there is nothing that JSON could not say.
+    serde_json::to_string(&Record { version: VERSION, entry }).unwrap_or_default()
+}
+
+fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
+    #[derive(Deserialize)]
+    struct Versioned {
+        version: u64,
+    }
+    let wrong = |problem: String| Error::Record { name: name.to_owned(), problem };
+    let Versioned { version } =
+        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    if version > VERSION {
+        return Err(wrong(format!("it has version {version}, this program reads version 1")));
+    }
+    let record: Record<T> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    Ok(record.entry)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ::execute::{Key, rate_setting};
+    use mapper::BrokerId;
+
+    fn setting() -> Setting {
+        rate_setting(BrokerId(1), Key::LeaderRate)
+    }
+
+    fn ledger(ours: &str) -> Ledger {
+        Ledger::replay([LedgerEntry::Held {
+            setting: setting(),
+            before: Some("7".to_owned()),
+            found: None,
+            ours: [ours.to_owned()].into(),
+            plan: "p".to_owned(),
+        }])
+    }
+
+    fn owner() -> Owner {
+        let text = |text: &str| text.to_owned();
+        Owner {
+            name: text("process 1 of a"),
+            place: text("a/l"),
+            plan: text("p"),
+            cluster_id: text("c"),
+            since: text("2026-11-21T07:00:00Z"),
+        }
+    }
+
+    fn records() -> Records {
+        let mut records = Records::new();
+        put_owner(&mut records, &owner());
+        put_setting(&mut records, &setting(), &ledger("9"));
+        put_line(&mut records, 0, "p", &Entry::Submitted { moves: vec![0] });
+        put_line(&mut records, 1, "p", &Entry::Detached);
+        records
+    }
+
+    #[test]
+    fn another_machine_is_told_what_this_one_knows() {
+        let told = Told::by(&records(), "p").unwrap();
+        let journal = vec![Entry::Submitted { moves: vec![0] }, Entry::Detached];
+        assert_eq!(told, Told { owner: Some(owner()), ledger: ledger("9"), journal });
+        assert_eq!(Told::by(&records(), "another").unwrap().journal, []);
+        assert_eq!(Told::by(&Records::new(), "p").unwrap(), Told::default());
+    }
+
+    #[test]
+    fn a_journal_with_a_hole_is_believed_up_to_it() {
+        let mut records = records();
+        put_line(&mut records, 3, "p", &Entry::GaveUp);
+        assert_eq!(Told::by(&records, "p").unwrap().journal.len(), 2);
+        records.remove("journal:00000000");
+        assert_eq!(Told::by(&records, "p").unwrap().journal, []);
+    }
+
+    #[test]
+    fn what_is_put_back_is_removed_and_nothing_else_is_written() {
+        let (there, mut wanted) = (records(), records());
+        assert_eq!(changes(&there, &wanted), Changes::new());
+        put_setting(&mut wanted, &setting(), &Ledger::default());
+        let name = "ledger:broker:1:leader.replication.throttled.rate".to_owned();
+        assert_eq!(changes(&there, &wanted), [(name, None)].into());
+    }
+
+    #[test]
+    fn a_record_that_is_not_understood_is_named() {
+        for text in ["{}", "[]", r#"{"version":2}"#, r#"{"version":1,"ledger":"held"}"#] {
+            let records = Records::from([("ledger:x".to_owned(), text.to_owned())]);
+            let error = Told::by(&records, "p").unwrap_err();
+            assert!(matches!(&error, Error::Record { name, .. } if name == "ledger:x"), "{error}");
+        }
+    }
+}
