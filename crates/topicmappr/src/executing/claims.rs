@@ -110,7 +110,7 @@ impl Execution<'_> {
 
 fn say_waiting(place: &str, session: &mut Session<'_, '_>) -> Result<(), Error> {
     session.say(&Note::new(format!(
-        "claiming the cluster in {place}: half a minute if its last holder died"
+        "claiming the cluster in {place}: half a minute if its last holder died; --sole-executor does without"
     )))
 }
 

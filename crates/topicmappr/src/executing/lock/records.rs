@@ -50,6 +50,8 @@ struct Record<T> {
 
 #[derive(Serialize, Deserialize)]
 struct Line {
+    /// Lines of the journal have a `plan` of their own.
+    #[serde(rename = "of")]
     plan: String,
     #[serde(flatten)]
     entry: Entry,
@@ -146,8 +148,8 @@ fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ::execute::{Key, rate_setting};
-    use mapper::BrokerId;
+    use ::execute::{Key, Pace, rate_setting};
+    use mapper::{BrokerId, PartitionId, TopicPartition};
 
     fn setting() -> Setting {
         rate_setting(BrokerId(1), Key::LeaderRate)
@@ -174,19 +176,26 @@ mod tests {
         }
     }
 
+    fn journal() -> [Entry; 2] {
+        let (plan, cluster_id) = ("p".to_owned(), "c".to_owned());
+        let ill = [TopicPartition { topic: "t".to_owned(), partition: PartitionId(3) }].into();
+        [Entry::Started { plan, cluster_id, pace: Pace::BytesPerSecond(9), ill }, Entry::Detached]
+    }
+
     fn records() -> Records {
         let mut records = Records::new();
         put_owner(&mut records, &owner());
         put_setting(&mut records, &setting(), &ledger("9"));
-        put_line(&mut records, 0, "p", &Entry::Submitted { moves: vec![0] });
-        put_line(&mut records, 1, "p", &Entry::Detached);
+        for (number, entry) in journal().iter().enumerate() {
+            put_line(&mut records, number, "p", entry);
+        }
         records
     }
 
     #[test]
     fn another_machine_is_told_what_this_one_knows() {
         let told = Told::by(&records(), "p").unwrap();
-        let journal = vec![Entry::Submitted { moves: vec![0] }, Entry::Detached];
+        let journal = journal().to_vec();
         assert_eq!(told, Told { owner: Some(owner()), ledger: ledger("9"), journal });
         assert_eq!(Told::by(&records(), "another").unwrap().journal, []);
         assert_eq!(Told::by(&Records::new(), "p").unwrap(), Told::default());
