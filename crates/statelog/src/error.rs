@@ -93,16 +93,6 @@ impl Error {
         }
     }
 
-    /// Whether it is the answer of a cluster that has no such topic.
-    pub(crate) fn says_there_is_no_topic(&self) -> bool {
-        match self {
-            Self::Unavailable { source, .. } => {
-                code(source) == Some(RDKafkaErrorCode::UnknownTopicOrPartition)
-            }
-            _ => false,
-        }
-    }
-
     /// What an operator can do about it; `None` where the message says all.
     #[must_use]
     pub fn hint(&self) -> Option<String> {

@@ -41,18 +41,15 @@ impl StateTopic {
         Ok(Self { access, created })
     }
 
-    /// The topic, if somebody has made it. Changes nothing.
+    /// The topic, which somebody has made. Changes nothing.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
-    pub fn find(access: Access) -> Result<Option<Self>, Error> {
+    pub fn existing(access: Access) -> Result<Self, Error> {
         let admin: AdminClient<DefaultClientContext> =
             access.client().create().map_err(Error::of("a client for shared state"))?;
-        match is_compacted(&admin) {
-            Ok(()) => Ok(Some(Self { access, created: false })),
-            Err(error) if error.says_there_is_no_topic() => Ok(None),
-            Err(error) => Err(error),
-        }
+        is_compacted(&admin)?;
+        Ok(Self { access, created: false })
     }
 
     /// The records whose keys begin with this, by the rest of the key.

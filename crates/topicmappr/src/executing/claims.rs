@@ -57,19 +57,25 @@ impl Execution<'_> {
         us: Holder,
         session: &mut Session<'_, '_>,
     ) -> Result<Option<Lock>, Error> {
-        let (bootstrap, properties) = session.global.source.brokers()?;
-        let access = access(&live::settings(&bootstrap, properties.as_deref())?);
-        let brokers = self.client.describe_cluster().await?.live().count();
         if make {
             say_waiting(TOPIC, session)?;
-        }
-        let Some((lock, is_new)) = TopicLock::take(access, brokers, make, us).await? else {
+        } else if !self
+            .client
+            .topics_named(&[TOPIC.to_owned()].into())
+            .await?
+            .found
+            .contains_key(TOPIC)
+        {
             session.say(&Note::new(
                 "executors on other machines are not seen; --state-topic keeps them out, --sole-executor says that there is \
                  none",
             ))?;
             return Ok(None);
-        };
+        }
+        let (bootstrap, properties) = session.global.source.brokers()?;
+        let access = access(&live::settings(&bootstrap, properties.as_deref())?);
+        let brokers = self.client.describe_cluster().await?.live().count();
+        let (lock, is_new) = TopicLock::take(access, brokers, make, us).await?;
         let text = match (is_new, make) {
             (true, _) => format!("made the topic {TOPIC}, compacted, for what executors share"),
             (false, true) => return Ok(Some(Lock::Topic(lock))),

@@ -21,22 +21,21 @@ pub(in crate::executing) struct TopicLock {
 }
 
 impl TopicLock {
-    /// Takes the claim; `None` where there is no topic and none is to be made. And whether it was made.
+    /// Takes the claim, in a topic that is there or (`make`) is made. And whether it was made.
     pub(in crate::executing) async fn take(
         access: Access,
         brokers: usize,
         make: bool,
         holder: Holder,
-    ) -> Result<Option<(Self, bool)>, Error> {
+    ) -> Result<(Self, bool), Error> {
         blocking(move || {
             let topic = match make {
-                true => Some(StateTopic::open(access, brokers)?),
-                false => StateTopic::find(access)?,
+                true => StateTopic::open(access, brokers)?,
+                false => StateTopic::existing(access)?,
             };
-            let Some(topic) = topic else { return Ok(None) };
             let claim = Claim::take(&topic, EXECUTOR, holder)?;
             let is_new = topic.is_new();
-            Ok(Some((Self { topic, claim }, is_new)))
+            Ok((Self { topic, claim }, is_new))
         })
         .await
     }
