@@ -6,6 +6,7 @@
 mod lead;
 mod leave;
 mod listen;
+mod outage;
 
 use crate::announced::Announced;
 use crate::api::{self, Api};
@@ -22,6 +23,7 @@ use execute::{Action, Holding, hold};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
+use outage::Outage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,9 +40,6 @@ const LOOKS: u32 = 6;
 /// How often it is asked whether a reassignment, or a broker, has come or gone: for so long a move that others begin has no
 /// throttle. Two small requests.
 const WATCH: Duration = Duration::from_secs(1);
-/// After a failed round; twice as long after each further one, up to an interval.
-const FIRST_REST: Duration = Duration::from_secs(1);
-const LONGEST_REST: Duration = Duration::from_secs(60);
 
 /// Whoever is to be turned away is, before it listens anywhere.
 const TURNED_AWAY: Duration = Duration::from_secs(1);
@@ -145,7 +144,7 @@ impl<'s> Daemon<'s> {
 
     /// Rounds, until a signal, or the first one if there is to be only one.
     async fn rounds(&mut self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
-        let mut rest = FIRST_REST;
+        let mut outage = Outage::none(self.settings.interval);
         let mut seen = None;
         loop {
             self.board.alive();
@@ -156,7 +155,10 @@ impl<'s> Daemon<'s> {
             let pause = match ended {
                 Ok(watched) => {
                     seen = Some(watched);
-                    rest = FIRST_REST;
+                    let failures = outage.ends();
+                    if failures > 0 {
+                        tracing::info!(failures, "rounds succeed again");
+                    }
                     self.settings.interval
                 }
                 Err(error) if self.settings.once || error.is_lost() || self.is_hopeless(&error) => {
@@ -166,10 +168,12 @@ impl<'s> Daemon<'s> {
                     // The servers at hand may be those that are down.
                     self.client = None;
                     self.board.failed(error.to_string());
-                    tracing::error!(%error, again_in_seconds = rest.as_secs(), "a round failed: rates stay as they are");
-                    let pause = rest;
-                    rest = (rest * 2).min(LONGEST_REST).min(self.settings.interval.max(FIRST_REST));
-                    pause
+                    let (rest, tell) = outage.goes_on(Instant::now());
+                    if tell {
+                        let again_in_seconds = rest.as_secs();
+                        tracing::error!(%error, again_in_seconds, "a round failed: rates stay as they are");
+                    }
+                    rest
                 }
             };
             if self.settings.once {

@@ -22,12 +22,16 @@ pub(super) async fn healthz(State(api): State<Api>) -> Reply {
     }
 }
 
-/// The last round succeeded; or another process leads, and this one waits.
+/// The last round succeeded; or another process leads, and this one waits, where it can be told when that one leads no more.
 pub(super) async fn readyz(State(api): State<Api>) -> Reply {
     let unready =
         |message: String| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "not-ready", message);
     if !api.book.leads() && api.board.read(|shown| shown.standby) {
-        return Reply::ok("another leads", json!({"status": "standby"}));
+        let failing = api.board.read(|shown| shown.failing.clone());
+        return match failing.filter(|_| api.book.leader().is_none()) {
+            Some((_, why)) => unready(format!("cannot wait for the lead: {why}")),
+            None => Reply::ok("another leads", json!({"status": "standby"})),
+        };
     }
     api.board.read(|shown| match (&shown.failing, &shown.round) {
         (Some((times, why)), _) => unready(format!("{times} round(s) in a row have failed: {why}")),

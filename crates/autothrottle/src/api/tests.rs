@@ -234,6 +234,17 @@ async fn a_daemon_whose_rounds_fail_lives_and_is_not_ready() {
 }
 
 #[tokio::test]
+async fn who_cannot_wait_for_the_lead_is_not_ready() {
+    let api = fixture(None).await;
+    api.api.book.let_go();
+    api.api.board.waits();
+    api.api.board.failed("ZooKeeper is away".to_owned());
+    let (status, text) = api.ask("GET", "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("cannot wait for the lead: ZooKeeper is away"), "{text}");
+}
+
+#[tokio::test]
 async fn the_metrics_name_rates_by_broker_and_role() {
     let api = fixture(None).await;
     let (_, text) = api.ask("GET", "/metrics").await;

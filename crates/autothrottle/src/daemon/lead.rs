@@ -1,11 +1,14 @@
 //! Whose turn it is: one process at a time acts on a cluster, and the others wait for it.
 
-use super::{Daemon, FIRST_REST, LONGEST_REST, WATCH};
+use super::outage::Outage;
+use super::{Daemon, WATCH};
 use crate::announced::SETTLING;
 use crate::error::Error;
 use crate::quiet::Quiet;
 use std::convert::Infallible;
+use std::time::Duration;
 use throttle::{Decision, State};
+use tokio::time::Instant;
 use topicmappr::Status;
 use topicmappr::shared::{Signal, Signals};
 
@@ -45,7 +48,7 @@ impl Daemon<'_> {
     async fn stand_by(&self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
         self.board.waits();
         tracing::info!(state = self.book.name(), "waiting for the lead");
-        let mut rest = FIRST_REST;
+        let mut outage = Outage::none(Duration::MAX);
         loop {
             let taken = tokio::select! {
                 taken = self.book.take() => taken,
@@ -58,13 +61,18 @@ impl Daemon<'_> {
                     return Err(error);
                 }
                 Err(error) => {
-                    tracing::error!(%error, again_in_seconds = rest.as_secs(), "cannot wait for the lead");
+                    let (rest, tell) = outage.goes_on(Instant::now());
+                    if tell {
+                        let again_in_seconds = rest.as_secs();
+                        tracing::error!(%error, again_in_seconds, "cannot wait for the lead");
+                    }
+                    // Who has it, nobody tells now.
+                    self.book.let_go();
                     self.board.failed(error.to_string());
                     tokio::select! {
                         () = tokio::time::sleep(rest) => {}
                         signal = signals.next() => return Ok(Some(signal)),
                     }
-                    rest = (rest * 2).min(LONGEST_REST);
                 }
             }
         }
