@@ -40,7 +40,13 @@ pub(crate) fn situation(mode: Mode) -> Situation {
     let partitions = (0..PARTITIONS).map(|_| vec![1001, 1002]).collect();
     traffic.create(&[(TOPIC.to_owned(), partitions)].into());
     traffic.write(&(0..PARTITIONS).map(|p| ((TOPIC.to_owned(), p), SIZE)).collect());
-    for rate in [("1001", "leader", "123456789"), ("1003", "follower", "55555555")] {
+    let of_the_operator = [
+        ("1001", "leader", "123456789"),
+        ("1003", "follower", "55555555"),
+        // Takes no part in the move.
+        ("1004", "leader", "44444444"),
+    ];
+    for rate in of_the_operator {
         set(
             &cluster,
             "brokers",

@@ -32,6 +32,7 @@ mod lost_broker;
 mod metrics;
 mod midway;
 mod odd_states;
+mod outages;
 mod plan;
 mod plot;
 mod producer;

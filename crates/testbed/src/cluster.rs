@@ -206,6 +206,22 @@ impl Cluster {
         self.take_down(&[id], |process| process.terminate(timeout))
     }
 
+    /// Stops all brokers in the middle of what they do: they take connections, and neither answer nor end.
+    pub fn pause_brokers(&self) -> Result<(), Error> {
+        self.signal_brokers("-STOP")
+    }
+
+    /// Lets them go on.
+    pub fn resume_brokers(&self) -> Result<(), Error> {
+        self.signal_brokers("-CONT")
+    }
+
+    fn signal_brokers(&self, name: &str) -> Result<(), Error> {
+        let servers = self.servers();
+        let mut brokers = servers.iter().filter(|(server, _)| server.starts_with("broker-"));
+        brokers.try_for_each(|(_, process)| process.signal(name))
+    }
+
     /// Starts a broker that is down, and returns when it is registered.
     pub fn start_broker(&self, id: i32) -> Result<(), Error> {
         self.spec.index(id)?;
