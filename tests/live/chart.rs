@@ -48,6 +48,11 @@ fn shipped() -> BTreeMap<String, String> {
     let values = folder.path().join("values.yaml");
     fs::write(&values, "sidecar: {enabled: true}").unwrap();
     all.extend(rendered(&[&values]).remove_entry("autothrottle-sidecar.yaml"));
+    assert!(!all.contains_key("autothrottle-nodes.yaml"), "a right that nobody asked for");
+    let label =
+        "autothrottle: {enabled: true, flags: {cap-label: node.kubernetes.io/instance-type}}";
+    fs::write(&values, label).unwrap();
+    all.extend(rendered(&[&values]).remove_entry("autothrottle-nodes.yaml"));
     all
 }
 

@@ -3,9 +3,10 @@
 use crate::baseline::baseline;
 use crate::cli::RateArgs;
 use crate::error::Error;
+use crate::machines::Said;
 use mapper::{BrokerId, Rate, Snapshot};
 use metrics::{CapMap, Capacities, Ports};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use topicmappr::shared;
 
@@ -13,9 +14,15 @@ use topicmappr::shared;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Networks {
     told: Capacities,
-    /// The types of machines that a snapshot tells.
+    /// The types of machines that a snapshot tells, or nodes.
     types: BTreeMap<BrokerId, String>,
 }
+
+/// Words for those who look for the reason.
+const NOT_FOUND: &str =
+    "no pod is it, or two claim to be: see --namespace, --pod-labels, --identity";
+const SILENT: &str = "its node says nothing under --cap-label";
+const NO_CAPACITY: &str = "what its node says is no number of MB/s, and no type that --cap-map has";
 
 impl Networks {
     /// What a broker's network can carry: as operators say; else, of a machine with a burst, what it can carry all day.
@@ -23,6 +30,30 @@ impl Networks {
         let kind = instance_type.or_else(|| self.types.get(&broker).map(String::as_str));
         let told = self.told.of(broker, kind).map(|capacity| capacity.ports);
         told.or_else(|| baseline(kind?).map(|rate| Ports { tx: rate, rx: rate }))
+    }
+
+    /// Takes in what nodes say now, in place of what they said before.
+    pub(crate) fn learn(&mut self, said: &Said) {
+        let texts = || said.iter().filter_map(|(id, text)| Some((*id, text.as_deref()?)));
+        self.told.nodes =
+            texts().filter_map(|(id, text)| Some((id, Ports::from_label(text)?))).collect();
+        let types = texts().filter(|(id, _)| !self.told.nodes.contains_key(id));
+        self.types = types.map(|(id, text)| (id, text.to_owned())).collect();
+    }
+
+    /// The brokers whose capacity nobody tells, though nodes were asked, and why not.
+    pub(crate) fn unknown(
+        &self,
+        live: &BTreeSet<BrokerId>,
+        said: &Said,
+    ) -> BTreeMap<BrokerId, &'static str> {
+        let unknown = live.iter().filter(|id| self.of(**id, None).is_none());
+        let why = |id: &BrokerId| match said.get(id) {
+            None => NOT_FOUND,
+            Some(None) => SILENT,
+            Some(Some(_)) => NO_CAPACITY,
+        };
+        unknown.map(|id| (*id, why(id))).collect()
     }
 }
 
@@ -134,6 +165,35 @@ mod tests {
         assert_eq!([tx(&labelled, 1), tx(&labelled, 2)], [Some(1_000_000), Some(500_000_000)]);
         let mapped = told(&["--cap-label", "net", "--cap-map", r#"{"2":7}"#]).unwrap();
         assert_eq!(tx(&mapped, 2), Some(7_000_000));
+    }
+
+    #[test]
+    fn nodes_say_a_number_or_a_type_and_who_says_neither_is_named() {
+        let args = ["autothrottle", "--cap-map", r#"{"i3.4xlarge":1250}"#];
+        let mut networks = networks(&Cli::try_parse_from(args).unwrap().rates).unwrap();
+        let said = |texts: &[(u32, Option<&str>)]| -> Said {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            texts.iter().map(|(id, one)| (BrokerId(*id), text(*one))).collect()
+        };
+        let told = [(1, "500-250"), (2, "i3.4xlarge"), (3, "m5.large"), (4, "fast")];
+        let mut all = said(&told.map(|(id, text)| (id, Some(text))));
+        all.extend(said(&[(5, None)]));
+        networks.learn(&all);
+        let megabytes = |networks: &Networks, id| Some(tx(networks, id)? / 1_000_000);
+        let of = |networks: &Networks| [1, 2, 3, 4].map(|id| megabytes(networks, id));
+        assert_eq!(of(&networks), [Some(500), Some(1250), Some(93), None]);
+        assert_eq!(networks.of(BrokerId(1), None).unwrap().rx, Rate(250_000_000));
+        let live = (1..=6).map(BrokerId).collect();
+        let unknown = [(4, NO_CAPACITY), (5, SILENT), (6, NOT_FOUND)];
+        assert_eq!(
+            networks.unknown(&live, &all),
+            unknown.map(|(id, why)| (BrokerId(id), why)).into()
+        );
+        let kind = networks.of(BrokerId(1), Some("i3.4xlarge")).unwrap();
+        assert_eq!(kind.tx, Rate(1_250_000_000), "a type that metrics tell, and the map has");
+
+        networks.learn(&said(&[(1, Some("700"))]));
+        assert_eq!(of(&networks), [Some(700), None, None, None], "another node");
     }
 
     #[test]

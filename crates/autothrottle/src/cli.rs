@@ -1,6 +1,7 @@
 //! The flags of the daemon: their docs are its help.
 
 use crate::backend::KeyArgs;
+use crate::machines::MachineArgs;
 use crate::place::LeaseArgs;
 use crate::sidecar::SidecarArgs;
 use clap::ArgAction;
@@ -45,6 +46,8 @@ pub(crate) struct Cli {
     pub(crate) api: ApiArgs,
     #[command(flatten)]
     pub(crate) lease: LeaseArgs,
+    #[command(flatten)]
+    pub(crate) machines: MachineArgs,
     #[command(flatten)]
     pub(crate) sidecar: SidecarArgs,
     #[command(flatten)]
@@ -116,8 +119,9 @@ pub(crate) struct RateArgs {
     /// A snapshot (topicmappr snapshot) that knows what networks can carry, where --cap-map does not
     #[arg(long, value_name = "FILE")]
     pub(crate) cap_snapshot: Option<PathBuf>,
-    /// The label of nodes that says it, in MB/s, where the snapshot has their labels
-    #[arg(long, value_name = "LABEL", requires = "cap_snapshot")]
+    /// The label of brokers' nodes that says it: MB/s (1250, or 1250-625: sends, receives), or a type that --cap-map has.
+    /// Kubernetes is asked, then also for an annotation; with --cap-snapshot the snapshot, for labels in MB/s
+    #[arg(long, value_name = "LABEL")]
     pub(crate) cap_label: Option<String>,
     /// Paces replicas that fell behind without a reassignment, too
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true",

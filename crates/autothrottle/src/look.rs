@@ -7,6 +7,7 @@ use crate::backend::refuse_wrong_keys;
 use crate::capacity::Networks;
 use crate::copies::{Sizes, copies, logs, under_min_isr, with_sizes};
 use crate::error::Error;
+use crate::machines::Machines;
 use crate::measure::{self, Numbers};
 use crate::settings::Settings;
 use execute::{Key, Ledger, Resource, Seen};
@@ -37,6 +38,7 @@ pub(crate) struct Looker {
     /// Of metrics servers.
     window: Duration,
     networks: Networks,
+    machines: Option<Machines>,
     began: Instant,
     rates_read: Option<Instant>,
     /// Who told the numbers of the round before.
@@ -72,6 +74,7 @@ impl Looker {
             backend: Backend::new(metrics.clone())?,
             window: window.unwrap_or_default(),
             networks: settings.networks.clone(),
+            machines: settings.machines.clone().map(Machines::new),
             began: Instant::now(),
             rates_read: None,
             told_by: None,
@@ -115,6 +118,7 @@ impl Looker {
         self.configs(client, ledger, topics.collect(), idle, &mut seen).await?;
         let sizes = sizes(client, logs(&copies), &seen.live).await;
         with_sizes(&mut copies, &sizes);
+        self.ask_machines(&seen.live).await;
         // Also while nothing moves: counters become rates only from the second answer on.
         let numbers = measure::measure(&mut self.backend, &addresses(client), self.window).await;
         if numbers.source != self.told_by
@@ -178,6 +182,16 @@ impl Looker {
             }
         }
         Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
+    }
+
+    /// Takes in what machines say of their networks, where that is asked for, and names those that say nothing.
+    async fn ask_machines(&mut self, live: &BTreeSet<BrokerId>) {
+        let Some(machines) = &mut self.machines else { return };
+        let Some(said) = machines.news(live).await else { return };
+        self.networks.learn(&said);
+        for (id, problem) in self.networks.unknown(live, &said) {
+            tracing::warn!(broker = id.0, problem, "nothing tells what its network can carry");
+        }
     }
 
     fn brokers(

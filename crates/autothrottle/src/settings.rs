@@ -5,6 +5,7 @@ use crate::book::Book;
 use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ShareArg};
 use crate::error::Error;
+use crate::machines::Question;
 use crate::place::{FilePlace, LeasePlace, ZooKeeperPlace, glance};
 use crate::sidecar::SidecarArgs;
 use mapper::Ratio;
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) keep: Option<Keep>,
     pub(crate) limits: Limits,
     pub(crate) networks: Networks,
+    /// What to ask Kubernetes of networks, if anything.
+    pub(crate) machines: Option<Question>,
     pub(crate) metrics: metrics::Settings,
     /// Of events.
     pub(crate) tags: Vec<String>,
@@ -80,6 +83,7 @@ impl Settings {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
         let networks = networks(&cli.rates)?;
+        let machines = machines(&cli, environment)?;
         let keep = keep(&cli, environment);
         if keep.is_none() && !cli.rounds.dry_run {
             return Err(Error::NoStateFile);
@@ -90,6 +94,7 @@ impl Settings {
             keep,
             limits,
             networks,
+            machines,
             metrics,
             tags: cli.events.dd_event_tags.into_iter().filter(|tag| !tag.is_empty()).collect(),
             interval: cli.rounds.interval,
@@ -136,6 +141,12 @@ fn keep(cli: &Cli, environment: &Environment) -> Option<Keep> {
     let named = file.or(zookeeper.map(|address| Keep::ZooKeeper(address, prefix.clone())));
     let lease = cli.lease.place(environment, named.is_some());
     lease.map(|lease| Keep::Lease(Box::new(lease))).or(named)
+}
+
+/// A snapshot that knows the labels of nodes is not asked for them again.
+fn machines(cli: &Cli, environment: &Environment) -> Result<Option<Question>, Error> {
+    let key = cli.rates.cap_label.as_deref().filter(|_| cli.rates.cap_snapshot.is_none());
+    key.map(|key| cli.machines.question(key, cli.lease.api.access(environment))).transpose()
 }
 
 /// Whatever of them cannot be used is said now.
@@ -301,6 +312,19 @@ mod tests {
         assert!(settings.metrics.datadog.is_some());
         let shown = format!("{:?}", settings.metrics);
         assert!(!shown.contains("k3y") && !shown.contains("s3cret"), "{shown}");
+    }
+
+    #[test]
+    fn a_label_is_asked_of_a_snapshot_or_of_kubernetes() {
+        let refused = settings("autothrottle --dry-run --cap-label net", &[]).err().unwrap();
+        assert!(refused.to_string().contains("no Kubernetes to ask"), "{refused}");
+        assert_eq!(refused.status(), topicmappr::Status::BadInput);
+        let line = "autothrottle --dry-run --cap-label net --kubeconfig k --pod-labels app=kafka";
+        assert!(settings(line, &[]).unwrap().machines.is_some());
+        let in_pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
+        let line = "autothrottle --dry-run --state-file s";
+        assert!(settings(line, &in_pod).unwrap().machines.is_none(), "nobody asks for a label");
+        assert!(settings(&format!("{line} --cap-label net"), &in_pod).unwrap().machines.is_some());
     }
 
     #[test]

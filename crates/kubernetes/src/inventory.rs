@@ -64,15 +64,21 @@ impl Kubernetes {
     /// # Errors
     /// The first thing that could not be asked; nothing is guessed instead.
     pub async fn inventory(&self, wanted: &Wanted) -> Result<Inventory, Error> {
+        let (nodes, pods) = tokio::try_join!(self.labelled_nodes(), self.pods(wanted))?;
+        let mut inventory = Inventory { nodes, ..pods };
+        self.look_at_nodes(&mut inventory).await?;
+        Ok(inventory)
+    }
+
+    /// Pods and StatefulSets alone.
+    pub(crate) async fn pods(&self, wanted: &Wanted) -> Result<Inventory, Error> {
         let spaces = wanted.namespaces.iter().map(|namespace| self.in_namespace(namespace, wanted));
-        let (nodes, spaces) = tokio::try_join!(self.labelled_nodes(), try_join_all(spaces))?;
-        let mut inventory = Inventory { nodes, ..Inventory::default() };
-        for space in spaces {
+        let mut inventory = Inventory::default();
+        for space in try_join_all(spaces).await? {
             inventory.pods.extend(space.pods);
             inventory.stateful_sets.extend(space.stateful_sets);
         }
         inventory.pods.sort_by(|a, b| a.name.cmp(&b.name));
-        self.look_at_nodes(&mut inventory).await?;
         Ok(inventory)
     }
 

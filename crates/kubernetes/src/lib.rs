@@ -16,6 +16,7 @@ pub mod identity;
 mod inventory;
 pub mod lease;
 mod list;
+mod machines;
 mod read;
 pub mod rolling;
 #[cfg(test)]

@@ -2,9 +2,9 @@
 //!
 //! Flags, environment and `--config` in one order ([`parse`]); connections with the same properties ([`connect`]);
 //! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
-//! ([`MetricsArgs`]); the file that a ledger is kept in ([`Store`]); one way to look at a cluster ([`Observer`]) and one to set
-//! its throttle ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]). What is not
-//! named here is this program's own.
+//! ([`MetricsArgs`]); which pods are brokers' ([`PodArgs`]); the file that a ledger is kept in ([`Store`]); one way to look at
+//! a cluster ([`Observer`]) and one to set its throttle ([`set_configs`]); what an execution tells the daemon
+//! ([`Announcement`]); signals ([`Signals`]). What is not named here is this program's own.
 
 use crate::error::Error;
 use crate::executing::access;
@@ -17,7 +17,7 @@ pub use crate::executing::{
     Signal, Signals, Store, set_configs,
 };
 pub use crate::failure::Failure;
-pub use crate::flags::{LogArgs, MetricsArgs};
+pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};
 pub use crate::layers::parse;
 
 /// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the

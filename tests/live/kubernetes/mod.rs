@@ -1,5 +1,6 @@
 //! Brokers on Kubernetes: the real API with simulated nodes, and beside it the real Kafka whose brokers the pods stand for.
 
+mod machines;
 mod node_died;
 mod rights;
 mod roll;

@@ -7,12 +7,12 @@
 use super::records::{Records, RecordsError};
 use super::{Leader, Place};
 use crate::error::Error;
+use crate::kubernetes_args::KubernetesArgs;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use kubernetes::lease::{Kept, LeaseError, Terms};
 use kubernetes::{About, Access, Announcer, Kubernetes, Name};
-use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::Instant;
 use topicmappr::Environment;
@@ -35,31 +35,16 @@ pub(crate) struct LeaseArgs {
     /// How long a leader that has died is waited for
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     lease_duration: Duration,
-    /// Kubeconfig file [default: those of KUBECONFIG, the service account of the pod]
-    #[arg(long, value_name = "FILE")]
-    kubeconfig: Option<PathBuf>,
-    /// Kubernetes context [default: the current one]
-    #[arg(long, value_name = "NAME")]
-    context: Option<String>,
+    #[command(flatten)]
+    pub(crate) api: KubernetesArgs,
 }
 
 impl LeaseArgs {
     /// The place, if there is to be one; in a pod it is where nobody asks for another.
     pub(crate) fn place(&self, environment: &Environment, other: bool) -> Option<LeasePlace> {
-        let in_pod = environment.get("KUBERNETES_SERVICE_HOST").is_some();
-        let default = || (in_pod && !other).then(|| Name::new("", NAME));
+        let access = self.api.access(environment);
+        let default = || (access.in_pod && !other).then(|| Name::new("", NAME));
         let name = self.lease.clone().or_else(default)?;
-        let paths =
-            |list: &str| std::env::split_paths(list).filter(|path| path.is_file()).collect();
-        let named = self.kubeconfig.clone().map(|path| vec![path]);
-        let access = Access {
-            kubeconfig: named
-                .or_else(|| environment.get("KUBECONFIG").map(paths))
-                .unwrap_or_default(),
-            in_pod,
-            context: self.context.clone(),
-            namespace: environment.get("POD_NAMESPACE").map(str::to_owned),
-        };
         let pod = environment.get("POD_NAME").map_or_else(crate::host, str::to_owned);
         // Two processes of one host may have one number, in namespaces of their own.
         let holder = format!("{pod}-{}-{:08x}", std::process::id(), rand::random::<u32>());

@@ -6,19 +6,10 @@ use ::kubernetes::brokers::Rules;
 use ::kubernetes::identity::{Order, Rule};
 use std::path::PathBuf;
 
-/// The flags about Kubernetes.
-#[derive(Debug, clap::Args)]
+/// Which pods are brokers', and which brokers they are.
+#[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
-pub(crate) struct KubernetesArgs {
-    /// Kubeconfig file [default: those of KUBECONFIG, ~/.kube/config, the service account of the pod]
-    #[arg(long, value_name = "FILE", global = true)]
-    kubeconfig: Option<PathBuf>,
-    /// Kubernetes context [default: the current one]
-    #[arg(long, value_name = "NAME", global = true)]
-    context: Option<String>,
-    /// Kubernetes namespace for names that carry none, and of the broker pods of maps by node [default: the context's]
-    #[arg(long, value_name = "NAME", global = true)]
-    namespace: Option<String>,
+pub struct PodArgs {
     /// Labels of the broker pods (app=kafka) [default: the pods of StatefulSets, and those that tell a broker id]
     #[arg(long, value_name = "KEY=VALUE,...", global = true)]
     pod_labels: Option<String>,
@@ -37,6 +28,41 @@ pub(crate) struct KubernetesArgs {
     /// Added to ordinals where no annotation, label or variable of the pod or its StatefulSet says otherwise
     #[arg(long, value_name = "N", global = true, default_value_t = 0)]
     broker_id_base: u32,
+}
+
+impl PodArgs {
+    /// The labels of broker pods; `None`: any.
+    #[must_use]
+    pub fn labels(&self) -> Option<&str> {
+        self.pod_labels.as_deref()
+    }
+
+    /// By which names things go, as far as pods are concerned.
+    #[must_use]
+    pub fn rules(&self) -> Rules {
+        Rules {
+            identity: Order { rules: self.identity.clone(), base: self.broker_id_base },
+            pods_are_chosen: self.pod_labels.is_some(),
+            ..Rules::default()
+        }
+    }
+}
+
+/// The flags about Kubernetes.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub(crate) struct KubernetesArgs {
+    /// Kubeconfig file [default: those of KUBECONFIG, ~/.kube/config, the service account of the pod]
+    #[arg(long, value_name = "FILE", global = true)]
+    kubeconfig: Option<PathBuf>,
+    /// Kubernetes context [default: the current one]
+    #[arg(long, value_name = "NAME", global = true)]
+    context: Option<String>,
+    /// Kubernetes namespace for names that carry none, and of the broker pods of maps by node [default: the context's]
+    #[arg(long, value_name = "NAME", global = true)]
+    namespace: Option<String>,
+    #[command(flatten)]
+    pods: PodArgs,
     /// Node labels that tell the rack, the first that a node has
     #[arg(
         long,
@@ -82,7 +108,7 @@ impl KubernetesArgs {
 
     /// Which pods are brokers' for certain.
     pub(crate) fn pod_labels(&self) -> Option<&str> {
-        self.pod_labels.as_deref()
+        self.pods.labels()
     }
 
     /// Where the API is. Flag, then `KUBECONFIG`, then the home's file, then the pod's service account, as kubectl does.
@@ -106,11 +132,10 @@ impl KubernetesArgs {
     /// By which names things go.
     pub(crate) fn rules(&self) -> Rules {
         Rules {
-            identity: Order { rules: self.identity.clone(), base: self.broker_id_base },
-            pods_are_chosen: self.pod_labels.is_some(),
             racks: self.rack_labels.clone(),
             instance_types: self.instance_type_labels.clone(),
             node_groups: self.node_group_labels.clone(),
+            ..self.pods.rules()
         }
     }
 }

@@ -25,6 +25,7 @@ pub(crate) use daemon::DaemonArgs;
 pub(crate) use execution::{ClaimArgs, ExecutionArgs, Meant};
 pub(crate) use forced::ForcedArgs;
 pub(crate) use kubernetes::KubernetesArgs;
+pub use kubernetes::PodArgs;
 pub(crate) use ledger::LedgerArgs;
 pub(crate) use maps::{Document, MapArgs};
 pub use metrics::MetricsArgs;

@@ -1,0 +1,150 @@
+//! What brokers' machines say of their networks: asked of Kubernetes when brokers come and go, and now and then.
+//!
+//! A round hardly waits for it. What was told last counts until there is something newer, also while Kubernetes is away.
+
+use crate::error::Error;
+use kubernetes::brokers::Rules;
+use kubernetes::{Access, Kubernetes, Wanted};
+use mapper::BrokerId;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use topicmappr::shared::PodArgs;
+
+/// Labels of nodes change seldom, and a pod on another node is a broker that was away.
+const OLD: Duration = Duration::from_secs(600);
+/// After an answer that did not come.
+const AGAIN: Duration = Duration::from_secs(60);
+/// What the first round waits for an answer, and what any other does.
+const FIRST: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Where brokers' pods are.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Kubernetes")]
+pub(crate) struct MachineArgs {
+    /// Namespace of the broker pods, for --cap-label [default: the pod's own, the context's]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    #[command(flatten)]
+    pods: PodArgs,
+}
+
+/// What to ask.
+#[derive(Debug, Clone)]
+pub(crate) struct Question {
+    access: Access,
+    pod_labels: Option<String>,
+    rules: Rules,
+    /// Of a label, or else an annotation.
+    key: String,
+}
+
+impl MachineArgs {
+    /// # Errors
+    /// There is no Kubernetes to ask.
+    pub(crate) fn question(&self, key: &str, access: Access) -> Result<Question, Error> {
+        if access.kubeconfig.is_empty() && !access.in_pod {
+            return Err(Error::Flag {
+                flag: "--cap-label",
+                value: key.to_owned(),
+                problem: "there is no Kubernetes to ask: --kubeconfig names one, --cap-snapshot a snapshot that has asked"
+                    .to_owned(),
+            });
+        }
+        let namespace = self.namespace.clone().or(access.namespace.clone());
+        Ok(Question {
+            access: Access { namespace, ..access },
+            pod_labels: self.pods.labels().map(str::to_owned),
+            rules: self.pods.rules(),
+            key: key.to_owned(),
+        })
+    }
+}
+
+impl Question {
+    async fn ask(self) -> Result<Said, kubernetes::Error> {
+        let kubernetes = Kubernetes::connect(&self.access).await?;
+        let namespaces = [kubernetes.namespace().to_owned()].into();
+        let wanted = Wanted { namespaces, pod_labels: self.pod_labels };
+        kubernetes.told_by_machines(&wanted, &self.rules, &self.key).await
+    }
+}
+
+/// By broker; `None`: its node has no such label, or there is none.
+pub(crate) type Said = BTreeMap<BrokerId, Option<String>>;
+
+/// Asks, and remembers when it did.
+pub(crate) struct Machines {
+    question: Question,
+    asked: Option<Asked>,
+    answer: Option<JoinHandle<Result<Said, kubernetes::Error>>>,
+}
+
+/// When, while these brokers were live, and whether there was an answer.
+#[derive(Debug)]
+struct Asked {
+    at: Instant,
+    live: BTreeSet<BrokerId>,
+    answered: bool,
+}
+
+impl Machines {
+    pub(crate) fn new(question: Question) -> Self {
+        Self { question, asked: None, answer: None }
+    }
+
+    /// What machines say, if there is an answer that was not told before.
+    pub(crate) async fn news(&mut self, live: &BTreeSet<BrokerId>) -> Option<Said> {
+        let patience = if self.asked.is_none() { FIRST } else { PATIENCE };
+        if self.answer.is_none() {
+            if !is_due(self.asked.as_ref(), live, Instant::now()) {
+                return None;
+            }
+            self.answer = Some(tokio::spawn(self.question.clone().ask()));
+            self.asked = Some(Asked { at: Instant::now(), live: live.clone(), answered: false });
+        }
+        let answer = timeout(patience, self.answer.as_mut()?).await.ok()?;
+        self.answer = None;
+        match answer.ok()? {
+            Ok(said) => {
+                self.asked.iter_mut().for_each(|asked| asked.answered = true);
+                Some(said)
+            }
+            Err(error) => {
+                tracing::warn!(%error, again_in_seconds = AGAIN.as_secs(), "nodes do not tell what networks can carry");
+                None
+            }
+        }
+    }
+}
+
+fn is_due(asked: Option<&Asked>, live: &BTreeSet<BrokerId>, now: Instant) -> bool {
+    let Some(asked) = asked else { return true };
+    let age = now - asked.at;
+    match asked.answered {
+        true => asked.live != *live || age >= OLD,
+        false => age >= AGAIN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_asked_when_brokers_come_and_go_when_it_is_old_and_after_a_failure_in_a_minute() {
+        let now = Instant::now();
+        let [one, both] =
+            [&[1][..], &[1, 2]].map(|ids| ids.iter().copied().map(BrokerId).collect());
+        let asked = |answered| Asked { at: now, live: BTreeSet::clone(&both), answered };
+        let due = |answered, live: &BTreeSet<BrokerId>, seconds| {
+            is_due(Some(&asked(answered)), live, now + Duration::from_secs(seconds))
+        };
+        assert!(is_due(None, &both, now));
+        assert!(due(true, &one, 1), "a broker is gone");
+        assert_eq!([due(true, &both, 599), due(true, &both, 600)], [false, true]);
+        assert_eq!([due(false, &one, 59), due(false, &both, 60)], [false, true]);
+    }
+}
