@@ -26,16 +26,21 @@ const CARD: u64 = 2_000_000;
 pub(crate) const DAEMON: [&str; 6] = ["--metrics", "none", "--interval", "2", "--min-rate", "0.3"];
 pub(crate) const LEAST: &str = "300000";
 
-/// Four brokers behind slow cards; `events` is on 1001 and 1002. The operator has throttles of his own.
+/// Brokers behind slow cards; `events` is on 1001 and 1002. The operator has throttles of his own.
 pub(crate) struct Situation {
     pub(crate) cluster: Cluster,
     pub(crate) folder: tempfile::TempDir,
     before: Configs,
 }
 
+/// With four of them.
 pub(crate) fn situation(mode: Mode) -> Situation {
-    let builder = Cluster::builder().mode(mode).brokers(4).network(Cap::default()).small_fetches();
-    let cluster = builder.start().unwrap();
+    situation_of(mode, 4)
+}
+
+pub(crate) fn situation_of(mode: Mode, brokers: u16) -> Situation {
+    let builder = Cluster::builder().mode(mode).brokers(brokers);
+    let cluster = builder.network(Cap::default()).small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     let partitions = (0..PARTITIONS).map(|_| vec![1001, 1002]).collect();
     traffic.create(&[(TOPIC.to_owned(), partitions)].into());
