@@ -49,11 +49,11 @@ pub fn assign(
     let mut taken = vec![None; names.len()];
     for (index, assignment) in assignments.iter().enumerate() {
         let selected = match &assignment.topics {
-            Topics::Matching(scope) => scope.select(&names)?,
-            Topics::Named(_) | Topics::Internal | Topics::Rest => BTreeSet::new(),
+            Topics::Matching(scope) => scope.choose(&names)?,
+            Topics::Named(_) | Topics::Internal | Topics::Rest => Vec::new(),
         };
-        for (topic, slot) in snapshot.topics().iter().zip(&mut taken) {
-            if slot.is_none() && takes(&assignment.topics, topic, &selected) {
+        for (at, (topic, slot)) in snapshot.topics().iter().zip(&mut taken).enumerate() {
+            if slot.is_none() && takes(&assignment.topics, topic, selected.get(at)) {
                 *slot = Some(index);
             }
         }
@@ -67,11 +67,11 @@ pub(crate) fn assign_any(topics: &[&Topic], assignments: &[Assignment]) -> Vec<O
     let mut taken = vec![None; names.len()];
     for (index, assignment) in assignments.iter().enumerate() {
         let selected = match &assignment.topics {
-            Topics::Matching(scope) => scope.select_any(&names),
-            Topics::Named(_) | Topics::Internal | Topics::Rest => BTreeSet::new(),
+            Topics::Matching(scope) => scope.choose_any(&names),
+            Topics::Named(_) | Topics::Internal | Topics::Rest => Vec::new(),
         };
-        for (topic, slot) in topics.iter().zip(&mut taken) {
-            if slot.is_none() && takes(&assignment.topics, topic, &selected) {
+        for (at, (topic, slot)) in topics.iter().zip(&mut taken).enumerate() {
+            if slot.is_none() && takes(&assignment.topics, topic, selected.get(at)) {
                 *slot = Some(index);
             }
         }
@@ -79,9 +79,10 @@ pub(crate) fn assign_any(topics: &[&Topic], assignments: &[Assignment]) -> Vec<O
     taken
 }
 
-fn takes(topics: &Topics, topic: &Topic, selected: &BTreeSet<&str>) -> bool {
+/// `matches`: whether patterns mean it, where there are patterns.
+fn takes(topics: &Topics, topic: &Topic, matches: Option<&bool>) -> bool {
     match topics {
-        Topics::Matching(_) => selected.contains(topic.name.as_str()),
+        Topics::Matching(_) => matches.copied().unwrap_or(false),
         Topics::Named(names) => names.contains(&topic.name),
         Topics::Internal => topic.is_internal(),
         Topics::Rest => true,

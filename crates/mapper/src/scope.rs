@@ -37,11 +37,25 @@ impl TopicPattern {
     }
 
     /// Which of `names` (in order, without repetition) it means.
-    pub fn select<'n>(&self, names: &[&'n str]) -> BTreeSet<&'n str> {
+    pub(crate) fn select<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+        let mut marks = vec![false; names.len()];
+        self.mark(names, &mut marks);
+        names.iter().copied().zip(marks).filter(|(_, marked)| *marked).map(|(n, _)| n).collect()
+    }
+
+    /// Marks those of `names` (in order, without repetition) that it means; tells whether there is one.
+    fn mark(&self, names: &[&str], marks: &mut [bool]) -> bool {
         if let Ok(index) = names.binary_search(&self.source.as_str()) {
-            return BTreeSet::from([names[index]]);
+            marks[index] = true;
+            return true;
         }
-        names.iter().copied().filter(|name| self.whole.is_match(name)).collect()
+        let mut any = false;
+        for (name, mark) in names.iter().zip(marks) {
+            let means = self.whole.is_match(name);
+            *mark |= means;
+            any |= means;
+        }
+        any
     }
 
     /// How many of `names` a match of any part of the name would take.
@@ -125,34 +139,46 @@ impl Scope {
     /// # Errors
     /// [`ScopeError::MatchesNothing`] for a pattern that matches none of them, an exclude too.
     pub fn select<'n>(&self, names: &[&'n str]) -> Result<BTreeSet<&'n str>, ScopeError> {
-        let included = union(&self.include, names)?;
-        let excluded = union(&self.exclude, names)?;
-        Ok(included.difference(&excluded).copied().collect())
+        let chosen = names.iter().zip(self.choose(names)?);
+        Ok(chosen.filter(|(_, chosen)| *chosen).map(|(name, _)| *name).collect())
+    }
+
+    /// The same, as one answer for each of `names`.
+    pub(crate) fn choose(&self, names: &[&str]) -> Result<Vec<bool>, ScopeError> {
+        let (chosen, idle) = self.weigh(names);
+        idle.map_or(Ok(chosen), |pattern| {
+            let parts = pattern.unanchored(names);
+            Err(ScopeError::MatchesNothing { pattern: pattern.source.clone(), parts })
+        })
     }
 
     /// The same, where a pattern may mean none of them.
-    pub(crate) fn select_any<'n>(&self, names: &[&'n str]) -> BTreeSet<&'n str> {
-        let union = |patterns: &[TopicPattern]| -> BTreeSet<&'n str> {
-            patterns.iter().flat_map(|pattern| pattern.select(names)).collect()
-        };
-        union(&self.include).difference(&union(&self.exclude)).copied().collect()
+    pub(crate) fn choose_any(&self, names: &[&str]) -> Vec<bool> {
+        self.weigh(names).0
+    }
+
+    /// Which of `names` are meant, and the first pattern that means none.
+    fn weigh(&self, names: &[&str]) -> (Vec<bool>, Option<&TopicPattern>) {
+        let (mut chosen, idle) = union(&self.include, names);
+        let (excluded, idle_exclude) = union(&self.exclude, names);
+        chosen.iter_mut().zip(excluded).for_each(|(chosen, out)| *chosen &= !out);
+        (chosen, idle.or(idle_exclude))
     }
 }
 
-fn union<'n>(
-    patterns: &[TopicPattern],
-    names: &[&'n str],
-) -> Result<BTreeSet<&'n str>, ScopeError> {
-    let mut all = BTreeSet::new();
+/// What patterns mean together, and the first that means nothing.
+fn union<'p>(
+    patterns: &'p [TopicPattern],
+    names: &[&str],
+) -> (Vec<bool>, Option<&'p TopicPattern>) {
+    let mut marks = vec![false; names.len()];
+    let mut idle = None;
     for pattern in patterns {
-        let matched = pattern.select(names);
-        if matched.is_empty() {
-            let parts = pattern.unanchored(names);
-            return Err(ScopeError::MatchesNothing { pattern: pattern.source.clone(), parts });
+        if !pattern.mark(names, &mut marks) {
+            idle = idle.or(Some(pattern));
         }
-        all.extend(matched);
     }
-    Ok(all)
+    (marks, idle)
 }
 
 /// Splits a flag's value at its commas, but not at those inside brackets: `a{1,3},b` is two patterns.

@@ -44,6 +44,9 @@ impl Maps {
 
     /// What the names of maps mean as brokers; their topics do not matter here.
     pub(crate) fn brokers(&self, cluster: &Snapshot) -> BTreeMap<String, BTreeSet<BrokerId>> {
+        if self.set.maps().is_empty() {
+            return BTreeMap::new();
+        }
         let maps = self.resolve(Some(cluster)).maps.into_iter();
         maps.map(|map| {
             let brokers = map.brokers.into_iter().map(|member| member.id);
