@@ -93,7 +93,7 @@ impl<'a> Placement<'a> {
     pub(crate) fn fill(&mut self, work: &mut [Work]) -> Result<(), NoPlan> {
         self.settle(work);
         let mut order: Vec<usize> = (0..work.len()).filter(|at| work[*at].empty() > 0).collect();
-        order.sort_by_key(|at| (Reverse(work[*at].size), work[*at].partition));
+        order.sort_by_cached_key(|at| (Reverse(work[*at].size), work[*at].partition));
         if self.manner.tight {
             // Who has the fewest racks to choose from goes first; the sort is stable.
             order.sort_by_key(|at| self.open_racks(&work[*at]));
@@ -122,8 +122,10 @@ impl<'a> Placement<'a> {
         self.constraints.of(item, seat, target).open_racks().count()
     }
 
+    /// Brings what is known of the work into account before anything is placed, and the queues into order once.
     fn settle(&mut self, work: &[Work]) {
         work.iter().for_each(|item| self.settle_what_is_known(item));
+        (0..).take(self.count.len()).for_each(|broker| self.requeue(broker));
     }
 
     /// What leaves its brokers is credited to them before anything is placed.
@@ -135,7 +137,6 @@ impl<'a> Placement<'a> {
             let used = &mut self.used[*broker as usize];
             *used = used.map(|used| used.saturating_sub(size.unwrap_or(0)));
             self.count[*broker as usize] -= 1;
-            self.requeue(*broker);
             if !self.volumes.is_empty() {
                 let topic = &self.cluster.snapshot.topics()[self.cluster.topic_of(item.partition)];
                 let id = self.cluster.id(*broker);
@@ -143,16 +144,20 @@ impl<'a> Placement<'a> {
             }
         }
         for broker in item.held().filter(|broker| !current.contains(broker)) {
-            self.add(broker, item.size);
+            self.hold(broker, item.size);
             self.take_volume(broker, item.size);
         }
     }
 
     fn add(&mut self, broker: BrokerIx, size: Option<u64>) {
+        self.hold(broker, size);
+        self.requeue(broker);
+    }
+
+    fn hold(&mut self, broker: BrokerIx, size: Option<u64>) {
         let used = &mut self.used[broker as usize];
         *used = used.map(|used| used + size.unwrap_or(0));
         self.count[broker as usize] += 1;
-        self.requeue(broker);
     }
 
     fn take(&mut self, broker: BrokerIx, size: Option<u64>) {
