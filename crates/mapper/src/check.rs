@@ -144,7 +144,7 @@ fn one_move(
     };
     let given = base.get(&change.topic, change.partition);
     let mut broken = any_move(view, terms.racks, change);
-    broken.extend(log_dirs::are_named(view.snapshot, change));
+    broken.extend(log_dirs::are_named(view, change));
     broken.extend(
         allowed
             .refuses(&change.to, terms.mends, &change.from)
@@ -171,10 +171,10 @@ fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
         broken.push(Violation::NoReplicas { of: of() });
     }
     broken.extend(repeated(&change.to).map(|broker| Violation::Repeated { of: of(), broker }));
-    for broker in change.added().filter(|id| !view.snapshot.is_live(*id)) {
+    for broker in change.added().filter(|id| !view.is_live(*id)) {
         broken.push(Violation::NotLive { of: of(), broker });
     }
-    if !led(view.snapshot, partition) {
+    if !led(view, partition) {
         broken.push(Violation::NoLeader { of: of() });
     }
     if partition.is_moving() {
@@ -206,12 +206,12 @@ fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
 }
 
 /// Has a live leader, or may well have one where nobody tells.
-fn led(snapshot: &Snapshot, partition: &Partition) -> bool {
+fn led(view: &View<'_>, partition: &Partition) -> bool {
     match partition.leader() {
-        Leader::Broker(id) => snapshot.is_live(id),
+        Leader::Broker(id) => view.is_live(id),
         Leader::Nobody => false,
         Leader::Unknown => {
-            let up = |id: &&BrokerId| snapshot.is_live(**id) && !partition.offline().contains(id);
+            let up = |id: &&BrokerId| view.is_live(**id) && !partition.offline().contains(id);
             partition.replicas.iter().any(|id| up(&id))
         }
     }
@@ -250,7 +250,7 @@ fn reason(
     let partition = view.find.partition(&change.topic, change.partition)?;
     let right: Vec<BrokerId> = change
         .removed()
-        .filter(|id| view.snapshot.is_live(*id) && allowed.brokers.contains(*id))
+        .filter(|id| view.is_live(*id) && allowed.brokers.contains(*id))
         .filter(|id| !partition.offline().contains(id))
         .collect();
     let fewer = change.from.len().saturating_sub(change.to.len());
@@ -310,11 +310,9 @@ fn left_out_with_cause(
             return true;
         };
         match left.why {
-            WhyLeftOut::NoLeader { .. } => led(view.snapshot, partition),
+            WhyLeftOut::NoLeader { .. } => led(view, partition),
             WhyLeftOut::Reassigning { .. } => !partition.is_moving(),
-            WhyLeftOut::LostReplica { .. } => {
-                partition.replicas.iter().all(|id| view.snapshot.is_live(*id))
-            }
+            WhyLeftOut::LostReplica { .. } => partition.replicas.iter().all(|id| view.is_live(*id)),
             WhyLeftOut::NoOtherLeader { .. } => {
                 evacuation.is_none_or(|evacuation| evacuation.has_another(view, plan, left))
             }

@@ -49,7 +49,7 @@ impl<'p> Evacuation<'p> {
 
     fn may_lead(&self, view: &View<'_>, partition: &Partition, id: BrokerId) -> bool {
         let offline = partition.offline().contains(&id) && partition.replicas.contains(&id);
-        view.snapshot.is_live(id) && !offline && !self.brokers.contains(&id)
+        view.is_live(id) && !offline && !self.brokers.contains(&id)
     }
 
     /// Whether a partition that the plan says nobody else can lead has somebody else after the plan.
@@ -101,6 +101,6 @@ pub(super) fn only_reorders(view: &View<'_>, change: &Move) -> Option<Violation>
     }
     let partition = view.find.partition(&change.topic, change.partition)?;
     let head = change.to.first().copied()?;
-    let healthy = view.snapshot.is_live(head) && !partition.offline().contains(&head);
+    let healthy = view.is_live(head) && !partition.offline().contains(&head);
     (!healthy).then(|| Violation::Leads { of: change.of(), broker: head })
 }

@@ -1,6 +1,7 @@
 //! What a move promises of log dirs: they are there, and named wherever a broker has several volumes.
 
 use super::Violation;
+use super::view::View;
 use crate::plan::{ANY_LOG_DIR, Move};
 use crate::snapshot::Snapshot;
 
@@ -28,10 +29,8 @@ pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
 }
 
 /// What holds for one of ours: nothing is left to Kafka, which looks at no volume's room.
-pub(super) fn are_named(before: &Snapshot, change: &Move) -> Vec<Violation> {
-    let unnamed = change.added().filter(|id| change.log_dir(*id).is_none());
-    let several =
-        |id: &crate::ids::BrokerId| before.broker(*id).is_some_and(|b| b.volumes().len() > 1);
-    let unnamed = unnamed.filter(several);
+pub(super) fn are_named(view: &View<'_>, change: &Move) -> Vec<Violation> {
+    let several = change.added().filter(|id| view.has_several_volumes(*id));
+    let unnamed = several.filter(|id| change.log_dir(*id).is_none());
     unnamed.map(|broker| Violation::AnyLogDir { of: change.of(), broker }).collect()
 }

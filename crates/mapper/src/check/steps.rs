@@ -7,6 +7,7 @@ use crate::ids::{BrokerId, Replicas};
 use crate::plan::{Move, Plan, Stage};
 use crate::request::Terms;
 use crate::snapshot::{Leader, Partition};
+use crate::table::IdSet;
 use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
@@ -55,7 +56,7 @@ fn on_the_way(
     change: &Move,
 ) -> Vec<Violation> {
     let mut broken = Vec::new();
-    let sound = |id: &&BrokerId| view.snapshot.is_live(**id) && !partition.offline().contains(id);
+    let sound = |id: &&BrokerId| view.is_live(**id) && !partition.offline().contains(id);
     let sound_of = |list: &Replicas| list.iter().filter(sound).count();
     let least = sound_of(&change.from).min(sound_of(&change.to));
     for (at, list) in change.via.iter().enumerate() {
@@ -69,7 +70,7 @@ fn on_the_way(
         if sound_of(list) < least || list.is_empty() {
             broken.push(Violation::TooFewCopies { of: of(), list: list.to_vec() });
         }
-        let dead = |id: &&BrokerId| !view.snapshot.is_live(**id) && !change.to.contains(id);
+        let dead = |id: &&BrokerId| !view.is_live(**id) && !change.to.contains(id);
         for broker in list.iter().filter(dead) {
             broken.push(Violation::NotLive { of: of(), broker: *broker });
         }
@@ -164,8 +165,7 @@ fn copied_from(view: &View<'_>, stage: &Stage<'_>) -> Option<BrokerId> {
     match partition.leader() {
         Leader::Broker(id) if stage.from.contains(&id) => Some(id),
         Leader::Broker(_) | Leader::Nobody | Leader::Unknown => {
-            let can_lead =
-                |id: &&BrokerId| view.snapshot.is_live(**id) && !partition.offline().contains(id);
+            let can_lead = |id: &&BrokerId| view.is_live(**id) && !partition.offline().contains(id);
             stage.from.iter().find(can_lead).copied()
         }
     }
@@ -176,7 +176,7 @@ fn giving(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeSet<BrokerId> {
     let of = |stage: &Stage<'_>| {
         let partition = view.find.partition(&stage.change.topic, stage.change.partition);
         let offline = partition.map(Partition::offline).unwrap_or_default();
-        let sound = |id: &BrokerId| view.snapshot.is_live(*id) && !offline.contains(id);
+        let sound = |id: &BrokerId| view.is_live(*id) && !offline.contains(id);
         stage.removed().filter(sound).collect::<Vec<BrokerId>>()
     };
     stages.iter().flat_map(of).collect()
@@ -191,19 +191,26 @@ pub(super) fn capacity(
     let mut broken = Vec::new();
     let mut disks = view.disks(headroom);
     for (step, stages) in steps.iter().enumerate() {
-        let mut grown: BTreeSet<(BrokerId, Option<&str>)> = BTreeSet::new();
+        let mut grown = IdSet::default();
+        let mut grown_dirs: BTreeSet<(BrokerId, &str)> = BTreeSet::new();
         for stage in stages {
             let each = stage.change.copy_bytes().unwrap_or_default().0;
             for id in stage.added().filter(|_| each > 0) {
                 let log_dir = stage.change.log_dir(id);
                 disks.add(id, log_dir, each);
-                grown.extend([(id, None), (id, log_dir)]);
+                grown.insert(id);
+                grown_dirs.extend(log_dir.map(|log_dir| (id, log_dir)));
             }
             for (id, to, _, size) in between_dirs(view, *stage).filter(|(.., size)| *size > 0) {
                 disks.add(id, Some(to), size);
-                grown.extend([(id, None), (id, Some(to))]);
+                grown.insert(id);
+                grown_dirs.insert((id, to));
             }
         }
+        let whole = grown.into_sorted().into_iter().map(|id| (id, None));
+        let dirs = grown_dirs.into_iter().map(|(id, log_dir)| (id, Some(log_dir)));
+        let mut grown: Vec<(BrokerId, Option<&str>)> = whole.chain(dirs).collect();
+        grown.sort_unstable();
         for (broker, log_dir) in grown {
             if let Some(over_bytes) = disks.over(broker, log_dir) {
                 let log_dir = log_dir.map(str::to_owned);

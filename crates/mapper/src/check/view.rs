@@ -8,7 +8,7 @@ use crate::plan::Move;
 use crate::request::{Mends, RackRule};
 use crate::scope::ScopeError;
 use crate::snapshot::{Broker, Lookup, Partition, Snapshot, Topic};
-use crate::table::IdSet;
+use crate::table::{IdSet, Positions};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,9 @@ pub(super) struct View<'s> {
     pub(super) find: Lookup<'s>,
     /// Where its brokers stand.
     places: Places<'s>,
+    live: IdSet,
+    /// Brokers with a choice of volumes.
+    several_volumes: IdSet,
     allowed: Vec<Allowed>,
     /// For each topic of the snapshot: an index into `allowed`.
     of_topic: Vec<Option<usize>>,
@@ -42,7 +45,20 @@ impl<'s> View<'s> {
         let places = Places::new(snapshot);
         let allowed = assignments.iter().map(|of| Allowed::new(snapshot, &places, of));
         let allowed = allowed.collect();
-        Ok(Self { snapshot, find: Lookup::new(snapshot), places, allowed, of_topic })
+        let those = |of: fn(&&Broker) -> bool| snapshot.brokers().iter().filter(of).map(|b| b.id);
+        let live = those(|broker| broker.live).collect();
+        let several_volumes = those(|broker| broker.volumes().len() > 1).collect();
+        let find = Lookup::new(snapshot);
+        Ok(Self { snapshot, find, places, live, several_volumes, allowed, of_topic })
+    }
+
+    /// Listed and live.
+    pub(super) fn is_live(&self, id: BrokerId) -> bool {
+        self.live.contains(id)
+    }
+
+    pub(super) fn has_several_volumes(&self, id: BrokerId) -> bool {
+        self.several_volumes.contains(id)
     }
 
     pub(super) fn allowed(&self, topic: &str) -> Option<&Allowed> {
@@ -92,22 +108,23 @@ impl<'s> View<'s> {
         // A new order spreads as the old one did.
         change.added().chain(change.removed()).next()?;
         let allowed = self.allowed(&change.topic)?;
-        let (before, after) = (self.spread(&change.from), self.spread(&change.to));
+        // Most keep the rule, whatever was before.
+        let (before, after) = (|| self.spread(&change.from), self.spread(&change.to));
         let room = self.room(allowed, &change.to);
         let bad = match rule {
             RackRule::AtLeast(asked) => {
                 after.racks.len() < change.to.len().min(asked as usize)
-                    && after.racks.len() < before.racks.len().max(1)
+                    && after.racks.len() < before().racks.len().max(1)
             }
             RackRule::Spread => {
                 let uneven_now =
                     after.racks.are_uneven(&room.racks) || after.hosts.are_uneven(&room.hosts);
                 uneven_now
                     && (self.was_even(allowed, change)
-                        || self.crowds_more(&before, &after, &room, change))
+                        || self.crowds_more(&before(), &after, &room, change))
             }
         };
-        bad.then(|| (self.places.in_words(&before), self.places.in_words(&after)))
+        bad.then(|| (self.places.in_words(&before()), self.places.in_words(&after)))
     }
 
     /// Both spreads in words, if a list on the way of a move crowds a rack or host more than both of its ends do, or is
@@ -157,7 +174,12 @@ impl<'s> View<'s> {
     }
 
     pub(super) fn disks(&self, headroom: Ratio) -> Disks {
-        let mut disks = Disks { brokers: BTreeMap::new(), volumes: self.volumes(headroom) };
+        let ids = self.snapshot.brokers().iter().map(|broker| broker.id).collect();
+        let mut disks = Disks {
+            positions: Positions::new(ids),
+            brokers: Vec::new(),
+            volumes: self.volumes(headroom),
+        };
         let mut sums: BTreeMap<BrokerId, Option<u64>> = BTreeMap::new();
         for broker in self.snapshot.brokers().iter().filter(|b| b.storage_free.is_none()) {
             sums.insert(broker.id, Some(0));
@@ -172,17 +194,15 @@ impl<'s> View<'s> {
             }
         }
         for broker in self.snapshot.brokers() {
-            let Some(total) = broker.storage_total else {
-                continue;
+            let disk = |total: Bytes| {
+                let used = match broker.storage_free {
+                    Some(free) => Some(total.0 - free.0),
+                    None => sums.get(&broker.id).copied().flatten(),
+                };
+                let limit = total.0 - headroom.of(total).0.min(total.0);
+                used.map(|used| Disk { used, limit })
             };
-            let used = match broker.storage_free {
-                Some(free) => Some(total.0 - free.0),
-                None => sums.get(&broker.id).copied().flatten(),
-            };
-            let limit = total.0 - headroom.of(total).0.min(total.0);
-            if let Some(used) = used {
-                disks.brokers.insert(broker.id, Disk { used, limit });
-            }
+            disks.brokers.push(broker.storage_total.and_then(disk));
         }
         disks
     }
@@ -220,7 +240,9 @@ impl Allowed {
 
 /// Disks as they fill, and the volumes of brokers that have several.
 pub(super) struct Disks {
-    brokers: BTreeMap<BrokerId, Disk>,
+    positions: Positions,
+    /// Those of which all is known, by the broker's position.
+    brokers: Vec<Option<Disk>>,
     volumes: BTreeMap<BrokerId, Vec<VolumeDisk>>,
 }
 
@@ -242,7 +264,7 @@ impl Disk {
 
 impl Disks {
     pub(super) fn add(&mut self, id: BrokerId, log_dir: Option<&str>, bytes: u64) {
-        if let Some(disk) = self.brokers.get_mut(&id) {
+        if let Some(disk) = self.broker(id) {
             disk.used += bytes;
         }
         if let Some(disk) = self.volume(id, log_dir) {
@@ -251,7 +273,7 @@ impl Disks {
     }
 
     pub(super) fn remove(&mut self, id: BrokerId, log_dir: Option<&str>, bytes: u64) {
-        if let Some(disk) = self.brokers.get_mut(&id) {
+        if let Some(disk) = self.broker(id) {
             disk.used = disk.used.saturating_sub(bytes);
         }
         if let Some(disk) = self.volume(id, log_dir) {
@@ -262,14 +284,19 @@ impl Disks {
     /// How far a broker is beyond its limit, or the volume of one of its log dirs.
     pub(super) fn over(&mut self, id: BrokerId, log_dir: Option<&str>) -> Option<Bytes> {
         match log_dir {
-            None => self.brokers.get(&id).and_then(Disk::over),
+            None => self.broker(id).and_then(|disk| disk.over()),
             Some(_) => self.volume(id, log_dir).and_then(|disk| disk.over()),
         }
     }
 
+    fn broker(&mut self, id: BrokerId) -> Option<&mut Disk> {
+        let at = self.positions.of(id)?;
+        self.brokers[at as usize].as_mut()
+    }
+
     fn volume(&mut self, id: BrokerId, log_dir: Option<&str>) -> Option<&mut Disk> {
-        let volumes = self.volumes.get_mut(&id)?;
         let log_dir = log_dir?;
+        let volumes = self.volumes.get_mut(&id)?;
         let of = volumes.iter_mut().find(|volume| volume.paths.iter().any(|p| p == log_dir))?;
         Some(&mut of.disk)
     }
