@@ -17,6 +17,7 @@ pub(crate) struct Cluster<'s> {
     pub(crate) snapshot: &'s Snapshot,
     /// Broker ids, ascending.
     pub(crate) ids: Vec<BrokerId>,
+    positions: Positions,
     pub(crate) live: Vec<bool>,
     /// The rack of each broker. One that has none is a rack of its own.
     pub(crate) rack: Vec<usize>,
@@ -32,6 +33,8 @@ pub(crate) struct Cluster<'s> {
     pub(crate) used: Vec<Option<u64>>,
     /// For each topic the index of its first partition, and the number of all as the last entry.
     pub(crate) first_partition: Vec<usize>,
+    /// For each partition the index of its topic.
+    topic: Vec<u32>,
     /// For each partition the index of its first seat, and the number of all as the last entry.
     pub(crate) first_seat: Vec<usize>,
     /// The broker on each seat.
@@ -43,13 +46,17 @@ impl<'s> Cluster<'s> {
         let ids = all_ids(snapshot);
         let positions = Positions::new(ids.clone());
         let mut first_partition = Vec::with_capacity(snapshot.topics().len() + 1);
-        let mut first_seat = vec![0];
+        let partitions = snapshot.topics().iter().map(|topic| topic.partitions.len()).sum();
+        let mut of_topic = Vec::with_capacity(partitions);
+        let mut first_seat = Vec::with_capacity(partitions + 1);
+        first_seat.push(0);
         let mut seats = Vec::new();
-        for topic in snapshot.topics() {
+        for (at, topic) in (0_u32..).zip(snapshot.topics()) {
             first_partition.push(first_seat.len() - 1);
             for partition in &topic.partitions {
                 seats.extend(partition.replicas.iter().filter_map(|id| positions.of(*id)));
                 first_seat.push(seats.len());
+                of_topic.push(at);
             }
         }
         first_partition.push(first_seat.len() - 1);
@@ -66,9 +73,11 @@ impl<'s> Cluster<'s> {
             capacity: listed.iter().map(|b| b.and_then(|b| b.storage_total).map(|t| t.0)).collect(),
             used: Vec::new(),
             first_partition,
+            topic: of_topic,
             first_seat,
             seats,
             ids,
+            positions,
         };
         cluster.used = cluster.used_bytes(&listed);
         cluster
@@ -102,12 +111,21 @@ impl<'s> Cluster<'s> {
         self.snapshot.topics().iter().flat_map(|topic| &topic.partitions).enumerate()
     }
 
+    pub(crate) fn partition_count(&self) -> usize {
+        self.topic.len()
+    }
+
     pub(crate) fn seats_of(&self, partition: usize) -> &[BrokerIx] {
         &self.seats[self.first_seat[partition]..self.first_seat[partition + 1]]
     }
 
     pub(crate) fn index_of(&self, id: BrokerId) -> Option<BrokerIx> {
-        self.ids.binary_search(&id).ok().map(narrow)
+        self.positions.of(id)
+    }
+
+    /// Listed and live.
+    pub(crate) fn is_live(&self, id: BrokerId) -> bool {
+        self.index_of(id).is_some_and(|broker| self.live[broker as usize])
     }
 
     pub(crate) fn id(&self, broker: BrokerIx) -> BrokerId {
@@ -129,7 +147,7 @@ impl<'s> Cluster<'s> {
     }
 
     pub(crate) fn topic_of(&self, partition: usize) -> usize {
-        self.first_partition.partition_point(|first| *first <= partition) - 1
+        self.topic[partition] as usize
     }
 
     /// The partition as the snapshot knows it.
@@ -154,11 +172,6 @@ impl<'s> Cluster<'s> {
     pub(crate) fn seat(&self, partition: usize, index: usize) -> Seat {
         Seat { of: self.name(partition), index }
     }
-}
-
-/// Broker counts are far below 2^32: they have 31-bit ids.
-fn narrow(index: usize) -> BrokerIx {
-    BrokerIx::try_from(index).unwrap_or(BrokerIx::MAX)
 }
 
 /// Every broker that is listed or stands in a replica list, ascending.

@@ -260,7 +260,7 @@ fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
 
 /// The broker that copies are taken from: the leader where it is told, else the first replica that can lead.
 fn source(cluster: &Cluster<'_>, partition: &Partition) -> Option<BrokerId> {
-    let live = |id: &BrokerId| cluster.snapshot.is_live(*id);
+    let live = |id: &BrokerId| cluster.is_live(*id);
     if let Leader::Broker(leader) = partition.leader() {
         return Some(leader).filter(live);
     }

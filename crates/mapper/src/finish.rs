@@ -1,5 +1,6 @@
 //! From filled seats to a plan: moves, steps, bound and figures.
 
+use crate::both::both;
 use crate::bytes::Bytes;
 use crate::dense::Cluster;
 use crate::exact::Evidence;
@@ -8,6 +9,7 @@ use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
 use crate::plan::{BoundBy, Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
 use crate::request::{Request, Terms};
+use crate::snapshot::SnapshotHash;
 use crate::steps::{self, Stepped};
 use crate::target::Targets;
 use crate::volumes;
@@ -23,6 +25,14 @@ pub(crate) struct Outcome<'a> {
     pub(crate) left_out: Vec<LeftOut>,
     /// Of a search for seats, where there was one.
     pub(crate) evidence: Option<Evidence>,
+    /// Where somebody found it meanwhile.
+    pub(crate) start: Option<Start>,
+}
+
+/// What a plan starts from.
+pub(crate) struct Start {
+    before: Figures,
+    hash: SnapshotHash,
 }
 
 /// What is proven about the request, whichever plan answers it.
@@ -40,33 +50,44 @@ pub(crate) struct Finished {
     pub(crate) taken_back: Vec<Move>,
 }
 
-/// Writes the plan down.
-pub(crate) fn finish(outcome: Outcome<'_>, request: Request, proof: Proof) -> Result<Plan, NoPlan> {
-    finish_what_fits(outcome, request, proof).map(|finished| finished.plan)
-}
-
-/// Writes the plan down, and says which moves for balance found no room.
-pub(crate) fn finish_what_fits(
+/// Writes the plan down; `prove` says what is proven about its seats.
+pub(crate) fn finish(
     outcome: Outcome<'_>,
     request: Request,
-    proof: Proof,
+    prove: impl FnOnce(&[Work]) -> Proof + Send,
+) -> Result<Plan, NoPlan> {
+    finish_what_fits(outcome, request, prove).map(|finished| finished.plan)
+}
+
+/// The same, and says which moves for balance found no room.
+pub(crate) fn finish_what_fits(
+    mut outcome: Outcome<'_>,
+    request: Request,
+    prove: impl FnOnce(&[Work]) -> Proof + Send,
 ) -> Result<Finished, NoPlan> {
-    let cluster = outcome.cluster;
-    let mut moves = moves(cluster, &outcome.work);
-    let mut taken_back = volumes::name_log_dirs(cluster, &outcome.terms, &mut moves)?;
-    let stepped = steps::lay_out(cluster, &outcome.terms, moves)?;
+    let (cluster, targets) = (outcome.cluster, outcome.targets);
+    let (start, work, terms) = (outcome.start.take(), &outcome.work, &outcome.terms);
+    let (mut moves, (proof, Start { before, hash })) = both(
+        cluster.partition_count(),
+        || moves(cluster, work),
+        || (prove(work), start.unwrap_or_else(|| Start::of(cluster, targets, terms))),
+    );
+    let mut taken_back = volumes::name_log_dirs(cluster, terms, &mut moves)?;
+    let after = |moves: &[Move]| before.after(cluster, targets, terms, moves);
+    let (stepped, mut after_all) = steps::lay_out(cluster, terms, moves, after)?;
     let Stepped { moves, steps, .. } = stepped;
+    if !stepped.taken_back.is_empty() {
+        after_all = after(&moves);
+    }
     taken_back.extend(stepped.taken_back);
-    let before = Figures::before(cluster, outcome.targets, &outcome.terms);
-    let after = before.after(cluster, outcome.targets, &outcome.terms, &moves);
     let plan = Plan {
         cluster_id: cluster.snapshot.cluster_id().map(str::to_owned),
-        snapshot: cluster.snapshot.hash(),
+        snapshot: hash,
         request,
         steps,
         left_out: outcome.left_out,
         before,
-        after,
+        after: after_all,
         bound_bytes: proof.bound_bytes,
         floor: proof.floor,
         solver: Solver::constructive(),
@@ -77,6 +98,13 @@ pub(crate) fn finish_what_fits(
         ..proof.solver(plan.bytes_moved())
     };
     Ok(Finished { plan: Plan { solver, ..plan }, taken_back })
+}
+
+impl Start {
+    pub(crate) fn of(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+        let before = Figures::before(cluster, targets, terms);
+        Self { before, hash: cluster.snapshot.hash() }
+    }
 }
 
 impl Proof {

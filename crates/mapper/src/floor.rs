@@ -6,7 +6,7 @@ use crate::exact::Evidence;
 use crate::finish::Proof;
 use crate::no_plan::NoPlan;
 use crate::plan::Floor;
-use crate::request::{RackRule, Request};
+use crate::request::{RackRule, Terms};
 use crate::target::{RackCounts, Targets};
 use crate::work::{Search, Work};
 use std::collections::BTreeMap;
@@ -15,32 +15,26 @@ use std::collections::BTreeMap;
 pub(crate) fn proof(
     cluster: &Cluster<'_>,
     targets: &Targets,
-    request: &Request,
+    rule: RackRule,
     work: &[Work],
+    bound_bytes: Option<Bytes>,
     evidence: Option<Evidence>,
-) -> Result<Proof, NoPlan> {
-    let bound_bytes = bytes(cluster, targets, request, work)?;
-    let mut floor = fullest(cluster, targets, request.terms().racks, work);
+) -> Proof {
+    let mut floor = fullest(cluster, targets, rule, work);
     if let Some((floor, searched)) = floor.as_mut().zip(evidence.as_ref().and_then(|e| e.fullest)) {
         floor.max_used_ratio = floor.max_used_ratio.max(searched);
     }
-    Ok(Proof { bound_bytes, floor, evidence })
+    Proof { bound_bytes, floor, evidence }
 }
 
-/// The bytes that any answer has to copy: one copy for each seat that has to be filled anew.
-///
-/// Work that the request forces, though nothing is wrong, is not counted.
-fn bytes(
+/// The bytes that any answer has to copy, where a request forces work that nothing is wrong with: one copy for each
+/// seat that would have to be filled anew without that.
+pub(crate) fn unforced(
     cluster: &Cluster<'_>,
     targets: &Targets,
-    request: &Request,
-    work: &[Work],
+    terms: &Terms,
 ) -> Result<Option<Bytes>, NoPlan> {
-    let forced = matches!(request, Request::Rebuild(rebuild) if rebuild.force);
-    if !forced {
-        return Ok(had_to_copy(cluster, work));
-    }
-    let found = Search::new(cluster, targets, request.terms()).run()?;
+    let found = Search::new(cluster, targets, terms).run()?;
     Ok(must_copy(&found.work))
 }
 

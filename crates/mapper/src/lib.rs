@@ -6,6 +6,7 @@
 mod ailment;
 mod assignment;
 mod balance;
+mod both;
 mod bytes;
 mod check;
 mod constraints;
@@ -46,6 +47,7 @@ mod work;
 pub use ailment::{Ailment, ailments};
 pub use assignment::{Assignment, Topics, assign};
 pub use balance::{rebalance, scale};
+pub use both::both;
 pub use bytes::{Bytes, Rate, Ratio};
 pub use check::{Violation, check, check_map};
 pub use diff::{BrokerDiff, Change, Difference, Differs, PlanDiff, PlanSide, diff};

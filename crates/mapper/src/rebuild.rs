@@ -3,9 +3,10 @@
 //! What is right stays. A seat that is lost, leaving, off its map, or one too many or too few for the replication
 //! factor is filled anew, and nothing else moves.
 
+use crate::both::both;
 use crate::dense::{BrokerIx, Cluster};
 use crate::exact::Evidence;
-use crate::finish::{Outcome, finish};
+use crate::finish::{Outcome, Start, finish};
 use crate::floor;
 use crate::leaders::{Lead, even_leaders};
 use crate::no_plan::NoPlan;
@@ -35,7 +36,16 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         size_factor: request.partition_size_factor,
         tight: false,
     };
-    let mut solved = solve_evenly(&search, manner, &pairs, found, request.solver)?;
+    let terms = &request.terms;
+    let (solved, (start, unforced)) = both(
+        cluster.partition_count(),
+        || solve_evenly(&search, manner, &pairs, found, request.solver),
+        || {
+            let unforced = || floor::unforced(&cluster, &targets, terms);
+            (Start::of(&cluster, &targets, terms), request.force.then(unforced).transpose())
+        },
+    );
+    let mut solved = Outcome { start: Some(start), ..solved? };
     let lead = Lead {
         all: request.optimize_leadership,
         as_paired: request.sub_affinity,
@@ -43,10 +53,11 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
         evacuation: request.leader_evacuation.as_ref(),
     };
     even_leaders(&cluster, &targets, lead, &mut solved.work, &mut solved.left_out)?;
-    let request = Request::Rebuild(request.clone());
-    let evidence = solved.evidence.take();
-    let proof = floor::proof(&cluster, &targets, &request, &solved.work, evidence)?;
-    finish(solved, request, proof)
+    let (unforced, evidence) = (unforced?, solved.evidence.take());
+    finish(solved, Request::Rebuild(request.clone()), |work| {
+        let bound = unforced.unwrap_or_else(|| floor::had_to_copy(&cluster, work));
+        floor::proof(&cluster, &targets, terms.racks, work, bound, evidence)
+    })
 }
 
 /// Fills every seat; where that fails, once more in a way that packs tighter, and then by a search.
@@ -59,7 +70,7 @@ pub(crate) fn solve<'a>(
 ) -> Result<Outcome<'a>, NoPlan> {
     let Seated { work, left_out, evidence, .. } = seated(search, manner, pairs, found, engine)?;
     let Search { cluster, targets, terms, .. } = *search;
-    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence })
+    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
 }
 
 /// The same, and no broker fuller than it has to be, as far as a search of limited length can tell.
@@ -79,7 +90,7 @@ fn solve_evenly<'a>(
         (Some(polished), Some(rescued)) => Some(polished.after(&rescued)),
         (one, other) => one.or(other),
     };
-    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence })
+    Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
 }
 
 /// Seats filled, and the placement that they are in.

@@ -64,10 +64,11 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
         tight: false,
     };
     let mut solved = solve(&search, by_count, &pairs, found, Engine::Auto)?;
-    let request = Request::Replace(request.clone());
     let evidence = solved.evidence.take();
-    let proof = floor::proof(&cluster, &targets, &request, &solved.work, evidence)?;
-    finish(solved, request, proof)
+    finish(solved, Request::Replace(request.clone()), |work| {
+        let bound = floor::had_to_copy(&cluster, work);
+        floor::proof(&cluster, &targets, request.terms.racks, work, bound, evidence)
+    })
 }
 
 /// The rack rule looks at every broker that stays, though only one may take seats.

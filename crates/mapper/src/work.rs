@@ -1,5 +1,6 @@
 //! What has to change: the seats that must move, and the partitions that must be left alone.
 
+use crate::both::both;
 use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
@@ -8,6 +9,7 @@ use crate::request::{BaseLists, Mends, RackRule, Rebuild, Terms};
 use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use smallvec::SmallVec;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One partition on its way to its new replica list.
@@ -83,10 +85,25 @@ impl<'a> Search<'a> {
 
     /// Looks at every partition in scope.
     pub(crate) fn run(&self) -> Result<Found, NoPlan> {
+        let (topics, partitions) = (self.targets.of_topic.len(), self.cluster.partition_count());
+        let middle = self.cluster.first_partition.partition_point(|first| *first < partitions / 2);
+        let middle = middle.min(topics);
+        let (first, second) =
+            both(partitions, || self.look_at(0..middle), || self.look_at(middle..topics));
+        let mut found = first?;
+        let second = second?;
+        found.work.extend(second.work);
+        found.left_out.extend(second.left_out);
+        Ok(found)
+    }
+
+    /// Looks at every partition of these topics.
+    fn look_at(&self, topics: Range<usize>) -> Result<Found, NoPlan> {
         let mut found = Found { work: Vec::new(), left_out: Vec::new() };
-        let topics = self.cluster.snapshot.topics().iter().zip(&self.targets.of_topic);
-        for ((topic, target), first) in topics.zip(&self.cluster.first_partition) {
-            let Some(target) = *target else { continue };
+        for at in topics {
+            let (topic, first) =
+                (&self.cluster.snapshot.topics()[at], self.cluster.first_partition[at]);
+            let Some(target) = self.targets.of_topic[at] else { continue };
             for (offset, partition) in topic.partitions.iter().enumerate() {
                 let index = first + offset;
                 if !self.base.cover(&topic.name, partition.id) {
@@ -327,11 +344,10 @@ fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
 
 /// Why a partition that needs work must be left alone; `None` if it can be moved.
 pub(crate) fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftOut> {
-    let healthy =
-        |id: &BrokerId| cluster.snapshot.is_live(*id) && !partition.offline().contains(id);
+    let healthy = |id: &BrokerId| cluster.is_live(*id) && !partition.offline().contains(id);
     let led = match partition.leader() {
         Leader::Nobody => false,
-        Leader::Broker(id) => cluster.snapshot.is_live(id),
+        Leader::Broker(id) => cluster.is_live(id),
         Leader::Unknown => partition.replicas.iter().any(healthy),
     };
     if !led {

@@ -199,8 +199,9 @@ impl Draft<'_, '_> {
             Lead { all: self.evens_leaders(), as_paired: false, lists: &lists, evacuation: None };
         let (terms, mut left_out) = (terms.clone(), left_out.clone());
         even_leaders(cluster, targets, lead, &mut work, &mut left_out)?;
-        let outcome = Outcome { cluster, targets, terms, work, left_out, evidence: None };
-        finish_what_fits(outcome, self.request.clone(), proof)
+        let outcome =
+            Outcome { cluster, targets, terms, work, left_out, evidence: None, start: None };
+        finish_what_fits(outcome, self.request.clone(), |_| proof)
     }
 }
 

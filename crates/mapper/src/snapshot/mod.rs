@@ -5,6 +5,7 @@
 
 mod contradiction;
 mod edit;
+mod halves;
 mod hash;
 mod lookup;
 mod relaxed;

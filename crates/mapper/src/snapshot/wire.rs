@@ -4,7 +4,8 @@
 //! stands in memory at once.
 
 use super::{
-    Broker, KubernetesFacts, Leader, LogDir, Partition, PartitionFacts, Parts, SnapshotError, Topic,
+    Broker, KubernetesFacts, Leader, LogDir, Partition, PartitionFacts, Parts, SnapshotError,
+    Topic, halves,
 };
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
@@ -78,8 +79,16 @@ struct TopicIn<'a> {
     config: BTreeMap<String, String>,
     min_insync_replicas: Option<u32>,
     #[serde(borrow)]
-    partitions: Vec<PartitionWire<'a>>,
+    partitions: Vec<PartitionIn<'a>>,
 }
+
+/// A partition in its dense form, but for its log dirs: the topic numbers them.
+struct PartitionIn<'a> {
+    partition: Partition,
+    log_dirs: LogDirsWire<'a>,
+}
+
+type LogDirsWire<'a> = SmallVec<[Option<Cow<'a, str>>; 1]>;
 
 #[derive(Serialize)]
 struct TopicOut<'a> {
@@ -113,7 +122,7 @@ struct PartitionWire<'a> {
     #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
     replica_size_bytes: SmallVec<[Option<Bytes>; 4]>,
     #[serde(borrow, default, skip_serializing_if = "SmallVec::is_empty")]
-    log_dirs: SmallVec<[Option<Cow<'a, str>>; 1]>,
+    log_dirs: LogDirsWire<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_in_per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,7 +140,7 @@ fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>
 
 /// Reads a whole file's text.
 pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
-    let read: SnapshotIn = match serde_json::from_slice(text) {
+    let read: SnapshotIn = match in_halves(text).map_or_else(|| serde_json::from_slice(text), Ok) {
         Ok(read) => read,
         Err(error) => {
             // A later version may have another shape; its number is the better answer.
@@ -153,6 +162,11 @@ pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
         brokers: read.brokers.into_iter().map(Broker::from).collect(),
         topics: read.topics,
     })
+}
+
+fn in_halves(text: &[u8]) -> Option<SnapshotIn> {
+    let (head, topics) = halves::read(text)?;
+    Some(SnapshotIn { topics, ..head })
 }
 
 /// Writes one topic a line: large files stay readable to line tools.
@@ -240,20 +254,30 @@ impl<'de> Deserialize<'de> for Topic {
             log_dir_paths: Vec::new(),
             partitions: Vec::with_capacity(wire.partitions.len()),
         };
-        for partition in wire.partitions {
-            let partition = partition.into_dense(&mut topic).map_err(serde::de::Error::custom)?;
+        for PartitionIn { mut partition, log_dirs } in wire.partitions {
+            if let Some(facts) = &mut partition.facts {
+                for path in &log_dirs {
+                    let index = path.as_deref().map(|path| topic.log_dir(path)).transpose();
+                    facts.log_dirs.push(index.map_err(serde::de::Error::custom)?);
+                }
+            }
             topic.partitions.push(partition);
         }
         Ok(topic)
     }
 }
 
-impl PartitionWire<'_> {
-    fn into_dense(self, topic: &mut Topic) -> Result<Partition, String> {
-        let facts = if self.has_facts() { Some(Box::new(self.facts(topic)?)) } else { None };
-        Ok(Partition { id: self.id, replicas: self.replicas, size: self.size_bytes, facts })
+impl<'de: 'a, 'a> Deserialize<'de> for PartitionIn<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let wire = PartitionWire::deserialize(deserializer)?;
+        let facts = wire.has_facts().then(|| wire.facts()).transpose();
+        let facts = facts.map_err(serde::de::Error::custom)?.map(Box::new);
+        let (id, replicas, size) = (wire.id, wire.replicas, wire.size_bytes);
+        Ok(Self { partition: Partition { id, replicas, size, facts }, log_dirs: wire.log_dirs })
     }
+}
 
+impl PartitionWire<'_> {
     fn has_facts(&self) -> bool {
         let lists = [&self.offline, &self.elr, &self.last_known_elr, &self.adding, &self.removing];
         self.isr.is_some()
@@ -265,12 +289,8 @@ impl PartitionWire<'_> {
             || lists.iter().any(|list| !list.is_empty())
     }
 
-    fn facts(&self, topic: &mut Topic) -> Result<PartitionFacts, String> {
-        let mut log_dirs = SmallVec::new();
-        for path in &self.log_dirs {
-            let index = path.as_deref().map(|path| topic.log_dir(path)).transpose();
-            log_dirs.push(index.map_err(|error| error.to_string())?);
-        }
+    /// What is told beyond the replica list; the log dirs stay behind.
+    fn facts(&self) -> Result<PartitionFacts, String> {
         Ok(PartitionFacts {
             isr: self.isr.clone(),
             leader: self.leader.map_or(Ok(Leader::Unknown), leader)?,
@@ -278,7 +298,7 @@ impl PartitionWire<'_> {
             elr: self.elr.clone(),
             last_known_elr: self.last_known_elr.clone(),
             replica_sizes: self.replica_size_bytes.clone(),
-            log_dirs,
+            log_dirs: SmallVec::new(),
             bytes_in: self.bytes_in_per_second,
             bytes_out: self.bytes_out_per_second,
             adding: self.adding.clone(),

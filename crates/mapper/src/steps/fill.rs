@@ -6,6 +6,7 @@
 use super::cut::Waves;
 use super::disks::Disks;
 use super::is_optional;
+use super::ready::Ready;
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
@@ -38,8 +39,8 @@ pub(super) struct Schedule<'a> {
     /// For each move: the submission that comes next.
     next: Vec<u32>,
     dropped: Vec<bool>,
-    /// What may go into the step: ranks, each with the broker in whose line it stood first.
-    ready: BinaryHeap<Reverse<(usize, Option<BrokerIx>)>>,
+    /// What may go into the step.
+    ready: Ready,
     /// For each broker: the ranks that wait for it to have time, and whether its first is among the ready.
     line: Vec<(BinaryHeap<Reverse<usize>>, bool)>,
     /// For each broker: the ranks that wait for room on it.
@@ -80,7 +81,7 @@ impl<'a> Schedule<'a> {
             disks: Disks::new(cluster, terms),
             next: vec![0; moves.len()],
             dropped: vec![false; moves.len()],
-            ready: BinaryHeap::new(),
+            ready: Ready::default(),
             line: vec![(BinaryHeap::new(), false); brokers],
             short: vec![Vec::new(); brokers],
             busy: vec![0; brokers],
@@ -96,9 +97,10 @@ impl<'a> Schedule<'a> {
         }
         let mut steps = Vec::new();
         for wave in 0..waves {
-            let ranks = std::mem::take(&mut todo[wave]);
+            let mut ranks = std::mem::take(&mut todo[wave]);
+            ranks.sort_unstable();
             let wanted = ranks.into_iter().filter(|rank| !self.dropped[self.order[*rank]]);
-            self.ready.extend(wanted.map(|rank| Reverse((rank, None))));
+            self.ready.begin(wanted);
             while !self.ready.is_empty() {
                 let mut step = self.step();
                 if step.is_empty() {
@@ -119,11 +121,11 @@ impl<'a> Schedule<'a> {
     /// The ranks of one step.
     fn step(&mut self) -> Vec<usize> {
         let mut step = Vec::new();
-        while let Some(Reverse((rank, home))) = self.ready.pop() {
+        while let Some((rank, home)) = self.ready.pop() {
             match self.take(rank) {
                 Ok(()) => step.push(rank),
                 Err(Waits::NextStep) => {
-                    self.ready.push(Reverse((rank, home)));
+                    self.ready.push((rank, home));
                     break;
                 }
                 Err(Waits::Time(broker)) => self.line[broker as usize].0.push(Reverse(rank)),
@@ -147,7 +149,7 @@ impl<'a> Schedule<'a> {
             && let Some(Reverse(rank)) = line.pop()
         {
             *called = true;
-            self.ready.push(Reverse((rank, Some(broker))));
+            self.ready.push((rank, Some(broker)));
         }
     }
 
@@ -215,14 +217,14 @@ impl<'a> Schedule<'a> {
             }
             self.next[index] += 1;
             match self.waves[index].get(self.next[index] as usize) {
-                Some(same) if *same as usize == wave => self.ready.push(Reverse((*rank, None))),
+                Some(same) if *same as usize == wave => self.ready.push((*rank, None)),
                 Some(later) => todo[*later as usize].push(*rank),
                 None => {}
             }
         }
         for broker in freed {
             let waiting = std::mem::take(&mut self.short[broker as usize]);
-            self.ready.extend(waiting.into_iter().map(|rank| Reverse((rank, None))));
+            waiting.into_iter().for_each(|rank| self.ready.push((rank, None)));
         }
         self.step_bytes = 0;
         if self.max_moves.is_some() {

@@ -8,7 +8,9 @@ mod cut;
 mod disks;
 mod fill;
 mod order;
+mod ready;
 
+use crate::both::both;
 use crate::dense::Cluster;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Reason};
@@ -24,20 +26,26 @@ pub(crate) struct Stepped {
     pub(crate) taken_back: Vec<Move>,
 }
 
-/// The moves that there is room for, and their steps.
-pub(crate) fn lay_out(
+/// The moves that there is room for, and their steps; and what `meanwhile` answers about all moves.
+pub(crate) fn lay_out<T: Send>(
     cluster: &Cluster<'_>,
     terms: &Terms,
     mut moves: Vec<Move>,
-) -> Result<Stepped, NoPlan> {
+    meanwhile: impl FnOnce(&[Move]) -> T + Send,
+) -> Result<(Stepped, T), NoPlan> {
     let partitions = partitions(cluster, &moves);
     let waves = cut::cut(cluster, &terms.pacing, &partitions, &mut moves);
-    let order = order::order(cluster, terms, &partitions, &moves);
-    let filled = Schedule::new(cluster, terms, &moves, &partitions, &waves, &order).run()?;
-    if !filled.dropped.contains(&true) {
-        return Ok(Stepped { moves, steps: filled.steps, taken_back: Vec::new() });
-    }
-    Ok(without(moves, filled.steps, &filled.dropped))
+    let schedule = || {
+        let order = order::order(cluster, terms, &partitions, &moves);
+        Schedule::new(cluster, terms, &moves, &partitions, &waves, &order).run()
+    };
+    let (filled, of_all) = both(moves.len(), schedule, || meanwhile(&moves));
+    let filled = filled?;
+    let stepped = match filled.dropped.contains(&true) {
+        true => without(moves, filled.steps, &filled.dropped),
+        false => Stepped { moves, steps: filled.steps, taken_back: Vec::new() },
+    };
+    Ok((stepped, of_all))
 }
 
 /// The partition of each move.
