@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 fn json(plan: &Plan) -> Vec<u8> {
     let mut out = Vec::new();
-    PlanFile::of(plan.clone()).write_json(&mut out).unwrap();
+    plan.write_json(&mut out).unwrap();
     out
 }
 

@@ -9,7 +9,7 @@ use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 const VERSION: u64 = 1;
@@ -67,15 +67,36 @@ pub enum PlanFileError {
     Differs(String),
 }
 
-/// Borrowed to write, owned once read: a plan of a million moves is not copied to be written.
-#[derive(Serialize, Deserialize)]
-struct FileWire<'p> {
+#[derive(Deserialize)]
+struct FileIn {
     version: u64,
-    partitions: Cow<'p, [PlannedPartition]>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partitions: Vec<PlannedPartition>,
+    plan: Option<PlanWire<'static>>,
+}
+
+/// Borrowed: a plan of a million moves is not copied to be written.
+#[derive(Serialize)]
+struct FileOut<'p, M: Serialize> {
+    version: u64,
+    partitions: M,
+    #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanWire<'p>>,
 }
 
+/// Moves as the entries of a partition map.
+struct MapOf<'p>(&'p [Move]);
+
+/// As [`PlannedPartition`] is written.
+#[derive(Serialize)]
+struct EntryOut<'p> {
+    topic: &'p str,
+    partition: PartitionId,
+    replicas: &'p Replicas,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    log_dirs: &'p [String],
+}
+
+/// Borrowed to write, owned once read.
 #[derive(Serialize, Deserialize)]
 struct PlanWire<'p> {
     version: u64,
@@ -100,12 +121,20 @@ struct PlanWire<'p> {
 impl PlanFile {
     /// The file of a plan: only what changes.
     pub fn of(plan: Plan) -> Self {
-        let partitions = plan.moves.iter().map(PlannedPartition::of).collect();
-        Self { partitions, plan: Some(plan) }
+        Self { partitions: Self::map(&plan), plan: Some(plan) }
     }
 
-    /// The file of a plan, with the partitions in its scope that stay as they are (`--include-no-ops`).
-    pub fn with_no_ops(plan: Plan, before: &Snapshot, in_scope: &dyn Fn(&str) -> bool) -> Self {
+    /// The partition map of a plan: only what changes.
+    pub fn map(plan: &Plan) -> Vec<PlannedPartition> {
+        plan.moves.iter().map(PlannedPartition::of).collect()
+    }
+
+    /// The same, with the partitions in its scope that stay as they are (`--include-no-ops`).
+    pub fn map_with_no_ops(
+        plan: &Plan,
+        before: &Snapshot,
+        in_scope: &dyn Fn(&str) -> bool,
+    ) -> Vec<PlannedPartition> {
         let moved: BTreeMap<(&str, PartitionId), &Move> =
             plan.moves.iter().map(|m| ((&*m.topic, m.partition), m)).collect();
         let mut partitions = Vec::new();
@@ -124,7 +153,7 @@ impl PlanFile {
                 });
             }
         }
-        Self { partitions, plan: Some(plan) }
+        partitions
     }
 
     /// What one step of a plan submits: a partition map without a plan.
@@ -137,12 +166,12 @@ impl PlanFile {
     /// # Errors
     /// What is wrong with the text.
     pub fn from_json(text: &[u8]) -> Result<Self, PlanFileError> {
-        let wire: FileWire = serde_json::from_slice(text)?;
+        let wire: FileIn = serde_json::from_slice(text)?;
         if wire.version != VERSION {
             return Err(PlanFileError::Version { what: "partition map", found: wire.version });
         }
         let plan = wire.plan.map(PlanWire::into_plan).transpose()?;
-        let file = Self { partitions: wire.partitions.into_owned(), plan };
+        let file = Self { partitions: wire.partitions, plan };
         file.agrees()?;
         Ok(file)
     }
@@ -152,8 +181,7 @@ impl PlanFile {
     /// # Errors
     /// Only those of `out`.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        serde_json::to_writer(&mut *out, self)?;
-        out.write_all(b"\n")
+        write(self, out)
     }
 
     /// Every move stands in the partition map with the same target.
@@ -178,8 +206,49 @@ impl PlanFile {
 impl Serialize for PlanFile {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let plan = self.plan.as_ref().map(PlanWire::of);
-        let partitions = Cow::Borrowed(self.partitions.as_slice());
-        FileWire { version: VERSION, partitions, plan }.serialize(to)
+        FileOut { version: VERSION, partitions: &self.partitions, plan }.serialize(to)
+    }
+}
+
+impl Plan {
+    /// Writes its file, that of [`PlanFile::of`], as one line of JSON.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.write_beside(&MapOf(&self.moves), out)
+    }
+
+    /// The same beside another map: that with no-ops.
+    ///
+    /// # Errors
+    /// Only those of `out`.
+    pub fn write_json_with(&self, map: &[PlannedPartition], out: &mut dyn Write) -> io::Result<()> {
+        self.write_beside(&map, out)
+    }
+
+    fn write_beside(&self, map: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+        let plan = Some(PlanWire::of(self));
+        write(&FileOut { version: VERSION, partitions: map, plan }, out)
+    }
+}
+
+/// Buffered here, where the compiler sees it: there are a dozen writes for each partition.
+fn write(file: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, out);
+    serde_json::to_writer(&mut out, file)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+impl Serialize for MapOf<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_seq(self.0.iter().map(|change| EntryOut {
+            topic: &change.topic,
+            partition: change.partition,
+            replicas: &change.to,
+            log_dirs: &change.log_dirs,
+        }))
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) fn plan_id(plan: &Plan) -> String {
     }
     let mut hashing = Hashing(Sha256::new());
     // A hash takes all that it is given.
-    let _ = PlanFile::of(plan.clone()).write_json(&mut hashing);
+    let _ = plan.write_json(&mut hashing);
     let hex: String = hashing.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")
 }

@@ -12,11 +12,13 @@ use crate::flags::holders;
 use crate::session::Session;
 use crate::source::Facts;
 use crate::status::Status;
-use crate::views::{Caution, Cautions, LostBroker, Next, PlacementChoice, Report, Surroundings};
+use crate::views::{
+    Caution, Cautions, LostBroker, Next, PlacementChoice, Report, Sums, Surroundings,
+};
 use jiff::SignedDuration;
 use mapper::maps::{Finding, Unmapped};
 use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
-use outputs::Written;
+use outputs::Staging;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -50,6 +52,7 @@ pub(crate) struct Prepared {
     cautions: Vec<Caution>,
     /// Warnings kept it from being written.
     pub(crate) stopped: bool,
+    sums: Option<Sums>,
     files: Vec<PathBuf>,
     next: Next,
 }
@@ -76,17 +79,16 @@ pub(crate) fn prepare(
     session: &mut Session<'_, '_>,
 ) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
-    let lost = lost_brokers(&planned.plan, facts)?;
-    let cautions = cautions(&planned, facts, &lost, args);
-    let ignored = &session.global.warns.ignore_warns;
-    let stopped = cautions.iter().any(|caution| !ignored.covers(caution.code));
+    // Judging a large plan takes about as long as all else that is left to do.
+    let (weighed, judged) = mapper::both(
+        planned.plan.moves.len(),
+        || weigh(&planned, facts, args, outputs, session),
+        || refuse_if_broken(snapshot, &planned.plan),
+    );
+    let Weighed { lost, cautions, stopped, staging, sums } = weighed?;
+    judged?;
+    let written = staging?.publish()?;
     let Planned { plan, placement, unmapped, .. } = planned;
-    let (plan, written) = if stopped {
-        refuse_if_broken(snapshot, &plan)?;
-        (plan, Written::default())
-    } else {
-        outputs.write(plan, snapshot, &|plan| refuse_if_broken(snapshot, plan))?
-    };
     let next = if stopped {
         next::despite(&cautions, session)
     } else {
@@ -94,7 +96,44 @@ pub(crate) fn prepare(
     };
     session.say(&Cautions { all: &cautions, stopped })?;
     let files = written.files();
-    Ok(Prepared { plan, placement, lost, unmapped, cautions, stopped, files, next })
+    Ok(Prepared {
+        plan,
+        placement,
+        lost,
+        unmapped,
+        cautions,
+        stopped,
+        sums: Some(sums),
+        files,
+        next,
+    })
+}
+
+/// A plan weighed, written beside its place unless warnings stop it, and added up.
+struct Weighed {
+    lost: Vec<LostBroker>,
+    cautions: Vec<Caution>,
+    stopped: bool,
+    staging: Result<Staging, Error>,
+    sums: Sums,
+}
+
+fn weigh(
+    planned: &Planned,
+    facts: &Facts,
+    args: &PlanningArgs,
+    outputs: Outputs,
+    session: &Session<'_, '_>,
+) -> Result<Weighed, Error> {
+    let Planned { plan, .. } = planned;
+    let lost = lost_brokers(plan, facts)?;
+    let cautions = cautions(planned, facts, &lost, args);
+    let ignored = &session.global.warns.ignore_warns;
+    let stopped = cautions.iter().any(|caution| !ignored.covers(caution.code));
+    let staging =
+        if stopped { Ok(Staging::default()) } else { outputs.stage(plan, &facts.snapshot) };
+    let sums = Sums::of(plan, Some(&facts.snapshot));
+    Ok(Weighed { lost, cautions, stopped, staging, sums })
 }
 
 impl Prepared {
@@ -107,6 +146,7 @@ impl Prepared {
             unmapped: &self.unmapped,
             warnings: &self.cautions,
             stopped: self.stopped,
+            sums: self.sums.take(),
             files: std::mem::take(&mut self.files),
             next: std::mem::take(&mut self.next),
         };

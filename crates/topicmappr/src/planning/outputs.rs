@@ -6,7 +6,6 @@ use crate::flags::PlanningArgs;
 use mapper::{Plan, PlanFile, PlannedPartition, Snapshot, Stage};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::{panic, thread};
 
 /// The places of the files, all known to be writable.
 pub(crate) struct Outputs {
@@ -23,6 +22,23 @@ pub(super) struct Written {
     /// One file for each topic, by step.
     pub(super) steps: Vec<Vec<PathBuf>>,
     snapshot: Option<PathBuf>,
+}
+
+/// Files that are written, and not yet in their places. Dropped, they are gone.
+#[derive(Default)]
+pub(super) struct Staging {
+    staged: Vec<Staged>,
+    written: Written,
+}
+
+impl Staging {
+    /// Puts every file in its place.
+    pub(super) fn publish(self) -> Result<Written, Error> {
+        for file in self.staged {
+            file.publish()?;
+        }
+        Ok(self.written)
+    }
 }
 
 impl Written {
@@ -61,38 +77,15 @@ impl Outputs {
         self.plan.is_none() && self.folder.is_none() && self.snapshot.is_none()
     }
 
-    /// Writes everything, or nothing; nothing appears that `judge` refuses.
-    pub(super) fn write(
-        self,
-        plan: Plan,
-        snapshot: &Snapshot,
-        judge: &(dyn Fn(&Plan) -> Result<(), Error> + Sync),
-    ) -> Result<(Plan, Written), Error> {
-        let file = if self.no_ops {
-            let in_scope = scope(&plan, snapshot);
-            PlanFile::with_no_ops(plan, snapshot, &|topic| in_scope.contains(topic))
-        } else {
-            PlanFile::of(plan)
-        };
-        // Judging a large plan takes about as long as writing it down.
-        let (judged, staged) = thread::scope(|scope| {
-            let judging = scope.spawn(|| file.plan.as_ref().map_or(Ok(()), judge));
-            let staged = self.stage(&file, snapshot);
-            (judging.join().unwrap_or_else(|panic| panic::resume_unwind(panic)), staged)
-        });
-        judged?;
-        let (staged, written) = staged?;
-        for file in staged {
-            file.publish()?;
-        }
-        Ok((file.plan.expect("it was made of one"), written))
-    }
-
-    /// Writes everything beside its place.
-    fn stage(self, file: &PlanFile, snapshot: &Snapshot) -> Result<(Vec<Staged>, Written), Error> {
+    /// Writes everything beside its place; [`Staging::publish`] puts it there.
+    pub(super) fn stage(self, plan: &Plan, snapshot: &Snapshot) -> Result<Staging, Error> {
         let mut staged = Vec::new();
         let mut written = Written::default();
-        for step in self.per_topic(file) {
+        let with_no_ops = self.no_ops.then(|| {
+            let in_scope = scope(plan, snapshot);
+            PlanFile::map_with_no_ops(plan, snapshot, &|topic| in_scope.contains(topic))
+        });
+        for step in self.per_topic(plan, with_no_ops.as_deref()) {
             let mut files = Vec::new();
             for (out, partitions) in step? {
                 files.push(out.path().to_owned());
@@ -103,17 +96,24 @@ impl Outputs {
         }
         if let Some(out) = self.plan {
             written.plan = Some(out.path().to_owned());
-            staged.push(out.stage(|to| file.write_json(to))?);
+            staged.push(out.stage(|to| match &with_no_ops {
+                Some(map) => plan.write_json_with(map, to),
+                None => plan.write_json(to),
+            })?);
         }
         if let Some(out) = self.snapshot {
             written.snapshot = Some(out.path().to_owned());
             staged.push(out.stage(|to| snapshot.write_json(to))?);
         }
-        Ok((staged, written))
+        Ok(Staging { staged, written })
     }
 
     /// One partition map for each topic, and for each step where there are several; none without a folder.
-    fn per_topic(&self, file: &PlanFile) -> Vec<Result<Vec<TopicMap>, Error>> {
+    fn per_topic(
+        &self,
+        plan: &Plan,
+        with_no_ops: Option<&[PlannedPartition]>,
+    ) -> Vec<Result<Vec<TopicMap>, Error>> {
         let Some(folder) = &self.folder else {
             return Vec::new();
         };
@@ -127,15 +127,16 @@ impl Outputs {
                 })
                 .collect()
         };
-        match &file.plan {
-            Some(plan) if plan.steps.len() > 1 => {
-                let steps = plan.stages().into_iter().enumerate();
-                let map = |stages: Vec<Stage<'_>>| PlanFile::of_step(&stages).partitions;
-                let phase = |step| format!("-phase{step}");
-                steps.map(|(step, stages)| by_topic(&map(stages), &phase(step))).collect()
-            }
-            _ => vec![by_topic(&file.partitions, "")],
+        if plan.steps.len() > 1 {
+            let steps = plan.stages().into_iter().enumerate();
+            let map = |stages: Vec<Stage<'_>>| PlanFile::of_step(&stages).partitions;
+            let phase = |step| format!("-phase{step}");
+            return steps.map(|(step, stages)| by_topic(&map(stages), &phase(step))).collect();
         }
+        vec![match with_no_ops {
+            Some(map) => by_topic(map, ""),
+            None => by_topic(&PlanFile::map(plan), ""),
+        }]
     }
 
     /// A topic may be called like the plan.

@@ -60,7 +60,7 @@ pub(crate) use next::{KafkaTool, Next};
 pub(crate) use paces::PacesView;
 pub(crate) use plan_diff::PlanDiffView;
 pub(crate) use probes::{LiveView, ReadyView};
-pub(crate) use report::{PlacementChoice, Report, Surroundings};
+pub(crate) use report::{PlacementChoice, Report, Sums, Surroundings};
 pub(crate) use roll::{RollEvent, RollPlan, RollSummary};
 pub(crate) use rollback::RollbackView;
 pub(crate) use throttles::{Cleared, StraysView, ThrottlesView};

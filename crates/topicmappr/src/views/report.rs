@@ -74,6 +74,26 @@ pub(crate) struct PlacementChoice {
     pub(crate) because: Option<String>,
 }
 
+/// A plan added up, which takes a while where it is large.
+#[derive(Debug)]
+pub(crate) struct Sums {
+    brokers: Vec<BrokerChange>,
+    changes: Vec<TopicChange>,
+    transfer: Transfer,
+    each_step: Vec<StepView>,
+}
+
+impl Sums {
+    pub(crate) fn of(plan: &Plan, snapshot: Option<&Snapshot>) -> Self {
+        Self {
+            brokers: brokers::changes(plan, snapshot),
+            changes: changes::by_topic(plan, snapshot),
+            transfer: Transfer::of(plan),
+            each_step: steps::each(plan),
+        }
+    }
+}
+
 /// What surrounds a plan.
 #[derive(Default)]
 pub(crate) struct Surroundings<'a> {
@@ -87,14 +107,17 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) warnings: &'a [Caution],
     /// Whether the warnings kept the plan from being written.
     pub(crate) stopped: bool,
+    /// The plan added up, where that is done.
+    pub(crate) sums: Option<Sums>,
     /// What was written.
     pub(crate) files: Vec<PathBuf>,
     pub(crate) next: Next,
 }
 
 impl<'a> Report<'a> {
-    /// Adds a plan up.
+    /// Adds a plan up, where that is not done.
     pub(crate) fn of(plan: &'a Plan, around: Surroundings<'a>) -> Self {
+        let sums = around.sums.unwrap_or_else(|| Sums::of(plan, around.snapshot));
         Self {
             command: plan.request.command(),
             cluster_id: plan.cluster_id.as_deref(),
@@ -102,15 +125,15 @@ impl<'a> Report<'a> {
             snapshot: &plan.snapshot,
             placement: around.placement,
             left_out: &plan.left_out,
-            brokers: brokers::changes(plan, around.snapshot),
-            changes: changes::by_topic(plan, around.snapshot),
+            brokers: sums.brokers,
+            changes: sums.changes,
             before: &plan.before,
             after: &plan.after,
             floor: plan.floor,
             evenness: Evenness::of(plan),
             leader_bytes: plan.solver.leader_bytes,
-            transfer: Transfer::of(plan),
-            each_step: steps::each(plan),
+            transfer: sums.transfer,
+            each_step: sums.each_step,
             solver: &plan.solver,
             lost: around.lost,
             unmapped: around.unmapped.iter().map(UnmappedTopic::of).collect(),
