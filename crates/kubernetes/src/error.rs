@@ -100,6 +100,15 @@ impl Request {
         Self { verb, resource, namespace: None, name: Some(name.into()) }
     }
 
+    /// What to do where it is forbidden.
+    pub fn grant(&self) -> String {
+        let place = match &self.namespace {
+            Some(namespace) => format!("a Role in namespace {namespace}"),
+            None => "a ClusterRole".to_owned(),
+        };
+        format!("grant verb {} on {} in {place}", self.verb, self.resource)
+    }
+
     /// The object: `configmaps kafka/topic-maps`.
     fn object(&self) -> String {
         match (&self.namespace, &self.name) {
@@ -134,14 +143,7 @@ impl Error {
                 "the token or certificate has expired, or belongs to another cluster".to_owned()
             }
             Self::Forbidden { request, .. } => {
-                let place = match &request.namespace {
-                    Some(namespace) => format!("a Role in namespace {namespace}"),
-                    None => "a ClusterRole".to_owned(),
-                };
-                format!(
-                    "grant verb {} on {} in {place}; deploy/manifests has the least rights of each command",
-                    request.verb, request.resource
-                )
+                format!("{}; deploy/manifests has the least rights of each command", request.grant())
             }
             Self::NotFound { request } => match &request.namespace {
                 Some(namespace) => {
@@ -152,6 +154,11 @@ impl Error {
             Self::Conflict { .. } => "run the command again: it reads what is there now".to_owned(),
             Self::Refused { .. } => return None,
         })
+    }
+
+    /// Somebody else has written a ConfigMap.
+    pub(crate) fn changed(name: &Name) -> Self {
+        Self::Conflict { request: Request::about("update", "configmaps", name) }
     }
 
     /// Worth another try, after a pause.

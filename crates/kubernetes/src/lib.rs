@@ -19,6 +19,7 @@ mod list;
 mod machines;
 mod read;
 pub mod rolling;
+pub mod shards;
 #[cfg(test)]
 mod testing;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mappr_kubernetes::lease::{Held, LeaseError, Terms};
+use mappr_kubernetes::shards::{Form, Items, Shards, ShardsError, managed_by};
 use mappr_kubernetes::{Access, Error, Kubernetes, Name};
 use tokio::time::{Instant, timeout};
 
@@ -51,6 +52,68 @@ fn a_config_map_is_written_only_over_what_was_read() {
         let listed = kubernetes.config_maps("default", "app=topics").await.unwrap();
         assert_eq!((listed.len(), &listed[0].data), (1, &data("2")));
         assert_eq!(kubernetes.config_maps("default", "app=other").await.unwrap().len(), 0);
+    });
+}
+
+/// One text a key, two small ones in a ConfigMap, and who wrote them.
+struct Ours(&'static str);
+
+impl Form for Ours {
+    const MOST: usize = 30;
+    type Problem = String;
+
+    fn items(&self, data: &Items) -> Result<Items, String> {
+        let mut items = data.clone();
+        items.remove("holder").map(|_| items).ok_or("nobody has written it".to_owned())
+    }
+
+    fn data(&self, items: &Items) -> Items {
+        let mut data = items.clone();
+        data.insert("holder".to_owned(), self.0.to_owned());
+        data
+    }
+
+    fn labels(&self) -> Items {
+        managed_by("a-test")
+    }
+}
+
+#[test]
+#[ignore = "live"]
+fn texts_in_several_config_maps_are_written_by_who_claimed_them_last() {
+    with_api(async |_, kubernetes| {
+        let first = Name::new("default", "texts");
+        let texts = |numbers: std::ops::Range<u32>| -> Items {
+            numbers.map(|n| (format!("key-{n}"), n.to_string())).collect()
+        };
+        let claim =
+            async |by| Shards::claim(kubernetes.clone(), first.clone(), &Ours(by)).await.unwrap();
+        let mut a = claim("a").await;
+        assert_eq!(a.items(), Items::new());
+        a.write(texts(0..7), &Ours("a")).await.unwrap();
+        let listed = "app.kubernetes.io/managed-by=a-test";
+        let names = kubernetes.config_maps("default", listed).await.unwrap();
+        let names: Vec<&str> = names.iter().map(|map| map.name.name.as_str()).collect();
+        assert_eq!(names, ["texts", "texts-1", "texts-2"]);
+        let calls = kubernetes.calls();
+        a.write(texts(0..7), &Ours("a")).await.unwrap();
+        assert_eq!(kubernetes.calls(), calls, "what has not changed is not written");
+        a.confirm::<String>().await.unwrap();
+
+        let mut b = claim("b").await;
+        assert_eq!(b.items(), texts(0..7));
+        let taken = |done| matches!(done, Err(ShardsError::Taken { .. }));
+        assert!(taken(a.confirm().await), "b has it by now");
+        assert!(taken(a.write(texts(0..1), &Ours("a")).await), "b has it by now");
+        b.write(texts(5..9), &Ours("b")).await.unwrap();
+        let read = Shards::read(kubernetes.clone(), first.clone(), &Ours("c")).await.unwrap();
+        assert_eq!(read.items(), texts(5..9));
+        assert!(read.maps().all(|map| map.data["holder"] == "b"));
+
+        let name = Name::new("default", "texts-3");
+        kubernetes.create_config_map(&name, &Items::new(), data("1")).await.unwrap();
+        let odd = Shards::read(kubernetes.clone(), first.clone(), &Ours("c")).await.unwrap_err();
+        assert_eq!(odd.to_string(), "ConfigMap default/texts-3: nobody has written it");
     });
 }
 

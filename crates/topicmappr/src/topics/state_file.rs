@@ -114,22 +114,29 @@ fn state_of(topic: OfTopic) -> TopicState {
 
 /// Writes a state, one topic a line.
 pub(super) fn written(state: &State) -> Result<String, StateError> {
-    let mut text = format!("{{\"version\": {VERSION}");
-    if let Some(id) = &state.cluster_id {
-        text += &format!(", \"cluster_id\": {}", serde_json::to_string(id)?);
-    }
-    text += &format!(", \"documents\": {}, \"topics\": [", state.documents);
-    for (at, (name, topic)) in state.topics.iter().enumerate() {
-        text += if at == 0 { "\n" } else { ",\n" };
-        text += &serde_json::to_string(&of_state(name, topic))?;
-    }
-    Ok(text + "\n]}\n")
+    Ok(of_lines(state, &lines(state)?))
 }
 
-/// The bytes that a topic takes in a state.
-pub(super) fn size(name: &str, topic: &TopicState) -> usize {
-    // A comma and the end of the line.
-    serde_json::to_string(&of_state(name, topic)).map_or(0, |line| line.len() + 2)
+/// The line of each topic.
+pub(super) fn lines(state: &State) -> Result<BTreeMap<String, String>, StateError> {
+    let line = |(name, topic): (&String, &TopicState)| -> Result<(String, String), StateError> {
+        Ok((name.clone(), serde_json::to_string(&of_state(name, topic))?))
+    };
+    state.topics.iter().map(line).collect()
+}
+
+/// A state with these topics instead of its own.
+pub(super) fn of_lines(state: &State, lines: &BTreeMap<String, String>) -> String {
+    let mut text = format!("{{\"version\": {VERSION}");
+    if let Some(id) = &state.cluster_id {
+        text += &format!(", \"cluster_id\": {}", serde_json::Value::from(id.as_str()));
+    }
+    text += &format!(", \"documents\": {}, \"topics\": [", state.documents);
+    for (at, line) in lines.values().enumerate() {
+        text += if at == 0 { "\n" } else { ",\n" };
+        text += line;
+    }
+    text + "\n]}\n"
 }
 
 fn of_state(name: &str, topic: &TopicState) -> OfTopic {
