@@ -200,6 +200,27 @@ impl History {
         }
     }
 
+    /// The fewest lines from which a process that takes it up knows as much as from all of them: what another try asks
+    /// again is not among them. None before the start.
+    pub fn gist(&self, cluster_id: &str) -> Vec<Entry> {
+        let (Some(plan), Some(pace)) = (self.plan.clone(), self.pace) else { return Vec::new() };
+        let (cluster_id, ill) = (cluster_id.to_owned(), self.ill.clone());
+        let mut entries = vec![Entry::Started { plan, cluster_id, pace, ill }];
+        let moves = |set: &BTreeSet<usize>| set.iter().copied().collect::<Vec<_>>();
+        let lists = [
+            Entry::Submitted { moves: moves(&self.submitted) },
+            Entry::Completed { moves: moves(&self.completed) },
+            Entry::Cancelled { moves: moves(&self.cancelled) },
+        ];
+        entries.extend(lists);
+        let paused = self.paused.clone();
+        entries.extend(paused.map(|partitions| Entry::Paused { partitions }));
+        entries.extend(self.stuck_since_seconds.map(|at_seconds| Entry::Stuck { at_seconds }));
+        entries.extend(self.gave_up.then_some(Entry::GaveUp));
+        entries.extend(self.finished.map(|outcome| Entry::Finished { outcome }));
+        entries
+    }
+
     /// Another try: what Kafka refused the last time is asked again, and patience begins anew.
     fn take_up(&mut self, pace: Pace) {
         self.pace = Some(pace);
@@ -220,3 +241,6 @@ fn count(times: &mut BTreeMap<usize, u32>, moves: Vec<usize>) {
         *times.entry(index).or_default() += 1;
     }
 }
+
+#[cfg(test)]
+mod tests;
