@@ -100,6 +100,17 @@ impl Kubernetes {
         }
     }
 
+    /// Who holds the Lease, without taking it: `None` where nobody has renewed it for its duration, by the holder's own
+    /// clock. Right: `get leases.coordination.k8s.io`.
+    ///
+    /// # Errors
+    /// Why nobody can say.
+    pub async fn lease_holder(&self, name: &Name) -> Result<Option<String>, Error> {
+        let spec = self.lease(name).await?.and_then(|found| found.spec);
+        let spec = spec.filter(is_fresh);
+        Ok(spec.and_then(|spec| spec.holder_identity).filter(|holder| !holder.is_empty()))
+    }
+
     async fn lease(&self, name: &Name) -> Result<Option<Object>, Error> {
         let request = Request::about("get", RESOURCE, name);
         let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);

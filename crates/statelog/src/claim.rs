@@ -33,7 +33,7 @@ impl Claim {
     /// # Errors
     /// [`Error::Held`] with a holder that lives; else as reading and writing the topic. Blocks for at most about a minute.
     pub fn take(topic: &StateTopic, name: &str, holder: Holder) -> Result<Self, Error> {
-        let key = format!("claim/{name}");
+        let key = key(name);
         let held = |by: &Stored| {
             Ok::<_, Error>(Error::Held {
                 claim: format!("the claim {name}"),
@@ -64,6 +64,16 @@ impl Claim {
         Ok(Self { renewal: Renewal::begin(topic.clone(), name, writer, (key, holder), begun) })
     }
 
+    /// Who has the claim `name`, without taking it. One that has died is named until somebody else takes it.
+    ///
+    /// # Errors
+    /// Those of reading the topic.
+    pub fn holder(topic: &StateTopic, name: &str) -> Result<Option<Holder>, Error> {
+        let key = key(name);
+        let found = last(topic, &key)?;
+        found.map(|found| Holder::from_json(&key, &found.value)).transpose()
+    }
+
     /// Whether it may be acted on, now: to be asked before everything that the claim is for.
     ///
     /// # Errors
@@ -82,6 +92,10 @@ impl Claim {
     pub fn release(self) {
         drop(self);
     }
+}
+
+fn key(name: &str) -> String {
+    format!("claim/{name}")
 }
 
 /// What a record says of its holder.

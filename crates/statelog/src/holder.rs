@@ -31,6 +31,12 @@ impl Holder {
         Self { version: VERSION, name, place, renewals: 0, instance }
     }
 
+    /// What tells it from any other, of its name and place too: two containers of a pod have one host's name, and each a
+    /// process 1.
+    pub fn instance(&self) -> &str {
+        &self.instance
+    }
+
     /// Whether this is a record of that same holder, at whatever time.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.instance == other.instance && self.place == other.place

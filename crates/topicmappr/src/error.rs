@@ -169,6 +169,9 @@ pub(crate) enum Error {
     /// Kubernetes did not answer, or not as it should.
     #[error(transparent)]
     Kubernetes(Box<kubernetes::Error>),
+    /// Kubernetes does not let us take the cluster's lock, or keep records beside it.
+    #[error(transparent)]
+    LockRights(Box<kubernetes::Error>),
     /// Pods with which no plan can be right.
     #[error("{}", joined(.0))]
     Pods(Vec<kubernetes::Finding>),
@@ -290,6 +293,7 @@ impl Error {
             | Self::Unanswered { .. }
             | Self::ZooKeeper(_)
             | Self::Kubernetes(_)
+            | Self::LockRights(_)
             | Self::Runtime(_) => Status::Outside,
             Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
             Self::Locked { .. }
@@ -347,7 +351,7 @@ impl Error {
             Self::Claim(_) => "claim",
             Self::NoNumbers { .. } | Self::OddNumbers { .. } => "metrics",
             Self::ZooKeeper(_) => "zookeeper",
-            Self::Kubernetes(_) => "kubernetes",
+            Self::Kubernetes(_) | Self::LockRights(_) => "kubernetes",
             Self::Pods(_) | Self::Contradiction { .. } => "pods",
             Self::LogDir { .. } => "log-dir",
             Self::NoIdentity { .. } | Self::OthersDisk { .. } => "identity",
@@ -391,6 +395,7 @@ impl Error {
             Self::Claim(error) => return error.hint(),
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
+            Self::LockRights(error) => return lock_rights_hint(error),
             Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
             Self::NoPlan { lost, .. } if lost.iter().any(|lost| lost.returns().is_some()) => {
                 "free the pod of the lost broker: once it is back, there may be nothing to plan"
@@ -520,6 +525,16 @@ fn known_maps(known: &[String]) -> String {
         "give the maps with --maps FILE".to_owned()
     } else {
         format!("the maps are {}", known.join(", "))
+    }
+}
+
+fn lock_rights_hint(error: &kubernetes::Error) -> Option<String> {
+    match error {
+        kubernetes::Error::Forbidden { request, .. } => Some(format!(
+            "{}, as deploy/manifests/execute.yaml does for --lease kafka/topicmappr-execute; --sole-executor does without",
+            request.grant()
+        )),
+        other => other.hint(),
     }
 }
 

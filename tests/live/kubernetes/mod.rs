@@ -8,6 +8,8 @@ mod roll_quorum;
 mod same_id;
 mod thousand;
 
+pub(crate) use rights::without;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};

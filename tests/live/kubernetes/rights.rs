@@ -13,9 +13,9 @@ use crate::traffic::SOON;
 const RESOLVE: [&str; 5] =
     ["maps", "resolve", "--maps", "configmap:kafka/topic-maps", "--output=json"];
 
-/// The shipped manifests without one verb on one resource.
-fn without(resource: &str, verb: &str) -> String {
-    let mut documents: Vec<Value> = serde_saphyr::from_multiple(RIGHTS).unwrap();
+/// Shipped manifests without one verb on one resource.
+pub(crate) fn without(rights: &str, resource: &str, verb: &str) -> String {
+    let mut documents: Vec<Value> = serde_saphyr::from_multiple(rights).unwrap();
     let mut removed = 0;
     let rules =
         documents.iter_mut().filter_map(|document| document.get_mut("rules")?.as_array_mut());
@@ -69,7 +69,7 @@ fn the_shipped_role_is_enough_and_a_missing_right_is_named() {
         ("configmaps", "get", "get configmaps kafka/topic-maps"),
         ("nodes", "list", "list nodes"),
     ] {
-        kubernetes.apply(&without(resource, verb)).unwrap();
+        kubernetes.apply(&without(RIGHTS, resource, verb)).unwrap();
         let who = format!("system:serviceaccount:kafka:{ACCOUNT} may not {said}");
         let refused = until("the right to be gone", SOON, || {
             let ended = run(&kubeconfig, &RESOLVE);
@@ -109,7 +109,7 @@ fn claims_tell_the_sizes_that_kafka_does_not(kubernetes: &Kubernetes, kubeconfig
         assert_eq!(broker["storage_total_bytes"], 100_i64 << 30, "{broker}");
     }
     // Nobody may look at claims: what is missing is named.
-    kubernetes.apply(&without("persistentvolumeclaims", "list")).unwrap();
+    kubernetes.apply(&without(RIGHTS, "persistentvolumeclaims", "list")).unwrap();
     let unknown = until("the right to be gone", SOON, || {
         let ended = rebalance();
         (ended.code != Some(0)).then_some(ended)

@@ -1,8 +1,9 @@
-//! `status`: how far the execution of a plan is, from its journal, the ledger and the cluster.
+//! `status`: how far the execution of a plan is, from its journal, the ledger and the cluster; without those files, from
+//! what another machine keeps beside the cluster's lock.
 
 use crate::error::Error;
-use crate::executing::{Observer, Opened, Store, history_of, is_locked};
-use crate::flags::ExecutionArgs;
+use crate::executing::{Beside, Observer, Opened, Store, history_of, is_locked};
+use crate::flags::{BesideArgs, ExecutionArgs};
 use crate::live;
 use crate::session::Session;
 use crate::status::Status;
@@ -14,6 +15,8 @@ use execute::{Aim, Course, Ledger, Limits, Pace, PauseOn, Round, Task};
 pub(crate) struct Args {
     #[command(flatten)]
     execution: ExecutionArgs,
+    #[command(flatten)]
+    beside: BesideArgs,
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
@@ -21,8 +24,17 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
         let opened = Opened::of(&args.execution, meant, session).await?;
-        let history = history_of(Store::read(&opened.places.journal)?, &opened)?;
-        let ledger = Ledger::replay(Store::read(&opened.places.ledger)?);
+        let Opened { client, cluster_id, plan_id, places, .. } = &opened;
+        let at = (&args.beside.claim(), places);
+        let beside = Beside::of(client, cluster_id, plan_id, at, session).await?;
+        let Beside { history, ledger, runs } = match beside {
+            Some(beside) => beside,
+            None => Beside {
+                history: history_of(Store::read(&places.journal)?, &opened)?,
+                ledger: Ledger::replay(Store::read(&places.ledger)?),
+                runs: is_locked(&places.ledger),
+            },
+        };
         let look = Observer::default().look(&opened.client, &opened.plan, &ledger).await?;
         let task = Task {
             plan: &opened.plan,
@@ -36,7 +48,6 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         };
         let course = Course::of(&task, &history, &look.seen);
         let round = Round::of(course);
-        let runs = is_locked(&opened.places.ledger);
         session.show(&StatusView::of(&task, &look, &round, &history, &ledger, runs))?;
         Ok(Status::Done)
     })

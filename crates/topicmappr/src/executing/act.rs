@@ -93,7 +93,7 @@ impl Execution<'_> {
                 entries.iter().for_each(|entry| lock.tell(entry, self.plan_id));
             }
             if let Some(mirror) = &mut books.mirror {
-                mirror.written(self.plan_id, &entries);
+                mirror.written(&entries);
             }
             entries.into_iter().for_each(|entry| self.history.apply(entry));
         }

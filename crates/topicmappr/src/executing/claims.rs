@@ -1,6 +1,6 @@
 //! Takes the cluster's lock for an execution, asks it before each write, and gives it back.
 
-use super::lock::{LeaseLock, Lock, NotOurs, Place, TopicLock, ZooKeeperLock};
+use super::lock::{LeaseLock, Lock, NotOurs, Place, Seen, TopicLock, ZooKeeperLock};
 use super::{Execution, Places};
 use crate::error::Error;
 use crate::flags::{ClaimArgs, Servers, Source};
@@ -14,7 +14,8 @@ use std::path::Path;
 
 impl Execution<'_> {
     /// Takes the cluster's lock for as long as [`run`](Self::run) lasts, or the execution is there; and takes over what
-    /// another machine has left beside it, the journal only to go on with it (`resumes`). Done once.
+    /// another machine has left beside it, the journal only to go on with it (`resumes`). Done once. A rehearsal only looks
+    /// at it.
     pub(crate) async fn claim(
         &mut self,
         args: &ClaimArgs,
@@ -22,16 +23,15 @@ impl Execution<'_> {
         resumes: bool,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
-        if self.books.as_ref().is_none_or(|books| books.lock.is_some()) {
+        if self.books.is_none() {
+            return self.look_beside(args, places, session).await;
+        }
+        if self.books.as_ref().is_some_and(|books| books.lock.is_some()) {
             return Ok(());
         }
-        let zookeeper = match session.global.source.source()? {
-            Source::Live(Servers::Kafka { metrics, .. }) => metrics,
-            Source::Live(Servers::ZooKeeper(_)) | Source::File(_) => None,
-        };
-        let access = session.global.kubernetes.access(session.environment);
+        let (place, access) = place(args, session)?;
         let us = holder(&places.ledger);
-        let lock = match Place::of(args, zookeeper, access.in_pod) {
+        let lock = match place {
             Place::Nowhere => None,
             Place::Topic { make } => self.claim_in_topic(make, us.clone(), session).await?,
             Place::ZooKeeper(place) => {
@@ -41,14 +41,19 @@ impl Execution<'_> {
             }
             Place::Lease(name) => {
                 say_waiting("Kubernetes", session)?;
-                let lock = LeaseLock::take(&access, name, self.cluster_id, &us.name).await?;
+                let lock = LeaseLock::take(&access, name, self.cluster_id, &us).await?;
                 Some(Lock::Lease(Box::new(lock)))
             }
         };
         if let Some(books) = self.books.as_mut() {
             books.lock = lock;
         }
-        self.take_over(&us, &places.journal, resumes, session).await
+        let taken = self.take_over(&us, &places.journal, resumes, session).await;
+        if taken.is_err() {
+            // Whoever tries again need not wait until the lock ends by itself.
+            self.leave().await;
+        }
+        taken
     }
 
     async fn claim_in_topic(
@@ -59,21 +64,14 @@ impl Execution<'_> {
     ) -> Result<Option<Lock>, Error> {
         if make {
             say_waiting(TOPIC, session)?;
-        } else if !self
-            .client
-            .topics_named(&[TOPIC.to_owned()].into())
-            .await?
-            .found
-            .contains_key(TOPIC)
-        {
+        } else if !has_topic(self.client).await? {
             session.say(&Note::new(
                 "executors on other machines are not seen; --state-topic keeps them out, --sole-executor says that there is \
                  none",
             ))?;
             return Ok(None);
         }
-        let (bootstrap, properties) = session.global.source.brokers()?;
-        let access = access(&live::settings(&bootstrap, properties.as_deref())?);
+        let access = topic_access(session)?;
         let brokers = self.client.describe_cluster().await?.live().count();
         let (lock, is_new) = TopicLock::take(access, brokers, make, us).await?;
         let text = match (is_new, make) {
@@ -112,6 +110,46 @@ impl Execution<'_> {
             lock.release().await;
         }
     }
+}
+
+/// Where the lock is, and how to get at Kubernetes.
+fn place(
+    args: &ClaimArgs,
+    session: &Session<'_, '_>,
+) -> Result<(Place, ::kubernetes::Access), Error> {
+    let zookeeper = match session.global.source.source()? {
+        Source::Live(Servers::Kafka { metrics, .. }) => metrics,
+        Source::Live(Servers::ZooKeeper(_)) | Source::File(_) => None,
+    };
+    let access = session.global.kubernetes.access(session.environment);
+    Ok((Place::of(args, zookeeper, access.in_pod), access))
+}
+
+/// What stands at the lock; `None` where there is none. Takes and makes nothing.
+pub(super) async fn seen(
+    client: &kafka::Client,
+    cluster_id: &str,
+    args: &ClaimArgs,
+    session: &Session<'_, '_>,
+) -> Result<Option<Seen>, Error> {
+    let (place, kubernetes) = place(args, session)?;
+    match place {
+        Place::Nowhere => Ok(None),
+        Place::ZooKeeper(place) => ZooKeeperLock::seen(&place, cluster_id).await.map(Some),
+        Place::Lease(name) => LeaseLock::seen(&kubernetes, name, cluster_id).await.map(Some),
+        Place::Topic { .. } if !has_topic(client).await? => Ok(None),
+        Place::Topic { .. } => TopicLock::seen(topic_access(session)?).await.map(Some),
+    }
+}
+
+async fn has_topic(client: &kafka::Client) -> Result<bool, Error> {
+    let named = client.topics_named(&[TOPIC.to_owned()].into()).await?;
+    Ok(named.found.contains_key(TOPIC))
+}
+
+fn topic_access(session: &Session<'_, '_>) -> Result<Access, Error> {
+    let (bootstrap, properties) = session.global.source.brokers()?;
+    Ok(access(&live::settings(&bootstrap, properties.as_deref())?))
 }
 
 fn say_waiting(place: &str, session: &mut Session<'_, '_>) -> Result<(), Error> {

@@ -4,40 +4,89 @@
 //! but not for long: a place that does not answer holds nothing up, and gets what it missed later.
 
 use super::lock::{
-    Lock, NotOurs, Owner, Records, Told, changes, line, put_line, put_owner, put_setting,
+    Changes, Lock, NotOurs, Owner, Records, Told, changes, line, next_gist, put_gist, put_line,
+    put_owner, put_setting,
 };
 use super::{Execution, Store};
 use crate::error::Error;
-use crate::live;
 use crate::session::Session;
 use crate::source::Note;
 use execute::{Entry, History, Ledger, LedgerEntry};
 use statelog::Holder;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// After a failure nothing is tried for so long: each try may hold a round up.
 const QUIET: Duration = Duration::from_secs(20);
+/// After so many lines, or bytes of them, their gist is kept in their place.
+const LINES: usize = 500;
+const BYTES: usize = 200_000;
 
 /// What is there, and what is to be there.
 #[derive(Debug)]
 pub(super) struct Mirror {
     there: Records,
     wanted: Records,
-    /// Lines of the journal.
+    plan: String,
+    cluster_id: String,
+    /// The number of the next line of the journal.
+    next: usize,
+    /// Lines since the last gist, and their bytes.
     lines: usize,
+    bytes: usize,
+    /// What all lines tell.
+    history: History,
     quiet_until: Option<Instant>,
     /// A failure is told once.
     said: bool,
 }
 
 impl Mirror {
-    /// Takes lines of the journal in.
-    pub(super) fn written(&mut self, plan: &str, entries: &[Entry]) {
-        for entry in entries {
-            put_line(&mut self.wanted, self.lines, plan, entry);
-            self.lines += 1;
+    /// What is there, and is to be there with these lines of the owner's journal.
+    fn of(there: Records, wanted: Records, owner: &Owner, journal: &[Entry]) -> Self {
+        let next = next_gist(&there);
+        let (plan, cluster_id) = (owner.plan.clone(), owner.cluster_id.clone());
+        let (quiet_until, history) = (None, History::default());
+        let (lines, bytes, said) = (0, 0, false);
+        let mut mirror = Self {
+            there,
+            wanted,
+            plan,
+            cluster_id,
+            next: next.unwrap_or(0),
+            lines,
+            bytes,
+            history,
+            quiet_until,
+            said,
+        };
+        mirror.written(journal);
+        if next.is_some() {
+            mirror.summed_up();
         }
+        mirror
+    }
+
+    /// Takes lines of the journal in.
+    pub(super) fn written(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.bytes += put_line(&mut self.wanted, self.next, &self.plan, entry);
+            self.lines += 1;
+            self.next += 1;
+            self.history.apply(entry.clone());
+        }
+        if self.lines >= LINES || self.bytes >= BYTES {
+            self.summed_up();
+        }
+    }
+
+    /// Keeps the gist of all lines instead of them.
+    fn summed_up(&mut self) {
+        let gist = self.history.gist(&self.cluster_id);
+        put_gist(&mut self.wanted, self.next, &self.plan, gist);
+        (self.lines, self.bytes) = (0, 0);
+        self.next += 1;
     }
 
     /// Takes lines of the ledger in, which `ledger` has by now.
@@ -55,15 +104,14 @@ impl Mirror {
     }
 
     /// Writes what differs. A place that does not answer is an answer; a lock that is lost is not.
-    async fn catch_up(&mut self, lock: &Lock) -> Result<(), Error> {
+    async fn catch_up(&mut self, lock: &mut Lock) -> Result<(), Error> {
         let changes = changes(&self.there, &self.wanted);
         let is_quiet = self.quiet_until.is_some_and(|until| Instant::now() < until);
         if changes.is_empty() || is_quiet {
             return Ok(());
         }
-        match lock.write(&changes).await {
+        match self.put(changes, lock).await {
             Ok(()) => {
-                self.there.clone_from(&self.wanted);
                 self.quiet_until = None;
                 Ok(())
             }
@@ -78,6 +126,45 @@ impl Mirror {
             Err(NotOurs::ForGood(error)) => Err(error),
         }
     }
+
+    /// First what is new: a gist is there before the lines are gone that it stands for.
+    async fn put(&mut self, changes: Changes, lock: &mut Lock) -> Result<(), NotOurs> {
+        let (new, gone): (Changes, Changes) =
+            changes.into_iter().partition(|(_, text)| text.is_some());
+        for part in [new, gone].into_iter().filter(|part| !part.is_empty()) {
+            lock.write(&part).await?;
+            for (name, text) in part {
+                match text {
+                    Some(text) => drop(self.there.insert(name, text)),
+                    None => drop(self.there.remove(&name)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The records beside the cluster's lock that tell these lines of an execution's journal and ledger.
+pub fn beside_the_lock(
+    plan: &str,
+    cluster_id: &str,
+    journal: &[Entry],
+    ledger: &[LedgerEntry],
+) -> BTreeMap<String, String> {
+    let us = format!("process {}", std::process::id());
+    let owner = Owner::now(&Holder::new(us, ""), plan, cluster_id);
+    let ledger = Ledger::replay(ledger.to_vec());
+    Mirror::of(Records::new(), owned(&owner, &ledger), &owner, journal).wanted
+}
+
+/// Whose the records are, and what is set.
+fn owned(owner: &Owner, ledger: &Ledger) -> Records {
+    let mut records = Records::new();
+    put_owner(&mut records, owner);
+    for (setting, _) in ledger.held() {
+        put_setting(&mut records, setting, ledger);
+    }
+    records
 }
 
 impl Execution<'_> {
@@ -92,9 +179,9 @@ impl Execution<'_> {
         resumes: bool,
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
-        let Some(books) = &self.books else { return Ok(()) };
-        let Some(lock) = &books.lock else { return Ok(()) };
-        let Some(there) = lock.records().await? else { return Ok(()) };
+        let Some(books) = self.books.as_mut() else { return Ok(()) };
+        let Some(lock) = books.lock.as_mut() else { return Ok(()) };
+        let there = lock.records().await?;
         let told = Told::by(&there, self.plan_id)?;
         let is_ours = |owner: &Owner| owner.place == us.place && !self.is_new;
         let other = told.owner.as_ref().filter(|owner| !is_ours(owner));
@@ -133,27 +220,15 @@ impl Execution<'_> {
 
     /// What is to be there from now on.
     fn mirror_of(&self, us: &Holder, there: Records, journal: &Path) -> Result<Mirror, Error> {
-        let mut wanted = Records::new();
-        let owner = Owner {
-            name: us.name.clone(),
-            place: us.place.clone(),
-            plan: self.plan_id.to_owned(),
-            cluster_id: self.cluster_id.to_owned(),
-            since: live::now(),
-        };
-        put_owner(&mut wanted, &owner);
-        for (setting, _) in self.ledger.held() {
-            put_setting(&mut wanted, setting, &self.ledger);
-        }
-        let mut mirror = Mirror { there, wanted, lines: 0, quiet_until: None, said: false };
-        mirror.written(self.plan_id, &Store::read(journal)?);
-        Ok(mirror)
+        let owner = Owner::now(us, self.plan_id, self.cluster_id);
+        let wanted = owned(&owner, &self.ledger);
+        Ok(Mirror::of(there, wanted, &owner, &Store::read(journal)?))
     }
 
     /// Puts beside the lock what the files have by now.
     pub(super) async fn mirror(&mut self) -> Result<(), Error> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
-        match (&mut books.mirror, &books.lock) {
+        match (&mut books.mirror, &mut books.lock) {
             (Some(mirror), Some(lock)) => mirror.catch_up(lock).await,
             _ => Ok(()),
         }
@@ -161,7 +236,7 @@ impl Execution<'_> {
 }
 
 /// The lines that make our ledger tell what another's tells, and what it alone tells, too.
-fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
+pub(super) fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
     let mut lines = Vec::new();
     for (setting, held) in theirs.held() {
         let mut held = held.clone();
@@ -178,7 +253,7 @@ fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{Key, Setting, rate_setting};
+    use execute::{Key, Pace, Setting, rate_setting};
     use mapper::BrokerId;
 
     fn held(broker: u32, before: &str, ours: &str) -> LedgerEntry {
@@ -193,6 +268,40 @@ mod tests {
 
     fn setting(broker: u32) -> Setting {
         rate_setting(BrokerId(broker), Key::LeaderRate)
+    }
+
+    #[test]
+    fn a_long_journal_keeps_its_place_small_and_tells_who_goes_on_all_it_needs() {
+        let owner = Owner::now(&Holder::new("a", "b"), "p", "c");
+        let (plan, cluster_id, ill) = ("p".to_owned(), "c".to_owned(), [].into());
+        let started = Entry::Started { plan, cluster_id, pace: Pace::Unthrottled, ill };
+        let mut whole = History::replay([started.clone()]);
+        let mut mirror = Mirror::of(Records::new(), Records::new(), &owner, &[started]);
+        for index in 0..2_000 {
+            let moves = || vec![index];
+            let entries = [
+                Entry::Submitted { moves: moves() },
+                Entry::Cancelled { moves: moves() },
+                Entry::Submitted { moves: moves() },
+                Entry::Completed { moves: moves() },
+            ];
+            mirror.written(&entries);
+            entries.into_iter().for_each(|entry| whole.apply(entry));
+            assert!(mirror.wanted.len() <= LINES + 4, "{}", mirror.wanted.len());
+        }
+        let told = |records: &Records| History::replay(Told::by(records, "p").unwrap().journal);
+        assert_eq!(told(&mirror.wanted), whole);
+
+        // Another one goes on, and is killed before it has removed what the first one left.
+        let adopted = whole.gist("c");
+        let next = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &adopted);
+        assert_eq!(told(&next.wanted), whole);
+        let mut both = next.there.clone();
+        both.extend(next.wanted.clone());
+        assert_eq!(told(&both), whole);
+        // One that begins anew instead has nothing of the old journal.
+        let anew = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &[]);
+        assert_eq!(told(&anew.wanted), History::default());
     }
 
     #[test]

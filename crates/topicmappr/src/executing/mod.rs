@@ -4,6 +4,7 @@
 //! run takes them over.
 
 mod act;
+mod beside;
 mod claims;
 mod configs;
 mod emptied;
@@ -19,9 +20,12 @@ mod requests;
 mod signals;
 mod store;
 
+pub(crate) use beside::Beside;
 pub(crate) use claims::access;
 pub use configs::set_configs;
 pub(crate) use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
+pub(crate) use lock::RECORDS_KEY;
+pub use mirror::beside_the_lock;
 pub(crate) use observe::Look;
 pub use observe::Observer;
 pub(crate) use opening::Opened;
@@ -157,15 +161,11 @@ impl<'c> Execution<'c> {
         opened: &'c Opened,
         terms: Terms,
         books: Option<Books>,
-        mut history: History,
+        history: History,
         ledger: Ledger,
     ) -> Self {
-        // What is shown beforehand is what is done afterwards. It is written down once it is agreed to.
-        if history.plan.is_some() {
-            history.apply(Entry::Resumed { pace: terms.pace });
-        }
         let Opened { client, plan, plan_id, cluster_id, .. } = opened;
-        Self {
+        let mut execution = Self {
             client,
             plan,
             plan_id,
@@ -178,6 +178,15 @@ impl<'c> Execution<'c> {
             observer: Observer::default(),
             watch: Watch::default(),
             pacer: None,
+        };
+        execution.taken_up();
+        execution
+    }
+
+    /// What is shown beforehand is what is done afterwards. It is written down once it is agreed to.
+    fn taken_up(&mut self) {
+        if self.history.plan.is_some() {
+            self.history.apply(Entry::Resumed { pace: self.terms.pace });
         }
     }
 

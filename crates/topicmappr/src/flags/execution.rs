@@ -39,6 +39,22 @@ pub(crate) struct ClaimArgs {
     pub(crate) sole_executor: bool,
 }
 
+/// Where to look for an execution of another machine, if this one has no journal of it.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct BesideArgs {
+    /// Lease of Kubernetes that the execution holds: where this machine has no journal, journal and ledger are read from
+    /// beside it, and it is left alone [default in a pod: mappr-cluster-HASH in its namespace]
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease)]
+    lease: Option<Name>,
+}
+
+impl BesideArgs {
+    /// As executors are told of the place.
+    pub(crate) fn claim(&self) -> ClaimArgs {
+        ClaimArgs { lease: self.lease.clone(), state_topic: false, sole_executor: false }
+    }
+}
+
 fn lease(text: &str) -> Result<Name, String> {
     let (namespace, name) = text.split_once('/').unwrap_or(("", text));
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');

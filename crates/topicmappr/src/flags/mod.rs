@@ -22,7 +22,7 @@ mod warns;
 pub(crate) use brokers::{BrokerList, holders, known_brokers};
 pub(crate) use consent::ConsentArgs;
 pub(crate) use daemon::DaemonArgs;
-pub(crate) use execution::{ClaimArgs, ExecutionArgs, Meant};
+pub(crate) use execution::{BesideArgs, ClaimArgs, ExecutionArgs, Meant};
 pub(crate) use forced::ForcedArgs;
 pub(crate) use kubernetes::KubernetesArgs;
 pub use kubernetes::PodArgs;

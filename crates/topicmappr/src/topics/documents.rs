@@ -2,6 +2,7 @@
 
 use super::store::STATE_LABEL;
 use crate::error::Error;
+use crate::executing::RECORDS_KEY;
 use crate::flags::Document;
 use ::kubernetes::{Access, Kubernetes};
 use mapper::definitions::Definitions;
@@ -31,7 +32,7 @@ pub(crate) async fn in_config_maps(
             return Err(Error::Flag { flag, value, problem });
         }
         // A selector as wide as `managed-by=...` may take what we keep there ourselves.
-        if !found.data.contains_key(STATE_LABEL) {
+        if ![STATE_LABEL, RECORDS_KEY].iter().any(|key| found.data.contains_key(*key)) {
             let data = found.data.into_iter();
             documents
                 .extend(data.map(|(key, text)| Document { name: format!("{place}/{key}"), text }));

@@ -13,3 +13,11 @@ readOnlyRootFilesystem: true
 runAsNonRoot: true
 capabilities: {drop: [ALL]}
 {{- end -}}
+
+{{/* The ConfigMaps beside the executors' Lease: some 5,000 configs set at a time. */}}
+{{- define "topicmappr.executionRecords" -}}
+- {{ include "topicmappr.name" . }}-execute-records
+{{- range untilStep 1 16 1 }}
+- {{ include "topicmappr.name" $ }}-execute-records-{{ . }}
+{{- end }}
+{{- end }}

@@ -1,10 +1,12 @@
-//! The lock in Kubernetes: a Lease, and Events at it that tell what is done.
+//! The lock in Kubernetes: a Lease, records in ConfigMaps beside it, and Events at it that tell what is done.
 
-use super::{NotOurs, held, lost};
+use super::config_maps::ConfigMaps;
+use super::{Changes, NotOurs, Records, Seen, held, lost, not_done};
 use crate::error::Error;
 use crate::locks::lease_of;
 use ::kubernetes::lease::{Kept, LeaseError, Terms};
 use ::kubernetes::{About, Access, Announcer, Kubernetes, Name};
+use statelog::Holder;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -19,8 +21,13 @@ const TOLD: Duration = Duration::from_secs(5);
 /// A Lease that is ours, renewed in a task of its own.
 #[derive(Debug)]
 pub(in crate::executing) struct LeaseLock {
+    kubernetes: Kubernetes,
     kept: Kept,
     name: Name,
+    /// Who we are: no two processes are the same.
+    us: String,
+    /// Once they are ours.
+    records: Option<ConfigMaps>,
     announcer: Announcer,
     /// Events under way.
     told: Vec<JoinHandle<()>>,
@@ -35,27 +42,52 @@ impl LeaseLock {
         access: &Access,
         name: Option<Name>,
         cluster_id: &str,
-        us: &str,
+        us: &Holder,
     ) -> Result<Self, Error> {
+        let us = format!("{}, {}", us.name, us.instance());
         let kubernetes = Kubernetes::connect(access).await?;
-        let own = kubernetes.namespace();
-        let name = match name {
-            None => lease_of(own, cluster_id),
-            Some(name) if name.namespace.is_empty() => Name::new(own, &name.name),
-            Some(name) => name,
-        };
-        let terms = Terms { name: name.clone(), holder: us.to_owned(), duration: LEASE };
+        let name = named(name, cluster_id, &kubernetes);
+        let terms = Terms { name: name.clone(), holder: us.clone(), duration: LEASE };
         let mut holder = "somebody".to_owned();
         let campaign = kubernetes.campaign(&terms, |now| now.clone_into(&mut holder));
         let taken = timeout(PATIENCE, campaign).await;
         let kept = match taken {
             Err(_) => return Err(held(format!("lease {name}"), holder)),
-            Ok(Err(LeaseError::Api(error))) => return Err(error.into()),
+            Ok(Err(LeaseError::Api(error))) => return Err(not_done(error)),
             Ok(Err(other)) => return Err(held(format!("lease {name}"), other.to_string())),
             Ok(Ok(lease)) => lease.kept(),
         };
-        let announcer = kubernetes.announcer("topicmappr", us, About::lease(name.clone()));
-        Ok(Self { kept, name, announcer, told: Vec::new() })
+        let announcer = kubernetes.announcer("topicmappr", &us, About::lease(name.clone()));
+        Ok(Self { kubernetes, kept, name, us, records: None, announcer, told: Vec::new() })
+    }
+
+    /// What is there, without taking anything.
+    pub(in crate::executing) async fn seen(
+        access: &Access,
+        name: Option<Name>,
+        cluster_id: &str,
+    ) -> Result<Seen, Error> {
+        let kubernetes = Kubernetes::connect(access).await?;
+        let name = named(name, cluster_id, &kubernetes);
+        let holder = kubernetes.lease_holder(&name).await.map_err(not_done)?;
+        let records = ConfigMaps::seen(&kubernetes, &name).await?;
+        Ok(Seen { place: format!("lease {name}"), holder, records })
+    }
+
+    /// Makes the records ours: whoever had the Lease before writes them no more, whatever its clock says.
+    pub(super) async fn records(&mut self) -> Result<Records, Error> {
+        let claimed = ConfigMaps::claim(&self.kubernetes, &self.name, &self.us).await?;
+        let records = claimed.records();
+        self.records = Some(claimed);
+        Ok(records)
+    }
+
+    pub(super) async fn write(&mut self, changes: &Changes) -> Result<(), NotOurs> {
+        self.check()?;
+        match &mut self.records {
+            Some(records) => records.write(changes).await,
+            None => Err(NotOurs::ForNow("the records beside the lease were not read".to_owned())),
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), NotOurs> {
@@ -81,5 +113,15 @@ impl LeaseLock {
             // What became of it, it has said itself.
             let _ = told.await;
         }
+    }
+}
+
+/// The Lease by its whole name; without one, that of the cluster.
+fn named(name: Option<Name>, cluster_id: &str, kubernetes: &Kubernetes) -> Name {
+    let own = kubernetes.namespace();
+    match name {
+        None => lease_of(own, cluster_id),
+        Some(name) if name.namespace.is_empty() => Name::new(own, &name.name),
+        Some(name) => name,
     }
 }

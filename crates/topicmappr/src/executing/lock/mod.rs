@@ -3,15 +3,17 @@
 //! Whoever is asked for is taken: `--state-topic`, `--lease`. Else `--zookeeper`, Kubernetes in a pod, and the state topic
 //! where somebody has made it. Before each write to the cluster the lock is asked whether it is still ours.
 
+mod config_maps;
+mod journal;
 mod lease;
 mod records;
 mod topic;
 mod zookeeper;
 
+pub(crate) use config_maps::RECORDS_KEY;
+pub(super) use journal::{next_gist, put_gist, put_line};
 pub(super) use lease::LeaseLock;
-pub(super) use records::{
-    Changes, Owner, Records, Told, changes, line, put_line, put_owner, put_setting,
-};
+pub(super) use records::{Changes, Owner, Records, Told, changes, line, put_owner, put_setting};
 pub(super) use topic::TopicLock;
 pub(super) use zookeeper::ZooKeeperLock;
 
@@ -20,6 +22,7 @@ use crate::flags::{ClaimArgs, ZooKeeperPlace};
 use crate::topics::HeldBy;
 use ::kubernetes::Name;
 use execute::Entry;
+use std::collections::BTreeMap;
 
 /// Where the lock is.
 #[derive(Debug)]
@@ -57,6 +60,16 @@ pub(super) enum Lock {
     Lease(Box<LeaseLock>),
 }
 
+/// What whoever looks on finds.
+#[derive(Debug)]
+pub(super) struct Seen {
+    /// In words.
+    pub(super) place: String,
+    /// Who has the lock, or had it when it died, a little while ago.
+    pub(super) holder: Option<String>,
+    pub(super) records: Records,
+}
+
 /// Why the cluster may not be acted on.
 #[derive(Debug)]
 pub(super) enum NotOurs {
@@ -76,21 +89,21 @@ impl Lock {
         }
     }
 
-    /// What whoever had the lock before has left beside it; `None` where nothing is kept.
-    pub(super) async fn records(&self) -> Result<Option<Records>, Error> {
+    /// What whoever had the lock before has left beside it.
+    pub(super) async fn records(&mut self) -> Result<Records, Error> {
         match self {
-            Self::Topic(lock) => lock.records().await.map(Some),
-            Self::ZooKeeper(lock) => lock.records().await.map(Some),
-            Self::Lease(_) => Ok(None),
+            Self::Topic(lock) => lock.records().await,
+            Self::ZooKeeper(lock) => lock.records().await,
+            Self::Lease(lock) => lock.records().await,
         }
     }
 
     /// Writes records, as the holder of the lock and as nobody else.
-    pub(super) async fn write(&self, changes: &Changes) -> Result<(), NotOurs> {
+    pub(super) async fn write(&mut self, changes: &Changes) -> Result<(), NotOurs> {
         match self {
             Self::Topic(lock) => lock.write(changes).await,
             Self::ZooKeeper(lock) => lock.write(changes).await,
-            Self::Lease(_) => Ok(()),
+            Self::Lease(lock) => lock.write(changes).await,
         }
     }
 
@@ -131,6 +144,12 @@ fn event(entry: &Entry, plan: &str) -> Option<(&'static str, String)> {
     }
 }
 
+/// Records as they are kept in bytes.
+fn texts(found: BTreeMap<String, Vec<u8>>) -> Records {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    found.into_iter().map(|(name, bytes)| (name, text(bytes))).collect()
+}
+
 /// Somebody else has it.
 fn held(lock: String, holder: impl Into<String>) -> Error {
     Error::Held(HeldBy { lock, holder: holder.into() })
@@ -141,9 +160,30 @@ fn lost(lock: String, why: &str) -> NotOurs {
     NotOurs::ForGood(held(lock, format!("ours no more, {why}")))
 }
 
+/// Kubernetes did not do it; a missing right is one that the manifest of executors grants.
+fn not_done(error: ::kubernetes::Error) -> Error {
+    match error {
+        ::kubernetes::Error::Forbidden { .. } => Error::LockRights(Box::new(error)),
+        other => other.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_missing_right_names_the_verb_and_the_manifest_that_grants_it() {
+        let name = Name::new("kafka", "l-records");
+        let request = ::kubernetes::Request::about("update", "configmaps", &name);
+        let (user, message) = (None, String::new());
+        let error = not_done(::kubernetes::Error::Forbidden { request, user, message });
+        assert_eq!(error.to_string(), "we may not update configmaps kafka/l-records");
+        let hint = error.hint().unwrap();
+        let grant = "grant verb update on configmaps in a Role in namespace kafka, as deploy/manifests/execute.yaml does";
+        assert!(hint.starts_with(grant), "{hint}");
+        assert_eq!(error.status(), crate::status::Status::Outside);
+    }
 
     #[test]
     fn the_first_place_that_applies_has_the_lock() {

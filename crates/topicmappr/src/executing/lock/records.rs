@@ -2,18 +2,20 @@
 //! they are.
 //!
 //! `owner`; `ledger:RESOURCE:KEY` for each config that is ours, with all that is known of it; `journal:NUMBER` for each line
-//! of the journal. The names are those of znodes and of keys in a topic, too.
+//! of the journal, or for all up to there. The names are those of znodes and of keys in a topic, too.
 
+use super::journal::lines;
 use crate::error::Error;
+use crate::live;
 use ::execute::{Entry, HeldSetting, Ledger, LedgerEntry, Resource, Setting};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use statelog::Holder;
 use std::collections::BTreeMap;
 
 const VERSION: u64 = 1;
 const OWNER: &str = "owner";
 const LEDGER: &str = "ledger:";
-const JOURNAL: &str = "journal:";
 
 /// Texts by name.
 pub(in crate::executing) type Records = BTreeMap<String, String>;
@@ -32,6 +34,19 @@ pub(in crate::executing) struct Owner {
     pub(in crate::executing) since: String,
 }
 
+impl Owner {
+    /// This process, which has the lock from now on.
+    pub(in crate::executing) fn now(us: &Holder, plan: &str, cluster_id: &str) -> Self {
+        Self {
+            name: us.name.clone(),
+            place: us.place.clone(),
+            plan: plan.to_owned(),
+            cluster_id: cluster_id.to_owned(),
+            since: live::now(),
+        }
+    }
+}
+
 /// What records tell.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::executing) struct Told {
@@ -48,30 +63,15 @@ struct Record<T> {
     entry: T,
 }
 
-#[derive(Serialize, Deserialize)]
-struct Line {
-    /// Lines of the journal have a `plan` of their own.
-    #[serde(rename = "of")]
-    plan: String,
-    #[serde(flatten)]
-    entry: Entry,
-}
-
 impl Told {
     /// Reads records; of the journal those of this plan.
     pub(in crate::executing) fn by(records: &Records, plan: &str) -> Result<Self, Error> {
-        let mut told = Self::default();
-        let mut is_whole = true;
+        let mut told = Self { journal: lines(records, plan)?, ..Self::default() };
         for (name, text) in records {
             if name == OWNER {
                 told.owner = Some(read(name, text)?);
             } else if name.starts_with(LEDGER) {
                 told.ledger.apply(read(name, text)?);
-            } else if let Some(number) = name.strip_prefix(JOURNAL) {
-                let line: Line = read(name, text)?;
-                // A line that is missing ends what can be believed.
-                is_whole &= number.parse() == Ok(told.journal.len()) && line.plan == plan;
-                told.journal.extend(is_whole.then_some(line.entry));
             }
         }
         Ok(told)
@@ -95,17 +95,6 @@ pub(in crate::executing) fn put_setting(records: &mut Records, setting: &Setting
     }
 }
 
-/// The record of one line of the journal.
-pub(in crate::executing) fn put_line(
-    records: &mut Records,
-    number: usize,
-    plan: &str,
-    entry: &Entry,
-) {
-    let line = Line { plan: plan.to_owned(), entry: entry.clone() };
-    records.insert(format!("{JOURNAL}{number:08}"), written(&line));
-}
-
 /// What makes the one of the other.
 pub(in crate::executing) fn changes(there: &Records, wanted: &Records) -> Changes {
     let gone = there.keys().filter(|name| !wanted.contains_key(*name));
@@ -125,28 +114,32 @@ pub(in crate::executing) fn line(setting: &Setting, held: &HeldSetting) -> Ledge
     }
 }
 
-fn written<T: Serialize>(entry: &T) -> String {
+pub(super) fn written<T: Serialize>(entry: &T) -> String {
     // Texts and numbers: there is nothing that JSON could not say.
     serde_json::to_string(&Record { version: VERSION, entry }).unwrap_or_default()
 }
 
-fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
+pub(super) fn read<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Error> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u64,
     }
-    let wrong = |problem: String| Error::Record { name: name.to_owned(), problem };
-    let Versioned { version } =
-        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let odd = |error: serde_json::Error| wrong(name, error.to_string());
+    let Versioned { version } = serde_json::from_str(text).map_err(odd)?;
     if version > VERSION {
-        return Err(wrong(format!("it has version {version}, this program reads version 1")));
+        return Err(wrong(name, format!("it has version {version}, this program reads version 1")));
     }
-    let record: Record<T> = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    let record: Record<T> = serde_json::from_str(text).map_err(odd)?;
     Ok(record.entry)
+}
+
+pub(super) fn wrong(name: &str, problem: String) -> Error {
+    Error::Record { name: name.to_owned(), problem }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::put_line;
     use super::*;
     use ::execute::{Key, Pace, rate_setting};
     use mapper::{BrokerId, PartitionId, TopicPartition};

@@ -1,6 +1,6 @@
 //! The lock in the state topic: a claim, which transactions renew and fence.
 
-use super::{Changes, NotOurs, Records};
+use super::{Changes, NotOurs, Records, Seen, texts};
 use crate::error::Error;
 use statelog::{Access, Claim, Holder, Lost, StateTopic, TOPIC};
 use std::sync::mpsc::RecvTimeoutError;
@@ -40,15 +40,24 @@ impl TopicLock {
         .await
     }
 
+    /// What is there, without taking anything; the topic is there.
+    pub(in crate::executing) async fn seen(access: Access) -> Result<Seen, Error> {
+        blocking(move || {
+            let topic = StateTopic::existing(access)?;
+            let holder = Claim::holder(&topic, EXECUTOR)?.map(|holder| holder.name);
+            let records = texts(topic.records(PREFIX)?);
+            Ok(Seen { place: format!("the topic {TOPIC}"), holder, records })
+        })
+        .await
+    }
+
     pub(super) fn check(&self) -> Result<(), NotOurs> {
         self.claim.check().map_err(|lost| not_ours(lost.into()))
     }
 
     pub(super) async fn records(&self) -> Result<Records, Error> {
         let topic = self.topic.clone();
-        let found = blocking(move || topic.records(PREFIX)).await?;
-        let text = |value: Vec<u8>| String::from_utf8_lossy(&value).into_owned();
-        Ok(found.into_iter().map(|(name, value)| (name, text(value))).collect())
+        Ok(texts(blocking(move || topic.records(PREFIX)).await?))
     }
 
     pub(super) async fn write(&self, changes: &Changes) -> Result<(), NotOurs> {

@@ -1,6 +1,6 @@
 //! The lock in ZooKeeper: an ephemeral znode, which ends with our session.
 
-use super::{Changes, NotOurs, Records, held, lost};
+use super::{Changes, NotOurs, Records, Seen, held, lost, texts};
 use crate::error::Error;
 use crate::executing::places::plain;
 use crate::flags::ZooKeeperPlace;
@@ -57,14 +57,25 @@ impl ZooKeeperLock {
         }
     }
 
+    /// What is there, without taking anything.
+    pub(in crate::executing) async fn seen(
+        place: &ZooKeeperPlace,
+        cluster_id: &str,
+    ) -> Result<Seen, Error> {
+        let zookeeper = live::zookeeper(place).await?;
+        let folder = Self::folder(cluster_id);
+        let lock = format!("{folder}/lock");
+        let holder = zookeeper.holder(&lock).await?;
+        let records = texts(zookeeper.records(&format!("{folder}/records")).await?);
+        Ok(Seen { place: format!("lock {lock} in ZooKeeper"), holder, records })
+    }
+
     pub(super) async fn check(&self) -> Result<(), NotOurs> {
         self.guarded.check().await.map_err(|error| self.not_ours(&error))
     }
 
     pub(super) async fn records(&self) -> Result<Records, Error> {
-        let found = self.zookeeper.records(&format!("{}/records", self.folder)).await?;
-        let text = |data: Vec<u8>| String::from_utf8_lossy(&data).into_owned();
-        Ok(found.into_iter().map(|(name, data)| (name, text(data))).collect())
+        Ok(texts(self.zookeeper.records(&format!("{}/records", self.folder)).await?))
     }
 
     pub(super) async fn write(&self, changes: &Changes) -> Result<(), NotOurs> {
