@@ -8,7 +8,7 @@ use jsonschema::Validator;
 use mapper::{BrokerId, PartitionId, Snapshot, TopicPartition};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -187,20 +187,21 @@ fn what_doctor_says_is_as_its_schema_says() {
     }
 }
 
-/// Lines of the two kinds as they are written, but for time and checksum.
-#[test]
-fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
+const PLAN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+/// A line of the journal of each kind.
+fn journal() -> Vec<Entry> {
     let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(1) };
     let moves = || vec![0, 7];
     let problem = || "NoReassignmentInProgress".to_owned();
     let started = |pace| Entry::Started {
-        plan: format!("sha256:{}", "0".repeat(64)),
+        plan: PLAN.to_owned(),
         cluster_id: "c".to_owned(),
         pace,
         ill: [of.clone()].into(),
     };
     let left_out = |why| Entry::LeftOut { index: 1, why };
-    let entries = [
+    vec![
         started(Pace::Unthrottled),
         started(Pace::BytesPerSecond(1)),
         started(Pace::Auto),
@@ -231,8 +232,11 @@ fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
         Entry::GaveUp,
         Entry::Detached,
         Entry::Finished { outcome: Outcome::Complete },
-    ];
-    lines_are_valid("journal", &entries);
+    ]
+}
+
+/// A line of the ledger of each kind.
+fn ledger() -> Vec<LedgerEntry> {
     let rate = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
     let list = Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
     let held = |setting, before: Option<&str>| LedgerEntry::Held {
@@ -243,7 +247,7 @@ fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
         plan: "p".to_owned(),
     };
     let asked = Asked { rate_bytes_per_second: 10_000_000, autoremove: true };
-    let entries = [
+    vec![
         LedgerEntry::Opened { by: "process 1".to_owned() },
         held(rate.clone(), None),
         held(list, Some("*")),
@@ -252,8 +256,37 @@ fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
         LedgerEntry::Asked { broker: Some(BrokerId(1)), asked },
         LedgerEntry::Withdrawn { broker: None },
         LedgerEntry::Withdrawn { broker: Some(BrokerId(1)) },
-    ];
-    lines_are_valid("ledger", &entries);
+    ]
+}
+
+/// Lines of the two kinds as they are written, but for time and checksum.
+#[test]
+fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
+    lines_are_valid("journal", &journal());
+    lines_are_valid("ledger", &ledger());
+}
+
+#[test]
+fn every_record_beside_the_lock_is_as_its_schema_says() {
+    let schema = schema("records");
+    let many = journal().into_iter().cycle().take(1_000).collect();
+    let partition = |n| TopicPartition { topic: "t".to_owned(), partition: PartitionId(n) };
+    let ill = (0..9_000).map(partition).collect();
+    let (plan, cluster_id, pace) = (PLAN.to_owned(), "c".to_owned(), Pace::Auto);
+    let long = vec![Entry::Started { plan, cluster_id, pace, ill }];
+    let run = vec![Entry::Submitted { moves: (0..99).collect() }];
+    let mut kinds = BTreeSet::new();
+    for lines in [journal(), many, long, run] {
+        let records = topicmappr::shared::beside_the_lock(PLAN, "c", &lines, &ledger());
+        for (name, record) in records {
+            let record: Value = serde_json::from_str(&record).unwrap();
+            assert_valid(&schema, &record, &name);
+            let kind = ["name", "ledger", "entry", "gist", "pieces"];
+            let kind = kind.into_iter().find(|key| record.get(key).is_some());
+            kinds.insert(kind.unwrap_or("piece"));
+        }
+    }
+    assert_eq!(kinds.len(), 6, "each kind of record is among them: {kinds:?}");
 }
 
 fn lines_are_valid<T: Serialize>(name: &str, entries: &[T]) {
@@ -376,6 +409,15 @@ fn what_the_reader_refuses_the_schema_refuses() {
             json!({"version": 1, "topics": [{"name": "a", "config": {"retention.ms": [1]}}]}),
         ),
     ];
+    let records = [
+        json!({"version": 1, "of": PLAN, "entry": "submitted"}),
+        json!({"version": 1, "of": PLAN, "entry": "submitted", "moves": [[1]]}),
+        json!({"version": 2, "of": PLAN, "gist": []}),
+        json!({"version": 1, "pieces": 1, "crc32": "00000000"}),
+        json!({"version": 1, "ledger": "released", "broker": 1, "key": "k"}),
+        json!(""),
+    ];
+    let refused = refused.into_iter().chain(records.map(|record| ("records", record)));
     for (name, document) in refused {
         assert!(!schema(name).is_valid(&document), "{name}: {document}");
     }
