@@ -3,12 +3,16 @@
 //! Clients are busy, and then they are not. A fixed rate that leaves them alone is the one for their busiest
 //! moment; the daemon gives the move what they do not want now.
 
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use testbed::{Mode, until};
+use testbed::{Kubernetes, Mode, lone_port, until};
 
 use crate::browser::pictures;
 use crate::daemon::Daemon;
+use crate::pod::Kernel;
 use crate::scarce::{LEADER, Outcome, Scene, Size};
 use crate::traffic::SOON;
 
@@ -25,6 +29,8 @@ const SMALL: Size = Size {
 enum By {
     /// The daemon.
     Daemon,
+    /// A sidecar beside each broker, of which one leads, with nothing to measure by but the pods' counters.
+    Sidecars,
     /// A fixed rate that leaves clients alone at any time.
     Safe,
     /// A fixed rate that is more than a card can send.
@@ -34,6 +40,7 @@ enum By {
 impl By {
     fn moves(self, scene: &Scene) -> Outcome {
         let outcome = match self {
+            Self::Sidecars => by_sidecars(scene),
             Self::Daemon => {
                 let daemon = start(scene, &flags(scene, &exporter(scene)));
                 let outcome = scene.moves(|scene| scene.submit(None));
@@ -44,10 +51,71 @@ impl By {
             Self::Safe => by_kafka(scene, scene.size.safe()),
             Self::Reckless => by_kafka(scene, scene.size.card * 4),
         };
-        eprintln!("{}, off by {:.2}", outcome.line(&format!("{self:?}")), outcome.mean_off_by());
+        let line = outcome.line(&format!("{self:?}"));
+        eprintln!("{line}, off by {:.2}\n{}", outcome.mean_off_by(), outcome.course());
         assert!(scene.throttles().is_empty(), "{self:?}: {:?}", scene.throttles());
         scene.reset();
         outcome
+    }
+}
+
+/// The shipped account and lease; each daemon is beside a broker whose kernel it alone reads.
+fn by_sidecars(scene: &Scene) -> Outcome {
+    let kubernetes = Kubernetes::start().unwrap();
+    let kubeconfig = kubernetes.service_account("kafka", "autothrottle").unwrap();
+    kubernetes.apply(include_str!("../../deploy/manifests/autothrottle.yaml")).unwrap();
+    let pods = scene.cluster.brokers().into_iter().map(|broker| {
+        let folder = kubernetes.path().join(format!("pod-{broker}"));
+        (Kernel::of(broker, &folder), folder, (broker, lone_port().unwrap()))
+    });
+    let pods: Vec<(Kernel, PathBuf, (i32, u16))> = pods.collect();
+    let peers: Vec<String> = pods
+        .iter()
+        .map(|(_, _, (id, port))| format!("--sidecar-peers={id}=http://127.0.0.1:{port}"))
+        .collect();
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::SeqCst) {
+                pods.iter().for_each(|(kernel, ..)| kernel.count(&scene.cluster));
+                thread::sleep(Duration::from_millis(200));
+            }
+        });
+        let _end = Ends(&over);
+        let mut daemons: Vec<Daemon> = pods
+            .iter()
+            .map(|(_, folder, (broker, port))| {
+                let own = [
+                    "--metrics=sidecar".to_owned(),
+                    format!("--sidecar-listen=127.0.0.1:{port}"),
+                    format!("--sidecar-broker-id={broker}"),
+                    format!("--sidecar-root={}", folder.display()),
+                    format!("--kubeconfig={}", kubeconfig.display()),
+                    "--lease=kafka/autothrottle".to_owned(),
+                ];
+                let flags = flags(scene, &[&own[..], &peers].concat());
+                let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+                Daemon::elsewhere(&scene.cluster.bootstrap(), folder, &flags)
+            })
+            .collect();
+        until("a leader", SOON, || daemons.iter().any(Daemon::leads).then_some(())).unwrap();
+        let outcome = scene.moves(|scene| scene.submit(None));
+        // The leader last: nobody has to follow it.
+        daemons.sort_by_key(Daemon::leads);
+        released(scene, daemons.last().unwrap());
+        for daemon in daemons {
+            assert_eq!(daemon.leave().0, Some(143));
+        }
+        outcome
+    })
+}
+
+/// Ends the thread that counts, also where the test fails.
+struct Ends<'a>(&'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
     }
 }
 
@@ -162,6 +230,7 @@ fn whatever_happens_to_the_daemon_the_move_stays_paced() {
 /// The same with gigabytes, five times, and figures for `docs/`. The daemon holds for a minute or two what clients
 /// needed at their height: the move has to be longer than that.
 mod soak {
+    use std::collections::BTreeMap;
     use std::fs;
     use std::path::Path;
 
@@ -172,10 +241,18 @@ mod soak {
         card: 30_000_000,
         appetite: [2_000_000, 9_000_000],
         busy: Duration::from_secs(40),
-        bytes: 1_500_000_000,
+        bytes: 1_200_000_000,
     };
-    const TIMES: usize = 5;
-    const ALL: [By; 3] = [By::Daemon, By::Safe, By::Reckless];
+    const ALL: [By; 4] = [By::Daemon, By::Sidecars, By::Safe, By::Reckless];
+
+    /// How often each is measured; sidecars need the API server, which one of the modes is enough for.
+    fn times(by: By, mode: Mode) -> usize {
+        match (by, mode) {
+            (By::Daemon | By::Safe, _) => 5,
+            (By::Reckless, _) | (By::Sidecars, Mode::KRaft) => 3,
+            (By::Sidecars, Mode::ZooKeeper) => 0,
+        }
+    }
 
     fn median(mut of: Vec<f64>) -> f64 {
         of.sort_by(f64::total_cmp);
@@ -185,6 +262,7 @@ mod soak {
     fn panel<'a>(by: By, outcome: &Outcome) -> Panel<'a> {
         let name = match by {
             By::Daemon => "autothrottle",
+            By::Sidecars => "autothrottle in sidecars",
             By::Safe => "a fixed rate that is always safe",
             By::Reckless => "a fixed rate that is too high",
         };
@@ -209,37 +287,69 @@ mod soak {
         }
     }
 
+    /// What is kept of all the moves of one kind.
+    #[derive(Debug, Clone, Copy)]
+    struct Median {
+        seconds: f64,
+        clients: f64,
+        off: f64,
+    }
+
+    fn median_of(outcomes: &[Outcome]) -> Option<Median> {
+        let of = |value: fn(&Outcome) -> f64| median(outcomes.iter().map(value).collect());
+        (!outcomes.is_empty()).then(|| Median {
+            seconds: of(|outcome| outcome.took.as_secs_f64()),
+            clients: of(|outcome| outcome.clients),
+            off: of(Outcome::mean_off_by),
+        })
+    }
+
     fn gigabytes(mode: Mode) {
         let scene = Scene::set(mode, LARGE);
-        let rounds: Vec<[Outcome; 3]> =
-            (0..TIMES).map(|_| ALL.map(|by| by.moves(&scene))).collect();
+        let mut outcomes = BTreeMap::<By, Vec<Outcome>>::new();
+        for round in 0..5 {
+            for by in ALL.into_iter().filter(|by| round < times(*by, mode)) {
+                outcomes.entry(by).or_default().push(by.moves(&scene));
+            }
+        }
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/figures");
         fs::create_dir_all(&folder).unwrap();
         let name = format!("closed-loop-{}", format!("{mode:?}").to_lowercase());
         let panels: Vec<Panel<'_>> =
-            ALL.iter().zip(&rounds[0]).map(|(by, outcome)| panel(*by, outcome)).collect();
+            outcomes.iter().map(|(by, outcomes)| panel(*by, &outcomes[0])).collect();
         fs::write(folder.join(format!("{name}.svg")), svg("MB/s", &panels)).unwrap();
 
-        let of = |by: usize, value: fn(&Outcome) -> f64| {
-            median(rounds.iter().map(|round| value(&round[by])).collect())
-        };
-        let took = [0, 1, 2].map(|by| of(by, |outcome| outcome.took.as_secs_f64()));
-        let clients = [0, 1, 2].map(|by| of(by, |outcome| outcome.clients));
-        let off = of(0, |outcome| outcome.mean_off_by());
-        let figures = serde_json::json!({
-            "moves": TIMES, "moved_bytes": 2 * LARGE.bytes,
-            "card_bytes_per_second": LARGE.card, "clients_bytes_per_second": LARGE.appetite,
-            "autothrottle": {"seconds": took[0], "clients_ratio": clients[0], "off_ratio": off},
-            "safe": {"seconds": took[1], "clients_ratio": clients[1], "rate_bytes_per_second": LARGE.safe()},
-            "reckless": {"seconds": took[2], "clients_ratio": clients[2], "rate_bytes_per_second": LARGE.card * 4},
+        let medians: BTreeMap<By, Median> = outcomes
+            .iter()
+            .filter_map(|(by, outcomes)| Some((*by, median_of(outcomes)?)))
+            .collect();
+        let mut figures = serde_json::json!({
+            "moved_bytes": 2 * LARGE.bytes, "card_bytes_per_second": LARGE.card,
+            "clients_bytes_per_second": LARGE.appetite,
+            "fixed_rates_bytes_per_second": {"safe": LARGE.safe(), "reckless": LARGE.card * 4},
         });
+        for (by, of) in &medians {
+            let round = |value: f64| (value * 1000.0).round() / 1000.0;
+            figures[format!("{by:?}").to_lowercase()] = serde_json::json!({
+                "moves": outcomes[by].len(), "seconds": round(of.seconds),
+                "clients_ratio": round(of.clients), "off_ratio": round(of.off),
+            });
+        }
         let text = serde_json::to_string_pretty(&figures).unwrap();
         fs::write(folder.join(format!("{name}.json")), format!("{text}\n")).unwrap();
         eprintln!("{text}");
-        assert!(off.abs() <= 0.15, "the move follows the throttle: {off}");
-        assert!(clients[0] >= 0.95, "clients keep their rate: {}", clients[0]);
-        assert!(clients[2] < 0.95, "the network is scarce: {}", clients[2]);
-        assert!(took[0] < took[1], "sooner than what is always safe");
+        let [daemon, safe, reckless] = [By::Daemon, By::Safe, By::Reckless].map(|by| medians[&by]);
+        assert!(daemon.off.abs() <= 0.15, "the move follows the throttle: {daemon:?}");
+        assert!(daemon.clients >= 0.95, "clients keep their rate: {daemon:?}");
+        assert!(reckless.clients < 0.95, "the network is scarce: {reckless:?}");
+        assert!(daemon.seconds < safe.seconds, "sooner than what is always safe: {daemon:?}");
+        if let Some(sidecars) = medians.get(&By::Sidecars) {
+            let ratios = [sidecars.seconds / daemon.seconds, sidecars.clients / daemon.clients];
+            assert!(
+                ratios.iter().all(|ratio| (ratio - 1.0).abs() <= 0.1),
+                "as with exporters: {sidecars:?}"
+            );
+        }
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod odd_states;
 mod outages;
 mod plan;
 mod plot;
+mod pod;
 mod producer;
 mod quotas;
 mod readiness;

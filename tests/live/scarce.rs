@@ -5,6 +5,7 @@
 //! take in is the move.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -318,6 +319,31 @@ impl Outcome {
             last.moved as f64 / 1e6,
             self.clients * 100.0
         )
+    }
+
+    /// What happened in each ten seconds: the rate of the move, what was set last, and what clients got of what they wanted.
+    pub(crate) fn course(&self) -> String {
+        let mut told = String::new();
+        let mut from = &self.samples[0];
+        for to in &self.samples[1..] {
+            let seconds = (to.at - from.at).as_secs_f64();
+            if seconds < 10.0 {
+                continue;
+            }
+            let megabytes = |bytes: u64| bytes as f64 / seconds / 1e6;
+            let served = to.served.written.min(to.served.read) as f64
+                - from.served.written.min(from.served.read) as f64;
+            let _ = writeln!(
+                told,
+                "  {:>4.0} s: {:>5.1} MB/s of {:>5.1}, clients {:>3.0} %",
+                to.at.as_secs_f64(),
+                megabytes(to.moved - from.moved),
+                to.rate.map_or(f64::NAN, |rate| rate as f64 / 1e6),
+                served / (to.wanted - from.wanted) * 100.0
+            );
+            from = to;
+        }
+        told
     }
 
     /// The mean rate of the move, over at least 20 seconds, against the mean of what was set meanwhile: by how much it is
