@@ -51,15 +51,17 @@ impl ProducerContext for Counted {
 }
 
 impl Load {
-    /// Starts to write `wanted` bytes a second, and to read as many.
-    pub(crate) fn start(cluster: &Cluster, topic: &'static str, wanted: u64) -> Self {
+    /// Starts to write `most` bytes a second, and to read as many. It will never want more: its buffer holds 0.4 s of that.
+    /// Kafka's own producer holds 32 MiB, which would be seconds.
+    pub(crate) fn start(cluster: &Cluster, topic: &'static str, most: u64) -> Self {
         let shared = Arc::new(Shared::default());
-        shared.wanted.store(wanted, Ordering::Relaxed);
+        shared.wanted.store(most, Ordering::Relaxed);
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
         let writer = {
             let (config, shared) = (config.clone(), Arc::clone(&shared));
-            thread::spawn(move || write(config, topic, &shared))
+            let buffer_kib = (most * 2 / 5).div_ceil(1024);
+            thread::spawn(move || write(config, topic, buffer_kib, &shared))
         };
         let reader = {
             let shared = Arc::clone(&shared);
@@ -90,9 +92,10 @@ impl Drop for Load {
 }
 
 /// What the network refuses is not made up for later: a client that is served late has lost that time.
-fn write(mut config: ClientConfig, topic: &str, shared: &Arc<Shared>) {
+fn write(mut config: ClientConfig, topic: &str, buffer_kib: u64, shared: &Arc<Shared>) {
     config.set("acks", "all").set("linger.ms", "5").set("compression.type", "none");
-    config.set("queue.buffering.max.kbytes", "1024").set("message.timeout.ms", "120000");
+    config.set("queue.buffering.max.kbytes", buffer_kib.to_string());
+    config.set("message.timeout.ms", "120000");
     let producer: ThreadedProducer<Counted> =
         config.create_with_context(Counted(Arc::clone(shared))).unwrap();
     let payload = [7_u8; RECORD];

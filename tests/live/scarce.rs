@@ -100,7 +100,7 @@ impl Scene {
         traffic.write(&(0..PARTITIONS).map(|p| ((MOVED.to_owned(), p), each)).collect());
         let mut scene = Self { cluster, size, undisturbed: 1.0 };
         scene.cap(Cap::both(size.card));
-        let load = Load::start(&scene.cluster, CLIENTS, scene.size.appetite(Duration::ZERO));
+        let load = scene.load();
         let samples = scene.watch(&load, |at| at >= size.busy * 2);
         scene.undisturbed = got(&samples);
         eprintln!("undisturbed: {:.1} % of what is wanted", scene.undisturbed * 100.0);
@@ -115,7 +115,7 @@ impl Scene {
 
     /// Moves the topic while clients want their part. `begin` submits it.
     pub(crate) fn moves(&self, begin: impl FnOnce(&Self)) -> Outcome {
-        let load = Load::start(&self.cluster, CLIENTS, self.size.appetite(Duration::ZERO));
+        let load = self.load();
         // Long enough for the consumer to have begun.
         self.watch(&load, |at| at >= Duration::from_secs(2));
         begin(self);
