@@ -1,11 +1,12 @@
 //! What the daemon says of itself: written by the loop, read by the API.
 
+use crate::canary;
 use crate::history::History;
 use crate::look::Look;
 use execute::Stray;
 use mapper::{BrokerId, Rate};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use throttle::{Canary, CopySeen, Decision, Role};
 use topicmappr::shared;
@@ -43,8 +44,10 @@ pub(crate) struct Shown {
 }
 
 /// What the canary hears.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Heard {
+    /// Asked for what it hears now, whenever somebody looks.
+    pub(crate) messages: Option<Arc<statelog::Canary>>,
     pub(crate) readings: BTreeMap<BrokerId, Canary>,
     /// What keeps it from measuring all brokers.
     pub(crate) problem: Option<String>,
@@ -81,8 +84,15 @@ impl Board {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// All of it; what the canary hears is of this moment, whatever the loop waits for.
     pub(crate) fn shown(&self) -> Shown {
-        self.lock().clone()
+        let mut shown = self.lock().clone();
+        if let Some(heard) = &mut shown.heard
+            && let Some(messages) = heard.messages.take()
+        {
+            heard.readings = canary::readings(&messages);
+        }
+        shown
     }
 
     /// What is asked of it without copying the rest.
@@ -102,7 +112,10 @@ impl Board {
     pub(crate) fn waits(&self) {
         let mut shown = self.lock();
         (shown.standby, shown.round, shown.failing) = (true, None, None);
-        shown.heard = None;
+        let heard = shown.heard.take();
+        drop(shown);
+        // The canary's threads end with it.
+        drop(heard);
     }
 
     /// This process leads.

@@ -140,7 +140,7 @@ pub(crate) struct RateArgs {
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_p99_fetch: Option<Duration>,
     /// A broker to which the messages of --canary take longer, to it and back, gets less [default: three times what is
-    /// usual there, and at least 50ms]
+    /// usual there, and at least 25ms]
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_canary: Option<Duration>,
     /// A broker whose request handlers are idle for less of their time (percent) gets less; 0: does not count
@@ -169,8 +169,8 @@ pub(crate) struct CanaryArgs {
     #[arg(long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true",
           action = ArgAction::Set)]
     pub(crate) canary: bool,
-    /// Between two messages to one broker
-    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = canary_interval)]
+    /// Between two messages to one broker; sooner after a slow one
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = canary_interval)]
     pub(crate) canary_interval: Duration,
 }
 
@@ -260,8 +260,8 @@ fn percent(text: &str) -> Result<Ratio, String> {
 /// `1s`; not so often that it would be a load, nor so seldom that it says nothing.
 fn canary_interval(text: &str) -> Result<Duration, String> {
     let time = shared::duration(text)?;
-    let sound = (Duration::from_millis(200)..=Duration::from_secs(60)).contains(&time);
-    if sound { Ok(time) } else { Err("write a time from 200ms to 1m".to_owned()) }
+    let sound = (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&time);
+    if sound { Ok(time) } else { Err("write a time from 100ms to 1m".to_owned()) }
 }
 
 /// `180`, `3m`.

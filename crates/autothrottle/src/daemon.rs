@@ -202,12 +202,13 @@ impl<'s> Daemon<'s> {
                 () = self.wake.notified() => return,
                 // The round that follows is told so, and ends.
                 () = self.book.is_over() => return,
+                () = self.hears_news() => return,
                 () = tokio::time::sleep(WATCH) => {}
             }
             self.board.alive();
             self.tell_what_is_heard();
             let announced = self.announced.standing(Instant::now());
-            if self.hears_news() || announced != self.announced_then {
+            if announced != self.announced_then {
                 return;
             }
             let (Some(client), Some(seen)) = (&self.client, seen) else { continue };

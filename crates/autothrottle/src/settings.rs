@@ -284,7 +284,7 @@ mod tests {
     fn a_canary_flies_where_it_is_asked_for() {
         let of = |flags: &str| settings(&format!("autothrottle --dry-run{flags}"), &[]).unwrap();
         assert_eq!(of("").canary, None);
-        assert_eq!(of(" --canary").canary, Some(Duration::from_secs(1)));
+        assert_eq!(of(" --canary").canary, Some(Duration::from_millis(200)));
         assert_eq!(of(" --canary=false").canary, None);
         let slower = of(" --canary --canary-interval 5s --max-canary 80ms");
         assert_eq!(slower.canary, Some(Duration::from_secs(5)));

@@ -265,6 +265,7 @@ fn heard() -> crate::board::Heard {
     let end_to_end = Duration::from_millis(250);
     let canary = throttle::Canary { produce: of(40), end_to_end, usual: of(5) };
     crate::board::Heard {
+        messages: None,
         readings: [(BrokerId(1001), canary)].into(),
         problem: Some("it needs Alter".to_owned()),
         most: None,

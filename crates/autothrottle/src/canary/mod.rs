@@ -11,6 +11,7 @@ use kafka::{Client, ResponseError};
 use keep::{Kept, Step, keep};
 use mapper::{BrokerId, PartitionId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 use throttle::Canary;
 
@@ -35,7 +36,7 @@ const RIGHTS: &str = "Create, Describe, Alter, Read and Write on topic __mappr_c
 pub(crate) struct Flight {
     /// Where to, and how often; `None`: it was not asked for.
     asked: Option<(statelog::Access, Duration)>,
-    messages: Option<statelog::Canary>,
+    messages: Option<Arc<statelog::Canary>>,
     /// What keeps it from measuring all brokers.
     problem: Option<String>,
 }
@@ -57,17 +58,17 @@ impl Flight {
 
     /// What messages take now, to each broker from which they come back.
     pub(crate) fn readings(&self) -> BTreeMap<BrokerId, Canary> {
-        let all = self.messages.as_ref().map(statelog::Canary::readings).unwrap_or_default();
-        let known = |(id, reading): (i32, statelog::Reading)| {
-            let statelog::Reading { produce, end_to_end, usual } = reading;
-            Some((BrokerId(u32::try_from(id).ok()?), Canary { produce, end_to_end, usual }))
-        };
-        all.into_iter().filter_map(known).collect()
+        self.messages.as_deref().map(readings).unwrap_or_default()
+    }
+
+    /// Whoever wants to know more often than it is told.
+    pub(crate) fn messages(&self) -> Option<Arc<statelog::Canary>> {
+        self.messages.clone()
     }
 
     /// What keeps it from measuring all brokers, where something does.
     pub(crate) fn problem(&self) -> Option<String> {
-        let forbidden = self.messages.as_ref().and_then(statelog::Canary::forbidden);
+        let forbidden = self.messages.as_deref().and_then(statelog::Canary::forbidden);
         self.problem.clone().or_else(|| forbidden.map(needs))
     }
 
@@ -138,7 +139,7 @@ impl Flight {
         let Some((access, every)) = &self.asked else { return Ok(()) };
         let messages = match self.messages.take() {
             Some(messages) => messages,
-            None => statelog::Canary::start(access, CANARY_TOPIC, *every)?,
+            None => Arc::new(statelog::Canary::start(access, CANARY_TOPIC, *every)?),
         };
         let number = |n: u32| i32::try_from(n).ok();
         let of = |(broker, of): (&BrokerId, &PartitionId)| Some((number(broker.0)?, number(of.0)?));
@@ -146,6 +147,15 @@ impl Flight {
         self.messages = Some(messages);
         Ok(())
     }
+}
+
+/// What messages take now, to each broker from which they come back.
+pub(crate) fn readings(messages: &statelog::Canary) -> BTreeMap<BrokerId, Canary> {
+    let known = |(id, reading): (i32, statelog::Reading)| {
+        let statelog::Reading { produce, end_to_end, usual } = reading;
+        Some((BrokerId(u32::try_from(id).ok()?), Canary { produce, end_to_end, usual }))
+    };
+    messages.readings().into_iter().filter_map(known).collect()
 }
 
 /// Why the topic is not kept.

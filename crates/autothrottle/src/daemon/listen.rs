@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 /// Rounds that follow closer are not begun for the canary's sake.
 const APART: Duration = Duration::from_secs(5);
 
+/// How often the loop asks it, while it waits.
+const HEARING: Duration = Duration::from_millis(100);
+
 /// The brokers that were slow in a round, and when that was.
 #[derive(Debug)]
 pub(super) struct Slow {
@@ -38,6 +41,7 @@ impl Daemon<'_> {
     pub(super) fn tell_what_is_heard(&self) {
         if self.canary.is_asked() {
             self.board.hears(Heard {
+                messages: self.canary.messages(),
                 readings: self.canary.readings(),
                 problem: self.canary.problem(),
                 most: self.settings.limits.terms().health.canary,
@@ -45,8 +49,17 @@ impl Daemon<'_> {
         }
     }
 
-    /// Whether other brokers are slow than in the last round, while rates depend on it.
-    pub(super) fn hears_news(&self) -> bool {
+    /// Returns when other brokers are slow than in the last round, while rates depend on it.
+    pub(super) async fn hears_news(&self) {
+        if !self.canary.is_asked() {
+            return std::future::pending().await;
+        }
+        while !self.is_news() {
+            tokio::time::sleep(HEARING).await;
+        }
+    }
+
+    fn is_news(&self) -> bool {
         let counts = !self.before.rates.is_empty() && self.slow.at.elapsed() >= APART;
         counts && self.slow_now() != self.slow.brokers
     }

@@ -7,100 +7,124 @@ use std::time::{Duration, Instant};
 
 /// After so long a message counts as lost, and as having taken so long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// The same, until a first one has come back: who reads may have begun after it was written.
+const IMPATIENCE: Duration = Duration::from_secs(1);
+/// After a message that took longer than usual the next one goes out this soon: whether it was a pause is known soon.
+pub(super) const HURRY: Duration = Duration::from_millis(50);
+/// So many times what is usual is longer than usual.
+const TIMES: u32 = 2;
+/// Less is never longer than usual.
+const NEVER: Duration = Duration::from_millis(10);
 
 /// The messages to all brokers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Flock {
+    /// Between two messages to one broker.
+    every: Duration,
     /// Another one whenever other partitions are to be read.
     generation: u64,
     sent: usize,
+    /// By the partition that they go to.
     birds: BTreeMap<i32, Bird>,
     forbidden: Option<String>,
 }
 
-/// The messages to one broker.
+/// The messages to one broker: one after the other.
 #[derive(Debug, Default)]
 struct Bird {
-    partition: i32,
+    broker: i32,
     /// One has come back since the partition is read: from now on, one that does not is late.
     heard: bool,
-    out: BTreeMap<usize, Out>,
+    last: Option<Out>,
+    /// When the last one that tells what is usual was sent.
+    learned: Option<Instant>,
     produce: Window,
     end_to_end: Window,
 }
 
+/// A message that was sent.
 #[derive(Debug)]
 struct Out {
+    number: usize,
     at: Instant,
     acknowledged: bool,
     arrived: bool,
+    /// When the next one goes out, once it has come back.
+    next: Instant,
 }
 
 impl Flock {
+    /// Messages to nobody, this far apart.
+    pub(super) fn new(every: Duration) -> Self {
+        Self { every, generation: 0, sent: 0, birds: BTreeMap::new(), forbidden: None }
+    }
+
     /// Goes to these brokers, by their partitions, and to no others. What is known of those that stay is kept.
     pub(super) fn watch(&mut self, partitions: &BTreeMap<i32, i32>) {
         let same = partitions.len() == self.birds.len()
             && partitions
                 .iter()
-                .all(|(id, p)| self.birds.get(id).is_some_and(|b| b.partition == *p));
+                .all(|(id, p)| self.birds.get(p).is_some_and(|bird| bird.broker == *id));
         if same {
             return;
         }
         self.generation += 1;
         let mut before = std::mem::take(&mut self.birds);
-        for (id, partition) in partitions {
-            let known = before.remove(id).filter(|bird| bird.partition == *partition);
+        for (broker, partition) in partitions {
+            let known = before.remove(partition).filter(|bird| bird.broker == *broker);
             // Who reads begins anew, at the ends: what is on its way may never be read.
-            let bird = Bird { heard: false, out: BTreeMap::new(), ..known.unwrap_or_default() };
-            self.birds.insert(*id, Bird { partition: *partition, ..bird });
+            let bird = Bird { heard: false, last: None, ..known.unwrap_or_default() };
+            self.birds.insert(*partition, Bird { broker: *broker, ..bird });
         }
     }
 
     /// Which partitions are to be read, and since which change.
     pub(super) fn partitions(&self) -> (u64, Vec<i32>) {
-        (self.generation, self.birds.values().map(|bird| bird.partition).collect())
+        (self.generation, self.birds.keys().copied().collect())
     }
 
     pub(super) fn generation(&self) -> u64 {
         self.generation
     }
 
-    /// One message more to each broker: their numbers, and the partitions.
+    /// The messages that are due: their numbers, and the partitions.
     pub(super) fn send(&mut self, now: Instant) -> Vec<(usize, i32)> {
-        let mut new = Vec::with_capacity(self.birds.len());
-        for bird in self.birds.values_mut() {
-            bird.give_up(now);
-            bird.out.insert(self.sent, Out { at: now, acknowledged: false, arrived: false });
-            new.push((self.sent, bird.partition));
-            self.sent += 1;
+        let mut new = Vec::new();
+        for (partition, bird) in &mut self.birds {
+            if bird.is_due(now) {
+                let (number, next) = (self.sent, now + self.every);
+                let out = Out { number, at: now, acknowledged: false, arrived: false, next };
+                bird.last = Some(out);
+                new.push((number, *partition));
+                self.sent += 1;
+            }
         }
         new
     }
 
     /// The broker has it.
-    pub(super) fn acknowledged(&mut self, number: usize, now: Instant) {
+    pub(super) fn acknowledged(&mut self, partition: i32, number: usize, now: Instant) {
         self.forbidden = None;
-        let Some(bird) = self.birds.values_mut().find(|bird| bird.out.contains_key(&number)) else {
-            return;
-        };
-        if let Some(out) = bird.out.get_mut(&number) {
+        let Some(bird) = self.birds.get_mut(&partition) else { return };
+        if let Some(out) = bird.last.as_mut().filter(|out| out.number == number) {
             out.acknowledged = true;
             bird.produce.push(now.saturating_duration_since(out.at));
         }
-        bird.forget(number);
     }
 
     /// It has come back.
-    pub(super) fn arrived(&mut self, number: usize, now: Instant) {
-        let Some(bird) = self.birds.values_mut().find(|bird| bird.out.contains_key(&number)) else {
-            return;
-        };
+    pub(super) fn arrived(&mut self, partition: i32, number: usize, now: Instant) {
+        let Some(bird) = self.birds.get_mut(&partition) else { return };
         bird.heard = true;
-        if let Some(out) = bird.out.get_mut(&number) {
+        if let Some(out) = bird.last.as_mut().filter(|out| out.number == number) {
             out.arrived = true;
-            bird.end_to_end.push(now.saturating_duration_since(out.at));
+            let (at, took) = (out.at, now.saturating_duration_since(out.at));
+            let usual = bird.end_to_end.usual();
+            if usual.is_some_and(|usual| took > (usual * TIMES).max(NEVER)) {
+                out.next = at + self.every.min(HURRY);
+            }
+            bird.took(at, took, self.every);
         }
-        bird.forget(number);
     }
 
     /// A right is missing.
@@ -114,34 +138,43 @@ impl Flock {
 
     /// What it is like at this moment, of each broker from which messages come back.
     pub(super) fn readings(&self, now: Instant) -> BTreeMap<i32, Reading> {
-        self.birds.iter().filter_map(|(id, bird)| Some((*id, bird.reading(now)?))).collect()
+        let of = |bird: &Bird| Some((bird.broker, bird.reading(now)?));
+        self.birds.values().filter_map(of).collect()
     }
 }
 
 impl Bird {
-    /// Those that are out for too long are lost.
-    fn give_up(&mut self, now: Instant) {
-        let late = |out: &Out| now.saturating_duration_since(out.at) >= PATIENCE;
-        for (_, lost) in self.out.extract_if(.., |_, out| late(out)) {
-            if self.heard && !lost.acknowledged {
+    /// Whether the last one is back, or lost, and the next one's time has come.
+    fn is_due(&mut self, now: Instant) -> bool {
+        let Some(out) = &self.last else { return true };
+        if out.arrived {
+            return now >= out.next;
+        }
+        let patience = if self.heard { PATIENCE } else { IMPATIENCE };
+        let lost = now >= out.next && now.saturating_duration_since(out.at) >= patience;
+        if lost && self.heard {
+            let (at, acknowledged) = (out.at, out.acknowledged);
+            if !acknowledged {
                 self.produce.push(PATIENCE);
             }
-            if self.heard && !lost.arrived {
-                self.end_to_end.push(PATIENCE);
-            }
+            self.took(at, PATIENCE, PATIENCE);
         }
+        lost
     }
 
-    fn forget(&mut self, number: usize) {
-        if self.out.get(&number).is_some_and(|out| out.acknowledged && out.arrived) {
-            self.out.remove(&number);
+    /// One that was sent then has come back.
+    fn took(&mut self, at: Instant, took: Duration, every: Duration) {
+        self.end_to_end.push(took);
+        if self.learned.is_none_or(|last| at.saturating_duration_since(last) >= every) {
+            self.learned = Some(at);
+            self.end_to_end.learn(took);
         }
     }
 
     fn reading(&self, now: Instant) -> Option<Reading> {
-        let out = self.out.values().filter(|_| self.heard);
+        let out = self.last.as_ref();
         let age = |out: &Out| now.saturating_duration_since(out.at);
-        let sent = out.clone().filter(|out| !out.acknowledged).map(age);
+        let sent = out.filter(|out| !out.acknowledged).map(age);
         let away = out.filter(|out| !out.arrived).map(age);
         Some(Reading {
             produce: self.produce.now(sent),
@@ -155,64 +188,156 @@ impl Bird {
 mod tests {
     use super::*;
 
+    const EVERY: Duration = Duration::from_millis(200);
+    const CALM: Duration = Duration::from_millis(6);
+
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
     }
 
-    /// One message each second that takes so long, out and back.
-    fn fly(flock: &mut Flock, start: Instant, seconds: std::ops::Range<u64>, took: Duration) {
-        for second in seconds {
-            let at = start + Duration::from_secs(second);
-            for (number, _) in flock.send(at) {
-                flock.acknowledged(number, at + took / 2);
-                flock.arrived(number, at + took);
+    /// Brokers in virtual time, looked at by the millisecond: the sender wakes as often as it hurries.
+    struct Sky {
+        flock: Flock,
+        start: Instant,
+        millisecond: u64,
+        /// Number, partition, when it was sent, and when it is back.
+        out: Vec<(usize, i32, u64, u64)>,
+        sent: usize,
+    }
+
+    impl Sky {
+        fn over(brokers: &[(i32, i32)]) -> Self {
+            let mut flock = Flock::new(EVERY);
+            flock.watch(&brokers.iter().copied().collect());
+            Self { flock, start: Instant::now(), millisecond: 0, out: Vec::new(), sent: 0 }
+        }
+
+        fn now(&self) -> Instant {
+            self.start + ms(self.millisecond)
+        }
+
+        /// Lets time pass; `back` says when a message that goes to a partition at a millisecond is back. What was read of
+        /// 1001 meanwhile: how long it was above a limit, and when first.
+        fn pass(
+            &mut self,
+            time: Duration,
+            above: Duration,
+            back: impl Fn(i32, u64) -> Option<u64>,
+        ) -> (u64, Option<u64>) {
+            let (mut long, mut first) = (0, None);
+            let end = self.millisecond + time.as_millis() as u64;
+            while self.millisecond < end {
+                let (now, millisecond) = (self.now(), self.millisecond);
+                if millisecond.is_multiple_of(HURRY.as_millis() as u64) {
+                    for (number, partition) in self.flock.send(now) {
+                        self.sent += 1;
+                        let back = back(partition, millisecond);
+                        self.out.extend(back.map(|back| (number, partition, millisecond, back)));
+                    }
+                }
+                for (number, partition, ..) in self.out.extract_if(.., |out| out.3 <= millisecond) {
+                    self.flock.acknowledged(partition, number, now);
+                    self.flock.arrived(partition, number, now);
+                }
+                let reading = self.flock.readings(now).remove(&1001);
+                if reading.is_some_and(|reading| reading.end_to_end > above) {
+                    long += 1;
+                    first = first.or(Some(millisecond));
+                }
+                self.millisecond += 1;
             }
+            (long, first)
+        }
+
+        fn is_calm(&mut self, time: Duration) {
+            let calm = |_, sent| Some(sent + CALM.as_millis() as u64);
+            assert_eq!(self.pass(time, CALM, calm).0, 0);
+        }
+
+        fn reading(&self, broker: i32) -> Option<Reading> {
+            self.flock.readings(self.now()).remove(&broker)
         }
     }
 
     #[test]
-    fn a_broker_that_does_not_answer_is_slow_before_its_messages_are_lost() {
-        let (mut flock, start) = (Flock::default(), Instant::now());
-        flock.watch(&[(1001, 0), (1002, 1)].into());
-        assert_eq!(flock.readings(start), BTreeMap::new(), "nothing has come back");
-        fly(&mut flock, start, 0..40, ms(6));
-        let now = start + Duration::from_secs(40);
-        let calm = Reading { produce: Some(ms(3)), end_to_end: ms(6), usual: Some(ms(6)) };
-        assert_eq!(flock.readings(now), [(1001, calm), (1002, calm)].into());
+    fn a_pause_of_a_moment_is_no_overload_whenever_it_comes() {
+        for offset in (0..200).step_by(10) {
+            let mut sky = Sky::over(&[(1001, 0)]);
+            sky.is_calm(ms(10_000));
+            let (from, until) = (10_000 + offset, 10_000 + offset + 450);
+            let paused = |_, sent: u64| {
+                let held = (from..until).contains(&sent);
+                Some(if held { until } else { sent } + 6)
+            };
+            assert_eq!(sky.pass(ms(5_000), ms(15), paused), (0, None), "{offset}");
+        }
+    }
 
-        let silent = |flock: &mut Flock, second| {
-            let at = start + Duration::from_secs(second);
-            for (number, partition) in flock.send(at) {
-                if partition == 0 {
-                    flock.acknowledged(number, at + ms(3));
-                    flock.arrived(number, at + ms(6));
-                }
-            }
-        };
-        (40..43).for_each(|second| silent(&mut flock, second));
-        let slow = flock.readings(start + ms(42_500));
-        assert_eq!(slow[&1001], calm);
-        assert_eq!((slow[&1002].end_to_end, slow[&1002].usual), (ms(1500), Some(ms(6))));
-        (43..60).for_each(|second| silent(&mut flock, second));
-        assert_eq!(flock.readings(start + ms(59_500))[&1002].produce, Some(PATIENCE));
+    #[test]
+    fn a_queue_that_grows_is_heard_within_a_third_of_a_second() {
+        for offset in (0..200).step_by(10) {
+            let mut sky = Sky::over(&[(1001, 0)]);
+            sky.is_calm(ms(10_000));
+            let from = 10_000 + offset;
+            // From one moment on, each message waits for 30 ms.
+            let queue = |_, sent: u64| Some(sent + 6 + if sent >= from { 30 } else { 0 });
+            let (_, first) = sky.pass(ms(2_000), ms(25), queue);
+            assert!(first.is_some_and(|first| first <= from + 330), "{offset}: {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_slow_broker_gets_more_messages_and_one_at_a_time() {
+        let mut sky = Sky::over(&[(1001, 0)]);
+        sky.is_calm(ms(10_000));
+        assert_eq!(std::mem::take(&mut sky.sent), 50);
+        sky.pass(ms(10_000), ms(0), |_, sent| Some(sent + 30));
+        let hurried = std::mem::take(&mut sky.sent);
+        assert!((195..=200).contains(&hurried), "{hurried}");
+        sky.pass(ms(10_000), ms(0), |_, sent| Some(sent + 400));
+        assert!((22..=25).contains(&sky.sent), "{}", sky.sent);
+        assert_eq!(sky.reading(1001).unwrap().usual, Some(CALM), "it is for half an hour");
+    }
+
+    #[test]
+    fn a_broker_that_does_not_answer_is_slow_before_its_messages_are_lost() {
+        let mut sky = Sky::over(&[(1001, 0), (1002, 1)]);
+        assert_eq!(sky.reading(1001), None, "nothing has come back");
+        sky.is_calm(ms(10_000));
+        let calm = Reading { produce: Some(CALM), end_to_end: CALM, usual: Some(CALM) };
+        assert_eq!((sky.reading(1001), sky.reading(1002)), (Some(calm), Some(calm)));
+        let silent = |partition, sent| (partition == 1).then_some(sent + 6);
+        let (_, first) = sky.pass(ms(4_000), ms(50), silent);
+        assert_eq!(first, Some(10_500));
+        assert_eq!(sky.reading(1002), Some(calm));
+        sky.pass(ms(10_000), ms(50), silent);
+        assert_eq!(sky.reading(1001).unwrap().produce, Some(PATIENCE));
     }
 
     #[test]
     fn who_joins_costs_the_others_nothing_that_is_known() {
-        let (mut flock, start) = (Flock::default(), Instant::now());
-        flock.watch(&[(1001, 0)].into());
-        fly(&mut flock, start, 0..30, ms(6));
-        let out = flock.send(start + Duration::from_secs(30));
-        flock.watch(&[(1001, 0), (1003, 1)].into());
-        assert_eq!(flock.partitions(), (2, vec![0, 1]));
-        flock.arrived(out[0].0, start + Duration::from_secs(39));
-        let now = start + Duration::from_secs(40);
-        assert_eq!(flock.readings(now), BTreeMap::new(), "they are read anew");
-        fly(&mut flock, start, 40..41, ms(6));
-        assert_eq!(flock.readings(now)[&1001].usual, Some(ms(6)));
-        flock.watch(&[(1003, 1)].into());
-        assert_eq!(flock.partitions(), (3, vec![1]));
-        flock.watch(&[(1003, 1)].into());
-        assert_eq!(flock.generation(), 3, "nothing has changed");
+        let mut sky = Sky::over(&[(1001, 0)]);
+        sky.is_calm(ms(10_000));
+        let out = sky.flock.send(sky.now());
+        sky.flock.watch(&[(1001, 0), (1003, 1)].into());
+        assert_eq!(sky.flock.partitions(), (2, vec![0, 1]));
+        assert_eq!((out.len(), sky.reading(1001)), (1, None), "they are read anew");
+        sky.is_calm(ms(1_000));
+        assert_eq!(sky.reading(1001).unwrap().usual, Some(CALM));
+        sky.flock.watch(&[(1003, 1)].into());
+        assert_eq!(sky.flock.partitions(), (3, vec![1]));
+        sky.flock.watch(&[(1003, 1)].into());
+        assert_eq!(sky.flock.generation(), 3, "nothing has changed");
+        sky.flock.watch(&[(1001, 1)].into());
+        assert_eq!(sky.reading(1001), None, "another broker has the partition");
+    }
+
+    #[test]
+    fn who_is_never_heard_is_asked_each_second_and_heard_however_late() {
+        let mut sky = Sky::over(&[(1001, 0)]);
+        sky.pass(ms(3_000), ms(0), |_, _| None);
+        assert_eq!(sky.sent, 3);
+        sky.pass(ms(8_000), ms(0), |_, sent| Some(sent + 1_700));
+        assert!(sky.reading(1001).is_some_and(|reading| reading.end_to_end >= ms(1_700)));
     }
 }

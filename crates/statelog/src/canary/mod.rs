@@ -1,7 +1,8 @@
 //! What a small message takes to a broker and back: the broker as its clients feel it.
 //!
 //! In: the topic, the partition that each broker alone has a replica of, and how often. Out: [`Reading`]s. One message to
-//! each broker at a time, written and read by this process, so that one monotonic clock measures it. The connections of
+//! each broker at a time, written and read by this process, so that one monotonic clock measures it; sooner after a slow one:
+//! a pause ends with the message that it holds up, an overload goes on with the next. The connections of
 //! brokers are apart in librdkafka: a slow one delays no other's messages. Makes and changes no topic.
 
 mod flock;
@@ -9,7 +10,7 @@ mod window;
 
 use crate::access::Access;
 use crate::error::{Error, code};
-use flock::{Flock, PATIENCE};
+use flock::{Flock, HURRY, PATIENCE};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
@@ -22,7 +23,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long the threads look at nothing but their own clients.
+/// How long the one that hears looks at nothing but its client.
 const TURN: Duration = Duration::from_millis(100);
 /// After an error of the client.
 const BREATH: Duration = Duration::from_millis(2);
@@ -30,11 +31,11 @@ const BREATH: Duration = Duration::from_millis(2);
 /// What messages to a broker take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// Until the broker has acknowledged one: the second longest of the last ten.
+    /// Until the broker has acknowledged one: the least of the last three, which followed one another.
     pub produce: Option<Duration>,
     /// Until it was read back: likewise.
     pub end_to_end: Duration,
-    /// What that usually takes: the least median of some hundred in half an hour. `None`: not known yet.
+    /// What that usually takes: the least median of thirty in half an hour. `None`: not known yet.
     pub usual: Option<Duration>,
 }
 
@@ -58,7 +59,8 @@ impl Canary {
     /// # Errors
     /// [`Error::Unavailable`] where librdkafka does not take the properties.
     pub fn start(access: &Access, topic: &str, every: Duration) -> Result<Self, Error> {
-        let (flock, stop) = (Shared::default(), Arc::new(AtomicBool::new(false)));
+        let flock = Arc::new(Mutex::new(Flock::new(every)));
+        let stop = Arc::new(AtomicBool::new(false));
         let of = Error::of("a client for the canary");
         let ears = || Ears(Arc::clone(&flock));
         let producer: BaseProducer<Ears> =
@@ -68,7 +70,7 @@ impl Canary {
         let ours = Ours { topic: topic.to_owned(), mark: mark(), stop: Arc::clone(&stop) };
         let (sends, hears) = (ours.clone(), ours);
         let own = Arc::clone(&flock);
-        let sending = thread::spawn(move || sends.send(&producer, &own, every));
+        let sending = thread::spawn(move || sends.send(&producer, &own));
         let own = Arc::clone(&flock);
         let hearing = thread::spawn(move || hears.hear(&consumer, &own));
         Ok(Self { flock, stop, threads: vec![sending, hearing] })
@@ -151,18 +153,19 @@ impl Ours {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    fn send(&self, producer: &BaseProducer<Ears>, flock: &Shared, every: Duration) {
+    /// To all that are due at once, so that one wake-up serves them all.
+    fn send(&self, producer: &BaseProducer<Ears>, flock: &Shared) {
         let mut due = Instant::now();
         while self.goes_on() {
             let now = Instant::now();
             if now >= due {
-                due = now + every;
+                due = (due + HURRY).max(now);
                 let new = lock(flock).send(now);
                 for (number, partition) in new {
                     self.send_one(producer, number, partition);
                 }
             }
-            producer.poll(due.saturating_duration_since(Instant::now()).min(TURN));
+            producer.poll(due.saturating_duration_since(Instant::now()));
         }
     }
 
@@ -192,7 +195,7 @@ impl Ours {
                 None => {}
                 Some(Ok(message)) => {
                     if let Some(number) = self.number(message.payload()) {
-                        lock(flock).arrived(number, Instant::now());
+                        lock(flock).arrived(message.partition(), number, Instant::now());
                     }
                 }
                 Some(Err(error)) => {
@@ -252,7 +255,7 @@ impl ProducerContext for Ears {
 
     fn delivery(&self, result: &DeliveryResult<'_>, number: usize) {
         match result {
-            Ok(_) => lock(&self.0).acknowledged(number, Instant::now()),
+            Ok(record) => lock(&self.0).acknowledged(record.partition(), number, Instant::now()),
             Err((error, _)) => learn(&self.0, error),
         }
     }

@@ -3,12 +3,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Messages that count as now.
-const RECENT: usize = 10;
+/// Messages that count as now, one after the other. A pause makes one of them slow, an overload all of them.
+const RECENT: usize = 3;
+/// A message that takes so long counts as all of them: no collection of garbage should.
+const LONG: Duration = Duration::from_millis(500);
 /// Messages whose median is one of those that tell what is usual.
 const BLOCK: usize = 30;
-/// How many of them are kept: half an hour of messages that go out each second.
-const BLOCKS: usize = 60;
+/// How many of them are kept: half an hour of messages that go out five times a second, and longer of fewer.
+const BLOCKS: usize = 300;
 
 /// Times of messages, the last ones and those of calm.
 #[derive(Debug, Default)]
@@ -16,37 +18,56 @@ pub(super) struct Window {
     recent: VecDeque<Duration>,
     block: Vec<Duration>,
     medians: VecDeque<Duration>,
+    usual: Option<Duration>,
 }
 
 impl Window {
     pub(super) fn push(&mut self, took: Duration) {
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(took);
+        count(&mut self.recent, took);
+    }
+
+    /// One of those that tell what is usual: they come as often in trouble as in calm.
+    pub(super) fn learn(&mut self, took: Duration) {
         self.block.push(took);
         if self.block.len() == BLOCK {
             self.block.sort_unstable();
-            if self.medians.len() == BLOCKS {
-                self.medians.pop_front();
-            }
-            self.medians.push_back(self.block[BLOCK / 2]);
+            push(&mut self.medians, self.block[BLOCK / 2], BLOCKS);
             self.block.clear();
+            self.usual = self.medians.iter().min().copied();
         }
     }
 
-    /// The second longest of the last ones and of those that are still on their way: a single one may be a pause of
-    /// ours. `None` before there are two.
-    pub(super) fn now(&self, waiting: impl Iterator<Item = Duration>) -> Option<Duration> {
-        let mut all: Vec<Duration> = self.recent.iter().copied().chain(waiting).collect();
-        all.sort_unstable();
-        all.len().checked_sub(2).map(|second| all[second])
+    /// The least of the last ones. One that is still on its way counts by its age, as soon as that says more than what was
+    /// before it. `None` before there are enough.
+    pub(super) fn now(&self, waiting: Option<Duration>) -> Option<Duration> {
+        let mut with = self.recent.clone();
+        if let Some(age) = waiting {
+            count(&mut with, age);
+        }
+        least(&self.recent).max(least(&with))
     }
 
     /// The least median: what it is like when nothing disturbs. `None` before there is one.
     pub(super) fn usual(&self) -> Option<Duration> {
-        self.medians.iter().min().copied()
+        self.usual
     }
+}
+
+fn count(recent: &mut VecDeque<Duration>, took: Duration) {
+    let times = if took >= LONG { RECENT } else { 1 };
+    (0..times).for_each(|_| push(recent, took, RECENT));
+}
+
+/// The oldest makes room.
+fn push(queue: &mut VecDeque<Duration>, new: Duration, most: usize) {
+    if queue.len() == most {
+        queue.pop_front();
+    }
+    queue.push_back(new);
+}
+
+fn least(recent: &VecDeque<Duration>) -> Option<Duration> {
+    recent.iter().min().copied().filter(|_| recent.len() == RECENT)
 }
 
 #[cfg(test)]
@@ -57,27 +78,46 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    #[test]
-    fn one_slow_message_says_nothing_and_two_of_ten_do() {
+    fn of(took: impl IntoIterator<Item = u64>) -> Window {
         let mut window = Window::default();
-        assert_eq!(window.now([ms(9)].into_iter()), None);
-        [3, 3, 90].map(ms).into_iter().for_each(|took| window.push(took));
-        assert_eq!(window.now([].into_iter()), Some(ms(3)));
-        assert_eq!(window.now([ms(70)].into_iter()), Some(ms(70)), "one is on its way for so long");
-        (0..10).for_each(|_| window.push(ms(3)));
-        assert_eq!(window.now([ms(70)].into_iter()), Some(ms(3)), "the slow one is long ago");
+        took.into_iter().for_each(|took| window.push(ms(took)));
+        window
+    }
+
+    #[test]
+    fn two_slow_messages_say_nothing_and_three_in_a_row_do() {
+        assert_eq!(of([9, 9]).now(None), None);
+        assert_eq!(of([3, 90, 90]).now(None), Some(ms(3)));
+        assert_eq!(of([3, 90, 70, 80]).now(None), Some(ms(70)));
+        assert_eq!(of([90, 90, 90, 4]).now(None), Some(ms(4)));
+    }
+
+    #[test]
+    fn one_on_its_way_counts_once_it_is_late_and_not_before() {
+        let slow = of([3, 80, 90]);
+        assert_eq!(slow.now(Some(ms(2))), Some(ms(3)));
+        assert_eq!(slow.now(Some(ms(60))), Some(ms(60)));
+        assert_eq!(of([80, 80, 80]).now(Some(ms(1))), Some(ms(80)));
+    }
+
+    #[test]
+    fn one_that_takes_long_is_enough() {
+        assert_eq!(of([3, 3, 3]).now(Some(ms(499))), Some(ms(3)));
+        assert_eq!(of([3, 3, 3]).now(Some(ms(500))), Some(ms(500)));
+        assert_eq!(of([3, 3, 3, 600]).now(Some(ms(1))), Some(ms(600)), "the next is just out");
+        assert_eq!(of([3, 3, 3, 600, 5]).now(None), Some(ms(5)));
     }
 
     #[test]
     fn what_is_usual_is_what_calm_was_like_for_half_an_hour_of_trouble() {
         let mut window = Window::default();
-        (0..29).for_each(|_| window.push(ms(4)));
+        (1..BLOCK).for_each(|_| window.learn(ms(4)));
         assert_eq!(window.usual(), None);
-        window.push(ms(4));
+        window.learn(ms(4));
         assert_eq!(window.usual(), Some(ms(4)));
-        (0..BLOCK * (BLOCKS - 1)).for_each(|_| window.push(ms(500)));
+        (0..BLOCK * (BLOCKS - 1)).for_each(|_| window.learn(ms(500)));
         assert_eq!(window.usual(), Some(ms(4)));
-        (0..BLOCK).for_each(|_| window.push(ms(500)));
+        (0..BLOCK).for_each(|_| window.learn(ms(500)));
         assert_eq!(window.usual(), Some(ms(500)), "it is no trouble any more");
     }
 }
