@@ -104,8 +104,7 @@ impl LeasePlace {
     pub(crate) async fn peek(&self) -> Result<Vec<LedgerEntry>, Error> {
         let kubernetes = Kubernetes::connect(&self.access).await.map_err(Failure::from)?;
         let name = in_namespace(&self.name, &kubernetes);
-        let read = Records::read(kubernetes, &name, &self.holder).await;
-        read.map(|(_, entries)| entries).map_err(|error| self.record(error))
+        Records::read(kubernetes, &name).await.map_err(|error| self.record(error))
     }
 
     async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
@@ -170,7 +169,7 @@ impl LeasePlace {
 
     fn record(&self, error: RecordsError) -> Error {
         match error {
-            RecordsError::Taken(name) => {
+            RecordsError::Taken { name, .. } => {
                 Error::lost(&self.place(), format!("ConfigMap {name} is written by somebody else"))
             }
             RecordsError::Unreadable { name, problem } => {
