@@ -137,7 +137,7 @@ impl Proof {
             evenness: evidence.most_even.map(said),
             binaries: Some(evidence.binaries as u64),
             iterations: Some(evidence.effort.iterations),
-            nodes: Some(evidence.effort.nodes),
+            nodes: evidence.effort.nodes,
             ..known
         }
     }

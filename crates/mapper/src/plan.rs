@@ -1,6 +1,7 @@
 //! A complete answer: what moves, why, in which order, and what it comes to.
 
 use crate::bytes::Bytes;
+use crate::exact::CONSTRUCTIVE;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas, TopicPartition};
 use crate::request::Request;
@@ -312,7 +313,7 @@ pub struct Solver {
     /// Pivots of the simplex algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u64>,
-    /// Nodes of the search tree.
+    /// Nodes of the search tree; absent also where HiGHS searched, which does not tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
     /// How evenly the leaders' bytes lie; absent unless that was asked for.
@@ -325,7 +326,7 @@ impl Solver {
     #[must_use]
     pub fn constructive() -> Self {
         Self {
-            engine: "constructive".to_owned(),
+            engine: CONSTRUCTIVE.to_owned(),
             status: SolverStatus::Unproven,
             evenness: None,
             evenness_gap_ratio: None,

@@ -1,14 +1,38 @@
-//! Mixed-integer programs and who solves them: microlp, written down through `good_lp`.
+//! Mixed-integer programs and who solves them: microlp, written down through `good_lp`; in a build with the feature
+//! `highs` also HiGHS, for what microlp would not come to the end of.
 
 use crate::plan::BoundBy;
 
+#[cfg(feature = "highs")]
+mod highs;
 mod program;
 mod pure;
 
-pub(crate) use program::{Answer, Column, Effort, Found, Limits, Program};
+pub(crate) use program::{Answer, Column, Effort, Found, Limits, Program, Who};
 
 /// Columns of whole values beyond which the solver would not come to an end that is worth waiting for.
-pub(crate) const MOST_BINARIES: usize = 2_000;
+pub(crate) const MOST_BINARIES: usize = if HIGHS { 12_000 } else { 2_000 };
+
+/// Columns of which the linear relaxation is worth its time.
+pub(crate) const MOST_LINEAR: usize = if HIGHS { 30_000 } else { 1_500 };
+
+/// Nodes of the search tree, for each part of the program that stands by itself.
+const NODES: usize = 4_000;
+
+/// Columns times nodes, where the program is so large that nodes take long: half a minute's worth, not a limit of time.
+const WORK: usize = if HIGHS { 2_000_000 } else { MOST_BINARIES * NODES };
+
+/// Whether this build has HiGHS.
+pub(crate) const HIGHS: bool = cfg!(feature = "highs");
+
+/// As plans name who found an answer that was searched for to the end.
+pub(crate) const EXACT: &str = if HIGHS { "exact (HiGHS)" } else { "exact (microlp)" };
+
+/// As plans name what was built, not searched for.
+pub(crate) const CONSTRUCTIVE: &str = "constructive";
+
+/// As plans name who bettered an answer that was built.
+pub(crate) const POLISHED: &str = "constructive, polished (microlp)";
 
 /// What a search has to say for itself.
 #[derive(Debug, Clone)]
@@ -33,6 +57,18 @@ impl Evidence {
     }
 }
 
+/// How far a search goes that somebody asked for.
+pub(crate) fn thorough(binaries: usize, gap: f64) -> Limits {
+    let nodes = (WORK / binaries.max(1)).min(NODES) as u64;
+    Limits { who: Who::Strong, nodes, gap }
+}
+
 fn solve_part(program: &Program, limits: Limits, hint: Option<&[f64]>) -> Answer {
-    pure::solve(program, limits, hint)
+    match limits.who {
+        #[cfg(feature = "highs")]
+        Who::Strong => highs::solve(program, limits, hint),
+        #[cfg(not(feature = "highs"))]
+        Who::Strong => pure::solve(program, limits, hint),
+        Who::Quick => pure::solve(program, limits, hint),
+    }
 }

@@ -28,9 +28,19 @@ pub(crate) struct Program {
     pub(crate) rows: Vec<Row>,
 }
 
+/// Who solves a program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// microlp: a small program needs a few milliseconds.
+    Quick,
+    /// The best that this build has.
+    Strong,
+}
+
 /// When a solver stops short of a proof. Never a time: the same input gives the same answer on any machine.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
+    pub(crate) who: Who,
     /// Nodes of the search tree, for each part of the program that stands by itself.
     pub(crate) nodes: u64,
     /// Relative distance from the bound that is near enough.
@@ -60,18 +70,20 @@ pub(crate) struct Found {
 }
 
 /// What it took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Effort {
     /// Pivots of the simplex algorithm.
     pub(crate) iterations: u64,
-    /// Nodes of the search tree.
-    pub(crate) nodes: u64,
+    /// Nodes of the search tree; `None`: the solver does not tell.
+    pub(crate) nodes: Option<u64>,
 }
 
 impl Effort {
+    pub(crate) const NONE: Self = Self { iterations: 0, nodes: Some(0) };
+
     pub(crate) fn add(&mut self, other: Self) {
         self.iterations += other.iterations;
-        self.nodes += other.nodes;
+        self.nodes = self.nodes.zip(other.nodes).map(|(own, more)| own + more);
     }
 }
 
@@ -98,7 +110,7 @@ impl Program {
             values: vec![0.0; self.columns.len()],
             bound: 0.0,
             proven: true,
-            effort: Effort::default(),
+            effort: Effort::NONE,
         };
         for part in self.parts() {
             let own = hint.map(|hint| part.columns.iter().map(|at| hint[*at]).collect::<Vec<_>>());
@@ -174,7 +186,7 @@ fn find(leader: &mut [usize], mut at: usize) -> usize {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { nodes: 1_000, gap: 0.0 };
+    const LIMITS: Limits = Limits { who: Who::Strong, nodes: 1_000, gap: 0.0 };
 
     fn binary(cost: f64) -> Column {
         Column { cost, most: 1.0, whole: true }
@@ -211,7 +223,7 @@ mod tests {
         let columns: Vec<usize> = sizes.iter().map(|size| program.column(binary(*size))).collect();
         let terms = columns.iter().copied().zip(sizes).collect();
         program.row(terms, 101.5, f64::INFINITY);
-        match program.solve(Limits { nodes: 1, ..LIMITS }, None) {
+        match program.solve(Limits { who: Who::Quick, nodes: 1, ..LIMITS }, None) {
             Answer::Found(found) => assert!(!found.proven && found.bound >= 101.0),
             none @ (Answer::Infeasible | Answer::Nothing) => assert_eq!(none, Answer::Nothing),
         }

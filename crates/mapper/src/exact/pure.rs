@@ -63,6 +63,6 @@ fn read(outcome: &SolveOutcome) -> Answer {
         values: solution.iter().map(|(_, value)| value).collect(),
         bound: stats.best_bound.unwrap_or(f64::NEG_INFINITY),
         proven: outcome.is_optimal(),
-        effort: Effort { iterations: stats.lp_iterations, nodes: stats.nodes_solved },
+        effort: Effort { iterations: stats.lp_iterations, nodes: Some(stats.nodes_solved) },
     })
 }

@@ -1,6 +1,6 @@
 //! What a search proved, where one was made.
 
-use mapper::{Solver, SolverStatus};
+use mapper::{BoundBy, Solver, SolverStatus};
 use std::fmt;
 
 /// One line: who searched, what is proven, and what it took.
@@ -9,7 +9,7 @@ pub(super) struct SolverView<'a>(pub(super) &'a Solver);
 impl fmt::Display for SolverView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Solver { engine, status, evenness: Some(evenness), .. } = self.0 else {
-            return self.rescued(f);
+            return self.without_evenness(f);
         };
         let said = |what: &SolverStatus| match what {
             SolverStatus::Optimal => "proven best",
@@ -30,11 +30,18 @@ impl fmt::Display for SolverView<'_> {
 }
 
 impl SolverView<'_> {
-    /// Seats that only a search found room for.
-    fn rescued(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Solver { engine, binaries: Some(_), .. } = self.0 else { return Ok(()) };
-        write!(f, "  solver        {engine}: found room for every seat")?;
-        self.effort(f)
+    /// Seats that only a search found room for; or no search, but a bound of the bytes.
+    fn without_evenness(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Solver { engine, binaries: Some(seats), bound, .. } = self.0 else { return Ok(()) };
+        if *engine != Solver::constructive().engine {
+            write!(f, "  solver        {engine}: found room for every seat")?;
+            return self.effort(f);
+        }
+        if *bound == Some(BoundBy::Linear) {
+            let said = "bytes held against the linear relaxation";
+            writeln!(f, "  solver        {engine}: {said} ({seats} seats)")?;
+        }
+        Ok(())
     }
 
     /// The fullest broker, and how far it may be from the best.
@@ -43,16 +50,19 @@ impl SolverView<'_> {
             return writeln!(f, "fullest broker within {:.3} % of the best", gap * 100.0);
         }
         write!(f, "fullest broker {evenness}")?;
-        let Solver { binaries: Some(seats), nodes: Some(nodes), .. } = self.0 else {
-            return writeln!(f);
-        };
-        writeln!(f, " ({seats} seats, {nodes} nodes)")
+        self.took("", f)
     }
 
     fn effort(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Solver { binaries: Some(seats), nodes: Some(nodes), .. } = self.0 else {
-            return writeln!(f);
-        };
-        writeln!(f, " ({seats} seats, {nodes} nodes searched)")
+        self.took(" searched", f)
+    }
+
+    /// HiGHS does not tell its nodes.
+    fn took(&self, searched: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0.binaries, self.0.nodes) {
+            (Some(seats), Some(nodes)) => writeln!(f, " ({seats} seats, {nodes} nodes{searched})"),
+            (Some(seats), None) => writeln!(f, " ({seats} seats{searched})"),
+            (None, _) => writeln!(f),
+        }
     }
 }

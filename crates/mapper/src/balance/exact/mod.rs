@@ -178,7 +178,7 @@ fn improve<'a>(state: &mut State<'a>, asked: &Asked<'_, 'a>) -> Solved {
             pace: asked.pace,
             copied: (0, 0),
             binaries: model.binaries(),
-            effort: Effort::default(),
+            effort: Effort::NONE,
             most_even: false,
             bound: None,
             fewest_bytes: false,

@@ -1,6 +1,8 @@
 //! How far a search goes, by what was asked for and by how much there is to weigh. Sizes decide, never a clock.
 
-use crate::exact::{Limits, MOST_BINARIES};
+use crate::exact::{
+    CONSTRUCTIVE, EXACT, Limits, MOST_BINARIES, MOST_LINEAR, POLISHED, Who, thorough,
+};
 use crate::no_plan::NoPlan;
 use crate::request::Engine;
 
@@ -17,10 +19,7 @@ pub(super) enum Pace {
 
 /// With more seats than this to weigh, a few milliseconds are not enough for a search.
 const MOST_SHORT: usize = 300;
-/// With more than this, not even for a bound.
-const MOST_RELAXED: usize = 1_500;
 /// Nodes of the search tree for each round, for each part of the cluster that is planned apart.
-const NODES: u64 = 4_000;
 const SHORT_NODES: u64 = 100;
 /// With more than a few hundred seats to weigh, closer to the bound than a millionth is not worth a search.
 const GAP: f64 = 1e-6;
@@ -38,7 +37,7 @@ impl Pace {
             }
             Engine::Exact => Ok(Some(Self::Thorough)),
             Engine::Auto if binaries <= MOST_SHORT => Ok(Some(Self::Short)),
-            Engine::Auto if binaries <= MOST_RELAXED => Ok(Some(Self::Relaxed)),
+            Engine::Auto if binaries <= MOST_LINEAR => Ok(Some(Self::Relaxed)),
             Engine::Auto | Engine::Heuristic => Ok(None),
         }
     }
@@ -46,18 +45,18 @@ impl Pace {
     pub(super) fn limits(self, binaries: usize) -> Limits {
         let gap = if binaries > MOST_SHORT { GAP } else { 0.0 };
         match self {
-            Self::Thorough => Limits { nodes: NODES, gap },
-            Self::Short => Limits { nodes: SHORT_NODES, gap: SHORT_GAP },
-            Self::Relaxed => Limits { nodes: 0, gap: 0.0 },
+            Self::Thorough => thorough(binaries, gap),
+            Self::Short => Limits { who: Who::Quick, nodes: SHORT_NODES, gap: SHORT_GAP },
+            Self::Relaxed => Limits { who: Who::Strong, nodes: 0, gap: 0.0 },
         }
     }
 
     /// As plans name who found the answer.
     pub(super) fn engine(self) -> &'static str {
         match self {
-            Self::Thorough => "exact (microlp)",
-            Self::Short => "constructive, polished (microlp)",
-            Self::Relaxed => "constructive",
+            Self::Thorough => EXACT,
+            Self::Short => POLISHED,
+            Self::Relaxed => CONSTRUCTIVE,
         }
     }
 }
@@ -69,7 +68,8 @@ mod tests {
     #[test]
     fn the_size_decides_how_far_a_search_goes() {
         let auto = |binaries| Pace::of(Engine::Auto, binaries).unwrap();
-        assert_eq!([300, 301, 1_501].map(auto), [Some(Pace::Short), Some(Pace::Relaxed), None]);
+        let sizes = [MOST_SHORT, MOST_SHORT + 1, MOST_LINEAR + 1];
+        assert_eq!(sizes.map(auto), [Some(Pace::Short), Some(Pace::Relaxed), None]);
         assert_eq!(Pace::of(Engine::Heuristic, 1).unwrap(), None);
         assert!(Pace::of(Engine::Exact, MOST_BINARIES).unwrap().is_some());
         assert!(Pace::of(Engine::Exact, MOST_BINARIES + 1).is_err());

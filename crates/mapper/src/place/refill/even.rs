@@ -7,7 +7,10 @@ use super::model::{self, Model};
 use super::seat::seat;
 use super::{ROUNDS, cut, emptied, fresh, nodes};
 use crate::dense::BrokerIx;
-use crate::exact::{Answer, Column, Effort, Evidence, Found, Limits, MOST_BINARIES, Program};
+use crate::exact::{
+    Answer, CONSTRUCTIVE, Column, EXACT, Effort, Evidence, Found, HIGHS, Limits, MOST_BINARIES,
+    MOST_LINEAR, POLISHED, Program, Who, thorough,
+};
 use crate::floor;
 use crate::no_plan::{NoPlan, Standing};
 use crate::place::{Manner, Pairs, Placement};
@@ -17,11 +20,13 @@ use crate::work::{Search, Work};
 
 /// With more columns than this, a few milliseconds are not enough.
 const MOST_SHORT: usize = 300;
+/// With more than this, no share is looked for that the fullest broker cannot end below: the one that adding up gives
+/// has to do.
+const MOST_RELAXED: usize = if HIGHS { MOST_LINEAR } else { MOST_SHORT };
 /// Columns times nodes of a search that nobody asked for.
 const SHORT_WORK: usize = 24_000;
 const SHORT_GAP: f64 = 1e-3;
-/// A search that somebody asked for.
-const THOROUGH: Limits = Limits { nodes: 4_000, gap: 1e-6 };
+const GAP: f64 = 1e-6;
 /// So near to what it has to be, the fullest broker is left alone: a part of its share.
 const NEAR: f64 = 2e-3;
 /// Shares are no finer than this: what floats may be off.
@@ -46,33 +51,55 @@ pub(crate) fn polish<'a>(
 ) -> Result<Option<Evidence>, NoPlan> {
     let Manner { by, size_factor, .. } = asked.manner;
     let placed: usize = placement.placed.iter().map(Vec::len).sum();
-    let exact = asked.engine == Engine::Exact;
     let by_size = by == PlaceBy::Storage && size_factor == crate::bytes::Ratio::ONE;
-    if asked.engine == Engine::Heuristic
-        || !by_size
-        || placed == 0
-        || (!exact && placed > MOST_SHORT)
-    {
+    let exact = asked.engine == Engine::Exact;
+    if !by_size || placed == 0 || (!exact && placed > MOST_RELAXED) {
         return Ok(None);
     }
     let empty = emptied(placement, work);
-    match model::weight(placement, &empty) {
-        binaries if exact && binaries > MOST_BINARIES => {
-            return Err(NoPlan::TooLarge { binaries, most: MOST_BINARIES });
-        }
-        binaries if !exact && binaries > MOST_SHORT => return Ok(None),
-        _ => {}
-    }
+    let Some(pace) = Pace::of(asked.engine, model::weight(placement, &empty))? else {
+        return Ok(None);
+    };
     let Search { cluster, targets, terms, .. } = *asked.search;
     let least = floor::fullest(cluster, targets, terms.racks, work);
     let full = fullest(placement);
     let near = least.is_some_and(|least| full.share() <= least.max_used_ratio * (1.0 + NEAR));
-    if near && !exact {
+    if near && pace != Pace::Thorough {
         return Ok(None);
     }
     let start = fresh(asked.search, asked.pairs, asked.manner, &empty);
     let Some(model) = Model::new(&start, &empty) else { return Ok(None) };
-    Ok(Some(Polish { asked, start, empty, model }.run(full, work)))
+    let polish = Polish { asked, start, empty, model, pace };
+    Ok(match pace {
+        Pace::Relaxed => polish.bound_alone(full),
+        Pace::Short | Pace::Thorough => Some(polish.run(full, work)),
+    })
+}
+
+/// How far a search goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pace {
+    /// To the proof, or to the limit of what one may wait for.
+    Thorough,
+    /// A few milliseconds.
+    Short,
+    /// No search: the linear relaxation, as a bound.
+    Relaxed,
+}
+
+impl Pace {
+    /// `None`: no search at all.
+    fn of(engine: Engine, binaries: usize) -> Result<Option<Self>, NoPlan> {
+        match engine {
+            Engine::Exact if binaries > MOST_BINARIES => {
+                Err(NoPlan::TooLarge { binaries, most: MOST_BINARIES })
+            }
+            Engine::Exact => Ok(Some(Self::Thorough)),
+            Engine::Auto if binaries <= MOST_SHORT => Ok(Some(Self::Short)),
+            Engine::Auto if binaries <= MOST_RELAXED => Ok(Some(Self::Relaxed)),
+            Engine::Auto | Engine::Heuristic => Ok(None),
+        }
+    }
 }
 
 struct Polish<'s, 'a> {
@@ -81,14 +108,26 @@ struct Polish<'s, 'a> {
     start: Placement<'a>,
     empty: Vec<Work>,
     model: Model,
+    pace: Pace,
 }
 
 impl Polish<'_, '_> {
+    /// A share that the fullest broker cannot end below, if replicas could be cut into parts.
+    fn bound_alone(&self, full: Full) -> Option<Evidence> {
+        let limits = Limits { who: Who::Strong, nodes: 0, gap: 0.0 };
+        let program = self.least_share(full).relaxed();
+        let Answer::Found(found) = program.solve(limits, None) else { return None };
+        Some(self.evidence(full, found.bound - FINE / 10.0, found.effort))
+    }
+
     fn run(mut self, mut full: Full, work: &mut Vec<Work>) -> Evidence {
-        let exact = self.asked.engine == Engine::Exact;
-        let nodes = nodes(SHORT_WORK, self.model.binaries());
-        let limits = if exact { THOROUGH } else { Limits { nodes, gap: SHORT_GAP } };
-        let (mut effort, mut bound) = (Effort::default(), 0.0_f64);
+        let binaries = self.model.binaries();
+        let nodes = nodes(SHORT_WORK, binaries);
+        let limits = match self.pace {
+            Pace::Thorough => thorough(binaries, GAP),
+            Pace::Short | Pace::Relaxed => Limits { who: Who::Quick, nodes, gap: SHORT_GAP },
+        };
+        let (mut effort, mut bound) = (Effort::NONE, 0.0_f64);
         for _ in 0..ROUNDS {
             let Some(found) = self.ask(full, work, limits) else { break };
             effort.add(found.effort);
@@ -114,8 +153,16 @@ impl Polish<'_, '_> {
                 }
             }
         }
+        self.evidence(full, bound, effort)
+    }
+
+    fn evidence(&self, full: Full, bound: f64, effort: Effort) -> Evidence {
         Evidence {
-            engine: if exact { "exact (microlp)" } else { "constructive, polished (microlp)" },
+            engine: match self.pace {
+                Pace::Thorough => EXACT,
+                Pace::Short => POLISHED,
+                Pace::Relaxed => CONSTRUCTIVE,
+            },
             binaries: self.model.binaries(),
             effort,
             most_even: Some(full.share() <= bound + FINE),
@@ -124,8 +171,17 @@ impl Polish<'_, '_> {
         }
     }
 
-    /// The rules, and one column more: the share that no broker is beyond.
     fn ask(&self, full: Full, work: &[Work], limits: Limits) -> Option<Found> {
+        let mut hint = self.model.values(work);
+        hint.push(full.share());
+        match self.least_share(full).solve(limits, Some(&hint)) {
+            Answer::Found(found) => Some(found),
+            Answer::Infeasible | Answer::Nothing => None,
+        }
+    }
+
+    /// The rules, and one column more: the share that no broker is beyond.
+    fn least_share(&self, full: Full) -> Program {
         let Model { rules, on, .. } = &self.model;
         let mut program: Program = rules.clone();
         let most = program.column(Column { cost: 1.0, most: full.share(), whole: false });
@@ -140,12 +196,7 @@ impl Polish<'_, '_> {
             terms.push((most, -self.model.load(capacity.max(1))));
             program.row(terms, f64::NEG_INFINITY, -self.model.load(used));
         }
-        let mut hint = self.model.values(work);
-        hint.push(full.share());
-        match program.solve(limits, Some(&hint)) {
-            Answer::Found(found) => Some(found),
-            Answer::Infeasible | Answer::Nothing => None,
-        }
+        program
     }
 }
 

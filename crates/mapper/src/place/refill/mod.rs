@@ -14,19 +14,46 @@ mod seat;
 pub(crate) use even::{Polishing, polish};
 
 use super::{Manner, Pairs, Placement};
-use crate::exact::{Answer, Effort, Evidence, Found, Limits, Program};
+use crate::exact::{Answer, Effort, Evidence, Found, HIGHS, Limits, MOST_LINEAR, Program, Who};
 use crate::no_plan::Standing;
 use crate::plan::BoundBy;
 use crate::work::{Search, Work};
 use model::Model;
 use seat::{Unseated, seat};
 
-/// Columns of which the linear relaxation is looked at.
-const MOST_LINEAR: usize = 1_500;
-/// Columns that a search weighs.
-const MOST_WHOLE: usize = 600;
-/// Columns times nodes of the search tree, for each part of the cluster that is placed apart.
-const WORK: usize = 120_000;
+/// How far a search for room goes.
+#[derive(Clone, Copy)]
+struct Reach {
+    who: Who,
+    /// As plans name who found room where the heuristic did not.
+    engine: &'static str,
+    /// Columns of which the linear relaxation is looked at.
+    most_linear: usize,
+    /// Columns that a search weighs.
+    most_whole: usize,
+    /// Columns times nodes of the search tree, for each part of the cluster that is placed apart.
+    work: usize,
+}
+
+const QUICK: Reach = Reach {
+    who: Who::Quick,
+    engine: "searched (microlp)",
+    most_linear: 1_500,
+    most_whole: 600,
+    work: 120_000,
+};
+
+/// What the first search neither found nor proved.
+const FURTHER: Option<Reach> = if HIGHS { Some(STRONG) } else { None };
+
+const STRONG: Reach = Reach {
+    who: Who::Strong,
+    engine: "searched (HiGHS)",
+    most_linear: MOST_LINEAR,
+    most_whole: 4_000,
+    work: 1_200_000,
+};
+
 /// Nodes, however small a part is.
 const MOST_NODES: usize = 4_000;
 /// Answers that may be held against the rules in integers, and be cut off.
@@ -66,47 +93,75 @@ pub(crate) fn rescue<'a>(
     work: &mut Vec<Work>,
 ) -> Result<(Placement<'a>, Evidence), Standing> {
     let empty = emptied(failed, work);
-    let start = fresh(search, pairs, manner, &empty);
-    if lack::is_certain(&start, &empty) {
+    if lack::is_certain(&fresh(search, pairs, manner, &empty), &empty) {
         return Err(Standing::Infeasible);
     }
-    if model::weight(&start, &empty) > MOST_LINEAR {
-        return Err(Standing::Unproven);
-    }
-    let mut model = Model::new(&start, &empty).ok_or(Standing::Infeasible)?;
-    let mut effort = Effort::default();
-    let mut refused = Standing::Infeasible;
-    for _ in 0..ROUNDS {
-        let found = match any(&model.rules, &mut refused) {
-            Answer::Found(found) => found,
-            Answer::Infeasible => return Err(refused),
-            Answer::Nothing => break,
-        };
-        effort.add(found.effort);
-        let mut placement = fresh(search, pairs, manner, &empty);
-        let mut filled = empty.clone();
-        match seat(&mut placement, &mut filled, &model, &found.values) {
-            Ok(()) => {
-                *work = filled;
-                let evidence = evidence(&model, effort);
-                return Ok((placement, evidence));
-            }
-            Err(unseated) => cut(&mut model, unseated, &mut refused).ok_or(Standing::Unproven)?,
-        }
-    }
-    Err(Standing::Unproven)
+    let room = Room { search, pairs, manner, empty };
+    let found = match (room.filled(QUICK), FURTHER) {
+        (Err(Standing::Unproven), Some(further)) => room.filled(further)?,
+        (found, _) => found?,
+    };
+    *work = found.work;
+    Ok((found.placement, found.evidence))
 }
 
-/// As plans name who found room where the heuristic did not.
-pub(super) const SEARCHED: &str = "searched (microlp)";
+/// Seats that are still empty, and what they are filled by.
+struct Room<'s, 'a> {
+    search: &'s Search<'a>,
+    pairs: &'a Pairs,
+    manner: Manner,
+    empty: Vec<Work>,
+}
+
+/// The same seats filled.
+struct Filled<'a> {
+    work: Vec<Work>,
+    placement: Placement<'a>,
+    evidence: Evidence,
+}
+
+impl<'a> Room<'_, 'a> {
+    fn fresh(&self) -> Placement<'a> {
+        fresh(self.search, self.pairs, self.manner, &self.empty)
+    }
+
+    fn filled(&self, reach: Reach) -> Result<Filled<'a>, Standing> {
+        let start = self.fresh();
+        if model::weight(&start, &self.empty) > reach.most_linear {
+            return Err(Standing::Unproven);
+        }
+        let mut model = Model::new(&start, &self.empty).ok_or(Standing::Infeasible)?;
+        let mut effort = Effort::NONE;
+        let mut refused = Standing::Infeasible;
+        for _ in 0..ROUNDS {
+            let found = match any(&model.rules, reach, &mut refused) {
+                Answer::Found(found) => found,
+                Answer::Infeasible => return Err(refused),
+                Answer::Nothing => break,
+            };
+            effort.add(found.effort);
+            let (mut placement, mut work) = (self.fresh(), self.empty.clone());
+            match seat(&mut placement, &mut work, &model, &found.values) {
+                Ok(()) => {
+                    let evidence = evidence(&model, reach, effort);
+                    return Ok(Filled { work, placement, evidence });
+                }
+                Err(unseated) => {
+                    cut(&mut model, unseated, &mut refused).ok_or(Standing::Unproven)?;
+                }
+            }
+        }
+        Err(Standing::Unproven)
+    }
+}
 
 /// Nodes for a program of so many columns: small ones are searched through, large ones as far as that takes as long.
 fn nodes(work: usize, columns: usize) -> u64 {
     (work / columns.max(1)).min(MOST_NODES) as u64
 }
 
-fn evidence(model: &Model, effort: Effort) -> Evidence {
-    let (engine, binaries) = (SEARCHED, model.binaries());
+fn evidence(model: &Model, Reach { engine, .. }: Reach, effort: Effort) -> Evidence {
+    let binaries = model.binaries();
     Evidence { engine, binaries, effort, most_even: None, fullest: None, by: BoundBy::Loads }
 }
 
@@ -122,10 +177,11 @@ fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<
 }
 
 /// Any answer; of a large program one that leaves alone what its relaxation has decided.
-fn any(rules: &Program, refused: &mut Standing) -> Answer {
-    let limits = |columns| Limits { nodes: nodes(WORK, columns), gap: 0.0 };
+fn any(rules: &Program, reach: Reach, refused: &mut Standing) -> Answer {
+    let Reach { who, most_whole, work, .. } = reach;
+    let limits = |columns| Limits { who, nodes: nodes(work, columns), gap: 0.0 };
     let columns = whole(rules);
-    if columns <= MOST_WHOLE {
+    if columns <= most_whole {
         return rules.solve(limits(columns), None);
     }
     let linear = match rules.clone().relaxed().solve(limits(columns), None) {
@@ -136,7 +192,7 @@ fn any(rules: &Program, refused: &mut Standing) -> Answer {
     *refused = Standing::Unproven;
     let rest = decided(rules, &linear);
     let columns = whole(&rest);
-    if columns > MOST_WHOLE {
+    if columns > most_whole {
         return Answer::Nothing;
     }
     match rest.solve(limits(columns), None) {
