@@ -3,6 +3,7 @@
 //! In: the machine. Out: a line for each thing needed, with the command that installs it (Debian).
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::project::Outcome;
@@ -11,8 +12,8 @@ use crate::project::Outcome;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needed {
     Now,
-    /// No task of today calls it; saying so early saves a surprise.
-    Later,
+    /// Only to build with the feature `highs`.
+    Highs,
 }
 
 struct Need {
@@ -28,7 +29,7 @@ const RUSTUP: &str = "curl https://sh.rustup.rs -sSf | sh";
 /// Debian 12 itself has 1.19, which cannot fetch a newer one.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
 
-const NEEDS: [Need; 16] = [
+const NEEDS: [Need; 18] = [
     need("cargo", "builds everything", RUSTUP, || version("cargo", &["--version"])),
     need("rustfmt", "formatting", "rustup component add rustfmt", || {
         version("cargo", &["fmt", "--version"])
@@ -61,7 +62,9 @@ const NEEDS: [Need; 16] = [
         version(&named, &["--version"])
     }),
     need("go >= 1.24", "builds a Kubernetes API for tests", GO, go),
-    later("cmake", "a solver in C++", "apt-get install cmake", || version("cmake", &["--version"])),
+    highs("cmake", "apt-get install cmake", || version("cmake", &["--version"])),
+    highs("c++", "apt-get install g++", || version("c++", &["--version"])),
+    highs("libclang", "apt-get install libclang1", libclang),
 ];
 
 const fn need(
@@ -73,38 +76,43 @@ const fn need(
     Need { name, why, install, when: Needed::Now, found }
 }
 
-const fn later(
+/// What builds HiGHS, and what reads its header for `bindgen`.
+const fn highs(
     name: &'static str,
-    why: &'static str,
     install: &'static str,
     found: fn() -> Result<String, String>,
 ) -> Need {
-    Need { name, why, install, when: Needed::Later, found }
+    Need { name, why: "builds HiGHS", install, when: Needed::Highs, found }
 }
 
 /// Prints what is there and what is not; fails if something needed now is missing.
 pub(crate) fn run() -> Outcome {
-    check(true)
+    check(true, &[Needed::Now])
 }
 
 /// The same for the start of another task: says nothing of what is there.
 pub(crate) fn quiet() -> Outcome {
-    check(false)
+    check(false, &[Needed::Now])
 }
 
-fn check(all: bool) -> Outcome {
+/// The same for a build with the feature `highs`.
+pub(crate) fn quiet_with_highs() -> Outcome {
+    check(false, &[Needed::Now, Needed::Highs])
+}
+
+fn check(all: bool, asked: &[Needed]) -> Outcome {
     let mut missing = 0;
     for need in &NEEDS {
         match (need.found)() {
             Ok(version) if all => println!("ok       {:<14} {version}", need.name),
             Ok(_) => {}
-            Err(why) if need.when == Needed::Now => {
+            Err(why) if asked.contains(&need.when) => {
                 missing += 1;
                 println!("MISSING  {:<14} {} ({why})", need.name, need.why);
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) if all => {
-                println!("later    {:<14} {}; nothing calls it yet", need.name, need.why);
+                println!("absent   {:<14} {}: only --features highs", need.name, need.why);
                 println!("         {:<14} install it: {}", "", need.install);
             }
             Err(_) => {}
@@ -179,6 +187,28 @@ fn go() -> Result<String, String> {
         }
         _ => Err(format!("this is {line}")),
     }
+}
+
+/// Where `bindgen` looks, of all places the usual ones.
+fn libclang() -> Result<String, String> {
+    let named = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
+    let llvm = entries(Path::new("/usr/lib")).filter(|path| begins_with(path, "llvm-"));
+    let usual = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu"];
+    let folders = named.into_iter().chain(llvm.map(|path| path.join("lib")));
+    let mut folders = folders.chain(usual.map(PathBuf::from));
+    let library = |folder: PathBuf| {
+        entries(&folder).find(|p| begins_with(p, "libclang.so") || begins_with(p, "libclang-"))
+    };
+    let found = folders.find_map(library).map(|path| path.display().to_string());
+    found.ok_or_else(|| "no libclang.so where bindgen looks; LIBCLANG_PATH may name one".to_owned())
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path())
+}
+
+fn begins_with(path: &Path, start: &str) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
 }
 
 /// `go version go1.24.0 linux/amd64` is 24.
