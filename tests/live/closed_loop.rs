@@ -53,7 +53,8 @@ impl By {
         };
         let line = outcome.line(&format!("{self:?}"));
         eprintln!("{line}, off by {:.2}\n{}", outcome.mean_off_by(), outcome.course());
-        assert!(scene.throttles().is_empty(), "{self:?}: {:?}", scene.throttles());
+        until("the end of the throttles", SOON, || scene.throttles().is_empty().then_some(()))
+            .unwrap_or_else(|why| panic!("{why}: {self:?}: {:?}", scene.throttles()));
         scene.reset();
         outcome
     }
