@@ -191,6 +191,12 @@ mod soak {
         we_cost_little_beside_kafkas_own_tool(Mode::KRaft);
     }
 
+    #[test]
+    #[ignore = "live"]
+    fn we_cost_little_beside_kafkas_own_tool_with_zookeeper() {
+        we_cost_little_beside_kafkas_own_tool(Mode::ZooKeeper);
+    }
+
     /// Killed thirty times at moments that no two runs share, then left to end.
     fn thirty_kills_leave_nothing_behind(mode: Mode) {
         let scene = scene(mode, 12, 4_000_000);
@@ -231,6 +237,11 @@ mod soak {
         let count = std::env::var("MANY_PARTITIONS").ok().and_then(|text| text.parse().ok());
         let count: usize = count.unwrap_or(50_000);
         let cluster = Cluster::builder().mode(mode).brokers(6).heap_mib(1024).timeout(LONG);
+        let cluster = match mode {
+            // A broker that makes thousands of logs on a busy machine is not to lose its session over it.
+            Mode::ZooKeeper => cluster.property("zookeeper.session.timeout.ms", "20000"),
+            Mode::KRaft => cluster,
+        };
         let cluster = cluster.start().unwrap();
         let names = (0..count.div_ceil(1000)).map(|topic| format!("many-{topic:03}"));
         let topics = names.enumerate().map(|(topic, name)| {
@@ -274,5 +285,11 @@ mod soak {
     #[ignore = "live"]
     fn a_plan_of_many_partitions_goes_in_batches_with_kraft() {
         a_plan_of_many_partitions_goes_in_batches(Mode::KRaft);
+    }
+
+    #[test]
+    #[ignore = "live"]
+    fn a_plan_of_many_partitions_goes_in_batches_with_zookeeper() {
+        a_plan_of_many_partitions_goes_in_batches(Mode::ZooKeeper);
     }
 }

@@ -150,7 +150,8 @@ impl Cluster {
                     "-Dzookeeper.snapCount=1000000",
                 ];
                 let class = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
-                self.launch(&name, Role::ZooKeeper, 160, &options, class, "zoo.cfg")
+                let heap = self.spec().heap_mib * 5 / 8;
+                self.launch(&name, Role::ZooKeeper, heap, &options, class, "zoo.cfg")
             }
         }
     }

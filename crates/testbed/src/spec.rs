@@ -191,8 +191,8 @@ impl Builder {
         self
     }
 
-    /// The most that each broker's heap grows to, in MiB, and a quarter less for a controller's: for clusters of tens of
-    /// thousands of partitions.
+    /// The most that each broker's heap grows to, in MiB, a quarter less for a controller's and three eighths less for a
+    /// ZooKeeper server's: for clusters of tens of thousands of partitions.
     pub fn heap_mib(mut self, mib: u32) -> Self {
         self.heap_mib = mib;
         self
