@@ -104,7 +104,7 @@ impl Error {
                 "allow Create, Describe, DescribeConfigs, Read and Write on topic {TOPIC}, and Describe and Write on transactional id mappr-*; or say --sole-executor"
             ),
             Self::NotCompacted { .. } => format!(
-                "see who uses it; kafka-configs.sh --entity-type topics --entity-name {TOPIC} --alter --add-config cleanup.policy=compact"
+                "see who uses it; kafka-configs.sh --entity-type topics --entity-name {TOPIC} --alter --add-config cleanup.policy=compact; or say --sole-executor"
             ),
             Self::Malformed { .. } | Self::Newer { .. } => {
                 "use the program that wrote it, or say --sole-executor".to_owned()
@@ -121,6 +121,8 @@ impl Error {
 pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::Transaction(error) => Some(error.code()),
+        // Of a request to controllers, which rdkafka's own function leaves out.
+        KafkaError::AdminOp(code) => Some(*code),
         other => other.rdkafka_error_code(),
     }
 }
@@ -129,8 +131,25 @@ pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
 fn said(error: &KafkaError) -> String {
     match error {
         KafkaError::Transaction(error) => error.string(),
-        other => {
-            other.rdkafka_error_code().map_or_else(|| other.to_string(), |code| code.to_string())
-        }
+        other => code(other).map_or_else(|| other.to_string(), |code| code.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_right_that_a_request_to_controllers_misses_is_named_as_one() {
+        let said = KafkaError::AdminOp(RDKafkaErrorCode::TopicAuthorizationFailed);
+        let error = Error::of("creating the topic of shared state")(said);
+        assert!(matches!(error, Error::Forbidden { .. }), "{error:?}");
+        let hint = error.hint().unwrap();
+        assert!(hint.contains("Create") && hint.contains("--sole-executor"), "{hint}");
+        let text = error.to_string();
+        assert!(
+            text.ends_with("state: TopicAuthorizationFailed (Broker: Topic authorization failed)"),
+            "{text}"
+        );
     }
 }
