@@ -182,6 +182,20 @@ fn a_map_may_name_an_internal_topic() {
     assert_eq!(assign(&cluster, resolved.assignments().unwrap()).unwrap(), [Some(0)]);
 }
 
+/// Kafka's flag says that it is not.
+#[test]
+fn a_topic_of_ours_counts_as_internal() {
+    let mut parts =
+        snapshot(&[(1, ""), (2, "")], &[("__mappr_state", &[1]), ("a", &[2])]).into_parts();
+    parts.topics.iter_mut().for_each(|topic| topic.internal = Some(false));
+    let cluster = Snapshot::new(parts).unwrap();
+    let maps = maps("m: \"a\" => [1,2]");
+    let resolved = resolve(&maps, &Known::of(&cluster));
+    assert_eq!(resolved.findings, []);
+    assert_eq!(resolved.internal, ["__mappr_state".to_owned()].into());
+    assert_eq!(assign(&cluster, resolved.assignments().unwrap()).unwrap(), [Some(1), Some(0)]);
+}
+
 #[test]
 fn overlapping_maps_are_errors_that_name_both() {
     let cluster = snapshot(&[(1, ""), (2, "")], &[("a1", &[1]), ("a2", &[2]), ("b", &[2])]);

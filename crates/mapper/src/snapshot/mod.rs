@@ -28,6 +28,9 @@ use std::collections::BTreeMap;
 const INTERNAL_TOPICS: [&str; 3] =
     ["__consumer_offsets", "__share_group_state", "__transaction_state"];
 
+/// Topics that we make, for what our programs share. To Kafka they are like any other.
+pub const OWN_TOPICS: [&str; 2] = ["__mappr_canary", "__mappr_state"];
+
 /// Everything known about a cluster at one moment: a value, built whole, never changed.
 ///
 /// Brokers are in order of id, topics of name, partitions of id, so that equal clusters are equal values.
@@ -154,9 +157,11 @@ pub struct Topic {
 }
 
 impl Topic {
-    /// Made by Kafka for itself: by its flag, else by its name.
+    /// Made by Kafka for itself (by its flag, else by its name), or by us ([`OWN_TOPICS`]).
     pub fn is_internal(&self) -> bool {
-        self.internal.unwrap_or_else(|| INTERNAL_TOPICS.contains(&self.name.as_str()))
+        let name = self.name.as_str();
+        OWN_TOPICS.contains(&name)
+            || self.internal.unwrap_or_else(|| INTERNAL_TOPICS.contains(&name))
     }
 
     /// One partition, if it exists. Partitions are in order of id.
