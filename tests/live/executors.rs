@@ -97,12 +97,12 @@ impl Situation {
     }
 }
 
-/// Once it is there, nobody has to name it.
+/// Nobody has to name it.
 #[test]
 #[ignore = "live"]
 fn a_second_executor_is_kept_out_by_the_state_topic() {
     let situation = situation(Mode::KRaft);
-    situation.the_second_is_kept_out(&["--state-topic"], &[]);
+    situation.the_second_is_kept_out(&[], &[]);
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod execution_dirs;
 mod executors;
 mod facts;
 mod facts_of_moves;
+mod first_use;
 mod heal;
 mod kubernetes;
 mod load;

@@ -35,5 +35,5 @@ pub use canary::{Canary, Reading};
 pub use claim::Claim;
 pub use error::{Error, Lost};
 pub use holder::Holder;
-pub use topic::{StateTopic, TOPIC};
+pub use topic::{REPLICATION, StateTopic, TOPIC};
 pub use writer::Changes;

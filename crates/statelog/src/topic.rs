@@ -16,7 +16,7 @@ pub const TOPIC: &str = "__mappr_state";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// As many copies as Kafka's own topics have.
-const REPLICATION: usize = 3;
+pub const REPLICATION: usize = 3;
 
 /// The topic of one cluster, which is there.
 #[derive(Debug, Clone)]
@@ -32,9 +32,27 @@ impl StateTopic {
     /// [`Error::NotCompacted`] if somebody else has made it otherwise; [`Error::Unavailable`] and [`Error::Forbidden`] when
     /// Kafka does not answer, or not us.
     pub fn open(access: Access, live_brokers: usize) -> Result<Self, Error> {
+        let copies = live_brokers.clamp(1, REPLICATION);
+        let fixed = TopicReplication::Fixed(i32::try_from(copies).unwrap_or(1));
+        Self::made(access, copies, fixed)
+    }
+
+    /// The same with a copy on each of these brokers, the first of which is to lead: for whoever knows which brokers stay.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_on(access: Access, brokers: &[i32]) -> Result<Self, Error> {
+        Self::made(access, brokers.len(), TopicReplication::Variable(&[brokers]))
+    }
+
+    fn made(
+        access: Access,
+        copies: usize,
+        replication: TopicReplication<'_>,
+    ) -> Result<Self, Error> {
         let admin: AdminClient<DefaultClientContext> =
             access.client().create().map_err(Error::of("a client for shared state"))?;
-        let created = create(&admin, live_brokers)?;
+        let created = create(&admin, copies, replication)?;
         if !created {
             is_compacted(&admin)?;
         }
@@ -76,11 +94,13 @@ fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(PATIENCE)).request_timeout(Some(PATIENCE))
 }
 
-fn create(admin: &AdminClient<DefaultClientContext>, live_brokers: usize) -> Result<bool, Error> {
-    let replicas = live_brokers.clamp(1, REPLICATION);
+fn create(
+    admin: &AdminClient<DefaultClientContext>,
+    copies: usize,
+    replication: TopicReplication<'_>,
+) -> Result<bool, Error> {
     // With one copy lost, the rest still takes writes.
-    let in_sync = (replicas.max(2) - 1).to_string();
-    let replication = TopicReplication::Fixed(i32::try_from(replicas).unwrap_or(1));
+    let in_sync = (copies.max(2) - 1).to_string();
     let topic = NewTopic::new(TOPIC, 1, replication)
         .set("cleanup.policy", "compact")
         .set("min.insync.replicas", &in_sync)

@@ -235,7 +235,7 @@ impl Args {
     ) -> Result<Ready, Error> {
         if self.resume && execution.history().plan.is_none() {
             // Another machine may have begun it: what it has left is to be known before anything is judged.
-            execution.claim(&self.claim, places, true, session).await?;
+            execution.claim_where_there(&self.claim, places, session).await?;
         }
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);

@@ -1,6 +1,7 @@
 //! Takes the cluster's lock for an execution, asks it before each write, and gives it back.
 
 use super::lock::{LeaseLock, Lock, NotOurs, Place, Seen, TopicLock, ZooKeeperLock};
+use super::seats::seats;
 use super::{Execution, Places};
 use crate::error::Error;
 use crate::flags::{ClaimArgs, Servers, Source};
@@ -8,7 +9,8 @@ use crate::live;
 use crate::session::Session;
 use crate::source::Note;
 use kafka::{Pem, PemSource, Roots, Settings};
-use statelog::{Access, Holder, TOPIC};
+use mapper::BrokerId;
+use statelog::{Access, Holder, REPLICATION, TOPIC};
 use std::fs;
 use std::path::Path;
 
@@ -33,7 +35,7 @@ impl Execution<'_> {
         let us = holder(&places.ledger);
         let lock = match place {
             Place::Nowhere => None,
-            Place::Topic { make } => self.claim_in_topic(make, us.clone(), session).await?,
+            Place::Topic => Some(self.claim_in_topic(us.clone(), session).await?),
             Place::ZooKeeper(place) => {
                 say_waiting("ZooKeeper", session)?;
                 let lock = ZooKeeperLock::take(&place, self.cluster_id, &us.name).await?;
@@ -56,33 +58,40 @@ impl Execution<'_> {
         taken
     }
 
+    /// The same before anything is agreed to: a topic that nobody has made yet keeps nobody out, and is not made now.
+    pub(crate) async fn claim_where_there(
+        &mut self,
+        args: &ClaimArgs,
+        places: &Places,
+        session: &mut Session<'_, '_>,
+    ) -> Result<(), Error> {
+        let (place, _) = place(args, session)?;
+        if matches!(place, Place::Topic) && !has_topic(self.client).await? {
+            return Ok(());
+        }
+        self.claim(args, places, true, session).await
+    }
+
+    /// Makes the topic if it is not there.
     async fn claim_in_topic(
         &self,
-        make: bool,
         us: Holder,
         session: &mut Session<'_, '_>,
-    ) -> Result<Option<Lock>, Error> {
-        if make {
-            say_waiting(TOPIC, session)?;
-        } else if !has_topic(self.client).await? {
-            session.say(&Note::new(
-                "executors on other machines are not seen; --state-topic keeps them out, --sole-executor says that there is \
-                 none",
-            ))?;
-            return Ok(None);
-        }
+    ) -> Result<Lock, Error> {
         let access = topic_access(session)?;
-        let brokers = self.client.describe_cluster().await?.live().count();
-        let (lock, is_new) = TopicLock::take(access, brokers, make, us).await?;
-        let text = match (is_new, make) {
-            (true, _) => format!("made the topic {TOPIC}, compacted, for what executors share"),
-            (false, true) => return Ok(Some(Lock::Topic(lock))),
-            (false, false) => {
-                format!("the cluster is claimed in its topic {TOPIC}, which is there")
+        let topic = if has_topic(self.client).await? {
+            say_waiting(TOPIC, session)?;
+            TopicLock::existing(access).await?
+        } else {
+            let cluster = self.client.describe_cluster().await?;
+            let brokers = seats(&cluster, self.plan, REPLICATION);
+            let topic = TopicLock::make(access, &brokers).await?;
+            if topic.is_new() {
+                session.say(&made(&brokers))?;
             }
+            topic
         };
-        session.say(&Note::new(text))?;
-        Ok(Some(Lock::Topic(lock)))
+        Ok(Lock::Topic(TopicLock::take(topic, us).await?))
     }
 
     /// Whether the cluster may be acted on now. A lock that nobody can vouch for may be ours again; one that somebody
@@ -137,8 +146,8 @@ pub(super) async fn seen(
         Place::Nowhere => Ok(None),
         Place::ZooKeeper(place) => ZooKeeperLock::seen(&place, cluster_id).await.map(Some),
         Place::Lease(name) => LeaseLock::seen(&kubernetes, name, cluster_id).await.map(Some),
-        Place::Topic { .. } if !has_topic(client).await? => Ok(None),
-        Place::Topic { .. } => TopicLock::seen(topic_access(session)?).await.map(Some),
+        Place::Topic if !has_topic(client).await? => Ok(None),
+        Place::Topic => TopicLock::seen(topic_access(session)?).await.map(Some),
     }
 }
 
@@ -150,6 +159,15 @@ async fn has_topic(client: &kafka::Client) -> Result<bool, Error> {
 fn topic_access(session: &Session<'_, '_>) -> Result<Access, Error> {
     let (bootstrap, properties) = session.global.source.brokers()?;
     Ok(access(&live::settings(&bootstrap, properties.as_deref())?))
+}
+
+/// Whoever carries plans out makes the first topic of ours in a cluster: it is not to come as a surprise.
+fn made(brokers: &[BrokerId]) -> Note {
+    let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+    Note::new(format!(
+        "made the topic {TOPIC} on broker(s) {}, compacted, in which executors claim the cluster; --sole-executor does without",
+        ids.join(", ")
+    ))
 }
 
 fn say_waiting(place: &str, session: &mut Session<'_, '_>) -> Result<(), Error> {
@@ -209,6 +227,13 @@ fn pem_property(pem: &Pem, file: &'static str, inline: &'static str) -> (&'stati
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn planners_know_the_topics_that_we_make() {
+        for made in [TOPIC, kafka::admin::CANARY_TOPIC] {
+            assert!(mapper::snapshot::OWN_TOPICS.contains(&made), "{made}");
+        }
+    }
 
     #[test]
     fn librdkafka_is_given_what_our_own_client_was() {

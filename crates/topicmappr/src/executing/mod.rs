@@ -17,6 +17,7 @@ mod opening;
 mod pacer;
 mod places;
 mod requests;
+mod seats;
 mod signals;
 mod store;
 

@@ -23,18 +23,18 @@ pub(crate) struct ExecutionArgs {
     cluster_id: Option<String>,
 }
 
-/// How executors on other machines are kept out. By default: in ZooKeeper with --zookeeper, by a Lease in a pod, in the
-/// topic __mappr_state where that exists.
+/// How executors on other machines are kept out. By default: in ZooKeeper with --zookeeper, by a Lease in a pod, else in
+/// the topic __mappr_state, which is made on first use.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClaimArgs {
     /// Claims the cluster by this Lease of Kubernetes [default in a pod: mappr-cluster-HASH in its namespace, as roll does]
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease, conflicts_with_all = ["state_topic", "sole_executor"])]
     pub(crate) lease: Option<Name>,
     /// Claims the cluster in its topic __mappr_state, which is made on first use, so that no executor on another machine
-    /// acts beside this one; exit code 7 if one does
+    /// acts beside this one; exit code 7 if one does [default without --zookeeper and --lease, outside of a pod]
     #[arg(long)]
     pub(crate) state_topic: bool,
-    /// Says that no executor on another machine works on this cluster
+    /// Says that no executor on another machine works on this cluster: nothing is claimed, and no topic is made
     #[arg(long, conflicts_with = "state_topic")]
     pub(crate) sole_executor: bool,
 }

@@ -1,7 +1,7 @@
 //! One executor at a time in a cluster, on whichever machine: a lock, in the first place for it that applies.
 //!
-//! Whoever is asked for is taken: `--state-topic`, `--lease`. Else `--zookeeper`, Kubernetes in a pod, and the state topic
-//! where somebody has made it. Before each write to the cluster the lock is asked whether it is still ours.
+//! Whoever is asked for is taken: `--state-topic`, `--lease`. Else `--zookeeper`, Kubernetes in a pod, and the state topic,
+//! which is made on first use. Before each write to the cluster the lock is asked whether it is still ours.
 
 mod config_maps;
 mod journal;
@@ -32,10 +32,8 @@ pub(super) enum Place {
     ZooKeeper(ZooKeeperPlace),
     /// None: the Lease of the cluster, in our own namespace.
     Lease(Option<Name>),
-    /// The topic of the cluster itself; made only where that is asked for.
-    Topic {
-        make: bool,
-    },
+    /// A topic of the cluster itself.
+    Topic,
 }
 
 impl Place {
@@ -43,11 +41,11 @@ impl Place {
     pub(super) fn of(args: &ClaimArgs, zookeeper: Option<ZooKeeperPlace>, in_pod: bool) -> Self {
         match (&args.lease, zookeeper) {
             _ if args.sole_executor => Self::Nowhere,
-            _ if args.state_topic => Self::Topic { make: true },
+            _ if args.state_topic => Self::Topic,
             (Some(name), _) => Self::Lease(Some(name.clone())),
             (None, Some(place)) => Self::ZooKeeper(place),
             (None, None) if in_pod => Self::Lease(None),
-            (None, None) => Self::Topic { make: false },
+            (None, None) => Self::Topic,
         }
     }
 }
@@ -198,15 +196,15 @@ mod tests {
             Place::Lease(name) => {
                 format!("lease {}", name.map(|name| name.name).unwrap_or_default())
             }
-            Place::Topic { make } => format!("topic, made: {make}"),
+            Place::Topic => "topic".to_owned(),
         };
         assert_eq!(of(&none(), zookeeper(), true), "z:2181");
         assert_eq!(of(&none(), None, true), "lease ");
-        assert_eq!(of(&none(), None, false), "topic, made: false");
+        assert_eq!(of(&none(), None, false), "topic");
         let named = ClaimArgs { lease: Some(Name::new("kafka", "l")), ..none() };
         assert_eq!(of(&named, zookeeper(), false), "lease l");
         let topic = ClaimArgs { state_topic: true, ..none() };
-        assert_eq!(of(&topic, zookeeper(), true), "topic, made: true");
+        assert_eq!(of(&topic, zookeeper(), true), "topic");
         let sole = ClaimArgs { sole_executor: true, ..none() };
         assert_eq!(of(&sole, zookeeper(), true), "nowhere");
     }

@@ -2,6 +2,7 @@
 
 use super::{Changes, NotOurs, Records, Seen, texts};
 use crate::error::Error;
+use mapper::BrokerId;
 use statelog::{Access, Claim, Holder, Lost, StateTopic, TOPIC};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
@@ -21,21 +22,29 @@ pub(in crate::executing) struct TopicLock {
 }
 
 impl TopicLock {
-    /// Takes the claim, in a topic that is there or (`make`) is made. And whether it was made.
-    pub(in crate::executing) async fn take(
+    /// Makes the topic, with a copy on each of these brokers; it may be there by now.
+    pub(in crate::executing) async fn make(
         access: Access,
-        brokers: usize,
-        make: bool,
+        brokers: &[BrokerId],
+    ) -> Result<StateTopic, Error> {
+        // Every id of a broker is such a number.
+        let ids: Vec<i32> = brokers.iter().filter_map(|id| i32::try_from(id.0).ok()).collect();
+        blocking(move || StateTopic::open_on(access, &ids)).await
+    }
+
+    /// The topic, which is there.
+    pub(in crate::executing) async fn existing(access: Access) -> Result<StateTopic, Error> {
+        blocking(move || StateTopic::existing(access)).await
+    }
+
+    /// Takes the claim.
+    pub(in crate::executing) async fn take(
+        topic: StateTopic,
         holder: Holder,
-    ) -> Result<(Self, bool), Error> {
+    ) -> Result<Self, Error> {
         blocking(move || {
-            let topic = match make {
-                true => StateTopic::open(access, brokers)?,
-                false => StateTopic::existing(access)?,
-            };
             let claim = Claim::take(&topic, EXECUTOR, holder)?;
-            let is_new = topic.is_new();
-            Ok((Self { topic, claim }, is_new))
+            Ok(Self { topic, claim })
         })
         .await
     }

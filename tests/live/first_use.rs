@@ -1,0 +1,179 @@
+//! The first execution in a cluster makes the topic in which executors claim it: as late as can be, on brokers that stay,
+//! and said. Where it cannot be made, nothing is begun.
+
+use std::fs;
+
+use testbed::{Access, Cluster, Mechanism, Mode, Security, User, until};
+
+use crate::binary::{Ended, topicmappr};
+use crate::plan::Partition;
+use crate::traffic::{SOON, Traffic};
+
+const FAST: &str = "200MB/s";
+
+fn moved() -> Partition {
+    ("events".to_owned(), 0)
+}
+
+/// A plan that drains broker 1001, the only one that holds anything.
+struct Scene {
+    cluster: Cluster,
+    folder: tempfile::TempDir,
+}
+
+impl Scene {
+    fn of(cluster: Cluster) -> Self {
+        let traffic = Traffic::of(&cluster);
+        traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
+        traffic.write(&[(moved(), 200_000)].into());
+        let scene = Self { cluster, folder: tempfile::tempdir().unwrap() };
+        let (plan, bootstrap) = (scene.at("plan.json"), scene.cluster.bootstrap());
+        let words = ["scale", "--topics", "events", "--brokers", "-2", "--drain", "1001"];
+        let storage = "1001=1GB,1002=1GB,1003=1GB";
+        let source = ["--bootstrap-server", &bootstrap, "--broker-storage", storage];
+        let to = ["--out-file", &plan, "--ignore-warns"];
+        topicmappr(words.iter().chain(&source).chain(&to)).with(0);
+        scene
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    /// A command on the plan, with files of its own beside it.
+    fn run(&self, command: &str, more: &[&str]) -> Ended {
+        let bootstrap = self.cluster.bootstrap();
+        self.run_at(&["--bootstrap-server", &bootstrap], command, more)
+    }
+
+    fn run_at(&self, source: &[&str], command: &str, more: &[&str]) -> Ended {
+        let (plan, ledger) = (self.at("plan.json"), self.at("ledger"));
+        let own = [command, &plan, "--state-file", &ledger];
+        topicmappr(own.iter().chain(source).chain(more))
+    }
+
+    fn replicas(&self) -> Vec<i32> {
+        Traffic::of(&self.cluster).seen()[&moved()].replicas.clone()
+    }
+
+    /// The brokers of the topic that executors share; `None`: nobody has made it.
+    fn state(&self) -> Option<Vec<i32>> {
+        let seen = Traffic::of(&self.cluster).seen();
+        let found = seen.get(&(statelog::TOPIC.to_owned(), 0));
+        found.map(|seen| seen.replicas.clone())
+    }
+
+    /// Exit code 3, before anything is begun; with what the operator may say instead.
+    fn refuses(&self, refused: Ended, why: &str) {
+        refused.with(3).complaining_of(why).complaining_of("--sole-executor");
+        assert_eq!(self.replicas(), [1001]);
+        let journal = fs::read_to_string(self.at("plan.json.journal")).unwrap_or_default();
+        assert_eq!(journal, "", "nothing is begun");
+        let brokers = ["--describe", "--entity-type", "brokers"];
+        let configs = self.cluster.tool("configs", brokers).unwrap();
+        assert!(!configs.contains("throttled"), "{configs}");
+    }
+}
+
+fn the_first_execution_makes_the_topic_and_nothing_else_does(mode: Mode) {
+    let scene = Scene::of(Cluster::builder().mode(mode).brokers(3).start().unwrap());
+    let execute = ["--throttle", FAST];
+    let with = |more: &[&'static str]| [&execute[..], more].concat();
+    scene.run("execute", &with(&["--dry-run"])).with(5);
+    scene.run("execute", &with(&["--dry-run", "--resume"])).with(5);
+    scene.run("execute", &execute).with(2);
+    scene.run("status", &[]);
+    scene.run("cancel", &["--dry-run"]);
+    scene.run("rollback", &with(&["--dry-run"]));
+    assert_eq!(scene.state(), None, "looks and refusals make nothing");
+
+    // Nobody has begun it, on no machine: that is known without the topic.
+    let done = scene.run("execute", &with(&["--resume", "--yes"])).with(0);
+    let said: Vec<&str> =
+        done.stderr.lines().filter(|line| line.contains(statelog::TOPIC)).collect();
+    let [made] = said[..] else { panic!("one line tells of it: {}", done.stderr) };
+    assert!(made.contains("made the topic"), "{made}");
+    assert!(made.contains("--sole-executor"), "{made}");
+    assert_ne!(scene.replicas(), [1001]);
+    // A copy on the broker that the plan drains would leave it anything but empty.
+    assert_eq!(scene.state(), Some(vec![1002, 1003]));
+    let described = scene.cluster.tool("topics", ["--describe", "--topic", statelog::TOPIC]);
+    assert!(described.unwrap().contains("cleanup.policy=compact"));
+
+    // It is made once, and belongs to no plan that was not asked for it.
+    let again = scene.run("execute", &with(&["--resume", "--yes"])).with(0);
+    assert!(!again.stderr.contains("made the topic"), "{}", again.stderr);
+    let exported =
+        topicmappr(["topics", "export", "--bootstrap-server", &scene.cluster.bootstrap()]);
+    let exported = exported.with(0);
+    assert!(exported.stdout.contains("name: events"), "{}", exported.stdout);
+    assert!(!exported.stdout.contains(statelog::TOPIC), "{}", exported.stdout);
+}
+
+#[test]
+#[ignore = "live"]
+fn the_first_execution_makes_the_topic_and_nothing_else_does_with_zookeeper() {
+    the_first_execution_makes_the_topic_and_nothing_else_does(Mode::ZooKeeper);
+}
+
+#[test]
+#[ignore = "live"]
+fn the_first_execution_makes_the_topic_and_nothing_else_does_with_kraft() {
+    the_first_execution_makes_the_topic_and_nothing_else_does(Mode::KRaft);
+}
+
+/// Kafka makes its topic of transactions with a copy on each of four brokers, and there are three.
+#[test]
+#[ignore = "live"]
+fn without_transactions_nothing_is_begun() {
+    let builder = Cluster::builder().mode(Mode::ZooKeeper).brokers(3);
+    let factor = "transaction.state.log.replication.factor";
+    let scene = Scene::of(builder.property(factor, "4").start().unwrap());
+    let execute = ["--throttle", FAST, "--yes"];
+    scene.refuses(scene.run("execute", &execute), "transactions");
+    scene.run("execute", &[&execute[..], &["--sole-executor"]].concat()).with(0);
+    assert_ne!(scene.replicas(), [1001]);
+}
+
+/// What executors need besides is what the page of rights says, and a missing right is named.
+#[test]
+#[ignore = "live"]
+fn whoever_may_not_make_the_topic_begins_nothing() {
+    let builder = Cluster::builder().brokers(3).security(Security::Authorized);
+    let scene = Scene::of(builder.start().unwrap());
+    let grant = |operations: &[&str], resource: &[&str]| {
+        let add = ["--add", "--allow-principal", "User:reader"];
+        let named = operations.iter().flat_map(|operation| ["--operation", operation]);
+        let args: Vec<&str> =
+            add.into_iter().chain(named).chain(resource.iter().copied()).collect();
+        scene.cluster.tool("acls", args).unwrap();
+    };
+    grant(&["Describe", "Alter", "AlterConfigs", "DescribeConfigs"], &["--cluster"]);
+    grant(&["Describe", "AlterConfigs", "DescribeConfigs"], &["--topic", "*"]);
+    let client = scene.cluster.client(&Access::Sasl(Mechanism::ScramSha512, User::READER));
+    fs::write(scene.at("client.properties"), client.librdkafka()).unwrap();
+    let config = scene.at("client.properties");
+    let source = ["--bootstrap-server", &client.bootstrap, "--kafka-config", &config];
+    let execute = |more: &[&str]| {
+        let words = [&["--throttle", FAST, "--yes"], more].concat();
+        scene.run_at(&source, "execute", &words)
+    };
+    // The rights above reach brokers one after the other.
+    let refused = until("all other rights", SOON, || {
+        let ended = execute(&[]);
+        ended.stderr.contains("creating the topic").then_some(ended)
+    });
+    scene.refuses(refused.unwrap(), "Create, Describe");
+    assert_eq!(scene.state(), None);
+
+    let state = ["--topic", statelog::TOPIC];
+    grant(&["Create", "Describe", "DescribeConfigs", "Read", "Write"], &state);
+    grant(&["Describe", "Write"], &["--transactional-id", "mappr-executor"]);
+    let done = until("the rights of the page", SOON, || {
+        let ended = execute(&["--resume"]);
+        (ended.code == Some(0)).then_some(ended)
+    });
+    done.unwrap();
+    assert_ne!(scene.replicas(), [1001]);
+    assert_eq!(scene.state(), Some(vec![1002, 1003]));
+}
