@@ -129,6 +129,14 @@ impl Situation {
         .unwrap();
     }
 
+    /// Waits until so many runs have gone on: each has claimed the cluster by then, and looked at it.
+    fn await_resumed(&self, times: usize) {
+        until(format!("{times} times resumed in the journal"), SOON, || {
+            (self.journal().matches("\"resumed\"").count() >= times).then_some(())
+        })
+        .unwrap();
+    }
+
     /// Every partition is where the plan wants it, led by whom the plan wants, and throttles are as they were.
     fn is_as_planned(&self, said: &str) {
         let plan = targets(&json(&self.at("plan.json")));
@@ -210,14 +218,12 @@ fn a_killed_execution_is_resumed(mode: Mode) {
     child.kill();
     assert!(situation.rates() > 0, "the throttle outlives the process");
     let child = situation.start(&resumed);
-    std::thread::sleep(Duration::from_secs(9));
+    situation.await_resumed(2);
+    std::thread::sleep(Duration::from_secs(5));
     child.kill();
 
     let child = situation.start(&resumed);
-    until("a resumed journal", SOON, || {
-        (situation.journal().matches("\"resumed\"").count() >= 3).then_some(())
-    })
-    .unwrap();
+    situation.await_resumed(3);
     // It watches what is written for four seconds, then sets lists, and gives them three to spread.
     std::thread::sleep(Duration::from_secs(15));
     let second = situation.execute(&resumed).with(7);
