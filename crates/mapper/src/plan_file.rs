@@ -9,8 +9,10 @@ use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize, Serializer};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
+
+mod text;
 
 const VERSION: u64 = 1;
 
@@ -74,39 +76,47 @@ struct FileIn {
     plan: Option<PlanWire<'static>>,
 }
 
-/// Borrowed: a plan of a million moves is not copied to be written.
 #[derive(Serialize)]
-struct FileOut<'p, M: Serialize> {
+struct FileOut<'p> {
     version: u64,
-    partitions: M,
+    partitions: &'p [PlannedPartition],
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<PlanWire<'p>>,
 }
 
-/// Moves as the entries of a partition map.
-struct MapOf<'p>(&'p [Move]);
-
-/// As [`PlannedPartition`] is written.
-#[derive(Serialize)]
+/// An entry of a partition map, from wherever it comes.
 struct EntryOut<'p> {
     topic: &'p str,
     partition: PartitionId,
     replicas: &'p Replicas,
-    #[serde(skip_serializing_if = "<[String]>::is_empty")]
     log_dirs: &'p [String],
 }
 
 /// Borrowed to write, owned once read.
 #[derive(Serialize, Deserialize)]
 struct PlanWire<'p> {
-    version: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    cluster_id: Cow<'p, Option<String>>,
-    snapshot: Cow<'p, SnapshotHash>,
+    #[serde(flatten)]
+    head: Head<'p>,
     #[serde(flatten)]
     request: Cow<'p, Request>,
     moves: Cow<'p, [Move]>,
     steps: Cow<'p, [Vec<usize>]>,
+    #[serde(flatten)]
+    tail: Tail<'p>,
+}
+
+/// What stands before the request.
+#[derive(Serialize, Deserialize)]
+struct Head<'p> {
+    version: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_id: Cow<'p, Option<String>>,
+    snapshot: Cow<'p, SnapshotHash>,
+}
+
+/// What stands after the steps.
+#[derive(Serialize, Deserialize)]
+struct Tail<'p> {
     #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
     left_out: Cow<'p, [LeftOut]>,
     before: Cow<'p, Figures>,
@@ -181,7 +191,8 @@ impl PlanFile {
     /// # Errors
     /// Only those of `out`.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        write(self, out)
+        let plan = self.plan.as_ref().map(PlanWire::of);
+        text::write(self.partitions.iter().map(EntryOut::of), plan.as_ref(), out)
     }
 
     /// Every move stands in the partition map with the same target.
@@ -216,7 +227,7 @@ impl Plan {
     /// # Errors
     /// Only those of `out`.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.write_beside(&MapOf(&self.moves), out)
+        text::write(self.moves.iter().map(EntryOut::of_move), Some(&PlanWire::of(self)), out)
     }
 
     /// The same beside another map: that with no-ops.
@@ -224,31 +235,19 @@ impl Plan {
     /// # Errors
     /// Only those of `out`.
     pub fn write_json_with(&self, map: &[PlannedPartition], out: &mut dyn Write) -> io::Result<()> {
-        self.write_beside(&map, out)
-    }
-
-    fn write_beside(&self, map: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-        let plan = Some(PlanWire::of(self));
-        write(&FileOut { version: VERSION, partitions: map, plan }, out)
+        text::write(map.iter().map(EntryOut::of), Some(&PlanWire::of(self)), out)
     }
 }
 
-/// Buffered here, where the compiler sees it: there are a dozen writes for each partition.
-fn write(file: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = BufWriter::with_capacity(1 << 16, out);
-    serde_json::to_writer(&mut out, file)?;
-    out.write_all(b"\n")?;
-    out.flush()
-}
+impl<'p> EntryOut<'p> {
+    fn of(entry: &'p PlannedPartition) -> Self {
+        let PlannedPartition { topic, partition, replicas, log_dirs } = entry;
+        Self { topic, partition: *partition, replicas, log_dirs }
+    }
 
-impl Serialize for MapOf<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_seq(self.0.iter().map(|change| EntryOut {
-            topic: &change.topic,
-            partition: change.partition,
-            replicas: &change.to,
-            log_dirs: &change.log_dirs,
-        }))
+    fn of_move(change: &'p Move) -> Self {
+        let Move { topic, partition, to: replicas, log_dirs, .. } = change;
+        Self { topic, partition: *partition, replicas, log_dirs }
     }
 }
 
@@ -270,24 +269,29 @@ impl PlannedPartition {
 impl<'p> PlanWire<'p> {
     fn of(plan: &'p Plan) -> Self {
         Self {
-            version: VERSION,
-            cluster_id: Cow::Borrowed(&plan.cluster_id),
-            snapshot: Cow::Borrowed(&plan.snapshot),
+            head: Head {
+                version: VERSION,
+                cluster_id: Cow::Borrowed(&plan.cluster_id),
+                snapshot: Cow::Borrowed(&plan.snapshot),
+            },
             request: Cow::Borrowed(&plan.request),
             moves: Cow::Borrowed(&plan.moves),
             steps: Cow::Borrowed(&plan.steps),
-            left_out: Cow::Borrowed(&plan.left_out),
-            before: Cow::Borrowed(&plan.before),
-            after: Cow::Borrowed(&plan.after),
-            bound_bytes: plan.bound_bytes,
-            floor: plan.floor,
-            solver: Cow::Borrowed(&plan.solver),
+            tail: Tail {
+                left_out: Cow::Borrowed(&plan.left_out),
+                before: Cow::Borrowed(&plan.before),
+                after: Cow::Borrowed(&plan.after),
+                bound_bytes: plan.bound_bytes,
+                floor: plan.floor,
+                solver: Cow::Borrowed(&plan.solver),
+            },
         }
     }
 
     fn into_plan(self) -> Result<Plan, PlanFileError> {
-        if self.version != VERSION {
-            return Err(PlanFileError::Version { what: "plan", found: self.version });
+        let Self { head, tail, .. } = self;
+        if head.version != VERSION {
+            return Err(PlanFileError::Version { what: "plan", found: head.version });
         }
         for (step, indices) in self.steps.iter().enumerate() {
             if let Some(index) = indices.iter().find(|index| **index >= self.moves.len()) {
@@ -296,17 +300,20 @@ impl<'p> PlanWire<'p> {
             }
         }
         Ok(Plan {
-            cluster_id: self.cluster_id.into_owned(),
-            snapshot: self.snapshot.into_owned(),
+            cluster_id: head.cluster_id.into_owned(),
+            snapshot: head.snapshot.into_owned(),
             request: self.request.into_owned(),
             moves: self.moves.into_owned(),
             steps: self.steps.into_owned(),
-            left_out: self.left_out.into_owned(),
-            before: self.before.into_owned(),
-            after: self.after.into_owned(),
-            bound_bytes: self.bound_bytes,
-            floor: self.floor,
-            solver: self.solver.into_owned(),
+            left_out: tail.left_out.into_owned(),
+            before: tail.before.into_owned(),
+            after: tail.after.into_owned(),
+            bound_bytes: tail.bound_bytes,
+            floor: tail.floor,
+            solver: tail.solver.into_owned(),
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,111 @@
+//! What is written by hand is what serde would write.
+
+use super::*;
+use crate::snapshot::{Broker, Partition, Parts, Topic};
+use crate::{
+    Assignment, Engine, Mends, Optimize, Pacing, PlaceBy, RackRule, Ratio, Reason, Rebuild, Terms,
+    Topics, WhyLeftOut, rebuild,
+};
+
+/// Three topics, one of a name that JSON has to escape, off a broker that leaves.
+fn plan() -> Plan {
+    let partition = |id| Partition::new(PartitionId(id), [1, 2].map(BrokerId));
+    let topic = |name: &str| Topic {
+        name: name.to_owned(),
+        partitions: (0..4).map(partition).collect(),
+        ..Topic::default()
+    };
+    let parts = Parts {
+        brokers: [1, 2, 3].map(|id| Broker::new(BrokerId(id))).into(),
+        topics: ["a", "b \"c\" \\ \u{7} é", "d"].map(topic).into(),
+        ..Parts::default()
+    };
+    let request = Rebuild {
+        terms: Terms {
+            assignments: vec![Assignment {
+                map: None,
+                topics: Topics::Rest,
+                brokers: [1, 3].map(BrokerId).into(),
+                replication: None,
+            }],
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::ZERO,
+            pacing: Pacing::default(),
+        },
+        placement: PlaceBy::Count,
+        optimize: Optimize::Distribution,
+        force: false,
+        sub_affinity: false,
+        partition_size_factor: Ratio::ONE,
+        optimize_leadership: false,
+        leader_evacuation: None,
+        base: Vec::new(),
+        solver: Engine::Heuristic,
+    };
+    rebuild(&Snapshot::new(parts).unwrap(), &request).unwrap()
+}
+
+/// The same with everything in it that may or may not be there.
+fn full() -> Plan {
+    let mut plan = plan();
+    plan.cluster_id = Some("\"".to_owned());
+    plan.bound_bytes = Some(Bytes(u64::MAX));
+    plan.floor = Some(Floor { max_used_ratio: 0.1, ..Floor::default() });
+    let reasons = [
+        Reason::Lost,
+        Reason::Leaving,
+        Reason::Map,
+        Reason::Replication,
+        Reason::Rack,
+        Reason::Forced,
+        Reason::Balance,
+        Reason::Leader,
+    ];
+    for (change, reason) in plan.moves.iter_mut().zip(reasons) {
+        change.reason = reason;
+        change.bytes = Some(Bytes(reason as u64));
+    }
+    plan.moves[1].via = vec![[1, 2, 3].map(BrokerId).as_slice().into(), Replicas::new()];
+    plan.moves[2].to = (1..9).map(BrokerId).collect();
+    plan.moves[3].log_dirs = vec!["any".to_owned(), "/\"data\"".to_owned()];
+    plan.steps = vec![vec![0, 1], vec![], vec![11, 1, 2]];
+    plan.left_out = vec![LeftOut {
+        topic: "a".into(),
+        partition: PartitionId(9),
+        replicas: Replicas::new(),
+        why: WhyLeftOut::NoOtherLeader { leader: BrokerId(4) },
+    }];
+    plan
+}
+
+fn written(file: &PlanFile) -> String {
+    let mut out = Vec::new();
+    file.write_json(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn a_plan_is_written_as_serde_writes_it_and_read_back() {
+    for plan in [plan(), full()] {
+        assert_eq!(plan.moves.len(), 12);
+        let file = PlanFile::of(plan.clone());
+        let text = serde_json::to_string(&file).unwrap() + "\n";
+        assert_eq!(written(&file), text);
+        let mut out = Vec::new();
+        plan.write_json(&mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), text);
+        assert_eq!(PlanFile::from_json(text.as_bytes()).unwrap(), file);
+    }
+}
+
+#[test]
+fn a_map_of_any_length_is_written_as_serde_writes_it() {
+    let entries = PlanFile::map(&full());
+    let many = entries.iter().cycle().take(24_000).cloned().collect();
+    for entries in [vec![], entries[..1].to_vec(), entries, many] {
+        let file = PlanFile { partitions: entries, plan: None };
+        assert_eq!(written(&file), serde_json::to_string(&file).unwrap() + "\n");
+    }
+}

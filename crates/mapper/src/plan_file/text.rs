@@ -1,0 +1,171 @@
+//! A plan file's text. A plan of a million moves is names and numbers over and over: those are written here, as serde
+//! would write them; what stands in a file once is serde's.
+
+use super::{EntryOut, PlanWire, VERSION};
+use crate::ids::{BrokerId, PartitionId};
+use crate::plan::Move;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// Written in pieces of about this size.
+const FLUSH_AT: usize = 1 << 16;
+
+/// Writes a partition map, and the plan beside it where there is one, as one line of JSON.
+pub(super) fn write<'p>(
+    map: impl Iterator<Item = EntryOut<'p>>,
+    plan: Option<&'p PlanWire<'p>>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut text = Text::to(out);
+    text.put("{\"version\":");
+    text.number(VERSION);
+    text.put(",\"partitions\":");
+    text.list(map, Text::entry)?;
+    if let Some(plan) = plan {
+        text.put(",\"plan\":{");
+        text.members(&plan.head)?;
+        text.put(",");
+        text.members(&*plan.request)?;
+        text.put(",\"moves\":");
+        text.list(plan.moves.iter(), Text::change)?;
+        text.put(",\"steps\":");
+        text.list(plan.steps.iter(), |text, step| text.indices(step))?;
+        text.put(",");
+        text.members(&plan.tail)?;
+        text.put("}");
+    }
+    text.put("}\n");
+    text.flush()
+}
+
+/// JSON on its way out.
+struct Text<'p, 'o> {
+    out: &'o mut dyn Write,
+    waiting: Vec<u8>,
+    digits: itoa::Buffer,
+    /// The last topic's name, and what JSON makes of it: what belongs to one topic stands together.
+    topic: &'p str,
+    topic_in_json: Vec<u8>,
+}
+
+impl<'p, 'o> Text<'p, 'o> {
+    fn to(out: &'o mut dyn Write) -> Self {
+        let waiting = Vec::with_capacity(FLUSH_AT * 2);
+        Self { out, waiting, digits: itoa::Buffer::new(), topic: "", topic_in_json: b"\"\"".into() }
+    }
+
+    fn put(&mut self, text: &str) {
+        self.waiting.extend_from_slice(text.as_bytes());
+    }
+
+    fn number(&mut self, number: u64) {
+        let digits = self.digits.format(number);
+        self.waiting.extend_from_slice(digits.as_bytes());
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.waiting)?;
+        self.waiting.clear();
+        self.out.flush()
+    }
+
+    /// Elements with a comma between each two.
+    fn list<T>(
+        &mut self,
+        elements: impl Iterator<Item = T>,
+        mut element: impl FnMut(&mut Self, T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.put("[");
+        for (at, value) in elements.enumerate() {
+            if at > 0 {
+                self.put(",");
+            }
+            element(self, value)?;
+            if self.waiting.len() >= FLUSH_AT {
+                self.out.write_all(&self.waiting)?;
+                self.waiting.clear();
+            }
+        }
+        self.put("]");
+        Ok(())
+    }
+
+    /// What serde writes between the braces of an object.
+    fn members(&mut self, object: &impl Serialize) -> io::Result<()> {
+        let written = serde_json::to_vec(object)?;
+        let within = written.get(1..written.len().saturating_sub(1));
+        self.waiting.extend_from_slice(within.unwrap_or_default());
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: EntryOut<'p>) -> io::Result<()> {
+        self.partition(entry.topic, entry.partition)?;
+        self.put(",\"replicas\":");
+        self.brokers(entry.replicas);
+        self.log_dirs(entry.log_dirs)?;
+        self.put("}");
+        Ok(())
+    }
+
+    fn change(&mut self, change: &'p Move) -> io::Result<()> {
+        self.partition(&change.topic, change.partition)?;
+        self.put(",\"from\":");
+        self.brokers(&change.from);
+        if !change.via.is_empty() {
+            self.put(",\"via\":");
+            serde_json::to_writer(&mut self.waiting, &change.via)?;
+        }
+        self.put(",\"to\":");
+        self.brokers(&change.to);
+        self.log_dirs(&change.log_dirs)?;
+        self.put(",\"reason\":\"");
+        self.put(change.reason.as_str());
+        self.put("\"");
+        if let Some(bytes) = change.bytes {
+            self.put(",\"bytes\":");
+            self.number(bytes.0);
+        }
+        self.put("}");
+        Ok(())
+    }
+
+    fn partition(&mut self, topic: &'p str, partition: PartitionId) -> io::Result<()> {
+        if self.topic != topic {
+            self.topic = topic;
+            self.topic_in_json.clear();
+            serde_json::to_writer(&mut self.topic_in_json, topic)?;
+        }
+        self.put("{\"topic\":");
+        self.waiting.extend_from_slice(&self.topic_in_json);
+        self.put(",\"partition\":");
+        self.number(partition.0.into());
+        Ok(())
+    }
+
+    fn log_dirs(&mut self, log_dirs: &[String]) -> io::Result<()> {
+        if !log_dirs.is_empty() {
+            self.put(",\"log_dirs\":");
+            serde_json::to_writer(&mut self.waiting, log_dirs)?;
+        }
+        Ok(())
+    }
+
+    fn brokers(&mut self, brokers: &[BrokerId]) {
+        self.numbers(brokers.iter().map(|broker| broker.0.into()));
+    }
+
+    fn indices(&mut self, indices: &[usize]) -> io::Result<()> {
+        self.numbers(indices.iter().map(|index| *index as u64));
+        Ok(())
+    }
+
+    fn numbers(&mut self, numbers: impl Iterator<Item = u64>) {
+        let mut before = "[";
+        for number in numbers {
+            self.put(before);
+            self.number(number);
+            before = ",";
+        }
+        self.put(if before == "[" { "[]" } else { "]" });
+    }
+}
