@@ -8,6 +8,7 @@ mod edit;
 mod halves;
 mod hash;
 mod lookup;
+mod partition;
 mod relaxed;
 mod volume;
 mod what_if;

@@ -3,15 +3,14 @@
 //! Topics are turned into their dense form one at a time, so that the wide form of a million partitions never
 //! stands in memory at once.
 
+use super::partition::PartitionIn;
 use super::{
-    Broker, KubernetesFacts, Leader, LogDir, Partition, PartitionFacts, Parts, SnapshotError,
-    Topic, halves,
+    Broker, KubernetesFacts, Leader, LogDir, Partition, Parts, SnapshotError, Topic, halves,
 };
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use serde::{Deserialize, Deserializer, Serialize};
 use smallvec::SmallVec;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
@@ -72,23 +71,14 @@ struct LogDirWire {
 }
 
 #[derive(Deserialize)]
-struct TopicIn<'a> {
+struct TopicIn {
     name: String,
     internal: Option<bool>,
     #[serde(default)]
     config: BTreeMap<String, String>,
     min_insync_replicas: Option<u32>,
-    #[serde(borrow)]
-    partitions: Vec<PartitionIn<'a>>,
+    partitions: Vec<PartitionIn>,
 }
-
-/// A partition in its dense form, but for its log dirs: the topic numbers them.
-struct PartitionIn<'a> {
-    partition: Partition,
-    log_dirs: LogDirsWire<'a>,
-}
-
-type LogDirsWire<'a> = SmallVec<[Option<Cow<'a, str>>; 1]>;
 
 #[derive(Serialize)]
 struct TopicOut<'a> {
@@ -102,40 +92,35 @@ struct TopicOut<'a> {
     partitions: Vec<PartitionWire<'a>>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 struct PartitionWire<'a> {
     id: PartitionId,
     replicas: Replicas,
     #[serde(skip_serializing_if = "Option::is_none")]
     isr: Option<Replicas>,
-    /// Kafka writes -1 for "no leader", and so do we; `null` says the same.
-    #[serde(default, deserialize_with = "told", skip_serializing_if = "Option::is_none")]
-    leader: Option<Option<i64>>,
-    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    /// Kafka writes -1 for "no leader", and so do we.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<i64>,
+    #[serde(skip_serializing_if = "Replicas::is_empty")]
     offline: Replicas,
-    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    #[serde(skip_serializing_if = "Replicas::is_empty")]
     elr: Replicas,
-    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    #[serde(skip_serializing_if = "Replicas::is_empty")]
     last_known_elr: Replicas,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_bytes: Option<Bytes>,
-    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
     replica_size_bytes: SmallVec<[Option<Bytes>; 4]>,
-    #[serde(borrow, default, skip_serializing_if = "SmallVec::is_empty")]
-    log_dirs: LogDirsWire<'a>,
+    #[serde(skip_serializing_if = "SmallVec::is_empty")]
+    log_dirs: SmallVec<[Option<&'a str>; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_in_per_second: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_out_per_second: Option<u64>,
-    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    #[serde(skip_serializing_if = "Replicas::is_empty")]
     adding: Replicas,
-    #[serde(default, skip_serializing_if = "Replicas::is_empty")]
+    #[serde(skip_serializing_if = "Replicas::is_empty")]
     removing: Replicas,
-}
-
-/// Tells an absent key (`None`) from a present `null` (`Some(None)`).
-fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<i64>>, D::Error> {
-    Option::<i64>::deserialize(deserializer).map(Some)
 }
 
 /// Reads a whole file's text.
@@ -267,55 +252,6 @@ impl<'de> Deserialize<'de> for Topic {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for PartitionIn<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let wire = PartitionWire::deserialize(deserializer)?;
-        let facts = wire.has_facts().then(|| wire.facts()).transpose();
-        let facts = facts.map_err(serde::de::Error::custom)?.map(Box::new);
-        let (id, replicas, size) = (wire.id, wire.replicas, wire.size_bytes);
-        Ok(Self { partition: Partition { id, replicas, size, facts }, log_dirs: wire.log_dirs })
-    }
-}
-
-impl PartitionWire<'_> {
-    fn has_facts(&self) -> bool {
-        let lists = [&self.offline, &self.elr, &self.last_known_elr, &self.adding, &self.removing];
-        self.isr.is_some()
-            || self.leader.is_some()
-            || !self.replica_size_bytes.is_empty()
-            || !self.log_dirs.is_empty()
-            || self.bytes_in_per_second.is_some()
-            || self.bytes_out_per_second.is_some()
-            || lists.iter().any(|list| !list.is_empty())
-    }
-
-    /// What is told beyond the replica list; the log dirs stay behind.
-    fn facts(&self) -> Result<PartitionFacts, String> {
-        Ok(PartitionFacts {
-            isr: self.isr.clone(),
-            leader: self.leader.map_or(Ok(Leader::Unknown), leader)?,
-            offline: self.offline.clone(),
-            elr: self.elr.clone(),
-            last_known_elr: self.last_known_elr.clone(),
-            replica_sizes: self.replica_size_bytes.clone(),
-            log_dirs: SmallVec::new(),
-            bytes_in: self.bytes_in_per_second,
-            bytes_out: self.bytes_out_per_second,
-            adding: self.adding.clone(),
-            removing: self.removing.clone(),
-        })
-    }
-}
-
-fn leader(told: Option<i64>) -> Result<Leader, String> {
-    match told {
-        None | Some(-1) => Ok(Leader::Nobody),
-        Some(id) => u32::try_from(id)
-            .map(|id| Leader::Broker(BrokerId(id)))
-            .map_err(|_| format!("leader {id} is no broker id")),
-    }
-}
-
 impl<'a> From<&'a Topic> for TopicOut<'a> {
     fn from(topic: &'a Topic) -> Self {
         Self {
@@ -337,8 +273,8 @@ impl<'a> PartitionWire<'a> {
             isr: facts.isr,
             leader: match facts.leader {
                 Leader::Unknown => None,
-                Leader::Nobody => Some(Some(-1)),
-                Leader::Broker(id) => Some(Some(i64::from(id.0))),
+                Leader::Nobody => Some(-1),
+                Leader::Broker(id) => Some(i64::from(id.0)),
             },
             offline: facts.offline,
             elr: facts.elr,
@@ -350,7 +286,7 @@ impl<'a> PartitionWire<'a> {
                 .iter()
                 .map(|index| {
                     let path = topic.log_dir_paths.get(usize::from((*index)?.0))?;
-                    Some(Cow::Borrowed(path.as_str()))
+                    Some(path.as_str())
                 })
                 .collect(),
             bytes_in_per_second: facts.bytes_in,
