@@ -33,6 +33,7 @@ impl<'a> Constraints<'a> {
     }
 
     /// What a broker may still take; `None` where its capacity or use is unknown.
+    #[inline]
     pub(crate) fn room(&self, broker: BrokerIx, used: Option<u64>) -> Option<u64> {
         let (limit, used) = self.limit[broker as usize].zip(used)?;
         Some(limit.saturating_sub(used))
@@ -93,6 +94,7 @@ pub(crate) struct SeatRules<'s> {
 
 impl SeatRules<'_> {
     /// A broker is admitted only when every rule has said `Ok`. `used`: its storage as planned so far.
+    #[inline]
     pub(crate) fn admits(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
         self.live(broker)?;
         self.allowed(broker)?;
@@ -124,6 +126,7 @@ impl SeatRules<'_> {
     }
 
     /// The racks that the rule leaves.
+    #[inline]
     pub(crate) fn open_racks(&self) -> impl Iterator<Item = usize> {
         let free = |rack: &usize| self.counts.get(*rack) < self.target.rack_size[*rack];
         self.target.racks.iter().copied().filter(move |rack| self.rack_allows(*rack) && free(rack))
@@ -136,23 +139,28 @@ impl SeatRules<'_> {
         open.next().is_none().then_some(first)
     }
 
+    #[inline]
     fn live(&self, broker: BrokerIx) -> Result<(), Refusal> {
         if self.all.cluster.live[broker as usize] { Ok(()) } else { Err(Refusal::NotLive) }
     }
 
+    #[inline]
     fn allowed(&self, broker: BrokerIx) -> Result<(), Refusal> {
         if self.target.allowed[broker as usize] { Ok(()) } else { Err(Refusal::NotAllowed) }
     }
 
+    #[inline]
     fn not_already_held(&self, broker: BrokerIx) -> Result<(), Refusal> {
         if self.others.contains(&broker) { Err(Refusal::Holds) } else { Ok(()) }
     }
 
     /// A reassignment to the broker that a replica is on already would leave it in its failed log dir.
+    #[inline]
     fn log_dir_is_sound(&self, broker: BrokerIx) -> Result<(), Refusal> {
         if self.item.offline.contains(&broker) { Err(Refusal::FailedLogDir) } else { Ok(()) }
     }
 
+    #[inline]
     fn rack_allows(&self, rack: usize) -> bool {
         match self.racks {
             AllowedRacks::Any => true,
@@ -161,6 +169,7 @@ impl SeatRules<'_> {
         }
     }
 
+    #[inline]
     fn rack_is_free(&self, broker: BrokerIx) -> Result<(), Refusal> {
         let rack = self.all.cluster.rack[broker as usize];
         if self.rack_allows(rack) {
@@ -193,6 +202,7 @@ impl SeatRules<'_> {
         Ok(())
     }
 
+    #[inline]
     fn has_room(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
         let (Some(room), Some(size)) = (self.all.room(broker, used), self.item.size) else {
             return Ok(());

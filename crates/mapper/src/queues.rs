@@ -2,26 +2,29 @@
 //! for each.
 
 use crate::dense::BrokerIx;
+use std::collections::VecDeque;
 
 /// What a broker is preferred by, apart from its id; smallest first.
 pub(crate) type Preference = (u64, u64);
+
+type Entry = (Preference, BrokerIx);
 
 /// A queue for each rack, kept in order while preferences change.
 pub(crate) struct Queues<'a> {
     rack: &'a [usize],
     preference: Vec<Preference>,
-    /// Ascending. A rack has so few brokers that shifting them in one piece of memory is less than a tree takes.
-    by_rack: Vec<Vec<(Preference, BrokerIx)>>,
+    /// Ascending. The first takes a replica and goes to about the end, of which a ring shifts little.
+    by_rack: Vec<VecDeque<Entry>>,
 }
 
 impl<'a> Queues<'a> {
     /// `rack` and `preference` by broker; `racks`: how many there are.
     pub(crate) fn new(rack: &'a [usize], racks: usize, preference: Vec<Preference>) -> Self {
-        let mut by_rack = vec![Vec::new(); racks];
+        let mut by_rack = vec![VecDeque::new(); racks];
         for ((broker, rack), preference) in (0..).zip(rack).zip(&preference) {
-            by_rack[*rack].push((*preference, broker));
+            by_rack[*rack].push_back((*preference, broker));
         }
-        by_rack.iter_mut().for_each(|queue| queue.sort_unstable());
+        by_rack.iter_mut().for_each(|queue| queue.make_contiguous().sort_unstable());
         Self { rack, preference, by_rack }
     }
 
@@ -30,21 +33,39 @@ impl<'a> Queues<'a> {
         let queue = &mut self.by_rack[self.rack[broker as usize]];
         let old = std::mem::replace(&mut self.preference[broker as usize], preference);
         let (old, new) = ((old, broker), (preference, broker));
-        let from = queue.partition_point(|entry| *entry < old);
-        let to = queue.partition_point(|entry| *entry < new);
-        if from < to {
-            queue[from..to].rotate_left(1);
-            queue[to - 1] = new;
-        } else {
-            queue[to..=from].rotate_right(1);
-            queue[to] = new;
-        }
+        let from = match queue.front() {
+            Some(first) if *first == old => 0,
+            Some(_) | None => queue.partition_point(|entry| *entry < old),
+        };
+        queue.remove(from);
+        queue.insert(place_from_end(queue, &new), new);
     }
 
     /// The brokers of one rack, in order of preference.
     pub(crate) fn of(&self, rack: usize) -> impl Iterator<Item = BrokerIx> {
         self.by_rack[rack].iter().map(|(_, broker)| *broker)
     }
+}
+
+/// Where an entry belongs, looked for in growing strides from the end.
+fn place_from_end(queue: &VecDeque<Entry>, new: &Entry) -> usize {
+    let (mut after, mut stride) = (queue.len(), 1);
+    let mut before = loop {
+        let Some(at) = after.checked_sub(stride) else { break 0 };
+        if queue[at] < *new {
+            break at + 1;
+        }
+        (after, stride) = (at, stride * 2);
+    };
+    while before < after {
+        let middle = before.midpoint(after);
+        if queue[middle] < *new {
+            before = middle + 1;
+        } else {
+            after = middle;
+        }
+    }
+    before
 }
 
 #[cfg(test)]
