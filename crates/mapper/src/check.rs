@@ -15,11 +15,13 @@ mod violation;
 pub use violation::Violation;
 
 use crate::assignment::Assignment;
+use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::plan::{LeftOut, Move, Plan, Reason, WhyLeftOut};
 use crate::plan_file::PlannedPartition;
 use crate::request::{BaseLists, Mends, RackRule, Replace, Request, Terms};
+use crate::scope::ScopeError;
 use crate::snapshot::{Leader, Partition, Snapshot};
 use leaders::Evacuation;
 use std::cmp::Ordering;
@@ -29,35 +31,50 @@ use view::{Allowed, View};
 
 /// Every promise that `plan` breaks.
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
-    let terms = plan.request.terms();
-    let mut broken = Vec::new();
-    let assignments = balance::assignments(&plan.request);
-    let view = match View::new(before, &assignments) {
-        Ok(view) => view,
-        Err(problem) => return vec![Violation::Scope(problem)],
+    let (moves, around) =
+        both(plan.moves.len(), || of_moves(before, plan), || of_the_whole(before, plan));
+    let (moves, around) = match (moves, around) {
+        (Ok(moves), Ok(around)) => (moves, around),
+        (Err(problem), _) | (_, Err(problem)) => return vec![Violation::Scope(problem)],
     };
-    let evacuation = match Evacuation::of(before, &plan.request) {
-        Ok(evacuation) => evacuation,
-        Err(problem) => return vec![Violation::Scope(problem)],
-    };
-    broken.extend(each_change_stands_once(&plan.moves));
-    broken.extend(steps::broken(&view, plan));
-    let base = BaseLists::of(&plan.request);
-    for change in &plan.moves {
-        broken.extend(one_move(&view, &plan.request, &base, change));
-    }
-    broken.extend(nothing_is_forgotten(&view, terms, &base, plan));
-    broken.extend(left_out_with_cause(&view, plan, evacuation.as_ref()));
-    if let Some(evacuation) = &evacuation {
-        broken.extend(leaders::evacuated(&view, plan, evacuation));
-    }
-    broken.extend(balance::broken(before, plan));
-    broken.extend(steps::capacity(&view, terms.storage_headroom, &plan.stages()));
+    let mut broken = around.first;
+    broken.extend(moves);
+    broken.extend(around.then);
     // Where something worse is wrong, or the cluster is another, sums say nothing new.
-    if broken.is_empty() {
-        broken = figures::wrong(before, plan, &view.all_allowed());
+    if broken.is_empty() { around.figures } else { broken }
+}
+
+/// What is broken by one move or another.
+fn of_moves(before: &Snapshot, plan: &Plan) -> Result<Vec<Violation>, ScopeError> {
+    let view = View::new(before, &balance::assignments(&plan.request))?;
+    let base = BaseLists::of(&plan.request);
+    let each = plan.moves.iter();
+    Ok(each.flat_map(|change| one_move(&view, &plan.request, &base, change)).collect())
+}
+
+/// What is broken by all moves together, before and after the broken moves; and figures that are wrong.
+struct Around {
+    first: Vec<Violation>,
+    then: Vec<Violation>,
+    figures: Vec<Violation>,
+}
+
+fn of_the_whole(before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
+    let terms = plan.request.terms();
+    let view = View::new(before, &balance::assignments(&plan.request))?;
+    let evacuation = Evacuation::of(before, &plan.request)?;
+    let base = BaseLists::of(&plan.request);
+    let mut first = each_change_stands_once(&plan.moves);
+    first.extend(steps::broken(&view, plan));
+    let mut then = nothing_is_forgotten(&view, terms, &base, plan);
+    then.extend(left_out_with_cause(&view, plan, evacuation.as_ref()));
+    if let Some(evacuation) = &evacuation {
+        then.extend(leaders::evacuated(&view, plan, evacuation));
     }
-    broken
+    then.extend(balance::broken(before, plan));
+    then.extend(steps::capacity(&view, terms.storage_headroom, &plan.stages()));
+    let figures = figures::wrong(before, plan, &view.all_allowed());
+    Ok(Around { first, then, figures })
 }
 
 /// Every promise that another tool's partition map breaks, submitted as one step: it has no scope and no request, so
