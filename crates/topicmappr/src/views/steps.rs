@@ -5,7 +5,7 @@ use super::table::Table;
 use super::{counted, heading};
 use mapper::{BrokerId, Bytes, Plan, Stage};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
 use std::fmt;
 
 /// One step.
@@ -29,29 +29,74 @@ struct Intake {
 
 /// Each step of a plan.
 pub(super) fn each(plan: &Plan) -> Vec<StepView> {
-    plan.stages().iter().enumerate().map(|(step, stages)| StepView::of(step, stages)).collect()
+    let mut intakes = Intakes::of(plan);
+    let steps = plan.stages();
+    steps
+        .iter()
+        .enumerate()
+        .map(|(step, stages)| StepView::of(step, stages, &mut intakes))
+        .collect()
+}
+
+/// What each broker takes in during a step.
+struct Intakes {
+    /// Ascending.
+    ids: Vec<BrokerId>,
+    bytes: Vec<u64>,
+}
+
+impl Intakes {
+    fn of(plan: &Plan) -> Self {
+        let mut ids: Vec<BrokerId> = plan.after.brokers.iter().map(|broker| broker.id).collect();
+        ids.sort_unstable();
+        Self { bytes: vec![0; ids.len()], ids }
+    }
+
+    fn add(&mut self, id: BrokerId, bytes: u64) {
+        let at = self.position(id);
+        self.bytes[at] += bytes;
+    }
+
+    fn position(&mut self, id: BrokerId) -> usize {
+        // Most clusters number their brokers without gaps.
+        let first = self.ids.first().map_or(0, |first| first.0);
+        let guess = id.0.saturating_sub(first) as usize;
+        if self.ids.get(guess) == Some(&id) {
+            return guess;
+        }
+        self.ids.binary_search(&id).unwrap_or_else(|at| {
+            self.ids.insert(at, id);
+            self.bytes.insert(at, 0);
+            at
+        })
+    }
+
+    /// The broker that takes most in, if one does; nothing is left for the next step.
+    fn take_worst(&mut self) -> Option<Intake> {
+        let all = self.ids.iter().zip(&self.bytes).filter(|(_, bytes)| **bytes > 0);
+        let worst = all.max_by_key(|(id, bytes)| (**bytes, Reverse(**id)));
+        let worst = worst.map(|(id, bytes)| Intake { id: *id, incoming_bytes: Bytes(*bytes) });
+        self.bytes.fill(0);
+        worst
+    }
 }
 
 impl StepView {
-    fn of(step: usize, stages: &[Stage<'_>]) -> Self {
-        let mut intake: BTreeMap<BrokerId, u64> = BTreeMap::new();
+    fn of(step: usize, stages: &[Stage<'_>], intakes: &mut Intakes) -> Self {
+        let (mut replicas, mut all_bytes) = (0, Some(0));
         for stage in stages {
-            let each = stage.change.copy_bytes().unwrap_or_default().0;
+            let each = stage.change.copy_bytes().map(|bytes| bytes.0);
+            let mut copies = 0;
             for broker in stage.added() {
-                *intake.entry(broker).or_default() += each;
+                intakes.add(broker, each.unwrap_or_default());
+                copies += 1;
             }
+            replicas += copies;
+            all_bytes = all_bytes.zip(each).map(|(all, each)| all + each * copies as u64);
         }
-        let worst = intake.into_iter().max_by_key(|(id, bytes)| (*bytes, std::cmp::Reverse(*id)));
-        let bytes = stages.iter().map(|stage| stage.bytes().map(|bytes| bytes.0));
-        Self {
-            step,
-            partitions: stages.len(),
-            replicas: stages.iter().map(|stage| stage.added().count()).sum(),
-            bytes: bytes.sum::<Option<u64>>().map(Bytes),
-            worst_broker: worst
-                .filter(|(_, bytes)| *bytes > 0)
-                .map(|(id, bytes)| Intake { id, incoming_bytes: Bytes(bytes) }),
-        }
+        let bytes = all_bytes.map(Bytes);
+        let worst_broker = intakes.take_worst();
+        Self { step, partitions: stages.len(), replicas, bytes, worst_broker }
     }
 
     pub(super) fn row(&self) -> [String; 5] {
