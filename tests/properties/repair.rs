@@ -198,3 +198,42 @@ fn an_exact_repair_is_proven_to_be_as_even_as_can_be() {
     });
     assert!(unproven.get() * 50 < tally.placed.get(), "{unproven:?} of {tally:?}");
 }
+
+/// A drained broker held everything, and the others together have hardly more room than that: who takes which decides.
+fn brim_full(others: &[u64], drained: u64, fill: u64, partitions: u64, dice: u64) -> Tiny {
+    let mut state = dice;
+    let mut size = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        1_000_000 + (state >> 33) % 2_000_000
+    };
+    let mut brokers = vec![(0, drained)];
+    brokers.extend(others.iter().map(|units| (0, *units)));
+    let partitions = (0..partitions).map(|_| (size(), 0)).collect();
+    tiny((brokers, 0, Fate::Drained, 1, partitions, fill))
+}
+
+/// What HiGHS says where it is built in, and microlp where it is not.
+fn said(tiny: &Tiny) -> String {
+    match rebuild(&tiny.snapshot(), &request(tiny, Engine::Auto)) {
+        Ok(plan) => {
+            assert_eq!(check(&tiny.snapshot(), &plan), []);
+            plan.solver.engine
+        }
+        Err(refused) => format!("{:?}", refused.standing()),
+    }
+}
+
+#[test]
+fn highs_finds_room_where_microlp_leaves_open_whether_there_is_any() {
+    let found = said(&brim_full(&[5, 5, 5], 4, 71, 16, 2));
+    let expected = if cfg!(feature = "highs") { "searched (HiGHS)" } else { "Some(Unproven)" };
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn highs_proves_that_there_is_no_room_where_microlp_leaves_it_open() {
+    let found = said(&brim_full(&[5, 5, 5, 5], 9, 62, 12, 1));
+    let expected = if cfg!(feature = "highs") { "Some(Infeasible)" } else { "Some(Unproven)" };
+    assert_eq!(found, expected);
+}
