@@ -3,14 +3,17 @@
 //! A plan ends with every broker at most so far above and so far below its share. Whatever plan ends inside those two
 //! edges, in each group of brokers that hands bytes only round itself: what was above the upper edge had to leave its
 //! broker, and so had every replica that was lost or not allowed; what was missing under the lower edge had to
-//! arrive. Each byte that leaves or arrives is copied once, so the larger of the two sums is a lower bound.
+//! arrive. Each byte that leaves or arrives is copied once, so the larger of the two sums is a lower bound. Where the
+//! rack rule sends more of the repairs into some racks than there is room for, as much has to leave those ([`Forced`]).
 
 use super::band::Band;
+use super::forced::Forced;
 use super::shares::Shares;
 use super::state::State;
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
 use crate::floor;
+use crate::request::RackRule;
 use crate::target::Targets;
 use crate::work::Work;
 use std::collections::BTreeMap;
@@ -23,11 +26,18 @@ pub(super) struct Base {
     most: Vec<u64>,
     /// What has to be placed anew, wherever it was.
     repairs: Option<Bytes>,
+    /// Where some of that has to go.
+    forced: Forced,
 }
 
 impl Base {
     /// The cluster before, as `repairs` leave it.
-    pub(super) fn new(cluster: &Cluster<'_>, targets: &Targets, repairs: &[Work]) -> Self {
+    pub(super) fn new(
+        cluster: &Cluster<'_>,
+        targets: &Targets,
+        racks: RackRule,
+        repairs: &[Work],
+    ) -> Self {
         let used: Vec<u64> = cluster.used.iter().map(|used| used.unwrap_or(0)).collect();
         let (mut least, mut most) = (used.clone(), used);
         for item in repairs {
@@ -50,7 +60,8 @@ impl Base {
                 }
             }
         }
-        Self { least, most, repairs: floor::had_to_copy(cluster, repairs) }
+        let forced = Forced::new(cluster, targets, racks, repairs);
+        Self { least, most, repairs: floor::had_to_copy(cluster, repairs), forced }
     }
 
     /// The lower bound for plans that end where `state` does, or more evenly.
@@ -58,11 +69,14 @@ impl Base {
         let repairs = self.repairs?.0;
         let (mut excess, mut deficit) = (0, 0);
         let mut apart = 0;
+        let mut ends = Vec::new();
         for group in &shares.groups {
             let edges = edges(state, shares, &group.brokers);
             let (mut over, mut under) = (0_u64, 0_u64);
             for (broker, band) in edges {
-                over += self.least[broker as usize].saturating_sub(band.high);
+                let stays = self.least[broker as usize];
+                over += stays.saturating_sub(band.high);
+                ends.push((broker, stays, band.high));
                 under += band.low.saturating_sub(self.most[broker as usize]);
             }
             excess += over;
@@ -70,7 +84,8 @@ impl Base {
             apart += over.max(under);
         }
         // Repairs may go to any group, so only the sum over all says what they leave to fill.
-        let one_sea = (repairs + excess).max(deficit);
+        let leaves = excess + self.forced.leaves(state.cluster, &ends);
+        let one_sea = (repairs + leaves).max(deficit);
         Some(Bytes(if repairs == 0 { apart.max(one_sea) } else { one_sea }))
     }
 }

@@ -12,6 +12,7 @@ mod draft;
 mod evening;
 mod exact;
 mod field;
+mod forced;
 mod limits;
 mod load;
 mod pour;
@@ -88,7 +89,7 @@ fn planned(
     let targets = Targets::new(&cluster, &terms)?;
     storage_is_known(&cluster, &targets)?;
     let repairs = repair(&cluster, &targets, &terms, balance.solver)?;
-    let base = Base::new(&cluster, &targets, &repairs.work);
+    let base = Base::new(&cluster, &targets, terms.racks, &repairs.work);
     let field = Field::new(&cluster, &terms, balance, special);
     let rates = match field.loads.contains(&Load::Network) {
         true => traffic::of_all(&cluster, &targets)?,

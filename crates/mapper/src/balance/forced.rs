@@ -1,0 +1,127 @@
+//! What the rack rule sends into some racks, whatever a plan does: replicas that find no place in the others.
+//!
+//! A partition that lost a replica, and whose other replicas hold racks `A` and `B` already, gets one more replica
+//! beyond those two racks. If what all such partitions bring there is more than there is room for, as much has to
+//! leave the brokers there, or they end fuller.
+
+use super::shares::replicas_in;
+use crate::dense::{BrokerIx, Cluster};
+use crate::request::RackRule;
+use crate::target::{RackCounts, Target, Targets};
+use crate::work::Work;
+use smallvec::SmallVec;
+use std::collections::BTreeMap;
+
+/// Racks, ascending; with those of several replicas of one partition as often as it has replicas there.
+type Racks = SmallVec<[usize; 4]>;
+
+/// Partitions in more racks have too many sets of racks to look at each.
+const MOST_RACKS: usize = 6;
+
+/// For sets of racks: what has to arrive in all other racks together, in bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Forced {
+    beyond: BTreeMap<Racks, u64>,
+}
+
+impl Forced {
+    /// What lost and leaving replicas bring. One target only: with several, racks have other brokers for each.
+    pub(super) fn new(
+        cluster: &Cluster<'_>,
+        targets: &Targets,
+        rule: RackRule,
+        repairs: &[Work],
+    ) -> Self {
+        let [target] = targets.all.as_slice() else { return Self::default() };
+        let mut alike: BTreeMap<(usize, Racks), u64> = BTreeMap::new();
+        for item in repairs {
+            let current = cluster.seats_of(item.partition).iter().copied();
+            // What broke the rule before may go on breaking it.
+            let keeps = RackCounts::of(cluster, current).keeps(rule, target);
+            if let Some(racks) = racks_that_stay(cluster, target, item).filter(|_| keeps) {
+                *alike.entry((item.seats.len(), racks)).or_default() += item.size.unwrap_or(0);
+            }
+        }
+        let mut forced = Self::default();
+        for ((replicas, racks), bytes) in alike {
+            forced.add(&racks, bytes, replicas, |rack| {
+                replicas_in(&target.rack_size, rack, replicas, rule).1
+            });
+        }
+        forced
+    }
+
+    /// Adds partitions of so many replicas that are in these racks; `most`: of one rack, under the rule.
+    fn add(&mut self, racks: &Racks, bytes: u64, replicas: usize, most: impl Fn(usize) -> usize) {
+        let mut apart = racks.clone();
+        apart.dedup();
+        for set in 1..1_usize << apart.len() {
+            let of_set = apart.iter().enumerate().filter(|(at, _)| set & (1 << at) != 0);
+            let of_set: Racks = of_set.map(|(_, rack)| *rack).collect();
+            let held = |rack: usize| racks.iter().filter(|other| **other == rack).count();
+            let inside: usize = of_set.iter().map(|rack| held(*rack)).sum();
+            let room: usize = of_set.iter().map(|rack| most(*rack)).sum();
+            let beyond = replicas.saturating_sub(room).saturating_sub(racks.len() - inside);
+            if beyond > 0 {
+                *self.beyond.entry(of_set).or_default() += bytes * beyond as u64;
+            }
+        }
+    }
+
+    /// The bytes that have to leave brokers because of that, beyond what has to leave them for being too full;
+    /// `brokers`: each with what stays on it and what it may end with at the most.
+    pub(super) fn leaves(&self, cluster: &Cluster<'_>, brokers: &[(BrokerIx, u64, u64)]) -> u64 {
+        let beyond = |(racks, arrives): (&Racks, &u64)| {
+            let there = brokers
+                .iter()
+                .filter(|(broker, ..)| !racks.contains(&cluster.rack[*broker as usize]));
+            let room: u64 = there.map(|(_, stays, most)| most.saturating_sub(*stays)).sum();
+            arrives.saturating_sub(room)
+        };
+        self.beyond.iter().map(beyond).max().unwrap_or(0)
+    }
+}
+
+/// The racks of the replicas that need not leave; `None`: nothing is lost, which of them leaves is a choice, or there
+/// are too many racks to look at.
+fn racks_that_stay(cluster: &Cluster<'_>, target: &Target, item: &Work) -> Option<Racks> {
+    let partition = cluster.partition(item.partition);
+    let right = |broker: &&BrokerIx| {
+        target.allowed[**broker as usize] && !partition.offline().contains(&cluster.id(**broker))
+    };
+    let stay: SmallVec<[BrokerIx; 4]> =
+        cluster.seats_of(item.partition).iter().filter(right).copied().collect();
+    if stay.len() >= item.seats.len() || !stay.iter().all(|b| item.held().any(|held| held == *b)) {
+        return None;
+    }
+    let mut racks: Racks = stay.iter().map(|broker| cluster.rack[*broker as usize]).collect();
+    racks.sort_unstable();
+    (racks.len() <= MOST_RACKS).then_some(racks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forced(racks: &[usize], replicas: usize, most: usize) -> Vec<(Vec<usize>, u64)> {
+        let mut forced = Forced::default();
+        forced.add(&racks.iter().copied().collect(), 10, replicas, |_| most);
+        forced.beyond.into_iter().map(|(racks, bytes)| (racks.to_vec(), bytes)).collect()
+    }
+
+    #[test]
+    fn a_lost_replica_goes_beyond_the_racks_that_the_others_hold() {
+        let beyond = forced(&[0, 1], 3, 1);
+        assert_eq!(beyond, [(vec![0], 10), (vec![0, 1], 10), (vec![1], 10)]);
+    }
+
+    #[test]
+    fn racks_that_may_hold_two_force_nothing() {
+        assert!(forced(&[0, 1], 3, 2).is_empty());
+    }
+
+    #[test]
+    fn two_lost_replicas_go_beyond_the_rack_that_the_third_holds() {
+        assert_eq!(forced(&[4], 3, 1), [(vec![4], 20)]);
+    }
+}
