@@ -492,6 +492,30 @@ fn wide() -> Tiny {
     }
 }
 
+/// Two racks, three replicas of each partition, and a broker lost: half of what it held may go to either rack.
+fn two_racks() -> Tiny {
+    let size = |at: u64| 10_000_000 + at * at * 7_919_003 % 1_000_000_007;
+    let seed = |at: u64| u32::try_from(at * at * 7_919 % 10_007).unwrap();
+    Tiny {
+        brokers: (0..9).map(|at| (at % 2, 1)).collect(),
+        fate: Some((5, Fate::Lost)),
+        replication: 3,
+        partitions: (1..=400).map(|at| (size(at), seed(at))).collect(),
+        fill: 45,
+        tolerance_ppm: 5_000,
+    }
+}
+
+#[test]
+fn what_has_to_be_copied_anyway_evens_the_brokers_first() {
+    let cluster = two_racks();
+    let before = cluster.snapshot();
+    let plan = rebalance(&before, &cluster.request(Engine::Heuristic)).unwrap();
+    assert_eq!(check(&before, &plan), []);
+    let (moved, bound) = (plan.bytes_moved().unwrap().0, plan.bound_bytes.unwrap().0);
+    assert!(moved <= bound + bound / 100, "{moved} bytes, of which {bound} have to");
+}
+
 #[test]
 fn highs_proves_what_microlp_leaves_unproven() {
     let wide = wide();

@@ -40,6 +40,7 @@ use draft::{Draft, Start};
 use evening::Evening;
 use field::{Field, Layout, Special, Threshold};
 use load::Load;
+use pour::Seats;
 use shelves::Shelves;
 use state::State;
 
@@ -203,7 +204,7 @@ fn send_ahead<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, l
         }
         let mut evening = evening(state, field, balance, layout, before);
         for group in &layout.shares.groups {
-            pour::pour(&mut evening, group);
+            pour::pour(&mut evening, group, Seats::All);
         }
     }
 }
@@ -220,7 +221,10 @@ fn even_one<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, lay
         }
         let mut evening = evening(state, field, balance, layout, guards);
         for group in &layout.shares.groups {
-            pour::pour(&mut evening, group);
+            if evening.state.is_repaired {
+                pour::pour(&mut evening, group, Seats::Anew);
+            }
+            pour::pour(&mut evening, group, Seats::All);
             settle::settle(&mut evening, group);
             trim::trim(&mut evening, group, since);
         }

@@ -20,8 +20,16 @@ struct Edges {
     ceiling: Vec<u64>,
 }
 
+/// Which seats flow.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seats {
+    /// Those that are placed anew: they cost their bytes wherever they go.
+    Anew,
+    All,
+}
+
 /// Moves what can be moved without overshooting any edge.
-pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group) {
+pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group, seats: Seats) {
     let edges = edges(evening, group);
     let mut takers = BTreeSet::new();
     let mut givers = BinaryHeap::new();
@@ -35,8 +43,8 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group) {
         }
     }
     let brokers = evening.state.used.len();
-    let mut flow =
-        Flow { next: vec![0; brokers], takers, edges, widest: u64::MAX, refused: vec![0; brokers] };
+    let (next, refused) = (vec![0; brokers], vec![0; brokers]);
+    let mut flow = Flow { seats, next, takers, edges, widest: u64::MAX, refused };
     while let Some((_, Reverse(giver))) = givers.pop() {
         if flow.one_seat(evening, giver) {
             givers.push((evening.level(giver), Reverse(giver)));
@@ -46,6 +54,7 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group) {
 
 /// Who takes, and where each giver has come to.
 struct Flow {
+    seats: Seats,
     /// For each broker the next partition on its shelf.
     next: Vec<usize>,
     /// Those that still take, by how full they are.
@@ -74,6 +83,9 @@ impl Flow {
             };
             at += 1;
             self.next[giver as usize] = at;
+            if !self.may_flow(evening, partition, giver) {
+                continue;
+            }
             if let Some(taker) = self.taker_of(evening, partition, giver) {
                 self.takers.remove(&(evening.level(taker), taker));
                 self.refused[taker as usize] = 0;
@@ -88,6 +100,13 @@ impl Flow {
                 return false;
             }
         }
+    }
+
+    /// Whether the partition is still there, and its seat one of those that flow.
+    fn may_flow(&self, evening: &Evening<'_, '_>, partition: u32, giver: BrokerIx) -> bool {
+        let (state, at) = (&evening.state, partition as usize);
+        state.seats_of(at).contains(&giver)
+            && (self.seats == Seats::All || !state.cluster.seats_of(at).contains(&giver))
     }
 
     /// The emptiest taker that is admitted and has the space.

@@ -38,6 +38,8 @@ pub(super) struct State<'a> {
     pub(super) rate: Vec<u64>,
     /// Traffic of each broker; all 0 where nobody asks for it.
     pub(super) traffic: Vec<u64>,
+    /// Whether anything was placed anew before the evening.
+    pub(super) is_repaired: bool,
     /// Every change since the repairs, in order.
     pub(super) log: Vec<Shift>,
 }
@@ -63,6 +65,7 @@ impl<'a> State<'a> {
             replicas: vec![0; cluster.ids.len()],
             rate,
             traffic: vec![0; cluster.ids.len()],
+            is_repaired: !repairs.is_empty(),
             log: Vec::new(),
         };
         for item in repairs {
