@@ -29,8 +29,8 @@ mod soak {
     const GROWTH: Duration = Duration::from_secs(10);
     const LOOKED_AT: Duration = Duration::from_secs(18);
     const SPANS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(30)];
-    /// Of calm, before each overload: as much as the longest percentile looks back, once backlogs are gone.
-    const REST: Duration = Duration::from_secs(63);
+    /// Clients have sent what they held back, and write as they do in calm.
+    const WELL: Duration = Duration::from_millis(100);
     const LOOK: Duration = Duration::from_millis(50);
     const MEASURED: Duration = Duration::from_secs(20);
     const FLAGS: [&str; 4] = ["--metrics", "none", "--interval", "2"];
@@ -94,12 +94,18 @@ mod soak {
             Self { cluster, daemon, crowd, false_alarms: AtomicUsize::new(0) }
         }
 
-        /// Calm for as long as the percentiles look back.
+        /// Calm for as long as the longest percentile looks back.
         fn rest(&self) {
             let calm = || slow(&self.daemon.state()).is_empty().then_some(());
             until("brokers that are well", SOON, calm)
                 .unwrap_or_else(|why| panic!("{why}\n{:#}", self.daemon.state()));
-            thread::sleep(REST - SPANS[0]);
+            let second = Duration::from_secs(1);
+            let well = || {
+                let now = Instant::now();
+                let acks = self.crowd.acks(now.checked_sub(second)?);
+                p99(&acks, now, second).filter(|took| *took < WELL)
+            };
+            until("clients that have caught up", SOON, well).unwrap();
             let since = Instant::now();
             while since.elapsed() < SPANS[0] {
                 self.look(&[]);

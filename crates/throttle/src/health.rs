@@ -145,8 +145,8 @@ mod tests {
         assert_eq!(used(&[(0, canary(9_000, None))]), 1_000_000, "what is usual is not known");
         assert_eq!(used(&[(0, canary(90, Some(30)))]), 1_000_000);
         assert_eq!(used(&[(0, canary(91, Some(30)))]), 500_000);
-        assert_eq!(used(&[(0, canary(50, Some(2)))]), 1_000_000, "nobody feels that");
-        assert_eq!(used(&[(0, canary(51, Some(2)))]), 500_000);
+        assert_eq!(used(&[(0, canary(10, Some(2)))]), 1_000_000, "nobody feels that");
+        assert_eq!(used(&[(0, canary(11, Some(2)))]), 500_000);
         let ill = (0, canary(91, Some(30)));
         assert_eq!(used(&[ill, (30_000, canary(80, Some(30)))]), 500_000, "near it");
         assert_eq!(used(&[ill, (30_000, canary(70, Some(30)))]), 600_000);

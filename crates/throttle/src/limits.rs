@@ -55,7 +55,7 @@ pub struct HealthLimits {
     /// The least share of idle time of request handlers.
     pub request_handler_idle: Option<Ratio>,
     /// The longest time of small messages of our own to a broker and back. `None`: three times what is usual there, and
-    /// at least 50 ms.
+    /// at least 10 ms.
     pub canary: Option<Duration>,
 }
 

@@ -78,7 +78,7 @@ pub struct Canary {
 
 impl Canary {
     /// Below this, in time to the broker and back, it is never slow for being slower than usual.
-    const NEVER_SLOW: Duration = Duration::from_millis(50);
+    const NEVER_SLOW: Duration = Duration::from_millis(10);
     /// So many times what is usual is slow.
     const TIMES: u32 = 3;
 

@@ -160,7 +160,7 @@ impl Ours {
             let now = Instant::now();
             if now >= due {
                 due = (due + HURRY).max(now);
-                let new = lock(flock).send(now);
+                let new = lock(flock).send(now, due);
                 for (number, partition) in new {
                     self.send_one(producer, number, partition);
                 }
