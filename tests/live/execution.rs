@@ -264,14 +264,21 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     let to = ["--out-file", plan.to_str().unwrap()];
     let source = ["replace", "--bootstrap-server", &bootstrap];
     topicmappr(source.iter().chain(&scope).chain(&to).chain(&STORAGE)).with(0);
+    let plan = targets(&json(&plan));
+    let traffic = Traffic::of(&situation.cluster);
     let child = situation.start(&["--throttle", SLOW]);
-    situation.await_journal("\"submitted\"");
-    std::thread::sleep(Duration::from_secs(2));
+    // The journal has a move before the cluster does.
+    until("a move in flight", SOON, || {
+        let seen = traffic.seen();
+        let added = |of: &Partition| {
+            seen[of].replicas.contains(&1001) && !situation.before[of].contains(&1001)
+        };
+        plan.keys().any(added).then_some(())
+    })
+    .unwrap();
     child.signal("-INT");
     child.end().with(130);
     let cancelled = topicmappr(situation.args("cancel", &[])).with(0);
-    let plan = targets(&json(&plan));
-    let traffic = Traffic::of(&situation.cluster);
     let mut back = 0;
     for (partition, seen) in traffic.seen() {
         let Some(before) = situation.before.get(&partition) else { continue };

@@ -26,6 +26,8 @@ pub(crate) struct Acted {
     pub(crate) changed: bool,
     /// A list of throttled replicas was.
     pub(crate) lists_changed: bool,
+    /// Moves were begun, which the look before does not show.
+    pub(crate) begun: bool,
     /// The execution is over.
     pub(crate) outcome: Option<Outcome>,
 }
@@ -52,6 +54,7 @@ impl Execution<'_> {
                 action => rest.push(action),
             }
         }
+        acted.begun = entries.iter().any(|entry| matches!(entry, Entry::Submitted { .. }));
         self.write(entries)?;
         self.account(accounts)?;
         self.mirror().await?;

@@ -271,7 +271,7 @@ impl<'c> Execution<'c> {
             let pause = pause.max(looked * REST_AFTER_LOOK);
             let Some(signal) = signals.within(pause).await else { continue };
             let moves = round.course.count(|standing| *standing == Standing::Moving) > 0;
-            if moves || leaving.is_some() || self.history.plan.is_none() {
+            if moves || acted.begun || leaving.is_some() || self.history.plan.is_none() {
                 return self.detached(signal, round, start);
             }
             // Nothing is in flight, so the throttle can go before we do.
