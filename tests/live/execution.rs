@@ -7,6 +7,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, ConfigSource, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
+use serde_json::{Value, json as value};
 use testbed::{Access, Cluster, Mode, until};
 use tokio::runtime::Runtime;
 
@@ -168,6 +169,27 @@ impl Situation {
         assert_eq!(now, of_others(self.configs.clone()), "\n{said}");
     }
 
+    /// It names what is in flight, where that goes back to, and what was set; and does nothing.
+    fn a_cancel_is_rehearsed(&self) {
+        let written = self.journal();
+        let rehearsed = topicmappr(self.args("cancel", &["--dry-run", "--output", "json"])).with(5);
+        let told: Value = serde_json::from_str(rehearsed.stdout.lines().next().unwrap()).unwrap();
+        let cancelled = told["cancelled"].as_array().unwrap();
+        assert!(!cancelled.is_empty(), "{told:#}");
+        let of = |(topic, partition): &Partition| value!({"topic": topic, "partition": partition});
+        for one in cancelled {
+            let known = self.before.iter().find(|(known, _)| one["partition"] == of(known));
+            let (_, before) = known.unwrap_or_else(|| panic!("{told:#}"));
+            assert_eq!(one["replicas"], value!(before), "{told:#}");
+            assert_eq!(one["given_up"], value!([1001]), "{told:#}");
+        }
+        let mut put_back = told["put_back"].as_array().unwrap().iter();
+        let own = put_back.any(|one| one["before"] == "77:1001,0:1002");
+        assert!(own, "what the operator has set is not named: {told:#}");
+        assert_eq!(self.journal(), written, "a rehearsal writes nothing");
+        assert!(self.rates() > 0, "a rehearsal changes nothing");
+    }
+
     fn rates(&self) -> usize {
         let now = throttles(&self.cluster, &self.before);
         let ours = |set: &BTreeMap<String, String>| set.values().any(|value| value == "400000");
@@ -278,6 +300,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     .unwrap();
     child.signal("-INT");
     child.end().with(130);
+    situation.a_cancel_is_rehearsed();
     let cancelled = topicmappr(situation.args("cancel", &[])).with(0);
     let mut back = 0;
     for (partition, seen) in traffic.seen() {
@@ -290,6 +313,8 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     situation.throttles_are_as_before(&cancelled.stderr);
     let list = situation.cluster.tool("reassign", ["--list"]).unwrap();
     assert!(list.contains("No partition reassignments found"), "{list}");
+    let again = topicmappr(situation.args("cancel", &["--dry-run"])).with(0);
+    assert!(again.stderr.contains("Nothing to cancel"), "{}", again.stderr);
 }
 
 #[test]

@@ -80,6 +80,19 @@ impl Situation {
         let rehearsal = ["--resume", "--dry-run"];
         let rehearsed = self.execute("c", "100MB/s", &[&rehearsal, place.as_slice()].concat());
         topicmappr(rehearsed).with(5).complaining_of("read from beside it");
+        for command in ["cancel", "rollback"] {
+            let mut args =
+                self.execute("c", "100MB/s", &[&["--dry-run"], place.as_slice()].concat());
+            args[0] = command.to_owned();
+            if command == "cancel" {
+                args.retain(|arg| !["--throttle", "100MB/s"].contains(&arg.as_str()));
+            }
+            let told = topicmappr(args).with(5).complaining_of("read from beside it");
+            for said in ["events-0", "to be cancelled", "of broker 1001: 123456789"] {
+                let shown = format!("{}{}", told.stdout, told.stderr);
+                assert!(shown.contains(said), "{command}: {said} is missing:\n{shown}");
+            }
+        }
         assert!(![journal, ledger].iter().any(|file| std::path::Path::new(file).exists()));
     }
 

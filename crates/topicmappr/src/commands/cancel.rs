@@ -2,13 +2,13 @@
 
 use super::execute::tell;
 use crate::error::Error;
-use crate::executing::{Opened, Signals, Terms, estimate};
+use crate::executing::{Opened, Signals, Terms};
 use crate::flags::{ClaimArgs, ConsentArgs, ExecutionArgs};
 use crate::live;
 use crate::session::Session;
 use crate::status::Status;
-use crate::views::Preview;
-use execute::{Aim, Limits, Pace, PauseOn, Standing};
+use crate::views::CancelView;
+use execute::{Aim, Limits, Pace, PauseOn};
 
 /// The flags of `cancel`.
 #[derive(Debug, clap::Args)]
@@ -36,16 +36,18 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             join: true,
         };
         let mut execution = opened.execution(terms, args.consent.dry_run)?;
+        if execution.history().plan.is_none() {
+            // Another machine may have begun it: what it has left is to be known before anything is told.
+            execution.claim_where_there(&args.claim, &opened.places, session).await?;
+        }
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
-        let estimate = estimate(&execution, &look, &round);
-        let preview =
-            Preview::of(&execution.task(), &round, &estimate, true, opened.places.files());
-        session.event(&preview)?;
+        let (told, files) = ((&execution.task(), execution.history()), opened.places.files());
+        let put_back = execution.to_put_back(&round);
+        let view = CancelView::of(told, &look.seen, &round, put_back, files);
+        session.event(&view)?;
         if args.consent.dry_run {
-            let moving = round.course.count(|standing| *standing == Standing::Moving);
-            let clean = moving == 0 && !execution.holds_configs();
-            return Ok(if clean { Status::Done } else { Status::Findings });
+            return Ok(if view.is_empty() { Status::Done } else { Status::Findings });
         }
         let question = format!("Cancel in cluster {}? Type yes:", execution.cluster_id);
         session.agrees(args.consent, &question, "yes")?;

@@ -77,6 +77,10 @@ async fn prepare(
         session.say(&Note::new("there is no rollback yet: beginning"))?;
     }
     let mut execution = opened.execution(cancelling(), args.consent.dry_run)?;
+    if execution.history().plan.is_none() {
+        // Another machine may have carried it out: what it has submitted and set is to be known before anything is told.
+        execution.claim_where_there(&args.claim, &opened.places, session).await?;
+    }
     let look = execution.first_look().await?;
     if execution.history().plan.is_none() {
         session.say(&Note::new(
@@ -88,7 +92,9 @@ async fn prepare(
     let headroom = opened.plan.request.terms().storage_headroom;
     let snapshot = captured(opened, session).await?;
     let plan = planned(&snapshot, &back, headroom)?;
-    session.event(&RollbackView::of(&opened.cluster_id, &back, plan.as_ref(), &place.plan))?;
+    let put_back = execution.to_put_back(&execution.first_round(&look));
+    let way = (&back, plan.as_ref(), place.plan.as_path());
+    session.event(&RollbackView::of(&opened.cluster_id, way, put_back))?;
     let holds = execution.holds_configs();
     if back.lists.is_empty() && back.in_flight.is_empty() && !holds {
         return Ok(Prepared::Over(of_left(&back)));
@@ -98,7 +104,7 @@ async fn prepare(
     }
     let question = format!("Roll back in cluster {}? Type yes:", opened.cluster_id);
     session.agrees(args.consent, &question, "yes")?;
-    execution.claim(&args.claim, &opened.places, args.resume, session).await?;
+    execution.claim(&args.claim, &opened.places, true, session).await?;
     if let Some(status) = cancel(&mut execution, session).await? {
         return Ok(Prepared::Over(status));
     }

@@ -40,7 +40,7 @@ pub(crate) use store::is_locked;
 use crate::error::Error;
 use crate::session::Session;
 use crate::source::Note;
-use crate::views::Progress;
+use crate::views::{Progress, PutBack};
 use execute::{
     Aim, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace, PauseOn,
     Round, Stall, Standing, Task, Watch, next,
@@ -346,6 +346,11 @@ impl<'c> Execution<'c> {
 
     pub(crate) fn history(&self) -> &History {
         &self.history
+    }
+
+    /// What is ours in the cluster's configs, as it is once nothing is in flight.
+    pub(crate) fn to_put_back(&self, round: &Round) -> Vec<PutBack> {
+        PutBack::all(&self.ledger, &round.strays)
     }
 
     pub(crate) fn holds_configs(&self) -> bool {

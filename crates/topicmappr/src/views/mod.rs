@@ -28,6 +28,7 @@ mod no_plan;
 mod paces;
 mod plan_diff;
 mod probes;
+mod put_back;
 mod report;
 mod roll;
 mod rollback;
@@ -48,7 +49,7 @@ pub(crate) use certs_reload::{ReloadView, Reloaded};
 pub(crate) use doctor::DoctorView;
 pub(crate) use elections::{Elected, ElectionsView};
 pub(crate) use error::ErrorView;
-pub(crate) use execution::{Preview, Progress, StatusView, Summary, SweepView};
+pub(crate) use execution::{CancelView, Preview, Progress, StatusView, Summary, SweepView};
 pub(crate) use explain::ExplainView;
 pub(crate) use heal::HealView;
 pub(crate) use html::Page;
@@ -60,6 +61,7 @@ pub(crate) use next::{KafkaTool, Next};
 pub(crate) use paces::PacesView;
 pub(crate) use plan_diff::PlanDiffView;
 pub(crate) use probes::{LiveView, ReadyView};
+pub(crate) use put_back::PutBack;
 pub(crate) use report::{PlacementChoice, Report, Sums, Surroundings};
 pub(crate) use roll::{RollEvent, RollPlan, RollSummary};
 pub(crate) use rollback::RollbackView;
@@ -71,6 +73,9 @@ pub(crate) use warnings::{Caution, Cautions};
 use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt::{self, Display};
+
+/// Past so many, a list is cut.
+const SHOWN: usize = 10;
 
 /// What can be shown in both forms.
 pub(crate) trait View: Display + Serialize {}
@@ -102,6 +107,21 @@ impl Display for Ink<'_> {
 fn heading(f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     let name = Ink::Heading(name);
     if f.alternate() { writeln!(f, "\n{name:#}") } else { writeln!(f, "\n{name}") }
+}
+
+/// A part of the output with a line for each, if there are any.
+fn shown<T: fmt::Display>(f: &mut fmt::Formatter<'_>, all: &[T], name: &str) -> fmt::Result {
+    if all.is_empty() {
+        return Ok(());
+    }
+    heading(f, name)?;
+    for one in all.iter().take(SHOWN) {
+        writeln!(f, "  {one}")?;
+    }
+    if all.len() > SHOWN {
+        writeln!(f, "  and {} more; --output json names them all", all.len() - SHOWN)?;
+    }
+    Ok(())
 }
 
 /// `3 partitions`, `1 partition`.

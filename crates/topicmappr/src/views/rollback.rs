@@ -1,14 +1,11 @@
 //! `rollback`, before it begins: what is cancelled, what returns, and what does not.
 
-use super::{counted, heading, listed};
+use super::{PutBack, counted, listed, shown};
 use execute::{WayBack, WhyNotBack};
-use mapper::{Bytes, Plan, TopicPartition};
+use mapper::{BrokerId, Bytes, Plan, TopicPartition};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
-
-/// Past so many, a list of partitions is cut.
-const SHOWN: usize = 10;
 
 /// What is about to be taken back.
 #[derive(Debug, Serialize)]
@@ -19,6 +16,9 @@ pub(crate) struct RollbackView<'a> {
     cancelled_partitions: usize,
     /// Arrived: they move back.
     returning_partitions: usize,
+    cancelled: &'a [TopicPartition],
+    returning: Vec<Returning<'a>>,
+    put_back: Vec<PutBack>,
     /// What moving back copies, where every size is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     returning_bytes: Option<Bytes>,
@@ -28,6 +28,20 @@ pub(crate) struct RollbackView<'a> {
     stays: Vec<Stays<'a>>,
 }
 
+/// A partition that moves back.
+#[derive(Debug, Serialize)]
+struct Returning<'a> {
+    partition: &'a TopicPartition,
+    /// What it had before the plan.
+    replicas: &'a [BrokerId],
+}
+
+impl fmt::Display for Returning<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: back to {}", self.partition, listed(self.replicas))
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct Stays<'a> {
     partition: &'a TopicPartition,
@@ -35,19 +49,29 @@ struct Stays<'a> {
     why: &'a WhyNotBack,
 }
 
+impl fmt::Display for Stays<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.partition, why(self.why))
+    }
+}
+
 impl<'a> RollbackView<'a> {
     pub(crate) fn of(
         cluster_id: &'a str,
-        back: &'a WayBack,
-        plan: Option<&Plan>,
-        path: &'a Path,
+        (back, plan, path): (&'a WayBack, Option<&Plan>, &'a Path),
+        put_back: Vec<PutBack>,
     ) -> Self {
+        let returning = back.lists.iter();
+        let returning = returning.map(|(partition, list)| Returning { partition, replicas: list });
         let stays = back.left.iter().map(|(partition, why)| Stays { partition, why });
         Self {
             event: "preview",
             cluster_id,
             cancelled_partitions: back.in_flight.len(),
             returning_partitions: back.lists.len(),
+            cancelled: &back.in_flight,
+            returning: returning.collect(),
+            put_back,
             returning_bytes: plan.map_or(Some(Bytes(0)), Plan::bytes_moved),
             steps: plan.map_or(0, |plan| plan.steps.len()),
             plan: path,
@@ -59,7 +83,8 @@ impl<'a> RollbackView<'a> {
 impl fmt::Display for RollbackView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.cancelled_partitions == 0 && self.returning_partitions == 0 {
-            writeln!(f, "Nothing to take back in cluster {}", self.cluster_id)?;
+            let what = if self.put_back.is_empty() { "Nothing" } else { "No partition" };
+            writeln!(f, "{what} to take back in cluster {}", self.cluster_id)?;
         } else {
             writeln!(f, "Rolling back in cluster {}", self.cluster_id)?;
             writeln!(
@@ -78,17 +103,10 @@ impl fmt::Display for RollbackView<'_> {
             }
             writeln!(f, "  plan        {}", self.plan.display())?;
         }
-        if self.stays.is_empty() {
-            return Ok(());
-        }
-        heading(f, "Stays as it is")?;
-        for one in self.stays.iter().take(SHOWN) {
-            writeln!(f, "  {}: {}", one.partition, why(one.why))?;
-        }
-        if self.stays.len() > SHOWN {
-            writeln!(f, "  and {} more; --output json names them all", self.stays.len() - SHOWN)?;
-        }
-        Ok(())
+        shown(f, self.cancelled, "To be cancelled")?;
+        shown(f, &self.returning, "To move back")?;
+        shown(f, &self.put_back, "To be put back")?;
+        shown(f, &self.stays, "Stays as it is")
     }
 }
 

@@ -1,5 +1,6 @@
 //! How an execution reads: before it begins, while it goes on, and when it has ended.
 
+mod cancel;
 mod detail;
 mod preview;
 mod progress;
@@ -8,6 +9,7 @@ mod summary;
 mod trouble;
 mod undrained;
 
+pub(crate) use cancel::CancelView;
 pub(crate) use preview::Preview;
 pub(crate) use progress::Progress;
 pub(crate) use status::StatusView;

@@ -1,8 +1,8 @@
 //! What is about to be done.
 
 use super::duration;
-use super::trouble::{Trouble, shown, troubles};
-use crate::views::counted;
+use super::trouble::{Trouble, troubles};
+use crate::views::{counted, shown};
 use execute::{Estimate, Pace, Round, Standing, Task};
 use mapper::{BrokerId, Bytes};
 use serde::Serialize;

@@ -2,9 +2,9 @@
 
 use super::detail::Detail;
 use super::progress::Progress;
-use super::trouble::{Trouble, shown, troubles};
+use super::trouble::{Trouble, troubles};
 use crate::executing::{Look, Why};
-use crate::views::counted;
+use crate::views::{counted, shown};
 use execute::{History, Ledger, Round, Task};
 use mapper::TopicPartition;
 use serde::Serialize;

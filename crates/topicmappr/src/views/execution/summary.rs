@@ -1,10 +1,10 @@
 //! How an execution ended.
 
-use super::trouble::{Trouble, shown, troubles};
+use super::trouble::{Trouble, troubles};
 use super::undrained::left;
 use super::{duration, outcome};
 use crate::executing::{Ended, Why};
-use crate::views::listed;
+use crate::views::{listed, shown};
 use execute::{Standing, Stray};
 use mapper::{BrokerId, Plan, Undrained};
 use serde::Serialize;
@@ -106,7 +106,7 @@ fn one_of(ids: &[BrokerId]) -> String {
     format!("{one}{}", listed(ids))
 }
 
-fn stray(stray: &Stray) -> String {
+pub(super) fn stray(stray: &Stray) -> String {
     match stray {
         Stray::UnknownOwner { setting, value } => {
             format!("{setting}: {value}, set by nobody knows whom while moves ran")

@@ -1,13 +1,10 @@
 //! What is not as planned, partition by partition.
 
-use crate::views::{heading, listed};
+use crate::views::listed;
 use execute::{Hindrance, Round, Standing, WhyLeft};
 use mapper::Plan;
 use serde::Serialize;
 use std::fmt;
-
-/// Past so many, a list of partitions is cut.
-const SHOWN: usize = 10;
 
 /// Something that is not as planned.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -22,27 +19,20 @@ impl fmt::Display for Trouble {
     }
 }
 
-pub(super) fn shown<T: fmt::Display>(
-    f: &mut fmt::Formatter<'_>,
-    all: &[T],
-    name: &str,
-) -> fmt::Result {
-    if all.is_empty() {
-        return Ok(());
-    }
-    heading(f, name)?;
-    for one in all.iter().take(SHOWN) {
-        writeln!(f, "  {one}")?;
-    }
-    if all.len() > SHOWN {
-        writeln!(f, "  and {} more; --output json names them all", all.len() - SHOWN)?;
-    }
-    Ok(())
+pub(super) fn troubles(plan: &Plan, round: &Round) -> Vec<Trouble> {
+    told(plan, round, |_| true)
 }
 
-pub(super) fn troubles(plan: &Plan, round: &Round) -> Vec<Trouble> {
+/// What others have changed, deleted or are moving.
+pub(super) fn by_others(plan: &Plan, round: &Round) -> Vec<Trouble> {
+    told(plan, round, |standing| {
+        matches!(standing, Standing::Left(_) | Standing::Hindered(Hindrance::MovedByOthers { .. }))
+    })
+}
+
+fn told(plan: &Plan, round: &Round, is_told: impl Fn(&Standing) -> bool) -> Vec<Trouble> {
     let all = plan.moves.iter().zip(&round.course.standings);
-    let told = all.filter_map(|(change, standing)| {
+    let told = all.filter(|(_, standing)| is_told(standing)).filter_map(|(change, standing)| {
         let what = match standing {
             Standing::Done | Standing::Moving | Standing::Ready => return None,
             Standing::Hindered(hindrance) => hindered(hindrance),

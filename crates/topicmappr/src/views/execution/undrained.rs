@@ -1,7 +1,6 @@
 //! Brokers that were to be emptied, and are not; and the sweep that mends it.
 
-use super::trouble::shown;
-use crate::views::counted;
+use crate::views::{counted, shown};
 use mapper::{Bytes, Plan, TopicPartition, Undrained};
 use serde::Serialize;
 use std::fmt;

@@ -1,0 +1,78 @@
+//! A config of the throttle that is about to be as it was before.
+
+use execute::{Ledger, Setting, Stray};
+use serde::Serialize;
+use std::fmt;
+
+/// Past so many letters, a value is cut.
+const LONG: usize = 60;
+
+/// What is set for an execution, and what stood there before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct PutBack {
+    #[serde(flatten)]
+    setting: Setting,
+    /// Nothing was set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<String>,
+}
+
+impl PutBack {
+    /// All that the ledger has, but for what is left alone.
+    pub(crate) fn all(ledger: &Ledger, strays: &[Stray]) -> Vec<Self> {
+        let left = |setting: &Setting| {
+            strays.iter().any(|stray| match stray {
+                Stray::UnknownOwner { setting: other, .. }
+                | Stray::ChangedByOthers { setting: other, .. }
+                | Stray::Unreachable { setting: other } => other == setting,
+            })
+        };
+        let ours = ledger.held().filter(|(setting, _)| !left(setting));
+        ours.map(|(setting, held)| Self { setting: setting.clone(), before: held.before.clone() })
+            .collect()
+    }
+}
+
+impl fmt::Display for PutBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.before {
+            None => write!(f, "{}: removed", self.setting),
+            Some(value) if value.chars().count() > LONG => {
+                let start: String = value.chars().take(LONG).collect();
+                write!(f, "{}: {start}...", self.setting)
+            }
+            Some(value) => write!(f, "{}: {value}", self.setting),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use execute::{Key, LedgerEntry, Resource};
+    use mapper::BrokerId;
+
+    #[test]
+    fn what_others_have_changed_since_is_not_put_back() {
+        let setting =
+            |id| Setting { resource: Resource::Broker(BrokerId(id)), key: Key::LeaderRate };
+        let held = |id, before: Option<&str>| LedgerEntry::Held {
+            setting: setting(id),
+            before: before.map(str::to_owned),
+            found: None,
+            ours: ["7".to_owned()].into(),
+            plan: "p".to_owned(),
+        };
+        let ledger = Ledger::replay([held(1, None), held(2, Some("5")), held(3, None)]);
+        let strays = [Stray::ChangedByOthers { setting: setting(3), value: Some("9".to_owned()) }];
+        let told: Vec<String> =
+            PutBack::all(&ledger, &strays).iter().map(ToString::to_string).collect();
+        assert_eq!(
+            told,
+            [
+                "leader.replication.throttled.rate of broker 1: removed",
+                "leader.replication.throttled.rate of broker 2: 5"
+            ]
+        );
+    }
+}
