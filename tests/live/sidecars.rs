@@ -22,6 +22,7 @@ use testbed::{Kubernetes, Mode, Wire, lone_port, until};
 use crate::autothrottle::{LEAST, Situation, situation_of};
 use crate::browser::Browser;
 use crate::daemon::{Daemon, TOKEN};
+use crate::pod::Kernel;
 use crate::traffic::SOON;
 
 const MANIFEST: &str = include_str!("../../deploy/manifests/autothrottle.yaml");
@@ -37,6 +38,7 @@ struct Pod {
     daemon: Option<Daemon>,
     wire: Wire,
     folder: PathBuf,
+    kernel: Kernel,
     broker: i32,
     port: u16,
 }
@@ -51,10 +53,7 @@ impl Pods {
     fn start(situation: &Situation, kubeconfig: &Path) -> Self {
         let pod = |broker: &i32| {
             let folder = situation.folder.path().join(broker.to_string());
-            fs::create_dir_all(folder.join("proc/net")).unwrap();
-            let routes = "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n\
-                          eth0\t00000000\t0101F40A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n";
-            fs::write(folder.join("proc/net/route"), routes).unwrap();
+            let kernel = Kernel::of(*broker, &folder);
             let text = fs::read_to_string(kubeconfig).unwrap();
             let port = text.split("127.0.0.1:").nth(1).unwrap();
             let port = port.split(|c: char| !c.is_ascii_digit()).next().unwrap();
@@ -63,7 +62,7 @@ impl Pods {
                 text.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", wire.port()));
             fs::write(folder.join("kubeconfig"), through).unwrap();
             let port = lone_port().unwrap();
-            Pod { daemon: None, wire, folder, broker: *broker, port }
+            Pod { daemon: None, wire, folder, kernel, broker: *broker, port }
         };
         let all = BROKERS.iter().map(pod).collect();
         let mut pods = Self { all, bootstrap: situation.cluster.bootstrap() };
@@ -99,15 +98,7 @@ impl Pods {
 
     /// Writes down what each card has carried, as the kernel would.
     fn count(&self, situation: &Situation) {
-        for pod in &self.all {
-            let passed = situation.cluster.card(pod.broker).unwrap().passed();
-            let text = format!(
-                "Inter-|   Receive  |  Transmit\n face |bytes |bytes\n  eth0: {} 0 0 0 0 0 0 0 {} 0 0 0 0 0 0 0\n",
-                passed.rx, passed.tx
-            );
-            fs::write(pod.folder.join("dev"), text).unwrap();
-            fs::rename(pod.folder.join("dev"), pod.folder.join("proc/net/dev")).unwrap();
-        }
+        self.all.iter().for_each(|pod| pod.kernel.count(&situation.cluster));
     }
 
     fn daemon(&self, at: usize) -> &Daemon {
