@@ -9,8 +9,8 @@ use mapper::definitions::{
 use mapper::maps::{Known, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Mends, Optimize, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
-    Replicas, Request, Snapshot, Terms,
+    Assignment, BrokerId, Mends, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Rebuild, Replicas,
+    Request, Snapshot, Terms,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -137,25 +137,15 @@ impl Case {
 
 /// What `topics apply` asks a planner.
 fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
-    Rebuild {
-        terms: Terms {
-            assignments,
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing: Pacing::default(),
-        },
-        placement: PlaceBy::Count,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base: Vec::new(),
-        solver: mapper::Engine::Auto,
-    }
+    let terms = Terms {
+        assignments,
+        mends: Mends::Everything,
+        racks: RackRule::Spread,
+        fix_racks: false,
+        storage_headroom: Ratio::ZERO,
+        pacing: Pacing::default(),
+    };
+    Rebuild::new(terms, PlaceBy::Count)
 }
 
 fn id(name: &str) -> TopicId {

@@ -9,9 +9,9 @@ mod uneven;
 
 use divan::{Bencher, black_box};
 use mapper::{
-    Assignment, Balance, BrokerId, Engine, Goal, LeadBy, Leaders, Mends, Optimize, Pacing, PlaceBy,
-    PlanFile, RackRule, Ratio, Rebalance, Rebuild, Snapshot, Terms, Topics, check, leaders,
-    rebalance, rebuild,
+    Assignment, Balance, BrokerId, Engine, Goal, LeadBy, Leaders, Mends, Pacing, PlaceBy, PlanFile,
+    RackRule, Ratio, Rebalance, Rebuild, Snapshot, Terms, Topics, check, leaders, rebalance,
+    rebuild,
 };
 use std::io;
 use uneven::{cluster, rack};
@@ -40,18 +40,7 @@ fn terms(snapshot: &Snapshot) -> Terms {
 }
 
 fn rebuilding(snapshot: &Snapshot) -> Rebuild {
-    Rebuild {
-        terms: terms(snapshot),
-        placement: PlaceBy::Storage,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base: Vec::new(),
-        solver: mapper::Engine::Auto,
-    }
+    Rebuild::new(terms(snapshot), PlaceBy::Storage)
 }
 
 fn rebalancing(snapshot: &Snapshot, goals: &[Goal]) -> Rebalance {

@@ -35,8 +35,8 @@ fn pays(partitions: usize) -> bool {
 mod tests {
     use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
     use crate::{
-        Assignment, BrokerId, Bytes, Engine, Mends, Optimize, Pacing, PartitionId, PlaceBy,
-        RackRule, Ratio, Rebuild, Terms, Topics, check, rebuild,
+        Assignment, BrokerId, Bytes, Mends, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
+        Terms, Topics, check, rebuild,
     };
     use std::cell::Cell;
 
@@ -70,30 +70,20 @@ mod tests {
     }
 
     fn request(force: bool) -> Rebuild {
-        Rebuild {
-            terms: Terms {
-                assignments: vec![Assignment {
-                    map: None,
-                    topics: Topics::Rest,
-                    brokers: (1..6).map(BrokerId).collect(),
-                    replication: None,
-                }],
-                mends: Mends::Everything,
-                racks: RackRule::Spread,
-                fix_racks: false,
-                storage_headroom: Ratio::ZERO,
-                pacing: Pacing::default(),
-            },
-            placement: PlaceBy::Storage,
-            optimize: Optimize::Distribution,
-            force,
-            sub_affinity: false,
-            partition_size_factor: Ratio::ONE,
-            optimize_leadership: false,
-            leader_evacuation: None,
-            base: Vec::new(),
-            solver: Engine::Auto,
-        }
+        let terms = Terms {
+            assignments: vec![Assignment {
+                map: None,
+                topics: Topics::Rest,
+                brokers: (1..6).map(BrokerId).collect(),
+                replication: None,
+            }],
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::ZERO,
+            pacing: Pacing::default(),
+        };
+        Rebuild { force, ..Rebuild::new(terms, PlaceBy::Storage) }
     }
 
     #[test]

@@ -5,10 +5,9 @@
 
 use crate::assignment::{Assignment, Topics, assign_any};
 use crate::balance::without_drained;
-use crate::bytes::Ratio;
 use crate::ids::{BrokerId, TopicPartition};
 use crate::pacing::Pacing;
-use crate::request::{BaseReplicas, Mends, Optimize, PlaceBy, Rebuild, Request, Terms};
+use crate::request::{BaseReplicas, Mends, PlaceBy, Rebuild, Request, Terms};
 use crate::snapshot::{Partition, Snapshot, Topic};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,18 +85,7 @@ pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Opti
         pacing: Pacing::default(),
         ..request.terms().clone()
     };
-    Some(Request::Rebuild(Rebuild {
-        terms,
-        placement,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base,
-        solver: crate::request::Engine::Auto,
-    }))
+    Some(Request::Rebuild(Rebuild { base, ..Rebuild::new(terms, placement) }))
 }
 
 /// The request's terms, without the brokers that are emptied.

@@ -165,6 +165,24 @@ pub struct Rebuild {
     pub solver: Engine,
 }
 
+impl Rebuild {
+    /// Asks for nothing beyond its terms.
+    pub fn new(terms: Terms, placement: PlaceBy) -> Self {
+        Self {
+            terms,
+            placement,
+            optimize: Optimize::Distribution,
+            force: false,
+            sub_affinity: false,
+            partition_size_factor: Ratio::ONE,
+            optimize_leadership: false,
+            leader_evacuation: None,
+            base: Vec::new(),
+            solver: Engine::Auto,
+        }
+    }
+}
+
 /// A replica list that the caller gives; an absent broker (-1 in Kafka's JSON) is an empty seat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseReplicas {

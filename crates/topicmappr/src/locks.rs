@@ -1,4 +1,4 @@
-//! One run at a time that acts on a cluster, whatever machine it is on: a Lease named by the cluster.
+//! One run at a time, whatever machine it is on: a Lease, named by the cluster that is acted on or by the state that is kept.
 
 use crate::error::Error;
 use crate::topics::{HeldBy, us};

@@ -151,7 +151,7 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
 mod tests {
     use super::super::{clash::clash_of, rule::Rule};
     use super::*;
-    use crate::{Mends, Optimize, PlaceBy, RackRule, Ratio, Rebuild, Terms, Topics};
+    use crate::{Mends, PlaceBy, RackRule, Ratio, Rebuild, Terms, Topics};
 
     /// A broker is lost, and the only other one of its rack has no room for all of its replicas.
     fn no_space() -> (Snapshot, Request) {
@@ -160,25 +160,15 @@ mod tests {
         let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
         let assignments =
             vec![crate::Assignment { map: None, topics: Topics::Rest, brokers, replication: None }];
-        let request = Request::Rebuild(Rebuild {
-            terms: Terms {
-                assignments,
-                mends: Mends::Everything,
-                racks: RackRule::Spread,
-                fix_racks: false,
-                storage_headroom: Ratio::from_percent(10),
-                pacing: crate::Pacing::default(),
-            },
-            placement: PlaceBy::Storage,
-            optimize: Optimize::Distribution,
-            force: false,
-            sub_affinity: false,
-            partition_size_factor: Ratio::ONE,
-            optimize_leadership: false,
-            leader_evacuation: None,
-            base: Vec::new(),
-            solver: crate::Engine::Auto,
-        });
+        let terms = Terms {
+            assignments,
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::from_percent(10),
+            pacing: crate::Pacing::default(),
+        };
+        let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Storage));
         (snapshot, request)
     }
 

@@ -2,8 +2,8 @@
 
 use crate::snapshot::{Broker, Partition, PartitionFacts, Parts, Snapshot, Topic};
 use crate::{
-    Assignment, BrokerId, Bytes, Mends, Move, Optimize, Pacing, PartitionId, PlaceBy, Plan,
-    RackRule, Ratio, Rebuild, StepOrder, Terms, Topics, check, rebuild,
+    Assignment, BrokerId, Bytes, Mends, Move, Pacing, PartitionId, PlaceBy, Plan, RackRule, Ratio,
+    Rebuild, StepOrder, Terms, Topics, check, rebuild,
 };
 use std::collections::BTreeSet;
 
@@ -30,30 +30,20 @@ fn cluster(brokers: u32, partitions: &[(u64, &[u32])]) -> Parts {
 /// Everything onto these brokers.
 fn onto(brokers: &[u32], pacing: Pacing) -> Rebuild {
     let brokers = brokers.iter().copied().map(BrokerId).collect();
-    Rebuild {
-        terms: Terms {
-            assignments: vec![Assignment {
-                map: None,
-                topics: Topics::Rest,
-                brokers,
-                replication: None,
-            }],
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing,
-        },
-        placement: PlaceBy::Storage,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base: Vec::new(),
-        solver: crate::Engine::Auto,
-    }
+    let terms = Terms {
+        assignments: vec![Assignment {
+            map: None,
+            topics: Topics::Rest,
+            brokers,
+            replication: None,
+        }],
+        mends: Mends::Everything,
+        racks: RackRule::Spread,
+        fix_racks: false,
+        storage_headroom: Ratio::ZERO,
+        pacing,
+    };
+    Rebuild::new(terms, PlaceBy::Storage)
 }
 
 fn planned(parts: Parts, brokers: &[u32], pacing: Pacing) -> Plan {

@@ -14,8 +14,8 @@ use crate::status::Status;
 use crate::views::RollbackView;
 use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
-    Assignment, BaseReplicas, BrokerId, Mends, Optimize, Pacing, PlaceBy, Plan, PlanFile, RackRule,
-    Ratio, Rebuild, Request, Snapshot, Terms as PlanTerms, Topics,
+    Assignment, BaseReplicas, BrokerId, Mends, Pacing, PlaceBy, Plan, PlanFile, RackRule, Ratio,
+    Rebuild, Request, Snapshot, Terms as PlanTerms, Topics,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -175,30 +175,24 @@ fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
         partition: of.partition,
         replicas: list.iter().copied().map(Some).collect(),
     });
+    let terms = PlanTerms {
+        assignments: vec![Assignment {
+            map: None,
+            topics: Topics::Named(topics),
+            brokers,
+            replication: None,
+        }],
+        mends: Mends::Nothing,
+        racks: RackRule::AtLeast(0),
+        fix_racks: false,
+        storage_headroom: headroom,
+        pacing: Pacing::default(),
+    };
     Request::Rebuild(Rebuild {
-        terms: PlanTerms {
-            assignments: vec![Assignment {
-                map: None,
-                topics: Topics::Named(topics),
-                brokers,
-                replication: None,
-            }],
-            mends: Mends::Nothing,
-            racks: RackRule::AtLeast(0),
-            fix_racks: false,
-            storage_headroom: headroom,
-            pacing: Pacing::default(),
-        },
-        placement: PlaceBy::Count,
-        optimize: Optimize::Distribution,
-        force: false,
         // The order of the lists is not to be chosen anew.
         sub_affinity: true,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
         base: base.collect(),
-        solver: mapper::Engine::Auto,
+        ..Rebuild::new(terms, PlaceBy::Count)
     })
 }
 

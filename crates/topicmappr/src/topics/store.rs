@@ -1,21 +1,18 @@
 //! Where a state is kept, and the lock that goes with it.
 
-use super::lock::{FileLock, HeldBy, us};
+use super::lock::{FileLock, us};
 use super::shards::Shards;
 use super::state_file;
 use crate::error::Error;
 use crate::files::{self, OutFile};
-use ::kubernetes::lease::{Held, LeaseError, Terms};
+use crate::locks::Guard;
 use ::kubernetes::{Access, Kubernetes, Name};
 use mapper::definitions::State;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The key of a state in a ConfigMap.
 pub(super) const STATE_LABEL: &str = "topics-state.json";
-/// How long a run that was killed keeps the next one waiting.
-const LEASE: Duration = Duration::from_secs(15);
 
 /// Where a state is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,7 +58,7 @@ enum Keeper {
 pub(super) enum Lock {
     Nothing,
     File { _lock: FileLock },
-    Lease(Box<Held>),
+    Lease(Guard),
 }
 
 impl Store {
@@ -93,8 +90,7 @@ impl Store {
             StatePlace::ConfigMap(name) => {
                 let kubernetes = Kubernetes::connect(access).await?;
                 let name = in_namespace(name, &kubernetes);
-                let terms = Terms { name, holder: us(), duration: LEASE };
-                Lock::Lease(Box::new(kubernetes.acquire(&terms).await.map_err(not_ours)?))
+                Lock::Lease(Guard::take(&kubernetes, name).await?)
             }
         };
         Ok((Self::read(place, access).await?, lock))
@@ -131,17 +127,10 @@ impl Lock {
         self,
         work: impl Future<Output = Result<T, Error>>,
     ) -> Result<T, Error> {
-        let Self::Lease(mut lease) = self else {
-            return work.await;
-        };
-        let done = tokio::select! {
-            done = work => done,
-            lost = lease.keep() => Err(not_ours(lost)),
-        };
-        if let Err(error) = lease.release().await {
-            tracing::warn!(%error, "the lease ends by itself, in some seconds");
+        match self {
+            Self::Lease(lease) => lease.during(work).await,
+            Self::Nothing | Self::File { .. } => work.await,
         }
-        done
     }
 }
 
@@ -149,22 +138,6 @@ fn in_namespace(name: &Name, kubernetes: &Kubernetes) -> Name {
     match name.namespace.as_str() {
         "" => Name::new(kubernetes.namespace(), &name.name),
         _ => name.clone(),
-    }
-}
-
-fn not_ours(error: LeaseError) -> Error {
-    match error {
-        LeaseError::Api(error) => error.into(),
-        LeaseError::Held { name, holder, since } => {
-            let since = since.map(|since| format!(", renewed at {since}")).unwrap_or_default();
-            let lock = format!("lease {name}");
-            Error::Held(HeldBy { lock, holder: format!("{holder}{since}") })
-        }
-        LeaseError::Lost { name, reason } => Error::Held(HeldBy {
-            lock: format!("lease {name}"),
-            holder: format!("ours no more, {reason}"),
-        }),
-        other => Error::Held(HeldBy { lock: "the lease".to_owned(), holder: other.to_string() }),
     }
 }
 

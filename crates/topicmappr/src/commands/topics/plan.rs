@@ -7,9 +7,7 @@ use crate::session::Session;
 use crate::source::{Facts, with_storage};
 use crate::topics::Looked;
 use crate::views::PlacementChoice;
-use mapper::{
-    Mends, NoPlan, Optimize, Pacing, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Terms,
-};
+use mapper::{Mends, NoPlan, Pacing, PlaceBy, Plan, RackRule, Rebuild, Request, Terms};
 
 /// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
 pub(super) fn prepare(
@@ -53,23 +51,13 @@ fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice),
 }
 
 fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
-    Rebuild {
-        terms: Terms {
-            assignments: looked.assignments.clone(),
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: args.storage_headroom,
-            pacing: Pacing::default(),
-        },
-        placement,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base: Vec::new(),
-        solver: mapper::Engine::Auto,
-    }
+    let terms = Terms {
+        assignments: looked.assignments.clone(),
+        mends: Mends::Everything,
+        racks: RackRule::Spread,
+        fix_racks: false,
+        storage_headroom: args.storage_headroom,
+        pacing: Pacing::default(),
+    };
+    Rebuild::new(terms, placement)
 }
