@@ -3,10 +3,25 @@
 use mapper::{BoundBy, Solver, SolverStatus};
 use std::fmt;
 
-/// One line: who searched, what is proven, and what it took.
+/// The widest line of a report.
+const WIDTH: usize = 100;
+
+/// Who searched, what is proven, and what it took: one line, or two where that is too wide.
 pub(super) struct SolverView<'a>(pub(super) &'a Solver);
 
 impl fmt::Display for SolverView<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = Line(self.0).to_string();
+        match line.trim_end().chars().count() > WIDTH {
+            true => f.write_str(&line.replacen(": ", ":\n                ", 1)),
+            false => f.write_str(&line),
+        }
+    }
+}
+
+struct Line<'a>(&'a Solver);
+
+impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Solver { engine, status, evenness: Some(evenness), .. } = self.0 else {
             return self.without_evenness(f);
@@ -29,7 +44,7 @@ impl fmt::Display for SolverView<'_> {
     }
 }
 
-impl SolverView<'_> {
+impl Line<'_> {
     /// Seats that only a search found room for; or no search, but a bound of the bytes.
     fn without_evenness(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Solver { engine, binaries: Some(seats), bound, .. } = self.0 else { return Ok(()) };
