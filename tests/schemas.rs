@@ -91,7 +91,7 @@ fn every_plan_is_as_its_schema_says() {
         run(&[&["leaders", "--evacuate", "1001"], &asked[..]].concat());
         assert_valid(&schema, &json(Path::new(plan)), snapshot);
     }
-    for name in ["map-drift", "mixed-sizes", "new-broker", "three-racks"] {
+    for name in ["map-drift", "mixed-sizes", "new-broker", "scale-up", "three-racks"] {
         let snapshot = root().join("fixtures").join(name).with_extension("json");
         let snapshot = snapshot.to_str().unwrap();
         let asked =

@@ -39,6 +39,7 @@ fn every_fixture_is_a_snapshot() {
         fixture!("no-racks.json"),
         fixture!("no-space.json"),
         fixture!("reassigning.json"),
+        fixture!("scale-up.json"),
         fixture!("three-racks.json"),
         fixture!("two-copies.json"),
         fixture!("unmapped.json"),
