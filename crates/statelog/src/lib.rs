@@ -21,19 +21,23 @@
 //! ```
 
 mod access;
+mod campaign;
 mod canary;
 mod claim;
 mod error;
 mod holder;
 mod read;
 mod renewal;
+mod term;
 mod topic;
 mod writer;
 
 pub use access::Access;
+pub use campaign::{Campaign, Turn};
 pub use canary::{Canary, Reading};
 pub use claim::Claim;
 pub use error::{Error, Lost};
 pub use holder::Holder;
+pub use term::Term;
 pub use topic::{REPLICATION, StateTopic, TOPIC};
 pub use writer::Changes;

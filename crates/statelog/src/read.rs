@@ -1,13 +1,15 @@
-//! Reading the topic to its end.
+//! Reading the topic, to its end and on.
 
 use crate::error::Error;
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError;
-use rdkafka::message::Message;
+use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+const WHAT: &str = "reading the topic of shared state";
 
 /// The last record of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,40 +20,91 @@ pub(crate) struct Stored {
 
 /// The last committed record of a key; `None` where there is none, or it was deleted.
 pub(crate) fn last(topic: &StateTopic, key: &str) -> Result<Option<Stored>, Error> {
-    Ok(all(topic)?.remove(key))
+    Ok(Reader::at_the_end(topic, key)?.last.remove(key))
 }
 
-/// The last committed record of each key that has one.
-pub(crate) fn all(topic: &StateTopic) -> Result<BTreeMap<String, Stored>, Error> {
-    let what = "reading the topic of shared state";
-    let mut config = topic.access.client();
-    // librdkafka wants a group's name, and uses none: nothing is committed, and partitions are assigned by hand.
-    config.set("group.id", "mappr-state").set("enable.auto.commit", "false");
-    config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
-    config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "error");
-    let consumer: BaseConsumer = config.create().map_err(Error::of(what))?;
-    let mut from = TopicPartitionList::new();
-    from.add_partition_offset(TOPIC, 0, Offset::Beginning).map_err(Error::of(what))?;
-    consumer.assign(&from).map_err(Error::of(what))?;
-    let (mut last, begun, mut failure) = (BTreeMap::new(), Instant::now(), None);
-    while begun.elapsed() < PATIENCE {
-        match consumer.poll(Duration::from_secs(1)) {
-            None => {}
-            Some(Ok(record)) => {
-                let key = record.key().map(|key| String::from_utf8_lossy(key).into_owned());
-                match (key, record.payload()) {
-                    (Some(key), Some(value)) => {
-                        let stored = Stored { offset: record.offset(), value: value.to_vec() };
-                        last.insert(key, stored);
-                    }
-                    (Some(key), None) => drop(last.remove(&key)),
-                    (None, _) => {}
+/// The last committed record of each key that begins with this and has one.
+pub(crate) fn all(topic: &StateTopic, prefix: &str) -> Result<BTreeMap<String, Stored>, Error> {
+    Ok(Reader::at_the_end(topic, prefix)?.last)
+}
+
+/// Whoever has read the topic, and goes on reading.
+pub(crate) struct Reader {
+    consumer: BaseConsumer,
+    /// Of other keys nothing is kept.
+    prefix: String,
+    last: BTreeMap<String, Stored>,
+}
+
+impl Reader {
+    /// Reads all that is committed.
+    pub(crate) fn at_the_end(topic: &StateTopic, prefix: &str) -> Result<Self, Error> {
+        let mut config = topic.access.client();
+        // librdkafka wants a group's name, and uses none: nothing is committed, and partitions are assigned by hand.
+        config.set("group.id", "mappr-state").set("enable.auto.commit", "false");
+        config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
+        config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "error");
+        let consumer: BaseConsumer = config.create().map_err(Error::of(WHAT))?;
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(TOPIC, 0, Offset::Beginning).map_err(Error::of(WHAT))?;
+        consumer.assign(&from).map_err(Error::of(WHAT))?;
+        let (mut last, begun, mut failure) = (BTreeMap::new(), Instant::now(), None);
+        while begun.elapsed() < PATIENCE {
+            match consumer.poll(Duration::from_secs(1)) {
+                None => {}
+                Some(Ok(record)) => {
+                    take_in(&mut last, prefix, &record);
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => {
+                    return Ok(Self { consumer, prefix: prefix.to_owned(), last });
+                }
+                // librdkafka goes on trying by itself.
+                Some(Err(error)) => failure = Some(error),
+            }
+        }
+        Err(Error::of(WHAT)(failure.unwrap_or(KafkaError::NoMessageReceived)))
+    }
+
+    /// As far as it has read.
+    pub(crate) fn last(&self, key: &str) -> Option<&Stored> {
+        self.last.get(key)
+    }
+
+    /// Reads on until there is another record of this key, and for no longer than this. Whether there is one: who is cut off
+    /// from Kafka is told of none.
+    pub(crate) fn changes(&mut self, key: &str, within: Duration) -> bool {
+        let begun = Instant::now();
+        loop {
+            let left = within.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            if let Some(Ok(record)) = self.consumer.poll(left) {
+                let read = take_in(&mut self.last, &self.prefix, &record);
+                if read.as_deref() == Some(key) {
+                    return true;
                 }
             }
-            Some(Err(KafkaError::PartitionEOF(_))) => return Ok(last),
-            // librdkafka goes on trying by itself.
-            Some(Err(error)) => failure = Some(error),
         }
     }
-    Err(Error::of(what)(failure.unwrap_or(KafkaError::NoMessageReceived)))
+}
+
+/// Keeps a record, or forgets the one that it deletes; the key, if it is one of those that are kept.
+fn take_in(
+    last: &mut BTreeMap<String, Stored>,
+    prefix: &str,
+    record: &BorrowedMessage<'_>,
+) -> Option<String> {
+    let key = String::from_utf8_lossy(record.key()?).into_owned();
+    if !key.starts_with(prefix) {
+        return None;
+    }
+    match record.payload() {
+        Some(value) => {
+            let stored = Stored { offset: record.offset(), value: value.to_vec() };
+            drop(last.insert(key.clone(), stored));
+        }
+        None => drop(last.remove(&key)),
+    }
+    Some(key)
 }

@@ -1,24 +1,22 @@
 //! The thread that keeps a claim, and writes what goes with it.
 
-use crate::claim::LEASE;
 use crate::error::{Error, Lost};
 use crate::holder::Holder;
 use crate::read::last;
+use crate::term::Term;
 use crate::topic::StateTopic;
 use crate::writer::{Changes, Writer};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
-
-/// Between two renewals: several may fail before the lease ends.
-const EVERY: Duration = Duration::from_secs(5);
+use std::time::Instant;
 
 /// How the claim stands.
 #[derive(Debug, Clone)]
 struct Standing {
     /// When the last renewal that succeeded was begun.
     renewed: Instant,
+    term: Term,
     fenced: bool,
     /// What the renewals since then came to.
     failure: String,
@@ -44,6 +42,7 @@ struct Keeper {
     key: String,
     holder: Holder,
     writer: Writer,
+    term: Term,
     standing: Arc<Mutex<Standing>>,
 }
 
@@ -53,13 +52,14 @@ impl Renewal {
         name: &str,
         writer: Writer,
         (key, holder): (String, Holder),
-        renewed: Instant,
+        (renewed, term): (Instant, Term),
     ) -> Self {
-        let standing = Standing { renewed, fenced: false, failure: "no answer".to_owned() };
+        let failure = "no answer".to_owned();
+        let standing = Standing { renewed, term, fenced: false, failure };
         let standing = Arc::new(Mutex::new(standing));
         let (asked, requests) = mpsc::channel();
         let (name, kept) = (name.to_owned(), Arc::clone(&standing));
-        let keeper = Keeper { topic, name, key, holder, writer, standing: kept };
+        let keeper = Keeper { topic, name, key, holder, writer, term, standing: kept };
         let thread = thread::spawn(move || keeper.run(&requests));
         Self { standing, asked: Some(asked), thread: Some(thread) }
     }
@@ -73,26 +73,30 @@ impl Renewal {
     }
 
     pub(crate) fn check(&self) -> Result<(), Lost> {
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner).check(Instant::now())
+        self.until().map(drop)
+    }
+
+    pub(crate) fn until(&self) -> Result<Instant, Lost> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner).until(Instant::now())
     }
 }
 
 impl Standing {
-    fn check(&self, now: Instant) -> Result<(), Lost> {
+    fn until(&self, now: Instant) -> Result<Instant, Lost> {
         let since = now.saturating_duration_since(self.renewed);
         if self.fenced {
             Err(Lost::Fenced)
-        } else if since >= LEASE {
+        } else if since >= self.term.lease {
             Err(Lost::NotRenewed { seconds: since.as_secs(), why: self.failure.clone() })
         } else {
-            Ok(())
+            Ok(self.renewed + self.term.lease)
         }
     }
 }
 
 impl Keeper {
     fn run(mut self, requests: &Receiver<Asked>) {
-        let mut due = Instant::now() + EVERY;
+        let mut due = Instant::now() + self.term.every;
         loop {
             let (changes, answer) =
                 match requests.recv_timeout(due.saturating_duration_since(Instant::now())) {
@@ -101,7 +105,7 @@ impl Keeper {
                     Err(RecvTimeoutError::Disconnected) => break,
                 };
             let written = self.renew(changes);
-            due = Instant::now() + EVERY;
+            due = Instant::now() + self.term.every;
             let lost = matches!(written, Err(Error::Lost(Lost::Fenced)));
             // Whoever waits no more has gone on without the answer.
             let _ = answer.map(|answer| answer.send(written));
@@ -144,7 +148,7 @@ impl Keeper {
     /// has fenced us has had the time to write it; where it is still ours, we fence in our turn, and whoever came between is
     /// refused by that.
     fn regains(&mut self) -> bool {
-        thread::sleep(EVERY);
+        thread::sleep(self.term.every);
         let is_ours = |topic: &StateTopic| {
             let found = last(topic, &self.key)?;
             let found =
@@ -187,15 +191,18 @@ impl Drop for Renewal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn a_claim_ends_by_itself_when_it_is_not_renewed() {
         let renewed = Instant::now();
-        let standing = Standing { renewed, fenced: false, failure: "timed out".to_owned() };
-        assert_eq!(standing.check(renewed + LEASE / 2), Ok(()));
+        let (term, failure) = (Term::default(), "timed out".to_owned());
+        let standing = Standing { renewed, term, fenced: false, failure };
+        let end = renewed + Duration::from_secs(20);
+        assert_eq!(standing.until(renewed + Duration::from_secs(10)), Ok(end));
         let lost = Lost::NotRenewed { seconds: 20, why: "timed out".to_owned() };
-        assert_eq!(standing.check(renewed + LEASE), Err(lost));
+        assert_eq!(standing.until(end), Err(lost));
         let fenced = Standing { fenced: true, ..standing };
-        assert_eq!(fenced.check(renewed), Err(Lost::Fenced));
+        assert_eq!(fenced.until(renewed), Err(Lost::Fenced));
     }
 }

@@ -75,7 +75,7 @@ impl StateTopic {
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Forbidden`].
     pub fn records(&self, prefix: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
-        let all = all(self)?.into_iter();
+        let all = all(self, prefix)?.into_iter();
         let own = all.filter_map(|(key, stored)| {
             let rest = key.strip_prefix(prefix)?.to_owned();
             Some((rest, stored.value))
