@@ -19,7 +19,7 @@ use topicmappr::shared::{self, LogArgs, MetricsArgs};
     long_about = "Keeps the replication of a Kafka cluster as fast as its clients allow.\n\n\
                   Each interval, and whenever a reassignment begins or ends, it looks at what is being copied, decides a \
                   rate for each broker and direction, and sets it, with exact lists of the replicas that it counts for. \
-                  What it sets it writes down first (--state-file); what it finds set by others it leaves as it is. \
+                  What it sets it writes down first (--state-topic); what it finds set by others it leaves as it is. \
                   When nothing is copied any more, every value is as it was before.",
     after_help = "Every flag may also stand in the environment (AUTOTHROTTLE_MIN_RATE) or in the file of --config \
                   (min-rate: ...).\nA flag outranks the environment, the environment the file. One dash before a long \
@@ -85,6 +85,10 @@ pub(crate) struct ClusterArgs {
     /// The same in ZooKeeper, with overrides where kafka-kit's autothrottle has them; a second daemon then waits for its turn
     #[arg(long, value_name = "HOST:PORT,...", alias = "zk-addr", conflicts_with = "lease")]
     pub(crate) zookeeper: Option<zookeeper::Address>,
+    /// The same in the topic __mappr_state of the cluster itself, made on first use; a second daemon then waits for its turn
+    /// [default, unless it runs in a pod or another place is named]
+    #[arg(long, conflicts_with_all = ["state_file", "zookeeper", "lease"])]
+    pub(crate) state_topic: bool,
     /// Where in ZooKeeper: one for each cluster
     #[arg(long, value_name = "NAME", default_value = zookeeper::DEFAULT_OVERRIDES_PREFIX)]
     pub(crate) zk_config_prefix: String,

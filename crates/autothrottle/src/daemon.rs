@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::events::{self, Crier};
 use crate::look::{Look, Looker};
 use crate::quiet::Quiet;
-use crate::settings::Settings;
+use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
 use execute::{Action, Holding, hold};
 use kafka::Client;
@@ -45,13 +45,13 @@ const WATCH: Duration = Duration::from_secs(1);
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 /// Runs until it is told to leave.
-pub(crate) async fn run(mut settings: Settings) -> Result<Status, Error> {
+pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error> {
     let mut signals = Signals::listen()?;
     // Peers read it whoever leads, so it is there before anybody does.
     let _sidecar = settings.sidecar.start().await?;
     let looker = Looker::new(&settings)?;
     looker.refuse_wrong_keys().await?;
-    let book = Arc::new(settings.book()?);
+    let book = Arc::new(keep.book(settings.once));
     let (board, wake) = (Arc::new(Board::new()), Arc::new(Notify::new()));
     if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {
         taken?;

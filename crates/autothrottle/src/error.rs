@@ -1,5 +1,6 @@
 //! What ends the daemon otherwise than asked, with its exit code and a hint.
 
+use statelog::TOPIC;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -27,12 +28,15 @@ pub(crate) enum Error {
     /// Datadog does not take our keys.
     #[error("the keys are refused: {0}")]
     Keys(metrics::MetricsError),
-    /// No place for the ledger.
-    #[error(
-        "--state-file FILE, --zookeeper HOST:PORT or --lease is needed: there is kept what stood in the cluster before \
-         this program set anything"
-    )]
-    NoStateFile,
+    /// The topic of shared state cannot be found or made, and nobody has asked for another place.
+    #[error("ledger and overrides are to be kept in the topic {TOPIC}: {0}")]
+    NoTopic(#[source] Box<Error>),
+    /// The topic of shared state is not read or written as it should be.
+    #[error(transparent)]
+    Topic(Box<statelog::Error>),
+    /// The same, for now.
+    #[error("the topic {TOPIC} has not taken a record in {seconds} s")]
+    Untaken { seconds: u64 },
     /// Another process has the place of the ledger.
     #[error("{place} is held by {by}")]
     Held { place: String, by: String },
@@ -73,6 +77,17 @@ impl From<kafka::Error> for Error {
     }
 }
 
+impl From<statelog::Error> for Error {
+    fn from(error: statelog::Error) -> Self {
+        match error {
+            statelog::Error::Lost(lost) => {
+                Self::lost(&format!("the topic {TOPIC}"), lost.to_string())
+            }
+            error => Self::Topic(Box::new(error)),
+        }
+    }
+}
+
 impl From<zookeeper::Error> for Error {
     fn from(error: zookeeper::Error) -> Self {
         // Also what a read says of it: no later request would say anything else.
@@ -94,6 +109,11 @@ impl Error {
         matches!(self, Self::Lost { .. } | Self::NotLeading { .. })
     }
 
+    /// Whether waiting helps nobody: the place was never there, or what stands in it is not for us.
+    pub(crate) fn is_for_good(&self) -> bool {
+        matches!(self, Self::NoTopic(_)) || matches!(self.status(), Status::BadInput | Status::Held)
+    }
+
     /// The exit code.
     pub(crate) fn status(&self) -> Status {
         match self {
@@ -105,12 +125,17 @@ impl Error {
             | Self::Metrics(_)
             | Self::Keys(_)
             | Self::Records { .. }
-            | Self::NoStateFile
             | Self::OpenToAll(_)
             | Self::Record { .. }
             | Self::Tls { .. } => Status::BadInput,
             Self::Held { .. } | Self::Lost { .. } | Self::NotLeading { .. } => Status::Held,
-            Self::Listen { .. } | Self::Stream(_) | Self::ZooKeeper(_) => Status::Outside,
+            Self::NoTopic(why) => why.status(),
+            Self::Topic(why) if is_unread(why) => Status::BadInput,
+            Self::Topic(_)
+            | Self::Untaken { .. }
+            | Self::Listen { .. }
+            | Self::Stream(_)
+            | Self::ZooKeeper(_) => Status::Outside,
         }
     }
 
@@ -127,9 +152,8 @@ impl Error {
             Self::Record { .. } => {
                 "look at it with zkCli.sh; topicmappr throttle show names what is set in the cluster"
             }
-            Self::NoStateFile => {
-                "name a file that survives a restart of the machine; --zookeeper; or on Kubernetes a Lease: --lease NAMESPACE/NAME"
-            }
+            Self::NoTopic(why) => return Some(elsewhere(why)),
+            Self::Topic(why) => return Some(about(why)),
             Self::OpenToAll(_) => {
                 "ask for a token (--api-token-file, AUTOTHROTTLE_API_TOKEN), or say that you mean it: --api-insecure"
             }
@@ -143,6 +167,7 @@ impl Error {
             | Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
+            | Self::Untaken { .. }
             | Self::Listen { .. }
             | Self::Tls { .. }
             | Self::Stream(_) => return None,
@@ -165,5 +190,35 @@ impl Error {
         // There is nobody left to tell that telling failed.
         let _ = told.and_then(|()| out.flush());
         self.status()
+    }
+}
+
+/// There is a record that we cannot read.
+fn is_unread(error: &statelog::Error) -> bool {
+    matches!(error, statelog::Error::Malformed { .. } | statelog::Error::Newer { .. })
+}
+
+/// What to do about the topic, or without it.
+fn elsewhere(why: &Error) -> String {
+    let first = why.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    format!(
+        "{first}--state-file FILE, --zookeeper HOST:PORT or --lease NAMESPACE/NAME do without the topic"
+    )
+}
+
+fn about(error: &statelog::Error) -> String {
+    use statelog::Error as Of;
+    match error {
+        Of::Unavailable { .. } => {
+            format!("{TOPIC} needs a live leader, and Kafka its transactions (__transaction_state)")
+        }
+        Of::Forbidden { .. } => format!(
+            "allow Create, Describe, DescribeConfigs, Read and Write on topic {TOPIC}, and Describe and Write on transactional id mappr-autothrottle"
+        ),
+        Of::Malformed { .. } | Of::Newer { .. } => {
+            "use the program that wrote it; topicmappr throttle show names what is set in the cluster"
+                .to_owned()
+        }
+        other => other.hint().unwrap_or_default(),
     }
 }

@@ -82,12 +82,12 @@ fn carry_out(
     }
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
-    let settings = Settings::of(cli, args, environment)?;
+    let (settings, keep) = Settings::of(cli, args, environment)?;
     shared::wait(async {
         if settings.dry_run {
-            rehearsal::run(settings, out).await
+            rehearsal::run(settings, keep, out).await
         } else {
-            daemon::run(settings).await
+            daemon::run(settings, keep).await
         }
     })?
 }

@@ -4,7 +4,7 @@ use crate::daemon::connect;
 use crate::error::Error;
 use crate::look::Looker;
 use crate::quiet::Quiet;
-use crate::settings::Settings;
+use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
 use execute::{Action, Stray, hold};
 use std::collections::BTreeMap;
@@ -13,8 +13,12 @@ use throttle::{State, decide};
 use topicmappr::Status;
 
 /// Shows what would be set and put back; findings if there is something.
-pub(crate) async fn run(settings: Settings, out: &mut dyn Write) -> Result<Status, Error> {
-    let book = settings.glance().await?;
+pub(crate) async fn run(
+    settings: Settings,
+    keep: Keep,
+    out: &mut dyn Write,
+) -> Result<Status, Error> {
+    let book = keep.glance().await?;
     let client = connect(&settings).await?;
     let (ledger, overrides) = (book.ledger(), book.overrides());
     let mut looker = Looker::new(&settings)?;

@@ -3,10 +3,10 @@
 use crate::backend::SECRETS;
 use crate::book::Book;
 use crate::capacity::{Networks, networks};
-use crate::cli::{ApiArgs, Cli, ShareArg};
+use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
 use crate::error::Error;
 use crate::machines::Question;
-use crate::place::{FilePlace, LeasePlace, ZooKeeperPlace, glance};
+use crate::place::{FilePlace, LeasePlace, TopicPlace, Way, ZooKeeperPlace, glance, peek};
 use crate::sidecar::SidecarArgs;
 use mapper::Ratio;
 use metrics::Backend;
@@ -22,8 +22,6 @@ use topicmappr::shared;
 pub(crate) struct Settings {
     pub(crate) bootstrap: String,
     pub(crate) properties: Option<PathBuf>,
-    /// Where ledger and overrides are. A rehearsal may do without.
-    pub(crate) keep: Option<Keep>,
     pub(crate) limits: Limits,
     pub(crate) networks: Networks,
     /// What to ask Kubernetes of networks, if anything.
@@ -52,6 +50,8 @@ pub(crate) enum Keep {
     ZooKeeper(zookeeper::Address, String),
     /// In ConfigMaps of Kubernetes, under a Lease.
     Lease(Box<LeasePlace>),
+    /// In a topic of the cluster.
+    Topic(Way),
 }
 
 /// Where the API listens, and whom it believes.
@@ -75,23 +75,20 @@ impl fmt::Debug for Token {
 }
 
 impl Settings {
+    /// And where ledger and overrides are.
     pub(crate) fn of(
         cli: Cli,
         args: &[OsString],
         environment: &Environment,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Keep), Error> {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
         let networks = networks(&cli.rates)?;
         let machines = machines(&cli, environment)?;
         let keep = keep(&cli, environment);
-        if keep.is_none() && !cli.rounds.dry_run {
-            return Err(Error::NoStateFile);
-        }
-        Ok(Self {
+        let settings = Self {
             bootstrap: cli.cluster.bootstrap_servers,
             properties: cli.cluster.kafka_config,
-            keep,
             limits,
             networks,
             machines,
@@ -105,42 +102,49 @@ impl Settings {
             sidecar: cli.sidecar,
             canary: cli.canary.canary.then_some(cli.canary.canary_interval),
             command_line: command_line(args),
-        })
+        };
+        Ok((settings, keep))
     }
 }
 
-impl Settings {
-    /// Where ledger and overrides are kept; not taken yet.
-    pub(crate) fn book(&mut self) -> Result<Book, Error> {
-        match self.keep.take().ok_or(Error::NoStateFile)? {
-            Keep::File(path) => Ok(Book::at(FilePlace::at(&path))),
-            // Who is to be done after one round does not wait for somebody else's end.
-            Keep::ZooKeeper(address, prefix) => {
-                Ok(Book::at(ZooKeeperPlace::at(address, &prefix, !self.once)))
+impl Keep {
+    /// Not taken yet. Who is to be done after one round (`once`) does not wait for somebody else's end.
+    pub(crate) fn book(self, once: bool) -> Book {
+        match self {
+            Self::File(path) => Book::at(FilePlace::at(&path)),
+            Self::ZooKeeper(address, prefix) => {
+                Book::at(ZooKeeperPlace::at(address, &prefix, !once))
             }
-            Keep::Lease(lease) => Ok(Book::at(*lease)),
+            Self::Lease(lease) => Book::at(*lease),
+            Self::Topic(way) => Book::at(TopicPlace::of(way, !once)),
         }
     }
 
     /// The same as it is written down, without taking anything.
     pub(crate) async fn glance(&self) -> Result<Book, Error> {
-        let entries = match &self.keep {
-            None => Vec::new(),
-            Some(Keep::File(path)) => shared::Store::read(path)?,
-            Some(Keep::ZooKeeper(address, prefix)) => glance(address, prefix).await?,
-            Some(Keep::Lease(lease)) => lease.peek().await?,
+        let entries = match self {
+            Self::File(path) => shared::Store::read(path)?,
+            Self::ZooKeeper(address, prefix) => glance(address, prefix).await?,
+            Self::Lease(lease) => lease.peek().await?,
+            Self::Topic(way) => peek(way).await?,
         };
         Ok(Book::rehearse(entries))
     }
 }
 
-fn keep(cli: &Cli, environment: &Environment) -> Option<Keep> {
-    let file = cli.cluster.state_file.clone().map(Keep::File);
+/// The place that is named; else the Lease of a pod; else the topic.
+fn keep(cli: &Cli, environment: &Environment) -> Keep {
+    let ClusterArgs { bootstrap_servers, kafka_config, state_file, zookeeper, .. } = &cli.cluster;
+    let topic = || {
+        let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
+        Keep::Topic(Way { bootstrap, properties })
+    };
+    let file = state_file.clone().map(Keep::File);
     let prefix = &cli.cluster.zk_config_prefix;
-    let zookeeper = cli.cluster.zookeeper.clone();
-    let named = file.or(zookeeper.map(|address| Keep::ZooKeeper(address, prefix.clone())));
+    let zookeeper = zookeeper.clone().map(|address| Keep::ZooKeeper(address, prefix.clone()));
+    let named = file.or(zookeeper).or_else(|| cli.cluster.state_topic.then(topic));
     let lease = cli.lease.place(environment, named.is_some());
-    lease.map(|lease| Keep::Lease(Box::new(lease))).or(named)
+    lease.map(|lease| Keep::Lease(Box::new(lease))).or(named).unwrap_or_else(topic)
 }
 
 /// A snapshot that knows the labels of nodes is not asked for them again.
@@ -232,6 +236,10 @@ mod tests {
     use clap::Parser;
 
     fn settings(line: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
+        both(line, variables).map(|(settings, _)| settings)
+    }
+
+    fn both(line: &str, variables: &[(&str, &str)]) -> Result<(Settings, Keep), Error> {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
@@ -247,15 +255,28 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_changes_anything_needs_a_state_file() {
-        assert!(matches!(settings("autothrottle", &[]), Err(Error::NoStateFile)));
-        assert!(settings("autothrottle --dry-run", &[]).is_ok());
+    fn the_topic_keeps_the_ledger_where_no_other_place_is_asked_for() {
+        let pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
+        let keep = |flags: &str, variables: &[(&str, &str)]| {
+            both(&format!("autothrottle --kafka-addr a:1{flags}"), variables).unwrap().1
+        };
+        for asked in ["", " --dry-run", " --state-topic"] {
+            let Keep::Topic(way) = keep(asked, &[]) else { panic!("{asked}: the topic") };
+            assert_eq!((way.bootstrap.as_str(), way.properties), ("a:1", None));
+        }
+        assert!(matches!(keep("", &pod), Keep::Lease(_)));
+        assert!(matches!(keep(" --state-topic", &pod), Keep::Topic(_)));
+        assert!(matches!(keep(" --state-file s", &pod), Keep::File(_)));
+        for other in ["--state-file s", "--zookeeper zk1", "--lease n"] {
+            let two = both(&format!("autothrottle --state-topic {other}"), &[]);
+            assert_eq!(two.err().unwrap().status(), topicmappr::Status::BadInput, "{other}");
+        }
     }
 
     #[test]
     fn one_place_keeps_the_ledger_and_the_flags_of_old_name_it() {
         let line = "autothrottle --zk-addr zk1:2181,zk2 --zk-config-prefix of-events";
-        let Some(Keep::ZooKeeper(address, prefix)) = settings(line, &[]).unwrap().keep else {
+        let Keep::ZooKeeper(address, prefix) = both(line, &[]).unwrap().1 else {
             panic!("the znodes of old")
         };
         assert_eq!(

@@ -9,7 +9,6 @@ use std::convert::Infallible;
 use std::time::Duration;
 use throttle::{Decision, State};
 use tokio::time::Instant;
-use topicmappr::Status;
 use topicmappr::shared::{Signal, Signals};
 
 impl Daemon<'_> {
@@ -57,7 +56,7 @@ impl Daemon<'_> {
             };
             match taken {
                 Ok(()) => return Ok(None),
-                Err(error) if matches!(error.status(), Status::BadInput | Status::Held) => {
+                Err(error) if self.settings.once || error.is_for_good() => {
                     return Err(error);
                 }
                 Err(error) => {

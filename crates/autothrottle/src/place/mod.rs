@@ -3,15 +3,20 @@
 //! One process at a time has a place, and that process alone acts on the cluster. A place that was lost is said to be lost
 //! ([`Error::Lost`]) by whatever is asked of it next: nothing is written to the cluster then, until it is taken again.
 
+mod candidate;
 mod file;
+mod keys;
 mod leader;
 mod lease;
+mod line;
 mod records;
+mod topic;
 mod zookeeper;
 
 pub(crate) use file::FilePlace;
 pub(crate) use leader::Leader;
 pub(crate) use lease::{LeaseArgs, LeasePlace};
+pub(crate) use topic::{TopicPlace, Way, peek};
 pub(crate) use zookeeper::{ZooKeeperPlace, glance};
 
 use crate::error::Error;

@@ -5,19 +5,18 @@
 //! each config that is ours; `/<prefix>/lock` is whoever acts. What Kafka takes as a config, ZooKeeper takes as a record of
 //! it: both have the same limit.
 
+use super::line::{Unread, VERSION, name, read, written};
 use super::{Leader, Place};
 use crate::error::Error;
-use execute::{Asked, Ledger, LedgerEntry, Resource, Setting};
+use execute::{Asked, Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mapper::BrokerId;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
 use zookeeper::{Address, Deadlines, Guarded, StoredOverride, ZooKeeper, override_path};
 
-const VERSION: u64 = 1;
 /// How often who waits asks who leads.
 const LOOK: Duration = Duration::from_secs(2);
 /// The record of who has had the ledger.
@@ -42,13 +41,6 @@ struct Taken {
     guarded: Guarded,
     /// As they were read or written last.
     overrides: Overrides,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Record {
-    version: u64,
-    #[serde(flatten)]
-    entry: LedgerEntry,
 }
 
 impl ZooKeeperPlace {
@@ -79,7 +71,7 @@ impl ZooKeeperPlace {
         let mut entries = Vec::new();
         for (name, data) in zookeeper.records(&self.folder("ledger")).await? {
             let path = format!("{}/{name}", self.folder("ledger"));
-            entries.push(read(&data).map_err(|problem| Error::Record { path, problem })?);
+            entries.push(line(path, &data)?);
         }
         let overrides = overrides(&zookeeper, &self.prefix).await?;
         entries.extend(changes(&Overrides::new(), &overrides));
@@ -93,15 +85,11 @@ impl ZooKeeperPlace {
     }
 
     /// The znodes that these lines change.
-    fn znodes(
-        &self,
-        new: &[LedgerEntry],
-        all: &Ledger,
-    ) -> Result<BTreeMap<String, Option<Vec<u8>>>, Error> {
+    fn znodes(&self, new: &[LedgerEntry], all: &Ledger) -> BTreeMap<String, Option<Vec<u8>>> {
         let mut znodes = BTreeMap::new();
         for entry in new {
             let (path, data) = match entry {
-                LedgerEntry::Opened { .. } => (self.record(OWNER), Some(written(entry)?)),
+                LedgerEntry::Opened { .. } => (self.record(OWNER), Some(written(entry))),
                 LedgerEntry::Held { setting, .. } | LedgerEntry::Released { setting } => {
                     let held = all.get(setting).map(|held| LedgerEntry::Held {
                         setting: setting.clone(),
@@ -110,7 +98,7 @@ impl ZooKeeperPlace {
                         ours: held.ours.clone(),
                         plan: held.plan.clone(),
                     });
-                    (self.record(&name(setting)), held.as_ref().map(written).transpose()?)
+                    (self.record(&name(setting)), held.as_ref().map(written))
                 }
                 LedgerEntry::Asked { broker, .. } | LedgerEntry::Withdrawn { broker } => {
                     let asked = all.asked().get(broker).map(stored);
@@ -125,7 +113,7 @@ impl ZooKeeperPlace {
             };
             znodes.insert(path, data);
         }
-        Ok(znodes)
+        znodes
     }
 
     fn record(&self, name: &str) -> String {
@@ -133,7 +121,7 @@ impl ZooKeeperPlace {
     }
 
     async fn keeping(&mut self, new: &[LedgerEntry], all: &Ledger) -> Result<(), Error> {
-        let znodes = self.znodes(new, all)?;
+        let znodes = self.znodes(new, all);
         let taken = self.taken()?;
         taken.guarded.write(&znodes).await?;
         taken.overrides.clone_from(all.asked());
@@ -199,7 +187,7 @@ pub(crate) async fn glance(address: &Address, prefix: &str) -> Result<Vec<Ledger
     let mut entries = Vec::new();
     for (name, data) in zookeeper.records(&folder).await? {
         let path = format!("{folder}/{name}");
-        entries.push(read(&data).map_err(|problem| Error::Record { path, problem })?);
+        entries.push(line(path, &data)?);
     }
     entries.extend(changes(&Overrides::new(), &overrides(&zookeeper, prefix).await?));
     Ok(entries)
@@ -231,29 +219,15 @@ fn stored(asked: &Asked) -> StoredOverride {
     StoredOverride { rate_bytes_per_second, autoremove }
 }
 
-/// A name of letters, digits, dots and dashes, as topics' names are.
-fn name(setting: &Setting) -> String {
-    match &setting.resource {
-        Resource::Broker(id) => format!("broker:{id}:{}", setting.key.as_str()),
-        Resource::Topic(name) => format!("topic:{name}:{}", setting.key.as_str()),
-    }
-}
-
-fn written(entry: &LedgerEntry) -> Result<Vec<u8>, Error> {
-    let record = Record { version: VERSION, entry: entry.clone() };
-    let problem = |error: serde_json::Error| Error::Record {
-        path: OWNER.to_owned(),
-        problem: error.to_string(),
+/// A record of the ledger.
+fn line(path: String, data: &[u8]) -> Result<LedgerEntry, Error> {
+    let problem = |unread: Unread| match unread {
+        Unread::Malformed(problem) => problem,
+        Unread::Newer(version) => {
+            format!("it has version {version}, this program reads version {VERSION}")
+        }
     };
-    serde_json::to_vec(&record).map_err(problem)
-}
-
-fn read(data: &[u8]) -> Result<LedgerEntry, String> {
-    let record: Record = serde_json::from_slice(data).map_err(|error| error.to_string())?;
-    match record.version {
-        VERSION => Ok(record.entry),
-        other => Err(format!("it has version {other}, this program reads version {VERSION}")),
-    }
+    read(data).map_err(|unread| Error::Record { path, problem: problem(unread) })
 }
 
 #[cfg(test)]
@@ -279,7 +253,7 @@ mod tests {
     fn a_config_has_one_znode_with_all_that_is_known_of_it() {
         let new = vec![held("20")];
         let all = Ledger::replay([held("10"), held("20")]);
-        let znodes = place().znodes(&new, &all).unwrap();
+        let znodes = place().znodes(&new, &all);
         let path = "/autothrottle/ledger/broker:1001:leader.replication.throttled.rate";
         let data = znodes[path].as_ref().unwrap();
         let again = Ledger::replay([read(data).unwrap()]);
@@ -287,7 +261,7 @@ mod tests {
 
         let setting = rate_setting(BrokerId(1001), Key::LeaderRate);
         let released = vec![LedgerEntry::Released { setting }];
-        let znodes = place().znodes(&released, &Ledger::default()).unwrap();
+        let znodes = place().znodes(&released, &Ledger::default());
         assert_eq!(znodes[path], None);
     }
 
@@ -296,13 +270,13 @@ mod tests {
         let asked = Asked { rate_bytes_per_second: 50_000_000, autoremove: true };
         let of = |broker| LedgerEntry::Asked { broker, asked };
         let new = vec![of(None), of(Some(BrokerId(1001)))];
-        let znodes = place().znodes(&new, &Ledger::replay(new.clone())).unwrap();
+        let znodes = place().znodes(&new, &Ledger::replay(new.clone()));
         let text = Some(br#"{"rate":50,"autoremove":true}"#.to_vec());
         assert_eq!(znodes["/autothrottle/override_rate"], text);
         assert_eq!(znodes["/autothrottle/override_rate/1001"], text);
         let gone: Vec<LedgerEntry> =
             [None, Some(BrokerId(1001))].map(|broker| LedgerEntry::Withdrawn { broker }).into();
-        let znodes = place().znodes(&gone, &Ledger::default()).unwrap();
+        let znodes = place().znodes(&gone, &Ledger::default());
         assert!(znodes["/autothrottle/override_rate"].is_some(), "it is the folder of the others");
         assert_eq!(znodes["/autothrottle/override_rate/1001"], None);
     }

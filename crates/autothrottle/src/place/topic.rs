@@ -1,0 +1,240 @@
+//! `--state-topic`: the compacted topic `__mappr_state` of the cluster itself keeps the ledger and the overrides, and a claim
+//! there says who leads.
+//!
+//! Whoever leads renews its claim with each record that it writes, in a transaction. Whoever takes over fences it: of a
+//! leader that was stopped and goes on, Kafka refuses the next transaction, and before each write to the cluster there is
+//! one.
+
+use super::candidate::{Candidate, Heard, in_thread};
+use super::keys::{Keys, PREFIX};
+use super::{Leader, Place};
+use crate::error::Error;
+use execute::{Ledger, LedgerEntry};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use statelog::{Changes, Claim, Holder, StateTopic, TOPIC};
+use std::path::PathBuf;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::Duration;
+use tokio::time::Instant;
+use topicmappr::shared;
+
+/// How long a record may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How the cluster is reached.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    pub(crate) bootstrap: String,
+    pub(crate) properties: Option<PathBuf>,
+}
+
+/// The topic of one cluster.
+#[derive(Debug)]
+pub(crate) struct TopicPlace {
+    way: Way,
+    /// Who waits for its turn; others are turned away.
+    waits: bool,
+    leader: Leader,
+    /// What no other process has: whoever held the claim here before is us.
+    own: String,
+    /// Once it was found, or made.
+    topic: Option<StateTopic>,
+    /// While it is waited for.
+    candidate: Option<Candidate>,
+    held: Option<Lead>,
+}
+
+#[derive(Debug)]
+struct Lead {
+    claim: Claim,
+    keys: Keys,
+}
+
+impl TopicPlace {
+    pub(crate) fn of(way: Way, waits: bool) -> Self {
+        let own =
+            format!("{}-{}-{:016x}", crate::host(), std::process::id(), rand::random::<u64>());
+        let leader = Leader::default();
+        Self { way, waits, leader, own, topic: None, candidate: None, held: None }
+    }
+
+    async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
+        if let Some(before) = self.held.take() {
+            // Whether Kafka answers or not: this one acts no more.
+            thread::spawn(move || drop(before));
+        }
+        let ours = loop {
+            match self.heard().await {
+                Some(Heard::Topic(topic)) => self.topic = Some(topic),
+                Some(Heard::Theirs { name, lives }) => self.is_led_by(name, lives)?,
+                Some(Heard::Ours(ours)) => break ours,
+                Some(Heard::Not(error)) => {
+                    self.candidate = None;
+                    return Err(error);
+                }
+                None => self.candidate = None,
+            }
+        };
+        self.candidate = None;
+        let (keys, entries) = match Keys::of(ours.records) {
+            Ok(read) => read,
+            Err(error) => {
+                thread::spawn(move || drop(ours.claim));
+                return Err(error.into());
+            }
+        };
+        tracing::info!(topic = TOPIC, "leading");
+        self.held = Some(Lead { claim: ours.claim, keys });
+        Ok(entries)
+    }
+
+    /// The next that whoever waits for us hears. A wait that was broken off goes on.
+    async fn heard(&mut self) -> Option<Heard> {
+        let candidate = self.candidate.get_or_insert_with(|| {
+            let holder = Holder::new(us(), self.own.clone());
+            Candidate::stands(self.way.clone(), self.topic.clone(), holder)
+        });
+        candidate.hears().await
+    }
+
+    /// Who is to be done after one round does not wait for somebody else's end.
+    fn is_led_by(&mut self, name: String, lives: bool) -> Result<(), Error> {
+        if lives && !self.waits {
+            self.candidate = None;
+            return Err(Error::Held { place: self.name(), by: name });
+        }
+        if self.leader.name().as_ref() != Some(&name) {
+            tracing::info!(topic = TOPIC, leader = name, lives, "another has the claim");
+            self.leader.is(&name);
+        }
+        Ok(())
+    }
+
+    /// While the claim is ours; else why not.
+    fn lead(&mut self) -> Result<&mut Lead, Error> {
+        let name = self.name();
+        let lead = self.held.as_mut().ok_or_else(|| Error::lost(&name, "it was never taken"))?;
+        match lead.claim.check() {
+            Ok(()) => Ok(lead),
+            Err(lost) => Err(Error::lost(&name, lost.to_string())),
+        }
+    }
+
+    async fn keeping(&mut self, all: &Ledger) -> Result<(), Error> {
+        let lead = self.lead()?;
+        let changes = lead.keys.towards(all);
+        lead.keys.are_written(&changes);
+        write(&lead.claim, changes.clone()).await?;
+        lead.keys.stand(changes);
+        Ok(())
+    }
+
+    /// The clock is asked, and Kafka, whose answer may take its time.
+    async fn confirm(&mut self) -> Result<(), Error> {
+        write(&self.lead()?.claim, Changes::new()).await?;
+        self.lead().map(drop)
+    }
+
+    async fn given_back(&mut self) {
+        let ours = (self.candidate.take(), self.held.take());
+        let gives_back = in_thread(move || {
+            drop(ours);
+            Ok(())
+        });
+        if tokio::time::timeout(PATIENCE, gives_back).await.is_err() {
+            tracing::info!("the claim is not given back: whoever comes next has to wait");
+        }
+    }
+}
+
+impl Place for TopicPlace {
+    fn name(&self) -> String {
+        format!("the topic {TOPIC}")
+    }
+
+    fn us(&self) -> String {
+        us()
+    }
+
+    fn leader(&self) -> Leader {
+        self.leader.clone()
+    }
+
+    fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+        self.taken().boxed()
+    }
+
+    fn keep<'a>(
+        &'a mut self,
+        _: &'a [LedgerEntry],
+        all: &'a Ledger,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.keeping(all).boxed()
+    }
+
+    fn hold(&mut self) -> BoxFuture<'_, Result<(), Error>> {
+        self.confirm().boxed()
+    }
+
+    /// Overrides come through the leader.
+    fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
+        ready(self.lead().map(|_| Vec::new())).boxed()
+    }
+
+    fn until(&self) -> Option<Instant> {
+        let until = |lead: &Lead| lead.claim.until().map_or_else(|_| Instant::now(), Into::into);
+        self.held.as_ref().map(until)
+    }
+
+    fn leave(&mut self) -> BoxFuture<'_, ()> {
+        self.given_back().boxed()
+    }
+}
+
+/// What is written there, if there is such a topic. Takes and makes nothing.
+pub(crate) async fn peek(way: &Way) -> Result<Vec<LedgerEntry>, Error> {
+    let client = way.client().await?;
+    if !has_topic(&client).await? {
+        return Ok(Vec::new());
+    }
+    let access = way.access()?;
+    let read = in_thread(move || StateTopic::existing(access)?.records(PREFIX));
+    let records = read.await.map_err(|error| Error::NoTopic(Box::new(error)))?;
+    Ok(Keys::of(records)?.1)
+}
+
+impl Way {
+    pub(super) async fn client(&self) -> Result<kafka::Client, Error> {
+        Ok(shared::connect(&self.bootstrap, self.properties.as_deref()).await?.0)
+    }
+
+    pub(super) fn access(&self) -> Result<statelog::Access, Error> {
+        Ok(shared::data_plane(&self.bootstrap, self.properties.as_deref())?)
+    }
+}
+
+pub(super) async fn has_topic(client: &kafka::Client) -> Result<bool, Error> {
+    let named = client.topics_named(&[TOPIC.to_owned()].into()).await?;
+    Ok(named.found.contains_key(TOPIC))
+}
+
+/// This process, for people.
+fn us() -> String {
+    format!("autothrottle, process {} of {}", std::process::id(), crate::host())
+}
+
+/// Writes records, as the holder of the claim and as nobody else, and renews it.
+async fn write(claim: &Claim, changes: Changes) -> Result<(), Error> {
+    let answer = claim.write(changes);
+    match in_thread(move || Ok(answer.recv_timeout(PATIENCE))).await? {
+        Ok(written) => Ok(written?),
+        Err(RecvTimeoutError::Timeout) => Err(Error::Untaken { seconds: PATIENCE.as_secs() }),
+        Err(RecvTimeoutError::Disconnected) => {
+            let lost = claim.check().err().map(|lost| lost.to_string());
+            let why = lost.unwrap_or_else(|| "the claim is not kept any more".to_owned());
+            Err(Error::lost(&format!("the topic {TOPIC}"), why))
+        }
+    }
+}
