@@ -121,6 +121,11 @@ impl Situation {
         assert!(moved.clone().all(|(_, seen)| seen.replicas == [1003, 1002]), "{seen:?}");
     }
 
+    /// Whether every value is its operator's.
+    pub(crate) fn is_as_before(&self) -> bool {
+        self.now() == self.before
+    }
+
     #[track_caller]
     pub(crate) fn await_what_was_before(&self, said: impl Fn() -> String) {
         until("throttles as before", SOON, || (self.now() == self.before).then_some(()))

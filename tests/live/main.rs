@@ -6,6 +6,7 @@
 mod auto;
 mod autothrottle;
 mod autothrottle_recovery;
+mod autothrottle_topic;
 mod autothrottle_zookeeper;
 mod bad_input;
 mod binary;

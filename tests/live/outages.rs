@@ -62,29 +62,45 @@ fn ends(situation: &Situation, daemon: Daemon) {
 }
 
 /// First every broker is silent, then every broker is dead.
-#[test]
-#[ignore = "live"]
-fn a_move_stays_paced_while_kafka_is_away_with_kraft() {
-    let situation = situation(Mode::KRaft);
+fn a_move_stays_paced_while_kafka_is_away(situation: &Situation, place: &[&str]) -> Daemon {
     let properties = situation.folder.path().join("client.properties");
     std::fs::write(&properties, "request.timeout.ms=5000\n").unwrap();
-    let more = [&DAEMON[..], &["--kafka-config", properties.to_str().unwrap()]].concat();
+    let more = [&DAEMON[..], place, &["--kafka-config", properties.to_str().unwrap()]].concat();
     let cluster = &situation.cluster;
-    let daemon = Daemon::start(&cluster.bootstrap(), situation.folder.path(), &more);
+    let daemon = Daemon::elsewhere(&cluster.bootstrap(), situation.folder.path(), &more);
     situation.begin_the_move();
     situation.await_pace(LEAST, &daemon);
 
     waits_in_peace(&daemon, || cluster.pause_brokers().unwrap());
-    comes_back(&situation, &daemon, || cluster.resume_brokers().unwrap());
+    comes_back(situation, &daemon, || cluster.resume_brokers().unwrap());
 
     waits_in_peace(&daemon, || cluster.kill_brokers(&cluster.brokers()).unwrap());
-    comes_back(&situation, &daemon, || {
+    comes_back(situation, &daemon, || {
         thread::scope(|scope| {
             for id in cluster.brokers() {
                 scope.spawn(move || cluster.start_broker(id).unwrap());
             }
         });
     });
+    daemon
+}
+
+#[test]
+#[ignore = "live"]
+fn a_move_stays_paced_while_kafka_is_away_with_kraft() {
+    let situation = situation(Mode::KRaft);
+    let state = situation.folder.path().join("autothrottle.state");
+    let place = ["--state-file", state.to_str().unwrap()];
+    let daemon = a_move_stays_paced_while_kafka_is_away(&situation, &place);
+    ends(&situation, daemon);
+}
+
+/// With Kafka the ledger is away, and the claim: nothing is written until both are there again.
+#[test]
+#[ignore = "live"]
+fn a_move_stays_paced_while_kafka_is_away_that_keeps_the_ledger() {
+    let situation = situation(Mode::KRaft);
+    let daemon = a_move_stays_paced_while_kafka_is_away(&situation, &["--state-topic"]);
     ends(&situation, daemon);
 }
 
