@@ -200,9 +200,9 @@ fn is_unread(error: &statelog::Error) -> bool {
 
 /// What to do about the topic, or without it.
 fn elsewhere(why: &Error) -> String {
-    let first = why.hint().map(|hint| format!("{hint}; ")).unwrap_or_default();
+    let rest = why.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!(
-        "{first}--state-file FILE, --zookeeper HOST:PORT or --lease NAMESPACE/NAME do without the topic"
+        "--state-file FILE, --zookeeper HOST:PORT or --lease NAMESPACE/NAME do without it{rest}"
     )
 }
 

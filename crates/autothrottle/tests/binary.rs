@@ -8,9 +8,13 @@ fn autothrottle(args: &[&str]) -> Output {
 }
 
 fn refused(args: &[&str]) -> String {
+    refused_with(2, args)
+}
+
+fn refused_with(code: i32, args: &[&str]) -> String {
     let Output { status, stdout, stderr } = autothrottle(args);
     let said = String::from_utf8_lossy(&stderr).into_owned();
-    assert_eq!(status.code(), Some(2), "{said}");
+    assert_eq!(status.code(), Some(code), "{said}");
     assert!(stdout.is_empty());
     assert!(said.starts_with("error: "), "{said}");
     said
@@ -27,7 +31,6 @@ fn help_and_version_are_no_failures_with_one_dash_or_two() {
 
 #[test]
 fn what_makes_no_sense_is_refused_before_anything_is_asked() {
-    assert!(refused(&[]).contains("--state-file"));
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
     let state = ["-state-file", path.to_str().unwrap()];
@@ -37,6 +40,12 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     assert!(with(&["-api-listen", "0.0.0.0:0"]).contains("--api-token-file"));
     assert!(with(&["-cap-map", "{\"a\":0}"]).contains("a: 0 MB/s"));
     assert!(with(&["--no-such-flag"]).contains("--no-such-flag"));
+}
+
+#[test]
+fn who_cannot_look_for_the_topic_is_told_what_does_without() {
+    let said = refused_with(3, &["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none"]);
+    assert!(said.contains("__mappr_state") && said.contains("--state-file"), "{said}");
 }
 
 #[test]
