@@ -224,6 +224,8 @@ impl<'s> Daemon<'s> {
         let began = Instant::now();
         // First: a round that fails is not begun again for it.
         self.announced_then = self.announced.standing(Instant::now());
+        // Before Kafka is: a place that time alone has ended is taken again, and not waited for in round after round.
+        self.book.catch_up().await?;
         let settings = self.settings;
         let client = match self.client.take() {
             Some(client) => client,
@@ -233,7 +235,6 @@ impl<'s> Daemon<'s> {
         if settings.once {
             self.looker.warm_up(client).await?;
         }
-        self.book.catch_up().await?;
         let ledger = self.book.ledger();
         let overrides = self.book.overrides();
         let announced = self.announced_then.clone();
