@@ -14,6 +14,7 @@ use crate::traffic::{SOON, Traffic};
 
 const SLOW: [&str; 4] = ["--throttle", "400KB/s", "--max-moves", "2"];
 const FAST: [&str; 2] = ["--throttle", "200MB/s"];
+const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB,1004=1GB"];
 
 /// Everything that 1001 holds is to go to 1004, in the same rack; the operator has throttles of his own.
 struct Situation {
@@ -47,7 +48,6 @@ impl Situation {
     /// How many partitions move.
     fn plan(&self) -> usize {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
-        let storage = ["1001=1GB", "1002=1GB", "1003=1GB", "1004=1GB"].join(",");
         topicmappr([
             "replace",
             "--bootstrap-server",
@@ -58,8 +58,8 @@ impl Situation {
             "1001",
             "--with",
             "1004",
-            "--broker-storage",
-            &storage,
+            STORAGE[0],
+            STORAGE[1],
             "--out-file",
             plan.to_str().unwrap(),
         ])
@@ -71,7 +71,9 @@ impl Situation {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
         let own = [command, plan.to_str().unwrap(), "--bootstrap-server", &bootstrap, "--yes"];
         let named = ["--journal", journal.to_str().unwrap()];
-        own.iter().chain(&named).chain(more).map(|arg| (*arg).to_owned()).collect()
+        // How full the disk of this machine is, is nothing to a plan back.
+        let storage: &[&str] = if command == "rollback" { &STORAGE } else { &[] };
+        own.iter().chain(&named).chain(storage).chain(more).map(|arg| (*arg).to_owned()).collect()
     }
 
     fn run(&self, command: &str, journal: &Path, more: &[&str]) -> Ended {
