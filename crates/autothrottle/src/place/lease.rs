@@ -33,7 +33,7 @@ pub(crate) struct LeaseArgs {
     #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "state_file", value_parser = name)]
     lease: Option<Name>,
     /// How long a leader that has died is waited for
-    #[arg(long, value_name = "TIME", default_value = "8s", value_parser = duration)]
+    #[arg(long, value_name = "TIME", default_value = "7s", value_parser = duration)]
     lease_duration: Duration,
     #[command(flatten)]
     pub(crate) api: KubernetesArgs,
