@@ -31,7 +31,8 @@ fn waits_in_peace(daemon: &Daemon, gone: impl FnOnce()) {
     eprintln!("{AWAY:?} without an answer: {used:?} of a core, {said} lines");
     assert!(used < AWAY / 10, "{used:?} of a core in {AWAY:?}:\n{}", daemon.said());
     assert!(said <= LINES, "{said} lines in {AWAY:?}:\n{}", daemon.said());
-    assert_ne!(daemon.try_ask("GET", "/readyz").unwrap().0, 200, "it says that it is blind");
+    let (ready, why) = daemon.try_ask("GET", "/readyz").unwrap();
+    assert_eq!(ready, 503, "it says that it is blind: {why}\n{}", daemon.said());
     assert_eq!(daemon.try_ask("GET", "/healthz").unwrap().0, 200, "and that it lives");
 }
 

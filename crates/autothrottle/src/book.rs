@@ -70,6 +70,12 @@ impl Book {
         *self.pages() = Pages::default();
     }
 
+    /// The place has heard that another process has it.
+    #[cfg(test)]
+    pub(crate) fn is_led_by(&self, name: &str) {
+        self.leader.is(name);
+    }
+
     /// Whether this process has the place.
     pub(crate) fn leads(&self) -> bool {
         self.pages().leads

@@ -22,16 +22,19 @@ pub(super) async fn healthz(State(api): State<Api>) -> Reply {
     }
 }
 
-/// The last round succeeded; or another process leads, and this one waits, where it can be told when that one leads no more.
+/// The last round succeeded; or another process is known to lead, and this one waits for its end.
 pub(super) async fn readyz(State(api): State<Api>) -> Reply {
     let unready =
         |message: String| Reply::error(StatusCode::SERVICE_UNAVAILABLE, "not-ready", message);
     if !api.book.leads() && api.board.read(|shown| shown.standby) {
-        let failing = api.board.read(|shown| shown.failing.clone());
-        return match failing.filter(|_| api.book.leader().is_none()) {
-            Some((_, why)) => unready(format!("cannot wait for the lead: {why}")),
-            None => Reply::ok("another leads", json!({"status": "standby"})),
-        };
+        if api.book.leader().is_some() {
+            return Reply::ok("another leads", json!({"status": "standby"}));
+        }
+        // Servers that are silent fail only after a while.
+        return unready(match api.board.read(|shown| shown.failing.clone()) {
+            Some((_, why)) => format!("cannot wait for the lead: {why}"),
+            None => "not told who leads".to_owned(),
+        });
     }
     api.board.read(|shown| match (&shown.failing, &shown.round) {
         (Some((times, why)), _) => unready(format!("{times} round(s) in a row have failed: {why}")),

@@ -86,6 +86,7 @@ impl Fixture {
 async fn who_waits_for_another_is_ready_and_changes_nothing() {
     let api = fixture(None).await;
     api.api.book.let_go();
+    api.api.book.is_led_by("another");
     api.api.board.waits();
     assert_eq!(api.ask("GET", "/readyz").await.0, 200);
     let (status, text) = api.ask("POST", "/throttle?rate=70").await;
@@ -94,7 +95,7 @@ async fn who_waits_for_another_is_ready_and_changes_nothing() {
     assert!(!api.wakes());
     let state: serde_json::Value =
         serde_json::from_str(&api.ask("GET", "/v1/state").await.1).unwrap();
-    assert_eq!((&state["leading"], state.get("leader")), (&false.into(), None), "not known yet");
+    assert_eq!((&state["leading"], &state["leader"]), (&false.into(), &"another".into()));
     assert_eq!(state.get("decided_at"), None, "what was seen by a leader is old");
 }
 
@@ -238,6 +239,9 @@ async fn who_cannot_wait_for_the_lead_is_not_ready() {
     let api = fixture(None).await;
     api.api.book.let_go();
     api.api.board.waits();
+    let (status, text) = api.ask("GET", "/readyz").await;
+    assert_eq!(status, 503);
+    assert!(text.contains("not told who leads"), "{text}");
     api.api.board.failed("ZooKeeper is away".to_owned());
     let (status, text) = api.ask("GET", "/readyz").await;
     assert_eq!(status, 503);
