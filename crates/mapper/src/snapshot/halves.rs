@@ -1,10 +1,12 @@
-//! A large snapshot's topics, read in two halves at once.
+//! A snapshot's topics, read in two halves at once where there are many.
 //!
-//! The text is cut between two topics, at a place that is only a guess: every part has to be JSON of its own shape, up to
-//! its last byte, and then so is the whole. Where one is not, there is no answer here, and the text is read in one piece.
+//! The text is cut between two topics, at a place that is only a guess, and a topic where its partitions begin: every
+//! part has to be JSON of its own shape, up to its last byte, and then so is the whole. Where one is not, there is no
+//! answer here, and the text is read in one piece.
 
-use super::Topic;
-use crate::both::{MANY, both};
+use super::partition::PartitionIn;
+use super::{Topic, plain};
+use crate::both::both;
 use serde::de::DeserializeOwned;
 use serde_json::Deserializer;
 
@@ -15,43 +17,77 @@ const BYTES_A_PARTITION: usize = 64;
 const TOPICS: &[u8] = b"\"topics\":[";
 /// How a topic begins after another: one on each line, or all on one.
 const NEXT: [&[u8]; 2] = [b",\n{\"name\":", b",{\"name\":"];
+/// How the partitions of a topic begin.
+const PARTITIONS: &[u8] = b"\"partitions\":[";
 
 /// The text read with no topics in it, and the topics; `None`: it is to be read in one piece.
 pub(super) fn read<H: DeserializeOwned>(text: &[u8]) -> Option<(H, Vec<Topic>)> {
-    if text.len() / BYTES_A_PARTITION < MANY { None } else { read_large(text) }
-}
-
-fn read_large<H: DeserializeOwned>(text: &[u8]) -> Option<(H, Vec<Topic>)> {
-    let begin = find(text, TOPICS)?;
-    let (head, topics) = (&text[..begin], &text[begin + TOPICS.len()..]);
-    // After a backslash, the quote would not begin a key.
-    if head.ends_with(b"\\") {
-        return None;
-    }
-    let head = serde_json::from_slice(&[head, TOPICS, b"]}"].concat()).ok()?;
+    let (head, topics) = head(text, TOPICS)?;
     let topics = topics.trim_ascii_end().strip_suffix(b"}")?;
     let topics = topics.trim_ascii_end().strip_suffix(b"]")?;
     let middle = topics.len() / 2;
     let cut = middle + NEXT.iter().find_map(|next| find(&topics[middle..], next))?;
-    let (first, second) = both(MANY, || elements(&topics[..cut]), || elements(&topics[cut + 1..]));
+    let (first, second) = both(
+        text.len() / BYTES_A_PARTITION,
+        || all_topics(&topics[..cut]),
+        || all_topics(&topics[cut + 1..]),
+    );
     let mut all = first?;
     all.extend(second?);
     Some((head, all))
 }
 
-/// Elements with a comma between each two, and nothing else.
-fn elements(mut text: &[u8]) -> Option<Vec<Topic>> {
+/// An object read as if it ended with this list, and the list empty; and the text where its elements begin.
+fn head<'t, H: DeserializeOwned>(text: &'t [u8], list: &[u8]) -> Option<(H, &'t [u8])> {
+    let begin = find(text, list)?;
+    // After a backslash, the quote would not begin a key.
+    if text[..begin].ends_with(b"\\") {
+        return None;
+    }
+    let (head, elements) = text.split_at(begin + list.len());
+    Some((serde_json::from_slice(&[head, b"]}"].concat()).ok()?, elements))
+}
+
+/// Topics with a comma between each two, and nothing else.
+fn all_topics(mut text: &[u8]) -> Option<Vec<Topic>> {
     let mut all = Vec::new();
     loop {
-        let mut values = Deserializer::from_slice(text).into_iter();
-        all.push(values.next()?.ok()?);
-        text = text[values.byte_offset()..].trim_ascii_start();
-        match text.split_first() {
+        let (topic, rest) = topic(text)?;
+        all.push(topic);
+        let rest = rest.trim_ascii_start();
+        match rest.split_first() {
             None => return Some(all),
             Some((b',', rest)) => text = rest,
             Some(_) => return None,
         }
     }
+}
+
+/// A topic whose last key is its partitions, at least one, and the text behind it.
+fn topic(text: &[u8]) -> Option<(Topic, &[u8])> {
+    let (mut topic, mut text): (Topic, _) = head(text, PARTITIONS)?;
+    loop {
+        let (partition, rest) = match plain::partition(text) {
+            Some((partition, rest)) => (PartitionIn::from(partition), rest),
+            None => value(text)?,
+        };
+        topic.add(partition).ok()?;
+        match rest.trim_ascii_start().split_first()? {
+            (b',', rest) => text = rest,
+            (b']', rest) => {
+                topic.partitions.shrink_to_fit();
+                return Some((topic, rest.trim_ascii_start().strip_prefix(b"}")?));
+            }
+            _ => return None,
+        }
+    }
+}
+
+/// The value with which a text begins, and the text behind it.
+fn value<T: DeserializeOwned>(text: &[u8]) -> Option<(T, &[u8])> {
+    let mut values = Deserializer::from_slice(text).into_iter();
+    let value = values.next()?.ok()?;
+    Some((value, &text[values.byte_offset()..]))
 }
 
 fn find(text: &[u8], what: &[u8]) -> Option<usize> {
@@ -68,7 +104,7 @@ mod tests {
         r#"{"name":"b","config":{"x":"]},{\"name\":"},"partitions":[{"id":0,"replicas":[2]}]}"#;
 
     fn names(text: &str) -> Option<Vec<String>> {
-        let (_, topics) = read_large::<Value>(text.as_bytes())?;
+        let (_, topics) = read::<Value>(text.as_bytes())?;
         Some(topics.into_iter().map(|topic| topic.name).collect())
     }
 
@@ -84,7 +120,7 @@ mod tests {
     #[test]
     fn the_head_is_all_that_stands_before_the_topics() {
         let text = format!(r#"{{"version":1,"brokers":[{{"id":1}}],"topics":[{B},{A},{A}]}}"#);
-        let (head, topics) = read_large::<Value>(text.as_bytes()).unwrap();
+        let (head, topics) = read::<Value>(text.as_bytes()).unwrap();
         assert_eq!(head, serde_json::json!({"version": 1, "brokers": [{"id": 1}], "topics": []}));
         assert_eq!(topics.len(), 3);
     }

@@ -9,6 +9,7 @@ mod halves;
 mod hash;
 mod lookup;
 mod partition;
+mod plain;
 mod relaxed;
 mod volume;
 mod what_if;

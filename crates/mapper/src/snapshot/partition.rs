@@ -13,6 +13,12 @@ pub(super) struct PartitionIn {
     pub(super) log_dirs: LogDirs,
 }
 
+impl From<Partition> for PartitionIn {
+    fn from(partition: Partition) -> Self {
+        Self { partition, log_dirs: LogDirs::new() }
+    }
+}
+
 /// For each replica the path of its log dir, where known.
 pub(super) type LogDirs = SmallVec<[Option<String>; 1]>;
 

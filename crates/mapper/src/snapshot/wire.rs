@@ -5,7 +5,8 @@
 
 use super::partition::PartitionIn;
 use super::{
-    Broker, KubernetesFacts, Leader, LogDir, Partition, Parts, SnapshotError, Topic, halves,
+    Broker, KubernetesFacts, Leader, LogDir, Partition, Parts, SnapshotError, TooManyLogDirs,
+    Topic, halves,
 };
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
@@ -239,16 +240,25 @@ impl<'de> Deserialize<'de> for Topic {
             log_dir_paths: Vec::new(),
             partitions: Vec::with_capacity(wire.partitions.len()),
         };
-        for PartitionIn { mut partition, log_dirs } in wire.partitions {
-            if let Some(facts) = &mut partition.facts {
-                for path in &log_dirs {
-                    let index = path.as_deref().map(|path| topic.log_dir(path)).transpose();
-                    facts.log_dirs.push(index.map_err(serde::de::Error::custom)?);
-                }
-            }
-            topic.partitions.push(partition);
+        for partition in wire.partitions {
+            topic.add(partition).map_err(serde::de::Error::custom)?;
         }
         Ok(topic)
+    }
+}
+
+impl Topic {
+    /// Adds a partition, its log dirs numbered.
+    #[inline]
+    pub(super) fn add(&mut self, read: PartitionIn) -> Result<(), TooManyLogDirs> {
+        let PartitionIn { mut partition, log_dirs } = read;
+        if let Some(facts) = &mut partition.facts {
+            for path in &log_dirs {
+                facts.log_dirs.push(path.as_deref().map(|path| self.log_dir(path)).transpose()?);
+            }
+        }
+        self.partitions.push(partition);
+        Ok(())
     }
 }
 
