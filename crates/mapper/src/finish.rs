@@ -151,7 +151,7 @@ fn gap(bound: Bytes, moved: Bytes) -> Option<f64> {
 
 /// The partitions whose list is another one now.
 fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
-    let mut moves = Vec::new();
+    let mut moves = Vec::with_capacity(work.len());
     let mut name: (usize, Arc<str>) = (usize::MAX, Arc::from(""));
     for item in work {
         let partition = cluster.partition(item.partition);

@@ -99,7 +99,9 @@ impl<'a> Search<'a> {
 
     /// Looks at every partition of these topics.
     fn look_at(&self, topics: Range<usize>) -> Result<Found, NoPlan> {
-        let mut found = Found { work: Vec::new(), left_out: Vec::new() };
+        // Room also for what is appended later. What nothing is written to takes no memory.
+        let room = self.cluster.partition_count() - self.cluster.first_partition[topics.start];
+        let mut found = Found { work: Vec::with_capacity(room), left_out: Vec::new() };
         for at in topics {
             let (topic, first) =
                 (&self.cluster.snapshot.topics()[at], self.cluster.first_partition[at]);

@@ -4,7 +4,8 @@ use super::{Partition, Snapshot, Topic};
 use crate::ids::PartitionId;
 use std::cell::Cell;
 
-/// Finds partitions of a snapshot. Quick where those of one topic are asked for in a row, as plans list them.
+/// Finds partitions of a snapshot. Quick where those of one topic are asked for in a row, and then those of
+/// the next, as plans list them.
 pub(crate) struct Lookup<'s> {
     snapshot: &'s Snapshot,
     last: Cell<usize>,
@@ -17,11 +18,11 @@ impl<'s> Lookup<'s> {
 
     /// The position of a topic among the snapshot's.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
-        let topics = self.snapshot.topics();
-        if topics.get(self.last.get()).is_some_and(|topic| topic.name == name) {
-            return Some(self.last.get());
-        }
-        let found = topics.binary_search_by(|topic| topic.name.as_str().cmp(name)).ok()?;
+        let (topics, last) = (self.snapshot.topics(), self.last.get());
+        let is_named = |at: &usize| topics.get(*at).is_some_and(|topic| topic.name == name);
+        let near = [last, last + 1].into_iter().find(is_named);
+        let by_name = |topic: &Topic| topic.name.as_str().cmp(name);
+        let found = near.or_else(|| topics.binary_search_by(by_name).ok())?;
         self.last.set(found);
         Some(found)
     }
