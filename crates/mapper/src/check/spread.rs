@@ -47,6 +47,12 @@ impl<'s> Places<'s> {
         at.map_or((own, (own, own)), |at| self.of[at as usize])
     }
 
+    /// No two of these brokers stand in one rack.
+    pub(super) fn all_racks_differ(&self, brokers: &[BrokerId]) -> bool {
+        let racks: SmallVec<[Rack; 4]> = brokers.iter().map(|id| self.of(*id).0).collect();
+        racks.iter().enumerate().all(|(at, rack)| !racks[..at].contains(rack))
+    }
+
     pub(super) fn spread(&self, brokers: impl Iterator<Item = BrokerId>) -> Spread {
         let (racks, hosts): (SmallVec<[Rack; 4]>, SmallVec<[Host; 4]>) =
             brokers.map(|id| self.of(id)).unzip();

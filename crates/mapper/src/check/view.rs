@@ -107,6 +107,10 @@ impl<'s> View<'s> {
     ) -> Option<(String, String)> {
         // A new order spreads as the old one did.
         change.added().chain(change.removed()).next()?;
+        // No rule asks for more than a rack for each replica.
+        if self.places.all_racks_differ(&change.to) {
+            return None;
+        }
         let allowed = self.allowed(&change.topic)?;
         // Most keep the rule, whatever was before.
         let (before, after) = (|| self.spread(&change.from), self.spread(&change.to));
