@@ -1,7 +1,7 @@
 //! What is set in the cluster, what stood there before, and what operators ask for: in memory, and in its place.
 
 use crate::error::Error;
-use crate::place::{Leader, Place};
+use crate::place::{Leader, Place, this_process};
 use execute::{Asked, Ledger, LedgerEntry};
 use mapper::{BrokerId, Rate};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -57,7 +57,8 @@ impl Book {
         let Some(place) = place.as_mut() else { return Ok(()) };
         let entries = place.take().await?;
         *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
-        let by = format!("autothrottle, process {} of {}", std::process::id(), crate::host());
+        // Not as the place knows us: a pod's name does not say that it is a daemon's.
+        let by = this_process();
         self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
         self.leader.is(&place.us());
         self.pages().leads = true;

@@ -26,6 +26,11 @@ use futures::future::{BoxFuture, ready};
 use std::fmt;
 use tokio::time::Instant;
 
+/// This process, for people: the first word says that it is a daemon.
+pub(crate) fn this_process() -> String {
+    format!("autothrottle, process {} of {}", std::process::id(), crate::host())
+}
+
 /// A place for one cluster's ledger and overrides.
 ///
 /// Calls may be dropped halfway: what they were to write then counts as not written, and is looked for when the place is
@@ -36,7 +41,7 @@ pub(crate) trait Place: fmt::Debug + Send {
 
     /// This process, as others that share the place know it.
     fn us(&self) -> String {
-        format!("autothrottle, process {} of {}", std::process::id(), crate::host())
+        this_process()
     }
 
     /// Where it tells who leads while it waits.

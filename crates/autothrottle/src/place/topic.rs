@@ -92,8 +92,9 @@ impl TopicPlace {
 
     /// The next that whoever waits for us hears. A wait that was broken off goes on.
     async fn heard(&mut self) -> Option<Heard> {
+        let us = self.us();
         let candidate = self.candidate.get_or_insert_with(|| {
-            let holder = Holder::new(us(), self.own.clone());
+            let holder = Holder::new(us, self.own.clone());
             Candidate::stands(self.way.clone(), self.topic.clone(), holder)
         });
         candidate.hears().await
@@ -152,10 +153,6 @@ impl TopicPlace {
 impl Place for TopicPlace {
     fn name(&self) -> String {
         format!("the topic {TOPIC}")
-    }
-
-    fn us(&self) -> String {
-        us()
     }
 
     fn leader(&self) -> Leader {
@@ -218,11 +215,6 @@ impl Way {
 pub(super) async fn has_topic(client: &kafka::Client) -> Result<bool, Error> {
     let named = client.topics_named(&[TOPIC.to_owned()].into()).await?;
     Ok(named.found.contains_key(TOPIC))
-}
-
-/// This process, for people.
-fn us() -> String {
-    format!("autothrottle, process {} of {}", std::process::id(), crate::host())
 }
 
 /// Writes records, as the holder of the claim and as nobody else, and renews it.
