@@ -1,7 +1,7 @@
 //! Whoever stands for the claim in the topic `__mappr_state`: finds the topic, or makes it, and waits for its turn.
 
 use super::keys::PREFIX;
-use super::topic::{Way, has_topic};
+use super::topic::Way;
 use crate::error::Error;
 use statelog::{Campaign, Claim, Holder, StateTopic, TOPIC, Term, Turn};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ async fn found(way: &Way) -> Result<StateTopic, Error> {
     let client = way.client().await?;
     let access = way.access()?;
     // Whoever may not make it may still use it.
-    if has_topic(&client).await? {
+    if client.has_topic(TOPIC).await? {
         return in_thread(move || StateTopic::existing(access)).await;
     }
     let brokers = client.describe_cluster().await?.live().count();

@@ -193,7 +193,7 @@ impl Place for TopicPlace {
 /// What is written there, if there is such a topic. Takes and makes nothing.
 pub(crate) async fn peek(way: &Way) -> Result<Vec<LedgerEntry>, Error> {
     let client = way.client().await?;
-    if !has_topic(&client).await? {
+    if !client.has_topic(TOPIC).await? {
         return Ok(Vec::new());
     }
     let access = way.access()?;
@@ -210,11 +210,6 @@ impl Way {
     pub(super) fn access(&self) -> Result<statelog::Access, Error> {
         Ok(shared::data_plane(&self.bootstrap, self.properties.as_deref())?)
     }
-}
-
-pub(super) async fn has_topic(client: &kafka::Client) -> Result<bool, Error> {
-    let named = client.topics_named(&[TOPIC.to_owned()].into()).await?;
-    Ok(named.found.contains_key(TOPIC))
 }
 
 /// Writes records, as the holder of the claim and as nobody else, and renews it.

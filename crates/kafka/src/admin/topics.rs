@@ -46,7 +46,16 @@ impl Client {
         self.topics_told_by(Target::Any, names).await
     }
 
-    /// The same, as one broker tells it.
+    /// Whether there is such a topic, as far as we may see.
+    ///
+    /// # Errors
+    /// As [`topics`](Self::topics).
+    pub async fn has_topic(&self, name: &str) -> Result<bool, Error> {
+        let named = self.topics_named(&[name.to_owned()].into()).await?;
+        Ok(named.found.contains_key(name))
+    }
+
+    /// The same as [`topics_named`](Self::topics_named), as one broker tells it.
     ///
     /// # Errors
     /// As [`topics`](Self::topics).

@@ -66,7 +66,7 @@ impl Execution<'_> {
         session: &mut Session<'_, '_>,
     ) -> Result<(), Error> {
         let (place, _) = place(args, session)?;
-        if matches!(place, Place::Topic) && !has_topic(self.client).await? {
+        if matches!(place, Place::Topic) && !self.client.has_topic(TOPIC).await? {
             return Ok(());
         }
         self.claim(args, places, true, session).await
@@ -79,7 +79,7 @@ impl Execution<'_> {
         session: &mut Session<'_, '_>,
     ) -> Result<Lock, Error> {
         let access = topic_access(session)?;
-        let topic = if has_topic(self.client).await? {
+        let topic = if self.client.has_topic(TOPIC).await? {
             say_waiting(TOPIC, session)?;
             TopicLock::existing(access).await?
         } else {
@@ -146,14 +146,9 @@ pub(super) async fn seen(
         Place::Nowhere => Ok(None),
         Place::ZooKeeper(place) => ZooKeeperLock::seen(&place, cluster_id).await.map(Some),
         Place::Lease(name) => LeaseLock::seen(&kubernetes, name, cluster_id).await.map(Some),
-        Place::Topic if !has_topic(client).await? => Ok(None),
+        Place::Topic if !client.has_topic(TOPIC).await? => Ok(None),
         Place::Topic => TopicLock::seen(topic_access(session)?).await.map(Some),
     }
-}
-
-async fn has_topic(client: &kafka::Client) -> Result<bool, Error> {
-    let named = client.topics_named(&[TOPIC.to_owned()].into()).await?;
-    Ok(named.found.contains_key(TOPIC))
 }
 
 fn topic_access(session: &Session<'_, '_>) -> Result<Access, Error> {
