@@ -2,8 +2,8 @@
 
 use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Figures, Mends, Move, Pacing, PartitionId,
-    Plan, RackRule, Ratio, Reason, Replicas, Request, Scale, Snapshot, Solver, Terms, Topics,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Figures, Move, PartitionId, Plan, Ratio,
+    Reason, Replicas, Request, Scale, Snapshot, Solver, Terms, Topics,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -223,14 +223,7 @@ fn request() -> Request {
     let topics = Topics::Named((0..OUT_OF_SCOPE).map(topic).collect());
     let brokers = (1..=BROKERS).map(BrokerId).collect();
     Request::Scale(Scale {
-        terms: Terms {
-            assignments: vec![Assignment { map: None, topics, brokers, replication: None }],
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing: Pacing::default(),
-        },
+        terms: Terms::new(vec![Assignment::new(topics, brokers)], Ratio::ZERO),
         balance: Balance { drain: BTreeSet::from([DRAINED]), ..Balance::default() },
     })
 }

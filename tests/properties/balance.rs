@@ -4,8 +4,8 @@ use crate::clusters::{Shape, shape};
 use crate::config;
 use mapper::snapshot::Broker;
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Goal, Measure, Mends, NoPlan, Pacing, Plan, PlanFile,
-    RackRule, Ratio, Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
+    Assignment, Balance, BrokerId, Bytes, Goal, Measure, NoPlan, Plan, PlanFile, RackRule, Ratio,
+    Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
@@ -64,19 +64,12 @@ impl Ask {
     pub fn request(&self, shape: &Shape) -> Rebalance {
         let brokers = shape.live();
         let drained = self.drain.and_then(|at| shape.ids().get(at).copied());
+        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
         Rebalance {
             terms: Terms {
-                assignments: vec![Assignment {
-                    map: None,
-                    topics: Topics::Rest,
-                    brokers,
-                    replication: None,
-                }],
-                mends: Mends::Everything,
                 racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
                 fix_racks: self.fix_racks,
-                storage_headroom: Ratio::from_percent(self.headroom),
-                pacing: Pacing::default(),
+                ..Terms::new(assignments, Ratio::from_percent(self.headroom))
             },
             balance: Balance {
                 goals: self.goals.clone(),

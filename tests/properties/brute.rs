@@ -6,8 +6,8 @@
 use crate::config;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Engine, Mends, NoPlan, Pacing, PartitionId, Plan,
-    RackRule, Ratio, Rebalance, Snapshot, SolverStatus, Terms, Topics, check, rebalance,
+    Assignment, Balance, BrokerId, Bytes, Engine, NoPlan, PartitionId, Plan, Ratio, Rebalance,
+    Snapshot, SolverStatus, Terms, Topics, check, rebalance,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -171,20 +171,9 @@ impl Tiny {
     pub fn request(&self, solver: Engine) -> Rebalance {
         let live = (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Lost)).map(Self::id);
         let drained = (0..self.brokers.len()).filter(|at| self.is(*at, Fate::Drained));
+        let assignments = vec![Assignment::new(Topics::Rest, live.collect())];
         Rebalance {
-            terms: Terms {
-                assignments: vec![Assignment {
-                    map: None,
-                    topics: Topics::Rest,
-                    brokers: live.collect(),
-                    replication: None,
-                }],
-                mends: Mends::Everything,
-                racks: RackRule::Spread,
-                fix_racks: false,
-                storage_headroom: Ratio::from_percent(HEADROOM_PERCENT),
-                pacing: Pacing::default(),
-            },
+            terms: Terms::new(assignments, Ratio::from_percent(HEADROOM_PERCENT)),
             balance: Balance {
                 tolerance: Ratio::from_ppm(self.tolerance_ppm),
                 drain: drained.map(Self::id).collect(),

@@ -4,8 +4,8 @@ use mapper::snapshot::{
     Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, Topic,
 };
 use mapper::{
-    Assignment, BrokerId, Bytes, Mends, Optimize, Pacing, PartitionId, PlaceBy, RackRule, Ratio,
-    Rebuild, Snapshot, Terms, Topics,
+    Assignment, BrokerId, Bytes, Optimize, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
+    Snapshot, Terms, Topics,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -336,29 +336,20 @@ impl Ask {
         let keep = |(index, id): (usize, BrokerId)| (!self.leaving.contains(&index)).then_some(id);
         let newcomer = shape.newcomer().map(|(id, _)| id);
         let brokers = shape.ids().into_iter().enumerate().filter_map(keep).chain(newcomer);
+        let all = Assignment::new(Topics::Rest, brokers.collect());
+        let assignments = vec![Assignment { replication: self.replication, ..all }];
+        let terms = Terms {
+            racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
+            fix_racks: self.fix_racks,
+            ..Terms::new(assignments, Ratio::from_percent(self.headroom))
+        };
         Rebuild {
-            terms: Terms {
-                assignments: vec![Assignment {
-                    map: None,
-                    topics: Topics::Rest,
-                    brokers: brokers.collect(),
-                    replication: self.replication,
-                }],
-                mends: Mends::Everything,
-                racks: self.min_rack_ids.map_or(RackRule::Spread, RackRule::AtLeast),
-                fix_racks: self.fix_racks,
-                storage_headroom: Ratio::from_percent(self.headroom),
-                pacing: Pacing::default(),
-            },
-            placement: self.by,
             optimize: self.optimize,
             force: self.force,
             sub_affinity: self.sub_affinity,
             partition_size_factor: Ratio::from_percent(self.size_factor),
             optimize_leadership: self.optimize_leadership,
-            leader_evacuation: None,
-            base: Vec::new(),
-            solver: mapper::Engine::Auto,
+            ..Rebuild::new(terms, self.by)
         }
     }
 }

@@ -5,9 +5,9 @@ use crate::config;
 use mapper::scope::{Scope, TopicPattern};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Bytes, LeadBy, LeaderEvacuation, Leaders, Mends, Pacing, PartitionId,
-    Plan, PlanFile, RackRule, Ratio, Reason, Rebuild, Snapshot, SolverStatus, Terms, Topics,
-    WhyLeftOut, check, leaders, rebuild,
+    Assignment, BrokerId, Bytes, LeadBy, LeaderEvacuation, Leaders, Mends, PartitionId, Plan,
+    PlanFile, Ratio, Reason, Rebuild, Snapshot, SolverStatus, Terms, Topics, WhyLeftOut, check,
+    leaders, rebuild,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
@@ -15,20 +15,10 @@ use proptest::sample::subsequence;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn request(brokers: BTreeSet<BrokerId>) -> Leaders {
+    let assignments = vec![Assignment::new(Topics::Rest, brokers)];
+    let all = Terms::new(assignments, Ratio::from_percent(10));
     Leaders {
-        terms: Terms {
-            assignments: vec![Assignment {
-                map: None,
-                topics: Topics::Rest,
-                brokers,
-                replication: None,
-            }],
-            mends: Mends::Nothing,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::from_percent(10),
-            pacing: Pacing::default(),
-        },
+        terms: Terms { mends: Mends::Nothing, ..all },
         by: LeadBy::Count,
         per_topic: false,
         evacuate: BTreeSet::new(),

@@ -2,9 +2,7 @@
 
 use crate::brute::{Fate, Tiny};
 use crate::config;
-use mapper::{
-    Engine, NoPlan, Optimize, PlaceBy, Plan, Ratio, Rebuild, SolverStatus, Standing, check, rebuild,
-};
+use mapper::{Engine, NoPlan, PlaceBy, Plan, Rebuild, SolverStatus, Standing, check, rebuild};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -47,18 +45,7 @@ fn tiny((brokers, at, fate, replication, partitions, fill): Made) -> Tiny {
 fn request(tiny: &Tiny, solver: Engine) -> Rebuild {
     let mut terms = tiny.request(Engine::Auto).terms;
     terms.assignments[0].brokers = tiny.allowed().into_iter().map(Tiny::id).collect();
-    Rebuild {
-        terms,
-        placement: PlaceBy::Storage,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base: Vec::new(),
-        solver,
-    }
+    Rebuild { solver, ..Rebuild::new(terms, PlaceBy::Storage) }
 }
 
 /// What each partition may become: whoever stays stays.

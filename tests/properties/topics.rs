@@ -9,8 +9,7 @@ use mapper::definitions::{
 use mapper::maps::{Known, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, Mends, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Rebuild, Replicas,
-    Request, Snapshot, Terms,
+    Assignment, BrokerId, PartitionId, PlaceBy, Ratio, Rebuild, Replicas, Request, Snapshot, Terms,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -137,15 +136,7 @@ impl Case {
 
 /// What `topics apply` asks a planner.
 fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
-    let terms = Terms {
-        assignments,
-        mends: Mends::Everything,
-        racks: RackRule::Spread,
-        fix_racks: false,
-        storage_headroom: Ratio::ZERO,
-        pacing: Pacing::default(),
-    };
-    Rebuild::new(terms, PlaceBy::Count)
+    Rebuild::new(Terms::new(assignments, Ratio::ZERO), PlaceBy::Count)
 }
 
 fn id(name: &str) -> TopicId {

@@ -9,9 +9,8 @@ mod uneven;
 
 use divan::{Bencher, black_box};
 use mapper::{
-    Assignment, Balance, BrokerId, Engine, Goal, LeadBy, Leaders, Mends, Pacing, PlaceBy, PlanFile,
-    RackRule, Ratio, Rebalance, Rebuild, Snapshot, Terms, Topics, check, leaders, rebalance,
-    rebuild,
+    Assignment, Balance, BrokerId, Engine, Goal, LeadBy, Leaders, PlaceBy, PlanFile, Ratio,
+    Rebalance, Rebuild, Snapshot, Terms, Topics, check, leaders, rebalance, rebuild,
 };
 use std::io;
 use uneven::{cluster, rack};
@@ -24,19 +23,7 @@ fn main() {
 fn terms(snapshot: &Snapshot) -> Terms {
     let live = snapshot.brokers().iter().filter(|broker| broker.live);
     let brokers = live.map(|broker| broker.id).collect();
-    Terms {
-        assignments: vec![Assignment {
-            map: None,
-            topics: Topics::Rest,
-            brokers,
-            replication: None,
-        }],
-        mends: Mends::Everything,
-        racks: RackRule::Spread,
-        fix_racks: false,
-        storage_headroom: Ratio::from_percent(10),
-        pacing: Pacing::default(),
-    }
+    Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::from_percent(10))
 }
 
 fn rebuilding(snapshot: &Snapshot) -> Rebuild {

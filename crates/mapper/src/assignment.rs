@@ -23,6 +23,13 @@ pub struct Assignment {
     pub replication: Option<u32>,
 }
 
+impl Assignment {
+    /// Of no map: each topic keeps its replication factor.
+    pub fn new(topics: Topics, brokers: BTreeSet<BrokerId>) -> Self {
+        Self { map: None, topics, brokers, replication: None }
+    }
+}
+
 /// The topics of an assignment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

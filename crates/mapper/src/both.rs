@@ -35,8 +35,8 @@ fn pays(partitions: usize) -> bool {
 mod tests {
     use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
     use crate::{
-        Assignment, BrokerId, Bytes, Mends, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Rebuild,
-        Terms, Topics, check, rebuild,
+        Assignment, BrokerId, Bytes, PartitionId, PlaceBy, Ratio, Rebuild, Terms, Topics, check,
+        rebuild,
     };
     use std::cell::Cell;
 
@@ -70,19 +70,8 @@ mod tests {
     }
 
     fn request(force: bool) -> Rebuild {
-        let terms = Terms {
-            assignments: vec![Assignment {
-                map: None,
-                topics: Topics::Rest,
-                brokers: (1..6).map(BrokerId).collect(),
-                replication: None,
-            }],
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing: Pacing::default(),
-        };
+        let brokers = (1..6).map(BrokerId).collect();
+        let terms = Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::ZERO);
         Rebuild { force, ..Rebuild::new(terms, PlaceBy::Storage) }
     }
 

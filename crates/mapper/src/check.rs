@@ -82,12 +82,7 @@ fn of_the_whole(before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
 pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
     let mut broken = Vec::new();
     let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
-    let everywhere = Assignment {
-        map: None,
-        topics: crate::assignment::Topics::Rest,
-        brokers,
-        replication: None,
-    };
+    let everywhere = Assignment::new(crate::assignment::Topics::Rest, brokers);
     let view = match View::new(before, std::slice::from_ref(&everywhere)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],

@@ -7,7 +7,6 @@ use crate::finish::finish;
 use crate::floor;
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
-use crate::pacing::Pacing;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild::solve;
@@ -27,16 +26,8 @@ impl Replace {
         storage_headroom: Ratio,
     ) -> Self {
         let brokers = BTreeSet::from([incoming]);
-        let assignments = vec![Assignment { map: None, topics, brokers, replication: None }];
-        let mends = Mends::SeatsOf(outgoing);
-        let terms = Terms {
-            assignments,
-            mends,
-            racks,
-            fix_racks: false,
-            storage_headroom,
-            pacing: Pacing::default(),
-        };
+        let all = Terms::new(vec![Assignment::new(topics, brokers)], storage_headroom);
+        let terms = Terms { mends: Mends::SeatsOf(outgoing), racks, ..all };
         Self { terms, outgoing, incoming }
     }
 }

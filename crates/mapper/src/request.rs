@@ -84,6 +84,20 @@ pub struct Terms {
     pub pacing: Pacing,
 }
 
+impl Terms {
+    /// Every seat that has to move does, over as many racks as there are.
+    pub fn new(assignments: Vec<Assignment>, storage_headroom: Ratio) -> Self {
+        Self {
+            assignments,
+            mends: Mends::Everything,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom,
+            pacing: Pacing::default(),
+        }
+    }
+}
+
 /// Which seats a plan has to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

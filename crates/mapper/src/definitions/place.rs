@@ -10,8 +10,7 @@ use crate::bytes::Ratio;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use crate::maps::ResolvedMap;
 use crate::no_plan::NoPlan;
-use crate::pacing::Pacing;
-use crate::request::{BaseReplicas, Mends, PlaceBy, RackRule, Rebuild, Terms};
+use crate::request::{BaseReplicas, PlaceBy, Rebuild, Terms};
 use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -215,19 +214,9 @@ fn by_topic(wanted: &[Wanted<'_>], lists: &[Replicas]) -> Vec<Vec<Replicas>> {
 
 fn request(wanted: &[Wanted<'_>], live: &[BrokerId], base: Vec<BaseReplicas>) -> Rebuild {
     let names = wanted.iter().map(|wanted| wanted.topic.definition.name.clone());
-    let terms = Terms {
-        assignments: vec![Assignment {
-            map: None,
-            topics: Topics::Named(names.collect()),
-            brokers: live.iter().copied().collect(),
-            replication: None,
-        }],
-        mends: Mends::Everything,
-        racks: RackRule::Spread,
-        fix_racks: false,
-        // They are empty: who is full now gets no fuller by them.
-        storage_headroom: Ratio::from_percent(0),
-        pacing: Pacing::default(),
-    };
+    let brokers = live.iter().copied().collect();
+    let assignment = Assignment::new(Topics::Named(names.collect()), brokers);
+    // They are empty: who is full now gets no fuller by them.
+    let terms = Terms::new(vec![assignment], Ratio::ZERO);
     Rebuild { optimize_leadership: true, base, ..Rebuild::new(terms, PlaceBy::Count) }
 }

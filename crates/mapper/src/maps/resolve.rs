@@ -182,12 +182,8 @@ fn assignments(
     by_map: &[BTreeSet<BrokerId>],
 ) -> Vec<Assignment> {
     let mut assignments = Vec::new();
-    let mut last = Assignment {
-        map: None,
-        topics: Topics::Internal,
-        brokers: by_map.iter().flatten().copied().collect(),
-        replication: None,
-    };
+    let of_all = by_map.iter().flatten().copied().collect();
+    let mut last = Assignment::new(Topics::Internal, of_all);
     for ((map, brokers), topics) in maps.maps().iter().zip(by_map).zip(&taken.by_map) {
         let assignment = |topics| Assignment {
             map: Some(map.name.to_string()),

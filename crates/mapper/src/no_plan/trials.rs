@@ -151,23 +151,15 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
 mod tests {
     use super::super::{clash::clash_of, rule::Rule};
     use super::*;
-    use crate::{Mends, PlaceBy, RackRule, Ratio, Rebuild, Terms, Topics};
+    use crate::{Assignment, PlaceBy, Ratio, Rebuild, Terms, Topics};
 
     /// A broker is lost, and the only other one of its rack has no room for all of its replicas.
     fn no_space() -> (Snapshot, Request) {
         let fixture = include_bytes!("../../../../fixtures/no-space.json");
         let snapshot = Snapshot::from_json(fixture).unwrap();
         let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
-        let assignments =
-            vec![crate::Assignment { map: None, topics: Topics::Rest, brokers, replication: None }];
-        let terms = Terms {
-            assignments,
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::from_percent(10),
-            pacing: crate::Pacing::default(),
-        };
+        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
+        let terms = Terms::new(assignments, Ratio::from_percent(10));
         let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Storage));
         (snapshot, request)
     }

@@ -3,8 +3,7 @@
 use super::*;
 use crate::snapshot::{Broker, Partition, Parts, Topic};
 use crate::{
-    Assignment, Engine, Mends, Optimize, Pacing, PlaceBy, RackRule, Ratio, Reason, Rebuild, Terms,
-    Topics, WhyLeftOut, rebuild,
+    Assignment, Engine, PlaceBy, Ratio, Reason, Rebuild, Terms, Topics, WhyLeftOut, rebuild,
 };
 
 /// Three topics, one of a name that JSON has to escape, off a broker that leaves.
@@ -20,30 +19,9 @@ fn plan() -> Plan {
         topics: ["a", "b \"c\" \\ \u{7} é", "d"].map(topic).into(),
         ..Parts::default()
     };
-    let request = Rebuild {
-        terms: Terms {
-            assignments: vec![Assignment {
-                map: None,
-                topics: Topics::Rest,
-                brokers: [1, 3].map(BrokerId).into(),
-                replication: None,
-            }],
-            mends: Mends::Everything,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing: Pacing::default(),
-        },
-        placement: PlaceBy::Count,
-        optimize: Optimize::Distribution,
-        force: false,
-        sub_affinity: false,
-        partition_size_factor: Ratio::ONE,
-        optimize_leadership: false,
-        leader_evacuation: None,
-        base: Vec::new(),
-        solver: Engine::Heuristic,
-    };
+    let assignment = Assignment::new(Topics::Rest, [1, 3].map(BrokerId).into());
+    let terms = Terms::new(vec![assignment], Ratio::ZERO);
+    let request = Rebuild { solver: Engine::Heuristic, ..Rebuild::new(terms, PlaceBy::Count) };
     rebuild(&Snapshot::new(parts).unwrap(), &request).unwrap()
 }
 

@@ -2,8 +2,8 @@
 
 use crate::snapshot::{Broker, Partition, PartitionFacts, Parts, Snapshot, Topic};
 use crate::{
-    Assignment, BrokerId, Bytes, Mends, Move, Pacing, PartitionId, PlaceBy, Plan, RackRule, Ratio,
-    Rebuild, StepOrder, Terms, Topics, check, rebuild,
+    Assignment, BrokerId, Bytes, Move, Pacing, PartitionId, PlaceBy, Plan, Ratio, Rebuild,
+    StepOrder, Terms, Topics, check, rebuild,
 };
 use std::collections::BTreeSet;
 
@@ -30,19 +30,8 @@ fn cluster(brokers: u32, partitions: &[(u64, &[u32])]) -> Parts {
 /// Everything onto these brokers.
 fn onto(brokers: &[u32], pacing: Pacing) -> Rebuild {
     let brokers = brokers.iter().copied().map(BrokerId).collect();
-    let terms = Terms {
-        assignments: vec![Assignment {
-            map: None,
-            topics: Topics::Rest,
-            brokers,
-            replication: None,
-        }],
-        mends: Mends::Everything,
-        racks: RackRule::Spread,
-        fix_racks: false,
-        storage_headroom: Ratio::ZERO,
-        pacing,
-    };
+    let all = Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::ZERO);
+    let terms = Terms { pacing, ..all };
     Rebuild::new(terms, PlaceBy::Storage)
 }
 

@@ -10,9 +10,7 @@ use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::status::Status;
 use mapper::maps::{Finding, Unmapped};
-use mapper::{
-    Assignment, BrokerId, LeadBy, Leaders, Mends, Pacing, RackRule, Snapshot, Terms, Topics,
-};
+use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, Snapshot, Terms, Topics};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -116,8 +114,7 @@ impl Args {
             true => Topics::Rest,
             false => Topics::Matching(self.topics.scope(Some(".*"))?),
         };
-        let mut assignment =
-            Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
+        let mut assignment = Assignment::new(topics, BTreeSet::new());
         assignment.brokers = match &self.brokers {
             Some(list) => {
                 let holding = holders(in_scope(snapshot, &assignment)?);
@@ -144,12 +141,8 @@ impl Args {
             .transpose()?;
         Ok(Leaders {
             terms: Terms {
-                assignments,
                 mends: Mends::Nothing,
-                racks: RackRule::Spread,
-                fix_racks: false,
-                storage_headroom: self.planning.storage_headroom,
-                pacing: Pacing::default(),
+                ..Terms::new(assignments, self.planning.storage_headroom)
             },
             by: match self.by {
                 By::Count => LeadBy::Count,

@@ -14,8 +14,8 @@ use crate::status::Status;
 use crate::views::RollbackView;
 use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
-    Assignment, BaseReplicas, BrokerId, Mends, Pacing, PlaceBy, Plan, PlanFile, RackRule, Ratio,
-    Rebuild, Request, Snapshot, Terms as PlanTerms, Topics,
+    Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, RackRule, Ratio, Rebuild,
+    Request, Snapshot, Terms as PlanTerms, Topics,
 };
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -175,19 +175,8 @@ fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
         partition: of.partition,
         replicas: list.iter().copied().map(Some).collect(),
     });
-    let terms = PlanTerms {
-        assignments: vec![Assignment {
-            map: None,
-            topics: Topics::Named(topics),
-            brokers,
-            replication: None,
-        }],
-        mends: Mends::Nothing,
-        racks: RackRule::AtLeast(0),
-        fix_racks: false,
-        storage_headroom: headroom,
-        pacing: Pacing::default(),
-    };
+    let all = PlanTerms::new(vec![Assignment::new(Topics::Named(topics), brokers)], headroom);
+    let terms = PlanTerms { mends: Mends::Nothing, racks: RackRule::AtLeast(0), ..all };
     Request::Rebuild(Rebuild {
         // The order of the lists is not to be chosen anew.
         sub_affinity: true,

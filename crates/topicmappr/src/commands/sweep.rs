@@ -135,24 +135,15 @@ fn ledger(args: &Args, session: &mut Session<'_, '_>) -> Result<PathBuf, Error> 
 mod tests {
     use super::*;
     use mapper::snapshot::Partition;
-    use mapper::{
-        Assignment, Balance, BrokerId, Mends, Pacing, PartitionId, RackRule, Ratio, Scale, Terms,
-        Topics,
-    };
+    use mapper::{Assignment, Balance, BrokerId, PartitionId, Ratio, Scale, Terms, Topics};
     use std::collections::BTreeSet;
 
     fn draining(id: BrokerId, snapshot: &Snapshot) -> Request {
         let brokers = snapshot.brokers().iter().map(|broker| broker.id).collect();
-        let topics = Topics::Rest;
+        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
+        let terms = Terms::new(assignments, Ratio::from_percent(10));
         Request::Scale(Scale {
-            terms: Terms {
-                assignments: vec![Assignment { map: None, topics, brokers, replication: None }],
-                mends: Mends::Everything,
-                racks: RackRule::Spread,
-                fix_racks: false,
-                storage_headroom: Ratio::from_percent(10),
-                pacing: Pacing::default(),
-            },
+            terms,
             balance: Balance { drain: BTreeSet::from([id]), ..Balance::default() },
         })
     }

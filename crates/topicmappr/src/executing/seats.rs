@@ -41,10 +41,7 @@ fn giving(plan: &Plan) -> BTreeSet<BrokerId> {
 mod tests {
     use super::*;
     use kafka::admin::ClusterBroker;
-    use mapper::{
-        Assignment, Balance, Mends, Pacing, RackRule, Ratio, Request, Scale, Snapshot, Terms,
-        Topics,
-    };
+    use mapper::{Assignment, Balance, RackRule, Ratio, Request, Scale, Snapshot, Terms, Topics};
 
     fn three_racks() -> (Snapshot, Cluster) {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/three-racks.json");
@@ -59,16 +56,10 @@ mod tests {
 
     fn draining(drain: BTreeSet<BrokerId>, snapshot: &Snapshot) -> Plan {
         let brokers = snapshot.brokers().iter().map(|broker| broker.id).collect();
-        let topics = Topics::Rest;
+        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
+        let all = Terms::new(assignments, Ratio::from_percent(10));
         let request = Request::Scale(Scale {
-            terms: Terms {
-                assignments: vec![Assignment { map: None, topics, brokers, replication: None }],
-                mends: Mends::Everything,
-                racks: RackRule::AtLeast(0),
-                fix_racks: false,
-                storage_headroom: Ratio::from_percent(10),
-                pacing: Pacing::default(),
-            },
+            terms: Terms { racks: RackRule::AtLeast(0), ..all },
             balance: Balance { drain, ..Balance::default() },
         });
         mapper::plan(snapshot, &request).unwrap()

@@ -149,8 +149,7 @@ impl EvenArgs {
             true => Topics::Rest,
             false => Topics::Matching(self.topics.scope(Some(".*"))?),
         };
-        let mut assignment =
-            Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
+        let mut assignment = Assignment::new(topics, BTreeSet::new());
         let holding = holders(in_scope(snapshot, &assignment)?);
         let of_maps = maps.brokers(snapshot);
         assignment.brokers = match &self.brokers {

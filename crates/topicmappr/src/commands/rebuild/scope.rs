@@ -110,8 +110,7 @@ fn from_flags(
         }
         None => (Topics::Matching(args.topics.scope(None)?), Vec::new()),
     };
-    let mut assignment =
-        Assignment { map: None, topics, brokers: BTreeSet::new(), replication: None };
+    let mut assignment = Assignment::new(topics, BTreeSet::new());
     let holding = holding(snapshot, &assignment, &base)?;
     if let Some(list) = &args.brokers {
         assignment.brokers = list.resolve(snapshot, &holding, &maps.brokers(snapshot))?;

@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::source::{Facts, with_storage};
 use crate::topics::Looked;
 use crate::views::PlacementChoice;
-use mapper::{Mends, NoPlan, Pacing, PlaceBy, Plan, RackRule, Rebuild, Request, Terms};
+use mapper::{NoPlan, PlaceBy, Plan, Rebuild, Request, Terms};
 
 /// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
 pub(super) fn prepare(
@@ -51,13 +51,5 @@ fn plan(looked: &Looked, args: &PlanningArgs) -> Result<(Plan, PlacementChoice),
 }
 
 fn request(looked: &Looked, args: &PlanningArgs, placement: PlaceBy) -> Rebuild {
-    let terms = Terms {
-        assignments: looked.assignments.clone(),
-        mends: Mends::Everything,
-        racks: RackRule::Spread,
-        fix_racks: false,
-        storage_headroom: args.storage_headroom,
-        pacing: Pacing::default(),
-    };
-    Rebuild::new(terms, placement)
+    Rebuild::new(Terms::new(looked.assignments.clone(), args.storage_headroom), placement)
 }
