@@ -49,6 +49,12 @@ fn run(args: &[&str]) {
 }
 
 fn ends(args: &[&str], expected: Status) {
+    let (status, _, err) = said(args);
+    assert_eq!(status, expected, "{}", String::from_utf8_lossy(&err));
+}
+
+/// How a command line ends, and what it puts out.
+fn said(args: &[&str]) -> (Status, Vec<u8>, Vec<u8>) {
     let args = ["topicmappr"].iter().chain(args).map(OsString::from);
     let (mut out, mut err) = (Vec::new(), Vec::new());
     let mut streams = Streams {
@@ -60,7 +66,7 @@ fn ends(args: &[&str], expected: Status) {
         err_is_terminal: false,
     };
     let status = topicmappr::run(args, &Environment(BTreeMap::new()), &mut streams);
-    assert_eq!(status, expected, "{}", String::from_utf8_lossy(&err));
+    (status, out, err)
 }
 
 #[test]
@@ -130,17 +136,7 @@ fn every_plan_is_as_its_schema_says() {
 
 /// What a command line puts out as JSON, whatever its exit code.
 fn output(args: &[&str]) -> Value {
-    let args = ["topicmappr", "--output", "json"].iter().chain(args).map(OsString::from);
-    let (mut out, mut err) = (Vec::new(), Vec::new());
-    let mut streams = Streams {
-        stdin: &mut std::io::empty(),
-        in_is_terminal: false,
-        out: &mut out,
-        err: &mut err,
-        out_is_terminal: false,
-        err_is_terminal: false,
-    };
-    topicmappr::run(args, &Environment(BTreeMap::new()), &mut streams);
+    let (_, out, _) = said(&[&["--output", "json"][..], args].concat());
     serde_json::from_slice(&out).unwrap()
 }
 
