@@ -172,18 +172,14 @@ impl Tiny {
         let live = (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Lost)).map(Self::id);
         let drained = (0..self.brokers.len()).filter(|at| self.is(*at, Fate::Drained));
         let assignments = vec![Assignment::new(Topics::Rest, live.collect())];
-        Rebalance {
-            terms: Terms::new(assignments, Ratio::from_percent(HEADROOM_PERCENT)),
-            balance: Balance {
-                tolerance: Ratio::from_ppm(self.tolerance_ppm),
-                drain: drained.map(Self::id).collect(),
-                solver,
-                ..Balance::default()
-            },
-            storage_threshold: None,
-            storage_threshold_bytes: None,
-            relieve: None,
-        }
+        let terms = Terms::new(assignments, Ratio::from_percent(HEADROOM_PERCENT));
+        let balance = Balance {
+            tolerance: Ratio::from_ppm(self.tolerance_ppm),
+            drain: drained.map(Self::id).collect(),
+            solver,
+            ..Balance::default()
+        };
+        Rebalance::new(terms, balance)
     }
 
     /// What a plan leaves where.

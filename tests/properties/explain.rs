@@ -30,14 +30,7 @@ fn exchanged(before: &Snapshot, plan: &Plan, index: usize, from: BrokerId, to: B
 
 fn balanced(shape: &Shape, ask: &Ask) -> (Snapshot, Result<Plan, NoPlan>) {
     let before = shape.snapshot();
-    let terms = ask.request(shape).terms;
-    let request = Rebalance {
-        terms,
-        balance: Balance::default(),
-        storage_threshold: None,
-        storage_threshold_bytes: None,
-        relieve: None,
-    };
+    let request = Rebalance::new(ask.request(shape).terms, Balance::default());
     let plan = rebalance(&before, &request);
     (before, plan)
 }

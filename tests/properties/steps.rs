@@ -151,13 +151,7 @@ proptest! {
         let before = shape.snapshot();
         let mut terms = ask.request(&shape).terms;
         terms.pacing = pacing;
-        let request = Rebalance {
-            terms,
-            balance: Balance::default(),
-            storage_threshold: None,
-            storage_threshold_bytes: None,
-            relieve: None,
-        };
+        let request = Rebalance::new(terms, Balance::default());
         if let Ok(plan) = rebalance(&before, &request) {
             prop_assert_eq!(check(&before, &plan), []);
             walk(&before, &plan)?;

@@ -15,13 +15,7 @@ fn divided(mut shape: Shape) -> Shape {
 }
 
 fn evened(shape: &Shape, ask: &Ask) -> Rebalance {
-    Rebalance {
-        terms: ask.request(shape).terms,
-        balance: Balance::default(),
-        storage_threshold: None,
-        storage_threshold_bytes: None,
-        relieve: None,
-    }
+    Rebalance::new(ask.request(shape).terms, Balance::default())
 }
 
 /// Every replica that comes to a broker with volumes names one, and each volume ends within its limit if it grew.

@@ -33,13 +33,7 @@ fn rebuilding(snapshot: &Snapshot) -> Rebuild {
 fn rebalancing(snapshot: &Snapshot, goals: &[Goal]) -> Rebalance {
     let balance =
         Balance { goals: goals.to_vec(), solver: Engine::Heuristic, ..Balance::default() };
-    Rebalance {
-        terms: terms(snapshot),
-        balance,
-        storage_threshold: None,
-        storage_threshold_bytes: None,
-        relieve: None,
-    }
+    Rebalance::new(terms(snapshot), balance)
 }
 
 /// `place`, `queues`, `constraints`: a third of all seats are filled.

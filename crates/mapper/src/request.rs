@@ -310,6 +310,19 @@ pub struct Rebalance {
     pub relieve: Option<Relieve>,
 }
 
+impl Rebalance {
+    /// Every broker may give replicas away.
+    pub fn new(terms: Terms, balance: Balance) -> Self {
+        Self {
+            terms,
+            balance,
+            storage_threshold: None,
+            storage_threshold_bytes: None,
+            relieve: None,
+        }
+    }
+}
+
 /// Spreads onto new brokers, and off drained ones: ends as even as a rebalance does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
