@@ -33,6 +33,21 @@ pub struct Terms {
     pub duration: Duration,
 }
 
+/// The name of a Lease as flags have it: `kafka/autothrottle`, or a name in our own namespace.
+///
+/// # Errors
+/// A sentence, for anything that Kubernetes would not take.
+pub fn lease_name(text: &str) -> Result<Name, String> {
+    let (namespace, name) = text.split_once('/').unwrap_or(("", text));
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
+    // Its records have longer names.
+    let sound = |part: &str| part.chars().all(allowed) && part.len() <= 200;
+    match !name.is_empty() && sound(name) && sound(namespace) {
+        true => Ok(Name::new(namespace, name)),
+        false => Err("write NAMESPACE/NAME, in the letters that Kubernetes allows".to_owned()),
+    }
+}
+
 /// Why a Lease is not ours.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -276,5 +291,19 @@ fn held(terms: &Terms, spec: &LeaseSpec) -> LeaseError {
         name: terms.name.clone(),
         holder: spec.holder_identity.clone().unwrap_or_else(|| "somebody".to_owned()),
         since: spec.renew_time.as_ref().map(|time| time.0.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_names_a_lease_with_a_namespace_or_without_one() {
+        assert_eq!(lease_name("kafka/autothrottle"), Ok(Name::new("kafka", "autothrottle")));
+        assert_eq!(lease_name("autothrottle"), Ok(Name::new("", "autothrottle")));
+        for wrong in ["", "kafka/", "a/b/c", "Kafka/a", &"a".repeat(201)] {
+            assert!(lease_name(wrong).is_err(), "{wrong}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use crate::kubernetes_args::KubernetesArgs;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use kubernetes::lease::{Kept, LeaseError, Terms};
+use kubernetes::lease::{Kept, LeaseError, Terms, lease_name};
 use kubernetes::{About, Access, Announcer, Kubernetes, Name};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -30,7 +30,7 @@ const TOLD: Duration = Duration::from_secs(5);
 pub(crate) struct LeaseArgs {
     /// Lease that says which of several daemons leads; ledger and overrides are kept in ConfigMaps NAME-state beside it
     /// [default in a pod without --state-file: autothrottle in the pod's namespace]
-    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "state_file", value_parser = name)]
+    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "state_file", value_parser = lease_name)]
     lease: Option<Name>,
     /// How long a leader that has died is waited for
     #[arg(long, value_name = "TIME", default_value = "7s", value_parser = duration)]
@@ -50,17 +50,6 @@ impl LeaseArgs {
         let holder = format!("{pod}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let (duration, leader) = (self.lease_duration, Leader::default());
         Some(LeasePlace { access, name, duration, holder, leader, held: None })
-    }
-}
-
-/// `kafka/autothrottle`, or a name in our own namespace.
-fn name(text: &str) -> Result<Name, String> {
-    let (namespace, name) = text.split_once('/').unwrap_or(("", text));
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    let sound = |part: &str| part.chars().all(allowed) && part.len() <= 200;
-    match !name.is_empty() && sound(name) && sound(namespace) {
-        true => Ok(Name::new(namespace, name)),
-        false => Err("write NAMESPACE/NAME, in the letters that Kubernetes allows".to_owned()),
     }
 }
 

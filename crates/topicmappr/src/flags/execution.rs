@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::executing::{Places, journal_of, read_plan};
 use ::kubernetes::Name;
+use ::kubernetes::lease::lease_name;
 use mapper::Plan;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +29,7 @@ pub(crate) struct ExecutionArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClaimArgs {
     /// Claims the cluster by this Lease of Kubernetes [default in a pod: mappr-cluster-HASH in its namespace, as roll does]
-    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease, conflicts_with_all = ["state_topic", "sole_executor"])]
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name, conflicts_with_all = ["state_topic", "sole_executor"])]
     pub(crate) lease: Option<Name>,
     /// Claims the cluster in its topic __mappr_state, which is made on first use, so that no executor on another machine
     /// acts beside this one; exit code 7 if one does [default without --zookeeper and --lease, outside of a pod]
@@ -44,7 +45,7 @@ pub(crate) struct ClaimArgs {
 pub(crate) struct BesideArgs {
     /// Lease of Kubernetes that the execution holds: where this machine has no journal, journal and ledger are read from
     /// beside it, and it is left alone [default in a pod: mappr-cluster-HASH in its namespace]
-    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease)]
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name)]
     lease: Option<Name>,
 }
 
@@ -52,17 +53,6 @@ impl BesideArgs {
     /// As executors are told of the place.
     pub(crate) fn claim(&self) -> ClaimArgs {
         ClaimArgs { lease: self.lease.clone(), state_topic: false, sole_executor: false }
-    }
-}
-
-fn lease(text: &str) -> Result<Name, String> {
-    let (namespace, name) = text.split_once('/').unwrap_or(("", text));
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    // Its records have longer names.
-    let sound = |part: &str| part.chars().all(allowed) && part.len() <= 200;
-    match !name.is_empty() && sound(name) && sound(namespace) {
-        true => Ok(Name::new(namespace, name)),
-        false => Err("write NAMESPACE/NAME, in the letters that Kubernetes allows".to_owned()),
     }
 }
 
