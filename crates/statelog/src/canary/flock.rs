@@ -59,10 +59,32 @@ struct Bird {
     /// One has come back since the partition is read: from now on, one that does not is late.
     heard: bool,
     last: Option<Out>,
+    produce: Window,
+    end_to_end: Returns,
+}
+
+/// What messages took until they came back.
+#[derive(Debug, Default)]
+struct Returns {
+    took: Window,
     /// When the last one that tells what is usual was sent.
     learned: Option<Instant>,
-    produce: Window,
-    end_to_end: Window,
+}
+
+impl Returns {
+    /// One that was sent then has come back. Whether it took longer than usual, and those before it do not say as much yet.
+    fn took(&mut self, at: Instant, took: Duration, every: Duration) -> bool {
+        let usual = self.took.usual();
+        let longer = |took| usual.is_some_and(|usual| took > (usual * TIMES).max(NEVER));
+        self.took.push(took);
+        if self.learned.is_none_or(|last| at.saturating_duration_since(last) >= every) {
+            self.learned = Some(at);
+            self.took.learn(took);
+        }
+        // Twice of that is above what counts as slow.
+        let known = self.took.now(None).is_some_and(|least| longer(least / 2));
+        longer(took) && !known
+    }
 }
 
 /// A message that was sent.
@@ -90,7 +112,7 @@ impl Flock {
     /// Messages to nobody, this far apart.
     pub(super) fn new(every: Duration) -> Self {
         let (birds, own) = (BTreeMap::new(), Own::default());
-        Self { every, generation: 0, sent: 0, birds, own, forbidden: None }
+        Self { every, generation: 0, sent: 0, birds, forbidden: None, own }
     }
 
     /// Goes to these brokers, by their partitions, and to no others. What is known of those that stay is kept.
@@ -152,17 +174,11 @@ impl Flock {
     pub(super) fn arrived(&mut self, partition: i32, number: usize, now: Instant) {
         let Some(bird) = self.birds.get_mut(&partition) else { return };
         bird.heard = true;
-        if let Some(out) = bird.last.as_mut().filter(|out| out.number == number) {
-            out.arrived = true;
-            let (at, took) = (out.at, out.age(now, &self.own));
-            let (next, usual) = (at + self.every.min(HURRY), bird.end_to_end.usual());
-            bird.took(at, took, self.every);
-            let longer = |took| usual.is_some_and(|usual| took > (usual * TIMES).max(NEVER));
-            // Twice of that is above what counts as slow.
-            let known = bird.end_to_end.now(None).is_some_and(|least| longer(least / 2));
-            if let Some(out) = bird.last.as_mut().filter(|_| longer(took) && !known) {
-                out.next = next;
-            }
+        let Some(out) = bird.last.as_mut().filter(|out| out.number == number) else { return };
+        out.arrived = true;
+        let took = out.age(now, &self.own);
+        if bird.end_to_end.took(out.at, took, self.every) {
+            out.next = out.at + self.every.min(HURRY);
         }
     }
 
@@ -192,22 +208,12 @@ impl Bird {
         let patience = if self.heard { PATIENCE } else { IMPATIENCE };
         let lost = now >= out.next && now.saturating_duration_since(out.at) >= patience;
         if lost && self.heard {
-            let (at, acknowledged) = (out.at, out.acknowledged);
-            if !acknowledged {
+            if !out.acknowledged {
                 self.produce.push(PATIENCE);
             }
-            self.took(at, PATIENCE, PATIENCE);
+            self.end_to_end.took(out.at, PATIENCE, PATIENCE);
         }
         lost
-    }
-
-    /// One that was sent then has come back.
-    fn took(&mut self, at: Instant, took: Duration, every: Duration) {
-        self.end_to_end.push(took);
-        if self.learned.is_none_or(|last| at.saturating_duration_since(last) >= every) {
-            self.learned = Some(at);
-            self.end_to_end.learn(took);
-        }
     }
 
     fn reading(&self, now: Instant, own: &Own) -> Option<Reading> {
@@ -217,8 +223,8 @@ impl Bird {
         let away = out.filter(|out| !out.arrived).map(age);
         Some(Reading {
             produce: self.produce.now(sent),
-            end_to_end: self.end_to_end.now(away).filter(|_| self.heard)?,
-            usual: self.end_to_end.usual(),
+            end_to_end: self.end_to_end.took.now(away).filter(|_| self.heard)?,
+            usual: self.end_to_end.took.usual(),
         })
     }
 }
