@@ -145,6 +145,7 @@ fn missing_shell(source: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use std::env;
+    use std::os::unix::process::ExitStatusExt;
 
     use super::*;
 
@@ -217,7 +218,10 @@ mod tests {
 
     fn dies_with_its_owner(signal: &str) {
         let folder = tempfile::tempdir().unwrap();
-        let mut owner = Command::new(env::current_exe().unwrap())
+        // Whatever runs in the background of a shell ignores SIGINT, and so does what it starts.
+        let mut owner = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(env::current_exe().unwrap())
             .args(["--exact", "process::tests::owner_that_will_be_killed"])
             .env("MAPPR_OWNER_FOLDER", folder.path())
             .stdout(Stdio::null())
@@ -226,7 +230,7 @@ mod tests {
         let pid = recorded_pid(folder.path());
         let kill = shell("kill -\"$1\" \"$2\"").args([signal, &owner.id().to_string()]).status();
         assert!(kill.unwrap().success());
-        owner.wait().unwrap();
+        assert!(owner.wait().unwrap().signal().is_some(), "it ended by itself");
         until("end of the process", SOON, || (!alive(&pid)).then_some(())).unwrap();
         until("end of the folder", SOON, || (!folder.path().exists()).then_some(())).unwrap();
     }
