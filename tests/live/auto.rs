@@ -7,7 +7,7 @@ use std::time::Duration;
 use testbed::{Mode, lone_port, until};
 
 use crate::autothrottle::{Situation, situation};
-use crate::binary::{Run, topicmappr};
+use crate::binary::{Run, SOLE, topicmappr};
 use crate::daemon::{Daemon, TOKEN};
 use crate::traffic::{SOON, Traffic};
 
@@ -42,7 +42,7 @@ impl Auto {
         let (bootstrap, url) =
             (self.situation.cluster.bootstrap(), format!("http://127.0.0.1:{}", self.port));
         let own = ["execute", &plan, "--bootstrap-server", &bootstrap, "--throttle", "auto"];
-        let more = ["--autothrottle", &url, "--max-moves", "2", "--yes"];
+        let more = ["--autothrottle", &url, "--max-moves", "2", "--yes", SOLE];
         own.iter().chain(&more).map(|arg| (*arg).to_owned()).collect()
     }
 
@@ -136,7 +136,7 @@ fn a_fixed_rate_arrives_as_an_override() {
         let url = format!("https://127.0.0.1:{}", auto.port);
         let own = ["execute", &plan, "--bootstrap-server", &auto.situation.cluster.bootstrap()]
             .map(str::to_owned);
-        let rate = ["--throttle", "3MB/s", "--autothrottle", &url, "--yes", "--resume"];
+        let rate = ["--throttle", "3MB/s", "--autothrottle", &url, "--yes", "--resume", SOLE];
         let door =
             ["--autothrottle-ca", &file(authority), "--autothrottle-token-file", &file(token)]
                 .map(str::to_owned);

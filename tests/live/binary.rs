@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+/// For executions whose test is not about who else acts on the cluster: a claim takes seconds. Tests of claims, of kills
+/// and of what operators type go without.
+pub(crate) const SOLE: &str = "--sole-executor";
+
 /// How a run ended, and what it said.
 #[derive(Debug)]
 pub(crate) struct Ended {

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{Ended, topicmappr};
+use crate::binary::{Ended, SOLE, topicmappr};
 use crate::execution::throttles;
 use crate::traffic::{SOON, Traffic};
 
@@ -41,7 +41,7 @@ impl Situation {
     fn execute(&self, more: &[&str]) -> Ended {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.folder.path().join("plan.json"));
         let own = ["execute", plan.to_str().unwrap(), "--bootstrap-server", &bootstrap, "--yes"];
-        topicmappr(own.iter().chain(&["--throttle", "200MB/s"]).chain(more))
+        topicmappr(own.iter().chain(&["--throttle", "200MB/s", SOLE]).chain(more))
     }
 
     /// The topics of which the drained broker holds anything, as every broker tells it; Kafka's own left aside.

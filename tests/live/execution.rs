@@ -11,7 +11,7 @@ use serde_json::{Value, json as value};
 use testbed::{Access, Cluster, Mode, until};
 use tokio::runtime::Runtime;
 
-use crate::binary::{Ended, Run, json, topicmappr};
+use crate::binary::{Ended, Run, SOLE, json, topicmappr};
 use crate::plan::{Partition, targets};
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
@@ -172,7 +172,8 @@ impl Situation {
     /// It names what is in flight, where that goes back to, and what was set; and does nothing.
     fn a_cancel_is_rehearsed(&self) {
         let written = self.journal();
-        let rehearsed = topicmappr(self.args("cancel", &["--dry-run", "--output", "json"])).with(5);
+        let rehearsed =
+            topicmappr(self.args("cancel", &["--dry-run", "--output", "json", SOLE])).with(5);
         let told: Value = serde_json::from_str(rehearsed.stdout.lines().next().unwrap()).unwrap();
         let cancelled = told["cancelled"].as_array().unwrap();
         assert!(!cancelled.is_empty(), "{told:#}");
@@ -201,16 +202,16 @@ fn a_plan_is_carried_out_under_writes(mode: Mode) {
     let situation = lost_broker(mode);
     let producer = Producer::start(&situation.cluster, "acks");
     situation.lose_and_plan();
-    let rehearsed = situation.execute(&["--throttle", FAST, "--dry-run"]).with(5);
+    let rehearsed = situation.execute(&["--throttle", FAST, "--dry-run", SOLE]).with(5);
     assert!(rehearsed.stderr.contains("to copy"), "{}", rehearsed.stderr);
     assert_eq!(situation.journal(), "", "a rehearsal writes nothing");
-    let done = situation.execute(&["--throttle", FAST]).with(0);
+    let done = situation.execute(&["--throttle", FAST, SOLE]).with(0);
     producer.has_lost_nothing();
     situation.is_as_planned(&done.stderr);
     assert!(done.stdout.contains("Done: the cluster is as the plan says."), "{}", done.stdout);
 
-    situation.execute(&["--throttle", FAST]).with(2).complaining_of("--resume");
-    situation.execute(&["--throttle", FAST, "--resume"]).with(0);
+    situation.execute(&["--throttle", FAST, SOLE]).with(2).complaining_of("--resume");
+    situation.execute(&["--throttle", FAST, "--resume", SOLE]).with(0);
     situation.is_as_planned("resumed when all was done");
 }
 
@@ -288,7 +289,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     topicmappr(source.iter().chain(&scope).chain(&to).chain(&STORAGE)).with(0);
     let plan = targets(&json(&plan));
     let traffic = Traffic::of(&situation.cluster);
-    let child = situation.start(&["--throttle", SLOW]);
+    let child = situation.start(&["--throttle", SLOW, SOLE]);
     // The journal has a move before the cluster does.
     until("a move in flight", SOON, || {
         let seen = traffic.seen();
@@ -301,7 +302,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     child.signal("-INT");
     child.end().with(130);
     situation.a_cancel_is_rehearsed();
-    let cancelled = topicmappr(situation.args("cancel", &[])).with(0);
+    let cancelled = topicmappr(situation.args("cancel", &[SOLE])).with(0);
     let mut back = 0;
     for (partition, seen) in traffic.seen() {
         let Some(before) = situation.before.get(&partition) else { continue };
@@ -313,7 +314,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     situation.throttles_are_as_before(&cancelled.stderr);
     let list = situation.cluster.tool("reassign", ["--list"]).unwrap();
     assert!(list.contains("No partition reassignments found"), "{list}");
-    let again = topicmappr(situation.args("cancel", &["--dry-run"])).with(0);
+    let again = topicmappr(situation.args("cancel", &["--dry-run", SOLE])).with(0);
     assert!(again.stderr.contains("Nothing to cancel"), "{}", again.stderr);
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value, json as value};
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{Run, json, topicmappr};
+use crate::binary::{Run, SOLE, json, topicmappr};
 use crate::execution::{Configs, FAST, SLOW, throttles};
 use crate::log_dirs::{LISTS, STAY, TOPIC, capture, log_dir, named_dirs_are_reached, with_volumes};
 use crate::plan::{Partition, targets};
@@ -50,7 +50,7 @@ impl Situation {
     fn args(&self, plan: &Path, throttle: &str) -> Vec<String> {
         let bootstrap = self.cluster.bootstrap();
         let own = ["execute", plan.to_str().unwrap(), "--bootstrap-server", &bootstrap, "--yes"];
-        own.iter().chain(&["--throttle", throttle]).map(|arg| (*arg).to_owned()).collect()
+        own.iter().chain(&["--throttle", throttle, SOLE]).map(|arg| (*arg).to_owned()).collect()
     }
 
     fn throttles(&self) -> Configs {

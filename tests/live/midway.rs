@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{Ended, Run, json, terminal, topicmappr};
+use crate::binary::{Ended, Run, SOLE, json, terminal, topicmappr};
 use crate::execution::{FAST, SLOW, set, throttles};
 use crate::plan::targets;
 use crate::throttles::is_as_its_schema_says;
@@ -157,7 +157,7 @@ fn a_destination_dies_and_its_moves_are_called_off(at: &Situation) {
     let asked = ["replace", "--topics", "events", "--broker", "1004", "--with", "1001"];
     assert!(at.plan("back.json", &asked) > 0);
     who_agrees_has_to_mean_it(at, "back.json");
-    let flags = ["--throttle", SLOW, "--yes", "--on-dead-broker", "cancel"];
+    let flags = ["--throttle", SLOW, "--yes", "--on-dead-broker", "cancel", SOLE];
     let run = Run::start(at.on_plan("execute", "back.json", &flags));
     at.await_journal("back.json", "\"submitted\"");
     at.cluster.kill_broker(1001).unwrap();
@@ -168,7 +168,7 @@ fn a_destination_dies_and_its_moves_are_called_off(at: &Situation) {
     // Nobody runs: what is paced is changed by the one who asks, if there is anything.
     let set = at.throttle("back.json", &["set", FAST, "--yes"]);
     assert!([Some(0), Some(1)].contains(&set.code), "{set:?}");
-    let flags = ["--throttle", FAST, "--yes", "--resume"];
+    let flags = ["--throttle", FAST, "--yes", "--resume", SOLE];
     topicmappr(at.on_plan("execute", "back.json", &flags)).with(0);
 }
 
@@ -181,7 +181,7 @@ fn a_lost_broker_returns(at: &Situation) {
     at.cluster.start_broker(1004).unwrap();
     Traffic::of(&at.cluster).settle();
     let run = |more: &[&str]| {
-        let flags = ["--throttle", FAST, "--yes", "--resume"];
+        let flags = ["--throttle", FAST, "--yes", "--resume", SOLE];
         topicmappr(at.on_plan("execute", "lost.json", &[&flags, more].concat()))
     };
     run(&[]).with(1).complaining_of("registered again: 1004");
@@ -194,7 +194,7 @@ fn a_lost_broker_returns(at: &Situation) {
 
 /// Above a size, the cluster's own id has to be typed.
 fn who_agrees_has_to_mean_it(at: &Situation, plan: &str) {
-    let flags = ["--throttle", FAST, "--confirm-above", "1"];
+    let flags = ["--throttle", FAST, "--confirm-above", "1", SOLE];
     let args = at.on_plan("execute", plan, &flags);
     let typed = |word: &str| {
         let mut child =
@@ -230,7 +230,7 @@ fn whatever_comes_in_between_the_plan_is_carried_out(mode: Mode) -> Situation {
     let at = a_replacement(mode);
     let asked = ["replace", "--topics", "events,gone", "--broker", "1001", "--with", "1004"];
     assert_eq!(at.plan("plan.json", &asked), 5);
-    let flags = ["--throttle", SLOW, "--yes", "--max-moves", "2", "--stalled-after", "4s"];
+    let flags = ["--throttle", SLOW, "--yes", "--max-moves", "2", "--stalled-after", "4s", SOLE];
     let run = Run::start(at.on_plan("execute", "plan.json", &flags));
     others_come_in_between(&at);
     a_destination_dies(&at);

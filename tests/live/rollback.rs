@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 
 use testbed::{Cluster, Mode, until};
 
-use crate::binary::{Ended, Run, json, topicmappr};
+use crate::binary::{Ended, Run, SOLE, json, topicmappr};
 use crate::execution::{Configs, set, throttles};
 use crate::plan::{Partition, targets};
 use crate::producer::Producer;
 use crate::traffic::{SOON, Traffic};
 
-const SLOW: [&str; 4] = ["--throttle", "400KB/s", "--max-moves", "2"];
-const FAST: [&str; 2] = ["--throttle", "200MB/s"];
+const SLOW: [&str; 5] = ["--throttle", "400KB/s", "--max-moves", "2", SOLE];
+const FAST: [&str; 3] = ["--throttle", "200MB/s", SOLE];
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB,1004=1GB"];
 
 /// Everything that 1001 holds is to go to 1004, in the same rack; the operator has throttles of his own.

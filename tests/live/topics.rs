@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 use testbed::{Access, Cluster, Mechanism, Mode, Security, User, until};
 
-use crate::binary::{Ended, Run, json, topicmappr};
+use crate::binary::{Ended, Run, SOLE, json, topicmappr};
 use crate::plan::{Partition, targets};
 use crate::traffic::{SOON, Seen, Traffic};
 
@@ -351,7 +351,7 @@ fn what_has_to_move_becomes_a_plan(desk: &Desk<'_>, traffic: &Traffic<'_>) {
     assert!(planned.keys().all(|(topic, _)| topic.starts_with("events-")), "{planned:?}");
     of_cluster(&["plan", "check", &plan]).with(0);
     of_cluster(&["plan", "explain", &plan, "--partition", "events-stray-0"]).with(0);
-    of_cluster(&["execute", &plan, "--throttle", "100MB/s", "--yes"]).with(0);
+    of_cluster(&["execute", &plan, "--throttle", "100MB/s", "--yes", SOLE]).with(0);
     traffic.settle();
     for ((topic, partition), seen) in
         traffic.seen().iter().filter(|(of, _)| of.0.starts_with("events-"))
