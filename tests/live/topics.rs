@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 use testbed::{Access, Cluster, Mechanism, Mode, Security, User, until};
@@ -128,6 +128,11 @@ impl<'a> Desk<'a> {
     fn json(&self, command: &str, more: &[&str], code: i32) -> Value {
         let ended = self.run(command, &[&["--output", "json"], more].concat()).with(code);
         serde_json::from_str(&ended.stdout).unwrap_or_else(|why| panic!("{why}: {}", ended.stdout))
+    }
+
+    /// When the state was.
+    fn written(&self) -> Option<SystemTime> {
+        fs::metadata(self.at("topics.state")).and_then(|state| state.modified()).ok()
     }
 
     fn owned(&self) -> BTreeSet<String> {
@@ -292,12 +297,16 @@ fn a_killed_run_is_answered_by_running_again_and_two_at_once_are_harmless() {
     let cluster = Cluster::builder().brokers(6).racks(["a", "b", "c"]).start().unwrap();
     let (traffic, desk) = (Traffic::of(&cluster), Desk::of(&cluster));
     traffic.seen();
-    // Killed sooner and later: before it has written anything, while it makes topics, after.
-    for wait in [20, 60, 120, 200, 300, 450] {
+    // Killed before it has written anything, and when it has: the cluster goes on with what it was told to make, and
+    // whoever comes next does not see that yet.
+    for wait in [20, 60, 120] {
         let run = Run::start(desk.args("apply", &[]));
         std::thread::sleep(Duration::from_millis(wait));
         run.kill();
     }
+    let (before, run) = (desk.written(), Run::start(desk.args("apply", &[])));
+    until("what it is about to do", SOON, || (desk.written() > before).then_some(())).unwrap();
+    run.kill();
     let both =
         [Run::start(desk.args("apply", &[])), Run::start(desk.args("apply", &[]))].map(Run::end);
     for ended in &both {

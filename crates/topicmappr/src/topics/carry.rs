@@ -4,9 +4,10 @@
 use super::reread;
 use super::store::Store;
 use crate::error::Error;
-use kafka::Client;
 use kafka::admin::{AlterTopic, Answers, MorePartitions, NewTopic, NoAnswer, Refusal};
-use mapper::definitions::{ConfigChange, Create, Decision, Grow, State, TopicId};
+use kafka::{Client, ResponseError};
+use mapper::Replicas;
+use mapper::definitions::{ConfigChange, Create, Decision, Grow, State, TopicId, TopicState};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What one request makes at most: a controller takes seconds for more, and refuses far more.
@@ -63,6 +64,7 @@ impl Carrier<'_> {
         decision: &Decision,
         ids: &BTreeMap<String, TopicId>,
     ) -> Result<(), Error> {
+        let begun = begun(self.store.state());
         for new in &decision.create {
             self.state.intend_to_create(&new.topic, &new.replicas, &new.config);
         }
@@ -70,14 +72,14 @@ impl Carrier<'_> {
             self.state.intend_to_set(&change.topic, ids.get(&change.topic), &change.set);
         }
         self.store.write(&self.state).await?;
-        self.create(&decision.create).await;
+        self.create(&decision.create, &begun).await;
         self.grow(&decision.grow).await;
         self.configure(&decision.configs, ids).await;
         self.delete(decision, ids).await;
         self.store.write(&self.state).await
     }
 
-    async fn create(&mut self, new: &[Create]) {
+    async fn create(&mut self, new: &[Create], begun: &BTreeMap<String, TopicState>) {
         let topics: Vec<NewTopic> = new
             .iter()
             .map(|new| NewTopic {
@@ -89,16 +91,21 @@ impl Carrier<'_> {
         let mut created = BTreeSet::new();
         for batch in batches(&topics, |topic| topic.replicas.len()) {
             let names = batch.iter().map(|topic| topic.name.as_str()).collect();
-            let Some(answers) =
+            let Some(mut answers) =
                 self.told(Step::Create, &names, self.client.create_topics(batch)).await
             else {
                 continue;
             };
-            let unsure: Vec<&NewTopic> =
-                batch.iter().filter(|topic| answers.is_unsure(&topic.name)).collect();
+            let late: Vec<_> = begun.iter().filter(|(name, _)| answers.is_there(name)).collect();
+            for (name, before) in late {
+                answers.late.insert(name.clone());
+                // What it asked for may not be what this one does.
+                self.state.topics.insert(name.clone(), before.clone());
+            }
+            let unsure = batch.iter().filter(|topic| answers.is_unsure(&topic.name));
+            let unsure: Vec<NewTopic> = unsure.map(|topic| intended(topic, &self.state)).collect();
             let made = answers.settle(reread::created(self.client, &unsure).await);
-            let unsure = unsure.iter().map(|topic| topic.name.clone()).collect();
-            let ids = self.ids_of(&unsure).await;
+            let ids = self.ids_of(&unsure.into_iter().map(|topic| topic.name).collect()).await;
             for topic in batch {
                 let done = made.of(&topic.name);
                 let told = answers.id(&topic.name).or_else(|| ids.get(&topic.name).cloned());
@@ -212,7 +219,7 @@ impl Carrier<'_> {
             return None;
         }
         match asked.await {
-            Ok(answers) => Some(Told { answers, silence: None }),
+            Ok(answers) => Some(Told { answers, late: BTreeSet::new(), silence: None }),
             Err(NoAnswer::NotMade(error)) => {
                 self.lost = Some(error.to_string());
                 refused(self, error.to_string(), error.hint());
@@ -221,7 +228,7 @@ impl Carrier<'_> {
             Err(NoAnswer::Unknown(error)) => {
                 let why = error.to_string();
                 self.lost = Some(why.clone());
-                Some(Told { answers: Answers::new(), silence: Some(why) })
+                Some(Told { answers: Answers::new(), late: BTreeSet::new(), silence: Some(why) })
             }
         }
     }
@@ -251,6 +258,8 @@ impl Carrier<'_> {
 /// What came back for one request.
 struct Told<T> {
     answers: Answers<T>,
+    /// Topics that an earlier run has begun to make, and that are there now: most likely its own.
+    late: BTreeSet<String>,
     /// Why nothing came back.
     silence: Option<String>,
 }
@@ -272,7 +281,7 @@ impl<T> Told<T> {
     fn is_unsure(&self, name: &str) -> bool {
         match self.answers.get(name) {
             Some(Ok(_)) => false,
-            Some(Err(refusal)) => refusal.is_unsure(),
+            Some(Err(refusal)) => refusal.is_unsure() || self.late.contains(name),
             None => true,
         }
     }
@@ -281,7 +290,7 @@ impl<T> Told<T> {
     fn settle(&self, seen: BTreeSet<String>) -> Settled {
         let mut done: BTreeMap<String, Done> = BTreeMap::new();
         for (name, answer) in &self.answers {
-            done.insert(name.clone(), of_answer(answer));
+            done.insert(name.clone(), of_answer(answer, self.is_unsure(name)));
         }
         done.extend(seen.into_iter().map(|name| (name, Done::Yes)));
         let why =
@@ -291,17 +300,39 @@ impl<T> Told<T> {
 }
 
 impl Told<Option<TopicId>> {
+    /// Whether it could not be made because it is there, which this run has not seen.
+    fn is_there(&self, name: &str) -> bool {
+        let refusal = self.answers.get(name).and_then(|answer| answer.as_ref().err());
+        refusal.is_some_and(|refusal| refusal.code == ResponseError::TopicAlreadyExists)
+    }
+
     fn id(&self, name: &str) -> Option<TopicId> {
         self.answers.get(name).and_then(|answer| answer.as_ref().ok().cloned().flatten())
     }
 }
 
-fn of_answer<T>(answer: &Result<T, Refusal>) -> Done {
+fn of_answer<T>(answer: &Result<T, Refusal>, unsure: bool) -> Done {
     match answer {
         Ok(_) => Done::Yes,
-        Err(refusal) if refusal.is_unsure() => Done::Unknown { why: refusal.to_string() },
+        Err(refusal) if unsure => Done::Unknown { why: refusal.to_string() },
         Err(refusal) => Done::No { why: refusal.to_string(), hint: refusal.hint() },
     }
+}
+
+/// The topics that a run was about to make when it was killed: the cluster may still be at it.
+fn begun(before: &State) -> BTreeMap<String, TopicState> {
+    let begun = before.topics.iter().filter(|(_, topic)| creates(topic).is_some());
+    begun.map(|(name, topic)| (name.clone(), topic.clone())).collect()
+}
+
+fn creates(topic: &TopicState) -> Option<&Vec<Replicas>> {
+    topic.intent.as_ref()?.create.as_ref()
+}
+
+/// The topic as whoever began to make it wrote it down.
+fn intended(new: &NewTopic, state: &State) -> NewTopic {
+    let replicas = state.topics.get(&new.name).and_then(creates).unwrap_or(&new.replicas).clone();
+    NewTopic { replicas, ..new.clone() }
 }
 
 /// Cuts work into requests of a size that a controller answers soon.
@@ -325,6 +356,33 @@ fn batches<T>(all: &[T], weight: impl Fn(&T) -> usize) -> Vec<&[T]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use mapper::BrokerId;
+
+    /// The cluster was still at it when this run looked.
+    #[test]
+    fn a_topic_that_a_killed_run_has_begun_is_looked_for_when_it_turns_out_to_be_there() {
+        let list =
+            |brokers: [u32; 2]| vec![brokers.into_iter().map(BrokerId).collect::<Replicas>()];
+        let name = || "events".to_owned();
+        let mut before = State::default();
+        before.intend_to_create("events", &list([1, 2]), &BTreeMap::new());
+        before.intend_to_set("others", None, &BTreeMap::new());
+        let topics = begun(&before);
+        assert_eq!(topics.keys().collect::<Vec<_>>(), ["events"]);
+        let new = NewTopic { name: name(), replicas: list([2, 3]), config: BTreeMap::new() };
+        assert_eq!(intended(&new, &State::default()), new);
+        assert_eq!(intended(&new, &State { topics, ..before }).replicas, list([1, 2]));
+
+        let code = ResponseError::TopicAlreadyExists;
+        let refusal = Refusal { code, message: None, denied: None };
+        let answers = Answers::from([(name(), Err(refusal))]);
+        let mut told = Told { answers, late: BTreeSet::new(), silence: None };
+        assert!(told.is_there("events") && !told.is_unsure("events"));
+        assert!(matches!(told.settle(BTreeSet::new()).of("events"), Done::No { .. }));
+        told.late.insert(name());
+        assert!(matches!(told.settle(BTreeSet::new()).of("events"), Done::Unknown { .. }));
+        assert_eq!(told.settle([name()].into()).of("events"), Done::Yes);
+    }
 
     #[test]
     fn a_request_holds_so_many_topics_or_partitions_and_everything_is_in_one() {

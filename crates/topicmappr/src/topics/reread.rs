@@ -38,7 +38,7 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
 }
 
 /// Which of these topics are there, with just these replicas.
-pub(super) async fn created(client: &Client, topics: &[&NewTopic]) -> BTreeSet<String> {
+pub(super) async fn created(client: &Client, topics: &[NewTopic]) -> BTreeSet<String> {
     let all = names(topics.iter().map(|topic| &topic.name));
     settled(topics.len(), || async {
         let found = client.topics_named(&all).await?.found;
