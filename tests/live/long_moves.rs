@@ -149,9 +149,9 @@ mod soak {
         for turn in 0..6 {
             let (there, back) = if turn % 2 == 0 { ("1001", "1004") } else { ("1004", "1001") };
             let name = format!("plan-{turn}.json");
-            scene.plan(&name, &["replace", "--topics", TOPIC, "--broker", there, "--with", back]);
-            // What was moved away before is still being deleted.
+            // What was moved away before is still being deleted, and not every broker has heard yet that it is over.
             std::thread::sleep(Duration::from_secs(65));
+            scene.plan(&name, &["replace", "--topics", TOPIC, "--broker", there, "--with", back]);
             let (who, began) = (if turn < 3 { "tool" } else { "ours" }, Instant::now());
             match who {
                 "tool" => scene.by_the_tool(&name),
