@@ -44,6 +44,8 @@ impl Reader {
         config.set("group.id", "mappr-state").set("enable.auto.commit", "false");
         config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
         config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "error");
+        // The end is known by a fetch that brings nothing: by default a broker keeps that for half a second.
+        config.set("fetch.wait.max.ms", "100");
         let consumer: BaseConsumer = config.create().map_err(Error::of(WHAT))?;
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(TOPIC, 0, Offset::Beginning).map_err(Error::of(WHAT))?;
