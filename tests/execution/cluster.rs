@@ -1,7 +1,7 @@
 //! A cluster that behaves as Kafka was measured to.
 
 use crate::world::{BROKERS, DIRS, World, ids, topic};
-use execute::{Key, Lying, Resource, Running, Seen, Setting, Stored};
+use execute::{Key, Lying, Others, Resource, Running, Seen, Setting, Stored};
 use mapper::snapshot::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,6 +129,7 @@ impl Cluster {
             free: BTreeMap::new(),
             stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
             announced: BTreeSet::new(),
+            others: Others::Nobody,
         }
     }
 

@@ -63,6 +63,9 @@ fn write(
             Stray::UnknownOwner { setting, value } => {
                 writeln!(out, "leaves {setting}: {value}, set by nobody knows whom")?;
             }
+            Stray::OfAnother { setting, value } => {
+                writeln!(out, "leaves {setting}: {value}, another process's")?;
+            }
             Stray::ChangedByOthers { setting, value } => {
                 let value = value.as_deref().unwrap_or("nothing");
                 writeln!(out, "leaves {setting}: {value}, changed by others")?;

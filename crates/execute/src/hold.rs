@@ -52,6 +52,14 @@ pub enum Stray {
         /// What it says.
         value: String,
     },
+    /// Another process accounts for it, or may: a daemon that keeps its ledger elsewhere.
+    OfAnother {
+        /// Which.
+        #[serde(flatten)]
+        setting: Setting,
+        /// What it says.
+        value: String,
+    },
     /// Somebody else has changed it since we set it.
     ChangedByOthers {
         /// Which.
@@ -254,6 +262,12 @@ impl Holding {
         }
         let original = wanted.originals.get(setting).map(String::as_str);
         let before = match (held, value) {
+            (None, Some(value)) if seen.others.may_have_set(setting, value) => {
+                let (setting, value) = (setting.clone(), value.to_owned());
+                self.satisfied.insert(setting.clone());
+                self.strays.insert(Stray::OfAnother { setting, value });
+                return;
+            }
             (None, Some(value)) if unaccounted && original != Some(value) => {
                 let (setting, value) = (setting.clone(), value.to_owned());
                 self.satisfied.insert(setting.clone());
@@ -294,10 +308,14 @@ impl Holding {
             // Everything is covered; whoever wrote the star keeps it.
             return;
         };
+        let mut passing = seen.others.among(setting, &found);
+        if unaccounted {
+            passing.extend(found.intersection(&needed.in_flight).cloned());
+        }
         let (before, ours) = match ledger.get(setting) {
             Some(held) => (held.before.clone(), &held.ours | &needed.ever),
-            None if unaccounted && !found.is_disjoint(&needed.in_flight) => {
-                (Entries::Some(&found - &needed.in_flight).value(), needed.ever.clone())
+            None if !passing.is_empty() => {
+                (Entries::Some(&found - &passing).value(), needed.ever.clone())
             }
             None => (value.map(str::to_owned), needed.ever.clone()),
         };

@@ -1,6 +1,7 @@
 //! What is seen of the cluster in one round.
 
 use crate::config::{Key, Resource};
+use crate::others::Others;
 use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,8 @@ pub struct Seen {
     /// What the daemon has known of since before this look and paces: where [`Pace::Auto`](crate::Pace::Auto) is asked
     /// for, nothing else is begun.
     pub announced: BTreeSet<TopicPartition>,
+    /// What another process accounts for in this cluster.
+    pub others: Others,
 }
 
 /// What one broker tells of its log dirs.

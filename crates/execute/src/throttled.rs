@@ -223,6 +223,10 @@ pub struct Accounts {
     ledger: Ledger,
     originals: BTreeMap<Setting, BTreeSet<String>>,
     since: BTreeMap<Setting, String>,
+    /// What another ledger tells.
+    others: Option<Box<Accounts>>,
+    /// There is one more ledger, which nobody has read.
+    unread: bool,
 }
 
 impl Accounts {
@@ -246,6 +250,18 @@ impl Accounts {
         accounts
     }
 
+    /// The same, with what a ledger of others tells besides: of a daemon that keeps its own.
+    #[must_use]
+    pub fn beside(self, others: Self) -> Self {
+        Self { others: Some(Box::new(others)), ..self }
+    }
+
+    /// The same, where the ledger of others cannot be read: nothing is a stray for certain.
+    #[must_use]
+    pub fn beside_unread(self) -> Self {
+        Self { unread: true, ..self }
+    }
+
     /// What is held now.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -259,8 +275,16 @@ impl Accounts {
         }
     }
 
-    /// Whose this value is, and since when the ledger has it.
+    /// Whose this value is by any ledger, and since when it has it.
     fn owner(&self, place: &Place, key: &str, value: &str) -> (Owner, Option<String>) {
+        match (self.own(place, key, value), &self.others) {
+            ((Owner::Unknown, _), Some(others)) => others.owner(place, key, value),
+            (own, _) => own,
+        }
+    }
+
+    /// The same by our own.
+    fn own(&self, place: &Place, key: &str, value: &str) -> (Owner, Option<String>) {
         let resource = match place {
             Place::EveryBroker => return (Owner::Unknown, None),
             Place::Broker(id) => Resource::Broker(*id),
@@ -310,7 +334,7 @@ pub fn throttled(
                 key: key.clone(),
                 value: value.clone(),
                 paces,
-                stray: idle && owner == Owner::Unknown,
+                stray: idle && owner == Owner::Unknown && !accounts.unread,
                 owner,
                 owned_since,
                 in_flight: count,
@@ -362,6 +386,34 @@ mod tests {
             ours: [ours.to_owned()].into(),
             plan: "p".to_owned(),
         }
+    }
+
+    #[test]
+    fn what_a_daemon_accounts_for_beside_our_ledger_is_no_stray() {
+        let set = |value: &str| {
+            BTreeMap::from([(broker(9), [(RATE.to_owned(), value.to_owned())].into())])
+        };
+        let judged = |value: &str, accounts: &Accounts| {
+            throttled(&set(value), &InFlight::default(), accounts).remove(0)
+        };
+        let setting = Setting { resource: Resource::Broker(BrokerId(9)), key: Key::FollowerRate };
+        let daemons = Accounts::replay([LedgerEntry::Held {
+            setting,
+            before: None,
+            found: None,
+            ours: ["7".to_owned()].into(),
+            plan: "autothrottle".to_owned(),
+        }]);
+        assert!(judged("7", &Accounts::default()).stray);
+        let both = Accounts::default().beside(daemons);
+        let found = judged("7", &both);
+        assert_eq!(
+            (found.stray, found.owner),
+            (false, Owner::Ledger { plan: "autothrottle".to_owned() })
+        );
+        assert!(both.ledger().is_empty(), "it is not ours");
+        let unread = judged("7", &Accounts::default().beside_unread());
+        assert_eq!((unread.stray, unread.owner), (false, Owner::Unknown));
     }
 
     #[test]

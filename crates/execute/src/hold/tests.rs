@@ -1,4 +1,5 @@
 use super::*;
+use crate::others::Others;
 use crate::seen::Running;
 use mapper::PartitionId;
 
@@ -97,4 +98,78 @@ fn entries_that_others_set_for_a_move_are_nobodys_original() {
     assert!(!holding.sets(), "nothing of theirs comes back: {:?}", holding.actions);
     apply(&mut ledger, &holding);
     assert!(ledger.is_empty());
+}
+
+/// Nothing moves, and a daemon of which this is known paces a recovery.
+fn beside(others: Others, configs: [(Key, &str); 1]) -> Seen {
+    let key = configs[0].0;
+    let of = if key == Key::LeaderRate { rate().resource } else { list(key).resource };
+    let configs = configs.map(|(key, value)| (key, value.to_owned()));
+    Seen { running: BTreeMap::new(), configs: [(of, configs.into())].into(), others, ..seen(None) }
+}
+
+fn accounts_for(setting: Setting, ours: &str) -> Others {
+    Others::of(&Ledger::replay([LedgerEntry::Held {
+        setting,
+        before: None,
+        found: None,
+        ours: [ours.to_owned()].into(),
+        plan: "autothrottle".to_owned(),
+    }]))
+}
+
+#[test]
+fn a_rate_that_a_daemon_accounts_for_is_never_an_original() {
+    let own = || beside(accounts_for(rate(), "7"), [(Key::LeaderRate, "7")]);
+    let holding = hold(&wanted(Some(10)), &Ledger::default(), &own());
+    assert_eq!(holding.actions, []);
+    assert!(matches!(holding.strays.first(), Some(Stray::OfAnother { .. })));
+    assert!(holding.satisfies(&rate()), "what it paces is paced");
+    // The operator's own, beside it.
+    let seen = Seen {
+        configs: [(rate().resource, [(Key::LeaderRate, "6".to_owned())].into())].into(),
+        ..own()
+    };
+    let mut ledger = Ledger::default();
+    let holding = hold(&wanted(Some(10)), &ledger, &seen);
+    apply(&mut ledger, &holding);
+    assert_eq!(ledger.get(&rate()).unwrap().before.as_deref(), Some("6"));
+}
+
+#[test]
+fn where_a_daemons_ledger_cannot_be_read_every_rate_that_stands_is_left() {
+    let unread = beside(Others::Unread, [(Key::LeaderRate, "7")]);
+    let holding = hold(&wanted(Some(10)), &Ledger::default(), &unread);
+    assert_eq!(holding.actions, []);
+    assert!(matches!(holding.strays.first(), Some(Stray::OfAnother { .. })));
+    // Where nothing stands, or what is ours, it is as ever.
+    let nothing = Seen { others: Others::Unread, ..seen(None) };
+    let mut ledger = Ledger::default();
+    let holding = hold(&wanted(Some(10)), &ledger, &nothing);
+    assert!(holding.sets());
+    apply(&mut ledger, &holding);
+    let ours = beside(Others::Unread, [(Key::LeaderRate, "10")]);
+    let back = Action::Set { setting: rate(), value: None };
+    assert_eq!(hold(&Wanted::default(), &ledger, &ours).actions, [back]);
+}
+
+#[test]
+fn entries_of_a_daemons_list_are_kept_while_they_stand_and_not_put_back() {
+    let key = Key::FollowerReplicas;
+    let needs =
+        List { now: ["0:2".to_owned()].into(), ever: ["0:2".to_owned()].into(), ..List::default() };
+    let wanted = Wanted { lists: [(list(key), needs)].into(), ..Wanted::default() };
+    let others = || accounts_for(list(key), "1:3");
+    let mut ledger = Ledger::default();
+    let holding = hold(&wanted, &ledger, &beside(others(), [(key, "1:3,2:4")]));
+    apply(&mut ledger, &holding);
+    let held = ledger.get(&list(key)).unwrap();
+    assert_eq!(held.before.as_deref(), Some("2:4"), "the operator's, without the daemon's");
+    let set = Action::Set { setting: list(key), value: Some("0:2,1:3,2:4".to_owned()) };
+    assert!(holding.actions.contains(&set), "{:?}", holding.actions);
+    // The daemon has taken its entry away: nobody brings it back, now or in the end.
+    let taken = beside(others(), [(key, "0:2,2:4")]);
+    assert_eq!(hold(&wanted, &ledger, &taken).actions, []);
+    let back = Action::Set { setting: list(key), value: Some("2:4".to_owned()) };
+    assert_eq!(hold(&Wanted::default(), &ledger, &taken).actions, [back]);
 }

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::failure::Failure;
-use execute::{Key, Ledger, Resource, Running, Seen, Stored};
+use execute::{Key, Ledger, Others, Resource, Running, Seen, Stored};
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
@@ -93,6 +93,7 @@ impl Observer {
             free: BTreeMap::new(),
             stored: BTreeMap::new(),
             announced: BTreeSet::new(),
+            others: Others::Nobody,
         })
     }
 

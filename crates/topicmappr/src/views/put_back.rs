@@ -23,6 +23,7 @@ impl PutBack {
         let left = |setting: &Setting| {
             strays.iter().any(|stray| match stray {
                 Stray::UnknownOwner { setting: other, .. }
+                | Stray::OfAnother { setting: other, .. }
                 | Stray::ChangedByOthers { setting: other, .. }
                 | Stray::Unreachable { setting: other } => other == setting,
             })

@@ -111,6 +111,9 @@ pub(super) fn stray(stray: &Stray) -> String {
         Stray::UnknownOwner { setting, value } => {
             format!("{setting}: {value}, set by nobody knows whom while moves ran")
         }
+        Stray::OfAnother { setting, value } => {
+            format!("{setting}: {value}, autothrottle's, or nobody can tell that it is not")
+        }
         Stray::ChangedByOthers { setting, value } => {
             let value = value.as_deref().unwrap_or("nothing");
             format!("{setting}: {value}, set by somebody else since")

@@ -1,0 +1,99 @@
+//! What another process accounts for in the same cluster: a daemon that keeps its ledger in a file of its own.
+//!
+//! What is its is left as it is, and is nobody's original: it goes when the daemon takes it away.
+
+use crate::config::{Key, Setting};
+use crate::ledger::Ledger;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whose throttles stand in the cluster beside ours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Others {
+    /// There is nobody else, as far as anybody has told.
+    #[default]
+    Nobody,
+    /// These configs, with every value, or entry of a list, that may be theirs.
+    Known(BTreeMap<Setting, BTreeSet<String>>),
+    /// There is somebody, and nobody can read what is theirs: whatever stands may be.
+    Unread,
+}
+
+impl Others {
+    /// What a ledger that is not ours tells.
+    pub fn of(ledger: &Ledger) -> Self {
+        let held = ledger.held().map(|(setting, held)| (setting.clone(), held.ours.clone()));
+        Self::Known(held.collect())
+    }
+
+    /// Whatever is theirs by either: a ledger that is read before and after a look at the cluster tells of all that the
+    /// look has seen.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Unread, _) | (_, Self::Unread) => Self::Unread,
+            (Self::Nobody, one) | (one, Self::Nobody) => one,
+            (Self::Known(mut all), Self::Known(more)) => {
+                for (setting, values) in more {
+                    all.entry(setting).or_default().extend(values);
+                }
+                Self::Known(all)
+            }
+        }
+    }
+
+    /// Whether this value of a rate may be theirs.
+    pub(crate) fn may_have_set(&self, setting: &Setting, value: &str) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Known(all) => all.get(setting).is_some_and(|values| values.contains(value)),
+            Self::Unread => true,
+        }
+    }
+
+    /// Which of a list's entries may be theirs.
+    pub(crate) fn among(&self, setting: &Setting, found: &BTreeSet<String>) -> BTreeSet<String> {
+        let may_be = |entry: &&String| self.may_have_set(setting, entry);
+        match Key::OF_TOPICS.contains(&setting.key) {
+            true => found.iter().filter(may_be).cloned().collect(),
+            false => BTreeSet::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hold::rate_setting;
+    use crate::ledger::LedgerEntry;
+    use mapper::BrokerId;
+
+    fn known(broker: u32, ours: &str) -> Others {
+        Others::of(&Ledger::replay([LedgerEntry::Held {
+            setting: setting(broker),
+            before: Some("5".to_owned()),
+            found: None,
+            ours: [ours.to_owned()].into(),
+            plan: "autothrottle".to_owned(),
+        }]))
+    }
+
+    fn setting(broker: u32) -> Setting {
+        rate_setting(BrokerId(broker), Key::LeaderRate)
+    }
+
+    #[test]
+    fn what_stood_there_before_theirs_is_not_theirs() {
+        let others = known(1, "7");
+        assert!(others.may_have_set(&setting(1), "7"));
+        assert!(!others.may_have_set(&setting(1), "5"));
+        assert!(!others.may_have_set(&setting(2), "7"));
+    }
+
+    #[test]
+    fn two_looks_at_a_ledger_know_what_either_knew() {
+        let both = Others::Nobody.or(known(1, "7")).or(known(1, "8"));
+        assert!(both.may_have_set(&setting(1), "7") && both.may_have_set(&setting(1), "8"));
+        assert_eq!(both.or(Others::Unread), Others::Unread);
+        assert_eq!(Others::Nobody.or(Others::Nobody), Others::Nobody);
+    }
+}
