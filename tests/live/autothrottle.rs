@@ -218,7 +218,8 @@ fn a_killed_daemon_is_taken_over(mode: Mode) {
     // The move ends without anybody there: what is ours waits for the next start.
     let state = situation.folder.path().join("autothrottle.state");
     let bootstrap = situation.cluster.bootstrap();
-    let source = ["--bootstrap-servers", &bootstrap, "--state-file", state.to_str().unwrap()];
+    let place = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];
+    let source = [["--bootstrap-servers", &bootstrap].as_slice(), &place].concat();
     let daemon = situation.daemon();
     daemon.ask("POST", "/throttle?rate=150&autoremove=true");
     situation.await_pace("150000000", &daemon);

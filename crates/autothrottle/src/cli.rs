@@ -80,14 +80,19 @@ pub(crate) struct ClusterArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) kafka_config: Option<PathBuf>,
     /// File of what is set in the cluster, what stood there before, and overrides; one for each cluster
-    #[arg(long, value_name = "FILE", conflicts_with = "zookeeper")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) state_file: Option<PathBuf>,
+    /// With --state-file: says that nobody else sets rates in this cluster, also no execution. Else a mark of whose they are
+    /// is left where executions find it: in ZooKeeper with --zookeeper, in a pod in the ConfigMap autothrottle-marks, else in
+    /// the topic __mappr_state, made on first use
+    #[arg(long, requires = "state_file")]
+    pub(crate) sole_daemon: bool,
     /// The same in ZooKeeper, with overrides where kafka-kit's autothrottle has them; a second daemon then waits for its turn
     #[arg(long, value_name = "HOST:PORT,...", alias = "zk-addr", conflicts_with = "lease")]
     pub(crate) zookeeper: Option<zookeeper::Address>,
     /// The same in the topic __mappr_state of the cluster itself, made on first use; a second daemon then waits for its turn
     /// [default, unless it runs in a pod or another place is named]
-    #[arg(long, conflicts_with_all = ["state_file", "zookeeper", "lease"])]
+    #[arg(long, conflicts_with_all = ["zookeeper", "lease"])]
     pub(crate) state_topic: bool,
     /// Where in ZooKeeper: one for each cluster
     #[arg(long, value_name = "NAME", default_value = zookeeper::DEFAULT_OVERRIDES_PREFIX)]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use topicmappr::Status;
-use topicmappr::shared::Failure;
+use topicmappr::shared::{Common, Failure, Mark, MarkError};
 
 /// Why a run ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,15 @@ pub(crate) enum Error {
     /// The topic of shared state cannot be found or made, and nobody has asked for another place.
     #[error("ledger and overrides are to be kept in the topic {TOPIC}: {0}")]
     NoTopic(#[source] Box<Error>),
+    /// Executions cannot be told whose the rates are.
+    #[error("executions are to be told whose the rates are: {0}")]
+    NoMark(#[source] Box<Error>),
+    /// What is known of it is not as it should be.
+    #[error(transparent)]
+    Mark(Box<MarkError>),
+    /// A daemon with another ledger has the cluster, or had it.
+    #[error("rates are set in this cluster by {mark}")]
+    Marked { mark: Box<Mark>, remove: String },
     /// The topic of shared state is not read or written as it should be.
     #[error(transparent)]
     Topic(Box<statelog::Error>),
@@ -88,6 +97,25 @@ impl From<statelog::Error> for Error {
     }
 }
 
+impl From<MarkError> for Error {
+    fn from(error: MarkError) -> Self {
+        match error {
+            MarkError::Kafka(error) => Self::Shared((*error).into()),
+            MarkError::Kubernetes(error) => Self::Shared((*error).into()),
+            MarkError::ZooKeeper(error) => Self::ZooKeeper(*error),
+            MarkError::Topic(error) => match *error {
+                statelog::Error::Held { claim, holder } => {
+                    Self::Held { place: claim, by: holder.name }
+                }
+                error => Self::Topic(Box::new(error)),
+            },
+            error @ (MarkError::Nameless | MarkError::Busy { .. } | MarkError::Unread { .. }) => {
+                Self::Mark(Box::new(error))
+            }
+        }
+    }
+}
+
 impl From<zookeeper::Error> for Error {
     fn from(error: zookeeper::Error) -> Self {
         // Also what a read says of it: no later request would say anything else.
@@ -104,6 +132,11 @@ impl Error {
         Self::Lost { place: place.to_owned(), why: why.into() }
     }
 
+    /// A daemon with another ledger has left its mark there.
+    pub(crate) fn marked(mark: Mark, place: &Common) -> Self {
+        Self::Marked { remove: place.how_to_remove(&mark), mark: Box::new(mark) }
+    }
+
     /// Whether another process may act on the cluster now.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::NotLeading { .. })
@@ -111,7 +144,8 @@ impl Error {
 
     /// Whether waiting helps nobody: the place was never there, or what stands in it is not for us.
     pub(crate) fn is_for_good(&self) -> bool {
-        matches!(self, Self::NoTopic(_)) || matches!(self.status(), Status::BadInput | Status::Held)
+        matches!(self, Self::NoTopic(_) | Self::NoMark(_))
+            || matches!(self.status(), Status::BadInput | Status::Held)
     }
 
     /// The exit code.
@@ -128,10 +162,15 @@ impl Error {
             | Self::OpenToAll(_)
             | Self::Record { .. }
             | Self::Tls { .. } => Status::BadInput,
-            Self::Held { .. } | Self::Lost { .. } | Self::NotLeading { .. } => Status::Held,
-            Self::NoTopic(why) => why.status(),
+            Self::Held { .. }
+            | Self::Marked { .. }
+            | Self::Lost { .. }
+            | Self::NotLeading { .. } => Status::Held,
+            Self::Mark(error) if matches!(**error, MarkError::Unread { .. }) => Status::BadInput,
+            Self::NoTopic(why) | Self::NoMark(why) => why.status(),
             Self::Topic(why) if is_unread(why) => Status::BadInput,
             Self::Topic(_)
+            | Self::Mark(_)
             | Self::Untaken { .. }
             | Self::Listen { .. }
             | Self::Stream(_)
@@ -153,6 +192,18 @@ impl Error {
                 "look at it with zkCli.sh; topicmappr throttle show names what is set in the cluster"
             }
             Self::NoTopic(why) => return Some(elsewhere(why)),
+            Self::NoMark(why) => {
+                let rest = why.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                return Some(format!(
+                    "where nobody else sets rates, no execution either, say so: --sole-daemon{rest}"
+                ));
+            }
+            Self::Marked { remove, .. } => {
+                return Some(format!(
+                    "end that daemon, or go on with its file; if both are gone for good, put back what topicmappr throttle show \
+                     names, and take its mark away: {remove}"
+                ));
+            }
             Self::Topic(why) => return Some(about(why)),
             Self::OpenToAll(_) => {
                 "ask for a token (--api-token-file, AUTOTHROTTLE_API_TOKEN), or say that you mean it: --api-insecure"
@@ -167,6 +218,7 @@ impl Error {
             | Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
+            | Self::Mark(_)
             | Self::Untaken { .. }
             | Self::Listen { .. }
             | Self::Tls { .. }

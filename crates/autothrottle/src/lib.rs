@@ -39,7 +39,7 @@ use crate::settings::Settings;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::io::Write;
-use topicmappr::shared;
+use topicmappr::shared::{self, host};
 use topicmappr::{Environment, Status};
 
 /// What the names of the environment's variables begin with.
@@ -58,15 +58,6 @@ pub fn run(
     match carry_out(&args, environment, out) {
         Ok(status) => status,
         Err(error) => error.tell(out, err),
-    }
-}
-
-/// This machine, as its neighbours know it.
-fn host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "this machine".to_owned(),
-        name => name.to_owned(),
     }
 }
 

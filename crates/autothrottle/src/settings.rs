@@ -6,7 +6,7 @@ use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
 use crate::error::Error;
 use crate::machines::Question;
-use crate::place::{FilePlace, LeasePlace, TopicPlace, Way, ZooKeeperPlace, glance, peek};
+use crate::place::{FilePlace, LeasePlace, Marker, TopicPlace, Way, ZooKeeperPlace, glance, peek};
 use crate::sidecar::SidecarArgs;
 use mapper::Ratio;
 use metrics::Backend;
@@ -16,7 +16,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use throttle::{HealthLimits, Limits, Share, Terms};
 use topicmappr::Environment;
-use topicmappr::shared;
+use topicmappr::shared::{self, Common};
 
 /// What a run was asked to do.
 pub(crate) struct Settings {
@@ -44,8 +44,8 @@ pub(crate) struct Settings {
 /// Where ledger and overrides are.
 #[derive(Debug)]
 pub(crate) enum Keep {
-    /// In a file.
-    File(PathBuf),
+    /// In a file, with a mark elsewhere.
+    File(PathBuf, Option<Box<Marker>>),
     /// In ZooKeeper, under a prefix.
     ZooKeeper(zookeeper::Address, String),
     /// In ConfigMaps of Kubernetes, under a Lease.
@@ -111,7 +111,8 @@ impl Keep {
     /// Not taken yet. Who is to be done after one round (`once`) does not wait for somebody else's end.
     pub(crate) fn book(self, once: bool) -> Book {
         match self {
-            Self::File(path) => Book::at(FilePlace::at(&path)),
+            Self::File(path, None) => Book::at(FilePlace::at(&path)),
+            Self::File(path, Some(marker)) => Book::at(FilePlace::marked(&path, *marker)),
             Self::ZooKeeper(address, prefix) => {
                 Book::at(ZooKeeperPlace::at(address, &prefix, !once))
             }
@@ -123,7 +124,7 @@ impl Keep {
     /// The same as it is written down, without taking anything.
     pub(crate) async fn glance(&self) -> Result<Book, Error> {
         let entries = match self {
-            Self::File(path) => shared::Store::read(path)?,
+            Self::File(path, _) => shared::Store::read(path)?,
             Self::ZooKeeper(address, prefix) => glance(address, prefix).await?,
             Self::Lease(lease) => lease.peek().await?,
             Self::Topic(way) => peek(way).await?,
@@ -132,19 +133,31 @@ impl Keep {
     }
 }
 
-/// The place that is named; else the Lease of a pod; else the topic.
+/// The place that is named; else the Lease of a pod; else the topic. A file outranks the others, which then have its mark.
 fn keep(cli: &Cli, environment: &Environment) -> Keep {
     let ClusterArgs { bootstrap_servers, kafka_config, state_file, zookeeper, .. } = &cli.cluster;
-    let topic = || {
-        let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
-        Keep::Topic(Way { bootstrap, properties })
-    };
-    let file = state_file.clone().map(Keep::File);
-    let prefix = &cli.cluster.zk_config_prefix;
-    let zookeeper = zookeeper.clone().map(|address| Keep::ZooKeeper(address, prefix.clone()));
-    let named = file.or(zookeeper).or_else(|| cli.cluster.state_topic.then(topic));
-    let lease = cli.lease.place(environment, named.is_some());
-    lease.map(|lease| Keep::Lease(Box::new(lease))).or(named).unwrap_or_else(topic)
+    let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
+    let way = Way { bootstrap, properties };
+    if let Some(file) = state_file {
+        let marker = (!cli.cluster.sole_daemon).then(|| Marker::at(way, marks(cli, environment)));
+        return Keep::File(file.clone(), marker.map(Box::new));
+    }
+    if let Some(address) = zookeeper {
+        return Keep::ZooKeeper(address.clone(), cli.cluster.zk_config_prefix.clone());
+    }
+    match cli.lease.place(environment, cli.cluster.state_topic) {
+        Some(lease) => Keep::Lease(Box::new(lease)),
+        None => Keep::Topic(way),
+    }
+}
+
+/// Where executions with the same flags look; `None`: in the topic.
+fn marks(cli: &Cli, environment: &Environment) -> Option<Common> {
+    match &cli.cluster.zookeeper {
+        _ if cli.cluster.state_topic => None,
+        Some(address) => Some(Common::ZooKeeper(address.clone())),
+        None => cli.lease.marks(environment),
+    }
 }
 
 /// A snapshot that knows the labels of nodes is not asked for them again.
@@ -266,8 +279,8 @@ mod tests {
         }
         assert!(matches!(keep("", &pod), Keep::Lease(_)));
         assert!(matches!(keep(" --state-topic", &pod), Keep::Topic(_)));
-        assert!(matches!(keep(" --state-file s", &pod), Keep::File(_)));
-        for other in ["--state-file s", "--zookeeper zk1", "--lease n"] {
+        assert!(matches!(keep(" --state-file s", &pod), Keep::File(..)));
+        for other in ["--zookeeper zk1", "--lease n"] {
             let two = both(&format!("autothrottle --state-topic {other}"), &[]);
             assert_eq!(two.err().unwrap().status(), topicmappr::Status::BadInput, "{other}");
         }
@@ -283,10 +296,31 @@ mod tests {
             (address.to_string().as_str(), prefix.as_str()),
             ("zk1:2181,zk2:2181", "of-events")
         );
-        let two = settings("autothrottle --zookeeper zk1 --state-file s", &[]);
+        let two = settings("autothrottle --zookeeper zk1 --lease n", &[]);
         assert_eq!(two.err().unwrap().status(), topicmappr::Status::BadInput);
         let wrong = settings("autothrottle --zookeeper zk1:x", &[]);
         assert_eq!(wrong.err().unwrap().status(), topicmappr::Status::BadInput);
+    }
+
+    #[test]
+    fn a_file_has_its_mark_where_executions_look_and_none_where_nobody_else_is() {
+        let pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
+        let marks = |flags: &str, variables: &[(&str, &str)]| {
+            let line = format!("autothrottle --state-file s{flags}");
+            match both(&line, variables).unwrap().1 {
+                Keep::File(_, marker) => marker.map(|marker| format!("{:?}", marker.place())),
+                other => panic!("{flags}: {other:?}"),
+            }
+        };
+        assert_eq!(marks(" --sole-daemon", &pod), None);
+        let at = |flags: &str, variables: &[(&str, &str)]| marks(flags, variables).unwrap();
+        assert_eq!(at("", &[]), "None", "the topic");
+        assert_eq!(at(" --state-topic", &pod), "None");
+        assert!(at("", &pod).contains("Kubernetes"));
+        assert!(at(" --zookeeper zk1", &pod).contains("ZooKeeper"));
+        assert!(at(" --lease kafka/n", &[]).contains("\"kafka\""));
+        let alone = both("autothrottle --sole-daemon", &[]);
+        assert_eq!(alone.err().unwrap().status(), topicmappr::Status::BadInput);
     }
 
     #[test]

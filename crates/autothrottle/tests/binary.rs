@@ -33,7 +33,7 @@ fn help_and_version_are_no_failures_with_one_dash_or_two() {
 fn what_makes_no_sense_is_refused_before_anything_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state");
-    let state = ["-state-file", path.to_str().unwrap()];
+    let state = ["-state-file", path.to_str().unwrap(), "-sole-daemon"];
     let with = |more: &[&str]| refused(&[&state, more].concat());
     assert!(with(&["-max-tx-rate=100"]).contains("below 100 percent"));
     assert!(with(&["-min-rate", "0"]).contains("above 0"));
@@ -46,6 +46,18 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
 fn who_cannot_look_for_the_topic_is_told_what_does_without() {
     let said = refused_with(3, &["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none"]);
     assert!(said.contains("__mappr_state") && said.contains("--state-file"), "{said}");
+}
+
+#[test]
+fn who_cannot_leave_word_of_its_file_is_told_what_does_without_and_sets_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let away = ["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none"];
+    let state = ["-state-file", path.to_str().unwrap()];
+    let said = refused_with(3, &[&away[..], &state].concat());
+    assert!(said.contains("--sole-daemon"), "{said}");
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "it never had the file");
+    assert!(refused(&["-sole-daemon"]).contains("--state-file"));
 }
 
 #[test]

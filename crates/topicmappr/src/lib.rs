@@ -17,6 +17,7 @@ mod layers;
 mod live;
 mod locks;
 mod maps;
+mod marks;
 mod planning;
 mod pods;
 mod probing;

@@ -3,7 +3,7 @@
 //! Flags, environment and `--config` in one order ([`parse`]); connections with the same properties ([`connect`]);
 //! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
 //! ([`MetricsArgs`]); which pods are brokers' ([`PodArgs`]); the file that a ledger is kept in ([`Store`]), and what stands
-//! beside the cluster's lock ([`beside_the_lock`]); one way to look at a cluster ([`Observer`]) and one to set its throttle
+//! beside the cluster's lock ([`beside_the_lock`]), and in the place that both find ([`Common`]); one way to look at a cluster ([`Observer`]) and one to set its throttle
 //! ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]). What is not named here is
 //! this program's own.
 
@@ -20,6 +20,7 @@ pub use crate::executing::{
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};
 pub use crate::layers::parse;
+pub use crate::marks::{Common, Mark, MarkError, host};
 
 /// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the
 /// properties that have no meaning here.

@@ -1,5 +1,6 @@
 //! The ledger as records by key, in the topic `__mappr_state`: `autothrottle/owner`, `autothrottle/ledger:RESOURCE:KEY` for
-//! each config that is ours, `autothrottle/asked` and `autothrottle/asked:BROKER` for overrides.
+//! each config that is ours, `autothrottle/asked` and `autothrottle/asked:BROKER` for overrides. A daemon with its
+//! ledger in a file leaves `autothrottle/mark` beside them, which is none of them.
 //!
 //! They hold the fewest lines that tell the ledger, not its history: what is over is deleted.
 
@@ -10,6 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The keys of what the daemon keeps.
 pub(super) const PREFIX: &str = "autothrottle/";
+/// The rest of the key of the mark that a daemon with a ledger elsewhere leaves: no line of this one.
+pub(super) const MARK: &str = "mark";
 
 /// What stands there, as far as we know.
 #[derive(Debug, Default)]
@@ -22,8 +25,9 @@ pub(super) struct Keys {
 impl Keys {
     /// Takes in all that stands there, by the rest of the key, and the lines that it tells.
     pub(super) fn of(
-        records: BTreeMap<String, Vec<u8>>,
+        mut records: BTreeMap<String, Vec<u8>>,
     ) -> Result<(Self, Vec<LedgerEntry>), statelog::Error> {
+        records.remove(MARK);
         let mut entries = Vec::new();
         for (key, data) in &records {
             entries.push(read(data).map_err(|unread| cannot_be_read(key, unread))?);
@@ -130,6 +134,17 @@ mod tests {
         let (kept, entries) = Keys::of(stored(&changes)).unwrap();
         assert_eq!(Ledger::replay(entries), ledger);
         assert_eq!(kept.towards(&ledger), Changes::new(), "what stands there is not written again");
+    }
+
+    #[test]
+    fn a_mark_is_no_line_of_the_ledger_and_stays() {
+        let mut records = stored(&Keys::default().towards(&Ledger::replay(lines())));
+        let told = records.len();
+        records.insert(MARK.to_owned(), b"{\"version\":9}".to_vec());
+        let (kept, entries) = Keys::of(records).unwrap();
+        assert_eq!(entries.len(), told);
+        let gone = kept.towards(&Ledger::default());
+        assert!(gone.len() == told && !gone.contains_key("autothrottle/mark"), "{gone:?}");
     }
 
     #[test]

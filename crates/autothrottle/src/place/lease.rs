@@ -16,7 +16,7 @@ use kubernetes::{About, Access, Announcer, Kubernetes, Name};
 use std::time::Duration;
 use tokio::time::Instant;
 use topicmappr::Environment;
-use topicmappr::shared::{self, Failure};
+use topicmappr::shared::{self, Common, Failure};
 
 /// The name of the Lease in a pod, where nobody names another place.
 const NAME: &str = "autothrottle";
@@ -29,8 +29,9 @@ const TOLD: Duration = Duration::from_secs(5);
 #[command(next_help_heading = "Kubernetes")]
 pub(crate) struct LeaseArgs {
     /// Lease that says which of several daemons leads; ledger and overrides are kept in ConfigMaps NAME-state beside it
-    /// [default in a pod without --state-file: autothrottle in the pod's namespace]
-    #[arg(long, value_name = "NAMESPACE/NAME", conflicts_with = "state_file", value_parser = lease_name)]
+    /// [default in a pod without --state-file: autothrottle in the pod's namespace]. With --state-file its namespace is where
+    /// the mark is left
+    #[arg(long, value_name = "NAMESPACE/NAME", value_parser = lease_name)]
     lease: Option<Name>,
     /// How long a leader that has died is waited for
     #[arg(long, value_name = "TIME", default_value = "7s", value_parser = duration)]
@@ -50,6 +51,16 @@ impl LeaseArgs {
         let holder = format!("{pod}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let (duration, leader) = (self.lease_duration, Leader::default());
         Some(LeasePlace { access, name, duration, holder, leader, held: None })
+    }
+}
+
+impl LeaseArgs {
+    /// Where a daemon leaves its mark whose ledger is in a file: in a pod, or where a Lease is named.
+    pub(crate) fn marks(&self, environment: &Environment) -> Option<Common> {
+        let access = self.api.access(environment);
+        let named = self.lease.as_ref().map(|name| name.namespace.clone());
+        let namespace = named.clone().filter(|namespace| !namespace.is_empty());
+        (access.in_pod || named.is_some()).then_some(Common::Kubernetes(access, namespace))
     }
 }
 

@@ -9,6 +9,7 @@ mod keys;
 mod leader;
 mod lease;
 mod line;
+mod mark;
 mod records;
 mod topic;
 mod zookeeper;
@@ -16,6 +17,7 @@ mod zookeeper;
 pub(crate) use file::FilePlace;
 pub(crate) use leader::Leader;
 pub(crate) use lease::{LeaseArgs, LeasePlace};
+pub(crate) use mark::Marker;
 pub(crate) use topic::{TopicPlace, Way, peek};
 pub(crate) use zookeeper::{ZooKeeperPlace, glance};
 

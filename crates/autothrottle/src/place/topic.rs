@@ -6,19 +6,20 @@
 //! one.
 
 use super::candidate::{Candidate, Heard, in_thread};
-use super::keys::{Keys, PREFIX};
+use super::keys::{Keys, MARK, PREFIX};
 use super::{Leader, Place};
 use crate::error::Error;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use statelog::{Changes, Claim, Holder, StateTopic, TOPIC};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
 use tokio::time::Instant;
-use topicmappr::shared;
+use topicmappr::shared::{self, Common, Mark};
 
 /// How long a record may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,16 +79,24 @@ impl TopicPlace {
             }
         };
         self.candidate = None;
-        let (keys, entries) = match Keys::of(ours.records) {
+        let read = self.unmarked(&ours.records).and_then(|()| Ok(Keys::of(ours.records)?));
+        let (keys, entries) = match read {
             Ok(read) => read,
             Err(error) => {
                 thread::spawn(move || drop(ours.claim));
-                return Err(error.into());
+                return Err(error);
             }
         };
         tracing::info!(topic = TOPIC, "leading");
         self.held = Some(Lead { claim: ours.claim, keys });
         Ok(entries)
+    }
+
+    /// Refuses a cluster that a daemon paces by a ledger of its own.
+    fn unmarked(&self, records: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
+        let Some(data) = records.get(MARK) else { return Ok(()) };
+        let mark = Mark::read(&format!("the record {PREFIX}{MARK} of {TOPIC}"), data)?;
+        Err(Error::marked(mark, &Common::Topic(self.way.access()?)))
     }
 
     /// The next that whoever waits for us hears. A wait that was broken off goes on.

@@ -1,6 +1,8 @@
 //! Errors of the parts, as those that end a run.
 
 use super::Error;
+use crate::marks::MarkError;
+use crate::topics::HeldBy;
 use mapper::NoPlan;
 use mapper::maps::{MapsError, Refused};
 
@@ -13,6 +15,20 @@ impl From<NoPlan> for Error {
 impl From<kafka::Error> for Error {
     fn from(error: kafka::Error) -> Self {
         Self::Kafka(Box::new(error))
+    }
+}
+
+impl From<MarkError> for Error {
+    fn from(error: MarkError) -> Self {
+        match error {
+            MarkError::Kafka(error) => Self::Kafka(error),
+            MarkError::Topic(error) => Self::Claim(error),
+            MarkError::ZooKeeper(error) => Self::ZooKeeper(error),
+            MarkError::Kubernetes(error) => Self::Kubernetes(error),
+            error @ MarkError::Nameless => Self::Flags(error.to_string()),
+            MarkError::Busy { place, why } => Self::Held(HeldBy { lock: place, holder: why }),
+            MarkError::Unread { place, problem } => Self::Record { name: place, problem },
+        }
     }
 }
 

@@ -1,0 +1,138 @@
+//! The mark in the topic `__mappr_state`: the key `autothrottle/mark`.
+//!
+//! It is written by whoever has the claim of the daemons, which is given back at once: no two write at a time, and where
+//! a daemon leads that keeps its ledger in the topic itself, no mark is left beside it.
+
+use super::{Mark, MarkError};
+use statelog::{Access, Campaign, Changes, Claim, Error, Holder, StateTopic, TOPIC, Term, Turn};
+use std::collections::BTreeMap;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+const KEY: &str = "autothrottle/mark";
+/// What daemons claim, and how long it stands by itself: as they have it that keep their ledger there.
+const NAME: &str = "autothrottle";
+const SILENCE: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a record may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn read(
+    client: &kafka::Client,
+    access: &Access,
+) -> Result<Option<Mark>, MarkError> {
+    if !client.has_topic(TOPIC).await? {
+        return Ok(None);
+    }
+    let access = access.clone();
+    in_thread(move || there(&StateTopic::existing(access).map_err(Box::new)?)).await
+}
+
+/// Makes the topic where it is to hold a mark.
+pub(super) async fn change(
+    client: &kafka::Client,
+    access: &Access,
+    by: &Mark,
+    mark: Option<&Mark>,
+    is_ours: impl Fn(&Mark) -> bool + Send,
+) -> Result<Option<Mark>, MarkError> {
+    let is_there = client.has_topic(TOPIC).await?;
+    if !is_there && mark.is_none() {
+        return Ok(None);
+    }
+    let brokers = client.describe_cluster().await?.live().count();
+    let (access, holder) = (access.clone(), holder(by));
+    let (claim, found) = in_thread(move || {
+        // Whoever may not make it may still use it.
+        let topic = match is_there {
+            true => StateTopic::existing(access),
+            false => StateTopic::open(access, brokers),
+        };
+        let topic = topic.map_err(Box::new)?;
+        if topic.is_new() {
+            tracing::info!(
+                topic = TOPIC,
+                "made, compacted, to tell executions whose the rates are: --sole-daemon does without"
+            );
+        }
+        let claim = claimed(&topic, holder)?;
+        let found = there(&topic)?;
+        Ok((claim, found))
+    })
+    .await?;
+    let stands = found.clone().filter(|there| !is_ours(there));
+    let changes: Changes = match (&stands, mark) {
+        (Some(_), _) => BTreeMap::new(),
+        (None, None) if found.is_none() => BTreeMap::new(),
+        (None, mark) => [(KEY.to_owned(), mark.map(Mark::written))].into(),
+    };
+    in_thread(move || {
+        let written = if changes.is_empty() { Ok(()) } else { write(&claim, changes) };
+        claim.release();
+        written
+    })
+    .await?;
+    Ok(stands)
+}
+
+pub(super) fn how_to_remove() -> String {
+    format!(
+        "echo '{KEY}|NULL' | kafka-console-producer.sh --topic {TOPIC} --property parse.key=true --property key.separator='|' --property null.marker=NULL"
+    )
+}
+
+/// The ledger's lock has one process at a time.
+fn holder(by: &Mark) -> Holder {
+    Holder::new(&by.name, format!("{} {}", by.host, by.file.display()))
+}
+
+fn there(topic: &StateTopic) -> Result<Option<Mark>, MarkError> {
+    let records = topic.records(KEY).map_err(Box::new)?;
+    let place = || format!("the record {KEY} of {TOPIC}");
+    records.get("").map(|data| Mark::read(&place(), data)).transpose()
+}
+
+fn claimed(topic: &StateTopic, holder: Holder) -> Result<Claim, MarkError> {
+    let begun = Campaign::begin(topic, NAME, holder, Term::of(SILENCE));
+    let mut campaign = begun.map_err(Box::new)?;
+    loop {
+        match campaign.turn(LOOK).map_err(Box::new)? {
+            Turn::Ours(claim) => return Ok(claim),
+            Turn::Open(_) => {}
+            Turn::Theirs(holder) => {
+                let claim = format!("the claim {NAME} in {TOPIC}");
+                return Err(Box::new(Error::Held { claim, holder: Box::new(holder) }).into());
+            }
+        }
+    }
+}
+
+fn write(claim: &Claim, changes: Changes) -> Result<(), MarkError> {
+    let busy = |why: String| MarkError::Busy { place: format!("the topic {TOPIC}"), why };
+    match claim.write(changes).recv_timeout(PATIENCE) {
+        Ok(written) => Ok(written.map_err(Box::new)?),
+        Err(RecvTimeoutError::Timeout) => {
+            Err(busy(format!("it has not taken a record in {} s", PATIENCE.as_secs())))
+        }
+        Err(RecvTimeoutError::Disconnected) => {
+            let lost = claim.check().err().map(|lost| lost.to_string());
+            Err(busy(lost.unwrap_or_else(|| "the claim is not kept any more".to_owned())))
+        }
+    }
+}
+
+/// librdkafka blocks; nobody waits for this thread when the process ends.
+async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MarkError> + Send + 'static,
+) -> Result<T, MarkError> {
+    let (answer, answered) = oneshot::channel();
+    thread::spawn(move || {
+        let _ = answer.send(work());
+    });
+    answered.await.unwrap_or_else(|_| {
+        let why = "the thread that asks it has died".to_owned();
+        Err(MarkError::Busy { place: format!("the topic {TOPIC}"), why })
+    })
+}
