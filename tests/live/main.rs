@@ -37,6 +37,7 @@ mod midway;
 mod odd_states;
 mod outages;
 mod overload;
+mod owner;
 mod plan;
 mod plot;
 mod pod;

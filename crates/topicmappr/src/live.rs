@@ -178,16 +178,24 @@ pub(crate) async fn store_metrics(place: &ZooKeeperPlace, metrics: &ToStore) -> 
 
 /// Opens a session with a cluster's ZooKeeper.
 pub(crate) async fn zookeeper(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
-    let wrong = |problem: zookeeper::BadAddress| Error::Flag {
+    let mut address = ensemble(place)?;
+    if let Some(prefix) = &place.chroot {
+        address = address.with_prefix(prefix).map_err(wrong_address(place))?;
+    }
+    Ok(ZooKeeper::connect(&address, Deadlines::default()).await?)
+}
+
+/// Its servers, and the chroot that is written with them: what Kafka's own prefix is, no matter.
+pub(crate) fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
+    place.connect.parse().map_err(wrong_address(place))
+}
+
+fn wrong_address(place: &ZooKeeperPlace) -> impl Fn(zookeeper::BadAddress) -> Error {
+    |problem| Error::Flag {
         flag: "--zookeeper",
         value: place.connect.clone(),
         problem: problem.to_string(),
-    };
-    let mut address: zookeeper::Address = place.connect.parse().map_err(wrong)?;
-    if let Some(prefix) = &place.chroot {
-        address = address.with_prefix(prefix).map_err(wrong)?;
     }
-    Ok(ZooKeeper::connect(&address, Deadlines::default()).await?)
 }
 
 fn completed(facts: Facts, stored: &StoredMetrics) -> Result<Facts, Error> {

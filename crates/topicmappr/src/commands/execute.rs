@@ -233,6 +233,7 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Ready, Error> {
+        execution.meet(&self.claim, places, session).await?;
         if self.resume && execution.history().plan.is_none() {
             // Another machine may have begun it: what it has left is to be known before anything is judged.
             execution.claim_where_there(&self.claim, places, session).await?;

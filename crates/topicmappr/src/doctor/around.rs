@@ -14,6 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A controller that is so many milliseconds behind takes no part in elections for now.
 const BEHIND: u64 = 10_000;
 
+/// As the daemon signs a ledger.
+const DAEMON: &str = "autothrottle";
+
 /// What was found beside the snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Around {
@@ -146,7 +149,11 @@ impl Around {
 
     /// What an execution has set and nobody of this machine looks after.
     fn left_to_resume(&self) -> Option<Finding> {
-        let held = |one: &&Throttled| matches!(one.owner, Owner::Ledger { .. });
+        // What a daemon has set it takes away itself, unless its ledger is the one that is named.
+        let held = |one: &&Throttled| match &one.owner {
+            Owner::Ledger { plan } => self.moves.ledger || plan != DAEMON,
+            Owner::Operator | Owner::Unknown => false,
+        };
         let idle = self.throttles.iter().filter(held).filter(|one| one.in_flight == 0).count();
         if idle == 0 || self.moves.runs {
             return None;

@@ -6,6 +6,7 @@ use super::{Execution, Places};
 use crate::error::Error;
 use crate::flags::{ClaimArgs, Servers, Source};
 use crate::live;
+use crate::marks::Common;
 use crate::session::Session;
 use crate::source::Note;
 use kafka::{Pem, PemSource, Roots, Settings};
@@ -31,6 +32,7 @@ impl Execution<'_> {
         if self.books.as_ref().is_some_and(|books| books.lock.is_some()) {
             return Ok(());
         }
+        self.meet(args, places, session).await?;
         let (place, access) = place(args, session)?;
         let us = holder(&places.ledger);
         let lock = match place {
@@ -132,6 +134,20 @@ fn place(
     };
     let access = session.global.kubernetes.access(session.environment);
     Ok((Place::of(args, zookeeper, access.in_pod), access))
+}
+
+/// Where daemons leave their marks: where the lock is, or would be if another executor could be there.
+pub(crate) fn common(args: &ClaimArgs, session: &Session<'_, '_>) -> Result<Common, Error> {
+    let args = ClaimArgs { sole_executor: false, ..args.clone() };
+    let (place, kubernetes) = place(&args, session)?;
+    Ok(match place {
+        Place::ZooKeeper(place) => Common::ZooKeeper(live::ensemble(&place)?),
+        Place::Lease(name) => {
+            let namespace = name.map(|name| name.namespace).filter(|name| !name.is_empty());
+            Common::Kubernetes(kubernetes, namespace)
+        }
+        Place::Nowhere | Place::Topic => Common::Topic(topic_access(session)?),
+    })
 }
 
 /// What stands at the lock; `None` where there is none. Takes and makes nothing.

@@ -12,6 +12,7 @@ mod hears;
 mod ingest;
 mod lock;
 mod mirror;
+mod neighbour;
 mod observe;
 mod opening;
 mod pacer;
@@ -22,11 +23,12 @@ mod signals;
 mod store;
 
 pub(crate) use beside::Beside;
-pub(crate) use claims::access;
+pub(crate) use claims::{access, common};
 pub use configs::set_configs;
 pub(crate) use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
 pub(crate) use lock::RECORDS_KEY;
 pub use mirror::beside_the_lock;
+pub(crate) use neighbour::Neighbour;
 pub(crate) use observe::Look;
 pub use observe::Observer;
 pub(crate) use opening::Opened;
@@ -81,6 +83,10 @@ pub(crate) struct Execution<'c> {
     watch: Watch,
     /// Where the daemon paces what is moved.
     pacer: Option<Pacer>,
+    /// A daemon that keeps its own ledger.
+    neighbour: Neighbour,
+    /// When it was looked for.
+    met: Option<Instant>,
 }
 
 /// The files that are written, open for this process alone.
@@ -179,6 +185,8 @@ impl<'c> Execution<'c> {
             observer: Observer::default(),
             watch: Watch::default(),
             pacer: None,
+            neighbour: Neighbour::default(),
+            met: None,
         };
         execution.taken_up();
         execution
@@ -301,6 +309,8 @@ impl<'c> Execution<'c> {
         let start = Instant::now();
         loop {
             let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
+            // Before and after: what it puts back meanwhile may be in the look.
+            let others = self.neighbour.accounts_for();
             let looking = self.observer.look(self.client, self.plan, &self.ledger);
             let looked = tokio::select! {
                 looked = looking => looked,
@@ -309,6 +319,7 @@ impl<'c> Execution<'c> {
             match looked {
                 Ok(mut look) => {
                     look.seen.announced = announced;
+                    look.seen.others = others.or(self.neighbour.accounts_for());
                     return Ok(Looked::Seen(Box::new(look)));
                 }
                 Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
@@ -336,7 +347,10 @@ impl<'c> Execution<'c> {
 
     /// One look before anything is begun.
     pub(crate) async fn first_look(&mut self) -> Result<Look, Error> {
-        self.observer.look(self.client, self.plan, &self.ledger).await
+        let others = self.neighbour.accounts_for();
+        let mut look = self.observer.look(self.client, self.plan, &self.ledger).await?;
+        look.seen.others = others.or(self.neighbour.accounts_for());
+        Ok(look)
     }
 
     /// What would be done now.

@@ -49,10 +49,17 @@ pub(crate) struct BesideArgs {
     lease: Option<Name>,
 }
 
+impl ClaimArgs {
+    /// Where nobody names a place.
+    pub(crate) const fn unnamed() -> Self {
+        Self { lease: None, state_topic: false, sole_executor: false }
+    }
+}
+
 impl BesideArgs {
     /// As executors are told of the place.
     pub(crate) fn claim(&self) -> ClaimArgs {
-        ClaimArgs { lease: self.lease.clone(), state_topic: false, sole_executor: false }
+        ClaimArgs { lease: self.lease.clone(), ..ClaimArgs::unnamed() }
     }
 }
 

@@ -16,6 +16,7 @@ capabilities: {drop: [ALL]}
 
 {{/* The ConfigMaps beside the executors' Lease: some 5,000 configs set at a time. */}}
 {{- define "topicmappr.executionRecords" -}}
+- autothrottle-marks
 - {{ include "topicmappr.name" . }}-execute-records
 {{- range untilStep 1 16 1 }}
 - {{ include "topicmappr.name" $ }}-execute-records-{{ . }}

@@ -1,7 +1,8 @@
 //! `throttle clear --strays`: deletes what paces nothing that is under way and is nobody's by the ledger.
 
 use crate::error::Error;
-use crate::flags::{ConsentArgs, LedgerArgs};
+use crate::executing::Neighbour;
+use crate::flags::{ClaimArgs, ConsentArgs, LedgerArgs};
 use crate::live;
 use crate::session::Session;
 use crate::source::Note;
@@ -31,6 +32,9 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         // A copy of a topic that we cannot see may be what a rate is there for.
         client.sees_every_topic().await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
+        let looks = (ledger.as_deref(), true);
+        let daemon = Neighbour::found(&client, &ClaimArgs::unnamed(), looks, session).await?;
+        daemon.note().map_or(Ok(()), |note| session.say(&note))?;
         // Taken, so that no execution of this machine begins meanwhile.
         let (_taken, accounts) = match ledger.as_deref() {
             Some(path) if !args.consent.dry_run => {
@@ -45,7 +49,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 hint: Some("name theirs with --state-file FILE".to_owned()),
             })?;
         }
-        args.clear(&client, &accounts, session).await
+        args.clear(&client, &daemon.beside(accounts), session).await
     })
 }
 

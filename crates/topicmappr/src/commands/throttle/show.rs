@@ -1,7 +1,8 @@
 //! `throttle show`: every throttle of the cluster.
 
 use crate::error::Error;
-use crate::flags::LedgerArgs;
+use crate::executing::Neighbour;
+use crate::flags::{ClaimArgs, LedgerArgs};
 use crate::live;
 use crate::session::Session;
 use crate::status::Status;
@@ -22,7 +23,10 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let cluster_id = client.cluster().id.clone();
         let ledger = args.ledger.find(cluster_id.as_deref())?;
-        let accounts = throttles::accounts(ledger.as_deref())?;
+        let looks = (ledger.as_deref(), true);
+        let daemon = Neighbour::found(&client, &ClaimArgs::unnamed(), looks, session).await?;
+        daemon.note().map_or(Ok(()), |note| session.say(&note))?;
+        let accounts = daemon.beside(throttles::accounts(ledger.as_deref())?);
         let mut look = throttles::look(&client).await?;
         if let Err(error) = client.sees_every_topic().await {
             look.untold.push(Untold::new("topics that we may not describe", &error));

@@ -1,0 +1,155 @@
+//! A daemon that keeps its ledger in a file leaves word of it where executions look: what it has set is nobody's original,
+//! also when it was killed, and goes when it, or whoever goes on with its file, takes it away.
+
+use std::fs;
+use std::time::Duration;
+
+use testbed::{Mode, until};
+
+use crate::autothrottle::{DAEMON, LEAST, Situation, situation};
+use crate::binary::{Ended, autothrottle, topicmappr};
+use crate::daemon::Daemon;
+use crate::traffic::{SOON, Traffic};
+
+use statelog::TOPIC;
+
+/// What the daemon has set when it is killed.
+const LEFT: &str = "150000000";
+
+/// A cluster, and where marks are looked for in it.
+struct Scene {
+    situation: Situation,
+    place: Vec<String>,
+}
+
+impl Scene {
+    fn of(mode: Mode) -> Self {
+        let situation = situation(mode);
+        let place = match mode {
+            Mode::ZooKeeper => vec!["--zookeeper".to_owned(), situation.cluster.zookeeper()],
+            Mode::KRaft => Vec::new(),
+        };
+        Self { situation, place }
+    }
+
+    fn at(&self, name: &str) -> String {
+        self.situation.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn place(&self) -> Vec<&str> {
+        self.place.iter().map(String::as_str).collect()
+    }
+
+    fn daemon(&self, more: &[&str]) -> Daemon {
+        let state = self.at("lone.state");
+        let all = [&["--state-file", &state], more, &DAEMON].concat();
+        Daemon::elsewhere(&self.situation.cluster.bootstrap(), self.situation.folder.path(), &all)
+    }
+
+    /// A command on the cluster, as on another machine that shares nothing but the place.
+    fn told(&self, command: &[&str]) -> Ended {
+        let bootstrap = self.situation.cluster.bootstrap();
+        let source = ["--bootstrap-server", &bootstrap];
+        topicmappr([command, &source, &self.place()].concat())
+    }
+
+    fn throttles(&self) -> Ended {
+        self.told(&["throttle", "show"]).with(0)
+    }
+
+    fn topics(&self) -> String {
+        self.situation.cluster.tool("topics", ["--list"]).unwrap()
+    }
+
+    /// With the move that it paced at an end, so that nothing but the mark says whose the rates are.
+    fn is_killed_in_the_middle(&self, daemon: Daemon) {
+        self.situation.begin_the_move();
+        self.situation.await_pace(LEAST, &daemon);
+        daemon.ask("POST", "/throttle?rate=150&autoremove=true");
+        self.situation.await_pace(LEFT, &daemon);
+        daemon.kill();
+        until("the end of the move", SOON, || (!self.situation.moves()).then_some(())).unwrap();
+        assert!(self.situation.is_paced_at(LEFT), "nobody is there to put anything back");
+    }
+
+    /// Moves a partition of its own between the brokers that have the daemon's rates.
+    fn execute(&self, name: &str) -> Ended {
+        let cluster = &self.situation.cluster;
+        let traffic = Traffic::of(cluster);
+        traffic.create(&[(name.to_owned(), vec![vec![1001]])].into());
+        traffic.write(&[((name.to_owned(), 0), 200_000)].into());
+        let (bootstrap, plan) = (cluster.bootstrap(), self.at(&format!("{name}.json")));
+        let storage = "1001=1GB,1002=1GB,1003=1GB,1004=1GB";
+        let asked = ["rebuild", "--topics", name, "--brokers", "1003", "--ignore-warns"];
+        let source = ["--bootstrap-server", &bootstrap, "--broker-storage", storage];
+        topicmappr([&asked[..], &source, &["--out-file", &plan]].concat()).with(0);
+        let ledger = self.at(&format!("{name}.ledger"));
+        let own = ["execute", &plan, "--throttle", "30MB/s", "--yes", "--state-file", &ledger];
+        let done = self.told(&own).with(0);
+        assert_eq!(traffic.seen()[&(name.to_owned(), 0)].replicas, [1003]);
+        let ledger = fs::read_to_string(ledger).unwrap();
+        assert!(ledger.contains("leader.replication.throttled.replicas"), "{ledger}");
+        assert!(!ledger.contains(LEFT), "the daemon's rate is no original:\n{ledger}");
+        assert!(self.situation.is_paced_at(LEFT), "what is the daemon's stays\n{}", done.stderr);
+        done
+    }
+}
+
+fn executions_are_told_whose_the_rates_are(mode: Mode) {
+    let scene = Scene::of(mode);
+    let alone = scene.daemon(&["--sole-daemon"]);
+    assert_eq!(alone.leave().0, Some(143));
+    assert!(!scene.topics().contains(TOPIC), "nothing is made for who is alone");
+
+    let place = scene.place();
+    let daemon = scene.daemon(&place);
+    assert_eq!(scene.topics().contains(TOPIC), place.is_empty());
+    scene.throttles().complaining_of("lone.state").complaining_of("autothrottle, process");
+    scene.is_killed_in_the_middle(daemon);
+
+    // Another file is another ledger, and knows nothing of what stands there.
+    let bootstrap = scene.situation.cluster.bootstrap();
+    let other = scene.at("other.state");
+    let flags = ["--bootstrap-servers", &bootstrap, "--state-file", &other, "--once"];
+    let refused = autothrottle([&flags[..], &place, &["--api-listen", "none"]].concat()).with(7);
+    refused.complaining_of("lone.state").complaining_of("take its mark away");
+
+    scene.execute("orders").complaining_of("what it has set is left as it is");
+    let shown = scene.throttles();
+    assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
+    let strays = ["throttle", "clear", "--strays", "--dry-run"];
+    // One rate stands there of which no ledger has ever told anything.
+    let found = scene.told(&strays).with(5).complaining_of("44444444");
+    assert!(!found.stderr.contains(LEFT), "{}", found.stderr);
+
+    // As on another machine.
+    let (state, hidden) = (scene.at("lone.state"), scene.at("hidden"));
+    fs::rename(&state, &hidden).unwrap();
+    scene.execute("bills").complaining_of("not read from here");
+    scene.told(&strays).with(0).complaining_of("not read from here");
+    fs::rename(&hidden, &state).unwrap();
+
+    // Nobody is locked out who goes on with the file.
+    let daemon = scene.daemon(&place);
+    scene.situation.await_what_was_before(|| daemon.said());
+    let ledger_is_empty = || (daemon.state()["configs_held"].as_u64() == Some(0)).then_some(());
+    until("a ledger without anything", Duration::from_secs(20), ledger_is_empty)
+        .unwrap_or_else(|why| panic!("{why}\n{:#}", daemon.state()));
+    let (code, said) = daemon.leave();
+    assert_eq!(code, Some(143), "{said}");
+    let shown = scene.throttles();
+    assert!(!shown.stderr.contains("lone.state"), "{}\n{said}", shown.stderr);
+    assert!(scene.situation.is_as_before(), "{said}");
+}
+
+#[test]
+#[ignore = "live"]
+fn executions_are_told_whose_the_rates_are_in_the_topic() {
+    executions_are_told_whose_the_rates_are(Mode::KRaft);
+}
+
+#[test]
+#[ignore = "live"]
+fn executions_are_told_whose_the_rates_are_in_zookeeper() {
+    executions_are_told_whose_the_rates_are(Mode::ZooKeeper);
+}
