@@ -6,7 +6,8 @@
 mod pace;
 
 use crate::error::Error;
-use crate::executing::{Observer, Signal, Signals, may_pass};
+use crate::executing::{Neighbour, Observer, Signal, Signals, may_pass};
+use crate::flags::ClaimArgs;
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::{CatchUpDone, CatchUpProgress};
@@ -53,7 +54,7 @@ impl CatchUp {
         signals: &mut Signals,
         session: &mut Session<'_, '_>,
     ) -> Result<Ended, Error> {
-        let mut run = Run::of(self, client)?;
+        let mut run = Run::of(self, client, self.neighbour(client, session).await?)?;
         let mut free = Some(free);
         loop {
             let looked = tokio::select! {
@@ -82,6 +83,24 @@ impl CatchUp {
                 return Ok(Ended::Left(signal));
             }
         }
+    }
+}
+
+impl CatchUp {
+    /// The daemon that may pace the same copies already, where we are to pace them.
+    async fn neighbour(
+        &self,
+        client: &kafka::Client,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Neighbour, Error> {
+        if self.rate.is_none() {
+            return Ok(Neighbour::default());
+        }
+        // A broker that is down does not wait for whoever might tell.
+        let looks = (Some(self.ledger.as_path()), true);
+        let met = Neighbour::found(client, &ClaimArgs::unnamed(), looks, session).await?;
+        met.note().map_or(Ok(()), |note| session.say(&note))?;
+        Ok(met)
     }
 }
 
@@ -115,8 +134,12 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn of(asked: &'a CatchUp, client: &'a kafka::Client) -> Result<Self, Error> {
-        let books = asked.rate.map(|rate| Books::open(asked, rate)).transpose()?;
+    fn of(
+        asked: &'a CatchUp,
+        client: &'a kafka::Client,
+        neighbour: Neighbour,
+    ) -> Result<Self, Error> {
+        let books = asked.rate.map(|rate| Books::open(asked, rate, neighbour)).transpose()?;
         let (began, ever, told) = (Instant::now(), BTreeSet::new(), None);
         let (observer, moved) = (Observer::default(), (began, usize::MAX));
         Ok(Self { asked, client, observer, books, ever, began, told, moved })

@@ -2,7 +2,7 @@
 
 use super::CatchUp;
 use crate::error::Error;
-use crate::executing::{Observer, Store, set_configs};
+use crate::executing::{Neighbour, Observer, Store, set_configs};
 use execute::catch_up::pace;
 use execute::{Action, Ledger, LedgerEntry, Resource, Seen, hold};
 use kafka::Client;
@@ -16,6 +16,8 @@ pub(super) struct Books {
     rate: u64,
     /// On whose behalf.
     plan: String,
+    /// A daemon that may pace the same copies.
+    neighbour: Neighbour,
 }
 
 /// How the throttle stands.
@@ -27,7 +29,7 @@ pub(super) struct Holds {
 }
 
 impl Books {
-    pub(super) fn open(asked: &CatchUp, rate: u64) -> Result<Self, Error> {
+    pub(super) fn open(asked: &CatchUp, rate: u64, neighbour: Neighbour) -> Result<Self, Error> {
         let path = &asked.ledger;
         let (mut store, lines) = match Store::open(path).map_err(Error::from) {
             Err(Error::Locked { path }) => {
@@ -47,6 +49,7 @@ impl Books {
             ledger,
             rate,
             plan: format!("replace --same-id of broker {}", asked.broker),
+            neighbour,
         })
     }
 
@@ -69,7 +72,9 @@ impl Books {
             Resource::Topic(_) => None,
         });
         let (topics, brokers) = (topics.collect(), brokers.collect());
+        let others = self.neighbour.accounts_for();
         observer.read_configs(client, &self.ledger, topics, brokers, seen).await?;
+        seen.others = others.or(self.neighbour.accounts_for());
         let holding = hold(&wanted, &self.ledger, seen);
         let paced = !holding.sets()
             && wanted.rates.keys().all(|rate| seen.configs.contains_key(&rate.resource));
