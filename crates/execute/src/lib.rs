@@ -8,6 +8,7 @@
 
 mod action;
 mod back;
+mod batch;
 mod by_daemon;
 mod cancel;
 pub mod catch_up;
@@ -37,6 +38,7 @@ mod throttled;
 
 pub use action::{Action, Held, Outcome, Round};
 pub use back::{WayBack, WhyNotBack, way_back};
+pub use batch::Batch;
 pub use by_daemon::is_paced;
 pub use config::{Entries, Key, Resource, Setting, entry, read_entry};
 pub use course::{Course, Hindrance, Standing, WhyLeft};

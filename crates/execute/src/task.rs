@@ -61,7 +61,7 @@ pub struct Limits {
     pub moves: usize,
     /// Partitions in flight at a time into, and led by, one broker.
     pub moves_per_broker: usize,
-    /// Partitions submitted in one round, so that the controller keeps up.
+    /// Partitions submitted in one round, in requests of a [`Batch`](crate::Batch).
     pub batch: usize,
     /// How long moves that cannot be submitted (no live leader, a dead destination, no room) are waited for when
     /// nothing else is left to do, in seconds.

@@ -32,7 +32,7 @@ pub(crate) struct Acted {
     pub(crate) outcome: Option<Outcome>,
 }
 
-impl Execution<'_> {
+impl<'c> Execution<'c> {
     /// Does these things, in their order: lines first, then configs, then moves.
     /// `until`: what was permitted to begin may do so for so long.
     pub(super) async fn act(
@@ -73,10 +73,7 @@ impl Execution<'_> {
                 Action::Place { places } => not_told = self.place(places).await?,
                 Action::Submit { mut moves } => {
                     moves.retain(|index| !not_told.contains(index));
-                    // Written down as begun and not begun: the next look sees to it.
-                    if until.is_none_or(|until| Instant::now() < until) {
-                        self.submit(moves).await?;
-                    }
+                    self.submit(moves, until).await?;
                 }
                 Action::Cancel { moves } => self.cancel(moves).await?,
                 Action::Reorder { moves } => self.reorder(moves).await?,
@@ -146,8 +143,8 @@ impl Execution<'_> {
         Ok(not_told)
     }
 
-    async fn submit(&mut self, moves: Vec<usize>) -> Result<(), Error> {
-        let refused = self.alter(&moves, |change| Some(change.to.clone())).await?;
+    async fn submit(&mut self, moves: Vec<usize>, until: Option<Instant>) -> Result<(), Error> {
+        let refused = self.alter(&moves, |change| Some(change.to.clone()), until).await?;
         let entries = refused.into_iter().map(|(index, refusal)| {
             let problem = refusal.to_string();
             Entry::Refused { index, problem }
@@ -156,7 +153,7 @@ impl Execution<'_> {
     }
 
     async fn cancel(&mut self, moves: Vec<usize>) -> Result<(), Error> {
-        let mut refused = self.alter(&moves, |_| None).await?;
+        let mut refused = self.alter(&moves, |_| None, None).await?;
         refused
             .retain(|(_, refusal)| refusal.code != kafka::ResponseError::NoReassignmentInProgress);
         let entries = refused.into_iter().map(|(index, refusal)| {
@@ -167,40 +164,62 @@ impl Execution<'_> {
     }
 
     async fn reorder(&mut self, moves: Vec<usize>) -> Result<(), Error> {
-        for (_, refusal) in self.alter(&moves, |change| Some(change.from.clone())).await? {
+        for (_, refusal) in self.alter(&moves, |change| Some(change.from.clone()), None).await? {
             tracing::warn!(%refusal, "the old order of replicas is not taken");
         }
         Ok(())
     }
 
-    /// Reassigns; what was refused, by move. A topic that is gone is seen as such in the next round.
+    /// Reassigns, in requests of as many as the controller answers soon; what was refused, by move. What is not asked for
+    /// in the end, or got no answer, the next look sees to, and a topic that is gone.
     async fn alter(
-        &self,
+        &mut self,
         moves: &[usize],
         target: impl Fn(&Move) -> Option<Replicas>,
+        until: Option<Instant>,
     ) -> Result<Vec<(usize, Refusal)>, Error> {
         let moves: Vec<(usize, &Move)> = self.numbered(moves).collect();
-        let mut refused = Vec::new();
-        for altering in [Altering::Places, Altering::Factor] {
-            let changes_factor = |change: &Move| change.from.len() != change.to.len();
-            let of_kind: Vec<(TopicPartition, Option<Replicas>)> = moves
-                .iter()
-                .filter(|(_, change)| changes_factor(change) == (altering == Altering::Factor))
-                .map(|(_, change)| (change.of(), target(change)))
-                .collect();
-            if of_kind.is_empty() {
-                continue;
+        let changes_factor = |change: &Move| change.from.len() != change.to.len();
+        let (factor, places): (Vec<_>, Vec<_>) =
+            moves.into_iter().partition(|(_, change)| changes_factor(change));
+        let (mut refused, mut is_first) = (Vec::new(), true);
+        for (altering, moves) in [(Altering::Places, places), (Altering::Factor, factor)] {
+            let mut left = &moves[..];
+            while !left.is_empty() {
+                // Written down as begun and not begun.
+                let late = until.is_some_and(|until| until <= Instant::now());
+                if late || (!is_first && !self.may_act().await?) {
+                    return Ok(refused);
+                }
+                let (some, rest) = left.split_at(left.len().min(self.batch.partitions()));
+                let changes: Vec<(TopicPartition, Option<Replicas>)> =
+                    some.iter().map(|(_, change)| (change.of(), target(change))).collect();
+                let Some(mut answers) = self.ask_controller(&changes, altering).await? else {
+                    return Ok(refused);
+                };
+                refused.extend(some.iter().filter_map(|(index, change)| {
+                    answers.remove(&change.of()).map(|refusal| (*index, refusal))
+                }));
+                (left, is_first) = (rest, false);
             }
-            let asked = self.client.alter_reassignments(&of_kind, altering).await;
-            let mut answers = unless_lost(asked)?.unwrap_or_default();
-            answers
-                .retain(|_, refusal| refusal.code != kafka::ResponseError::UnknownTopicOrPartition);
-            let of_moves = moves.iter().filter_map(|(index, change)| {
-                answers.remove(&change.of()).map(|refusal| (*index, refusal))
-            });
-            refused.extend(of_moves);
         }
         Ok(refused)
+    }
+
+    /// One request, and how long it took is learnt from; `None` where the answer was lost.
+    async fn ask_controller(
+        &mut self,
+        changes: &[(TopicPartition, Option<Replicas>)],
+        altering: Altering,
+    ) -> Result<Option<BTreeMap<TopicPartition, Refusal>>, Error> {
+        let asked = Instant::now();
+        let answer = self.client.alter_reassignments(changes, altering).await;
+        self.batch = self.batch.after(changes.len(), asked.elapsed());
+        let mut answer = unless_lost(answer)?;
+        answer.iter_mut().for_each(|refused| {
+            refused.retain(|_, why| why.code != kafka::ResponseError::UnknownTopicOrPartition);
+        });
+        Ok(answer)
     }
 
     async fn elect(&self, moves: Vec<usize>) -> Result<(), Error> {
@@ -213,8 +232,12 @@ impl Execution<'_> {
         Ok(())
     }
 
-    fn numbered(&self, moves: &[usize]) -> impl Iterator<Item = (usize, &Move)> {
-        moves.iter().filter_map(|index| Some((*index, self.plan.moves.get(*index)?)))
+    fn numbered<'m>(
+        &self,
+        moves: &'m [usize],
+    ) -> impl Iterator<Item = (usize, &'c Move)> + use<'c, 'm> {
+        let plan = self.plan;
+        moves.iter().filter_map(|index| Some((*index, plan.moves.get(*index)?)))
     }
 }
 

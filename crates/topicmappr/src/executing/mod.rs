@@ -44,8 +44,8 @@ use crate::session::Session;
 use crate::source::Note;
 use crate::views::{Progress, PutBack};
 use execute::{
-    Aim, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace, PauseOn,
-    Round, Stall, Standing, Task, Watch, next,
+    Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
+    PauseOn, Round, Stall, Standing, Task, Watch, next,
 };
 use lock::Lock;
 use mapper::{BrokerId, Plan, Undrained, undrained};
@@ -81,6 +81,8 @@ pub(crate) struct Execution<'c> {
     is_new: bool,
     observer: Observer,
     watch: Watch,
+    /// What the controller answers soon.
+    batch: Batch,
     /// Where the daemon paces what is moved.
     pacer: Option<Pacer>,
     /// A daemon that keeps its own ledger.
@@ -184,6 +186,7 @@ impl<'c> Execution<'c> {
             ledger,
             observer: Observer::default(),
             watch: Watch::default(),
+            batch: Batch::default(),
             pacer: None,
             neighbour: Neighbour::default(),
             met: None,
