@@ -14,7 +14,8 @@ runAsNonRoot: true
 capabilities: {drop: [ALL]}
 {{- end -}}
 
-{{/* The ConfigMaps beside the executors' Lease: some 5,000 configs set at a time. */}}
+{{/* What an autothrottle with a --state-file leaves, for executions to know whose its rates are; and the ConfigMaps beside
+the executors' Lease: some 5,000 configs set at a time. */}}
 {{- define "topicmappr.executionRecords" -}}
 - autothrottle-marks
 - {{ include "topicmappr.name" . }}-execute-records
