@@ -10,9 +10,7 @@ use execute::{
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
-
-/// As the ledger calls us.
-const OWNER: &str = "autothrottle";
+use topicmappr::shared::DAEMON;
 
 /// What has to stand in the cluster now. `originals` are values that stood there while nothing moved.
 pub(crate) fn wanted(
@@ -39,7 +37,7 @@ pub(crate) fn wanted(
         (setting, List { ever: now.clone(), now, in_flight })
     };
     Wanted {
-        plan: OWNER.to_owned(),
+        plan: DAEMON.to_owned(),
         rates,
         lists: lists.into_iter().map(list).collect(),
         originals: originals.clone(),
@@ -48,7 +46,7 @@ pub(crate) fn wanted(
 
 /// Nothing, but for what only executions can judge.
 pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
-    Wanted { plan: OWNER.to_owned(), rates: of_executions(ledger).collect(), ..Wanted::default() }
+    Wanted { plan: DAEMON.to_owned(), rates: of_executions(ledger).collect(), ..Wanted::default() }
 }
 
 /// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
@@ -159,7 +157,7 @@ mod tests {
 
     fn ledger(key: Key, ours: &[&str]) -> Ledger {
         let ours = ours.iter().map(|entry| (*entry).to_owned()).collect();
-        let plan = OWNER.to_owned();
+        let plan = DAEMON.to_owned();
         Ledger::replay([LedgerEntry::Held {
             setting: list(key),
             before: None,

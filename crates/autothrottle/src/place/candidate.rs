@@ -9,11 +9,8 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use topicmappr::shared::{CLAIM, SILENCE};
 
-/// What daemons claim. The executor's claim is another: both may act, each on what is its own.
-const NAME: &str = "autothrottle";
-/// Who has been silent for so long has died.
-const SILENCE: Duration = Duration::from_secs(10);
 /// Whether anybody still waits is asked so often.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -99,7 +96,7 @@ fn waits(
     holder: Holder,
     teller: &UnboundedSender<Heard>,
 ) -> Result<(), statelog::Error> {
-    let mut campaign = Campaign::begin(topic, NAME, holder, Term::of(SILENCE))?;
+    let mut campaign = Campaign::begin(topic, CLAIM, holder, Term::of(SILENCE))?;
     while !teller.is_closed() {
         let heard = match campaign.turn(LOOK)? {
             Turn::Theirs(holder) => Heard::Theirs { name: holder.name, lives: true },

@@ -3,6 +3,7 @@
 use super::ailing::{REBUILD, REPLACE_DISK};
 use super::{Finding, Severity};
 use crate::error::ranges;
+use crate::marks::DAEMON;
 use crate::throttles::Untold;
 use crate::views::counted;
 use execute::{Accounts, Key, Owner, Resource, Setting, Throttled};
@@ -13,9 +14,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A controller that is so many milliseconds behind takes no part in elections for now.
 const BEHIND: u64 = 10_000;
-
-/// As the daemon signs a ledger.
-const DAEMON: &str = "autothrottle";
 
 /// What was found beside the snapshot.
 #[derive(Debug, Default)]

@@ -12,8 +12,16 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 const VERSION: u64 = 1;
+
+/// As a daemon signs a ledger.
+pub const DAEMON: &str = "autothrottle";
+/// What daemons claim in the topic. The executor's claim is another: both may act, each on what is its own.
+pub const CLAIM: &str = "autothrottle";
+/// Whoever has that claim and has been silent for so long has died.
+pub const SILENCE: Duration = Duration::from_secs(10);
 
 /// Who keeps a ledger elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

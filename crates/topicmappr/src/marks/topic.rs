@@ -3,7 +3,7 @@
 //! It is written by whoever has the claim of the daemons, which is given back at once: no two write at a time, and where
 //! a daemon leads that keeps its ledger in the topic itself, no mark is left beside it.
 
-use super::{Mark, MarkError};
+use super::{CLAIM, Mark, MarkError, SILENCE};
 use statelog::{Access, Campaign, Changes, Claim, Error, Holder, StateTopic, TOPIC, Term, Turn};
 use std::collections::BTreeMap;
 use std::sync::mpsc::RecvTimeoutError;
@@ -12,9 +12,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 const KEY: &str = "autothrottle/mark";
-/// What daemons claim, and how long it stands by itself: as they have it that keep their ledger there.
-const NAME: &str = "autothrottle";
-const SILENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a record may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -95,14 +92,14 @@ fn there(topic: &StateTopic) -> Result<Option<Mark>, MarkError> {
 }
 
 fn claimed(topic: &StateTopic, holder: Holder) -> Result<Claim, MarkError> {
-    let begun = Campaign::begin(topic, NAME, holder, Term::of(SILENCE));
+    let begun = Campaign::begin(topic, CLAIM, holder, Term::of(SILENCE));
     let mut campaign = begun.map_err(Box::new)?;
     loop {
         match campaign.turn(LOOK).map_err(Box::new)? {
             Turn::Ours(claim) => return Ok(claim),
             Turn::Open(_) => {}
             Turn::Theirs(holder) => {
-                let claim = format!("the claim {NAME} in {TOPIC}");
+                let claim = format!("the claim {CLAIM} in {TOPIC}");
                 return Err(Box::new(Error::Held { claim, holder: Box::new(holder) }).into());
             }
         }

@@ -9,6 +9,7 @@ use crate::executing::{
 };
 use crate::flags::{ConsentArgs, LedgerArgs, rate};
 use crate::live;
+use crate::marks::DAEMON;
 use crate::session::Session;
 use crate::source::Note;
 use crate::status::Status;
@@ -24,8 +25,6 @@ use std::time::Duration;
 const LOOKS: usize = 40;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
-/// As the daemon signs a ledger.
-const DAEMON: &str = "autothrottle";
 
 /// The flags of `throttle set`.
 #[derive(Debug, clap::Args)]
