@@ -74,6 +74,17 @@ impl Neighbour {
         }
     }
 
+    /// The same for whoever only looks, or has no place to name; and said.
+    pub(crate) async fn shown(
+        client: &kafka::Client,
+        ours: Option<&Path>,
+        session: &mut Session<'_, '_>,
+    ) -> Result<Self, Error> {
+        let met = Self::found(client, &ClaimArgs::unnamed(), (ours, true), session).await?;
+        met.note().map_or(Ok(()), |note| session.say(&note))?;
+        Ok(met)
+    }
+
     /// Whose it is, and what comes of it; nothing where there is nobody.
     pub(crate) fn note(&self) -> Option<Note> {
         let (mark, how) = match self {

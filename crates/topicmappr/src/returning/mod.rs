@@ -7,7 +7,6 @@ mod pace;
 
 use crate::error::Error;
 use crate::executing::{Neighbour, Observer, Signal, Signals, may_pass};
-use crate::flags::ClaimArgs;
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::{CatchUpDone, CatchUpProgress};
@@ -97,10 +96,7 @@ impl CatchUp {
             return Ok(Neighbour::default());
         }
         // A broker that is down does not wait for whoever might tell.
-        let looks = (Some(self.ledger.as_path()), true);
-        let met = Neighbour::found(client, &ClaimArgs::unnamed(), looks, session).await?;
-        met.note().map_or(Ok(()), |note| session.say(&note))?;
-        Ok(met)
+        Neighbour::shown(client, Some(&self.ledger), session).await
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::executing::Neighbour;
-use crate::flags::{ClaimArgs, ConsentArgs, LedgerArgs};
+use crate::flags::{ConsentArgs, LedgerArgs};
 use crate::live;
 use crate::session::Session;
 use crate::source::Note;
@@ -32,9 +32,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         // A copy of a topic that we cannot see may be what a rate is there for.
         client.sees_every_topic().await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
-        let looks = (ledger.as_deref(), true);
-        let daemon = Neighbour::found(&client, &ClaimArgs::unnamed(), looks, session).await?;
-        daemon.note().map_or(Ok(()), |note| session.say(&note))?;
+        let daemon = Neighbour::shown(&client, ledger.as_deref(), session).await?;
         // Taken, so that no execution of this machine begins meanwhile.
         let (_taken, accounts) = match ledger.as_deref() {
             Some(path) if !args.consent.dry_run => {

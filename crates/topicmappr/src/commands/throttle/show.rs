@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::executing::Neighbour;
-use crate::flags::{ClaimArgs, LedgerArgs};
+use crate::flags::LedgerArgs;
 use crate::live;
 use crate::session::Session;
 use crate::status::Status;
@@ -23,9 +23,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let cluster_id = client.cluster().id.clone();
         let ledger = args.ledger.find(cluster_id.as_deref())?;
-        let looks = (ledger.as_deref(), true);
-        let daemon = Neighbour::found(&client, &ClaimArgs::unnamed(), looks, session).await?;
-        daemon.note().map_or(Ok(()), |note| session.say(&note))?;
+        let daemon = Neighbour::shown(&client, ledger.as_deref(), session).await?;
         let accounts = daemon.beside(throttles::accounts(ledger.as_deref())?);
         let mut look = throttles::look(&client).await?;
         if let Err(error) = client.sees_every_topic().await {
