@@ -82,23 +82,34 @@ impl Situation {
         begin(&self.cluster, self.folder.path(), &[1003, 1002]);
     }
 
+    /// The same backwards.
+    pub(crate) fn begin_the_way_back(&self) {
+        begin(&self.cluster, self.folder.path(), &[1001, 1002]);
+    }
+
     fn now(&self) -> Configs {
         throttles(&self.cluster, &only())
     }
 
     /// Whether every rate that the move needs is this one, and the lists name it.
     pub(crate) fn is_paced_at(&self, rate: &str) -> bool {
+        self.is_paced_between(("1001", "1003"), rate)
+    }
+
+    /// The same of moves from one broker to another.
+    pub(crate) fn is_paced_between(&self, (from, to): (&str, &str), rate: &str) -> bool {
         let now = self.now();
         let says =
             |name: &str, key: &str| now[name].get(&format!("{key}.replication.throttled.rate"));
         let list = |side: &str| now[TOPIC].get(&format!("{side}.replication.throttled.replicas"));
         let named = |side: &str, broker: &str| {
-            list(side).is_some_and(|list| list.split(',').any(|entry| entry.ends_with(broker)))
+            let entry_of = |entry: &str| entry.split_once(':').is_some_and(|(_, id)| id == broker);
+            list(side).is_some_and(|list| list.split(',').any(entry_of))
         };
-        says("1001", "leader").is_some_and(|found| found == rate)
-            && says("1003", "follower").is_some_and(|found| found == rate)
-            && named("leader", ":1001")
-            && named("follower", ":1003")
+        says(from, "leader").is_some_and(|found| found == rate)
+            && says(to, "follower").is_some_and(|found| found == rate)
+            && named("leader", from)
+            && named("follower", to)
     }
 
     #[track_caller]

@@ -16,6 +16,10 @@ use statelog::TOPIC;
 /// What the daemon has set when it is killed.
 const LEFT: &str = "150000000";
 
+/// From where the partitions move, and where to.
+const THERE: (&str, &str) = ("1001", "1003");
+const BACK: (&str, &str) = ("1003", "1001");
+
 /// A cluster, and where marks are looked for in it.
 struct Scene {
     situation: Situation,
@@ -61,36 +65,42 @@ impl Scene {
         self.situation.cluster.tool("topics", ["--list"]).unwrap()
     }
 
-    /// With the move that it paced at an end, so that nothing but the mark says whose the rates are.
-    fn is_killed_in_the_middle(&self, daemon: Daemon) {
-        self.situation.begin_the_move();
-        self.situation.await_pace(LEAST, &daemon);
+    /// With the move that it paced at an end, so that nothing but what it has left says whose the rates are.
+    fn is_killed_in_the_middle(&self, daemon: Daemon, (from, to): (&str, &str)) {
+        let await_pace = |rate: &str| {
+            let paced = || self.situation.is_paced_between((from, to), rate).then_some(());
+            until(format!("a pace of {rate}"), SOON, paced)
+                .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+        };
+        await_pace(LEAST);
         daemon.ask("POST", "/throttle?rate=150&autoremove=true");
-        self.situation.await_pace(LEFT, &daemon);
+        await_pace(LEFT);
         daemon.kill();
         until("the end of the move", SOON, || (!self.situation.moves()).then_some(())).unwrap();
-        assert!(self.situation.is_paced_at(LEFT), "nobody is there to put anything back");
+        let left = self.situation.is_paced_between((from, to), LEFT);
+        assert!(left, "nobody is there to put anything back");
     }
 
     /// Moves a partition of its own between the brokers that have the daemon's rates.
-    fn execute(&self, name: &str) -> Ended {
+    fn execute(&self, name: &str, (from, to): (&str, &str)) -> Ended {
         let cluster = &self.situation.cluster;
         let traffic = Traffic::of(cluster);
-        traffic.create(&[(name.to_owned(), vec![vec![1001]])].into());
+        traffic.create(&[(name.to_owned(), vec![vec![from.parse().unwrap()]])].into());
         traffic.write(&[((name.to_owned(), 0), 200_000)].into());
         let (bootstrap, plan) = (cluster.bootstrap(), self.at(&format!("{name}.json")));
         let storage = "1001=1GB,1002=1GB,1003=1GB,1004=1GB";
-        let asked = ["rebuild", "--topics", name, "--brokers", "1003", "--ignore-warns"];
+        let asked = ["rebuild", "--topics", name, "--brokers", to, "--ignore-warns"];
         let source = ["--bootstrap-server", &bootstrap, "--broker-storage", storage];
         topicmappr([&asked[..], &source, &["--out-file", &plan]].concat()).with(0);
         let ledger = self.at(&format!("{name}.ledger"));
         let own = ["execute", &plan, "--throttle", "30MB/s", "--yes", "--state-file", &ledger];
         let done = self.told(&own).with(0);
-        assert_eq!(traffic.seen()[&(name.to_owned(), 0)].replicas, [1003]);
+        assert_eq!(traffic.seen()[&(name.to_owned(), 0)].replicas, [to.parse::<i32>().unwrap()]);
         let ledger = fs::read_to_string(ledger).unwrap();
         assert!(ledger.contains("leader.replication.throttled.replicas"), "{ledger}");
         assert!(!ledger.contains(LEFT), "the daemon's rate is no original:\n{ledger}");
-        assert!(self.situation.is_paced_at(LEFT), "what is the daemon's stays\n{}", done.stderr);
+        let left = self.situation.is_paced_between((from, to), LEFT);
+        assert!(left, "what is the daemon's stays\n{}", done.stderr);
         done
     }
 }
@@ -105,7 +115,8 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     let daemon = scene.daemon(&place);
     assert_eq!(scene.topics().contains(TOPIC), place.is_empty());
     scene.throttles().complaining_of("lone.state").complaining_of("autothrottle, process");
-    scene.is_killed_in_the_middle(daemon);
+    scene.situation.begin_the_move();
+    scene.is_killed_in_the_middle(daemon, THERE);
 
     // Another file is another ledger, and knows nothing of what stands there.
     let bootstrap = scene.situation.cluster.bootstrap();
@@ -113,8 +124,14 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     let flags = ["--bootstrap-servers", &bootstrap, "--state-file", &other, "--once"];
     let refused = autothrottle([&flags[..], &place, &["--api-listen", "none"]].concat()).with(7);
     refused.complaining_of("lone.state").complaining_of("take its mark away");
+    if place.is_empty() {
+        // Nor does a ledger in the topic.
+        let flags = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
+        let refused = autothrottle(flags).with(7).complaining_of("lone.state");
+        refused.complaining_of("kafka-console-producer.sh --topic __mappr_state");
+    }
 
-    scene.execute("orders").complaining_of("what it has set is left as it is");
+    scene.execute("orders", THERE).complaining_of("what it has set is left as it is");
     let shown = scene.throttles();
     assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
     let strays = ["throttle", "clear", "--strays", "--dry-run"];
@@ -125,7 +142,7 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     // As on another machine.
     let (state, hidden) = (scene.at("lone.state"), scene.at("hidden"));
     fs::rename(&state, &hidden).unwrap();
-    scene.execute("bills").complaining_of("not read from here");
+    scene.execute("bills", THERE).complaining_of("not read from here");
     scene.told(&strays).with(0).complaining_of("not read from here");
     fs::rename(&hidden, &state).unwrap();
 
@@ -140,6 +157,36 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     let shown = scene.throttles();
     assert!(!shown.stderr.contains("lone.state"), "{}\n{said}", shown.stderr);
     assert!(scene.situation.is_as_before(), "{said}");
+    a_ledger_where_all_look_is_read_there(&scene);
+}
+
+/// Of a daemon that keeps it there, nothing else says whose its rates are.
+fn a_ledger_where_all_look_is_read_there(scene: &Scene) {
+    let (bootstrap, place) = (scene.situation.cluster.bootstrap(), scene.place());
+    let flags = [&place[..], &DAEMON].concat();
+    let daemon = Daemon::elsewhere(&bootstrap, scene.situation.folder.path(), &flags);
+    until("the lead", SOON, || daemon.leads().then_some(()))
+        .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+    assert!(!scene.throttles().stderr.contains("rates are set here"), "it has set none");
+    scene.situation.begin_the_way_back();
+    scene.is_killed_in_the_middle(daemon, BACK);
+    let of = if place.is_empty() { "the topic __mappr_state" } else { "/autothrottle/ledger" };
+    scene
+        .execute("letters", BACK)
+        .complaining_of("what it has set is left as it is")
+        .complaining_of(of);
+    let shown = scene.throttles().complaining_of(of);
+    assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
+    // The next one has it all at hand.
+    let once = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
+    let next = || {
+        let ended = autothrottle([&once[..], &place].concat());
+        // Whoever was killed has it until its term is over.
+        (ended.code != Some(7)).then_some(ended)
+    };
+    let ended = until("whoever comes next", SOON, next).unwrap().with(0);
+    scene.situation.await_what_was_before(|| ended.stderr.clone());
+    assert!(!scene.throttles().stderr.contains("rates are set here"), "nothing is its any more");
 }
 
 #[test]

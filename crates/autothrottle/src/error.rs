@@ -109,9 +109,10 @@ impl From<MarkError> for Error {
                 }
                 error => Self::Topic(Box::new(error)),
             },
-            error @ (MarkError::Nameless | MarkError::Busy { .. } | MarkError::Unread { .. }) => {
-                Self::Mark(Box::new(error))
-            }
+            error @ (MarkError::Nameless
+            | MarkError::Busy { .. }
+            | MarkError::Unread { .. }
+            | MarkError::Ledger { .. }) => Self::Mark(Box::new(error)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What another process accounts for in the same cluster: a daemon that keeps its ledger in a file of its own.
+//! What another process accounts for in the same cluster: a daemon, which has a ledger of its own.
 //!
 //! What is its is left as it is, and is nobody's original: it goes when the daemon takes it away.
 

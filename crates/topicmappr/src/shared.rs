@@ -20,7 +20,7 @@ pub use crate::executing::{
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};
 pub use crate::layers::parse;
-pub use crate::marks::{CLAIM, Common, DAEMON, Mark, MarkError, SILENCE, host};
+pub use crate::marks::{CLAIM, Common, DAEMON, LEASE, Mark, MarkError, SILENCE, host, line, lines};
 
 /// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the
 /// properties that have no meaning here.

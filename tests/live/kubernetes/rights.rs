@@ -29,7 +29,7 @@ pub(crate) fn without(rights: &str, resource: &str, verb: &str) -> String {
             *verbs = vec![json!("deletecollection")];
         }
     }
-    assert_eq!(removed, 1, "{verb} {resource} is granted once");
+    assert_ne!(removed, 0, "{verb} {resource} is granted");
     documents.iter().map(Value::to_string).collect::<Vec<_>>().join("\n---\n")
 }
 

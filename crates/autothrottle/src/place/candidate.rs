@@ -1,6 +1,5 @@
 //! Whoever stands for the claim in the topic `__mappr_state`: finds the topic, or makes it, and waits for its turn.
 
-use super::keys::PREFIX;
 use super::topic::Way;
 use crate::error::Error;
 use statelog::{Campaign, Claim, Holder, StateTopic, TOPIC, Term, Turn};
@@ -9,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use topicmappr::shared::line::PREFIX;
 use topicmappr::shared::{CLAIM, SILENCE};
 
 /// Whether anybody still waits is asked so often.

@@ -4,15 +4,10 @@
 //!
 //! They hold the fewest lines that tell the ledger, not its history: what is over is deleted.
 
-use super::line::{Unread, name, read, written};
 use execute::{Ledger, LedgerEntry};
 use statelog::Changes;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The keys of what the daemon keeps.
-pub(super) const PREFIX: &str = "autothrottle/";
-/// The rest of the key of the mark that a daemon with a ledger elsewhere leaves: no line of this one.
-pub(super) const MARK: &str = "mark";
+use topicmappr::shared::line::{MARK, PREFIX, Unread, name, read_all, written};
 
 /// What stands there, as far as we know.
 #[derive(Debug, Default)]
@@ -28,10 +23,7 @@ impl Keys {
         mut records: BTreeMap<String, Vec<u8>>,
     ) -> Result<(Self, Vec<LedgerEntry>), statelog::Error> {
         records.remove(MARK);
-        let mut entries = Vec::new();
-        for (key, data) in &records {
-            entries.push(read(data).map_err(|unread| cannot_be_read(key, unread))?);
-        }
+        let entries = read_all(&records).map_err(|(key, unread)| cannot_be_read(&key, unread))?;
         Ok((Self { there: records, unsure: BTreeSet::new() }, entries))
     }
 

@@ -16,10 +16,7 @@ use kubernetes::{About, Access, Announcer, Kubernetes, Name};
 use std::time::Duration;
 use tokio::time::Instant;
 use topicmappr::Environment;
-use topicmappr::shared::{self, Common, Failure};
-
-/// The name of the Lease in a pod, where nobody names another place.
-const NAME: &str = "autothrottle";
+use topicmappr::shared::{self, Common, Failure, LEASE};
 
 /// An Event says what was done, and nobody waits for it.
 const TOLD: Duration = Duration::from_secs(5);
@@ -44,7 +41,7 @@ impl LeaseArgs {
     /// The place, if there is to be one; in a pod it is where nobody asks for another.
     pub(crate) fn place(&self, environment: &Environment, other: bool) -> Option<LeasePlace> {
         let access = self.api.access(environment);
-        let default = || (access.in_pod && !other).then(|| Name::new("", NAME));
+        let default = || (access.in_pod && !other).then(|| Name::new("", LEASE));
         let name = self.lease.clone().or_else(default)?;
         let pod = environment.get("POD_NAME").map_or_else(crate::host, str::to_owned);
         // Two processes of one host may have one number, in namespaces of their own.

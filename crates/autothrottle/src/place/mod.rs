@@ -8,7 +8,6 @@ mod file;
 mod keys;
 mod leader;
 mod lease;
-mod line;
 mod mark;
 mod records;
 mod topic;

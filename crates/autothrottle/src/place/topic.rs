@@ -6,7 +6,7 @@
 //! one.
 
 use super::candidate::{Candidate, Heard, in_thread};
-use super::keys::{Keys, MARK, PREFIX};
+use super::keys::Keys;
 use super::{Leader, Place};
 use crate::error::Error;
 use execute::{Ledger, LedgerEntry};
@@ -19,6 +19,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
 use tokio::time::Instant;
+use topicmappr::shared::line::{MARK, PREFIX};
 use topicmappr::shared::{self, Common, Mark};
 
 /// How long a record may take.

@@ -5,7 +5,6 @@
 //! each config that is ours; `/<prefix>/lock` is whoever acts. What Kafka takes as a config, ZooKeeper takes as a record of
 //! it: both have the same limit.
 
-use super::line::{Unread, VERSION, name, read, written};
 use super::{Leader, Place};
 use crate::error::Error;
 use execute::{Asked, Ledger, LedgerEntry};
@@ -15,6 +14,7 @@ use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
+use topicmappr::shared::line::{name, read_all, written};
 use zookeeper::{Address, Deadlines, Guarded, StoredOverride, ZooKeeper, override_path};
 
 /// How often who waits asks who leads.
@@ -68,11 +68,7 @@ impl ZooKeeperPlace {
             guarded = zookeeper.guard(&lock, &by) => guarded?,
             never = hears(&zookeeper, &lock, &self.leader) => match never {},
         };
-        let mut entries = Vec::new();
-        for (name, data) in zookeeper.records(&self.folder("ledger")).await? {
-            let path = format!("{}/{name}", self.folder("ledger"));
-            entries.push(line(path, &data)?);
-        }
+        let mut entries = ledger(&zookeeper, &self.folder("ledger")).await?;
         let overrides = overrides(&zookeeper, &self.prefix).await?;
         entries.extend(changes(&Overrides::new(), &overrides));
         self.taken = Some(Taken { zookeeper, guarded, overrides });
@@ -183,12 +179,7 @@ async fn hears(zookeeper: &ZooKeeper, lock: &str, leader: &Leader) -> Infallible
 pub(crate) async fn glance(address: &Address, prefix: &str) -> Result<Vec<LedgerEntry>, Error> {
     let zookeeper = ZooKeeper::connect(address, Deadlines::default()).await?;
     let prefix = prefix.trim_matches('/');
-    let folder = format!("/{prefix}/ledger");
-    let mut entries = Vec::new();
-    for (name, data) in zookeeper.records(&folder).await? {
-        let path = format!("{folder}/{name}");
-        entries.push(line(path, &data)?);
-    }
+    let mut entries = ledger(&zookeeper, &format!("/{prefix}/ledger")).await?;
     entries.extend(changes(&Overrides::new(), &overrides(&zookeeper, prefix).await?));
     Ok(entries)
 }
@@ -219,21 +210,19 @@ fn stored(asked: &Asked) -> StoredOverride {
     StoredOverride { rate_bytes_per_second, autoremove }
 }
 
-/// A record of the ledger.
-fn line(path: String, data: &[u8]) -> Result<LedgerEntry, Error> {
-    let problem = |unread: Unread| match unread {
-        Unread::Malformed(problem) => problem,
-        Unread::Newer(version) => {
-            format!("it has version {version}, this program reads version {VERSION}")
-        }
-    };
-    read(data).map_err(|unread| Error::Record { path, problem: problem(unread) })
+async fn ledger(zookeeper: &ZooKeeper, folder: &str) -> Result<Vec<LedgerEntry>, Error> {
+    let lines = read_all(&zookeeper.records(folder).await?);
+    lines.map_err(|(name, unread)| Error::Record {
+        path: format!("{folder}/{name}"),
+        problem: unread.to_string(),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use execute::{Key, rate_setting};
+    use topicmappr::shared::line::read;
 
     fn place() -> ZooKeeperPlace {
         ZooKeeperPlace::at("localhost:2181".parse().unwrap(), "/autothrottle/", true)

@@ -2,11 +2,11 @@
 
 use crate::doctor::{Around, Moves, OffMap, findings};
 use crate::error::Error;
-use crate::executing::{Neighbour, common, is_locked};
+use crate::executing::{Neighbours, Shown, common, is_locked};
 use crate::flags::{ClaimArgs, LedgerArgs, Servers, Source};
 use crate::live;
 use crate::maps::Maps;
-use crate::marks::{Common, host};
+use crate::marks::Common;
 use crate::pods::Pods;
 use crate::session::Session;
 use crate::source::{from_file, with_storage};
@@ -16,14 +16,9 @@ use crate::views::DoctorView;
 use kafka::Glance;
 use mapper::Snapshot;
 use std::path::Path;
-use std::time::Duration;
-use tokio::time::timeout;
 
 /// Topics that Cruise Control keeps its own data in.
 const CRUISE_CONTROL: [&str; 2] = ["__CruiseControl", "__KafkaCruiseControl"];
-
-/// What whoever keeps the marks of daemons is given to tell.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The flags of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -72,8 +67,8 @@ async fn look(
     let Glance { cluster, snapshot, quorum, failed_log_dirs, versions, untold } =
         kafka::glance(&client, live::now()).await?;
     let ledger = args.ledger.find(cluster.id.as_deref())?;
-    let (daemon, silent) = beside(&client, &marks, ledger.as_deref()).await;
-    let accounts = daemon.beside(throttles::accounts(ledger.as_deref())?);
+    let beside = Neighbours::shown(&client, &marks, ledger.as_deref()).await;
+    let accounts = beside.daemons.beside(throttles::accounts(ledger.as_deref())?);
     let look = throttles::of_snapshot(&client, &cluster, &snapshot).await;
     let untold = untold.iter().map(|(what, error)| Untold::new(what.clone(), error));
     let is_of_cruise_control =
@@ -96,31 +91,22 @@ async fn look(
         },
         maps: None,
         no_controller,
-        untold: untold.chain(silent).chain(look.untold).collect(),
+        untold: untold.chain(unread(&beside)).chain(look.untold).collect(),
     };
     Ok((snapshot, around))
 }
 
-/// A daemon that keeps its own ledger; and what could not be learned of it in a moment.
-async fn beside(
-    client: &kafka::Client,
-    marks: &Common,
-    ours: Option<&Path>,
-) -> (Neighbour, Option<Untold>) {
-    let what = || "whether autothrottle has rates of its own here".to_owned();
-    let why = match timeout(PATIENCE, marks.mark(client)).await {
-        Ok(Ok(mark)) => {
-            let daemon = Neighbour::of(mark, &host(), ours);
-            let away = daemon.away().map(|mark| Untold {
-                what: format!("what is set by {mark}"),
-                why: "that file is not read from here".to_owned(),
-            });
-            return (daemon, away);
-        }
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
-    };
-    (Neighbour::Nobody, Some(Untold { what: what(), why }))
+/// What daemons have set that nobody can read from here; and that nobody could tell of any.
+fn unread(beside: &Shown) -> Vec<Untold> {
+    let untold = beside.untold.iter().map(|why| Untold {
+        what: "whether autothrottle has rates of its own here".to_owned(),
+        why: why.clone(),
+    });
+    let away = beside.daemons.away().map(|mark| Untold {
+        what: format!("what is set by {mark}"),
+        why: "that file is not read from here".to_owned(),
+    });
+    untold.chain(away).collect()
 }
 
 fn off_map(

@@ -148,8 +148,9 @@ impl Around {
     /// What an execution has set and nobody of this machine looks after.
     fn left_to_resume(&self) -> Option<Finding> {
         // What a daemon has set it takes away itself, unless its ledger is the one that is named.
+        let is_daemons = self.moves.accounts.ledger().held().any(|(_, held)| held.plan == DAEMON);
         let held = |one: &&Throttled| match &one.owner {
-            Owner::Ledger { plan } => self.moves.ledger || plan != DAEMON,
+            Owner::Ledger { plan } => is_daemons || plan != DAEMON,
             Owner::Operator | Owner::Unknown => false,
         };
         let idle = self.throttles.iter().filter(held).filter(|one| one.in_flight == 0).count();

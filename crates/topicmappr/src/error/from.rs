@@ -27,7 +27,9 @@ impl From<MarkError> for Error {
             MarkError::Kubernetes(error) => Self::Kubernetes(error),
             error @ MarkError::Nameless => Self::Flags(error.to_string()),
             MarkError::Busy { place, why } => Self::Held(HeldBy { lock: place, holder: why }),
-            MarkError::Unread { place, problem } => Self::Record { name: place, problem },
+            MarkError::Unread { place, problem } | MarkError::Ledger { place, problem } => {
+                Self::Record { name: place, problem }
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ mod emptied;
 mod hears;
 mod ingest;
 mod lock;
+mod meeting;
 mod mirror;
 mod neighbour;
 mod observe;
@@ -27,8 +28,9 @@ pub(crate) use claims::{access, common};
 pub use configs::set_configs;
 pub(crate) use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
 pub(crate) use lock::RECORDS_KEY;
+pub(crate) use meeting::{Meeting, records_what_stands};
 pub use mirror::beside_the_lock;
-pub(crate) use neighbour::Neighbour;
+pub(crate) use neighbour::{Neighbours, Shown};
 pub(crate) use observe::Look;
 pub use observe::Observer;
 pub(crate) use opening::Opened;
@@ -85,10 +87,10 @@ pub(crate) struct Execution<'c> {
     batch: Batch,
     /// Where the daemon paces what is moved.
     pacer: Option<Pacer>,
-    /// A daemon that keeps its own ledger.
-    neighbour: Neighbour,
-    /// When it was looked for.
-    met: Option<Instant>,
+    /// The daemons beside us, once they were looked for.
+    meeting: Option<Meeting>,
+    /// They are to be asked around the next look.
+    asks: bool,
 }
 
 /// The files that are written, open for this process alone.
@@ -188,8 +190,8 @@ impl<'c> Execution<'c> {
             watch: Watch::default(),
             batch: Batch::default(),
             pacer: None,
-            neighbour: Neighbour::default(),
-            met: None,
+            meeting: None,
+            asks: false,
         };
         execution.taken_up();
         execution
@@ -254,6 +256,9 @@ impl<'c> Execution<'c> {
             };
             let looked = began.elapsed();
             let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
+            if self.looks_again(&round) {
+                continue;
+            }
             self.notice_stalls(&look, &round)?;
             let until = self.announce(&look, &mut round, session).await?;
             if self.hears(&look, &round, session).await? {
@@ -313,7 +318,7 @@ impl<'c> Execution<'c> {
         loop {
             let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
             // Before and after: what it puts back meanwhile may be in the look.
-            let others = self.neighbour.accounts_for();
+            let others = self.others(session).await?;
             let looking = self.observer.look(self.client, self.plan, &self.ledger);
             let looked = tokio::select! {
                 looked = looking => looked,
@@ -322,7 +327,7 @@ impl<'c> Execution<'c> {
             match looked {
                 Ok(mut look) => {
                     look.seen.announced = announced;
-                    look.seen.others = others.or(self.neighbour.accounts_for());
+                    look.seen.others = others.or(self.others(session).await?);
                     return Ok(Looked::Seen(Box::new(look)));
                 }
                 Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
@@ -350,9 +355,11 @@ impl<'c> Execution<'c> {
 
     /// One look before anything is begun.
     pub(crate) async fn first_look(&mut self) -> Result<Look, Error> {
-        let others = self.neighbour.accounts_for();
+        let met = self.meeting.as_ref();
+        let told = || met.map_or(execute::Others::Nobody, Meeting::others);
+        let others = told();
         let mut look = self.observer.look(self.client, self.plan, &self.ledger).await?;
-        look.seen.others = others.or(self.neighbour.accounts_for());
+        look.seen.others = others.or(told());
         Ok(look)
     }
 

@@ -1,128 +1,165 @@
-//! The daemon that keeps its ledger in a file of its own: what it has set in the cluster, as far as we can read it.
+//! The daemons beside us: what they have set in the cluster, as far as we can read it.
 //!
-//! In: its mark, where all find it. Out, in each round: what it accounts for. With its file out of reach, whatever stands
-//! and is not in our own ledger may be its: it is left as it is, and never recorded as what stood there before.
+//! In: what they have left where all find it. Out: what they account for. With a ledger out of reach, whatever stands and is
+//! not in our own ledger may be theirs: it is left as it is, and never recorded as what stood there before.
 
+use super::Store;
 use super::claims::common;
-use super::{Execution, Places, Store};
 use crate::error::Error;
 use crate::flags::ClaimArgs;
-use crate::marks::{Mark, MarkError, host};
+use crate::marks::{Common, Kept, Left, Mark, MarkError, host};
 use crate::session::Session;
 use crate::source::Note;
 use crate::throttles;
 use execute::{Accounts, Ledger, LedgerEntry, Others};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::time::timeout;
 
-/// For so long what was learned counts as known.
-const STILL: Duration = Duration::from_secs(60);
-/// How long whoever can do without waits for it.
+/// How long whoever can do without waits for what they have left.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A daemon beside us, or none.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum Neighbour {
-    /// None that anybody has told of; or one whose ledger is ours.
-    #[default]
-    Nobody,
+/// One daemon.
+#[derive(Debug)]
+enum Neighbour {
     /// Its ledger is in this file of this machine.
-    Here(Box<Mark>, PathBuf),
+    Here(Mark, PathBuf),
     /// Its ledger is elsewhere.
-    Away(Box<Mark>),
+    Away(Mark),
+    /// Its ledger is where all look, and was read there.
+    Read(Kept),
 }
 
-impl Neighbour {
-    /// Who left this mark, seen from this host, by whoever has `ours` for a ledger, if any.
-    pub(crate) fn of(mark: Option<Mark>, host: &str, ours: Option<&Path>) -> Self {
-        let Some(mark) = mark else { return Self::Nobody };
-        let file = mark.file().to_owned();
-        let is_ours = ours.and_then(|ours| fs::canonicalize(ours).ok()).is_some_and(|o| o == file);
-        match (mark.is_of(host), is_ours) {
-            (true, true) => Self::Nobody,
-            (true, false) if file.exists() => Self::Here(Box::new(mark), file),
-            _ => Self::Away(Box::new(mark)),
-        }
+/// All of them: none that anybody has told of, unless there are some; and one whose ledger is ours is none.
+#[derive(Debug, Default)]
+pub(crate) struct Neighbours(Vec<Neighbour>);
+
+/// Whom whoever only looks, or has no place to name, finds beside it; and why it may not be all, in words.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) daemons: Neighbours,
+    pub(crate) untold: Option<String>,
+}
+
+impl Neighbours {
+    /// Who left this, seen from this host, by whoever has `ours` for a ledger, if any.
+    fn of(left: Left, host: &str, ours: Option<&Path>) -> Self {
+        let marked = left.mark.and_then(|mark| Neighbour::of(mark, host, ours));
+        Self(marked.into_iter().chain(left.kept.map(Neighbour::Read)).collect())
     }
 
-    /// The one that stands where all look for it. Takes and makes nothing; where nobody can tell, whoever only looks goes on
-    /// without.
-    pub(crate) async fn found(
+    /// Those who have left something in this place. Takes and makes nothing.
+    pub(super) async fn at(
+        place: &Common,
         client: &kafka::Client,
-        args: &ClaimArgs,
-        (ours, only_looks): (Option<&Path>, bool),
-        session: &mut Session<'_, '_>,
-    ) -> Result<Self, Error> {
-        let common = common(args, session)?;
-        let asked = common.mark(client);
-        let does_without = only_looks || args.sole_executor;
-        let answer = match does_without {
-            true => timeout(PATIENCE, asked).await.unwrap_or_else(|_| Err(late())),
-            false => asked.await,
-        };
-        match answer {
-            Ok(mark) => Ok(Self::of(mark, &host(), ours)),
-            Err(error) if does_without || is_missing_right(&error) => {
-                let text =
-                    format!("whether autothrottle has rates of its own here is not known: {error}");
-                session.say(&Note::new(text))?;
-                Ok(Self::Nobody)
-            }
-            Err(error) => Err(error.into()),
+        ours: Option<&Path>,
+    ) -> Result<Self, MarkError> {
+        Ok(Self::of(place.left(client).await?, &host(), ours))
+    }
+
+    /// The same, without waiting for longer than a moment.
+    pub(super) async fn soon_at(
+        place: &Common,
+        client: &kafka::Client,
+        ours: Option<&Path>,
+    ) -> Result<Self, MarkError> {
+        let asked = timeout(PATIENCE, Self::at(place, client, ours));
+        asked.await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// For whoever only looks, or has no place to name: who cannot be asked in a moment is done without.
+    pub(crate) async fn shown(
+        client: &kafka::Client,
+        place: &Common,
+        ours: Option<&Path>,
+    ) -> Shown {
+        match Self::soon_at(place, client, ours).await {
+            Ok(daemons) => Shown { daemons, untold: None },
+            Err(error) => Shown { daemons: Self::default(), untold: Some(error.to_string()) },
         }
     }
 
-    /// The same for whoever only looks, or has no place to name; and said.
-    pub(crate) async fn shown(
+    /// The same, and said.
+    pub(crate) async fn told(
         client: &kafka::Client,
         ours: Option<&Path>,
         session: &mut Session<'_, '_>,
     ) -> Result<Self, Error> {
-        let met = Self::found(client, &ClaimArgs::unnamed(), (ours, true), session).await?;
-        met.note().map_or(Ok(()), |note| session.say(&note))?;
-        Ok(met)
+        let place = common(&ClaimArgs::unnamed(), session)?;
+        let Shown { daemons, untold } = Self::shown(client, &place, ours).await;
+        if let Some(why) = untold {
+            session.say(&unknown(&why))?;
+        }
+        daemons.notes().iter().try_for_each(|note| session.say(note))?;
+        Ok(daemons)
     }
 
-    /// Whose it is, and what comes of it; nothing where there is nobody.
-    pub(crate) fn note(&self) -> Option<Note> {
-        let (mark, how) = match self {
-            Self::Nobody => return None,
-            Self::Here(mark, _) => (mark, "what it has set is left as it is"),
+    /// Whose each is, and what comes of it.
+    pub(super) fn notes(&self) -> Vec<Note> {
+        self.0.iter().map(Neighbour::note).collect()
+    }
+
+    /// Who left word of a ledger that is out of reach.
+    pub(crate) fn away(&self) -> impl Iterator<Item = &Mark> {
+        self.0.iter().filter_map(|one| match one {
+            Neighbour::Away(mark) => Some(mark),
+            Neighbour::Here(..) | Neighbour::Read(_) => None,
+        })
+    }
+
+    /// What ledgers tell, theirs included.
+    pub(crate) fn beside(&self, accounts: Accounts) -> Accounts {
+        let (mut theirs, mut unread) = (Vec::new(), false);
+        for one in &self.0 {
+            match one {
+                Neighbour::Away(_) => unread = true,
+                Neighbour::Here(_, file) => match throttles::accounts(Some(file)) {
+                    Ok(accounts) => theirs.push(accounts),
+                    Err(_) => unread = true,
+                },
+                Neighbour::Read(kept) => theirs.push(kept.accounts()),
+            }
+        }
+        let theirs = theirs.into_iter().reduce(Accounts::beside);
+        let accounts = if unread { accounts.beside_unread() } else { accounts };
+        theirs.into_iter().fold(accounts, Accounts::beside)
+    }
+
+    /// What they account for: by files now, else when it was read.
+    pub(crate) fn accounts_for(&self) -> Others {
+        self.0.iter().map(Neighbour::accounts_for).fold(Others::Nobody, Others::or)
+    }
+}
+
+impl Neighbour {
+    fn of(mark: Mark, host: &str, ours: Option<&Path>) -> Option<Self> {
+        let file = mark.file().to_owned();
+        let is_ours = ours.and_then(|ours| fs::canonicalize(ours).ok()).is_some_and(|o| o == file);
+        match (mark.is_of(host), is_ours) {
+            (true, true) => None,
+            (true, false) if file.exists() => Some(Self::Here(mark, file)),
+            _ => Some(Self::Away(mark)),
+        }
+    }
+
+    fn note(&self) -> Note {
+        let left = "what it has set is left as it is";
+        let (who, how) = match self {
+            Self::Here(mark, _) => (mark.to_string(), left),
+            Self::Read(kept) => (kept.owner(), left),
             Self::Away(mark) => (
-                mark,
+                mark.to_string(),
                 "that file is not read from here: every rate that stands and is not ours is left as it is",
             ),
         };
-        Some(Note::new(format!("rates are set here by {mark}; {how}")))
+        Note::new(format!("rates are set here by {who}; {how}"))
     }
 
-    /// Who left it, where its ledger is out of reach.
-    pub(crate) fn away(&self) -> Option<&Mark> {
+    fn accounts_for(&self) -> Others {
         match self {
-            Self::Away(mark) => Some(mark),
-            Self::Nobody | Self::Here(..) => None,
-        }
-    }
-
-    /// What ledgers tell, its own included.
-    pub(crate) fn beside(&self, accounts: Accounts) -> Accounts {
-        match self {
-            Self::Nobody => accounts,
-            Self::Away(_) => accounts.beside_unread(),
-            Self::Here(_, file) => match throttles::accounts(Some(file)) {
-                Ok(theirs) => accounts.beside(theirs),
-                Err(_) => accounts.beside_unread(),
-            },
-        }
-    }
-
-    /// What it accounts for now.
-    pub(crate) fn accounts_for(&self) -> Others {
-        match self {
-            Self::Nobody => Others::Nobody,
             Self::Away(_) => Others::Unread,
+            Self::Read(kept) => kept.others(),
             Self::Here(_, file) => match Store::<LedgerEntry>::read(file) {
                 // Who has taken it away meanwhile has not put the rates back by that.
                 Ok(lines) if lines.is_empty() => Others::Unread,
@@ -136,37 +173,14 @@ impl Neighbour {
     }
 }
 
-impl Execution<'_> {
-    /// Looks whether a daemon is beside us, and says so when that is new. Somebody may have thought for long about what was
-    /// told then.
-    pub(crate) async fn meet(
-        &mut self,
-        args: &ClaimArgs,
-        places: &Places,
-        session: &mut Session<'_, '_>,
-    ) -> Result<(), Error> {
-        if self.met.is_some_and(|met| met.elapsed() < STILL) {
-            return Ok(());
-        }
-        self.met = Some(Instant::now());
-        let terms = (Some(places.ledger.as_path()), self.books.is_none());
-        let met = Neighbour::found(self.client, args, terms, session).await?;
-        if met != self.neighbour {
-            met.note().map_or(Ok(()), |note| session.say(&note))?;
-            self.neighbour = met;
-        }
-        Ok(())
-    }
+/// That nobody can tell, and why.
+pub(super) fn unknown(why: &str) -> Note {
+    Note::new(format!("whether autothrottle has rates of its own here is not known: {why}"))
 }
 
 fn late() -> MarkError {
     let why = format!("no answer in {} s", PATIENCE.as_secs());
-    MarkError::Busy { place: "where daemons leave their marks".to_owned(), why }
-}
-
-/// A pod may well do without: its role was made before there were marks.
-fn is_missing_right(error: &MarkError) -> bool {
-    matches!(error, MarkError::Kubernetes(error) if matches!(**error, ::kubernetes::Error::Forbidden { .. }))
+    MarkError::Busy { place: "where daemons leave word of themselves".to_owned(), why }
 }
 
 #[cfg(test)]
@@ -175,9 +189,11 @@ mod tests {
     use execute::{Key, rate_setting};
     use mapper::BrokerId;
 
-    fn mark(file: &Path) -> Option<Mark> {
+    fn met(file: &Path, host: &str, ours: Option<&Path>) -> Neighbours {
         let text = |text: &str| text.to_owned();
-        Some(Mark::now(text("autothrottle, process 7 of a"), text("a"), file.to_owned(), text("c")))
+        let name = text("autothrottle, process 7 of a");
+        let mark = Some(Mark::now(name, text("a"), file.to_owned(), text("c")));
+        Neighbours::of(Left { mark, kept: None }, host, ours)
     }
 
     fn held(file: &Path) {
@@ -196,15 +212,16 @@ mod tests {
     fn a_ledger_is_read_on_its_own_machine_alone() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().canonicalize().unwrap().join("state");
-        let met = |host: &str| Neighbour::of(mark(&file), host, None);
-        assert_eq!(met("a").accounts_for(), Others::Unread, "it is not there");
+        let seen_from = |host: &str| met(&file, host, None);
+        assert_eq!(seen_from("a").accounts_for(), Others::Unread, "it is not there");
         held(&file);
-        assert!(matches!(met("a").accounts_for(), Others::Known(all) if all.len() == 1));
-        assert_eq!(met("b").accounts_for(), Others::Unread);
-        assert!(met("b").note().unwrap().text.contains("not read from here"));
-        assert_eq!(Neighbour::of(None, "a", None), Neighbour::Nobody);
+        assert!(matches!(seen_from("a").accounts_for(), Others::Known(all) if all.len() == 1));
+        assert_eq!(seen_from("b").accounts_for(), Others::Unread);
+        assert!(seen_from("b").notes()[0].text.contains("not read from here"));
+        let nobody = Neighbours::of(Left::default(), "a", None);
+        assert!(nobody.notes().is_empty() && nobody.accounts_for() == Others::Nobody);
         fs::write(&file, "").unwrap();
-        assert_eq!(met("a").accounts_for(), Others::Unread, "what it told is lost");
+        assert_eq!(seen_from("a").accounts_for(), Others::Unread, "what it told is lost");
     }
 
     #[test]
@@ -212,9 +229,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().canonicalize().unwrap().join("state");
         held(&file);
-        assert_eq!(Neighbour::of(mark(&file), "a", Some(&file)), Neighbour::Nobody);
-        let other = folder.path().join("other");
-        assert_ne!(Neighbour::of(mark(&file), "a", Some(&other)), Neighbour::Nobody);
-        assert_ne!(Neighbour::of(mark(&file), "b", Some(&file)), Neighbour::Nobody);
+        let is_alone = |host: &str, ours: &Path| met(&file, host, Some(ours)).0.is_empty();
+        assert!(is_alone("a", &file));
+        assert!(!is_alone("a", &folder.path().join("other")) && !is_alone("b", &file));
     }
 }

@@ -1,7 +1,9 @@
-//! The mark in Kubernetes: in the ConfigMap `autothrottle-marks` of a namespace, under the cluster's id.
+//! The mark in Kubernetes: in the ConfigMap `autothrottle-marks` of a namespace, under the cluster's id; and there, too, the
+//! ledger beside the Lease that daemons have where nobody names another.
 
-use super::{Mark, MarkError, plain};
-use ::kubernetes::shards::managed_by;
+use super::lines::{Lines, beside, entries};
+use super::{Kept, LEASE, Left, Mark, MarkError, plain};
+use ::kubernetes::shards::{Shards, ShardsError, managed_by};
 use ::kubernetes::{Access, ConfigMap, Error, Kubernetes, Name};
 use std::collections::BTreeMap;
 
@@ -13,11 +15,35 @@ pub(super) async fn read(
     access: &Access,
     namespace: Option<&str>,
     cluster_id: &str,
-) -> Result<Option<Mark>, MarkError> {
+) -> Result<Left, MarkError> {
     let kubernetes = Kubernetes::connect(access).await?;
     let name = name(&kubernetes, namespace);
     let map = kubernetes.config_map(&name).await?;
-    there(&name, map.as_ref(), cluster_id)
+    let mark = there(&name, map.as_ref(), cluster_id)?;
+    let lease = Name::new(&name.namespace, LEASE);
+    let kept = match ledger(kubernetes, &lease).await {
+        // Of the two, the mark is what tells of a ledger that nobody could read.
+        Err(MarkError::Kubernetes(error)) if mark.is_some() && is_forbidden(&error) => None,
+        read => read?,
+    };
+    Ok(Left { mark, kept })
+}
+
+async fn ledger(kubernetes: Kubernetes, lease: &Name) -> Result<Option<Kept>, MarkError> {
+    let first = beside(lease);
+    let place = format!("ConfigMap {first}");
+    match Shards::read(kubernetes, first, &Lines::of("")).await {
+        Ok(shards) => Ok(Kept::of(place, entries(&shards))),
+        Err(ShardsError::Unreadable { name, problem }) => {
+            Err(MarkError::Ledger { place: format!("ConfigMap {name}"), problem })
+        }
+        Err(ShardsError::Api(error)) => Err(error.into()),
+        Err(ShardsError::Taken { error, .. }) => Err(MarkError::Kubernetes(error)),
+    }
+}
+
+fn is_forbidden(error: &Error) -> bool {
+    matches!(error, Error::Forbidden { .. })
 }
 
 pub(super) async fn change(

@@ -1,11 +1,16 @@
-//! The mark of a daemon that keeps its ledger in a file of its own: who it is, and where that file is.
+//! Whose the rates of a cluster are, in the place that all processes of ours find for it ([`Common`]).
 //!
-//! It stands in the place that all processes of ours find for a cluster ([`Common`]), so that whoever meets a rate there
-//! knows whose it may be. It is no lock: it outlives a daemon that was killed, whose rates stand on.
+//! A daemon that keeps its ledger there is known by that ledger ([`Kept`]); one that keeps it in a file of its own leaves a
+//! mark: who it is, and where that file is. A mark is no lock: it outlives a daemon that was killed, whose rates stand on.
 
 mod config_map;
+mod left;
+pub mod line;
+pub mod lines;
 mod topic;
 mod zookeeper;
+
+pub(crate) use left::{Kept, Left};
 
 use crate::live;
 use serde::{Deserialize, Serialize};
@@ -18,6 +23,8 @@ const VERSION: u64 = 1;
 
 /// As a daemon signs a ledger.
 pub const DAEMON: &str = "autothrottle";
+/// What daemons call their Lease where nobody names another.
+pub const LEASE: &str = "autothrottle";
 /// What daemons claim in the topic. The executor's claim is another: both may act, each on what is its own.
 pub const CLAIM: &str = "autothrottle";
 /// Whoever has that claim and has been silent for so long has died.
@@ -152,6 +159,14 @@ pub enum MarkError {
         /// What is wrong with it.
         problem: String,
     },
+    /// The ledger that stands there is none as this program knows it.
+    #[error("the daemon's ledger in {place} is not understood: {problem}")]
+    Ledger {
+        /// Where.
+        place: String,
+        /// What is wrong with it.
+        problem: String,
+    },
 }
 
 impl From<kafka::Error> for MarkError {
@@ -173,11 +188,8 @@ impl From<::kubernetes::Error> for MarkError {
 }
 
 impl Common {
-    /// The mark that stands there. Takes and makes nothing.
-    ///
-    /// # Errors
-    /// What reading meets.
-    pub async fn mark(&self, client: &kafka::Client) -> Result<Option<Mark>, MarkError> {
+    /// What daemons have left there. Takes and makes nothing.
+    pub(crate) async fn left(&self, client: &kafka::Client) -> Result<Left, MarkError> {
         match self {
             Self::Topic(access) => topic::read(client, access).await,
             Self::ZooKeeper(address) => zookeeper::read(address, &id(client)?).await,

@@ -1,9 +1,10 @@
-//! The mark in the topic `__mappr_state`: the key `autothrottle/mark`.
+//! The mark in the topic `__mappr_state`: the key `autothrottle/mark`, beside the ledger of a daemon that keeps it there.
 //!
-//! It is written by whoever has the claim of the daemons, which is given back at once: no two write at a time, and where
+//! The mark is written by whoever has the claim of the daemons, which is given back at once: no two write at a time, and where
 //! a daemon leads that keeps its ledger in the topic itself, no mark is left beside it.
 
-use super::{CLAIM, Mark, MarkError, SILENCE};
+use super::line::{MARK, PREFIX};
+use super::{CLAIM, Kept, Left, Mark, MarkError, SILENCE};
 use statelog::{Access, Campaign, Changes, Claim, Error, Holder, StateTopic, TOPIC, Term, Turn};
 use std::collections::BTreeMap;
 use std::sync::mpsc::RecvTimeoutError;
@@ -11,20 +12,19 @@ use std::thread;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-const KEY: &str = "autothrottle/mark";
 const LOOK: Duration = Duration::from_secs(1);
 /// How long a record may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-pub(super) async fn read(
-    client: &kafka::Client,
-    access: &Access,
-) -> Result<Option<Mark>, MarkError> {
+pub(super) async fn read(client: &kafka::Client, access: &Access) -> Result<Left, MarkError> {
     if !client.has_topic(TOPIC).await? {
-        return Ok(None);
+        return Ok(Left::default());
     }
     let access = access.clone();
-    in_thread(move || there(&StateTopic::existing(access).map_err(Box::new)?)).await
+    let read = move || StateTopic::existing(access)?.records(PREFIX);
+    let mut records = in_thread(move || Ok(read().map_err(Box::new)?)).await?;
+    let mark = records.remove(MARK).map(|data| understood(&data)).transpose()?;
+    Ok(Left { mark, kept: Kept::read(format!("the topic {TOPIC}"), &records)? })
 }
 
 /// Makes the topic where it is to hold a mark.
@@ -63,7 +63,7 @@ pub(super) async fn change(
     let changes: Changes = match (&stands, mark) {
         (Some(_), _) => BTreeMap::new(),
         (None, None) if found.is_none() => BTreeMap::new(),
-        (None, mark) => [(KEY.to_owned(), mark.map(Mark::written))].into(),
+        (None, mark) => [(key(), mark.map(Mark::written))].into(),
     };
     in_thread(move || {
         let written = if changes.is_empty() { Ok(()) } else { write(&claim, changes) };
@@ -76,7 +76,8 @@ pub(super) async fn change(
 
 pub(super) fn how_to_remove() -> String {
     format!(
-        "echo '{KEY}|NULL' | kafka-console-producer.sh --topic {TOPIC} --property parse.key=true --property key.separator='|' --property null.marker=NULL"
+        "echo '{}|NULL' | kafka-console-producer.sh --topic {TOPIC} --property parse.key=true --property key.separator='|' --property null.marker=NULL",
+        key()
     )
 }
 
@@ -86,9 +87,16 @@ fn holder(by: &Mark) -> Holder {
 }
 
 fn there(topic: &StateTopic) -> Result<Option<Mark>, MarkError> {
-    let records = topic.records(KEY).map_err(Box::new)?;
-    let place = || format!("the record {KEY} of {TOPIC}");
-    records.get("").map(|data| Mark::read(&place(), data)).transpose()
+    let records = topic.records(&key()).map_err(Box::new)?;
+    records.get("").map(|data| understood(data)).transpose()
+}
+
+fn understood(data: &[u8]) -> Result<Mark, MarkError> {
+    Mark::read(&format!("the record {} of {TOPIC}", key()), data)
+}
+
+fn key() -> String {
+    format!("{PREFIX}{MARK}")
 }
 
 fn claimed(topic: &StateTopic, holder: Holder) -> Result<Claim, MarkError> {

@@ -1,18 +1,22 @@
-//! The mark in ZooKeeper: `/topicmappr/daemons/CLUSTER_ID/records/mark`, written under a lock beside it that ends at once.
+//! The mark in ZooKeeper: `/topicmappr/daemons/CLUSTER_ID/records/mark`, written under a lock beside it that ends at once;
+//! and the ledger of a daemon that keeps it there, in the part of the ensemble that daemons have where nobody names another.
 
-use super::{Mark, MarkError, plain};
+use super::{Kept, Left, Mark, MarkError, plain};
 use std::time::Duration;
 use tokio::time::timeout;
-use zookeeper::{Address, Deadlines, ZooKeeper};
+use zookeeper::{Address, DEFAULT_OVERRIDES_PREFIX, Deadlines, ZooKeeper};
 
 const ROOT: &str = "/topicmappr/daemons";
 const NAME: &str = "mark";
 /// The znode of a writer that died is there until its session ends, after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-pub(super) async fn read(address: &Address, cluster_id: &str) -> Result<Option<Mark>, MarkError> {
+pub(super) async fn read(address: &Address, cluster_id: &str) -> Result<Left, MarkError> {
     let zookeeper = ZooKeeper::connect(address, Deadlines::default()).await?;
-    there(&zookeeper, cluster_id).await
+    let mark = there(&zookeeper, cluster_id).await?;
+    let ledger = format!("/{DEFAULT_OVERRIDES_PREFIX}/ledger");
+    let records = zookeeper.records(&ledger).await?;
+    Ok(Left { mark, kept: Kept::read(format!("ZooKeeper, {ledger}"), &records)? })
 }
 
 pub(super) async fn change(

@@ -6,7 +6,8 @@
 mod pace;
 
 use crate::error::Error;
-use crate::executing::{Neighbour, Observer, Signal, Signals, may_pass};
+use crate::executing::{Meeting, Observer, Signal, Signals, may_pass};
+use crate::flags::ClaimArgs;
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::{CatchUpDone, CatchUpProgress};
@@ -53,7 +54,7 @@ impl CatchUp {
         signals: &mut Signals,
         session: &mut Session<'_, '_>,
     ) -> Result<Ended, Error> {
-        let mut run = Run::of(self, client, self.neighbour(client, session).await?)?;
+        let mut run = Run::of(self, client, self.meeting(client, session).await?)?;
         let mut free = Some(free);
         loop {
             let looked = tokio::select! {
@@ -62,6 +63,7 @@ impl CatchUp {
             };
             match looked {
                 Ok(state) => {
+                    state.news.iter().try_for_each(|note| session.say(note))?;
                     if let Some(free) = free.take_if(|_| state.paced) {
                         free().await?;
                     }
@@ -86,17 +88,18 @@ impl CatchUp {
 }
 
 impl CatchUp {
-    /// The daemon that may pace the same copies already, where we are to pace them.
-    async fn neighbour(
+    /// The daemons that may pace the same copies already, where we are to pace them.
+    async fn meeting(
         &self,
         client: &kafka::Client,
         session: &mut Session<'_, '_>,
-    ) -> Result<Neighbour, Error> {
+    ) -> Result<Option<Meeting>, Error> {
         if self.rate.is_none() {
-            return Ok(Neighbour::default());
+            return Ok(None);
         }
         // A broker that is down does not wait for whoever might tell.
-        Neighbour::shown(client, Some(&self.ledger), session).await
+        let terms = (self.ledger.as_path(), true);
+        Meeting::first(client, &ClaimArgs::unnamed(), terms, session).await.map(Some)
     }
 }
 
@@ -108,6 +111,8 @@ struct State {
     /// Nothing of ours is left in the cluster's configs.
     clean: bool,
     behind: BTreeSet<TopicPartition>,
+    /// Of daemons that pace copies, too.
+    news: Vec<Note>,
 }
 
 impl State {
@@ -133,9 +138,9 @@ impl<'a> Run<'a> {
     fn of(
         asked: &'a CatchUp,
         client: &'a kafka::Client,
-        neighbour: Neighbour,
+        meeting: Option<Meeting>,
     ) -> Result<Self, Error> {
-        let books = asked.rate.map(|rate| Books::open(asked, rate, neighbour)).transpose()?;
+        let books = asked.rate.map(|rate| Books::open(asked, rate, meeting)).transpose()?;
         let (began, ever, told) = (Instant::now(), BTreeSet::new(), None);
         let (observer, moved) = (Observer::default(), (began, usize::MAX));
         Ok(Self { asked, client, observer, books, ever, began, told, moved })
@@ -147,13 +152,13 @@ impl<'a> Run<'a> {
         let broker = self.asked.broker;
         let behind = behind(&seen, broker);
         self.ever.extend(behind.iter().cloned());
-        let (mut paced, mut clean) = (true, true);
+        let (mut paced, mut clean, mut news) = (true, true, Vec::new());
         if let Some(books) = &mut self.books {
             let held =
                 books.hold(self.client, &mut self.observer, &self.ever, broker, &mut seen).await?;
-            (paced, clean) = (held.paced, held.clean);
+            (paced, clean, news) = (held.paced, held.clean, held.news);
         }
-        Ok(State { live: seen.live.contains(&broker), paced, clean, behind })
+        Ok(State { live: seen.live.contains(&broker), paced, clean, behind, news })
     }
 
     fn tell(&mut self, state: &State, session: &mut Session<'_, '_>) -> Result<(), Error> {

@@ -2,9 +2,10 @@
 
 use super::CatchUp;
 use crate::error::Error;
-use crate::executing::{Neighbour, Observer, Store, set_configs};
+use crate::executing::{Meeting, Observer, Store, records_what_stands, set_configs};
+use crate::source::Note;
 use execute::catch_up::pace;
-use execute::{Action, Ledger, LedgerEntry, Resource, Seen, hold};
+use execute::{Action, Ledger, LedgerEntry, Others, Resource, Seen, Wanted, hold};
 use kafka::Client;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;
@@ -16,8 +17,8 @@ pub(super) struct Books {
     rate: u64,
     /// On whose behalf.
     plan: String,
-    /// A daemon that may pace the same copies.
-    neighbour: Neighbour,
+    /// The daemons that may pace the same copies.
+    meeting: Option<Meeting>,
 }
 
 /// How the throttle stands.
@@ -26,10 +27,16 @@ pub(super) struct Holds {
     pub(super) paced: bool,
     /// Nothing of ours is there.
     pub(super) clean: bool,
+    /// Of daemons that pace copies, too.
+    pub(super) news: Vec<Note>,
 }
 
 impl Books {
-    pub(super) fn open(asked: &CatchUp, rate: u64, neighbour: Neighbour) -> Result<Self, Error> {
+    pub(super) fn open(
+        asked: &CatchUp,
+        rate: u64,
+        meeting: Option<Meeting>,
+    ) -> Result<Self, Error> {
         let path = &asked.ledger;
         let (mut store, lines) = match Store::open(path).map_err(Error::from) {
             Err(Error::Locked { path }) => {
@@ -49,7 +56,7 @@ impl Books {
             ledger,
             rate,
             plan: format!("replace --same-id of broker {}", asked.broker),
-            neighbour,
+            meeting,
         })
     }
 
@@ -63,19 +70,13 @@ impl Books {
         seen: &mut Seen,
     ) -> Result<Holds, Error> {
         let wanted = pace(broker, self.rate, ever, seen, &self.plan);
-        let topics = wanted.lists.keys().filter_map(|setting| match &setting.resource {
-            Resource::Topic(name) => Some(name.clone()),
-            Resource::Broker(_) => None,
-        });
-        let brokers = wanted.rates.keys().filter_map(|setting| match setting.resource {
-            Resource::Broker(id) => Some(id),
-            Resource::Topic(_) => None,
-        });
-        let (topics, brokers) = (topics.collect(), brokers.collect());
-        let others = self.neighbour.accounts_for();
-        observer.read_configs(client, &self.ledger, topics, brokers, seen).await?;
-        seen.others = others.or(self.neighbour.accounts_for());
-        let holding = hold(&wanted, &self.ledger, seen);
+        let mut news = self.read(client, observer, &wanted, seen, false).await?;
+        let mut holding = hold(&wanted, &self.ledger, seen);
+        if records_what_stands(&holding.actions, &self.ledger) {
+            // It may be a daemon's by now.
+            news.extend(self.read(client, observer, &wanted, seen, true).await?);
+            holding = hold(&wanted, &self.ledger, seen);
+        }
         let paced = !holding.sets()
             && wanted.rates.keys().all(|rate| seen.configs.contains_key(&rate.resource));
         let (mut accounts, mut sets) = (Vec::new(), Vec::new());
@@ -92,6 +93,38 @@ impl Books {
             accounts.into_iter().for_each(|entry| self.ledger.apply(entry));
         }
         set_configs(client, sets).await?;
-        Ok(Holds { paced, clean: self.ledger.is_empty() })
+        Ok(Holds { paced, clean: self.ledger.is_empty(), news })
+    }
+
+    /// Reads what stands, and whose it may be; what is news of those, where they are asked.
+    async fn read(
+        &mut self,
+        client: &Client,
+        observer: &mut Observer,
+        wanted: &Wanted,
+        seen: &mut Seen,
+        asks: bool,
+    ) -> Result<Vec<Note>, Error> {
+        let topics = wanted.lists.keys().filter_map(|setting| match &setting.resource {
+            Resource::Topic(name) => Some(name.clone()),
+            Resource::Broker(_) => None,
+        });
+        let brokers = wanted.rates.keys().filter_map(|setting| match setting.resource {
+            Resource::Broker(id) => Some(id),
+            Resource::Topic(_) => None,
+        });
+        let (topics, brokers) = (topics.collect(), brokers.collect());
+        let (before, mut news) = self.others(client, asks).await;
+        observer.read_configs(client, &self.ledger, topics, brokers, seen).await?;
+        let (after, more) = self.others(client, asks).await;
+        news.extend(more);
+        seen.others = before.or(after);
+        Ok(news)
+    }
+
+    async fn others(&mut self, client: &Client, asks: bool) -> (Others, Vec<Note>) {
+        let Some(meeting) = &mut self.meeting else { return (Others::Nobody, Vec::new()) };
+        let news = if asks { meeting.again(client).await } else { Vec::new() };
+        (meeting.others(), news)
     }
 }

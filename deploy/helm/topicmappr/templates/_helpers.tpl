@@ -23,3 +23,11 @@ the executors' Lease: some 5,000 configs set at a time. */}}
 - {{ include "topicmappr.name" $ }}-execute-records-{{ . }}
 {{- end }}
 {{- end }}
+
+{{/* The ledger of an autothrottle beside its Lease, for executions to read. */}}
+{{- define "topicmappr.daemonRecords" -}}
+- autothrottle-state
+{{- range untilStep 1 8 1 }}
+- autothrottle-state-{{ . }}
+{{- end }}
+{{- end }}

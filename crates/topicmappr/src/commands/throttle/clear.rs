@@ -1,7 +1,7 @@
 //! `throttle clear --strays`: deletes what paces nothing that is under way and is nobody's by the ledger.
 
 use crate::error::Error;
-use crate::executing::Neighbour;
+use crate::executing::Neighbours;
 use crate::flags::{ConsentArgs, LedgerArgs};
 use crate::live;
 use crate::session::Session;
@@ -32,7 +32,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         // A copy of a topic that we cannot see may be what a rate is there for.
         client.sees_every_topic().await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
-        let daemon = Neighbour::shown(&client, ledger.as_deref(), session).await?;
+        let daemons = Neighbours::told(&client, ledger.as_deref(), session).await?;
         // Taken, so that no execution of this machine begins meanwhile.
         let (_taken, accounts) = match ledger.as_deref() {
             Some(path) if !args.consent.dry_run => {
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 hint: Some("name theirs with --state-file FILE".to_owned()),
             })?;
         }
-        args.clear(&client, &daemon.beside(accounts), session).await
+        args.clear(&client, &daemons.beside(accounts), session).await
     })
 }
 

@@ -1,7 +1,7 @@
 //! `throttle show`: every throttle of the cluster.
 
 use crate::error::Error;
-use crate::executing::Neighbour;
+use crate::executing::Neighbours;
 use crate::flags::LedgerArgs;
 use crate::live;
 use crate::session::Session;
@@ -23,8 +23,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let cluster_id = client.cluster().id.clone();
         let ledger = args.ledger.find(cluster_id.as_deref())?;
-        let daemon = Neighbour::shown(&client, ledger.as_deref(), session).await?;
-        let accounts = daemon.beside(throttles::accounts(ledger.as_deref())?);
+        let daemons = Neighbours::told(&client, ledger.as_deref(), session).await?;
+        let accounts = daemons.beside(throttles::accounts(ledger.as_deref())?);
         let mut look = throttles::look(&client).await?;
         if let Err(error) = client.sees_every_topic().await {
             look.untold.push(Untold::new("topics that we may not describe", &error));
