@@ -3,12 +3,12 @@
 use crate::campaign::{Campaign, Turn};
 use crate::error::{Error, Lost};
 use crate::holder::Holder;
+use crate::pending::Pending;
 use crate::read::last;
 use crate::renewal::Renewal;
 use crate::term::Term;
 use crate::topic::StateTopic;
 use crate::writer::{Changes, Writer};
-use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
 /// One look at whoever holds it.
@@ -87,9 +87,9 @@ impl Claim {
     }
 
     /// Writes records beside the claim, in its own transactions: a holder that was fenced writes nothing. What came of it
-    /// is received later; what failed may have been written.
-    pub fn write(&self, changes: Changes) -> Receiver<Result<(), Error>> {
-        self.renewal.write(changes)
+    /// is there to be waited for; what failed may have been written.
+    pub fn write(&self, changes: Changes) -> Pending {
+        Pending { answered: self.renewal.write(changes) }
     }
 
     /// Gives it back, so that the next holder does not have to wait.

@@ -9,7 +9,9 @@ use jiff::{SignedDuration, Timestamp};
 use kafka::admin::ConfigKeys;
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
+use tokio::sync::oneshot;
 use tracing::level_filters::LevelFilter;
 use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
 
@@ -31,6 +33,17 @@ pub(crate) fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
     // One thread is enough: the work is waiting.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(Error::Runtime)?.block_on(answer))
+}
+
+/// Does what blocks, on a thread that nobody waits for when the process ends; `None`: that thread has died.
+pub(crate) async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (answer, answered) = oneshot::channel();
+    thread::spawn(move || {
+        let _ = answer.send(work());
+    });
+    answered.await.ok()
 }
 
 /// Does what has to wait for servers, with logs.

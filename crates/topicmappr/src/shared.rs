@@ -52,6 +52,11 @@ pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Failure> {
     live::wait(answer).map_err(Failure::from)
 }
 
+/// Does what blocks, on a thread that nobody waits for when the process ends; `None`: that thread has died.
+pub async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    live::in_thread(work).await
+}
+
 /// The text of a file that a flag names.
 ///
 /// # Errors

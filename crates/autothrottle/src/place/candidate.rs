@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::oneshot;
 use topicmappr::shared::line::PREFIX;
-use topicmappr::shared::{CLAIM, SILENCE};
+use topicmappr::shared::{self, CLAIM, SILENCE};
 
 /// Whether anybody still waits is asked so often.
 const LOOK: Duration = Duration::from_secs(1);
@@ -114,18 +113,12 @@ fn waits(
     Ok(())
 }
 
-/// Does what blocks, on a thread that nobody waits for when the process ends.
+/// Does what blocks, without an end to wait for.
 pub(super) async fn in_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, statelog::Error> + Send + 'static,
 ) -> Result<T, Error> {
-    let (answer, answered) = oneshot::channel();
-    thread::spawn(move || {
-        let _ = answer.send(work());
-    });
-    match answered.await {
-        Ok(done) => Ok(done?),
-        Err(_) => {
-            Err(Error::lost(&format!("the topic {TOPIC}"), "the thread that asks it has died"))
-        }
+    match shared::in_thread(work).await {
+        Some(done) => Ok(done?),
+        None => Err(Error::lost(&format!("the topic {TOPIC}"), "the thread that asks it has died")),
     }
 }

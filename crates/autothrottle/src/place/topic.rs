@@ -12,17 +12,16 @@ use crate::error::Error;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
-use statelog::{Changes, Claim, Holder, StateTopic, TOPIC};
+use statelog::{Changes, Claim, Holder, StateTopic, TOPIC, Unwritten};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
 use tokio::time::Instant;
 use topicmappr::shared::line::{MARK, PREFIX};
 use topicmappr::shared::{self, Common, Mark};
 
-/// How long a record may take.
+/// How long whoever leaves waits until the claim is given back.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the cluster is reached.
@@ -225,13 +224,12 @@ impl Way {
 /// Writes records, as the holder of the claim and as nobody else, and renews it.
 async fn write(claim: &Claim, changes: Changes) -> Result<(), Error> {
     let answer = claim.write(changes);
-    match in_thread(move || Ok(answer.recv_timeout(PATIENCE))).await? {
-        Ok(written) => Ok(written?),
-        Err(RecvTimeoutError::Timeout) => Err(Error::Untaken { seconds: PATIENCE.as_secs() }),
-        Err(RecvTimeoutError::Disconnected) => {
-            let lost = claim.check().err().map(|lost| lost.to_string());
-            let why = lost.unwrap_or_else(|| "the claim is not kept any more".to_owned());
-            Err(Error::lost(&format!("the topic {TOPIC}"), why))
+    match in_thread(move || Ok(answer.wait())).await? {
+        Ok(()) => Ok(()),
+        Err(Unwritten::Refused(error)) => Err(error.into()),
+        Err(Unwritten::Late { seconds }) => Err(Error::Untaken { seconds }),
+        Err(unkept @ Unwritten::Unkept) => {
+            Err(Error::lost(&format!("the topic {TOPIC}"), unkept.why(claim.check())))
         }
     }
 }

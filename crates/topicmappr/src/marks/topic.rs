@@ -5,16 +5,14 @@
 
 use super::line::{MARK, PREFIX};
 use super::{CLAIM, Kept, Left, Mark, MarkError, SILENCE};
-use statelog::{Access, Campaign, Changes, Claim, Error, Holder, StateTopic, TOPIC, Term, Turn};
+use crate::live;
+use statelog::{
+    Access, Campaign, Changes, Claim, Error, Holder, StateTopic, TOPIC, Term, Turn, Unwritten,
+};
 use std::collections::BTreeMap;
-use std::sync::mpsc::RecvTimeoutError;
-use std::thread;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 const LOOK: Duration = Duration::from_secs(1);
-/// How long a record may take.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 pub(super) async fn read(client: &kafka::Client, access: &Access) -> Result<Left, MarkError> {
     if !client.has_topic(TOPIC).await? {
@@ -115,28 +113,20 @@ fn claimed(topic: &StateTopic, holder: Holder) -> Result<Claim, MarkError> {
 }
 
 fn write(claim: &Claim, changes: Changes) -> Result<(), MarkError> {
-    let busy = |why: String| MarkError::Busy { place: format!("the topic {TOPIC}"), why };
-    match claim.write(changes).recv_timeout(PATIENCE) {
-        Ok(written) => Ok(written.map_err(Box::new)?),
-        Err(RecvTimeoutError::Timeout) => {
-            Err(busy(format!("it has not taken a record in {} s", PATIENCE.as_secs())))
-        }
-        Err(RecvTimeoutError::Disconnected) => {
-            let lost = claim.check().err().map(|lost| lost.to_string());
-            Err(busy(lost.unwrap_or_else(|| "the claim is not kept any more".to_owned())))
+    match claim.write(changes).wait() {
+        Ok(()) => Ok(()),
+        Err(Unwritten::Refused(error)) => Err(Box::new(error).into()),
+        Err(unwritten) => {
+            let why = unwritten.why(claim.check());
+            Err(MarkError::Busy { place: format!("the topic {TOPIC}"), why })
         }
     }
 }
 
-/// librdkafka blocks; nobody waits for this thread when the process ends.
 async fn in_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, MarkError> + Send + 'static,
 ) -> Result<T, MarkError> {
-    let (answer, answered) = oneshot::channel();
-    thread::spawn(move || {
-        let _ = answer.send(work());
-    });
-    answered.await.unwrap_or_else(|_| {
+    live::in_thread(work).await.unwrap_or_else(|| {
         let why = "the thread that asks it has died".to_owned();
         Err(MarkError::Busy { place: format!("the topic {TOPIC}"), why })
     })

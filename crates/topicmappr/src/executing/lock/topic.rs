@@ -3,16 +3,12 @@
 use super::{Changes, NotOurs, Records, Seen, texts};
 use crate::error::Error;
 use mapper::BrokerId;
-use statelog::{Access, Claim, Holder, Lost, StateTopic, TOPIC};
-use std::sync::mpsc::RecvTimeoutError;
-use std::time::Duration;
+use statelog::{Access, Claim, Holder, Lost, StateTopic, TOPIC, Unwritten};
 
 /// What executors claim.
 const EXECUTOR: &str = "executor";
 /// The keys of what they keep.
 const PREFIX: &str = "executor/";
-/// How long a run waits for its records before it goes on without.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A claim that is ours.
 #[derive(Debug)]
@@ -74,14 +70,14 @@ impl TopicLock {
             (format!("{PREFIX}{name}"), text.clone().map(String::into_bytes))
         };
         let answer = self.claim.write(changes.iter().map(record).collect());
-        let gone = || NotOurs::ForNow("the claim is not kept any more".to_owned());
-        match tokio::task::spawn_blocking(move || answer.recv_timeout(PATIENCE)).await {
-            Ok(Ok(written)) => written.map_err(not_ours),
-            Ok(Err(RecvTimeoutError::Timeout)) => {
-                Err(NotOurs::ForNow(format!("{TOPIC} did not take it in {} s", PATIENCE.as_secs())))
+        let waited = tokio::task::spawn_blocking(move || answer.wait()).await;
+        match waited.unwrap_or(Err(Unwritten::Unkept)) {
+            Ok(()) => Ok(()),
+            Err(Unwritten::Refused(error)) => Err(not_ours(error)),
+            Err(late @ Unwritten::Late { .. }) => Err(NotOurs::ForNow(late.to_string())),
+            Err(Unwritten::Unkept) => {
+                self.check().and(Err(NotOurs::ForNow(Unwritten::Unkept.to_string())))
             }
-            Ok(Err(RecvTimeoutError::Disconnected)) => self.check().and(Err(gone())),
-            Err(_) => Err(gone()),
         }
     }
 
