@@ -3,7 +3,9 @@
 
 use testbed::{Cluster, Kubernetes, Mode, until};
 
-use crate::binary::{Run, topicmappr};
+use crate::autothrottle::DAEMON;
+use crate::binary::{Run, autothrottle, topicmappr};
+use crate::daemon::Daemon;
 use crate::execution::{set, throttles};
 use crate::kubernetes::without;
 use crate::plan::Partition;
@@ -137,6 +139,50 @@ fn a_second_executor_is_kept_out_by_a_lease() {
     let kubeconfig = kubeconfig.to_str().unwrap();
     let place = ["--kubeconfig", kubeconfig, "--lease", LEASE];
     situation.the_second_is_kept_out(&place, &place);
+    daemons_are_met_beside_the_lease(&kubernetes, &situation, kubeconfig);
+}
+
+/// What a daemon beside its own Lease has written there.
+const STATE: &str = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: autothrottle-state, namespace: kafka}
+data:
+  holder: autothrottle-1
+  ledger.jsonl: |
+    {"ledger":"opened","by":"autothrottle-1"}
+    {"ledger":"held","broker":1002,"key":"leader.replication.throttled.rate","ours":["7"],"plan":"autothrottle"}
+"#;
+
+/// One whose ledger is in a file, by its mark; one that keeps it in ConfigMaps, by that.
+fn daemons_are_met_beside_the_lease(
+    kubernetes: &Kubernetes,
+    situation: &Situation,
+    kubeconfig: &str,
+) {
+    let bootstrap = situation.cluster.bootstrap();
+    let met = || {
+        let place = ["--dry-run", "--kubeconfig", kubeconfig, "--lease", LEASE];
+        topicmappr(situation.execute("d", "100MB/s", &place)).with(0)
+    };
+    let nobody = |ended: &crate::binary::Ended| !ended.stderr.contains("rates are set here");
+    assert!(nobody(&met()));
+    let [lone, other] = ["lone.state", "other.state"].map(|name| situation.at(name));
+    let beside = ["--kubeconfig", kubeconfig, "--lease", "kafka/autothrottle", "--state-file"];
+    let flags = [&beside[..], &[&lone], &DAEMON].concat();
+    let daemon = Daemon::elsewhere(&bootstrap, situation.folder.path(), &flags);
+    met().complaining_of("lone.state");
+    let once = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
+    let refused = autothrottle([&beside[..], &[&other], &once].concat()).with(7);
+    refused
+        .complaining_of("lone.state")
+        .complaining_of("kubectl edit configmap autothrottle-marks");
+    assert_eq!(daemon.leave().0, Some(143));
+    let after = met();
+    assert!(nobody(&after), "its mark goes with it: {}", after.stderr);
+
+    kubernetes.apply(STATE).unwrap();
+    met().complaining_of("autothrottle-1, with its ledger in ConfigMap kafka/autothrottle-state");
 }
 
 /// One right after the other is missing, and named with the manifest that grants it.
