@@ -6,10 +6,12 @@ mod run;
 mod swept;
 mod world;
 
+use execute::{Limits, Pace, PauseOn};
+use mapper::{ANY_LOG_DIR, PartitionId};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use run::Run;
-use world::{Event, World, events, worlds};
+use world::{Event, Shape, World, events, worlds};
 
 /// The same cases in every run. `PROPTEST_RNG_SEED` takes others, `PROPTEST_CASES` more.
 fn config() -> Config {
@@ -30,6 +32,34 @@ fn executed(world: &World, events: &[Event]) {
     }
     run.calms_down();
     run.ends_as_promised();
+}
+
+/// One move at a time; the broker that the first goes to dies for good.
+#[test]
+fn a_dead_destination_keeps_no_other_move_from_beginning() {
+    let shape = |from: [u32; 2], to: [u32; 2]| Shape {
+        topic: 0,
+        from: from.to_vec(),
+        to: Some(to.to_vec()),
+        dirs: vec![ANY_LOG_DIR; 2],
+    };
+    let world = World {
+        zookeeper: false,
+        partitions: vec![shape([1, 3], [2, 3]), shape([4, 3], [5, 3])],
+        moves_per_step: 2,
+        phased: false,
+        pace: Pace::Unthrottled,
+        pause_on: PauseOn::New,
+        limits: Limits { moves: 1, moves_per_broker: 1, ..Limits::default() },
+        rates: Vec::new(),
+        lists: Vec::new(),
+    };
+    let mut run = Run::of(&world);
+    (0..5).for_each(|_| run.happens(&Event::Nothing));
+    assert_eq!(run.in_flight(), [PartitionId(0)]);
+    run.happens(&Event::BrokerDies(2));
+    (0..5).for_each(|_| run.happens(&Event::Nothing));
+    assert_eq!(run.in_flight(), [PartitionId(0), PartitionId(1)]);
 }
 
 proptest! {

@@ -6,7 +6,7 @@ use execute::{
     Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace,
     PauseOn, Resource, Setting, Standing, Stray, Task, legs, next, repace,
 };
-use mapper::{BrokerId, Move, Plan, Replicas, TopicPartition};
+use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
 use std::collections::BTreeSet;
 
 /// After this many calm rounds everything has to be over.
@@ -264,11 +264,21 @@ impl Run {
                 self.changed_by_others.remove(&of);
             }
         }
-        let running = self.cluster.partitions.values().filter(|state| state.run.is_some());
-        assert!(
-            running.count() - self.foreign.len() <= self.world.limits.moves,
-            "too many at once"
-        );
+        self.is_within_limits(&self.moves(moves));
+    }
+
+    /// Of what is in flight, what waits for the dead is not counted.
+    fn is_within_limits(&self, submitted: &[Move]) {
+        let lives = |id: &BrokerId| self.cluster.live.contains(id);
+        let own = self.cluster.partitions.iter().filter(|(of, _)| !self.foreign.contains(of));
+        let runs = own.filter_map(|(_, state)| state.run.as_ref());
+        let under_way: Vec<_> =
+            runs.filter(|run| run.adding.is_empty() || run.adding.iter().any(lives)).collect();
+        assert!(under_way.len() <= self.world.limits.moves, "too many at once");
+        for id in submitted.iter().flat_map(Move::added) {
+            let into = under_way.iter().filter(|run| run.adding.contains(&id)).count();
+            assert!(into <= self.world.limits.moves_per_broker, "too many at once into {id}");
+        }
     }
 
     /// `--pause-on new`: a partition that was well at the start, is ill now, and is not healed by the plan.
@@ -457,6 +467,11 @@ impl Run {
 
     pub fn is_complete(&self) {
         assert_eq!(self.outcome, Some(Outcome::Complete));
+    }
+
+    pub fn in_flight(&self) -> Vec<PartitionId> {
+        let runs = self.cluster.partitions.iter().filter(|(_, state)| state.run.is_some());
+        runs.map(|(of, _)| of.partition).collect()
     }
 
     pub fn has_begun_nothing(&self) {

@@ -268,9 +268,11 @@ mod soak {
         let told = figures!({
             "partitions": count, "seconds": took.round(),
             "partitions_per_second": (count as f64 / took).round(),
-            "batches": journal.matches("\"submitted\"").count(),
+            "rounds": journal.matches("\"submitted\"").count(),
+            "most_in_flight": most_in_flight(&journal),
         });
         keep("execution-many", mode, &told);
+        assert!(most_in_flight(&journal) <= 600, "200 into each of three brokers: {told}");
         until("nothing on the old brokers", SOON, || {
             traffic
                 .seen()
@@ -279,6 +281,21 @@ mod soak {
                 .then_some(())
         })
         .unwrap();
+    }
+
+    /// Submitted, and not known to have arrived.
+    fn most_in_flight(journal: &str) -> usize {
+        let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let in_flight = lines.scan(0, |in_flight, line| {
+            let moves = line["moves"].as_array().map_or(0, Vec::len);
+            match line["entry"].as_str() {
+                Some("submitted") => *in_flight += moves,
+                Some("completed") => *in_flight -= moves,
+                _ => {}
+            }
+            Some(*in_flight)
+        });
+        in_flight.max().unwrap()
     }
 
     #[test]

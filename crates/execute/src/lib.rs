@@ -56,7 +56,7 @@ pub use repace::{Repaced, repace};
 pub use returned::returned;
 pub use seen::{Lying, Running, Seen, Stored};
 pub use stall::{Cause, Copied, Direction, Stall, Watch};
-pub use task::{Aim, Limits, OnDeadBroker, Pace, PauseOn, Task};
+pub use task::{Aim, Limits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};
 pub use throttled::{
     Accounts, Copying, InFlight, LISTS, Owner, Paces, Place, RATES, Throttled, throttled,
 };

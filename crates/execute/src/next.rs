@@ -214,11 +214,12 @@ fn within_limits(
     room: &mut Room,
 ) -> Vec<usize> {
     let mut busy: BTreeMap<BrokerId, usize> = BTreeMap::new();
-    let moving: Vec<usize> = course.all(|standing| *standing == Standing::Moving).collect();
-    for broker in moving.iter().filter_map(|i| task.of(*i)).flat_map(|c| taking_part(seen, c)) {
+    let moving = course.all(|standing| *standing == Standing::Moving).filter_map(|i| task.of(i));
+    let under_way: Vec<&Move> = moving.filter(|change| !waits_for_the_dead(seen, change)).collect();
+    for broker in under_way.iter().flat_map(|change| taking_part(seen, change)) {
         *busy.entry(broker).or_default() += 1;
     }
-    let free = task.limits.moves.saturating_sub(moving.len()).min(task.limits.batch);
+    let free = task.limits.moves.saturating_sub(under_way.len()).min(task.limits.batch);
     let mut picked = Vec::new();
     for index in ready {
         let Some(change) = task.of(index) else { continue };
@@ -239,6 +240,11 @@ fn within_limits(
         picked.push(index);
     }
     picked
+}
+
+/// Nothing is copied before a dead broker returns: a move that costs nobody anything meanwhile, and keeps none from beginning.
+fn waits_for_the_dead(seen: &Seen, change: &Move) -> bool {
+    change.added().next().is_some() && change.added().all(|id| !seen.live.contains(&id))
 }
 
 /// Who sends, and who takes in; who copies from one of its dirs to another.

@@ -54,12 +54,17 @@ pub enum Pace {
     Auto,
 }
 
+/// More in flight makes no broker faster, and what is in flight is what a controller has to carry along, and a cancel to
+/// undo: a controller with ZooKeeper takes moves sooner than it ends them. It is per broker, so that a slow one keeps only its own
+/// moves waiting.
+pub const MOVES_PER_BROKER: u32 = 200;
+
 /// What slows an execution down. Never what it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Partitions in flight at a time.
+    /// Partitions in flight at a time. Those whose destinations are all dead are not counted, here and below.
     pub moves: usize,
-    /// Partitions in flight at a time into, and led by, one broker.
+    /// Partitions in flight at a time into, and led by, one broker: [`MOVES_PER_BROKER`] unless told.
     pub moves_per_broker: usize,
     /// Partitions submitted in one round, in requests of a [`Batch`](crate::Batch).
     pub batch: usize,
@@ -87,7 +92,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             moves: usize::MAX,
-            moves_per_broker: usize::MAX,
+            moves_per_broker: usize::try_from(MOVES_PER_BROKER).unwrap_or(usize::MAX),
             batch: 500,
             patience_seconds: 60,
             until_seconds: None,

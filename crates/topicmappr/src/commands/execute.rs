@@ -12,7 +12,8 @@ use crate::source::Note;
 use crate::status::Status;
 use crate::views::{Next, Preview, Summary};
 use execute::{
-    Aim, Estimate, Held, Limits, OnDeadBroker, Outcome, Pace, PauseOn, Round, Standing, returned,
+    Aim, Estimate, Held, Limits, MOVES_PER_BROKER, OnDeadBroker, Outcome, Pace, PauseOn, Round,
+    Standing, returned,
 };
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -37,12 +38,12 @@ pub(crate) struct Args {
     pub(super) resume: bool,
     #[command(flatten)]
     pub(super) consent: ConsentArgs,
-    /// Partitions that move at a time
+    /// Partitions that move at a time; those whose destinations are all dead are not counted
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_moves: Option<u32>,
     /// Partitions that move at a time into, and out of, one broker
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    max_moves_per_broker: Option<u32>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = MOVES_PER_BROKER)]
+    max_moves_per_broker: u32,
     /// Which partitions below min ISR, or offline, stop new moves; never those that the plan heals
     #[arg(long, value_enum, value_name = "WHICH", default_value = "new")]
     pause_on: PauseArg,
@@ -128,11 +129,9 @@ fn has_begun(journal: &Path) -> bool {
 
 impl Args {
     fn terms(&self) -> Result<Terms, Error> {
-        let at_most = |limit: Option<u32>| {
-            limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
-        };
+        let at_most = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX);
         let limits = Limits {
-            moves: at_most(self.max_moves),
+            moves: self.max_moves.map_or(usize::MAX, at_most),
             moves_per_broker: at_most(self.max_moves_per_broker),
             until_seconds: self.until.as_deref().map(until).transpose()?,
             on_dead_broker: match self.on_dead_broker {
