@@ -2,7 +2,7 @@
 //! execution that is killed thirty times. All of it is `cargo xtask test soak`; figures go to `docs/figures`.
 
 mod soak {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::time::{Duration, Instant};
@@ -283,17 +283,18 @@ mod soak {
         .unwrap();
     }
 
-    /// Submitted, and not known to have arrived.
+    /// Submitted, and not known to have arrived. What arrives while it is looked for may be submitted twice.
     fn most_in_flight(journal: &str) -> usize {
         let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let in_flight = lines.scan(0, |in_flight, line| {
-            let moves = line["moves"].as_array().map_or(0, Vec::len);
+        let in_flight = lines.scan(BTreeSet::new(), |in_flight, line| {
+            let moves = line["moves"].as_array().into_iter().flatten();
+            let moves = moves.map(|index| index.as_u64().unwrap());
             match line["entry"].as_str() {
-                Some("submitted") => *in_flight += moves,
-                Some("completed") => *in_flight -= moves,
+                Some("submitted") => in_flight.extend(moves),
+                Some("completed") => moves.for_each(|index| drop(in_flight.remove(&index))),
                 _ => {}
             }
-            Some(*in_flight)
+            Some(in_flight.len())
         });
         in_flight.max().unwrap()
     }

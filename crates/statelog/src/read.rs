@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message};
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeMap;
@@ -50,8 +50,10 @@ impl Reader {
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(TOPIC, 0, Offset::Beginning).map_err(Error::of(WHAT))?;
         consumer.assign(&from).map_err(Error::of(WHAT))?;
+        // Brokers that are making thousands of replicas come to that of a new topic when those are made.
+        let patience = if topic.is_new() { PATIENCE * 4 } else { PATIENCE };
         let (mut last, begun, mut failure) = (BTreeMap::new(), Instant::now(), None);
-        while begun.elapsed() < PATIENCE {
+        while begun.elapsed() < patience {
             match consumer.poll(Duration::from_secs(1)) {
                 None => {}
                 Some(Ok(record)) => {
@@ -64,7 +66,8 @@ impl Reader {
                 Some(Err(error)) => failure = Some(error),
             }
         }
-        Err(Error::of(WHAT)(failure.unwrap_or(KafkaError::NoMessageReceived)))
+        let silence = KafkaError::MessageConsumption(RDKafkaErrorCode::OperationTimedOut);
+        Err(Error::of(WHAT)(failure.unwrap_or(silence)))
     }
 
     /// As far as it has read.
