@@ -7,6 +7,8 @@ use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const MIN_ISR: u32 = 1;
+/// So many looks later a broker knows of a move's end, where it lags.
+const LAG: u64 = 3;
 
 #[derive(Debug, Clone)]
 pub struct Cluster {
@@ -18,6 +20,10 @@ pub struct Cluster {
     pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
     /// The log dirs that brokers were told of for replicas that they do not have. A restart makes them forget.
     told: BTreeMap<(TopicPartition, BrokerId), String>,
+    /// Brokers learn of a move's end later than the controller.
+    lags: bool,
+    /// Moves that have ended, when, and the replicas of both their lists.
+    ended: BTreeMap<TopicPartition, (u64, Replicas)>,
 }
 
 #[derive(Debug, Clone)]
@@ -39,6 +45,16 @@ pub struct Run {
 }
 
 impl State {
+    /// While it is reassigned, the target and whoever is to leave.
+    fn shown(&self) -> Replicas {
+        let mut all = self.replicas.clone();
+        if let Some(run) = &self.run {
+            all.clone_from(&run.target);
+            all.extend(run.before.iter().copied().filter(|id| !run.target.contains(id)));
+        }
+        all
+    }
+
     /// All is well.
     fn of(replicas: Replicas) -> Self {
         let leader = replicas.first().copied();
@@ -79,6 +95,8 @@ impl Cluster {
             partitions,
             configs,
             told: BTreeMap::new(),
+            lags: world.lags,
+            ended: BTreeMap::new(),
         }
     }
 
@@ -90,18 +108,10 @@ impl Cluster {
                 min_insync_replicas: Some(MIN_ISR),
                 ..Topic::default()
             });
-            let all = match &state.run {
-                Some(run) => run.target.iter().chain(&run.before).copied().fold(
-                    Replicas::new(),
-                    |mut all, id| {
-                        if !all.contains(&id) {
-                            all.push(id);
-                        }
-                        all
-                    },
-                ),
-                None => state.replicas.clone(),
-            };
+            let mut all = state.shown();
+            if let Some((_, before)) = self.ended.get(of).filter(|(at, _)| self.now < at + LAG) {
+                all.clone_from(before);
+            }
             let mut partition = Partition::new(of.partition, all);
             partition.facts = Some(Box::new(PartitionFacts {
                 isr: Some(state.isr.clone()),
@@ -124,6 +134,7 @@ impl Cluster {
             at_seconds: self.now,
             live: self.live.clone(),
             running: running.collect(),
+            settling: BTreeSet::new(),
             topics,
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
             free: BTreeMap::new(),
@@ -283,11 +294,19 @@ impl Cluster {
         let target_live = run.target.iter().any(in_sync);
         if waits_for.iter().all(in_sync) && target_live {
             state.isr.retain(|id| run.target.contains(id));
+            if self.lags {
+                self.ended.insert(of.clone(), (self.now, state.shown()));
+            }
             state.replicas = run.target;
             state.run = None;
             self.lead();
             self.make_replicas();
         }
+    }
+
+    /// Time enough passes for every broker to know what has ended.
+    pub fn is_known_to_all(&mut self) {
+        self.ended.clear();
     }
 
     /// A new partition of a topic that exists.

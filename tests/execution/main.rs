@@ -45,6 +45,7 @@ fn a_dead_destination_keeps_no_other_move_from_beginning() {
     };
     let world = World {
         zookeeper: false,
+        lags: false,
         partitions: vec![shape([1, 3], [2, 3]), shape([4, 3], [5, 3])],
         moves_per_step: 2,
         phased: false,

@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{Event, World, ids, topic};
 use execute::{
     Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace,
-    PauseOn, Resource, Setting, Standing, Stray, Task, legs, next, repace,
+    PauseOn, Resource, Setting, Settling, Standing, Stray, Task, legs, next, repace,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
 use std::collections::BTreeSet;
@@ -31,6 +31,7 @@ pub struct Run {
     outcome: Option<Outcome>,
     /// Moves of this round whose brokers were not told of a log dir.
     not_told: BTreeSet<usize>,
+    settling: Settling,
 }
 
 impl Run {
@@ -53,6 +54,7 @@ impl Run {
             journal_was_lost: false,
             outcome: None,
             not_told: BTreeSet::new(),
+            settling: Settling::default(),
         }
     }
 
@@ -163,7 +165,9 @@ impl Run {
         };
         let history = History::replay(self.journal.clone());
         let ledger = Ledger::replay(self.ledger.clone());
-        let round = next(&task, &history, &ledger, &self.cluster.seen());
+        let mut seen = self.cluster.seen();
+        self.settling.mark(&plan, &mut seen);
+        let round = next(&task, &history, &ledger, &seen);
         self.strays.extend(round.strays);
         self.standings = round.course.standings;
         self.not_told.clear();
@@ -174,6 +178,7 @@ impl Run {
         if killed {
             let pace = self.world.pace;
             self.journal.push(Entry::Resumed { pace });
+            self.settling = Settling::default();
         } else {
             self.everything_in_flight_is_paced();
         }
@@ -437,11 +442,12 @@ impl Run {
         panic!("it does not end: {:?}", self.journal);
     }
 
-    /// What other tools move arrives.
+    /// What other tools move arrives, and every broker knows.
     pub fn others_are_done(&mut self) {
         let running = self.cluster.partitions.iter().filter(|(_, state)| state.run.is_some());
         let running: Vec<TopicPartition> = running.map(|(of, _)| of.clone()).collect();
         running.iter().for_each(|of| self.progress(of));
+        self.cluster.is_known_to_all();
     }
 
     /// Another plan, after the one before is over; the ledger is the cluster's.

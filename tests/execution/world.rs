@@ -23,6 +23,8 @@ pub const DIRS: [&str; 2] = ["/a", "/b"];
 #[derive(Debug, Clone)]
 pub struct World {
     pub zookeeper: bool,
+    /// Brokers learn of a move's end later than the controller.
+    pub lags: bool,
     pub partitions: Vec<Shape>,
     pub moves_per_step: usize,
     /// Some moves go by way of another list.
@@ -103,9 +105,11 @@ pub fn worlds() -> impl Strategy<Value = World> {
     let list = select(vec!["*", "0:1", "0:1,1:2,2:3", "9:9", "1:4 , 0:2"]).prop_map(str::to_owned);
     let lists = vec((0..TOPICS, any::<bool>(), list), 0..3);
     let steps = (1_usize..5, prop::bool::weighted(0.3));
-    (any::<bool>(), vec(shapes(), 1..9), steps, pace, pause, limits, rates, lists).prop_map(
-        |(zookeeper, partitions, steps, pace, pause_on, limits, rates, lists)| World {
+    let kafka = (any::<bool>(), any::<bool>());
+    (kafka, vec(shapes(), 1..9), steps, pace, pause, limits, rates, lists).prop_map(
+        |((zookeeper, lags), partitions, steps, pace, pause_on, limits, rates, lists)| World {
             zookeeper,
+            lags,
             partitions,
             moves_per_step: steps.0,
             phased: steps.1,

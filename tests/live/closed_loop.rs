@@ -249,9 +249,9 @@ mod soak {
     /// How often each is measured. Sidecars need the API server, and are the same with ZooKeeper.
     fn times(by: By, mode: Mode) -> usize {
         match (by, mode) {
-            (By::Daemon | By::Safe, Mode::KRaft) => 5,
+            (By::Daemon | By::Safe, _) => 5,
             (By::Sidecars, Mode::ZooKeeper) => 0,
-            (By::Daemon | By::Safe | By::Reckless, _) | (By::Sidecars, _) => 3,
+            (By::Reckless, _) | (By::Sidecars, Mode::KRaft) => 3,
         }
     }
 

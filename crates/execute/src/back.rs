@@ -89,6 +89,9 @@ fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> Way {
             false => Way::Left(WhyNotBack::MovedByOthers { target: running.target.to_vec() }),
         };
     }
+    if ours && seen.settling.contains(&legs[0].of()) {
+        return Way::InFlight;
+    }
     let now = &partition.replicas;
     if now == before {
         return Way::Stays;

@@ -7,6 +7,7 @@ use crate::task::Task;
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// So often a refused submission is tried again.
@@ -145,6 +146,11 @@ fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &S
     if let Some(running) = seen.running.get(&change.of()) {
         return on_the_move(legs, leg, running);
     }
+    if seen.settling.contains(&change.of())
+        && let Some(moving) = between(legs, &partition.replicas)
+    {
+        return beside(moving, leg);
+    }
     let Some(reached) = reached(legs, &partition.replicas) else {
         return Standing::Left(WhyLeft::Changed { found: partition.replicas.to_vec() });
     };
@@ -211,14 +217,30 @@ fn on_the_move(legs: &[Move], leg: usize, running: &Running) -> Standing {
     let exactly = legs.iter().position(|leg| leg.to == running.target);
     let moving = exactly.or_else(|| legs.iter().position(|l| same_set(&l.to, &running.target)));
     match moving {
-        Some(moving) if leg < moving => Standing::Done,
-        Some(moving) if leg == moving => Standing::Moving,
-        Some(_) => Standing::Hindered(Hindrance::NotItsTurn),
+        Some(moving) => beside(moving, leg),
         None => {
             let target = running.target.to_vec();
             Standing::Hindered(Hindrance::MovedByOthers { target })
         }
     }
+}
+
+/// Where a leg stands while this one of its partition moves.
+fn beside(moving: usize, leg: usize) -> Standing {
+    match leg.cmp(&moving) {
+        Ordering::Less => Standing::Done,
+        Ordering::Equal => Standing::Moving,
+        Ordering::Greater => Standing::Hindered(Hindrance::NotItsTurn),
+    }
+}
+
+/// The leg of a partition that has the replicas of both its lists, as no list of the plan has them.
+pub(crate) fn between(legs: &[Move], replicas: &[BrokerId]) -> Option<usize> {
+    let both = |leg: &Move| {
+        replicas.len() == leg.from.len() + leg.added().count()
+            && leg.from.iter().chain(&leg.to).all(|id| replicas.contains(id))
+    };
+    legs.iter().position(both).filter(|_| reached(legs, replicas).is_none())
 }
 
 fn hindrance(

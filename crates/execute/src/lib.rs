@@ -32,6 +32,7 @@ mod returned;
 pub mod roll;
 mod room;
 mod seen;
+mod settling;
 mod stall;
 mod task;
 mod throttled;
@@ -55,6 +56,7 @@ pub use preferred::{Election, Elections, Obstacle, preferred};
 pub use repace::{Repaced, repace};
 pub use returned::returned;
 pub use seen::{Lying, Running, Seen, Stored};
+pub use settling::Settling;
 pub use stall::{Cause, Copied, Direction, Stall, Watch};
 pub use task::{Aim, Limits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};
 pub use throttled::{

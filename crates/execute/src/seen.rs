@@ -16,6 +16,9 @@ pub struct Seen {
     pub live: BTreeSet<BrokerId>,
     /// Every running reassignment of the cluster (ListPartitionReassignments).
     pub running: BTreeMap<TopicPartition, Running>,
+    /// Partitions of which the controller says that their moves have ended, and some broker that they have both lists' replicas
+    /// ([`Settling`](crate::Settling)).
+    pub settling: BTreeSet<TopicPartition>,
     /// Every topic, its partitions in order of id, with leaders and ISR, and the effective `min.insync.replicas` where it is known.
     pub topics: BTreeMap<String, Topic>,
     /// What is set of the throttle's configs on brokers and topics. A resource that is absent was not told: its

@@ -5,7 +5,7 @@
 
 use crate::error::Error;
 use crate::failure::Failure;
-use execute::{Key, Ledger, Others, Resource, Running, Seen, Stored};
+use execute::{Key, Ledger, Others, Resource, Running, Seen, Settling, Stored};
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
@@ -34,6 +34,7 @@ pub struct Observer {
     min_isr: BTreeMap<String, u32>,
     min_isr_read: Option<Instant>,
     resting: BTreeMap<BrokerId, Instant>,
+    settling: Settling,
 }
 
 /// What was seen.
@@ -54,6 +55,7 @@ impl Observer {
     ) -> Result<Look, Error> {
         let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
         let mut seen = self.see(client, &planned).await?;
+        self.settling.mark(plan, &mut seen);
         let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
         self.read_configs(client, ledger, planned, brokers.collect(), &mut seen).await?;
         let copied = self.read_disks(client, plan, &mut seen).await;
@@ -88,6 +90,7 @@ impl Observer {
             at_seconds: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
             live,
             running: running.collect(),
+            settling: BTreeSet::new(),
             topics,
             configs: BTreeMap::new(),
             free: BTreeMap::new(),
