@@ -232,10 +232,13 @@ mod soak {
         thirty_kills_leave_nothing_behind(Mode::ZooKeeper);
     }
 
+    fn environment(name: &str) -> Option<usize> {
+        std::env::var(name).ok().and_then(|text| text.parse().ok())
+    }
+
     /// Many partitions without data: what the controller has to do for each is all there is.
     fn a_plan_of_many_partitions_goes_in_batches(mode: Mode) {
-        let count = std::env::var("MANY_PARTITIONS").ok().and_then(|text| text.parse().ok());
-        let count: usize = count.unwrap_or(50_000);
+        let count: usize = environment("MANY_PARTITIONS").unwrap_or(50_000);
         let cluster = Cluster::builder().mode(mode).brokers(6).heap_mib(1024).timeout(LONG);
         let cluster = match mode {
             // A broker that makes thousands of logs on a busy machine is not to lose its session over it.
@@ -243,15 +246,16 @@ mod soak {
             Mode::KRaft => cluster,
         };
         let cluster = cluster.start().unwrap();
-        let names = (0..count.div_ceil(1000)).map(|topic| format!("many-{topic:03}"));
+        let each: usize = environment("MANY_PER_TOPIC").unwrap_or(100);
+        let names = (0..count.div_ceil(each)).map(|topic| format!("many-{topic:05}"));
         let topics = names.enumerate().map(|(topic, name)| {
             let list = vec![1001 + i32::try_from(topic % 3).unwrap()];
-            (name, vec![list; 1000.min(count - topic * 1000)])
+            (name, vec![list; each.min(count - topic * each)])
         });
         // Some at a time: the controller takes no more than so many partitions in one request.
         let topics: Vec<(String, Vec<Vec<i32>>)> = topics.collect();
         let traffic = Traffic::of(&cluster);
-        topics.chunks(5).for_each(|some| traffic.create(&some.iter().cloned().collect()));
+        topics.chunks(5000 / each).for_each(|some| traffic.create(&some.iter().cloned().collect()));
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let bootstrap = cluster.bootstrap();
@@ -266,7 +270,7 @@ mod soak {
         let took = began.elapsed().as_secs_f64();
         let journal = fs::read_to_string(format!("{plan}.journal")).unwrap();
         let told = figures!({
-            "partitions": count, "seconds": took.round(),
+            "partitions": count, "partitions_of_a_topic": each, "seconds": took.round(),
             "partitions_per_second": (count as f64 / took).round(),
             "rounds": journal.matches("\"submitted\"").count(),
             "most_in_flight": most_in_flight(&journal),
@@ -291,7 +295,10 @@ mod soak {
             let moves = moves.map(|index| index.as_u64().unwrap());
             match line["entry"].as_str() {
                 Some("submitted") => in_flight.extend(moves),
-                Some("completed") => moves.for_each(|index| drop(in_flight.remove(&index))),
+                Some("completed") => {
+                    let arrived: BTreeSet<u64> = moves.collect();
+                    in_flight.retain(|index| !arrived.contains(index));
+                }
                 _ => {}
             }
             Some(in_flight.len())
