@@ -501,6 +501,33 @@ fn what_has_to_be_copied_anyway_evens_the_brokers_first() {
     assert!(moved <= bound + bound / 100, "{moved} bytes, of which {bound} have to");
 }
 
+/// More racks than replicas, one of larger brokers, and one broker to be emptied: bytes cross racks.
+fn mixed() -> Tiny {
+    let size = |at: u64| 10_000_000 + at * at * 7_919_003 % 1_000_000_007;
+    let seed = |at: u64| u32::try_from(at * at * 7_919 % 10_007).unwrap();
+    Tiny {
+        brokers: (0..8).map(|at| (at % 4, if at % 4 == 1 { 2 } else { 1 })).collect(),
+        fate: Some((3, Fate::Drained)),
+        replication: 3,
+        partitions: (1..=150).map(|at| (size(at), seed(at))).collect(),
+        fill: 42,
+        tolerance_ppm: 5_000,
+    }
+}
+
+#[test]
+fn a_plan_follows_the_cheapest_flow_where_what_is_built_copies_more() {
+    let cluster = mixed();
+    let before = cluster.snapshot();
+    let built = rebalance(&before, &cluster.request(Engine::Heuristic)).unwrap();
+    let plan = rebalance(&before, &cluster.request(Engine::Auto)).unwrap();
+    assert_eq!(check(&before, &plan), []);
+    let (moved, bound) = (plan.bytes_moved().unwrap().0, plan.bound_bytes.unwrap().0);
+    assert!(moved <= bound + bound / 100, "{moved} bytes, of which {bound} have to");
+    let built = built.bytes_moved().unwrap().0;
+    assert!(moved + moved / 50 < built, "{moved} bytes, where {built} were copied before");
+}
+
 #[test]
 fn highs_proves_what_microlp_leaves_unproven() {
     let wide = wide();

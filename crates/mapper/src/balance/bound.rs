@@ -91,7 +91,11 @@ impl Base {
 }
 
 /// The range that a group's brokers ended in, from the worst of them on either side.
-fn edges(state: &State<'_>, shares: &Shares, group: &[BrokerIx]) -> BTreeMap<BrokerIx, Band> {
+pub(super) fn edges(
+    state: &State<'_>,
+    shares: &Shares,
+    group: &[BrokerIx],
+) -> BTreeMap<BrokerIx, Band> {
     let shared = || {
         group.iter().filter_map(|b| Some((*b, shares.of[*b as usize]?, state.used[*b as usize])))
     };

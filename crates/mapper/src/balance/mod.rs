@@ -109,7 +109,9 @@ fn planned(
         }
     }
     let searched = searched.zip(draft.start.layouts.first());
-    draft.solved = searched.and_then(|(s, first)| s.search(&mut state, &field, first, &draft.base));
+    let even_out = evens(&field, balance);
+    draft.solved =
+        searched.and_then(|(s, first)| s.search(&mut state, &field, first, &draft.base, &even_out));
     write(&draft, &mut state)
 }
 
@@ -167,6 +169,11 @@ fn even_loads<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
         state.rewind(since);
         in_rounds(state, field, balance, false);
     }
+}
+
+/// What [`even_loads`] does, for whoever has another state to even.
+fn evens<'f, 'a>(field: &'f Field<'a>, balance: &'f Balance) -> impl Fn(&mut State<'a>) + 'f {
+    |state| even_loads(state, field, balance)
 }
 
 /// Evens round by round; says whether anything was sent ahead.

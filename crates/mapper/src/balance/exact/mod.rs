@@ -6,9 +6,13 @@
 //! integers, and dropped if it breaks one. What is said to be proven is proven to the solver's tolerance, a
 //! ten-millionth of the largest replica.
 
+mod flow;
+mod led;
 mod marks;
 mod model;
+mod network;
 mod pace;
+mod whittle;
 
 use super::bound::Base;
 use super::field::{Field, Layout};
@@ -23,6 +27,7 @@ use crate::no_plan::NoPlan;
 use crate::plan::{BoundBy, Floor};
 use crate::request::Balance;
 use crate::work::Work;
+use led::Evens;
 use marks::{Marks, Strain};
 use model::{Model, SmallSeats, Span, replicas};
 use pace::Pace;
@@ -64,19 +69,28 @@ impl<'s, 'a> Start<'s, 'a> {
         field: &'s Field<'a>,
         layout: &'s Layout,
         base: &Base,
+        even_out: Evens<'_, 'a>,
     ) -> Option<Solved> {
         let Self { before, balance, repairs, pace } = self;
         let even = field.layout(state, Load::Storage).is_even(state);
         let least = base.bytes(state, &layout.shares);
         match pace {
             Pace::Thorough => {}
-            Pace::Short | Pace::Relaxed if even && is_near(copied(state).0, least) => return None,
+            Pace::Short | Pace::Led if even && is_near(copied(state).0, least) => return None,
             // With other goals beside it storage is not searched, and must not end less evenly for that.
             Pace::Short if !even => return None,
-            Pace::Short | Pace::Relaxed => {}
+            Pace::Short | Pace::Led => {}
         }
         let rules = &field.rules;
         let asked = Asked { before, rules, balance, repairs, layout, pace };
+        if pace == Pace::Led {
+            let (binaries, bound) = led::follow(state, &asked, even_out);
+            return Some(Solved {
+                copied: copied(state),
+                bound,
+                ..Solved::nothing(pace, binaries)
+            });
+        }
         let mut better = state.clone();
         let solved = improve(&mut better, &asked);
         // A short search proves little; what it leaves outside the bands, the next plan would take up again.
@@ -123,6 +137,19 @@ pub(super) struct Solved {
 }
 
 impl Solved {
+    /// Nothing is proven.
+    fn nothing(pace: Pace, binaries: usize) -> Self {
+        Self {
+            pace,
+            copied: (0, 0),
+            binaries,
+            effort: Effort::NONE,
+            most_even: false,
+            bound: None,
+            fewest_bytes: false,
+        }
+    }
+
     /// What is proven about a plan; `sums`: the bound that the loads of brokers and racks give.
     pub(super) fn proof(
         &self,
@@ -137,10 +164,10 @@ impl Solved {
         let Self { binaries, effort, pace, .. } = *self;
         let by = match pace {
             _ if own <= sums => BoundBy::Loads,
-            Pace::Relaxed => BoundBy::Linear,
+            Pace::Led => BoundBy::Linear,
             Pace::Short | Pace::Thorough => BoundBy::Search,
         };
-        let most_even = (pace != Pace::Relaxed).then_some(same && self.most_even);
+        let most_even = (pace != Pace::Led).then_some(same && self.most_even);
         let engine = pace.engine();
         let evidence = Evidence { engine, binaries, effort, most_even, fullest: None, by };
         Proof { bound_bytes: own.max(sums), floor, evidence: Some(evidence) }
@@ -174,26 +201,14 @@ fn improve<'a>(state: &mut State<'a>, asked: &Asked<'_, 'a>) -> Solved {
             &asked.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect::<Vec<_>>(),
         ),
         groups: &asked.layout.shares.groups,
-        solved: Solved {
-            pace: asked.pace,
-            copied: (0, 0),
-            binaries: model.binaries(),
-            effort: Effort::NONE,
-            most_even: false,
-            bound: None,
-            fewest_bytes: false,
-        },
+        solved: Solved::nothing(asked.pace, model.binaries()),
         model,
         asked,
     };
-    if asked.pace == Pace::Relaxed {
-        search.bound_alone(state);
-    } else {
-        search.stay(state);
-        search.evenness(state);
-        search.bytes(state);
-        search.replicas(state);
-    }
+    search.stay(state);
+    search.evenness(state);
+    search.bytes(state);
+    search.replicas(state);
     Solved { copied: copied(state), ..search.solved }
 }
 
@@ -217,15 +232,6 @@ impl<'a> Search<'_, 'a> {
         });
         if in_vain {
             *state = before.clone();
-        }
-    }
-
-    /// What no plan goes below, if replicas could be cut into parts.
-    fn bound_alone(&mut self, state: &State<'_>) {
-        self.marks = self.marks.widened(&state.used, self.groups);
-        let program = self.costs_bytes(0.0).relaxed();
-        if let Some(found) = self.ask(&program, None) {
-            self.solved.bound = self.bound(&found);
         }
     }
 

@@ -19,14 +19,16 @@ use smallvec::SmallVec;
 /// A partition with seats to decide.
 pub(super) struct Item {
     pub(super) partition: u32,
+    /// What a copy of it takes.
+    pub(super) size: u64,
     /// Brokers that keep their replica.
     pub(super) fixed: SmallVec<[BrokerIx; 4]>,
     /// Brokers that may hold one, each with its column.
     pub(super) choices: SmallVec<[(BrokerIx, usize); 8]>,
     /// Seats to fill with choices.
-    open: usize,
+    pub(super) open: usize,
     /// For each rack how many replicas of the partition it holds at least and at most.
-    racks: SmallVec<[(usize, usize, usize); 4]>,
+    pub(super) racks: SmallVec<[(usize, usize, usize); 4]>,
     /// No two replicas on one host: racks hold several.
     apart: bool,
 }
@@ -90,6 +92,10 @@ impl Model {
         model
     }
 
+    pub(super) fn seat(&self, column: usize) -> &Seat {
+        &self.columns[column]
+    }
+
     pub(super) fn binaries(&self) -> usize {
         self.columns.len()
     }
@@ -99,7 +105,7 @@ impl Model {
         for (broker, column) in &mut item.choices {
             *column = self.columns.len();
             let moves = !before.contains(broker);
-            let copied = if moves { state.size[item.partition as usize] } else { 0 };
+            let copied = if moves { item.size } else { 0 };
             let load = state.size_on(item.partition, *broker);
             self.columns.push(Seat { broker: *broker, load, copied, moves });
         }
@@ -296,6 +302,10 @@ impl Item {
         let mut seats = self.fixed.clone();
         let taken = self.choices.iter().filter(|(_, column)| values[*column] > 0.5);
         seats.extend(taken.map(|(broker, _)| *broker));
+        self.keeps_rules(asked, &seats).then_some(seats)
+    }
+
+    pub(super) fn keeps_rules(&self, asked: &Asked<'_, '_>, seats: &SmallSeats) -> bool {
         let cluster = asked.rules.cluster;
         let counts = RackCounts::of(cluster, seats.iter().copied());
         let racks = self
@@ -313,7 +323,7 @@ impl Item {
         hosts.sort_unstable();
         let apart = !self.apart || hosts.windows(2).all(|pair| pair[0] != pair[1]);
         let complete = seats.len() == self.fixed.len() + self.open;
-        (complete && racks && spanned && apart).then_some(seats)
+        complete && racks && spanned && apart
     }
 }
 
@@ -361,6 +371,7 @@ impl Scene<'_, '_> {
         let choices = choices.filter(|b| !fixed.contains(b) && sound(b) && open_rack(b));
         Some(Item {
             partition: u32::try_from(*partition).unwrap_or(u32::MAX),
+            size: state.size[*partition],
             choices: choices.map(|broker| (broker, 0)).collect(),
             fixed,
             open,

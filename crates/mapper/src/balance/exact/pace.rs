@@ -1,8 +1,6 @@
 //! How far a search goes, by what was asked for and by how much there is to weigh. Sizes decide, never a clock.
 
-use crate::exact::{
-    CONSTRUCTIVE, EXACT, Limits, MOST_BINARIES, MOST_LINEAR, POLISHED, Who, thorough,
-};
+use crate::exact::{CONSTRUCTIVE, EXACT, Limits, MOST_BINARIES, POLISHED, Who, thorough};
 use crate::no_plan::NoPlan;
 use crate::request::Engine;
 
@@ -13,12 +11,14 @@ pub(super) enum Pace {
     Thorough,
     /// A few milliseconds, where the heuristic's plan is not proven to be near the best.
     Short,
-    /// No search: the linear relaxation, as a bound.
-    Relaxed,
+    /// No search: the linear relaxation is a bound, and the plan follows it where it is far from that.
+    Led,
 }
 
 /// With more seats than this to weigh, a few milliseconds are not enough for a search.
 const MOST_SHORT: usize = 300;
+/// With more, what is built is near enough to the bound, and the relaxation not worth its time.
+const MOST_LED: usize = 60_000;
 /// Nodes of the search tree for each round, for each part of the cluster that is planned apart.
 const SHORT_NODES: u64 = 100;
 /// With more than a few hundred seats to weigh, closer to the bound than a millionth is not worth a search.
@@ -37,7 +37,7 @@ impl Pace {
             }
             Engine::Exact => Ok(Some(Self::Thorough)),
             Engine::Auto if binaries <= MOST_SHORT => Ok(Some(Self::Short)),
-            Engine::Auto if binaries <= MOST_LINEAR => Ok(Some(Self::Relaxed)),
+            Engine::Auto if binaries <= MOST_LED => Ok(Some(Self::Led)),
             Engine::Auto | Engine::Heuristic => Ok(None),
         }
     }
@@ -46,8 +46,9 @@ impl Pace {
         let gap = if binaries > MOST_SHORT { GAP } else { 0.0 };
         match self {
             Self::Thorough => thorough(binaries, gap),
-            Self::Short => Limits { who: Who::Quick, nodes: SHORT_NODES, gap: SHORT_GAP },
-            Self::Relaxed => Limits { who: Who::Strong, nodes: 0, gap: 0.0 },
+            Self::Short | Self::Led => {
+                Limits { who: Who::Quick, nodes: SHORT_NODES, gap: SHORT_GAP }
+            }
         }
     }
 
@@ -56,7 +57,7 @@ impl Pace {
         match self {
             Self::Thorough => EXACT,
             Self::Short => POLISHED,
-            Self::Relaxed => CONSTRUCTIVE,
+            Self::Led => CONSTRUCTIVE,
         }
     }
 }
@@ -68,8 +69,8 @@ mod tests {
     #[test]
     fn the_size_decides_how_far_a_search_goes() {
         let auto = |binaries| Pace::of(Engine::Auto, binaries).unwrap();
-        let sizes = [MOST_SHORT, MOST_SHORT + 1, MOST_LINEAR + 1];
-        assert_eq!(sizes.map(auto), [Some(Pace::Short), Some(Pace::Relaxed), None]);
+        let sizes = [MOST_SHORT, MOST_SHORT + 1, MOST_LED + 1];
+        assert_eq!(sizes.map(auto), [Some(Pace::Short), Some(Pace::Led), None]);
         assert_eq!(Pace::of(Engine::Heuristic, 1).unwrap(), None);
         assert!(Pace::of(Engine::Exact, MOST_BINARIES).unwrap().is_some());
         assert!(Pace::of(Engine::Exact, MOST_BINARIES + 1).is_err());

@@ -1,0 +1,99 @@
+//! Plans that follow the linear relaxation: where what was built is far from the bound, the cheapest flow of bytes says
+//! which way to go instead, whole replicas go there, and what their sizes leave outside the bands is evened as ever.
+
+use super::super::band::Band;
+use super::super::bound::edges;
+use super::flow::{Classes, placed};
+use super::marks::Marks;
+use super::model::Model;
+use super::whittle::whittle;
+use super::{Asked, State, copied};
+use crate::bytes::Bytes;
+
+/// Evens a state as far as that can be.
+pub(in super::super) type Evens<'e, 'a> = &'e dyn Fn(&mut State<'a>);
+
+/// So many parts of each band are kept free on either side, of [`PARTS`]: what is rounded to whole replicas overshoots.
+const FREE: [u64; 5] = [0, 3, 6, 12, 20];
+const PARTS: u64 = 32;
+
+/// Follows the cheapest flow if that copies less, and no broker ends further outside its band. Returns the seats that
+/// were weighed, and what no plan that ends as evenly goes below.
+pub(super) fn follow<'a>(
+    state: &mut State<'a>,
+    asked: &Asked<'_, 'a>,
+    even: Evens<'_, 'a>,
+) -> (usize, Option<Bytes>) {
+    let model = Model::new(asked);
+    let classes = Classes::new(asked, &model);
+    let groups = &asked.layout.shares.groups;
+    let own = marks(asked, &asked.layout.bands);
+    let exact = vec![0; state.used.len()];
+    let mut others = vec![state.clone()];
+    for free in FREE {
+        let bands: Vec<Option<Band>> =
+            asked.layout.bands.iter().map(|band| band.map(|band| narrower(band, free))).collect();
+        let marks = marks(asked, &bands).widened(&state.used, groups);
+        if let Some(poured) = classes.pour(&model, &marks, &exact) {
+            let mut other = placed(asked, &model, &classes.whole(&model, &poured));
+            even(&mut other);
+            others.push(other);
+        }
+    }
+    for other in others {
+        let other = whittled(other, asked, &own, even);
+        let as_even = groups
+            .iter()
+            .all(|group| !own.strain(&other.used, group).exceeds(own.strain(&state.used, group)));
+        if as_even && own.have_room(&other.used) && copied(&other) < copied(state) {
+            *state = other;
+        }
+    }
+    (model.binaries(), bound(state, asked, &model, &classes))
+}
+
+/// The same with fewer bytes, if evening once more leaves that alone: a plan is not followed by another.
+fn whittled<'a>(
+    state: State<'a>,
+    asked: &Asked<'_, 'a>,
+    own: &Marks,
+    even: Evens<'_, 'a>,
+) -> State<'a> {
+    let mut fewer = state.clone();
+    whittle(&mut fewer, asked, &own.widened(&state.used, &asked.layout.shares.groups));
+    let changes = fewer.log.len();
+    even(&mut fewer);
+    if fewer.log.len() == changes { fewer } else { state }
+}
+
+/// What no plan that ends as evenly copies less than.
+fn bound(
+    state: &State<'_>,
+    asked: &Asked<'_, '_>,
+    model: &Model,
+    classes: &Classes,
+) -> Option<Bytes> {
+    if model.narrowed {
+        return None;
+    }
+    let shares = &asked.layout.shares;
+    let mut bands = vec![None; state.used.len()];
+    for group in &shares.groups {
+        for (broker, band) in edges(state, shares, &group.brokers) {
+            bands[broker as usize] = Some(band);
+        }
+    }
+    let poured = classes.pour(model, &marks(asked, &bands), &classes.off)?;
+    Some(Bytes(model.given.0 + poured.copied))
+}
+
+pub(super) fn marks(asked: &Asked<'_, '_>, bands: &[Option<Band>]) -> Marks {
+    let used: Vec<u64> = asked.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect();
+    Marks::new(bands, &asked.rules.limit, &used)
+}
+
+fn narrower(band: Band, free: u64) -> Band {
+    let by = |width: u64| width / PARTS * free;
+    let (below, above) = (band.share - band.low, band.high - band.share);
+    Band { low: band.low + by(below), share: band.share, high: band.high - by(above) }
+}

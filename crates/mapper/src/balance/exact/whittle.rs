@@ -1,0 +1,91 @@
+//! Fewer bytes for the same evenness: replicas that moved change places with smaller ones that stayed.
+//!
+//! Whole replicas overshoot: a broker that gave ends below its upper edge, one that took above its lower one. A smaller
+//! replica would have done. It goes instead, and the larger one goes home, as far as the bands of both let them.
+
+use super::super::shelves::Shelves;
+use super::super::state::{Shift, State};
+use super::{Asked, Marks};
+use crate::dense::BrokerIx;
+use std::cmp::Reverse;
+
+/// Rounds over all that moved; nearly always the second finds next to nothing.
+const ROUNDS: usize = 4;
+
+/// Smaller ones that are asked for each that moved.
+const CANDIDATES: usize = 64;
+
+pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Marks) {
+    for _ in 0..ROUNDS {
+        let mut shelves = Shelves::new(state, asked.balance.partition_limit, super::Load::Storage);
+        let mut better = false;
+        for change in moved(state) {
+            let spare = spare(state, marks, change.from, change.to);
+            let size = state.size[change.partition as usize];
+            if spare == 0 || !state.holds(change.partition, change.to) {
+                continue;
+            }
+            let home = Shift { from: change.to, to: change.from, ..change };
+            if !asked.rules.admit(state, home.partition, home.from, home.to) {
+                continue;
+            }
+            if size <= spare {
+                state.shift(home);
+                better = true;
+                continue;
+            }
+            let shelf = shelves.of(change.from, state);
+            // The smallest that is enough is the last before those that are not.
+            let end = shelf.partition_point(|other| state.size[*other as usize] >= size - spare);
+            let instead = shelf[..end].iter().rev().take(CANDIDATES).copied().find(|other| {
+                state.size[*other as usize] < size && may_go(state, asked, *other, change)
+            });
+            if let Some(partition) = instead {
+                state.shift(home);
+                state.shift(Shift { partition, ..change });
+                better = true;
+            }
+        }
+        if !better {
+            return;
+        }
+    }
+}
+
+/// What moved, the largest first: from where to where, inside a rack where that can be said.
+fn moved(state: &State<'_>) -> Vec<Shift> {
+    let mut moved = Vec::new();
+    for partition in 0..state.partitions() {
+        let (before, now) = (state.cluster.seats_of(partition), state.seats_of(partition));
+        if state.target_of(partition).is_none() || before.len() != now.len() {
+            continue;
+        }
+        let mut gone: Vec<BrokerIx> =
+            before.iter().copied().filter(|broker| !now.contains(broker)).collect();
+        for to in now.iter().copied().filter(|broker| !before.contains(broker)) {
+            let rack = |broker: BrokerIx| state.cluster.rack[broker as usize];
+            let at = gone.iter().position(|from| rack(*from) == rack(to)).unwrap_or(0);
+            let from = gone.remove(at);
+            moved.push(Shift { partition: u32::try_from(partition).unwrap_or(u32::MAX), from, to });
+        }
+    }
+    moved.sort_by_key(|c| (Reverse(state.size[c.partition as usize]), c.partition, c.from, c.to));
+    moved
+}
+
+/// The bytes that one broker may have more and the other less.
+fn spare(state: &State<'_>, marks: &Marks, from: BrokerIx, to: BrokerIx) -> u64 {
+    let (from, to) = (from as usize, to as usize);
+    let (Some(gave), Some(took)) = (marks.of[from], marks.of[to]) else { return 0 };
+    let above = gave.high.min(gave.room).saturating_sub(state.used[from]);
+    above.min(state.used[to].saturating_sub(took.low))
+}
+
+fn may_go(state: &State<'_>, asked: &Asked<'_, '_>, partition: u32, change: Shift) -> bool {
+    let Shift { from, to, .. } = change;
+    asked.layout.gives[from as usize]
+        && state.holds(partition, from)
+        && state.cluster.seats_of(partition as usize).contains(&from)
+        && !state.cluster.seats_of(partition as usize).contains(&to)
+        && asked.rules.admit(state, partition, from, to)
+}
