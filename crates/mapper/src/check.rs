@@ -27,7 +27,7 @@ use leaders::Evacuation;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use view::{Allowed, View};
+use view::{Allowed, Touched, View};
 
 /// Every promise that `plan` breaks.
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
@@ -48,8 +48,11 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
 fn of_moves(before: &Snapshot, plan: &Plan) -> Result<Vec<Violation>, ScopeError> {
     let view = View::new(before, &balance::assignments(&plan.request))?;
     let base = BaseLists::of(&plan.request);
-    let each = plan.moves.iter();
-    Ok(each.flat_map(|change| one_move(&view, &plan.request, &base, change)).collect())
+    let mut broken = Vec::new();
+    for (change, topic) in view.find.topics_of(&plan.moves) {
+        broken.extend(one_move(&view, &plan.request, &base, &view.touched(change, topic)));
+    }
+    Ok(broken)
 }
 
 /// What is broken by all moves together, before and after the broken moves; and figures that are wrong.
@@ -64,9 +67,10 @@ fn of_the_whole(before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
     let view = View::new(before, &balance::assignments(&plan.request))?;
     let evacuation = Evacuation::of(before, &plan.request)?;
     let base = BaseLists::of(&plan.request);
-    let mut first = each_change_stands_once(&plan.moves);
+    let moves = by_partition(&plan.moves);
+    let mut first = each_change_stands_once(&moves);
     first.extend(steps::broken(&view, plan));
-    let mut then = nothing_is_forgotten(&view, terms, &base, plan);
+    let mut then = nothing_is_forgotten(&view, terms, &base, plan, &moves);
     then.extend(left_out_with_cause(&view, plan, evacuation.as_ref()));
     if let Some(evacuation) = &evacuation {
         then.extend(leaders::evacuated(&view, plan, evacuation));
@@ -88,10 +92,10 @@ pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -
         Err(problem) => return vec![Violation::Scope(problem)],
     };
     let moves: Vec<Move> = map.iter().map(|entry| as_move(before, entry)).collect();
-    broken.extend(each_change_stands_once(&moves));
+    broken.extend(each_change_stands_once(&by_partition(&moves)));
     let changed: Vec<Move> = moves.into_iter().filter(|change| change.from != change.to).collect();
-    for change in &changed {
-        broken.extend(any_move(&view, RackRule::Spread, change));
+    for (change, topic) in view.find.topics_of(&changed) {
+        broken.extend(any_move(&view, RackRule::Spread, &view.touched(change, topic)));
         if !change.from.is_empty() && change.from.len() != change.to.len() {
             let (asked, found) = (change.from.len(), change.to.len());
             broken.push(Violation::Factor { of: change.of(), asked, found });
@@ -120,10 +124,9 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
     change
 }
 
-/// No partition is changed twice.
-fn each_change_stands_once(moves: &[Move]) -> Vec<Violation> {
-    let order = by_partition(moves);
-    let twice = order.array_windows().filter(|[one, next]| of_one_partition(one, next));
+/// No partition is changed twice. `moves` are in order of topic and partition.
+fn each_change_stands_once(moves: &[&Move]) -> Vec<Violation> {
+    let twice = moves.array_windows().filter(|[one, next]| of_one_partition(one, next));
     twice.map(|[_, next]| Violation::ChangedTwice { of: next.of() }).collect()
 }
 
@@ -147,32 +150,35 @@ fn one_move(
     view: &View<'_>,
     request: &Request,
     base: &BaseLists<'_>,
-    change: &Move,
+    touched: &Touched<'_>,
 ) -> Vec<Violation> {
-    let terms = request.terms();
+    let (change, terms) = (touched.change, request.terms());
     let covered = base.cover(&change.topic, change.partition);
-    let Some(allowed) = view.allowed(&change.topic).filter(|_| covered) else {
+    let Some(allowed) = touched.allowed.filter(|_| covered) else {
         return vec![Violation::OutOfScope { of: change.of() }];
     };
     let given = base.get(&change.topic, change.partition);
-    let mut broken = any_move(view, terms.racks, change);
+    let mut broken = any_move(view, terms.racks, touched);
     broken.extend(log_dirs::are_named(view, change));
     broken.extend(
         allowed
             .refuses(&change.to, terms.mends, &change.from)
             .map(|broker| Violation::NotAllowed { of: change.of(), broker }),
     );
-    broken.extend(factor(view, given, allowed, change));
+    if touched.partition.is_some() {
+        broken.extend(factor(given, allowed, change));
+    }
     if given.is_none() {
-        broken.extend(reason(view, request, allowed, change));
+        broken.extend(reason(view, request, allowed, touched));
     }
     broken
 }
 
 /// What holds for any move, whoever asks for it.
-fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
+fn any_move(view: &View<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Violation> {
+    let change = touched.change;
     let of = || change.of();
-    let Some(partition) = view.find.partition(&change.topic, change.partition) else {
+    let Some(partition) = touched.partition else {
         return vec![Violation::UnknownPartition { of: of() }];
     };
     let mut broken = Vec::new();
@@ -193,7 +199,7 @@ fn any_move(view: &View<'_>, rule: RackRule, change: &Move) -> Vec<Violation> {
         broken.push(Violation::Reassigning { of: of() });
     }
     broken.extend(log_dirs::exist(view.snapshot, change));
-    if let Some((before, after)) = view.racks_get_worse(rule, change) {
+    if let Some((before, after)) = view.racks_get_worse(rule, touched) {
         broken.push(Violation::Racks { of: of(), before, after });
     }
     let expected = size(view.snapshot, partition);
@@ -231,15 +237,13 @@ fn led(view: &View<'_>, partition: &Partition) -> bool {
 
 /// The replication factor is the one asked for.
 fn factor(
-    view: &View<'_>,
     given: Option<&[Option<BrokerId>]>,
     allowed: &Allowed,
     change: &Move,
 ) -> Option<Violation> {
     let asked = allowed.replication.or(given.map(<[_]>::len)).unwrap_or(change.from.len());
     let found = change.to.len();
-    let known = view.find.partition(&change.topic, change.partition).is_some();
-    (known && asked != found).then(|| Violation::Factor { of: change.of(), asked, found })
+    (asked != found).then(|| Violation::Factor { of: change.of(), asked, found })
 }
 
 /// A seat that was right moves only if the request says what for.
@@ -247,8 +251,9 @@ fn reason(
     view: &View<'_>,
     request: &Request,
     allowed: &Allowed,
-    change: &Move,
+    touched: &Touched<'_>,
 ) -> Option<Violation> {
+    let change = touched.change;
     let rebuild = match request {
         Request::Rebuild(rebuild) => rebuild,
         Request::Replace(replace) => return only_the_outgoing(replace, change),
@@ -259,7 +264,7 @@ fn reason(
     if rebuild.force || rebuild.terms.fix_racks {
         return None;
     }
-    let partition = view.find.partition(&change.topic, change.partition)?;
+    let partition = touched.partition?;
     let right: Vec<BrokerId> = change
         .removed()
         .filter(|id| view.is_live(*id) && allowed.brokers.contains(*id))
@@ -278,37 +283,67 @@ fn only_the_outgoing(replace: &Replace, change: &Move) -> Option<Violation> {
     (!others.is_empty()).then(|| Violation::NoReason { of: change.of(), brokers: others })
 }
 
-/// Nothing in scope stays wrong without being said.
+/// Nothing in scope stays wrong without being said. `moved`: the plan's moves, in order of topic and partition.
 fn nothing_is_forgotten(
     view: &View<'_>,
     terms: &Terms,
     base: &BaseLists<'_>,
     plan: &Plan,
+    mut moved: &[&Move],
 ) -> Vec<Violation> {
-    let moved = by_partition(&plan.moves);
     let said: BTreeSet<(&str, PartitionId)> =
         plan.left_out.iter().map(|left| (&*left.topic, left.partition)).collect();
     let mut broken = Vec::new();
     for (topic, allowed) in view.in_scope() {
-        let first = moved.partition_point(|change| *change.topic < *topic.name);
-        let count = moved[first..].partition_point(|change| *change.topic == *topic.name);
-        let moved = &moved[first..first + count];
+        let mut of_topic = take_topic(&mut moved, &topic.name);
         for partition in &topic.partitions {
             if !base.cover(&topic.name, partition.id) {
                 continue;
             }
-            let key = (topic.name.as_str(), partition.id);
-            let change = moved.binary_search_by_key(&partition.id, |change| change.partition);
-            let change = change.ok().map(|at| moved[at]);
+            let change = take_partition(&mut of_topic, partition.id);
             let list = change.map_or(&partition.replicas, |change| &change.to);
             let wrong = view.still_wrong(allowed, terms.mends, partition, list);
-            if !wrong.is_empty() && !said.contains(&key) {
+            if !wrong.is_empty() && !said.contains(&(topic.name.as_str(), partition.id)) {
                 let of = TopicPartition { topic: topic.name.clone(), partition: partition.id };
                 broken.push(Violation::Forgotten { of, brokers: wrong });
             }
         }
     }
     broken
+}
+
+/// Takes the moves of one topic off the front, and drops those of topics before it.
+fn take_topic<'m, 'p>(moves: &mut &'m [&'p Move], topic: &str) -> &'m [&'p Move] {
+    // Most plans have moves of the topic that is asked for, or of none before it.
+    let first = match moves.first() {
+        Some(change) if *change.topic < *topic => moves.partition_point(|m| *m.topic < *topic),
+        Some(_) | None => 0,
+    };
+    let from_here = &moves[first..];
+    let same = |change: &&&Move| *change.topic == *topic;
+    let Some(one) = from_here.first().filter(same) else {
+        *moves = from_here;
+        return &[];
+    };
+    let others =
+        |change: &&Move| !Arc::ptr_eq(&change.topic, &one.topic) && *change.topic != *topic;
+    let count = from_here.iter().position(others).unwrap_or(from_here.len());
+    let (of_topic, rest) = from_here.split_at(count);
+    *moves = rest;
+    of_topic
+}
+
+/// Takes the move of one partition off the front, and drops those of partitions before it.
+fn take_partition<'p>(moves: &mut &[&'p Move], id: PartitionId) -> Option<&'p Move> {
+    while let Some((change, rest)) = moves.split_first()
+        && change.partition <= id
+    {
+        *moves = rest;
+        if change.partition == id {
+            return Some(change);
+        }
+    }
+    None
 }
 
 /// Only what cannot be moved is left out.

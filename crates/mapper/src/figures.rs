@@ -111,11 +111,10 @@ impl Figures {
     ) -> Self {
         let mut after = self.clone();
         let find = Lookup::new(cluster.snapshot);
-        for change in moves {
-            let Some(topic) = find.position(&change.topic) else { continue };
-            let Some(partition) = find.partition(&change.topic, change.partition) else {
-                continue;
-            };
+        for (change, topic) in find.topics_of(moves) {
+            let Some(topic) = topic else { continue };
+            let partition = cluster.snapshot.topics()[topic].partition(change.partition);
+            let Some(partition) = partition else { continue };
             after.move_load(cluster, partition, change);
             let Some(target) = targets.of_topic[topic].map(|target| &targets.all[target]) else {
                 continue;

@@ -115,6 +115,10 @@ impl RackCounts {
 
     /// Whether the replicas keep the rule, given where they could be.
     pub(crate) fn keeps(&self, rule: RackRule, target: &Target) -> bool {
+        // No rule asks for more than a rack for each replica.
+        if self.0.iter().all(|(_, count)| *count == 1) {
+            return true;
+        }
         match rule {
             RackRule::AtLeast(asked) => {
                 let replicas: usize = self.0.iter().map(|(_, count)| count).sum();

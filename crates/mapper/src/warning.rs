@@ -3,8 +3,9 @@
 use crate::bytes::{Bytes, Ratio};
 use crate::figures::Figures;
 use crate::ids::{BrokerId, TopicPartition, in_words};
-use crate::plan::{Plan, WhyLeftOut};
+use crate::plan::{Move, Plan, WhyLeftOut};
 use crate::snapshot::{Lookup, Partition, Snapshot};
+use crate::table::{IdSet, Positions};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -144,9 +145,8 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
     let silent = matches!(plan.request, crate::Request::Replace(_) | crate::Request::Leaders(_));
     let mut found: Option<Warning> = None;
     let find = Lookup::new(before);
-    for change in plan.moves.iter().filter(|_| !silent) {
-        let topic = find.position(&change.topic)?;
-        let here = taken.get(topic).copied().flatten().map_or(usize::MAX, |at| racks[at]);
+    for (change, topic) in find.topics_of(&plan.moves).filter(|_| !silent) {
+        let here = taken.get(topic?).copied().flatten().map_or(usize::MAX, |at| racks[at]);
         if change.to.len() > here {
             found = Some(match found {
                 Some(Warning::FewRacks { partitions, racks, of }) => {
@@ -187,16 +187,20 @@ fn lost_brokers(before: &Snapshot, plan: &Plan) -> Option<Warning> {
 }
 
 /// For each lost broker the bytes of its replicas that the plan places anew.
-fn lost_bytes(before: &Snapshot, plan: &Plan) -> Option<BTreeMap<BrokerId, u64>> {
-    let mut bytes: BTreeMap<BrokerId, u64> = BTreeMap::new();
+fn lost_bytes<'p>(before: &Snapshot, plan: &'p Plan) -> Option<BTreeMap<BrokerId, u64>> {
+    let live = &before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect::<IdSet>();
+    let lost = |change: &'p Move| change.removed().filter(move |id| !live.contains(*id));
+    let ids = plan.moves.iter().flat_map(lost).collect::<IdSet>().into_sorted();
+    let positions = Positions::new(ids.clone());
+    let mut bytes = vec![0; ids.len()];
     let find = Lookup::new(before);
-    for change in &plan.moves {
-        let partition = find.partition(&change.topic, change.partition)?;
-        for id in change.removed().filter(|id| !before.is_live(*id)) {
-            *bytes.entry(id).or_default() += copy(partition);
+    for (change, partition) in find.partitions_of(&plan.moves) {
+        let partition = partition?;
+        for at in lost(change).filter_map(|id| positions.of(id)) {
+            bytes[at as usize] += copy(partition);
         }
     }
-    Some(bytes)
+    Some(ids.into_iter().zip(bytes).collect())
 }
 
 fn max_lost_warning(before: &Snapshot, plan: &Plan, max_lost: usize) -> Option<Warning> {

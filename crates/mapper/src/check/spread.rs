@@ -49,14 +49,24 @@ impl<'s> Places<'s> {
 
     /// No two of these brokers stand in one rack.
     pub(super) fn all_racks_differ(&self, brokers: &[BrokerId]) -> bool {
-        let racks: SmallVec<[Rack; 4]> = brokers.iter().map(|id| self.of(*id).0).collect();
-        racks.iter().enumerate().all(|(at, rack)| !racks[..at].contains(rack))
+        all_differ(brokers.iter().map(|id| self.of(*id).0))
     }
 
-    pub(super) fn spread(&self, brokers: impl Iterator<Item = BrokerId>) -> Spread {
-        let (racks, hosts): (SmallVec<[Rack; 4]>, SmallVec<[Host; 4]>) =
-            brokers.map(|id| self.of(id)).unzip();
-        Spread { racks: Counts::of(racks), hosts: Counts::of(hosts) }
+    /// No two of these brokers stand on one host.
+    pub(super) fn all_hosts_differ(&self, brokers: &[BrokerId]) -> bool {
+        all_differ(brokers.iter().map(|id| self.of(*id).1))
+    }
+
+    pub(super) fn spread(&self, brokers: &[BrokerId]) -> Spread {
+        Spread { racks: self.racks(brokers), hosts: self.hosts(brokers) }
+    }
+
+    pub(super) fn racks(&self, brokers: &[BrokerId]) -> Counts<Rack> {
+        Counts::of(brokers.iter().map(|id| self.of(*id).0))
+    }
+
+    pub(super) fn hosts(&self, brokers: &[BrokerId]) -> Counts<Host> {
+        Counts::of(brokers.iter().map(|id| self.of(*id).1))
     }
 
     pub(super) fn in_words(&self, spread: &Spread) -> String {
@@ -68,6 +78,11 @@ impl<'s> Places<'s> {
         words.sort();
         words.join(", ")
     }
+}
+
+fn all_differ<K: PartialEq>(places: impl Iterator<Item = K>) -> bool {
+    let places: SmallVec<[K; 4]> = places.collect();
+    places.iter().enumerate().all(|(at, place)| !places[..at].contains(place))
 }
 
 /// Names in their order, and their numbers.
@@ -97,13 +112,12 @@ impl<K> Default for Counts<K> {
 }
 
 impl<K: Ord + Copy> Counts<K> {
-    fn of(mut all: SmallVec<[K; 4]>) -> Self {
-        all.sort_unstable();
+    fn of(all: impl Iterator<Item = K>) -> Self {
         let mut counts: SmallVec<[(K, usize); 4]> = SmallVec::new();
         for key in all {
-            match counts.last_mut() {
-                Some((last, count)) if *last == key => *count += 1,
-                _ => counts.push((key, 1)),
+            match counts.binary_search_by_key(&key, |(known, _)| *known) {
+                Ok(at) => counts[at].1 += 1,
+                Err(at) => counts.insert(at, (key, 1)),
             }
         }
         Self(counts)

@@ -26,21 +26,22 @@ pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
 
 /// Every list of every move is submitted, each in a step of its own.
 fn every_list_has_its_step(plan: &Plan) -> Vec<Violation> {
-    let mut steps_of = vec![(0_usize, None); plan.moves.len()];
+    // For each move: the steps that it stands in, and the last of them, counted from 1.
+    let mut steps_of = vec![(0_u32, 0_u32); plan.moves.len()];
     let mut broken = Vec::new();
-    for (step, indices) in plan.steps.iter().enumerate() {
+    for ((step, indices), number) in plan.steps.iter().enumerate().zip(1..) {
         for index in indices {
             match steps_of.get_mut(*index) {
                 None => broken.push(Violation::NoSuchMove { index: *index }),
-                Some((_, last)) if *last == Some(step) => {
+                Some((_, last)) if *last == number => {
                     broken.push(Violation::TwiceInStep { of: plan.moves[*index].of(), step });
                 }
-                Some((times, last)) => (*times, *last) = (*times + 1, Some(step)),
+                Some((times, last)) => (*times, *last) = (*times + 1, number),
             }
         }
     }
     for (change, (times, _)) in plan.moves.iter().zip(steps_of) {
-        let asked = change.via.len() + 1;
+        let (times, asked) = (times as usize, change.via.len() + 1);
         if times != asked {
             broken.push(Violation::Steps { of: change.of(), times, asked });
         }
@@ -237,8 +238,8 @@ fn between_dirs<'v>(
     stage: Stage<'v>,
 ) -> impl Iterator<Item = (BrokerId, &'v str, Option<&'v str>, u64)> {
     let change = stage.change;
-    let last = *stage.to == change.to;
-    let topic = view.find.topic(&change.topic).filter(|_| last);
+    let asked = !change.log_dirs.is_empty() && *stage.to == change.to;
+    let topic = asked.then(|| view.find.topic(&change.topic)).flatten();
     let found = topic.and_then(|topic| Some((topic, topic.partition(change.partition)?)));
     let named =
         found.into_iter().flat_map(|found| change.named_log_dirs().map(move |n| (found, n)));

@@ -27,6 +27,15 @@ pub(super) struct View<'s> {
     of_topic: Vec<Option<usize>>,
 }
 
+/// A move, and what stands in the snapshot of it.
+pub(super) struct Touched<'v> {
+    pub(super) change: &'v Move,
+    /// The partition that it changes, if there is such a one.
+    pub(super) partition: Option<&'v Partition>,
+    /// What is allowed for its topic, if that is in scope.
+    pub(super) allowed: Option<&'v Allowed>,
+}
+
 /// What one assignment allows.
 pub(super) struct Allowed {
     /// Named and live: asked for every replica.
@@ -61,8 +70,15 @@ impl<'s> View<'s> {
         self.several_volumes.contains(id)
     }
 
-    pub(super) fn allowed(&self, topic: &str) -> Option<&Allowed> {
-        self.of_topic[self.find.position(topic)?].map(|allowed| &self.allowed[allowed])
+    /// What a move touches, `topic` being the position of its topic.
+    pub(super) fn touched<'v>(&'v self, change: &'v Move, topic: Option<usize>) -> Touched<'v> {
+        let allowed = topic.and_then(|topic| self.of_topic[topic]);
+        let topic = topic.map(|topic| &self.snapshot.topics()[topic]);
+        Touched {
+            change,
+            partition: topic.and_then(|topic| topic.partition(change.partition)),
+            allowed: allowed.map(|allowed| &self.allowed[allowed]),
+        }
     }
 
     /// The brokers that any assignment allows.
@@ -103,32 +119,42 @@ impl<'s> View<'s> {
     pub(super) fn racks_get_worse(
         &self,
         rule: RackRule,
-        change: &Move,
+        touched: &Touched<'_>,
     ) -> Option<(String, String)> {
+        let change = touched.change;
         // A new order spreads as the old one did.
         change.added().chain(change.removed()).next()?;
         // No rule asks for more than a rack for each replica.
         if self.places.all_racks_differ(&change.to) {
             return None;
         }
-        let allowed = self.allowed(&change.topic)?;
-        // Most keep the rule, whatever was before.
-        let (before, after) = (|| self.spread(&change.from), self.spread(&change.to));
+        let allowed = touched.allowed?;
         let room = self.room(allowed, &change.to);
+        // Most keep the rule, whatever was before.
+        if rule == RackRule::Spread && self.is_even(&change.to, &room) {
+            return None;
+        }
+        let (before, after) = (self.places.spread(&change.from), self.places.spread(&change.to));
         let bad = match rule {
             RackRule::AtLeast(asked) => {
                 after.racks.len() < change.to.len().min(asked as usize)
-                    && after.racks.len() < before().racks.len().max(1)
+                    && after.racks.len() < before.racks.len().max(1)
             }
             RackRule::Spread => {
-                let uneven_now =
-                    after.racks.are_uneven(&room.racks) || after.hosts.are_uneven(&room.hosts);
-                uneven_now
-                    && (self.was_even(allowed, change)
-                        || self.crowds_more(&before(), &after, &room, change))
+                self.is_even(&change.from, &self.room(allowed, &change.from))
+                    || self.crowds_more(&before, &after, &room, change)
             }
         };
-        bad.then(|| (self.places.in_words(&before()), self.places.in_words(&after)))
+        bad.then(|| (self.places.in_words(&before), self.places.in_words(&after)))
+    }
+
+    /// No rack or host could give a replica to another that has two fewer.
+    fn is_even(&self, list: &[BrokerId], room: &Spread) -> bool {
+        // A host with a single replica has none to give.
+        let hosts = || {
+            self.places.all_hosts_differ(list) || !self.places.hosts(list).are_uneven(&room.hosts)
+        };
+        !self.places.racks(list).are_uneven(&room.racks) && hosts()
     }
 
     /// Both spreads in words, if a list on the way of a move crowds a rack or host more than both of its ends do, or is
@@ -138,8 +164,8 @@ impl<'s> View<'s> {
         change: &Move,
         list: &[BrokerId],
     ) -> Option<(String, String)> {
-        let [from, to, on_the_way] =
-            [change.from.as_slice(), change.to.as_slice(), list].map(|list| self.spread(list));
+        let [from, to, on_the_way] = [change.from.as_slice(), change.to.as_slice(), list]
+            .map(|list| self.places.spread(list));
         let fewer = on_the_way.racks.len() < from.racks.len().min(to.racks.len());
         let crowded = on_the_way.racks.exceed(&from.racks, &to.racks)
             || on_the_way.hosts.exceed(&from.hosts, &to.hosts);
@@ -156,16 +182,6 @@ impl<'s> View<'s> {
         })
     }
 
-    fn was_even(&self, allowed: &Allowed, change: &Move) -> bool {
-        let before = self.spread(&change.from);
-        let room = self.room(allowed, &change.from);
-        !before.racks.are_uneven(&room.racks) && !before.hosts.are_uneven(&room.hosts)
-    }
-
-    fn spread(&self, list: &[BrokerId]) -> Spread {
-        self.places.spread(list.iter().copied())
-    }
-
     /// How many brokers each rack and host offers: those allowed, and those that stay anyway.
     fn room<'p>(&self, allowed: &'p Allowed, list: &[BrokerId]) -> Cow<'p, Spread> {
         if list.iter().all(|id| allowed.brokers.contains(*id)) {
@@ -174,7 +190,8 @@ impl<'s> View<'s> {
         let mut all: BTreeSet<BrokerId> =
             allowed.brokers.clone().into_sorted().into_iter().collect();
         all.extend(list);
-        Cow::Owned(self.places.spread(all.into_iter()))
+        let all: Vec<BrokerId> = all.into_iter().collect();
+        Cow::Owned(self.places.spread(&all))
     }
 
     pub(super) fn disks(&self, headroom: Ratio) -> Disks {
@@ -233,9 +250,9 @@ impl View<'_> {
 impl Allowed {
     fn new(snapshot: &Snapshot, places: &Places<'_>, assignment: &Assignment) -> Self {
         let live = assignment.brokers.iter().copied().filter(|id| snapshot.is_live(*id));
-        let brokers: BTreeSet<BrokerId> = live.collect();
+        let brokers: Vec<BrokerId> = live.collect();
         Self {
-            places: places.spread(brokers.iter().copied()),
+            places: places.spread(&brokers),
             brokers: brokers.into_iter().collect(),
             replication: assignment.replication.map(|factor| factor as usize),
         }

@@ -130,7 +130,7 @@ impl<'p, 'o> Text<'p, 'o> {
     }
 
     fn partition(&mut self, topic: &'p str, partition: PartitionId) -> io::Result<()> {
-        if self.topic != topic {
+        if !std::ptr::eq(self.topic, topic) && self.topic != topic {
             self.topic = topic;
             self.topic_in_json.clear();
             serde_json::to_writer(&mut self.topic_in_json, topic)?;
@@ -160,12 +160,13 @@ impl<'p, 'o> Text<'p, 'o> {
     }
 
     fn numbers(&mut self, numbers: impl Iterator<Item = u64>) {
-        let mut before = "[";
-        for number in numbers {
-            self.put(before);
+        self.waiting.push(b'[');
+        for (at, number) in numbers.enumerate() {
+            if at > 0 {
+                self.waiting.push(b',');
+            }
             self.number(number);
-            before = ",";
         }
-        self.put(if before == "[" { "[]" } else { "]" });
+        self.waiting.push(b']');
     }
 }

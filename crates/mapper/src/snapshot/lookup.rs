@@ -2,7 +2,9 @@
 
 use super::{Partition, Snapshot, Topic};
 use crate::ids::PartitionId;
+use crate::plan::Move;
 use std::cell::Cell;
+use std::sync::Arc;
 
 /// Finds partitions of a snapshot. Quick where those of one topic are asked for in a row, and then those of
 /// the next, as plans list them.
@@ -29,6 +31,29 @@ impl<'s> Lookup<'s> {
 
     pub(crate) fn topic(&self, name: &str) -> Option<&'s Topic> {
         self.snapshot.topics().get(self.position(name)?)
+    }
+
+    /// Each of the moves with the position of its topic, which is looked for once where moves share its name.
+    pub(crate) fn topics_of<'m>(
+        &self,
+        moves: &'m [Move],
+    ) -> impl Iterator<Item = (&'m Move, Option<usize>)> {
+        let of_one = moves.chunk_by(|one, next| Arc::ptr_eq(&one.topic, &next.topic));
+        of_one.flat_map(move |moves| {
+            let topic = self.position(&moves[0].topic);
+            moves.iter().map(move |change| (change, topic))
+        })
+    }
+
+    /// Each of the moves with its partition.
+    pub(crate) fn partitions_of<'m>(
+        &self,
+        moves: &'m [Move],
+    ) -> impl Iterator<Item = (&'m Move, Option<&'s Partition>)> {
+        self.topics_of(moves).map(move |(change, topic)| {
+            let topic = topic.map(|topic| &self.snapshot.topics()[topic]);
+            (change, topic.and_then(|topic| topic.partition(change.partition)))
+        })
     }
 
     pub(crate) fn partition(&self, topic: &str, id: PartitionId) -> Option<&'s Partition> {
