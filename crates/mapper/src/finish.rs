@@ -66,15 +66,21 @@ pub(crate) fn finish_what_fits(
     prove: impl FnOnce(&[Work]) -> Proof + Send,
 ) -> Result<Finished, NoPlan> {
     let (cluster, targets) = (outcome.cluster, outcome.targets);
-    let (start, work, terms) = (outcome.start.take(), &outcome.work, &outcome.terms);
+    let (start, work) = (outcome.start.take(), std::mem::take(&mut outcome.work));
+    let terms = &outcome.terms;
     let (mut moves, (proof, Start { before, hash })) = both(
         cluster.partition_count(),
-        || moves(cluster, work),
-        || (prove(work), start.unwrap_or_else(|| Start::of(cluster, targets, terms))),
+        || moves(cluster, &work),
+        || (prove(&work), start.unwrap_or_else(|| Start::of(cluster, targets, terms))),
     );
     let mut taken_back = volumes::name_log_dirs(cluster, terms, &mut moves)?;
     let after = |moves: &[Move]| before.after(cluster, targets, terms, moves);
-    let (stepped, mut after_all) = steps::lay_out(cluster, terms, moves, after)?;
+    let meanwhile = |moves: &[Move]| {
+        // A million of them take a while to go, too.
+        drop(work);
+        after(moves)
+    };
+    let (stepped, mut after_all) = steps::lay_out(cluster, terms, moves, meanwhile)?;
     let Stepped { moves, steps, .. } = stepped;
     if !stepped.taken_back.is_empty() {
         after_all = after(&moves);

@@ -71,4 +71,5 @@ pub use request::{
     Optimize, PlaceBy, RackRule, Rebalance, Rebuild, Relieve, Replace, Request, Scale, Terms,
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
+pub use table::holders;
 pub use warning::{Warning, warnings};

@@ -4,6 +4,7 @@
 //! that finds no room may push one that this plan has placed to another broker; what the plan did not have to
 //! move is never pushed.
 
+use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
 use crate::constraints::{Constraints, SeatRules};
 use crate::dense::{BrokerIx, Cluster};
@@ -89,16 +90,14 @@ impl<'a> Placement<'a> {
         placement
     }
 
-    /// Fills every empty seat of `work`.
+    /// Fills every empty seat of `work`, which is in order of partition.
     pub(crate) fn fill(&mut self, work: &mut [Work]) -> Result<(), NoPlan> {
-        self.settle(work);
-        let mut order: Vec<usize> = (0..work.len()).filter(|at| work[*at].empty() > 0).collect();
-        order.sort_by_cached_key(|at| (Reverse(work[*at].size), work[*at].partition));
+        let all: &[Work] = work;
+        let ((), (mut order, most)) = both(all.len(), || self.settle(all), || largest_first(all));
         if self.manner.tight {
             // Who has the fewest racks to choose from goes first; the sort is stable.
             order.sort_by_key(|at| self.open_racks(&work[*at]));
         }
-        let most = work.iter().map(Work::empty).max().unwrap_or(0);
         let (passes, seats) = match self.manner.optimize {
             Optimize::Distribution => (most, 1),
             Optimize::Storage => (1, most),
@@ -199,6 +198,9 @@ impl<'a> Placement<'a> {
 
     /// Fills the volume that a replica goes to, where the broker has several.
     fn take_volume(&mut self, broker: BrokerIx, size: Option<u64>) -> Option<&'a str> {
+        if self.volumes.is_empty() {
+            return None;
+        }
         let bytes = size.unwrap_or(0);
         let log_dir = self.volumes.choose(broker, bytes).ok().flatten()?;
         self.volumes.take(broker, log_dir, bytes);
@@ -209,6 +211,9 @@ impl<'a> Placement<'a> {
     #[inline]
     fn admits(&self, rules: &SeatRules<'_>, item: &Work, broker: BrokerIx) -> Result<(), Refusal> {
         rules.admits(broker, self.used[broker as usize])?;
+        if self.volumes.is_empty() {
+            return Ok(());
+        }
         let chosen = self.volumes.choose(broker, item.size.unwrap_or(0));
         chosen.map(drop).map_err(|full| Refusal::NoRoom {
             log_dir: Some(full.log_dir.to_owned()),
@@ -387,6 +392,23 @@ impl<'a> Placement<'a> {
         });
         short.collect()
     }
+}
+
+/// The work that has empty seats, in order of size, what is equal in the order in which it stands; and the most empty
+/// seats of any.
+fn largest_first(work: &[Work]) -> (Vec<usize>, usize) {
+    let mut sizes: Vec<(u64, usize)> = Vec::with_capacity(work.len());
+    let mut most = 0;
+    for (at, item) in work.iter().enumerate() {
+        let empty = item.empty();
+        most = most.max(empty);
+        if empty > 0 {
+            // What is of unknown size comes last.
+            sizes.push((item.size.map_or(0, |size| size.saturating_add(1)), at));
+        }
+    }
+    sizes.sort_by_key(|(size, _)| Reverse(*size));
+    (sizes.into_iter().map(|(_, at)| at).collect(), most)
 }
 
 /// Looks at a block of work at once: in order of size it lies anywhere in memory, which answers many questions in about

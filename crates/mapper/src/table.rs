@@ -1,6 +1,7 @@
 //! Broker ids in bulk: for the loops over every replica of a cluster, where a tree look-up would be the whole cost.
 
 use crate::ids::BrokerId;
+use crate::snapshot::Topic;
 use std::collections::BTreeSet;
 
 /// Above this a table by id would cost more than searching; nobody numbers brokers so high by hand.
@@ -65,6 +66,12 @@ impl IdSet {
         let small = (0_u32..).zip(self.small).filter(|(_, seen)| *seen).map(|(id, _)| BrokerId(id));
         small.chain(self.large).collect()
     }
+}
+
+/// The brokers in the replica lists of these topics, ascending.
+pub fn holders<'t>(topics: impl IntoIterator<Item = &'t Topic>) -> Vec<BrokerId> {
+    let partitions = topics.into_iter().flat_map(|topic| &topic.partitions);
+    partitions.flat_map(|partition| &partition.replicas).copied().collect::<IdSet>().into_sorted()
 }
 
 impl FromIterator<BrokerId> for IdSet {

@@ -85,17 +85,14 @@ pub enum Contradiction {
     },
 }
 
-/// Every contradiction in parts that are already in order.
-pub(super) fn all(parts: &Parts) -> Vec<Contradiction> {
+/// What the brokers contradict, and topics of one another, in parts that are already in order.
+pub(super) fn around(parts: &Parts) -> Vec<Contradiction> {
     let mut found = Vec::new();
     brokers(&parts.brokers, &mut found);
     for pair in parts.topics.windows(2) {
         if pair[0].name == pair[1].name {
             found.push(Contradiction::TopicTwice(pair[0].name.clone()));
         }
-    }
-    for topic in &parts.topics {
-        partitions(topic, &mut found);
     }
     found
 }
@@ -127,7 +124,8 @@ fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {
     }
 }
 
-fn partitions(topic: &Topic, found: &mut Vec<Contradiction>) {
+/// What a topic whose partitions are already in order contradicts of itself.
+pub(super) fn within(topic: &Topic, found: &mut Vec<Contradiction>) {
     if topic.name.is_empty() {
         found.push(Contradiction::TopicUnnamed);
     }

@@ -20,6 +20,7 @@ pub use hash::SnapshotHash;
 pub(crate) use lookup::Lookup;
 pub use volume::Volume;
 
+use crate::both::both;
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use serde::{Deserialize, Serialize};
@@ -302,6 +303,21 @@ pub enum SnapshotError {
     Contradictions(Vec<Contradiction>),
 }
 
+/// Puts topics in order, each by itself; what they contradict of themselves.
+fn settle(topics: &mut [Topic]) -> Vec<Contradiction> {
+    let mut found = Vec::new();
+    for topic in topics {
+        topic.partitions.sort_by_key(|partition| partition.id);
+        for partition in &mut topic.partitions {
+            // Equal clusters are equal values: no facts is the only way to know nothing.
+            let empty = |facts: &mut Box<PartitionFacts>| **facts == PartitionFacts::default();
+            partition.facts.take_if(empty);
+        }
+        contradiction::within(topic, &mut found);
+    }
+    found
+}
+
 fn first_few(all: &[Contradiction]) -> String {
     let shown: Vec<String> = all.iter().take(20).map(ToString::to_string).collect();
     let more =
@@ -318,15 +334,12 @@ impl Snapshot {
         parts.brokers.sort_by_key(|broker| broker.id);
         parts.brokers.iter_mut().for_each(Broker::sum_up_volumes);
         parts.topics.sort_by(|a, b| a.name.cmp(&b.name));
-        for topic in &mut parts.topics {
-            topic.partitions.sort_by_key(|partition| partition.id);
-            for partition in &mut topic.partitions {
-                // Equal clusters are equal values: no facts is the only way to know nothing.
-                let empty = |facts: &mut Box<PartitionFacts>| **facts == PartitionFacts::default();
-                partition.facts.take_if(empty);
-            }
-        }
-        let found = contradiction::all(&parts);
+        let middle = parts.topics.len() / 2;
+        let (first, second) = parts.topics.split_at_mut(middle);
+        let partitions = first.iter().chain(&*second).map(|topic| topic.partitions.len()).sum();
+        let (of_first, of_second) = both(partitions, || settle(first), || settle(second));
+        let mut found = contradiction::around(&parts);
+        found.extend(of_first.into_iter().chain(of_second));
         if found.is_empty() {
             Ok(Self { parts })
         } else {

@@ -38,15 +38,18 @@ fn narrow(text: &[u8]) -> Option<(u32, &[u8])> {
 
 /// Digits. Whatever makes them another number, a point or an exponent, is not what comes next.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits > MOST_DIGITS {
-        return None;
+    let (mut number, mut digits) = (0_u64, 0);
+    for byte in text.iter().take(MOST_DIGITS + 1) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        digits += 1;
     }
     // JSON's numbers have no zeros ahead.
-    let ends = digits == 1 || (digits > 1 && text[0] != b'0');
-    let (number, rest) = text.split_at(digits);
-    let number = number.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-    ends.then_some((number, rest))
+    let ends = digits == 1 || (digits > 1 && digits <= MOST_DIGITS && text[0] != b'0');
+    ends.then(|| (number, &text[digits..]))
 }
 
 /// So many digits fit into 64 bits, whichever they are.

@@ -14,6 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// For each submission of a move: the wave that it belongs to. A wave begins when the one before it has ended.
 pub(super) type Waves = SmallVec<[u32; 1]>;
 
+/// Whether the pacing cuts any move at all.
+pub(super) fn is_asked_for(pacing: &Pacing) -> bool {
+    pacing.chunk_brokers.is_some() || pacing.phased
+}
+
+/// The waves of moves that are submitted as they are.
+pub(super) fn uncut(moves: usize) -> Vec<Waves> {
+    vec![smallvec![0]; moves]
+}
+
 /// Writes the lists on the way into the moves, and says when each is submitted.
 pub(super) fn cut(
     cluster: &Cluster<'_>,
@@ -21,9 +31,6 @@ pub(super) fn cut(
     partitions: &[Option<&Partition>],
     moves: &mut [Move],
 ) -> Vec<Waves> {
-    if pacing.chunk_brokers.is_none() && !pacing.phased {
-        return vec![smallvec![0]; moves.len()];
-    }
     let scissors = Scissors {
         cluster,
         phased: pacing.phased,

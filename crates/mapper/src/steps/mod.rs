@@ -33,9 +33,13 @@ pub(crate) fn lay_out<T: Send>(
     mut moves: Vec<Move>,
     meanwhile: impl FnOnce(&[Move]) -> T + Send,
 ) -> Result<(Stepped, T), NoPlan> {
-    let partitions = partitions(cluster, &moves);
-    let waves = cut::cut(cluster, &terms.pacing, &partitions, &mut moves);
+    let paced = match cut::is_asked_for(&terms.pacing) {
+        true => Some(cut::cut(cluster, &terms.pacing, &partitions(cluster, &moves), &mut moves)),
+        false => None,
+    };
     let schedule = || {
+        let partitions = partitions(cluster, &moves);
+        let waves = paced.unwrap_or_else(|| cut::uncut(moves.len()));
         let order = order::order(cluster, terms, &partitions, &moves);
         Schedule::new(cluster, terms, &moves, &partitions, &waves, &order).run()
     };
@@ -51,7 +55,9 @@ pub(crate) fn lay_out<T: Send>(
 /// The partition of each move.
 fn partitions<'s>(cluster: &Cluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
     let find = Lookup::new(cluster.snapshot);
-    moves.iter().map(|change| find.partition(&change.topic, change.partition)).collect()
+    let mut partitions = Vec::with_capacity(moves.len());
+    partitions.extend(find.partitions_of(moves).map(|(_, partition)| partition));
+    partitions
 }
 
 fn without(moves: Vec<Move>, mut steps: Vec<Vec<usize>>, dropped: &[bool]) -> Stepped {
