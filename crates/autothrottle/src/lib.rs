@@ -66,7 +66,7 @@ fn carry_out(
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<Status, Error> {
-    let matches = shared::parse(Cli::command(), PREFIX, args, environment)?;
+    let matches = shared::parse(Cli::command, PREFIX, args, environment)?;
     let cli = Cli::from_arg_matches(&matches)?;
     if cli.man {
         return man::write(out);

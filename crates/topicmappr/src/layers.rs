@@ -41,19 +41,21 @@ type Layer = BTreeMap<String, (Vec<String>, String)>;
 
 /// Parses the command line over the layers below it.
 ///
-/// `prefix` begins the names of the environment's variables: `TOPICMAPPR_`.
+/// `command` makes the command anew: to copy a tree of all commands takes as long as to make it, and most command lines
+/// need one. `prefix` begins the names of the environment's variables: `TOPICMAPPR_`.
 ///
 /// # Errors
 /// What clap refuses, with the layer that the value stands in; a file of flags that cannot be read; also `--help`.
 pub fn parse(
-    command: Command,
+    command: fn() -> Command,
     prefix: &str,
     args: &[OsString],
     environment: &Environment,
 ) -> Result<ArgMatches, Failure> {
-    let args = &plain_switches(args, &switches_of(&command));
-    let typed = command.clone().try_get_matches_from(args).map_err(Error::from)?;
-    let flags = flags_of(&command);
+    let all = command();
+    let (switches, flags) = (switches_of(&all), flags_of(&all));
+    let args = &plain_switches(args, &switches);
+    let typed = all.try_get_matches_from(args).map_err(Error::from)?;
     let typed_flags = typed_flags(innermost(&typed), &flags);
     let mut below = Layer::new();
     lay(&mut below, from_environment(environment, prefix, &flags), &typed_flags);
@@ -64,7 +66,7 @@ pub fn parse(
     if below.is_empty() {
         return Ok(typed);
     }
-    with_defaults(command, &below).try_get_matches_from(args).map_err(|error| {
+    with_defaults(command(), &below).try_get_matches_from(args).map_err(|error| {
         let error = match origin(&error, &below) {
             Some(origin) => Error::Layer { error, origin },
             None => Error::Usage(error),
@@ -221,7 +223,7 @@ mod tests {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let matches =
-            super::parse(Cli::command(), "TOPICMAPPR_", &args, &Environment(variables.collect()))
+            super::parse(Cli::command, "TOPICMAPPR_", &args, &Environment(variables.collect()))
                 .unwrap();
         innermost(&matches).clone()
     }

@@ -50,7 +50,7 @@ pub fn run(
     streams: &mut Streams<'_>,
 ) -> Status {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = layers::parse(Cli::command(), "TOPICMAPPR_", &args, environment)
+    let cli = layers::parse(Cli::command, "TOPICMAPPR_", &args, environment)
         .map_err(Error::from)
         .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Error::from));
     match cli {

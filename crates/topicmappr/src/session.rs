@@ -33,6 +33,8 @@ pub(crate) struct Session<'a, 's> {
     speech: Speech,
     args: &'a [OsString],
     pub(crate) environment: &'a Environment,
+    /// Whether another command line runs this one, and goes on after it.
+    nested: bool,
 }
 
 /// The form in which a run speaks.
@@ -56,7 +58,7 @@ impl<'a, 's> Session<'a, 's> {
             environment,
             streams,
         );
-        Self { global, streams, speech, args, environment }
+        Self { global, streams, speech, args, environment, nested: false }
     }
 
     /// The command line that runs this again, as a shell reads it.
@@ -72,10 +74,18 @@ impl<'a, 's> Session<'a, 's> {
             .map(OsString::from)
             .chain(words.iter().map(OsString::from))
             .collect();
-        let matches = layers::parse(Cli::command(), "TOPICMAPPR_", &args, self.environment)?;
+        let matches = layers::parse(Cli::command, "TOPICMAPPR_", &args, self.environment)?;
         let cli = Cli::from_arg_matches(&matches)?;
-        let mut nested = Session::new(cli.global, &args, self.environment, &mut *self.streams);
-        cli.command.run(&mut nested)
+        let nested = Session::new(cli.global, &args, self.environment, &mut *self.streams);
+        cli.command.run(&mut Session { nested: true, ..nested })
+    }
+
+    /// Lets go of what is large once a command is done. The process gives all its memory back when it ends: to free a
+    /// large cluster piece by piece before that takes a twentieth of the time that planning took.
+    pub(crate) fn let_go<T>(&self, large: T) {
+        if !self.nested {
+            std::mem::forget(large);
+        }
     }
 
     /// The flags that name the same cluster to another command.

@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         findings: Vec::new(),
         unmapped: Vec::new(),
     };
-    planning::finish(planned, &facts, &args.planning, outputs, session)
+    planning::finish(planned, facts, &args.planning, outputs, session)
 }
 
 impl Args {

@@ -3,6 +3,7 @@
 use crate::error::Error;
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, Snapshot};
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
@@ -70,7 +71,7 @@ impl BrokerList {
     ) -> Result<BTreeSet<BrokerId>, Error> {
         let mut brokers = BTreeSet::new();
         let mut unknown = Vec::new();
-        let known = known_brokers(snapshot);
+        let known = LazyCell::new(|| known_brokers(snapshot));
         for choice in &self.0 {
             match choice {
                 Choice::Range(first, last) => {
@@ -96,7 +97,7 @@ impl BrokerList {
             Ok(brokers)
         } else {
             unknown.truncate(NAMED);
-            Err(Error::UnknownBrokers { unknown, known })
+            Err(Error::UnknownBrokers { unknown, known: known.clone() })
         }
     }
 
@@ -119,13 +120,7 @@ pub(crate) fn known_brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
 
 /// The brokers in the replica lists of these topics.
 pub(crate) fn holders<'t>(topics: impl IntoIterator<Item = &'t Topic>) -> BTreeSet<BrokerId> {
-    let partitions = topics.into_iter().flat_map(|topic| &topic.partitions);
-    let replicas = partitions.flat_map(|partition| partition.replicas.iter().copied());
-    // Few brokers hold many replicas: sorted once, they are many times cheaper to add.
-    let mut ids: Vec<BrokerId> = replicas.collect();
-    ids.sort_unstable();
-    ids.dedup();
-    ids.into_iter().collect()
+    mapper::holders(topics).into_iter().collect()
 }
 
 #[cfg(test)]

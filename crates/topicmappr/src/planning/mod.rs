@@ -57,17 +57,19 @@ pub(crate) struct Prepared {
     next: Next,
 }
 
-/// Checks, weighs, writes and reports.
+/// Checks, weighs, writes and reports: the last that a command does.
 pub(crate) fn finish(
     planned: Planned,
-    facts: &Facts,
+    facts: Facts,
     args: &PlanningArgs,
     outputs: Outputs,
     session: &mut Session<'_, '_>,
 ) -> Result<Status, Error> {
-    let mut prepared = prepare(planned, facts, args, outputs, session)?;
+    let mut prepared = prepare(planned, &facts, args, outputs, session)?;
     session.show(&prepared.report(&facts.snapshot))?;
-    Ok(if prepared.stopped { Status::Warned } else { Status::Done })
+    let status = if prepared.stopped { Status::Warned } else { Status::Done };
+    session.let_go((prepared, facts));
+    Ok(status)
 }
 
 /// Checks, weighs and writes.
@@ -79,13 +81,13 @@ pub(crate) fn prepare(
     session: &mut Session<'_, '_>,
 ) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
-    // Judging a large plan takes about as long as all else that is left to do.
-    let (weighed, judged) = mapper::both(
+    // To judge a large plan and to add it up takes about as long as to write it.
+    let (weighed, (judged, sums)) = mapper::both(
         planned.plan.moves.len(),
         || weigh(&planned, facts, args, outputs, session),
-        || refuse_if_broken(snapshot, &planned.plan),
+        || (refuse_if_broken(snapshot, &planned.plan), Sums::of(&planned.plan, Some(snapshot))),
     );
-    let Weighed { lost, cautions, stopped, staging, sums } = weighed?;
+    let Weighed { lost, cautions, stopped, staging } = weighed?;
     judged?;
     let written = staging?.publish()?;
     let Planned { plan, placement, unmapped, .. } = planned;
@@ -109,13 +111,12 @@ pub(crate) fn prepare(
     })
 }
 
-/// A plan weighed, written beside its place unless warnings stop it, and added up.
+/// A plan weighed, and written beside its place unless warnings stop it.
 struct Weighed {
     lost: Vec<LostBroker>,
     cautions: Vec<Caution>,
     stopped: bool,
     staging: Result<Staging, Error>,
-    sums: Sums,
 }
 
 fn weigh(
@@ -132,8 +133,7 @@ fn weigh(
     let stopped = cautions.iter().any(|caution| !ignored.covers(caution.code));
     let staging =
         if stopped { Ok(Staging::default()) } else { outputs.stage(plan, &facts.snapshot) };
-    let sums = Sums::of(plan, Some(&facts.snapshot));
-    Ok(Weighed { lost, cautions, stopped, staging, sums })
+    Ok(Weighed { lost, cautions, stopped, staging })
 }
 
 impl Prepared {
@@ -162,6 +162,9 @@ pub(crate) fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), E
 
 /// What becomes of the lost brokers whose replicas the plan places anew.
 fn lost_brokers(plan: &Plan, facts: &Facts) -> Result<Vec<LostBroker>, Error> {
+    if facts.pods.is_none() {
+        return Ok(Vec::new());
+    }
     let removed = plan.moves.iter().flat_map(|change| change.removed());
     fates(removed.filter(|id| !facts.snapshot.is_live(*id)).collect(), facts)
 }

@@ -7,6 +7,7 @@ use mapper::{Bytes, Move, Plan, Reason, Snapshot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// What changes about one topic.
 #[derive(Debug, Serialize)]
@@ -27,7 +28,7 @@ pub(super) fn by_topic(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<TopicCha
     let maps = snapshot.map(|snapshot| maps(plan, snapshot)).unwrap_or_default();
     let mut changes: Vec<TopicChange> = plan
         .moves
-        .chunk_by(|a, b| a.topic == b.topic)
+        .chunk_by(|a, b| Arc::ptr_eq(&a.topic, &b.topic) || a.topic == b.topic)
         .map(|moves| TopicChange::of(moves, &maps))
         .collect();
     changes.sort_by(|a, b| a.map.cmp(&b.map).then_with(|| a.topic.cmp(&b.topic)));
@@ -51,8 +52,8 @@ impl TopicChange {
     fn of(moves: &[Move], maps: &BTreeMap<String, String>) -> Self {
         let topic = moves.first().map(|m| m.topic.to_string()).unwrap_or_default();
         let mut reasons: BTreeMap<Reason, usize> = BTreeMap::new();
-        for change in moves {
-            *reasons.entry(change.reason).or_insert(0) += 1;
+        for alike in moves.chunk_by(|a, b| a.reason == b.reason) {
+            *reasons.entry(alike[0].reason).or_insert(0) += alike.len();
         }
         Self {
             map: maps.get(&topic).cloned(),

@@ -137,7 +137,7 @@ impl EvenArgs {
         let Asked { facts, findings, unmapped, outputs, .. } = asked;
         let plan = plan.map_err(|error| planning::with_lost(error, &facts))?;
         let planned = Planned { plan, placement: None, findings, unmapped };
-        planning::finish(planned, &facts, &self.planning, outputs, session)
+        planning::finish(planned, facts, &self.planning, outputs, session)
     }
 
     /// From the maps, unless the flags name brokers.

@@ -108,7 +108,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         findings: scoped.findings,
         unmapped: scoped.unmapped,
     };
-    planning::finish(planned, &facts, &args.planning, outputs, session)
+    planning::finish(planned, facts, &args.planning, outputs, session)
 }
 
 impl Args {
