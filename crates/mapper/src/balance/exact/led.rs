@@ -7,14 +7,15 @@ use super::flow::{Classes, placed};
 use super::marks::Marks;
 use super::model::Model;
 use super::whittle::whittle;
-use super::{Asked, State, copied};
+use super::{Asked, State, copied, is_near};
 use crate::bytes::Bytes;
 
 /// Evens a state as far as that can be.
 pub(in super::super) type Evens<'e, 'a> = &'e dyn Fn(&mut State<'a>);
 
 /// So many parts of each band are kept free on either side, of [`PARTS`]: what is rounded to whole replicas overshoots.
-const FREE: [u64; 5] = [0, 3, 6, 12, 20];
+/// The first that ends near the bound will do.
+const FREE: [u64; 8] = [0, 3, 6, 9, 12, 16, 20, 26];
 const PARTS: u64 = 32;
 
 /// Follows the cheapest flow if that copies less, and no broker ends further outside its band. Returns the seats that
@@ -29,18 +30,7 @@ pub(super) fn follow<'a>(
     let groups = &asked.layout.shares.groups;
     let own = marks(asked, &asked.layout.bands);
     let exact = vec![0; state.used.len()];
-    let mut others = vec![state.clone()];
-    for free in FREE {
-        let bands: Vec<Option<Band>> =
-            asked.layout.bands.iter().map(|band| band.map(|band| narrower(band, free))).collect();
-        let marks = marks(asked, &bands).widened(&state.used, groups);
-        if let Some(poured) = classes.pour(&model, &marks, &exact) {
-            let mut other = placed(asked, &model, &classes.whole(&model, &poured));
-            even(&mut other);
-            others.push(other);
-        }
-    }
-    for other in others {
+    let better = |state: &mut State<'a>, other: State<'a>| {
         let other = whittled(other, asked, &own, even);
         let as_even = groups
             .iter()
@@ -48,6 +38,23 @@ pub(super) fn follow<'a>(
         if as_even && own.have_room(&other.used) && copied(&other) < copied(state) {
             *state = other;
         }
+    };
+    let built = state.clone();
+    better(state, built);
+    let mut least = None;
+    for free in FREE {
+        let bands: Vec<Option<Band>> =
+            asked.layout.bands.iter().map(|band| band.map(|band| narrower(band, free))).collect();
+        let marks = marks(asked, &bands).widened(&state.used, groups);
+        let Some(poured) = classes.pour(&model, &marks, &exact) else { continue };
+        // The first flow has the whole bands to itself: none costs less.
+        let least = *least.get_or_insert(Bytes(model.given.0 + poured.copied));
+        if is_near(copied(state).0, Some(least)) {
+            break;
+        }
+        let mut other = placed(asked, &model, &classes.whole(&model, &poured));
+        even(&mut other);
+        better(state, other);
     }
     (model.binaries(), bound(state, asked, &model, &classes))
 }
