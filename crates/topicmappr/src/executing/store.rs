@@ -150,6 +150,15 @@ impl<T: Serialize + DeserializeOwned> Store<T> {
     }
 }
 
+/// A process that is being started just then has a copy of the descriptor for a moment, and with it the lock.
+impl<T> Drop for Store<T> {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(path = %self.path.display(), %error, "is not unlocked before it is closed");
+        }
+    }
+}
+
 /// Whether another process has the file open for writing.
 pub(crate) fn is_locked(path: &Path) -> bool {
     let locked = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
