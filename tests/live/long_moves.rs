@@ -255,7 +255,9 @@ mod soak {
         // Some at a time: the controller takes no more than so many partitions in one request.
         let topics: Vec<(String, Vec<Vec<i32>>)> = topics.collect();
         let traffic = Traffic::of(&cluster);
-        topics.chunks(5000 / each).for_each(|some| traffic.create(&some.iter().cloned().collect()));
+        topics
+            .chunks((5000 / each).max(1))
+            .for_each(|some| traffic.create(&some.iter().cloned().collect()));
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let bootstrap = cluster.bootstrap();

@@ -5,6 +5,7 @@
 //! planner's to say.
 
 use crate::journal::History;
+use crate::legs::by_partition;
 use crate::seen::{Seen, same_set};
 use mapper::snapshot::Leader;
 use mapper::{BrokerId, Move, Plan, Replicas, TopicPartition};
@@ -53,9 +54,8 @@ pub enum WhyNotBack {
 /// moved what, so that everything on the plan's way counts as its doing.
 pub fn way_back(plan: &Plan, history: &History, seen: &Seen) -> WayBack {
     let mut back = WayBack::default();
-    let one_partition = |a: &Move, b: &Move| a.topic == b.topic && a.partition == b.partition;
     let mut first = 0;
-    for legs in plan.moves.chunk_by(one_partition) {
+    for legs in by_partition(&plan.moves) {
         let submitted = (first..first + legs.len()).any(|leg| history.submitted.contains(&leg));
         first += legs.len();
         let ours = submitted || history.plan.is_none();

@@ -2,6 +2,7 @@
 
 use crate::dirs::{self, Lies};
 use crate::journal::History;
+use crate::legs::by_partition;
 use crate::seen::{Running, Seen, same_set};
 use crate::task::Task;
 use mapper::snapshot::{Leader, Partition};
@@ -100,8 +101,7 @@ impl Course {
     /// Reads it off the cluster. Room on disks is not looked at: [`next`](crate::next) does, before it submits.
     pub fn of(task: &Task<'_>, history: &History, seen: &Seen) -> Self {
         let mut standings = Vec::with_capacity(task.plan.moves.len());
-        let one_partition = |a: &Move, b: &Move| a.topic == b.topic && a.partition == b.partition;
-        for legs in task.plan.moves.chunk_by(one_partition) {
+        for legs in by_partition(&task.plan.moves) {
             let first = standings.len();
             for leg in 0..legs.len() {
                 let standing = standing(first, legs, leg, history, seen);

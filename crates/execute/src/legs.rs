@@ -28,6 +28,11 @@ pub fn legs(plan: &Plan) -> Plan {
     Plan { moves, steps, ..plan.clone() }
 }
 
+/// The legs of each partition.
+pub(crate) fn by_partition(legs: &[Move]) -> impl Iterator<Item = &[Move]> {
+    legs.chunk_by(|a, b| a.topic == b.topic && a.partition == b.partition)
+}
+
 fn leg(stage: Stage<'_>, last: bool) -> Move {
     // A replica that stays on its broker goes to another dir there when all else is done.
     let log_dirs = if last { stage.change.log_dirs.clone() } else { stage.log_dirs() };

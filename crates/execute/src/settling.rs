@@ -4,6 +4,7 @@
 //! controller with ZooKeeper tells them seconds later. Meanwhile a partition that nobody moves has replicas of both lists.
 
 use crate::course::between;
+use crate::legs::by_partition;
 use crate::seen::Seen;
 use mapper::{Move, Plan, TopicPartition};
 use std::collections::BTreeMap;
@@ -18,13 +19,12 @@ pub struct Settling(BTreeMap<TopicPartition, u64>);
 impl Settling {
     /// Marks them in a look.
     pub fn mark(&mut self, plan: &Plan, seen: &mut Seen) {
-        let one_partition = |a: &Move, b: &Move| a.topic == b.topic && a.partition == b.partition;
         let settles = |legs: &&[Move]| {
             let partition = seen.partition(&legs[0]);
-            !seen.running.contains_key(&legs[0].of())
-                && partition.is_some_and(|p| between(legs, &p.replicas).is_some())
+            partition.is_some_and(|p| between(legs, &p.replicas).is_some())
+                && !seen.running.contains_key(&legs[0].of())
         };
-        let found = plan.moves.chunk_by(one_partition).filter(settles);
+        let found = by_partition(&plan.moves).filter(settles);
         let since = found.map(|legs| {
             let of = legs[0].of();
             let since = self.0.get(&of).copied().unwrap_or(seen.at_seconds);
