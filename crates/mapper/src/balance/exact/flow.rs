@@ -248,7 +248,6 @@ fn signed(bytes: u64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::super::super::field::{Field, Special};
-    use super::super::led::marks;
     use super::super::pace::Pace;
     use super::*;
     use crate::bytes::{Bytes, Ratio};
@@ -311,7 +310,7 @@ mod tests {
             let (rules, balance, pace) = (&field.rules, &balance, Pace::Led);
             let asked = Asked { before, rules, balance, repairs: &[], layout: &layout, pace };
             let model = Model::new(&asked);
-            let marks = marks(&asked, &layout.bands);
+            let marks = asked.marks(&layout.bands);
             let (mut program, _) = model.rules(&asked);
             model.bound_loads(&mut program, &marks, 0.0, &[None; BROKERS as usize]);
             for (column, cost) in model.terms(|seat| model.load(seat.copied)) {

@@ -28,7 +28,7 @@ pub(super) fn follow<'a>(
     let model = Model::new(asked);
     let classes = Classes::new(asked, &model);
     let groups = &asked.layout.shares.groups;
-    let own = marks(asked, &asked.layout.bands);
+    let own = asked.marks(&asked.layout.bands);
     let exact = vec![0; state.used.len()];
     let better = |state: &mut State<'a>, other: State<'a>| {
         let other = whittled(other, asked, &own, even);
@@ -45,7 +45,7 @@ pub(super) fn follow<'a>(
     for free in FREE {
         let bands: Vec<Option<Band>> =
             asked.layout.bands.iter().map(|band| band.map(|band| narrower(band, free))).collect();
-        let marks = marks(asked, &bands).widened(&state.used, groups);
+        let marks = asked.marks(&bands).widened(&state.used, groups);
         let Some(poured) = classes.pour(&model, &marks, &exact) else { continue };
         // The first flow has the whole bands to itself: none costs less.
         let least = *least.get_or_insert(Bytes(model.given.0 + poured.copied));
@@ -90,13 +90,8 @@ fn bound(
             bands[broker as usize] = Some(band);
         }
     }
-    let poured = classes.pour(model, &marks(asked, &bands), &classes.off)?;
+    let poured = classes.pour(model, &asked.marks(&bands), &classes.off)?;
     Some(Bytes(model.given.0 + poured.copied))
-}
-
-pub(super) fn marks(asked: &Asked<'_, '_>, bands: &[Option<Band>]) -> Marks {
-    let used: Vec<u64> = asked.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect();
-    Marks::new(bands, &asked.rules.limit, &used)
 }
 
 fn narrower(band: Band, free: u64) -> Band {

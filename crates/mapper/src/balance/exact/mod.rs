@@ -14,6 +14,7 @@ mod network;
 mod pace;
 mod whittle;
 
+use super::band::Band;
 use super::bound::Base;
 use super::field::{Field, Layout};
 use super::load::Load;
@@ -119,6 +120,13 @@ struct Asked<'s, 'a> {
     pub(super) pace: Pace,
 }
 
+impl Asked<'_, '_> {
+    fn marks(&self, bands: &[Option<Band>]) -> Marks {
+        let used: Vec<u64> = self.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect();
+        Marks::new(bands, &self.rules.limit, &used)
+    }
+}
+
 /// What the search came to.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Solved {
@@ -195,11 +203,7 @@ fn improve<'a>(state: &mut State<'a>, asked: &Asked<'_, 'a>) -> Solved {
     let mut search = Search {
         rules,
         spans,
-        marks: Marks::new(
-            &asked.layout.bands,
-            &asked.rules.limit,
-            &asked.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect::<Vec<_>>(),
-        ),
+        marks: asked.marks(&asked.layout.bands),
         groups: &asked.layout.shares.groups,
         solved: Solved::nothing(asked.pace, model.binaries()),
         model,

@@ -120,7 +120,11 @@ impl Network {
 
     fn run_round(&mut self, round: &[usize]) {
         let bytes = round.iter().map(|name| self.arcs[*name].room).min().unwrap_or(0);
-        for name in round {
+        self.push(round, bytes);
+    }
+
+    fn push(&mut self, way: &[usize], bytes: i64) {
+        for name in way {
             self.arcs[*name].room -= bytes;
             self.arcs[*name ^ 1].room += bytes;
         }
@@ -219,10 +223,7 @@ impl Network {
                 let room = way.iter().map(|name| self.arcs[*name].room);
                 let most = self.excess[start].min(-self.excess[node]);
                 let bytes = room.fold(most, i64::min);
-                for name in way {
-                    self.arcs[name].room -= bytes;
-                    self.arcs[name ^ 1].room += bytes;
-                }
+                self.push(&way, bytes);
                 self.excess[start] -= bytes;
                 self.excess[node] += bytes;
                 return true;
