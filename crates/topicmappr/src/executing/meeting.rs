@@ -10,7 +10,7 @@ use super::claims::common;
 use super::neighbour::{Neighbours, unknown};
 use crate::error::Error;
 use crate::flags::ClaimArgs;
-use crate::marks::{Common, MarkError};
+use crate::marks::Common;
 use crate::session::Session;
 use crate::source::Note;
 use execute::{Action, Ledger, LedgerEntry, Others, Round, Stray};
@@ -52,7 +52,8 @@ impl Meeting {
         };
         let (met, silence) = match answer {
             Ok(met) => (met, None),
-            Err(error) if does_without || is_missing_right(&error) => {
+            // A pod may well do without: its role was made before there were marks.
+            Err(error) if does_without || error.is_missing_right() => {
                 does_without = true;
                 (Neighbours::default(), Some(error.to_string()))
             }
@@ -160,11 +161,6 @@ pub(crate) fn records_what_stands(actions: &[Action], ledger: &Ledger) -> bool {
 
 fn is_anothers(stray: &Stray) -> bool {
     matches!(stray, Stray::UnknownOwner { .. } | Stray::OfAnother { .. })
-}
-
-/// A pod may well do without: its role was made before there were marks.
-fn is_missing_right(error: &MarkError) -> bool {
-    matches!(error, MarkError::Kubernetes(error) if matches!(**error, ::kubernetes::Error::Forbidden { .. }))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ pub(super) async fn read(
     let lease = Name::new(&name.namespace, LEASE);
     let kept = match ledger(kubernetes, &lease).await {
         // Of the two, the mark is what tells of a ledger that nobody could read.
-        Err(MarkError::Kubernetes(error)) if mark.is_some() && is_forbidden(&error) => None,
+        Err(error) if mark.is_some() && error.is_missing_right() => None,
         read => read?,
     };
     Ok(Left { mark, kept })
@@ -40,10 +40,6 @@ async fn ledger(kubernetes: Kubernetes, lease: &Name) -> Result<Option<Kept>, Ma
         Err(ShardsError::Api(error)) => Err(error.into()),
         Err(ShardsError::Taken { error, .. }) => Err(MarkError::Kubernetes(error)),
     }
-}
-
-fn is_forbidden(error: &Error) -> bool {
-    matches!(error, Error::Forbidden { .. })
 }
 
 pub(super) async fn change(

@@ -169,6 +169,14 @@ pub enum MarkError {
     },
 }
 
+impl MarkError {
+    /// Whether our role may not look there.
+    pub(crate) fn is_missing_right(&self) -> bool {
+        let Self::Kubernetes(error) = self else { return false };
+        matches!(**error, ::kubernetes::Error::Forbidden { .. })
+    }
+}
+
 impl From<kafka::Error> for MarkError {
     fn from(error: kafka::Error) -> Self {
         Self::Kafka(Box::new(error))
