@@ -463,15 +463,20 @@ fn no_plan_that_ends_as_evenly_copies_less_than_the_bound() {
     assert!(compared.get() > 200, "{compared:?}");
 }
 
+/// Partitions of many sizes; `seed` of the square of each.
+fn scattered(partitions: u64, seed: impl Fn(u64) -> u64) -> Vec<(u64, u32)> {
+    let squares = (1..=partitions).map(|at| at * at);
+    let size = |square: u64| 10_000_000 + square * 7_919_003 % 1_000_000_007;
+    squares.map(|square| (size(square), u32::try_from(seed(square)).unwrap())).collect()
+}
+
 /// Too many plans to try them all, and more racks than replicas: no rack can be planned by itself.
 fn wide() -> Tiny {
-    let size = |at: u64| 10_000_000 + at * at * 7_919_003 % 1_000_000_007;
-    let seed = |at: u64| u32::try_from(at * at * 31 % 4).unwrap();
     Tiny {
         brokers: vec![(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)],
         fate: None,
         replication: 3,
-        partitions: (1..=20).map(|at| (size(at), seed(at))).collect(),
+        partitions: scattered(20, |at| at * 31 % 4),
         fill: 50,
         tolerance_ppm: 20_000,
     }
@@ -479,13 +484,11 @@ fn wide() -> Tiny {
 
 /// Two racks, three replicas of each partition, and a broker lost: half of what it held may go to either rack.
 fn two_racks() -> Tiny {
-    let size = |at: u64| 10_000_000 + at * at * 7_919_003 % 1_000_000_007;
-    let seed = |at: u64| u32::try_from(at * at * 7_919 % 10_007).unwrap();
     Tiny {
         brokers: (0..9).map(|at| (at % 2, 1)).collect(),
         fate: Some((5, Fate::Lost)),
         replication: 3,
-        partitions: (1..=400).map(|at| (size(at), seed(at))).collect(),
+        partitions: scattered(400, |at| at * 7_919 % 10_007),
         fill: 45,
         tolerance_ppm: 5_000,
     }
@@ -503,13 +506,11 @@ fn what_has_to_be_copied_anyway_evens_the_brokers_first() {
 
 /// More racks than replicas, one of larger brokers, and one broker to be emptied: bytes cross racks.
 fn mixed() -> Tiny {
-    let size = |at: u64| 10_000_000 + at * at * 7_919_003 % 1_000_000_007;
-    let seed = |at: u64| u32::try_from(at * at * 7_919 % 10_007).unwrap();
     Tiny {
         brokers: (0..8).map(|at| (at % 4, if at % 4 == 1 { 2 } else { 1 })).collect(),
         fate: Some((3, Fate::Drained)),
         replication: 3,
-        partitions: (1..=150).map(|at| (size(at), seed(at))).collect(),
+        partitions: scattered(150, |at| at * 7_919 % 10_007),
         fill: 42,
         tolerance_ppm: 5_000,
     }
