@@ -22,6 +22,8 @@ pub struct Tiny {
     pub brokers: Vec<(u8, u64)>,
     /// What happened to one of them.
     pub fate: Option<(usize, Fate)>,
+    /// One that is drained beside it.
+    pub leaves: Option<usize>,
     pub replication: usize,
     /// Size, and what decides where it lies.
     pub partitions: Vec<(u64, u32)>,
@@ -49,6 +51,7 @@ fn tiny() -> impl Strategy<Value = Tiny> {
     (brokers, fate, 1_usize..3, vec((size, any::<u32>()), 2..5), 10_u64..50, tolerance).prop_map(
         |(brokers, fate, replication, partitions, fill, tolerance_ppm)| Tiny {
             fate: fate.filter(|(at, _)| *at < brokers.len()),
+            leaves: None,
             brokers,
             replication,
             partitions,
@@ -64,7 +67,7 @@ impl Tiny {
     }
 
     pub fn is(&self, at: usize, fate: Fate) -> bool {
-        self.fate == Some((at, fate))
+        self.fate == Some((at, fate)) || fate == Fate::Drained && self.leaves == Some(at)
     }
 
     /// The brokers that may hold replicas in the end.
@@ -475,6 +478,7 @@ fn wide() -> Tiny {
     Tiny {
         brokers: vec![(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)],
         fate: None,
+        leaves: None,
         replication: 3,
         partitions: scattered(20, |at| at * 31 % 4),
         fill: 50,
@@ -487,6 +491,7 @@ fn two_racks() -> Tiny {
     Tiny {
         brokers: (0..9).map(|at| (at % 2, 1)).collect(),
         fate: Some((5, Fate::Lost)),
+        leaves: None,
         replication: 3,
         partitions: scattered(400, |at| at * 7_919 % 10_007),
         fill: 45,
@@ -509,6 +514,7 @@ fn mixed() -> Tiny {
     Tiny {
         brokers: (0..8).map(|at| (at % 4, if at % 4 == 1 { 2 } else { 1 })).collect(),
         fate: Some((3, Fate::Drained)),
+        leaves: None,
         replication: 3,
         partitions: scattered(150, |at| at * 7_919 % 10_007),
         fill: 42,
@@ -564,6 +570,7 @@ fn a_scope_that_is_too_large_is_refused_with_its_size() {
     let tiny = Tiny {
         brokers: vec![(0, 1)],
         fate: None,
+        leaves: None,
         replication: 1,
         partitions: Vec::new(),
         fill: 50,

@@ -19,7 +19,21 @@ fn cramped() -> impl Strategy<Value = Tiny> {
     ];
     let partitions = vec((size, any::<u32>()), 3..9);
     let spread = (brokers, 0_usize..6, fate, 1_usize..4, partitions, 35_u64..90);
-    prop_oneof![3 => spread.prop_map(tiny), 1 => packed()]
+    prop_oneof![3 => spread.prop_map(tiny), 2 => two_gone(), 1 => packed()]
+}
+
+/// Two brokers go, and what they held may go to some racks and not to others.
+fn two_gone() -> impl Strategy<Value = Tiny> {
+    let brokers = vec((0_u8..4, 2_u64..5), 5..8);
+    let fate = prop_oneof![Just(Fate::Lost), Just(Fate::Drained)];
+    let size = prop_oneof![3 => 10_000_000_u64..1_000_000_000, 1 => Just(1_000_000_017_u64)];
+    let partitions = vec((size, any::<u32>()), 3..6);
+    let spread = (brokers, 0_usize..7, fate, 2_usize..4, partitions, 20_u64..50);
+    (spread, 0_usize..7).prop_map(|(made, leaves)| {
+        let tiny = tiny(made);
+        let leaves = leaves % tiny.brokers.len();
+        Tiny { leaves: Some(leaves), ..tiny }
+    })
 }
 
 /// A drained broker holds most of all, in a few pieces that few brokers could take: what ends or not by who takes which.
@@ -39,7 +53,7 @@ type Made = (Vec<(u8, u64)>, usize, Fate, usize, Vec<(u64, u32)>, u64);
 
 fn tiny((brokers, at, fate, replication, partitions, fill): Made) -> Tiny {
     let fate = Some((at % brokers.len(), fate));
-    Tiny { brokers, fate, replication, partitions, fill, tolerance_ppm: 0 }
+    Tiny { brokers, fate, leaves: None, replication, partitions, fill, tolerance_ppm: 0 }
 }
 
 fn request(tiny: &Tiny, solver: Engine) -> Rebuild {

@@ -1,13 +1,13 @@
 //! What no plan can do better: the bytes that have to move, and the fullest broker that has to be.
 
 use crate::bytes::Bytes;
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::Cluster;
 use crate::exact::Evidence;
 use crate::finish::Proof;
 use crate::no_plan::NoPlan;
 use crate::plan::Floor;
 use crate::request::{RackRule, Terms};
-use crate::target::{RackCounts, Targets};
+use crate::target::{RackCounts, Target, Targets};
 use crate::work::{Search, Work};
 use std::collections::BTreeMap;
 
@@ -64,8 +64,8 @@ fn sum(work: &[Work], copies: impl Fn(&Work) -> usize) -> Option<Bytes> {
 
 /// The least share that the fullest allowed broker must use, if only the seats of `work` are placed.
 ///
-/// What stays is fixed; what has to go to one rack is poured over its brokers like water, and so is all of it over
-/// all brokers. `None` where a size or capacity is unknown.
+/// What stays is fixed; what has to go to some racks is poured over their brokers like water, whichever these are, and
+/// all of it over all brokers. `None` where a size or capacity is unknown.
 pub(crate) fn fullest(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -83,95 +83,221 @@ pub(crate) fn fullest(
             }
         }
     }
+    let disks: Vec<Option<Disk>> = (0_u32..)
+        .zip(fixed.iter().zip(&cluster.capacity))
+        .map(|(broker, (used, capacity))| {
+            let rack = cluster.rack[broker as usize];
+            used.zip(*capacity).map(|(used, capacity)| Disk { rack, used, capacity })
+        })
+        .collect();
     let mut worst = 0.0_f64;
     for (at, target) in targets.all.iter().enumerate() {
         let of_target = work.iter().filter(|item| item.target == at);
-        let pools = pools(cluster, target, rule, of_target)?;
-        for (rack, (bytes, largest)) in pools {
-            let brokers = target.brokers.iter().copied();
-            let disks: Option<Vec<(u64, u64)>> = brokers
-                .filter(|broker| rack.is_none_or(|rack| cluster.rack[*broker as usize] == rack))
-                .map(|broker| disk(cluster, &fixed, broker))
-                .collect();
-            worst = worst.max(level(&mut disks?, bytes, largest));
+        let pools = Pools::of(cluster, target, rule, of_target)?;
+        let disks = target.brokers.iter().map(|broker| disks[*broker as usize]);
+        let mut disks = disks.collect::<Option<Vec<Disk>>>()?;
+        disks.sort_by(|a, b| a.share().total_cmp(&b.share()).then(a.used.cmp(&b.used)));
+        worst = worst.max(level(&disks, pools.all.bytes));
+        worst = worst.max(indivisible(&disks, pools.all.largest));
+        for racks in pools.sets(target) {
+            let inside: Vec<Disk> =
+                disks.iter().copied().filter(|disk| racks.has(disk.rack)).collect();
+            worst = worst.max(level(&inside, pools.within(racks)));
+        }
+        for ((open, new), pool) in &pools.open {
+            worst = worst.max(apart(&disks, *open, *new, pool.largest));
         }
     }
     Some(Floor { max_used_ratio: worst, ..Floor::default() })
 }
 
 /// What is used for certain on a broker's disk, and the disk.
-fn disk(cluster: &Cluster<'_>, fixed: &[Option<u64>], broker: BrokerIx) -> Option<(u64, u64)> {
-    fixed[broker as usize].zip(cluster.capacity[broker as usize])
+#[derive(Clone, Copy)]
+struct Disk {
+    rack: usize,
+    used: u64,
+    capacity: u64,
 }
 
-/// For each rack that the rule leaves no choice but (and for all brokers together, `None`): the bytes that have to go
-/// there, and the largest replica among them.
-type Pools = BTreeMap<Option<usize>, (u64, u64)>;
-
-fn pools<'w>(
-    cluster: &Cluster<'_>,
-    target: &crate::target::Target,
-    rule: RackRule,
-    work: impl Iterator<Item = &'w Work>,
-) -> Option<Pools> {
-    let mut pools = Pools::from([(None, (0, 0))]);
-    for item in work {
-        let current = cluster.seats_of(item.partition);
-        let new = item.held().filter(|broker| !current.contains(broker)).count();
-        if new == 0 {
-            continue;
-        }
-        let size = item.size?;
-        let mut pour = |rack: Option<usize>, copies: usize| {
-            let pool = pools.entry(rack).or_default();
-            *pool = (pool.0 + size * copies as u64, pool.1.max(size));
-        };
-        pour(None, new);
-        let kept = item.held().filter(|broker| current.contains(broker));
-        let counts = RackCounts::of(cluster, kept);
-        if new == 1
-            && rule == RackRule::Spread
-            && let Some(least) = counts.least(target)
-        {
-            let mut open = target.racks.iter().copied().filter(|rack| {
-                counts.get(*rack) <= least && counts.get(*rack) < target.rack_size[*rack]
-            });
-            if let (Some(only), None) = (open.next(), open.next()) {
-                pour(Some(only), 1);
-            }
-        }
+impl Disk {
+    #[expect(clippy::cast_precision_loss, reason = "a bound for display; no decision rests on it")]
+    fn share(&self) -> f64 {
+        self.used as f64 / self.capacity.max(1) as f64
     }
-    Some(pools)
 }
 
-/// The level to which `bytes` fill disks that are partly full, each in proportion to its size; at least what the
-/// fullest holds already, and what the largest replica makes of the disk that it suits best.
+/// Racks, each a bit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Racks(u64);
+
+impl Racks {
+    const MOST: usize = 64;
+
+    fn has(self, rack: usize) -> bool {
+        self.0 >> rack & 1 == 1
+    }
+
+    fn without(self, others: Self) -> usize {
+        (self.0 & !others.0).count_ones() as usize
+    }
+}
+
+/// Bytes that have to go somewhere, and the largest replica among them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Pool {
+    bytes: u64,
+    largest: u64,
+}
+
+impl Pool {
+    fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.largest = self.largest.max(other.largest);
+    }
+}
+
+/// What has to go to brokers of a target.
+#[derive(Debug, Default)]
+struct Pools {
+    all: Pool,
+    /// One copy of each partition, by the racks that the rule leaves its new replicas, one of which each takes at most,
+    /// and by how many these are.
+    open: BTreeMap<(Racks, usize), Pool>,
+}
+
+impl Pools {
+    /// `None` where a size is unknown.
+    fn of<'w>(
+        cluster: &Cluster<'_>,
+        target: &Target,
+        rule: RackRule,
+        work: impl Iterator<Item = &'w Work>,
+    ) -> Option<Self> {
+        let mut pools = Self::default();
+        let by_rack = rule == RackRule::Spread && cluster.rack_names.len() <= Racks::MOST;
+        for item in work {
+            let current = cluster.seats_of(item.partition);
+            let new = item.held().filter(|broker| !current.contains(broker)).count();
+            if new == 0 {
+                continue;
+            }
+            let size = item.size?;
+            pools.all.add(Pool { bytes: size * new as u64, largest: size });
+            let before = RackCounts::of(cluster, current.iter().copied());
+            // A seat of a list that broke the rule before may be filled as it was.
+            if !by_rack || !before.keeps(rule, target) {
+                continue;
+            }
+            let kept = item.held().filter(|broker| current.contains(broker));
+            let counts = RackCounts::of(cluster, kept);
+            let open = counts.open(target).fold(Racks(0), |open, rack| Racks(open.0 | 1 << rack));
+            // Where they are more than that, each of these racks gets one.
+            let apart = new.min(open.without(Racks(0)));
+            pools.open.entry((open, apart)).or_default().add(Pool { bytes: size, largest: size });
+        }
+        Some(pools)
+    }
+
+    /// The sets of racks to look at: all there are of a few, of many those that the rule names.
+    fn sets(&self, target: &Target) -> Vec<Racks> {
+        if self.open.is_empty() {
+            return Vec::new();
+        }
+        if target.racks.len() > MOST_RACKS {
+            let singles = target.racks.iter().map(|rack| Racks(1 << rack));
+            let mut sets: Vec<Racks> =
+                singles.chain(self.open.keys().map(|(open, _)| *open)).collect();
+            sets.sort_unstable();
+            sets.dedup();
+            return sets;
+        }
+        let chosen = |set: &u64| {
+            let racks = target.racks.iter().enumerate().filter(|(at, _)| set >> at & 1 == 1);
+            Racks(racks.fold(0, |all, (_, rack)| all | 1 << rack))
+        };
+        (1..1_u64 << target.racks.len()).map(|set| chosen(&set)).collect()
+    }
+
+    /// The bytes that have to go to these racks: all that find no other.
+    fn within(&self, racks: Racks) -> u64 {
+        let inside = |(open, new): &(Racks, usize)| new.saturating_sub(open.without(racks)) as u64;
+        self.open.iter().map(|(of, pool)| pool.bytes * inside(of)).sum()
+    }
+}
+
+/// Of more racks than this, not all sets are looked at.
+const MOST_RACKS: usize = 8;
+
+/// The level to which bytes fill disks that are partly full, the emptiest first, each in proportion to its size; at
+/// least what the fullest holds already.
 #[expect(clippy::cast_precision_loss, reason = "a bound for display; no decision rests on it")]
-fn level(disks: &mut [(u64, u64)], bytes: u64, largest: u64) -> f64 {
-    let share = |(used, capacity): &(u64, u64)| *used as f64 / (*capacity).max(1) as f64;
-    disks.sort_by(|a, b| share(a).total_cmp(&share(b)).then(a.cmp(b)));
-    let best = disks.iter().map(|(used, capacity)| share(&(used + largest, *capacity)));
-    let indivisible = best.reduce(f64::min).unwrap_or(0.0);
-    let fullest = disks.last().map_or(0.0, share);
+fn level(disks: &[Disk], bytes: u64) -> f64 {
+    let fullest = disks.last().map_or(0.0, Disk::share);
     let (mut used, mut capacity, mut level) = (0.0, 0.0, 0.0);
     for (index, disk) in disks.iter().enumerate() {
-        used += disk.0 as f64;
-        capacity += disk.1 as f64;
+        used += disk.used as f64;
+        capacity += disk.capacity as f64;
         level = (used + bytes as f64) / f64::max(capacity, 1.0);
-        if disks.get(index + 1).is_none_or(|next| share(next) >= level) {
+        if disks.get(index + 1).is_none_or(|next| next.share() >= level) {
             break;
         }
     }
-    level.max(indivisible).max(fullest)
+    level.max(fullest)
+}
+
+/// What a replica makes of the disk that it suits best.
+fn indivisible<'d>(disks: impl IntoIterator<Item = &'d Disk>, size: u64) -> f64 {
+    let with = disks.into_iter().map(|disk| Disk { used: disk.used + size, ..*disk }.share());
+    with.reduce(f64::min).unwrap_or(0.0)
+}
+
+/// What replicas of one partition make of the fullest disk that gets one, each in a rack of its own.
+fn apart(disks: &[Disk], racks: Racks, replicas: usize, size: u64) -> f64 {
+    let of = |rack| move |disk: &&Disk| disk.rack == rack;
+    let racks = (0..Racks::MOST).filter(|rack| racks.has(*rack));
+    let mut best: Vec<f64> =
+        racks.map(|rack| indivisible(disks.iter().filter(of(rack)), size)).collect();
+    best.sort_by(f64::total_cmp);
+    replicas.checked_sub(1).and_then(|last| best.get(last).copied()).unwrap_or(0.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn disks(of: &[(u64, u64)]) -> Vec<Disk> {
+        of.iter()
+            .map(|(used, capacity)| Disk { rack: 0, used: *used, capacity: *capacity })
+            .collect()
+    }
+
     #[test]
     fn water_fills_the_emptiest_disks_first() {
-        assert!((level(&mut [(10, 100), (50, 100)], 20, 1) - 0.5).abs() < 1e-9);
-        assert!((level(&mut [(10, 100), (20, 100)], 30, 1) - 0.3).abs() < 1e-9);
+        let level = |of: &[(u64, u64)], bytes| level(&disks(of), bytes);
+        assert!((level(&[(10, 100), (50, 100)], 20) - 0.5).abs() < 1e-9);
+        assert!((level(&[(10, 100), (20, 100)], 30) - 0.3).abs() < 1e-9);
+    }
+
+    #[test]
+    fn copies_of_one_partition_go_to_disks_of_different_racks() {
+        let disk = |rack, used| Disk { rack, used, capacity: 100 };
+        let disks = [disk(0, 10), disk(0, 20), disk(1, 40), disk(2, 70)];
+        let most = |replicas| apart(&disks, Racks(0b111), replicas, 10);
+        let apart = [1, 2, 3].map(most);
+        assert!(apart.iter().zip([0.2, 0.5, 0.8]).all(|(a, b)| (a - b).abs() < 1e-9), "{apart:?}");
+    }
+
+    #[test]
+    fn to_some_racks_goes_what_finds_none_outside() {
+        let pool = Pool { bytes: 10, largest: 4 };
+        let open = BTreeMap::from([
+            ((Racks(0b0110), 1), pool),
+            ((Racks(0b0110), 2), pool),
+            ((Racks(0b0011), 1), pool),
+        ]);
+        let pools = Pools { open, ..Pools::default() };
+        let bytes = |racks| pools.within(Racks(racks));
+        assert_eq!([0b0010, 0b0100, 0b0110, 0b0011, 0b0111].map(bytes), [10, 10, 30, 20, 40]);
+        assert_eq!(bytes(0b0001), 0);
     }
 }

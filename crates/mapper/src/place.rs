@@ -328,15 +328,40 @@ impl<'a> Placement<'a> {
         seat: usize,
         from: BrokerIx,
     ) -> bool {
-        work[other].seats[seat] = None;
-        self.take(from, work[other].size);
-        self.placed[from as usize].retain(|entry| *entry != (other, seat));
-        if let Some(log_dir) = self.log_dirs.remove(&(other, seat)) {
-            self.volumes.free(from, log_dir, work[other].size.unwrap_or(0));
-        }
+        self.clear(work, (other, seat), from);
         let elsewhere = self.best(&work[other], seat, Some(from));
         self.put(work, other, seat, elsewhere.unwrap_or(from));
         elsewhere.is_some()
+    }
+
+    /// Moves what this plan placed.
+    fn shift(
+        &mut self,
+        work: &mut [Work],
+        (at, seat): (usize, usize),
+        from: BrokerIx,
+        to: BrokerIx,
+    ) {
+        self.clear(work, (at, seat), from);
+        self.put(work, at, seat, to);
+    }
+
+    /// Takes what this plan placed off its broker.
+    fn clear(&mut self, work: &mut [Work], (at, seat): (usize, usize), from: BrokerIx) {
+        work[at].seats[seat] = None;
+        self.take(from, work[at].size);
+        self.placed[from as usize].retain(|entry| *entry != (at, seat));
+        if let Some(log_dir) = self.log_dirs.remove(&(at, seat)) {
+            self.volumes.free(from, log_dir, work[at].size.unwrap_or(0));
+        }
+    }
+
+    /// The brokers that the rules leave a seat, whoever is on it now.
+    fn admitted(&self, item: &Work, seat: usize) -> Vec<BrokerIx> {
+        let (target, candidates) = self.candidates(item, seat);
+        let rules = self.constraints.of(item, seat, target);
+        let admitted = |broker: &BrokerIx| self.admits(&rules, item, *broker).is_ok();
+        candidates.iter().copied().filter(admitted).collect()
     }
 
     /// Which seat found no broker, what each broker said, and which racks are short of space.

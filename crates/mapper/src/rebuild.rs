@@ -83,7 +83,7 @@ fn solve_evenly<'a>(
 ) -> Result<Outcome<'a>, NoPlan> {
     let mut seated = seated(search, manner, pairs, found, engine)?;
     let polishing = Polishing { search, pairs, manner, engine };
-    let polished = polish(&polishing, &seated.placement, &mut seated.work)?;
+    let polished = polish(&polishing, &mut seated.placement, &mut seated.work)?;
     let Seated { work, left_out, evidence, .. } = seated;
     let Search { cluster, targets, terms, .. } = *search;
     let evidence = match (polished, evidence) {

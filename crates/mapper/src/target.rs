@@ -102,6 +102,15 @@ impl RackCounts {
         free.map(|rack| self.get(*rack)).min()
     }
 
+    /// The racks with a free allowed broker that hold the fewest: those that [`RackRule::Spread`] leaves one more replica.
+    pub(crate) fn open<'t>(&'t self, target: &'t Target) -> impl Iterator<Item = usize> + 't {
+        let least = self.least(target);
+        target.racks.iter().copied().filter(move |rack| {
+            let held = self.get(*rack);
+            held < target.rack_size[*rack] && least.is_some_and(|least| held <= least)
+        })
+    }
+
     /// Adds replicas one by one where there are fewest.
     pub(crate) fn pour(&mut self, replicas: usize, target: &Target) {
         for _ in 0..replicas {

@@ -3,6 +3,7 @@
 //! In: seats filled one by one. Out: the same, or other brokers for them with which the fullest one is emptier; and a
 //! share of its storage that the fullest broker cannot end below. What does not have to move stays.
 
+use super::ease::ease;
 use super::model::{self, Model};
 use super::seat::seat;
 use super::{ROUNDS, cut, emptied, fresh, nodes};
@@ -18,6 +19,8 @@ use crate::plan::BoundBy;
 use crate::request::{Engine, PlaceBy};
 use crate::work::{Search, Work};
 
+/// More seats than this end even enough as they are filled one by one.
+const MOST_PLACED: usize = 30_000;
 /// With more columns than this, a few milliseconds are not enough.
 const MOST_SHORT: usize = 300;
 /// With more than this, no share is looked for that the fullest broker cannot end below: the one that adding up gives
@@ -46,25 +49,29 @@ pub(crate) struct Polishing<'s, 'a> {
 /// [`NoPlan::TooLarge`]: the exact solver is asked for, and would not come to an end.
 pub(crate) fn polish<'a>(
     asked: &Polishing<'_, 'a>,
-    placement: &Placement<'_>,
+    placement: &mut Placement<'_>,
     work: &mut Vec<Work>,
 ) -> Result<Option<Evidence>, NoPlan> {
     let Manner { by, size_factor, .. } = asked.manner;
     let placed: usize = placement.placed.iter().map(Vec::len).sum();
     let by_size = by == PlaceBy::Storage && size_factor == crate::bytes::Ratio::ONE;
     let exact = asked.engine == Engine::Exact;
-    if !by_size || placed == 0 || (!exact && placed > MOST_RELAXED) {
+    if !by_size || placed == 0 || (!exact && placed > MOST_PLACED) {
+        return Ok(None);
+    }
+    let Search { cluster, targets, terms, .. } = *asked.search;
+    let least = floor::fullest(cluster, targets, terms.racks, work);
+    let enough = least.map_or(0.0, |least| least.max_used_ratio * (1.0 + NEAR));
+    ease(placement, work, enough);
+    if !exact && placed > MOST_RELAXED {
         return Ok(None);
     }
     let empty = emptied(placement, work);
     let Some(pace) = Pace::of(asked.engine, model::weight(placement, &empty))? else {
         return Ok(None);
     };
-    let Search { cluster, targets, terms, .. } = *asked.search;
-    let least = floor::fullest(cluster, targets, terms.racks, work);
-    let full = fullest(placement);
-    let near = least.is_some_and(|least| full.share() <= least.max_used_ratio * (1.0 + NEAR));
-    if near && pace != Pace::Thorough {
+    let Some((_, full)) = fullest(placement) else { return Ok(None) };
+    if full.share() <= enough && pace != Pace::Thorough {
         return Ok(None);
     }
     let start = fresh(asked.search, asked.pairs, asked.manner, &empty);
@@ -137,7 +144,7 @@ impl Polish<'_, '_> {
             let mut filled = self.empty.clone();
             match seat(&mut placement, &mut filled, &self.model, &found.values) {
                 Ok(()) => {
-                    let other = fullest(&placement);
+                    let other = fullest(&placement).map_or(full, |(_, other)| other);
                     if full.exceeds(other) {
                         (full, *work) = (other, filled);
                     }
@@ -202,30 +209,34 @@ impl Polish<'_, '_> {
 
 /// What the fullest broker uses of its storage: an exact fraction.
 #[derive(Clone, Copy)]
-struct Full {
-    used: u64,
-    capacity: u64,
+pub(super) struct Full {
+    pub(super) used: u64,
+    pub(super) capacity: u64,
 }
 
 impl Full {
-    fn exceeds(self, other: Self) -> bool {
+    /// `None` where it is unknown.
+    pub(super) fn of(placement: &Placement<'_>, broker: BrokerIx) -> Option<Self> {
+        let at = broker as usize;
+        let (used, capacity) = placement.used[at].zip(placement.cluster.capacity[at])?;
+        Some(Self { used, capacity: capacity.max(1) })
+    }
+
+    pub(super) fn exceeds(self, other: Self) -> bool {
         let product = |a: u64, b: u64| u128::from(a) * u128::from(b);
         product(self.used, other.capacity) > product(other.used, self.capacity)
     }
 
-    fn share(self) -> f64 {
+    pub(super) fn share(self) -> f64 {
         model::as_float(self.used) / model::as_float(self.capacity)
     }
 }
 
-fn fullest(placement: &Placement<'_>) -> Full {
-    let all = allowed(placement).into_iter().filter_map(|broker| {
-        let at = broker as usize;
-        let (used, capacity) = placement.used[at].zip(placement.cluster.capacity[at])?;
-        Some(Full { used, capacity: capacity.max(1) })
-    });
-    let nothing = Full { used: 0, capacity: 1 };
-    all.fold(nothing, |worst, one| if one.exceeds(worst) { one } else { worst })
+/// Of the allowed brokers.
+pub(super) fn fullest(placement: &Placement<'_>) -> Option<(BrokerIx, Full)> {
+    let all = allowed(placement).into_iter();
+    let all = all.filter_map(|broker| Some((broker, Full::of(placement, broker)?)));
+    all.reduce(|worst, one| if one.1.exceeds(worst.1) { one } else { worst })
 }
 
 /// The brokers that any target allows.

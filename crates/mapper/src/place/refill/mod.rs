@@ -6,6 +6,7 @@
 //! nodes of the search tree.
 
 mod bounds;
+mod ease;
 mod even;
 mod lack;
 mod model;
