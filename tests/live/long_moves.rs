@@ -267,18 +267,34 @@ mod soak {
         let more = ["--ignore-warns", "--placement", "count", "--out-file", &plan];
         topicmappr(asked.iter().chain(&more).chain(&to)).with(0);
         let began = Instant::now();
+        let epoch = controller_epoch(&cluster);
         let run = ["execute", &plan, "--throttle", "none", "--yes"];
-        topicmappr(run.iter().chain(&to)).with(0);
+        let run = Run::start(run.iter().chain(&to));
+        let ended = ends_by_itself(run, (mode == Mode::ZooKeeper).then_some(ENOUGH));
         let took = began.elapsed().as_secs_f64();
         let journal = fs::read_to_string(format!("{plan}.journal")).unwrap();
         let told = figures!({
             "partitions": count, "partitions_of_a_topic": each, "seconds": took.round(),
-            "partitions_per_second": (count as f64 / took).round(),
+            "arrived": arrived(&journal), "to_its_end": ended,
+            "partitions_per_second": (arrived(&journal) as f64 / took).round(),
             "rounds": journal.matches("\"submitted\"").count(),
             "most_in_flight": most_in_flight(&journal),
         });
         keep("execution-many", mode, &told);
-        assert!(most_in_flight(&journal) <= 600, "200 into each of three brokers: {told}");
+        // What the controller has done and brokers do not know of yet is not in flight, and not known to have arrived.
+        assert!(most_in_flight(&journal) <= 660, "200 into each of three brokers: {told}");
+        assert_eq!(
+            controller_epoch(&cluster),
+            epoch,
+            "a controller that keeps up stays the controller"
+        );
+        if !ended {
+            assert!(arrived(&journal) > 600, "nothing went beyond the first batch: {told}");
+            topicmappr(["cancel"].iter().chain(&to)).with(0);
+            let list = cluster.tool("reassign", ["--list"]).unwrap();
+            assert!(list.contains("No partition reassignments found"), "{list}");
+            return;
+        }
         until("nothing on the old brokers", SOON, || {
             traffic
                 .seen()
@@ -287,6 +303,40 @@ mod soak {
                 .then_some(())
         })
         .unwrap();
+    }
+
+    /// With ZooKeeper each broker copies what it knows of all partitions for every one that changes: where six brokers share
+    /// two cores, 50,000 partitions take hours. So long is enough to see whether the controller keeps up.
+    const ENOUGH: Duration = Duration::from_secs(300);
+
+    /// Whether a run comes to its end in the time it is given; if not, it is told to stop.
+    fn ends_by_itself(mut run: Run, within: Option<Duration>) -> bool {
+        let began = Instant::now();
+        while within.is_some() && run.is_up() {
+            if within.is_some_and(|most| began.elapsed() > most) {
+                run.signal("-TERM");
+                run.end().with(143);
+                return false;
+            }
+            std::thread::sleep(Duration::from_secs(1));
+        }
+        run.end().with(0);
+        true
+    }
+
+    /// It grows when another broker becomes the controller; `None` with KRaft.
+    fn controller_epoch(cluster: &Cluster) -> Option<String> {
+        let get = || cluster.tool("zookeeper-shell", ["get", "/controller_epoch"]).unwrap();
+        let told = (cluster.mode() == Mode::ZooKeeper).then(get)?;
+        let number = told.lines().rev().find(|line| line.parse::<u32>().is_ok());
+        Some(number.unwrap_or_else(|| panic!("no epoch: {told}")).to_owned())
+    }
+
+    /// The moves that are known to have arrived.
+    fn arrived(journal: &str) -> usize {
+        let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let completed = lines.filter(|line| line["entry"] == "completed");
+        completed.map(|line| line["moves"].as_array().map_or(0, Vec::len)).sum()
     }
 
     /// Submitted, and not known to have arrived. What arrives while it is looked for may be submitted twice.
