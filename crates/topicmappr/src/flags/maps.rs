@@ -37,7 +37,7 @@ impl MapArgs {
             None => Vec::new(),
             Some(place) => match place.strip_prefix(CONFIG_MAP) {
                 Some(name) => read(name)?,
-                None => Document::in_files(Path::new(place), &ENDINGS)?,
+                None => in_files(place)?,
             },
         };
         let parse = |document: &Document| MapSet::parse(&document.name, &document.text);
@@ -59,6 +59,20 @@ impl MapArgs {
     pub(crate) fn are_in_config_map(&self) -> bool {
         self.maps.as_deref().is_some_and(|place| place.starts_with(CONFIG_MAP))
     }
+}
+
+/// A place without maps is a wrong place.
+fn in_files(place: &str) -> Result<Vec<Document>, Error> {
+    let documents = Document::in_files(Path::new(place), &ENDINGS)?;
+    if !documents.is_empty() {
+        return Ok(documents);
+    }
+    let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
+    Err(Error::Flag {
+        flag: "--maps",
+        value: place.to_owned(),
+        problem: format!("there is no file in it whose name ends in one of {endings}"),
+    })
 }
 
 /// A text that an operator wrote, and what errors call it.

@@ -35,7 +35,7 @@ pub(crate) use planning::PlanningArgs;
 pub(crate) use solver::SolverArgs;
 pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
 pub(crate) use steps::StepArgs;
-pub(crate) use topics::TopicArgs;
+pub(crate) use topics::{TopicArgs, patterns};
 pub(crate) use units::{
     days, duration, gibibytes, mebibytes, percent, rate, seconds, share, size, size_factor,
 };

@@ -37,10 +37,26 @@ impl TopicArgs {
     pub(crate) fn scope(&self, otherwise: Option<&str>) -> Result<Scope, Error> {
         let include = match (&self.topics[..], otherwise) {
             ([], Some(pattern)) => vec![TopicPattern::new(pattern)?],
-            (topics, _) => compile(topics)?,
+            (topics, _) => patterns("--topics", topics)?,
         };
         Ok(Scope { include, exclude: compile(&self.topics_exclude)? })
     }
+}
+
+/// The patterns of a flag that chooses topics.
+///
+/// A flag that is there and names nothing is what an unset variable of a script leaves behind: it means neither all nor
+/// none.
+pub(crate) fn patterns(flag: &'static str, values: &[String]) -> Result<Vec<TopicPattern>, Error> {
+    let patterns = compile(values)?;
+    if patterns.is_empty() && !values.is_empty() {
+        return Err(Error::Flag {
+            flag,
+            value: values.join(","),
+            problem: "there is no regex in it".to_owned(),
+        });
+    }
+    Ok(patterns)
 }
 
 fn compile(values: &[String]) -> Result<Vec<TopicPattern>, Error> {

@@ -16,8 +16,9 @@ use mapper::definitions::{
     Decision, Definitions, Mapped, Observed, Options, State, TopicId, decide, within,
 };
 use mapper::maps::{Finding, Severity};
+use mapper::scope::Scope;
 use mapper::{Assignment, Snapshot};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run is asked for.
 #[derive(Debug)]
@@ -134,6 +135,7 @@ fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
     let Asked { definitions, maps, pods, mut options, state: place, documents, .. } = asked;
     let Seen { snapshot, ids, configs_untold, end_offsets, mut notes } = seen;
     refuse_other_cluster(store.state(), &place, &snapshot)?;
+    refuse_idle_patterns(&options, &definitions, store.state())?;
     let snapshot = completed(snapshot, pods.as_ref())?;
     let resolved = maps.resolve_with(&snapshot, definitions.names());
     let (decision, assignments, state, prune_refused);
@@ -185,6 +187,23 @@ fn completed(snapshot: Snapshot, pods: Option<&Pods>) -> Result<Snapshot, Error>
     let Some(pods) = pods else { return Ok(snapshot) };
     pods.refuse_errors()?;
     pods.complete(snapshot)
+}
+
+/// A pattern of `--only` that means no topic, neither defined now nor made by an earlier run, is a mistake.
+fn refuse_idle_patterns(
+    options: &Options,
+    definitions: &Definitions,
+    state: &State,
+) -> Result<(), Error> {
+    if options.only.is_empty() {
+        return Ok(());
+    }
+    let defined = definitions.names();
+    let names: BTreeSet<&str> =
+        defined.iter().chain(state.topics.keys()).map(String::as_str).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    Scope { include: options.only.clone(), exclude: Vec::new() }.select(&names)?;
+    Ok(())
 }
 
 fn refuse_other_cluster(

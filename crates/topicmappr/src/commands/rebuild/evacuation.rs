@@ -1,9 +1,9 @@
 //! `--leader-evac-brokers`, `--leader-evac-topics`: who is not to lead what.
 
 use crate::error::Error;
-use crate::flags::BrokerList;
+use crate::flags::{BrokerList, patterns};
 use crate::maps::Maps;
-use mapper::scope::{Scope, ScopeError, TopicPattern, split_patterns};
+use mapper::scope::Scope;
 use mapper::{LeaderEvacuation, Snapshot};
 use std::collections::BTreeSet;
 
@@ -29,9 +29,7 @@ impl EvacuationArgs {
             return Ok(None);
         };
         let brokers = brokers.resolve(snapshot, &BTreeSet::new(), &maps.brokers(snapshot))?;
-        let patterns = split_patterns(topics);
-        let include = patterns.iter().map(|pattern| TopicPattern::new(pattern));
-        let include = include.collect::<Result<Vec<TopicPattern>, ScopeError>>()?;
+        let include = patterns("--leader-evac-topics", std::slice::from_ref(topics))?;
         let topics = Scope { include, exclude: Vec::new() };
         let names: Vec<&str> = snapshot.topics().iter().map(|topic| topic.name.as_str()).collect();
         // Patterns that mean nothing are the caller's mistake, not the planner's "no".

@@ -1,7 +1,7 @@
 //! What `apply` and `diff` are told alike: where definitions and state are, and which topics are meant.
 
 use crate::error::Error;
-use crate::flags::Source;
+use crate::flags::{Source, patterns};
 use crate::live;
 use crate::maps::Maps;
 use crate::pods::Pods;
@@ -9,7 +9,7 @@ use crate::session::Session;
 use crate::topics::{self, Asked, StatePlace};
 use ::kubernetes::Name;
 use mapper::definitions::Options;
-use mapper::scope::{TopicPattern, split_patterns};
+use mapper::scope::TopicPattern;
 use std::path::{Path, PathBuf};
 
 /// The flags of definitions.
@@ -68,10 +68,7 @@ impl DefinitionArgs {
     }
 
     fn only(&self) -> Result<Vec<TopicPattern>, Error> {
-        let sources = self.only.iter().flat_map(|value| split_patterns(value));
-        let patterns: Result<Vec<_>, _> =
-            sources.map(|source| TopicPattern::new(&source)).collect();
-        Ok(patterns?)
+        patterns("--only", &self.only)
     }
 
     fn state_place(&self) -> Result<StatePlace, Error> {

@@ -2,11 +2,12 @@
 
 use crate::error::Error;
 use crate::files::OutFile;
+use crate::flags::patterns;
 use crate::session::Session;
 use crate::source::Note;
 use crate::status::Status;
 use mapper::definitions::{Exported, export};
-use mapper::scope::{Scope, TopicPattern, split_patterns};
+use mapper::scope::Scope;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +52,6 @@ fn chosen<'n>(only: &[String], names: &[&'n str]) -> Result<BTreeSet<&'n str>, E
     if only.is_empty() {
         return Ok(names.iter().copied().collect());
     }
-    let sources = only.iter().flat_map(|value| split_patterns(value));
-    let include: Result<Vec<_>, _> = sources.map(|source| TopicPattern::new(&source)).collect();
-    Ok(Scope { include: include?, exclude: Vec::new() }.select(names)?)
+    let include = patterns("--only", only)?;
+    Ok(Scope { include, exclude: Vec::new() }.select(names)?)
 }
