@@ -1,7 +1,7 @@
 //! `replace`: every replica of one broker goes to one other, and nothing else moves.
 
 use crate::error::Error;
-use crate::flags::{PlanningArgs, StepArgs, TopicArgs, known_brokers};
+use crate::flags::{PlanningArgs, StepArgs, TopicArgs, refuse_unknown};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
 use crate::status::Status;
@@ -51,13 +51,13 @@ impl Args {
         let outgoing = self.broker.ok_or_else(|| needs("--broker ID"))?;
         let with = self.with.as_deref();
         let with = with.ok_or_else(|| needs("--with ID, or --with auto"))?;
-        refuse_unknown(snapshot, outgoing)?;
+        refuse_unknown(snapshot, [&outgoing])?;
         let incoming = if with == "auto" {
             mapper::incoming_for(snapshot, outgoing)?
         } else {
             incoming(with)?
         };
-        refuse_unknown(snapshot, incoming)?;
+        refuse_unknown(snapshot, [&incoming])?;
         if incoming == outgoing {
             let message = format!("broker {outgoing} cannot replace itself");
             return Err(Error::Flags(message));
@@ -86,12 +86,4 @@ fn incoming(with: &str) -> Result<BrokerId, Error> {
         value: with.to_owned(),
         problem: "write a broker id, or auto".to_owned(),
     })
-}
-
-fn refuse_unknown(snapshot: &Snapshot, id: BrokerId) -> Result<(), Error> {
-    let known = known_brokers(snapshot);
-    if known.contains(&id) {
-        return Ok(());
-    }
-    Err(Error::UnknownBrokers { unknown: vec![id], known })
 }

@@ -118,6 +118,17 @@ pub(crate) fn known_brokers(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
     known
 }
 
+/// Ids that the cluster does not know are the caller's mistake.
+pub(crate) fn refuse_unknown<'i>(
+    snapshot: &Snapshot,
+    ids: impl IntoIterator<Item = &'i BrokerId>,
+) -> Result<(), Error> {
+    let known = known_brokers(snapshot);
+    let unknown: Vec<BrokerId> =
+        ids.into_iter().copied().filter(|id| !known.contains(id)).collect();
+    if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownBrokers { unknown, known }) }
+}
+
 /// The brokers in the replica lists of these topics.
 pub(crate) fn holders<'t>(topics: impl IntoIterator<Item = &'t Topic>) -> BTreeSet<BrokerId> {
     mapper::holders(topics).into_iter().collect()

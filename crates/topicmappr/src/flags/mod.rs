@@ -19,7 +19,7 @@ mod topics;
 mod units;
 mod warns;
 
-pub(crate) use brokers::{BrokerList, holders, known_brokers};
+pub(crate) use brokers::{BrokerList, holders, known_brokers, refuse_unknown};
 pub(crate) use consent::ConsentArgs;
 pub(crate) use daemon::DaemonArgs;
 pub(crate) use execution::{BesideArgs, ClaimArgs, ExecutionArgs, Meant};

@@ -3,7 +3,7 @@
 pub(super) mod even;
 
 use crate::error::Error;
-use crate::flags::{gibibytes, percent, share};
+use crate::flags::{gibibytes, percent, refuse_unknown, share};
 use crate::planning;
 use crate::session::Session;
 use crate::status::Status;
@@ -31,6 +31,7 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let asked = args.even.ask(session)?;
+    refuse_unknown(&asked.facts.snapshot, &args.relieve)?;
     let relieve = args.relieve.zip(args.below);
     let request = Rebalance {
         terms: asked.terms.clone(),

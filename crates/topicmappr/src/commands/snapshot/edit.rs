@@ -2,7 +2,7 @@
 
 use super::{OutArgs, write};
 use crate::error::Error;
-use crate::flags::{known_brokers, size, size_factor};
+use crate::flags::{refuse_unknown, size, size_factor};
 use crate::session::Session;
 use crate::status::Status;
 use mapper::snapshot::Broker;
@@ -46,8 +46,26 @@ impl Args {
         let gone: BTreeSet<BrokerId> = self.remove_broker.iter().copied().collect();
         refuse_unknown(before, gone.iter())?;
         let grown = self.grow.map_or_else(|| before.clone(), |factor| before.grown(factor));
-        let added = self.add_broker.iter().map(|added| added.0.clone()).collect();
-        Ok(grown.without_live(&lost).without_registered(&gone).with_brokers(added))
+        let left = grown.without_live(&lost).without_registered(&gone);
+        Ok(left.with_brokers(self.added(&left)?))
+    }
+
+    /// Nobody joins twice, nor under the id of a live broker, which is not empty.
+    fn added(&self, left: &Snapshot) -> Result<Vec<Broker>, Error> {
+        let mut ids = BTreeSet::new();
+        let added = self.add_broker.iter().map(|Added(broker)| {
+            let why = match (ids.insert(broker.id), left.is_live(broker.id)) {
+                (false, _) => "is added twice",
+                (true, true) => "is live: lose it first, or add another",
+                (true, false) => return Ok(broker.clone()),
+            };
+            Err(Error::Flag {
+                flag: "--add-broker",
+                value: broker.id.to_string(),
+                problem: format!("broker {} {why}", broker.id),
+            })
+        });
+        added.collect()
     }
 
     fn lost(&self, before: &Snapshot) -> Result<BTreeSet<BrokerId>, Error> {
@@ -66,15 +84,6 @@ impl Args {
         }
         Ok(lost)
     }
-}
-
-fn refuse_unknown<'i>(
-    before: &Snapshot,
-    ids: impl Iterator<Item = &'i BrokerId>,
-) -> Result<(), Error> {
-    let known = known_brokers(before);
-    let unknown: Vec<BrokerId> = ids.copied().filter(|id| !known.contains(id)).collect();
-    if unknown.is_empty() { Ok(()) } else { Err(Error::UnknownBrokers { unknown, known }) }
 }
 
 /// `1010:eu-1c:2TiB`; an empty rack is none.
