@@ -146,24 +146,36 @@ pub(super) fn lost(snapshot: &Snapshot, request: &Request) -> BTreeSet<BrokerId>
         .collect()
 }
 
-/// Lost brokers are back, and may keep what they hold.
+/// Lost brokers are back, and may keep what they hold: where every live broker is allowed, and where they were named.
 pub(super) fn returned(
     snapshot: &Snapshot,
     request: &Request,
     brokers: BTreeSet<BrokerId>,
 ) -> (Snapshot, Request) {
     let mut request = request.clone();
-    allow(&mut request, &brokers);
+    let live = live(snapshot);
+    allow_where(&mut request, &brokers, |allowed| live.is_subset(allowed));
     (snapshot.with_returned(&brokers), request)
 }
 
 /// More brokers for every topic; a replacement has its one.
 pub(super) fn allow(request: &mut Request, brokers: &BTreeSet<BrokerId>) {
+    allow_where(request, brokers, |_| true);
+}
+
+/// The same, where what is allowed so far is like this.
+fn allow_where(
+    request: &mut Request,
+    brokers: &BTreeSet<BrokerId>,
+    meant: impl Fn(&BTreeSet<BrokerId>) -> bool,
+) {
     if matches!(request, Request::Replace(_)) {
         return;
     }
     for assignment in &mut terms_of(request).assignments {
-        assignment.brokers.extend(brokers);
+        if meant(&assignment.brokers) {
+            assignment.brokers.extend(brokers);
+        }
     }
 }
 
