@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         }
     }
     let found = findings(&snapshot, &around);
-    let view = DoctorView::of(&snapshot, &around, found, &session.global.source);
+    let view = DoctorView::of(&snapshot, &around, found, &session.global);
     session.show(&view)?;
     Ok(if view.is_well() { Status::Done } else { Status::Findings })
 }

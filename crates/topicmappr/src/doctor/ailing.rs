@@ -1,16 +1,17 @@
 //! What is wrong with brokers, disks and partitions, in sentences.
 
-use super::{Around, Finding, Severity};
+use super::{Around, Finding, Needs, Severity};
 use crate::error::ranges;
 use crate::views::counted;
 use mapper::{Ailment, BrokerId, Bytes, TopicPartition};
 use std::collections::BTreeSet;
 
-/// The plan that heals what is gone for good.
-pub(super) const REBUILD: &str = "rebuild --topics '.*' --brokers -2 --out-file plan.json";
-
 /// The plan that empties full disks into others.
 const REBALANCE: &str = "rebalance --topics '.*' --brokers -2 --out-file plan.json";
+
+/// The same, where maps say which.
+const REBALANCE_BY_MAPS: &str = "rebalance --out-file plan.json";
+
 /// What is to be done about a failed log dir.
 pub(super) const REPLACE_DISK: &str =
     "replace the disk and restart the broker, or place its replicas anew";
@@ -53,7 +54,7 @@ pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
         Ailment::FailedLogDir { broker, .. } if around.failed_log_dirs.contains_key(&broker) => {
             None
         }
-        of_a_broker => on_a_broker(of_a_broker),
+        of_a_broker => on_a_broker(of_a_broker, around.maps.is_some()),
     }
 }
 
@@ -68,33 +69,40 @@ fn of_partitions(
     Finding::new(code, severity, message).hint(hint).partitions(partitions).brokers(brokers)
 }
 
-fn on_a_broker(ailment: Ailment) -> Option<Finding> {
+fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<Finding> {
     let (broker, finding) = match ailment {
         Ailment::FullDisk { broker, paths, total_bytes, free_bytes, now } => {
             let severity = if now { Severity::Critical } else { Severity::Warning };
             let place =
                 if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) };
             let message = format!("broker {broker}{place}: {free_bytes} free of {total_bytes}");
-            (broker, Finding::new("full-disk", severity, message).run(REBALANCE))
+            let finding = Finding::new("full-disk", severity, message);
+            let finding = match by_maps {
+                true => finding.run(Needs::Maps, REBALANCE_BY_MAPS),
+                false => finding.run(Needs::Facts, REBALANCE),
+            };
+            (broker, finding)
         }
         Ailment::FailedLogDir { broker, replicas } => {
             let replicas = counted(replicas, "replica");
             let message = format!("broker {broker}: {replicas} in failed log dirs");
             let finding = Finding::new("failed-log-dir", Severity::Critical, message);
-            (broker, finding.hint(REPLACE_DISK).run(REBUILD))
+            (broker, finding.hint(REPLACE_DISK).rebuild(by_maps))
         }
         Ailment::Fenced { broker, replicas: 0, .. } => {
             let message = format!("broker {broker} is fenced and holds nothing");
             let finding = Finding::new("fenced-empty", Severity::Warning, message)
                 .hint("Kafka may still place new replicas on it: start it, or have it forgotten")
-                .run(format!("broker unregister {broker} --dry-run"));
+                .run(Needs::Live, format!("broker unregister {broker} --dry-run"));
             (broker, finding)
         }
-        Ailment::Lost { broker, replicas, bytes } => {
-            (broker, gone("lost", format!("broker {broker} is lost"), replicas, bytes))
-        }
+        Ailment::Lost { broker, replicas, bytes } => (
+            broker,
+            gone("lost", format!("broker {broker} is lost"), replicas, bytes).rebuild(by_maps),
+        ),
         Ailment::Fenced { broker, replicas, bytes } => {
-            (broker, gone("fenced", format!("broker {broker} is fenced"), replicas, bytes))
+            let message = format!("broker {broker} is fenced");
+            (broker, gone("fenced", message, replicas, bytes).rebuild(by_maps))
         }
         _ => return None,
     };
@@ -106,7 +114,6 @@ fn gone(code: &'static str, message: String, replicas: usize, bytes: Bytes) -> F
     let message = format!("{message}: it holds {}{bytes}", counted(replicas, "replica"));
     Finding::new(code, Severity::Critical, message)
         .hint("start it; if it is gone for good, place its replicas anew")
-        .run(REBUILD)
 }
 
 fn listed(brokers: &BTreeSet<BrokerId>) -> String {

@@ -1,7 +1,7 @@
 //! What no snapshot holds: controllers, throttles, owners of moves, maps, versions of Kafka.
 
-use super::ailing::{REBUILD, REPLACE_DISK};
-use super::{Finding, Severity};
+use super::ailing::REPLACE_DISK;
+use super::{Finding, Needs, Severity};
 use crate::error::ranges;
 use crate::marks::DAEMON;
 use crate::throttles::Untold;
@@ -93,7 +93,9 @@ impl Around {
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         found.extend(self.controllers());
-        found.extend(self.failed_log_dirs.iter().map(failed_log_dirs));
+        found.extend(
+            self.failed_log_dirs.iter().map(|failed| failed_log_dirs(failed, self.maps.is_some())),
+        );
         found.extend(self.strays());
         found.extend(self.left_to_resume());
         found.extend(self.mixed_versions());
@@ -142,7 +144,7 @@ impl Around {
             "they pace nothing now, and the next copy without a word: {}{more}",
             first.join(", ")
         );
-        Some(finding.hint(hint).run("throttle clear --strays --dry-run"))
+        Some(finding.hint(hint).run(Needs::Live, "throttle clear --strays --dry-run"))
     }
 
     /// What an execution has set and nobody of this machine looks after.
@@ -179,12 +181,12 @@ impl Around {
     }
 }
 
-fn failed_log_dirs((broker, paths): (&BrokerId, &Vec<String>)) -> Finding {
+fn failed_log_dirs((broker, paths): (&BrokerId, &Vec<String>), by_maps: bool) -> Finding {
     let message = format!("broker {broker}: failed log dirs: {}", paths.join(", "));
     Finding::new("failed-log-dir", Severity::Critical, message)
         .brokers([*broker])
         .hint(REPLACE_DISK)
-        .run(REBUILD)
+        .rebuild(by_maps)
 }
 
 fn off_map(off: &OffMap) -> Vec<Finding> {
@@ -194,7 +196,7 @@ fn off_map(off: &OffMap) -> Vec<Finding> {
             OfMaps::Error | OfMaps::Warning => Severity::Warning,
             OfMaps::Notice => Severity::Notice,
         };
-        found.push(Finding::new("maps", severity, message.clone()).run("maps check"));
+        found.push(Finding::new("maps", severity, message.clone()).run(Needs::Maps, "maps check"));
     }
     if !off.unmapped.is_empty() {
         let lost = off.unmapped.iter().filter(|topic| topic.lost_replicas > 0).count();
@@ -211,7 +213,7 @@ fn off_map(off: &OffMap) -> Vec<Finding> {
     if !off.drifted.is_empty() {
         let message = format!("{} off their map", counted(off.drifted.len(), "topic"));
         let finding = Finding::new("drift", Severity::Warning, message);
-        found.push(finding.topics(off.drifted.clone()).run("rebuild --out-file plan.json"));
+        found.push(finding.topics(off.drifted.clone()).rebuild(true));
     }
     found
 }

@@ -11,6 +11,12 @@ pub(crate) use around::{Around, Moves, OffMap};
 use mapper::{BrokerId, Snapshot, TopicPartition, ailments};
 use serde::Serialize;
 
+/// The plan for all topics, by no map.
+const REBUILD: &str = "rebuild --topics '.*' --brokers -2 --out-file plan.json";
+
+/// The plan that maps make.
+const REBUILD_BY_MAPS: &str = "rebuild --out-file plan.json";
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -39,9 +45,23 @@ pub(crate) struct Finding {
     /// What it means, or what to do that is no command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
-    /// What to run next, without the flags that name the cluster.
+    /// What to run next, without the flags that name the cluster and its maps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
+    /// What the command needs to know of the cluster.
+    #[serde(skip)]
+    pub(crate) needs: Needs,
+}
+
+/// What a command needs beside its own flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Needs {
+    /// The cluster as it is: a snapshot does not do.
+    Live,
+    /// A snapshot does.
+    Facts,
+    /// The same, and the maps.
+    Maps,
 }
 
 impl Finding {
@@ -55,6 +75,7 @@ impl Finding {
             topics: Vec::new(),
             hint: None,
             command: None,
+            needs: Needs::Facts,
         }
     }
 
@@ -74,8 +95,16 @@ impl Finding {
         Self { hint: Some(hint.into()), ..self }
     }
 
-    fn run(self, command: impl Into<String>) -> Self {
-        Self { command: Some(command.into()), ..self }
+    fn run(self, needs: Needs, command: impl Into<String>) -> Self {
+        Self { command: Some(command.into()), needs, ..self }
+    }
+
+    /// The plan that heals what is gone for good: onto any broker only where no map says which.
+    fn rebuild(self, by_maps: bool) -> Self {
+        match by_maps {
+            true => self.run(Needs::Maps, REBUILD_BY_MAPS),
+            false => self.run(Needs::Facts, REBUILD),
+        }
     }
 }
 

@@ -50,6 +50,12 @@ impl MapArgs {
         Ok(MapSet::merge(sets)?)
     }
 
+    /// The flags that bring the same maps to another command, by flag and value.
+    pub(crate) fn words(&self) -> Vec<(&'static str, String)> {
+        let file = self.maps.iter().map(|place| ("--maps", place.clone()));
+        file.chain(self.map.iter().map(|line| ("--map", line.clone()))).collect()
+    }
+
     /// The ConfigMap that they stand in.
     pub(crate) fn config_map(&self) -> Option<&str> {
         self.maps.as_deref()?.strip_prefix(CONFIG_MAP)

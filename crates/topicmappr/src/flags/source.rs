@@ -103,6 +103,19 @@ impl SourceArgs {
         }
     }
 
+    /// The flags that name the same cluster to another command of ours, by flag and value.
+    pub(crate) fn words(&self) -> Vec<(&'static str, String)> {
+        let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let words = [
+            ("--snapshot", self.snapshot.as_ref().map(path)),
+            ("--bootstrap-server", self.bootstrap_server.clone()),
+            ("--kafka-config", self.kafka_config.as_ref().map(path)),
+            ("--zookeeper", self.zookeeper.clone()),
+            ("--zk-prefix", self.zk_prefix.clone().filter(|prefix| !prefix.is_empty())),
+        ];
+        words.into_iter().filter_map(|(flag, value)| Some((flag, value?))).collect()
+    }
+
     /// What Kafka's own tools need to reach the same cluster, as they spell it.
     pub(crate) fn kafka_tool_flags(&self) -> (Option<&str>, Option<&PathBuf>) {
         (self.bootstrap_server.as_deref(), self.kafka_config.as_ref())

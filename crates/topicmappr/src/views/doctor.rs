@@ -1,10 +1,10 @@
 //! `doctor`: one screen.
 
-use super::next::quoted;
+use super::next::{folded_after, quoted};
 use super::{Ink, counted};
-use crate::doctor::{Around, Finding, Severity};
+use crate::doctor::{Around, Finding, Needs, Severity};
 use crate::error::ranges;
-use crate::flags::SourceArgs;
+use crate::flags::Global;
 use crate::throttles::Untold;
 use mapper::{BrokerId, Snapshot, TopicPartition};
 use serde::Serialize;
@@ -36,7 +36,9 @@ pub(crate) struct DoctorView {
     /// What was not told, and so is not judged.
     untold: Vec<Untold>,
     #[serde(skip)]
-    flags: String,
+    of_cluster: Vec<(&'static str, String)>,
+    #[serde(skip)]
+    of_maps: Vec<(&'static str, String)>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,7 +53,7 @@ impl DoctorView {
         snapshot: &Snapshot,
         around: &Around,
         findings: Vec<Finding>,
-        source: &SourceArgs,
+        global: &Global,
     ) -> Self {
         let topics = snapshot.topics();
         let registered = snapshot.brokers().iter();
@@ -59,10 +61,6 @@ impl DoctorView {
             leader: quorum.leader,
             voters: quorum.voters.keys().copied().collect(),
         });
-        let (bootstrap, config) = source.kafka_tool_flags();
-        let bootstrap = bootstrap.map(|to| format!(" --bootstrap-server {}", quoted(to)));
-        let config =
-            config.map(|path| format!(" --kafka-config {}", quoted(&path.to_string_lossy())));
         Self {
             version: 1,
             cluster_id: snapshot.cluster_id().map(str::to_owned),
@@ -74,7 +72,8 @@ impl DoctorView {
             quorum,
             findings,
             untold: around.untold.clone(),
-            flags: bootstrap.into_iter().chain(config).collect(),
+            of_cluster: global.source.words(),
+            of_maps: global.maps.words(),
         }
     }
 
@@ -138,9 +137,25 @@ impl DoctorView {
             wrapped(f, hint, "  ")?;
         }
         if let Some(command) = &finding.command {
-            writeln!(f, "          run: topicmappr {command}{}", self.flags)?;
+            let command = format!("topicmappr {command}{}", self.flags(finding.needs));
+            let folded = folded_after("          run:", &command, "            ", WIDTH);
+            writeln!(f, "{folded}")?;
         }
         Ok(())
+    }
+
+    /// What makes a command complete, so that it can be pasted.
+    fn flags(&self, needs: Needs) -> String {
+        let servers = |(flag, _): &&(&str, String)| *flag != "--snapshot";
+        let cluster: Vec<&(&str, String)> = match needs {
+            Needs::Live => self.of_cluster.iter().filter(servers).collect(),
+            Needs::Facts | Needs::Maps => self.of_cluster.iter().collect(),
+        };
+        let unnamed = cluster.is_empty().then_some(" --bootstrap-server HOST:PORT".to_owned());
+        let maps = self.of_maps.iter().filter(|_| needs == Needs::Maps);
+        let words = cluster.into_iter().chain(maps);
+        let words = words.map(|(flag, value)| format!(" {flag} {}", quoted(value)));
+        unnamed.into_iter().chain(words).collect()
     }
 
     fn gaps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

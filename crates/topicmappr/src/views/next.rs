@@ -201,14 +201,18 @@ impl fmt::Display for Next {
     }
 }
 
-/// A long command over several lines, as a shell reads it back; a flag stays with its value.
 fn folded(command: &str) -> String {
     const WIDTH: usize = 96;
-    let mut lines = vec![" ".to_owned()];
+    folded_after(" ", command, "    ", WIDTH)
+}
+
+/// A long command over several lines, as a shell reads it back; a flag stays with its value.
+pub(super) fn folded_after(lead: &str, command: &str, indent: &str, width: usize) -> String {
+    let mut lines = vec![lead.to_owned()];
     for part in parts(command) {
-        match lines.last_mut().filter(|line| line.len() + part.len() < WIDTH) {
+        match lines.last_mut().filter(|line| line.len() + part.len() < width) {
             Some(line) => line.push_str(&format!(" {part}")),
-            None => lines.push(format!("    {part}")),
+            None => lines.push(format!("{indent}{part}")),
         }
     }
     lines.join(" \\\n")
