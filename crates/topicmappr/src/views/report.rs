@@ -7,6 +7,7 @@ use super::left_out::LeftOutView;
 use super::load::Load;
 use super::lost::LostBroker;
 use super::next::Next;
+use super::relief::Unrelieved;
 use super::solver::SolverView;
 use super::steps::StepView;
 use super::transfer::Transfer;
@@ -42,6 +43,9 @@ pub(crate) struct Report<'a> {
     floor: Option<Floor>,
     #[serde(skip)]
     evenness: Option<Evenness<'a>>,
+    /// The broker that was to be relieved, and is not.
+    #[serde(skip)]
+    unrelieved: Option<Unrelieved>,
     #[serde(skip_serializing_if = "Option::is_none")]
     leader_bytes: Option<LeaderBytes>,
     #[serde(flatten)]
@@ -131,6 +135,7 @@ impl<'a> Report<'a> {
             after: &plan.after,
             floor: plan.floor,
             evenness: Evenness::of(plan),
+            unrelieved: Unrelieved::of(plan),
             leader_bytes: plan.solver.leader_bytes,
             transfer: sums.transfer,
             each_step: sums.each_step,
@@ -171,6 +176,9 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(evenness) = &self.evenness {
             evenness.fmt(f)?;
+        }
+        if let Some(unrelieved) = &self.unrelieved {
+            unrelieved.fmt(f)?;
         }
         if let Some(LeaderBytes { before, after, floor }) = self.leader_bytes {
             writeln!(

@@ -1,6 +1,6 @@
 //! What a plan copies, how close that is to the least possible, and how long it takes.
 
-use super::counted;
+use super::{counted, nothing};
 use mapper::{BrokerId, Bytes, Plan};
 use serde::Serialize;
 use std::fmt;
@@ -16,6 +16,9 @@ pub(super) struct Transfer {
     partitions: usize,
     replicas: usize,
     steps: usize,
+    /// Why nothing moves, where nothing does.
+    #[serde(skip)]
+    nothing: &'static str,
     /// Whether the caller asked for steps.
     #[serde(skip)]
     paced: bool,
@@ -65,6 +68,7 @@ impl Transfer {
             partitions: plan.moves.len(),
             replicas: plan.replicas_moved(),
             steps: plan.steps.len(),
+            nothing: nothing::why(plan),
             paced: !plan.request.terms().pacing.is_default(),
             bytes,
             bound_bytes: plan.bound_bytes,
@@ -113,7 +117,7 @@ impl Transfer {
     /// What it comes to: names and values, in the order in which they matter.
     pub(super) fn lines(&self) -> Vec<(&'static str, String)> {
         if self.partitions == 0 {
-            return vec![("changes", "none: everything in scope is as it should be".to_owned())];
+            return vec![("changes", format!("none: {}", self.nothing))];
         }
         let partitions = counted(self.partitions, "partition");
         let replicas = counted(self.replicas, "replica");

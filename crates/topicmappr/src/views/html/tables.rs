@@ -2,6 +2,7 @@
 
 use super::super::changes::TopicChange;
 use super::super::left_out::{cure, why};
+use super::super::nothing;
 use super::super::steps::StepView;
 use super::escape::Text;
 use mapper::{BrokerId, LeftOut, Move, Plan};
@@ -85,10 +86,7 @@ pub(super) fn steps(all: &[StepView], f: &mut fmt::Formatter<'_>) -> fmt::Result
 pub(super) fn moves(plan: &Plan, most: usize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const COLUMNS: [&str; 6] = [">move", "partition", "from", "to", "why", ">bytes"];
     if plan.moves.is_empty() {
-        return writeln!(
-            f,
-            "<p class=\"good\">Nothing moves: everything in scope is as it should be.</p>"
-        );
+        return writeln!(f, "<p class=\"good\">Nothing moves: {}.</p>", nothing::why(plan));
     }
     let count = plan.moves.len();
     table(&format!("Moves: {count}"), &COLUMNS, f, |f| {

@@ -1,0 +1,78 @@
+//! Why a plan moves nothing: all is well, or nothing better was found.
+
+use super::relief::Unrelieved;
+use mapper::{Figures, Floor, Goal, Plan, Ratio, Request};
+
+/// What stands in place of the figures of a plan without moves.
+pub(super) fn why(plan: &Plan) -> &'static str {
+    if !plan.left_out.is_empty() {
+        return "all that can be planned is as it should be";
+    }
+    if Unrelieved::of(plan).is_some() {
+        return "no replica was found that may leave the broker";
+    }
+    if is_even(plan) {
+        return "everything in scope is as it should be";
+    }
+    if is_limited(&plan.request) {
+        return "no move makes it more even within the limits asked for";
+    }
+    "no move was found that makes it more even"
+}
+
+/// As near to the best reachable as was asked for; so is what nobody asked to even.
+fn is_even(plan: &Plan) -> bool {
+    let (Some(balance), Some(floor)) = (plan.request.balance(), plan.floor) else { return true };
+    let relieves = matches!(&plan.request, Request::Rebalance(asked) if asked.relieve.is_some());
+    relieves
+        || balance.goals.iter().all(|goal| is_reached(*goal, &plan.after, floor, balance.tolerance))
+}
+
+fn is_reached(goal: Goal, after: &Figures, floor: Floor, tolerance: Ratio) -> bool {
+    let slack = f64::from(tolerance.ppm()) / 1_000_000.0;
+    let most = |found: Option<f64>, best: Option<f64>| match (found, best) {
+        (Some(found), Some(best)) => found <= best * (1.0 + slack) + ROUNDING,
+        _ => true,
+    };
+    let least = |found: Option<f64>, best: Option<f64>| match (found, best) {
+        (Some(found), Some(best)) => found + ROUNDING >= best * (1.0 - slack),
+        _ => true,
+    };
+    // One piece more or less is as even as whole pieces can be.
+    let pieces = |found: Option<u64>, best: Option<u64>| match (found, best) {
+        (Some(found), Some(best)) => found <= best + 1,
+        _ => true,
+    };
+    match goal {
+        Goal::Storage => {
+            most(after.max_used_ratio, Some(floor.max_used_ratio))
+                && least(after.min_used_ratio, floor.min_used_ratio)
+        }
+        Goal::Network => {
+            most(after.max_network_ratio, floor.max_network_ratio)
+                && least(after.min_network_ratio, floor.min_network_ratio)
+        }
+        Goal::Replicas => {
+            pieces(after.max_replicas, floor.max_replicas)
+                && pieces(floor.min_replicas, after.min_replicas)
+        }
+        Goal::Leaders => pieces(after.max_leaders, floor.max_leaders),
+    }
+}
+
+/// What the screen's one digit after the point does not show.
+const ROUNDING: f64 = 0.0005;
+
+/// The caller allows only some moves for balance.
+fn is_limited(request: &Request) -> bool {
+    let limits = request.balance().is_some_and(|balance| {
+        balance.partition_limit.is_some()
+            || balance.partition_size_threshold.is_some()
+            || balance.locality_scoped
+            || balance.max_bytes_moved.is_some()
+            || balance.max_moves.is_some()
+    });
+    let thresholds = matches!(request, Request::Rebalance(asked)
+        if asked.storage_threshold.is_some() || asked.storage_threshold_bytes.is_some());
+    limits || thresholds
+}
