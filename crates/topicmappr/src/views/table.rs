@@ -37,7 +37,7 @@ impl Table {
         table
             .with(Style::blank())
             .with(Padding::new(0, 1, 0, 0))
-            .with(Width::wrap(WIDTH).priority(Priority::max(true)));
+            .with(Width::wrap(WIDTH).keep_words(true).priority(Priority::max(true)));
         for column in self.right {
             table.with(Modify::new(Columns::one(column)).with(Alignment::right()));
         }
@@ -61,6 +61,18 @@ mod tests {
         table.row(["a".to_owned(), "10 GiB".to_owned()]);
         table.row(["longer".to_owned(), "1 B".to_owned()]);
         assert_eq!(table.render(), "  topic    bytes\n  a       10 GiB\n  longer     1 B\n");
+    }
+
+    #[test]
+    fn a_long_sentence_is_wrapped_between_words() {
+        let mut table = Table::new(&["partition", "why", "what heals it"]);
+        let why =
+            "replicas on lost brokers 1003, 1006, which hold the only copies that are in sync";
+        table.row(["events.raw-0".to_owned(), why.to_owned(), "plan again later".to_owned()]);
+        let rendered = table.render();
+        assert!(rendered.lines().all(|line| line.len() <= 100), "{rendered}");
+        let words: Vec<&str> = rendered.split_whitespace().collect();
+        assert!(why.split(' ').all(|word| words.contains(&word)), "{rendered}");
     }
 
     #[test]
