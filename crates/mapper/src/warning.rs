@@ -65,8 +65,8 @@ pub enum Warning {
     },
     /// More brokers are lost than expected of an ordinary day.
     #[error(
-        "{} brokers are lost ({}){}: repairing them copies {bytes}; will they come back?",
-        brokers.len(), in_words(brokers), racks_text(racks)
+        "{} lost ({}){}: repairing them copies {bytes}; will they come back?",
+        are(brokers.len()), in_words(brokers), racks_text(racks)
     )]
     MaxLost {
         /// The lost brokers that hold replicas in scope.
@@ -80,6 +80,10 @@ pub enum Warning {
 
 fn percent(ppm: u64) -> String {
     format!("{}.{} %", ppm / 10_000, ppm / 1_000 % 10)
+}
+
+fn are(brokers: usize) -> String {
+    if brokers == 1 { "1 broker is".to_owned() } else { format!("{brokers} brokers are") }
 }
 
 fn racks_text(racks: &[String]) -> String {

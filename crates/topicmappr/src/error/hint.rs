@@ -3,6 +3,7 @@
 use super::Error;
 use super::words::{is_help, ranges};
 use crate::files::FileError;
+use clap::error::{ContextKind, ContextValue};
 use mapper::explain::ExplainError;
 use mapper::{BrokerId, NoPlan, SnapshotError};
 
@@ -116,7 +117,7 @@ impl Error {
             }
             Self::HoldsReplicas { broker, .. } => {
                 return Some(format!(
-                    "give its replicas to others first: topicmappr scale --drain {broker}, or replace --broker {broker}"
+                    "give its replicas to others first: topicmappr scale --brokers -2 --drain {broker}, or replace --broker {broker} --with ID"
                 ));
             }
             Self::Unanswered { .. } => {
@@ -136,8 +137,18 @@ fn clap_hint(error: &clap::Error) -> Option<String> {
     let text = error.render().to_string();
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
+    if unknown && is_below_zero(error) {
+        return Some("the flag before it takes no number below zero".to_owned());
+    }
     let tip = tip.or(unknown.then_some("--help after the command lists its flags"));
     tip.map(str::to_owned)
+}
+
+/// `-1`, where a value was meant: clap takes it for a flag.
+fn is_below_zero(error: &clap::Error) -> bool {
+    let found = error.get(ContextKind::InvalidArg);
+    let Some(ContextValue::String(word)) = found else { return false };
+    word.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
 fn known_maps(known: &[String]) -> String {

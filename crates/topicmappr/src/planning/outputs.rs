@@ -5,7 +5,7 @@ use crate::files::{self, OutFile, Staged};
 use crate::flags::PlanningArgs;
 use mapper::{Plan, PlanFile, PlannedPartition, Snapshot, Stage};
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The places of the files, all known to be writable.
 pub(crate) struct Outputs {
@@ -48,6 +48,14 @@ impl Written {
     }
 }
 
+/// A file, not stdout: that is where the report goes.
+fn own_file(flag: &str, path: &Path) -> Result<OutFile, Error> {
+    if path == Path::new("-") {
+        return Err(Error::Flags(format!("{flag} needs a file here: stdout has the report")));
+    }
+    Ok(OutFile::at(path)?)
+}
+
 impl Outputs {
     /// Finds out whether everything can be written, before anything is planned.
     pub(crate) fn find(args: &PlanningArgs) -> Result<Self, Error> {
@@ -55,14 +63,16 @@ impl Outputs {
             let message = "--skip-no-ops and --include-no-ops deny each other";
             return Err(Error::Flags(message.to_owned()));
         }
-        let place = |path: &Option<PathBuf>| path.as_deref().map(OutFile::at).transpose();
+        let place = |flag, path: &Option<PathBuf>| {
+            path.as_deref().map(|path| own_file(flag, path)).transpose()
+        };
         if let Some(folder) = &args.out_path {
             files::probe_folder(folder)?;
         }
         let outputs = Self {
-            plan: place(&args.out_file)?,
+            plan: place("--out-file", &args.out_file)?,
             folder: args.out_path.clone(),
-            snapshot: place(&args.save_snapshot)?,
+            snapshot: place("--save-snapshot", &args.save_snapshot)?,
             no_ops: args.include_no_ops,
         };
         if outputs.plan.is_some() && outputs.plan == outputs.snapshot {
