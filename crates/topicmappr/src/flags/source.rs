@@ -92,14 +92,15 @@ impl SourceArgs {
 
     /// Kafka's brokers, for a command that changes the cluster.
     pub(crate) fn brokers(&self) -> Result<(String, Option<PathBuf>), Error> {
-        match self.source()? {
-            Source::Live(Servers::Kafka { bootstrap, properties, .. }) => {
+        match self.source_if_any()? {
+            Some(Source::Live(Servers::Kafka { bootstrap, properties, .. })) => {
                 Ok((bootstrap, properties))
             }
-            Source::Live(Servers::ZooKeeper(_)) | Source::File(_) => Err(Error::Flags(
-                "this command works on a live cluster: name it with --bootstrap-server HOST:PORT"
-                    .to_owned(),
-            )),
+            // A snapshot would not do: nobody is to be told to name one.
+            Some(Source::Live(Servers::ZooKeeper(_)) | Source::File(_)) | None => {
+                let message = "this command works on a live cluster: name it with --bootstrap-server HOST:PORT";
+                Err(Error::Flags(message.to_owned()))
+            }
         }
     }
 
