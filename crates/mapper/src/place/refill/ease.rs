@@ -12,12 +12,15 @@ use std::cmp::Reverse;
 const MOST_EASED: usize = 200;
 /// Replicas of a broker that are looked at in turn.
 const MOST_TRIED: usize = 100;
+/// Exchanges that are looked at in all: some milliseconds.
+const MOST_EXCHANGES: usize = 8_000;
 
 /// Eases until no broker is fuller than `enough`, or nothing helps.
 pub(super) fn ease(placement: &mut Placement<'_>, work: &mut [Work], enough: f64) {
+    let mut left = MOST_EXCHANGES;
     for _ in 0..MOST_EASED {
         let Some((broker, full)) = fullest(placement) else { return };
-        let mut ease = Ease { placement, work, broker, full };
+        let mut ease = Ease { placement, work, broker, full, left: &mut left };
         if full.share() <= enough || !(ease.hand_on() || ease.swap()) {
             return;
         }
@@ -30,6 +33,8 @@ struct Ease<'e, 'a> {
     /// The fullest, which is eased.
     broker: BrokerIx,
     full: Full,
+    /// Exchanges that may still be looked at.
+    left: &'e mut usize,
 }
 
 /// A replica that this plan copies: its work and seat.
@@ -61,6 +66,8 @@ impl Ease<'_, '_> {
                     if other.0 == copy.0 || !self.fits(to, size, self.size(other)) {
                         continue;
                     }
+                    let Some(left) = self.left.checked_sub(1) else { return false };
+                    *self.left = left;
                     if let Some(onward) = self.emptiest(other, to, size) {
                         self.placement.shift(self.work, other, to, onward);
                         self.placement.shift(self.work, copy, from, to);
