@@ -223,6 +223,13 @@ fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, 
     if args.api_listen == "none" {
         return Ok(None);
     }
+    if !is_address(&args.api_listen) {
+        return Err(Error::Flag {
+            flag: "--api-listen",
+            value: args.api_listen,
+            problem: "write HOST:PORT, or none".to_owned(),
+        });
+    }
     let token = match &args.api_token_file {
         Some(path) => Some(shared::read_text(path)?),
         None => environment.get("AUTOTHROTTLE_API_TOKEN").map(str::to_owned),
@@ -241,6 +248,12 @@ fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, 
         tls: args.api_tls_cert.zip(args.api_tls_key),
         insecure: args.api_insecure,
     }))
+}
+
+/// `HOST:PORT`; whether there is such a host is seen when it is listened at.
+fn is_address(text: &str) -> bool {
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
 }
 
 #[cfg(test)]
@@ -264,6 +277,20 @@ mod tests {
         for flag in ["--max-tx-rate=100", "--max-tx-rate=0", "--max-rx-rate=120", "--min-rate=0"] {
             let refused = settings(&format!("autothrottle --state-file s {flag}"), &[]);
             assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput, "{flag}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_before_anybody_is_asked() {
+        for wrong in ["8080", "localhost", ":8080", "localhost:99999"] {
+            let refused =
+                settings(&format!("autothrottle --state-file s --api-listen {wrong}"), &[]);
+            assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput, "{wrong}");
+        }
+        for right in ["none", "localhost:0", "[::1]:8080"] {
+            assert!(
+                settings(&format!("autothrottle --state-file s --api-listen {right}"), &[]).is_ok()
+            );
         }
     }
 
