@@ -13,6 +13,8 @@ use crate::traffic::{SOON, Traffic};
 
 /// What is shipped for executors in pods, and the Lease that it is about.
 const RIGHTS: &str = include_str!("../../deploy/manifests/execute.yaml");
+/// The same for daemons.
+const RIGHTS_OF_DAEMONS: &str = include_str!("../../deploy/manifests/autothrottle.yaml");
 const LEASE: &str = "kafka/topicmappr-execute";
 
 /// A move of one partition, and the folder of its files.
@@ -31,17 +33,21 @@ fn situation(mode: Mode) -> Situation {
     traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
     traffic.write(&[(moved(), 5_000_000)].into());
     let situation = Situation { cluster, folder: tempfile::tempdir().unwrap() };
-    let (bootstrap, plan) = (situation.cluster.bootstrap(), situation.at("plan.json"));
-    let source = ["rebuild", "--bootstrap-server", &bootstrap, "--topics", "events"];
-    let storage = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB"];
-    let to = ["--brokers", "1002", "--out-file", &plan, "--ignore-warns"];
-    topicmappr([source.as_slice(), &storage, &to].concat()).with(0);
+    situation.plan("1002");
     situation
 }
 
 impl Situation {
     fn at(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
+    }
+
+    fn plan(&self, broker: &str) {
+        let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
+        let source = ["rebuild", "--bootstrap-server", &bootstrap, "--topics", "events"];
+        let storage = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB"];
+        let to = ["--brokers", broker, "--out-file", &plan, "--ignore-warns"];
+        topicmappr([source.as_slice(), &storage, &to].concat()).with(0);
     }
 
     /// A command line on this machine, which has its own journal and ledger.
@@ -142,18 +148,6 @@ fn a_second_executor_is_kept_out_by_a_lease() {
     daemons_are_met_beside_the_lease(&kubernetes, &situation, kubeconfig);
 }
 
-/// What a daemon beside its own Lease has written there.
-const STATE: &str = r#"
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: autothrottle-state, namespace: kafka}
-data:
-  holder: autothrottle-1
-  ledger.jsonl: |
-    {"ledger":"opened","by":"autothrottle-1"}
-    {"ledger":"held","broker":1002,"key":"leader.replication.throttled.rate","ours":["7"],"plan":"autothrottle"}
-"#;
-
 /// One whose ledger is in a file, by its mark; one that keeps it in ConfigMaps, by that.
 fn daemons_are_met_beside_the_lease(
     kubernetes: &Kubernetes,
@@ -181,8 +175,39 @@ fn daemons_are_met_beside_the_lease(
     let after = met();
     assert!(nobody(&after), "its mark goes with it: {}", after.stderr);
 
-    kubernetes.apply(STATE).unwrap();
-    met().complaining_of("autothrottle-1, with its ledger in ConfigMap kafka/autothrottle-state");
+    let rate = is_killed_with_a_rate(kubernetes, situation);
+    let ledger = "with its ledger in ConfigMap kafka/autothrottle-state";
+    met().complaining_of("rates are set here by autothrottle, process").complaining_of(ledger);
+    situation.plan("1003");
+    let place = ["--kubeconfig", kubeconfig, "--lease", LEASE];
+    let done = topicmappr(situation.execute("e", "100MB/s", &place)).with(0).complaining_of(ledger);
+    assert_eq!(Traffic::of(&situation.cluster).seen()[&moved()].replicas, [1003]);
+    let own = std::fs::read_to_string(situation.at("e.ledger")).unwrap();
+    assert!(own.contains("throttled.replicas") && !own.contains(&rate), "{own}");
+    assert_eq!(its_rate(situation), Some(rate), "it is the daemon's\n{}", done.stderr);
+}
+
+/// A daemon beside its own Lease is asked for a rate of the broker that has the replica, and dies; the rate.
+fn is_killed_with_a_rate(kubernetes: &Kubernetes, situation: &Situation) -> String {
+    let kubeconfig = kubernetes.service_account("kafka", "autothrottle").unwrap();
+    kubernetes.apply(RIGHTS_OF_DAEMONS).unwrap();
+    let beside = ["--kubeconfig", kubeconfig.to_str().unwrap(), "--lease", "kafka/autothrottle"];
+    let flags = [&beside[..], &DAEMON].concat();
+    let bootstrap = situation.cluster.bootstrap();
+    let daemon = Daemon::elsewhere(&bootstrap, situation.folder.path(), &flags);
+    until("the lead", SOON, || daemon.leads().then_some(()))
+        .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+    daemon.ask("POST", "/throttle/1002?rate=77");
+    let rate = "77000000".to_owned();
+    let stands = || (its_rate(situation).as_ref() == Some(&rate)).then_some(());
+    until("the rate", SOON, stands).unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+    daemon.kill();
+    rate
+}
+
+fn its_rate(situation: &Situation) -> Option<String> {
+    let mut all = throttles(&situation.cluster, &[(moved(), Vec::new())].into());
+    all.remove("1002")?.remove("follower.replication.throttled.rate")
 }
 
 /// One right after the other is missing, and named with the manifest that grants it.
