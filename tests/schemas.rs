@@ -240,6 +240,7 @@ fn ledger() -> Vec<LedgerEntry> {
         before: before.map(str::to_owned),
         found: before.map(str::to_owned),
         ours: ["1:2".to_owned()].into(),
+        met: ["1:2".to_owned()].into(),
         plan: "p".to_owned(),
     };
     let asked = Asked { rate_bytes_per_second: 10_000_000, autoremove: true };

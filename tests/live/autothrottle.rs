@@ -87,7 +87,7 @@ impl Situation {
         begin(&self.cluster, self.folder.path(), &[1001, 1002]);
     }
 
-    fn now(&self) -> Configs {
+    pub(crate) fn now(&self) -> Configs {
         throttles(&self.cluster, &only())
     }
 

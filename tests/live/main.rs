@@ -28,6 +28,7 @@ mod facts_of_moves;
 mod first_use;
 mod heal;
 mod kubernetes;
+mod latecomer;
 mod load;
 mod log_dirs;
 mod long_moves;

@@ -10,6 +10,7 @@ mod outage;
 
 use crate::announced::Announced;
 use crate::api::{self, Api};
+use crate::beside::Beside;
 use crate::board::{Board, Round};
 use crate::book::Book;
 use crate::canary::Flight;
@@ -19,7 +20,7 @@ use crate::look::{Look, Looker};
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Holding, hold};
+use execute::{Action, Holding, Seen, hold, meets, records_what_stands};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
@@ -51,6 +52,7 @@ pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error>
     let _sidecar = settings.sidecar.start().await?;
     let looker = Looker::new(&settings)?;
     looker.refuse_wrong_keys().await?;
+    let beside = Beside::at(keep.common());
     let book = Arc::new(keep.book(settings.once));
     let (board, wake) = (Arc::new(Board::new()), Arc::new(Notify::new()));
     if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {
@@ -71,7 +73,7 @@ pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error>
     let crier = Crier::start(&settings.metrics, &settings.tags)?;
     let doors = (book.clone(), board, wake, announced);
     let mut daemon = Daemon::new(&settings, looker, crier, doors);
-    daemon.canary = flight(&settings)?;
+    (daemon.beside, daemon.canary) = (beside, flight(&settings)?);
     let left = daemon.lives(&mut signals).await?;
     tokio::select! {
         handed_over = daemon.hand_over() => handed_over,
@@ -108,6 +110,7 @@ struct Daemon<'s> {
     looker: Looker,
     crier: Crier,
     quiet: Quiet,
+    beside: Beside,
     state: State,
     before: Decision,
     canary: Flight,
@@ -135,6 +138,7 @@ impl<'s> Daemon<'s> {
             looker,
             crier,
             quiet: Quiet::default(),
+            beside: Beside::default(),
             state: State::default(),
             before: Decision::default(),
             canary: Flight::new(None),
@@ -239,7 +243,11 @@ impl<'s> Daemon<'s> {
         let overrides = self.book.overrides();
         let announced = self.announced_then.clone();
         let mut look = self.looker.look(client, &ledger, &overrides, announced).await?;
-        self.quiet.learn(&look.cluster, &ledger, Instant::now());
+        let now = Instant::now();
+        if self.quiet.would_settle(&look.cluster, &ledger, now) {
+            look.cluster.others = self.beside.others(client).await;
+        }
+        self.quiet.learn(&look.cluster, &ledger, now);
         let cluster_id = client.cluster().id.clone();
         self.listen(&mut look.throttle);
         let (state, decision) =
@@ -248,6 +256,9 @@ impl<'s> Daemon<'s> {
         tell(&self.before, &decision);
         let mut round = Round::of(&look, &decision, cluster_id, began.elapsed());
         let holding = self.settle(&decision, &mut look).await?;
+        if meets(&self.book.ledger(), &look.cluster) {
+            self.quiet.unsettle();
+        }
         self.end_overrides(&decision).await?;
         round.strays = holding.strays;
         round.held = self.book.ledger().held().count();
@@ -263,14 +274,19 @@ impl<'s> Daemon<'s> {
 
     /// Brings configs to what was decided, and looks until they are there.
     async fn settle(&mut self, decision: &Decision, look: &mut Look) -> Result<Holding, Error> {
-        let mut looks = 0;
+        let (mut looks, mut asked) = (0, false);
         loop {
             let ledger = self.book.ledger();
-            let mut wanted = wanted(decision, &ledger, &look.cluster, self.quiet.originals());
+            let mut wanted = wanted(decision, &ledger, &look.cluster, &self.quiet);
             if self.settings.keeps_throttles {
                 and_keep_what_is_ours(&mut wanted, &ledger);
             }
             let holding = hold(&wanted, &ledger, &look.cluster);
+            if !asked && is_calm(&look.cluster) && records_what_stands(&holding.actions, &ledger) {
+                asked = true;
+                self.ask_beside(look).await?;
+                continue;
+            }
             looks += 1;
             if !self.act(&holding).await? || looks == LOOKS {
                 return Ok(holding);
@@ -293,6 +309,15 @@ impl<'s> Daemon<'s> {
             self.book.withdraw(over.iter().copied().map(Some)).await?;
             tracing::info!(brokers = ?over, "overrides of brokers have ended with what they paced");
         }
+        Ok(())
+    }
+
+    /// Looks again, and asks executions before and after it: what they put back meanwhile may be in the look.
+    async fn ask_beside(&mut self, look: &mut Look) -> Result<(), Error> {
+        let Some(client) = &self.client else { return Ok(()) };
+        let before = self.beside.others(client).await;
+        self.looker.configs_again(client, &self.book.ledger(), &mut look.cluster).await?;
+        look.cluster.others = before.or(self.beside.others(client).await);
         Ok(())
     }
 
@@ -337,6 +362,11 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
         tracing::warn!("the client property {key} has no meaning here");
     }
     Ok(client)
+}
+
+/// Whether no reassignment copies anything.
+fn is_calm(seen: &Seen) -> bool {
+    seen.running.values().all(|running| running.adding.is_empty())
 }
 
 async fn watched(client: &Client) -> Result<Watched, kafka::Error> {

@@ -8,6 +8,7 @@ mod announced;
 mod api;
 mod backend;
 mod baseline;
+mod beside;
 mod board;
 mod book;
 mod canary;

@@ -27,7 +27,7 @@ pub(crate) async fn run(
     let mut quiet = Quiet::default();
     quiet.learn(&look.cluster, &ledger, tokio::time::Instant::now());
     let (_, decision) = decide(State::default(), &look.throttle, &settings.limits);
-    let mut wanted = wanted(&decision, &ledger, &look.cluster, quiet.originals());
+    let mut wanted = wanted(&decision, &ledger, &look.cluster, &quiet);
     if settings.keeps_throttles {
         and_keep_what_is_ours(&mut wanted, &ledger);
     }

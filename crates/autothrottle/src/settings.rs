@@ -121,6 +121,17 @@ impl Keep {
         }
     }
 
+    /// Where executions keep what they have set; `None`: nobody else is there, or nobody can be asked.
+    pub(crate) fn common(&self) -> Option<Common> {
+        match self {
+            Self::File(_, marker) => marker.as_ref()?.common(),
+            Self::ZooKeeper(address, _) => Some(Common::ZooKeeper(address.clone())),
+            Self::Topic(way) => way.access().ok().map(Common::Topic),
+            // Their Lease has any name.
+            Self::Lease(_) => None,
+        }
+    }
+
     /// The same as it is written down, without taking anything.
     pub(crate) async fn glance(&self) -> Result<Book, Error> {
         let entries = match self {

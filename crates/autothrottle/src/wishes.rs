@@ -4,6 +4,7 @@
 //! covers a replica that a reassignment fills, whatever was decided: a throttle outlives every decision, and every
 //! process, for as long as a replica under it is being copied. Pure.
 
+use crate::quiet::Quiet;
 use execute::{
     Key, Ledger, List, Resource, Seen, Setting, Wanted, passing, rate_of, rate_setting, read_entry,
 };
@@ -12,13 +13,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
 use topicmappr::shared::DAEMON;
 
-/// What has to stand in the cluster now. `originals` are values that stood there while nothing moved.
-pub(crate) fn wanted(
-    decision: &Decision,
-    ledger: &Ledger,
-    seen: &Seen,
-    originals: &BTreeMap<Setting, String>,
-) -> Wanted {
+/// What has to stand in the cluster now. `quiet` tells what stood there while nothing moved.
+pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &Quiet) -> Wanted {
     let mut lists = decided_lists(decision);
     for (setting, entries) in covering(ledger, seen) {
         lists.entry(setting).or_default().extend(entries);
@@ -40,7 +36,8 @@ pub(crate) fn wanted(
         plan: DAEMON.to_owned(),
         rates,
         lists: lists.into_iter().map(list).collect(),
-        originals: originals.clone(),
+        originals: quiet.originals().clone(),
+        unsettled: quiet.is_unsettled(),
     }
 }
 
@@ -163,6 +160,7 @@ mod tests {
             before: None,
             found: None,
             ours,
+            met: BTreeSet::new(),
             plan,
         }])
     }
@@ -179,7 +177,7 @@ mod tests {
     fn what_covers_a_running_copy_is_wanted_whatever_was_decided() {
         let nothing = Decision::default();
         let ledger = ledger(Key::FollowerReplicas, &["0:3", "1:3"]);
-        let wanted = wanted(&nothing, &ledger, &moving(&[1]), &BTreeMap::new());
+        let wanted = wanted(&nothing, &ledger, &moving(&[1]), &Quiet::default());
         assert_eq!(wanted.lists[&list(Key::FollowerReplicas)].now, ["0:3".to_owned()].into());
         let rate = rate_setting(BrokerId(3), Key::FollowerRate);
         assert_eq!(wanted.rates, [(rate, None)].into());
@@ -189,11 +187,11 @@ mod tests {
     fn a_follower_in_sync_is_released_at_once_and_its_leader_when_the_move_ends() {
         let nothing = Decision::default();
         let follower = ledger(Key::FollowerReplicas, &["0:3"]);
-        assert_eq!(wanted(&nothing, &follower, &moving(&[1, 3]), &BTreeMap::new()).lists.len(), 0);
+        assert_eq!(wanted(&nothing, &follower, &moving(&[1, 3]), &Quiet::default()).lists.len(), 0);
         let leader = ledger(Key::LeaderReplicas, &["0:1"]);
-        assert_eq!(wanted(&nothing, &leader, &moving(&[1, 3]), &BTreeMap::new()).lists.len(), 1);
+        assert_eq!(wanted(&nothing, &leader, &moving(&[1, 3]), &Quiet::default()).lists.len(), 1);
         let ended = seen_of("t", vec![partition(0, &[3], &[3], 3)]);
-        assert_eq!(wanted(&nothing, &leader, &ended, &BTreeMap::new()).lists.len(), 0);
+        assert_eq!(wanted(&nothing, &leader, &ended, &Quiet::default()).lists.len(), 0);
     }
 
     #[test]

@@ -26,6 +26,8 @@ pub struct Wanted {
     pub lists: BTreeMap<Setting, List>,
     /// Values that stood there while nothing moved: somebody's own, even if moves run now that nobody accounts for.
     pub originals: BTreeMap<Setting, String>,
+    /// Moves of others have ended a moment ago, and the rates that they were paced by may stand yet.
+    pub unsettled: bool,
 }
 
 /// What one list has to name.
@@ -94,8 +96,7 @@ pub struct Holding {
 /// what covers a copy for as long as the copy is in flight.
 pub fn hold(wanted: &Wanted, ledger: &Ledger, seen: &Seen) -> Holding {
     let mut holding = Holding { clean: true, ..Holding::default() };
-    let unaccounted =
-        seen.running.iter().any(|(of, run)| !run.adding.is_empty() && !accounted(ledger, of));
+    let unaccounted = wanted.unsettled || copied(seen).any(|of| !accounted(ledger, of));
     for (setting, rate) in &wanted.rates {
         // A dead broker copies nothing; what is ours on it is dealt with when it is back.
         if is_live(seen, setting) || ledger.get(setting).is_some() {
@@ -141,12 +142,49 @@ fn copies(seen: &Seen, setting: &Setting) -> bool {
     }
 }
 
-/// Whether the ledger knows that this running move is covered.
+/// Whether a move is in flight whose throttle stood there when we first saw it, and that nobody accounts for.
+pub fn meets(ledger: &Ledger, seen: &Seen) -> bool {
+    copied(seen).any(|of| named(ledger, of, |held| &held.met))
+}
+
+/// Whether these would make what stands in the cluster an operator's.
+pub fn records_what_stands(actions: &[Action], ledger: &Ledger) -> bool {
+    actions.iter().any(|action| match action {
+        Action::Account(LedgerEntry::Held { setting, before: Some(_), .. }) => {
+            ledger.get(setting).is_none()
+        }
+        Action::Account(_)
+        | Action::Write(_)
+        | Action::Set { .. }
+        | Action::Place { .. }
+        | Action::Submit { .. }
+        | Action::Cancel { .. }
+        | Action::Reorder { .. }
+        | Action::Elect { .. }
+        | Action::Stop(_) => false,
+    })
+}
+
+/// What reassignments copy.
+fn copied(seen: &Seen) -> impl Iterator<Item = &TopicPartition> {
+    seen.running.iter().filter(|(_, run)| !run.adding.is_empty()).map(|(of, _)| of)
+}
+
+/// Whether the ledger knows that this running move is covered, and by nobody else.
 fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
+    named(ledger, of, |held| &held.ours) && !named(ledger, of, |held| &held.met)
+}
+
+/// Whether these entries of what is held of a topic's lists name a partition.
+fn named(
+    ledger: &Ledger,
+    of: &TopicPartition,
+    entries: impl Fn(&Held) -> &BTreeSet<String>,
+) -> bool {
     Key::OF_TOPICS.iter().any(|key| {
         let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
         let names = |text: &String| read_entry(text).is_some_and(|(p, _)| p == of.partition);
-        ledger.get(&setting).is_some_and(|held| held.ours.iter().any(names))
+        ledger.get(&setting).is_some_and(|held| entries(held).iter().any(names))
     })
 }
 
@@ -214,17 +252,8 @@ impl Holding {
         self.satisfied.contains(setting)
     }
 
-    fn account(
-        &mut self,
-        wanted: &Wanted,
-        setting: &Setting,
-        before: Option<String>,
-        found: Option<String>,
-        ours: BTreeSet<String>,
-    ) {
-        let (setting, plan) = (setting.clone(), wanted.plan.clone());
-        let held = LedgerEntry::Held { setting, before, found, ours, plan };
-        self.actions.push(Action::Account(held));
+    fn account(&mut self, line: LedgerEntry) {
+        self.actions.push(Action::Account(line));
     }
 
     fn set(&mut self, setting: &Setting, value: Option<String>) {
@@ -285,8 +314,10 @@ impl Holding {
         if held.is_none_or(|held| !held.ours.contains(&rate)) {
             let many = held.filter(|held| held.ours.len() >= MANY);
             let found = value.filter(|value| many.is_some_and(|held| held.ours.contains(*value)));
-            let found = found.map(str::to_owned);
-            self.account(wanted, setting, before, found, [rate.clone()].into());
+            let (setting, found) = (setting.clone(), found.map(str::to_owned));
+            let (ours, plan) = ([rate.clone()].into(), wanted.plan.clone());
+            let met = BTreeSet::new();
+            self.account(LedgerEntry::Held { setting, before, found, ours, met, plan });
         }
         self.set(setting, Some(rate));
     }
@@ -308,25 +339,27 @@ impl Holding {
             // Everything is covered; whoever wrote the star keeps it.
             return;
         };
-        let mut passing = seen.others.among(setting, &found);
-        if unaccounted {
-            passing.extend(found.intersection(&needed.in_flight).cloned());
-        }
+        let mut met = match unaccounted {
+            true => &found & &needed.in_flight,
+            false => BTreeSet::new(),
+        };
+        let passing = &seen.others.among(setting, &found) | &met;
         let (before, ours) = match ledger.get(setting) {
-            Some(held) => (held.before.clone(), &held.ours | &needed.ever),
+            Some(held) => {
+                met.retain(|entry| !held.ours.contains(entry));
+                (held.before.clone(), &held.ours | &needed.ever)
+            }
             None if !passing.is_empty() => {
                 (Entries::Some(&found - &passing).value(), needed.ever.clone())
             }
             None => (value.map(str::to_owned), needed.ever.clone()),
         };
-        let others = match Entries::parse(before.as_deref()) {
-            Entries::All => BTreeSet::new(),
-            Entries::Some(before) => before,
-        };
-        let complete = &(&(&found - &ours) | &others) | &needed.now;
+        let complete = &without(&found, &ours, before.as_deref()) | &needed.now;
         let known = ledger.get(setting).is_some_and(|held| held.ours.is_superset(&ours));
         if !known {
-            self.account(wanted, setting, before, None, ours);
+            met.retain(|entry| ours.contains(entry));
+            let (setting, plan) = (setting.clone(), wanted.plan.clone());
+            self.account(LedgerEntry::Held { setting, before, found: None, ours, met, plan });
         }
         if found != complete {
             self.set(setting, Entries::Some(complete).value());
@@ -375,15 +408,38 @@ fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
     }
 }
 
-/// The list as it was before, to the letter, but for what others have added since.
+/// What is found, but for what is ours and did not stand there before. What others have taken away stays away: it may have
+/// been their own, for a move that they were about to begin.
+fn without(
+    found: &BTreeSet<String>,
+    ours: &BTreeSet<String>,
+    before: Option<&str>,
+) -> BTreeSet<String> {
+    let before = match Entries::parse(before) {
+        Entries::All => BTreeSet::new(),
+        Entries::Some(before) => before,
+    };
+    found - &(ours - &before)
+}
+
+/// The list as it was before, to the letter, but for what others have added or taken away since.
 fn without_ours(value: Option<&str>, held: &Held) -> Option<String> {
     let (Entries::Some(found), Entries::Some(before)) =
         (Entries::parse(value), Entries::parse(held.before.as_deref()))
     else {
         return held.before.clone();
     };
-    let rest = &(&found - &held.ours) | &before;
-    if rest == before { held.before.clone() } else { Entries::Some(rest).value() }
+    let rest = without(&found, &held.ours, held.before.as_deref());
+    let (is_as_before, has_ours) = (rest == before, rest != found);
+    let text = Entries::Some(rest).value();
+    if is_as_before && held.before != text {
+        held.before.clone()
+    } else if has_ours {
+        text
+    } else {
+        // Nothing of ours stands there: its order is somebody else's.
+        value.map(str::to_owned)
+    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,10 @@ pub enum LedgerEntry {
         found: Option<String>,
         /// What we may set: the rate, or each `PARTITION:BROKER` of a list. Adds to those of older lines.
         ours: BTreeSet<String>,
+        /// Entries of a list among those, which stood there already for a move in flight that nobody accounted for: rates
+        /// that stand while it runs may be its own. Adds to those of older lines.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        met: BTreeSet<String>,
         /// For which plan.
         plan: String,
     },
@@ -73,6 +77,8 @@ pub struct Held {
     pub before: Option<String>,
     /// What we may have set.
     pub ours: BTreeSet<String>,
+    /// Entries of a list that others had set for a move in flight.
+    pub met: BTreeSet<String>,
     /// For which plan, the latest.
     pub plan: String,
 }
@@ -97,13 +103,19 @@ impl Ledger {
     pub fn apply(&mut self, entry: LedgerEntry) {
         match entry {
             LedgerEntry::Opened { by } => self.last_owner = Some(by),
-            LedgerEntry::Held { setting, before, found, ours, plan } => {
-                let new = || Held { before, ours: BTreeSet::new(), plan: String::new() };
+            LedgerEntry::Held { setting, before, found, ours, met, plan } => {
+                let new = || Held {
+                    before,
+                    ours: BTreeSet::new(),
+                    met: BTreeSet::new(),
+                    plan: String::new(),
+                };
                 let held = self.held.entry(setting).or_insert_with(new);
                 if let Some(found) = found {
                     held.ours = [found].into();
                 }
                 held.ours.extend(ours);
+                held.met.extend(met);
                 held.plan = plan;
             }
             LedgerEntry::Released { setting } => {
@@ -122,6 +134,7 @@ impl Ledger {
             before: held.before.clone(),
             found: None,
             ours: held.ours.clone(),
+            met: held.met.clone(),
             plan: held.plan.clone(),
         });
         let asked = self.asked.iter();
@@ -174,6 +187,7 @@ mod tests {
             before: before.map(str::to_owned),
             found: None,
             ours: [ours.to_owned()].into(),
+            met: BTreeSet::new(),
             plan: "p".to_owned(),
         };
         let lines = [held(None, "10"), held(Some("10"), "20")];
@@ -196,6 +210,7 @@ mod tests {
             before: Some("7".to_owned()),
             found: found.map(str::to_owned),
             ours: [ours.to_owned()].into(),
+            met: BTreeSet::new(),
             plan: "p".to_owned(),
         };
         let asked = |rate| Asked { rate_bytes_per_second: rate, autoremove: true };

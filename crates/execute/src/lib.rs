@@ -46,7 +46,9 @@ pub use course::{Course, Hindrance, Standing, WhyLeft};
 pub use dirs::Destination;
 pub use estimate::{Estimate, Traffic};
 pub use health::Ill;
-pub use hold::{Holding, List, Stray, Wanted, hold, passing, rate_of, rate_setting};
+pub use hold::{
+    Holding, List, Stray, Wanted, hold, meets, passing, rate_of, rate_setting, records_what_stands,
+};
 pub use journal::{Entry, History};
 pub use ledger::{Asked, Held as HeldSetting, Ledger, LedgerEntry};
 pub use legs::legs;

@@ -42,7 +42,7 @@ impl Others {
     }
 
     /// Whether this value of a rate may be theirs.
-    pub(crate) fn may_have_set(&self, setting: &Setting, value: &str) -> bool {
+    pub fn may_have_set(&self, setting: &Setting, value: &str) -> bool {
         match self {
             Self::Nobody => false,
             Self::Known(all) => all.get(setting).is_some_and(|values| values.contains(value)),
@@ -73,6 +73,7 @@ mod tests {
             before: Some("5".to_owned()),
             found: None,
             ours: [ours.to_owned()].into(),
+            met: [].into(),
             plan: "autothrottle".to_owned(),
         }]))
     }

@@ -36,7 +36,7 @@ pub(crate) fn pace(
     let rates = rates.into_iter().map(|setting| (setting, rate)).collect();
     let lists = lists(task, seen, needs);
     let plan = task.plan_id.to_owned();
-    hold(&Wanted { plan, rates, lists, originals: BTreeMap::new() }, ledger, seen)
+    hold(&Wanted { plan, rates, lists, ..Wanted::default() }, ledger, seen)
 }
 
 /// Whether a move may be submitted: everything that paces it was read back from the cluster.

@@ -28,6 +28,7 @@ pub fn repace(ledger: &Ledger, seen: &Seen, rate: u64) -> Repaced {
             before: held.before.clone(),
             found: None,
             ours: held.ours.clone(),
+            met: held.met.clone(),
             plan: held.plan.clone(),
         }]);
         let rates = [(setting.clone(), Some(rate))].into();
@@ -50,7 +51,14 @@ mod tests {
 
     fn held(setting: Setting, ours: &str) -> LedgerEntry {
         let (before, plan) = (Some("7".to_owned()), "p".to_owned());
-        LedgerEntry::Held { setting, before, found: None, ours: [ours.to_owned()].into(), plan }
+        LedgerEntry::Held {
+            setting,
+            before,
+            found: None,
+            ours: [ours.to_owned()].into(),
+            met: [].into(),
+            plan,
+        }
     }
 
     fn rate(broker: u32) -> Setting {

@@ -384,6 +384,7 @@ mod tests {
             before: before.map(str::to_owned),
             found: None,
             ours: [ours.to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         }
     }
@@ -402,6 +403,7 @@ mod tests {
             before: None,
             found: None,
             ours: ["7".to_owned()].into(),
+            met: [].into(),
             plan: "autothrottle".to_owned(),
         }]);
         assert!(judged("7", &Accounts::default()).stray);
@@ -464,6 +466,7 @@ mod tests {
             before: None,
             found: None,
             ours: [ours.to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         };
         let since = |lines: Vec<(&str, LedgerEntry)>| {
@@ -488,6 +491,7 @@ mod tests {
             before: Some("7:1,0:2".to_owned()),
             found: None,
             ours: ["1:2".to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         };
         let over = || vec![held.clone(), LedgerEntry::Released { setting: setting.clone() }];

@@ -3,7 +3,7 @@
 //! Flags, environment and `--config` in one order ([`parse`]); connections with the same properties ([`connect`]);
 //! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
 //! ([`MetricsArgs`]); which pods are brokers' ([`PodArgs`]); the file that a ledger is kept in ([`Store`]), and what stands
-//! beside the cluster's lock ([`beside_the_lock`]), and in the place that both find ([`Common`]); one way to look at a cluster ([`Observer`]) and one to set its throttle
+//! beside the cluster's lock ([`beside_the_lock`], [`set_by_executions`]), and in the place that both find ([`Common`]); one way to look at a cluster ([`Observer`]) and one to set its throttle
 //! ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]). What is not named here is
 //! this program's own.
 
@@ -15,7 +15,7 @@ use std::path::Path;
 
 pub use crate::executing::{
     AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, Observer, OnBroker,
-    Signal, Signals, Store, beside_the_lock, set_configs,
+    Signal, Signals, Store, beside_the_lock, set_by_executions, set_configs,
 };
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};

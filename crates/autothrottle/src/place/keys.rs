@@ -97,6 +97,7 @@ mod tests {
                 before: Some("7".to_owned()),
                 found: None,
                 ours: ["9".to_owned()].into(),
+                met: [].into(),
                 plan: "autothrottle".to_owned(),
             },
             LedgerEntry::Asked { broker: None, asked },

@@ -36,6 +36,11 @@ impl Marker {
         self.place.as_ref()
     }
 
+    /// Where it is left.
+    pub(crate) fn common(&self) -> Option<Common> {
+        common(&self.way, self.place.clone()).ok()
+    }
+
     /// Says that this process has the ledger in `file`, which `before` had; waits until that stands.
     ///
     /// # Errors

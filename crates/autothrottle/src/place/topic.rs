@@ -216,7 +216,7 @@ impl Way {
         Ok(shared::connect(&self.bootstrap, self.properties.as_deref()).await?.0)
     }
 
-    pub(super) fn access(&self) -> Result<statelog::Access, Error> {
+    pub(crate) fn access(&self) -> Result<statelog::Access, Error> {
         Ok(shared::data_plane(&self.bootstrap, self.properties.as_deref())?)
     }
 }

@@ -92,6 +92,7 @@ impl ZooKeeperPlace {
                         before: held.before.clone(),
                         found: None,
                         ours: held.ours.clone(),
+                        met: held.met.clone(),
                         plan: held.plan.clone(),
                     });
                     (self.record(&name(setting)), held.as_ref().map(written))
@@ -234,6 +235,7 @@ mod tests {
             before: Some("7".to_owned()),
             found: None,
             ours: [ours.to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         }
     }

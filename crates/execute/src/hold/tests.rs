@@ -100,6 +100,74 @@ fn entries_that_others_set_for_a_move_are_nobodys_original() {
     assert!(ledger.is_empty());
 }
 
+/// An execution of which our ledger knows nothing moves `t-0` to broker 2 at this rate, and is about to move `t-1`.
+fn beside_an_execution(rate: &str) -> Seen {
+    let mut seen = seen(Some(rate));
+    let lists = [(Key::LeaderReplicas, "0:1,1:1,7:1"), (Key::FollowerReplicas, "0:2,1:2,7:1")];
+    let lists = lists.map(|(key, value)| (key, value.to_owned()));
+    seen.configs.insert(Resource::Topic("t".to_owned()), lists.into());
+    seen
+}
+
+/// What a daemon wants then.
+fn wanted_beside(seen: &Seen) -> Wanted {
+    let of = |key, text: &str| {
+        let now: BTreeSet<String> = [text.to_owned()].into();
+        (list(key), List { ever: now.clone(), now, in_flight: passing(seen, &list(key)) })
+    };
+    let lists = [of(Key::LeaderReplicas, "0:1"), of(Key::FollowerReplicas, "0:2")];
+    Wanted { lists: lists.into(), ..wanted(Some(10)) }
+}
+
+#[test]
+fn a_rate_of_moves_that_others_pace_is_left_for_as_long_as_they_run() {
+    let mut ledger = Ledger::default();
+    // Whoever looks again, or takes over, finds the moves in the ledger; and the execution is given another rate meanwhile.
+    for rate in ["7", "7", "8"] {
+        let seen = beside_an_execution(rate);
+        let holding = hold(&wanted_beside(&seen), &ledger, &seen);
+        assert!(!holding.sets(), "{:?}", holding.actions);
+        assert!(matches!(holding.strays.first(), Some(Stray::UnknownOwner { .. })), "{rate}");
+        apply(&mut ledger, &holding);
+        ledger = Ledger::replay(ledger.entries());
+        assert!(meets(&ledger, &seen));
+    }
+    // They have ended, and their rate goes soon: who still wants one there waits for that.
+    let ended = || Seen { running: BTreeMap::new(), ..beside_an_execution("8") };
+    let recovery = Wanted { unsettled: true, ..wanted(Some(10)) };
+    let holding = hold(&recovery, &ledger, &ended());
+    assert!(matches!(holding.strays.first(), Some(Stray::UnknownOwner { .. })));
+    assert!(!meets(&ledger, &ended()));
+    let holding = hold(&wanted(Some(10)), &ledger, &seen(None));
+    assert!(holding.sets(), "where nothing stands, it is set");
+}
+
+#[test]
+fn what_others_take_out_of_a_list_stays_away_and_its_order_is_theirs() {
+    let mut ledger = Ledger::default();
+    let begun = beside_an_execution("7");
+    let holding = hold(&wanted_beside(&begun), &ledger, &begun);
+    apply(&mut ledger, &holding);
+    let set = |leaders: &str, followers: &str| {
+        let mut seen = beside_an_execution("7");
+        let lists = [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)];
+        let lists = lists.map(|(key, value)| (key, value.to_owned()));
+        seen.configs.insert(Resource::Topic("t".to_owned()), lists.into());
+        seen
+    };
+    // What it was about to move it has taken back.
+    let fewer = set("0:1,7:1", "0:2,7:1");
+    let holding = hold(&wanted_beside(&fewer), &ledger, &fewer);
+    assert!(!holding.sets(), "{:?}", holding.actions);
+    // All is over, and it has put back what an operator had written.
+    let mut over = set("7:1,6:1", "7:1,6:1");
+    over.running.clear();
+    let holding = hold(&Wanted::default(), &ledger, &over);
+    assert!(!holding.sets(), "{:?}", holding.actions);
+    apply(&mut ledger, &holding);
+    assert!(ledger.is_empty());
+}
+
 /// Nothing moves, and a daemon of which this is known paces a recovery.
 fn beside(others: Others, configs: [(Key, &str); 1]) -> Seen {
     let key = configs[0].0;
@@ -114,6 +182,7 @@ fn accounts_for(setting: Setting, ours: &str) -> Others {
         before: None,
         found: None,
         ours: [ours.to_owned()].into(),
+        met: [].into(),
         plan: "autothrottle".to_owned(),
     }]))
 }

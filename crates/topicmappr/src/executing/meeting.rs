@@ -13,7 +13,7 @@ use crate::flags::ClaimArgs;
 use crate::marks::Common;
 use crate::session::Session;
 use crate::source::Note;
-use execute::{Action, Ledger, LedgerEntry, Others, Round, Stray};
+use execute::{Others, Round, Stray, records_what_stands};
 use kafka::Client;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -149,16 +149,6 @@ impl Execution<'_> {
     }
 }
 
-/// Whether these would make what stands in the cluster an operator's.
-pub(crate) fn records_what_stands(actions: &[Action], ledger: &Ledger) -> bool {
-    actions.iter().any(|action| match action {
-        Action::Account(LedgerEntry::Held { setting, before: Some(_), .. }) => {
-            ledger.get(setting).is_none()
-        }
-        _ => false,
-    })
-}
-
 fn is_anothers(stray: &Stray) -> bool {
     matches!(stray, Stray::UnknownOwner { .. } | Stray::OfAnother { .. })
 }
@@ -166,7 +156,7 @@ fn is_anothers(stray: &Stray) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{Key, rate_setting};
+    use execute::{Action, Key, Ledger, LedgerEntry, rate_setting};
     use mapper::BrokerId;
 
     fn meeting(does_without: bool, silence: Option<&str>) -> Meeting {
@@ -191,6 +181,7 @@ mod tests {
             before: before.map(str::to_owned),
             found: None,
             ours: ["7".to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         };
         let asks =

@@ -262,6 +262,7 @@ mod tests {
             before: Some(before.to_owned()),
             found: None,
             ours: [ours.to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         }
     }

@@ -22,13 +22,14 @@ mod requests;
 mod seats;
 mod signals;
 mod store;
+mod told;
 
 pub(crate) use beside::Beside;
 pub(crate) use claims::{access, common};
 pub use configs::set_configs;
 pub(crate) use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
 pub(crate) use lock::RECORDS_KEY;
-pub(crate) use meeting::{Meeting, records_what_stands};
+pub(crate) use meeting::Meeting;
 pub use mirror::beside_the_lock;
 pub(crate) use neighbour::{Neighbours, Shown};
 pub(crate) use observe::Look;
@@ -40,6 +41,7 @@ pub(crate) use places::{Places, journal_of, read_plan};
 pub(crate) use requests::{Answer, ask};
 pub use store::Store;
 pub(crate) use store::is_locked;
+pub use told::set_by_executions;
 
 use crate::error::Error;
 use crate::session::Session;

@@ -203,6 +203,7 @@ mod tests {
             before: None,
             found: None,
             ours: ["7".to_owned()].into(),
+            met: [].into(),
             plan: "autothrottle".to_owned(),
         };
         store.append(&[line]).unwrap();

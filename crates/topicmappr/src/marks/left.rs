@@ -81,6 +81,7 @@ mod tests {
             before: None,
             found: None,
             ours: ["7".to_owned()].into(),
+            met: [].into(),
             plan: DAEMON.to_owned(),
         }
     }

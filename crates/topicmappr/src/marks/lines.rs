@@ -106,7 +106,7 @@ mod tests {
         let asked = Asked { rate_bytes_per_second: 5, autoremove: true };
         let entries = vec![
             LedgerEntry::Opened { by: "a\nb".to_owned() },
-            LedgerEntry::Held { setting, before, found: None, ours, plan },
+            LedgerEntry::Held { setting, before, found: None, ours, met: [].into(), plan },
             LedgerEntry::Asked { broker: None, asked },
             LedgerEntry::Asked { broker: Some(BrokerId(2)), asked },
         ];

@@ -2,10 +2,12 @@
 
 use super::CatchUp;
 use crate::error::Error;
-use crate::executing::{Meeting, Observer, Store, records_what_stands, set_configs};
+use crate::executing::{Meeting, Observer, Store, set_configs};
 use crate::source::Note;
 use execute::catch_up::pace;
-use execute::{Action, Ledger, LedgerEntry, Others, Resource, Seen, Wanted, hold};
+use execute::{
+    Action, Ledger, LedgerEntry, Others, Resource, Seen, Wanted, hold, records_what_stands,
+};
 use kafka::Client;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;

@@ -62,6 +62,7 @@ mod tests {
             before: before.map(str::to_owned),
             found: None,
             ours: ["7".to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         };
         let ledger = Ledger::replay([held(1, None), held(2, Some("5")), held(3, None)]);

@@ -110,6 +110,7 @@ pub(in crate::executing) fn line(setting: &Setting, held: &HeldSetting) -> Ledge
         before: held.before.clone(),
         found: None,
         ours: held.ours.clone(),
+        met: held.met.clone(),
         plan: held.plan.clone(),
     }
 }
@@ -154,6 +155,7 @@ mod tests {
             before: Some("7".to_owned()),
             found: None,
             ours: [ours.to_owned()].into(),
+            met: [].into(),
             plan: "p".to_owned(),
         }])
     }

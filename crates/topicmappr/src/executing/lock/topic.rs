@@ -56,6 +56,12 @@ impl TopicLock {
         .await
     }
 
+    /// What is kept there, and no word of who has it.
+    pub(in crate::executing) async fn kept(access: Access) -> Result<Records, Error> {
+        let kept = move || StateTopic::existing(access)?.records(PREFIX);
+        Ok(texts(blocking(kept).await?))
+    }
+
     pub(super) fn check(&self) -> Result<(), NotOurs> {
         self.claim.check().map_err(|lost| not_ours(lost.into()))
     }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::executing::places::plain;
 use crate::flags::ZooKeeperPlace;
 use crate::live;
-use ::zookeeper::{Guarded, ZooKeeper};
+use ::zookeeper::{Address, Deadlines, Guarded, ZooKeeper};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -68,6 +68,15 @@ impl ZooKeeperLock {
         let holder = zookeeper.holder(&lock).await?;
         let records = texts(zookeeper.records(&format!("{folder}/records")).await?);
         Ok(Seen { place: format!("lock {lock} in ZooKeeper"), holder, records })
+    }
+
+    /// What is kept there, and no word of who has it.
+    pub(in crate::executing) async fn kept(
+        address: &Address,
+        cluster_id: &str,
+    ) -> Result<Records, Error> {
+        let zookeeper = ZooKeeper::connect(address, Deadlines::default()).await?;
+        Ok(texts(zookeeper.records(&format!("{}/records", Self::folder(cluster_id))).await?))
     }
 
     pub(super) async fn check(&self) -> Result<(), NotOurs> {
