@@ -4,8 +4,9 @@ use crate::clusters::{Shape, shape};
 use crate::config;
 use mapper::snapshot::Broker;
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Goal, Measure, NoPlan, Plan, PlanFile, RackRule, Ratio,
-    Rebalance, Scale, Snapshot, Terms, Topics, check, rebalance, scale,
+    Assignment, Balance, BrokerId, Bytes, Figures, Goal, Measure, Move, NoPlan, Plan, PlanFile,
+    RackRule, Ratio, Reason, Rebalance, Relieve, Scale, Snapshot, Terms, Topics, check, rebalance,
+    scale,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError};
@@ -176,6 +177,29 @@ proptest! {
     fn bytes_moved_are_never_below_the_bound(shape in shape(), ask in ask()) {
         if let Ok(plan) = rebalance(&shape.snapshot(), &ask.request(&shape)) {
             prop_assert!(plan.bytes_moved() >= plan.bound_bytes, "{:?}", plan.bound_bytes);
+        }
+    }
+
+    #[test]
+    fn whoever_is_relieved_fills_nobody_beyond_the_mark(shape in shape(), ask in ask(), at in 0_usize..9, percent in 5_u32..90) {
+        let (before, mut request) = (shape.snapshot(), ask.request(&shape));
+        let ids: Vec<BrokerId> = shape.live().into_iter().collect();
+        prop_assume!(!ids.is_empty());
+        let (broker, below) = (ids[at % ids.len()], Ratio::from_percent(percent));
+        request.relieve = Some(Relieve { broker, below });
+        let Ok(plan) = rebalance(&before, &request) else { return Ok(()) };
+        prop_assert_eq!(check(&before, &plan), []);
+        let balances = |change: &Move| matches!(change.reason, Reason::Balance);
+        // What is repaired in the same plan has to go somewhere.
+        prop_assume!(plan.moves.iter().all(balances));
+        let used = |of: &Figures, id: BrokerId| {
+            let one = of.brokers.iter().find(|one| one.id == id)?;
+            Some((one.used_bytes?, one.capacity_bytes?))
+        };
+        for id in ids.into_iter().filter(|id| *id != broker) {
+            let Some((now, capacity)) = used(&plan.after, id) else { continue };
+            let most = used(&plan.before, id).map_or(below.of(capacity), |(was, _)| was.max(below.of(capacity)));
+            prop_assert!(now <= most, "{id:?} ends with {now:?}, beyond {most:?}");
         }
     }
 

@@ -120,7 +120,10 @@ struct Disk {
 }
 
 impl Disk {
-    #[expect(clippy::cast_precision_loss, reason = "a bound for display; no decision rests on it")]
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a bound; what floats are off by is far below a replica"
+    )]
     fn share(&self) -> f64 {
         self.used as f64 / self.capacity.max(1) as f64
     }
@@ -230,7 +233,10 @@ const MOST_RACKS: usize = 8;
 
 /// The level to which bytes fill disks that are partly full, the emptiest first, each in proportion to its size; at
 /// least what the fullest holds already.
-#[expect(clippy::cast_precision_loss, reason = "a bound for display; no decision rests on it")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a bound; what floats are off by is far below a replica"
+)]
 fn level(disks: &[Disk], bytes: u64) -> f64 {
     let fullest = disks.last().map_or(0.0, Disk::share);
     let (mut used, mut capacity, mut level) = (0.0, 0.0, 0.0);

@@ -54,15 +54,14 @@ impl<'a> Field<'a> {
         balance: &Balance,
         special: Special,
     ) -> Self {
-        let rules = Rules {
-            cluster,
-            racks: terms.racks,
-            local: balance.locality_scoped,
-            limit: cluster.limits(terms.storage_headroom),
-        };
         let relieve = special
             .relieve
             .and_then(|Relieve { broker, below }| Some((cluster.index_of(broker)?, below)));
+        let mut limit = cluster.limits(terms.storage_headroom);
+        if let Some((_, below)) = relieve {
+            keep_below(cluster, below, &mut limit);
+        }
+        let rules = Rules { cluster, racks: terms.racks, local: balance.locality_scoped, limit };
         // Whoever relieves one broker evens nothing else.
         let loads = if relieve.is_some() { vec![Load::Storage] } else { Load::of(&balance.goals) };
         Self {
@@ -128,6 +127,16 @@ impl<'a> Field<'a> {
             Some(Band { low: 0, share: capacity, high })
         };
         (0..shares.of.len()).map(band).collect()
+    }
+}
+
+/// Nobody is filled beyond the mark that one is relieved to, and who is above it already takes nothing.
+fn keep_below(cluster: &Cluster<'_>, below: Ratio, limit: &mut [Option<u64>]) {
+    let facts = cluster.capacity.iter().zip(&cluster.used);
+    for (limit, (capacity, used)) in limit.iter_mut().zip(facts) {
+        let Some((capacity, used)) = capacity.zip(*used) else { continue };
+        let mark = below.of(Bytes(capacity)).0.max(used);
+        *limit = limit.map(|limit| limit.min(mark));
     }
 }
 
