@@ -76,7 +76,9 @@ pub(crate) fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<
     let runtime = Runtime::new().unwrap();
     let mut found = Configs::new();
     for (name, resource) in topics.chain(brokers) {
-        let told = runtime.block_on(admin.describe_configs([&resource], &options)).unwrap();
+        // A broker whose card is full of what it copies answers late.
+        let ask = || runtime.block_on(admin.describe_configs([&resource], &options)).ok();
+        let told = until(format!("the configs of {name}"), SOON, ask).unwrap();
         let told = told.into_iter().next().unwrap().unwrap();
         let own = [ConfigSource::DynamicTopic, ConfigSource::DynamicBroker];
         let of_throttle = told.entries.into_iter().filter(|entry| {
