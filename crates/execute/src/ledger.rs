@@ -83,6 +83,20 @@ pub struct Held {
     pub plan: String,
 }
 
+impl Held {
+    /// The one line that tells all of it.
+    pub fn line(&self, setting: &Setting) -> LedgerEntry {
+        LedgerEntry::Held {
+            setting: setting.clone(),
+            before: self.before.clone(),
+            found: None,
+            ours: self.ours.clone(),
+            met: self.met.clone(),
+            plan: self.plan.clone(),
+        }
+    }
+}
+
 /// Everything that is ours in one cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -129,14 +143,7 @@ impl Ledger {
     /// The fewest lines that tell the same.
     pub fn entries(&self) -> Vec<LedgerEntry> {
         let opened = self.last_owner.iter().map(|by| LedgerEntry::Opened { by: by.clone() });
-        let held = self.held.iter().map(|(setting, held)| LedgerEntry::Held {
-            setting: setting.clone(),
-            before: held.before.clone(),
-            found: None,
-            ours: held.ours.clone(),
-            met: held.met.clone(),
-            plan: held.plan.clone(),
-        });
+        let held = self.held.iter().map(|(setting, held)| held.line(setting));
         let asked = self.asked.iter();
         let asked =
             asked.map(|(broker, asked)| LedgerEntry::Asked { broker: *broker, asked: *asked });

@@ -6,7 +6,7 @@
 use crate::action::Action;
 use crate::config::Key;
 use crate::hold::{Stray, Wanted, hold};
-use crate::ledger::{Ledger, LedgerEntry};
+use crate::ledger::Ledger;
 use crate::seen::Seen;
 use std::collections::BTreeSet;
 
@@ -23,14 +23,7 @@ pub struct Repaced {
 pub fn repace(ledger: &Ledger, seen: &Seen, rate: u64) -> Repaced {
     let mut repaced = Repaced::default();
     for (setting, held) in ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key)) {
-        let alone = Ledger::replay([LedgerEntry::Held {
-            setting: setting.clone(),
-            before: held.before.clone(),
-            found: None,
-            ours: held.ours.clone(),
-            met: held.met.clone(),
-            plan: held.plan.clone(),
-        }]);
+        let alone = Ledger::replay([held.line(setting)]);
         let rates = [(setting.clone(), Some(rate))].into();
         let wanted = Wanted { plan: held.plan.clone(), rates, ..Wanted::default() };
         let holding = hold(&wanted, &alone, seen);
@@ -46,6 +39,7 @@ mod tests {
     use super::*;
     use crate::config::{Resource, Setting};
     use crate::hold::rate_setting;
+    use crate::ledger::LedgerEntry;
     use mapper::BrokerId;
     use std::collections::BTreeMap;
 

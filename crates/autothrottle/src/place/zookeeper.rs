@@ -87,14 +87,7 @@ impl ZooKeeperPlace {
             let (path, data) = match entry {
                 LedgerEntry::Opened { .. } => (self.record(OWNER), Some(written(entry))),
                 LedgerEntry::Held { setting, .. } | LedgerEntry::Released { setting } => {
-                    let held = all.get(setting).map(|held| LedgerEntry::Held {
-                        setting: setting.clone(),
-                        before: held.before.clone(),
-                        found: None,
-                        ours: held.ours.clone(),
-                        met: held.met.clone(),
-                        plan: held.plan.clone(),
-                    });
+                    let held = all.get(setting).map(|held| held.line(setting));
                     (self.record(&name(setting)), held.as_ref().map(written))
                 }
                 LedgerEntry::Asked { broker, .. } | LedgerEntry::Withdrawn { broker } => {

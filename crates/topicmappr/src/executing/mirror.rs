@@ -4,7 +4,7 @@
 //! but not for long: a place that does not answer holds nothing up, and gets what it missed later.
 
 use super::lock::{
-    Changes, Lock, NotOurs, Owner, Records, Told, changes, line, next_gist, put_gist, put_line,
+    Changes, Lock, NotOurs, Owner, Records, Told, changes, next_gist, put_gist, put_line,
     put_owner, put_setting,
 };
 use super::{Execution, Store};
@@ -245,7 +245,7 @@ pub(super) fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
             lines.push(LedgerEntry::Released { setting: setting.clone() });
             held.ours.extend(own.ours.iter().cloned());
         }
-        lines.push(line(setting, &held));
+        lines.push(held.line(setting));
     }
     lines
 }

@@ -13,7 +13,7 @@ mod zookeeper;
 pub(crate) use config_maps::RECORDS_KEY;
 pub(super) use journal::{next_gist, put_gist, put_line};
 pub(super) use lease::LeaseLock;
-pub(super) use records::{Changes, Owner, Records, Told, changes, line, put_owner, put_setting};
+pub(super) use records::{Changes, Owner, Records, Told, changes, put_owner, put_setting};
 pub(super) use topic::TopicLock;
 pub(super) use zookeeper::ZooKeeperLock;
 

@@ -7,7 +7,7 @@
 use super::journal::lines;
 use crate::error::Error;
 use crate::live;
-use ::execute::{Entry, HeldSetting, Ledger, LedgerEntry, Resource, Setting};
+use ::execute::{Entry, Ledger, Resource, Setting};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use statelog::Holder;
@@ -90,7 +90,7 @@ pub(in crate::executing) fn put_setting(records: &mut Records, setting: &Setting
         Resource::Topic(topic) => format!("{LEDGER}topic:{topic}:{}", setting.key.as_str()),
     };
     match ledger.get(setting) {
-        Some(held) => drop(records.insert(name, written(&line(setting, held)))),
+        Some(held) => drop(records.insert(name, written(&held.line(setting)))),
         None => drop(records.remove(&name)),
     }
 }
@@ -101,18 +101,6 @@ pub(in crate::executing) fn changes(there: &Records, wanted: &Records) -> Change
     let gone = gone.map(|name| (name.clone(), None));
     let new = wanted.iter().filter(|(name, text)| there.get(*name) != Some(text));
     gone.chain(new.map(|(name, text)| (name.clone(), Some(text.clone())))).collect()
-}
-
-/// The one line that tells all that is known of a config.
-pub(in crate::executing) fn line(setting: &Setting, held: &HeldSetting) -> LedgerEntry {
-    LedgerEntry::Held {
-        setting: setting.clone(),
-        before: held.before.clone(),
-        found: None,
-        ours: held.ours.clone(),
-        met: held.met.clone(),
-        plan: held.plan.clone(),
-    }
 }
 
 pub(super) fn written<T: Serialize>(entry: &T) -> String {
@@ -142,6 +130,7 @@ pub(super) fn wrong(name: &str, problem: String) -> Error {
 mod tests {
     use super::super::put_line;
     use super::*;
+    use ::execute::LedgerEntry;
     use ::execute::{Key, Pace, rate_setting};
     use mapper::{BrokerId, PartitionId, TopicPartition};
 
