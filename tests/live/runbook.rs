@@ -18,6 +18,8 @@ const ASKED: &str = "kafka-0:9092";
 const CHANGE: [&str; 4] = ["execute", "rollback", "cancel", "unregister"];
 /// What may have warnings about a cluster of three topics.
 const PLANNING: [&str; 5] = ["rebuild", "replace", "rebalance", "scale", "leaders"];
+const STORAGE: &str = "--broker-storage";
+
 /// The lines of a page that run our program on a live cluster.
 pub(crate) fn live_lines(name: &str) -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbook").join(name);
@@ -81,10 +83,18 @@ impl Scene {
         if plans && code == 0 {
             args.push("--ignore-warns".to_owned());
         }
-        // Brokers of a test share the disk of its machine. Small, so that what little they hold counts.
-        let sizes = self.cluster.running().into_keys().map(|id| format!("{id}=20MB"));
-        args.extend(["--broker-storage".to_owned(), sizes.collect::<Vec<_>>().join(",")]);
+        if !line.contains(STORAGE) {
+            args.extend(words(&format!("topicmappr {}", self.storage(&[]))));
+        }
         args
+    }
+
+    /// Brokers of a test share the disk of its machine. Small ones, so that what little they hold counts, and these half as
+    /// large.
+    fn storage(&self, smaller: &[i32]) -> String {
+        let size = |id: i32| if smaller.contains(&id) { "10MB" } else { "20MB" };
+        let sizes = self.cluster.running().into_keys().map(|id| format!("{id}={}", size(id)));
+        format!("{STORAGE} {}", sizes.collect::<Vec<_>>().join(","))
     }
 
     /// Runs a command of ours as an operator would who has agreed.
@@ -177,8 +187,8 @@ fn evening_out(scene: &mut Scene) {
 fn relieving(scene: &mut Scene) {
     scene.open("full-disk.md");
     let before = scene.held(1004);
-    let line = scene.next("--relieve").replace("--below 85%", "--below 5%");
-    scene.start(&line).end().with(0);
+    let line = scene.next("--relieve").replace("--below 85%", "--below 15%");
+    scene.start(&format!("{line} {}", scene.storage(&[1004]))).end().with(0);
     scene.of_page("execute");
     assert!(scene.held(1004) < before, "{before} before, {:?}", scene.replicas());
     scene.close();
