@@ -20,7 +20,7 @@ use crate::look::{Look, Looker};
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Holding, Seen, hold, meets, records_what_stands};
+use execute::{Action, Holding, hold, meets, records_what_stands};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
@@ -282,7 +282,8 @@ impl<'s> Daemon<'s> {
                 and_keep_what_is_ours(&mut wanted, &ledger);
             }
             let holding = hold(&wanted, &ledger, &look.cluster);
-            if !asked && is_calm(&look.cluster) && records_what_stands(&holding.actions, &ledger) {
+            let is_calm = look.cluster.copied().next().is_none();
+            if !asked && is_calm && records_what_stands(&holding.actions, &ledger) {
                 asked = true;
                 self.ask_beside(look).await?;
                 continue;
@@ -362,11 +363,6 @@ pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
         tracing::warn!("the client property {key} has no meaning here");
     }
     Ok(client)
-}
-
-/// Whether no reassignment copies anything.
-fn is_calm(seen: &Seen) -> bool {
-    seen.running.values().all(|running| running.adding.is_empty())
 }
 
 async fn watched(client: &Client) -> Result<Watched, kafka::Error> {

@@ -37,7 +37,7 @@ impl Quiet {
     /// Takes in what brokers told, if nothing moves. What the ledger holds is ours, what others account for is theirs, and
     /// neither anybody's original.
     pub(crate) fn learn(&mut self, seen: &Seen, ledger: &Ledger, now: Instant) {
-        if seen.running.values().any(|running| !running.adding.is_empty()) {
+        if seen.copied().next().is_some() {
             // Whoever began the move may have set it for the move.
             self.young.clear();
             self.calm = None;

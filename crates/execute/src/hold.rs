@@ -96,7 +96,7 @@ pub struct Holding {
 /// what covers a copy for as long as the copy is in flight.
 pub fn hold(wanted: &Wanted, ledger: &Ledger, seen: &Seen) -> Holding {
     let mut holding = Holding { clean: true, ..Holding::default() };
-    let unaccounted = wanted.unsettled || copied(seen).any(|of| !accounted(ledger, of));
+    let unaccounted = wanted.unsettled || seen.copied().any(|of| !accounted(ledger, of));
     for (setting, rate) in &wanted.rates {
         // A dead broker copies nothing; what is ours on it is dealt with when it is back.
         if is_live(seen, setting) || ledger.get(setting).is_some() {
@@ -144,7 +144,7 @@ fn copies(seen: &Seen, setting: &Setting) -> bool {
 
 /// Whether a move is in flight whose throttle stood there when we first saw it, and that nobody accounts for.
 pub fn meets(ledger: &Ledger, seen: &Seen) -> bool {
-    copied(seen).any(|of| named(ledger, of, |held| &held.met))
+    seen.copied().any(|of| named(ledger, of, |held| &held.met))
 }
 
 /// Whether these would make what stands in the cluster an operator's.
@@ -163,11 +163,6 @@ pub fn records_what_stands(actions: &[Action], ledger: &Ledger) -> bool {
         | Action::Elect { .. }
         | Action::Stop(_) => false,
     })
-}
-
-/// What reassignments copy.
-fn copied(seen: &Seen) -> impl Iterator<Item = &TopicPartition> {
-    seen.running.iter().filter(|(_, run)| !run.adding.is_empty()).map(|(of, _)| of)
 }
 
 /// Whether the ledger knows that this running move is covered, and by nobody else.

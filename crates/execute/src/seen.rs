@@ -63,6 +63,11 @@ pub struct Running {
 }
 
 impl Seen {
+    /// What reassignments copy.
+    pub fn copied(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.running.iter().filter(|(_, run)| !run.adding.is_empty()).map(|(of, _)| of)
+    }
+
     pub(crate) fn partition(&self, change: &Move) -> Option<&Partition> {
         self.topics.get(&*change.topic)?.partition(change.partition)
     }
