@@ -5,6 +5,7 @@ use crate::world::{Event, World, ids, topic};
 use execute::{
     Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace,
     PauseOn, Resource, Setting, Settling, Standing, Stray, Task, legs, next, repace,
+    throttled_topics,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
 use std::collections::BTreeSet;
@@ -167,7 +168,14 @@ impl Run {
         let ledger = Ledger::replay(self.ledger.clone());
         let mut seen = self.cluster.seen();
         self.settling.mark(&plan, &mut seen);
+        let knows_all = next(&task, &history, &ledger, &seen);
+        let asked = throttled_topics(&task, &history, &seen);
+        seen.configs.retain(|resource, _| match resource {
+            Resource::Topic(name) => asked.contains(name) || ledger.resources().contains(resource),
+            Resource::Broker(_) => true,
+        });
         let round = next(&task, &history, &ledger, &seen);
+        assert_eq!(round, knows_all, "the throttle of a topic counts that nobody would ask for");
         self.strays.extend(round.strays);
         self.standings = round.course.standings;
         self.not_told.clear();

@@ -52,7 +52,7 @@ pub use hold::{
 pub use journal::{Entry, History};
 pub use ledger::{Asked, Held as HeldSetting, Ledger, LedgerEntry};
 pub use legs::legs;
-pub use next::next;
+pub use next::{next, throttled_topics};
 pub use others::Others;
 pub use preferred::{Election, Elections, Obstacle, preferred};
 pub use repace::{Repaced, repace};

@@ -35,7 +35,6 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 runs: is_locked(&places.ledger),
             },
         };
-        let look = Observer::default().look(&opened.client, &opened.plan, &ledger).await?;
         let task = Task {
             plan: &opened.plan,
             plan_id: &opened.plan_id,
@@ -46,6 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             pause_on: PauseOn::Never,
             join: true,
         };
+        let look = Observer::default().look(&opened.client, &task, &history, &ledger).await?;
         let course = Course::of(&task, &history, &look.seen);
         let round = Round::of(course);
         session.show(&StatusView::of(&task, &look, &round, &history, &ledger, runs))?;

@@ -211,7 +211,7 @@ impl<'c> Execution<'c> {
         self.pacer = Some(pacer);
     }
 
-    pub(crate) fn task(&self) -> Task<'_> {
+    pub(crate) fn task(&self) -> Task<'c> {
         Task {
             plan: self.plan,
             plan_id: self.plan_id,
@@ -321,7 +321,8 @@ impl<'c> Execution<'c> {
             let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
             // Before and after: what it puts back meanwhile may be in the look.
             let others = self.others(session).await?;
-            let looking = self.observer.look(self.client, self.plan, &self.ledger);
+            let task = self.task();
+            let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
             let looked = tokio::select! {
                 looked = looking => looked,
                 signal = signals.next() => return Ok(Looked::Signal(signal)),
@@ -360,7 +361,9 @@ impl<'c> Execution<'c> {
         let met = self.meeting.as_ref();
         let told = || met.map_or(execute::Others::Nobody, Meeting::others);
         let others = told();
-        let mut look = self.observer.look(self.client, self.plan, &self.ledger).await?;
+        let task = self.task();
+        let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
+        let mut look = looking.await?;
         look.seen.others = others.or(told());
         Ok(look)
     }

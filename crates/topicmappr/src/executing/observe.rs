@@ -5,7 +5,9 @@
 
 use crate::error::Error;
 use crate::failure::Failure;
-use execute::{Key, Ledger, Others, Resource, Running, Seen, Settling, Stored};
+use execute::{
+    History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored, Task, throttled_topics,
+};
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
@@ -46,19 +48,24 @@ pub(crate) struct Look {
 }
 
 impl Observer {
-    /// Looks at the cluster, with what the plan and the ledger name.
+    /// Looks at the cluster, with what the plan and the ledger name. Of the topics' throttles only what the next round has to
+    /// know: with ZooKeeper each is a read there, by the brokers that copy meanwhile.
     pub(crate) async fn look(
         &mut self,
         client: &Client,
-        plan: &Plan,
+        task: &Task<'_>,
+        history: &History,
         ledger: &Ledger,
     ) -> Result<Look, Error> {
+        let plan = task.plan;
         let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
         let mut seen = self.see(client, &planned).await?;
         self.settling.mark(plan, &mut seen);
-        let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
-        self.read_configs(client, ledger, planned, brokers.collect(), &mut seen).await?;
+        // First: what may be begun depends on the room.
         let copied = self.read_disks(client, plan, &mut seen).await;
+        let topics = throttled_topics(task, history, &seen);
+        let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
+        self.read_configs(client, ledger, topics, brokers.collect(), &mut seen).await?;
         self.read_copies(client, ledger, &mut seen).await;
         Ok(Look { seen, copied })
     }
