@@ -77,6 +77,14 @@ impl Situation {
         Daemon::start(&self.cluster.bootstrap(), self.folder.path(), &DAEMON)
     }
 
+    /// The flags that name where executions and daemons of this cluster meet; none: the state topic.
+    pub(crate) fn place(&self) -> Vec<String> {
+        match self.cluster.mode() {
+            Mode::ZooKeeper => vec!["--zookeeper".to_owned(), self.cluster.zookeeper()],
+            Mode::KRaft => Vec::new(),
+        }
+    }
+
     /// Moves every partition from 1001 to 1003, as an operator would without us.
     pub(crate) fn begin_the_move(&self) {
         begin(&self.cluster, self.folder.path(), &[1003, 1002]);

@@ -48,10 +48,7 @@ impl Scene {
         let traffic = Traffic::of(&situation.cluster);
         traffic.create(&[("orders".to_owned(), vec![vec![1001, 1004]])].into());
         traffic.write(&[(("orders".to_owned(), 0), 1_000_000)].into());
-        let place = match mode {
-            Mode::ZooKeeper => vec!["--zookeeper".to_owned(), situation.cluster.zookeeper()],
-            Mode::KRaft => Vec::new(),
-        };
+        let place = situation.place();
         Self { situation, place }
     }
 

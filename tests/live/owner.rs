@@ -29,10 +29,7 @@ struct Scene {
 impl Scene {
     fn of(mode: Mode) -> Self {
         let situation = situation(mode);
-        let place = match mode {
-            Mode::ZooKeeper => vec!["--zookeeper".to_owned(), situation.cluster.zookeeper()],
-            Mode::KRaft => Vec::new(),
-        };
+        let place = situation.place();
         Self { situation, place }
     }
 

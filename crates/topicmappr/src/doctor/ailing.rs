@@ -6,12 +6,6 @@ use crate::views::counted;
 use mapper::{Ailment, BrokerId, Bytes, TopicPartition};
 use std::collections::BTreeSet;
 
-/// The plan that empties full disks into others.
-const REBALANCE: &str = "rebalance --topics '.*' --brokers -2 --out-file plan.json";
-
-/// The same, where maps say which.
-const REBALANCE_BY_MAPS: &str = "rebalance --out-file plan.json";
-
 /// What is to be done about a failed log dir.
 pub(super) const REPLACE_DISK: &str =
     "replace the disk and restart the broker, or place its replicas anew";
@@ -77,11 +71,7 @@ fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<Finding> {
                 if paths.is_empty() { String::new() } else { format!(" ({})", paths.join(", ")) };
             let message = format!("broker {broker}{place}: {free_bytes} free of {total_bytes}");
             let finding = Finding::new("full-disk", severity, message);
-            let finding = match by_maps {
-                true => finding.run(Needs::Maps, REBALANCE_BY_MAPS),
-                false => finding.run(Needs::Facts, REBALANCE),
-            };
-            (broker, finding)
+            (broker, finding.plan("rebalance", by_maps))
         }
         Ailment::FailedLogDir { broker, replicas } => {
             let replicas = counted(replicas, "replica");

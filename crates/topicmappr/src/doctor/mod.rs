@@ -11,11 +11,9 @@ pub(crate) use around::{Around, Moves, OffMap};
 use mapper::{BrokerId, Snapshot, TopicPartition, ailments};
 use serde::Serialize;
 
-/// The plan for all topics, by no map.
-const REBUILD: &str = "rebuild --topics '.*' --brokers -2 --out-file plan.json";
-
-/// The plan that maps make.
-const REBUILD_BY_MAPS: &str = "rebuild --out-file plan.json";
+/// What is placed, and where, if no map says.
+const ANYWHERE: &str = "--topics '.*' --brokers -2";
+const TO_FILE: &str = "--out-file plan.json";
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -99,11 +97,16 @@ impl Finding {
         Self { command: Some(command.into()), needs, ..self }
     }
 
-    /// The plan that heals what is gone for good: onto any broker only where no map says which.
+    /// The plan that heals what is gone for good.
     fn rebuild(self, by_maps: bool) -> Self {
+        self.plan("rebuild", by_maps)
+    }
+
+    /// A plan by this command: onto any broker only where no map says which.
+    fn plan(self, command: &str, by_maps: bool) -> Self {
         match by_maps {
-            true => self.run(Needs::Maps, REBUILD_BY_MAPS),
-            false => self.run(Needs::Facts, REBUILD),
+            true => self.run(Needs::Maps, format!("{command} {TO_FILE}")),
+            false => self.run(Needs::Facts, format!("{command} {ANYWHERE} {TO_FILE}")),
         }
     }
 }

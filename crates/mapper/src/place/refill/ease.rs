@@ -7,6 +7,7 @@ use crate::dense::BrokerIx;
 use crate::place::Placement;
 use crate::work::Work;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 /// Replicas that change their broker, at the most.
 const MOST_EASED: usize = 200;
@@ -56,12 +57,14 @@ impl Ease<'_, '_> {
     /// A replica of the fullest goes where another one makes room for it.
     fn swap(&mut self) -> bool {
         let from = self.broker;
+        let mut copies_to: BTreeMap<BrokerIx, Vec<Copy>> = BTreeMap::new();
         for copy in self.copies(from) {
             for to in self.placement.admitted(&self.work[copy.0], copy.1) {
                 if to == from {
                     continue;
                 }
-                for other in self.copies(to) {
+                let others = copies_to.entry(to).or_insert_with(|| self.copies(to));
+                for other in others.iter().copied() {
                     let size = self.size(copy);
                     if other.0 == copy.0 || !self.fits(to, size, self.size(other)) {
                         continue;
