@@ -31,15 +31,13 @@ pub fn next(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen) ->
 /// The topics whose throttle the next round has to know: those of what is in flight, and of what may be begun. What the ledger
 /// names counts beside them.
 pub fn throttled_topics(task: &Task<'_>, history: &History, seen: &Seen) -> BTreeSet<String> {
-    let mut course = Course::of(task, history, seen);
     let about = match (task.pace, task.aim) {
         (Pace::Unthrottled, _) => return BTreeSet::new(),
         (_, Aim::Cancel) => Vec::new(),
-        (_, Aim::CarryOut) => pick(task, seen, &mut course),
+        (_, Aim::CarryOut) => pick(task, seen, &mut Course::of(task, history, seen)),
     };
-    let running = task.plan.moves.iter().filter(|change| seen.running.contains_key(&change.of()));
     let about = about.into_iter().filter_map(|index| task.of(index));
-    running.chain(about).map(|change| change.topic.to_string()).collect()
+    task.running(seen).chain(about).map(|change| change.topic.to_string()).collect()
 }
 
 /// What is written comes first, then configs, then moves, then the end.

@@ -100,9 +100,7 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
     if let Pace::BytesPerSecond(_) = task.pace {
         let about = about.iter().filter_map(|index| task.of(*index));
         let about = about.filter(|change| !seen.has_arrived(change));
-        let running =
-            task.plan.moves.iter().filter(|change| seen.running.contains_key(&change.of()));
-        for change in running.chain(about) {
+        for change in task.running(seen).chain(about) {
             for (key, brokers) in entries(change).into_iter().filter(|(_, all)| !all.is_empty()) {
                 let resource = Resource::Topic(change.topic.to_string());
                 let names = brokers.into_iter().map(|id| entry(change.partition, id));

@@ -1,5 +1,6 @@
 //! What is to be done: a plan, and how fast it may go.
 
+use crate::seen::Seen;
 use mapper::{Move, Plan};
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,14 @@ impl<'p> Task<'p> {
     /// A move, by its index in the plan.
     pub fn of(&self, index: usize) -> Option<&'p Move> {
         self.plan.moves.get(index)
+    }
+
+    /// The moves of the plan that are in flight, whoever submitted them.
+    pub(crate) fn running<'s>(
+        &self,
+        seen: &'s Seen,
+    ) -> impl Iterator<Item = &'p Move> + use<'p, 's> {
+        self.plan.moves.iter().filter(|change| seen.running.contains_key(&change.of()))
     }
 }
 

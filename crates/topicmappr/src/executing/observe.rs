@@ -61,12 +61,12 @@ impl Observer {
         let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
         let mut seen = self.see(client, &planned).await?;
         self.settling.mark(plan, &mut seen);
-        // First: what may be begun depends on the room.
+        // First, so that it is chosen by what the round sees: what may be begun depends on the room, and on what is copied.
         let copied = self.read_disks(client, plan, &mut seen).await;
+        self.read_copies(client, ledger, &mut seen).await;
         let topics = throttled_topics(task, history, &seen);
         let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
         self.read_configs(client, ledger, topics, brokers.collect(), &mut seen).await?;
-        self.read_copies(client, ledger, &mut seen).await;
         Ok(Look { seen, copied })
     }
 
