@@ -4,8 +4,9 @@ use crate::bytes::{Bytes, Ratio};
 use crate::figures::Figures;
 use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::plan::{Move, Plan, WhyLeftOut};
+use crate::request::Request;
 use crate::snapshot::{Lookup, Partition, Snapshot};
-use crate::table::{IdSet, Positions};
+use crate::table::{IdSet, Positions, holders};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,16 +53,16 @@ pub enum Warning {
         #[serde(rename = "after_ppm")]
         after: u64,
     },
-    /// Lost brokers hold replicas in scope, which evening the load repairs on the way.
+    /// Lost brokers hold replicas in scope: evening the load repairs them on the way, evening leadership leaves them none.
     #[error(
-        "{} lost broker(s) ({}) hold replicas in scope: repairing them adds {bytes}; they may only be restarting",
-        brokers.len(), in_words(brokers)
+        "{} lost broker(s) ({}) hold replicas in scope: {}; they may only be restarting",
+        brokers.len(), in_words(brokers), repair_text(*bytes)
     )]
     LostBrokers {
         /// The lost brokers.
         brokers: Vec<BrokerId>,
-        /// The bytes that the repair adds.
-        bytes: Bytes,
+        /// The bytes that the repair adds; absent where nothing is repaired.
+        bytes: Option<Bytes>,
     },
     /// More brokers are lost than expected of an ordinary day.
     #[error(
@@ -94,6 +95,11 @@ fn racks_text(racks: &[String]) -> String {
     }
 }
 
+fn repair_text(bytes: Option<Bytes>) -> String {
+    let nothing = "they are to lead nothing, and are not repaired".to_owned();
+    bytes.map_or(nothing, |bytes| format!("repairing them adds {bytes}"))
+}
+
 impl Warning {
     /// What `--ignore-warns` names it by.
     pub fn code(&self) -> &'static str {
@@ -115,7 +121,7 @@ pub fn warnings(before: &Snapshot, plan: &Plan, max_lost: usize) -> Vec<Warning>
     };
     [no_rack(before, plan), few_racks(before, plan, &taken), leaderless(plan)]
         .into_iter()
-        .chain([less_even(plan), lost_brokers(before, plan)])
+        .chain([less_even(plan), lost_brokers(before, plan, &taken)])
         .chain([max_lost_warning(before, plan, max_lost)])
         .flatten()
         .collect()
@@ -146,7 +152,7 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
         })
         .collect();
     // A replacement names one broker, and choosing leaders none: they say nothing about racks that the replicas did not.
-    let silent = matches!(plan.request, crate::Request::Replace(_) | crate::Request::Leaders(_));
+    let silent = matches!(plan.request, Request::Replace(_) | Request::Leaders(_));
     let mut found: Option<Warning> = None;
     let find = Lookup::new(before);
     for (change, topic) in find.topics_of(&plan.moves).filter(|_| !silent) {
@@ -182,17 +188,29 @@ fn less_even(plan: &Plan) -> Option<Warning> {
     (after > before).then_some(Warning::LessEven { before, after })
 }
 
-fn lost_brokers(before: &Snapshot, plan: &Plan) -> Option<Warning> {
+fn lost_brokers(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<Warning> {
+    if let Request::Leaders(_) = plan.request {
+        let in_scope = before.topics().iter().zip(taken).filter(|(_, taken)| taken.is_some());
+        let mut brokers = holders(in_scope.map(|(topic, _)| topic));
+        let live = live(before);
+        brokers.retain(|id| !live.contains(*id));
+        return (!brokers.is_empty()).then_some(Warning::LostBrokers { brokers, bytes: None });
+    }
     plan.request.balance()?;
     let bytes = lost_bytes(before, plan)?;
     let total = bytes.values().sum();
     let brokers: Vec<BrokerId> = bytes.into_keys().collect();
-    (!brokers.is_empty()).then_some(Warning::LostBrokers { brokers, bytes: Bytes(total) })
+    let bytes = Some(Bytes(total));
+    (!brokers.is_empty()).then_some(Warning::LostBrokers { brokers, bytes })
+}
+
+fn live(before: &Snapshot) -> IdSet {
+    before.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id).collect()
 }
 
 /// For each lost broker the bytes of its replicas that the plan places anew.
 fn lost_bytes<'p>(before: &Snapshot, plan: &'p Plan) -> Option<BTreeMap<BrokerId, u64>> {
-    let live = &before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect::<IdSet>();
+    let live = &live(before);
     let lost = |change: &'p Move| change.removed().filter(move |id| !live.contains(*id));
     let ids = plan.moves.iter().flat_map(lost).collect::<IdSet>().into_sorted();
     let positions = Positions::new(ids.clone());
