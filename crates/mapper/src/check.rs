@@ -31,28 +31,35 @@ use view::{Allowed, Touched, View};
 
 /// Every promise that `plan` breaks.
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
-    let (moves, around) =
-        both(plan.moves.len(), || of_moves(before, plan), || of_the_whole(before, plan));
-    let (moves, around) = match (moves, around) {
-        (Ok(moves), Ok(around)) => (moves, around),
-        (Err(problem), _) | (_, Err(problem)) => return vec![Violation::Scope(problem)],
+    let view = match View::new(before, &balance::assignments(&plan.request)) {
+        Ok(view) => view,
+        Err(problem) => return vec![Violation::Scope(problem)],
+    };
+    let many = plan.moves.len();
+    let (first, second) = plan.moves.split_at(many / 2);
+    // A look-up remembers where it was: each has its own.
+    let (of_second, of_whole) = (view.clone(), view.clone());
+    let ((first, second), around) = both(
+        many,
+        || both(many, || of_moves(&view, plan, first), move || of_moves(&of_second, plan, second)),
+        move || of_the_whole(&of_whole, before, plan),
+    );
+    let around = match around {
+        Ok(around) => around,
+        Err(problem) => return vec![Violation::Scope(problem)],
     };
     let mut broken = around.first;
-    broken.extend(moves);
+    broken.extend(first.into_iter().chain(second));
     broken.extend(around.then);
     // Where something worse is wrong, or the cluster is another, sums say nothing new.
     if broken.is_empty() { around.figures } else { broken }
 }
 
-/// What is broken by one move or another.
-fn of_moves(before: &Snapshot, plan: &Plan) -> Result<Vec<Violation>, ScopeError> {
-    let view = View::new(before, &balance::assignments(&plan.request))?;
+/// What is broken by one of these moves or another.
+fn of_moves(view: &View<'_>, plan: &Plan, moves: &[Move]) -> Vec<Violation> {
     let base = BaseLists::of(&plan.request);
-    let mut broken = Vec::new();
-    for (change, topic) in view.find.topics_of(&plan.moves) {
-        broken.extend(one_move(&view, &plan.request, &base, &view.touched(change, topic)));
-    }
-    Ok(broken)
+    let touched = view.find.topics_of(moves).map(|(change, topic)| view.touched(change, topic));
+    touched.flat_map(|touched| one_move(view, &plan.request, &base, &touched)).collect()
 }
 
 /// What is broken by all moves together, before and after the broken moves; and figures that are wrong.
@@ -62,21 +69,20 @@ struct Around {
     figures: Vec<Violation>,
 }
 
-fn of_the_whole(before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
+fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
     let terms = plan.request.terms();
-    let view = View::new(before, &balance::assignments(&plan.request))?;
     let evacuation = Evacuation::of(before, &plan.request)?;
     let base = BaseLists::of(&plan.request);
     let moves = by_partition(&plan.moves);
     let mut first = each_change_stands_once(&moves);
-    first.extend(steps::broken(&view, plan));
-    let mut then = nothing_is_forgotten(&view, terms, &base, plan, &moves);
-    then.extend(left_out_with_cause(&view, plan, evacuation.as_ref()));
+    first.extend(steps::broken(view, plan));
+    let mut then = nothing_is_forgotten(view, terms, &base, plan, &moves);
+    then.extend(left_out_with_cause(view, plan, evacuation.as_ref()));
     if let Some(evacuation) = &evacuation {
-        then.extend(leaders::evacuated(&view, plan, evacuation));
+        then.extend(leaders::evacuated(view, plan, evacuation));
     }
     then.extend(balance::broken(before, plan));
-    then.extend(steps::capacity(&view, terms.storage_headroom, &plan.stages()));
+    then.extend(steps::capacity(view, terms.storage_headroom, &plan.stages()));
     let figures = figures::wrong(before, plan, &view.all_allowed());
     Ok(Around { first, then, figures })
 }

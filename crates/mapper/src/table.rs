@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 const DIRECT_BELOW: u32 = 1 << 20;
 
 /// The positions of ids in an ascending list.
+#[derive(Clone)]
 pub(crate) struct Positions {
     ids: Vec<BrokerId>,
     /// Positions by id; empty where ids are too large for it.

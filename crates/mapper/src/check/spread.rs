@@ -17,6 +17,7 @@ pub(super) enum Rack {
 pub(super) type Host = (Rack, Rack);
 
 /// Where each broker of a snapshot stands.
+#[derive(Clone)]
 pub(super) struct Places<'s> {
     positions: Positions,
     of: Vec<(Rack, Host)>,

@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A snapshot with what is allowed in it.
+#[derive(Clone)]
 pub(super) struct View<'s> {
     pub(super) snapshot: &'s Snapshot,
     /// Its partitions.
@@ -37,6 +38,7 @@ pub(super) struct Touched<'v> {
 }
 
 /// What one assignment allows.
+#[derive(Clone)]
 pub(super) struct Allowed {
     /// Named and live: asked for every replica.
     pub(super) brokers: IdSet,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 /// Finds partitions of a snapshot. Quick where those of one topic are asked for in a row, and then those of
 /// the next, as plans list them.
+#[derive(Clone)]
 pub(crate) struct Lookup<'s> {
     snapshot: &'s Snapshot,
     last: Cell<usize>,

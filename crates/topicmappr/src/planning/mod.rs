@@ -21,6 +21,7 @@ use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
 use outputs::Staging;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 /// A plan, with what was said on the way to it.
 pub(crate) struct Planned {
@@ -81,11 +82,23 @@ pub(crate) fn prepare(
     session: &mut Session<'_, '_>,
 ) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
-    // To judge a large plan and to add it up takes about as long as to write it.
-    let (weighed, (judged, sums)) = mapper::both(
+    // To judge a large plan takes about as long as to write it; who is done first adds it up.
+    let sums = OnceLock::new();
+    let add_up = || {
+        sums.get_or_init(|| Sums::of(&planned.plan, Some(snapshot)));
+    };
+    let (weighed, judged) = mapper::both(
         planned.plan.moves.len(),
-        || weigh(&planned, facts, args, outputs, session),
-        || (refuse_if_broken(snapshot, &planned.plan), Sums::of(&planned.plan, Some(snapshot))),
+        || {
+            let weighed = weigh(&planned, facts, args, outputs, session);
+            add_up();
+            weighed
+        },
+        || {
+            let judged = refuse_if_broken(snapshot, &planned.plan);
+            add_up();
+            judged
+        },
     );
     let Weighed { lost, cautions, stopped, staging } = weighed?;
     judged?;
@@ -105,7 +118,7 @@ pub(crate) fn prepare(
         unmapped,
         cautions,
         stopped,
-        sums: Some(sums),
+        sums: sums.into_inner(),
         files,
         next,
     })
