@@ -2,11 +2,11 @@
 
 use crate::clusters::{Shape, shape};
 use crate::config;
-use mapper::snapshot::Broker;
+use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, Balance, BrokerId, Bytes, Figures, Goal, Measure, Move, NoPlan, Plan, PlanFile,
-    RackRule, Ratio, Reason, Rebalance, Relieve, Scale, Snapshot, Terms, Topics, check, rebalance,
-    scale,
+    Assignment, Balance, BrokerId, Bytes, Figures, Goal, Measure, Move, NoPlan, PartitionId, Plan,
+    PlanFile, RackRule, Ratio, Reason, Rebalance, Relieve, Scale, Snapshot, Terms, Topics, check,
+    rebalance, scale,
 };
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestCaseError};
@@ -83,6 +83,33 @@ impl Ask {
         };
         Rebalance::new(terms, balance)
     }
+}
+
+/// Brokers of one rack that hold so many bytes, half of them in partitions of eight and half in partitions of one, one
+/// replica of each; and a request to even them.
+fn loaded(loads: &[u64]) -> (Snapshot, Rebalance) {
+    let ids = (1..).take(loads.len()).map(BrokerId);
+    let total = Bytes(1_000);
+    let broker = |(id, load): (BrokerId, &u64)| Broker {
+        storage_total: Some(total),
+        storage_free: Some(Bytes(total.0 - load)),
+        ..Broker::new(id)
+    };
+    let brokers: Vec<Broker> = ids.clone().zip(loads).map(broker).collect();
+    let large = |load: u64| load / 16;
+    let sizes = |load: u64| (0..large(load)).map(|_| 8).chain((8 * large(load)..load).map(|_| 1));
+    let holders = ids.clone().zip(loads).flat_map(|(id, load)| sizes(*load).map(move |s| (id, s)));
+    let partition = |(number, (id, size)): (u32, (BrokerId, u64))| Partition {
+        size: Some(Bytes(size)),
+        ..Partition::new(PartitionId(number), [id])
+    };
+    let partitions = (0..).zip(holders).map(partition).collect();
+    let topics = vec![Topic { name: "t".to_owned(), partitions, ..Topic::default() }];
+    let parts = Parts { brokers, topics, ..Parts::default() };
+    let assignments = vec![Assignment::new(Topics::Rest, ids.collect())];
+    let balance = Balance { tolerance: Ratio::ZERO, ..Balance::default() };
+    let request = Rebalance::new(Terms::new(assignments, Ratio::ZERO), balance);
+    (Snapshot::new(parts).unwrap(), request)
 }
 
 /// The cluster with one empty broker more, beside a live one that stays, and the request that may use it.
@@ -291,5 +318,34 @@ proptest! {
     #[test]
     fn what_found_no_room_is_not_planned_again(shape in shape(), ask in ask()) {
         once_is_enough(&shape, &ask)?;
+    }
+}
+
+proptest! {
+    // Each case goes down thousands of rungs.
+    #![proptest_config(Config { cases: 48, ..config() })]
+
+    #[test]
+    fn what_a_limit_allows_is_spent_on_the_fullest_and_on_the_emptiest(
+        loads in proptest::collection::vec(0_u64..60, 2..6),
+        limit in 0_u64..100,
+    ) {
+        let (before, mut request) = loaded(&loads);
+        request.balance.max_bytes_moved = Some(Bytes(limit));
+        let plan = rebalance(&before, &request).unwrap();
+        prop_assert_eq!(check(&before, &plan), []);
+        let held = |of: &Figures| -> Vec<u64> { of.brokers.iter().map(|one| one.used_bytes.unwrap().0).collect() };
+        let after = held(&plan.after);
+        let (top, bottom) = (*after.iter().max().unwrap(), *after.iter().min().unwrap());
+        let total: u64 = loads.iter().sum();
+        let mean = total.div_ceil(loads.len() as u64);
+        // Between two rungs lies less than a byte of so few.
+        let spent = limit.saturating_sub(1);
+        let given = |level: u64| loads.iter().map(|load| load.saturating_sub(level)).sum::<u64>();
+        let taken = |level: u64| loads.iter().map(|load| level.saturating_sub(*load)).sum::<u64>();
+        let lowest = (mean..=60).find(|level| given(*level) <= spent).unwrap();
+        let highest = (0..=total / loads.len() as u64).rev().find(|level| taken(*level) <= spent).unwrap();
+        prop_assert!(top <= lowest + 1, "{after:?} where {lowest} can be had of {loads:?}");
+        prop_assert!(bottom + 1 >= highest, "{after:?} where {highest} can be had of {loads:?}");
     }
 }

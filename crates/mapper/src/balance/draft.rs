@@ -10,7 +10,7 @@ use super::exact::Solved;
 use super::field::{Field, Layout};
 use super::limits::{self, Way};
 use super::load::Load;
-use super::state::State;
+use super::state::{Shift, State};
 use crate::dense::BrokerIx;
 use crate::finish::{Finished, Outcome, Proof, finish_what_fits};
 use crate::ids::BrokerId;
@@ -57,7 +57,7 @@ impl Start {
 /// Plans that are made on paper, one after the other, before the last word is written.
 const ROUNDS: usize = 8;
 
-impl Draft<'_, '_> {
+impl<'a> Draft<'_, 'a> {
     /// The plan that ends in `state`, or as near to it as room for both copies allows.
     pub(super) fn written(&self, state: &mut State<'_>) -> Result<Plan, NoPlan> {
         self.as_far_as_room(state).map(|(plan, _)| plan)
@@ -90,21 +90,41 @@ impl Draft<'_, '_> {
         Ok(plan)
     }
 
-    /// The most even plan within the limits of the request that there is room for. The state is then that after the
-    /// plan.
-    pub(super) fn within_limits(&self, state: &mut State<'_>) -> Result<Plan, NoPlan> {
+    /// The most even plan within the limits of the request that there is room for; `rungs` tells how far bytes alone go. The
+    /// state is then that after the plan.
+    pub(super) fn within_limits(
+        &self,
+        state: &mut State<'a>,
+        rungs: &dyn Fn(&mut State<'a>) -> Vec<Vec<Shift>>,
+    ) -> Result<Plan, NoPlan> {
         self.leave_out_what_finds_no_room(state)?;
         let way = Way::new(state, self.balance, &self.repairs.work, &self.start.layouts);
+        if !way.ends_evenly && self.balance.max_moves.is_none() {
+            for rung in rungs(state).iter().rev() {
+                state.rewind(0);
+                rung.iter().for_each(|change| state.shift(*change));
+                if let Some(plan) = self.whole(state)? {
+                    return Ok(plan);
+                }
+            }
+        }
         for length in way.lengths() {
             way.go(state, *length);
-            match self.finished(state) {
-                Ok(Finished { plan, taken_back }) if taken_back.is_empty() => return Ok(plan),
-                Ok(_) | Err(NoPlan::NoRoomForBothCopies { .. }) => {}
-                Err(other) => return Err(other),
+            if let Some(plan) = self.whole(state)? {
+                return Ok(plan);
             }
         }
         way.go(state, 0);
         self.written(state)
+    }
+
+    /// The plan that ends in `state`, if there is room for all of it.
+    fn whole(&self, state: &State<'_>) -> Result<Option<Plan>, NoPlan> {
+        match self.finished(state) {
+            Ok(Finished { plan, taken_back }) => Ok(taken_back.is_empty().then_some(plan)),
+            Err(NoPlan::NoRoomForBothCopies { .. }) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// Without the changes that find no room whatever the limits are: where there was room for all of them together,

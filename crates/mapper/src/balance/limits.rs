@@ -1,10 +1,13 @@
 //! What a plan may move at most.
 //!
-//! The changes that even the load are put in one order: inside a group of brokers that in which they were found, and
-//! the group whose worst broker is the worst of all goes first. The plan keeps the first so many of them: of all
-//! numbers that stay within the limits and leave room for both copies of what moves, the one that ends most evenly.
-//! Neither the order nor the room depends on the limits, so a larger one only leaves more to choose from, and never ends
-//! less evenly.
+//! What ends evenly within the limits is kept as it is. Otherwise a limit of bytes goes down a ladder
+//! ([`descent`](super::descent)) as far as it can: no rung depends on the limit, and none has a higher top or a lower
+//! bottom than those above it, so a larger limit never ends less evenly.
+//!
+//! A limit of replicas, or where the rungs find no room, the changes that even the load are put in one order: inside a
+//! group of brokers that in which they were found, and the group whose worst broker is the worst of all goes first. The
+//! plan keeps the first so many of them: of all numbers that stay within the limits and leave room for both copies of what
+//! moves, the one that ends most evenly.
 
 use super::field::Layout;
 use super::state::{Shift, State};
@@ -36,11 +39,26 @@ pub(super) fn are_set(balance: &Balance) -> bool {
     balance.max_bytes_moved.is_some() || balance.max_moves.is_some()
 }
 
+/// Whether what a state has changed stays within them.
+pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &State<'_>) -> bool {
+    let (bytes, replicas) = needed(repairs);
+    let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
+    for change in &state.log {
+        let copies = i128::from(state.copies(*change));
+        bytes += copies * i128::from(state.size[change.partition as usize]);
+        replicas += copies;
+    }
+    balance.max_bytes_moved.is_none_or(|most| bytes <= most.0.into())
+        && balance.max_moves.is_none_or(|most| replicas <= most.into())
+}
+
 /// The changes of a state in one order, and how many of them may be kept.
 pub(super) struct Way {
     changes: Vec<Shift>,
     /// Numbers of changes that stay within the limits, the one that ends most evenly first; the last is none.
     lengths: Vec<usize>,
+    /// Whether the first of them leaves every broker in its band.
+    pub(super) ends_evenly: bool,
 }
 
 /// So many numbers of changes are tried. Nearly always the first does: there was room for all of the changes together.
@@ -54,10 +72,12 @@ impl Way {
         repairs: &[Work],
         layouts: &[Layout],
     ) -> Self {
-        let mut way = Self { changes: Vec::new(), lengths: Vec::new() };
+        let mut way = Self { changes: Vec::new(), lengths: Vec::new(), ends_evenly: false };
         if let Some(first) = layouts.first() {
             let mut kept = way.walk(state, balance, repairs, layouts, first);
             kept.sort();
+            let best = kept.first();
+            way.ends_evenly = best.is_some_and(|(strains, _)| strains.iter().all(|s| *s == 0));
             way.lengths.extend(kept.into_iter().map(|(_, length)| length).take(TRIES));
         }
         if !way.lengths.contains(&0) {

@@ -8,6 +8,7 @@
 mod band;
 mod barter;
 mod bound;
+mod descent;
 mod draft;
 mod evening;
 mod exact;
@@ -34,7 +35,7 @@ use crate::request::{Balance, Engine, Optimize, PlaceBy, Rebalance, Request, Sca
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::traffic;
-use crate::work::Search;
+use crate::work::{Search, Work};
 use bound::Base;
 use draft::{Draft, Start};
 use evening::Evening;
@@ -42,7 +43,7 @@ use field::{Field, Layout, Special, Threshold};
 use load::Load;
 use pour::Seats;
 use shelves::Shelves;
-use state::State;
+use state::{Shift, State};
 
 /// Answers `rebalance`.
 ///
@@ -103,7 +104,7 @@ fn planned(
     even_loads(&mut state, &field, balance);
     let mut draft = Draft { repairs: &repairs, balance, base, start, solved: None, request };
     if limits::are_set(balance) {
-        let plan = draft.within_limits(&mut state)?;
+        let plan = draft.within_limits(&mut state, &rungs(&field, balance, &repairs.work))?;
         if searched.is_none() {
             return Ok(plan);
         }
@@ -168,6 +169,23 @@ fn even_loads<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
     if sent && first().is_some_and(|layout| !layout.is_even(state)) {
         state.rewind(since);
         in_rounds(state, field, balance, false);
+    }
+}
+
+/// How far the limits let the most important load be evened, rung by rung.
+fn rungs<'f, 'a>(
+    field: &'f Field<'a>,
+    balance: &'f Balance,
+    repairs: &'f [Work],
+) -> impl Fn(&mut State<'a>) -> Vec<Vec<Shift>> + 'f {
+    |state| {
+        let Some(load) = field.loads.first() else { return Vec::new() };
+        state.rewind(0);
+        let layout = field.layout(state, *load);
+        let ladder = descent::ladder(state, &layout);
+        let beyond = |state: &State<'a>| !limits::allow(balance, repairs, state);
+        let mut evening = evening(state, field, balance, &layout, &[]);
+        descent::descend(&mut evening, &layout, &ladder, beyond)
     }
 }
 
