@@ -9,6 +9,7 @@ mod clusters;
 mod decide;
 mod document;
 mod figures;
+mod limited;
 mod measure;
 mod plot;
 mod python;
@@ -40,8 +41,8 @@ pub(crate) struct Args {
     /// How large: S 200 partitions, M 5,000, L 50,000, XL 200,000, XXL 1,000,000.
     #[arg(long, value_enum, ignore_case = true, value_delimiter = ',', default_value = "S,M,L,XL")]
     size: Vec<Size>,
-    /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`), `decide`: a round of autothrottle, or
-    /// `topics`: `topics apply` on real servers, only if it is named.
+    /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`), `decide`: a round of autothrottle,
+    /// `peers`: plans with no more bytes than a peer's, or `topics`: `topics apply` on real servers, the last two only if named.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
     /// How often each command runs after its warm-up; a case stops early after 30 s.
@@ -67,6 +68,9 @@ pub(crate) fn run(args: &Args) -> Outcome {
     }
     if args.only.as_deref() == Some(topics::NAME) {
         return topics::run(args);
+    }
+    if args.only.as_deref() == Some(limited::NAME) {
+        return limited::run(args);
     }
     plans(args)?;
     if args.only.is_none() && args.binary.is_none() { decide::run() } else { Ok(()) }
@@ -123,10 +127,11 @@ impl Args {
         if cases.is_empty() {
             let names: Vec<String> = CASES.iter().map(Case::name).collect();
             return Err(format!(
-                "no case has that name; there are:\n  {}\n  {}\n  {}",
+                "no case has that name; there are:\n  {}\n  {}\n  {}\n  {}",
                 names.join("\n  "),
                 decide::NAME,
-                topics::NAME
+                topics::NAME,
+                limited::NAME
             )
             .into());
         }

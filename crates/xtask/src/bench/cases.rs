@@ -145,9 +145,9 @@ static FAILED_ROOMY: Scenario =
 static FAILED_REPLACE: Scenario =
     scenario("failed-replace", &["--scenario", "failed-broker", "--new", "1"]);
 static ZONE_LOST: Scenario = scenario("zone-lost", &["--scenario", "zone-lost"]);
-static NEW_BROKERS: Scenario = scenario("new-brokers", &["--scenario", "new-brokers"]);
-static FULL_BROKER: Scenario = scenario("full-broker", &["--scenario", "full-broker"]);
-static IMBALANCED: Scenario = scenario("imbalanced", &["--scenario", "imbalanced"]);
+pub(super) static NEW_BROKERS: Scenario = scenario("new-brokers", &["--scenario", "new-brokers"]);
+pub(super) static FULL_BROKER: Scenario = scenario("full-broker", &["--scenario", "full-broker"]);
+pub(super) static IMBALANCED: Scenario = scenario("imbalanced", &["--scenario", "imbalanced"]);
 static DECOMMISSION: Scenario = scenario("decommission", &["--scenario", "decommission"]);
 static MIXED: Scenario =
     scenario("heterogeneous", &["--scenario", "balanced", "--capacity", "heterogeneous"]);
@@ -181,13 +181,14 @@ static REBUILD_WITHOUT: Planner = Planner {
 };
 const REBALANCE_ARGS: &[&str] =
     &["rebalance", "--topics", ".*", "--brokers", "-2", "--ignore-warns"];
-static REBALANCE: Planner = Planner { name: "rebalance", args: REBALANCE_ARGS, also: &[] };
+pub(super) static REBALANCE: Planner =
+    Planner { name: "rebalance", args: REBALANCE_ARGS, also: &[] };
 static REBALANCE_ALL: Planner = Planner {
     name: "rebalance, all",
     args: REBALANCE_ARGS,
     also: &["--balance", "storage,replicas,leaders"],
 };
-static SCALE: Planner = Planner {
+pub(super) static SCALE: Planner = Planner {
     name: "scale",
     args: &["scale", "--topics", ".*", "--brokers", "-2", "--ignore-warns"],
     also: &[],

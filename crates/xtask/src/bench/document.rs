@@ -9,8 +9,35 @@ use super::plot;
 use super::table::{Line, Table};
 use crate::project::{self, Outcome};
 
-const BEGIN: &str = "<!-- figures: written by `cargo xtask bench --save-baseline` -->\n";
-const END: &str = "<!-- end of figures -->";
+/// A place that figures are written into, between two marks.
+pub(super) struct Place {
+    begin: &'static str,
+    end: &'static str,
+}
+
+const FIGURES: Place = Place {
+    begin: "<!-- figures: written by `cargo xtask bench --save-baseline` -->\n",
+    end: "<!-- end of figures -->",
+};
+
+/// Of our plans with no more bytes than those of the peers.
+pub(super) const AT_PEERS_BYTES: Place = Place {
+    begin: "<!-- at the peers' bytes: written by `cargo xtask bench --only peers --save-baseline` -->\n",
+    end: "<!-- end of the peers' bytes -->",
+};
+
+impl Place {
+    /// Puts a text there.
+    pub(super) fn fill(&self, with: &str) -> Outcome {
+        let Self { begin, end } = self;
+        let page = docs("benchmarks.md");
+        let text = fs::read_to_string(&page)?;
+        let lacks = || format!("docs/benchmarks.md lacks {begin}{end}");
+        let (head, rest) = text.split_once(begin).ok_or_else(lacks)?;
+        let (_, tail) = rest.split_once(end).ok_or_else(lacks)?;
+        Ok(fs::write(page, format!("{head}{begin}{with}{end}{tail}"))?)
+    }
+}
 
 fn docs(name: &str) -> PathBuf {
     project::root().join("docs").join(name)
@@ -18,12 +45,7 @@ fn docs(name: &str) -> PathBuf {
 
 /// Writes the figures into the page, and the plot beside it.
 pub(super) fn write(figures: &Figures, peers: Option<&Figures>) -> Outcome {
-    let page = docs("benchmarks.md");
-    let text = fs::read_to_string(&page)?;
-    let (head, rest) =
-        text.split_once(BEGIN).ok_or("docs/benchmarks.md has no place for figures")?;
-    let (_, tail) = rest.split_once(END).ok_or("the figures of docs/benchmarks.md have no end")?;
-    fs::write(page, format!("{head}{BEGIN}{}{END}{tail}", tables(figures, peers)))?;
+    FIGURES.fill(&tables(figures, peers))?;
     Ok(fs::write(docs("benchmarks.svg"), plot::svg(figures, peers))?)
 }
 
