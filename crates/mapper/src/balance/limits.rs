@@ -4,7 +4,7 @@
 //! ([`descent`](super::descent)) as far as it can: no rung depends on the limit, and none has a higher top or a lower
 //! bottom than those above it, so a larger limit never ends less evenly.
 //!
-//! A limit of replicas, or where the rungs find no room, the changes that even the load are put in one order: inside a
+//! Where replicas are limited, too, or no rung finds room, the changes that even the load are put in one order: inside a
 //! group of brokers that in which they were found, and the group whose worst broker is the worst of all goes first. The
 //! plan keeps the first so many of them: of all numbers that stay within the limits and leave room for both copies of what
 //! moves, the one that ends most evenly.
