@@ -196,8 +196,12 @@ fn libclang() -> Result<String, String> {
     let usual = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu"];
     let folders = named.into_iter().chain(llvm.map(|path| path.join("lib")));
     let mut folders = folders.chain(usual.map(PathBuf::from));
+    // The C++ library has nearly the same name, and nothing of what bindgen asks for.
     let library = |folder: PathBuf| {
-        entries(&folder).find(|p| begins_with(p, "libclang.so") || begins_with(p, "libclang-"))
+        entries(&folder).find(|p| {
+            begins_with(p, "libclang.so")
+                || begins_with(p, "libclang-") && !begins_with(p, "libclang-cpp")
+        })
     };
     let found = folders.find_map(library).map(|path| path.display().to_string());
     found.ok_or_else(|| "no libclang.so where bindgen looks; LIBCLANG_PATH may name one".to_owned())
