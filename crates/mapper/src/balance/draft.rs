@@ -99,7 +99,7 @@ impl<'a> Draft<'_, 'a> {
     ) -> Result<Plan, NoPlan> {
         self.leave_out_what_finds_no_room(state)?;
         let way = Way::new(state, self.balance, &self.repairs.work, &self.start.layouts);
-        if !way.ends_evenly && self.balance.max_moves.is_none() {
+        if !way.is_enough && self.balance.max_moves.is_none() {
             for rung in rungs(state).iter().rev() {
                 state.rewind(0);
                 rung.iter().for_each(|change| state.shift(*change));

@@ -1,6 +1,6 @@
 //! What a plan may move at most.
 //!
-//! What ends evenly within the limits is kept as it is. Otherwise a limit of bytes goes down a ladder
+//! What stays within the limits is kept as it is. Otherwise a limit of bytes goes down a ladder
 //! ([`descent`](super::descent)) as far as it can: no rung depends on the limit, and none has a higher top or a lower
 //! bottom than those above it, so a larger limit never ends less evenly.
 //!
@@ -57,8 +57,8 @@ pub(super) struct Way {
     changes: Vec<Shift>,
     /// Numbers of changes that stay within the limits, the one that ends most evenly first; the last is none.
     lengths: Vec<usize>,
-    /// Whether the first of them leaves every broker in its band.
-    pub(super) ends_evenly: bool,
+    /// Whether the most important load is as even as it gets: every broker is in its band, or all changes may be kept.
+    pub(super) is_enough: bool,
 }
 
 /// So many numbers of changes are tried. Nearly always the first does: there was room for all of the changes together.
@@ -72,12 +72,13 @@ impl Way {
         repairs: &[Work],
         layouts: &[Layout],
     ) -> Self {
-        let mut way = Self { changes: Vec::new(), lengths: Vec::new(), ends_evenly: false };
+        let mut way = Self { changes: Vec::new(), lengths: Vec::new(), is_enough: false };
         if let Some(first) = layouts.first() {
             let mut kept = way.walk(state, balance, repairs, layouts, first);
             kept.sort();
             let best = kept.first();
-            way.ends_evenly = best.is_some_and(|(strains, _)| strains.iter().all(|s| *s == 0));
+            way.is_enough = best.is_some_and(|(strains, _)| strains.first() == Some(&0))
+                || kept.iter().any(|(_, length)| *length == way.changes.len());
             way.lengths.extend(kept.into_iter().map(|(_, length)| length).take(TRIES));
         }
         if !way.lengths.contains(&0) {
