@@ -22,6 +22,10 @@ const SECOND_TRIES: usize = 3;
 const RUN_LIMIT: (&str, &str) = ("MAPPR_RUN_LIMIT_SECONDS", "420");
 /// Long runs measure, and have the machine to themselves.
 const SOAK_THREADS: &str = "--test-threads=1";
+/// How many of the slowest tests the report names.
+const SLOWEST: usize = 10;
+/// libtest says how long each test took only to those who ask for what is not stable yet.
+const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
 /// What the names of long runs have, and no others.
 const SOAK: &str = "soak::";
 
@@ -67,6 +71,17 @@ struct Run {
     passed: bool,
     /// What passed only when tried again, alone.
     flaky: Vec<String>,
+    /// Seconds of each test, and its name.
+    times: Vec<(f64, String)>,
+}
+
+/// What a run of a suite said of itself.
+#[derive(Default)]
+struct Told {
+    passed: bool,
+    /// Those that failed, if the suite came to its end.
+    failed: Vec<String>,
+    times: Vec<(f64, String)>,
 }
 
 pub(crate) fn run(args: &Args) -> Outcome {
@@ -215,7 +230,8 @@ impl Suite<'_> {
             // Its figures are worth reading as they come.
             Tier::Soak => drop(command.args([SOAK_THREADS, "--nocapture"])),
         }
-        let (mut passed, failed) = watched(command)?;
+        command.env("RUSTC_BOOTSTRAP", "1").args(TIMES);
+        let Told { mut passed, failed, times } = watched(command)?;
         let mut flaky = Vec::new();
         if self.tier == Tier::Live && (1..=SECOND_TRIES).contains(&failed.len()) {
             for test in failed {
@@ -223,7 +239,7 @@ impl Suite<'_> {
                 let mut command = self.command();
                 command.args(["--ignored", "--exact", &test]).envs(environment);
                 command.env(RUN_LIMIT.0, RUN_LIMIT.1);
-                if watched(command)?.0 {
+                if watched(command)?.passed {
                     flaky.push(test);
                 } else {
                     passed = false;
@@ -232,25 +248,34 @@ impl Suite<'_> {
                 passed = true;
             }
         }
-        Ok(Run { name, tests: self.tests, took: start.elapsed(), passed, flaky })
+        Ok(Run { name, tests: self.tests, took: start.elapsed(), passed, flaky, times })
     }
 }
 
-/// Runs a suite; passes on what it prints. Whether all passed, and the names of those that did not if it came to its end.
-fn watched(mut command: Command) -> Result<(bool, Vec<String>), Box<dyn Error>> {
+/// Runs a suite; passes on what it prints.
+fn watched(mut command: Command) -> Result<Told, Box<dyn Error>> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
-    let mut failed = Vec::new();
+    let mut told = Told::default();
     for line in BufReader::new(child.stdout.take().ok_or("no stdout")?).lines() {
         let line = line?;
         println!("{line}");
-        let test = line.strip_prefix("test ").and_then(|rest| rest.strip_suffix(" ... FAILED"));
-        failed.extend(test.map(str::to_owned));
+        let Some((test, result)) =
+            line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... "))
+        else {
+            continue;
+        };
+        if result.starts_with("FAILED") {
+            told.failed.push(test.to_owned());
+        }
+        let seconds = result.split_once('<').and_then(|(_, rest)| rest.strip_suffix("s>"));
+        told.times.extend(seconds.and_then(|s| s.parse().ok()).map(|s: f64| (s, test.to_owned())));
     }
     let status = child.wait()?;
+    told.passed = status.success();
     if status.code() != Some(SOME_FAILED) {
-        failed.clear();
+        told.failed.clear();
     }
-    Ok((status.success(), failed))
+    Ok(told)
 }
 
 /// The examples in the documentation, which only cargo can run.
@@ -265,7 +290,8 @@ fn examples() -> Result<Run, Box<dyn Error>> {
         - text.lines().filter(|line| line.starts_with("test result")).count();
     let name = "fast  examples in the documentation".into();
     let passed = out.status.success();
-    Ok(Run { name, tests, took: start.elapsed(), passed, flaky: Vec::new() })
+    let (flaky, times) = (Vec::new(), Vec::new());
+    Ok(Run { name, tests, took: start.elapsed(), passed, flaky, times })
 }
 
 fn report(results: &[Run], took: Duration) -> Outcome {
@@ -277,6 +303,12 @@ fn report(results: &[Run], took: Duration) -> Outcome {
         for test in &result.flaky {
             println!("        flaky: {test} passed the second time only");
         }
+    }
+    let mut times: Vec<&(f64, String)> = results.iter().flat_map(|result| &result.times).collect();
+    times.sort_by(|a, b| b.0.total_cmp(&a.0));
+    println!("the slowest tests:");
+    for (seconds, test) in times.into_iter().take(SLOWEST) {
+        println!("{seconds:>9.1} s  {test}");
     }
     let tests: usize = results.iter().map(|result| result.tests).sum();
     let failed: Vec<&str> =
