@@ -1,8 +1,9 @@
-//! Development tasks: `cargo xtask doctor|test|demo|bench|licences`. One file per task.
+//! Development tasks: `cargo xtask doctor|test|demo|bench|house|licences`. One file per task.
 
 mod bench;
 mod demo;
 mod doctor;
+mod house;
 mod licences;
 mod project;
 mod test;
@@ -29,6 +30,8 @@ enum Task {
     Demo(demo::Args),
     /// Write down whose code the programs hold, under which licences, with the texts.
     Licences(licences::Args),
+    /// Count how hard the project is to live in, and fail where a count is over its ceiling.
+    House,
     /// Plan seeded clusters of every size, rate the plans, compare times and memory.
     Bench(bench::Args),
 }
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
         Task::Test(args) => test::run(&args),
         Task::Demo(args) => demo::run(&args),
         Task::Licences(args) => licences::run(&args),
+        Task::House => house::run(),
         Task::Bench(args) => bench::run(&args),
     };
     match done {

@@ -1,0 +1,163 @@
+//! How hard the project is to live in, counted from its sources: `cargo xtask house`.
+//!
+//! Prints one row for each law of the structure, and fails where a count is over its ceiling. A ceiling is the count at which
+//! the law was written down, until its goal is reached; then the goal is the ceiling. A ceiling goes up only in the commit
+//! whose feature needs it, with the reason in that commit.
+
+mod cycles;
+mod sources;
+mod words;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+
+use serde_json::Value;
+
+use crate::project::{Outcome, cargo};
+use sources::{Crate, Source};
+
+/// Crates that are shipped with nothing: servers for tests, and these tasks.
+const NOT_SHIPPED: [&str; 2] = ["testbed", "xtask"];
+/// Crates that know no command line and no table.
+const PURE: [&str; 3] = ["mapper", "execute", "throttle"];
+/// What they would know them by.
+const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
+
+/// One row: what is counted, what it may be now, and what it is to become.
+struct Law {
+    what: &'static str,
+    count: usize,
+    /// More than this fails.
+    ceiling: usize,
+    goal: usize,
+    /// Where the count comes from: the largest file, the first names.
+    evidence: String,
+}
+
+pub(crate) fn run() -> Outcome {
+    let laws = laws()?;
+    for law in &laws {
+        let word = if law.count <= law.ceiling { "ok" } else { "OVER" };
+        let Law { what, count, ceiling, goal, evidence } = law;
+        println!(
+            "{word:<5} {what:<58} {count:>7}  ceiling {ceiling:>7}  goal {goal:>7}  {evidence}"
+        );
+    }
+    let over: Vec<&str> =
+        laws.iter().filter(|law| law.count > law.ceiling).map(|law| law.what).collect();
+    if over.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("over the ceiling: {}", over.join("; ")).into())
+    }
+}
+
+fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
+    let crates = sources::crates(&NOT_SHIPPED)?;
+    let arrows = arrows()?;
+    let (cycle, of) = cycles::largest(&crates);
+    let (homonyms, names) = homonyms(&crates);
+    let longest = crates.iter().flat_map(|one| &one.files).max_by_key(|file| file.lines);
+    let longest = longest.ok_or("no sources")?;
+    let mut functions: Vec<(usize, &Source)> = crates
+        .iter()
+        .flat_map(|one| &one.files)
+        .flat_map(|file| file.functions.iter().map(move |lines| (*lines, file)))
+        .collect();
+    functions.sort_by_key(|(lines, _)| *lines);
+    let (most, at) = *functions.last().ok_or("no functions")?;
+    let tenth = functions[functions.len() * 9 / 10].0;
+    let reaches = |from: &str, to: &[&str]| {
+        let all = arrows.get(from).map(Vec::as_slice).unwrap_or_default();
+        all.iter().filter(|name| to.contains(&name.as_str())).count()
+    };
+    let knowing: Vec<&str> =
+        PURE.into_iter().filter(|name| reaches(&package(name), &COMMAND_LINE) > 0).collect();
+    let daemon = reaches("mappr-autothrottle", &["mappr-topicmappr", "tabled", "clap_complete"]);
+    let code = crates.iter().flat_map(|one| &one.files).map(|file| file.code).sum();
+    let (archaic, worst) = words::count(&crates)?;
+    let law = |what, count, ceiling, goal, evidence| Law { what, count, ceiling, goal, evidence };
+    Ok(vec![
+        law("lines in the largest import cycle of a crate", cycle, 26_900, 1_000, of),
+        law("type names defined twice or more", homonyms, 190, 30, names),
+        law("what the daemon has of the CLI, tables, completions", daemon, 3, 0, String::new()),
+        law(
+            "pure crates that know a command line or a table",
+            knowing.len(),
+            0,
+            0,
+            knowing.join(", "),
+        ),
+        law(
+            "lines of shipped code, without tests, comments, blanks",
+            code,
+            66_900,
+            58_000,
+            String::new(),
+        ),
+        law("lines of the longest function", most, 60, 60, at.path.clone()),
+        law("lines of a function, 90th percentile", tenth, 24, 24, String::new()),
+        law(
+            "lines of the longest file, without its tests",
+            longest.lines,
+            488,
+            400,
+            longest.path.clone(),
+        ),
+        law("words that plain English does without", archaic, 630, 0, worst),
+    ])
+}
+
+fn package(name: &str) -> String {
+    format!("mappr-{name}")
+}
+
+/// Type names that two places define, and the first of them.
+fn homonyms(crates: &[Crate]) -> (usize, String) {
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in crates.iter().flat_map(|one| &one.files).flat_map(|file| &file.types) {
+        *places.entry(name).or_default() += 1;
+    }
+    let mut twice: Vec<(&str, usize)> =
+        places.into_iter().filter(|(_, count)| *count > 1).collect();
+    twice.sort_by_key(|(name, count)| (std::cmp::Reverse(*count), *name));
+    let first: Vec<String> =
+        twice.iter().take(4).map(|(name, count)| format!("{name} {count}")).collect();
+    (twice.len(), first.join(", "))
+}
+
+/// All that each package of ours is built with, dependencies of dependencies included; without what only tests need.
+fn arrows() -> Result<BTreeMap<String, Vec<String>>, Box<dyn Error>> {
+    let out = cargo(["metadata", "--format-version", "1", "--locked"]).output()?;
+    let metadata: Value = serde_json::from_slice(&out.stdout)?;
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let names: BTreeMap<String, String> = list(&metadata["packages"])
+        .iter()
+        .map(|one| (text(&one["id"]), text(&one["name"])))
+        .collect();
+    let mut direct: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for node in list(&metadata["resolve"]["nodes"]) {
+        let normal =
+            |dep: &&Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+        let deps = list(&node["deps"]);
+        direct.insert(
+            text(&node["id"]),
+            deps.iter().filter(normal).map(|dep| text(&dep["pkg"])).collect(),
+        );
+    }
+    let mut all = BTreeMap::new();
+    for (id, name) in names.iter().filter(|(_, name)| name.starts_with("mappr-")) {
+        let mut reached = std::collections::BTreeSet::new();
+        let mut open = vec![id.as_str()];
+        while let Some(next) = open.pop() {
+            for dep in direct.get(next).into_iter().flatten() {
+                if reached.insert(dep.as_str()) {
+                    open.push(dep);
+                }
+            }
+        }
+        all.insert(name.clone(), reached.iter().filter_map(|id| names.get(*id)).cloned().collect());
+    }
+    Ok(all)
+}
