@@ -117,9 +117,9 @@ fn line(first: Cost, again: Cost) -> String {
 }
 
 fn save(line: &str) -> Outcome {
-    let page = project::root().join("docs/topics.md");
+    let page = project::root().join("docs/benchmarks.md");
     let text = fs::read_to_string(&page)?;
-    let (head, rest) = text.split_once(BEGIN).ok_or("docs/topics.md has no place for figures")?;
-    let (_, tail) = rest.split_once(END).ok_or("the figures of docs/topics.md have no end")?;
+    let (head, rest) = text.split_once(BEGIN).ok_or("docs/benchmarks.md has no place for figures")?;
+    let (_, tail) = rest.split_once(END).ok_or("the figures of docs/benchmarks.md have no end")?;
     Ok(fs::write(page, format!("{head}{BEGIN}{line}\n{END}{tail}"))?)
 }
