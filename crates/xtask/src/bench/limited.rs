@@ -102,7 +102,7 @@ fn planned(
 }
 
 const MORE_EVEN: &str = "more even";
-const AS_EVEN: &str = "as even; no plan of so many bytes is more";
+const AS_EVEN: &str = "as even as any plan of these bytes";
 /// A plan that moves no more than its bound asks for: with these bytes, nothing is more even.
 const AT_BOUND: f64 = 1.001;
 
