@@ -24,6 +24,10 @@ pub struct Cluster {
     lags: bool,
     /// Moves that have ended, when, and the replicas of both their lists.
     ended: BTreeMap<TopicPartition, (u64, Replicas)>,
+    /// Topics that were deleted.
+    gone: BTreeSet<String>,
+    /// Topics that we lost the right to describe.
+    pub hidden: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -97,12 +101,15 @@ impl Cluster {
             told: BTreeMap::new(),
             lags: world.lags,
             ended: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            hidden: BTreeSet::new(),
         }
     }
 
     pub fn seen(&self) -> Seen {
         let mut topics: BTreeMap<String, Topic> = BTreeMap::new();
-        for (of, state) in &self.partitions {
+        let shown = self.partitions.iter().filter(|(of, _)| !self.hidden.contains(&of.topic));
+        for (of, state) in shown {
             let topic = topics.entry(of.topic.clone()).or_insert_with(|| Topic {
                 name: of.topic.clone(),
                 min_insync_replicas: Some(MIN_ISR),
@@ -127,7 +134,7 @@ impl Cluster {
         });
         let answers = |resource: &Resource| match resource {
             Resource::Broker(id) => self.live.contains(id) && !self.mute.contains(id),
-            Resource::Topic(_) => true,
+            Resource::Topic(name) => !self.hidden.contains(name),
         };
         let told = self.configs.iter().filter(|(resource, _)| answers(resource));
         Seen {
@@ -136,6 +143,7 @@ impl Cluster {
             running: running.collect(),
             settling: BTreeSet::new(),
             topics,
+            gone: self.gone.clone(),
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
             free: BTreeMap::new(),
             stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
@@ -329,5 +337,7 @@ impl Cluster {
     pub fn delete(&mut self, name: &str) {
         self.partitions.retain(|of, _| of.topic != name);
         self.configs.remove(&Resource::Topic(name.to_owned()));
+        self.gone.insert(name.to_owned());
+        self.hidden.remove(name);
     }
 }

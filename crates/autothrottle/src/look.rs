@@ -20,7 +20,7 @@ use metrics::{Backend, BrokerAddress, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use throttle::{BrokerSeen, Overrides, Ports, Role};
-use topicmappr::shared::Observer;
+use topicmappr::shared::{Observer, topics_of};
 
 /// What a broker is given to tell of its logs.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -43,6 +43,8 @@ pub(crate) struct Looker {
     rates_read: Option<Instant>,
     /// Who told the numbers of the round before.
     told_by: Option<Source>,
+    /// Why it is unknown whether topics of ours exist, and what to do about it, as it was told last.
+    untold: Option<(String, Option<String>)>,
 }
 
 /// What was seen.
@@ -78,6 +80,7 @@ impl Looker {
             began: Instant::now(),
             rates_read: None,
             told_by: None,
+            untold: None,
         })
     }
 
@@ -104,11 +107,9 @@ impl Looker {
         overrides: &Overrides,
         announced: BTreeMap<TopicPartition, Replicas>,
     ) -> Result<Look, Error> {
-        let ours = ledger.resources().into_iter().filter_map(|resource| match resource {
-            Resource::Topic(name) => Some(name),
-            Resource::Broker(_) => None,
-        });
-        let mut seen = self.observer.see(client, &ours.collect()).await?;
+        // A topic that is hidden from us keeps what is ours on it, and the others are paced all the same.
+        let (mut seen, untold) = self.observer.see_what_is_told(client, &topics_of(ledger)).await?;
+        self.tell_untold(untold);
         let waiting = as_running(announced, &mut seen);
         let mut copies = copies(&seen);
         let hosted = hosted(&seen, overrides);
@@ -145,6 +146,15 @@ impl Looker {
             unmeasured: numbers.failures,
             metrics: numbers.source,
         })
+    }
+
+    /// Names topics of ours that are hidden from us, when they are others than before.
+    fn tell_untold(&mut self, untold: Option<kafka::Error>) {
+        let untold = untold.map(|error| (error.to_string(), error.hint()));
+        if let Some((error, hint)) = untold.as_ref().filter(|_| untold != self.untold) {
+            tracing::warn!(error, hint, "throttles of topics stay set, and in the ledger");
+        }
+        self.untold = untold;
     }
 
     /// What the throttle's configs say: of these topics, and of all live brokers, unless nothing can have changed.

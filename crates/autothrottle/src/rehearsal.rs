@@ -6,7 +6,7 @@ use crate::look::Looker;
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Stray, hold};
+use execute::{Action, Resource, Stray, hold};
 use std::collections::BTreeMap;
 use std::io::Write;
 use throttle::{State, decide};
@@ -71,7 +71,11 @@ fn write(
                 writeln!(out, "leaves {setting}: {value}, changed by others")?;
             }
             Stray::Unreachable { setting } => {
-                writeln!(out, "waits with {setting}: its broker does not answer")?;
+                let why = match &setting.resource {
+                    Resource::Broker(_) => "its broker does not answer",
+                    Resource::Topic(_) => "its topic is hidden from us",
+                };
+                writeln!(out, "waits with {setting}: {why}")?;
             }
         }
     }

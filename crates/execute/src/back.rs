@@ -29,6 +29,8 @@ pub struct WayBack {
 pub enum WhyNotBack {
     /// Its topic was deleted, or made anew with fewer partitions.
     Gone,
+    /// Whether its topic still exists is unknown.
+    Untold,
     /// Brokers that held it before are not live.
     Dead {
         /// They.
@@ -80,7 +82,10 @@ enum Way {
 fn way_of(legs: &[Move], ours: bool, seen: &Seen) -> Way {
     let before = &legs[0].from;
     let Some(partition) = seen.partition(&legs[0]) else {
-        return Way::Left(WhyNotBack::Gone);
+        return Way::Left(match seen.is_gone(&legs[0].topic) {
+            true => WhyNotBack::Gone,
+            false => WhyNotBack::Untold,
+        });
     };
     if let Some(running) = seen.running.get(&legs[0].of()) {
         let planned = legs.iter().any(|leg| same_set(&leg.to, &running.target));

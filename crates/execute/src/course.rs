@@ -46,6 +46,8 @@ pub enum Hindrance {
         /// They.
         brokers: Vec<BrokerId>,
     },
+    /// Whether its topic still exists is unknown.
+    Untold,
     /// Another submission for the same partition, of an earlier step, comes first.
     NotItsTurn,
     /// Somebody else is moving the partition.
@@ -141,7 +143,10 @@ impl Course {
 fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &Seen) -> Standing {
     let (index, change) = (first + leg, &legs[leg]);
     let Some(partition) = seen.partition(change) else {
-        return Standing::Left(WhyLeft::Gone);
+        return match seen.is_gone(&change.topic) {
+            true => Standing::Left(WhyLeft::Gone),
+            false => Standing::Hindered(Hindrance::Untold),
+        };
     };
     if let Some(running) = seen.running.get(&change.of()) {
         return on_the_move(legs, leg, running);

@@ -71,7 +71,8 @@ pub enum Stray {
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
-    /// It is ours, and its broker does not answer: it can be put back when the broker does.
+    /// It is ours, and cannot be read: its broker does not answer, or its topic is hidden from us. It can be put back once it
+    /// can be read.
     Unreachable {
         /// Which.
         #[serde(flatten)]
@@ -364,7 +365,8 @@ impl Holding {
     fn release(&mut self, seen: &Seen, setting: &Setting, held: &Held) {
         let Some(value) = told(seen, setting) else {
             match &setting.resource {
-                Resource::Topic(name) if !seen.topics.contains_key(name) => self.released(setting),
+                // Only what is gone for certain: a topic that is hidden from us keeps what is ours, and so does the ledger.
+                Resource::Topic(name) if seen.gone.contains(name) => self.released(setting),
                 Resource::Topic(_) | Resource::Broker(_) => {
                     self.strays.insert(Stray::Unreachable { setting: setting.clone() });
                 }

@@ -21,6 +21,9 @@ pub struct Seen {
     pub settling: BTreeSet<TopicPartition>,
     /// Every topic, its partitions in order of id, with leaders and ISR, and the effective `min.insync.replicas` where it is known.
     pub topics: BTreeMap<String, Topic>,
+    /// Topics of the plan and the ledger that do not exist: brokers say so by name. A topic that is neither here nor in `topics` was
+    /// hidden from us, or nobody told of it. Whether it exists is unknown then, and nothing that is set on it is given up.
+    pub gone: BTreeSet<String>,
     /// What is set of the throttle's configs on brokers and topics. A resource that is absent was not told: its
     /// broker did not answer. One with nothing in it was told: nothing is set.
     pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
@@ -66,6 +69,11 @@ impl Seen {
     /// What reassignments copy.
     pub fn copied(&self) -> impl Iterator<Item = &TopicPartition> {
         self.running.iter().filter(|(_, run)| !run.adding.is_empty()).map(|(of, _)| of)
+    }
+
+    /// Whether a partition that nobody has shown does not exist, instead of being hidden from us.
+    pub(crate) fn is_gone(&self, topic: &str) -> bool {
+        self.gone.contains(topic) || self.topics.contains_key(topic)
     }
 
     pub(crate) fn partition(&self, change: &Move) -> Option<&Partition> {

@@ -13,7 +13,7 @@ use futures::stream::FuturesUnordered;
 use kafka_protocol::ResponseError;
 use kafka_protocol::protocol::Request;
 use mapper::BrokerId;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -292,6 +292,11 @@ impl Client {
     /// The ACL that a request was refused for the want of.
     pub(crate) fn denied<R>(&self, resource: Resource, operation: Operation) -> Denied {
         Denied { api: api_name::<R>(), resource, operation, principal: self.principal() }
+    }
+
+    /// The error for topics that were asked for by name, and that we may not see.
+    pub fn hidden(&self, topics: BTreeSet<String>) -> Error {
+        Error::HiddenTopics { topics, principal: self.principal() }
     }
 
     /// Who we are to the cluster, as far as we know ourselves.

@@ -88,13 +88,29 @@ pub enum Error {
     /// A Kafka ACL is missing.
     #[error(transparent)]
     Authorization(Box<Denied>),
-    /// Topics that hold data, but that we are not allowed to see.
-    #[error("{} topic(s) hold data but are hidden from {}: {}", topics.len(), who(.principal), some(.topics))]
+    /// Topics that matter, and that we are not allowed to see. A topic that was deleted looks the same to a user without the right.
+    #[error(
+        "{} hidden from {}: {} (the ACL Describe on Topic is missing)",
+        of_topics(.topics, "is", "are"), who(.principal), some(.topics)
+    )]
     HiddenTopics {
-        /// Found in log dirs, withheld from metadata for want of the right to describe them.
+        /// Found in log dirs, in a plan or in a ledger, and withheld from metadata for want of the right to describe them.
         topics: BTreeSet<String>,
         /// Who we are to the cluster, if we know.
         principal: Option<String>,
+    },
+    /// Topics that are in no listing, while too few brokers answer to tell whether they exist.
+    #[error(
+        "too few brokers answer to tell whether {} still there: {} ({answered} of {asked} answered)",
+        of_topics(.topics, "is", "are"), some(.topics)
+    )]
+    UntoldTopics {
+        /// They.
+        topics: BTreeSet<String>,
+        /// How many live brokers were asked.
+        asked: usize,
+        /// How many of them answered.
+        answered: usize,
     },
     /// What came is not what the protocol says.
     #[error("{address} does not speak Kafka's protocol as we do: {fault}")]
@@ -343,6 +359,14 @@ fn names(presented: &[String]) -> String {
 
 fn who(principal: &Option<String>) -> &str {
     principal.as_deref().unwrap_or("this client")
+}
+
+/// "1 topic is", "2 topics are".
+fn of_topics(topics: &BTreeSet<String>, one: &str, more: &str) -> String {
+    match topics.len() {
+        1 => format!("1 topic {one}"),
+        count => format!("{count} topics {more}"),
+    }
 }
 
 /// The first of them; a cluster may hide thousands.

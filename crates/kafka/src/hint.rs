@@ -33,6 +33,7 @@ impl Error {
                 Some("is that the port of a Kafka broker?".to_owned())
             }
             Self::Closed { .. }
+            | Self::UntoldTopics { .. }
             | Self::Protocol { .. }
             | Self::Refused { .. }
             | Self::Contradictory(_) => None,

@@ -176,8 +176,7 @@ async fn told_by(
     let target = Target::Broker(asked);
     let named = client.topics_told_by(target, names).await?;
     if !named.forbidden.is_empty() {
-        let principal = client.principal();
-        return Err(Error::HiddenTopics { topics: named.forbidden, principal });
+        return Err(client.hidden(named.forbidden));
     }
     let mut topics = named.found;
     keep(&mut topics, about);

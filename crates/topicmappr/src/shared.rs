@@ -15,7 +15,7 @@ use std::path::Path;
 
 pub use crate::executing::{
     AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, Observer, OnBroker,
-    Signal, Signals, Store, beside_the_lock, set_by_executions, set_configs,
+    Signal, Signals, Store, beside_the_lock, set_by_executions, set_configs, topics_of,
 };
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};

@@ -37,9 +37,14 @@ impl Daemon<'_> {
             return;
         }
         match tokio::time::timeout(LAST_LOOK, self.clear_unless_copied()).await {
-            Ok(Ok(0)) => {
+            Ok(Ok(0)) if self.book.ledger().is_empty() => {
                 tracing::info!("nothing is copied any more: every value is as it was before")
             }
+            Ok(Ok(0)) => tracing::warn!(
+                configs = self.book.ledger().held().count(),
+                next,
+                "nothing is copied any more, but not every value could be put back: the next start tries again"
+            ),
             Ok(Ok(copied)) => tracing::warn!(
                 partitions = copied,
                 next,

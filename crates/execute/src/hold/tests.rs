@@ -242,3 +242,23 @@ fn entries_of_a_daemons_list_are_kept_while_they_stand_and_not_put_back() {
     let back = Action::Set { setting: list(key), value: Some("2:4".to_owned()) };
     assert_eq!(hold(&Wanted::default(), &ledger, &taken).actions, [back]);
 }
+
+#[test]
+fn only_a_topic_that_is_gone_for_certain_takes_its_lists_out_of_the_ledger() {
+    let resource = Resource::Topic("t".to_owned());
+    let list = Setting { resource, key: Key::FollowerReplicas };
+    let ledger = Ledger::replay([LedgerEntry::Held {
+        setting: list.clone(),
+        before: None,
+        found: None,
+        ours: ["0:2".to_owned()].into(),
+        met: BTreeSet::new(),
+        plan: "p".to_owned(),
+    }]);
+    let hidden = hold(&Wanted::default(), &ledger, &Seen::default());
+    assert_eq!(hidden.actions, [], "nothing tells that it is gone");
+    assert_eq!(hidden.strays, [Stray::Unreachable { setting: list.clone() }].into());
+    let gone = Seen { gone: ["t".to_owned()].into(), ..Seen::default() };
+    let holding = hold(&Wanted::default(), &ledger, &gone);
+    assert_eq!(holding.actions, [Action::Account(LedgerEntry::Released { setting: list })]);
+}

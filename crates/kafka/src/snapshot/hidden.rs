@@ -33,8 +33,7 @@ pub(super) async fn complete(
     // By name, a withheld topic is refused as such, and a deleted one is unknown.
     let named = client.topics_named(&unlisted).await?;
     if !named.forbidden.is_empty() {
-        let principal = client.principal();
-        return Err(Error::HiddenTopics { topics: named.forbidden, principal });
+        return Err(client.hidden(named.forbidden));
     }
     topics.extend(named.found);
     Ok(())

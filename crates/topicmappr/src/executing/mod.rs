@@ -33,7 +33,7 @@ pub(crate) use meeting::Meeting;
 pub use mirror::beside_the_lock;
 pub(crate) use neighbour::{Neighbours, Shown};
 pub(crate) use observe::Look;
-pub use observe::Observer;
+pub use observe::{Observer, topics_of};
 pub(crate) use opening::Opened;
 pub(crate) use pacer::Pacer;
 pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
@@ -411,6 +411,7 @@ pub(crate) fn may_pass(error: &kafka::Error) -> bool {
         | kafka::Error::AdvertisedUnreachable { .. }
         | kafka::Error::Timeout { .. }
         | kafka::Error::Closed { .. }
+        | kafka::Error::UntoldTopics { .. }
         | kafka::Error::Refused { .. } => true,
         kafka::Error::Config(_)
         | kafka::Error::WrongProtocol { .. }

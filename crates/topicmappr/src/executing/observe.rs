@@ -58,8 +58,9 @@ impl Observer {
         ledger: &Ledger,
     ) -> Result<Look, Error> {
         let plan = task.plan;
-        let planned: BTreeSet<String> = plan.moves.iter().map(|m| m.topic.to_string()).collect();
-        let mut seen = self.see(client, &planned).await?;
+        let mut surely = topics_of(ledger);
+        surely.extend(plan.moves.iter().map(|m| m.topic.to_string()));
+        let mut seen = self.see(client, &surely).await?;
         self.settling.mark(plan, &mut seen);
         // First, so that it is chosen by what the round sees: what may be begun depends on the room, and on what is copied.
         let copied = self.read_disks(client, plan, &mut seen).await;
@@ -71,20 +72,36 @@ impl Observer {
     }
 
     /// Running moves, brokers and topics, in this order: a move that ends meanwhile is seen as ended. No configs, and
-    /// nothing of disks. Topics in `surely` that are missing are missing for every broker.
+    /// nothing of disks. Topics in `surely` that are missing are [gone](Seen::gone).
     ///
     /// # Errors
-    /// As any call to Kafka.
+    /// As any call to Kafka; where it is unknown whether a topic in `surely` exists.
     pub async fn see(
         &mut self,
         client: &Client,
         surely: &BTreeSet<String>,
     ) -> Result<Seen, Failure> {
+        match self.see_what_is_told(client, surely).await? {
+            (seen, None) => Ok(seen),
+            (_, Some(untold)) => Err(untold.into()),
+        }
+    }
+
+    /// The same, where topics in `surely` of which it is unknown whether they exist keep nobody from looking at the others: why it
+    /// is unknown is told beside what was seen.
+    ///
+    /// # Errors
+    /// As any call to Kafka.
+    pub async fn see_what_is_told(
+        &mut self,
+        client: &Client,
+        surely: &BTreeSet<String>,
+    ) -> Result<(Seen, Option<kafka::Error>), Failure> {
         let running = client.reassignments().await?;
         let cluster = client.describe_cluster().await?;
         let mut topics = client.topics().await?;
         let live: BTreeSet<BrokerId> = cluster.live().collect();
-        surely_gone(client, surely, &live, &mut topics).await?;
+        let (gone, untold) = gone(client, surely, &live, &mut topics).await;
         self.read_min_isr(client, &topics).await?;
         for (name, topic) in &mut topics {
             topic.min_insync_replicas = self.min_isr.get(name).copied();
@@ -93,18 +110,20 @@ impl Observer {
             let target = moving.target();
             (of, Running { target, adding: moving.adding })
         });
-        Ok(Seen {
+        let seen = Seen {
             at_seconds: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
             live,
             running: running.collect(),
             settling: BTreeSet::new(),
             topics,
+            gone,
             configs: BTreeMap::new(),
             free: BTreeMap::new(),
             stored: BTreeMap::new(),
             announced: BTreeSet::new(),
             others: Others::Nobody,
-        })
+        };
+        Ok((seen, untold))
     }
 
     async fn read_min_isr(&mut self, client: &Client, topics: &Topics) -> Result<(), Failure> {
@@ -244,28 +263,58 @@ impl Observer {
     }
 }
 
-/// A broker that has just started may know of no topic at all: what one does not know, others are asked for.
-async fn surely_gone(
+/// The topics that a ledger has something of.
+pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
+    let of_topic = |resource| match resource {
+        Resource::Topic(name) => Some(name),
+        Resource::Broker(_) => None,
+    };
+    ledger.resources().into_iter().filter_map(of_topic).collect()
+}
+
+/// Which of these topics do not exist; why it is unknown of others, if it is. Those that a listing has left out, and that brokers
+/// show when they are asked by name, come to the others.
+///
+/// A listing leaves out what we may not describe, without a word, and a broker that has just started may know of no topic at
+/// all. So a topic is gone when more than half of the live brokers say so by name, and none refuses to tell: a single broker
+/// that restarts decides nothing, and one that is silent keeps no execution waiting.
+async fn gone(
     client: &Client,
-    planned: &BTreeSet<String>,
+    surely: &BTreeSet<String>,
     live: &BTreeSet<BrokerId>,
     topics: &mut Topics,
-) -> Result<(), Failure> {
+) -> (BTreeSet<String>, Option<kafka::Error>) {
     let mut missing: BTreeSet<String> =
-        planned.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
+        surely.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
+    let (mut hidden, mut answered) = (BTreeSet::new(), 0);
+    let is_enough = |answered: usize| answered * 2 > live.len();
     for id in live {
-        if missing.is_empty() {
+        if missing.is_empty() || is_enough(answered) {
             break;
         }
         let told = client.topics_told_by(Target::Broker(*id), &missing);
         match tokio::time::timeout(PATIENCE, told).await {
-            Ok(Ok(told)) => topics.extend(told.found),
+            Ok(Ok(told)) => {
+                answered += 1;
+                missing.retain(|name| !told.found.contains_key(name));
+                hidden.extend(told.forbidden);
+                topics.extend(told.found);
+            }
             Ok(Err(error)) => tracing::debug!(broker = id.0, %error, "does not tell of topics"),
             Err(_) => tracing::debug!(broker = id.0, "does not answer"),
         }
-        missing.retain(|name| !topics.contains_key(name));
     }
-    Ok(())
+    missing.retain(|name| !hidden.contains(name));
+    hidden.retain(|name| !topics.contains_key(name));
+    if !hidden.is_empty() {
+        let gone = if is_enough(answered) { missing } else { BTreeSet::new() };
+        return (gone, Some(client.hidden(hidden)));
+    }
+    if missing.is_empty() || is_enough(answered) {
+        return (missing, None);
+    }
+    let untold = kafka::Error::UntoldTopics { topics: missing, asked: live.len(), answered };
+    (BTreeSet::new(), Some(untold))
 }
 
 fn known(

@@ -148,7 +148,8 @@ impl<'a> Run<'a> {
 
     /// Looks, and sets what has to be set.
     async fn round(&mut self) -> Result<State, Error> {
-        let mut seen = self.observer.see(self.client, &BTreeSet::new()).await?;
+        let surely = self.books.as_ref().map(Books::topics).unwrap_or_default();
+        let mut seen = self.observer.see(self.client, &surely).await?;
         let broker = self.asked.broker;
         let behind = behind(&seen, broker);
         self.ever.extend(behind.iter().cloned());

@@ -2,7 +2,7 @@
 
 use super::CatchUp;
 use crate::error::Error;
-use crate::executing::{Meeting, Observer, Store, set_configs};
+use crate::executing::{Meeting, Observer, Store, set_configs, topics_of};
 use crate::source::Note;
 use execute::catch_up::pace;
 use execute::{
@@ -60,6 +60,11 @@ impl Books {
             plan: format!("replace --same-id of broker {}", asked.broker),
             meeting,
         })
+    }
+
+    /// The topics that have something of ours.
+    pub(super) fn topics(&self) -> BTreeSet<String> {
+        topics_of(&self.ledger)
     }
 
     /// Sets what paces the copies to the broker, and puts back what does so no more.

@@ -113,6 +113,7 @@ impl fmt::Display for RollbackView<'_> {
 fn why(why: &WhyNotBack) -> String {
     match why {
         WhyNotBack::Gone => "it was deleted".to_owned(),
+        WhyNotBack::Untold => "whether its topic still exists is unknown".to_owned(),
         WhyNotBack::Dead { brokers } => {
             format!("{} held it before, and is not live", listed(brokers))
         }

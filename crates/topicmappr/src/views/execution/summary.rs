@@ -5,7 +5,7 @@ use super::undrained::left;
 use super::{duration, outcome};
 use crate::executing::{Ended, Why};
 use crate::views::{listed, shown};
-use execute::{Standing, Stray};
+use execute::{Resource, Standing, Stray};
 use mapper::{BrokerId, Plan, Undrained};
 use serde::Serialize;
 use std::fmt;
@@ -106,6 +106,13 @@ fn one_of(ids: &[BrokerId]) -> String {
     format!("{one}{}", listed(ids))
 }
 
+fn unread(resource: &Resource) -> &'static str {
+    match resource {
+        Resource::Broker(_) => "the broker does not answer",
+        Resource::Topic(_) => "the topic is hidden from us",
+    }
+}
+
 pub(super) fn stray(stray: &Stray) -> String {
     match stray {
         Stray::UnknownOwner { setting, value } => {
@@ -119,7 +126,7 @@ pub(super) fn stray(stray: &Stray) -> String {
             format!("{setting}: {value}, set by somebody else since")
         }
         Stray::Unreachable { setting } => {
-            format!("{setting}: ours, but the broker does not answer; --resume puts it back")
+            format!("{setting}: ours, but {}; --resume puts it back", unread(&setting.resource))
         }
     }
 }

@@ -51,6 +51,7 @@ fn hindered(hindrance: &Hindrance) -> String {
         Hindrance::DeadReplicas { brokers } => {
             format!("waits for {} to return", listed(brokers))
         }
+        Hindrance::Untold => "whether its topic still exists is unknown".to_owned(),
         Hindrance::NotItsTurn => "waits for its earlier step".to_owned(),
         Hindrance::MovedByOthers { target } => {
             format!("another tool is moving it to {}", listed(target))
