@@ -63,6 +63,45 @@ fn a_dead_destination_keeps_no_other_move_from_beginning() {
     assert_eq!(run.in_flight(), [PartitionId(0), PartitionId(1)]);
 }
 
+/// Two moves of one step; the first is cancelled with another tool in flight, and the second goes on.
+fn cancelled_by_another_tool(lags: bool) -> Run {
+    let shape = |from: [u32; 2], to: [u32; 2]| Shape {
+        topic: 0,
+        from: from.to_vec(),
+        to: Some(to.to_vec()),
+        dirs: vec![ANY_LOG_DIR; 2],
+    };
+    let world = World {
+        zookeeper: lags,
+        lags,
+        partitions: vec![shape([1, 3], [2, 3]), shape([4, 3], [5, 3])],
+        moves_per_step: 2,
+        phased: false,
+        pace: Pace::BytesPerSecond(1000),
+        pause_on: PauseOn::New,
+        limits: Limits::default(),
+        rates: Vec::new(),
+        lists: Vec::new(),
+    };
+    let mut run = Run::of(&world);
+    (0..5).for_each(|_| run.happens(&Event::Nothing));
+    assert_eq!(run.in_flight(), [PartitionId(0), PartitionId(1)]);
+    run.happens(&Event::CancelledByOthers(0));
+    run.happens(&Event::Progress(1));
+    run.leaves_what_was_cancelled(0);
+    run
+}
+
+#[test]
+fn what_another_tool_cancels_is_left_until_another_run_tries_it_again() {
+    for lags in [false, true] {
+        let mut run = cancelled_by_another_tool(lags);
+        run.calms_down();
+        run.ends_as_promised();
+        run.is_complete();
+    }
+}
+
 proptest! {
     #![proptest_config(config())]
 

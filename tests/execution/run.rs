@@ -4,7 +4,7 @@ use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{Event, World, ids, topic};
 use execute::{
     Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace,
-    PauseOn, Resource, Setting, Settling, Standing, Stray, Task, legs, next, repace,
+    PauseOn, Resource, Setting, Settling, Standing, Stray, Task, WhyLeft, legs, next, repace,
     throttled_topics,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
@@ -26,6 +26,10 @@ pub struct Run {
     began: bool,
     foreign: BTreeSet<TopicPartition>,
     changed_by_others: BTreeSet<TopicPartition>,
+    /// Moves that an operator has cancelled with another tool since the executor knew that they were begun.
+    cancelled_by_others: BTreeSet<TopicPartition>,
+    /// Kafka does not keep the order when it cancels, and nobody puts back what another tool has left.
+    out_of_order: BTreeSet<TopicPartition>,
     strays: BTreeSet<Stray>,
     standings: Vec<Standing>,
     journal_was_lost: bool,
@@ -50,6 +54,8 @@ impl Run {
             began: false,
             foreign: BTreeSet::new(),
             changed_by_others: BTreeSet::new(),
+            cancelled_by_others: BTreeSet::new(),
+            out_of_order: BTreeSet::new(),
             strays: BTreeSet::new(),
             standings: Vec::new(),
             journal_was_lost: false,
@@ -74,6 +80,7 @@ impl Run {
             Event::JournalLost => {
                 self.journal.clear();
                 self.journal_was_lost = true;
+                self.cancelled_by_others.clear();
             }
             Event::BrokerDies(id) => self.cluster.dies(BrokerId(*id)),
             Event::BrokerReturns(id) => self.cluster.returns(BrokerId(*id)),
@@ -91,6 +98,9 @@ impl Run {
             }
             Event::PartitionCreated(index, on) => self.cluster.create(&topic(*index), ids(on)),
             Event::MovedByOthers(index, to) => self.moved_by_others(*index, to),
+            Event::CancelledByOthers(index) => self.is_cancelled_by_others(*index),
+            Event::Hidden(index) => self.is_hidden(&topic(*index)),
+            Event::Shown(index) => drop(self.cluster.hidden.remove(&topic(*index))),
             Event::RateAsked(rate) => self.rate_is_asked(*rate),
             Event::RateSet(rate) => self.rate_is_set(*rate),
         }
@@ -112,7 +122,7 @@ impl Run {
             let ledger = Ledger::replay(self.ledger.clone());
             let repaced = repace(&ledger, &self.cluster.seen(), rate);
             repaced.actions.into_iter().for_each(|action| self.act(action));
-            self.journal.push(Entry::Resumed { pace: self.world.pace });
+            self.resumes();
         }
     }
 
@@ -128,6 +138,62 @@ impl Run {
         if self.cluster.partitions.get(of).is_none_or(|state| state.run.is_none()) {
             self.foreign.remove(of);
         }
+    }
+
+    /// Another process goes on: what others have cancelled, it tries again.
+    fn resumes(&mut self) {
+        self.journal.push(Entry::Resumed { pace: self.world.pace });
+        self.cancelled_by_others.clear();
+    }
+
+    fn is_hidden(&mut self, topic: &str) {
+        let planned = self.plan.moves.iter().any(|change| *change.topic == *topic);
+        if planned && self.cluster.partitions.keys().any(|of| of.topic == topic) {
+            self.cluster.hidden.insert(topic.to_owned());
+        }
+    }
+
+    fn is_cancelled_by_others(&mut self, index: usize) {
+        let Some(of) = self.name(index).filter(|of| !self.foreign.contains(of)) else { return };
+        let run = self.cluster.partitions.get(&of).and_then(|state| state.run.clone());
+        let Some(run) = run else { return };
+        let history = History::replay(self.journal.clone());
+        let mut moves = self.plan.moves.iter().enumerate();
+        let is_known = moves.any(|(index, change)| {
+            let is_this = change.of() == of && change.to == run.target;
+            is_this && history.begun.contains(&index) && !history.cancelled.contains(&index)
+        });
+        if self.cluster.cancel(&of).is_ok() {
+            if is_known {
+                self.cancelled_by_others.insert(of.clone());
+            }
+            self.out_of_order.insert(of);
+        }
+    }
+
+    /// Where topics are hidden, the executor's look fails; and whoever looks all the same gives up nothing of theirs.
+    fn gives_up_nothing_that_is_hidden(&self, task: &Task<'_>) -> bool {
+        let hidden = &self.cluster.hidden;
+        if hidden.is_empty() {
+            return true;
+        }
+        let history = History::replay(self.journal.clone());
+        let ledger = Ledger::replay(self.ledger.clone());
+        let round = next(task, &history, &ledger, &self.cluster.seen());
+        for action in &round.actions {
+            match action {
+                Action::Account(LedgerEntry::Released { setting }) => {
+                    let Resource::Topic(name) = &setting.resource else { continue };
+                    assert!(!hidden.contains(name), "{setting} is given up, and its topic hidden");
+                }
+                Action::Write(Entry::LeftOut { index, .. }) => {
+                    let of = task.plan.moves[*index].of();
+                    assert!(!hidden.contains(&of.topic), "{of} is left out, and its topic hidden");
+                }
+                _ => {}
+            }
+        }
+        false
     }
 
     fn moved_by_others(&mut self, index: usize, to: &[u32]) {
@@ -164,10 +230,13 @@ impl Run {
             pause_on: self.world.pause_on,
             join: false,
         };
+        if !self.gives_up_nothing_that_is_hidden(&task) {
+            return;
+        }
         let history = History::replay(self.journal.clone());
         let ledger = Ledger::replay(self.ledger.clone());
         let mut seen = self.cluster.seen();
-        self.settling.mark(&plan, &mut seen);
+        self.settling.mark(&plan, &history, &mut seen);
         let knows_all = next(&task, &history, &ledger, &seen);
         let asked = throttled_topics(&task, &history, &seen);
         seen.configs.retain(|resource, _| match resource {
@@ -184,8 +253,7 @@ impl Run {
             self.act(action);
         }
         if killed {
-            let pace = self.world.pace;
-            self.journal.push(Entry::Resumed { pace });
+            self.resumes();
             self.settling = Settling::default();
         } else {
             self.everything_in_flight_is_paced();
@@ -270,11 +338,18 @@ impl Run {
             let state = &self.cluster.partitions[&of];
             assert!(state.run.is_none(), "{of}: submitted over a running move");
             assert!(state.leader.is_some(), "{of}: submitted without a leader");
+            let cancelled = self.cancelled_by_others.contains(&of);
+            assert!(!cancelled, "{of}: begun again, though another tool has cancelled it");
             self.is_paced(&change);
             if let Err(problem) = self.cluster.alter(&of, &change.to) {
                 self.journal.push(Entry::Refused { index: *index, problem });
             } else {
                 self.changed_by_others.remove(&of);
+                self.out_of_order.remove(&of);
+                // Now and then the controller's answer is lost.
+                if self.cluster.now % 3 != 0 {
+                    self.journal.push(Entry::Begun { moves: vec![*index] });
+                }
             }
         }
         self.is_within_limits(&self.moves(moves));
@@ -413,7 +488,7 @@ impl Run {
     pub fn is_cancelled(&mut self) {
         self.aim = Aim::Cancel;
         self.outcome = None;
-        self.journal.push(Entry::Resumed { pace: self.world.pace });
+        self.resumes();
     }
 
     /// Brokers return, moves end, and the executor goes on until it is over.
@@ -424,7 +499,8 @@ impl Run {
             all.iter().for_each(|id| self.cluster.returns(*id));
         }
         self.outcome = None;
-        self.journal.push(Entry::Resumed { pace: self.world.pace });
+        self.cluster.hidden.clear();
+        self.resumes();
         if !self.began {
             self.journal.clear();
         }
@@ -481,6 +557,23 @@ impl Run {
 
     pub fn is_complete(&self) {
         assert_eq!(self.outcome, Some(Outcome::Complete));
+    }
+
+    /// It ends by itself: the cancelled move is named, was begun once, and another run can go on with it.
+    pub fn leaves_what_was_cancelled(&mut self, index: usize) {
+        for _ in 0..LONG {
+            if self.outcome.is_some() {
+                break;
+            }
+            self.round(usize::MAX);
+        }
+        assert_eq!(self.outcome, Some(Outcome::Partly), "{:?}", self.journal);
+        let history = History::replay(self.journal.clone());
+        assert_eq!(history.left_out.get(&index), Some(&WhyLeft::CancelledByOthers));
+        let begun =
+            |entry: &Entry| matches!(entry, Entry::Submitted { moves } if moves.contains(&index));
+        assert_eq!(self.journal.iter().filter(|entry| begun(entry)).count(), 1);
+        self.configs_are_as_they_were();
     }
 
     pub fn in_flight(&self) -> Vec<PartitionId> {
@@ -542,7 +635,8 @@ impl Run {
                 end.len() == state.replicas.len()
                     && end.iter().all(|id| state.replicas.contains(id))
             };
-            let at_one = match self.journal_was_lost {
+            let out_of_order = self.journal_was_lost || self.out_of_order.contains(&change.of());
+            let at_one = match out_of_order {
                 true => ends.iter().any(same),
                 false => ends.contains(&state.replicas),
             };

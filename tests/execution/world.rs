@@ -66,6 +66,12 @@ pub enum Event {
     PartitionCreated(usize, Vec<u32>),
     /// Another tool moves a partition.
     MovedByOthers(usize, Vec<u32>),
+    /// An operator cancels the move of a partition with Kafka's own tool.
+    CancelledByOthers(usize),
+    /// We may not describe a topic any more.
+    Hidden(usize),
+    /// We may again.
+    Shown(usize),
     /// An operator asks the executor for another rate.
     RateAsked(u64),
     /// The executor is gone, and an operator changes the rates that it has left.
@@ -134,6 +140,9 @@ pub fn events() -> impl Strategy<Value = Vec<Event>> {
         1 => (0..TOPICS).prop_map(Event::TopicDeleted),
         1 => (0..TOPICS, brokers()).prop_map(|(t, on)| Event::PartitionCreated(t, on)),
         1 => ((0_usize..9), brokers()).prop_map(|(p, to)| Event::MovedByOthers(p, to)),
+        2 => (0_usize..9).prop_map(Event::CancelledByOthers),
+        1 => (0..TOPICS).prop_map(Event::Hidden),
+        2 => (0..TOPICS).prop_map(Event::Shown),
         1 => select(vec![7_u64, 1000, 2000]).prop_map(Event::RateAsked),
         1 => select(vec![7_u64, 1000, 3000]).prop_map(Event::RateSet),
     ];

@@ -22,7 +22,7 @@ pub(crate) fn cancel(
     seen: &Seen,
     round: &mut Round,
 ) {
-    round.actions.extend(news(history, &round.course));
+    round.actions.extend(news(task, history, seen, &round.course));
     let moving: Vec<usize> = round.course.all(|standing| *standing == Standing::Moving).collect();
     let may = |index: &usize| !history.not_cancelled.contains_key(index);
     let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));

@@ -83,6 +83,8 @@ pub enum WhyLeft {
     },
     /// Its topic was deleted, or made anew with fewer partitions.
     Gone,
+    /// It was in flight, and another tool has cancelled it. Another run (`--resume`) tries it again.
+    CancelledByOthers,
     /// Kafka refuses it.
     Refused {
         /// What Kafka says.
@@ -111,7 +113,10 @@ impl Course {
                 let waits = standing == Standing::Ready && !earlier;
                 // The replicas have arrived, and not all are in their log dirs.
                 let waits = waits.then_some(Standing::Hindered(Hindrance::NotItsTurn));
-                standings.push(waits.unwrap_or(standing));
+                // Whoever has cancelled one leg wants none of those after it.
+                let cancelled = Standing::Left(WhyLeft::CancelledByOthers);
+                let called_off = standings[first..].contains(&cancelled).then_some(cancelled);
+                standings.push(called_off.or(waits).unwrap_or(standing));
             }
         }
         let mut foreign: BTreeSet<TopicPartition> = seen.running.keys().cloned().collect();
@@ -143,9 +148,10 @@ impl Course {
 fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &Seen) -> Standing {
     let (index, change) = (first + leg, &legs[leg]);
     let Some(partition) = seen.partition(change) else {
-        return match seen.is_gone(&change.topic) {
-            true => Standing::Left(WhyLeft::Gone),
-            false => Standing::Hindered(Hindrance::Untold),
+        return match (seen.is_gone(&change.topic), seen.running.get(&change.of())) {
+            (true, _) => Standing::Left(WhyLeft::Gone),
+            (false, Some(running)) => on_the_move(legs, leg, running),
+            (false, None) => Standing::Hindered(Hindrance::Untold),
         };
     };
     if let Some(running) = seen.running.get(&change.of()) {
@@ -170,11 +176,34 @@ fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &S
     if reached < leg {
         return Standing::Hindered(Hindrance::NotItsTurn);
     }
+    if has_vanished(index, history) {
+        return match seen.settling.contains(&change.of()) {
+            true => Standing::Moving,
+            false => Standing::Left(WhyLeft::CancelledByOthers),
+        };
+    }
     let refused = history.refused.get(&index);
     if let Some(hindrance) = hindrance(change, partition, seen, refused.is_some()) {
         return Standing::Hindered(hindrance);
     }
     unless_refused(index, history)
+}
+
+/// Whether a move that is not in flight was in flight, and was not cancelled by us: it has ended without us, or will be seen to
+/// have arrived in a moment. A submission that got no answer, and that nobody has seen, was never in flight.
+fn has_vanished(index: usize, history: &History) -> bool {
+    history.begun.contains(&index) && !history.cancelled.contains(&index)
+}
+
+/// The move of a partition that has [vanished](has_vanished), by its place among these; `first` is the index of the first.
+pub(crate) fn vanished(
+    first: usize,
+    legs: &[Move],
+    replicas: &[BrokerId],
+    history: &History,
+) -> Option<usize> {
+    let next = reached(legs, replicas)?;
+    (next < legs.len() && has_vanished(first + next, history)).then_some(next)
 }
 
 fn unless_refused(index: usize, history: &History) -> Standing {

@@ -41,6 +41,11 @@ pub enum Entry {
         /// The moves.
         moves: Vec<usize>,
     },
+    /// The controller has taken these, or they were seen in flight: what ends them from now on is no lost submission.
+    Begun {
+        /// The moves.
+        moves: Vec<usize>,
+    },
     /// These have reached their targets.
     Completed {
         /// The moves.
@@ -121,6 +126,8 @@ pub struct History {
     pub ill: BTreeSet<TopicPartition>,
     /// Moves that were submitted at least once.
     pub submitted: BTreeSet<usize>,
+    /// Moves that this run has seen in flight, or that the controller has taken from it, since they were submitted last.
+    pub begun: BTreeSet<usize>,
     /// Moves that have reached their target once.
     pub completed: BTreeSet<usize>,
     /// How often Kafka refused each, and what it said last.
@@ -166,10 +173,12 @@ impl History {
             Entry::Submitted { moves } => {
                 for index in &moves {
                     self.cancelled.remove(index);
+                    self.begun.remove(index);
                 }
                 self.submitted.extend(moves);
                 self.stuck_since_seconds = None;
             }
+            Entry::Begun { moves } => self.begun.extend(moves),
             Entry::Completed { moves } => {
                 self.completed.extend(moves);
                 self.stuck_since_seconds = None;
@@ -188,7 +197,12 @@ impl History {
             }
             Entry::Elected { moves } => count(&mut self.elected, moves),
             Entry::Reordered { moves } => count(&mut self.reordered, moves),
-            Entry::Cancelled { moves } => self.cancelled.extend(moves),
+            Entry::Cancelled { moves } => {
+                for index in &moves {
+                    self.begun.remove(index);
+                }
+                self.cancelled.extend(moves);
+            }
             Entry::NotCancelled { index, problem } => {
                 self.not_cancelled.insert(index, problem);
             }
@@ -221,9 +235,11 @@ impl History {
         entries
     }
 
-    /// Another try: what Kafka refused the last time is asked again, and patience begins anew.
+    /// Another try: what Kafka refused the last time is asked again, what other tools cancelled is begun again, and patience
+    /// begins anew.
     fn take_up(&mut self, pace: Pace) {
         self.pace = Some(pace);
+        self.begun.clear();
         self.refused.clear();
         self.elected.clear();
         self.not_cancelled.clear();

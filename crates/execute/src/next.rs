@@ -76,7 +76,7 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
             ill: ill_at_start.clone(),
         }));
     }
-    round.actions.extend(news(history, &round.course));
+    round.actions.extend(news(task, history, seen, &round.course));
     round.held = held(task, &ill_at_start, seen, &round.course);
     round.actions.extend(pauses(history, round.held.as_ref()));
     // Asked in any case: it marks the moves that lack room.
@@ -137,8 +137,19 @@ fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
 }
 
 /// What is new since the last line of the journal.
-pub(crate) fn news(history: &History, course: &Course) -> Vec<Action> {
+pub(crate) fn news(
+    task: &Task<'_>,
+    history: &History,
+    seen: &Seen,
+    course: &Course,
+) -> Vec<Action> {
     let mut entries = Vec::new();
+    let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
+    let moving = course.all(|standing| *standing == Standing::Moving).filter(runs);
+    let moves: Vec<usize> = moving.filter(|index| !history.begun.contains(index)).collect();
+    if !moves.is_empty() {
+        entries.push(Action::Write(Entry::Begun { moves }));
+    }
     let done = course.all(|standing| *standing == Standing::Done);
     let moves: Vec<usize> = done.filter(|index| !history.completed.contains(index)).collect();
     if !moves.is_empty() {
@@ -317,6 +328,9 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, rou
         Standing::Left(why) => *why != WhyLeft::Gone,
         Standing::Done | Standing::Moving | Standing::Ready | Standing::Hindered(_) => false,
     };
+    // Another run tries it again.
+    let cancelled = Standing::Left(WhyLeft::CancelledByOthers);
+    let rest = rest || round.course.standings.contains(&cancelled);
     let outcome = match (rest, round.course.count(left)) {
         (true, _) => Outcome::Partly,
         (false, 0) => Outcome::Complete,

@@ -22,6 +22,7 @@ fn entry() -> impl Strategy<Value = Entry> {
         pace().prop_map(|pace| Entry::Paced { pace }),
         moves().prop_map(|moves| Entry::Submitted { moves }),
         moves().prop_map(|moves| Entry::Submitted { moves }),
+        moves().prop_map(|moves| Entry::Begun { moves }),
         moves().prop_map(|moves| Entry::Completed { moves }),
         moves().prop_map(|moves| Entry::Cancelled { moves }),
         moves().prop_map(|moves| Entry::Elected { moves }),

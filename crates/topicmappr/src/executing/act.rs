@@ -32,6 +32,24 @@ pub(crate) struct Acted {
     pub(crate) outcome: Option<Outcome>,
 }
 
+/// What the controller said of moves that it was asked for.
+#[derive(Debug, Default)]
+struct Altered {
+    taken: Vec<usize>,
+    refused: Vec<(usize, Refusal)>,
+}
+
+impl Altered {
+    /// A topic that is gone is neither.
+    fn takes(&mut self, index: usize, refusal: Option<Refusal>) {
+        match refusal {
+            None => self.taken.push(index),
+            Some(why) if why.code == kafka::ResponseError::UnknownTopicOrPartition => {}
+            Some(why) => self.refused.push((index, why)),
+        }
+    }
+}
+
 impl<'c> Execution<'c> {
     /// Does these things, in their order: lines first, then configs, then moves.
     /// `until`: what was permitted to begin may do so for so long.
@@ -144,16 +162,18 @@ impl<'c> Execution<'c> {
     }
 
     async fn submit(&mut self, moves: Vec<usize>, until: Option<Instant>) -> Result<(), Error> {
-        let refused = self.alter(&moves, |change| Some(change.to.clone()), until).await?;
-        let entries = refused.into_iter().map(|(index, refusal)| {
+        let Altered { taken, refused } =
+            self.alter(&moves, |change| Some(change.to.clone()), until).await?;
+        let refused = refused.into_iter().map(|(index, refusal)| {
             let problem = refusal.to_string();
             Entry::Refused { index, problem }
         });
-        self.write(entries.collect())
+        let taken = (!taken.is_empty()).then_some(Entry::Begun { moves: taken });
+        self.write(refused.chain(taken).collect())
     }
 
     async fn cancel(&mut self, moves: Vec<usize>) -> Result<(), Error> {
-        let mut refused = self.alter(&moves, |_| None, None).await?;
+        let mut refused = self.alter(&moves, |_| None, None).await?.refused;
         refused
             .retain(|(_, refusal)| refusal.code != kafka::ResponseError::NoReassignmentInProgress);
         let entries = refused.into_iter().map(|(index, refusal)| {
@@ -164,46 +184,47 @@ impl<'c> Execution<'c> {
     }
 
     async fn reorder(&mut self, moves: Vec<usize>) -> Result<(), Error> {
-        for (_, refusal) in self.alter(&moves, |change| Some(change.from.clone()), None).await? {
+        let altered = self.alter(&moves, |change| Some(change.from.clone()), None).await?;
+        for (_, refusal) in altered.refused {
             tracing::warn!(%refusal, "the old order of replicas is not taken");
         }
         Ok(())
     }
 
-    /// Reassigns, in requests of as many as the controller answers soon; what was refused, by move. What is not asked for
-    /// in the end, or got no answer, the next look sees to, and a topic that is gone.
+    /// Reassigns, in requests of as many as the controller answers soon; what was taken, and what was refused, by move. What is
+    /// not asked for in the end, or got no answer, the next look sees to, and a topic that is gone.
     async fn alter(
         &mut self,
         moves: &[usize],
         target: impl Fn(&Move) -> Option<Replicas>,
         until: Option<Instant>,
-    ) -> Result<Vec<(usize, Refusal)>, Error> {
+    ) -> Result<Altered, Error> {
         let moves: Vec<(usize, &Move)> = self.numbered(moves).collect();
         let changes_factor = |change: &Move| change.from.len() != change.to.len();
         let (factor, places): (Vec<_>, Vec<_>) =
             moves.into_iter().partition(|(_, change)| changes_factor(change));
-        let (mut refused, mut is_first) = (Vec::new(), true);
+        let (mut altered, mut is_first) = (Altered::default(), true);
         for (altering, moves) in [(Altering::Places, places), (Altering::Factor, factor)] {
             let mut left = &moves[..];
             while !left.is_empty() {
                 // Written down as begun and not begun.
                 let late = until.is_some_and(|until| until <= Instant::now());
                 if late || (!is_first && !self.may_act().await?) {
-                    return Ok(refused);
+                    return Ok(altered);
                 }
                 let (some, rest) = left.split_at(left.len().min(self.batch.partitions()));
                 let changes: Vec<(TopicPartition, Option<Replicas>)> =
                     some.iter().map(|(_, change)| (change.of(), target(change))).collect();
                 let Some(mut answers) = self.ask_controller(&changes, altering).await? else {
-                    return Ok(refused);
+                    return Ok(altered);
                 };
-                refused.extend(some.iter().filter_map(|(index, change)| {
-                    answers.remove(&change.of()).map(|refusal| (*index, refusal))
-                }));
+                for (index, change) in some {
+                    altered.takes(*index, answers.remove(&change.of()));
+                }
                 (left, is_first) = (rest, false);
             }
         }
-        Ok(refused)
+        Ok(altered)
     }
 
     /// One request, and how long it took is learnt from; `None` where the answer was lost.
@@ -215,11 +236,7 @@ impl<'c> Execution<'c> {
         let asked = Instant::now();
         let answer = self.client.alter_reassignments(changes, altering).await;
         self.batch = self.batch.after(changes.len(), asked.elapsed());
-        let mut answer = unless_lost(answer)?;
-        answer.iter_mut().for_each(|refused| {
-            refused.retain(|_, why| why.code != kafka::ResponseError::UnknownTopicOrPartition);
-        });
-        Ok(answer)
+        unless_lost(answer)
     }
 
     async fn elect(&self, moves: Vec<usize>) -> Result<(), Error> {

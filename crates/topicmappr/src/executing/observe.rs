@@ -61,7 +61,7 @@ impl Observer {
         let mut surely = topics_of(ledger);
         surely.extend(plan.moves.iter().map(|m| m.topic.to_string()));
         let mut seen = self.see(client, &surely).await?;
-        self.settling.mark(plan, &mut seen);
+        self.settling.mark(plan, history, &mut seen);
         // First, so that it is chosen by what the round sees: what may be begun depends on the room, and on what is copied.
         let copied = self.read_disks(client, plan, &mut seen).await;
         self.read_copies(client, ledger, &mut seen).await;

@@ -72,6 +72,9 @@ fn left(why: &WhyLeft) -> String {
             format!("left out: it was changed since the plan was made, to {}", listed(found))
         }
         WhyLeft::Gone => "left out: it was deleted".to_owned(),
+        WhyLeft::CancelledByOthers => {
+            "left out: another tool cancelled it; --resume begins it again".to_owned()
+        }
         WhyLeft::Refused { problem } => format!("left out: Kafka refuses it: {problem}"),
     }
 }
