@@ -1,6 +1,7 @@
 //! Ids with types: a broker is never mistaken for a partition, nor either for a count.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use smallvec::SmallVec;
 use std::fmt;
 use std::num::ParseIntError;
@@ -36,10 +37,30 @@ pub(crate) fn in_words(ids: &[BrokerId]) -> String {
     ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The number of a partition within its topic, from 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The number of a partition within its topic, from 0 to [`PartitionId::MAX`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct PartitionId(pub u32);
+
+impl PartitionId {
+    /// Kafka's protocol has 31 bits for it: what is larger could be planned, and never be submitted.
+    pub const MAX: Self = Self(i32::MAX.unsigned_abs());
+
+    /// The number, if there can be such a partition.
+    pub(crate) fn read(number: u32) -> Option<Self> {
+        Some(Self(number)).filter(|id| *id <= Self::MAX)
+    }
+}
+
+impl<'de> Deserialize<'de> for PartitionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let number = u32::deserialize(deserializer)?;
+        Self::read(number).ok_or_else(|| {
+            let most = Self::MAX;
+            D::Error::custom(format!("partition {number}: Kafka numbers partitions up to {most}"))
+        })
+    }
+}
 
 impl fmt::Display for PartitionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

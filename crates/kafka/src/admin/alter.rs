@@ -35,8 +35,14 @@ impl Client {
         altering: Altering,
     ) -> Result<BTreeMap<TopicPartition, Refusal>, NoAnswer> {
         let mut topics: BTreeMap<&str, Vec<ReassignablePartition>> = BTreeMap::new();
+        let mut refused = BTreeMap::new();
         for (of, replicas) in changes {
-            let Ok(index) = i32::try_from(of.partition.0) else { continue };
+            let Ok(index) = i32::try_from(of.partition.0) else {
+                // The protocol has no way to ask for it: no Kafka has such a partition.
+                let code = ResponseError::InvalidPartitions;
+                refused.insert(of.clone(), Refusal { code, message: None, denied: None });
+                continue;
+            };
             let wire = replicas.as_ref().map(|replicas| replicas_to_wire(replicas));
             let wire =
                 ReassignablePartition::default().with_partition_index(index).with_replicas(wire);
@@ -66,7 +72,6 @@ impl Client {
                 message,
             )));
         }
-        let mut refused = BTreeMap::new();
         for topic in answer.responses {
             for wire in topic.partitions {
                 let Some(partition) = partition_id(wire.partition_index) else { continue };

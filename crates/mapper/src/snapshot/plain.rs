@@ -14,7 +14,7 @@ pub(super) fn partition(text: &[u8]) -> Option<(Partition, &[u8])> {
         None => (None, text),
     };
     let text = text.strip_prefix(b"}")?;
-    Some((Partition { id: PartitionId(id), replicas, size, facts: None }, text))
+    Some((Partition { id: PartitionId::read(id)?, replicas, size, facts: None }, text))
 }
 
 /// At least one broker, and the end of the list.
@@ -64,7 +64,7 @@ mod tests {
     fn what_is_read_is_what_serde_reads() {
         for text in [
             r#"{"id":0,"replicas":[1]}"#,
-            r#"{"id":4294967295,"replicas":[1,0,7,1003,2147483647],"size_bytes":0}"#,
+            r#"{"id":2147483647,"replicas":[1,0,7,1003,2147483647],"size_bytes":0}"#,
             r#"{"id":12,"replicas":[1,2],"size_bytes":9999999999999999999}"#,
         ] {
             let by_serde: PartitionIn = serde_json::from_str(text).unwrap();
@@ -84,6 +84,7 @@ mod tests {
             r#"{"id":0,"replicas":[-1]}"#,
             r#"{"id":00,"replicas":[1]}"#,
             r#"{"id":,"replicas":[1]}"#,
+            r#"{"id":2147483648,"replicas":[1]}"#,
             r#"{"id":4294967296,"replicas":[1]}"#,
             r#"{"replicas":[1],"id":0}"#,
             r#"{"id":0,"replicas":[1],"size_bytes":1.5}"#,
