@@ -5,6 +5,7 @@
 
 use mapper::{Ailment, BrokerId, Bytes};
 use serde::{Deserialize, Serialize};
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -23,7 +24,10 @@ pub struct Notes {
     /// The cluster that they are about.
     #[serde(default)]
     pub cluster_id: String,
-    /// When each broker was first seen to be lost, in seconds since 1970.
+    /// When the last look was, in seconds since 1970; absent in notes of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looked_at_seconds: Option<u64>,
+    /// When each broker was first seen to be lost, likewise. Moved with the clock where that is set.
     #[serde(default)]
     pub lost_since_seconds: BTreeMap<BrokerId, u64>,
     /// When the last heal was begun, likewise.
@@ -129,14 +133,69 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
     }
 }
 
-/// What to do now, and what to note. A heal that is begun is noted as one, however it ends.
+impl Terms {
+    /// What may pass between two looks and count in full. After more, nobody knows what happened meanwhile: the clock may have
+    /// been set, or the broker may have been back.
+    fn between_looks_seconds(&self) -> u64 {
+        (self.lost_for_seconds / 2).max(1)
+    }
+}
+
+impl Notes {
+    /// The same notes as if no more time had passed since the last look than counts, and never less than none; and by how many
+    /// seconds the clock has gone wrong, if it has.
+    fn by_the_clock(&self, now_seconds: u64, terms: &Terms) -> (Self, Option<Jump>) {
+        let Some(looked) = self.looked_at_seconds else { return (self.clone(), None) };
+        let counts = now_seconds.saturating_sub(looked).min(terms.between_looks_seconds());
+        let as_if = looked.saturating_add(counts);
+        let jump = match now_seconds.cmp(&as_if) {
+            Ordering::Equal => return (self.clone(), None),
+            Ordering::Greater => Jump { back: false, seconds: now_seconds - looked },
+            Ordering::Less => Jump { back: true, seconds: looked - now_seconds },
+        };
+        let moved = |at: u64| match jump.back {
+            false => at.saturating_add(now_seconds - as_if),
+            true => at.saturating_sub(as_if - now_seconds),
+        };
+        let lost = self.lost_since_seconds.iter();
+        let notes = Self {
+            lost_since_seconds: lost.map(|(id, at)| (*id, moved(*at))).collect(),
+            healed_at_seconds: self.healed_at_seconds.map(moved),
+            ..self.clone()
+        };
+        (notes, Some(jump))
+    }
+}
+
+/// Another time since the last look than a run every few minutes explains.
+#[derive(Debug, Clone, Copy)]
+struct Jump {
+    back: bool,
+    seconds: u64,
+}
+
+/// What to do now, and what to note. A heal that is begun is noted as one, however it ends. None is begun in a look that finds
+/// another time than the notes let expect: the next one judges.
 pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (Verdict, Notes) {
+    let (notes, jump) = notes.by_the_clock(now_seconds, terms);
     let since = |id: &BrokerId| notes.lost_since_seconds.get(id).copied().unwrap_or(now_seconds);
     let mut next = Notes {
         lost_since_seconds: found.lost.keys().map(|id| (*id, since(id))).collect(),
+        looked_at_seconds: Some(now_seconds),
         ..notes.clone()
     };
-    let verdict = judge(found, &next, now_seconds, terms);
+    let verdict = match (judge(found, &next, now_seconds, terms), jump) {
+        (Verdict::Heal { .. }, Some(Jump { back, seconds })) => {
+            let (from, most) =
+                (if back { "before" } else { "after" }, terms.between_looks_seconds());
+            let why = format!(
+                "this look is {seconds} s {from} the last one: the clock was set, or nobody looked for more than {most} s; \
+                 the next look judges"
+            );
+            Verdict::Hands { why: vec![why] }
+        }
+        (verdict, _) => verdict,
+    };
     if matches!(verdict, Verdict::Heal { .. }) {
         next.healed_at_seconds = Some(now_seconds);
     }
@@ -222,13 +281,41 @@ mod tests {
             needed_seconds: 1800,
         };
         assert_eq!(verdict, wait(0));
+        let (verdict, notes) = heal(&lost(&[(3, 10)]), &notes, NOW + 900, &TERMS);
+        assert_eq!(verdict, wait(900));
         assert_eq!(heal(&lost(&[(3, 10)]), &notes, NOW + 1799, &TERMS).0, wait(1799));
-        let (verdict, well) = heal(&lost(&[]), &notes, NOW + 100, &TERMS);
+        let (verdict, well) = heal(&lost(&[]), &notes, NOW + 1000, &TERMS);
         assert_eq!((verdict, well.lost_since_seconds.len()), (Verdict::Well, 0));
         assert_eq!(heal(&lost(&[(3, 10)]), &well, NOW + 1800, &TERMS).0, wait(0), "it begins anew");
         let (verdict, healed) = heal(&lost(&[(3, 10)]), &notes, NOW + 1800, &TERMS);
         assert_eq!(verdict, Verdict::Heal { broker: BrokerId(3), bytes: Bytes(10) });
         assert_eq!(healed.healed_at_seconds, Some(NOW + 1800));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_begins_no_heal() {
+        let found = lost(&[(3, 10)]);
+        let (_, notes) = heal(&found, &Notes::default(), NOW, &TERMS);
+        // An hour ahead at once: half of what is needed counts, and not on this look.
+        let ahead = NOW + 3600;
+        let (verdict, notes) = heal(&found, &notes, ahead, &TERMS);
+        assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 900, .. }), "{verdict:?}");
+        let (verdict, later) = heal(&found, &notes, ahead + 600, &TERMS);
+        assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
+        // And back to the true time: what was counted stays.
+        let back = NOW + 1200;
+        let (verdict, notes) = heal(&found, &later, back, &TERMS);
+        assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
+        // Far enough, and the clock jumps again: the next look heals.
+        let (verdict, notes) = heal(&found, &notes, back + 9000, &TERMS);
+        assert!(matches!(&verdict, Verdict::Hands { why } if why[0].contains("9000 s after")));
+        let (verdict, _) = heal(&found, &notes, back + 9060, &TERMS);
+        assert!(matches!(verdict, Verdict::Heal { .. }), "{verdict:?}");
+        // A day ahead makes no second heal.
+        let healed =
+            Notes { healed_at_seconds: Some(NOW), looked_at_seconds: Some(NOW), ..since(9999) };
+        let (verdict, _) = heal(&found, &healed, NOW + 90_000, &TERMS);
+        assert!(matches!(verdict, Verdict::Hands { .. }), "{verdict:?}");
     }
 
     #[test]

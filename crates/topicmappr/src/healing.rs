@@ -160,6 +160,7 @@ mod tests {
         let place = NotesPlace::File(PathBuf::from("notes"));
         let notes = Notes {
             cluster_id: "c".to_owned(),
+            looked_at_seconds: Some(6),
             lost_since_seconds: [(BrokerId(1003), 5)].into(),
             healed_at_seconds: Some(7),
         };
