@@ -24,7 +24,7 @@ use topicmappr::shared::{self, LogArgs, MetricsArgs};
     after_help = "Every flag may also stand in the environment (AUTOTHROTTLE_MIN_RATE) or in the file of --config \
                   (min-rate: ...).\nA flag outranks the environment, the environment the file. One dash before a long \
                   name is enough.\n\n\
-                  SIGTERM and SIGINT end it: while replicas are copied, their rates stay, and the next start takes \
+                  SIGTERM, SIGHUP and SIGINT end it: while replicas are copied, their rates stay, and the next start takes \
                   them over;\notherwise everything is put back first.\n\n\
                   Exit codes: 0 done (--once), 2 wrong input, 3 outside failure, 5 --dry-run found something to do,\n\
                   7 held by another, 130/143 signals."
