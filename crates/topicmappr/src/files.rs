@@ -227,6 +227,20 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
+    /// The same, on the disk before it takes the old file's place, and after: for what only this file knows.
+    pub(crate) fn publish_stored(self) -> Result<(), FileError> {
+        let path = self.path.clone();
+        let wrong = |problem| FileError::Write { path: path.clone(), problem };
+        let place = self.written.as_ref().map(|(temporary, place)| {
+            File::open(temporary).and_then(|file| file.sync_all()).map(|()| place.clone())
+        });
+        let place = place.transpose().map_err(wrong)?;
+        self.publish()?;
+        let stored =
+            place.map(|place| File::open(folder(&place)).and_then(|folder| folder.sync_all()));
+        stored.transpose().map(drop).map_err(wrong)
+    }
+
     /// Puts it in its place, over what was there.
     pub(crate) fn publish(self) -> Result<(), FileError> {
         let Some((temporary, place)) = self.written else {
@@ -244,7 +258,7 @@ mod tests {
 
     fn write(path: &Path, text: &str) -> Result<(), FileError> {
         let staged = OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?;
-        staged.publish()
+        staged.publish_stored()
     }
 
     fn names(folder: &Path) -> Vec<String> {

@@ -115,7 +115,8 @@ impl Place {
         let text = written(notes).map_err(io::Error::from).map_err(Error::Stream)?;
         match self {
             Self::File(path) => {
-                OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?.publish()?;
+                let staged = OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?;
+                staged.publish_stored()?;
             }
             Self::ConfigMap { name, read: None } => {
                 let kubernetes = Kubernetes::connect(access).await?;
@@ -147,6 +148,10 @@ fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
         let version = &document["version"];
         return Err(wrong(format!("version {version} is none that this program reads")));
     }
+    // Always written, and every other file of ours has a version, too.
+    if document.get("lost_since_seconds").is_none() {
+        return Err(wrong("these are not the notes of heal".to_owned()));
+    }
     serde_json::from_value(document).map_err(|error| wrong(error.to_string()))
 }
 
@@ -168,5 +173,7 @@ mod tests {
         assert_eq!(parse(&place, &text).unwrap(), notes);
         assert!(parse(&place, &text.replace("\"version\": 1", "\"version\": 2")).is_err());
         assert!(parse(&place, "{}").is_err());
+        let plan = r#"{"version":1,"cluster_id":"c","partitions":[]}"#;
+        assert!(parse(&place, plan).unwrap_err().to_string().contains("not the notes of heal"));
     }
 }

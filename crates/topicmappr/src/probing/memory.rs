@@ -2,10 +2,11 @@
 //! confirmed, for the time that it is away.
 
 use crate::error::Error;
-use crate::files::{self, OutFile};
+use crate::files::{self, FileError, OutFile};
 use mapper::readiness::{Known, Verdict};
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 const VERSION: u32 = 1;
@@ -57,12 +58,28 @@ impl Memory {
         Ok(memory.ok().filter(|memory| memory.version == VERSION && memory.subject == subject))
     }
 
-    /// Replaces the file as a whole.
+    /// Replaces the file as a whole; one that is something else stays.
     pub(crate) fn write(&self, path: &Path) -> Result<(), Error> {
+        if !path.metadata().is_ok_and(|found| !found.is_file()) && !is_ours(path) {
+            let problem = "it is not what probes remember; name another file".to_owned();
+            return Err(FileError::Unwritable { path: path.to_owned(), problem }.into());
+        }
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::from);
         let text = text.map_err(Error::Stream)?;
         OutFile::at(path)?.stage(|out| out.write_all(&text))?.publish()?;
         Ok(())
+    }
+}
+
+/// Whether a file begins as ours do, as far as it goes, or is not there: a crash may have cut it off.
+fn is_ours(path: &Path) -> bool {
+    const HEAD: &[u8] = b"{\n  \"version\": ";
+    let mut start = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(4096).read_to_end(&mut start));
+    match read {
+        Err(_) => true,
+        Ok(_) if start.len() < HEAD.len() => HEAD.starts_with(&start),
+        Ok(_) => start.starts_with(HEAD) && start.windows(9).any(|word| word == b"\"subject\""),
     }
 }
 
@@ -86,9 +103,15 @@ mod tests {
         let memory = Memory::of("broker 1", &verdict, Some(known.clone()), 9);
         memory.write(&path).unwrap();
         let read = Memory::read(&path, "broker 1").unwrap().unwrap();
-        assert_eq!((read.confirmed.clone(), read), (Some(known), memory));
+        assert_eq!((read.confirmed.clone(), read), (Some(known), memory.clone()));
         assert_eq!(Memory::read(&path, "broker 2").unwrap(), None);
         std::fs::write(&path, "{").unwrap();
         assert_eq!(Memory::read(&path, "broker 1").unwrap(), None);
+        memory.write(&path).unwrap();
+        for text in ["{\n  \"version\": 1,\n  \"topics\": []\n}", "hunter2", "{\"version\":1}"] {
+            std::fs::write(&path, text).unwrap();
+            assert!(memory.write(&path).is_err());
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
     }
 }

@@ -17,6 +17,11 @@ pub(crate) struct HeldBy {
     pub(crate) holder: String,
 }
 
+/// What every lock file of ours begins with.
+const WORD: &str = "process ";
+/// A name of a host, and some more.
+const LONGEST: u64 = 1024;
+
 /// A lock that is ours until it is dropped.
 #[derive(Debug)]
 pub(super) struct FileLock {
@@ -53,6 +58,7 @@ impl FileLock {
             }
             Err(TryLockError::Error(problem)) => return Err(unwritable(problem).into()),
         }
+        refuse_what_is_no_lock(&mut file).map_err(unwritable)?;
         let said = file
             .set_len(0)
             .and_then(|()| file.rewind())
@@ -63,12 +69,23 @@ impl FileLock {
     }
 }
 
+/// A file that has this name by chance, such as `Cargo.lock`, is not written over.
+fn refuse_what_is_no_lock(file: &mut File) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    file.take(LONGEST).read_to_end(&mut text)?;
+    let line = text.strip_suffix(b"\n").unwrap_or(&text);
+    if text.is_empty() || (line.starts_with(WORD.as_bytes()) && !line.contains(&b'\n')) {
+        return Ok(());
+    }
+    Err(std::io::Error::other("it is not a lock of this program; name another state file"))
+}
+
 /// Who we are, told to those who wait.
 pub(crate) fn us() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();
     let host = if host.is_empty() { "this host" } else { host };
-    format!("process {} on {host}", std::process::id())
+    format!("{WORD}{} on {host}", std::process::id())
 }
 
 #[cfg(test)]
@@ -79,13 +96,24 @@ mod tests {
     fn a_second_run_is_told_who_holds_the_lock_and_a_third_finds_it_free() {
         let folder = tempfile::tempdir().unwrap();
         let state = folder.path().join("t.yaml.state");
-        let held = FileLock::take(&state, "the first").unwrap();
-        let Err(Error::Held(by)) = FileLock::take(&state, "the second") else {
-            panic!("taken twice")
-        };
-        assert_eq!(by.holder, "the first");
+        let held = FileLock::take(&state, "process 1 on a").unwrap();
+        let Err(Error::Held(by)) = FileLock::take(&state, &us()) else { panic!("taken twice") };
+        assert_eq!(by.holder, "process 1 on a");
         assert!(by.lock.ends_with("t.yaml.state.lock"));
         drop(held);
-        FileLock::take(&state, "the third").unwrap();
+        FileLock::take(&state, &us()).unwrap();
+        FileLock::take(&state, &us()).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_only_has_the_name_of_a_lock_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, path) = (folder.path().join("Cargo"), folder.path().join("Cargo.lock"));
+        for text in ["version = 4\n", "process 1 on a\nand more\n", "\n"] {
+            std::fs::write(&path, text).unwrap();
+            let error = FileLock::take(&state, &us()).unwrap_err();
+            assert_eq!(error.status(), crate::status::Status::BadInput, "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+        }
     }
 }

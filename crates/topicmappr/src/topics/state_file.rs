@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use mapper::definitions::{Absence, EndOffsets, Intent, State, TopicId, TopicState};
 use mapper::{BrokerId, PartitionId, Replicas};
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,6 +18,9 @@ pub(crate) enum StateError {
     /// Written in a format that this program does not know.
     #[error("it has version {0}, this program reads version 1")]
     Version(u64),
+    /// JSON of another file of ours, or of Kafka's tools.
+    #[error("it is a snapshot or a plan, and stays as it is")]
+    Foreign,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -77,6 +81,10 @@ mod rfc_3339 {
 #[derive(Deserialize)]
 struct OnlyVersion {
     version: u64,
+    /// A snapshot has these, and topics with names, too.
+    brokers: Option<IgnoredAny>,
+    /// A plan has these.
+    partitions: Option<IgnoredAny>,
 }
 
 fn is_false(value: &bool) -> bool {
@@ -85,7 +93,10 @@ fn is_false(value: &bool) -> bool {
 
 /// Reads a state. Unknown keys are ignored, a higher version is refused.
 pub(super) fn read(text: &str) -> Result<State, StateError> {
-    let OnlyVersion { version } = serde_json::from_str(text)?;
+    let OnlyVersion { version, brokers, partitions } = serde_json::from_str(text)?;
+    if brokers.is_some() || partitions.is_some() {
+        return Err(StateError::Foreign);
+    }
     if version != VERSION {
         return Err(StateError::Version(version));
     }
@@ -193,6 +204,16 @@ mod tests {
         }
         let text = written(&some_state()).unwrap();
         assert!(text.contains("\"since\":\"2026-11-20T07:00:00Z\""), "{text}");
+    }
+
+    #[test]
+    fn a_snapshot_or_a_plan_is_no_state() {
+        for text in [
+            r#"{"version":1,"cluster_id":"c","brokers":[],"topics":[{"name":"t","partitions":[]}]}"#,
+            r#"{"version":1,"partitions":[],"topics":[]}"#,
+        ] {
+            assert!(matches!(read(text), Err(StateError::Foreign)), "{text}");
+        }
     }
 
     #[test]

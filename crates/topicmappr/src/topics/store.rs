@@ -112,7 +112,8 @@ impl Store {
                 let place = path.display().to_string();
                 let text = state_file::written(state)
                     .map_err(|problem| Error::State { place, problem })?;
-                OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?.publish()?;
+                let staged = OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?;
+                staged.publish_stored()?;
             }
             Keeper::ConfigMaps(shards) => shards.write(state).await?,
         }
