@@ -70,3 +70,41 @@ fn one_daemon_at_a_time_has_a_state_file() {
     let Output { status, stderr, .. } = autothrottle(&state);
     assert_eq!(status.code(), Some(7), "{}", String::from_utf8_lossy(&stderr));
 }
+
+/// Each of them was cut to nothing.
+#[test]
+fn a_file_that_is_no_ledger_is_named_and_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token");
+    let state = ["--state-file", path.to_str().unwrap(), "--sole-daemon", "--api-listen", "none"];
+    for (text, seems) in [
+        ("hunter2", "text"),
+        ("{\"version\":1,\"partitions\":[]}", "a plan or a partition map"),
+        ("{\"version\":1,\"at\":\"2026-11-22T15:43:22Z\",\"entry\":\"detached\"", "a journal"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        for more in [&["--dry-run"][..], &[]] {
+            let said = refused(&[&state, more].concat());
+            assert!(said.contains("token is not a ledger: it seems to be"), "{said}");
+            assert!(said.contains(seems) && !said.contains("hunter2"), "{said}");
+        }
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
+/// A file that may not grow fails as a full disk does, at any byte.
+#[test]
+fn a_disk_without_room_for_the_first_line_is_named_and_leaves_a_sound_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    for room in ["0", "1", "50"] {
+        let limited = "trap '' XFSZ; exec prlimit --fsize=\"$1\" \"$0\" --state-file \"$2\" --sole-daemon --api-listen none";
+        let daemon = env!("CARGO_BIN_EXE_autothrottle");
+        let arguments = ["-c", limited, daemon, room, path.to_str().unwrap()];
+        let Output { status, stderr, .. } = Command::new("sh").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&stderr).into_owned();
+        assert_eq!(status.code(), Some(3), "{said}");
+        assert!(said.contains("takes no more lines") && said.contains("keep the file"), "{said}");
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "what was torn is taken away");
+    }
+}

@@ -7,6 +7,7 @@ mod words;
 
 pub(crate) use words::{is_help, ranges};
 
+use crate::executing::Kind;
 use crate::files::FileError;
 use crate::topics::{HeldBy, StateError};
 use crate::views::{Erasures, LostBroker};
@@ -73,7 +74,16 @@ pub(crate) enum Error {
     OtherPlan { path: PathBuf, plan: String },
     /// A line of a journal or a ledger that cannot be believed.
     #[error("{}, line {line}: {problem}", .path.display())]
-    BrokenLine { path: PathBuf, line: usize, problem: String },
+    BrokenLine { path: PathBuf, kind: Kind, line: usize, problem: String },
+    /// A file that was named for a journal or a ledger, and is something else.
+    #[error("{} is not {kind}: it seems to be {seems}; it stays as it is", .path.display())]
+    NotOurLines { path: PathBuf, kind: Kind, seems: String },
+    /// A journal or a ledger of a newer version of this program.
+    #[error("{} is {kind} of version {version}, and this program reads version 1", .path.display())]
+    NewerLines { path: PathBuf, kind: Kind, version: u64 },
+    /// A disk that takes no lines of a journal or a ledger.
+    #[error("the {} {} takes no more lines: {problem}", .kind.name(), .path.display())]
+    NotStored { path: PathBuf, kind: Kind, problem: io::Error },
     /// A record beside the lock, which no executor of this version has written.
     #[error(
         "the record {name} of the cluster's executors is not understood: {problem}; --sole-executor does without it"
@@ -141,6 +151,9 @@ pub(crate) enum Error {
     /// What earlier runs have done, they did to another cluster.
     #[error("the state in {place} is about cluster {state}, and this is cluster {found}")]
     OtherState { place: String, state: String, found: String },
+    /// What kept other runs away is ours no more: another may be at it, or was.
+    #[error("{lock} is ours no more: {why}")]
+    LockLost { lock: String, why: String },
     /// Another run is at it.
     #[error(transparent)]
     Held(HeldBy),

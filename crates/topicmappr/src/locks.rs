@@ -57,7 +57,7 @@ fn not_ours(error: LeaseError) -> Error {
             held(format!("lease {name}"), format!("{holder}{since}"))
         }
         LeaseError::Lost { name, reason } => {
-            held(format!("lease {name}"), format!("ours no more, {reason}"))
+            Error::LockLost { lock: format!("lease {name}"), why: reason }
         }
         other => held("the lease".to_owned(), other.to_string()),
     }

@@ -96,12 +96,13 @@ async fn withdraw(api: &Api, brokers: Vec<Option<BrokerId>>) -> Result<(), Reply
 }
 
 pub(super) fn not_written(error: crate::error::Error) -> Reply {
-    let (status, code) = match error.status() {
+    let code = match error.status() {
         // Whoever has the place takes it.
-        Status::Held => (StatusCode::SERVICE_UNAVAILABLE, "not-leading"),
-        _ => (StatusCode::INTERNAL_SERVER_ERROR, "not-written"),
+        Status::Held => "not-leading",
+        // The place does not take it now: a full disk, servers that are away.
+        _ => "not-written",
     };
-    Reply::error(status, code, format!("nothing was changed: {error}"))
+    Reply::error(StatusCode::SERVICE_UNAVAILABLE, code, format!("nothing was changed: {error}"))
 }
 
 fn rate(text: Option<&str>) -> Result<Rate, Reply> {

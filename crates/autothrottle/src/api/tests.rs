@@ -3,6 +3,9 @@ use crate::board::Round;
 use crate::place::FilePlace;
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
+use execute::{Ledger, LedgerEntry};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use mapper::{BrokerId, Rate};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -97,6 +100,54 @@ async fn who_waits_for_another_is_ready_and_changes_nothing() {
         serde_json::from_str(&api.ask("GET", "/v1/state").await.1).unwrap();
     assert_eq!((&state["leading"], &state["leader"]), (&false.into(), &"another".into()));
     assert_eq!(state.get("decided_at"), None, "what was seen by a leader is old");
+}
+
+/// Takes the first line, and then no more for a while.
+#[derive(Debug)]
+struct Full {
+    kept: usize,
+}
+
+impl crate::place::Place for Full {
+    fn name(&self) -> String {
+        "full".to_owned()
+    }
+
+    fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, crate::error::Error>> {
+        ready(Ok(Vec::new())).boxed()
+    }
+
+    fn keep<'a>(
+        &'a mut self,
+        _: &'a [LedgerEntry],
+        _: &'a Ledger,
+    ) -> BoxFuture<'a, Result<(), crate::error::Error>> {
+        self.kept += 1;
+        let refused = Err(crate::error::Error::Untaken { seconds: 5 });
+        ready(if self.kept == 2 { refused } else { Ok(()) }).boxed()
+    }
+
+    fn hold(&mut self) -> BoxFuture<'_, Result<(), crate::error::Error>> {
+        ready(Ok(())).boxed()
+    }
+
+    fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, crate::error::Error>> {
+        ready(Ok(Vec::new())).boxed()
+    }
+}
+
+#[tokio::test]
+async fn a_change_that_is_not_stored_is_not_made_and_says_so() {
+    let mut api = fixture(None).await;
+    api.api.book = Arc::new(Book::at(Full { kept: 0 }));
+    api.api.book.take().await.unwrap();
+    api.router = router(api.api.clone(), None);
+    let (status, text) = api.ask("POST", "/throttle?rate=70").await;
+    assert_eq!(status, 503, "{text}");
+    assert!(text.contains("nothing was changed") && text.contains("5 s"), "{text}");
+    assert!(!api.wakes());
+    assert_eq!(api.ask("GET", "/throttle").await.1, "no throttle override is set");
+    assert_eq!(api.ask("POST", "/throttle?rate=70").await.0, 200, "it goes on by itself");
 }
 
 #[tokio::test]

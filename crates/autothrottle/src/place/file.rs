@@ -11,6 +11,8 @@ use topicmappr::shared::Store;
 
 /// A file of so many lines is written anew with what still counts.
 const LONG: usize = 10_000;
+/// After so many more lines that is tried again, where the disk has no room for it.
+const LATER: usize = 1_000;
 
 /// A file. A second process is turned away, and never waits.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub(crate) struct FilePlace {
 struct Open {
     store: Store<LedgerEntry>,
     lines: usize,
+    /// It is written anew beyond so many lines.
+    most: usize,
     /// Something in the cluster is ours.
     holds: bool,
 }
@@ -67,28 +71,43 @@ impl FilePlace {
         self.open = None;
         let (store, entries) = Store::open(&self.path)?;
         let holds = !Ledger::replay(entries.iter().cloned()).is_empty();
-        self.open = Some(Open { store, lines: entries.len(), holds });
+        self.open = Some(Open { store, lines: entries.len(), most: LONG, holds });
         Ok(entries)
     }
 
     fn append(&mut self, new: &[LedgerEntry], all: &Ledger) -> Result<(), Error> {
-        let Some(Open { store, lines, holds }) = &mut self.open else {
+        let Some(open) = &mut self.open else {
             return Err(Error::lost(&self.name(), "it was never taken"));
         };
         // Also where the disk fails midway: a line may be there.
-        *holds |= !all.is_empty();
-        store.append(new)?;
-        *holds = !all.is_empty();
-        *lines += new.len();
-        if *lines > LONG {
-            let rest = all.entries();
-            // A ledger that is long itself is written anew only when it has doubled.
-            if rest.len() < *lines / 2 {
-                store.replace(&rest)?;
-                *lines = rest.len();
+        open.holds |= !all.is_empty();
+        open.store.append(new)?;
+        open.holds = !all.is_empty();
+        open.lines += new.len();
+        open.shorten(all);
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Writes a file that has grown long anew. The lines are kept by now: that there is no room for a second file is no
+    /// reason to call them lost.
+    fn shorten(&mut self, all: &Ledger) {
+        if self.lines <= self.most {
+            return;
+        }
+        let rest = all.entries();
+        // A ledger that is long itself is written anew only when it has doubled.
+        if rest.len() >= self.lines / 2 {
+            return;
+        }
+        match self.store.replace(&rest) {
+            Ok(()) => (self.lines, self.most) = (rest.len(), LONG),
+            Err(error) => {
+                self.most = self.lines + LATER;
+                tracing::warn!(%error, "the ledger stays long: it is not written anew");
             }
         }
-        Ok(())
     }
 }
 

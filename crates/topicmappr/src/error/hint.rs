@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::words::{is_help, ranges};
+use crate::executing::Kind;
 use crate::files::FileError;
 use clap::error::{ContextKind, ContextValue};
 use mapper::explain::ExplainError;
@@ -77,9 +78,6 @@ impl Error {
                 "--resume goes on with it; to begin anew, name another with --journal FILE"
             }
             Self::OtherPlan { .. } => "name the plan's own journal with --journal FILE",
-            Self::BrokenLine { .. } => {
-                "a lost journal loses only history: move it away, and run this with --resume"
-            }
             Self::Locked { .. } | Self::HeldBy { .. } => {
                 "end that process first (SIGTERM: its moves go on), and run this with --resume"
             }
@@ -90,6 +88,7 @@ impl Error {
             Self::NothingPaced { .. } => {
                 "nothing was changed; topicmappr throttle show tells what is set, and whose it is"
             }
+            Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
             Self::OtherTools { .. } => {
                 "wait for them, or cancel them there; --join goes on beside them (Cruise Control stops the moves of \
                  others by default)"
@@ -126,6 +125,39 @@ impl Error {
             Self::NotAgreed => {
                 "agree at the terminal, or with --yes; --dry-run shows what would be done"
             }
+            other => return other.lines_hint(),
+        };
+        Some(hint.to_owned())
+    }
+
+    /// The same for journals and ledgers. Only a journal may go: nothing but the ledger knows what stood there before.
+    fn lines_hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NotOurLines { kind: Kind::Ledger, .. } => {
+                "name a new file with --state-file FILE, or one that this program has written"
+            }
+            Self::NotOurLines { kind: Kind::Journal, .. } => {
+                "name a new file with --journal FILE, or one that this program has written"
+            }
+            Self::NotOurLines { kind: Kind::Requests, .. } => {
+                "move it away: the file beside a ledger that ends in .asked is for requests"
+            }
+            Self::NewerLines { .. } => "use the version of the program that has written it",
+            Self::BrokenLine { kind: Kind::Journal, .. } => {
+                "a lost journal loses only history: move it away, and run this with --resume"
+            }
+            Self::BrokenLine { kind: Kind::Ledger, .. } => {
+                "keep this file: its lines name the values that stood in the cluster before. Copy it away, look at \
+                 topicmappr throttle show (without this file), put those values back by hand, and start with a new --state-file"
+            }
+            Self::BrokenLine { kind: Kind::Requests, .. } => {
+                "move it away: it has nothing but requests for another rate"
+            }
+            Self::NotStored { kind: Kind::Journal | Kind::Ledger, .. } => {
+                "make room on that disk, then start again, an execution with --resume; keep the file: its lines are whole. \
+                 topicmappr throttle show lists what is set, throttle clear puts it back"
+            }
+            Self::NotStored { kind: Kind::Requests, .. } => "make room on that disk, and ask again",
             _ => return None,
         };
         Some(hint.to_owned())

@@ -24,7 +24,7 @@ impl Error {
             | Self::WouldBeUnavailable { .. } => Status::NoPlan,
             Self::NotReloadable { .. } => Status::NoPlan,
             Self::Unproven { .. } | Self::NoAnswer { .. } => Status::Outside,
-            Self::Held(_) => Status::Held,
+            Self::Held(_) | Self::LockLost { .. } => Status::Held,
             Self::Claim(error)
                 if matches!(**error, statelog::Error::Held { .. } | statelog::Error::Lost(_)) =>
             {
@@ -52,7 +52,9 @@ impl Error {
             | Self::Kubernetes(_)
             | Self::LockRights(_)
             | Self::Runtime(_) => Status::Outside,
-            Self::Stream(_) | Self::File(FileError::Write { .. }) => Status::Outside,
+            Self::Stream(_) | Self::File(FileError::Write { .. }) | Self::NotStored { .. } => {
+                Status::Outside
+            }
             Self::Locked { .. }
             | Self::HeldBy { .. }
             | Self::DaemonHas { .. }
@@ -70,7 +72,7 @@ impl Error {
             Self::NoSource | Self::TwoSources { .. } => "source",
             Self::File(FileError::Read { .. }) => "unreadable",
             Self::File(FileError::Unwritable { .. }) => "unwritable",
-            Self::File(FileError::Write { .. }) => "write-failed",
+            Self::File(FileError::Write { .. }) | Self::NotStored { .. } => "write-failed",
             Self::Snapshot { .. } => "snapshot",
             Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
             Self::Explain(ExplainError::OtherSnapshot { .. } | ExplainError::Request(_)) => {
@@ -82,6 +84,8 @@ impl Error {
             Self::JournalExists(_)
             | Self::OtherPlan { .. }
             | Self::BrokenLine { .. }
+            | Self::NotOurLines { .. }
+            | Self::NewerLines { .. }
             | Self::Record { .. } => "journal",
             Self::Locked { .. }
             | Self::HeldBy { .. }
@@ -102,7 +106,7 @@ impl Error {
             Self::NoPlan { .. } => "no-plan",
             Self::Definitions(_) => "definitions",
             Self::State { .. } | Self::OtherState { .. } => "state",
-            Self::Held(_) => "held",
+            Self::Held(_) | Self::LockLost { .. } => "held",
             Self::Broken(_) => "broken-promise",
             Self::Kafka(_) | Self::Unanswered { .. } => "kafka",
             Self::Claim(_) => "claim",

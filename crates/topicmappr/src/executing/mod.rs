@@ -40,7 +40,7 @@ pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_
 pub(crate) use places::{Places, journal_of, read_plan};
 pub(crate) use requests::{Answer, ask};
 pub use store::Store;
-pub(crate) use store::is_locked;
+pub(crate) use store::{Kind, is_locked};
 pub use told::set_by_executions;
 
 use crate::error::Error;

@@ -4,7 +4,7 @@
 //! asked before an execution began is not for it.
 
 use super::Store;
-use super::store::is_locked;
+use super::store::{Filed, Kind, is_locked};
 use crate::error::Error;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,10 @@ pub(crate) enum Line {
     Taken { id: String },
     /// It keeps what it has.
     Refused { id: String, problem: String },
+}
+
+impl Filed for Line {
+    const KIND: Kind = Kind::Requests;
 }
 
 impl Line {
