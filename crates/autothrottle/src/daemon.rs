@@ -6,7 +6,6 @@
 mod lead;
 mod leave;
 mod listen;
-mod outage;
 
 use crate::announced::Announced;
 use crate::api::{self, Api};
@@ -24,7 +23,6 @@ use execute::{Action, Holding, hold, meets, records_what_stands};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
-use outage::Outage;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +30,7 @@ use throttle::{Decision, State, decide};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use topicmappr::Status;
-use topicmappr::shared::{self, Signal, Signals};
+use topicmappr::shared::{self, Outage, Signal, Signals};
 
 /// After configs were set: whether they took is seen at once.
 const SOON: Duration = Duration::from_millis(500);

@@ -4,7 +4,8 @@
 //! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
 //! ([`MetricsArgs`]); which pods are brokers' ([`PodArgs`]); the file that a ledger is kept in ([`Store`]), and what stands
 //! beside the cluster's lock ([`beside_the_lock`], [`set_by_executions`]), and in the place that both find ([`Common`]); one way to look at a cluster ([`Observer`]) and one to set its throttle
-//! ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]). What is not named here is
+//! ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]);
+//! how often servers that are away are asked again ([`Outage`]). What is not named here is
 //! this program's own.
 
 use crate::error::Error;
@@ -15,7 +16,7 @@ use std::path::Path;
 
 pub use crate::executing::{
     AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, Observer, OnBroker,
-    Signal, Signals, Store, beside_the_lock, set_by_executions, set_configs, topics_of,
+    Outage, Signal, Signals, Store, beside_the_lock, set_by_executions, set_configs, topics_of,
 };
 pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};

@@ -1,6 +1,5 @@
 //! Whose turn it is: one process at a time acts on a cluster, and the others wait for it.
 
-use super::outage::Outage;
 use super::{Daemon, WATCH};
 use crate::announced::SETTLING;
 use crate::error::Error;
@@ -9,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 use throttle::{Decision, State};
 use tokio::time::Instant;
-use topicmappr::shared::{Signal, Signals};
+use topicmappr::shared::{Outage, Signal, Signals};
 
 impl Daemon<'_> {
     /// Waits until it leads, and leads until it is told to leave; again, if another takes the lead meanwhile.

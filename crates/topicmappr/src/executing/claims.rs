@@ -2,7 +2,7 @@
 
 use super::lock::{LeaseLock, Lock, NotOurs, Place, Seen, TopicLock, ZooKeeperLock};
 use super::seats::seats;
-use super::{Execution, Places};
+use super::{Books, Execution, Places};
 use crate::error::Error;
 use crate::flags::{ClaimArgs, Servers, Source};
 use crate::live;
@@ -40,7 +40,8 @@ impl Execution<'_> {
             Place::Topic => Some(self.claim_in_topic(us.clone(), session).await?),
             Place::ZooKeeper(place) => {
                 say_waiting("ZooKeeper", session)?;
-                let lock = ZooKeeperLock::take(&place, self.cluster_id, &us.name).await?;
+                let name = format!("{}, {}", us.name, us.instance());
+                let lock = ZooKeeperLock::take(&place, self.cluster_id, &name).await?;
                 Some(Lock::ZooKeeper(Box::new(lock)))
             }
             Place::Lease(name) => {
@@ -96,17 +97,52 @@ impl Execution<'_> {
         Ok(Lock::Topic(TopicLock::take(topic, us).await?))
     }
 
-    /// Whether the cluster may be acted on now. A lock that nobody can vouch for may be ours again; one that somebody
-    /// else may have ends the execution.
-    pub(super) async fn may_act(&self) -> Result<bool, Error> {
-        let Some(lock) = self.books.as_ref().and_then(|books| books.lock.as_ref()) else {
+    /// Whether the cluster may be acted on now. A lock that nobody can vouch for may be ours again, and one that has ended
+    /// is taken again; one that somebody else has, or had meanwhile, ends the execution.
+    pub(super) async fn may_act(&mut self) -> Result<bool, Error> {
+        let Some(Books { lock: Some(lock), away, .. }) = self.books.as_mut() else {
             return Ok(true);
         };
-        match lock.check().await {
-            Ok(()) => Ok(true),
-            Err(NotOurs::ForNow(why)) => {
-                tracing::warn!(%why, "nothing is begun; what is in flight goes on");
-                Ok(false)
+        if !away.has_ended {
+            match lock.check().await {
+                Ok(()) => {
+                    away.ends();
+                    return Ok(true);
+                }
+                Err(NotOurs::ForNow(why)) => {
+                    away.goes_on(&why);
+                    return Ok(false);
+                }
+                Err(NotOurs::Ended(why)) => {
+                    tracing::warn!(%why, "the cluster's lock has ended: taking it again before anything else is done");
+                    away.has_ended = true;
+                }
+                Err(NotOurs::ForGood(error)) => return Err(error),
+            }
+        }
+        self.take_again().await?;
+        // What was decided is of before: the next look comes first.
+        Ok(false)
+    }
+
+    /// Takes a lock again that has ended, as long as its place is away. What stands beside it tells whether somebody else had
+    /// it meanwhile, and has maybe acted.
+    async fn take_again(&mut self) -> Result<(), Error> {
+        let Some(Books { lock: Some(lock), away, mirror, .. }) = self.books.as_mut() else {
+            return Ok(());
+        };
+        if !away.is_due() {
+            return Ok(());
+        }
+        match lock.take_again().await {
+            Ok(records) => {
+                mirror.iter_mut().try_for_each(|mirror| mirror.is_as_left(records.clone()))?;
+                away.ends();
+                Ok(())
+            }
+            Err(NotOurs::ForNow(why) | NotOurs::Ended(why)) => {
+                away.goes_on(&why);
+                Ok(())
             }
             Err(NotOurs::ForGood(error)) => Err(error),
         }

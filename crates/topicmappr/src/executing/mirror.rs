@@ -4,8 +4,8 @@
 //! but not for long: a place that does not answer holds nothing up, and gets what it missed later.
 
 use super::lock::{
-    Changes, Lock, NotOurs, Owner, Records, Told, changes, next_gist, put_gist, put_line,
-    put_owner, put_setting,
+    Changes, Lock, NotOurs, Owner, Records, Told, came_between, changes, next_gist, put_gist,
+    put_line, put_owner, put_setting,
 };
 use super::{Execution, Store};
 use crate::error::Error;
@@ -115,7 +115,7 @@ impl Mirror {
                 self.quiet_until = None;
                 Ok(())
             }
-            Err(NotOurs::ForNow(why)) => {
+            Err(NotOurs::ForNow(why) | NotOurs::Ended(why)) => {
                 if !self.said {
                     tracing::warn!(%why, "journal and ledger stand in the files of this machine alone; going on");
                 }
@@ -125,6 +125,19 @@ impl Mirror {
             }
             Err(NotOurs::ForGood(error)) => Err(error),
         }
+    }
+
+    /// Takes in what stands there, once the lock was taken again.
+    ///
+    /// # Errors
+    /// Somebody else has had the lock since we wrote there.
+    pub(super) fn is_as_left(&mut self, now: Records) -> Result<(), Error> {
+        if let Some(by) = came_between(&now, &self.there, &self.wanted)? {
+            let lock = format!("the lock of cluster {}", self.cluster_id);
+            return Err(Error::LockLost { lock, why: format!("{by} had it meanwhile") });
+        }
+        (self.there, self.quiet_until, self.said) = (now, None, false);
+        Ok(())
     }
 
     /// First what is new: a gist is there before the lines are gone that it stands for.
@@ -229,6 +242,10 @@ impl Execution<'_> {
     pub(super) async fn mirror(&mut self) -> Result<(), Error> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
         match (&mut books.mirror, &mut books.lock) {
+            (Some(_), Some(_)) if books.away.has_ended => {
+                tracing::debug!("written into the files of this machine alone");
+                Ok(())
+            }
             (Some(mirror), Some(lock)) => mirror.catch_up(lock).await,
             _ => Ok(()),
         }
@@ -303,6 +320,35 @@ mod tests {
         // One that begins anew instead has nothing of the old journal.
         let anew = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &[]);
         assert_eq!(told(&anew.wanted), History::default());
+    }
+
+    #[test]
+    fn a_lock_that_somebody_else_had_meanwhile_is_told_from_one_that_nobody_had() {
+        let owner = |name: &str| {
+            let mut records = Records::new();
+            put_owner(&mut records, &Owner::now(&Holder::new(name, "x"), "p", "c"));
+            records
+        };
+        let of = |there: Records| {
+            let ours = Owner::now(&Holder::new("ours", "x"), "p", "c");
+            Mirror::of(there, owned(&ours, &Ledger::default()), &ours, &[])
+        };
+        let mut written = of(owner("ours"));
+        written.wanted = owner("ours");
+        written.there = owner("ours");
+        let mut more = owner("ours");
+        more.insert("journal:00000000".to_owned(), "{}".to_owned());
+        written.is_as_left(more.clone()).unwrap();
+        assert_eq!(written.there, more, "what we wrote without hearing so is ours");
+        for (now, by) in [(owner("another"), "another"), (Records::new(), "somebody")] {
+            let error = written.is_as_left(now).unwrap_err();
+            assert!(error.to_string().contains(by), "{error}");
+            assert_eq!(error.status(), crate::status::Status::Held);
+        }
+        // Our first line was never taken: whoever was there before still is.
+        of(owner("before")).is_as_left(owner("before")).unwrap();
+        of(Records::new()).is_as_left(Records::new()).unwrap();
+        of(owner("before")).is_as_left(owner("another")).unwrap_err();
     }
 
     #[test]

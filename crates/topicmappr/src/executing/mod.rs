@@ -16,6 +16,7 @@ mod mirror;
 mod neighbour;
 mod observe;
 mod opening;
+mod outage;
 mod pacer;
 mod places;
 mod requests;
@@ -35,6 +36,7 @@ pub(crate) use neighbour::{Neighbours, Shown};
 pub(crate) use observe::Look;
 pub use observe::{Observer, topics_of};
 pub(crate) use opening::Opened;
+pub use outage::Outage;
 pub(crate) use pacer::Pacer;
 pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
 pub(crate) use places::{Places, journal_of, read_plan};
@@ -51,7 +53,7 @@ use execute::{
     Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
     PauseOn, Round, Stall, Standing, Task, Watch, next,
 };
-use lock::Lock;
+use lock::{Away, Lock};
 use mapper::{BrokerId, Plan, Undrained, undrained};
 use mirror::Mirror;
 use requests::Inbox;
@@ -103,6 +105,8 @@ struct Books {
     inbox: Inbox,
     /// Given back at the end of the run.
     lock: Option<Lock>,
+    /// Whether it answers, and is still ours.
+    away: Away,
     /// What stands beside the lock, where something is kept there.
     mirror: Option<Mirror>,
 }
@@ -159,7 +163,8 @@ impl<'c> Execution<'c> {
         let by = format!("process {} of this machine", std::process::id());
         accounts.append(&[LedgerEntry::Opened { by }])?;
         let inbox = Inbox::open(&places.ledger);
-        let books = Books { journal, accounts, inbox, lock: None, mirror: None };
+        let (lock, away, mirror) = (None, Away::none(), None);
+        let books = Books { journal, accounts, inbox, lock, away, mirror };
         Ok(Self::new(opened, terms, Some(books), history, ledger))
     }
 

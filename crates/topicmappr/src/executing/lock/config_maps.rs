@@ -107,7 +107,8 @@ impl ConfigMaps {
             Ok(()) => Ok(()),
             Err(ShardsError::Taken { name, .. }) => {
                 // What we sent earlier, and heard no answer to, may have been written.
-                self.read_again(&name).await?;
+                tracing::debug!(%name, "was written since: reading it again");
+                self.read_again().await?;
                 let again = self.shards.write(now, &self.form).await;
                 again.map_err(|error| NotOurs::ForNow(error.to_string()))
             }
@@ -115,18 +116,19 @@ impl ConfigMaps {
         }
     }
 
-    /// Reads all of them, of which we wrote every one last; else `name` is lost to somebody.
-    async fn read_again(&mut self, name: &Name) -> Result<(), NotOurs> {
+    /// Reads all of them, of which we wrote every one last; else they are lost to somebody.
+    pub(super) async fn read_again(&mut self) -> Result<Records, NotOurs> {
         let first = self.shards.first().clone();
         let read = Shards::read(self.kubernetes.clone(), first, &self.form).await;
         let read = read.map_err(|error| NotOurs::ForNow(error.to_string()))?;
         let of_others = read.maps().find(|map| map.data.get(HOLDER) != Some(&self.form.holder));
         if let Some(map) = of_others {
             let by = map.data.get(HOLDER).map_or("somebody", String::as_str);
-            return Err(lost(format!("ConfigMap {name}"), &format!("it is written by {by}")));
+            let lock = format!("ConfigMap {}", self.shards.first());
+            return Err(lost(lock, format!("{by} has written there")));
         }
         self.shards = read;
-        Ok(())
+        Ok(self.records())
     }
 }
 

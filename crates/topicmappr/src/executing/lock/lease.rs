@@ -1,7 +1,7 @@
 //! The lock in Kubernetes: a Lease, records in ConfigMaps beside it, and Events at it that tell what is done.
 
 use super::config_maps::ConfigMaps;
-use super::{Changes, NotOurs, Records, Seen, held, lost, not_done};
+use super::{Changes, NotOurs, Records, Seen, held, not_done};
 use crate::error::Error;
 use crate::locks::lease_of;
 use ::kubernetes::lease::{Kept, LeaseError, Terms};
@@ -15,6 +15,8 @@ use tokio::time::timeout;
 const LEASE: Duration = Duration::from_secs(15);
 /// Whoever renews does it within this.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A Lease that nobody else has taken is had within this.
+const AT_ONCE: Duration = Duration::from_secs(2);
 /// How long an Event may take.
 const TOLD: Duration = Duration::from_secs(5);
 
@@ -91,7 +93,35 @@ impl LeaseLock {
     }
 
     pub(super) fn check(&self) -> Result<(), NotOurs> {
-        self.kept.until().map(drop).map_err(|why| lost(format!("lease {}", self.name), &why))
+        self.kept.until().map(drop).map_err(NotOurs::Ended)
+    }
+
+    /// As who had it: where nobody has taken it since, it is had at once. The records are read again, and still ours where
+    /// nobody else has written one.
+    pub(super) async fn take_again(&mut self) -> Result<Records, NotOurs> {
+        // An API that is away is told by this without a word in the log for each attempt.
+        let asked = self.kubernetes.lease_holder(&self.name).await;
+        asked.map_err(|error| NotOurs::ForNow(error.to_string()))?;
+        let (name, holder) = (self.name.clone(), self.us.clone());
+        let terms = Terms { name, holder, duration: LEASE };
+        let mut other = None;
+        let campaign = self.kubernetes.campaign(&terms, |now| other = Some(now.to_owned()));
+        let taken = timeout(AT_ONCE, campaign).await;
+        match (taken, other) {
+            (Ok(taken), _) => {
+                let taken = taken.map_err(|error| NotOurs::ForNow(error.to_string()))?;
+                self.kept = taken.kept();
+            }
+            // It had it meanwhile, whether it lives or not.
+            (Err(_), Some(other)) => {
+                return Err(NotOurs::ForGood(held(format!("lease {}", self.name), other)));
+            }
+            (Err(_), None) => return Err(NotOurs::ForNow("no answer about the lease".to_owned())),
+        }
+        match &mut self.records {
+            Some(records) => records.read_again().await,
+            None => Err(NotOurs::ForNow("the records beside the lease were not read".to_owned())),
+        }
     }
 
     /// Tells those who describe the Lease. Without the right to, everything else works.

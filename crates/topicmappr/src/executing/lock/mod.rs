@@ -3,6 +3,7 @@
 //! Whoever is asked for is taken: `--state-topic`, `--lease`. Else `--zookeeper`, Kubernetes in a pod, and the state topic,
 //! which is made on first use. Before each write to the cluster the lock is asked whether it is still ours.
 
+mod away;
 mod config_maps;
 mod journal;
 mod lease;
@@ -10,10 +11,13 @@ mod records;
 mod topic;
 mod zookeeper;
 
+pub(super) use away::Away;
 pub(crate) use config_maps::RECORDS_KEY;
 pub(super) use journal::{next_gist, put_gist, put_line};
 pub(super) use lease::LeaseLock;
-pub(super) use records::{Changes, Owner, Records, Told, changes, put_owner, put_setting};
+pub(super) use records::{
+    Changes, Owner, Records, Told, came_between, changes, put_owner, put_setting,
+};
 pub(super) use topic::TopicLock;
 pub(super) use zookeeper::ZooKeeperLock;
 
@@ -23,6 +27,12 @@ use crate::topics::HeldBy;
 use ::kubernetes::Name;
 use execute::Entry;
 use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long one attempt to take a lost lock again may hold a round up, and with it a signal. An attempt that is dropped
+/// leaves nothing, and the next look comes first.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Where the lock is.
 #[derive(Debug)]
@@ -73,7 +83,9 @@ pub(super) struct Seen {
 pub(super) enum NotOurs {
     /// Nobody can say whose it is now; that may change.
     ForNow(String),
-    /// Somebody else may have it.
+    /// It is ours no more, and maybe nobody's: to be taken again before anything is written.
+    Ended(String),
+    /// Somebody else has it, or had it meanwhile.
     ForGood(Error),
 }
 
@@ -84,6 +96,24 @@ impl Lock {
             Self::Topic(lock) => lock.check(),
             Self::ZooKeeper(lock) => lock.check().await,
             Self::Lease(lock) => lock.check(),
+        }
+    }
+
+    /// Takes it again after it has ended; what stands beside it now. Waits for a moment only.
+    pub(super) async fn take_again(&mut self) -> Result<Records, NotOurs> {
+        let again = async {
+            match self {
+                // A claim that runs out is renewed, and one that was fenced taken again, by the claim itself.
+                Self::Topic(lock) => lock.take_again().await,
+                Self::ZooKeeper(lock) => lock.take_again().await,
+                Self::Lease(lock) => lock.take_again().await,
+            }
+        };
+        match timeout(AGAIN, again).await {
+            Ok(taken) => taken,
+            Err(_) => {
+                Err(NotOurs::ForNow(format!("it is not had again within {} s", AGAIN.as_secs())))
+            }
         }
     }
 
@@ -153,9 +183,9 @@ fn held(lock: String, holder: impl Into<String>) -> Error {
     Error::Held(HeldBy { lock, holder: holder.into() })
 }
 
-/// It was ours, and is or may be somebody else's.
-fn lost(lock: String, why: &str) -> NotOurs {
-    NotOurs::ForGood(held(lock, format!("ours no more, {why}")))
+/// It was ours, and somebody else has or had it since.
+pub(super) fn lost(lock: String, why: impl Into<String>) -> NotOurs {
+    NotOurs::ForGood(Error::LockLost { lock, why: why.into() })
 }
 
 /// Kubernetes did not do it; a missing right is one that the manifest of executors grants.

@@ -83,6 +83,23 @@ pub(in crate::executing) fn put_owner(records: &mut Records, owner: &Owner) {
     records.insert(OWNER.to_owned(), written(owner));
 }
 
+/// The name of whoever has written there meanwhile; none where these records have the owner that those had, or were to
+/// have: whoever takes the lock writes that before anything else.
+pub(in crate::executing) fn came_between(
+    now: &Records,
+    there: &Records,
+    wanted: &Records,
+) -> Result<Option<String>, Error> {
+    let owner = now.get(OWNER);
+    if owner == there.get(OWNER) || owner == wanted.get(OWNER) {
+        return Ok(None);
+    }
+    match owner {
+        Some(text) => Ok(Some(read::<Owner>(OWNER, text)?.name)),
+        None => Ok(Some("somebody who has removed the records".to_owned())),
+    }
+}
+
 /// The record of one config, as the ledger has it now.
 pub(in crate::executing) fn put_setting(records: &mut Records, setting: &Setting, ledger: &Ledger) {
     let name = match &setting.resource {

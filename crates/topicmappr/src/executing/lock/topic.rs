@@ -66,6 +66,12 @@ impl TopicLock {
         self.claim.check().map_err(|lost| not_ours(lost.into()))
     }
 
+    /// The claim takes itself again: this only tells whether it has.
+    pub(super) async fn take_again(&self) -> Result<Records, NotOurs> {
+        self.check()?;
+        self.records().await.map_err(|error| NotOurs::ForNow(error.to_string()))
+    }
+
     pub(super) async fn records(&self) -> Result<Records, Error> {
         let topic = self.topic.clone();
         Ok(texts(blocking(move || topic.records(PREFIX)).await?))

@@ -1,6 +1,6 @@
 //! The lock in ZooKeeper: an ephemeral znode, which ends with our session.
 
-use super::{Changes, NotOurs, Records, Seen, held, lost, texts};
+use super::{Changes, NotOurs, Records, Seen, held, texts};
 use crate::error::Error;
 use crate::executing::places::plain;
 use crate::flags::ZooKeeperPlace;
@@ -24,6 +24,8 @@ pub(in crate::executing) struct ZooKeeperLock {
     zookeeper: ZooKeeper,
     guarded: Guarded,
     folder: String,
+    /// What others are told of us: no two processes are the same.
+    us: String,
 }
 
 impl ZooKeeperLock {
@@ -47,7 +49,7 @@ impl ZooKeeperLock {
         match timeout(PATIENCE, zookeeper.guard(&lock, us)).await {
             Ok(guarded) => {
                 let guarded = guarded?;
-                Ok(Self { zookeeper, guarded, folder })
+                Ok(Self { zookeeper, guarded, folder, us: us.to_owned() })
             }
             Err(_) => {
                 let holder = zookeeper.holder(&lock).await?;
@@ -83,6 +85,23 @@ impl ZooKeeperLock {
         self.guarded.check().await.map_err(|error| self.not_ours(&error))
     }
 
+    /// In a session of its own: one that is over never comes back. Its znode may outlive it for some seconds.
+    pub(super) async fn take_again(&mut self) -> Result<Records, NotOurs> {
+        let for_now = |error: ::zookeeper::Error| NotOurs::ForNow(error.to_string());
+        let connected = ZooKeeper::connect(self.zookeeper.address(), Deadlines::default()).await;
+        let zookeeper = connected.map_err(for_now)?;
+        let lock = format!("{}/lock", self.folder);
+        let holder = zookeeper.holder(&lock).await.map_err(for_now)?;
+        if let Some(holder) = holder.filter(|holder| *holder != self.us) {
+            return Err(NotOurs::ForGood(held(format!("lock {lock} in ZooKeeper"), holder)));
+        }
+        let guarded = zookeeper.guard(&lock, &self.us).await.map_err(for_now)?;
+        let records = zookeeper.records(&format!("{}/records", self.folder)).await;
+        let records = records.map_err(for_now)?;
+        (self.zookeeper, self.guarded) = (zookeeper, guarded);
+        Ok(texts(records))
+    }
+
     pub(super) async fn records(&self) -> Result<Records, Error> {
         Ok(texts(self.zookeeper.records(&format!("{}/records", self.folder)).await?))
     }
@@ -101,11 +120,9 @@ impl ZooKeeperLock {
     }
 
     fn not_ours(&self, error: &::zookeeper::Error) -> NotOurs {
-        match error {
-            ::zookeeper::Error::LockLost { .. } => {
-                lost(format!("lock {}/lock in ZooKeeper", self.folder), &error.to_string())
-            }
-            other => NotOurs::ForNow(other.to_string()),
+        match error.is_session_over() {
+            true => NotOurs::Ended(error.to_string()),
+            false => NotOurs::ForNow(error.to_string()),
         }
     }
 }

@@ -14,7 +14,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// An outage, or none.
 #[derive(Debug)]
-pub(super) struct Outage {
+pub struct Outage {
     longest_rest: Duration,
     failures: u64,
     rest: Duration,
@@ -23,13 +23,13 @@ pub(super) struct Outage {
 
 impl Outage {
     /// None so far. No rest is longer than this, nor than a minute.
-    pub(super) fn none(longest_rest: Duration) -> Self {
+    pub fn none(longest_rest: Duration) -> Self {
         let longest_rest = longest_rest.clamp(FIRST_REST, LONGEST_REST);
         Self { longest_rest, failures: 0, rest: FIRST_REST, told: None }
     }
 
     /// One more failure: how long to rest, and whether it is to be told.
-    pub(super) fn goes_on(&mut self, now: Instant) -> (Duration, bool) {
+    pub fn goes_on(&mut self, now: Instant) -> (Duration, bool) {
         self.failures += 1;
         let rest = self.rest;
         self.rest = (rest * 2).min(self.longest_rest);
@@ -42,7 +42,7 @@ impl Outage {
     }
 
     /// After how many failures it is over; none: there was no outage.
-    pub(super) fn ends(&mut self) -> u64 {
+    pub fn ends(&mut self) -> u64 {
         let failures = self.failures;
         *self = Self::none(self.longest_rest);
         failures
