@@ -149,6 +149,15 @@ impl Client {
         Ok(answer)
     }
 
+    /// Sends a request that only reads to whoever listens at this address, on a connection of its own.
+    pub(crate) async fn ask_at<R: Request>(
+        &self,
+        address: &Address,
+        build: impl Fn(i16) -> R,
+    ) -> Result<R::Response, Error> {
+        self.dialer.open(address).await?.call(&build).await
+    }
+
     /// The requests that a broker offers: key, first and last version.
     pub(crate) async fn offered(&self, target: Target) -> Result<Vec<(i16, i16, i16)>, Error> {
         let slot = self.slot(target);

@@ -119,6 +119,10 @@ pub enum Phase {
 pub struct NodeFacts {
     /// Its name.
     pub name: String,
+    /// What tells it from its predecessor of that name.
+    pub uid: String,
+    /// `metadata.resourceVersion`: another after each change of the object.
+    pub version: String,
     /// `metadata.labels`.
     pub labels: Keys,
     /// What is known of its health.
@@ -165,6 +169,8 @@ pub struct StatefulSetFacts {
 pub struct ClaimFacts {
     /// Its namespace and name.
     pub name: Name,
+    /// What tells it from its predecessor of that name.
+    pub uid: String,
     /// The volume (PersistentVolume) that it is bound to.
     pub volume: Option<String>,
     /// `status.capacity.storage`, else what it requests.

@@ -4,11 +4,16 @@
 //! claims the id, moving its data away is the wrong answer; freeing the pod is the right one, and the fate says how.
 
 use crate::brokers::{BrokerPod, Brokers, loss};
-use crate::facts::{Name, PodFacts, VolumeFacts};
+use crate::facts::{Name, NodeFacts, PodFacts, VolumeFacts};
 use crate::finding::NodeLoss;
 use crate::inventory::Inventory;
 use mapper::BrokerId;
+use std::collections::BTreeMap;
 use std::fmt;
+
+mod justified;
+
+pub use justified::NotLost;
 
 /// What becomes of a lost broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +29,61 @@ pub enum Fate {
 pub struct Return {
     /// Its pod.
     pub pod: Name,
+    /// What tells the pod from its predecessor.
+    pub uid: String,
+    /// The pod counts as ready.
+    pub ready: bool,
+    /// The node that the pod is bound to.
+    pub node: Option<String>,
     /// What its disks will hold.
     pub disks: Disks,
     /// What keeps the pod from running; empty: it starts, or fails to.
     pub pins: Vec<Pin>,
-    /// What frees it, as a shell reads it, in this order.
+    /// The nodes that exist and whose loss the pins rest on.
+    pub nodes: BTreeMap<String, LostNode>,
+    /// What frees it, in this order.
+    pub steps: Vec<Step>,
+    /// The same as a shell reads it; without steps, the command that shows why the pod does not run.
     pub commands: Vec<String>,
+}
+
+/// A node that is lost and still exists as an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostNode {
+    /// What tells it from its predecessor of that name.
+    pub uid: String,
+    /// Its `resourceVersion`: another as soon as anything about the object changes.
+    pub version: String,
+    /// What is known of it.
+    pub loss: NodeLoss,
+}
+
+/// One deletion: an object by its name, and the uid that was seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// A lost node.
+    Node {
+        /// Its name.
+        node: String,
+        /// Its uid.
+        uid: String,
+    },
+    /// The claim of a volume that no living node can use. It goes once no pod uses it.
+    Claim {
+        /// Its namespace and name.
+        claim: Name,
+        /// Its uid.
+        uid: String,
+    },
+    /// The pod. The StatefulSet then makes it and its claims anew.
+    Pod {
+        /// Its namespace and name.
+        pod: Name,
+        /// Its uid.
+        uid: String,
+        /// Without waiting for a kubelet: its node does not exist any more.
+        force: bool,
+    },
 }
 
 /// What the disks of a broker hold when it comes back.
@@ -97,7 +151,36 @@ fn returns(pod: &PodFacts, inventory: &Inventory, seen: VolumesSeen) -> Return {
     let scheduler = scheduler.map(|reason| Pin::Scheduler { reason: reason.clone() });
     let disks = disks(pod, inventory, seen, node.is_some(), volumes.is_empty());
     let pins: Vec<Pin> = node.into_iter().chain(volumes).chain(scheduler).collect();
-    Return { pod: pod.name.clone(), disks, commands: commands(pod, &pins), pins }
+    let steps = steps(pod, &pins, inventory);
+    Return {
+        pod: pod.name.clone(),
+        uid: pod.uid.clone(),
+        ready: pod.ready && !pod.terminating,
+        node: pod.node.clone(),
+        disks,
+        nodes: lost_nodes(&pins, inventory),
+        commands: commands(pod, &steps, pins.is_empty()),
+        steps,
+        pins,
+    }
+}
+
+/// The nodes behind the pins: the pod's own, and those that a pinned volume needs.
+fn lost_nodes(pins: &[Pin], inventory: &Inventory) -> BTreeMap<String, LostNode> {
+    let needed = |node: &&NodeFacts| {
+        pins.iter().any(|pin| match pin {
+            Pin::Node { node: own, .. } => *own == node.name,
+            Pin::Volume { volume, .. } => {
+                inventory.volumes.get(volume).is_some_and(|volume| volume.is_usable_on(node))
+            }
+            Pin::Scheduler { .. } => false,
+        })
+    };
+    let lost = inventory.nodes.values().filter(needed).filter_map(|node| {
+        let (uid, version) = (node.uid.clone(), node.version.clone());
+        Some((node.name.clone(), LostNode { uid, version, loss: loss(Some(node))? }))
+    });
+    lost.collect()
 }
 
 fn disks(
@@ -137,30 +220,49 @@ fn needs(volume: &VolumeFacts) -> String {
     each.collect::<Vec<_>>().join(" and ")
 }
 
-fn commands(pod: &PodFacts, pins: &[Pin]) -> Vec<String> {
-    let Name { namespace, name } = &pod.name;
-    let mut commands = Vec::new();
-    let mut delete_pod = false;
+fn steps(pod: &PodFacts, pins: &[Pin], inventory: &Inventory) -> Vec<Step> {
+    let mut steps = Vec::new();
+    let mut pod_goes = None;
     for pin in pins {
         match pin {
-            Pin::Node { loss: NodeLoss::Gone, .. } => commands.push(format!(
-                "kubectl delete pod {name} --namespace {namespace} --force --grace-period=0"
-            )),
-            Pin::Node { node, .. } => commands.push(format!("kubectl delete node {node}")),
+            // No kubelet is left that would end it.
+            Pin::Node { loss: NodeLoss::Gone, .. } => pod_goes = Some(true),
+            Pin::Node { node, .. } => {
+                let uid = inventory.nodes.get(node).map(|node| node.uid.clone());
+                steps.push(Step::Node { node: node.clone(), uid: uid.unwrap_or_default() });
+            }
             Pin::Volume { claim, .. } => {
-                let command =
-                    format!("kubectl delete pvc {claim} --namespace {namespace} --wait=false");
-                commands.push(command);
-                delete_pod = true;
+                let claim = Name::new(&pod.name.namespace, claim);
+                let uid = inventory.claims.get(&claim).map(|claim| claim.uid.clone());
+                steps.push(Step::Claim { claim, uid: uid.unwrap_or_default() });
+                pod_goes.get_or_insert(false);
             }
             Pin::Scheduler { .. } => {}
         }
     }
     // The claim goes once no pod uses it; the StatefulSet then makes both anew.
-    if delete_pod {
-        commands.push(format!("kubectl delete pod {name} --namespace {namespace}"));
+    if let Some(force) = pod_goes {
+        steps.push(Step::Pod { pod: pod.name.clone(), uid: pod.uid.clone(), force });
     }
-    if pins.is_empty() {
+    steps
+}
+
+fn commands(pod: &PodFacts, steps: &[Step], nothing_holds_it: bool) -> Vec<String> {
+    let Name { namespace, name } = &pod.name;
+    let command = |step: &Step| match step {
+        Step::Node { node, .. } => format!("kubectl delete node {node}"),
+        Step::Claim { claim, .. } => {
+            format!("kubectl delete pvc {} --namespace {namespace} --wait=false", claim.name)
+        }
+        Step::Pod { force: false, .. } => {
+            format!("kubectl delete pod {name} --namespace {namespace}")
+        }
+        Step::Pod { force: true, .. } => {
+            format!("kubectl delete pod {name} --namespace {namespace} --force --grace-period=0")
+        }
+    };
+    let mut commands: Vec<String> = steps.iter().map(command).collect();
+    if nothing_holds_it {
         commands.push(format!("kubectl logs {name} --namespace {namespace}"));
     }
     commands
@@ -179,6 +281,16 @@ impl fmt::Display for Pin {
             Self::Scheduler { reason } => {
                 write!(f, "the scheduler finds no node: {}", reason.trim_end_matches('.'))
             }
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Node { node, .. } => write!(f, "node {node}"),
+            Self::Claim { claim, .. } => write!(f, "claim {claim}"),
+            Self::Pod { pod, .. } => write!(f, "pod {pod}"),
         }
     }
 }

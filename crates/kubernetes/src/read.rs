@@ -158,8 +158,13 @@ fn filled_in(text: &str, known: &BTreeMap<String, EnvValue>) -> EnvValue {
 
 /// A node's labels; its health is another, larger question.
 pub(crate) fn labelled_node(meta: ObjectMeta) -> NodeFacts {
-    let labels = meta.labels.unwrap_or_default();
-    NodeFacts { name: meta.name.unwrap_or_default(), labels, health: Health::Unasked }
+    NodeFacts {
+        name: meta.name.unwrap_or_default(),
+        uid: meta.uid.unwrap_or_default(),
+        version: meta.resource_version.unwrap_or_default(),
+        labels: meta.labels.unwrap_or_default(),
+        health: Health::Unasked,
+    }
 }
 
 impl From<Node> for NodeFacts {
@@ -201,7 +206,8 @@ impl From<PersistentVolumeClaim> for ClaimFacts {
         let capacity = claim.status.and_then(|status| status.capacity);
         let requested = spec.resources.and_then(|resources| resources.requests);
         let size = capacity.or(requested).and_then(|sizes| bytes(&sizes.get("storage")?.0));
-        Self { name: name(&claim.metadata), volume: spec.volume_name, bytes: size }
+        let uid = claim.metadata.uid.clone().unwrap_or_default();
+        Self { name: name(&claim.metadata), uid, volume: spec.volume_name, bytes: size }
     }
 }
 

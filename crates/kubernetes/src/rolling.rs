@@ -2,11 +2,11 @@
 //! seen: a successor of the same name is never hit by a second try.
 
 use crate::connect::Kubernetes;
-use crate::error::{Error, Request, if_found};
+use crate::error::{Error, Request};
 use crate::facts::Name;
 use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::StatefulSet;
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{DeleteParams, EvictParams, Preconditions};
 use std::collections::BTreeSet;
@@ -113,41 +113,6 @@ impl Kubernetes {
             Err(Error::NotFound { .. } | Error::Conflict { .. }) => Ok(Evicted::Gone),
             Err(error) => Err(error),
         }
-    }
-
-    /// Deletes the pod of this name, whichever it is: one that no node runs. Right: `delete pods`. Sent once; that it is
-    /// gone already is no error.
-    ///
-    /// # Errors
-    /// Why it was not, or may not have been.
-    pub async fn delete_pod_named(&self, name: &Name, force: bool) -> Result<(), Error> {
-        let request = Request::about("delete", PODS, name);
-        let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
-        let grace_period_seconds = force.then_some(0);
-        let params = DeleteParams { grace_period_seconds, ..DeleteParams::default() };
-        if_found(self.send(&request, api.delete(&name.name, &params)).await).map(drop)
-    }
-
-    /// Deletes a node that is lost. Right: `delete nodes`. Sent once; that it is gone already is no error.
-    ///
-    /// # Errors
-    /// Why it was not, or may not have been.
-    pub async fn delete_node(&self, name: &str) -> Result<(), Error> {
-        let request = Request::about_global("delete", "nodes", name);
-        let api: Api<Node> = Api::all(self.client());
-        if_found(self.send(&request, api.delete(name, &DeleteParams::default())).await).map(drop)
-    }
-
-    /// Deletes a claim, which goes once no pod uses it. Right: `delete persistentvolumeclaims`. Sent once; that it is gone
-    /// already is no error.
-    ///
-    /// # Errors
-    /// Why it was not, or may not have been.
-    pub async fn delete_claim(&self, name: &Name) -> Result<(), Error> {
-        let request = Request::about("delete", "persistentvolumeclaims", name);
-        let api: Api<PersistentVolumeClaim> = Api::namespaced(self.client(), &name.namespace);
-        let deleted = self.send(&request, api.delete(&name.name, &DeleteParams::default())).await;
-        if_found(deleted).map(drop)
     }
 }
 

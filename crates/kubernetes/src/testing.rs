@@ -2,8 +2,7 @@
 
 use crate::brokers::{Brokers, Rules, brokers};
 use crate::facts::{
-    ClaimFacts, Health, Keys, Name, NodeFacts, Owner, Phase, PodFacts, StatefulSetFacts,
-    VolumeFacts,
+    ClaimFacts, Keys, Name, NodeFacts, Owner, Phase, PodFacts, StatefulSetFacts, VolumeFacts,
 };
 use crate::inventory::Inventory;
 use mapper::maps::Group;
@@ -37,17 +36,21 @@ pub(crate) fn add_set(
             ("node.kubernetes.io/instance-type", node_type),
             ("eks.amazonaws.com/nodegroup", name),
         ]);
-        let facts = NodeFacts { name: node.clone(), labels, health: Health::Unasked };
+        let uid = format!("uid-{node}");
+        let facts = NodeFacts { name: node.clone(), uid, labels, ..NodeFacts::default() };
         inventory.nodes.insert(node.clone(), facts);
         let (claim, volume) = (format!("data-{name}-{ordinal}"), format!("pv-{name}-{ordinal}"));
         let affinity = vec![("kubernetes.io/hostname".to_owned(), vec![node.clone()])];
         let facts = VolumeFacts { name: volume.clone(), node_affinity: affinity };
         inventory.volumes.insert(volume.clone(), facts);
         let full = Name::new("kafka", &claim);
-        let facts = ClaimFacts { name: full.clone(), volume: Some(volume), bytes: Some(1 << 40) };
+        let (name_of_claim, uid) = (full.clone(), format!("uid-{claim}"));
+        let (volume, bytes) = (Some(volume), Some(1 << 40));
+        let facts = ClaimFacts { name: name_of_claim, uid, volume, bytes };
         inventory.claims.insert(full, facts);
         inventory.pods.push(PodFacts {
             name: Name::new("kafka", &format!("{name}-{ordinal}")),
+            uid: format!("uid-{name}-{ordinal}"),
             owner: Some(Owner { kind: "StatefulSet".into(), name: name.into() }),
             node: Some(node),
             phase: Phase::Running,

@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use words::{back, clap_message, few, joined, named};
+use words::{back, clap_message, few, joined, named, so_far};
 
 /// Why a run ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
@@ -219,6 +219,12 @@ pub(crate) enum Error {
     /// A start that would erase the last copy of partitions.
     #[error("{0}")]
     WouldErase(Box<Erasures>),
+    /// A broker whose pod is not to be freed: what holds it is not lost.
+    #[error("the pod of broker {broker} is not to be freed: {why}")]
+    NotLost { broker: BrokerId, why: String },
+    /// What justified to free a broker's pod holds no more.
+    #[error("{what}: {}", so_far(.deleted))]
+    Changed { what: String, deleted: Vec<String> },
     /// Kafka's answer lacks what a start with an empty disk is judged by.
     #[error("whether broker {broker} may start with an empty disk cannot be told: {problem}")]
     Unproven { broker: BrokerId, problem: String },

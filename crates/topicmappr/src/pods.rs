@@ -7,7 +7,7 @@ use crate::probing::{Forces, on_pod};
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::counted;
-use ::kubernetes::brokers::{BrokerPod, Brokers, brokers};
+use ::kubernetes::brokers::{BrokerPod, Brokers, Rules, brokers};
 use ::kubernetes::fate::{Fate, VolumesSeen, fate};
 use ::kubernetes::{Access, Difference, Finding, Inventory, Kubernetes, Name, Wanted};
 use mapper::maps::{Group, MapSet, Severity, Target};
@@ -23,9 +23,43 @@ pub(crate) struct Pods {
     everybody: Brokers,
     inventory: Inventory,
     access: Access,
+    search: Search,
     /// Brokers that maps name by id: they may run anywhere.
     elsewhere: BTreeSet<BrokerId>,
     maps_name_pods: bool,
+}
+
+/// How pods are found: enough to look again, later.
+#[derive(Debug, Clone)]
+pub(crate) struct Search {
+    access: Access,
+    groups: BTreeSet<Group>,
+    pod_labels: Option<String>,
+    rules: Rules,
+}
+
+impl Search {
+    /// A connection to the API that is searched.
+    pub(crate) async fn connect(&self) -> Result<Kubernetes, Error> {
+        Ok(Kubernetes::connect(&self.access).await?)
+    }
+
+    /// What becomes of a broker, as everything is now.
+    ///
+    /// # Errors
+    /// What could not be asked; two pods that claim to be this broker.
+    pub(crate) async fn fate(&self, broker: BrokerId) -> Result<Fate, Error> {
+        let labels = self.pod_labels.as_deref();
+        let mut inventory = gather(&self.access, &self.groups, labels, false).await?;
+        let found = brokers(&inventory, &self.rules, &self.groups);
+        let names: BTreeSet<&Name> = found.pods_of(broker).map(|pod| &pod.name).collect();
+        if names.len() > 1 {
+            let pods = names.into_iter().cloned().collect();
+            return Err(Error::Pods(vec![Finding::IdClaimedTwice { id: broker, pods }]));
+        }
+        let seen = add_volumes(&self.access, &names, &mut inventory).await?;
+        Ok(fate(broker, &found, &inventory, seen))
+    }
 }
 
 impl Session<'_, '_> {
@@ -85,7 +119,14 @@ impl Session<'_, '_> {
             | Target::StatefulSet { .. }
             | Target::NodeLabels { .. } => None,
         });
+        let search = Search {
+            access: access.clone(),
+            groups: groups.clone(),
+            pod_labels: flags.pod_labels().map(str::to_owned),
+            rules: rules.clone(),
+        };
         Ok(Some(Pods {
+            search,
             brokers: brokers(&inventory, &rules, &groups),
             everybody,
             elsewhere: elsewhere.flatten().copied().collect(),
@@ -164,6 +205,11 @@ impl Pods {
         let seen = live::wait(add_volumes(&self.access, &names, &mut inventory))??;
         let pods = if self.maps_name_pods { &self.brokers } else { &self.everybody };
         Ok(lost.iter().map(|id| (*id, fate(*id, pods, &inventory, seen))).collect())
+    }
+
+    /// How to look again.
+    pub(crate) fn search(&self) -> &Search {
+        &self.search
     }
 
     /// The pod of a broker.

@@ -6,6 +6,7 @@ mod rights;
 mod roll;
 mod roll_quorum;
 mod same_id;
+mod same_id_races;
 mod thousand;
 
 pub(crate) use rights::without;

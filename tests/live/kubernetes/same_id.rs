@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::events::v1::Event;
@@ -12,6 +13,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::{Brokers, Cluster, Kubernetes, PodSet, lone_port, until};
 
+use super::same_id_races::{Moments, PAIR, race};
 use super::{Machine, ZONES, stateful_set};
 use crate::binary::{Ended, Run, command, topicmappr};
 use crate::producer::Producer;
@@ -20,11 +22,13 @@ use crate::traffic::{SOON, Traffic};
 const RIGHTS: &str = include_str!("../../../deploy/manifests/same-id.yaml");
 const HEALS: &str = include_str!("../../../deploy/manifests/heal.yaml");
 const BROKERS: &str = include_str!("../../../deploy/manifests/broker-init.yaml");
-const LOST: i32 = 1003;
-const KEPT: &str = "kept";
+pub(super) const LOST: i32 = 1003;
+pub(super) const KEPT: &str = "kept";
 const BYTES: usize = 3_000_000;
+/// As the shipped rights name it, for executions, too.
+const LEASE: &str = "kafka/topicmappr-execute";
 
-fn machine(node: &str, index: usize) -> Machine {
+pub(super) fn machine(node: &str, index: usize) -> Machine {
     Machine {
         node: node.to_owned(),
         zone: ZONES[index],
@@ -35,15 +39,15 @@ fn machine(node: &str, index: usize) -> Machine {
     }
 }
 
-struct Scene {
-    kubernetes: Arc<Kubernetes>,
-    cluster: Arc<Cluster>,
-    brokers: Brokers,
+pub(super) struct Scene {
+    pub(super) kubernetes: Arc<Kubernetes>,
+    pub(super) cluster: Arc<Cluster>,
+    pub(super) brokers: Brokers,
     kubeconfig: PathBuf,
 }
 
 impl Scene {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let kubernetes = Arc::new(Kubernetes::start().unwrap());
         let kubeconfig = kubernetes.service_account("kafka", "topicmappr-same-id").unwrap();
         kubernetes.apply(RIGHTS).unwrap();
@@ -56,13 +60,22 @@ impl Scene {
         Self { kubernetes, cluster, brokers, kubeconfig }
     }
 
-    fn args(&self, more: &[&str]) -> Vec<String> {
+    /// Topics of the lost broker.
+    pub(super) fn furnish(&self) {
+        let traffic = Traffic::of(&self.cluster);
+        let kept = (KEPT.to_owned(), vec![vec![LOST, 1001, 1002]]);
+        traffic.create(&[kept, (PAIR.to_owned(), vec![vec![LOST, 1002]])].into());
+        traffic.write(&[((KEPT.to_owned(), 0), BYTES)].into());
+    }
+
+    pub(super) fn args(&self, more: &[&str]) -> Vec<String> {
         let bootstrap = self.cluster.bootstrap();
         let ledger = self.cluster.path().join("ledger").display().to_string();
         let kubeconfig = self.kubeconfig.display().to_string();
         let args = ["replace", "--broker", "1003", "--same-id", "--bootstrap-server", &bootstrap];
         let places = ["--kubeconfig", &kubeconfig, "--namespace", "kafka", "--state-file", &ledger];
-        args.iter().chain(&places).chain(more).map(|arg| (*arg).to_owned()).collect()
+        let lease = ["--lease", LEASE, "--lost-for", "1s"];
+        args.iter().chain(&places).chain(&lease).chain(more).map(|arg| (*arg).to_owned()).collect()
     }
 
     fn replace(&self, more: &[&str]) -> Ended {
@@ -139,13 +152,46 @@ fn force_is_told_at_the_pod(scene: &Scene) {
     probes.kill();
 }
 
+/// Broker and machine return while somebody thinks about the answer; then also as the only one in sync of a partition.
+fn who_came_back_is_left_alone(scene: &Arc<Scene>) {
+    let (answer, comes_back) = (Duration::from_secs(12), Duration::ZERO);
+    for alone in [false, true] {
+        let ended = race(scene, Moments { answer, comes_back, alone });
+        assert_eq!((ended.code, ended.deleted), (Some(1), [false; 3]), "{alone}");
+    }
+}
+
+/// A silence that is too short, and another one that acts on the cluster: exit 1 and 7, and nothing is done.
+fn whatever_is_not_certain_keeps_the_pod(scene: &Scene) {
+    let mut args = scene.args(&["--throttle", "none", "--yes"]);
+    let place = args.iter().position(|arg| arg == "--lost-for").unwrap() + 1;
+    args[place] = "1h".to_owned();
+    let refused = topicmappr(args).with(1);
+    assert!(refused.stderr.contains("counts as lost after 3600 s"), "{}", refused.stderr);
+
+    let lease = |holder: Option<&str>| {
+        let lease = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "topicmappr-execute", "namespace": "kafka"},
+            "spec": {"holderIdentity": holder, "leaseDurationSeconds": 600,
+                     "renewTime": format!("{:.6}", jiff::Timestamp::now())},
+        });
+        scene.kubernetes.apply(&lease.to_string()).unwrap();
+    };
+    lease(Some("an execution"));
+    let held = scene.replace(&["--throttle", "none", "--yes"]).with(7);
+    assert!(held.stderr.contains("an execution"), "{}", held.stderr);
+    lease(Some(""));
+}
+
 #[test]
 #[ignore = "live"]
 fn the_pod_of_a_dead_node_is_freed_and_its_broker_comes_back_on_another_disk() {
-    let scene = Scene::start();
+    let scene = Arc::new(Scene::start());
     let traffic = Traffic::of(&scene.cluster);
-    traffic.create(&[(KEPT.to_owned(), vec![vec![LOST, 1001, 1002]])].into());
-    traffic.write(&[((KEPT.to_owned(), 0), BYTES)].into());
+    scene.furnish();
+    who_came_back_is_left_alone(&scene);
+    let starts = scene.brokers.lives().unwrap()[&LOST].starts;
     traffic.create(&[("busy".to_owned(), vec![vec![1001, 1002, LOST]])].into());
     let producer = Producer::start(&scene.cluster, "busy");
 
@@ -164,7 +210,8 @@ fn the_pod_of_a_dead_node_is_freed_and_its_broker_comes_back_on_another_disk() {
     let starved = scene.replace(&["--throttle", "1kB/s", "--dry-run"]).with(2);
     let starved = starved.complaining_of("per second for new data alone");
     assert!(starved.stderr.contains("would never catch up"), "{}", starved.stderr);
-    assert_eq!(scene.brokers.lives().unwrap()[&LOST].starts, 0, "nothing is freed so far");
+    assert_eq!(scene.brokers.lives().unwrap()[&LOST].starts, starts, "nothing is freed so far");
+    whatever_is_not_certain_keeps_the_pod(&scene);
 
     heal_tells_of_the_loss(&scene);
     force_is_told_at_the_pod(&scene);
@@ -173,7 +220,7 @@ fn the_pod_of_a_dead_node_is_freed_and_its_broker_comes_back_on_another_disk() {
     let ended = Run::start(scene.args(&["--throttle", "2MB/s", "--yes"])).end().with(0);
     assert!(ended.stdout.contains("is in sync everywhere"), "{}", ended.stdout);
     let life = scene.brokers.lives().unwrap()[&LOST].clone();
-    assert_eq!((life.starts, life.emptied), (1, 1), "{}", ended.stderr);
+    assert_eq!((life.starts, life.emptied), (starts + 1, 1), "{}", ended.stderr);
     traffic.settle();
     assert_eq!(traffic.seen()[&(KEPT.to_owned(), 0)].leader, LOST);
     scene.replace(&["--throttle", "none", "--dry-run"]).with(0);

@@ -211,3 +211,16 @@ async fn the_canary_s_topic_is_seen_by_nobody_who_does_not_ask_for_it() {
     assert_eq!(named.found[CANARY_TOPIC].partitions.len(), 2);
     assert_eq!(client.canary_moves().await.unwrap(), [PartitionId(1)].into());
 }
+
+#[tokio::test]
+async fn a_broker_that_does_not_count_as_live_may_still_answer() {
+    let soon = Duration::from_secs(5);
+    let lives = async |unreachable: &[i32]| {
+        let (fenced, unreachable) = ([2].into(), unreachable.iter().copied().collect());
+        let cluster = FakeCluster { fenced, unreachable, ..FakeCluster::of_three() };
+        let fake = Fake::start(cluster).await;
+        fake.client().await.answers_unlisted(BrokerId(2), soon).await.is_some()
+    };
+    assert!(lives(&[]).await, "it is cut off from the controllers alone");
+    assert!(!lives(&[2]).await);
+}

@@ -62,7 +62,7 @@ prop_compose! {
     ) -> Inventory {
         let nodes = labels.into_iter().zip(health).enumerate().map(|(number, (labels, health))| {
             let name = format!("n{number}");
-            (name.clone(), NodeFacts { name, labels, health })
+            (name.clone(), NodeFacts { name, labels, health, ..NodeFacts::default() })
         });
         let set = StatefulSetFacts { name: Name::new("kafka", "a"), replicas, ..Default::default() };
         let by_name: BTreeMap<Name, PodFacts> = pods.into_iter().map(|pod| (pod.name.clone(), pod)).collect();

@@ -124,3 +124,120 @@ fn a_broker_that_no_pod_claims_is_gone() {
     inventory.pods.retain(|pod| pod.name.name != "events-2");
     assert_eq!(fate_of_1003(&inventory), Fate::Gone);
 }
+
+/// Node and claim of events-2 are lost since seven o'clock.
+fn lost() -> Inventory {
+    let mut inventory = nine();
+    let since = Some("2026-11-20T07:00:00Z".to_owned());
+    inventory.nodes.get_mut("events-node-2").unwrap().health = Health::Silent { since };
+    pod(&mut inventory, "events-2").ready = false;
+    inventory
+}
+
+fn node(inventory: &mut Inventory) -> &mut crate::facts::NodeFacts {
+    inventory.nodes.get_mut("events-node-2").unwrap()
+}
+
+fn claim(inventory: &mut Inventory) -> &mut crate::facts::ClaimFacts {
+    inventory.claims.get_mut(&Name::new("kafka", "data-events-2")).unwrap()
+}
+
+#[test]
+fn a_node_that_was_silent_for_a_moment_is_not_lost() {
+    let at = |seconds: i64| jiff::Timestamp::from_second(1_795_158_000 + seconds).unwrap();
+    let needed = std::time::Duration::from_secs(300);
+    let seen = returning(&lost());
+    assert!(matches!(seen.not_lost(at(299), needed), Some(NotLost::Moment { .. })));
+    assert_eq!(seen.not_lost(at(300), needed), None);
+    // A clock that goes back proves nothing.
+    assert!(matches!(seen.not_lost(at(-1), needed), Some(NotLost::Unknown { .. })));
+    let mut inventory = lost();
+    silent(&mut inventory, "events-node-2");
+    assert!(matches!(
+        returning(&inventory).not_lost(at(900), needed),
+        Some(NotLost::Unknown { .. })
+    ));
+    node(&mut inventory).health = Health::NotReady { reason: "KubeletNotReady".into() };
+    assert!(matches!(
+        returning(&inventory).not_lost(at(900), needed),
+        Some(NotLost::Reports { .. })
+    ));
+    let mut inventory = lost();
+    pod(&mut inventory, "events-2").ready = true;
+    assert_eq!(returning(&inventory).not_lost(at(900), needed), Some(NotLost::Ready));
+    // The pod waits for a node; its volume is on one that was silent for a moment.
+    let mut inventory = lost();
+    pending(&mut inventory);
+    let waiting = returning(&inventory);
+    assert_eq!(waiting.steps.len(), 2, "{waiting:?}");
+    assert!(matches!(waiting.not_lost(at(9), needed), Some(NotLost::Moment { .. })));
+    // The cloud says that the machine is gone: nothing is left that could be silent.
+    inventory.nodes.remove("events-node-2");
+    assert_eq!(returning(&inventory).not_lost(at(0), needed), None);
+}
+
+#[test]
+fn whatever_changed_since_it_was_agreed_to_is_a_reason_to_delete_nothing() {
+    let before = returning(&lost());
+    assert_eq!(before.steps.len(), 3);
+    let changed = |change: &dyn Fn(&mut Inventory)| {
+        let mut inventory = lost();
+        change(&mut inventory);
+        before.changed(&fate_of_1003(&inventory), 0)
+    };
+    assert_eq!(changed(&|_| {}), None);
+    // Another heartbeat of the controllers changes the version, and nothing else.
+    assert_eq!(changed(&|all| node(all).version = "8".into()), None);
+    // Somebody, or the cloud, was faster.
+    assert_eq!(changed(&|all| drop(all.nodes.remove("events-node-2"))), None);
+    let reasons: [(&dyn Fn(&mut Inventory), &str); 9] = [
+        (&|all| node(all).health = Health::Ready, "node events-node-2, where the pod is, is alive"),
+        (&|all| node(all).uid = "new".into(), "node events-node-2 is another one now"),
+        (&|all| claim(all).uid = "new".into(), "claim kafka/data-events-2 is another one now"),
+        (&|all| claim(all).volume = None, "is not bound to a lost volume any more"),
+        (&|all| pod(all, "events-2").uid = "new".into(), "pod kafka/events-2 is another one now"),
+        (&|all| pod(all, "events-2").ready = true, "pod kafka/events-2 is ready"),
+        (&|all| all.pods.retain(|pod| pod.name.name != "events-2"), "does not exist any more"),
+        (
+            &|all| pod(all, "events-2").node = Some("events-node-1".into()),
+            "node events-node-1, where the pod is, is alive",
+        ),
+        (
+            &|all| {
+                let labels = node(all).labels.clone();
+                let (name, uid) = ("late".to_owned(), "late".to_owned());
+                let health = Health::Silent { since: None };
+                let late =
+                    crate::facts::NodeFacts { name, uid, labels, health, ..node(all).clone() };
+                all.nodes.insert("late".to_owned(), late);
+            },
+            "node late has joined",
+        ),
+    ];
+    for (change, reason) in reasons {
+        let found = changed(change).unwrap_or_else(|| panic!("{reason}"));
+        assert!(found.contains(reason), "{found:?} does not say {reason:?}");
+    }
+}
+
+#[test]
+fn between_two_deletions_our_own_are_no_change_and_a_return_is() {
+    let before = returning(&lost());
+    let mut inventory = lost();
+    let machine = inventory.nodes.remove("events-node-2").unwrap();
+    assert_eq!(before.changed(&fate_of_1003(&inventory), 1), None);
+    // The claim goes at once, or waits for its pod.
+    assert_eq!(before.changed(&fate_of_1003(&inventory), 2), None);
+    let mut gone = inventory.clone();
+    gone.claims.remove(&Name::new("kafka", "data-events-2"));
+    assert_eq!(before.changed(&fate_of_1003(&gone), 2), None);
+    assert!(before.changed(&fate_of_1003(&gone), 1).is_some(), "it was not ours to go");
+    // The machine joins anew under its name, ready or not yet.
+    for health in [Health::Ready, Health::NotReady { reason: "starting".into() }] {
+        let back = crate::facts::NodeFacts { uid: "new".into(), health, ..machine.clone() };
+        inventory.nodes.insert("events-node-2".to_owned(), back);
+        for next in [1, 2] {
+            assert!(before.changed(&fate_of_1003(&inventory), next).is_some());
+        }
+    }
+}

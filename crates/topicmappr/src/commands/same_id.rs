@@ -2,16 +2,15 @@
 //! (`broker init`), its pod freed, its copies paced, its leadership given back.
 
 use crate::error::Error;
-use crate::executing::{Observer, Places, Signal, Signals, refuse_below_ingest_of};
-use crate::flags::{ConsentArgs, Servers, Source, duration, rate};
+use crate::executing::{Alone, Observer, Places, Signal, Signals, refuse_below_ingest_of};
+use crate::flags::{ClaimArgs, ConsentArgs, Servers, Source, duration, rate};
 use crate::live;
-use crate::returning::{CatchUp, Ended};
+use crate::returning::{Account, CatchUp, Ended, Freeing};
 use crate::session::Session;
 use crate::source::Note;
 use crate::status::Status;
 use crate::views::{Erasures, Next, PodPlan, SameIdPlan};
-use ::kubernetes::fate::{Fate, Pin, Return};
-use ::kubernetes::{Kubernetes, Name, NodeLoss};
+use ::kubernetes::fate::{Fate, NotLost};
 use execute::Pace;
 use kafka::{Client, Standing, Unsettled};
 use mapper::{BrokerId, would_erase};
@@ -40,6 +39,13 @@ pub(super) struct SameIdArgs {
     /// With --same-id: how long the broker may take to be registered
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
     timeout: Duration,
+    /// With --same-id: how long a node must be silent to count as lost
+    ///
+    /// The time runs from the last change of its Ready condition to the API server's own time.
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
+    lost_for: Duration,
+    #[command(flatten)]
+    claim: ClaimArgs,
     /// With --same-id: file of what is set in the cluster [default: topicmappr-CLUSTER_ID.ledger here]
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
@@ -80,7 +86,9 @@ pub(super) fn run(
         }
         Ok(known)
     })?;
-    let back = if known.live { None } else { pod_of(broker, &bootstrap, session)? };
+    let found = if known.live { None } else { pod_of(args, broker, &bootstrap, session)? };
+    let (freeing, not_lost) = found.unzip();
+    let not_lost = not_lost.flatten();
     let rate = match pace {
         Pace::BytesPerSecond(rate) => Some(rate),
         Pace::Unthrottled | Pace::Auto => None,
@@ -90,7 +98,7 @@ pub(super) fn run(
         registered: known.live,
         partitions: known.partitions,
         rate_bytes_per_second: rate,
-        pod: back.as_ref().map(PodPlan::of),
+        pod: freeing.as_ref().map(|freeing| PodPlan::of(&freeing.back, not_lost.as_ref())),
     };
     if args.consent.dry_run {
         session.show(&plan)?;
@@ -98,21 +106,40 @@ pub(super) fn run(
         return Ok(if nothing { Status::Done } else { Status::Findings });
     }
     session.event(&plan)?;
+    if let Some(why) = not_lost {
+        return Err(Error::NotLost { broker, why: why.to_string() });
+    }
     session.agrees(args.consent, "Go on? Type yes:", "yes")?;
     let beside = Path::new("journal");
     let places = Places::of(beside, Some(beside), args.state_file.as_deref(), &known.cluster_id);
     let asked = CatchUp { broker, rate, ledger: places.ledger, patience: args.timeout };
     live::wait_for(&talk, async {
         let client = live::client(&bootstrap, properties.as_deref()).await?.0;
-        let access = session.global.kubernetes.access(session.environment);
-        let mut signals = Signals::listen()?;
-        let free = async || match &back {
-            Some(back) => free(back, &Kubernetes::connect(&access).await?).await,
-            None => Ok(()),
-        };
-        let ended = asked.run(&client, free, &mut signals, session).await?;
-        tell(ended, args, session)
+        let free = freeing.as_ref().filter(|freeing| !freeing.back.steps.is_empty());
+        let pods = free.map(|freeing| freeing.back.pod.namespace.as_str());
+        let account = Account::open(&asked.ledger)?;
+        let terms = (&args.claim, asked.ledger.as_path(), pods);
+        let mut alone = Alone::take(&client, &known.cluster_id, terms, session).await?;
+        let ended = go_on(&asked, &client, account, (&mut alone, free), session).await;
+        alone.leave().await;
+        tell(ended?, args, session)
     })
+}
+
+/// With the cluster claimed. The answer at the terminal may have taken minutes: what was shown is read again before anything
+/// is set.
+async fn go_on(
+    asked: &CatchUp,
+    client: &Client,
+    account: Account,
+    (alone, free): (&mut Alone, Option<&Freeing>),
+    session: &mut Session<'_, '_>,
+) -> Result<Ended, Error> {
+    let mut signals = Signals::listen()?;
+    if let Some(free) = free {
+        free.is_justified(client).await?;
+    }
+    asked.run(client, account, (alone, free), &mut signals, session).await
 }
 
 /// Whether it is there, and how much it has to copy; refuses to let it erase anything.
@@ -172,12 +199,13 @@ async fn settled(client: &Client, broker: BrokerId) -> Result<Standing, Error> {
     }
 }
 
-/// Its pod, if Kubernetes is at hand.
+/// What frees its pod, and why that may not be done yet, if Kubernetes is at hand.
 fn pod_of(
+    args: &SameIdArgs,
     broker: BrokerId,
     bootstrap: &str,
     session: &mut Session<'_, '_>,
-) -> Result<Option<Return>, Error> {
+) -> Result<Option<(Freeing, Option<NotLost>)>, Error> {
     let servers =
         Servers::Kafka { bootstrap: bootstrap.to_owned(), properties: None, metrics: None };
     let maps = session.map_set()?;
@@ -187,33 +215,19 @@ fn pod_of(
         )))?;
         return Ok(None);
     };
-    match pods.fates(&[broker].into())?.pop() {
-        Some((_, Fate::Returns(back))) => Ok(Some(back)),
-        _ => Err(Error::Flags(format!(
+    let search = pods.search().clone();
+    let (fate, time) = live::wait(async {
+        let fate = search.fate(broker).await?;
+        Ok::<_, Error>((fate, search.connect().await?.server_time().await?))
+    })??;
+    let Fate::Returns(back) = fate else {
+        return Err(Error::Flags(format!(
             "no pod is broker {broker}: it does not come back under its id; replace --broker {broker} --with auto moves \
              its replicas to another"
-        ))),
-    }
-}
-
-/// Does what the commands say that are printed beforehand, in their order.
-async fn free(back: &Return, kubernetes: &Kubernetes) -> Result<(), Error> {
-    let mut pod_has_to_go = None;
-    for pin in &back.pins {
-        match pin {
-            Pin::Node { loss: NodeLoss::Gone, .. } => pod_has_to_go = Some(true),
-            Pin::Node { node, .. } => kubernetes.delete_node(node).await?,
-            Pin::Volume { claim, .. } => {
-                kubernetes.delete_claim(&Name::new(&back.pod.namespace, claim)).await?;
-                pod_has_to_go.get_or_insert(false);
-            }
-            Pin::Scheduler { .. } => {}
-        }
-    }
-    if let Some(force) = pod_has_to_go {
-        kubernetes.delete_pod_named(&back.pod, force).await?;
-    }
-    Ok(())
+        )));
+    };
+    let not_lost = back.not_lost(time, args.lost_for);
+    Ok(Some((Freeing { broker, back, search, lost_for: args.lost_for }, not_lost)))
 }
 
 fn tell(ended: Ended, args: &SameIdArgs, session: &mut Session<'_, '_>) -> Result<Status, Error> {

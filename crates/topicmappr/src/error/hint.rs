@@ -62,6 +62,13 @@ impl Error {
             Self::Unproven { .. } | Self::NoAnswer { .. } => {
                 "keep the broker down until Kafka answers; a cluster that has never run needs --bootstrap-new-cluster"
             }
+            Self::NotLost { .. } => {
+                "wait for the machine; if it is gone for good, delete its Node object, or lower --lost-for for one that is silent"
+            }
+            Self::Changed { .. } => {
+                "run the same command with --dry-run: it looks at broker and pod again; once the broker is back, the command \
+                 paces what it copies, puts the throttle back, and deletes nothing"
+            }
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             other => return other.execution_hint(),
         };

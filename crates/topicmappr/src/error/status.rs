@@ -17,6 +17,7 @@ impl Error {
             Self::NoPlan { .. } | Self::Broken(_) | Self::WouldErase(_) | Self::Returned { .. } => {
                 Status::NoPlan
             }
+            Self::NotLost { .. } | Self::Changed { .. } => Status::NoPlan,
             Self::NoNumbers { .. } | Self::OddNumbers { .. } => Status::Outside,
             Self::NotUnregistered { .. }
             | Self::HoldsReplicas { .. }
@@ -117,6 +118,8 @@ impl Error {
             Self::LogDir { .. } => "log-dir",
             Self::NoIdentity { .. } | Self::OthersDisk { .. } => "identity",
             Self::WouldErase(_) => "would-erase",
+            Self::NotLost { .. } => "not-lost",
+            Self::Changed { .. } => "changed",
             Self::Unproven { .. } | Self::NoAnswer { .. } => "no-answer",
             Self::Runtime(_) => "runtime",
             Self::Stream(_) => "stream",

@@ -33,6 +33,14 @@ pub(super) fn few(partitions: &BTreeSet<TopicPartition>) -> String {
     names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
+/// What became of the objects that were to be deleted.
+pub(super) fn so_far(deleted: &[String]) -> String {
+    match deleted {
+        [] => "nothing was deleted".to_owned(),
+        some => format!("after {}, nothing more was deleted", some.join(" and ")),
+    }
+}
+
 pub(super) fn back(brokers: &BTreeMap<BrokerId, Bytes>) -> String {
     let each = brokers.iter().map(|(id, bytes)| format!("{id} (planning again saves {bytes})"));
     each.collect::<Vec<_>>().join(", ")

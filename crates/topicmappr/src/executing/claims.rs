@@ -10,7 +10,7 @@ use crate::marks::Common;
 use crate::session::Session;
 use crate::source::Note;
 use kafka::{Pem, PemSource, Roots, Settings};
-use mapper::BrokerId;
+use mapper::{BrokerId, Plan};
 use statelog::{Access, Holder, REPLICATION, TOPIC};
 use std::fs;
 use std::path::Path;
@@ -33,23 +33,9 @@ impl Execution<'_> {
             return Ok(());
         }
         self.meet(args, places, session).await?;
-        let (place, access) = place(args, session)?;
         let us = holder(&places.ledger);
-        let lock = match place {
-            Place::Nowhere => None,
-            Place::Topic => Some(self.claim_in_topic(us.clone(), session).await?),
-            Place::ZooKeeper(place) => {
-                say_waiting("ZooKeeper", session)?;
-                let name = format!("{}, {}", us.name, us.instance());
-                let lock = ZooKeeperLock::take(&place, self.cluster_id, &name).await?;
-                Some(Lock::ZooKeeper(Box::new(lock)))
-            }
-            Place::Lease(name) => {
-                say_waiting("Kubernetes", session)?;
-                let lock = LeaseLock::take(&access, name, self.cluster_id, &us).await?;
-                Some(Lock::Lease(Box::new(lock)))
-            }
-        };
+        let cluster = (self.client, self.cluster_id);
+        let lock = taken(cluster, place(args, session)?, &us, Some(self.plan), session).await?;
         if let Some(books) = self.books.as_mut() {
             books.lock = lock;
         }
@@ -73,28 +59,6 @@ impl Execution<'_> {
             return Ok(());
         }
         self.claim(args, places, true, session).await
-    }
-
-    /// Makes the topic if it is not there.
-    async fn claim_in_topic(
-        &self,
-        us: Holder,
-        session: &mut Session<'_, '_>,
-    ) -> Result<Lock, Error> {
-        let access = topic_access(session)?;
-        let topic = if self.client.has_topic(TOPIC).await? {
-            say_waiting(TOPIC, session)?;
-            TopicLock::existing(access).await?
-        } else {
-            let cluster = self.client.describe_cluster().await?;
-            let brokers = seats(&cluster, self.plan, REPLICATION);
-            let topic = TopicLock::make(access, &brokers).await?;
-            if topic.is_new() {
-                session.say(&made(&brokers))?;
-            }
-            topic
-        };
-        Ok(Lock::Topic(TopicLock::take(topic, us).await?))
     }
 
     /// Whether the cluster may be acted on now. A lock that nobody can vouch for may be ours again, and one that has ended
@@ -159,8 +123,57 @@ impl Execution<'_> {
     }
 }
 
+/// Takes the lock of the cluster in this place; `None`: there is to be none. A plan says which brokers are to hold no
+/// copy of a new topic.
+pub(super) async fn taken(
+    (client, cluster_id): (&kafka::Client, &str),
+    (place, access): (Place, ::kubernetes::Access),
+    us: &Holder,
+    plan: Option<&Plan>,
+    session: &mut Session<'_, '_>,
+) -> Result<Option<Lock>, Error> {
+    Ok(match place {
+        Place::Nowhere => None,
+        Place::Topic => Some(taken_in_topic(client, us.clone(), plan, session).await?),
+        Place::ZooKeeper(place) => {
+            say_waiting("ZooKeeper", session)?;
+            let name = format!("{}, {}", us.name, us.instance());
+            let lock = ZooKeeperLock::take(&place, cluster_id, &name).await?;
+            Some(Lock::ZooKeeper(Box::new(lock)))
+        }
+        Place::Lease(name) => {
+            say_waiting("Kubernetes", session)?;
+            let lock = LeaseLock::take(&access, name, cluster_id, us).await?;
+            Some(Lock::Lease(Box::new(lock)))
+        }
+    })
+}
+
+/// Makes the topic if it is not there.
+async fn taken_in_topic(
+    client: &kafka::Client,
+    us: Holder,
+    plan: Option<&Plan>,
+    session: &mut Session<'_, '_>,
+) -> Result<Lock, Error> {
+    let access = topic_access(session)?;
+    let topic = if client.has_topic(TOPIC).await? {
+        say_waiting(TOPIC, session)?;
+        TopicLock::existing(access).await?
+    } else {
+        let cluster = client.describe_cluster().await?;
+        let brokers = seats(&cluster, plan, REPLICATION);
+        let topic = TopicLock::make(access, &brokers).await?;
+        if topic.is_new() {
+            session.say(&made(&brokers))?;
+        }
+        topic
+    };
+    Ok(Lock::Topic(TopicLock::take(topic, us).await?))
+}
+
 /// Where the lock is, and how to get at Kubernetes.
-fn place(
+pub(super) fn place(
     args: &ClaimArgs,
     session: &Session<'_, '_>,
 ) -> Result<(Place, ::kubernetes::Access), Error> {
@@ -224,7 +237,7 @@ fn say_waiting(place: &str, session: &mut Session<'_, '_>) -> Result<(), Error> 
 }
 
 /// Who we are: to people, and to whoever comes after us at the same ledger, whose lock only one of us has.
-fn holder(ledger: &Path) -> Holder {
+pub(super) fn holder(ledger: &Path) -> Holder {
     let of = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).ok();
     let host = of("/proc/sys/kernel/hostname").unwrap_or_else(|| "an unknown host".to_owned());
     let name = format!("process {} of {host}", std::process::id());

@@ -4,6 +4,7 @@
 //! run takes them over.
 
 mod act;
+mod alone;
 mod beside;
 mod claims;
 mod configs;
@@ -25,6 +26,7 @@ mod signals;
 mod store;
 mod told;
 
+pub(crate) use alone::Alone;
 pub(crate) use beside::Beside;
 pub(crate) use claims::{access, common};
 pub use configs::set_configs;

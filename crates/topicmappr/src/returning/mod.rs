@@ -3,16 +3,20 @@
 //! What is set in the cluster stands in the ledger beforehand, so that another run takes it over, or `throttle clear` puts
 //! it back. Whoever leaves while replicas are copied leaves the throttle, too.
 
+mod freeing;
 mod pace;
 
 use crate::error::Error;
-use crate::executing::{Meeting, Observer, Signal, Signals, may_pass};
+use crate::executing::{Alone, Meeting, Observer, Signal, Signals, may_pass};
 use crate::flags::ClaimArgs;
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::{CatchUpDone, CatchUpProgress};
 use execute::catch_up::{behind, to_elect};
+use freeing::Freed;
+pub(crate) use freeing::Freeing;
 use mapper::{BrokerId, TopicPartition};
+pub(crate) use pace::Account;
 use pace::Books;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -46,17 +50,30 @@ pub(crate) enum Ended {
 }
 
 impl CatchUp {
-    /// Paces, waits and elects. `free` lets the broker come back, once everything that paces it is in place.
+    /// Paces, waits and elects. `free` lets the broker come back, once everything that paces it is in place; a broker that
+    /// is back before that is left as it is.
     pub(crate) async fn run(
         &self,
         client: &kafka::Client,
-        free: impl AsyncFnOnce() -> Result<(), Error>,
+        account: Account,
+        (alone, mut free): (&mut Alone, Option<&Freeing>),
         signals: &mut Signals,
         session: &mut Session<'_, '_>,
     ) -> Result<Ended, Error> {
-        let mut run = Run::of(self, client, self.meeting(client, session).await?)?;
-        let mut free = Some(free);
+        let meeting = self.meeting(client, session).await?;
+        // Without a throttle it is only kept from others.
+        let (books, _kept) = match self.rate {
+            Some(rate) => (Some(Books::of(account, self.broker, rate, meeting)), None),
+            None => (None, Some(account)),
+        };
+        let mut run = Run::of(self, client, books);
         loop {
+            if !alone.may_act().await? {
+                if let Some(signal) = signals.within(PAUSE).await {
+                    return Ok(Ended::Left(signal));
+                }
+                continue;
+            }
             let looked = tokio::select! {
                 looked = run.round() => looked,
                 signal = signals.next() => return Ok(Ended::Left(signal)),
@@ -64,8 +81,14 @@ impl CatchUp {
             match looked {
                 Ok(state) => {
                     state.news.iter().try_for_each(|note| session.say(note))?;
-                    if let Some(free) = free.take_if(|_| state.paced) {
-                        free().await?;
+                    if free.take_if(|_| state.live).is_some() {
+                        session
+                            .say(&by_itself(&format!("broker {} is registered", self.broker)))?;
+                    }
+                    if let Some(free) = free.take_if(|_| state.paced)
+                        && let Freed::Back(what) = free.free(client, alone, session).await?
+                    {
+                        session.say(&by_itself(&what))?;
                     }
                     if state.over() {
                         return Ok(Ended::Done(run.finish(&state).await?));
@@ -103,6 +126,11 @@ impl CatchUp {
     }
 }
 
+/// That nothing has to be freed.
+fn by_itself(what: &str) -> Note {
+    Note::new(format!("{what}: it came back by itself, and nothing was deleted"))
+}
+
 /// What one round shows.
 struct State {
     live: bool,
@@ -135,15 +163,10 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    fn of(
-        asked: &'a CatchUp,
-        client: &'a kafka::Client,
-        meeting: Option<Meeting>,
-    ) -> Result<Self, Error> {
-        let books = asked.rate.map(|rate| Books::open(asked, rate, meeting)).transpose()?;
+    fn of(asked: &'a CatchUp, client: &'a kafka::Client, books: Option<Books>) -> Self {
         let (began, ever, told) = (Instant::now(), BTreeSet::new(), None);
         let (observer, moved) = (Observer::default(), (began, usize::MAX));
-        Ok(Self { asked, client, observer, books, ever, began, told, moved })
+        Self { asked, client, observer, books, ever, began, told, moved }
     }
 
     /// Looks, and sets what has to be set.

@@ -1,6 +1,5 @@
 //! The throttle of a broker that catches up, with its ledger.
 
-use super::CatchUp;
 use crate::error::Error;
 use crate::executing::{Meeting, Observer, Store, set_configs, topics_of};
 use crate::source::Note;
@@ -11,8 +10,15 @@ use execute::{
 use kafka::Client;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// The ledger, open for this process alone.
+pub(crate) struct Account {
+    store: Store<LedgerEntry>,
+    ledger: Ledger,
+}
+
+/// What paces the copies, and its ledger.
 pub(super) struct Books {
     store: Store<LedgerEntry>,
     ledger: Ledger,
@@ -33,13 +39,9 @@ pub(super) struct Holds {
     pub(super) news: Vec<Note>,
 }
 
-impl Books {
-    pub(super) fn open(
-        asked: &CatchUp,
-        rate: u64,
-        meeting: Option<Meeting>,
-    ) -> Result<Self, Error> {
-        let path = &asked.ledger;
+impl Account {
+    /// Takes it. Whoever claims the cluster has it first: the claim counts an earlier holder with the same ledger as dead.
+    pub(crate) fn open(path: &Path) -> Result<Self, Error> {
         let (mut store, lines) = match Store::open(path).map_err(Error::from) {
             Err(Error::Locked { path }) => {
                 let ledger = Ledger::replay(Store::read(&path)?);
@@ -53,13 +55,19 @@ impl Books {
             LedgerEntry::Opened { by: format!("process {} of this machine", std::process::id()) };
         store.append(std::slice::from_ref(&opened))?;
         ledger.apply(opened);
-        Ok(Self {
-            store,
-            ledger,
-            rate,
-            plan: format!("replace --same-id of broker {}", asked.broker),
-            meeting,
-        })
+        Ok(Self { store, ledger })
+    }
+}
+
+impl Books {
+    pub(super) fn of(
+        Account { store, ledger }: Account,
+        broker: BrokerId,
+        rate: u64,
+        meeting: Option<Meeting>,
+    ) -> Self {
+        let plan = format!("replace --same-id of broker {broker}");
+        Self { store, ledger, rate, plan, meeting }
     }
 
     /// The topics that have something of ours.

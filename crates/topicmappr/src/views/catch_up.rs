@@ -1,7 +1,7 @@
 //! `replace --same-id`, in words.
 
 use super::{counted, heading};
-use ::kubernetes::fate::{Disks, Return};
+use ::kubernetes::fate::{Disks, NotLost, Return};
 use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt;
@@ -26,10 +26,13 @@ pub(crate) struct PodPlan {
     disks: &'static str,
     pinned_by: Vec<String>,
     commands: Vec<String>,
+    /// Why it is not freed yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_lost: Option<String>,
 }
 
 impl PodPlan {
-    pub(crate) fn of(back: &Return) -> Self {
+    pub(crate) fn of(back: &Return, not_lost: Option<&NotLost>) -> Self {
         let disks = match back.disks {
             Disks::Data => "data",
             Disks::Empty => "empty",
@@ -38,7 +41,8 @@ impl PodPlan {
         // Without a pin the only command is to look at its log.
         let commands = if back.pins.is_empty() { Vec::new() } else { back.commands.clone() };
         let pinned_by = back.pins.iter().map(ToString::to_string).collect();
-        Self { name: back.pod.to_string(), disks, pinned_by, commands }
+        let not_lost = not_lost.map(ToString::to_string);
+        Self { name: back.pod.to_string(), disks, pinned_by, commands, not_lost }
     }
 }
 
@@ -71,7 +75,10 @@ impl fmt::Display for SameIdPlan {
         if pod.commands.is_empty() {
             return writeln!(f, "  it starts by itself");
         }
-        writeln!(f, "  --yes frees it, as these commands do:")?;
+        match &pod.not_lost {
+            Some(why) => writeln!(f, "  it is not freed yet: {why}. These commands would:")?,
+            None => writeln!(f, "  --yes frees it, as these commands do:")?,
+        }
         pod.commands.iter().try_for_each(|command| writeln!(f, "    {command}"))
     }
 }

@@ -89,6 +89,8 @@ fn evidence(error: &Error) -> Option<Value> {
             Some(json!({ "violations": serde_json::to_value(violations).ok()? }))
         }
         Error::WouldErase(erasures) => serde_json::to_value(erasures).ok(),
+        Error::NotLost { broker, .. } => Some(json!({ "broker": broker })),
+        Error::Changed { deleted, .. } => Some(json!({ "deleted": deleted })),
         Error::OthersDisk { owner, path, pod, id, by } => Some(json!({
             "meta_properties": path, "broker_id": owner, "pod": pod, "pod_broker_id": id, "by": by,
         })),

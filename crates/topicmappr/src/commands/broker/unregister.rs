@@ -13,6 +13,10 @@ use kafka::admin::NoAnswer;
 use kafka::{Client, Standing, Unsettled};
 use mapper::BrokerId;
 use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// How long a broker that is said to be dead may take to answer.
+const ANSWERS: Duration = Duration::from_secs(2);
 
 /// The flags of `broker unregister`.
 #[derive(Debug, clap::Args)]
@@ -71,6 +75,11 @@ async fn may_go(client: &Client, broker: BrokerId) -> Result<bool, Error> {
         }
         Standing::Unsettled(other) => return refused(other.to_string()),
     };
+    if let Some(address) = client.answers_unlisted(broker, ANSWERS).await {
+        return refused(format!(
+            "it answers at {address}, although the cluster does not count it as live; stop it first"
+        ));
+    }
     let topics: Vec<&str> = held.topics().iter().map(|topic| topic.name.as_str()).collect();
     if !topics.is_empty() {
         let replicas: usize = held.topics().iter().map(|topic| topic.partitions.len()).sum();
