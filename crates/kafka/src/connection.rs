@@ -4,6 +4,7 @@
 //! throws it away.
 
 use crate::address::Address;
+use crate::bounded;
 use crate::error::{Error, ProtocolFault};
 use crate::frame::{self, NoFrame};
 use crate::properties::Settings;
@@ -11,16 +12,16 @@ use crate::tls;
 use crate::versions::{Versions, api_name};
 use bytes::{Buf, Bytes};
 use kafka_protocol::ResponseError;
-use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::{Decodable, Request, StrBytes};
+use kafka_protocol::messages::ApiVersionsRequest;
+use kafka_protocol::protocol::{Request, StrBytes};
 use std::io;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 /// An answer larger than this is taken for a mistake: a million partitions come in about 100 MB.
-const MAX_FRAME: u32 = 1 << 30;
-/// Until the peer has shown that it speaks Kafka's protocol, its lengths are believed up to this only.
+const MAX_FRAME: u32 = 1 << 29;
+/// No greeting and no login is larger than this; 1,000 times what Kafka sends.
 const MAX_GREETING: u32 = 1 << 20;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -62,7 +63,7 @@ impl Connection {
     /// Remembers how long the broker believes who we are (KIP-368).
     pub(crate) fn trusted_for(&mut self, lifetime: Duration) {
         // A tenth early: the broker's clock, not ours, ends the session.
-        self.expires = Some(Instant::now() + lifetime.mul_f32(0.9));
+        self.expires = Instant::now().checked_add(lifetime.mul_f32(0.9));
     }
 
     /// Whether the broker still believes who we are.
@@ -90,9 +91,8 @@ impl Connection {
         request: &R,
         version: i16,
     ) -> Result<R::Response, Error> {
-        let mut body = self.exchange(request, version).await?;
-        R::Response::decode(&mut body, version)
-            .map_err(|error| self.malformed::<R>(version, error.to_string()))
+        let body = self.exchange(request, version).await?;
+        bounded::decode::<R>(&body, version).map_err(|reason| self.malformed::<R>(version, reason))
     }
 
     /// The broker's answer with an error code, as our error.
@@ -107,14 +107,12 @@ impl Connection {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str("topicmappr"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let mut body = self.exchange(&request, newest).await?;
+        let body = self.exchange(&request, newest).await?;
         let too_new =
             body.len() >= 2 && (&body[..2]).get_i16() == ResponseError::UnsupportedVersion.code();
         let answered_in = if too_new { 0 } else { newest };
-        let decoded = ApiVersionsResponse::decode(&mut body, answered_in);
-        let mut answer = decoded.map_err(|error| {
-            self.malformed::<ApiVersionsRequest>(answered_in, error.to_string())
-        })?;
+        let mut answer = bounded::decode::<ApiVersionsRequest>(&body, answered_in)
+            .map_err(|reason| self.malformed::<ApiVersionsRequest>(answered_in, reason))?;
         if too_new {
             let version = Versions::new(&answer).pick::<ApiVersionsRequest>().unwrap_or(0);
             let version = version.min(2);
@@ -124,8 +122,12 @@ impl Connection {
             return Err(self.refused::<ApiVersionsRequest>(code, None));
         }
         self.versions = Versions::new(&answer);
-        self.limit = MAX_FRAME;
         Ok(())
+    }
+
+    /// Takes large answers from now on: the peer has greeted us, and has proven itself where there is a login.
+    pub(crate) fn trust(&mut self) {
+        self.limit = MAX_FRAME;
     }
 
     /// One request out, one answer in, its header off.

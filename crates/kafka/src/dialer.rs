@@ -34,14 +34,14 @@ impl Dialer {
     pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
         let mut connection = self.greeted(address).await?;
         tracing::debug!(%address, protocol = %self.settings.protocol, "connected");
-        let Some(login) = &self.login else {
-            return Ok(connection);
-        };
-        let proving = login.prove(&mut connection);
-        let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
-        if let Some(lifetime) = lifetime {
-            connection.trusted_for(lifetime);
+        if let Some(login) = &self.login {
+            let proving = login.prove(&mut connection);
+            let lifetime = self.in_time(address, "SaslAuthenticate", proving).await?;
+            if let Some(lifetime) = lifetime {
+                connection.trusted_for(lifetime);
+            }
         }
+        connection.trust();
         Ok(connection)
     }
 

@@ -20,6 +20,7 @@
 
 mod address;
 pub mod admin;
+mod bounded;
 pub mod certificates;
 mod client;
 mod connection;

@@ -50,8 +50,11 @@ impl Client {
             for topic in page.topics {
                 self.collect(target, topic, &mut found)?;
             }
-            // A cursor that does not advance would never end.
-            if next.is_none() || next == cursor {
+            // Pages are in the order of topics; a cursor that does not advance would never end.
+            let place = |cursor: &Option<Cursor>| {
+                cursor.as_ref().map(|at| (at.topic_name.clone(), at.partition_index))
+            };
+            if place(&next) <= place(&cursor) {
                 return Ok(Some(found));
             }
             cursor = next;

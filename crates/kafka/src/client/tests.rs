@@ -3,7 +3,7 @@
 use super::*;
 use crate::error::{ProtocolFault, TlsFault};
 use crate::fake::{Cluster as FakeCluster, Fake, tls_acceptor};
-use crate::properties::{Mechanism, SecurityProtocol};
+use crate::properties::{Mechanism, Properties, SecurityProtocol};
 use kafka_protocol::messages::{
     ApiVersionsRequest, DescribeClusterRequest, SaslAuthenticateRequest,
 };
@@ -231,4 +231,38 @@ async fn a_controller_that_is_nowhere_ends_in_an_error() {
     let error = fake.client().await.reassignments().await.unwrap_err();
     let Error::Refused { code, .. } = error else { panic!("{error}") };
     assert_eq!(code, ResponseError::NotController);
+}
+
+/// Answers the first request of each connection with these bytes, its own correlation id in front.
+async fn false_broker(answer: &'static [u8]) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 12];
+            let asked = stream.read_exact(&mut request).await.is_ok();
+            let length = u32::try_from(answer.len() + 4).unwrap();
+            let frame = [&length.to_be_bytes(), &request[8..12], answer].concat();
+            let _ = asked && stream.write_all(&frame).await.is_ok();
+            // Until the client has hung up.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+        }
+    });
+    Address { host: "127.0.0.1".to_owned(), port }
+}
+
+#[tokio::test]
+async fn a_false_broker_that_claims_two_billion_elements_is_named_with_its_request() {
+    // 31 bytes on the wire: ApiVersions version 3 without an error, then the length of its list.
+    let answer = b"\0\0\xff\xff\xff\xff\x0f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let address = false_broker(answer).await;
+    let properties = Properties::parse(&format!("bootstrap.servers={address}")).unwrap();
+    let error = refusal(Settings::from_properties(&properties).unwrap()).await;
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{address} does not speak Kafka's protocol as we do: ApiVersions version 3: \
+             a length of 4294967295 with only 21 bytes left"
+        )
+    );
 }
