@@ -24,7 +24,7 @@ struct Need {
     found: fn() -> Result<String, String>,
 }
 
-const RUSTUP: &str = "curl https://sh.rustup.rs -sSf | sh";
+const RUSTUP: &str = "install rustup (https://rustup.rs)";
 
 /// Debian 12 itself has 1.19, which cannot fetch a newer one.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
