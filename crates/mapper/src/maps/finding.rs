@@ -70,6 +70,16 @@ pub enum Finding {
         /// The brokers that it asks for.
         target: Target,
     },
+    /// More replicas of a partition than brokers to hold them.
+    #[error("map {map} asks for {replication} replicas of each partition and has {}", ids(brokers))]
+    TooManyReplicas {
+        /// The map.
+        map: MapName,
+        /// Its replication factor.
+        replication: u32,
+        /// All of its brokers.
+        brokers: BTreeSet<BrokerId>,
+    },
     /// Fewer than the map's count, and lost brokers do not explain it.
     #[error("map {map} asks for {wanted} brokers and has {live} live ones; {} lost", lost.len())]
     TooFew {
@@ -117,7 +127,8 @@ impl Finding {
             | Self::UnknownBrokers { .. }
             | Self::NeedsKubernetes { .. }
             | Self::NeedsCluster { .. }
-            | Self::NoBrokers { .. } => Severity::Error,
+            | Self::NoBrokers { .. }
+            | Self::TooManyReplicas { .. } => Severity::Error,
             Self::TooFew { .. } => Severity::Warning,
             Self::FewerByLoss { .. } => Severity::Notice,
         }
@@ -133,6 +144,7 @@ impl Finding {
             Self::NeedsKubernetes { .. } => "needs-kubernetes",
             Self::NeedsCluster { .. } => "needs-cluster",
             Self::NoBrokers { .. } => "map-without-brokers",
+            Self::TooManyReplicas { .. } => "map-replication",
             Self::TooFew { .. } => "map-count",
             Self::FewerByLoss { .. } => "map-count-by-loss",
         }
@@ -148,6 +160,7 @@ impl Finding {
             | Self::NeedsKubernetes { map: named, .. }
             | Self::NeedsCluster { map: named, .. }
             | Self::NoBrokers { map: named, .. }
+            | Self::TooManyReplicas { map: named, .. }
             | Self::TooFew { map: named, .. }
             | Self::FewerByLoss { map: named, .. } => named == map,
         }

@@ -147,6 +147,22 @@ impl Resolved {
         self.findings.iter().filter(move |finding| finding.severity() == severity)
     }
 
+    /// Maps that no plan can satisfy: more replicas than brokers. Not among the findings, since one such map is no reason
+    /// to refuse plans for the topics of others; a planner refuses its own topics.
+    pub fn too_many_replicas(&self, maps: &[Map]) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        for (written, resolved) in maps.iter().zip(&self.maps) {
+            let brokers: BTreeSet<BrokerId> = resolved.brokers.iter().map(|b| b.id).collect();
+            let replication = written.replication.unwrap_or_default();
+            let wanted = usize::try_from(replication).unwrap_or(usize::MAX);
+            if !brokers.is_empty() && wanted > brokers.len() {
+                let map = resolved.name.clone();
+                findings.push(Finding::TooManyReplicas { map, replication, brokers });
+            }
+        }
+        findings
+    }
+
     /// The findings that concern one map.
     pub fn problems_of(&self, map: &MapName) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(move |finding| finding.names(map))

@@ -46,7 +46,7 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
         Command::Check => {
             let drift = cluster.map(|cluster| resolved.drift(cluster));
             let drift = drift.unwrap_or_default();
-            let check = MapsCheck::of(&resolved, &drift, &problems);
+            let check = MapsCheck::of(maps.written(), &resolved, &drift, &problems);
             session.show(&check)?;
             if check.has_findings() {
                 return Ok(Status::Findings);

@@ -5,7 +5,7 @@ use crate::error::ranges;
 use crate::views::table::Table;
 use crate::views::{counted, heading};
 use mapper::BrokerId;
-use mapper::maps::{Drift, MapName, Resolved};
+use mapper::maps::{Drift, Map, MapName, Resolved};
 use serde::Serialize;
 use std::fmt;
 
@@ -39,13 +39,20 @@ struct UnmappedView<'a> {
 }
 
 impl<'a> MapsCheck<'a> {
-    pub(crate) fn of(resolved: &'a Resolved, drift: &'a [Drift], pods: &PodProblems) -> Self {
+    pub(crate) fn of(
+        maps: &[Map],
+        resolved: &'a Resolved,
+        drift: &'a [Drift],
+        pods: &PodProblems,
+    ) -> Self {
+        let crowded = resolved.too_many_replicas(maps);
+        let findings = resolved.findings.iter().chain(&crowded);
         let unmapped = resolved.unmapped.iter().map(|unmapped| UnmappedView {
             topic: &unmapped.topic,
             lost_replicas: unmapped.lost_replicas,
         });
         Self {
-            problems: resolved.findings.iter().map(Problem::of).chain(pods.all()).collect(),
+            problems: findings.map(Problem::of).chain(pods.all()).collect(),
             drift: drift.iter().map(DriftView::of).collect(),
             unmapped: unmapped.collect(),
         }
