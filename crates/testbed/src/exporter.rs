@@ -8,8 +8,9 @@ use crate::error::Error;
 use crate::jars::Jars;
 use crate::spec::Hosts;
 
-/// What the exporter is told to export, in the cluster's folder.
-pub(crate) const CONFIG: (&str, &str) = ("exporter.yml", include_str!("exporter.yml"));
+/// What the exporter is told to export, in the cluster's folder: the file that the chart ships.
+pub(crate) const CONFIG: (&str, &str) =
+    ("exporter.yml", include_str!("../../../deploy/helm/topicmappr/exporter.yaml"));
 
 impl Cluster {
     /// Where the brokers' metrics are, up or down: `http://host:port/metrics` by broker. The port is
