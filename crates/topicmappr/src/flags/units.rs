@@ -30,10 +30,15 @@ pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 /// `10MB/s` (10^6 bytes each), `10MiB/s` (2^20); `/s` may be left out. Bytes per second, above 0.
+///
+/// A bare number is refused: the old flags of autothrottle read it as MB/s, and Kafka's tools as bytes.
 pub(crate) fn rate(text: &str) -> Result<u64, String> {
     let text = text.trim();
-    let per_second = size(text.strip_suffix("/s").unwrap_or(text)).map(|bytes| bytes.0);
-    match per_second {
+    let number = text.strip_suffix("/s").unwrap_or(text);
+    if number.trim().parse::<f64>().is_ok_and(|number| number > 0.0) {
+        return Err("a rate needs its unit: 50MB/s is 50,000,000 bytes a second".to_owned());
+    }
+    match size(number).map(|bytes| bytes.0) {
         Ok(rate @ 1..) => Ok(rate),
         Ok(0) | Err(_) => Err("write a rate above 0: 10MB/s".to_owned()),
     }
@@ -123,7 +128,11 @@ mod tests {
     fn a_rate_is_a_size_in_a_second() {
         assert_eq!(rate("10MB/s"), Ok(10_000_000));
         assert_eq!(rate("1MiB"), Ok(1 << 20));
+        assert_eq!(rate("500B"), Ok(500));
         assert!(rate("0").is_err(), "that would stop everything");
+        for bare in ["50", "50/s", " 50 ", "0.5", "50000000"] {
+            assert!(rate(bare).unwrap_err().contains("50MB/s"), "{bare}");
+        }
         assert!(rate("fast").is_err());
     }
 
