@@ -17,6 +17,7 @@ mod execution;
 mod explain;
 mod heal;
 mod html;
+mod leaders_left;
 mod left_out;
 mod load;
 mod lost;

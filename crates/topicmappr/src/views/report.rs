@@ -3,6 +3,7 @@
 use super::brokers::BrokerChange;
 use super::changes::TopicChange;
 use super::evenness::Evenness;
+use super::leaders_left::UnevenLeaders;
 use super::left_out::LeftOutView;
 use super::load::Load;
 use super::lost::LostBroker;
@@ -43,6 +44,9 @@ pub(crate) struct Report<'a> {
     floor: Option<Floor>,
     #[serde(skip)]
     evenness: Option<Evenness<'a>>,
+    /// Leaders that stay uneven, where nobody asked to even them.
+    #[serde(skip)]
+    uneven_leaders: Option<UnevenLeaders>,
     /// The broker that was to be relieved, and is not.
     #[serde(skip)]
     unrelieved: Option<Unrelieved>,
@@ -135,6 +139,7 @@ impl<'a> Report<'a> {
             after: &plan.after,
             floor: plan.floor,
             evenness: Evenness::of(plan),
+            uneven_leaders: UnevenLeaders::of(plan),
             unrelieved: Unrelieved::of(plan),
             leader_bytes: plan.solver.leader_bytes,
             transfer: sums.transfer,
@@ -176,6 +181,9 @@ impl fmt::Display for Report<'_> {
         }
         if let Some(evenness) = &self.evenness {
             evenness.fmt(f)?;
+        }
+        if let Some(uneven) = &self.uneven_leaders {
+            uneven.fmt(f)?;
         }
         if let Some(unrelieved) = &self.unrelieved {
             unrelieved.fmt(f)?;
