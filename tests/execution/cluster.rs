@@ -139,9 +139,11 @@ impl Cluster {
         let told = self.configs.iter().filter(|(resource, _)| answers(resource));
         Seen {
             at_seconds: self.now,
+            clock_seconds: self.now,
             live: self.live.clone(),
             running: running.collect(),
             settling: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
             topics,
             gone: self.gone.clone(),
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),

@@ -102,6 +102,43 @@ fn what_another_tool_cancels_is_left_until_another_run_tries_it_again() {
     }
 }
 
+/// One move at a time; another tool moves a third partition to a broker that dies for good.
+#[test]
+fn a_move_of_another_tool_to_a_dead_broker_is_waited_for_no_longer_than_a_restart() {
+    let shape = |from: [u32; 2], to: Option<[u32; 2]>| Shape {
+        topic: 0,
+        from: from.to_vec(),
+        to: to.map(|to| to.to_vec()),
+        dirs: vec![ANY_LOG_DIR; 2],
+    };
+    let world = World {
+        zookeeper: false,
+        lags: false,
+        partitions: vec![
+            shape([1, 3], Some([2, 3])),
+            shape([4, 3], Some([5, 3])),
+            shape([1, 3], None),
+        ],
+        moves_per_step: 2,
+        phased: false,
+        pace: Pace::Unthrottled,
+        pause_on: PauseOn::Never,
+        limits: Limits { moves: 1, ..Limits::default() },
+        rates: Vec::new(),
+        lists: Vec::new(),
+    };
+    let mut run = Run::of(&world);
+    (0..5).for_each(|_| run.happens(&Event::Nothing));
+    assert_eq!(run.in_flight(), [PartitionId(0)]);
+    run.happens(&Event::MovedByOthers(2, vec![6, 3]));
+    run.happens(&Event::BrokerDies(6));
+    run.happens(&Event::Progress(0));
+    (0..55).for_each(|_| run.happens(&Event::Nothing));
+    assert_eq!(run.in_flight(), [PartitionId(2)], "it may only be restarting");
+    (0..10).for_each(|_| run.happens(&Event::Nothing));
+    assert_eq!(run.in_flight(), [PartitionId(1), PartitionId(2)]);
+}
+
 proptest! {
     #![proptest_config(config())]
 

@@ -3,9 +3,9 @@
 use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{Event, World, ids, topic};
 use execute::{
-    Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry, Outcome, Pace,
-    PauseOn, Resource, Setting, Settling, Standing, Stray, Task, WhyLeft, legs, next, repace,
-    throttled_topics,
+    Abandoned, Action, Aim, Destination, Entries, Entry, History, Key, Ledger, LedgerEntry,
+    Outcome, Pace, PauseOn, Resource, Setting, Settling, Standing, Stray, Task, WhyLeft, legs,
+    next, repace, throttled_topics,
 };
 use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
 use std::collections::BTreeSet;
@@ -37,6 +37,7 @@ pub struct Run {
     /// Moves of this round whose brokers were not told of a log dir.
     not_told: BTreeSet<usize>,
     settling: Settling,
+    abandoned: Abandoned,
 }
 
 impl Run {
@@ -62,6 +63,7 @@ impl Run {
             outcome: None,
             not_told: BTreeSet::new(),
             settling: Settling::default(),
+            abandoned: Abandoned::default(),
         }
     }
 
@@ -237,6 +239,7 @@ impl Run {
         let ledger = Ledger::replay(self.ledger.clone());
         let mut seen = self.cluster.seen();
         self.settling.mark(&plan, &history, &mut seen);
+        self.abandoned.mark(&mut seen);
         let knows_all = next(&task, &history, &ledger, &seen);
         let asked = throttled_topics(&task, &history, &seen);
         seen.configs.retain(|resource, _| match resource {
@@ -254,7 +257,7 @@ impl Run {
         }
         if killed {
             self.resumes();
-            self.settling = Settling::default();
+            (self.settling, self.abandoned) = (Settling::default(), Abandoned::default());
         } else {
             self.everything_in_flight_is_paced();
         }

@@ -171,6 +171,17 @@ impl Situation {
         assert_eq!(now, of_others(self.configs.clone()), "\n{said}");
     }
 
+    /// An operator cancels one move with Kafka's own tool: it is written down as left out, and not begun again.
+    fn leaves_what_another_tool_cancels(&self, (topic, partition): &Partition) {
+        let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Facts.java");
+        let (bootstrap, cancel) = (self.cluster.bootstrap(), format!("cancel:{topic}:{partition}"));
+        self.cluster.bare_tool(client, [bootstrap.as_str(), &cancel]).unwrap();
+        self.await_journal("\"cancelled_by_others\"");
+        let list = self.cluster.tool("reassign", ["--list"]).unwrap();
+        let runs = list.lines().any(|line| line.starts_with(&format!("{topic}-{partition}:")));
+        assert!(!runs, "it is in flight again: {list}\n{}", self.journal());
+    }
+
     /// It names what is in flight, where that goes back to, and what was set; and does nothing.
     fn a_cancel_is_rehearsed(&self) {
         let written = self.journal();
@@ -293,14 +304,15 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     let traffic = Traffic::of(&situation.cluster);
     let child = situation.start(&["--throttle", SLOW, SOLE]);
     // The journal has a move before the cluster does.
-    until("a move in flight", SOON, || {
+    let moving = until("a move in flight", SOON, || {
         let seen = traffic.seen();
-        let added = |of: &Partition| {
-            seen[of].replicas.contains(&1001) && !situation.before[of].contains(&1001)
+        let added = |of: &&Partition| {
+            seen[*of].replicas.contains(&1001) && !situation.before[*of].contains(&1001)
         };
-        plan.keys().any(added).then_some(())
-    })
-    .unwrap();
+        plan.keys().find(added).cloned()
+    });
+    let moving = moving.unwrap();
+    situation.leaves_what_another_tool_cancels(&moving);
     child.signal("-INT");
     child.end().with(130);
     situation.a_cancel_is_rehearsed();
@@ -309,6 +321,11 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     for (partition, seen) in traffic.seen() {
         let Some(before) = situation.before.get(&partition) else { continue };
         let after = plan.get(&partition).unwrap_or(before);
+        if partition == moving {
+            // Kafka does not keep the order when it cancels, and nobody puts back what another tool has left.
+            assert!(before.iter().all(|id| seen.replicas.contains(id)), "{:?}", seen.replicas);
+            continue;
+        }
         assert!([before, after].contains(&&seen.replicas), "{partition:?}: {:?}", seen.replicas);
         back += usize::from(before != after && &seen.replicas == before);
     }

@@ -6,6 +6,7 @@
 //! whoever drives it looks, asks [`next`], acts, writes down, and looks again. A crash between any two of these is
 //! answered by starting over: everything that counts is read back from the journal, the ledger and the cluster.
 
+mod abandoned;
 mod action;
 mod back;
 mod batch;
@@ -37,6 +38,7 @@ mod stall;
 mod task;
 mod throttled;
 
+pub use abandoned::Abandoned;
 pub use action::{Action, Held, Outcome, Round};
 pub use back::{WayBack, WhyNotBack, way_back};
 pub use batch::Batch;

@@ -133,7 +133,7 @@ fn submit(task: &Task<'_>, seen: &Seen, moves: Vec<usize>, round: &mut Round) {
 
 /// Past `--until`.
 fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
-    task.limits.until_seconds.is_some_and(|until| seen.at_seconds >= until)
+    task.limits.until_seconds.is_some_and(|until| seen.clock_seconds >= until)
 }
 
 /// What is new since the last line of the journal.
@@ -175,8 +175,9 @@ fn held(
     if course.count(is_open) == 0 || is_late(task, seen) {
         return None;
     }
-    if !course.foreign.is_empty() && !task.join {
-        return Some(Held::OtherTools(course.foreign.clone()));
+    let others = &course.foreign - &seen.abandoned;
+    if !others.is_empty() && !task.join {
+        return Some(Held::OtherTools(others));
     }
     let ill = health::reasons_to_pause(task, ill_at_start, seen);
     (!ill.is_empty()).then_some(Held::Paused(ill))

@@ -10,12 +10,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// then seen as ended, and never the other way round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
-    /// When, in seconds since any fixed moment; only differences count.
+    /// When, in seconds since any fixed moment; only differences count. A clock that is set has no part in it.
     pub at_seconds: u64,
+    /// What the clock says, in seconds since 1970: for `--until` alone.
+    pub clock_seconds: u64,
     /// The brokers that are registered and not fenced.
     pub live: BTreeSet<BrokerId>,
     /// Every running reassignment of the cluster (ListPartitionReassignments).
     pub running: BTreeMap<TopicPartition, Running>,
+    /// Running reassignments that have waited for dead brokers for so long that nobody waits for them
+    /// ([`Abandoned`](crate::Abandoned)).
+    pub abandoned: BTreeSet<TopicPartition>,
     /// Partitions of which the controller says that their moves have ended, and some broker that they have both lists' replicas
     /// ([`Settling`](crate::Settling)).
     pub settling: BTreeSet<TopicPartition>,
@@ -63,6 +68,13 @@ pub struct Running {
     pub target: Replicas,
     /// The brokers that it adds.
     pub adding: Replicas,
+}
+
+impl Running {
+    /// Nothing is copied before a dead broker returns.
+    pub fn waits_for_the_dead(&self, live: &BTreeSet<BrokerId>) -> bool {
+        !self.adding.is_empty() && self.adding.iter().all(|id| !live.contains(id))
+    }
 }
 
 impl Seen {

@@ -80,7 +80,7 @@ pub struct Limits {
     /// How long moves that cannot be submitted (no live leader, a dead destination, no room) are waited for when
     /// nothing else is left to do, in seconds.
     pub patience_seconds: u64,
-    /// From then on nothing new is begun (`--until`), in the seconds of what is seen; what is in flight is awaited.
+    /// From then on nothing new is begun (`--until`), in seconds since 1970; what is in flight is awaited.
     pub until_seconds: Option<u64>,
     /// What becomes of a move whose destination dies.
     pub on_dead_broker: OnDeadBroker,

@@ -208,6 +208,8 @@ impl Args {
         let ended = execution.run(signals, session).await;
         if ended.is_err() && execution.holds_configs() {
             session.say(&Note::new("the throttle stays for as long as replicas are copied"))?;
+        }
+        if ended.is_err() && execution.history().plan.is_some() {
             session.say(&take_over(session))?;
         }
         let mut ended = ended?;

@@ -1,5 +1,6 @@
 //! Brokers that a plan has emptied and that do not run any more: KRaft lists them until they are unregistered.
 
+use super::may_pass;
 use execute::Seen;
 use mapper::{BrokerId, Plan};
 use std::collections::BTreeSet;
@@ -20,6 +21,40 @@ pub(super) async fn emptied(client: &kafka::Client, plan: &Plan, seen: &Seen) ->
             tracing::debug!(%error, "whether brokers are fenced is not told");
             Vec::new()
         }
+    }
+}
+
+/// Whoever switches a drained broker off has to know of all that it holds: a listing leaves out what we may not describe, and log
+/// dirs do not. A broker that is down tells nothing; whoever unregisters it is refused while topics are hidden.
+///
+/// # Errors
+/// Topics that lie on these brokers and are hidden from us; as any call.
+pub(super) async fn refuse_hidden(
+    client: &kafka::Client,
+    drained: &BTreeSet<BrokerId>,
+    seen: &Seen,
+) -> Result<(), kafka::Error> {
+    let mut unlisted = BTreeSet::new();
+    for id in drained.iter().filter(|id| seen.live.contains(id)) {
+        let dirs = match client.log_dirs(*id).await {
+            Ok(dirs) => dirs,
+            Err(error) if may_pass(&error) => {
+                tracing::warn!(broker = id.0, %error, "whether topics on it are hidden is not told");
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let topics = dirs.into_iter().flat_map(|dir| dir.topics.into_keys());
+        unlisted.extend(topics.filter(|name| !seen.topics.contains_key(name)));
+    }
+    if unlisted.is_empty() {
+        return Ok(());
+    }
+    // By name, a deleted topic is unknown, and only a hidden one is refused.
+    let named = client.topics_named(&unlisted).await?;
+    match named.forbidden.is_empty() {
+        true => Ok(()),
+        false => Err(client.hidden(named.forbidden)),
     }
 }
 

@@ -1,6 +1,6 @@
 //! Carrying a plan out in a live cluster: looks, asks `execute::next`, acts, and looks again.
 //!
-//! Whoever ends it with SIGINT or SIGTERM leaves moves and throttle as they are: both go on without us, and the next
+//! Whoever ends it with SIGINT, SIGTERM or SIGHUP leaves moves and throttle as they are: both go on without us, and the next
 //! run takes them over.
 
 mod act;
@@ -8,6 +8,7 @@ mod alone;
 mod beside;
 mod claims;
 mod configs;
+mod denied;
 mod emptied;
 mod hears;
 mod ingest;
@@ -51,6 +52,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::{Progress, PutBack};
+use act::Acted;
 use execute::{
     Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
     PauseOn, Round, Stall, Standing, Task, Watch, next,
@@ -71,6 +73,9 @@ const SOON: Duration = Duration::from_millis(250);
 const SPREAD: Duration = Duration::from_secs(3);
 /// A look takes at most this part of the time.
 const REST_AFTER_LOOK: u32 = 4;
+/// However long a look took, the next one comes no later: whoever asks for another rate is answered within a minute
+/// (`requests::PATIENCE`), and moves that have ended leave no gap worth naming.
+const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How long a cluster that does not answer is asked again.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -247,15 +252,14 @@ impl<'c> Execution<'c> {
         mut signals: Signals,
         session: &mut Session<'_, '_>,
     ) -> Result<Ended, Error> {
-        let (start, mut leaving) = (Instant::now(), None);
+        let (start, mut leaving, mut denied) = (Instant::now(), None, None);
         if self.history.plan.is_some() {
             self.write(vec![Entry::Resumed { pace: self.terms.pace }])?;
         }
         let mut told = Told::default();
         loop {
-            let began = Instant::now();
-            let look = match self.look(session, &mut signals).await? {
-                Looked::Seen(look) => look,
+            let (look, looked) = match self.look(session, &mut signals).await? {
+                Looked::Seen { look, took } => (look, took),
                 Looked::Signal(signal) => {
                     let seen = execute::Seen::default();
                     let course = Course::of(&self.task(), &self.history, &seen);
@@ -263,7 +267,6 @@ impl<'c> Execution<'c> {
                     return self.detached(signal, round, start);
                 }
             };
-            let looked = began.elapsed();
             let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
             if self.looks_again(&round) {
                 continue;
@@ -275,26 +278,17 @@ impl<'c> Execution<'c> {
                 told.began = None;
                 continue;
             }
-            let acted = self.act(std::mem::take(&mut round.actions), until).await?;
+            let acted = self.act(std::mem::take(&mut round.actions), until).await;
+            let acted = self.unless_denied(acted, &mut denied, session)?;
             told.tell(&self.task(), &look, &round, &self.history.stalled, session)?;
             if let Some(outcome) = acted.outcome {
                 let why = leaving.map_or(Why::Over(outcome), Why::Left);
-                let mut ended = self.ended(why, round, start);
-                if matches!(outcome, Outcome::Complete | Outcome::LeftOut) {
-                    ended.undrained = undrained(&self.plan.request, look.seen.topics.values());
-                }
-                if outcome == Outcome::Complete {
-                    ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
-                }
-                return Ok(ended);
+                return match denied.filter(|_| leaving.is_none()) {
+                    Some(denied) => Err(denied),
+                    None => self.over(why, round, &look, start).await,
+                };
             }
-            let pause = match (acted.lists_changed, acted.changed) {
-                (true, _) => SPREAD,
-                (false, true) => SOON,
-                (false, false) => PAUSE,
-            };
-            let pause = pause.max(looked * REST_AFTER_LOOK);
-            let Some(signal) = signals.within(pause).await else { continue };
+            let Some(signal) = signals.within(rest(&acted, looked)).await else { continue };
             let moves = round.course.count(|standing| *standing == Standing::Moving) > 0;
             if moves || acted.begun || leaving.is_some() || self.history.plan.is_none() {
                 return self.detached(signal, round, start);
@@ -303,6 +297,28 @@ impl<'c> Execution<'c> {
             leaving = Some(signal);
             self.write(vec![Entry::GaveUp])?;
         }
+    }
+
+    /// The end of a run whose outcome is known.
+    async fn over(
+        &self,
+        why: Why,
+        round: Round,
+        look: &Look,
+        start: Instant,
+    ) -> Result<Ended, Error> {
+        let outcome = self.history.finished;
+        let mut ended = self.ended(why, round, start);
+        if matches!(outcome, Some(Outcome::Complete | Outcome::LeftOut)) {
+            let topics = &look.seen.topics;
+            let drained = self.plan.request.emptied();
+            emptied::refuse_hidden(self.client, &drained, &look.seen).await?;
+            ended.undrained = undrained(&self.plan.request, topics.values());
+        }
+        if outcome == Some(Outcome::Complete) {
+            ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
+        }
+        Ok(ended)
     }
 
     /// Writes down which copies get nothing, when others do than before.
@@ -325,6 +341,8 @@ impl<'c> Execution<'c> {
     ) -> Result<Looked, Error> {
         let start = Instant::now();
         loop {
+            // Tries that failed say nothing of how busy the cluster is.
+            let began = Instant::now();
             let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
             // Before and after: what it puts back meanwhile may be in the look.
             let others = self.others(session).await?;
@@ -338,7 +356,8 @@ impl<'c> Execution<'c> {
                 Ok(mut look) => {
                     look.seen.announced = announced;
                     look.seen.others = others.or(self.others(session).await?);
-                    return Ok(Looked::Seen(Box::new(look)));
+                    let took = began.elapsed();
+                    return Ok(Looked::Seen { look: Box::new(look), took });
                 }
                 Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
                     session.say(&Note::new(format!("{error}; asking again")))?;
@@ -407,8 +426,22 @@ pub(crate) fn history_of(lines: Vec<Entry>, opened: &Opened) -> Result<History, 
 }
 
 enum Looked {
-    Seen(Box<Look>),
+    Seen {
+        look: Box<Look>,
+        /// By the try that succeeded.
+        took: Duration,
+    },
     Signal(Signal),
+}
+
+/// Until the next look.
+fn rest(acted: &Acted, looked: Duration) -> Duration {
+    let pause = match (acted.lists_changed, acted.changed) {
+        (true, _) => SPREAD,
+        (false, true) => SOON,
+        (false, false) => PAUSE,
+    };
+    pause.max((looked * REST_AFTER_LOOK).min(LONGEST_REST))
 }
 
 /// Whether another try may do better.
@@ -472,4 +505,19 @@ impl Told {
 /// What is left, from the first look.
 pub(crate) fn estimate(execution: &Execution<'_>, look: &Look, round: &Round) -> Estimate {
     Estimate::of(&execution.task(), &round.course, &look.seen)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_long_a_look_took_the_next_one_comes_soon() {
+        let quiet = Acted::default();
+        assert_eq!(rest(&quiet, Duration::from_millis(10)), PAUSE);
+        assert_eq!(rest(&quiet, Duration::from_secs(2)), Duration::from_secs(8));
+        assert_eq!(rest(&quiet, Duration::from_secs(70)), LONGEST_REST);
+        let listed = Acted { lists_changed: true, changed: true, ..Acted::default() };
+        assert_eq!(rest(&listed, Duration::ZERO), SPREAD);
+    }
 }

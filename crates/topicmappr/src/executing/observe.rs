@@ -6,7 +6,8 @@
 use crate::error::Error;
 use crate::failure::Failure;
 use execute::{
-    History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored, Task, throttled_topics,
+    Abandoned, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored, Task,
+    throttled_topics,
 };
 use futures::StreamExt;
 use futures::stream;
@@ -37,6 +38,9 @@ pub struct Observer {
     min_isr_read: Option<Instant>,
     resting: BTreeMap<BrokerId, Instant>,
     settling: Settling,
+    abandoned: Abandoned,
+    /// The first look, by both clocks.
+    began: Option<(Instant, u64)>,
 }
 
 /// What was seen.
@@ -62,6 +66,7 @@ impl Observer {
         surely.extend(plan.moves.iter().map(|m| m.topic.to_string()));
         let mut seen = self.see(client, &surely).await?;
         self.settling.mark(plan, history, &mut seen);
+        self.abandoned.mark(&mut seen);
         // First, so that it is chosen by what the round sees: what may be begun depends on the room, and on what is copied.
         let copied = self.read_disks(client, plan, &mut seen).await;
         self.read_copies(client, ledger, &mut seen).await;
@@ -110,11 +115,14 @@ impl Observer {
             let target = moving.target();
             (of, Running { target, adding: moving.adding })
         });
+        let (at_seconds, clock_seconds) = self.now();
         let seen = Seen {
-            at_seconds: u64::try_from(Timestamp::now().as_second()).unwrap_or_default(),
+            at_seconds,
+            clock_seconds,
             live,
             running: running.collect(),
             settling: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
             topics,
             gone,
             configs: BTreeMap::new(),
@@ -251,6 +259,13 @@ impl Observer {
                 Err(_) => drop(seen.stored.remove(&id)),
             }
         }
+    }
+
+    /// The time of a look, counted from the first one, whatever the clock is set to meanwhile; and what the clock says.
+    fn now(&mut self) -> (u64, u64) {
+        let clock_seconds = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let (began, then) = *self.began.get_or_insert((Instant::now(), clock_seconds));
+        (then.saturating_add(began.elapsed().as_secs()), clock_seconds)
     }
 
     fn rests(&self, id: BrokerId) -> bool {

@@ -57,6 +57,8 @@ impl<'a> KafkaPods<'a> {
             self.learn().await?;
         }
         let quorum = self.client.quorum().await?;
+        // A partition that is hidden from us may be left without a leader by the next restart.
+        self.client.sees_every_topic().await?;
         let cluster = self.observer.see(&self.client, &BTreeSet::new()).await?;
         let known = self.client.cluster();
         let rack_of = |id| known.brokers.get(&id).and_then(|broker| broker.rack.clone());

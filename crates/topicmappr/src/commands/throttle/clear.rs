@@ -68,7 +68,8 @@ impl Args {
             return Ok(Status::Findings);
         }
         session.agrees(self.consent, "Clear them? Type yes:", "yes")?;
-        // While somebody thought about it, a move may have begun.
+        // While somebody thought about it, a move may have begun, or a right been taken away.
+        client.sees_every_topic().await?;
         let mut still = strays(&throttles::look(client).await?, accounts);
         still.retain(|stray| found.contains(stray));
         let deletions = still.iter().map(|s| (s.place.clone(), s.key.clone(), None));

@@ -2,10 +2,12 @@
 
 use super::duration;
 use crate::executing::Look;
+use crate::views::listed;
 use crate::views::stalls::Stalled;
 use execute::{Held, Ill, Round, Stall, Standing, Task};
-use mapper::{Bytes, TopicPartition};
+use mapper::{BrokerId, Bytes, TopicPartition};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -63,7 +65,7 @@ impl Progress {
             bytes: Bytes(all),
             bytes_per_second: None,
             left_seconds: None,
-            held: round.held.as_ref().map(held),
+            held: words(round.held.as_ref().map(held), beside_the_dead(task, look, round)),
             stalled: Stalled::all(stalls, look.seen.at_seconds),
         }
     }
@@ -88,6 +90,35 @@ impl Progress {
     pub(crate) fn is_news(&self, other: &Self) -> bool {
         (self.held.is_some(), self.stalled.len()) != (other.held.is_some(), other.stalled.len())
     }
+}
+
+fn words(one: Option<String>, other: Option<String>) -> Option<String> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(format!("{one}; {other}")),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Moves of other tools that wait for dead brokers: for how long we wait for them, and what ends that.
+fn beside_the_dead(task: &Task<'_>, look: &Look, round: &Round) -> Option<String> {
+    let (running, live) = (&look.seen.running, &look.seen.live);
+    let waits = |of: &&TopicPartition| running.get(of).is_some_and(|r| r.waits_for_the_dead(live));
+    let waits: Vec<&TopicPartition> = round.course.foreign.iter().filter(waits).collect();
+    if task.join || waits.is_empty() {
+        return None;
+    }
+    let brokers: BTreeSet<BrokerId> =
+        waits.iter().flat_map(|of| running[*of].adding.iter().copied()).collect();
+    let brokers: Vec<BrokerId> = brokers.into_iter().collect();
+    let then = match waits.iter().all(|of| look.seen.abandoned.contains(of)) {
+        true => "not waited for any more",
+        false => "waited for a minute",
+    };
+    Some(format!(
+        "another tool moves {} to {}, not live: {then}; start the broker, or cancel that move there",
+        some(&waits),
+        listed(&brokers)
+    ))
 }
 
 fn held(held: &Held) -> String {
