@@ -368,6 +368,7 @@ fn what_probes_remember_is_as_its_schema_says() {
 #[test]
 fn what_heal_notes_is_as_its_schema_says() {
     let notes = execute::heal::Notes {
+        looked_at_seconds: Some(7),
         cluster_id: "c".to_owned(),
         lost_since_seconds: [(BrokerId(1003), 5)].into(),
         healed_at_seconds: Some(7),
