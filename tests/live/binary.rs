@@ -76,9 +76,15 @@ impl Run {
 
     /// The daemon. Its log goes to this file, so that a full pipe never stops it.
     pub(crate) fn daemon<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, log: &Path) -> Self {
+        let mut command = daemon();
+        command.args(args);
+        Self::logging(command, log)
+    }
+
+    /// A command made elsewhere, with its log in this file.
+    pub(crate) fn logging(mut command: Command, log: &Path) -> Self {
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
-        let mut command = binary("autothrottle");
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         Self(command.spawn().unwrap())
     }
 
@@ -145,9 +151,14 @@ pub(crate) fn terminal(args: &[String]) -> Command {
 
 /// Runs the daemon until it ends by itself.
 pub(crate) fn autothrottle<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Ended {
-    let mut command = binary("autothrottle");
+    let mut command = daemon();
     command.args(args);
     Run::of(command).end()
+}
+
+/// `autothrottle`, not yet run.
+pub(crate) fn daemon() -> Command {
+    binary("autothrottle")
 }
 
 /// `topicmappr`, not yet run.

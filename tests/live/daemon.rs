@@ -57,6 +57,16 @@ impl Daemon {
         let listen = format!("127.0.0.1:{port}");
         let own = ["--bootstrap-servers", bootstrap, "--api-listen", &listen];
         let run = Run::daemon(own.iter().chain(more), &log);
+        Self::once_ready(run, port, log, authority)
+    }
+
+    /// One that was started elsewhere, once it has seen the cluster.
+    pub(crate) fn once_ready(
+        run: Run,
+        port: u16,
+        log: PathBuf,
+        authority: Option<PathBuf>,
+    ) -> Self {
         let mut daemon = Self { run: Some(run), port, log, authority };
         until("a daemon that is ready", SOON, || {
             assert!(daemon.run.as_mut().unwrap().is_up(), "it has ended:\n{}", daemon.said());

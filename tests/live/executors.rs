@@ -1,6 +1,10 @@
 //! Two executors with ledgers of their own, as on two machines: the second names the first and changes nothing; the first
 //! is killed, and whoever comes after it has the lock once that has ended.
 
+use std::thread;
+use std::time::Duration;
+
+use testbed::kubernetes::Component;
 use testbed::{Cluster, Kubernetes, Mode, until};
 
 use crate::autothrottle::DAEMON;
@@ -17,17 +21,20 @@ const RIGHTS: &str = include_str!("../../deploy/manifests/execute.yaml");
 const RIGHTS_OF_DAEMONS: &str = include_str!("../../deploy/manifests/autothrottle.yaml");
 const LEASE: &str = "kafka/topicmappr-execute";
 
+/// Longer than a session of ZooKeeper, or a Lease, stands by itself.
+const OUTAGE: Duration = Duration::from_secs(25);
+
 /// A move of one partition, and the folder of its files.
-struct Situation {
-    cluster: Cluster,
+pub(crate) struct Situation {
+    pub(crate) cluster: Cluster,
     folder: tempfile::TempDir,
 }
 
-fn moved() -> Partition {
+pub(crate) fn moved() -> Partition {
     ("events".to_owned(), 0)
 }
 
-fn situation(mode: Mode) -> Situation {
+pub(crate) fn situation(mode: Mode) -> Situation {
     let cluster = Cluster::builder().mode(mode).brokers(3).small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
     traffic.create(&[("events".to_owned(), vec![vec![1001]])].into());
@@ -38,7 +45,7 @@ fn situation(mode: Mode) -> Situation {
 }
 
 impl Situation {
-    fn at(&self, name: &str) -> String {
+    pub(crate) fn at(&self, name: &str) -> String {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
@@ -51,7 +58,7 @@ impl Situation {
     }
 
     /// A command line on this machine, which has its own journal and ledger.
-    fn execute(&self, machine: &str, throttle: &str, more: &[&str]) -> Vec<String> {
+    pub(crate) fn execute(&self, machine: &str, throttle: &str, more: &[&str]) -> Vec<String> {
         let (plan, bootstrap) = (self.at("plan.json"), self.cluster.bootstrap());
         let [journal, ledger] =
             ["journal", "ledger"].map(|file| self.at(&format!("{machine}.{file}")));
@@ -104,6 +111,26 @@ impl Situation {
         assert!(![journal, ledger].iter().any(|file| std::path::Path::new(file).exists()));
     }
 
+    /// Its lock's place is away for longer than the lock stands by itself: nobody else had it, so the run goes on.
+    fn goes_on_after(&self, broker: &str, place: &[&str], outage: impl FnOnce()) {
+        self.plan(broker);
+        let id: i32 = broker.parse().unwrap();
+        let run = Run::start(self.execute("f", "20KB/s", place));
+        until("a move of the run", SOON, || {
+            let seen = Traffic::of(&self.cluster).seen();
+            seen.get(&moved()).filter(|seen| seen.replicas.contains(&id)).map(|_| ())
+        })
+        .unwrap();
+        outage();
+        let (bootstrap, ledger) = (self.cluster.bootstrap(), self.at("f.ledger"));
+        let asks = ["throttle", "set", "100MB/s", "--bootstrap-server", &bootstrap];
+        // It waits for brokers to have the rate, though no longer than the lock may be away.
+        topicmappr(asks.iter().chain(&["--state-file", &ledger, "--yes"]));
+        let done = run.end().with(0).complaining_of("taking it again").complaining_of("going on");
+        assert!(!done.stderr.contains("another run"), "{}", done.stderr);
+        assert_eq!(Traffic::of(&self.cluster).seen()[&moved()].replicas, [id]);
+    }
+
     /// `second`: the place as the second one finds it.
     fn the_second_is_kept_out(&self, place: &[&str], second: &[&str]) {
         let first = self.begin(place);
@@ -133,6 +160,12 @@ fn a_second_executor_is_kept_out_by_zookeeper() {
     let zookeeper = situation.cluster.zookeeper();
     let place = ["--zookeeper", zookeeper.as_str()];
     situation.the_second_is_kept_out(&place, &place);
+    let (server, _) = situation.cluster.members().remove(0);
+    situation.goes_on_after("1003", &place, || {
+        situation.cluster.kill_member(server).unwrap();
+        thread::sleep(OUTAGE);
+        situation.cluster.start_member(server).unwrap();
+    });
 }
 
 #[test]
@@ -145,6 +178,14 @@ fn a_second_executor_is_kept_out_by_a_lease() {
     let kubeconfig = kubeconfig.to_str().unwrap();
     let place = ["--kubeconfig", kubeconfig, "--lease", LEASE];
     situation.the_second_is_kept_out(&place, &place);
+    situation.goes_on_after("1001", &place, || {
+        kubernetes.stop(Component::ApiServer);
+        thread::sleep(OUTAGE);
+        kubernetes.resume(Component::ApiServer).unwrap();
+    });
+    // Those after it begin where the others ended.
+    situation.plan("1002");
+    topicmappr(situation.execute("g", "100MB/s", &place)).with(0);
     daemons_are_met_beside_the_lease(&kubernetes, &situation, kubeconfig);
 }
 

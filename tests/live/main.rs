@@ -26,6 +26,7 @@ mod executors;
 mod facts;
 mod facts_of_moves;
 mod first_use;
+mod full_disk;
 mod heal;
 mod kubernetes;
 mod latecomer;
