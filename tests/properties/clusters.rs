@@ -20,6 +20,19 @@ pub struct BrokerShape {
     host: Option<u8>,
     capacity: u64,
     fate: Fate,
+    cordon: Cordon,
+}
+
+/// What of a broker is cordoned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Cordon {
+    None,
+    /// All its log dirs, whichever they are.
+    Broker,
+    /// The first of its log dirs; of brokers with one volume that is all that is known of them.
+    FirstDir,
+    /// Each log dir by its path.
+    EachDir,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -84,6 +97,7 @@ fn broker() -> impl Strategy<Value = BrokerShape> {
         host,
         capacity,
         fate,
+        cordon: Cordon::None,
     })
 }
 
@@ -123,6 +137,22 @@ pub fn crowded() -> impl Strategy<Value = Shape> {
     (shape(), 60_u64..95).prop_map(|(shape, fill)| Shape { fill, ..shape })
 }
 
+/// A cluster with cordons on some brokers, or on one of their log dirs; with several volumes or without.
+pub fn cordoned(shape: impl Strategy<Value = Shape>) -> impl Strategy<Value = Shape> {
+    let cordon = prop_oneof![
+        4 => Just(Cordon::None),
+        2 => Just(Cordon::Broker),
+        2 => Just(Cordon::FirstDir),
+        1 => Just(Cordon::EachDir),
+    ];
+    (shape, vec(cordon, 10), any::<bool>()).prop_map(|(mut shape, cordons, several_volumes)| {
+        for (broker, cordon) in shape.brokers.iter_mut().zip(cordons) {
+            broker.cordon = cordon;
+        }
+        Shape { several_volumes, ..shape }
+    })
+}
+
 impl Shape {
     pub fn ids(&self) -> Vec<BrokerId> {
         (FIRST_ID..).take(self.brokers.len()).map(BrokerId).collect()
@@ -147,7 +177,8 @@ impl Shape {
     /// The broker that is there with `one_more`.
     fn newcomer(&self) -> Option<(BrokerId, BrokerShape)> {
         let rack = self.brokers[self.one_more?].rack;
-        let shape = BrokerShape { rack, host: None, capacity: 3, fate: Fate::Live };
+        let (fate, cordon) = (Fate::Live, Cordon::None);
+        let shape = BrokerShape { rack, host: None, capacity: 3, fate, cordon };
         Some((BrokerId(FIRST_ID + 100), shape))
     }
 
@@ -175,6 +206,7 @@ impl Shape {
                 if self.several_volumes && id.0.is_multiple_of(2) {
                     divide(&mut broker, &topics);
                 }
+                broker.cordoned_log_dirs = cordons(shape.cordon);
                 broker
             })
             .collect();
@@ -256,6 +288,16 @@ fn broker_of(id: BrokerId, shape: &BrokerShape, unit: u64, topics: &[Topic]) -> 
         storage_free: Some(Bytes(total - used)),
         ..Broker::new(id)
     }
+}
+
+fn cordons(cordon: Cordon) -> Vec<String> {
+    let paths: &[&str] = match cordon {
+        Cordon::None => &[],
+        Cordon::Broker => &["*"],
+        Cordon::FirstDir => &PATHS[..1],
+        Cordon::EachDir => &PATHS,
+    };
+    paths.iter().map(|path| (*path).to_owned()).collect()
 }
 
 const PATHS: [&str; 2] = ["/d0", "/d1"];

@@ -61,6 +61,7 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
                         why:
                             Refusal::NotLive
                             | Refusal::NotAllowed
+                            | Refusal::Cordoned
                             | Refusal::Holds
                             | Refusal::FailedLogDir,
                     }

@@ -3,6 +3,7 @@
 mod balance;
 mod brute;
 mod clusters;
+mod cordons;
 mod explain;
 mod goals;
 mod laws;

@@ -88,6 +88,7 @@ impl Found {
                 | Ailment::UnderMinIsr { .. }
                 | Ailment::FullDisk { .. }
                 | Ailment::FailedLogDir { .. }
+                | Ailment::Cordoned { .. }
                 | Ailment::AtMinIsr { .. }
                 | Ailment::UnderReplicated { .. }
                 | Ailment::Moving { .. } => {}
@@ -103,7 +104,8 @@ impl Found {
 fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String> {
     let count = |partitions: &BTreeSet<_>| partitions.len();
     match ailment {
-        Ailment::Lost { .. } | Ailment::Fenced { .. } => None,
+        // No plan gives a cordoned broker anything.
+        Ailment::Lost { .. } | Ailment::Fenced { .. } | Ailment::Cordoned { .. } => None,
         Ailment::UnderMinIsr { partitions, missing }
         | Ailment::AtMinIsr { partitions, missing }
         | Ailment::UnderReplicated { partitions, missing } => {

@@ -70,6 +70,13 @@ pub enum Ailment {
         /// Their bytes, as far as they are known.
         bytes: Bytes,
     },
+    /// A broker that takes no new replica, or has log dirs that do not (KIP-1066): what it holds stays.
+    Cordoned {
+        /// The broker.
+        broker: BrokerId,
+        /// Those log dirs; none: all that work.
+        log_dirs: Vec<String>,
+    },
     /// Partitions that one more loss keeps from taking acknowledged writes, though more replicas are wanted.
     AtMinIsr {
         /// They.
@@ -104,6 +111,7 @@ pub fn ailments(snapshot: &Snapshot) -> Vec<Ailment> {
     found.extend(snapshot.brokers().iter().flat_map(narrow_disks));
     found.extend(failed_log_dirs(snapshot));
     found.extend(missing_brokers(snapshot));
+    found.extend(cordons(snapshot));
     let (partitions, missing) = sick.at;
     found.extend((!partitions.is_empty()).then_some(Ailment::AtMinIsr { partitions, missing }));
     let (partitions, missing) = sick.lagging;
@@ -113,6 +121,15 @@ pub fn ailments(snapshot: &Snapshot) -> Vec<Ailment> {
     let (partitions, to) = sick.moving;
     found.extend((!partitions.is_empty()).then_some(Ailment::Moving { partitions, to }));
     found
+}
+
+fn cordons(snapshot: &Snapshot) -> impl Iterator<Item = Ailment> {
+    let cordoned = snapshot.brokers().iter().filter(|b| !b.cordoned_log_dirs.is_empty());
+    cordoned.map(|broker| {
+        let some = || broker.cordoned_log_dirs.clone();
+        let log_dirs = if broker.is_cordoned() { Vec::new() } else { some() };
+        Ailment::Cordoned { broker: broker.id, log_dirs }
+    })
 }
 
 type Concerned = (BTreeSet<TopicPartition>, BTreeSet<BrokerId>);

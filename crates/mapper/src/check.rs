@@ -4,6 +4,7 @@
 //! and at each step; nothing when all are kept.
 
 mod balance;
+mod cordons;
 mod figures;
 mod leaders;
 mod log_dirs;
@@ -205,6 +206,7 @@ fn any_move(view: &View<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Viola
         broken.push(Violation::Reassigning { of: of() });
     }
     broken.extend(log_dirs::exist(view.snapshot, change));
+    broken.extend(cordons::kept(view, touched));
     if let Some((before, after)) = view.racks_get_worse(rule, touched) {
         broken.push(Violation::Racks { of: of(), before, after });
     }

@@ -98,6 +98,7 @@ impl SeatRules<'_> {
     pub(crate) fn admits(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
         self.live(broker)?;
         self.allowed(broker)?;
+        self.not_cordoned(broker)?;
         self.not_already_held(broker)?;
         self.log_dir_is_sound(broker)?;
         self.rack_is_free(broker)?;
@@ -147,6 +148,12 @@ impl SeatRules<'_> {
     #[inline]
     fn allowed(&self, broker: BrokerIx) -> Result<(), Refusal> {
         if self.target.allowed[broker as usize] { Ok(()) } else { Err(Refusal::NotAllowed) }
+    }
+
+    #[inline]
+    fn not_cordoned(&self, broker: BrokerIx) -> Result<(), Refusal> {
+        let lets = self.all.cluster.cordon_lets(self.item.partition, broker);
+        if lets { Ok(()) } else { Err(Refusal::Cordoned) }
     }
 
     #[inline]

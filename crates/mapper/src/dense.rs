@@ -5,7 +5,7 @@
 
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId, Seat, TopicPartition};
-use crate::snapshot::{Broker, Partition, Snapshot};
+use crate::snapshot::{Broker, Partition, Snapshot, Volume};
 use crate::table::{IdSet, Positions};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,6 +19,8 @@ pub(crate) struct Cluster<'s> {
     pub(crate) ids: Vec<BrokerId>,
     positions: Positions,
     pub(crate) live: Vec<bool>,
+    /// Brokers that get no new replica, since all their log dirs are cordoned.
+    cordoned: Vec<bool>,
     /// The rack of each broker. One that has none is a rack of its own.
     pub(crate) rack: Vec<usize>,
     /// What each rack is called.
@@ -66,6 +68,7 @@ impl<'s> Cluster<'s> {
         let mut cluster = Self {
             snapshot,
             live: listed.iter().map(|broker| broker.is_some_and(|b| b.live)).collect(),
+            cordoned: listed.iter().map(|broker| broker.is_some_and(Broker::is_cordoned)).collect(),
             rack,
             rack_names,
             host,
@@ -128,6 +131,19 @@ impl<'s> Cluster<'s> {
         self.index_of(id).is_some_and(|broker| self.live[broker as usize])
     }
 
+    /// Gets no new replica: all its log dirs are cordoned.
+    #[inline]
+    pub(crate) fn is_cordoned(&self, broker: BrokerIx) -> bool {
+        self.cordoned[broker as usize]
+    }
+
+    /// The one question that every planner asks of cordons: a broker takes what is not cordoned, or what it holds
+    /// already. Going back to it is no new replica.
+    #[inline]
+    pub(crate) fn cordon_lets(&self, partition: usize, broker: BrokerIx) -> bool {
+        !self.is_cordoned(broker) || self.seats_of(partition).contains(&broker)
+    }
+
     pub(crate) fn id(&self, broker: BrokerIx) -> BrokerId {
         self.ids[broker as usize]
     }
@@ -143,7 +159,17 @@ impl<'s> Cluster<'s> {
             let (capacity, _) = (*capacity).zip(*used)?;
             Some(capacity - headroom.of(Bytes(capacity)).0.min(capacity))
         };
-        self.capacity.iter().zip(&self.used).map(limit).collect()
+        let mut limits: Vec<Option<u64>> =
+            self.capacity.iter().zip(&self.used).map(limit).collect();
+        // What lies in a cordoned log dir may leave it; nothing comes in its place.
+        let cordoned = self.snapshot.brokers().iter().filter(|b| !b.cordoned_log_dirs.is_empty());
+        for broker in cordoned {
+            let Some(at) = self.index_of(broker.id).map(|at| at as usize) else { continue };
+            if let Some((limit, used)) = limits[at].as_mut().zip(self.used[at]) {
+                *limit = (*limit).min(used.saturating_add(open_room(broker, headroom)));
+            }
+        }
+        limits
     }
 
     pub(crate) fn topic_of(&self, partition: usize) -> usize {
@@ -172,6 +198,24 @@ impl<'s> Cluster<'s> {
     pub(crate) fn seat(&self, partition: usize, index: usize) -> Seat {
         Seat { of: self.name(partition), index }
     }
+}
+
+/// What the log dirs of a broker that are not cordoned still take, all together.
+fn open_room(broker: &Broker, headroom: Ratio) -> u64 {
+    if broker.is_cordoned() {
+        return 0;
+    }
+    let volumes = broker.volumes();
+    if volumes.is_empty() {
+        return u64::MAX;
+    }
+    let open =
+        volumes.iter().filter(|volume| volume.paths.iter().any(|path| !broker.cordons(path)));
+    let room = |volume: &Volume<'_>| {
+        let kept = headroom.of(volume.total).0.min(volume.total.0);
+        volume.free.0.saturating_sub(kept)
+    };
+    open.map(room).sum()
 }
 
 /// Every broker that is listed or stands in a replica list, ascending.

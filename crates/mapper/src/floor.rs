@@ -1,7 +1,7 @@
 //! What no plan can do better: the bytes that have to move, and the fullest broker that has to be.
 
 use crate::bytes::Bytes;
-use crate::dense::Cluster;
+use crate::dense::{BrokerIx, Cluster};
 use crate::exact::Evidence;
 use crate::finish::Proof;
 use crate::no_plan::NoPlan;
@@ -94,8 +94,13 @@ pub(crate) fn fullest(
     for (at, target) in targets.all.iter().enumerate() {
         let of_target = work.iter().filter(|item| item.target == at);
         let pools = Pools::of(cluster, target, rule, of_target)?;
-        let disks = target.brokers.iter().map(|broker| disks[*broker as usize]);
-        let mut disks = disks.collect::<Option<Vec<Disk>>>()?;
+        let of = |broker: &BrokerIx| disks[*broker as usize];
+        let (closed, open): (Vec<BrokerIx>, Vec<BrokerIx>) =
+            target.brokers.iter().partition(|broker| cluster.is_cordoned(**broker));
+        // What a cordoned broker holds may stay; nothing is poured on it.
+        let closed = closed.iter().map(of).collect::<Option<Vec<Disk>>>()?;
+        worst = closed.iter().map(Disk::share).fold(worst, f64::max);
+        let mut disks = open.iter().map(of).collect::<Option<Vec<Disk>>>()?;
         disks.sort_by(|a, b| a.share().total_cmp(&b.share()).then(a.used.cmp(&b.used)));
         worst = worst.max(level(&disks, pools.all.bytes));
         worst = worst.max(indivisible(&disks, pools.all.largest));

@@ -44,8 +44,8 @@ pub enum NoPlan {
     },
     /// More replicas are asked for than brokers allowed.
     #[error(
-        "{of} is to have {replication} replicas, but only {} live broker(s) are allowed for it: {}",
-        allowed.len(), in_words(.allowed)
+        "{of} is to have {replication} replicas, but only {} live broker(s) are allowed for it: {}{}",
+        allowed.len(), in_words(.allowed), cordoned_text(.cordoned)
     )]
     TooFewBrokers {
         /// The first such partition.
@@ -56,6 +56,9 @@ pub enum NoPlan {
         allowed: Vec<BrokerId>,
         /// The brokers allowed but lost.
         lost: Vec<BrokerId>,
+        /// The brokers allowed and live that get no new replica.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        cordoned: Vec<BrokerId>,
     },
     /// `--min-rack-ids` is beyond what there is.
     #[error(
@@ -198,6 +201,9 @@ pub enum Refusal {
     /// Not among the brokers that this topic may use.
     #[error("it is not among the brokers allowed for this topic")]
     NotAllowed,
+    /// All its log dirs are cordoned, and it does not hold the replica already.
+    #[error("it is cordoned (cordoned.log.dirs), so it gets no new replica")]
+    Cordoned,
     /// It has a replica of the partition.
     #[error("it already holds a replica of this partition")]
     Holds,
@@ -244,12 +250,20 @@ impl Refusal {
         match self {
             Self::NotLive => "not_live",
             Self::NotAllowed => "not_allowed",
+            Self::Cordoned => "cordoned",
             Self::Holds => "holds",
             Self::FailedLogDir => "failed_log_dir",
             Self::RackTaken { .. } => "rack_taken",
             Self::HostTaken { .. } => "host_taken",
             Self::NoRoom { .. } => "no_room",
         }
+    }
+}
+
+fn cordoned_text(cordoned: &[BrokerId]) -> String {
+    match cordoned {
+        [] => String::new(),
+        some => format!("; cordoned, so without new replicas: {}", in_words(some)),
     }
 }
 

@@ -4,7 +4,7 @@
 //! tells is inferred: it is one in which no partition of the broker has another replica.
 
 use crate::dense::{BrokerIx, Cluster};
-use crate::ids::BrokerId;
+use crate::ids::{BrokerId, in_words};
 use crate::no_plan::NoPlan;
 use crate::place::Pairs;
 use crate::request::Rebuild;
@@ -33,7 +33,7 @@ pub(crate) fn pairs(
         .all
         .iter()
         .flat_map(|target| target.brokers.iter().copied())
-        .filter(|broker| !holders.contains(broker))
+        .filter(|broker| !holders.contains(broker) && !cluster.is_cordoned(*broker))
         .collect();
     for broker in outgoing {
         let partner =
@@ -57,7 +57,7 @@ pub fn incoming_for(snapshot: &Snapshot, outgoing: BrokerId) -> Result<BrokerId,
     let free: BTreeSet<BrokerIx> = (0..cluster.ids.len())
         .filter(|broker| empty[*broker])
         .filter_map(|broker| BrokerIx::try_from(broker).ok())
-        .filter(|broker| cluster.id(*broker) != outgoing)
+        .filter(|broker| cluster.id(*broker) != outgoing && !cluster.is_cordoned(*broker))
         .collect();
     let Some(broker) = cluster.index_of(outgoing) else {
         let problem = "it is neither registered nor in any replica list".to_owned();
@@ -116,9 +116,16 @@ fn no_partner(cluster: &Cluster<'_>, outgoing: BrokerIx, free: &BTreeSet<BrokerI
     let possible = possible_racks(cluster, outgoing);
     let names: Vec<&str> =
         possible.iter().map(|rack| cluster.rack_names[*rack].as_str()).take(20).collect();
+    let cordoned = (0..).take(cluster.ids.len()).filter(|broker| cluster.is_cordoned(*broker));
+    let cordoned: Vec<BrokerId> = cordoned.map(|broker| cluster.id(broker)).collect();
+    let left_out = match cordoned.is_empty() {
+        true => String::new(),
+        false => format!("; cordoned brokers get no new replica: {}", in_words(&cordoned)),
+    };
+    let names = names.join(" or ");
     NoPlan::NoPartner {
         outgoing: cluster.id(outgoing),
-        problem: format!("it would have to be an empty broker of rack {}", names.join(" or ")),
+        problem: format!("it would have to be an empty broker of rack {names}{left_out}"),
         candidates: free.iter().map(|broker| (cluster.id(*broker), rack(*broker))).collect(),
     }
 }

@@ -21,8 +21,9 @@ pub(crate) struct Volumes<'s> {
 
 #[derive(Clone)]
 struct Filling<'s> {
-    /// The paths of its log dirs; the first is the one that is named.
     paths: Vec<&'s str>,
+    /// The log dir that is named: the first that is not cordoned. None: the volume takes nothing new.
+    open: Option<&'s str>,
     limit: u64,
     used: u64,
 }
@@ -45,6 +46,7 @@ impl<'s> Volumes<'s> {
                 limit: volume.total.0
                     - terms.storage_headroom.of(volume.total).0.min(volume.total.0),
                 used: volume.total.0 - volume.free.0,
+                open: volume.paths.iter().copied().find(|path| !broker.cordons(path)),
                 paths: volume.paths,
             });
             of.insert(at, fillings.collect());
@@ -61,19 +63,21 @@ impl<'s> Volumes<'s> {
     pub(crate) fn choose(&self, broker: BrokerIx, bytes: u64) -> Result<Option<&'s str>, Full<'s>> {
         let Some(volumes) = self.of.get(&broker) else { return Ok(None) };
         let room = |volume: &Filling<'_>| volume.limit.saturating_sub(volume.used);
-        let Some(best) = volumes.iter().max_by_key(|v| (room(v), Reverse(v.paths[0]))) else {
+        let open = volumes.iter().filter_map(|volume| Some((room(volume), volume.open?)));
+        let Some((room, log_dir)) = open.max_by_key(|(room, dir)| (*room, Reverse(*dir))) else {
             return Ok(None);
         };
-        match bytes.checked_sub(room(best)) {
-            Some(missing @ 1..) => Err(Full { log_dir: best.paths[0], room: room(best), missing }),
-            Some(0) | None => Ok(Some(best.paths[0])),
+        match bytes.checked_sub(room) {
+            Some(missing @ 1..) => Err(Full { log_dir, room, missing }),
+            Some(0) | None => Ok(Some(log_dir)),
         }
     }
 
     /// What all volumes of a broker may still take together; `None` where it has no choice of volumes.
     pub(crate) fn room(&self, broker: BrokerIx) -> Option<u64> {
         let volumes = self.of.get(&broker)?;
-        Some(volumes.iter().map(|volume| volume.limit.saturating_sub(volume.used)).sum())
+        let open = volumes.iter().filter(|volume| volume.open.is_some());
+        Some(open.map(|volume| volume.limit.saturating_sub(volume.used)).sum())
     }
 
     /// What a log dir's volume lacks for a replica; 0 where there is room, or nobody knows.

@@ -214,6 +214,10 @@ impl<'a> Search<'a> {
                 _ if self.force => Some(Reason::Forced),
                 None => Some(Reason::Forced),
                 Some(broker) if work.held().any(|held| held == broker) => Some(Reason::Forced),
+                // A given list may name a broker that gets no new replica: its seat is filled by another.
+                Some(broker) if !self.cluster.cordon_lets(work.partition, broker) => {
+                    Some(Reason::Forced)
+                }
                 Some(broker) => self.fault(broker, partition, target),
             };
             reason = fault.map_or(reason, |fault| reason.min(fault));
@@ -318,6 +322,7 @@ impl<'a> Search<'a> {
             replication: factor,
             allowed: ids(&target.brokers),
             lost: ids(&target.lost),
+            cordoned: Vec::new(),
         })
     }
 }

@@ -29,7 +29,8 @@ impl Rules<'_> {
             return false;
         };
         let seats = state.seats_of(index);
-        if !target.allowed[to as usize] || seats.contains(&to) {
+        let lets = target.allowed[to as usize] && self.cluster.cordon_lets(index, to);
+        if !lets || seats.contains(&to) {
             return false;
         }
         let rack = |broker: BrokerIx| self.cluster.rack[broker as usize];

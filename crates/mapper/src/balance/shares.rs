@@ -176,7 +176,11 @@ fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, load: Load, gives: &[bool
         let allowing = state.targets.all.iter().zip(&of_target);
         let offered: u64 =
             allowing.filter(|(target, _)| target.allowed[broker]).map(|(_, bytes)| bytes).sum();
-        let most = limit(broker).min(fixed.saturating_add(offered));
+        let cordoned = u32::try_from(broker).is_ok_and(|at| rules.cluster.is_cordoned(at));
+        let most = match cordoned {
+            true => used,
+            false => limit(broker).min(fixed.saturating_add(offered)),
+        };
         Bounds { least: if gives[broker] { fixed } else { used }, most: most.max(used) }
     };
     (0..state.used.len()).map(bounds).collect()

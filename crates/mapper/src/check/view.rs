@@ -23,6 +23,8 @@ pub(super) struct View<'s> {
     live: IdSet,
     /// Brokers with a choice of volumes.
     several_volumes: IdSet,
+    /// Whether any broker or log dir is cordoned.
+    has_cordons: bool,
     allowed: Vec<Allowed>,
     /// For each topic of the snapshot: an index into `allowed`.
     of_topic: Vec<Option<usize>>,
@@ -59,8 +61,9 @@ impl<'s> View<'s> {
         let those = |of: fn(&&Broker) -> bool| snapshot.brokers().iter().filter(of).map(|b| b.id);
         let live = those(|broker| broker.live).collect();
         let several_volumes = those(|broker| broker.volumes().len() > 1).collect();
+        let has_cordons = snapshot.brokers().iter().any(|b| !b.cordoned_log_dirs.is_empty());
         let find = Lookup::new(snapshot);
-        Ok(Self { snapshot, find, places, live, several_volumes, allowed, of_topic })
+        Ok(Self { snapshot, find, places, live, several_volumes, has_cordons, allowed, of_topic })
     }
 
     /// Listed and live.
@@ -70,6 +73,10 @@ impl<'s> View<'s> {
 
     pub(super) fn has_several_volumes(&self, id: BrokerId) -> bool {
         self.several_volumes.contains(id)
+    }
+
+    pub(super) fn has_cordons(&self) -> bool {
+        self.has_cordons
     }
 
     /// What a move touches, `topic` being the position of its topic.

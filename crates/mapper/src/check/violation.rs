@@ -135,6 +135,24 @@ pub enum Violation {
         /// The broker.
         broker: BrokerId,
     },
+    /// A new replica for a broker whose log dirs are all cordoned.
+    #[error("{of} would get a replica on broker {broker}, which is cordoned")]
+    Cordoned {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+    },
+    /// A replica for a cordoned log dir: Kafka refuses it.
+    #[error("{of} is to go to log dir {log_dir} of broker {broker}, which is cordoned")]
+    CordonedLogDir {
+        /// The partition.
+        of: TopicPartition,
+        /// The broker.
+        broker: BrokerId,
+        /// The log dir.
+        log_dir: String,
+    },
     /// A replica on a broker that the request does not allow.
     #[error("{of} would have a replica on broker {broker}, which is not allowed for it")]
     NotAllowed {

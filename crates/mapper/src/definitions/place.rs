@@ -29,8 +29,11 @@ pub(super) type Placed = Result<Vec<Replicas>, NoPlan>;
 
 /// Places all partitions that the topics of one map lack, for each topic or not at all.
 pub(super) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Vec<Placed> {
-    let live: Vec<BrokerId> = map.brokers.iter().filter(|b| b.live).map(|b| b.id).collect();
     let lost: Vec<BrokerId> = map.brokers.iter().filter(|b| !b.live).map(|b| b.id).collect();
+    // As Kafka's own placement does: new partitions are spread over the brokers that take any.
+    let is_cordoned = |id: &BrokerId| snapshot.broker(*id).is_some_and(Broker::is_cordoned);
+    let live = map.brokers.iter().filter(|b| b.live).map(|b| b.id);
+    let (cordoned, live): (Vec<BrokerId>, Vec<BrokerId>) = live.partition(is_cordoned);
     let fits = |wanted: &Wanted<'_>| wanted.replication as usize <= live.len();
     let mut world = World::of(snapshot, map, wanted);
     let sound: Vec<Wanted<'_>> = wanted.iter().copied().filter(fits).collect();
@@ -39,7 +42,7 @@ pub(super) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>
         .iter()
         .map(|wanted| {
             if !fits(wanted) {
-                return Err(too_few(wanted, &live, &lost));
+                return Err(too_few(wanted, &live, &lost, &cordoned));
             }
             match &mut together {
                 Ok(placed) => Ok(placed.next().unwrap_or_default()),
@@ -52,7 +55,12 @@ pub(super) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>
         .collect()
 }
 
-fn too_few(wanted: &Wanted<'_>, live: &[BrokerId], lost: &[BrokerId]) -> NoPlan {
+fn too_few(
+    wanted: &Wanted<'_>,
+    live: &[BrokerId],
+    lost: &[BrokerId],
+    cordoned: &[BrokerId],
+) -> NoPlan {
     NoPlan::TooFewBrokers {
         of: crate::ids::TopicPartition {
             topic: wanted.topic.definition.name.clone(),
@@ -61,6 +69,7 @@ fn too_few(wanted: &Wanted<'_>, live: &[BrokerId], lost: &[BrokerId]) -> NoPlan 
         replication: wanted.replication as usize,
         allowed: live.to_vec(),
         lost: lost.to_vec(),
+        cordoned: cordoned.to_vec(),
     }
 }
 

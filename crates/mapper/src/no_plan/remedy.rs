@@ -17,6 +17,11 @@ pub enum Remedy {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
+    /// Brokers take new replicas again: the config `cordoned.log.dirs` is removed.
+    Uncordon {
+        /// The brokers.
+        brokers: Vec<BrokerId>,
+    },
     /// A broker gets more storage.
     MoreStorage {
         /// The broker.
@@ -99,6 +104,9 @@ impl Remedy {
             Self::BringBack { brokers } => {
                 return returned(snapshot, &request, brokers.iter().copied().collect());
             }
+            Self::Uncordon { brokers } => {
+                Some(snapshot.without_cordons(|id| brokers.contains(&id)))
+            }
             Self::MoreStorage { broker, bytes, .. } => {
                 Some(snapshot.with_more_storage(|id| (id == *broker).then_some(*bytes)))
             }
@@ -155,7 +163,10 @@ impl Remedy {
             Self::WithoutFixRacks => terms_of(request).fix_racks = false,
             Self::WithoutForce => rebuild_of(request, |rebuild| rebuild.force = false),
             Self::WithoutPairs => rebuild_of(request, |rebuild| rebuild.sub_affinity = false),
-            Self::BringBack { .. } | Self::MoreStorage { .. } | Self::MoreBrokers { .. } => {}
+            Self::BringBack { .. }
+            | Self::Uncordon { .. }
+            | Self::MoreStorage { .. }
+            | Self::MoreBrokers { .. } => {}
         }
     }
 }

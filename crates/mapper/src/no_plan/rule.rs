@@ -29,6 +29,11 @@ pub enum Rule {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
+    /// Cordoned brokers and log dirs get no new replica.
+    Cordoned {
+        /// The brokers.
+        brokers: Vec<BrokerId>,
+    },
     /// Topics live on the brokers that the request allows for them.
     Allowed,
     /// Drained brokers hold no replicas.
@@ -62,6 +67,7 @@ impl Rule {
         let rebuild =
             |asks: fn(&Rebuild) -> bool| matches!(request, Request::Rebuild(r) if asks(r));
         let replaces = matches!(request, Request::Replace(_));
+        let cordoned: Vec<BrokerId> = cordoned(snapshot).collect();
         let narrow = terms.assignments.iter().any(|a| !live.is_subset(&a.brokers));
         let rules = [
             any(Self::Hosts, snapshot.brokers().iter().any(|broker| broker.host.is_some())),
@@ -73,6 +79,7 @@ impl Rule {
             // A replacement names its broker; it is another request with another one.
             any(Self::Allowed, narrow && !replaces),
             any(Self::Lost { brokers: lost.clone() }, !lost.is_empty()),
+            any(Self::Cordoned { brokers: cordoned.clone() }, !cordoned.is_empty()),
             any(Self::Replication, terms.assignments.iter().any(|a| a.replication.is_some())),
             any(
                 Self::Storage { headroom: terms.storage_headroom },
@@ -94,6 +101,9 @@ impl Rule {
                 terms_of(&mut request).storage_headroom = Ratio::ZERO;
                 let endless = Bytes(enough(&snapshot));
                 snapshot = snapshot.with_more_storage(|_| Some(endless));
+            }
+            Self::Cordoned { brokers } => {
+                snapshot = snapshot.without_cordons(|id| brokers.contains(&id));
             }
             Self::Lost { brokers } => {
                 return returned(&snapshot, &request, brokers.iter().copied().collect());
@@ -134,6 +144,12 @@ fn enough(snapshot: &Snapshot) -> u64 {
 
 pub(super) fn live(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
     snapshot.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id).collect()
+}
+
+/// Live brokers of which a log dir is cordoned.
+fn cordoned(snapshot: &Snapshot) -> impl Iterator<Item = BrokerId> {
+    let brokers = snapshot.brokers().iter();
+    brokers.filter(|b| b.live && !b.cordoned_log_dirs.is_empty()).map(|broker| broker.id)
 }
 
 /// Brokers that hold replicas, or are named by the request, and are not live.

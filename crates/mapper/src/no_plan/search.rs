@@ -42,6 +42,9 @@ fn of_rule(trials: &mut Trials<'_>, rule: &Rule, why: &NoPlan) -> Vec<Remedy> {
             less.into_iter().chain(more_storage(trials, why)).collect()
         }
         Rule::Lost { .. } => bring_back(trials),
+        Rule::Cordoned { brokers } => {
+            singly(trials, brokers, |brokers| Remedy::Uncordon { brokers })
+        }
         Rule::Allowed => allow(trials),
         Rule::Drained { brokers } => {
             singly(trials, brokers, |brokers| Remedy::KeepUndrained { brokers })
@@ -123,6 +126,7 @@ fn short(why: &NoPlan) -> Vec<(BrokerId, u64)> {
                 Refusal::NoRoom { missing_bytes, .. } => Some((*id, missing_bytes.0)),
                 Refusal::NotLive
                 | Refusal::NotAllowed
+                | Refusal::Cordoned
                 | Refusal::Holds
                 | Refusal::FailedLogDir
                 | Refusal::RackTaken { .. }

@@ -1,6 +1,8 @@
 //! Snapshots made from snapshots.
 
-use super::{Broker, Leader, LogDirIndex, Partition, PartitionFacts, Parts, Snapshot};
+use super::{
+    Broker, EVERY_LOG_DIR, Leader, LogDirIndex, Partition, PartitionFacts, Parts, Snapshot,
+};
 use crate::bytes::Bytes;
 use crate::ids::BrokerId;
 use crate::plan::{Move, Plan};
@@ -46,6 +48,11 @@ impl Snapshot {
             Broker {
                 storage_total: known.and_then(|b| b.storage_total),
                 storage_free: known.and_then(|b| b.storage_free),
+                // Whoever cordoned a broker did so for what the lists alone do not tell.
+                cordoned_log_dirs: match known.is_some_and(Broker::is_cordoned) {
+                    true => vec![EVERY_LOG_DIR.to_owned()],
+                    false => Vec::new(),
+                },
                 ..Broker::new(id)
             }
         };
@@ -62,7 +69,7 @@ impl Snapshot {
             if let Some(total) = totals.get(&broker.id) {
                 broker.storage_total = Some(*total);
                 broker.storage_free = None;
-                broker.log_dirs.clear();
+                broker.forget_log_dirs();
             }
         }
         Self { parts }

@@ -40,6 +40,13 @@ impl Snapshot {
             form.number(id.0.into());
             form.kubernetes(facts);
         }
+        // Likewise, for clusters without cordons.
+        for broker in self.brokers().iter().filter(|b| !b.cordoned_log_dirs.is_empty()) {
+            form.text("cordoned");
+            form.number(broker.id.0.into());
+            form.number(broker.cordoned_log_dirs.len() as u64);
+            broker.cordoned_log_dirs.iter().for_each(|path| form.text(path));
+        }
         SnapshotHash(form.finish())
     }
 }

@@ -4,6 +4,7 @@
 //! or every contradiction by name. *Missing is not zero*: what nobody told us is absent, never 0.
 
 mod contradiction;
+mod cordon;
 mod edit;
 mod halves;
 mod hash;
@@ -16,6 +17,7 @@ mod what_if;
 mod wire;
 
 pub use contradiction::Contradiction;
+pub use cordon::EVERY_LOG_DIR;
 pub use hash::SnapshotHash;
 pub(crate) use lookup::Lookup;
 pub use volume::Volume;
@@ -76,6 +78,8 @@ pub struct Broker {
     pub storage_free: Option<Bytes>,
     /// Its log dirs (`log.dirs`), where known.
     pub log_dirs: Vec<LogDir>,
+    /// What its `cordoned.log.dirs` says (Kafka 4.3): paths of log dirs that get no new replica, or [`EVERY_LOG_DIR`].
+    pub cordoned_log_dirs: Vec<String>,
     /// The type of its machine: `i3.4xlarge`.
     pub instance_type: Option<String>,
     /// The capacity of its network card, in bytes per second and direction.
@@ -112,6 +116,7 @@ impl Broker {
             storage_total: None,
             storage_free: None,
             log_dirs: Vec::new(),
+            cordoned_log_dirs: Vec::new(),
             instance_type: None,
             network_bytes_per_second: None,
             kubernetes: None,
@@ -332,7 +337,11 @@ impl Snapshot {
     /// [`SnapshotError::Contradictions`] with every one of them.
     pub fn new(mut parts: Parts) -> Result<Self, SnapshotError> {
         parts.brokers.sort_by_key(|broker| broker.id);
-        parts.brokers.iter_mut().for_each(Broker::sum_up_volumes);
+        for broker in &mut parts.brokers {
+            broker.sum_up_volumes();
+            broker.cordoned_log_dirs.sort_unstable();
+            broker.cordoned_log_dirs.dedup();
+        }
         parts.topics.sort_by(|a, b| a.name.cmp(&b.name));
         let middle = parts.topics.len() / 2;
         let (first, second) = parts.topics.split_at_mut(middle);

@@ -129,7 +129,7 @@ fn grow_roomiest(broker: &mut Broker, bytes: Bytes) {
     let volumes = broker.volumes();
     let roomiest = volumes.iter().max_by_key(|volume| (volume.free, Reverse(volume.paths[0])));
     let Some(roomiest) = roomiest.filter(|_| volumes.len() > 1) else {
-        broker.log_dirs.clear();
+        broker.forget_log_dirs();
         return;
     };
     let paths: Vec<String> = roomiest.paths.iter().map(|path| (*path).to_owned()).collect();

@@ -20,7 +20,7 @@ impl Snapshot {
         for broker in parts.brokers.iter_mut().filter(|broker| lost.contains(&broker.id)) {
             broker.live = false;
             (broker.storage_total, broker.storage_free) = (None, None);
-            broker.log_dirs.clear();
+            broker.forget_log_dirs();
         }
         let live: BTreeSet<BrokerId> =
             parts.brokers.iter().filter(|broker| broker.live).map(|broker| broker.id).collect();
@@ -64,7 +64,7 @@ impl Snapshot {
                 *free = Bytes(total.0.saturating_sub(used.0));
             }
             // Which dir the growth lands in is not known.
-            broker.log_dirs.clear();
+            broker.forget_log_dirs();
         }
         for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             partition.size = partition.size.map(|size| factor.of(size));

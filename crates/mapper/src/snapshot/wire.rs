@@ -50,6 +50,8 @@ struct BrokerWire {
     storage_free_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     log_dirs: Vec<LogDirWire>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    cordoned_log_dirs: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -192,6 +194,7 @@ impl From<BrokerWire> for Broker {
             storage_total: wire.storage_total_bytes,
             storage_free: wire.storage_free_bytes,
             log_dirs: wire.log_dirs.into_iter().map(LogDir::from).collect(),
+            cordoned_log_dirs: wire.cordoned_log_dirs,
             instance_type: wire.instance_type,
             network_bytes_per_second: wire.network_bytes_per_second,
             kubernetes: wire.kubernetes,
@@ -210,6 +213,7 @@ impl From<Broker> for BrokerWire {
             storage_total_bytes: broker.storage_total,
             storage_free_bytes: broker.storage_free,
             log_dirs: broker.log_dirs.into_iter().map(LogDirWire::from).collect(),
+            cordoned_log_dirs: broker.cordoned_log_dirs,
             instance_type: broker.instance_type,
             network_bytes_per_second: broker.network_bytes_per_second,
             kubernetes: broker.kubernetes,

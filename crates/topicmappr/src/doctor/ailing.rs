@@ -2,7 +2,7 @@
 
 use super::{Around, Finding, Needs, Severity};
 use crate::error::ranges;
-use crate::views::counted;
+use crate::views::{counted, uncordon};
 use mapper::{Ailment, BrokerId, Bytes, TopicPartition};
 use std::collections::BTreeSet;
 
@@ -86,6 +86,7 @@ fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<Finding> {
                 .run(Needs::Live, format!("broker unregister {broker} --dry-run"));
             (broker, finding)
         }
+        Ailment::Cordoned { broker, log_dirs } => (broker, cordoned(broker, &log_dirs)),
         Ailment::Lost { broker, replicas, bytes } => (
             broker,
             gone("lost", format!("broker {broker} is lost"), replicas, bytes).rebuild(by_maps),
@@ -97,6 +98,19 @@ fn on_a_broker(ailment: Ailment, by_maps: bool) -> Option<Finding> {
         _ => return None,
     };
     Some(finding.brokers([broker]))
+}
+
+fn cordoned(broker: BrokerId, log_dirs: &[String]) -> Finding {
+    let (code, message) = match log_dirs {
+        [] => ("cordoned", format!("broker {broker} is cordoned")),
+        some => {
+            let paths = some.join(", ");
+            ("cordoned-log-dir", format!("broker {broker} has cordoned log dirs: {paths}"))
+        }
+    };
+    let meaning = "no new replica is placed there, and what is there stays";
+    let hint = format!("{meaning}; to end it: {}", uncordon(&[broker]));
+    Finding::new(code, Severity::Warning, message).hint(hint)
 }
 
 fn gone(code: &'static str, message: String, replicas: usize, bytes: Bytes) -> Finding {

@@ -6,7 +6,7 @@ use crate::executing::Kind;
 use crate::files::FileError;
 use clap::error::{ContextKind, ContextValue};
 use mapper::explain::ExplainError;
-use mapper::{BrokerId, NoPlan, SnapshotError};
+use mapper::{BrokerId, NoPlan, Refusal, SnapshotError};
 
 impl Error {
     /// What to do about it, where that is not plain.
@@ -230,7 +230,13 @@ fn no_plan_hint(reason: &NoPlan) -> Option<String> {
         NoPlan::NoBroker { shortage, .. } if !shortage.is_empty() => {
             "add storage or brokers to the rack that lacks room, or lower --storage-headroom"
         }
+        NoPlan::NoBroker { refusals, .. } if refusals.values().any(|r| *r == Refusal::Cordoned) => {
+            "end the cordon of a broker, or allow more brokers for these topics"
+        }
         NoPlan::NoBroker { .. } => "allow more brokers for these topics",
+        NoPlan::TooFewBrokers { cordoned, .. } if !cordoned.is_empty() => {
+            "end the cordon of a broker, allow more live brokers, or ask for fewer replicas"
+        }
         NoPlan::TooFewBrokers { .. } => "allow more live brokers, or ask for fewer replicas",
         NoPlan::TooFewRacks { .. } => "lower --min-rack-ids, or allow brokers of other racks",
         NoPlan::NoRoomForBothCopies { .. } => {

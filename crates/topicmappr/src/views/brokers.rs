@@ -3,7 +3,8 @@
 use super::report::LONG;
 use super::table::Table;
 use super::{counted, heading};
-use mapper::{BrokerFigures, BrokerId, Plan, Snapshot};
+use mapper::snapshot::Broker;
+use mapper::{BrokerFigures, BrokerId, Plan, Request, Snapshot};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,6 +29,10 @@ enum Change {
     Fenced,
     /// Live, with replicas in failed log dirs.
     FailedLogDir,
+    /// It got no new replica: all its log dirs are cordoned.
+    Cordoned,
+    /// Some of its log dirs got no new replica.
+    CordonedLogDirs,
     /// Holds replicas before and none after.
     Emptied,
     /// Holds none before and some after.
@@ -50,7 +55,10 @@ pub(super) fn changes(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<BrokerCha
             (true, 0, 1..) => Change::New,
             (true, 1.., 0) => Change::Emptied,
             (true, _, _) if failed.contains_key(&before.id) => Change::FailedLogDir,
-            (true, _, _) => continue,
+            (true, _, _) => match broker.and_then(|broker| cordoned(plan, broker)) {
+                Some(change) => change,
+                None => continue,
+            },
         };
         changes.push(BrokerChange {
             id: before.id,
@@ -61,6 +69,19 @@ pub(super) fn changes(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<BrokerCha
         });
     }
     changes
+}
+
+/// Whether a cordon left a broker, or a part of it, out of the destinations of this plan.
+fn cordoned(plan: &Plan, broker: &Broker) -> Option<Change> {
+    let asked = match &plan.request {
+        Request::Leaders(_) => false,
+        request => request.terms().assignments.iter().any(|a| a.brokers.contains(&broker.id)),
+    };
+    match (asked && !broker.cordoned_log_dirs.is_empty(), broker.is_cordoned()) {
+        (false, _) => None,
+        (true, true) => Some(Change::Cordoned),
+        (true, false) => Some(Change::CordonedLogDirs),
+    }
 }
 
 /// Live brokers that Kafka reports replicas of as offline.
@@ -87,6 +108,8 @@ pub(super) fn write(changes: &[BrokerChange], f: &mut fmt::Formatter<'_>) -> fmt
             Change::Lost => "lost: not registered at capture",
             Change::Fenced => "lost: fenced at capture",
             Change::FailedLogDir => "live, with replicas in a failed log dir",
+            Change::Cordoned => "cordoned: gets no new replica",
+            Change::CordonedLogDirs => "has cordoned log dirs, which get no new replica",
             Change::Emptied => "emptied by this plan",
             Change::New => "new: held no replica",
         };

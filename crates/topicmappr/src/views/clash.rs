@@ -1,6 +1,6 @@
 //! Which rules clash, and what would make a plan possible.
 
-use super::{counted, listed};
+use super::{counted, listed, uncordon};
 use crate::error::ranges;
 use mapper::{Bytes, Clash, RackRule, Ratio, Remedy, Rule};
 use std::fmt;
@@ -42,6 +42,9 @@ fn rule(rule: &Rule) -> String {
             format!("storage: no broker filled beyond {} of its storage", percent(filled))
         }
         Rule::Lost { brokers } => format!("lost: no replica on {}", ranges(brokers)),
+        Rule::Cordoned { brokers } => {
+            format!("cordons: no new replica on {} (cordoned.log.dirs)", ranges(brokers))
+        }
         Rule::Allowed => "brokers: only those that are allowed for the topics".to_owned(),
         Rule::Drained { brokers } => format!("drain: no replica on {}", ranges(brokers)),
         Rule::Replication => "replication: the factor asked for".to_owned(),
@@ -55,6 +58,9 @@ fn rule(rule: &Rule) -> String {
 fn remedy(remedy: &Remedy) -> String {
     match remedy {
         Remedy::BringBack { brokers } => format!("bring {} back, with the data", listed(brokers)),
+        Remedy::Uncordon { brokers } => {
+            format!("end the cordon of {}: {}", listed(brokers), uncordon(brokers))
+        }
         Remedy::MoreStorage { broker, rack, bytes } => match rack {
             Some(rack) => format!("{bytes} more storage on {broker} (rack {rack})"),
             None => format!("{bytes} more storage on {broker}"),

@@ -132,6 +132,18 @@ pub(crate) fn counted(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
+/// Kafka's own command that ends a cordon of brokers (KIP-1066).
+pub(crate) fn uncordon(brokers: &[BrokerId]) -> String {
+    let name = match brokers {
+        [one] => one.to_string(),
+        _ => "ID".to_owned(),
+    };
+    format!(
+        "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers \
+         --entity-name {name} --delete-config cordoned.log.dirs"
+    )
+}
+
 /// Ids in their own order: `1003, 1001`.
 fn listed(ids: &[BrokerId]) -> String {
     let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();

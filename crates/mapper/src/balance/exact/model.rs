@@ -368,7 +368,8 @@ impl Scene<'_, '_> {
             racks.iter().any(|(at, _, most)| *at == rack && *most > 0)
         };
         let choices = target.brokers.iter().copied();
-        let choices = choices.filter(|b| !fixed.contains(b) && sound(b) && open_rack(b));
+        let lets = |broker: &BrokerIx| asked.rules.cluster.cordon_lets(*partition, *broker);
+        let choices = choices.filter(|b| !fixed.contains(b) && sound(b) && lets(b) && open_rack(b));
         Some(Item {
             partition: u32::try_from(*partition).unwrap_or(u32::MAX),
             size: state.size[*partition],

@@ -213,6 +213,7 @@ impl<'s, 'a> Scene<'s, 'a> {
             ends.iter().any(|(at, _, most)| *at == rack && *most > there)
         };
         self.target.allowed[broker as usize]
+            && cluster.cordon_lets(self.item.partition, broker)
             && !self.held.contains(&broker)
             && !self.item.offline.contains(&broker)
             && constraints.room(broker, used[broker as usize]).is_none_or(|room| size <= room)

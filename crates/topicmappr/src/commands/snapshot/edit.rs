@@ -25,6 +25,9 @@ pub(super) struct Args {
     /// Brokers that die and are forgotten: in replica lists, and nowhere else
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     remove_broker: Vec<BrokerId>,
+    /// Brokers to cordon: they keep what they hold, and get no new replica
+    #[arg(long, value_name = "ID,...", value_delimiter = ',')]
+    cordon_broker: Vec<BrokerId>,
     /// Empty brokers that join: id, rack (may be empty) and storage
     #[arg(long, value_name = "ID:RACK:SIZE,...", value_delimiter = ',')]
     add_broker: Vec<Added>,
@@ -47,7 +50,10 @@ impl Args {
         refuse_unknown(before, gone.iter())?;
         let grown = self.grow.map_or_else(|| before.clone(), |factor| before.grown(factor));
         let left = grown.without_live(&lost).without_registered(&gone);
-        Ok(left.with_brokers(self.added(&left)?))
+        let joined = left.with_brokers(self.added(&left)?);
+        // Whoever has just joined may be cordoned, too.
+        refuse_unknown(&joined, self.cordon_broker.iter())?;
+        Ok(joined.with_cordoned(|id| self.cordon_broker.contains(&id)))
     }
 
     /// Nobody joins twice, nor under the id of a live broker, which is not empty.

@@ -1,0 +1,126 @@
+//! Cordons (KIP-1066): log dirs that keep what they hold and get no new replica.
+//!
+//! A snapshot carries them as brokers do, in the form of the config `cordoned.log.dirs`: paths, or `*` for every log dir.
+
+use super::{Broker, LogDir, Snapshot};
+use crate::ids::BrokerId;
+
+/// Stands for every log dir of a broker, those that it gets later included.
+pub const EVERY_LOG_DIR: &str = "*";
+
+impl Broker {
+    /// No log dir of it takes a new replica: all that work are cordoned. What it holds may stay.
+    pub fn is_cordoned(&self) -> bool {
+        // Nearly every broker has no cordon at all.
+        if self.cordoned_log_dirs.is_empty() {
+            return false;
+        }
+        let every = self.cordoned_log_dirs.iter().any(|path| path == EVERY_LOG_DIR);
+        let mut working = self.working_log_dirs().peekable();
+        every || (working.peek().is_some() && working.all(|dir| self.cordons(&dir.path)))
+    }
+
+    /// Whether one of its log dirs is cordoned.
+    pub fn cordons(&self, log_dir: &str) -> bool {
+        self.cordoned_log_dirs.iter().any(|path| path == EVERY_LOG_DIR || path == log_dir)
+    }
+
+    /// Failed log dirs tell no size while others do; where none tells any, nothing is known of failures.
+    fn working_log_dirs(&self) -> impl Iterator<Item = &LogDir> {
+        let tells = self.log_dirs.iter().any(|dir| dir.total.is_some());
+        self.log_dirs.iter().filter(move |dir| dir.total.is_some() || !tells)
+    }
+
+    /// Forgets its log dirs, but not that all of them are cordoned.
+    pub(super) fn forget_log_dirs(&mut self) {
+        if self.is_cordoned() {
+            self.cordoned_log_dirs = vec![EVERY_LOG_DIR.to_owned()];
+        }
+        self.log_dirs.clear();
+    }
+}
+
+impl Snapshot {
+    /// The cluster with some brokers cordoned as a whole.
+    #[must_use]
+    pub fn with_cordoned(&self, of: impl Fn(BrokerId) -> bool) -> Self {
+        let mut parts = self.parts.clone();
+        for broker in parts.brokers.iter_mut().filter(|broker| of(broker.id)) {
+            broker.cordoned_log_dirs = vec![EVERY_LOG_DIR.to_owned()];
+        }
+        Self { parts }
+    }
+
+    /// The cluster with the cordons of some brokers lifted.
+    #[must_use]
+    pub fn without_cordons(&self, of: impl Fn(BrokerId) -> bool) -> Self {
+        let mut parts = self.parts.clone();
+        let lifted = parts.brokers.iter_mut().filter(|broker| of(broker.id));
+        lifted.for_each(|broker| broker.cordoned_log_dirs.clear());
+        Self { parts }
+    }
+}
+
+impl Snapshot {
+    /// The cluster for a way back: brokers that are cordoned as a whole take back what they held.
+    ///
+    /// Their log dirs are not known any more, so that none is named: Kafka accepts a replica on such a broker, and
+    /// refuses to be told where it is to lie there.
+    #[must_use]
+    pub fn taking_back(&self) -> Self {
+        let mut parts = self.parts.clone();
+        for broker in parts.brokers.iter_mut().filter(|broker| broker.is_cordoned()) {
+            broker.cordoned_log_dirs.clear();
+            broker.log_dirs.clear();
+        }
+        Self { parts }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bytes::Bytes;
+    use crate::snapshot::Parts;
+
+    fn broker(dirs: &[(&str, Option<u64>)], cordoned: &[&str]) -> Broker {
+        let dir = |(path, total): &(&str, Option<u64>)| LogDir {
+            path: (*path).to_owned(),
+            total: total.map(Bytes),
+            free: total.map(Bytes),
+        };
+        Broker {
+            log_dirs: dirs.iter().map(dir).collect(),
+            cordoned_log_dirs: cordoned.iter().map(|path| (*path).to_owned()).collect(),
+            ..Broker::new(BrokerId(1))
+        }
+    }
+
+    #[test]
+    fn a_broker_is_cordoned_where_all_its_working_log_dirs_are() {
+        let two = [("/a", Some(9)), ("/b", Some(9))];
+        assert!(!broker(&two, &[]).is_cordoned());
+        assert!(!broker(&two, &["/a"]).is_cordoned());
+        assert!(broker(&two, &["/a", "/b"]).is_cordoned());
+        assert!(broker(&two, &["*"]).is_cordoned() && broker(&[], &["*"]).is_cordoned());
+        assert!(broker(&[("/a", Some(9)), ("/b", None)], &["/a"]).is_cordoned(), "b has failed");
+        assert!(!broker(&[], &["/a"]).is_cordoned(), "its other log dirs are not known");
+    }
+
+    #[test]
+    fn a_cordon_is_part_of_the_hash_and_of_the_text_only_where_there_is_one() {
+        let hash = |cordoned: &[&str]| {
+            let brokers = vec![broker(&[("/a", Some(9)), ("/b", Some(9))], cordoned)];
+            let snapshot = Snapshot::new(Parts { brokers, ..Parts::default() }).unwrap();
+            let mut text = Vec::new();
+            snapshot.write_json(&mut text).unwrap();
+            assert_eq!(Snapshot::from_json(&text).unwrap(), snapshot);
+            let told = String::from_utf8(text).unwrap().contains("cordoned_log_dirs");
+            assert_eq!(told, !cordoned.is_empty());
+            snapshot.hash()
+        };
+        assert_ne!(hash(&[]), hash(&["/a"]));
+        assert_ne!(hash(&["/a"]), hash(&["*"]));
+        assert_eq!(hash(&["/b", "/a"]), hash(&["/a", "/b", "/a"]), "their order says nothing");
+    }
+}
