@@ -286,7 +286,9 @@ fn configs(cluster: &Cluster, request: &DescribeConfigsRequest) -> DescribeConfi
             return result.with_error_code(29);
         }
         if resource.resource_type == BROKER {
-            return result;
+            let cordoned = name.parse().ok().and_then(|id: i32| cluster.cordons.get(&id).copied());
+            let cordoned = config("cordoned.log.dirs", cordoned.unwrap_or_default(), 2);
+            return result.with_configs(vec![cordoned, config("log.dirs", "/data", 4)]);
         }
         let mut all = vec![
             config("retention.ms", "1000", 1),

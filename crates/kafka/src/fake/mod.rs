@@ -57,6 +57,8 @@ pub(crate) struct Cluster {
     pub(crate) arriving: BTreeSet<&'static str>,
     /// Topics whose configs the client may not see.
     pub(crate) secret_configs: BTreeSet<&'static str>,
+    /// What brokers say of `cordoned.log.dirs`.
+    pub(crate) cordons: BTreeMap<i32, &'static str>,
     /// Successive answers to ListPartitionReassignments; the last one stays.
     pub(crate) moves: Vec<Vec<(&'static str, i32, Move)>>,
     /// Version ranges other than the codec's own; `None`: not offered.

@@ -129,6 +129,9 @@ fn told(notice: Notice) -> Result<(BrokerId, String, ResponseError), Option<(Str
         Notice::ConfigsMissing { topics, error } => {
             Some((format!("min.insync.replicas of {} topic(s)", topics.len()), error))
         }
+        Notice::CordonsUntold { brokers, error } => {
+            Some((format!("the cordons of {} broker(s)", brokers.len()), error))
+        }
         Notice::EligibleLeadersMissing { topics, error } => {
             Some((format!("the eligible leaders of {} topic(s)", topics.len()), error))
         }

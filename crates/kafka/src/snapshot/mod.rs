@@ -6,6 +6,7 @@
 
 mod brokers;
 mod configs;
+mod cordons;
 mod elr;
 mod glance;
 mod hidden;
@@ -51,7 +52,8 @@ pub struct Capture {
 /// Asks a cluster for everything that planning needs: each broker at most once for each kind of fact, but the
 /// controller twice for its moves, and all again while a broker's death is still spreading.
 ///
-/// Needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic.
+/// Needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic; with Kafka 4.3, for cordons,
+/// DescribeConfigs on the cluster.
 ///
 /// # Errors
 /// [`Error::HiddenTopics`] when topics hold data that we may not see, [`Error::Authorization`] when the cluster
@@ -78,20 +80,23 @@ async fn assemble(
     notices: &mut Vec<Notice>,
     wanted: &Wanted,
 ) -> Result<Snapshot, Error> {
-    let (configs, eligible) = tokio::join!(
+    let (configs, eligible, cordons) = tokio::join!(
         configs::gather(client, stored, &topics, &wanted.configs),
         elr::gather(client, stored, &topics),
+        cordons::gather(client, stored),
     );
     configs.add_to(&mut topics, notices);
     eligible.add_to(&mut topics, notices);
     storage::add_to(&mut topics, stored);
     let mut topics: Vec<Topic> = topics.into_values().collect();
     topics.iter_mut().flat_map(|topic| &mut topic.partitions).for_each(reconcile);
+    let mut brokers = brokers::parts(cluster, stored, notices);
+    cordons.add_to(&mut brokers, notices);
     Ok(Snapshot::new(Parts {
         cluster_id: cluster.id.clone(),
         captured_at: Some(wanted.captured_at.clone()),
         source: Some("kafka".to_owned()),
-        brokers: brokers::parts(cluster, stored, notices),
+        brokers,
         topics,
     })?)
 }

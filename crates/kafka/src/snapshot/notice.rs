@@ -44,6 +44,13 @@ pub enum Notice {
         /// What came instead.
         error: Error,
     },
+    /// Brokers did not tell which of their log dirs are cordoned.
+    CordonsUntold {
+        /// The brokers.
+        brokers: BTreeSet<BrokerId>,
+        /// What came instead.
+        error: Error,
+    },
     /// The eligible leaders of some topics were not told.
     EligibleLeadersMissing {
         /// The topics.
@@ -59,6 +66,7 @@ impl Notice {
         match self {
             Self::BrokerSilent { error, .. }
             | Self::ConfigsMissing { error, .. }
+            | Self::CordonsUntold { error, .. }
             | Self::EligibleLeadersMissing { error, .. } => error.hint(),
             Self::ConfigsForbidden { denied, .. } => Some(denied.hint()),
             Self::LogDirFailed { .. } => Some(
@@ -87,6 +95,11 @@ impl fmt::Display for Notice {
             }
             Self::ConfigsMissing { topics, error } => {
                 write!(f, "the configs of {} topic(s) are unknown: {error}", topics.len())
+            }
+            Self::CordonsUntold { brokers, error } => {
+                let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
+                let ids = ids.join(", ");
+                write!(f, "brokers that do not tell whether they are cordoned: {ids}: {error}")
             }
             Self::EligibleLeadersMissing { topics, error } => {
                 write!(f, "the eligible leaders of {} topic(s) are unknown: {error}", topics.len())

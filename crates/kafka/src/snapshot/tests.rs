@@ -345,3 +345,28 @@ async fn a_dead_broker_that_is_still_listed_is_asked_for_again() {
     assert!(capture.notices.is_empty(), "{:?}", capture.notices);
     assert!(!capture.snapshot.is_live(BrokerId(3)));
 }
+
+#[tokio::test]
+async fn cordons_are_read_where_brokers_know_them_and_named_where_they_are_not_told() {
+    let mut cluster = Cluster::of_three();
+    cluster.topic("events", &[&[1, 2]]);
+    cluster.cordons = [(1, "*"), (2, "/data"), (3, "")].into();
+    // Before Kafka 4.3 there are none, and nobody is asked.
+    let fake = Fake::start(cluster).await;
+    let capture = fake.capture().await.unwrap();
+    let cordoned = |capture: &Capture| {
+        let all = capture.snapshot.brokers().iter();
+        all.filter(|broker| broker.is_cordoned()).map(|broker| broker.id.0).collect::<Vec<u32>>()
+    };
+    assert_eq!((cordoned(&capture), capture.notices.len()), (vec![], 0));
+    fake.now().versions.insert(DescribeLogDirsRequest::KEY, Some((1, 5)));
+    let capture = fake.capture().await.unwrap();
+    assert_eq!((cordoned(&capture), capture.notices.len()), (vec![1, 2], 0));
+    assert_eq!(capture.snapshot.broker(BrokerId(2)).unwrap().cordoned_log_dirs, ["/data"]);
+    fake.now().secret_configs.insert("2");
+    let capture = fake.capture().await.unwrap();
+    let [Notice::CordonsUntold { brokers, .. }] = capture.notices.as_slice() else {
+        panic!("{:?}", capture.notices)
+    };
+    assert_eq!((cordoned(&capture), brokers.len()), (vec![1], 1));
+}
