@@ -1,5 +1,6 @@
 //! Where each move of a plan stands: read off the cluster, with the journal for what the cluster forgets.
 
+use crate::cordons;
 use crate::dirs::{self, Lies};
 use crate::journal::History;
 use crate::legs::by_partition;
@@ -12,7 +13,7 @@ use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
 /// So often a refused submission is tried again.
-const ATTEMPTS: u32 = 3;
+pub(crate) const ATTEMPTS: u32 = 3;
 
 /// Where a move stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +49,14 @@ pub enum Hindrance {
     },
     /// Whether its topic still exists is unknown.
     Untold,
+    /// Brokers that are to get a replica were cordoned since the plan was made, or the log dir that it names.
+    Cordoned {
+        /// They.
+        brokers: Vec<BrokerId>,
+        /// The log dir, where the broker as a whole is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        log_dir: Option<String>,
+    },
     /// Another submission for the same partition, of an earlier step, comes first.
     NotItsTurn,
     /// Somebody else is moving the partition.
@@ -110,6 +119,10 @@ impl Course {
             for leg in 0..legs.len() {
                 let standing = standing(first, legs, leg, history, seen);
                 let earlier = standings[first..].iter().all(|earlier| *earlier == Standing::Done);
+                let cordoned = (standing == Standing::Ready)
+                    .then(|| cordons::hindrance(task.plan, &legs[leg], seen))
+                    .flatten();
+                let standing = cordoned.map_or(standing, Standing::Hindered);
                 let waits = standing == Standing::Ready && !earlier;
                 // The replicas have arrived, and not all are in their log dirs.
                 let waits = waits.then_some(Standing::Hindered(Hindrance::NotItsTurn));

@@ -75,7 +75,10 @@ pub(crate) fn to_tell(seen: &Seen, index: usize, change: &Move) -> Vec<Destinati
 }
 
 fn places(seen: &Seen, index: usize, change: &Move, those: fn(&Lies) -> bool) -> Vec<Destination> {
-    let wanted = change.named_log_dirs().filter(|(id, dir)| those(&lies(seen, change, *id, dir)));
+    // Kafka refuses to be told a cordoned one, however often.
+    let wanted = change
+        .named_log_dirs()
+        .filter(|(id, dir)| those(&lies(seen, change, *id, dir)) && !seen.cordons(*id, dir));
     let place = |(broker, dir): (BrokerId, &str)| Destination {
         index,
         of: change.of(),

@@ -2,7 +2,7 @@
 
 use crate::action::{Action, Held, Outcome, Round};
 use crate::cancel::{cancel, cancel_for_the_dead};
-use crate::course::{Course, Standing, WhyLeft};
+use crate::course::{ATTEMPTS, Course, Standing, WhyLeft};
 use crate::dirs::{self, Destination};
 use crate::elections::{elections, to_elect};
 use crate::health;
@@ -101,7 +101,7 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
     let moves: Vec<usize> = about.into_iter().filter(covered).collect();
     round.actions.append(&mut pacing.actions);
     round.strays = pacing.strays.iter().cloned().collect();
-    submit(task, seen, moves, round);
+    submit(task, history, seen, moves, round);
     cancel_for_the_dead(task, history, seen, round);
     if !elected.is_empty() {
         round.actions.push(Action::Write(Entry::Elected { moves: elected.clone() }));
@@ -110,9 +110,13 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
     finish(task, history, seen, &pacing, round);
 }
 
-fn submit(task: &Task<'_>, seen: &Seen, moves: Vec<usize>, round: &mut Round) {
+fn submit(task: &Task<'_>, history: &History, seen: &Seen, moves: Vec<usize>, round: &mut Round) {
     let change = |index: usize| Some((index, task.of(index)?));
-    let runs = |(_, change): &(usize, &Move)| seen.running.contains_key(&change.of());
+    // A log dir that was refused so often is not named again while the move is in flight.
+    let may_tell = |index: usize| history.refused.get(&index).is_none_or(|(n, _)| *n < ATTEMPTS);
+    let runs = |(index, change): &(usize, &Move)| {
+        seen.running.contains_key(&change.of()) && may_tell(*index)
+    };
     let moving = round.course.all(|standing| *standing == Standing::Moving).filter_map(change);
     let about = moving.filter(runs).chain(moves.iter().copied().filter_map(change));
     let places: Vec<Destination> = about.flat_map(|(i, c)| dirs::to_tell(seen, i, c)).collect();

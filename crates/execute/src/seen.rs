@@ -1,6 +1,7 @@
 //! What is seen of the cluster in one round.
 
 use crate::config::{Key, Resource};
+use crate::cordons::Cordon;
 use crate::others::Others;
 use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
@@ -36,6 +37,8 @@ pub struct Seen {
     pub free: BTreeMap<BrokerId, Bytes>,
     /// The log dirs of brokers, as far as the plan or the ledger makes them count. A broker that is absent did not tell.
     pub stored: BTreeMap<BrokerId, Stored>,
+    /// Brokers with cordoned log dirs, of those that the plan gives replicas. One that did not tell is as it told last.
+    pub cordons: BTreeMap<BrokerId, Cordon>,
     /// What the daemon has known of since before this look and paces: where [`Pace::Auto`](crate::Pace::Auto) is asked
     /// for, nothing else is begun.
     pub announced: BTreeSet<TopicPartition>,

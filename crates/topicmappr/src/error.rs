@@ -22,7 +22,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
-use words::{back, clap_message, few, joined, named, so_far};
+use words::{back, clap_message, few, joined, named, onto, so_far};
 
 /// Why a run ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +113,9 @@ pub(crate) enum Error {
     /// Brokers that the plan replaces for good have come back.
     #[error("the plan holds for lost what is registered again: {}", back(.brokers))]
     Returned { brokers: BTreeMap<BrokerId, Bytes> },
+    /// Brokers that the plan gives replicas were cordoned since, or log dirs of theirs.
+    #[error("the plan moves replicas onto brokers that were cordoned since it was made: {}", onto(.brokers))]
+    Cordoned { brokers: BTreeMap<BrokerId, usize> },
     /// A broker that Kafka would forget to its harm.
     #[error("broker {broker} is not to be unregistered: {why}")]
     NotUnregistered { broker: BrokerId, why: String },

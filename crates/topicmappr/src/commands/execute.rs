@@ -13,7 +13,7 @@ use crate::status::Status;
 use crate::views::{Next, Preview, Summary};
 use execute::{
     Aim, Estimate, Held, Limits, MOVES_PER_BROKER, OnDeadBroker, Outcome, Pace, PauseOn, Round,
-    Standing, returned,
+    Standing, cordoned, returned,
 };
 use jiff::civil::Time;
 use jiff::tz::Offset;
@@ -249,6 +249,11 @@ impl Args {
         let back = returned(&execution.task(), &round.course, &look.seen);
         if !back.is_empty() && !self.even_if_returned {
             return Err(Error::Returned { brokers: back });
+        }
+        let onto = cordoned(&execution.task(), &round.course);
+        // Later it is named and left, so that what has begun comes to its end.
+        if !onto.is_empty() && execution.history().submitted.is_empty() {
+            return Err(Error::Cordoned { brokers: onto });
         }
         refuse_below_ingest(execution, &look, &round, session).await?;
         if self.consent.dry_run {

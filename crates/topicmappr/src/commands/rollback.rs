@@ -159,6 +159,8 @@ fn planned(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Result<Optio
     if back.lists.is_empty() {
         return Ok(None);
     }
+    // A way back restores what was: a cordon keeps nothing from it.
+    let snapshot = &snapshot.taking_back();
     let request = request(snapshot, back, headroom);
     let plan = planning::plan(snapshot, &request)?;
     planning::refuse_if_broken(snapshot, &plan)?;

@@ -4,6 +4,7 @@ use super::Error;
 use super::words::{is_help, ranges};
 use crate::executing::Kind;
 use crate::files::FileError;
+use crate::views::uncordon;
 use clap::error::{ContextKind, ContextValue};
 use mapper::explain::ExplainError;
 use mapper::{BrokerId, NoPlan, Refusal, SnapshotError};
@@ -110,6 +111,13 @@ impl Error {
             Self::Returned { .. } => {
                 "plan again, which copies less; --even-if-returned carries this plan out all the same, cancel takes back \
                  what is in flight"
+            }
+            Self::Cordoned { brokers } => {
+                let brokers: Vec<BrokerId> = brokers.keys().copied().collect();
+                return Some(format!(
+                    "plan again: no plan uses a cordoned broker or log dir; or end the cordon: {}",
+                    uncordon(&brokers)
+                ));
             }
             Self::NotOnDelete { set, .. } => {
                 let (namespace, name) = set.split_once('/').unwrap_or(("default", set));

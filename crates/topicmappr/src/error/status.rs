@@ -14,10 +14,13 @@ impl Error {
             Self::NoPlan { why, .. } if matches!(**why, NoPlan::TooLarge { .. }) => {
                 Status::BadInput
             }
-            Self::NoPlan { .. } | Self::Broken(_) | Self::WouldErase(_) | Self::Returned { .. } => {
-                Status::NoPlan
-            }
-            Self::NotLost { .. } | Self::Changed { .. } => Status::NoPlan,
+            Self::NoPlan { .. }
+            | Self::Broken(_)
+            | Self::WouldErase(_)
+            | Self::Returned { .. }
+            | Self::Cordoned { .. }
+            | Self::NotLost { .. }
+            | Self::Changed { .. } => Status::NoPlan,
             Self::NoNumbers { .. } | Self::OddNumbers { .. } => Status::Outside,
             Self::NotUnregistered { .. }
             | Self::HoldsReplicas { .. }
@@ -94,6 +97,7 @@ impl Error {
             | Self::OtherTools { .. } => "held",
             Self::NoLedger | Self::NothingPaced { .. } => "ledger",
             Self::Returned { .. } => "returned",
+            Self::Cordoned { .. } => "cordoned",
             Self::NoDaemon { .. } => "no-autothrottle",
             Self::NotAgreed => "not-agreed",
             Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",

@@ -46,6 +46,11 @@ pub(super) fn back(brokers: &BTreeMap<BrokerId, Bytes>) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
+pub(super) fn onto(brokers: &BTreeMap<BrokerId, usize>) -> String {
+    let each = brokers.iter().map(|(id, moves)| format!("{id} (of {moves} moves)"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
 pub(super) fn named(unknown: &[BrokerId]) -> String {
     let noun = if unknown.len() == 1 { "broker" } else { "brokers" };
     format!("{noun} {}", ranges(unknown))

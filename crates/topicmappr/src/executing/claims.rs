@@ -9,11 +9,20 @@ use crate::live;
 use crate::marks::Common;
 use crate::session::Session;
 use crate::source::Note;
+use futures::{StreamExt, stream};
+use kafka::admin::Cluster;
 use kafka::{Pem, PemSource, Roots, Settings};
 use mapper::{BrokerId, Plan};
 use statelog::{Access, Holder, REPLICATION, TOPIC};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
+
+/// What a broker is given to tell whether it is cordoned; one that does not tell counts as open.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 32;
 
 impl Execution<'_> {
     /// Takes the cluster's lock for as long as [`run`](Self::run) lasts, or the execution is there; and takes over what
@@ -150,6 +159,15 @@ pub(super) async fn taken(
 }
 
 /// Makes the topic if it is not there.
+/// Brokers that get no new replica, as far as they tell.
+async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerId> {
+    let asked = cluster.live().map(|id| async move {
+        (id, client.cordons(id, PATIENCE).await.is_ok_and(|cordons| cordons.every))
+    });
+    let told = stream::iter(asked).buffer_unordered(AT_ONCE);
+    told.filter_map(|(id, every)| async move { every.then_some(id) }).collect().await
+}
+
 async fn taken_in_topic(
     client: &kafka::Client,
     us: Holder,
@@ -162,7 +180,7 @@ async fn taken_in_topic(
         TopicLock::existing(access).await?
     } else {
         let cluster = client.describe_cluster().await?;
-        let brokers = seats(&cluster, plan, REPLICATION);
+        let brokers = seats(&cluster, plan, &cordoned(client, &cluster).await, REPLICATION);
         let topic = TopicLock::make(access, &brokers).await?;
         if topic.is_new() {
             session.say(&made(&brokers))?;

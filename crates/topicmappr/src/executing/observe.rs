@@ -6,13 +6,13 @@
 use crate::error::Error;
 use crate::failure::Failure;
 use execute::{
-    Abandoned, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored, Task,
+    Abandoned, Cordon, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored, Task,
     throttled_topics,
 };
 use futures::StreamExt;
 use futures::stream;
 use jiff::Timestamp;
-use kafka::admin::{ConfigKeys, ConfigResource, LogDirFacts, Topics};
+use kafka::admin::{ConfigKeys, ConfigResource, Cordons, LogDirFacts, Topics};
 use kafka::{Client, Target};
 use mapper::{BrokerId, Bytes, Plan, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,6 +41,7 @@ pub struct Observer {
     abandoned: Abandoned,
     /// The first look, by both clocks.
     began: Option<(Instant, u64)>,
+    cordons: BTreeMap<BrokerId, Cordon>,
 }
 
 /// What was seen.
@@ -128,6 +129,7 @@ impl Observer {
             configs: BTreeMap::new(),
             free: BTreeMap::new(),
             stored: BTreeMap::new(),
+            cordons: BTreeMap::new(),
             announced: BTreeSet::new(),
             others: Others::Nobody,
         };
@@ -218,11 +220,19 @@ impl Observer {
                 }
             }
         }
-        let asked = stream::iter(wanted)
-            .map(async |(id, wanted)| (id, client.log_dirs_of(id, &wanted, PATIENCE).await));
+        let asked = stream::iter(wanted).map(async |(id, wanted)| {
+            let dirs = client.log_dirs_of(id, &wanted, PATIENCE).await;
+            // Who does not tell the one tells nothing of the other.
+            let cordons = match &dirs {
+                Ok(_) => Some(client.cordons(id, PATIENCE).await),
+                Err(_) => None,
+            };
+            (id, dirs, cordons)
+        });
         let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
         let mut copied = BTreeMap::new();
-        for (id, answer) in answers {
+        for (id, answer, cordons) in answers {
+            self.take_cordons(id, cordons);
             match answer {
                 Ok(dirs) => {
                     seen.free.extend(free(&dirs).map(|bytes| (id, bytes)));
@@ -237,7 +247,23 @@ impl Observer {
                 Err(error) => self.rest(id, &error),
             }
         }
+        seen.cordons.clone_from(&self.cordons);
         copied
+    }
+
+    /// Whoever told of a cordon and is silent now may well have it still.
+    fn take_cordons(&mut self, id: BrokerId, told: Option<Result<Cordons, kafka::Error>>) {
+        match told {
+            Some(Ok(Cordons { log_dirs, every })) => {
+                let cordon = Cordon { every, log_dirs: log_dirs.into_iter().collect() };
+                self.cordons.insert(id, cordon);
+                self.cordons.retain(|_, cordon| *cordon != Cordon::default());
+            }
+            Some(Err(error)) => {
+                tracing::warn!(broker = id.0, %error, "whether it is cordoned is not told");
+            }
+            None => {}
+        }
     }
 
     /// What brokers copy from one of their dirs to another, where the ledger holds a rate for it: also for other plans.

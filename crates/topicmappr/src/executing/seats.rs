@@ -8,11 +8,17 @@ use mapper::{BrokerId, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Up to so many live brokers: those that the plan takes replicas off and gives none after the others, and those that it
-/// drains only where there are no others; in as many racks as may be, in order of id.
-pub(super) fn seats(cluster: &Cluster, plan: Option<&Plan>, copies: usize) -> Vec<BrokerId> {
+/// drains, or that are `cordoned`, only where there are no others; in as many racks as may be, in order of id.
+pub(super) fn seats(
+    cluster: &Cluster,
+    plan: Option<&Plan>,
+    cordoned: &BTreeSet<BrokerId>,
+    copies: usize,
+) -> Vec<BrokerId> {
     let drained = plan.map(|plan| plan.request.emptied()).unwrap_or_default();
     let giving = plan.map(giving).unwrap_or_default();
-    let mut free: BTreeSet<BrokerId> = cluster.live().filter(|id| !drained.contains(id)).collect();
+    let shut = |id: &BrokerId| drained.contains(id) || cordoned.contains(id);
+    let mut free: BTreeSet<BrokerId> = cluster.live().filter(|id| !shut(id)).collect();
     if free.is_empty() {
         free = cluster.live().collect();
     }
@@ -72,7 +78,7 @@ mod tests {
         let plan = draining([ids[0]].into(), &snapshot);
         let dead = ids[1];
         cluster.brokers.get_mut(&dead).unwrap().live = false;
-        let seats = seats(&cluster, Some(&plan), 3);
+        let seats = seats(&cluster, Some(&plan), &BTreeSet::new(), 3);
         assert_eq!(seats.len(), 3);
         let racks: BTreeSet<_> = seats.iter().map(|id| &cluster.brokers[id].rack).collect();
         assert_eq!(racks.len(), 3, "{seats:?}");
@@ -87,10 +93,12 @@ mod tests {
         let of = |cluster: &Cluster, plan: &Plan, live: &[BrokerId]| {
             let mut cluster = cluster.clone();
             cluster.brokers.retain(|id, _| live.contains(id));
-            seats(&cluster, Some(plan), 3)
+            seats(&cluster, Some(plan), &BTreeSet::new(), 3)
         };
         assert_eq!(of(&cluster, &plan, &ids[..1]), ids[..1], "there is no other");
         assert_eq!(of(&cluster, &plan, &ids[..2]), ids[1..2]);
+        let cordoned = ids[1..3].iter().copied().collect();
+        assert!(!seats(&cluster, &plan, &cordoned, 9).iter().any(|id| cordoned.contains(id)));
         // The same moves by a plan that does not say that it drains.
         if let Request::Scale(scale) = &mut plan.request {
             scale.balance.drain.clear();

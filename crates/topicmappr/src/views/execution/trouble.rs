@@ -52,6 +52,12 @@ fn hindered(hindrance: &Hindrance) -> String {
             format!("waits for {} to return", listed(brokers))
         }
         Hindrance::Untold => "whether its topic still exists is unknown".to_owned(),
+        Hindrance::Cordoned { brokers, log_dir: None } => {
+            format!("{} was cordoned since the plan was made", listed(brokers))
+        }
+        Hindrance::Cordoned { brokers, log_dir: Some(dir) } => {
+            format!("log dir {dir} of {} was cordoned since the plan was made", listed(brokers))
+        }
         Hindrance::NotItsTurn => "waits for its earlier step".to_owned(),
         Hindrance::MovedByOthers { target } => {
             format!("another tool is moving it to {}", listed(target))

@@ -1,0 +1,206 @@
+//! Brokers and log dirs that were cordoned after the plan was made (KIP-1066).
+//!
+//! Kafka's placement avoids them, but Kafka accepts a reassignment onto a cordoned broker, and refuses each request that
+//! names a cordoned log dir. A move that would end there is not begun.
+
+use crate::course::{Course, Hindrance, Standing};
+use crate::dirs::{Lies, lies};
+use crate::seen::Seen;
+use crate::task::Task;
+use mapper::{BrokerId, Mends, Move, Plan, Request};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What of one broker is cordoned.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Cordon {
+    /// All its log dirs are.
+    pub every: bool,
+    /// Those that are named.
+    pub log_dirs: BTreeSet<String>,
+}
+
+impl Seen {
+    pub(crate) fn is_cordoned(&self, broker: BrokerId) -> bool {
+        self.cordons.get(&broker).is_some_and(|cordon| cordon.every)
+    }
+
+    pub(crate) fn cordons(&self, broker: BrokerId, log_dir: &str) -> bool {
+        let cordon = self.cordons.get(&broker);
+        cordon.is_some_and(|cordon| cordon.every || cordon.log_dirs.contains(log_dir))
+    }
+}
+
+/// What a cordon keeps a move from that could otherwise be begun.
+pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindrance> {
+    if seen.cordons.is_empty() {
+        return None;
+    }
+    if !takes_back(plan) {
+        let held = seen.partition(change).map_or(&[][..], |partition| &partition.replicas);
+        let new = change.added().filter(|id| !held.contains(id));
+        let brokers: Vec<BrokerId> = new.filter(|id| seen.is_cordoned(*id)).collect();
+        if !brokers.is_empty() {
+            return Some(Hindrance::Cordoned { brokers, log_dir: None });
+        }
+    }
+    let refused = |(id, dir): &(BrokerId, &str)| {
+        let waits = matches!(lies(seen, change, *id, dir), Lies::Nowhere | Lies::Elsewhere);
+        waits && seen.cordons(*id, dir)
+    };
+    change.named_log_dirs().find(refused).map(|(broker, dir)| Hindrance::Cordoned {
+        brokers: vec![broker],
+        log_dir: Some(dir.to_owned()),
+    })
+}
+
+/// A rollback restores what was: brokers that were cordoned meanwhile take back what they held.
+fn takes_back(plan: &Plan) -> bool {
+    matches!(&plan.request, Request::Rebuild(rebuild) if rebuild.terms.mends == Mends::Nothing)
+}
+
+/// The cordoned brokers, or brokers with a cordoned log dir, that moves of the plan cannot be begun to; how many each.
+pub fn cordoned(task: &Task<'_>, course: &Course) -> BTreeMap<BrokerId, usize> {
+    let mut found = BTreeMap::new();
+    for standing in course.standings.iter().take(task.plan.moves.len()) {
+        if let Standing::Hindered(Hindrance::Cordoned { brokers, .. }) = standing {
+            brokers.iter().for_each(|id| *found.entry(*id).or_default() += 1);
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{Action, Outcome};
+    use crate::journal::History;
+    use crate::ledger::Ledger;
+    use crate::next;
+    use crate::seen::Stored;
+    use crate::task::{Aim, Limits, Pace, PauseOn};
+    use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
+    use mapper::{
+        Figures, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Reason, Rebuild, Replicas,
+        Snapshot, Solver, Terms,
+    };
+
+    fn ids(ids: &[u32]) -> Replicas {
+        ids.iter().copied().map(BrokerId).collect()
+    }
+
+    /// From 1 and 2 to 3 and 2, twice; the second names a log dir.
+    fn plan(mends: Mends) -> Plan {
+        let log_dirs = [Vec::new(), vec!["/b".to_owned(), mapper::ANY_LOG_DIR.to_owned()]];
+        let moves = (0..).zip(log_dirs).map(|(partition, log_dirs)| Move {
+            topic: "t".into(),
+            partition: PartitionId(partition),
+            from: ids(&[1, 2]),
+            via: Vec::new(),
+            to: ids(&[3, 2]),
+            log_dirs,
+            reason: Reason::Leaving,
+            bytes: None,
+        });
+        let terms = Terms {
+            assignments: Vec::new(),
+            mends,
+            racks: RackRule::Spread,
+            fix_racks: false,
+            storage_headroom: Ratio::ZERO,
+            pacing: Pacing::default(),
+        };
+        Plan {
+            cluster_id: None,
+            snapshot: Snapshot::empty().hash(),
+            request: Request::Rebuild(Rebuild::new(terms, PlaceBy::Count)),
+            steps: vec![vec![0, 1]],
+            moves: moves.collect(),
+            left_out: Vec::new(),
+            before: Figures::default(),
+            after: Figures::default(),
+            bound_bytes: None,
+            floor: None,
+            solver: Solver::constructive(),
+        }
+    }
+
+    fn task(plan: &Plan) -> Task<'_> {
+        Task {
+            plan,
+            plan_id: "p",
+            cluster_id: "c",
+            aim: Aim::CarryOut,
+            pace: Pace::Unthrottled,
+            limits: Limits::default(),
+            pause_on: PauseOn::Never,
+            join: false,
+        }
+    }
+
+    fn seen(cordon: Cordon) -> Seen {
+        let partition = |id: u32| {
+            let (leader, isr) = (Leader::Broker(BrokerId(1)), Some(ids(&[1, 2])));
+            let facts = PartitionFacts { leader, isr, ..PartitionFacts::default() };
+            let known = Partition::new(PartitionId(id), ids(&[1, 2]));
+            Partition { facts: Some(Box::new(facts)), ..known }
+        };
+        let partitions = (0..2).map(partition).collect();
+        let topic = Topic { name: "t".to_owned(), partitions, ..Topic::default() };
+        Seen {
+            live: (1..=3).map(BrokerId).collect(),
+            topics: [("t".to_owned(), topic)].into(),
+            stored: [(BrokerId(3), Stored::default())].into(),
+            cordons: [(BrokerId(3), cordon)].into(),
+            ..Seen::default()
+        }
+    }
+
+    fn every() -> Cordon {
+        Cordon { every: true, ..Cordon::default() }
+    }
+
+    #[test]
+    fn what_would_go_onto_a_cordoned_broker_is_not_begun_and_ends_partly() {
+        let plan = plan(Mends::Everything);
+        let (task, mut seen, mut history) = (task(&plan), seen(every()), History::default());
+        assert_eq!(cordoned(&task, &Course::of(&task, &history, &seen)), [(BrokerId(3), 2)].into());
+        for _ in 0..20 {
+            let round = next(&task, &history, &Ledger::default(), &seen);
+            for action in round.actions {
+                match action {
+                    Action::Write(entry) => history.apply(entry),
+                    Action::Stop(outcome) => return assert_eq!(outcome, Outcome::Partly),
+                    other => panic!("{other:?}"),
+                }
+            }
+            seen.at_seconds += 30;
+        }
+        panic!("it waits for ever");
+    }
+
+    #[test]
+    fn what_names_a_cordoned_log_dir_is_not_begun_and_its_broker_is_not_told() {
+        let plan = plan(Mends::Everything);
+        let (task, history) = (task(&plan), History::default());
+        let seen = seen(Cordon { every: false, log_dirs: ["/b".to_owned()].into() });
+        let round = next(&task, &history, &Ledger::default(), &seen);
+        let log_dir = Some("/b".to_owned());
+        let hindered = Hindrance::Cordoned { brokers: vec![BrokerId(3)], log_dir };
+        assert_eq!(round.course.standings, [Standing::Ready, Standing::Hindered(hindered)]);
+        assert!(round.actions.contains(&Action::Submit { moves: vec![0] }), "{:?}", round.actions);
+        assert!(!round.actions.iter().any(|action| matches!(action, Action::Place { .. })));
+    }
+
+    #[test]
+    fn a_rollback_goes_back_onto_a_broker_that_was_cordoned_meanwhile() {
+        let mut plan = plan(Mends::Nothing);
+        plan.moves.iter_mut().for_each(|change| change.log_dirs.clear());
+        let (task, history) = (task(&plan), History::default());
+        let round = next(&task, &history, &Ledger::default(), &seen(every()));
+        assert!(
+            round.actions.contains(&Action::Submit { moves: vec![0, 1] }),
+            "{:?}",
+            round.actions
+        );
+    }
+}
