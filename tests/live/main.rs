@@ -15,6 +15,7 @@ mod canary;
 mod certs;
 mod chart;
 mod closed_loop;
+mod cordons;
 mod crowd;
 mod daemon;
 mod doctor;

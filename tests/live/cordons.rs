@@ -1,0 +1,171 @@
+//! Cordoned brokers and log dirs (KIP-1066) on real Kafka 4.3: no plan and no new topic uses them, a plan that was made
+//! before is refused, and doctor says so.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json as value};
+use testbed::{Cluster, Mode, until};
+
+use crate::binary::{Ended, SOLE, json, topicmappr};
+use crate::log_dirs::{capture, log_dir, with_volumes};
+use crate::plan::{brokers, targets};
+use crate::traffic::{SOON, Traffic};
+
+const TOPIC: &str = "events";
+const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB,1004=1GB"];
+
+/// Four brokers with two log dirs each; 1004 holds nothing.
+struct Situation<'c> {
+    cluster: &'c Cluster,
+    traffic: Traffic<'c>,
+    folder: tempfile::TempDir,
+}
+
+impl<'c> Situation<'c> {
+    fn of(cluster: &'c Cluster) -> Self {
+        let traffic = Traffic::of(cluster);
+        let lists = (0..9).map(|n| vec![1001 + n % 3, 1001 + (n + 1) % 3]).collect();
+        traffic.create(&BTreeMap::from([(TOPIC.to_owned(), lists)]));
+        traffic.write(&(0..9).map(|number| ((TOPIC.to_owned(), number), 400_000)).collect());
+        Self { cluster, traffic, folder: tempfile::tempdir().unwrap() }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Ended {
+        let bootstrap = self.cluster.bootstrap();
+        topicmappr(args.iter().chain(&["--bootstrap-server", &bootstrap]))
+    }
+
+    /// As an operator does it, and until every snapshot has it.
+    fn cordon(&self, broker: i32, dirs: Option<&str>) {
+        let id = broker.to_string();
+        let change = match dirs {
+            Some(dirs) => ["--add-config".to_owned(), format!("cordoned.log.dirs=[{dirs}]")],
+            None => ["--delete-config".to_owned(), "cordoned.log.dirs".to_owned()],
+        };
+        let on = ["--alter", "--entity-type", "brokers", "--entity-name", &id];
+        let args = on.into_iter().chain(change.iter().map(String::as_str));
+        self.cluster.tool("configs", args.collect::<Vec<&str>>()).unwrap();
+        until("the cordon in a snapshot", SOON, || {
+            capture(self.cluster, &self.at("now.json"));
+            let now = json(&self.at("now.json"));
+            let all = now["brokers"].as_array().unwrap();
+            let told = &all.iter().find(|one| one["id"] == broker).unwrap()["cordoned_log_dirs"];
+            let wanted = dirs.map_or(Value::Null, |dirs| value!([dirs]));
+            (*told == wanted).then_some(())
+        })
+        .unwrap();
+    }
+
+    fn plan(&self, command: &str, source: Option<&Path>, onto: &str, name: &str) -> PathBuf {
+        let plan = self.at(name);
+        let asked = [command, "--topics", TOPIC, "--brokers", onto, "--ignore-warns"];
+        let asked = [&asked[..], &["--out-file", plan.to_str().unwrap()]].concat();
+        match source {
+            Some(snapshot) => {
+                let from = ["--snapshot", snapshot.to_str().unwrap()];
+                topicmappr([asked, from.to_vec()].concat()).with(0);
+            }
+            None => drop(self.run(&[asked, STORAGE.to_vec()].concat()).with(0)),
+        }
+        plan
+    }
+
+    fn execute(&self, plan: &Path, code: i32) -> Ended {
+        let args = ["execute", plan.to_str().unwrap(), "--yes", "--throttle", "none", SOLE];
+        self.run(&args).with(code)
+    }
+
+    fn uses(&self, broker: i32) -> bool {
+        self.traffic.settle();
+        self.traffic.seen().values().any(|seen| seen.replicas.contains(&broker))
+    }
+}
+
+fn names(plan: &Path, broker: i32) -> bool {
+    targets(&json(plan)).values().any(|list| list.contains(&broker))
+}
+
+#[test]
+#[ignore = "live"]
+fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
+    let cluster = Cluster::builder().mode(Mode::KRaft).brokers(4).log_dirs(2).start().unwrap();
+    let situation = Situation::of(&cluster);
+    let before = situation.plan("scale", None, "-2", "before.json");
+    assert!(names(&before, 1004), "it is empty, so it gets its share");
+
+    situation.cordon(1004, Some("*"));
+    for command in ["scale", "rebalance"] {
+        assert!(!names(&situation.plan(command, None, "-2", "after.json"), 1004), "{command}");
+    }
+    let refused = situation.execute(&before, 1);
+    assert!(refused.stderr.contains("cordoned") && refused.stderr.contains("1004"), "{refused:?}");
+    assert!(!situation.uses(1004));
+
+    let doctor = situation.run(&[&["doctor"][..], &STORAGE].concat()).with(5).stdout;
+    assert!(doctor.contains("broker 1004 is cordoned"), "{doctor}");
+    assert!(doctor.replace("\\\n", "").contains("--delete-config cordoned.log.dirs"), "{doctor}");
+
+    let topics = "version: 1\ntopics:\n  - {name: logs, partitions: 8, replication: 2}\n";
+    let maps = "version: 1\nmaps:\n  all: {topics: \"logs\", brokers: [1001..1004]}\n";
+    for (name, text) in [("topics.yaml", topics), ("maps.yaml", maps)] {
+        fs::write(situation.at(name), text).unwrap();
+    }
+    let (file, maps) = (situation.at("topics.yaml"), situation.at("maps.yaml"));
+    let [file, maps] = [file.to_str().unwrap(), maps.to_str().unwrap()];
+    situation.run(&["topics", "apply", "--file", file, "--maps", maps]).with(0);
+    assert!(!situation.uses(1004));
+    assert_eq!(situation.traffic.seen().iter().filter(|((name, _), _)| name == "logs").count(), 8);
+
+    situation.cordon(1004, None);
+    a_cordoned_log_dir_gets_nothing(&situation);
+}
+
+/// The dir with most room is what plans name, until it is cordoned.
+fn a_cordoned_log_dir_gets_nothing(situation: &Situation<'_>) {
+    let onto = "1002,1003,1004";
+    let snapshot = |name: &str| {
+        capture(situation.cluster, &situation.at("captured.json"));
+        with_volumes(&situation.at("captured.json"), &situation.at(name));
+        situation.at(name)
+    };
+    let named = |plan: &Path| {
+        let dirs = json(plan)["plan"]["moves"].as_array().unwrap().clone();
+        let of_move = |change: &Value| {
+            let to = brokers(change, "to");
+            let at = to.iter().position(|id| *id == 1004)?;
+            Some(change["log_dirs"][at].as_str()?.to_owned())
+        };
+        let mut dirs: Vec<String> = dirs.iter().filter_map(of_move).collect();
+        dirs.sort();
+        dirs.dedup();
+        dirs
+    };
+    let before = situation.plan("rebuild", Some(&snapshot("open.json")), onto, "dirs.json");
+    let roomy = named(&before);
+    assert_eq!(roomy.len(), 1, "{roomy:?}");
+    situation.cordon(1004, Some(&roomy[0]));
+    let refused = situation.execute(&before, 1);
+    assert!(refused.stderr.contains("cordoned"), "{refused:?}");
+
+    let after = situation.plan("rebuild", Some(&snapshot("shut.json")), onto, "other.json");
+    let other = named(&after);
+    assert!(other.len() == 1 && other != roomy, "{other:?}");
+    situation.execute(&after, 0);
+    capture(situation.cluster, &situation.at("end.json"));
+    let end = json(&situation.at("end.json"));
+    let moved: Vec<i32> = targets(&json(&after))
+        .into_iter()
+        .filter(|(_, list)| list.contains(&1004))
+        .map(|((_, number), _)| number)
+        .collect();
+    assert!(!moved.is_empty());
+    for number in moved {
+        assert_eq!(log_dir(&end, number, 1004), other[0], "{number}");
+    }
+}
