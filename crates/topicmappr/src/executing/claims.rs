@@ -158,7 +158,6 @@ pub(super) async fn taken(
     })
 }
 
-/// Makes the topic if it is not there.
 /// Brokers that get no new replica, as far as they tell.
 async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerId> {
     let asked = cluster.live().map(|id| async move {
@@ -168,6 +167,7 @@ async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerI
     told.filter_map(|(id, every)| async move { every.then_some(id) }).collect().await
 }
 
+/// Makes the topic if it is not there.
 async fn taken_in_topic(
     client: &kafka::Client,
     us: Holder,

@@ -6,8 +6,8 @@
 use crate::error::Error;
 use crate::failure::Failure;
 use execute::{
-    Abandoned, Cordon, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored, Task,
-    throttled_topics,
+    Abandoned, Cordon, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored,
+    Task, throttled_topics,
 };
 use futures::StreamExt;
 use futures::stream;

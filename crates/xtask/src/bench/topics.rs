@@ -103,7 +103,8 @@ fn sound(ended: Ended) -> Result<Cost, Box<dyn Error>> {
 
 fn line(first: Cost, again: Cost) -> String {
     let mark = if again.seconds > GOAL { " !" } else { "" };
-    let others = busy().map(|load| format!(" Other work kept the two cores busy (load {load:.1})."));
+    let others =
+        busy().map(|load| format!(" Other work kept the two cores busy (load {load:.1})."));
     format!(
         "{} topics of one partition and three replicas, from {CONFIG_MAPS} ConfigMaps, on three brokers with KRaft. The \
          first run created them in {:.1} s. With nothing to do, a run takes {:.2} s ({:.2} s of CPU, {:.0} MiB; goal \
@@ -120,7 +121,8 @@ fn line(first: Cost, again: Cost) -> String {
 fn save(line: &str) -> Outcome {
     let page = project::root().join("docs/benchmarks.md");
     let text = fs::read_to_string(&page)?;
-    let (head, rest) = text.split_once(BEGIN).ok_or("docs/benchmarks.md has no place for figures")?;
+    let (head, rest) =
+        text.split_once(BEGIN).ok_or("docs/benchmarks.md has no place for figures")?;
     let (_, tail) = rest.split_once(END).ok_or("the figures of docs/benchmarks.md have no end")?;
     Ok(fs::write(page, format!("{head}{BEGIN}{line}\n{END}{tail}"))?)
 }
