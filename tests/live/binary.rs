@@ -74,6 +74,11 @@ impl Run {
         Self(command.spawn().unwrap())
     }
 
+    /// The same, with streams that are set already.
+    pub(crate) fn spawned(mut command: Command) -> Self {
+        Self(command.spawn().unwrap())
+    }
+
     /// The daemon. Its log goes to this file, so that a full pipe never stops it.
     pub(crate) fn daemon<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, log: &Path) -> Self {
         let mut command = daemon();

@@ -150,6 +150,47 @@ fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
     }
 }
 
+/// The NetworkPolicies that these values render: what each opens, by its name.
+fn policies(values: &str) -> BTreeMap<String, Vec<Value>> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("values.yaml");
+    fs::write(&file, values).unwrap();
+    let all = rendered(&[&example("zookeeper.yaml"), &file]);
+    let objects = all.values().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap());
+    let policies = objects.filter(|object| object["kind"] == "NetworkPolicy");
+    policies
+        .map(|policy| {
+            assert_eq!(policy["spec"]["policyTypes"], serde_json::json!(["Ingress"]));
+            let name = policy["metadata"]["name"].as_str().unwrap().to_owned();
+            (name, policy["spec"]["ingress"].as_array().unwrap().clone())
+        })
+        .collect()
+}
+
+#[test]
+#[ignore = "live"]
+fn the_ports_of_probes_and_of_sidecars_are_closed_to_strangers() {
+    let open = |rules: &[Value]| -> BTreeSet<u64> {
+        let to_all = rules.iter().filter(|rule| rule["from"].is_null());
+        let ports = to_all.flat_map(|rule| rule["ports"].as_array().unwrap());
+        ports.map(|port| port["port"].as_u64().unwrap()).collect()
+    };
+    let daemon = "autothrottle: {enabled: true}";
+    let shown = policies(&format!("{daemon}\nbrokers: {{autothrottle: true}}"));
+    assert_eq!(open(&shown["topicmappr-brokers"]), [9092, 9094].into());
+    assert_eq!(open(&shown["topicmappr-zookeeper"]), [2181].into());
+    assert_eq!(open(&shown["autothrottle"]), [].into());
+    let sidecars = shown["topicmappr-brokers"].iter().find(|rule| rule["ports"][0]["port"] == 8081);
+    assert_eq!(sidecars.unwrap()["from"].as_array().unwrap().len(), 2);
+    let from = |values: &str| policies(values)["autothrottle"][0]["from"].as_array().unwrap().len();
+    assert_eq!(from(daemon), 1);
+    let scraped = format!("{daemon}\nserviceMonitor: {{enabled: true}}");
+    assert_eq!(from(&scraped), 2);
+    let scrapers = "networkPolicy: {scrapers: [{namespaceSelector: {}}, {podSelector: {}}]}";
+    assert_eq!(from(&format!("{scraped}\n{scrapers}")), 3);
+    assert_eq!(policies(&format!("{daemon}\nnetworkPolicy: {{enabled: false}}")), BTreeMap::new());
+}
+
 /// Applied twice: what the API server makes of an object may not contradict the manifest.
 #[test]
 #[ignore = "live"]
@@ -186,6 +227,11 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
         assert!(pod["affinity"]["podAntiAffinity"].is_object(), "{pod:#}");
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
             assert!(pod["containers"][0][probe].is_object(), "{probe} of {pod:#}");
+        }
+        // No other process than its own can have it killed (issue 20, finding 12).
+        let own = &pod["containers"][0]["ports"][0]["name"];
+        for probe in ["startupProbe", "livenessProbe"] {
+            assert_eq!(pod["containers"][0][probe]["tcpSocket"]["port"], *own, "{pod:#}");
         }
     }
     assert_eq!(sets[1]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 600);

@@ -155,7 +155,7 @@ fn plain(port: u16, request: &str) -> Option<String> {
 }
 
 /// By a client that is not ours.
-fn with_tls(port: u16, authority: &Path, request: &str) -> Option<String> {
+pub(crate) fn with_tls(port: u16, authority: &Path, request: &str) -> Option<String> {
     let to = format!("127.0.0.1:{port}");
     let mut client = Command::new("openssl")
         .args(["s_client", "-quiet", "-verify_return_error", "-verify_ip", "127.0.0.1"])

@@ -19,6 +19,7 @@ mod cordons;
 mod crowd;
 mod daemon;
 mod doctor;
+mod doors;
 mod drained;
 mod empty_disk;
 mod execution;

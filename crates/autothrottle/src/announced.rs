@@ -18,6 +18,18 @@ const STANDS: Duration = Duration::from_secs(120);
 pub(crate) const SETTLING: Duration = Duration::from_secs(5);
 const _: () = assert!(SETTLING.as_millis() >= 2 * BEGUN_WITHIN.as_millis());
 
+/// More moves are not taken in: a cluster of 200,000 partitions with a tenth of them in flight. Some 10 MB.
+pub(crate) const MOST: usize = 20_000;
+
+/// Why an announcement is not taken in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Untaken {
+    /// This process takes nothing in any more.
+    Closed,
+    /// Too much is announced already.
+    Full,
+}
+
 /// What is announced.
 #[derive(Debug)]
 pub(crate) struct Announced {
@@ -44,24 +56,29 @@ impl Announced {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes moves and their target lists in; whether any is new, and who leads: no two leads have one name. `None`: nothing
-    /// is taken any more.
+    /// Takes moves and their target lists in, all of them or none; whether any is new, and who leads: no two leads have one
+    /// name.
     pub(crate) fn announce(
         &self,
-        moves: impl IntoIterator<Item = (TopicPartition, Replicas)>,
+        moves: BTreeMap<TopicPartition, Replicas>,
         now: Instant,
-    ) -> Option<(bool, String)> {
+    ) -> Result<(bool, String), Untaken> {
         let mut inner = self.inner();
         if inner.closed {
-            return None;
+            return Err(Untaken::Closed);
+        }
+        inner.moves.retain(|_, (_, until)| *until > now);
+        let more = moves.keys().filter(|of| !inner.moves.contains_key(of)).count();
+        if inner.moves.len() + more > MOST {
+            return Err(Untaken::Full);
         }
         let mut new = false;
         for (of, target) in moves {
             inner.last = Some(now);
             let before = inner.moves.insert(of, (target.clone(), now + STANDS));
-            new |= before.is_none_or(|(known, until)| known != target || until <= now);
+            new |= before.is_none_or(|(known, _)| known != target);
         }
-        Some((new, format!("{}, lead {}", self.process, inner.term)))
+        Ok((new, format!("{}, lead {}", self.process, inner.term)))
     }
 
     /// Which stand now.
@@ -113,24 +130,41 @@ mod tests {
         TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
     }
 
-    fn told(announced: &Announced, partition: u32, now: Instant) -> Option<(bool, String)> {
-        announced.announce([(of(partition), ids(&[1, 3]))], now)
+    fn told(
+        announced: &Announced,
+        partition: u32,
+        now: Instant,
+    ) -> Result<(bool, String), Untaken> {
+        announced.announce([(of(partition), ids(&[1, 3]))].into(), now)
+    }
+
+    #[test]
+    fn there_is_an_end_to_what_is_taken_in_and_what_lapses_makes_room() {
+        let (announced, start) = (Announced::to("a".to_owned()), Instant::now());
+        let all = |count: usize| (0..count as u32).map(|id| (of(id), ids(&[1]))).collect();
+        assert_eq!(announced.announce(all(MOST + 1), start), Err(Untaken::Full));
+        assert!(announced.standing(start).is_empty(), "all or nothing");
+        assert!(announced.announce(all(MOST), start).is_ok());
+        assert!(announced.announce(all(MOST), start).is_ok(), "again");
+        assert_eq!(told(&announced, MOST as u32, start), Err(Untaken::Full));
+        assert!(told(&announced, MOST as u32, start + STANDS).is_ok());
+        assert_eq!(announced.inner().moves.len(), 1);
     }
 
     #[test]
     fn an_announcement_stands_until_it_lapses_or_another_leads() {
         let (announced, start) = (Announced::to("a".to_owned()), Instant::now());
         let lead = || "a, lead 0".to_owned();
-        assert_eq!(told(&announced, 0, start), Some((true, lead())));
-        assert_eq!(told(&announced, 0, start), Some((false, lead())));
+        assert_eq!(told(&announced, 0, start), Ok((true, lead())));
+        assert_eq!(told(&announced, 0, start), Ok((false, lead())));
         let later = start + STANDS - Duration::from_secs(1);
-        assert_eq!(told(&announced, 1, later), Some((true, lead())));
+        assert_eq!(told(&announced, 1, later), Ok((true, lead())));
         assert_eq!(announced.standing(later).len(), 2);
         let late = start + STANDS;
         assert_eq!(announced.standing(late), [(of(1), ids(&[1, 3]))].into());
         announced.forget();
         assert!(announced.standing(late).is_empty());
-        assert_eq!(told(&announced, 1, late), Some((true, "a, lead 1".to_owned())));
+        assert_eq!(told(&announced, 1, late), Ok((true, "a, lead 1".to_owned())));
     }
 
     #[test]
@@ -138,10 +172,10 @@ mod tests {
         let (announced, start) = (Announced::to("a".to_owned()), Instant::now());
         assert_eq!(announced.close(start), Duration::ZERO);
         let announced = Announced::to("a".to_owned());
-        told(&announced, 0, start);
+        told(&announced, 0, start).unwrap();
         let second = Duration::from_secs(1);
         assert_eq!(announced.close(start + second), SETTLING - second);
-        assert_eq!(told(&announced, 0, start), None);
+        assert_eq!(told(&announced, 0, start), Err(Untaken::Closed));
     }
 
     #[test]

@@ -63,6 +63,8 @@ pub(crate) struct Round {
     pub(crate) ended: Instant,
     pub(crate) cluster_id: Option<String>,
     pub(crate) known: BTreeSet<BrokerId>,
+    /// How many partitions each topic has.
+    pub(crate) topics: Arc<BTreeMap<String, usize>>,
     pub(crate) brokers: BTreeMap<BrokerId, throttle::BrokerSeen>,
     pub(crate) applied: BTreeMap<(BrokerId, Role), Rate>,
     pub(crate) copies: Vec<CopySeen>,
@@ -163,6 +165,13 @@ impl Round {
             ended: Instant::now(),
             cluster_id,
             known: look.known.clone(),
+            topics: Arc::new(
+                look.cluster
+                    .topics
+                    .iter()
+                    .map(|(name, topic)| (name.clone(), topic.partitions.len()))
+                    .collect(),
+            ),
             brokers,
             applied,
             copies,

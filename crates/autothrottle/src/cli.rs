@@ -217,6 +217,10 @@ pub(crate) struct ApiArgs {
     /// Where the HTTP API listens; "none": nowhere
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8080")]
     pub(crate) api_listen: String,
+    /// Another name under which the API, or the sidecar's page, is asked (autothrottle.kafka.svc), besides localhost and any
+    /// IP address; repeatable. Requests for other names are refused: a foreign page could have sent them
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = shared::host_name)]
+    pub(crate) api_host: Vec<String>,
     /// File of the bearer token that changes need; or AUTOTHROTTLE_API_TOKEN
     #[arg(long, value_name = "FILE")]
     pub(crate) api_token_file: Option<PathBuf>,

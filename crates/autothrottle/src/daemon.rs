@@ -47,7 +47,7 @@ const TURNED_AWAY: Duration = Duration::from_secs(1);
 pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error> {
     let mut signals = Signals::listen()?;
     // Peers read it whoever leads, so it is there before anybody does.
-    let _sidecar = settings.sidecar.start().await?;
+    let _sidecar = settings.sidecar.start(settings.names.clone()).await?;
     let looker = Looker::new(&settings)?;
     looker.refuse_wrong_keys().await?;
     let beside = Beside::at(keep.common());
@@ -58,14 +58,9 @@ pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error>
     }
     let process = format!("{} {} since {}", crate::host(), std::process::id(), shared::now());
     let announced = Arc::new(Announced::to(process));
-    let api = Api {
-        book: book.clone(),
-        board: board.clone(),
-        wake: wake.clone(),
-        announced: announced.clone(),
-    };
+    let api = Api::new(book.clone(), board.clone(), wake.clone(), announced.clone());
     let _server = match &settings.api {
-        Some(listen) => Some(api::start(listen, api).await?),
+        Some(listen) => Some(api::start(listen, settings.names.clone(), api).await?),
         None => None,
     };
     let crier = Crier::start(&settings.metrics, &settings.tags)?;

@@ -12,11 +12,12 @@ use mapper::Ratio;
 use metrics::Backend;
 use std::ffi::OsString;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 use throttle::{HealthLimits, Limits, Share, Terms};
 use topicmappr::Environment;
-use topicmappr::shared::{self, Common};
+use topicmappr::shared::{self, Common, Names, Tls, Watched};
 
 /// What a run was asked to do.
 pub(crate) struct Settings {
@@ -35,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) keeps_throttles: bool,
     pub(crate) api: Option<ApiSettings>,
     pub(crate) sidecar: SidecarArgs,
+    /// Under which names both are asked.
+    pub(crate) names: Names,
     /// How often messages of our own go to each broker, if at all.
     pub(crate) canary: Option<Duration>,
     /// What starts it again.
@@ -59,14 +62,38 @@ pub(crate) enum Keep {
 pub(crate) struct ApiSettings {
     pub(crate) listen: String,
     pub(crate) token: Option<Token>,
-    /// Certificate chain and key, PEM.
-    pub(crate) tls: Option<(PathBuf, PathBuf)>,
+    pub(crate) tls: Option<Tls>,
     pub(crate) insecure: bool,
 }
 
-/// A secret that changes need.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Token(pub(crate) String);
+/// A secret that changes need: given, or in a file that may be replaced.
+#[derive(Clone)]
+pub(crate) struct Token(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl Token {
+    /// What it is now.
+    pub(crate) fn now(&self) -> String {
+        (self.0)()
+    }
+
+    fn in_file(path: &Path) -> Result<Self, Error> {
+        let shown = path.display().to_string();
+        let watched = Watched::open(&[path], move |texts| {
+            let token = String::from_utf8_lossy(&texts[0]).trim().to_owned();
+            match token.is_empty() {
+                false => Ok(token),
+                true => Err(no_token(shown.clone())),
+            }
+        })?;
+        Ok(Self(Arc::new(move || watched.now())))
+    }
+}
+
+impl From<String> for Token {
+    fn from(token: String) -> Self {
+        Self(Arc::new(move || token.clone()))
+    }
+}
 
 impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -86,6 +113,7 @@ impl Settings {
         let networks = networks(&cli.rates)?;
         let machines = machines(&cli, environment)?;
         let keep = keep(&cli, environment);
+        let names = names(&cli.api);
         let settings = Self {
             bootstrap: cli.cluster.bootstrap_servers,
             properties: cli.cluster.kafka_config,
@@ -100,6 +128,7 @@ impl Settings {
             keeps_throttles: cli.rounds.skip_auto_delete_throttles,
             api: api(cli.api, environment)?,
             sidecar: cli.sidecar,
+            names,
             canary: cli.canary.canary.then_some(cli.canary.canary_interval),
             command_line: command_line(args),
         };
@@ -242,23 +271,32 @@ fn api(args: ApiArgs, environment: &Environment) -> Result<Option<ApiSettings>, 
         });
     }
     let token = match &args.api_token_file {
-        Some(path) => Some(shared::read_text(path)?),
-        None => environment.get("AUTOTHROTTLE_API_TOKEN").map(str::to_owned),
+        Some(path) => Some(Token::in_file(path)?),
+        None => environment.get("AUTOTHROTTLE_API_TOKEN").map(given).transpose()?,
     };
-    let token = token.map(|token| token.trim().to_owned());
-    if token.as_deref() == Some("") {
-        return Err(Error::Flag {
-            flag: "--api-token-file",
-            value: args.api_token_file.unwrap_or_default().display().to_string(),
-            problem: "there is no token in it".to_owned(),
-        });
+    let wrong = |path: &Path, problem| Error::Tls { path: path.to_owned(), problem };
+    let tls = match args.api_tls_cert.as_deref().zip(args.api_tls_key.as_deref()) {
+        Some((chain, key)) => Some(Tls::open(chain, key, wrong)?),
+        None => None,
+    };
+    Ok(Some(ApiSettings { listen: args.api_listen, token, tls, insecure: args.api_insecure }))
+}
+
+fn given(token: &str) -> Result<Token, Error> {
+    match token.trim() {
+        "" => Err(no_token(String::new())),
+        token => Ok(Token::from(token.to_owned())),
     }
-    Ok(Some(ApiSettings {
-        listen: args.api_listen,
-        token: token.map(Token),
-        tls: args.api_tls_cert.zip(args.api_tls_key),
-        insecure: args.api_insecure,
-    }))
+}
+
+fn no_token(value: String) -> Error {
+    Error::Flag { flag: "--api-token-file", value, problem: "there is no token in it".to_owned() }
+}
+
+/// Those that are listed, and the one that it listens at.
+fn names(args: &ApiArgs) -> Names {
+    let own = args.api_listen.rsplit_once(':').map(|(host, _)| host.to_owned());
+    Names::of("--api-host", args.api_host.iter().cloned().chain(own))
 }
 
 /// `HOST:PORT`; whether there is such a host is seen when it is listened at.
@@ -390,8 +428,19 @@ mod tests {
     fn the_token_comes_from_the_environment_and_is_never_shown() {
         let variables = [("AUTOTHROTTLE_API_TOKEN", "hunter2\n")];
         let api = settings("autothrottle --state-file s", &variables).unwrap().api.unwrap();
-        assert_eq!(api.token, Some(Token("hunter2".to_owned())));
+        assert_eq!(api.token.as_ref().unwrap().now(), "hunter2");
         assert!(!format!("{api:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn a_token_file_without_a_token_is_refused_at_the_start() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let line =
+            format!("autothrottle --state-file s --api-token-file {}", file.path().display());
+        let refused = settings(&line, &[]).err().unwrap();
+        assert!(refused.to_string().contains("there is no token in it"), "{refused}");
+        std::fs::write(file.path(), " hunter2\n").unwrap();
+        assert_eq!(settings(&line, &[]).unwrap().api.unwrap().token.unwrap().now(), "hunter2");
     }
 
     #[test]

@@ -14,11 +14,15 @@ use mapper::BrokerId;
 use metrics::PodView;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use topicmappr::shared::{self, Names};
 
 /// What each version of Kafka calls its own id in a log dir.
 const IDS: [&str; 2] = ["node.id", "broker.id"];
+
+/// Looks that are under way at once. Each has a thread, and a volume that hangs keeps it.
+const AT_ONCE: usize = 4;
 
 /// The flags of a sidecar.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,6 +47,7 @@ pub(crate) struct SidecarArgs {
 struct Sidecar {
     view: PodView,
     broker: Option<BrokerId>,
+    looks: Arc<Semaphore>,
 }
 
 /// A page that is served until this is dropped.
@@ -52,20 +57,17 @@ pub(crate) struct Server {
 
 impl SidecarArgs {
     /// Serves from now on, if that is asked for.
-    pub(crate) async fn start(&self) -> Result<Option<Server>, Error> {
+    pub(crate) async fn start(&self, names: Names) -> Result<Option<Server>, Error> {
         let Some(address) = &self.sidecar_listen else { return Ok(None) };
         let failed = |problem| Error::Listen { address: address.clone(), problem };
-        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(failed)?.collect();
+        let listener = shared::listen(&addresses).map_err(failed)?;
         let root = self.sidecar_root.clone();
         let view = PodView { root, log_dirs: self.sidecar_log_dirs.clone() };
-        let sidecar = Arc::new(Sidecar { view, broker: self.sidecar_broker_id });
+        let sidecar = Arc::new(Sidecar::of(view, self.sidecar_broker_id));
         tracing::info!(%address, "the sidecar's page is served");
         let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            if let Err(error) = axum::serve(listener, router(sidecar)).await {
-                tracing::error!(%error, "the sidecar's page has ended");
-            }
-        });
+        tasks.spawn(shared::serve(listener, router(sidecar), names, None));
         Ok(Some(Server { _tasks: tasks }))
     }
 }
@@ -75,8 +77,17 @@ fn router(sidecar: Arc<Sidecar>) -> Router {
 }
 
 async fn page(State(sidecar): State<Arc<Sidecar>>) -> Response {
+    let Ok(look) = sidecar.looks.clone().try_acquire_owned() else {
+        let problem = "looks that began earlier have not ended: does a volume hang?\n";
+        return (StatusCode::SERVICE_UNAVAILABLE, problem).into_response();
+    };
     // Files of the kernel, and the file system of a volume that may hang: not on the thread that decides.
-    let written = tokio::task::spawn_blocking(move || sidecar.page()).await;
+    let written = tokio::task::spawn_blocking(move || {
+        let page = sidecar.page();
+        drop(look);
+        page
+    });
+    let written = written.await;
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
     match written.map_err(|error| error.to_string()).and_then(|page| page) {
         Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
@@ -88,6 +99,10 @@ async fn page(State(sidecar): State<Arc<Sidecar>>) -> Response {
 }
 
 impl Sidecar {
+    fn of(view: PodView, broker: Option<BrokerId>) -> Self {
+        Self { view, broker, looks: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+
     fn page(&self) -> Result<String, String> {
         let told = self.broker.or_else(|| self.view.log_dirs.iter().find_map(|dir| owner(dir)));
         let broker =
@@ -126,7 +141,7 @@ mod tests {
         std::fs::create_dir_all(root.join("proc/net")).unwrap();
         std::fs::create_dir(&data).unwrap();
         let view = PodView { root: root.clone(), log_dirs: vec![data.clone()] };
-        let router = router(Arc::new(Sidecar { view, broker: None }));
+        let router = router(Arc::new(Sidecar::of(view, None)));
         let (status, said) = ask(&router).await;
         assert_eq!(status, 503, "{said}");
         std::fs::write(data.join("meta.properties"), "#\nversion=1\nnode.id=1002\n").unwrap();

@@ -4,10 +4,10 @@
 //! without user, password and query.
 
 use crate::error::MetricsError;
-use crate::secret::Secret;
+use crate::secret::Shows;
 use crate::settings::{BadSettings, HttpSettings};
-use reqwest::header::{HeaderMap, LOCATION, RETRY_AFTER};
-use reqwest::{Certificate, Client, Response, StatusCode, Url, redirect};
+use reqwest::header::{LOCATION, RETRY_AFTER};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use std::time::Duration;
 
 /// The pauses before a question that changes nothing is asked again.
@@ -21,16 +21,14 @@ const SHOWN_CHARACTERS: usize = 300;
 pub(crate) struct Http {
     client: Client,
     timeout: Duration,
-    secrets: Vec<Secret>,
+    /// Sent with every request, and cut from what servers say.
+    secrets: Vec<Shows>,
 }
 
 impl Http {
-    /// Prepares the way; `headers` go with every request, and `secrets` are cut from what servers say.
-    pub(crate) fn new(
-        settings: &HttpSettings,
-        headers: HeaderMap,
-        secrets: Vec<Secret>,
-    ) -> Result<Self, BadSettings> {
+    /// Prepares the way.
+    pub(crate) fn new(settings: &HttpSettings, secrets: Vec<Shows>) -> Result<Self, BadSettings> {
+        secrets.iter().try_for_each(|shows| shows.value().map(drop))?;
         // Only the first provider of a process counts, and ours is the same everywhere.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let bad = |error: reqwest::Error| BadSettings {
@@ -39,31 +37,36 @@ impl Http {
         };
         let own =
             settings.ca.as_deref().map(Certificate::from_pem_bundle).transpose().map_err(bad)?;
-        let with = |headers: HeaderMap, roots: Option<Vec<Certificate>>| {
+        let with = |roots: Option<Vec<Certificate>>| {
             let builder = Client::builder()
                 .redirect(redirect::Policy::none())
                 .connect_timeout(CONNECT.min(settings.timeout))
                 .timeout(settings.timeout)
-                .user_agent(concat!("mappr/", env!("CARGO_PKG_VERSION")))
-                .default_headers(headers);
+                .user_agent(concat!("mappr/", env!("CARGO_PKG_VERSION")));
             let builder = if settings.proxy { builder } else { builder.no_proxy() };
             match roots {
                 Some(roots) => builder.tls_certs_only(roots).build(),
                 None => builder.build(),
             }
         };
-        let client = match (with(headers.clone(), own.clone()), own) {
+        let client = match (with(own.clone()), own) {
             // A slim image has no certificates, and pages over plain HTTP need none.
-            (Err(_), None) => with(headers, Some(mozillas())).map_err(bad)?,
+            (Err(_), None) => with(Some(mozillas())).map_err(bad)?,
             (built, _) => built.map_err(bad)?,
         };
         Ok(Self { client, timeout: settings.timeout, secrets })
     }
 
+    /// The request, with our secrets as they are now. One that cannot be sent is refused by the server like a wrong one.
+    fn with_secrets(&self, request: RequestBuilder) -> RequestBuilder {
+        let sound = self.secrets.iter().filter_map(|one| Some((one, one.value().ok()?)));
+        sound.fold(request, |request, (one, value)| request.header(&one.name, value))
+    }
+
     /// Asks once.
     pub(crate) async fn get(&self, url: Url, most_bytes: usize) -> Result<Vec<u8>, MetricsError> {
         let shown = shown(&url);
-        match self.client.get(url).send().await {
+        match self.with_secrets(self.client.get(url)).send().await {
             Ok(response) => self.read(response, &shown, most_bytes).await.map_err(|no| no.error),
             Err(error) => Err(self.unreachable(&shown, error)),
         }
@@ -79,7 +82,7 @@ impl Http {
         let mut last = None;
         let tries = async {
             for pause in PAUSES {
-                let no = match self.client.get(url.clone()).send().await {
+                let no = match self.with_secrets(self.client.get(url.clone())).send().await {
                     Ok(response) => match self.read(response, &shown, most_bytes).await {
                         Ok(body) => return Ok(body),
                         Err(no) => no,
@@ -110,7 +113,7 @@ impl Http {
     pub(crate) async fn post(&self, url: Url, json: Vec<u8>) -> Result<(), MetricsError> {
         let shown = shown(&url);
         let request = self.client.post(url).header("content-type", "application/json").body(json);
-        match request.send().await {
+        match self.with_secrets(request).send().await {
             Ok(answer) => self.read(answer, &shown, 1 << 16).await.map(drop).map_err(|no| no.error),
             Err(error) => Err(self.unreachable(&shown, error)),
         }
@@ -182,7 +185,8 @@ impl Http {
 
     /// What a server says, fit to be shown: one line of limited length without our secrets.
     pub(crate) fn fit(&self, text: &str) -> String {
-        let text = self.secrets.iter().fold(text.to_owned(), |text, one| one.cut_from(&text));
+        let text =
+            self.secrets.iter().fold(text.to_owned(), |text, one| one.secret.cut_from(&text));
         let words: Vec<&str> = text.split_whitespace().collect();
         words.join(" ").chars().filter(|c| !c.is_control()).take(SHOWN_CHARACTERS).collect()
     }

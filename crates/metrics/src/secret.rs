@@ -1,40 +1,81 @@
 //! Keys and tokens: passed on to the server that asks for them, and shown to nobody.
 
 use crate::settings::BadSettings;
-use reqwest::header::HeaderValue;
+use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Values that were sent and are still cut from what servers say: an answer may come after the next change.
+const REMEMBERED: usize = 4;
 
 /// A key or token. Neither its `Debug` nor any error of this crate shows it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(String);
+#[derive(Clone)]
+pub struct Secret {
+    now: Arc<dyn Fn() -> String + Send + Sync>,
+    sent: Arc<Mutex<Vec<String>>>,
+}
 
 impl Secret {
     /// From an environment variable or the content of a file; white space around it does not count.
     pub fn new(text: &str) -> Self {
-        Self(text.trim().to_owned())
+        let text = text.trim().to_owned();
+        Self::asked_for(move || text.clone())
+    }
+
+    /// One that is replaced now and then: asked for before each request.
+    pub fn asked_for(now: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self { now: Arc::new(now), sent: Arc::default() }
+    }
+
+    /// Whether it can be sent at all.
+    ///
+    /// # Errors
+    /// It is empty, or not one line of visible characters.
+    pub fn check(&self, flag: &'static str) -> Result<(), BadSettings> {
+        self.header("", flag).map(drop)
     }
 
     /// As the value of a header, which debug output of requests leaves out too.
-    pub(crate) fn header(
-        &self,
-        before: &str,
-        flag: &'static str,
-    ) -> Result<HeaderValue, BadSettings> {
+    fn header(&self, before: &str, flag: &'static str) -> Result<HeaderValue, BadSettings> {
         let bad = || BadSettings { flag, problem: "not one line of visible characters".to_owned() };
-        if self.0.is_empty() {
+        let text = (self.now)();
+        let text = text.trim();
+        if text.is_empty() {
             return Err(BadSettings { flag, problem: "empty".to_owned() });
         }
-        let mut value = HeaderValue::from_str(&format!("{before}{}", self.0)).map_err(|_| bad())?;
+        let mut value = HeaderValue::from_str(&format!("{before}{text}")).map_err(|_| bad())?;
         value.set_sensitive(true);
+        let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sent.iter().any(|one| one == text) {
+            sent.push(text.to_owned());
+            let forgotten = sent.len().saturating_sub(REMEMBERED);
+            sent.drain(..forgotten);
+        }
         Ok(value)
     }
 
     /// `text` without the secret, should a server have repeated it.
     pub(crate) fn cut_from(&self, text: &str) -> String {
-        match self.0.is_empty() {
-            true => text.to_owned(),
-            false => text.replace(&self.0, "[hidden]"),
-        }
+        let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.iter().fold(text.to_owned(), |text, one| text.replace(one, "[hidden]"))
+    }
+}
+
+/// A header that shows a secret to a server.
+#[derive(Debug)]
+pub(crate) struct Shows {
+    pub(crate) name: HeaderName,
+    /// What stands before the secret.
+    pub(crate) before: &'static str,
+    /// What an error calls it.
+    pub(crate) flag: &'static str,
+    pub(crate) secret: Secret,
+}
+
+impl Shows {
+    /// As it is now.
+    pub(crate) fn value(&self) -> Result<HeaderValue, BadSettings> {
+        self.secret.header(self.before, self.flag)
     }
 }
 

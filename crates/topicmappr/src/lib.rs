@@ -23,6 +23,7 @@ mod pods;
 mod probing;
 mod returning;
 mod rolling;
+mod serving;
 mod session;
 pub mod shared;
 mod source;
@@ -30,6 +31,7 @@ mod status;
 mod throttles;
 mod topics;
 mod views;
+mod watched;
 
 pub use layers::Environment;
 pub use session::Streams;

@@ -4,8 +4,9 @@
 //! also for librdkafka ([`data_plane`]); errors with the same exit codes ([`Failure`]); logs ([`LogArgs`]); metrics systems
 //! ([`MetricsArgs`]); which pods are brokers' ([`PodArgs`]); the file that a ledger is kept in ([`Store`]), and what stands
 //! beside the cluster's lock ([`beside_the_lock`], [`set_by_executions`]), and in the place that both find ([`Common`]); one way to look at a cluster ([`Observer`]) and one to set its throttle
-//! ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]);
-//! how often servers that are away are asked again ([`Outage`]). What is not named here is
+//! ([`set_configs`]); what an execution tells the daemon ([`Announcement`]); signals ([`Signals`]); how often servers that are
+//! away are asked again ([`Outage`]); HTTP servers with limits ([`serve`]), and files that are replaced meanwhile
+//! ([`Watched`]). What is not named here is
 //! this program's own.
 
 use crate::error::Error;
@@ -22,6 +23,8 @@ pub use crate::failure::Failure;
 pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};
 pub use crate::layers::parse;
 pub use crate::marks::{CLAIM, Common, DAEMON, LEASE, Mark, MarkError, SILENCE, host, line, lines};
+pub use crate::serving::{Names, Tls, host_name, listen, serve};
+pub use crate::watched::Watched;
 
 /// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the
 /// properties that have no meaning here.

@@ -4,26 +4,42 @@ use super::Api;
 use super::change::{MOST_MEGABYTES, not_written};
 use super::overrides::floors;
 use super::reply::Reply;
+use crate::announced::Untaken;
 use crate::error::Error;
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
+use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
-use mapper::{Rate, TopicPartition};
+use mapper::{BrokerId, Rate, Replicas, TopicPartition};
 use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 use throttle::Override;
 use tokio::time::Instant;
-use topicmappr::shared::{AnnouncedPace, Announcement, AnsweredPace, OnBroker};
+use topicmappr::shared::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, OnBroker};
 
 /// The rate that no network has.
 const MOST: u64 = MOST_MEGABYTES * 1_000_000;
 
+/// A larger announcement is not read: some 6,000 moves with long names.
+pub(super) const MOST_BYTES: usize = 512 << 10;
+/// Announcements that are read at once. One that is read takes some ten times its bytes.
+pub(super) const AT_ONCE: usize = 4;
+/// A round that is older may not know a topic that has just been made.
+const FRESH: Duration = Duration::from_secs(5);
+
 /// Only who leads, and has just seen the cluster, may promise a pace.
-pub(super) async fn announce(
-    State(api): State<Api>,
-    told: Result<Json<Announcement>, JsonRejection>,
-) -> Result<Reply, Reply> {
-    let Json(told) = told.map_err(|problem| Reply::bad(problem.body_text()))?;
+pub(super) async fn announce(State(api): State<Api>, request: Request) -> Result<Reply, Reply> {
+    let read = api.reading.try_acquire().map_err(|_| too_many("others are being read"))?;
+    let told: Result<Json<Announcement>, JsonRejection> = Json::from_request(request, &()).await;
+    let Json(told) =
+        told.map_err(|problem| Reply::refused(problem.status(), problem.body_text()))?;
+    let answer = take_in(&api, told).await;
+    drop(read);
+    answer
+}
+
+async fn take_in(api: &Api, told: Announcement) -> Result<Reply, Reply> {
     if told.version != Announcement::VERSION {
         return Err(Reply::bad(format!("version: write {}", Announcement::VERSION)));
     }
@@ -40,18 +56,17 @@ pub(super) async fn announce(
         let message = format!("this is cluster {}", cluster_id.unwrap_or_default());
         return Err(Reply::error(StatusCode::CONFLICT, "other-cluster", message));
     }
+    let moves = known(api, told.moves)?;
     let pace = match told.pace {
-        Some(pace) => Some(overrides_for(&api, pace).await?),
+        Some(pace) => Some(overrides_for(api, pace).await?),
         None => None,
     };
-    let count = told.moves.len();
-    let moves = told.moves.into_iter().map(|one| {
-        let of = TopicPartition { topic: one.topic, partition: one.partition };
-        (of, one.replicas)
-    });
-    let Some((new, lead)) = api.announced.announce(moves, Instant::now()) else {
-        return Err(not_leading());
-    };
+    let count = moves.len();
+    let taken = api.announced.announce(moves, Instant::now());
+    let (new, lead) = taken.map_err(|untaken| match untaken {
+        Untaken::Closed => not_leading(),
+        Untaken::Full => too_many("what is announced already has not begun"),
+    })?;
     if new {
         api.wake.notify_one();
         tracing::info!(count, "moves are announced: pacing them before they begin");
@@ -62,6 +77,51 @@ pub(super) async fn announce(
         answer["pace"] = json!(pace);
     }
     Ok(Reply::ok(text, answer))
+}
+
+/// The moves, if the cluster has these partitions and brokers. What it does not have could not be paced, and would only be
+/// kept.
+fn known(
+    api: &Api,
+    moves: Vec<AnnouncedMove>,
+) -> Result<BTreeMap<TopicPartition, Replicas>, Reply> {
+    let unknown = api.board.read(|shown| {
+        let round = shown.round.as_ref()?;
+        let (topics, brokers) = (&round.topics, &round.known);
+        let problem = moves.iter().find_map(|one| {
+            let partitions = topics.get(&one.topic).copied().unwrap_or_default();
+            let distinct: BTreeSet<&BrokerId> = one.replicas.iter().collect();
+            if one.partition.0 as usize >= partitions {
+                Some(format!("the cluster has no partition {} of {:?}", one.partition, one.topic))
+            } else if let Some(id) = distinct.iter().find(|id| !brokers.contains(id)) {
+                Some(format!("the cluster has no broker {id}"))
+            } else if distinct.is_empty() || distinct.len() < one.replicas.len() {
+                Some(format!("{}-{}: write each replica once", one.topic, one.partition))
+            } else {
+                None
+            }
+        })?;
+        Some((problem, round.ended.elapsed() >= FRESH))
+    });
+    match unknown {
+        None => {
+            let of = |one: AnnouncedMove| {
+                (TopicPartition { topic: one.topic, partition: one.partition }, one.replicas)
+            };
+            Ok(moves.into_iter().map(of).collect())
+        }
+        Some((problem, old)) => {
+            if old {
+                api.wake.notify_one();
+            }
+            Err(Reply::bad(format!("{problem}, as of the last round")))
+        }
+    }
+}
+
+fn too_many(why: &str) -> Reply {
+    let message = format!("no announcement is taken in now: {why}; try again in a moment");
+    Reply::error(StatusCode::TOO_MANY_REQUESTS, "too-many", message)
 }
 
 /// Takes an operator's rate down before the moves are taken in: the first round that paces them has it. What an operator has

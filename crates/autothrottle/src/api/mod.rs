@@ -23,11 +23,13 @@ use crate::book::Book;
 use crate::error::Error;
 use crate::settings::{ApiSettings, Token};
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use reply::Reply;
 use std::sync::Arc;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
+use topicmappr::shared::{self, Names};
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -36,6 +38,19 @@ pub(crate) struct Api {
     pub(crate) board: Arc<Board>,
     pub(crate) wake: Arc<Notify>,
     pub(crate) announced: Arc<Announced>,
+    reading: Arc<Semaphore>,
+}
+
+impl Api {
+    pub(crate) fn new(
+        book: Arc<Book>,
+        board: Arc<Board>,
+        wake: Arc<Notify>,
+        announced: Arc<Announced>,
+    ) -> Self {
+        let reading = Arc::new(Semaphore::new(announce::AT_ONCE));
+        Self { book, board, wake, announced, reading }
+    }
 }
 
 /// An API that listens until this is dropped.
@@ -44,33 +59,30 @@ pub(crate) struct Server {
 }
 
 /// Listens from now on.
-pub(crate) async fn start(settings: &ApiSettings, api: Api) -> Result<Server, Error> {
+pub(crate) async fn start(settings: &ApiSettings, names: Names, api: Api) -> Result<Server, Error> {
     let (listener, address) = door::open(settings).await?;
     let tls = settings.tls.is_some();
     tracing::info!(%address, tls, token = settings.token.is_some(), "the API listens");
     let router = router(api, settings.token.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(async move {
-        if let Err(error) = door::serve(listener, router).await {
-            tracing::error!(%error, "the API has ended");
-        }
-    });
+    tasks.spawn(shared::serve(listener, router, names, settings.tls.clone()));
     Ok(Server { _tasks: tasks })
 }
 
 fn router(api: Api, token: Option<Token>) -> Router {
     let guarded = token.is_some();
     let changes = Router::new()
-        .route("/v1/announce", post(announce::announce))
+        .route(
+            "/v1/announce",
+            post(announce::announce).layer(DefaultBodyLimit::max(announce::MOST_BYTES)),
+        )
         .route("/throttle", post(change::set_for_all))
         .route("/throttle/remove", post(change::remove_for_all))
         .route("/throttle/remove/{id}", post(change::remove_for_one))
         .route("/throttle/{id}", post(change::set_for_one));
     let changes = match token {
-        Some(token) => changes.route_layer(axum::middleware::from_fn_with_state(
-            Arc::new(door::Guard::new(&token)),
-            door::guard,
-        )),
+        Some(token) => changes
+            .route_layer(axum::middleware::from_fn_with_state(door::Guard(token), door::guard)),
         None => changes,
     };
     Router::new()

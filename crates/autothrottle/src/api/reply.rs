@@ -31,7 +31,12 @@ impl Reply {
 
     /// The request makes no sense.
     pub(crate) fn bad(message: impl Into<String>) -> Self {
-        Self::error(StatusCode::BAD_REQUEST, "bad-request", message)
+        Self::refused(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// The same, with the status that says more.
+    pub(crate) fn refused(status: StatusCode, message: impl Into<String>) -> Self {
+        Self::error(status, "bad-request", message)
     }
 
     pub(crate) async fn no_such_path() -> Self {

@@ -28,8 +28,8 @@ async fn fixture(token: Option<&str>) -> Fixture {
     let board = Arc::new(Board::new());
     board.succeeded(round());
     let announced = Arc::new(Announced::to("this".to_owned()));
-    let api = Api { book, board, wake: Arc::new(Notify::new()), announced };
-    let router = router(api.clone(), token.map(|token| Token(token.to_owned())));
+    let api = Api::new(book, board, Arc::new(Notify::new()), announced);
+    let router = router(api.clone(), token.map(|token| Token::from(token.to_owned())));
     Fixture { api, router, _folder: folder }
 }
 
@@ -53,6 +53,7 @@ pub(crate) fn round() -> Round {
         ended: Instant::now(),
         cluster_id: Some("Nk3".to_owned()),
         known: [1001, 1002].map(BrokerId).into(),
+        topics: Arc::new([("t".to_owned(), 1)].into()),
         brokers: BTreeMap::new(),
         applied: [((BrokerId(1001), Role::Leader), rate(10.0))].into(),
         copies: Vec::new(),
@@ -499,7 +500,7 @@ impl Fixture {
 
 #[tokio::test]
 async fn a_move_is_announced_to_who_leads_in_its_cluster_and_to_nobody_else() {
-    let told = r#"{"version":1,"cluster_id":"Nk3","moves":[{"topic":"t","partition":0,"replicas":[1,2]}]}"#;
+    let told = r#"{"version":1,"cluster_id":"Nk3","moves":[{"topic":"t","partition":0,"replicas":[1001,1002]}]}"#;
     let api = fixture(None).await;
     let (status, answer) = api.announce(told).await;
     assert_eq!((status, &answer["lead"]), (200, &"this, lead 0".into()), "{answer}");
@@ -518,6 +519,46 @@ async fn a_move_is_announced_to_who_leads_in_its_cluster_and_to_nobody_else() {
     api.api.board.succeeded(round());
     api.api.book.let_go();
     assert_eq!(api.announce(told).await.0, 503);
+}
+
+#[tokio::test]
+async fn what_the_cluster_does_not_have_is_neither_announced_nor_kept() {
+    let api = fixture(None).await;
+    let of = |moves: &str| format!(r#"{{"version":1,"cluster_id":"Nk3","moves":[{moves}]}}"#);
+    for wrong in [
+        r#"{"topic":"other","partition":0,"replicas":[1001]}"#,
+        r#"{"topic":"t","partition":1,"replicas":[1001]}"#,
+        r#"{"topic":"t","partition":0,"replicas":[1003]}"#,
+        r#"{"topic":"t","partition":0,"replicas":[1001,1001]}"#,
+        r#"{"topic":"t","partition":0,"replicas":[]}"#,
+        // Not even in part.
+        r#"{"topic":"t","partition":0,"replicas":[1001]},{"topic":"u","partition":0,"replicas":[1001]}"#,
+    ] {
+        let (status, answer) = api.announce(&of(wrong)).await;
+        assert_eq!(status, 400, "{wrong}: {answer}");
+    }
+    assert!(!api.wakes(), "the last round has just ended");
+    let many = vec![r#"{"topic":"other","partition":0,"replicas":[1001]}"#; 40_000].join(",");
+    for _ in 0..20 {
+        assert_eq!(api.announce(&of(&many)).await.0, 413);
+    }
+    assert!(api.api.announced.standing(tokio::time::Instant::now()).is_empty());
+    // Of a topic that has been made since, a round will know.
+    let mut old = round();
+    old.ended = Instant::now() - Duration::from_secs(6);
+    api.api.board.succeeded(old);
+    assert_eq!(api.announce(&of(r#"{"topic":"u","partition":0,"replicas":[1001]}"#)).await.0, 400);
+    assert!(api.wakes());
+}
+
+#[tokio::test]
+async fn no_more_announcements_are_read_at_once_than_there_is_memory_for() {
+    let api = fixture(None).await;
+    let reading = api.api.reading.clone();
+    let held = reading.acquire_many(announce::AT_ONCE as u32).await.unwrap();
+    assert_eq!(api.announce("{}").await.0, 429);
+    drop(held);
+    assert_eq!(api.announce("{}").await.0, 422);
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use crate::http::Http;
 use crate::numbers::Number;
-use crate::secret::Secret;
+use crate::secret::{Secret, Shows};
 use crate::settings::{BadSettings, HttpSettings, base};
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName};
+use reqwest::header::HeaderName;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -122,15 +122,15 @@ impl DatadogSettings {
 
     /// A way to the site, with the keys in headers.
     pub(super) fn http(&self, http: &HttpSettings) -> Result<Http, BadSettings> {
-        let DatadogKeys { api, app } = &self.keys;
-        let headers = HeaderMap::from_iter([
-            (HeaderName::from_static("dd-api-key"), api.header("", "the Datadog API key")?),
-            (
-                HeaderName::from_static("dd-application-key"),
-                app.header("", "the Datadog application key")?,
-            ),
-        ]);
-        Http::new(http, headers, vec![api.clone(), app.clone()])
+        let shows = |name, flag, secret: &Secret| Shows {
+            name: HeaderName::from_static(name),
+            before: "",
+            flag,
+            secret: secret.clone(),
+        };
+        let api = shows("dd-api-key", "the Datadog API key", &self.keys.api);
+        let app = shows("dd-application-key", "the Datadog application key", &self.keys.app);
+        Http::new(http, vec![api, app])
     }
 }
 

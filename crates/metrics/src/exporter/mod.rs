@@ -18,7 +18,6 @@ use crate::settings::{BadSettings, HttpSettings};
 use futures::StreamExt;
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use reqwest::Url;
-use reqwest::header::HeaderMap;
 use shelf::{Shelf, Sums};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
@@ -56,7 +55,7 @@ impl Exporter {
     ) -> Result<Self, BadSettings> {
         // A proxy stands between us and the world, not between us and the brokers.
         let http = HttpSettings { proxy: false, ..http.clone() };
-        let http = Http::new(&http, HeaderMap::new(), Vec::new())?;
+        let http = Http::new(&http, Vec::new())?;
         let settings = ExporterSettings::default();
         Ok(Self { settings, selectors, http, shelves: BTreeMap::new() })
     }

@@ -13,10 +13,11 @@ use crate::measured::{
     BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
 };
 use crate::numbers::{Found, Number};
+use crate::secret::Shows;
 use crate::settings::{BadSettings, HttpSettings, below};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderMap};
+use reqwest::header::AUTHORIZATION;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use wire::Series;
@@ -39,11 +40,13 @@ impl Prometheus {
         settings: PrometheusSettings,
         http: &HttpSettings,
     ) -> Result<Self, BadSettings> {
-        let mut headers = HeaderMap::new();
-        if let Some(token) = &settings.token {
-            headers.insert(AUTHORIZATION, token.header("Bearer ", "--prometheus-token-file")?);
-        }
-        let http = Http::new(http, headers, settings.token.clone().into_iter().collect())?;
+        let shows = |token| Shows {
+            name: AUTHORIZATION,
+            before: "Bearer ",
+            flag: "--prometheus-token-file",
+            secret: token,
+        };
+        let http = Http::new(http, settings.token.clone().map(shows).into_iter().collect())?;
         Ok(Self { queries: settings.queries(), settings, http })
     }
 

@@ -1,6 +1,6 @@
 //! Where the sidecars of a cluster are.
 
-use super::shown;
+use super::{PATIENCE, shown};
 use crate::exporter::{ExporterSettings, ExporterUrl};
 use crate::measured::BrokerAddress;
 use mapper::BrokerId;
@@ -8,6 +8,7 @@ use reqwest::Url;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
+use tokio::time::timeout;
 
 /// The path of the page, where a URL names none.
 const PATH: &str = "/sidecar";
@@ -70,20 +71,39 @@ impl SidecarPeers {
     /// The pages to ask for; why a name leads nowhere.
     pub(super) async fn asked(&self, brokers: &[BrokerAddress]) -> Result<Vec<Asked>, String> {
         match self {
-            Self::ByBroker(url) => Ok(by_broker(url, brokers)),
+            Self::ByBroker(url) => Ok(by_broker(url, brokers).await),
             Self::ByName(url) => by_name(url).await,
         }
     }
 }
 
-fn by_broker(url: &ExporterUrl, brokers: &[BrokerAddress]) -> Vec<Asked> {
+async fn by_broker(url: &ExporterUrl, brokers: &[BrokerAddress]) -> Vec<Asked> {
     let settings = ExporterSettings { urls: vec![url.clone()], metrics: Vec::new() };
     let of = |broker: &BrokerAddress| {
         let urls = settings.urls_of(broker).unwrap_or_default();
         let broker = broker.id;
         urls.into_iter().map(move |url| Asked { url, broker: Some(broker) })
     };
-    brokers.iter().flat_map(of).collect()
+    let each = brokers.iter().flat_map(of).map(async |asked| Asked {
+        url: by_address(&asked.url).await.unwrap_or(asked.url),
+        broker: asked.broker,
+    });
+    futures::future::join_all(each).await
+}
+
+/// The same page at the address that its name leads to: a sidecar takes no request for a name that it does not know. As with
+/// all names, HTTPS goes by name, and so does what leads nowhere: the request then tells why.
+async fn by_address(url: &Url) -> Option<Url> {
+    let host = url.host_str().filter(|_| url.scheme() == "http")?;
+    let port = url.port_or_known_default().unwrap_or(80);
+    let found = tokio::net::lookup_host((host.trim_matches(['[', ']']), port));
+    let found = timeout(PATIENCE, found).await.ok()?.ok()?;
+    let addresses: Vec<IpAddr> = found.map(|address| plain(address.ip())).collect();
+    // Pods listen at 0.0.0.0 by default.
+    let address = addresses.iter().find(|one| one.is_ipv4()).or(addresses.first())?;
+    let mut url = url.clone();
+    url.set_ip_host(*address).ok()?;
+    Some(url)
 }
 
 /// A page at each address of the name. A certificate is the name's, so HTTPS goes by name.

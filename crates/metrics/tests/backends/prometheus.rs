@@ -3,6 +3,8 @@
 use crate::brokers;
 use crate::server::{Answer, Server, ok, status};
 use mapper::{BrokerId, Bytes, PartitionId, Rate};
+use std::sync::{Arc, Mutex};
+
 use mappr_metrics::{Backend, Choice, MetricsError, PrometheusSettings, Secret, Settings, Source};
 
 fn backend(url: &str, change: impl FnOnce(&mut PrometheusSettings)) -> Backend {
@@ -77,6 +79,30 @@ async fn brokers_are_found_by_a_label_with_their_id() {
     assert!(requests.iter().all(|head| head.starts_with("GET /tenant/api/v1/query?query=")));
     assert!(requests.iter().all(|head| head.contains("authorization: Bearer token-4711")));
     assert!(!format!("{backend:?}").contains("4711"));
+}
+
+#[tokio::test]
+async fn a_token_that_is_replaced_is_sent_from_then_on_and_neither_is_shown() {
+    let now = Arc::new(Mutex::new("token-4711".to_owned()));
+    let server = Server::start(|_| status(403, "no: token-4711, token-4712")).await;
+    let mut backend = backend(&server.url, |settings| {
+        let now = now.clone();
+        settings.token = Some(Secret::asked_for(move || now.lock().unwrap().clone()));
+    });
+    let asked = brokers([(7, "h")]);
+    backend.fetch(&asked).await;
+    let before = server.requests().len();
+    *now.lock().unwrap() = "token-4712".to_owned();
+    let measured = backend.fetch(&asked).await;
+    let requests = server.requests();
+    assert!(
+        requests[..before].iter().all(|head| head.contains("authorization: Bearer token-4711"))
+    );
+    assert!(
+        requests[before..].iter().all(|head| head.contains("authorization: Bearer token-4712"))
+    );
+    let said = format!("{measured:?} {backend:?}");
+    assert!(requests.len() > before && !said.contains("471"), "{said}");
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::files;
 use crate::session::Session;
 use crate::source::Note;
+use crate::watched::Watched;
 use execute::{Round, Seen, is_paced};
 use mapper::{BrokerId, Bytes, Move, PartitionId, Replicas, TopicPartition};
 use reqwest::{Certificate, Client, Url, redirect};
@@ -99,7 +100,8 @@ struct Answer {
 pub(crate) struct Pacer {
     client: Client,
     url: Url,
-    token: Option<String>,
+    /// What its API asks for, in a file that may be replaced.
+    token: Option<Watched<String, Error>>,
     /// What an operator asks it for, in bytes per second; `None`: as it decides.
     rate: Option<u64>,
     known: Option<Known>,
@@ -135,7 +137,8 @@ impl Pacer {
         };
         let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
         let at = at.map_err(|error| bad("--autothrottle", url, error.to_string()))?;
-        let token = token_file.map(files::read_text).transpose()?;
+        let text = |texts: &[Vec<u8>]| Ok(String::from_utf8_lossy(&texts[0]).trim().to_owned());
+        let token = token_file.map(|path| Watched::open(&[path], text)).transpose()?;
         let roots = ca.map(files::read).transpose()?;
         let shown = ca.map(|path| path.display().to_string()).unwrap_or_default();
         let wrong = |error: reqwest::Error| bad("--autothrottle-ca", &shown, error.to_string());
@@ -152,7 +155,6 @@ impl Pacer {
             None => builder,
         };
         let client = builder.build().map_err(wrong)?;
-        let token = token.map(|token| token.trim().to_owned());
         let (known, told, told_of_rate) = (None, None, None);
         Ok(Self { client, url: at, token, rate: None, known, told, told_of_rate })
     }
@@ -236,7 +238,7 @@ impl Pacer {
         let request = self.client.post(self.url.clone()).header("content-type", json);
         let request = request.header("accept", json).body(body);
         let request = match &self.token {
-            Some(token) => request.bearer_auth(token),
+            Some(token) => request.bearer_auth(token.now()),
             None => request,
         };
         let answer = request.send().await.map_err(|error| cause(&error))?;

@@ -5,11 +5,12 @@ use crate::failure::Failure;
 use crate::files;
 use crate::flags::units;
 use crate::layers::Environment;
+use crate::watched::Watched;
 use metrics::{
     BadSettings, Choice, DatadogKeys, DatadogQuery, DatadogSettings, ExporterUrl, HttpSettings,
     MetricAt, PrometheusSettings, QueryFor, Secret, Settings, SidecarPeers,
 };
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What may stand before the name of a key in the environment; the last is Datadog's own.
@@ -99,9 +100,10 @@ impl MetricsArgs {
         let Some(url) = &self.prometheus_url else {
             return Ok(None);
         };
-        let token = self.prometheus_token_file.as_deref().map(files::read_text).transpose()?;
+        let file = self.prometheus_token_file.as_deref();
+        let token = file.map(|path| in_file(path, "--prometheus-token-file")).transpose()?;
         let mut settings = PrometheusSettings::at(url)?;
-        settings.token = token.as_deref().map(Secret::new);
+        settings.token = token;
         settings.label.clone_from(&self.prometheus_label);
         settings.window = self.metrics_window;
         settings.queries.clone_from(&self.prometheus_query);
@@ -110,14 +112,15 @@ impl MetricsArgs {
 
     /// Datadog needs both keys; one alone is an agent's environment that was not meant for us.
     fn datadog(&self, environment: &Environment) -> Result<Option<DatadogSettings>, Error> {
-        let key = |file: &Option<PathBuf>, name: &str| match file {
-            Some(path) => files::read_text(path).map(|text| Some(Secret::new(&text))),
+        let key = |file: &Option<PathBuf>, flag, name: &str| match file {
+            Some(path) => in_file(path, flag).map(Some),
             None => Ok(KEY_PREFIXES
                 .iter()
                 .find_map(|prefix| environment.get(&format!("{prefix}{name}")))
                 .map(Secret::new)),
         };
-        let keys = key(&self.api_key_file, "API_KEY")?.zip(key(&self.app_key_file, "APP_KEY")?);
+        let api = key(&self.api_key_file, "--api-key-file", "API_KEY")?;
+        let keys = api.zip(key(&self.app_key_file, "--app-key-file", "APP_KEY")?);
         let Some((api, app)) = keys else {
             return Ok(None);
         };
@@ -129,6 +132,16 @@ impl MetricsArgs {
         settings.window = self.metrics_window;
         Ok(Some(settings))
     }
+}
+
+/// A secret in a file that may be replaced.
+fn in_file(path: &Path, flag: &'static str) -> Result<Secret, Error> {
+    let watched = Watched::open(&[path], move |texts| {
+        let text = String::from_utf8_lossy(&texts[0]).trim().to_owned();
+        Secret::new(&text).check(flag)?;
+        Ok::<_, Error>(text)
+    })?;
+    Ok(Secret::asked_for(move || watched.now()))
 }
 
 impl From<BadSettings> for Error {

@@ -1,13 +1,13 @@
 //! The probes over HTTP: `GET /ready` and `GET /live` on what was found last, so that a probe costs the broker nothing.
 
 use crate::error::Error;
+use crate::serving::{self, Names};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
 
 /// A sentence, and whether it is good news.
 type Finding = (bool, String);
@@ -52,17 +52,22 @@ impl Latest {
     }
 }
 
-/// Answers for as long as this is waited for.
-pub(crate) async fn serve(address: &str, latest: Latest) -> Result<(), Error> {
+/// Answers for as long as this is waited for, under these names and any address.
+pub(crate) async fn serve(address: &str, names: Names, latest: Latest) -> Result<(), Error> {
     let wrong = |error: std::io::Error| Error::Flag {
         flag: "--listen",
         value: address.to_owned(),
         problem: error.to_string(),
     };
-    let listener = TcpListener::bind(address).await.map_err(wrong)?;
-    let router = Router::new()
+    let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(wrong)?.collect();
+    let listener = serving::listen(&addresses).map_err(wrong)?;
+    serving::serve(listener, routes(latest), names, None).await;
+    Ok(())
+}
+
+fn routes(latest: Latest) -> Router {
+    Router::new()
         .route("/ready", get(async |State(l): State<Latest>| l.answer(|found| found.ready)))
         .route("/live", get(async |State(l): State<Latest>| l.answer(|found| found.live)))
-        .with_state(latest);
-    axum::serve(listener, router).await.map_err(wrong)
+        .with_state(latest)
 }

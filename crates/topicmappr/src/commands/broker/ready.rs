@@ -8,6 +8,7 @@ use crate::live;
 use crate::probing::{
     Forces, Latest, Memory, answers, ask_broker, ask_controller, ask_zookeeper, serve,
 };
+use crate::serving::{Names, host_name};
 use crate::session::Session;
 use crate::status::Status;
 use crate::views::ReadyView;
@@ -39,6 +40,9 @@ pub(crate) struct Args {
     /// Looks again and again, and answers GET /ready and /live here
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "cached")]
     listen: Option<String>,
+    /// Another name under which --listen is asked, besides localhost and any IP address; repeatable
+    #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
+    listen_host: Vec<String>,
     /// How often it looks, with --listen
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
     every: Duration,
@@ -60,8 +64,9 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             }
             Some(listen) => {
                 let latest = Latest::every(args.every);
+                let names = Names::of("--listen-host", &args.listen_host);
                 tokio::select! {
-                    ended = serve(listen, latest.clone()) => ended?,
+                    ended = serve(listen, names, latest.clone()) => ended?,
                     ended = asked.again_and_again(&latest, session) => ended?,
                 }
                 Ok(Status::Done)

@@ -1,0 +1,199 @@
+//! HTTP servers of both programs, with limits.
+//!
+//! In: a socket, routes, the names that the server goes by, and TLS if it is wanted. What always holds: connections have
+//! a largest number, and idle ones are closed before new ones are refused; a peer that opens thousands takes places from
+//! itself only; a head, a body, a handshake and a connection have deadlines; a foreign page in a browser changes nothing.
+
+mod guard;
+mod room;
+mod tls;
+
+pub use guard::{Names, host_name};
+pub use tls::Tls;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::DefaultBodyLimit;
+use axum::http::Request;
+use futures::{StreamExt, stream};
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use room::{Place, Room};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+/// Time for a request's head, and between two requests: curl and probes need milliseconds. Then the connection closes.
+const HEAD: Duration = Duration::from_secs(10);
+/// Time for a request's body: an announcement of half a megabyte, over a slow network.
+const BODY: Duration = Duration::from_secs(10);
+/// Time for a TLS handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// After this time a connection ends with its current answer: whoever does not read what he asked for keeps nothing open.
+const AGE: Duration = Duration::from_secs(300);
+/// Time for that last answer.
+const GRACE: Duration = Duration::from_secs(10);
+/// A larger head is answered with 431. Browsers send some 2 KiB, and cookies of other servers on the same host.
+const MOST_HEAD: usize = 16 << 10;
+/// What is read ahead on one connection.
+const MOST_BUFFER: usize = 32 << 10;
+/// A larger body is answered with 413, where a route does not say otherwise: only announcements have one.
+const MOST_BODY: usize = 64 << 10;
+/// Connections that wait to be accepted: what Linux allows by default. Some thousand may arrive at once.
+const BACKLOG: u32 = 4096;
+/// When there is no descriptor for a new connection, the next try comes so much later.
+const NO_DESCRIPTOR: Duration = Duration::from_millis(50);
+
+/// Opens a socket at the first of these addresses that can be had.
+///
+/// # Errors
+/// What the last address said.
+pub fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
+    let mut problem = io::Error::new(io::ErrorKind::InvalidInput, "it has no address");
+    for address in addresses {
+        match listen_at(*address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
+}
+
+fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// Answers until it is no longer waited for; every connection then ends.
+pub async fn serve(listener: TcpListener, routes: Router, names: Names, tls: Option<Tls>) {
+    let routes = routes.layer(DefaultBodyLimit::max(MOST_BODY));
+    let routes = guard::guarded(routes, names, tls.is_some());
+    let room = Room::for_this_process();
+    let mut connections = JoinSet::new();
+    loop {
+        let (stream, from) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                rest_after(&error, &room).await;
+                continue;
+            }
+        };
+        while connections.try_join_next().is_some() {}
+        let Some(place) = room.place(from.ip()) else {
+            tracing::debug!(%from, "no room: every connection is at work");
+            continue;
+        };
+        let crowded = place.took_anothers;
+        connections.spawn(connection(stream, from, place, routes.clone(), tls.clone()));
+        if crowded {
+            // Whoever lost the place gives the descriptor back before the next one comes.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// A connection that broke before it was accepted says nothing of the next one. Without descriptors, idle ones go.
+async fn rest_after(error: &io::Error, room: &Room) {
+    let broken = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset];
+    if !broken.contains(&error.kind()) {
+        tracing::warn!(%error, "a connection cannot be accepted");
+        room.evict_one();
+        sleep(NO_DESCRIPTOR).await;
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    from: SocketAddr,
+    place: Place,
+    routes: Router,
+    tls: Option<Tls>,
+) {
+    // Small answers go at once; a socket that cannot do that still answers.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else {
+        return answer(stream, from, &place, routes).await;
+    };
+    let shaken = tokio::select! {
+        shaken = timeout(HANDSHAKE, tls.acceptor().accept(stream)) => shaken,
+        () = place.is_lost() => return,
+    };
+    match shaken {
+        Ok(Ok(stream)) => answer(stream, from, &place, routes).await,
+        Ok(Err(error)) => tracing::debug!(%from, %error, "no TLS"),
+        Err(_) => tracing::debug!(%from, "no TLS in time"),
+    }
+}
+
+/// Answers requests until the other side, a deadline or another's need of the place ends it.
+async fn answer<S>(stream: S, from: SocketAddr, place: &Place, routes: Router)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(|request: Request<Incoming>| {
+        let at_work = place.works();
+        let mut request = request.map(in_time);
+        request.extensions_mut().insert(guard::From(from));
+        let answer = routes.call(request);
+        async move {
+            let answer = answer.await;
+            drop(at_work);
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_header_size(MOST_HEAD)
+        .max_buf_size(MOST_BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return told(from, ended),
+        () = place.is_lost() => return,
+        () = sleep(AGE) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        ended = connection.as_mut() => told(from, ended),
+        () = place.is_lost() => {}
+        () = sleep(GRACE) => {}
+    }
+}
+
+fn told(from: SocketAddr, ended: hyper::Result<()>) {
+    if let Err(error) = ended {
+        tracing::debug!(%from, %error, "a connection ended");
+    }
+}
+
+/// The body, with an error in place of what comes too late: an end would pass for a whole body.
+fn in_time(body: Incoming) -> Body {
+    if body.is_end_stream() {
+        return Body::empty();
+    }
+    let until = Instant::now() + BODY;
+    let chunks = Some(Body::new(body).into_data_stream());
+    Body::from_stream(stream::unfold(chunks, move |chunks| async move {
+        let mut chunks = chunks?;
+        match timeout_at(until, chunks.next()).await {
+            Ok(None) => None,
+            Ok(Some(Ok(chunk))) => Some((Ok(chunk), Some(chunks))),
+            Ok(Some(Err(error))) => Some((Err(io::Error::other(error)), None)),
+            Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), None)),
+        }
+    }))
+}
