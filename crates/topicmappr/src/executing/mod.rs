@@ -156,6 +156,8 @@ impl<'c> Execution<'c> {
     /// Takes the ledger, so that no other process of this machine acts on the cluster, and the journal.
     fn open(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
         let places = &opened.places;
+        // What is no journal, or another plan's, is refused before a ledger is made.
+        history_of(Store::read(&places.journal)?, opened)?;
         let (mut accounts, lines) = match Store::open(&places.ledger).map_err(Error::from) {
             Err(Error::Locked { path }) => {
                 let ledger = Ledger::replay(Store::read(&path)?);
