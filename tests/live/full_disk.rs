@@ -19,31 +19,33 @@ const PAGE: usize = 4096;
 /// Steps in bytes, each run a little further: less than two lines.
 const STEP: usize = 250;
 
-/// A disk of 64 KiB that is mounted here, for whoever is asked to see it. Needs no right of root: the namespaces are its own.
+/// A disk of 64 KiB that is mounted here, for whoever is asked to see it. In a namespace of users of its own it needs no
+/// right of root; root does without where a container forbids those.
 struct Disk {
     keeper: Child,
+    /// The namespaces that it is seen in.
+    namespaces: &'static [&'static str],
     at: PathBuf,
 }
 
 impl Disk {
     fn mount(at: &str) -> Self {
         fs::create_dir(at).unwrap();
-        let mount = "mount -t tmpfs -o size=64k tmpfs \"$0\" && echo mounted && exec sleep 3600";
-        let mut keeper = Command::new("unshare")
-            .args(["--user", "--map-root-user", "--mount", "sh", "-c", mount, at])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = String::new();
-        BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut said).unwrap();
-        if said != "mounted\n" {
-            let _ = keeper.kill();
-            keeper.stderr.take().unwrap().read_to_string(&mut said).unwrap();
-            panic!("a tmpfs cannot be mounted in namespaces of our own (unshare, mount): {said}");
+        let ways: [(&[&str], &[&str]); 2] = [
+            (
+                &["--user", "--map-root-user", "--mount"],
+                &["--user", "--preserve-credentials", "--mount"],
+            ),
+            (&["--mount"], &["--mount"]),
+        ];
+        let mut why = String::new();
+        for (made, namespaces) in ways {
+            match keeper(made, at) {
+                Ok(keeper) => return Self { keeper, namespaces, at: PathBuf::from(at) },
+                Err(said) => why += &said,
+            }
         }
-        Self { keeper, at: PathBuf::from(at) }
+        panic!("a tmpfs cannot be mounted in a namespace of our own (unshare, mount): {why}");
     }
 
     /// The same program where the disk is seen. No file of its own grows beyond the limit, and it hears of that as of a
@@ -52,8 +54,8 @@ impl Disk {
         let limit = limit.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
         let heard = format!("trap '' XFSZ; exec prlimit --fsize={limit} \"$0\" \"$@\"");
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.keeper.id().to_string(), "--user", "--mount"]);
-        command.args(["--preserve-credentials", "--", "sh", "-c", &heard]);
+        command.args(["--target", &self.keeper.id().to_string()]).args(self.namespaces);
+        command.args(["--", "sh", "-c", &heard]);
         command.arg(program.get_program()).args(program.get_args());
         for (name, value) in program.get_envs() {
             match value {
@@ -89,6 +91,28 @@ impl Drop for Disk {
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();
     }
+}
+
+/// Keeps the disk for as long as it lives; else what was said.
+fn keeper(namespaces: &[&str], at: &str) -> Result<Child, String> {
+    let mount = "mount -t tmpfs -o size=64k tmpfs \"$0\" && echo mounted && exec sleep 3600";
+    let mut keeper = Command::new("unshare")
+        .args(namespaces)
+        .args(["sh", "-c", mount, at])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(keeper.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    if said == "mounted\n" {
+        return Ok(keeper);
+    }
+    let _ = keeper.kill();
+    keeper.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let _ = keeper.wait();
+    Err(said)
 }
 
 /// Its lines as far as they are whole.
