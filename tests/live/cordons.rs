@@ -10,7 +10,7 @@ use testbed::{Cluster, Mode, until};
 
 use crate::binary::{Ended, SOLE, json, topicmappr};
 use crate::log_dirs::{capture, log_dir, with_volumes};
-use crate::plan::{brokers, targets};
+use crate::plan::{brokers, find_topic, partition, targets};
 use crate::traffic::{SOON, Traffic};
 
 const TOPIC: &str = "events";
@@ -81,9 +81,23 @@ impl<'c> Situation<'c> {
         self.run(&args).with(code)
     }
 
+    fn apply(&self, topic: &str, map: &str) {
+        let topics = format!("version: 1\ntopics:\n  - {topic}\n");
+        let maps = format!("version: 1\nmaps:\n  all: {map}\n");
+        for (name, text) in [("topics.yaml", topics), ("maps.yaml", maps)] {
+            fs::write(self.at(name), text).unwrap();
+        }
+        let (file, maps) = (self.at("topics.yaml"), self.at("maps.yaml"));
+        let [file, maps] = [file.to_str().unwrap(), maps.to_str().unwrap()];
+        self.run(&["topics", "apply", "--file", file, "--maps", maps]).with(0);
+    }
+
     fn uses(&self, broker: i32) -> bool {
         self.traffic.settle();
-        self.traffic.seen().values().any(|seen| seen.replicas.contains(&broker))
+        let seen = self.traffic.seen();
+        // Kafka's own topics may have been there before.
+        let mut ours = seen.iter().filter(|((name, _), _)| !name.starts_with("__"));
+        ours.any(|(_, seen)| seen.replicas.contains(&broker))
     }
 }
 
@@ -111,14 +125,10 @@ fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
     assert!(doctor.contains("broker 1004 is cordoned"), "{doctor}");
     assert!(doctor.replace("\\\n", "").contains("--delete-config cordoned.log.dirs"), "{doctor}");
 
-    let topics = "version: 1\ntopics:\n  - {name: logs, partitions: 8, replication: 2}\n";
-    let maps = "version: 1\nmaps:\n  all: {topics: \"logs\", brokers: [1001..1004]}\n";
-    for (name, text) in [("topics.yaml", topics), ("maps.yaml", maps)] {
-        fs::write(situation.at(name), text).unwrap();
-    }
-    let (file, maps) = (situation.at("topics.yaml"), situation.at("maps.yaml"));
-    let [file, maps] = [file.to_str().unwrap(), maps.to_str().unwrap()];
-    situation.run(&["topics", "apply", "--file", file, "--maps", maps]).with(0);
+    situation.apply(
+        "{name: logs, partitions: 8, replication: 2}",
+        "{topics: logs, brokers: [1001..1004]}",
+    );
     assert!(!situation.uses(1004));
     assert_eq!(situation.traffic.seen().iter().filter(|((name, _), _)| name == "logs").count(), 8);
 
@@ -167,5 +177,18 @@ fn a_cordoned_log_dir_gets_nothing(situation: &Situation<'_>) {
     assert!(!moved.is_empty());
     for number in moved {
         assert_eq!(log_dir(&end, number, 1004), other[0], "{number}");
+    }
+    // Where no log dir is named, Kafka itself leaves the cordoned one out.
+    situation
+        .apply("{name: late, partitions: 4, replication: 1}", "{topics: late, brokers: [1004]}");
+    let late = until("the new topic's log dirs", SOON, || {
+        capture(situation.cluster, &situation.at("late.json"));
+        let late = json(&situation.at("late.json"));
+        find_topic(&late, "late")?;
+        (0..4).all(|n| partition(&late, "late", n)["log_dirs"][0].is_string()).then_some(late)
+    })
+    .unwrap();
+    for number in 0..4 {
+        assert_eq!(partition(&late, "late", number)["log_dirs"][0], other[0], "{number}");
     }
 }

@@ -43,12 +43,12 @@ fn holds(shape: &Shape, before: &Snapshot, request: &Request) -> Result<(), Test
     Ok(())
 }
 
-/// What is asked for once and for all: what is forced is forced again.
+/// What is asked for once and for all: what is forced is forced again, and evenness has laws of its own.
 fn is_settled(request: &Request) -> bool {
     match request {
         Request::Rebuild(rebuild) => !rebuild.force,
         Request::Replace(_) | Request::Leaders(_) => true,
-        Request::Rebalance(_) | Request::Scale(_) => request.balance().unwrap().drain.is_empty(),
+        Request::Rebalance(_) | Request::Scale(_) => false,
     }
 }
 

@@ -404,6 +404,10 @@ impl<'a> Placement<'a> {
         }
         let short = needed.into_iter().filter_map(|(rack, waiting)| {
             let of_rack = target.brokers.iter().filter(|b| self.cluster.rack[**b as usize] == rack);
+            // It is the cordon that leaves no room there, not the storage.
+            if of_rack.clone().any(|broker| self.cluster.is_cordoned(*broker)) {
+                return None;
+            }
             let room: Option<u64> =
                 of_rack.clone().map(|b| self.constraints.room(*b, self.used[*b as usize])).sum();
             let placed: u64 = of_rack

@@ -8,6 +8,7 @@ use crate::views::uncordon;
 use clap::error::{ContextKind, ContextValue};
 use mapper::explain::ExplainError;
 use mapper::{BrokerId, NoPlan, Refusal, SnapshotError};
+use std::collections::BTreeMap;
 
 impl Error {
     /// What to do about it, where that is not plain.
@@ -70,6 +71,7 @@ impl Error {
                 "run the same command with --dry-run: it looks at broker and pod again; once the broker is back, the command \
                  paces what it copies, puts the throttle back, and deletes nothing"
             }
+            Self::Cordoned { brokers } => return Some(cordoned_hint(brokers)),
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             other => return other.execution_hint(),
         };
@@ -111,13 +113,6 @@ impl Error {
             Self::Returned { .. } => {
                 "plan again, which copies less; --even-if-returned carries this plan out all the same, cancel takes back \
                  what is in flight"
-            }
-            Self::Cordoned { brokers } => {
-                let brokers: Vec<BrokerId> = brokers.keys().copied().collect();
-                return Some(format!(
-                    "plan again: no plan uses a cordoned broker or log dir; or end the cordon: {}",
-                    uncordon(&brokers)
-                ));
             }
             Self::NotOnDelete { set, .. } => {
                 let (namespace, name) = set.split_once('/').unwrap_or(("default", set));
@@ -231,6 +226,12 @@ fn explain_hint(wrong: &ExplainError) -> Option<String> {
         _ => return None,
     };
     Some(hint.to_owned())
+}
+
+fn cordoned_hint(brokers: &BTreeMap<BrokerId, usize>) -> String {
+    let brokers: Vec<BrokerId> = brokers.keys().copied().collect();
+    let command = uncordon(&brokers);
+    format!("plan again: no plan uses a cordoned broker or log dir; or end the cordon: {command}")
 }
 
 fn no_plan_hint(reason: &NoPlan) -> Option<String> {
