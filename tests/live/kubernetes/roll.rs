@@ -19,6 +19,9 @@ use crate::runbook::{live_lines, words};
 use crate::traffic::{SOON, Traffic};
 
 pub(super) const RIGHTS: &str = include_str!("../../../deploy/manifests/roll.yaml");
+/// The Lease that is shipped for rolls, executions and heals alike.
+pub(super) const LEASE: &str = "kafka/topicmappr-execute";
+const RIGHTS_OF_EXECUTORS: &str = include_str!("../../../deploy/manifests/execute.yaml");
 pub(super) const WRITES: &str = "writes";
 
 /// What changes between two templates of the pods.
@@ -114,6 +117,36 @@ impl Scene {
         topicmappr(self.args(more))
     }
 
+    /// Without the Lease, the shipped account may take none: nothing is restarted.
+    fn without_its_lease(&self) {
+        let args = self.args(&[]);
+        let at = args.iter().position(|arg| arg == "--lease").unwrap();
+        assert_eq!(args[at + 1], LEASE, "as the runbook has it");
+        let refused = topicmappr([&args[..at], &args[at + 2..]].concat()).with(3);
+        refused.complaining_of(&format!("--lease {LEASE}"));
+        assert_eq!(self.starts(), vec![0; self.count]);
+    }
+
+    /// A plan that another pod carries out, with the rights that are shipped.
+    fn executes(&self) -> Ended {
+        let (bootstrap, plan) = (self.cluster.bootstrap(), self.cluster.path().join("others.json"));
+        let plan = plan.to_str().unwrap();
+        let account = self.kubernetes.service_account("kafka", "topicmappr-execute").unwrap();
+        self.kubernetes.apply(RIGHTS_OF_EXECUTORS).unwrap();
+        let execute = ["execute", plan, "--bootstrap-server", &bootstrap, "--throttle", "50MB/s"];
+        let claim = ["--yes", "--kubeconfig", account.to_str().unwrap(), "--lease", LEASE];
+        topicmappr(execute.iter().chain(&claim))
+    }
+
+    /// Its plan.
+    fn plans(&self) {
+        Traffic::of(&self.cluster).create(&[("planned".to_owned(), vec![vec![1001, 1002]])].into());
+        let (bootstrap, plan) = (self.cluster.bootstrap(), self.cluster.path().join("others.json"));
+        let rebuild = ["rebuild", "--bootstrap-server", &bootstrap, "--topics", "planned"];
+        let to = ["--brokers", "1002,1003", "--placement", "count", "--ignore-warns", "--out-file"];
+        topicmappr(rebuild.iter().chain(&to).chain(&[plan.to_str().unwrap()])).with(0);
+    }
+
     fn starts(&self) -> Vec<u32> {
         self.brokers.lives().unwrap().values().map(|life| life.starts).collect()
     }
@@ -201,6 +234,7 @@ fn killed_and_resumed(scene: &Scene) {
     assert_eq!(listed, scene.in_order(), "rack by rack, and the controller last");
     assert_eq!(scene.starts(), vec![0; scene.count], "a rehearsal restarts nothing");
 
+    scene.without_its_lease();
     let run = Run::start(scene.args(&[]));
     let down = || {
         let lives = scene.brokers.lives().unwrap();
@@ -240,7 +274,19 @@ fn stopped_by_a_pod(scene: &Scene) {
     scene.template(&[("example.org/version", "4"), ("testbed/unready", "its config is wrong")]);
     let order = scene.in_order();
     let pod = order[0].split(' ').next().unwrap();
-    let ended = scene.roll(&["--allow-unavailable", "--pod-timeout", "20s"]).with(6);
+    scene.plans();
+    let roll = Run::start(scene.args(&["--allow-unavailable", "--pod-timeout", "40s"]));
+    let down = || {
+        let lives = scene.brokers.lives().unwrap();
+        lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 1).then_some(())
+    };
+    until("a broker that is being restarted", SOON, down).unwrap();
+    // The account of another pod, with the rights that are shipped.
+    let kept_out = scene.executes().with(7).complaining_of(&format!("lease {LEASE}"));
+    kept_out.complaining_of(&format!("process {}", roll.id()));
+    let seen = Traffic::of(&scene.cluster).seen();
+    assert_eq!(seen[&("planned".to_owned(), 0)].replicas, [1001, 1002]);
+    let ended = roll.end().with(6);
     let said = format!("pod {pod} is not ready");
     assert!(ended.stdout.contains(&said), "{said}: {}", ended.stdout);
     assert!(ended.stderr.contains("topicmappr roll kafka/kafka"), "what goes on: {}", ended.stderr);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use testbed::{Brokers, Cluster, FIRST_MEMBER, Kubernetes, Life, Mode, PodSet, until};
 
 use super::ZONES;
-use super::roll::{RIGHTS, Template, WRITES, Watch, stateful_set};
+use super::roll::{LEASE, RIGHTS, Template, WRITES, Watch, stateful_set};
 use crate::binary::{Ended, Run, topicmappr};
 use crate::execution::set;
 use crate::producer::Producer;
@@ -68,6 +68,7 @@ impl Scene {
         }
         let kubeconfig = self.kubeconfig.display().to_string();
         args.extend(["--kubeconfig".into(), kubeconfig, "--settle=20s".into(), "--yes".into()]);
+        args.extend(["--lease".into(), LEASE.into()]);
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         args
     }
