@@ -313,49 +313,77 @@ pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
     ledger.resources().into_iter().filter_map(of_topic).collect()
 }
 
+/// What live brokers have said by name of topics that are in no listing.
+#[derive(Debug, Default)]
+struct Missing {
+    /// Those that none of them shows.
+    topics: BTreeSet<String>,
+    /// Those of which one refuses to tell.
+    hidden: BTreeSet<String>,
+    asked: usize,
+    answered: usize,
+}
+
+/// Topics that do not exist; those that are hidden; those of which too few brokers tell.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Judged {
+    gone: BTreeSet<String>,
+    hidden: BTreeSet<String>,
+    untold: BTreeSet<String>,
+}
+
+impl Missing {
+    /// A broker that has just started may know of no topic at all. So more than half of the live brokers have to say so: a
+    /// single one that restarts decides nothing, and one that is silent keeps no execution waiting.
+    fn is_enough(&self) -> bool {
+        self.answered * 2 > self.asked
+    }
+
+    /// A listing leaves out what we may not describe, without a word: a topic of which one broker refuses to tell is not gone.
+    fn judged(&self) -> Judged {
+        let others: BTreeSet<String> = &self.topics - &self.hidden;
+        let hidden = &self.topics & &self.hidden;
+        match self.is_enough() {
+            true => Judged { gone: others, hidden, untold: BTreeSet::new() },
+            false => Judged { gone: BTreeSet::new(), hidden, untold: others },
+        }
+    }
+}
+
 /// Which of these topics do not exist; why it is unknown of others, if it is. Those that a listing has left out, and that brokers
 /// show when they are asked by name, come to the others.
-///
-/// A listing leaves out what we may not describe, without a word, and a broker that has just started may know of no topic at
-/// all. So a topic is gone when more than half of the live brokers say so by name, and none refuses to tell: a single broker
-/// that restarts decides nothing, and one that is silent keeps no execution waiting.
 async fn gone(
     client: &Client,
     surely: &BTreeSet<String>,
     live: &BTreeSet<BrokerId>,
     topics: &mut Topics,
 ) -> (BTreeSet<String>, Option<kafka::Error>) {
-    let mut missing: BTreeSet<String> =
-        surely.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
-    let (mut hidden, mut answered) = (BTreeSet::new(), 0);
-    let is_enough = |answered: usize| answered * 2 > live.len();
+    let unlisted = surely.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
+    let mut missing = Missing { topics: unlisted, asked: live.len(), ..Missing::default() };
     for id in live {
-        if missing.is_empty() || is_enough(answered) {
+        if missing.topics.is_empty() || missing.is_enough() {
             break;
         }
-        let told = client.topics_told_by(Target::Broker(*id), &missing);
+        let told = client.topics_told_by(Target::Broker(*id), &missing.topics);
         match tokio::time::timeout(PATIENCE, told).await {
             Ok(Ok(told)) => {
-                answered += 1;
-                missing.retain(|name| !told.found.contains_key(name));
-                hidden.extend(told.forbidden);
+                missing.answered += 1;
+                missing.topics.retain(|name| !told.found.contains_key(name));
+                missing.hidden.extend(told.forbidden);
                 topics.extend(told.found);
             }
             Ok(Err(error)) => tracing::debug!(broker = id.0, %error, "does not tell of topics"),
             Err(_) => tracing::debug!(broker = id.0, "does not answer"),
         }
     }
-    missing.retain(|name| !hidden.contains(name));
-    hidden.retain(|name| !topics.contains_key(name));
-    if !hidden.is_empty() {
-        let gone = if is_enough(answered) { missing } else { BTreeSet::new() };
-        return (gone, Some(client.hidden(hidden)));
-    }
-    if missing.is_empty() || is_enough(answered) {
-        return (missing, None);
-    }
-    let untold = kafka::Error::UntoldTopics { topics: missing, asked: live.len(), answered };
-    (BTreeSet::new(), Some(untold))
+    let Judged { gone, hidden, untold } = missing.judged();
+    let (asked, answered) = (missing.asked, missing.answered);
+    let why = match (hidden.is_empty(), untold.is_empty()) {
+        (false, _) => Some(client.hidden(hidden)),
+        (true, false) => Some(kafka::Error::UntoldTopics { topics: untold, asked, answered }),
+        (true, true) => None,
+    };
+    (gone, why)
 }
 
 fn known(
@@ -403,4 +431,34 @@ fn free(dirs: &[LogDirFacts]) -> Option<Bytes> {
     told.sort_unstable();
     told.dedup_by(|one, other| one.0 == other.0 && one.1.abs_diff(other.1) < SAME_VOLUME);
     Some(Bytes(told.iter().map(|(_, free)| free).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_topic_is_gone_only_when_most_brokers_say_so_and_none_refuses_to_tell() {
+        let judged = |hidden: &[&str], answered, asked| {
+            let (topics, hidden) = (names(&["a", "b"]), names(hidden));
+            Missing { topics, hidden, asked, answered }.judged()
+        };
+        let both = || names(&["a", "b"]);
+        let gone = || Judged { gone: both(), ..Judged::default() };
+        let untold = || Judged { untold: both(), ..Judged::default() };
+        assert_eq!(judged(&[], 2, 3), gone());
+        assert_eq!(judged(&[], 1, 1), gone());
+        assert_eq!(judged(&[], 1, 3), untold(), "it may just have started");
+        assert_eq!(judged(&[], 1, 2), untold());
+        assert_eq!(judged(&[], 0, 3), untold());
+        assert_eq!(judged(&[], 0, 0), untold(), "no broker is known to live");
+        let hidden = Judged { gone: names(&["b"]), hidden: names(&["a"]), ..Judged::default() };
+        assert_eq!(judged(&["a"], 2, 3), hidden);
+        let shown_by_another = judged(&["c"], 2, 3);
+        assert_eq!(shown_by_another, gone());
+    }
 }
