@@ -52,7 +52,7 @@ fn is_settled(request: &Request) -> bool {
     }
 }
 
-/// Where there would be a plan without the cordons, the refusal names them.
+/// Where there would be a plan without the cordons, the refusal names them, or the room that they leave too small.
 fn names_the_cordon(
     before: &Snapshot,
     request: &Request,
@@ -64,7 +64,7 @@ fn names_the_cordon(
     }
     let refused = match why {
         NoPlan::NoBroker { refusals, .. } => {
-            refusals.values().any(|refusal| *refusal == Refusal::Cordoned)
+            refusals.values().any(|r| matches!(r, Refusal::Cordoned | Refusal::NoRoom { .. }))
         }
         other => other.to_string().contains("cordoned"),
     };
