@@ -167,11 +167,11 @@ mod tests {
         for _ in 0..20 {
             let round = next(&task, &history, &Ledger::default(), &seen);
             for action in round.actions {
-                match action {
-                    Action::Write(entry) => history.apply(entry),
-                    Action::Stop(outcome) => return assert_eq!(outcome, Outcome::Partly),
-                    other => panic!("{other:?}"),
+                if let Action::Stop(outcome) = action {
+                    return assert_eq!(outcome, Outcome::Partly);
                 }
+                let Action::Write(entry) = action else { panic!("{action:?}") };
+                history.apply(entry);
             }
             seen.at_seconds += 30;
         }
