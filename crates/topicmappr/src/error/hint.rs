@@ -10,6 +10,11 @@ use mapper::explain::ExplainError;
 use mapper::{BrokerId, NoPlan, Refusal, SnapshotError};
 use std::collections::BTreeMap;
 
+const NOT_LOST: &str = "wait for the machine; if it is gone for good, delete its Node object, or lower --lost-for for one \
+                        that is silent";
+const CHANGED: &str = "run the same command with --dry-run: it looks at broker and pod again; once the broker is back, the \
+                       command paces what it copies, puts the throttle back, and deletes nothing";
+
 impl Error {
     /// What to do about it, where that is not plain.
     pub(crate) fn hint(&self) -> Option<String> {
@@ -64,13 +69,8 @@ impl Error {
             Self::Unproven { .. } | Self::NoAnswer { .. } => {
                 "keep the broker down until Kafka answers; a cluster that has never run needs --bootstrap-new-cluster"
             }
-            Self::NotLost { .. } => {
-                "wait for the machine; if it is gone for good, delete its Node object, or lower --lost-for for one that is silent"
-            }
-            Self::Changed { .. } => {
-                "run the same command with --dry-run: it looks at broker and pod again; once the broker is back, the command \
-                 paces what it copies, puts the throttle back, and deletes nothing"
-            }
+            Self::NotLost { .. } => NOT_LOST,
+            Self::Changed { .. } => CHANGED,
             Self::Cordoned { brokers } => return Some(cordoned_hint(brokers)),
             Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
             other => return other.execution_hint(),
