@@ -223,7 +223,7 @@ fn command_line(args: &[OsString]) -> String {
         words.push(match (hidden, secret && arg.contains('=')) {
             (true, _) => "...".to_owned(),
             (false, true) => format!("{flag}=..."),
-            (false, false) => arg.clone().into_owned(),
+            (false, false) => metrics::without_login(&arg),
         });
         hidden = secret && !arg.contains('=');
     }
@@ -451,6 +451,13 @@ mod tests {
             settings.command_line,
             "autothrottle --dry-run --api-key ... --app-key=... --interval 5"
         );
+        let line = "autothrottle --dry-run --prometheus-url http://u:s3cret@p:9090";
+        let with_url = self::settings(line, &[]).unwrap();
+        assert_eq!(
+            with_url.command_line,
+            "autothrottle --dry-run --prometheus-url http://[hidden]@p:9090"
+        );
+        assert!(!format!("{:?}", with_url.metrics).contains("s3cret"));
         assert!(settings.metrics.datadog.is_some());
         let shown = format!("{:?}", settings.metrics);
         assert!(!shown.contains("k3y") && !shown.contains("s3cret"), "{shown}");

@@ -108,3 +108,37 @@ fn a_disk_without_room_for_the_first_line_is_named_and_leaves_a_sound_file() {
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "what was torn is taken away");
     }
 }
+
+#[test]
+fn a_password_in_a_url_is_in_no_log_line_and_in_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("state");
+    let state =
+        ["--state-file", path.to_str().unwrap(), "--sole-daemon", "--api-listen", "none", "-vv"];
+    let url = "http://alice:Tr0ub4dor&3@127.0.0.1:1";
+    for more in [
+        vec!["--prometheus-url", url, "--bootstrap-servers", "127.0.0.1:1"],
+        vec![
+            "--exporter-url",
+            "http://alice:Tr0ub4dor&3@{host}:1",
+            "--bootstrap-servers",
+            "127.0.0.1:1",
+        ],
+        vec!["--exporter-url", "http://alice:Tr0ub4dor&3@{port}:1"],
+        vec!["--prometheus-url", "ftp://alice:Tr0ub4dor&3@h"],
+        vec![
+            "--api-key",
+            "Tr0ub4dor&3",
+            "--app-key",
+            "Tr0ub4dor&3",
+            "--datadog-url",
+            "http://u:Tr0ub4dor&3@h",
+        ],
+    ] {
+        let mut command = Command::new("timeout");
+        command.arg("3").arg(env!("CARGO_BIN_EXE_autothrottle")).args(state).args(&more);
+        let ran = command.env_clear().stdin(Stdio::null()).output().unwrap();
+        let said = String::from_utf8_lossy(&[ran.stdout, ran.stderr].concat()).into_owned();
+        assert!(!said.is_empty() && !said.contains("Tr0ub4dor"), "{more:?}: {said}");
+    }
+}

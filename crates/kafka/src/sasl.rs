@@ -1,5 +1,6 @@
 //! Authentication on a fresh connection: SaslHandshake, then SaslAuthenticate until both sides are content.
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::error::{Error, Spoken};
 use crate::properties::{Mechanism, SaslSettings, SecurityProtocol, Settings};
@@ -8,6 +9,7 @@ use bytes::Bytes;
 use kafka_protocol::ResponseError;
 use kafka_protocol::messages::{SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::StrBytes;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// Who we say we are, and what is worth keeping of it from one connection to the next.
@@ -27,6 +29,14 @@ impl Login {
             Mechanism::ScramSha512 => Hash::Sha512,
             Mechanism::ScramSha256 | Mechanism::Plain => Hash::Sha256,
         };
+        let open = settings.protocol == SecurityProtocol::SaslPlaintext;
+        if open && sasl.mechanism == Mechanism::Plain && !settings.bootstrap.iter().all(is_here) {
+            tracing::warn!(
+                "the password of {} is sent without encryption, where anything on the way can read it: \
+                 security.protocol=SASL_SSL or SCRAM keeps it secret",
+                sasl.user
+            );
+        }
         let password = Password::new(hash, sasl.password.clone());
         Some(Self { sasl, protocol: settings.protocol, password })
     }
@@ -64,6 +74,12 @@ impl Login {
             Some(code) => Err(connection.refused::<SaslHandshakeRequest>(code, None)),
         }
     }
+}
+
+/// Whether the address is this machine's own.
+fn is_here(address: &Address) -> bool {
+    let host = address.host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn refused(connection: &Connection, sasl: &SaslSettings, reason: String) -> Error {

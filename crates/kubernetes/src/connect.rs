@@ -1,7 +1,7 @@
 //! The way to the API: a kubeconfig, or the service account of the pod that we run in.
 
 use crate::error::{Error, Request};
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 use std::fmt;
 use std::path::PathBuf;
@@ -112,8 +112,17 @@ impl fmt::Debug for Kubernetes {
     }
 }
 
+/// Why a kubeconfig is refused. What the reader of YAML says quotes the file, which holds tokens and keys.
+fn reason(error: &KubeconfigError) -> String {
+    let KubeconfigError::Parse(error) = error else {
+        return error.to_string();
+    };
+    let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
+    format!("{}not a kubeconfig in YAML", place.unwrap_or_default())
+}
+
 async fn config(access: &Access) -> Result<Config, Error> {
-    let bad = |error: kube::config::KubeconfigError| Error::BadConfig { reason: error.to_string() };
+    let bad = |error: KubeconfigError| Error::BadConfig { reason: reason(&error) };
     if access.kubeconfig.is_empty() {
         return match access.in_pod {
             true => {

@@ -5,7 +5,7 @@
 
 use crate::error::MetricsError;
 use crate::secret::Shows;
-use crate::settings::{BadSettings, HttpSettings};
+use crate::settings::{BadSettings, HttpSettings, without_login};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use std::time::Duration;
@@ -214,7 +214,8 @@ pub(crate) fn shown(url: &Url) -> String {
     let _ = (url.set_username(""), url.set_password(None));
     url.set_query(None);
     url.set_fragment(None);
-    url.to_string()
+    // A slip of the finger makes a password a part of the path.
+    without_login(url.as_str())
 }
 
 /// The innermost cause: the outer ones say "error sending request" and "client error".

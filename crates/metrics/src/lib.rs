@@ -48,5 +48,7 @@ pub use measured::{
 pub use numbers::Number;
 pub use prometheus::{PrometheusSettings, QueryFor};
 pub use secret::Secret;
-pub use settings::{BadSettings, Choice, HttpSettings, Settings};
+pub use settings::{
+    BadSettings, Base, Choice, HttpSettings, Settings, warn_if_open, without_login,
+};
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};

@@ -2,10 +2,12 @@
 
 use crate::datadog::DatadogSettings;
 use crate::exporter::ExporterSettings;
+use crate::http::shown;
 use crate::prometheus::PrometheusSettings;
 use crate::sidecar::SidecarPeers;
 use reqwest::Url;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -111,12 +113,63 @@ pub struct Settings {
     pub datadog: Option<DatadogSettings>,
 }
 
+/// Text with URLs as it may be shown: without their users and passwords.
+///
+/// A password may hold any character, and none of a URL that cannot be parsed is safe: all up to the last `@` goes.
+pub fn without_login(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut shown = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let end = part.find(['\'', '"', '\n']).unwrap_or(part.len());
+        let from = part[..end].rfind('@');
+        shown.push_str("://");
+        shown.push_str(if from.is_some() { "[hidden]" } else { "" });
+        shown.push_str(&part[from.unwrap_or(0)..]);
+    }
+    shown
+}
+
+/// The URL of a server. It may hold a user and a password, which its `Debug` leaves out.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Base(pub(crate) Url);
+
+impl std::ops::Deref for Base {
+    type Target = Url;
+
+    fn deref(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+/// Whether what is sent there can be read on the way: plain HTTP to another machine.
+pub(crate) fn is_open(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    url.scheme() == "http" && !here
+}
+
+/// Says so where a secret goes over plain HTTP to another machine.
+pub fn warn_if_open(url: &str, secret: &str, flag: &str) {
+    if let Some(url) = Url::parse(url).ok().filter(is_open) {
+        let url = shown(&url);
+        tracing::warn!(
+            "{secret} is sent to {url} over plain HTTP, where anything on the way can read it; {flag} takes https://"
+        );
+    }
+}
+
 /// The base of an API: `http://prometheus:9090`, with a path where a proxy stands before it.
-pub(crate) fn base(text: &str, flag: &'static str) -> Result<Url, BadSettings> {
+pub(crate) fn base(text: &str, flag: &'static str) -> Result<Base, BadSettings> {
     let bad = |problem: String| BadSettings { flag, problem };
     let url = Url::parse(text.trim()).map_err(|error| bad(format!("no URL: {error}")))?;
     match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(url),
+        "http" | "https" if url.has_host() => Ok(Base(url)),
         _ => Err(bad("write http://HOST:PORT or https://HOST:PORT".to_owned())),
     }
 }
@@ -127,4 +180,35 @@ pub(crate) fn below(base: &Url, path: &str) -> Url {
     let joined = format!("{}/{path}", base.path().trim_end_matches('/'));
     url.set_path(&joined);
     url
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_in_a_url_is_not_shown() {
+        for (text, shown) in [
+            ("http://u:p@h:1/x", "http://[hidden]@h:1/x"),
+            ("--prometheus-url=http://u:p@ss/w@h", "--prometheus-url=http://[hidden]@h"),
+            ("a http://h:1/x b@c", "a http://[hidden]@c"),
+            ("http://u:p@{host}:1,https://v:q@h", "http://[hidden]@{host}:1,https://[hidden]@h"),
+            ("'http://u:p@' for x", "'http://[hidden]@' for x"),
+            ("http://h:1", "http://h:1"),
+            ("a@b", "a@b"),
+        ] {
+            assert_eq!(without_login(text), shown);
+        }
+        let base = base("http://u:p@h:1/x?token=t", "--prometheus-url").unwrap();
+        assert_eq!(format!("{base:?}"), "http://h:1/x");
+    }
+
+    #[test]
+    fn plain_http_is_open_but_to_this_machine() {
+        let open = |url: &str| is_open(&Url::parse(url).unwrap());
+        assert!(open("http://prometheus:9090") && open("http://10.0.0.1"));
+        for closed in ["https://h", "http://localhost:1", "http://127.0.0.1", "http://[::1]:8080"] {
+            assert!(!open(closed), "{closed}");
+        }
+    }
 }

@@ -148,8 +148,11 @@ fn config_file(typed: &ArgMatches, below: &Layer) -> Option<PathBuf> {
 fn from_file(path: &Path, flags: &BTreeMap<String, Vec<String>>) -> Result<Layer, Error> {
     let wrong = |problem: String| Error::ConfigFile { path: path.to_owned(), problem };
     let text = files::read_text(path)?;
+    // Flags hold texts and lists of texts.
+    let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 8 } };
     let keys: BTreeMap<String, serde_json::Value> =
-        serde_saphyr::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+        serde_saphyr::from_str_with_options(&text, options)
+            .map_err(|error| wrong(unreadable(&error)))?;
     let mut layer = Layer::new();
     for (key, value) in keys {
         let flag = flags
@@ -162,6 +165,12 @@ fn from_file(path: &Path, flags: &BTreeMap<String, Vec<String>>) -> Result<Layer
         layer.insert(flag, (values, format!("{key} in {}", path.display())));
     }
     Ok(layer)
+}
+
+/// Where the file is no mapping of flags. The reader's own words quote the file, which may hold keys and passwords.
+fn unreadable(error: &serde_saphyr::Error) -> String {
+    let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
+    format!("{}not a mapping of flags to their values in YAML", place.unwrap_or_default())
 }
 
 fn texts(value: &serde_json::Value) -> Option<Vec<String>> {

@@ -64,7 +64,7 @@ impl<'a, 's> Session<'a, 's> {
     /// The command line that runs this again, as a shell reads it.
     pub(crate) fn command_line(&self) -> Vec<String> {
         let args = self.args.iter().skip(1);
-        let args = args.map(|arg| arg.to_string_lossy().into_owned());
+        let args = args.map(|arg| metrics::without_login(&arg.to_string_lossy()));
         std::iter::once("topicmappr".to_owned()).chain(args).collect()
     }
 
@@ -188,20 +188,25 @@ pub(crate) fn refuse(
     Speech::of(json, WhenColor::Auto, environment, streams).tell(error, streams)
 }
 
+/// Whether stdout and stderr are in colour.
+pub(crate) fn colors(
+    when: WhenColor,
+    environment: &Environment,
+    streams: &Streams<'_>,
+) -> (bool, bool) {
+    let wanted = environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
+    let color = |is_terminal: bool| match when {
+        WhenColor::Always => true,
+        WhenColor::Never => false,
+        WhenColor::Auto => is_terminal && wanted,
+    };
+    (color(streams.out_is_terminal), color(streams.err_is_terminal))
+}
+
 impl Speech {
     fn of(json: bool, when: WhenColor, environment: &Environment, streams: &Streams<'_>) -> Self {
-        let wanted =
-            environment.get("NO_COLOR").is_none() && environment.get("TERM") != Some("dumb");
-        let color = |is_terminal: bool| match when {
-            WhenColor::Always => true,
-            WhenColor::Never => false,
-            WhenColor::Auto => is_terminal && wanted,
-        };
-        Self {
-            json,
-            color_out: color(streams.out_is_terminal),
-            color_err: color(streams.err_is_terminal),
-        }
+        let (color_out, color_err) = colors(when, environment, streams);
+        Self { json, color_out, color_err }
     }
 
     fn show(self, view: &impl View, out: &mut dyn Write) -> Result<(), Error> {

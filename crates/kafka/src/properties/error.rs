@@ -1,4 +1,5 @@
-//! What is wrong with client properties. No variant holds a value that may be secret.
+//! What is wrong with client properties. No variant holds text that may be secret: a line break that is missing, or an equals
+//! sign, puts a password into the value or the key of its neighbour.
 
 use std::io;
 use std::path::PathBuf;
@@ -94,6 +95,35 @@ pub enum ConfigError {
         /// What loading them said.
         reason: String,
     },
+}
+
+/// What an error says instead of text that may hold a secret.
+const HIDDEN: &str = "[hidden]";
+
+/// A value as an error may show it: a name in one case, or a number. Anything else may be a password that has got there.
+pub(super) fn shown(value: &str) -> String {
+    let name = |own: fn(&char) -> bool| value.chars().all(|c| own(&c) || "-_.".contains(c));
+    let named =
+        name(|c| c.is_ascii_lowercase()) || name(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if named && value.len() <= 40 { value.to_owned() } else { HIDDEN.to_owned() }
+}
+
+/// The same for an entry of `bootstrap.servers`: what can stand in a host and a port, and no user and password.
+pub(super) fn shown_address(value: &str) -> String {
+    let sound = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    if value.chars().all(sound) && value.len() <= 255 {
+        value.to_owned()
+    } else {
+        HIDDEN.to_owned()
+    }
+}
+
+/// A key as it may be shown: in the letters that Kafka's keys have.
+pub(super) fn shown_key(key: &str) -> Option<&str> {
+    let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
+    // Those without a dot that Kafka's clients have; any other word may be a password on a line of its own.
+    let named = key.contains('.') || ["acks", "debug", "retries"].contains(&key);
+    (named && key.len() <= 64 && key.chars().all(sound)).then_some(key)
 }
 
 impl ConfigError {

@@ -2,6 +2,7 @@
 //!
 //! What nobody asked for is left over: refused if it is about security, else ignored and listed.
 
+use super::error::shown_key;
 use super::{ConfigError, Properties};
 use std::collections::BTreeSet;
 
@@ -70,10 +71,25 @@ impl<'a> Keys<'a> {
             self.properties.keys().filter(|key| !self.read.contains(key)).collect();
         let security = |key: &&str| SECURITY.iter().any(|prefix| key.starts_with(prefix));
         match left.iter().copied().find(security) {
-            Some(key) => Err(ConfigError::Unknown { key: key.to_owned(), instead: instead(key) }),
-            None => Ok(left.into_iter().map(str::to_owned).collect()),
+            Some(key) => {
+                let prefix = SECURITY.iter().find(|prefix| key.starts_with(**prefix));
+                let named = shown_key(key).map(str::to_owned);
+                let key = named.or_else(|| prefix.map(|prefix| format!("{prefix}[hidden]")));
+                let key = key.unwrap_or_default();
+                Err(ConfigError::Unknown { instead: instead(&key), key })
+            }
+            None => Ok(ignored(&left)),
         }
     }
+}
+
+/// Those that look like keys by name; lines that are no keys are counted.
+fn ignored(left: &[&str]) -> Vec<String> {
+    let named: Vec<String> =
+        left.iter().filter_map(|key| shown_key(key)).map(str::to_owned).collect();
+    let odd = left.len() - named.len();
+    let counted = (odd > 0).then(|| format!("[hidden, {odd} of no name that a client has]"));
+    named.into_iter().chain(counted).collect()
 }
 
 fn instead(key: &str) -> Option<&'static str> {

@@ -1,5 +1,6 @@
 //! The SASL part of the properties: who we say we are.
 
+use super::error::shown;
 use super::keys::Keys;
 use super::settings::SecurityProtocol;
 use super::{ConfigError, jaas};
@@ -98,7 +99,7 @@ fn mechanism(text: &str) -> Result<Mechanism, ConfigError> {
     let known = [Mechanism::Plain, Mechanism::ScramSha256, Mechanism::ScramSha512];
     known.into_iter().find(|known| known.name() == text).ok_or_else(|| ConfigError::Unsupported {
         key: MECHANISM,
-        value: text.to_owned(),
+        value: shown(text),
         instead: WE_HAVE.to_owned(),
     })
 }
@@ -113,7 +114,10 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
             ConfigError::Contradiction { first: MECHANISM, second: JAAS, reason }
         } else {
             let instead = WE_HAVE.to_owned();
-            ConfigError::Unsupported { key: JAAS, value: jaas.module, instead }
+            // A module's class ends in these words; anything else may be a value that has got there.
+            let class = jaas.module.ends_with("LoginModule") && jaas.module.len() <= 64;
+            let value = if class { jaas.module } else { shown(&jaas.module) };
+            ConfigError::Unsupported { key: JAAS, value, instead }
         });
     }
     let mut take = |option, reason| {
@@ -122,9 +126,10 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
     let user = take("username", "it has no username")?;
     let password = take("password", "it has no password")?;
     match jaas.options.into_keys().next() {
+        // A password without quotes is cut at its blanks, and its second word is taken for an option.
         Some(option) => Err(ConfigError::Unsupported {
             key: JAAS,
-            value: option,
+            value: if option == "tokenauth" { option } else { shown("?") },
             instead: "only the options username and password are".to_owned(),
         }),
         None => Ok(SaslSettings { mechanism, user: user.expose().to_owned(), password }),

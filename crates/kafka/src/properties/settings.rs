@@ -1,5 +1,6 @@
 //! What the properties say: where the cluster is, and how to speak to it.
 
+use super::error::{shown, shown_address};
 use super::keys::Keys;
 use super::sasl::{self, SaslSettings};
 use super::tls::{self, TlsSettings};
@@ -78,7 +79,7 @@ impl FromStr for SecurityProtocol {
             "SASL_SSL" => Ok(Self::SaslSsl),
             _ => Err(ConfigError::Invalid {
                 key: "security.protocol",
-                value: text.to_owned(),
+                value: shown(text),
                 expected: "PLAINTEXT, SSL, SASL_PLAINTEXT or SASL_SSL",
             }),
         }
@@ -146,12 +147,14 @@ fn bootstrap(keys: &mut Keys<'_>) -> Result<Vec<Address>, ConfigError> {
     let missing = ConfigError::Missing { key: KEY, because: "no cluster is named" };
     let text = keys.aliased(KEY)?.ok_or(missing)?;
     let listed = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let invalid =
-        |value: String| ConfigError::Invalid { key: KEY, value, expected: "HOST:PORT,..." };
-    let addresses: Vec<Address> = listed
-        .map(|part| part.parse().map_err(|_| invalid(part.to_owned())))
-        .collect::<Result<_, _>>()?;
-    if addresses.is_empty() { Err(invalid(text.to_owned())) } else { Ok(addresses) }
+    let invalid = |value: &str| ConfigError::Invalid {
+        key: KEY,
+        value: shown_address(value),
+        expected: "HOST:PORT,...",
+    };
+    let addresses: Vec<Address> =
+        listed.map(|part| part.parse().map_err(|_| invalid(part))).collect::<Result<_, _>>()?;
+    if addresses.is_empty() { Err(invalid(text)) } else { Ok(addresses) }
 }
 
 fn protocol(keys: &mut Keys<'_>) -> Result<SecurityProtocol, ConfigError> {
@@ -176,7 +179,7 @@ fn millis(keys: &mut Keys<'_>, key: &'static str) -> Result<Option<Duration>, Co
         Ok(millis) if millis > 0 => Ok(Some(Duration::from_millis(millis.into()))),
         Ok(_) | Err(_) => Err(ConfigError::Invalid {
             key,
-            value: text.to_owned(),
+            value: shown(text),
             expected: "a positive number of milliseconds",
         }),
     }

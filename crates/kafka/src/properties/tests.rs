@@ -175,6 +175,41 @@ fn librdkafkas_socket_timeout_outranks_its_producers_request_timeout() {
 }
 
 #[test]
+fn a_secret_that_has_got_into_a_neighbour_is_not_quoted() {
+    let sasl = SASL.to_owned() + "sasl.username=u\n";
+    for text in [
+        "security.protocol=SASL_SSL\\\nsasl.password=Hunter2!".to_owned(),
+        "security.protocol=SASL_SSL sasl.password=Hunter2!".to_owned(),
+        "sasl.mechanism=PLAIN\\\n  sasl.password=Hunter2!\nsecurity.protocol=SASL_SSL".to_owned(),
+        "security.protocol=SASL_SSL\nsasl.mechanism=Hunter2!".to_owned(),
+        "socket.timeout.ms=30000\\\nsasl.password=Hunter2!".to_owned(),
+        "ssl.truststore.type=PEM\\\nHunter2!\nssl.truststore.location=/t".to_owned(),
+        "enable.ssl.certificate.verification=Hunter2!".to_owned(),
+        "ssl.endpoint.identification.algorithm=Hunter2!".to_owned(),
+        "security.protocol=SSL\nssl.key.location=-----BEGIN KEY-----Hunter2!".to_owned(),
+        format!("{sasl}sasl.passwordHunter2!\nsasl.password=p"),
+        format!("{sasl}sasl.password:Hunter2!\nsasl.Hunter2!=p"),
+        format!("{SASL}sasl.jaas.config=Hunter2!"),
+        format!("{SASL}sasl.jaas.config=Hunter2! required username=u password=p;"),
+        format!(
+            "{SASL}sasl.jaas.config=a.ScramLoginModule required username=u password=my Hunter2!=x;"
+        ),
+        format!(
+            "{SASL}sasl.jaas.config=a.ScramLoginModule required username=u password=my Hunter2!;"
+        ),
+    ] {
+        let told = refusal(&text);
+        assert!(!told.contains("Hunter2"), "{text}: {told}");
+    }
+    let mut properties = Properties::default();
+    properties.set("bootstrap.servers", "user:Hunter2!@kafka:9092");
+    let told = Settings::from_properties(&properties).unwrap_err().to_string();
+    assert!(!told.contains("Hunter2"), "{told}");
+    let settings = read("acks=all\nHunter2!\nhunter2").unwrap();
+    assert_eq!(settings.ignored, ["acks", "[hidden, 2 of no name that a client has]"]);
+}
+
+#[test]
 fn no_debug_form_holds_a_secret() {
     let text = SASL.to_owned() + "sasl.username=u\nsasl.password=hunter2\nssl.ca.pem=hunter2";
     let properties = Properties::parse(&text).unwrap();

@@ -1,6 +1,7 @@
 //! The TLS part of the properties: whom we trust, and who we are.
 
 use super::ConfigError;
+use super::error::shown;
 use super::keys::Keys;
 use super::settings::SecurityProtocol;
 use crate::secret::Secret;
@@ -92,7 +93,7 @@ fn refuse_disabled_checks(keys: &mut Keys<'_>) -> Result<(), ConfigError> {
         None | Some("true") => Ok(()),
         Some(value) => Err(ConfigError::Unsupported {
             key: KEY,
-            value: value.to_owned(),
+            value: shown(value),
             instead: "certificates are always verified: name the brokers' CA in ssl.ca.location"
                 .to_owned(),
         }),
@@ -107,7 +108,7 @@ fn check_name(keys: &mut Keys<'_>) -> Result<bool, ConfigError> {
         Some("" | "none") => Ok(false),
         Some(value) => {
             let expected = "https, or none (or empty) to accept a certificate for another host";
-            Err(ConfigError::Invalid { key: KEY, value: value.to_owned(), expected })
+            Err(ConfigError::Invalid { key: KEY, value: shown(value), expected })
         }
     }
 }
@@ -127,7 +128,7 @@ fn store_type(
     if value.eq_ignore_ascii_case("PEM") {
         return Ok(());
     }
-    let file = file.unwrap_or("STORE");
+    let file = file.filter(|file| is_path(file)).unwrap_or("STORE");
     let to_p12 = format!(
         "keytool -importkeystore -srckeystore {file} -destkeystore store.p12 -deststoretype PKCS12"
     );
@@ -141,7 +142,7 @@ fn store_type(
     let instead = format!(
         "convert the store, then set {key}=PEM and {location}=store.pem: {prepare}openssl pkcs12 -in {p12} {what} -out store.pem"
     );
-    Err(ConfigError::Unsupported { key, value: value.to_owned(), instead })
+    Err(ConfigError::Unsupported { key, value: shown(value), instead })
 }
 
 fn identity(keys: &mut Keys<'_>) -> Result<Option<Identity>, ConfigError> {
@@ -164,6 +165,11 @@ fn identity(keys: &mut Keys<'_>) -> Result<Option<Identity>, ConfigError> {
     }
 }
 
+/// Whether it may be shown as a path: a private key that stands where its path belongs may not.
+fn is_path(text: &str) -> bool {
+    text.len() < 1024 && !text.contains("-----") && !text.contains(['=', '\n'])
+}
+
 /// The one key of these that is set.
 fn one_of(
     keys: &mut Keys<'_>,
@@ -172,8 +178,13 @@ fn one_of(
 ) -> Result<Option<Pem>, ConfigError> {
     let mut found: Vec<Pem> = Vec::new();
     for &key in files {
-        let source = keys.text(key).map(|path| PemSource::File(PathBuf::from(path)));
-        found.extend(source.map(|source| Pem { key, source }));
+        if let Some(path) = keys.text(key) {
+            if !is_path(path) {
+                let reason = "it is the text itself, not the path of a file";
+                return Err(ConfigError::Malformed { key, reason });
+            }
+            found.push(Pem { key, source: PemSource::File(PathBuf::from(path)) });
+        }
     }
     for &key in texts {
         let source = keys.text(key).map(|text| PemSource::Inline(Secret::new(text)));

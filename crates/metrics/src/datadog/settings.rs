@@ -3,8 +3,7 @@
 use crate::http::Http;
 use crate::numbers::Number;
 use crate::secret::{Secret, Shows};
-use crate::settings::{BadSettings, HttpSettings, base};
-use reqwest::Url;
+use crate::settings::{BadSettings, Base, HttpSettings, base, is_open};
 use reqwest::header::HeaderName;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -22,7 +21,7 @@ pub struct DatadogKeys {
 /// Where Datadog is, and what it is asked.
 #[derive(Debug, Clone)]
 pub struct DatadogSettings {
-    pub(super) url: Url,
+    pub(super) url: Base,
     pub(super) keys: DatadogKeys,
     /// `--net-tx-query`: what hosts send, in bytes per second; `.rollup(avg, WINDOW)` is added.
     pub tx: DatadogQuery,
@@ -84,8 +83,7 @@ impl DatadogSettings {
     /// What is no URL; `http` to anywhere but this machine, as keys would be readable on the way.
     pub fn at(url: &str, keys: DatadogKeys) -> Result<Self, BadSettings> {
         let url = base(url, "--datadog-url")?;
-        let here = matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]"));
-        if url.scheme() == "http" && !here {
+        if is_open(&url) {
             let problem = "keys are sent over https only, but to this machine".to_owned();
             return Err(BadSettings { flag: "--datadog-url", problem });
         }

@@ -20,7 +20,7 @@ pub struct ExporterSettings {
 }
 
 /// `http://{host}:9404/metrics`, for each broker; or `1001=http://10.0.0.1:9404/metrics`, for one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ExporterUrl {
     broker: Option<BrokerId>,
     template: String,
@@ -52,9 +52,15 @@ impl FromStr for ExporterUrl {
 impl fmt::Display for ExporterUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.broker {
-            Some(id) => write!(f, "{id}={}", self.template),
-            None => f.write_str(&self.template),
+            Some(id) => write!(f, "{id}={}", settings::without_login(&self.template)),
+            None => f.write_str(&settings::without_login(&self.template)),
         }
+    }
+}
+
+impl fmt::Debug for ExporterUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
     }
 }
 

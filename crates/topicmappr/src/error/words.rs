@@ -9,6 +9,8 @@ pub(super) fn clap_message(error: &clap::Error) -> String {
     if is_help(error) {
         return text.trim_end().to_owned();
     }
+    // It repeats what was typed, and a URL may hold a password.
+    let text = metrics::without_login(&text);
     let sentence = text.split("\n\n").next().unwrap_or_default();
     let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
     let lines: Vec<&str> = sentence.lines().map(str::trim).collect();

@@ -13,6 +13,7 @@ use crate::source::Note;
 use crate::watched::Watched;
 use execute::{Round, Seen, is_paced};
 use mapper::{BrokerId, Bytes, Move, PartitionId, Replicas, TopicPartition};
+use metrics::without_login;
 use reqwest::{Certificate, Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,10 +97,11 @@ struct Answer {
 }
 
 /// The daemon, as this execution knows it.
-#[derive(Debug)]
 pub(crate) struct Pacer {
     client: Client,
     url: Url,
+    /// The URL without a login.
+    shown: String,
     /// What its API asks for, in a file that may be replaced.
     token: Option<Watched<String, Error>>,
     /// What an operator asks it for, in bytes per second; `None`: as it decides.
@@ -109,6 +111,12 @@ pub(crate) struct Pacer {
     told: Option<String>,
     /// What came of the rate, as it was told last.
     told_of_rate: Option<AnsweredPace>,
+}
+
+impl std::fmt::Debug for Pacer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pacer").field("url", &self.shown).finish_non_exhaustive()
+    }
 }
 
 /// What it has confirmed.
@@ -132,7 +140,7 @@ impl Pacer {
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let bad = |flag, value: &str, problem: String| Error::Flag {
             flag,
-            value: value.to_owned(),
+            value: without_login(value),
             problem,
         };
         let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
@@ -155,8 +163,21 @@ impl Pacer {
             None => builder,
         };
         let client = builder.build().map_err(wrong)?;
+        if token.is_some() {
+            let secret = "the token of --autothrottle-token-file";
+            metrics::warn_if_open(at.as_str(), secret, "--autothrottle");
+        }
         let (known, told, told_of_rate) = (None, None, None);
-        Ok(Self { client, url: at, token, rate: None, known, told, told_of_rate })
+        Ok(Self {
+            client,
+            shown: without_login(at.as_str()),
+            url: at,
+            token,
+            rate: None,
+            known,
+            told,
+            told_of_rate,
+        })
     }
 
     /// Asks for this rate, as an override for the brokers of each move.
@@ -166,7 +187,7 @@ impl Pacer {
 
     /// Who it is.
     fn url(&self) -> &str {
-        self.url.as_str()
+        &self.shown
     }
 
     /// What may begin, if a look that begins now finds it paced.
@@ -210,7 +231,7 @@ impl Pacer {
     pub(crate) async fn is_there(&self, cluster_id: &str) -> Result<(), Error> {
         match self.ask(cluster_id, &[]).await {
             Ok(_) => Ok(()),
-            Err(problem) => Err(Error::NoDaemon { url: self.url.to_string(), problem }),
+            Err(problem) => Err(Error::NoDaemon { url: self.shown.clone(), problem }),
         }
     }
 

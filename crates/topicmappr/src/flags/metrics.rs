@@ -103,6 +103,11 @@ impl MetricsArgs {
         let file = self.prometheus_token_file.as_deref();
         let token = file.map(|path| in_file(path, "--prometheus-token-file")).transpose()?;
         let mut settings = PrometheusSettings::at(url)?;
+        if token.is_some() {
+            metrics::warn_if_open(url, "the token of --prometheus-token-file", "--prometheus-url");
+        } else if url.contains('@') {
+            metrics::warn_if_open(url, "the password in --prometheus-url", "it");
+        }
         settings.token = token;
         settings.label.clone_from(&self.prometheus_label);
         settings.window = self.metrics_window;
