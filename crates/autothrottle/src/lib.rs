@@ -40,7 +40,7 @@ use crate::settings::Settings;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
 use std::io::Write;
-use topicmappr::shared::{self, host};
+use topicmappr::shared::{self, Plain, host};
 use topicmappr::{Environment, Status};
 
 /// What the names of the environment's variables begin with.
@@ -55,6 +55,7 @@ pub fn run(
     out: &mut dyn Write,
     err: &mut dyn Write,
 ) -> Status {
+    let (out, err) = (&mut Plain::new(out), &mut Plain::new(err));
     let args = flags::with_two_dashes(args.into_iter().collect(), &Cli::command());
     match carry_out(&args, environment, out) {
         Ok(status) => status,

@@ -7,7 +7,9 @@ use crate::error::TlsFault;
 use crate::properties::{ConfigError, Identity, Pem, PemSource, Roots, TlsSettings};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
@@ -134,12 +136,21 @@ fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, ConfigError> {
 fn text(pem: &Pem) -> Result<Vec<u8>, ConfigError> {
     match &pem.source {
         PemSource::Inline(secret) => Ok(unfolded(secret.expose()).into_bytes()),
-        PemSource::File(path) => std::fs::read(path).map_err(|source| ConfigError::Unreadable {
+        PemSource::File(path) => read(path).map_err(|source| ConfigError::Unreadable {
             key: pem.key,
             path: path.clone(),
             source,
         }),
     }
+}
+
+/// The system's certificates take 200 KiB; a device has no end.
+const MOST_PEM: u64 = 16 << 20;
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::open(path)?.take(MOST_PEM).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// PEM within properties often stands on one line, with blanks or a literal `\n` for its line ends.

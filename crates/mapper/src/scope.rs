@@ -3,7 +3,7 @@
 //! A pattern is a regex that matches the *whole* name; a pattern that is itself the name of an existing topic
 //! means that topic only, so the dots of `events.raw` never take `events-raw` along.
 
-use regex::Regex;
+use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -12,7 +12,22 @@ use std::collections::BTreeSet;
 #[serde(try_from = "String", into = "String")]
 pub struct TopicPattern {
     source: String,
-    whole: Regex,
+    /// Compiled, unless it is large.
+    whole: Option<Regex>,
+}
+
+/// A compiled pattern up to this size is kept. Documents hold hundreds of patterns.
+const KEPT: usize = 64 << 10;
+/// A larger one is compiled again for each use, and none is larger than this: 4,000 letters, or ten times `\w+`.
+const MOST: usize = 512 << 10;
+
+/// Compiles within a limit of bytes, for the program and for what matching remembers.
+fn compiled(source: &str, limit: usize) -> Result<Regex, regex::Error> {
+    RegexBuilder::new(source).size_limit(limit).dfa_size_limit(limit).build()
+}
+
+fn whole(source: &str, limit: usize) -> Result<Regex, regex::Error> {
+    compiled(&format!("^(?:{source})$"), limit)
 }
 
 impl TopicPattern {
@@ -22,8 +37,10 @@ impl TopicPattern {
     /// [`ScopeError::Regex`] with the compiler's explanation.
     pub fn new(source: &str) -> Result<Self, ScopeError> {
         // Compiled alone first: the group around it would make sense of an unbalanced `)(`.
-        Regex::new(source)
-            .and_then(|_| Regex::new(&format!("^(?:{source})$")))
+        compiled(source, MOST)
+            .and_then(|_| {
+                whole(source, KEPT).map(Some).or_else(|_| whole(source, MOST).map(|_| None))
+            })
             .map(|whole| Self { source: source.to_owned(), whole })
             .map_err(|error| ScopeError::Regex {
                 pattern: source.to_owned(),
@@ -49,9 +66,13 @@ impl TopicPattern {
             marks[index] = true;
             return true;
         }
+        let large = || whole(&self.source, MOST).ok();
+        let Some(whole) = self.whole.clone().or_else(large) else {
+            return false;
+        };
         let mut any = false;
         for (name, mark) in names.iter().zip(marks) {
-            let means = self.whole.is_match(name);
+            let means = whole.is_match(name);
             *mark |= means;
             any |= means;
         }
@@ -60,7 +81,7 @@ impl TopicPattern {
 
     /// How many of `names` a match of any part of the name would take.
     fn unanchored(&self, names: &[&str]) -> Vec<String> {
-        let part = Regex::new(&self.source);
+        let part = compiled(&self.source, MOST);
         part.map_or_else(
             |_| Vec::new(),
             |part| names.iter().filter(|n| part.is_match(n)).map(|n| (*n).to_owned()).collect(),
@@ -247,6 +268,15 @@ mod tests {
             error.to_string().contains("matches a part of 3 topic(s), \"events-raw\""),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_pattern_that_takes_much_memory_is_compiled_when_it_is_used_or_refused() {
+        let large = scope(&[r"(?:\w{4}|\w{5}x).*"], &[]);
+        assert!(large.include[0].whole.is_none());
+        assert_eq!(large.select(&NAMES).unwrap().len(), 3);
+        let refused = TopicPattern::new(r"(\w{30}){30}").unwrap_err().to_string();
+        assert!(refused.contains("exceeds size limit of 524288 bytes"), "{refused}");
     }
 
     #[test]

@@ -12,6 +12,16 @@ use tempfile::{NamedTempFile, TempPath};
 /// A file of so many bytes is read in two halves at once: half of the time goes into memory that is touched first.
 const LARGE: usize = 1 << 20;
 
+/// The most that is read of one file: ten times a snapshot of a million partitions. More is a wrong file or a device.
+pub(crate) const MOST: u64 = 1 << 31;
+/// What a compressed file may always become.
+const MOST_OF_SMALL: u64 = 64 << 20;
+/// Beyond that, how many times its own size it may become. Snapshots and plans shrink to a tenth or a thirtieth; a file
+/// that is made to fill memory shrinks to a thousandth.
+const MOST_TIMES: u64 = 100;
+/// No text holds a zero byte; devices and files with holes begin with many.
+const BEGINNING: usize = 1 << 12;
+
 /// Why a file could not be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FileError {
@@ -33,18 +43,60 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     if !is_gzip(path) {
         return Ok(stored);
     }
+    let most = MOST_OF_SMALL.max(MOST_TIMES.saturating_mul(stored.len() as u64)).min(MOST);
+    let limit =
+        || format!("it is compressed, and holds more than {most} bytes, the most for its size");
+    bounded(MultiGzDecoder::new(stored.as_slice()), most, limit).map_err(wrong)
+}
+
+/// All that comes, if it is text and no more than `most` bytes.
+fn bounded(from: impl Read, most: u64, limit: impl Fn() -> String) -> io::Result<Vec<u8>> {
+    let mut from = from.take(most + 1);
     let mut bytes = Vec::new();
-    let read = MultiGzDecoder::new(stored.as_slice()).read_to_end(&mut bytes);
-    read.map(|_| bytes).map_err(wrong)
+    (&mut from).take(BEGINNING as u64).read_to_end(&mut bytes)?;
+    refuse_binary(&bytes)?;
+    from.read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, limit()));
+    }
+    Ok(bytes)
+}
+
+fn refuse_binary(beginning: &[u8]) -> io::Result<()> {
+    match beginning.contains(&0) {
+        true => {
+            Err(io::Error::new(io::ErrorKind::InvalidData, "it is no text: it holds zero bytes"))
+        }
+        false => Ok(()),
+    }
+}
+
+fn too_large() -> String {
+    format!("it holds more than {MOST} bytes")
+}
+
+/// The beginning of a file, if it is text or compressed.
+fn beginning(file: &File, path: &Path) -> io::Result<()> {
+    let mut bytes = [b' '; BEGINNING];
+    let read = file.read_at(&mut bytes, 0)?;
+    if is_gzip(path) { Ok(()) } else { refuse_binary(&bytes[..read]) }
 }
 
 /// The bytes of a file as it is stored.
 fn stored(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let found = file.metadata()?;
+    if !found.is_file() {
+        // A pipe or a device: it has no length, and may have no end.
+        return bounded(file, MOST, too_large);
+    }
+    if found.len() > MOST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large()));
+    }
+    beginning(&file, path)?;
     let length = usize::try_from(found.len()).unwrap_or(0);
-    if !found.is_file() || length < LARGE {
-        return fs::read(path);
+    if length < LARGE {
+        return read_to_most(file);
     }
     let mut bytes = vec![0; length];
     let (first, second) = bytes.split_at_mut(length / 2);
@@ -57,8 +109,15 @@ fn stored(path: &Path) -> io::Result<Vec<u8>> {
     // Whoever writes to it meanwhile gets it read in one go.
     match (of_first, of_second, file.read_at(&mut [0], found.len())) {
         (Ok(()), Ok(()), Ok(0)) => Ok(bytes),
-        _ => fs::read(path),
+        _ => read_to_most(File::open(path)?),
     }
+}
+
+fn read_to_most(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(MOST + 1).read_to_end(&mut bytes)?;
+    let sound = bytes.len() as u64 <= MOST;
+    if sound { Ok(bytes) } else { Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large())) }
 }
 
 /// A whole file's text.
@@ -287,6 +346,41 @@ mod tests {
             write(&path, &text).unwrap();
             assert!(read(&path).unwrap() == text.as_bytes(), "{length}");
         }
+    }
+
+    #[test]
+    fn a_small_file_that_becomes_a_large_one_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("bomb.json.gz");
+        let blanks = vec![b' '; 1 << 20];
+        let staged = OutFile::at(&path)
+            .unwrap()
+            .stage(|out| (0..=MOST_OF_SMALL >> 20).try_for_each(|_| out.write_all(&blanks)));
+        staged.unwrap().publish().unwrap();
+        let refused = read(&path).unwrap_err().to_string();
+        assert!(
+            refused.ends_with("holds more than 67108864 bytes, the most for its size"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn what_has_no_end_and_what_is_no_text_is_refused_at_its_beginning() {
+        let folder = tempfile::tempdir().unwrap();
+        let holes = folder.path().join("holes.json");
+        File::create(&holes).unwrap().set_len(MOST).unwrap();
+        let huge = folder.path().join("huge.json");
+        File::create(&huge).unwrap().set_len(MOST + 1).unwrap();
+        for (path, why) in [
+            (Path::new("/dev/zero"), "zero bytes"),
+            (Path::new("/dev/urandom"), "zero bytes"),
+            (&holes, "zero bytes"),
+            (&huge, "more than 2147483648 bytes"),
+        ] {
+            let refused = read(path).unwrap_err().to_string();
+            assert!(refused.contains(why), "{refused}");
+        }
+        assert_eq!(read(Path::new("/dev/null")).unwrap(), b"");
     }
 
     #[test]

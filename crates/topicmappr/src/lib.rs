@@ -18,6 +18,7 @@ mod live;
 mod locks;
 mod maps;
 mod marks;
+mod plain;
 mod planning;
 mod pods;
 mod probing;
@@ -39,6 +40,8 @@ pub use status::Status;
 
 use crate::cli::Cli;
 use crate::error::Error;
+use crate::flags::WhenColor;
+use crate::plain::Plain;
 use crate::session::Session;
 use clap::{CommandFactory, FromArgMatches};
 use std::ffi::OsString;
@@ -55,6 +58,12 @@ pub fn run(
     let cli = layers::parse(Cli::command, "TOPICMAPPR_", &args, environment)
         .map_err(Error::from)
         .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Error::from));
+    let color = cli.as_ref().map_or(WhenColor::Auto, |cli| cli.global.talk.color);
+    let (out_inks, err_inks) = session::colors(color, environment, streams);
+    let mut out = Plain::with_inks(&mut *streams.out, out_inks);
+    let mut err = Plain::with_inks(&mut *streams.err, err_inks);
+    let streams =
+        &mut Streams { out: &mut out, err: &mut err, stdin: &mut *streams.stdin, ..*streams };
     match cli {
         Ok(cli) => {
             let mut session = Session::new(cli.global, &args, environment, streams);

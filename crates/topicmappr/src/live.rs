@@ -3,6 +3,7 @@
 use crate::error::Error;
 use crate::files;
 use crate::flags::{LogArgs, LogFormat, Servers, TalkArgs, ZooKeeperPlace};
+use crate::plain::Plain;
 use crate::session::Session;
 use crate::source::{Facts, Note};
 use jiff::{SignedDuration, Timestamp};
@@ -241,7 +242,9 @@ impl LogArgs {
         let from = LEVELS.iter().position(|level| *level == usual).unwrap_or_default();
         let asked = LEVELS.get(from + usize::from(self.verbose)).unwrap_or(&LevelFilter::TRACE);
         let level = if self.quiet { LevelFilter::ERROR } else { *asked };
-        let logs = tracing_subscriber::fmt().with_max_level(level).with_writer(io::stderr);
+        let logs = tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_writer(|| Plain::new(io::stderr()));
         // A second run in one process keeps the first one's logs.
         let _ = match self.log_format {
             LogFormat::Text => logs.try_init(),

@@ -30,6 +30,7 @@ pub use export::{Exported, export};
 pub use mistake::Mistake;
 pub use owned::{Absence, Intent, TopicId, TopicState};
 pub use prune::{EndOffsets, Prune, PruneRefusal};
+pub(crate) use read::is_topic_name;
 pub use state::State;
 pub use within::{Mapped, within};
 

@@ -22,6 +22,12 @@ const MOST_REPLICAS: u32 = 32_767;
 /// Kafka's own limit.
 const LONGEST_NAME: usize = 249;
 
+/// Whether Kafka takes this for the name of a topic.
+pub(crate) fn is_topic_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !matches!(name, "" | "." | "..") && name.len() <= LONGEST_NAME && name.chars().all(legal)
+}
+
 /// What a text holds.
 #[derive(Default)]
 pub(super) struct Read {
@@ -151,9 +157,7 @@ impl Reader {
             return None;
         };
         let name = self.text(&entry.value, "name")?;
-        let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-        let reserved = matches!(name.as_str(), "" | "." | "..");
-        if reserved || name.len() > LONGEST_NAME || !name.chars().all(legal) {
+        if !is_topic_name(&name) {
             self.topic = None;
             self.blame(&entry.value.place, Some("name"), Mistake::TopicName { name });
             return None;

@@ -2,7 +2,7 @@
 
 use super::error::DefinitionError;
 use super::mistake::Mistake;
-use crate::maps::{Place, of_yaml};
+use crate::maps::{DEEPEST, Place, of_yaml};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
@@ -64,6 +64,7 @@ fn documents(
         with_snippet: false,
         strict_booleans: true,
         duplicate_keys: duplicate_keys,
+        budget: serde_saphyr::budget! { max_depth: DEEPEST },
     };
     serde_saphyr::from_multiple_with_options(text, options)
 }

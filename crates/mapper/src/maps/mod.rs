@@ -27,6 +27,7 @@ pub use finding::{Finding, Refused, Severity};
 pub use lines::parse_line;
 pub use resolve::{Known, Member, Members, Resolved, ResolvedMap, resolve};
 pub use taken::Unmapped;
+pub(crate) use yaml::DEEPEST;
 
 use crate::ids::BrokerId;
 use crate::scope::TopicPattern;

@@ -28,8 +28,14 @@ pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
     MapSet::new(maps?)
 }
 
+/// How deep a document of ours may nest: none needs ten levels, and each takes stack.
+pub(crate) const DEEPEST: usize = 16;
+
 fn options() -> Options {
-    serde_saphyr::options! { with_snippet: false }
+    serde_saphyr::options! {
+        with_snippet: false,
+        budget: serde_saphyr::budget! { max_depth: DEEPEST },
+    }
 }
 
 struct Source<'a> {
@@ -72,10 +78,8 @@ impl Source<'_> {
 
     /// The map of that name, if it stands before `second`.
     fn first_of(&self, key: &str, second: &Place) -> Option<(MapName, Place)> {
-        let first_wins = serde_saphyr::options! {
-            with_snippet: false,
-            duplicate_keys: DuplicateKeyPolicy::FirstWins,
-        };
+        let mut first_wins = options();
+        first_wins.duplicate_keys = DuplicateKeyPolicy::FirstWins;
         let read: NamesIn = serde_saphyr::from_str_with_options(self.text, first_wins).ok()?;
         let (name, _) = read.maps.0.iter().find(|(name, _)| name.value == key)?;
         let place = self.place(name.referenced);

@@ -16,13 +16,18 @@ fn plan() -> Plan {
     };
     let parts = Parts {
         brokers: [1, 2, 3].map(|id| Broker::new(BrokerId(id))).into(),
-        topics: ["a", "b \"c\" \\ \u{7} é", "d"].map(topic).into(),
+        topics: ["a", "b", "d"].map(topic).into(),
         ..Parts::default()
     };
     let assignment = Assignment::new(Topics::Rest, [1, 3].map(BrokerId).into());
     let terms = Terms::new(vec![assignment], Ratio::ZERO);
     let request = Rebuild { solver: Engine::Heuristic, ..Rebuild::new(terms, PlaceBy::Count) };
-    rebuild(&Snapshot::new(parts).unwrap(), &request).unwrap()
+    let mut plan = rebuild(&Snapshot::new(parts).unwrap(), &request).unwrap();
+    // No cluster has such a topic; a file that was edited may.
+    for change in plan.moves.iter_mut().filter(|change| &*change.topic == "b") {
+        change.topic = "b \"c\" \\ \u{7} é".into();
+    }
+    plan
 }
 
 /// The same with everything in it that may or may not be there.

@@ -2,7 +2,9 @@
 
 use super::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use crate::bytes::Bytes;
+use crate::definitions::is_topic_name;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
+use std::collections::BTreeSet;
 
 /// One place where a snapshot denies itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +36,17 @@ pub enum Contradiction {
     /// Two topics with one name.
     #[error("topic {0} is listed twice")]
     TopicTwice(String),
+    /// A name that Kafka does not take.
+    #[error("{0:?} is no name of a topic: 1 to 249 letters, digits, dots, _ and -")]
+    TopicMisnamed(String),
+    /// A list that no broker could serve.
+    #[error("partition {partition} lists {found} replicas in one list, more than {MOST_REPLICAS}")]
+    TooManyReplicas {
+        /// The partition.
+        partition: TopicPartition,
+        /// The length of the list.
+        found: usize,
+    },
     /// A topic without a name.
     #[error("a topic has an empty name")]
     TopicUnnamed,
@@ -85,6 +98,10 @@ pub enum Contradiction {
     },
 }
 
+/// The most replicas that one partition may have. Clusters have three, or one on each broker at most; lists are searched
+/// from end to end, so that the cost grows with the square of this.
+const MOST_REPLICAS: usize = 500;
+
 /// What the brokers contradict, and topics of one another, in parts that are already in order.
 pub(super) fn around(parts: &Parts) -> Vec<Contradiction> {
     let mut found = Vec::new();
@@ -115,8 +132,9 @@ fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {
                 found.push(Contradiction::MoreFreeThanTotal { broker: broker.id, free, total });
             }
         }
-        for (index, dir) in broker.log_dirs.iter().enumerate() {
-            if broker.log_dirs[..index].iter().any(|earlier| earlier.path == dir.path) {
+        let mut paths = BTreeSet::new();
+        for dir in &broker.log_dirs {
+            if !paths.insert(dir.path.as_str()) {
                 let path = dir.path.clone();
                 found.push(Contradiction::LogDirTwice { broker: broker.id, path });
             }
@@ -128,6 +146,8 @@ fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {
 pub(super) fn within(topic: &Topic, found: &mut Vec<Contradiction>) {
     if topic.name.is_empty() {
         found.push(Contradiction::TopicUnnamed);
+    } else if !is_topic_name(&topic.name) {
+        found.push(Contradiction::TopicMisnamed(topic.name.clone()));
     }
     let name = |id: PartitionId| TopicPartition { topic: topic.name.clone(), partition: id };
     for pair in topic.partitions.windows(2) {
@@ -136,6 +156,12 @@ pub(super) fn within(topic: &Topic, found: &mut Vec<Contradiction>) {
         }
     }
     for partition in &topic.partitions {
+        let longest = longest(partition);
+        if longest > MOST_REPLICAS {
+            let partition = name(partition.id);
+            found.push(Contradiction::TooManyReplicas { partition, found: longest });
+            continue;
+        }
         if partition.replicas.is_empty() {
             found.push(Contradiction::NoReplicas(name(partition.id)));
         }
@@ -147,6 +173,17 @@ pub(super) fn within(topic: &Topic, found: &mut Vec<Contradiction>) {
             related(partition, facts, &|| name(partition.id), found);
         }
     }
+}
+
+/// The length of the longest list of a partition.
+fn longest(partition: &Partition) -> usize {
+    let told = partition.facts.as_deref().map(|facts| {
+        let isr = facts.isr.as_ref().map_or(0, |isr| isr.len());
+        let lists =
+            [&facts.offline, &facts.elr, &facts.last_known_elr, &facts.adding, &facts.removing];
+        lists.map(|list| list.len()).into_iter().chain([isr]).max().unwrap_or(0)
+    });
+    partition.replicas.len().max(told.unwrap_or(0))
 }
 
 /// The lists that go along with the replica list.

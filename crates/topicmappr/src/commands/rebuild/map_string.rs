@@ -1,6 +1,7 @@
 //! `--map-string`: replica lists that the operator gives.
 
 use crate::error::Error;
+use crate::files;
 use mapper::{BaseReplicas, BrokerId, PartitionId};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -24,7 +25,7 @@ struct Entry {
 pub(super) fn read(value: &str, stdin: &mut dyn Read) -> Result<Vec<BaseReplicas>, Error> {
     let mut text = String::new();
     let value = if value == "-" {
-        stdin.read_to_string(&mut text).map_err(Error::Stream)?;
+        stdin.take(files::MOST).read_to_string(&mut text).map_err(Error::Stream)?;
         &text
     } else {
         value
