@@ -122,4 +122,4 @@ impl ByteBuf for Wary {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

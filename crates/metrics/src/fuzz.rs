@@ -1,4 +1,4 @@
-//! Ten thousand broken answers of each kind: no panic, a short reason, no more memory than the answer took.
+//! Twenty thousand broken answers of each kind: no panic, a short reason, no more memory than the answer took.
 
 use crate::exposition;
 use crate::measured::BrokerMetrics;
@@ -88,7 +88,7 @@ fn broken(sound: &'static str) -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 20_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn broken_pages_end_in_samples_or_in_a_line(bytes in broken(PAGE)) {

@@ -14,8 +14,8 @@ const MEMORY: u32 = 500 << 10;
 /// How many answers of each API are mutated; `MAPPR_MUTATIONS` overrides it.
 const MUTATIONS: u64 = 1000;
 
-fn mutations() -> u64 {
-    std::env::var("MAPPR_MUTATIONS").map_or(MUTATIONS, |text| text.parse().unwrap())
+pub(crate) fn mutations(usual: u64) -> u64 {
+    std::env::var("MAPPR_MUTATIONS").map_or(usual, |text| text.parse().unwrap())
 }
 
 /// An endless answer: makes up whatever the codec reads, and notes it. Arrays get up to three elements.
@@ -104,7 +104,7 @@ fn invented<R: Request>(random: &mut StdRng) -> (Bytes, i16) {
 
 /// The ways in which answers are spoilt: huge lengths of both kinds, flipped bits, other bytes, pieces left out, pieces of
 /// itself, and an early end.
-fn spoilt(answer: &[u8], random: &mut StdRng) -> Bytes {
+pub(crate) fn spoilt(answer: &[u8], random: &mut StdRng) -> Bytes {
     let mut bytes = answer.to_vec();
     for _ in 0..random.random_range(1..4) {
         let at = random.random_range(0..=bytes.len());
@@ -137,7 +137,7 @@ where
     R::Response: PartialEq + std::fmt::Debug,
 {
     let mut random = StdRng::seed_from_u64(R::KEY.cast_unsigned().into());
-    for _ in 0..mutations() {
+    for _ in 0..mutations(MUTATIONS) {
         let (answer, version) = invented::<R>(&mut random);
         let read = R::Response::decode(&mut answer.clone(), version).unwrap();
         assert_eq!(decode::<R>(&answer, version).unwrap(), read);

@@ -3,9 +3,11 @@
 mod answers;
 mod changes;
 mod soak;
+mod spoilt;
 
 use crate::address::Address;
 use crate::admin::ConfigKeys;
+use crate::bounded;
 use crate::client::Client;
 use crate::error::Error;
 use crate::frame;
@@ -14,6 +16,7 @@ use crate::snapshot::{Capture, Wanted, snapshot};
 use bytes::{BufMut, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, SaslAuthenticateRequest, SaslHandshakeRequest};
 use kafka_protocol::protocol::{Request, decode_request_header_from_buffer};
+use rand::rngs::StdRng;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -83,6 +86,8 @@ pub(crate) struct Cluster {
     pub(crate) unclean: Option<&'static str>,
     /// Topics that may not be changed, and the code that says so.
     pub(crate) unchangeable: BTreeMap<&'static str, i16>,
+    /// The API whose answers are spoilt, and by which chance.
+    pub(crate) spoilt: Option<(i16, StdRng)>,
     /// Carry a change out, and hang up instead of answering.
     pub(crate) swallow: bool,
 }
@@ -224,6 +229,13 @@ impl Broker {
                 return;
             }
             let answer = self.answer(&header, body);
+            let answer = match &mut self.cluster.lock().unwrap().spoilt {
+                Some((key, random)) if *key == header.request_api_key => {
+                    // The correlation id stays: an answer without it is not looked at.
+                    [&answer[..4], &bounded::tests::spoilt(&answer[4..], random)].concat().into()
+                }
+                _ => answer,
+            };
             if self.cluster.lock().unwrap().swallow
                 && changes::KEYS.contains(&header.request_api_key)
             {
