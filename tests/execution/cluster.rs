@@ -149,6 +149,7 @@ impl Cluster {
             configs: told.map(|(resource, set)| (resource.clone(), set.clone())).collect(),
             free: BTreeMap::new(),
             stored: self.live.difference(&self.mute).map(|id| (*id, self.stored(*id))).collect(),
+            cordons: BTreeMap::new(),
             announced: BTreeSet::new(),
             others: Others::Nobody,
         }

@@ -350,7 +350,7 @@ impl Run {
                 self.changed_by_others.remove(&of);
                 self.out_of_order.remove(&of);
                 // Now and then the controller's answer is lost.
-                if self.cluster.now % 3 != 0 {
+                if !self.cluster.now.is_multiple_of(3) {
                     self.journal.push(Entry::Begun { moves: vec![*index] });
                 }
             }

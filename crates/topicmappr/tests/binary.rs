@@ -72,7 +72,8 @@ const SECRET: &str = "Tr0ub4dor&3";
 fn commands(words: &[String]) -> Vec<Vec<String>> {
     let mut asked: Vec<&str> = words.iter().map(String::as_str).collect();
     asked.push("--help");
-    let help = String::from_utf8(topicmappr(&asked).output().unwrap().stdout).unwrap();
+    let help = String::from_utf8_lossy(&topicmappr(&asked).output().expect("it starts").stdout)
+        .into_owned();
     let listed = help.split_once("\nCommands:\n").map_or("", |(_, listed)| listed);
     let names = listed.lines().take_while(|line| line.starts_with("  "));
     let names: Vec<&str> = names
@@ -90,7 +91,7 @@ fn commands(words: &[String]) -> Vec<Vec<String>> {
 fn leaks(folder: &Path) -> Vec<Vec<String>> {
     let file = |name: &str, text: &str| {
         let path = folder.join(name);
-        std::fs::write(&path, text.replace("SECRET", SECRET)).unwrap();
+        std::fs::write(&path, text.replace("SECRET", SECRET)).expect("a file is written");
         path.display().to_string()
     };
     let login = "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\nsasl.username=u\n";

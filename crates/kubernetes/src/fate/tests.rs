@@ -190,7 +190,8 @@ fn whatever_changed_since_it_was_agreed_to_is_a_reason_to_delete_nothing() {
     assert_eq!(changed(&|all| node(all).version = "8".into()), None);
     // Somebody, or the cloud, was faster.
     assert_eq!(changed(&|all| drop(all.nodes.remove("events-node-2"))), None);
-    let reasons: [(&dyn Fn(&mut Inventory), &str); 9] = [
+    type Reason = (&'static dyn Fn(&mut Inventory), &'static str);
+    let reasons: [Reason; 9] = [
         (&|all| node(all).health = Health::Ready, "node events-node-2, where the pod is, is alive"),
         (&|all| node(all).uid = "new".into(), "node events-node-2 is another one now"),
         (&|all| claim(all).uid = "new".into(), "claim kafka/data-events-2 is another one now"),

@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(of(&cluster, &plan, &ids[..1]), ids[..1], "there is no other");
         assert_eq!(of(&cluster, &plan, &ids[..2]), ids[1..2]);
         let cordoned = ids[1..3].iter().copied().collect();
-        assert!(!seats(&cluster, &plan, &cordoned, 9).iter().any(|id| cordoned.contains(id)));
+        assert!(!seats(&cluster, Some(&plan), &cordoned, 9).iter().any(|id| cordoned.contains(id)));
         // The same moves by a plan that does not say that it drains.
         if let Request::Scale(scale) = &mut plan.request {
             scale.balance.drain.clear();
