@@ -39,6 +39,12 @@ pub enum Contradiction {
     /// A name that Kafka does not take.
     #[error("{0:?} is no name of a topic: 1 to 249 letters, digits, dots, _ and -")]
     TopicMisnamed(String),
+    /// Numbers that cannot be added up.
+    #[error("its {what} come to more than {MOST_BYTES} bytes")]
+    TooManyBytes {
+        /// Which numbers.
+        what: &'static str,
+    },
     /// A list that no broker could serve.
     #[error("partition {partition} lists {found} replicas in one list, more than {MOST_REPLICAS}")]
     TooManyReplicas {
@@ -98,6 +104,10 @@ pub enum Contradiction {
     },
 }
 
+/// The most that sizes, disks or rates of a cluster may come to: an exbibyte, ten times the largest clusters. Planners multiply
+/// sums by small numbers, which must not overflow.
+const MOST_BYTES: u64 = 1 << 60;
+
 /// The most replicas that one partition may have. Clusters have three, or one on each broker at most; lists are searched
 /// from end to end, so that the cost grows with the square of this.
 const MOST_REPLICAS: usize = 500;
@@ -111,7 +121,45 @@ pub(super) fn around(parts: &Parts) -> Vec<Contradiction> {
             found.push(Contradiction::TopicTwice(pair[0].name.clone()));
         }
     }
+    let sums = [("disks", disks(parts)), ("replicas", replicas(parts)), ("rates", rates(parts))];
+    let too_many = sums.into_iter().filter(|(_, sum)| *sum > MOST_BYTES.into());
+    found.extend(too_many.map(|(what, _)| Contradiction::TooManyBytes { what }));
     found
+}
+
+fn disks(parts: &Parts) -> u128 {
+    let most = |total: Option<Bytes>, free: Option<Bytes>| {
+        u128::from(total.max(free).map_or(0, |bytes| bytes.0))
+    };
+    let of = |broker: &Broker| {
+        let dirs: u128 = broker.log_dirs.iter().map(|dir| most(dir.total, dir.free)).sum();
+        dirs.max(most(broker.storage_total, broker.storage_free))
+    };
+    parts.brokers.iter().map(of).sum()
+}
+
+fn replicas(parts: &Parts) -> u128 {
+    let of = |partition: &Partition| {
+        let own = partition.facts.iter().flat_map(|facts| facts.replica_sizes.iter().flatten());
+        let own: u128 = own.map(|size| u128::from(size.0)).sum();
+        let all =
+            u128::from(partition.size.map_or(0, |size| size.0)) * partition.replicas.len() as u128;
+        own.max(all)
+    };
+    parts.topics.iter().flat_map(|topic| &topic.partitions).map(of).sum()
+}
+
+fn rates(parts: &Parts) -> u128 {
+    let of = |partition: &Partition| {
+        let facts = partition.facts.as_deref();
+        let rate =
+            |of: fn(&PartitionFacts) -> Option<u64>| u128::from(facts.and_then(of).unwrap_or(0));
+        rate(|facts| facts.bytes_in) * partition.replicas.len() as u128
+            + rate(|facts| facts.bytes_out)
+    };
+    let cards = parts.brokers.iter().filter_map(|broker| broker.network_bytes_per_second);
+    let told: u128 = parts.topics.iter().flat_map(|topic| &topic.partitions).map(of).sum();
+    told + cards.map(u128::from).sum::<u128>()
 }
 
 fn brokers(brokers: &[Broker], found: &mut Vec<Contradiction>) {

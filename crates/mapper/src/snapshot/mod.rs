@@ -129,8 +129,9 @@ impl Broker {
         let nothing_else = self.storage_total.is_none() && self.storage_free.is_none();
         if nothing_else && !self.log_dirs.is_empty() && self.log_dirs.iter().all(told) {
             let volumes = self.volumes();
-            let total = volumes.iter().map(|volume| volume.total.0).sum();
-            let free = volumes.iter().map(|volume| volume.free.0).sum();
+            // What is more than a number holds is refused as a contradiction afterwards.
+            let sum = |of: fn(&Volume) -> u64| volumes.iter().map(of).fold(0, u64::saturating_add);
+            let (total, free) = (sum(|volume| volume.total.0), sum(|volume| volume.free.0));
             (self.storage_total, self.storage_free) = (Some(Bytes(total)), Some(Bytes(free)));
         }
     }
