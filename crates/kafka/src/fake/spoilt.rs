@@ -12,7 +12,7 @@ use rand::rngs::StdRng;
 use std::time::{Duration, Instant};
 
 /// Of each API; `MAPPR_MUTATIONS` overrides it.
-const CAPTURES: u64 = 20;
+const CAPTURES: u64 = 5;
 
 fn cluster() -> Cluster {
     let mut cluster = Cluster::of_three();
