@@ -3,10 +3,10 @@
 use std::fs;
 
 use serde_json::Value;
-use testbed::Cluster;
+use testbed::{Cluster, until};
 
-use crate::binary::{Ended, json, topicmappr};
-use crate::traffic::Traffic;
+use crate::binary::{Ended, Run, command, json, topicmappr};
+use crate::traffic::{SOON, Traffic};
 
 #[test]
 #[ignore = "live"]
@@ -26,13 +26,14 @@ fn a_broker_that_is_lost_for_long_is_given_up_once() {
     let (notes, work) = (folder.path().join("notes.json"), folder.path().join("work"));
     fs::create_dir(&work).unwrap();
     let bootstrap = cluster.bootstrap();
-    let heal = |more: &[&str]| -> Ended {
-        let args = ["heal", "--bootstrap-server", &bootstrap, "--throttle", "50MB/s"];
+    let args = |rate: &str, more: &[&str]| -> Vec<String> {
+        let args = ["heal", "--bootstrap-server", &bootstrap, "--throttle", rate];
         // All brokers share one disk, which may be nearly full.
         let storage = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
         let files = ["--notes", notes.to_str().unwrap(), "--work-dir", work.to_str().unwrap()];
-        topicmappr(args.iter().chain(&files).chain(&storage).chain(more))
+        args.iter().chain(&files).chain(&storage).chain(more).map(|arg| (*arg).to_owned()).collect()
     };
+    let heal = |more: &[&str]| -> Ended { topicmappr(args("50MB/s", more)) };
     heal(&["--max-bytes", "1GB"]).with(0).complaining_of("No broker is lost");
 
     cluster.kill_broker(1003).unwrap();
@@ -49,15 +50,44 @@ fn a_broker_that_is_lost_for_long_is_given_up_once() {
     traffic.settle();
     let left = traffic.seen();
     assert!(left.values().all(|one| !one.replicas.contains(&1003)), "{left:?}");
-    let files = fs::read_dir(&work).unwrap().map(|entry| entry.unwrap().file_name());
-    let files: Vec<String> = files.map(|name| name.to_string_lossy().into_owned()).collect();
-    assert!(files.iter().all(|name| name.ends_with(".ledger")), "the next begins anew: {files:?}");
+    let begins_anew = || {
+        let files = fs::read_dir(&work).unwrap().map(|entry| entry.unwrap().file_name());
+        let files: Vec<String> = files.map(|name| name.to_string_lossy().into_owned()).collect();
+        assert!(files.iter().all(|name| name.ends_with(".ledger")), "{files:?}");
+    };
+    begins_anew();
 
     // Another one in the same night is for people.
     cluster.start_broker(1003).unwrap();
+    traffic.create(&[("more".to_owned(), vec![vec![1001, 1002]; 6])].into());
+    traffic.write(&(0..6).map(|p| (("more".to_owned(), p), 500_000)).collect());
     cluster.kill_broker(1002).unwrap();
     traffic.without(1002);
     heal(&["--max-bytes", "1GB", "--lost-for", "0s"])
         .with(5)
         .complaining_of("the last heal was begun");
+
+    // One whose broker comes back midway is cancelled, not stuck for good.
+    let again = ["--max-bytes", "1GB", "--lost-for", "0s", "--every", "0s"];
+    until("all else to be well", SOON, || {
+        let ended = heal(&[&again[..], &["--dry-run"]].concat());
+        ended.stderr.contains("is given up").then_some(())
+    })
+    .unwrap();
+    let mut one_by_one = command();
+    one_by_one.args(args("50KB/s", &again)).env("TOPICMAPPR_MAX_MOVES", "1");
+    // The topic of claims has three replicas, and there are two racks.
+    one_by_one.env("TOPICMAPPR_IGNORE_WARNS", "few-racks");
+    let mut run = Run::of(one_by_one);
+    let journal = work.join("heal.json.journal");
+    let submitted = || fs::read_to_string(&journal).is_ok_and(|text| text.contains("submitted"));
+    let begun = || (!run.is_up() || submitted()).then_some(());
+    until("the first move", SOON, begun).unwrap();
+    assert!(run.is_up(), "{:?}", run.end());
+    run.kill();
+    cluster.start_broker(1002).unwrap();
+    heal(&again).with(0).complaining_of("broker 1002 is back: the heal is cancelled");
+    begins_anew();
+    traffic.settle();
+    heal(&again).with(0).complaining_of("No broker is lost");
 }

@@ -7,7 +7,7 @@ use crate::flags::{SourceArgs, duration, rate, size};
 use crate::healing::{NotesPlace, Place, announce};
 use crate::live;
 use crate::session::Session;
-use crate::source::with_storage;
+use crate::source::{Note, with_storage};
 use crate::status::Status;
 use crate::views::HealView;
 use execute::heal::{Found, Notes, Terms, Verdict, heal};
@@ -150,34 +150,54 @@ impl Args {
         resumes: bool,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        let mut words = vec!["execute".to_owned(), plan.display().to_string()];
-        words.extend([format!("--throttle={}", self.throttle), "--yes".to_owned()]);
-        words.extend(resumes.then(|| "--resume".to_owned()));
-        words.extend(session.cluster_flags());
-        words.extend(session.global.kubernetes.as_flags());
-        let status = session.run(&words)?;
-        let access = session.global.kubernetes.access(session.environment);
-        let (reason, note) = match status {
-            Status::Done => ("Healed", "the replicas of the lost broker are on others".to_owned()),
-            other => {
-                let code = other.code();
-                (
-                    "HealUnfinished",
-                    format!("execute ended with exit code {code}; the next run goes on with it"),
-                )
+        let mut flags = vec![format!("--throttle={}B/s", self.throttle)];
+        flags.extend(resumes.then(|| "--resume".to_owned()));
+        let (status, done) = match session.run(&on_plan("execute", plan, flags, session)) {
+            // Copies that are not begun are not needed any more.
+            Err(Error::Returned { brokers }) => {
+                let ids: Vec<String> = brokers.keys().map(ToString::to_string).collect();
+                let back = format!("broker {} is back: the heal is cancelled", ids.join(", "));
+                session.say(&Note::new(&back))?;
+                let status = session.run(&on_plan("cancel", plan, Vec::new(), session))?;
+                (status, ("HealCancelled", back))
+            }
+            ended => {
+                (ended?, ("Healed", "the replicas of the lost broker are on others".to_owned()))
             }
         };
+        let unfinished = |status: Status| {
+            let code = status.code();
+            let note = format!("it ended with exit code {code}; the next run goes on with it");
+            ("HealUnfinished", note)
+        };
+        let (reason, note) = if status == Status::Done { done } else { unfinished(status) };
+        let access = session.global.kubernetes.access(session.environment);
         let told = announce(&self.notes, &access, reason, &note);
         live::wait_for(&session.global.talk.clone(), async {
             told.await;
             Ok(())
         })?;
         if status == Status::Done {
-            for path in [plan.to_owned(), journal_of(plan, None)] {
+            // The journal goes first: without it, a plan that stays is written anew by the next heal.
+            for path in [journal_of(plan, None), plan.to_owned()] {
                 // One that stays is found finished the next time.
                 let _ = fs::remove_file(path);
             }
         }
         Ok(status)
     }
+}
+
+/// A command line about the plan of a heal, in the same cluster.
+fn on_plan(
+    command: &str,
+    plan: &Path,
+    flags: Vec<String>,
+    session: &Session<'_, '_>,
+) -> Vec<String> {
+    let mut words = vec![command.to_owned(), plan.display().to_string(), "--yes".to_owned()];
+    words.extend(flags);
+    words.extend(session.cluster_flags());
+    words.extend(session.global.kubernetes.as_flags());
+    words
 }
