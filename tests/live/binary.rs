@@ -58,8 +58,17 @@ impl Ended {
     }
 }
 
-/// A run that is not waited for.
-pub(crate) struct Run(Child);
+/// A run that is not waited for. One that is dropped is killed, so that a test that panics leaves nothing behind.
+pub(crate) struct Run(Option<Child>);
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
 
 impl Run {
     pub(crate) fn start<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Self {
@@ -71,12 +80,12 @@ impl Run {
     /// A command made elsewhere.
     pub(crate) fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(command.spawn().unwrap())
+        Self(Some(command.spawn().unwrap()))
     }
 
     /// The same, with streams that are set already.
     pub(crate) fn spawned(mut command: Command) -> Self {
-        Self(command.spawn().unwrap())
+        Self(Some(command.spawn().unwrap()))
     }
 
     /// The daemon. Its log goes to this file, so that a full pipe never stops it.
@@ -90,33 +99,32 @@ impl Run {
     pub(crate) fn logging(mut command: Command, log: &Path) -> Self {
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        Self(command.spawn().unwrap())
+        Self(Some(command.spawn().unwrap()))
     }
 
     /// Its process id.
     pub(crate) fn id(&self) -> u32 {
-        self.0.id()
+        self.0.as_ref().unwrap().id()
     }
 
     /// Whether it has not ended.
     pub(crate) fn is_up(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_none()
+        self.0.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
     /// Ends it as a power cut would, if it has not ended by itself.
-    pub(crate) fn kill(mut self) {
-        let _ = self.0.kill();
-        self.0.wait().unwrap();
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Sends it a signal, by the name that `kill` takes: `-TERM`.
     pub(crate) fn signal(&self, name: &str) {
-        let id = self.0.id().to_string();
+        let id = self.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
     /// Waits for it, no longer than [`limit`]: one that waits for what never comes fails its test, and not the whole CI.
-    pub(crate) fn end(self) -> Ended {
+    pub(crate) fn end(mut self) -> Ended {
         let id = self.id().to_string();
         let (ended, watch) = mpsc::channel::<()>();
         let watchdog = thread::spawn(move || {
@@ -127,7 +135,7 @@ impl Run {
                 let _ = Command::new("kill").args(["-KILL", &id]).status();
             }
         });
-        let output = self.0.wait_with_output().unwrap();
+        let output = self.0.take().unwrap().wait_with_output().unwrap();
         drop(ended);
         watchdog.join().unwrap();
         Ended::of(output)
