@@ -31,6 +31,8 @@ pub(crate) struct Built {
     pub(crate) target: String,
     /// The file to run.
     pub(crate) executable: PathBuf,
+    /// It holds tests, and is not the program itself.
+    pub(crate) is_test: bool,
 }
 
 /// Builds, and lists what can be run. Cargo's own progress goes to stderr.
@@ -68,5 +70,6 @@ fn artifact(message: &Value) -> Option<Built> {
         folder: manifest.parent()?.to_owned(),
         target: text(&message["target"]["name"])?,
         executable: text(&message["executable"])?.into(),
+        is_test: message["profile"]["test"] == true,
     })
 }
