@@ -91,6 +91,8 @@ impl CatchUp {
                         session.say(&by_itself(&what))?;
                     }
                     if state.over() {
+                        // Topics that we may not describe are missing from the listing, and may be far behind.
+                        client.sees_every_topic().await?;
                         return Ok(Ended::Done(run.finish(&state).await?));
                     }
                     if !state.live && free.is_none() && run.began.elapsed() > self.patience {
