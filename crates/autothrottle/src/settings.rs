@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use throttle::{HealthLimits, Limits, Share, Terms};
 use topicmappr::Environment;
-use topicmappr::shared::{self, Common, Names, Tls, Watched};
+use topicmappr::shared::{self, Common, ServerNames, Tls, Watched};
 
 /// What a run was asked to do.
 pub(crate) struct Settings {
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
     pub(crate) api: Option<ApiSettings>,
     pub(crate) sidecar: SidecarArgs,
     /// Under which names both are asked.
-    pub(crate) names: Names,
+    pub(crate) names: ServerNames,
     /// How often messages of our own go to each broker, if at all.
     pub(crate) canary: Option<Duration>,
     /// What starts it again.
@@ -294,9 +294,9 @@ fn no_token(value: String) -> Error {
 }
 
 /// Those that are listed, and the one that it listens at.
-fn names(args: &ApiArgs) -> Names {
+fn names(args: &ApiArgs) -> ServerNames {
     let own = args.api_listen.rsplit_once(':').map(|(host, _)| host.to_owned());
-    Names::of("--api-host", args.api_host.iter().cloned().chain(own))
+    ServerNames::of("--api-host", args.api_host.iter().cloned().chain(own))
 }
 
 /// `HOST:PORT`; whether there is such a host is seen when it is listened at.

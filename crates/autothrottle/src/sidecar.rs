@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use topicmappr::shared::{self, Names};
+use topicmappr::shared::{self, ServerNames};
 
 /// What each version of Kafka calls its own id in a log dir.
 const IDS: [&str; 2] = ["node.id", "broker.id"];
@@ -57,7 +57,7 @@ pub(crate) struct Server {
 
 impl SidecarArgs {
     /// Serves from now on, if that is asked for.
-    pub(crate) async fn start(&self, names: Names) -> Result<Option<Server>, Error> {
+    pub(crate) async fn start(&self, names: ServerNames) -> Result<Option<Server>, Error> {
         let Some(address) = &self.sidecar_listen else { return Ok(None) };
         let failed = |problem| Error::Listen { address: address.clone(), problem };
         let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(failed)?.collect();

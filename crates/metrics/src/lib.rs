@@ -49,6 +49,6 @@ pub use numbers::Number;
 pub use prometheus::{PrometheusSettings, QueryFor};
 pub use secret::Secret;
 pub use settings::{
-    BadSettings, Base, Choice, HttpSettings, Settings, warn_if_open, without_login,
+    BadSettings, BaseUrl, Choice, HttpSettings, Settings, warn_if_open, without_login,
 };
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};

@@ -131,9 +131,9 @@ pub fn without_login(text: &str) -> String {
 
 /// The URL of a server. It may hold a user and a password, which its `Debug` leaves out.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Base(pub(crate) Url);
+pub struct BaseUrl(pub(crate) Url);
 
-impl std::ops::Deref for Base {
+impl std::ops::Deref for BaseUrl {
     type Target = Url;
 
     fn deref(&self) -> &Url {
@@ -141,7 +141,7 @@ impl std::ops::Deref for Base {
     }
 }
 
-impl fmt::Debug for Base {
+impl fmt::Debug for BaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&shown(&self.0))
     }
@@ -165,11 +165,11 @@ pub fn warn_if_open(url: &str, secret: &str, flag: &str) {
 }
 
 /// The base of an API: `http://prometheus:9090`, with a path where a proxy stands before it.
-pub(crate) fn base(text: &str, flag: &'static str) -> Result<Base, BadSettings> {
+pub(crate) fn base(text: &str, flag: &'static str) -> Result<BaseUrl, BadSettings> {
     let bad = |problem: String| BadSettings { flag, problem };
     let url = Url::parse(text.trim()).map_err(|error| bad(format!("no URL: {error}")))?;
     match url.scheme() {
-        "http" | "https" if url.has_host() => Ok(Base(url)),
+        "http" | "https" if url.has_host() => Ok(BaseUrl(url)),
         _ => Err(bad("write http://HOST:PORT or https://HOST:PORT".to_owned())),
     }
 }

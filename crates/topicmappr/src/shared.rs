@@ -24,7 +24,7 @@ pub use crate::flags::{LogArgs, MetricsArgs, PodArgs};
 pub use crate::layers::parse;
 pub use crate::marks::{CLAIM, Common, DAEMON, LEASE, Mark, MarkError, SILENCE, host, line, lines};
 pub use crate::plain::Plain;
-pub use crate::serving::{Names, Tls, host_name, listen, serve};
+pub use crate::serving::{ServerNames, Tls, host_name, listen, serve};
 pub use crate::watched::Watched;
 
 /// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the

@@ -29,7 +29,7 @@ use reply::Reply;
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
-use topicmappr::shared::{self, Names};
+use topicmappr::shared::{self, ServerNames};
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -59,7 +59,11 @@ pub(crate) struct Server {
 }
 
 /// Listens from now on.
-pub(crate) async fn start(settings: &ApiSettings, names: Names, api: Api) -> Result<Server, Error> {
+pub(crate) async fn start(
+    settings: &ApiSettings,
+    names: ServerNames,
+    api: Api,
+) -> Result<Server, Error> {
     let (listener, address) = door::open(settings).await?;
     let tls = settings.tls.is_some();
     tracing::info!(%address, tls, token = settings.token.is_some(), "the API listens");

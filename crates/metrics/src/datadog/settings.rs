@@ -3,7 +3,7 @@
 use crate::http::Http;
 use crate::numbers::Number;
 use crate::secret::{Secret, Shows};
-use crate::settings::{BadSettings, Base, HttpSettings, base, is_open};
+use crate::settings::{BadSettings, BaseUrl, HttpSettings, base, is_open};
 use reqwest::header::HeaderName;
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ pub struct DatadogKeys {
 /// Where Datadog is, and what it is asked.
 #[derive(Debug, Clone)]
 pub struct DatadogSettings {
-    pub(super) url: Base,
+    pub(super) url: BaseUrl,
     pub(super) keys: DatadogKeys,
     /// `--net-tx-query`: what hosts send, in bytes per second; `.rollup(avg, WINDOW)` is added.
     pub tx: DatadogQuery,

@@ -3,7 +3,7 @@
 use super::DEFAULT_WINDOW;
 use crate::numbers::{self, Number};
 use crate::secret::Secret;
-use crate::settings::{BadSettings, Base, base};
+use crate::settings::{BadSettings, BaseUrl, base};
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Where Prometheus is, and what it is asked.
 #[derive(Debug, Clone)]
 pub struct PrometheusSettings {
-    pub(super) url: Base,
+    pub(super) url: BaseUrl,
     /// A bearer token, for a Prometheus behind one.
     pub token: Option<Secret>,
     /// The label that tells brokers apart: its value is the id, or the host with or without a port.

@@ -3,7 +3,7 @@
 use super::{PATIENCE, shown};
 use crate::exporter::{ExporterSettings, ExporterUrl};
 use crate::measured::BrokerAddress;
-use crate::settings::Base;
+use crate::settings::BaseUrl;
 use mapper::BrokerId;
 use reqwest::Url;
 use std::fmt;
@@ -21,7 +21,7 @@ pub enum SidecarPeers {
     /// One address for each broker, or for one broker.
     ByBroker(ExporterUrl),
     /// Whose page it is, it says itself.
-    ByName(Base),
+    ByName(BaseUrl),
 }
 
 /// One page that is asked for.
@@ -44,7 +44,7 @@ impl FromStr for SidecarPeers {
         let wrong = || "write http://{host}:8081 or http://SERVICE:8081".to_owned();
         let url = Url::parse(&with_path(text)).map_err(|_| wrong())?;
         match url.scheme() {
-            "http" | "https" if url.has_host() => Ok(Self::ByName(Base(url))),
+            "http" | "https" if url.has_host() => Ok(Self::ByName(BaseUrl(url))),
             _ => Err(wrong()),
         }
     }

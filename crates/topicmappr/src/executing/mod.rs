@@ -22,6 +22,7 @@ mod outage;
 mod pacer;
 mod places;
 mod requests;
+mod rest;
 mod seats;
 mod signals;
 mod store;
@@ -52,7 +53,6 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::source::Note;
 use crate::views::{Progress, PutBack};
-use act::Acted;
 use execute::{
     Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
     PauseOn, Round, Stall, Standing, Task, Watch, next,
@@ -61,21 +61,10 @@ use lock::{Away, Lock};
 use mapper::{BrokerId, Plan, Undrained, undrained};
 use mirror::Mirror;
 use requests::Inbox;
+use rest::{PAUSE, rest};
 pub use signals::{Signal, Signals};
 use std::time::{Duration, Instant};
 
-/// Between two looks, while nothing changes.
-const PAUSE: Duration = Duration::from_secs(1);
-/// After a change: whether it took is seen at once.
-const SOON: Duration = Duration::from_millis(250);
-/// After lists of throttled replicas were changed: with ZooKeeper, any broker reads them back from there at once, while
-/// the others still learn of the change. A move that begins meanwhile is not paced.
-const SPREAD: Duration = Duration::from_secs(3);
-/// A look takes at most this part of the time.
-const REST_AFTER_LOOK: u32 = 4;
-/// However long a look took, the next one comes no later: whoever asks for another rate is answered within a minute
-/// (`requests::PATIENCE`), and moves that have ended leave no gap worth naming.
-const LONGEST_REST: Duration = Duration::from_secs(30);
 /// How long a cluster that does not answer is asked again.
 const PATIENCE: Duration = Duration::from_secs(600);
 
@@ -436,16 +425,6 @@ enum Looked {
     Signal(Signal),
 }
 
-/// Until the next look.
-fn rest(acted: &Acted, looked: Duration) -> Duration {
-    let pause = match (acted.lists_changed, acted.changed) {
-        (true, _) => SPREAD,
-        (false, true) => SOON,
-        (false, false) => PAUSE,
-    };
-    pause.max((looked * REST_AFTER_LOOK).min(LONGEST_REST))
-}
-
 /// Whether another try may do better.
 pub(crate) fn may_pass(error: &kafka::Error) -> bool {
     match error {
@@ -507,19 +486,4 @@ impl Told {
 /// What is left, from the first look.
 pub(crate) fn estimate(execution: &Execution<'_>, look: &Look, round: &Round) -> Estimate {
     Estimate::of(&execution.task(), &round.course, &look.seen)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn however_long_a_look_took_the_next_one_comes_soon() {
-        let quiet = Acted::default();
-        assert_eq!(rest(&quiet, Duration::from_millis(10)), PAUSE);
-        assert_eq!(rest(&quiet, Duration::from_secs(2)), Duration::from_secs(8));
-        assert_eq!(rest(&quiet, Duration::from_secs(70)), LONGEST_REST);
-        let listed = Acted { lists_changed: true, changed: true, ..Acted::default() };
-        assert_eq!(rest(&listed, Duration::ZERO), SPREAD);
-    }
 }

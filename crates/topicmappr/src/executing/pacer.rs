@@ -5,7 +5,8 @@
 //! leads. What was announced it keeps paced, whether it then lives or dies. A rate that an operator has given is announced with
 //! the moves: the daemon takes it as an override for their brokers.
 
-use super::{Execution, Look, SPREAD};
+use super::rest::SPREAD;
+use super::{Execution, Look};
 use crate::error::Error;
 use crate::files;
 use crate::session::Session;

@@ -11,18 +11,18 @@ pub(crate) use lines::{Filed, Kind};
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::files::FileError;
-use lines::{START, Sound, Unread, check_start};
+use lines::{NotOurLine, START, Sound, check_start};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use tail::Tail;
+use tail::LinesFile;
 
 /// A file of lines.
 #[derive(Debug)]
 pub struct Store<T> {
     path: PathBuf,
-    tail: Tail<File>,
+    tail: LinesFile<File>,
     /// The file's name may not be on the disk yet: a crash would take the file with it.
     unnamed: bool,
     lines: PhantomData<T>,
@@ -56,7 +56,7 @@ impl<T: Filed> Store<T> {
             Err(TryLockError::Error(problem)) => return Err(unwritable(problem).into()),
         }
         let (text, sound) = sound::<T>(path, &mut file)?;
-        let tail = Tail::of(file, &text, sound.bytes);
+        let tail = LinesFile::of(file, &text, sound.bytes);
         let mut store =
             Self { path: path.to_owned(), tail, unnamed: text.is_empty(), lines: PhantomData };
         // What a crash tore off is not added to.
@@ -103,7 +103,7 @@ impl<T: Filed> Store<T> {
     /// # Errors
     /// The disk failed us: the file is as it was.
     pub fn replace(&mut self, entries: &[T]) -> Result<(), Failure> {
-        let put = || -> io::Result<Tail<File>> {
+        let put = || -> io::Result<LinesFile<File>> {
             let text = lines::written(entries)?;
             let folder = folder(&self.path);
             let mut new = tempfile::Builder::new().append(true).tempfile_in(folder)?;
@@ -112,7 +112,7 @@ impl<T: Filed> Store<T> {
             // Ours before it has the name: nobody can take it in between.
             new.as_file().try_lock().map_err(io::Error::from)?;
             let file = new.persist(&self.path).map_err(|error| error.error)?;
-            Ok(Tail::of(file, &text, text.len() as u64))
+            Ok(LinesFile::of(file, &text, text.len() as u64))
         };
         self.tail = put().map_err(|problem| not_stored::<T>(&self.path, problem))?;
         // The next line asks again for the name.
@@ -174,9 +174,9 @@ fn sound<T: Filed>(path: &Path, file: &mut File) -> Result<(Vec<u8>, Sound<T>), 
     let unread = |unread| {
         let (path, kind) = (path.to_owned(), T::KIND);
         match unread {
-            Unread::Foreign { seems } => Error::NotOurLines { path, kind, seems },
-            Unread::Newer { version } => Error::NewerLines { path, kind, version },
-            Unread::Broken { line, problem } => Error::BrokenLine { path, kind, line, problem },
+            NotOurLine::Foreign { seems } => Error::NotOurLines { path, kind, seems },
+            NotOurLine::Newer { version } => Error::NewerLines { path, kind, version },
+            NotOurLine::Broken { line, problem } => Error::BrokenLine { path, kind, line, problem },
         }
     };
     let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };

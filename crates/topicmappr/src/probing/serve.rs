@@ -1,7 +1,7 @@
 //! The probes over HTTP: `GET /ready` and `GET /live` on what was found last, so that a probe costs the broker nothing.
 
 use crate::error::Error;
-use crate::serving::{self, Names};
+use crate::serving::{self, ServerNames};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -53,7 +53,7 @@ impl Latest {
 }
 
 /// Answers for as long as this is waited for, under these names and any address.
-pub(crate) async fn serve(address: &str, names: Names, latest: Latest) -> Result<(), Error> {
+pub(crate) async fn serve(address: &str, names: ServerNames, latest: Latest) -> Result<(), Error> {
     let wrong = |error: std::io::Error| Error::Flag {
         flag: "--listen",
         value: address.to_owned(),

@@ -28,13 +28,13 @@ pub(super) struct From(pub(super) SocketAddr);
 
 /// Names that a server goes by, besides `localhost` and any IP address: an address is in nobody's power.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Names {
+pub struct ServerNames {
     /// The flag that lists them, for who is refused.
     flag: &'static str,
     names: Vec<String>,
 }
 
-impl Names {
+impl ServerNames {
     /// These, in any case of letters, which this flag lists.
     pub fn of(flag: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         Self { flag, names: names.into_iter().map(|name| plain(name.as_ref())).collect() }
@@ -86,14 +86,14 @@ enum Refusal {
 /// What a guard knows.
 #[derive(Debug)]
 struct Guard {
-    names: Names,
+    names: ServerNames,
     tls: bool,
     /// When a refusal was last told, and how many were not since.
     told: Mutex<(Option<Instant>, u64)>,
 }
 
 /// The routes, for those that may come in.
-pub(super) fn guarded(routes: Router, names: Names, tls: bool) -> Router {
+pub(super) fn guarded(routes: Router, names: ServerNames, tls: bool) -> Router {
     let guard = Arc::new(Guard { names, tls, told: Mutex::default() });
     routes.layer(from_fn_with_state(guard, stand))
 }
@@ -216,7 +216,8 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, value.as_bytes());
         }
-        let guard = Guard { names: Names::of("--api-host", names), tls, told: Mutex::default() };
+        let guard =
+            Guard { names: ServerNames::of("--api-host", names), tls, told: Mutex::default() };
         match guard.judge(&request.body(Body::empty()).unwrap()) {
             Ok(()) => "in",
             Err(Refusal::NoHost) => "no host",

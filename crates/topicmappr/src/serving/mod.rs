@@ -8,7 +8,7 @@ mod guard;
 mod room;
 mod tls;
 
-pub use guard::{Names, host_name};
+pub use guard::{ServerNames, host_name};
 pub use tls::Tls;
 
 use axum::Router;
@@ -78,7 +78,7 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Answers until it is no longer waited for; every connection then ends.
-pub async fn serve(listener: TcpListener, routes: Router, names: Names, tls: Option<Tls>) {
+pub async fn serve(listener: TcpListener, routes: Router, names: ServerNames, tls: Option<Tls>) {
     let routes = routes.layer(DefaultBodyLimit::max(MOST_BODY));
     let routes = guard::guarded(routes, names, tls.is_some());
     let room = Room::for_this_process();

@@ -8,7 +8,7 @@ use crate::live;
 use crate::probing::{
     Forces, Latest, Memory, answers, ask_broker, ask_controller, ask_zookeeper, serve,
 };
-use crate::serving::{Names, host_name};
+use crate::serving::{ServerNames, host_name};
 use crate::session::Session;
 use crate::status::Status;
 use crate::views::ReadyView;
@@ -64,7 +64,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             }
             Some(listen) => {
                 let latest = Latest::every(args.every);
-                let names = Names::of("--listen-host", &args.listen_host);
+                let names = ServerNames::of("--listen-host", &args.listen_host);
                 tokio::select! {
                     ended = serve(listen, names, latest.clone()) => ended?,
                     ended = asked.again_and_again(&latest, session) => ended?,

@@ -74,7 +74,7 @@ impl fmt::Display for Kind {
 
 /// Why a file is not read, and must not be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unread {
+pub(super) enum NotOurLine {
     /// It is something else.
     Foreign { seems: String },
     /// A newer version of this program wrote it.
@@ -120,18 +120,18 @@ pub(super) fn written<T: Serialize>(entries: &[T]) -> io::Result<Vec<u8>> {
 }
 
 /// Judges a file by its first bytes, so that a large one which is not ours is never read whole.
-pub(super) fn check_start<T: Filed>(start: &[u8]) -> Result<(), Unread> {
+pub(super) fn check_start<T: Filed>(start: &[u8]) -> Result<(), NotOurLine> {
     if begins(start, T::KIND) {
         return Ok(());
     }
     match version_of(start) {
-        Some(version) if version != VERSION => Err(Unread::Newer { version }),
-        Some(_) | None => Err(Unread::Foreign { seems: seems(start) }),
+        Some(version) if version != VERSION => Err(NotOurLine::Newer { version }),
+        Some(_) | None => Err(NotOurLine::Foreign { seems: seems(start) }),
     }
 }
 
 /// Reads a whole file.
-pub(super) fn read<T: Filed>(text: &[u8]) -> Result<Sound<T>, Unread> {
+pub(super) fn read<T: Filed>(text: &[u8]) -> Result<Sound<T>, NotOurLine> {
     check_start::<T>(text)?;
     let mut sound = Sound { entries: Vec::new(), bytes: 0 };
     for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
@@ -150,10 +150,10 @@ enum Wrong {
 }
 
 impl Wrong {
-    fn in_line(self, line: usize) -> Unread {
+    fn in_line(self, line: usize) -> NotOurLine {
         match self {
-            Self::Newer(version) => Unread::Newer { version },
-            Self::Broken(problem) => Unread::Broken { line, problem },
+            Self::Newer(version) => NotOurLine::Newer { version },
+            Self::Broken(problem) => NotOurLine::Broken { line, problem },
         }
     }
 }

@@ -39,7 +39,7 @@ fn ledger() -> Vec<u8> {
 
 fn foreign<T: Filed>(text: &[u8]) -> String {
     match read::<T>(text).map(|_| ()) {
-        Err(Unread::Foreign { seems }) => seems,
+        Err(NotOurLine::Foreign { seems }) => seems,
         other => panic!("{other:?} of {:?}", String::from_utf8_lossy(text)),
     }
 }
@@ -82,7 +82,7 @@ fn torn_is_only_a_last_line_without_its_newline_and_only_of_a_file_of_ours() {
     torn_by_zeros.extend([0; 50]);
     assert_eq!(read::<Entry>(&torn_by_zeros).unwrap().bytes, whole.len() as u64);
     let complete = [&whole[..], b"{\"version\":1,\"at\":\"2026\n"].concat();
-    let Err(Unread::Broken { line: 5, .. }) = read::<Entry>(&complete) else { panic!() };
+    let Err(NotOurLine::Broken { line: 5, .. }) = read::<Entry>(&complete) else { panic!() };
 }
 
 #[test]
@@ -98,7 +98,12 @@ fn a_newer_version_is_named_wherever_it_stands() {
     let (at_the_end, alone) = newer(ledger());
     for text in [&at_the_end[..], &alone, &alone[..30]] {
         let found = read::<LedgerEntry>(text).map(|_| ());
-        assert_eq!(found, Err(Unread::Newer { version: 2 }), "{}", String::from_utf8_lossy(text));
+        assert_eq!(
+            found,
+            Err(NotOurLine::Newer { version: 2 }),
+            "{}",
+            String::from_utf8_lossy(text)
+        );
     }
 }
 

@@ -67,7 +67,7 @@ fn additions() -> Vec<Vec<Entry>> {
 /// else but, while the disk does not even take the cut, whole lines of what failed.
 fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
     let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
-    let mut tail = Tail::of(disk, &[], 0);
+    let mut tail = LinesFile::of(disk, &[], 0);
     for entries in additions() {
         let text = lines::written(&entries).unwrap();
         match tail.append(&text) {
@@ -111,7 +111,7 @@ fn a_disk_that_is_full_at_any_request_and_after_any_byte_loses_nothing_that_was_
 fn a_file_that_does_not_read_back_takes_nothing() {
     let text = lines::written(&[Entry::Detached]).unwrap();
     let mut tail =
-        Tail::of(Faulty { text: text.clone(), ..Faulty::default() }, &text, text.len() as u64);
+        LinesFile::of(Faulty { text: text.clone(), ..Faulty::default() }, &text, text.len() as u64);
     tail.disk.fails_at = Some(1);
     tail.disk.fails_for = 1;
     assert!(tail.append(&text).is_err());
