@@ -149,7 +149,7 @@ pub(crate) struct RateArgs {
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_p99_fetch: Option<Duration>,
     /// A broker to which the messages of --canary take longer, to it and back, gets less [default: three times what is
-    /// usual there, and at least 50ms]
+    /// usual there, and at least 10ms]
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_canary: Option<Duration>,
     /// A broker whose request handlers are idle for less of their time (percent) gets less; 0: does not count
