@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// What of a throttle new replicas get, in percent: a quota is asked again only half a second or a second after it was used
 /// up, the leader's and the follower's one after the other, and counts what a follower throws away, the beginning of a
-/// batch at the end of a fetch (docs/execute.md has the figures).
+/// batch at the end of a fetch (docs/benchmarks.md has the figures).
 const THROUGH_PERCENT: u64 = 90;
 
 /// What one broker sends and takes in.
