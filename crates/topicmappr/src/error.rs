@@ -195,6 +195,9 @@ pub(crate) enum Error {
     /// Kubernetes does not let us take the cluster's lock, or keep records beside it.
     #[error(transparent)]
     LockRights(Box<kubernetes::Error>),
+    /// Kubernetes does not let `roll` take the cluster's Lease.
+    #[error(transparent)]
+    LeaseRights(Box<kubernetes::Error>),
     /// Pods with which no plan can be right.
     #[error("{}", joined(.0))]
     Pods(Vec<kubernetes::Finding>),

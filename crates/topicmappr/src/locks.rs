@@ -17,6 +17,14 @@ pub(crate) fn lease_of(namespace: &str, cluster_id: &str) -> Name {
     Name::new(namespace, &format!("mappr-cluster-{hash}"))
 }
 
+/// A Lease that is named, by its whole name: without a namespace it is in our own.
+pub(crate) fn whole(name: Name, kubernetes: &Kubernetes) -> Name {
+    match name.namespace.is_empty() {
+        true => Name::new(kubernetes.namespace(), &name.name),
+        false => name,
+    }
+}
+
 /// A Lease that is ours.
 #[derive(Debug)]
 pub(crate) struct Guard(Box<Held>);

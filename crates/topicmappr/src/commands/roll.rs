@@ -10,6 +10,7 @@ use crate::session::Session;
 use crate::status::Status;
 use crate::views::{Next as NextCommand, RollPlan, RollSummary};
 use ::kubernetes::brokers::Rules;
+use ::kubernetes::lease::lease_name;
 use ::kubernetes::{Kubernetes, Name};
 use execute::roll::{Memory, Terms, next};
 use jiff::Timestamp;
@@ -45,6 +46,11 @@ pub(crate) struct Args {
     /// The ZooKeeper server in a pod, where its address in --zookeeper does not begin with the pod's name
     #[arg(long, value_name = "POD=HOST:PORT", value_parser = server)]
     server: Vec<(String, String)>,
+    /// Claims the cluster by this Lease [default: mappr-cluster-HASH in the namespace of the first StatefulSet]
+    ///
+    /// Give all commands that change a cluster the same one: two Leases know nothing of each other.
+    #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name)]
+    lease: Option<Name>,
     #[command(flatten)]
     consent: ConsentArgs,
 }
@@ -70,6 +76,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let rules = flags.rules();
         let sets: Vec<Name> = named.iter().map(|name| in_namespace(name, &kubernetes)).collect();
         let place = sets.first().map(|set| set.namespace.clone()).unwrap_or_default();
+        let lease = args.lease.clone().map(|lease| locks::whole(lease, &kubernetes));
         let seconds = since.map(|since| u64::try_from(since.as_second()).unwrap_or_default());
         let pods = Pods { kubernetes: &kubernetes, sets, since: seconds };
         let (mut sights, cluster) = args.sights(&source, pods, &rules, session).await?;
@@ -86,7 +93,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                     return Err(Error::WouldBeUnavailable { partitions });
                 }
                 args.agreed(&sight, session)?;
-                Some(Guard::take(&kubernetes, locks::lease_of(&place, &cluster)).await?)
+                let lease = lease.unwrap_or_else(|| locks::lease_of(&place, &cluster));
+                Some(Guard::take(&kubernetes, lease).await.map_err(lease_rights)?)
             }
         };
         let mut roll = Roll::of(sights, args.ways());
@@ -233,6 +241,16 @@ fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
     match name.split_once('/') {
         Some((namespace, name)) => Name::new(namespace, name),
         None => Name::new(kubernetes.namespace(), name),
+    }
+}
+
+/// A missing right at the Lease is one that the manifest of rolls grants, for another Lease perhaps.
+fn lease_rights(error: Error) -> Error {
+    match error {
+        Error::Kubernetes(error) if matches!(*error, ::kubernetes::Error::Forbidden { .. }) => {
+            Error::LeaseRights(error)
+        }
+        other => other,
     }
 }
 

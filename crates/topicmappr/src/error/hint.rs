@@ -50,6 +50,7 @@ impl Error {
             Self::ZooKeeper(error) => return error.hint(),
             Self::Kubernetes(error) => return error.hint(),
             Self::LockRights(error) => return lock_rights_hint(error),
+            Self::LeaseRights(error) => return lease_rights_hint(error),
             Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
             Self::NoPlan { lost, .. } if lost.iter().any(|lost| lost.returns().is_some()) => {
                 "free the pod of the lost broker: once it is back, there may be nothing to plan"
@@ -205,6 +206,16 @@ fn lock_rights_hint(error: &kubernetes::Error) -> Option<String> {
     match error {
         kubernetes::Error::Forbidden { request, .. } => Some(format!(
             "{}, as deploy/manifests/execute.yaml does for --lease kafka/topicmappr-execute; --sole-executor does without",
+            request.grant()
+        )),
+        other => other.hint(),
+    }
+}
+
+fn lease_rights_hint(error: &kubernetes::Error) -> Option<String> {
+    match error {
+        kubernetes::Error::Forbidden { request, .. } => Some(format!(
+            "name the Lease of deploy/manifests/roll.yaml: --lease kafka/topicmappr-execute; or {}",
             request.grant()
         )),
         other => other.hint(),

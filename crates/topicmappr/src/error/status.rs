@@ -55,6 +55,7 @@ impl Error {
             | Self::ZooKeeper(_)
             | Self::Kubernetes(_)
             | Self::LockRights(_)
+            | Self::LeaseRights(_)
             | Self::Runtime(_) => Status::Outside,
             Self::Stream(_) | Self::File(FileError::Write { .. }) | Self::NotStored { .. } => {
                 Status::Outside
@@ -117,7 +118,7 @@ impl Error {
             Self::Claim(_) => "claim",
             Self::NoNumbers { .. } | Self::OddNumbers { .. } => "metrics",
             Self::ZooKeeper(_) => "zookeeper",
-            Self::Kubernetes(_) | Self::LockRights(_) => "kubernetes",
+            Self::Kubernetes(_) | Self::LockRights(_) | Self::LeaseRights(_) => "kubernetes",
             Self::Pods(_) | Self::Contradiction { .. } => "pods",
             Self::LogDir { .. } => "log-dir",
             Self::NoIdentity { .. } | Self::OthersDisk { .. } => "identity",

@@ -3,7 +3,7 @@
 use super::config_maps::ConfigMaps;
 use super::{Changes, NotOurs, Records, Seen, held, not_done};
 use crate::error::Error;
-use crate::locks::lease_of;
+use crate::locks::{lease_of, whole};
 use ::kubernetes::lease::{Kept, LeaseError, Terms};
 use ::kubernetes::{About, Access, Announcer, Kubernetes, Name};
 use statelog::Holder;
@@ -148,10 +148,8 @@ impl LeaseLock {
 
 /// The Lease by its whole name; without one, that of the cluster.
 fn named(name: Option<Name>, cluster_id: &str, kubernetes: &Kubernetes) -> Name {
-    let own = kubernetes.namespace();
     match name {
-        None => lease_of(own, cluster_id),
-        Some(name) if name.namespace.is_empty() => Name::new(own, &name.name),
-        Some(name) => name,
+        None => lease_of(kubernetes.namespace(), cluster_id),
+        Some(name) => whole(name, kubernetes),
     }
 }
