@@ -6,15 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::authorization::v1::SubjectAccessReview;
 use k8s_openapi::api::core::v1::Service;
-use kube::api::{DynamicObject, ListParams};
+use kube::api::{DynamicObject, ListParams, PostParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::pinned_kind;
 use kube::{Api, ResourceExt};
-use serde_json::Value;
-use testbed::{Access, Cluster, Kubernetes, Security, helm};
+use serde_json::{Value, json};
+use testbed::{Access, Cluster, Kubernetes, Security, helm, until};
 
 use crate::binary::{Run, command};
+use crate::traffic::SOON;
 
 fn deploy() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../deploy")
@@ -74,10 +76,28 @@ fn the_chart_lints_and_refuses_values_that_it_does_not_know() {
         "heal: {enabled: true, maxBytes: 2}",
         "sidecar: {logDirs: data}",
         "roll: {enable: true}",
+        "image: topicmappr:0.1.0",
+        "image: {repository: topicmappr, digest: sha256:0}",
     ] {
         fs::write(&values, wrong).unwrap();
         let refused = helm::template(&chart(), &[&values]).unwrap_err().to_string();
         assert!(refused.contains("values don't meet the specifications"), "{wrong}: {refused}");
+    }
+}
+
+#[test]
+#[ignore = "live"]
+fn a_digest_takes_the_place_of_the_tag() {
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    let digest = format!("sha256:{}", "0".repeat(64));
+    fs::write(&values, format!("image: {{digest: \"{digest}\"}}")).unwrap();
+    for (name, text) in rendered(&[&example("brokers.yaml"), &values]) {
+        let lines = text.lines().map(str::trim);
+        let images: Vec<&str> =
+            lines.filter(|line| line.starts_with("image: topicmappr")).collect();
+        let pinned = format!("image: topicmappr@{digest}");
+        assert!(images.iter().all(|image| *image == pinned), "{name}: {images:?}");
     }
 }
 
@@ -191,6 +211,111 @@ fn the_ports_of_probes_and_of_sidecars_are_closed_to_strangers() {
     assert_eq!(policies(&format!("{daemon}\nnetworkPolicy: {{enabled: false}}")), BTreeMap::new());
 }
 
+/// What no account may do, and beside it what it may.
+fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
+    let asks = [
+        ("topicmappr-roll", "delete pods", "kafka-events-0", false),
+        ("topicmappr-roll", "create pods/eviction", "kafka-events-0", true),
+        ("topicmappr-roll", "update leases", "topicmappr-execute", true),
+        ("topicmappr-roll", "update leases", "another", false),
+        ("topicmappr-execute", "update leases", "topicmappr-execute", true),
+        ("topicmappr-execute", "update leases", "another", false),
+        ("topicmappr-heal", "update leases", "topicmappr-execute", true),
+        ("topicmappr-heal", "update leases", "another", false),
+        ("topicmappr-heal", "delete pods", "kafka-events-0", false),
+        ("topicmappr-topics", "get configmaps", "topic-maps", true),
+        ("topicmappr-topics", "get configmaps", "another", false),
+        ("topicmappr-planning", "get configmaps", "another", false),
+        ("topicmappr-planning", "get secrets", "autothrottle-token", false),
+        // Only by a label; a namespace of its own is what keeps others' ConfigMaps away.
+        ("topicmappr-topics", "list configmaps", "", true),
+    ];
+    for (account, ask, name, may) in asks {
+        assert_eq!(allowed(kubernetes, account, ask, name), may, "{account}: {ask} {name}");
+    }
+    // With its ConfigMaps named, and the right to delete asked for.
+    let folder = tempfile::tempdir().unwrap();
+    let values = folder.path().join("values.yaml");
+    fs::write(&values, "{topics: {configMaps: [events]}, roll: {enabled: true, delete: true}}")
+        .unwrap();
+    let mut named = rendered(&[&values]);
+    let topics = named.remove("topics.yaml").unwrap();
+    assert!(topics.contains("--file=/topics/events") && !topics.contains("selector"), "{topics}");
+    for text in [topics, named.remove("roll.yaml").unwrap()] {
+        kubernetes.apply(&text).unwrap();
+    }
+    let after = [
+        ("topicmappr-topics", "list configmaps", "", false),
+        ("topicmappr-roll", "delete pods", "kafka-events-0", true),
+    ];
+    for (account, ask, name, may) in after {
+        let changed = || (allowed(kubernetes, account, ask, name) == may).then_some(());
+        until(&format!("{account}: {ask}: {may}"), SOON, changed).unwrap();
+    }
+}
+
+/// What the API's own authorizer says of an account.
+fn allowed(kubernetes: &Kubernetes, account: &str, ask: &str, name: &str) -> bool {
+    let (verb, what) = ask.split_once(' ').unwrap();
+    let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
+    let group = if resource == "leases" { "coordination.k8s.io" } else { "" };
+    let review = json!({"spec": {
+        "user": format!("system:serviceaccount:kafka:{account}"),
+        "resourceAttributes": {"namespace": "kafka", "verb": verb, "group": group,
+            "resource": resource, "subresource": subresource, "name": name},
+    }});
+    let review: SubjectAccessReview = serde_json::from_value(review).unwrap();
+    let answer = kubernetes.run("a review", |client| async move {
+        Ok(Api::all(client).create(&PostParams::default(), &review).await?)
+    });
+    answer.unwrap().status.unwrap().allowed
+}
+
+/// Pod Security's strictest profile takes the pods of every template, and every container of ours has limits.
+fn every_pod_is_restricted(kubernetes: &Kubernetes) {
+    kubernetes.service_account("restricted", "anybody").unwrap();
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
+        "name": "restricted", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
+    kubernetes.apply(&namespace.to_string()).unwrap();
+    let mut shipped = shipped();
+    // A part of a StatefulSet that is somebody else's has no pod of its own.
+    shipped.remove("autothrottle-sidecar.yaml").unwrap();
+    let mut texts: Vec<String> = shipped.into_values().collect();
+    texts.extend(rendered(&[&example("zookeeper.yaml")]).remove("brokers.yaml"));
+    let objects = texts.iter().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap());
+    let mut pods = 0;
+    for object in objects {
+        let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        let templates = ["/spec/template/spec", "/spec/jobTemplate/spec/template/spec"];
+        let Some(spec) = templates.iter().find_map(|path| object.pointer(path)) else { continue };
+        let mut spec = spec.clone();
+        spec["serviceAccountName"] = json!("anybody");
+        let claims = object.pointer("/spec/volumeClaimTemplates").and_then(Value::as_array);
+        for claim in claims.into_iter().flatten() {
+            let volume = json!({"name": claim["metadata"]["name"], "emptyDir": {}});
+            let mut volumes = spec["volumes"].as_array().cloned().unwrap_or_default();
+            volumes.push(volume);
+            spec["volumes"] = volumes.into();
+        }
+        for container in ["initContainers", "containers"] {
+            for container in spec[container].as_array().into_iter().flatten() {
+                let limit = &container["resources"]["limits"]["memory"];
+                assert!(limit.is_string(), "no limit of {name}: {}", container["name"]);
+            }
+        }
+        let pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": "restricted"}, "spec": spec});
+        kubernetes.apply(&pod.to_string()).unwrap_or_else(|why| panic!("{name}: {why}"));
+        pods += 1;
+    }
+    assert!(pods >= 8, "{pods} templates");
+    let bare = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": "bare", "namespace": "restricted"},
+        "spec": {"serviceAccountName": "anybody", "containers": [{"name": "a", "image": "a"}]}});
+    let refused = kubernetes.apply(&bare.to_string()).unwrap_err().to_string();
+    assert!(refused.contains("violates PodSecurity"), "the profile is in force: {refused}");
+}
+
 /// Applied twice: what the API server makes of an object may not contradict the manifest.
 #[test]
 #[ignore = "live"]
@@ -210,6 +335,8 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
         kubernetes.apply(&text).unwrap();
     }
     everything_watched_has_a_service(&kubernetes);
+    accounts_may_do_what_they_need_and_no_more(&kubernetes);
+    every_pod_is_restricted(&kubernetes);
     let sets: Vec<Value> = kubernetes
         .run("the StatefulSets", |client| async move {
             let sets = Api::<StatefulSet>::namespaced(client, "kafka");
