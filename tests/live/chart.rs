@@ -250,7 +250,7 @@ fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
     ];
     for (account, ask, name, may) in after {
         let changed = || (allowed(kubernetes, account, ask, name) == may).then_some(());
-        until(&format!("{account}: {ask}: {may}"), SOON, changed).unwrap();
+        until(format!("{account}: {ask}: {may}"), SOON, changed).unwrap();
     }
 }
 
