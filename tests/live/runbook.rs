@@ -242,6 +242,9 @@ fn a_broker_that_is_gone(scene: &mut Scene) {
     scene.open("replace-broker.md");
     scene.cluster.kill_broker(1003).unwrap();
     Traffic::of(&scene.cluster).without(1003);
+    // These need Kubernetes: `kubernetes::same_id` runs them.
+    scene.next("--same-id");
+    scene.next("--same-id");
     scene.of_page("throttle show");
     // As the page plans it from a snapshot that is shipped.
     let plan = format!("topicmappr rebuild --bootstrap-server {ASKED} --topics .* --brokers -2");
