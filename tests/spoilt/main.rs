@@ -23,7 +23,7 @@ const MAPPED: u32 = 2 << 20;
 /// What it may have in memory at its peak, in KiB: 500 MiB.
 const RESIDENT: u64 = 500 << 10;
 const MUTATIONS: u64 = 100;
-const LONGEST: Duration = Duration::from_secs(30);
+const LONGEST: Duration = Duration::from_secs(5);
 /// No regex, no flag and no answer holds it by accident.
 const SECRET: &str = "Tr0ub4dor&3";
 /// The most replicas of one partition that a snapshot may hold.
