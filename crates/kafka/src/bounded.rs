@@ -1,8 +1,8 @@
-//! Decodes answers whose lengths cannot be trusted.
+//! Decodes answers whose length fields cannot be trusted.
 //!
-//! kafka-protocol 0.18 reserves memory for as many elements as an array claims, before it reads the first one. A length of
-//! 2^31 in an answer of 31 bytes therefore ends the process: a failed allocation cannot be caught. The codec reads every
-//! length through the buffer, so this buffer refuses the ones that the rest of the answer cannot hold.
+//! kafka-protocol 0.18 reserves memory for all elements that an array claims, before it reads the first one. A length
+//! of 2^31 in an answer of 31 bytes therefore ends the process, because a failed allocation cannot be caught. The codec
+//! reads every length through the buffer. This buffer refuses a length that the rest of the answer cannot hold.
 
 use bytes::{Buf, Bytes, TryGetError};
 use kafka_protocol::messages::DescribeConfigsRequest;
@@ -10,16 +10,16 @@ use kafka_protocol::protocol::buf::ByteBuf;
 use kafka_protocol::protocol::{Decodable, Request};
 use std::ops::Range;
 
-/// A length up to this is always let through: 65,536 of the codec's largest elements take 15 MB, and an answer that does not
-/// hold them fails at the first that is missing.
+/// Lengths up to this always pass. 65,536 of the codec's largest elements take 15 MB. If the answer does not hold them
+/// all, decoding fails at the first missing one.
 const SMALL: usize = 1 << 16;
-/// The fewest bytes that one element of a longer array takes: topics and partitions take twenty. The codec's elements are
-/// at most 25 times as large in memory.
+/// The fewest bytes for one element of a longer array; topics and partitions take twenty. The codec's elements are at
+/// most 25 times as large in memory.
 const LEAST: usize = 8;
 
-/// Decodes an answer, or says why not; memory stays in proportion to the bytes that arrived.
+/// Decodes an answer, or returns the reason why it cannot. Memory use stays in proportion to the bytes that arrived.
 pub(crate) fn decode<R: Request>(content: &Bytes, version: i16) -> Result<R::Response, String> {
-    // One config value may be long: a list of throttled replicas takes more than 65,536 bytes.
+    // A single config value may be long: a list of throttled replicas takes more than 65,536 bytes.
     let least = if R::KEY == DescribeConfigsRequest::KEY { 1 } else { LEAST };
     let mut wary = Wary { rest: content.clone(), least, doubt: None };
     let first = R::Response::decode(&mut wary, version);
@@ -29,16 +29,16 @@ pub(crate) fn decode<R: Request>(content: &Bytes, version: i16) -> Result<R::Res
         Ok(_) => {}
         Err(error) => return Err(refused.map_or_else(|| error.to_string(), Doubt::words)),
     }
-    // The codec went to the end without a single one of the numbers in doubt, so none of them is a length. It takes the same
-    // way again, with the numbers as they are.
+    // The codec decoded everything without any of the doubtful numbers, so none of them is a length. The second pass
+    // decodes the same bytes with the numbers as they are.
     R::Response::decode(&mut content.clone(), version).map_err(|error| error.to_string())
 }
 
-/// A number that is too large for a length here. It may still be an id.
+/// A number that is too large to be a length here. It may still be an id.
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
     number: i64,
-    /// How many bytes followed it.
+    /// The number of bytes after it.
     left: usize,
 }
 
@@ -48,7 +48,7 @@ impl Doubt {
     }
 }
 
-/// The bytes of an answer that are not read yet.
+/// The unread bytes of an answer.
 struct Wary {
     rest: Bytes,
     least: usize,
@@ -64,7 +64,7 @@ impl Wary {
         self.doubt = Some(Doubt { number, left: self.rest.len() });
     }
 
-    /// The variable-length number that begins here, as the codec would read it.
+    /// The varint that begins here, as the codec reads it.
     fn number(&self) -> u32 {
         let mut number = 0;
         for (byte, place) in self.rest.iter().zip(0..5) {
@@ -90,7 +90,7 @@ impl Buf for Wary {
         self.rest.advance(count);
     }
 
-    /// A byte by itself is an integer of variable length, or a part of one, or a boolean: Kafka's are 0 and 1.
+    /// A single byte is a varint, a part of one, or a boolean. Kafka's booleans are 0 and 1.
     fn try_get_u8(&mut self) -> Result<u8, TryGetError> {
         let number = self.number();
         if self.rest.first().is_some_and(|byte| *byte >= 0x80) && !self.holds(number as usize) {
@@ -100,7 +100,8 @@ impl Buf for Wary {
         self.rest.try_get_u8()
     }
 
-    /// The length of an array in old versions, or any other number: a negative one tells them apart, for no array has it.
+    /// An array length in old versions, or any other number. A doubtful one becomes negative: the codec rejects that as
+    /// an array length, and accepts it as anything else.
     fn try_get_i32(&mut self) -> Result<i32, TryGetError> {
         let number = self.rest.try_get_i32()?;
         if usize::try_from(number).is_ok_and(|length| !self.holds(length)) {

@@ -1,4 +1,4 @@
-//! A cluster to call: one connection for each broker that is asked something, opened when it is.
+//! A connection to a cluster. It opens one connection for each broker, with the first request to that broker.
 
 use crate::address::Address;
 use crate::admin::{Cluster, NoAnswer};
@@ -20,17 +20,17 @@ use std::time::Duration;
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::time::timeout;
 
-/// How long the next bootstrap address waits for one that neither answers nor fails.
+/// How long to wait for a silent bootstrap address before trying the next one.
 const STAGGER: Duration = Duration::from_millis(500);
-/// How often a request to the controller follows it to another broker.
+/// How many times a request to the controller follows it to another broker.
 const CONTROLLER_HOPS: u32 = 5;
-/// How long a new controller is given, times the number of the hop.
+/// The pause before the next attempt to find a new controller, times the number of attempts.
 const CONTROLLER_PAUSE: Duration = Duration::from_millis(200);
 
-/// Whom to ask.
+/// The broker that a request goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Target {
-    /// Whoever answered at the bootstrap address.
+    /// The broker that answered at the bootstrap address.
     Any,
     /// This broker, at the address it advertises.
     Broker(BrokerId),
@@ -38,21 +38,21 @@ pub enum Target {
 
 type Slot = Arc<AsyncMutex<Option<Connection>>>;
 
-/// Who listens at the bootstrap addresses (`EndpointType` of KIP-919).
+/// The kind of nodes at the bootstrap addresses (`EndpointType` of KIP-919).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Endpoints {
     Brokers,
     Controllers,
 }
 
-/// A cluster that answered.
+/// A client of one cluster.
 pub struct Client {
     dialer: Dialer,
     bootstrap: Address,
     pub(crate) endpoints: Endpoints,
     known: Mutex<Arc<Cluster>>,
     slots: Mutex<BTreeMap<Target, Slot>>,
-    /// Requests sent that change something.
+    /// The number of changing requests sent so far.
     changes: AtomicU64,
 }
 
@@ -63,17 +63,17 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects to the first bootstrap address that answers, and learns who the brokers are.
+    /// Connects to the first bootstrap address that answers, and reads the list of brokers.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] with what each address said; and at once, whatever the other addresses would say,
-    /// what is wrong with the certificate, the password or the protocol.
+    /// [`Error::Unreachable`] with the result for each address. An error about the certificate, the password or the
+    /// protocol returns at once, because the other addresses would give the same.
     pub async fn connect(settings: Settings) -> Result<Self, Error> {
         Self::connect_to(Endpoints::Brokers, settings).await
     }
 
-    /// Connects to a KRaft controller at its own listener (Kafka 3.7 and later): it tells of controllers where a broker
-    /// tells of brokers, and answers little else but [`quorum`](Self::quorum).
+    /// Connects to a KRaft controller at its own listener (Kafka 3.7 and later). It lists controllers where a broker
+    /// lists brokers, and supports little except [`quorum`](Self::quorum).
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
@@ -112,7 +112,7 @@ impl Client {
         &self.dialer.settings
     }
 
-    /// What [`describe_cluster`](Self::describe_cluster) said last.
+    /// The result of the last [`describe_cluster`](Self::describe_cluster).
     pub fn cluster(&self) -> Arc<Cluster> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -123,14 +123,15 @@ impl Client {
         cluster
     }
 
-    /// Sends a request that only reads. One whose connection had been closed while it lay idle is sent again.
+    /// Sends a request that only reads. If the broker had closed the idle connection, sends it again on a new one.
     pub(crate) async fn ask<R: Request>(
         &self,
         target: Target,
         build: impl Fn(i16) -> R,
     ) -> Result<R::Response, Error> {
         let slot = self.slot(target);
-        // Taken out while in use: a call that fails or is dropped half-way leaves no half-read connection behind.
+        // The connection leaves its slot while in use, so a failed or dropped call leaves no half-read connection
+        // behind.
         let mut slot = slot.lock().await;
         if let Some(mut connection) = slot.take().filter(Connection::is_fresh) {
             match connection.call(&build).await {
@@ -149,7 +150,7 @@ impl Client {
         Ok(answer)
     }
 
-    /// Sends a request that only reads to whoever listens at this address, on a connection of its own.
+    /// Sends a request that only reads to this address, on a separate connection.
     pub(crate) async fn ask_at<R: Request>(
         &self,
         address: &Address,
@@ -158,7 +159,7 @@ impl Client {
         self.dialer.open(address).await?.call(&build).await
     }
 
-    /// The requests that a broker offers: key, first and last version.
+    /// The requests that a broker offers: key, first version, last version.
     pub(crate) async fn offered(&self, target: Target) -> Result<Vec<(i16, i16, i16)>, Error> {
         let slot = self.slot(target);
         let mut slot = slot.lock().await;
@@ -171,7 +172,7 @@ impl Client {
         Ok(offered)
     }
 
-    /// Sends a request that, without KRaft, only the controller answers. `code` finds the answer's error code.
+    /// Sends a read request that, without KRaft, only the controller answers. `code` extracts the answer's error code.
     pub(crate) async fn ask_controller<R: Request>(
         &self,
         build: impl Fn(i16) -> R,
@@ -188,10 +189,10 @@ impl Client {
         Err(self.no_controller::<R>(target))
     }
 
-    /// Sends a request that changes something: on a connection that was just opened, and never twice.
+    /// Sends a request that changes something, on a new connection and never twice.
     ///
-    /// A connection that has lain idle may be closed at its other end already; a request written to it would be
-    /// neither answered nor surely lost.
+    /// The broker may already have closed an idle connection at its end. A request written to it gets no answer, and it
+    /// stays unknown whether it arrived.
     pub(crate) async fn tell<R: Request>(
         &self,
         target: Target,
@@ -216,13 +217,13 @@ impl Client {
         Ok(answer)
     }
 
-    /// How many requests that change something this client has sent.
+    /// The number of changing requests that this client has sent.
     pub fn changes_sent(&self) -> u64 {
         self.changes.load(Ordering::Relaxed)
     }
 
-    /// Sends a change that, without KRaft, only the controller makes. `turned_away` finds out that a broker is not it,
-    /// and has changed nothing.
+    /// Sends a change that, without KRaft, only the controller makes. `turned_away` detects that a broker is not the
+    /// controller and has changed nothing.
     pub(crate) async fn tell_controller<R: Request>(
         &self,
         build: impl Fn(i16) -> R,
@@ -239,7 +240,7 @@ impl Client {
         Err(NoAnswer::NotMade(self.no_controller::<R>(target)))
     }
 
-    /// Whom to ask next, since this broker is not the controller.
+    /// The next broker to ask, because this one is not the controller.
     async fn controller_after(&self, target: Target, hop: u32) -> Result<Target, Error> {
         tracing::debug!(?target, "not the controller");
         tokio::time::sleep(CONTROLLER_PAUSE * (hop - 1)).await;
@@ -262,7 +263,7 @@ impl Client {
         self.refused_to::<R>(target, Operation::Describe, code, message)
     }
 
-    /// The same for a request that needs another right.
+    /// The same for a request that needs a different right.
     pub(crate) fn refused_to<R>(
         &self,
         target: Target,
@@ -281,7 +282,7 @@ impl Client {
         Error::Authorization(Box::new(self.denied::<R>(resource, operation)))
     }
 
-    /// A call that is given up after this time, connecting included: what a dead broker costs.
+    /// Runs a call with this deadline, which includes connecting. It bounds the cost of a dead broker.
     pub(crate) async fn within<R, T, E>(
         &self,
         target: Target,
@@ -298,17 +299,17 @@ impl Client {
         }
     }
 
-    /// The ACL that a request was refused for the want of.
+    /// The missing ACL for a refused request.
     pub(crate) fn denied<R>(&self, resource: Resource, operation: Operation) -> Denied {
         Denied { api: api_name::<R>(), resource, operation, principal: self.principal() }
     }
 
-    /// The error for topics that were asked for by name, and that we may not see.
+    /// The error for topics that were requested by name but that we may not describe.
     pub fn hidden(&self, topics: BTreeSet<String>) -> Error {
         Error::HiddenTopics { topics, principal: self.principal() }
     }
 
-    /// Who we are to the cluster, as far as we know ourselves.
+    /// Our principal in the cluster, as far as the settings tell.
     pub(crate) fn principal(&self) -> Option<String> {
         self.settings().principal()
     }
@@ -342,7 +343,8 @@ impl Client {
         }
     }
 
-    /// Why a listener that greeted us hangs up on the first question: most likely it wanted to know who asks.
+    /// Why a listener that answered our greeting closes the connection on the first request. Most likely it requires
+    /// authentication.
     async fn turned_away(&self) -> Error {
         let address = self.bootstrap.clone();
         match listener::sasl_mechanisms(&self.dialer, &address).await {
@@ -355,8 +357,8 @@ impl Client {
     }
 }
 
-/// Tries the bootstrap addresses in turn, the next as soon as one has failed or is slow, and takes the first that
-/// works.
+/// Tries the bootstrap addresses in turn and returns the first connection that works. Starts the next attempt as soon
+/// as one fails or is slow.
 async fn first_to_answer(dialer: &Dialer) -> Result<Connection, Error> {
     let mut waiting = dialer.settings.bootstrap.iter();
     let mut attempts = FuturesUnordered::new();
@@ -371,7 +373,7 @@ async fn first_to_answer(dialer: &Dialer) -> Result<Connection, Error> {
             Some(Err(error @ (Error::Timeout { .. } | Error::Closed { .. }))) => {
                 silent.get_or_insert(error);
             }
-            // Another address of the cluster would say the same.
+            // Another address of the same cluster would give the same error.
             Some(Err(error)) => return Err(error),
             None => return Err(silent.unwrap_or(Error::Unreachable { failures: unreached })),
         }

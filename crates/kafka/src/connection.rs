@@ -1,7 +1,6 @@
 //! One open connection to one broker: one request at a time, each with a deadline.
 //!
-//! A connection whose call failed or was dropped half-way is of no more use: its owner
-//! throws it away.
+//! After a failed or dropped call, the connection is unusable. Its owner discards it.
 
 use crate::address::Address;
 use crate::bounded;
@@ -19,9 +18,9 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-/// An answer larger than this is taken for a mistake: a million partitions come in about 100 MB.
+/// The largest accepted answer, in bytes. A million partitions take about 100 MB, so a longer frame is an error.
 const MAX_FRAME: u32 = 1 << 29;
-/// No greeting and no login is larger than this; 1,000 times what Kafka sends.
+/// The largest accepted greeting or login answer, in bytes: 1,000 times what Kafka sends.
 const MAX_GREETING: u32 = 1 << 20;
 
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -41,7 +40,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// A connection that nothing has been said on.
+    /// A new connection, before the first request.
     pub(crate) fn new(stream: Box<dyn Stream>, address: &Address, settings: &Settings) -> Self {
         Self {
             stream,
@@ -60,13 +59,13 @@ impl Connection {
         &self.address
     }
 
-    /// Remembers how long the broker believes who we are (KIP-368).
+    /// Records how long the broker accepts our authentication (KIP-368).
     pub(crate) fn trusted_for(&mut self, lifetime: Duration) {
-        // A tenth early: the broker's clock, not ours, ends the session.
+        // A tenth earlier, because the session ends by the broker's clock, not ours.
         self.expires = Instant::now().checked_add(lifetime.mul_f32(0.9));
     }
 
-    /// Whether the broker still believes who we are.
+    /// Whether the broker still accepts our authentication.
     pub(crate) fn is_fresh(&self) -> bool {
         self.expires.is_none_or(|end| Instant::now() < end)
     }
@@ -76,7 +75,7 @@ impl Connection {
         self.versions.all()
     }
 
-    /// Sends the request that `build` makes for the version agreed upon, and waits for its answer.
+    /// Builds the request for the negotiated version, sends it, and waits for its answer.
     pub(crate) async fn call<R: Request>(
         &mut self,
         build: impl FnOnce(i16) -> R,
@@ -85,7 +84,7 @@ impl Connection {
         self.call_at(&build(version), version).await
     }
 
-    /// Sends `request` in a given version.
+    /// Sends `request` in the given version.
     pub(crate) async fn call_at<R: Request>(
         &mut self,
         request: &R,
@@ -95,13 +94,13 @@ impl Connection {
         bounded::decode::<R>(&body, version).map_err(|reason| self.malformed::<R>(version, reason))
     }
 
-    /// The broker's answer with an error code, as our error.
+    /// An error code in the broker's answer, as our error.
     pub(crate) fn refused<R>(&self, code: ResponseError, message: Option<String>) -> Error {
         let address = self.address.clone();
         Error::Refused { address, api: api_name::<R>(), code, message }
     }
 
-    /// KIP-511: a broker that is older than our version answers in version 0, and says which it has.
+    /// KIP-511: a broker older than our version answers in version 0, and lists its own versions.
     pub(crate) async fn learn_versions(&mut self) -> Result<(), Error> {
         let newest = 3;
         let request = ApiVersionsRequest::default()
@@ -125,12 +124,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Takes large answers from now on: the peer has greeted us, and has proven itself where there is a login.
+    /// Accepts large answers from now on, because the peer has completed the greeting and the login.
     pub(crate) fn trust(&mut self) {
         self.limit = MAX_FRAME;
     }
 
-    /// One request out, one answer in, its header off.
+    /// Sends one request, receives one answer, and removes its header.
     async fn exchange<R: Request>(&mut self, request: &R, version: i16) -> Result<Bytes, Error> {
         let api = api_name::<R>();
         self.correlation_id = self.correlation_id.wrapping_add(1);
@@ -184,7 +183,7 @@ impl Connection {
     }
 }
 
-/// Why a connection broke: TLS, if it was that, else that it was closed.
+/// Why a connection broke: a TLS failure, or a closed connection.
 pub(crate) fn broken(
     address: &Address,
     error: io::Error,

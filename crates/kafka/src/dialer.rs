@@ -1,6 +1,7 @@
-//! Opens connections: TCP, then TLS, then a greeting, then a login; each stage with a deadline.
+//! Opens connections: TCP, then TLS, then a greeting, then a login. Each stage has a deadline.
 //!
-//! A listener that turns us away is asked what it speaks, so that a wrong `security.protocol` is said as such.
+//! If a listener rejects us, the dialer probes which protocol it speaks. It can then report a wrong `security.protocol`
+//! by name.
 
 use crate::address::Address;
 use crate::connection::{self, Connection, Stream};
@@ -15,7 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// What it takes to open connections.
+/// Everything that is needed to open connections.
 pub(crate) struct Dialer {
     pub(crate) settings: Settings,
     tls: Option<TlsConnector>,
@@ -23,14 +24,14 @@ pub(crate) struct Dialer {
 }
 
 impl Dialer {
-    /// Reads the certificates that the settings name.
+    /// Reads the certificate files that the settings name.
     pub(crate) fn new(settings: Settings) -> Result<Self, Error> {
         let tls = settings.tls.as_ref().map(tls::connector).transpose()?;
         let login = Login::new(&settings);
         Ok(Self { settings, tls, login })
     }
 
-    /// Connects to `address`, and gets as far as being allowed to ask for something.
+    /// Connects to `address` and completes all stages, so that requests can follow.
     pub(crate) async fn open(&self, address: &Address) -> Result<Connection, Error> {
         let mut connection = self.greeted(address).await?;
         tracing::debug!(%address, protocol = %self.settings.protocol, "connected");
@@ -64,7 +65,7 @@ impl Dialer {
         }
     }
 
-    /// A TCP connection, and no more.
+    /// Opens a TCP connection only.
     pub(crate) async fn dial(&self, address: &Address) -> Result<TcpStream, Error> {
         let patience = self.settings.setup_timeout;
         let unreached = |cause| Error::Unreachable { failures: [(address.clone(), cause)].into() };
@@ -122,7 +123,7 @@ impl Dialer {
     }
 }
 
-/// Whoever closes a connection without having read all that we sent resets it.
+/// Whether the peer closed the connection. A peer that closes with unread bytes resets it.
 fn is_closed(error: &io::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
     matches!(error.kind(), UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe)

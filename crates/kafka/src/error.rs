@@ -1,4 +1,4 @@
-//! What can go wrong between us and a cluster, with the evidence.
+//! Errors between us and a cluster, with the evidence.
 
 use crate::address::Address;
 use crate::properties::{ConfigError, Mechanism, SecurityProtocol};
@@ -14,13 +14,13 @@ pub enum Error {
     /// The client properties cannot be used.
     #[error(transparent)]
     Config(#[from] Box<ConfigError>),
-    /// No address could be connected to.
+    /// No bootstrap address accepts a connection.
     #[error("cannot reach the cluster: {}", list(.failures))]
     Unreachable {
-        /// What each address said.
+        /// The result for each address.
         failures: BTreeMap<Address, Unreached>,
     },
-    /// A broker told us an address that we cannot connect to, while the bootstrap address works.
+    /// A broker advertises an address that we cannot connect to, while the bootstrap address works.
     #[error(
         "broker {broker} cannot be reached at the address it advertises, {advertised}: {cause} \
          (the bootstrap address {bootstrap} answers)"
@@ -32,15 +32,15 @@ pub enum Error {
         broker: BrokerId,
         /// Its `advertised.listeners` entry for our listener.
         advertised: Address,
-        /// What that address said.
+        /// The failure at that address.
         cause: Unreached,
     },
-    /// No answer came in time.
+    /// No answer came before the deadline.
     #[error("{address} did not answer {api} within {} ms", after.as_millis())]
     Timeout {
-        /// Who did not answer.
+        /// The address that did not answer.
         address: Address,
-        /// The request, by the name of Kafka's protocol guide, or the stage of connecting.
+        /// The request, by its name in Kafka's protocol guide, or the stage of connecting.
         api: &'static str,
         /// How long we waited.
         after: Duration,
@@ -48,11 +48,11 @@ pub enum Error {
     /// The connection ended before the answer came.
     #[error("{address} closed the connection instead of answering {api}{}", because(.cause))]
     Closed {
-        /// Who closed it.
+        /// The address that closed the connection.
         address: Address,
         /// The request.
         api: &'static str,
-        /// What the operating system said, if more than "closed".
+        /// The operating system's error, if it says more than "closed".
         cause: Option<io::Error>,
     },
     /// The listener speaks another `security.protocol` than ours.
@@ -60,9 +60,9 @@ pub enum Error {
     WrongProtocol {
         /// The listener.
         address: Address,
-        /// What we were told to speak.
+        /// The `security.protocol` of our settings.
         configured: SecurityProtocol,
-        /// What it speaks, as found by asking it.
+        /// The protocol that the listener speaks, found by probing it.
         spoken: Spoken,
     },
     /// The TLS handshake failed.
@@ -73,49 +73,49 @@ pub enum Error {
         /// Why.
         fault: TlsFault,
     },
-    /// The broker does not believe that we are who we say.
+    /// The broker rejected our credentials.
     #[error("{address} refused user {user:?} by {mechanism}: {reason}")]
     Authentication {
         /// The listener.
         address: Address,
         /// The mechanism.
         mechanism: Mechanism,
-        /// The user that we said we are.
+        /// The user of our settings.
         user: String,
-        /// What the broker said.
+        /// The broker's explanation.
         reason: String,
     },
     /// A Kafka ACL is missing.
     #[error(transparent)]
     Authorization(Box<Denied>),
-    /// Topics that matter, and that we are not allowed to see. A topic that was deleted looks the same to a user without the right.
+    /// Topics that the caller needs and that we may not describe. Without this right, a deleted topic looks the same.
     #[error(
         "{} hidden from {}: {} (the ACL Describe on Topic is missing)",
         of_topics(.topics, "is", "are"), who(.principal), some(.topics)
     )]
     HiddenTopics {
-        /// Found in log dirs, in a plan or in a ledger, and withheld from metadata for want of the right to describe them.
+        /// The topics. They are in log dirs, in a plan or in a ledger, but metadata withholds them.
         topics: BTreeSet<String>,
-        /// Who we are to the cluster, if we know.
+        /// Our principal in the cluster, if known.
         principal: Option<String>,
     },
-    /// Topics that are in no listing, while too few brokers answer to tell whether they exist.
+    /// Topics that are in no listing, while too few brokers answer to tell whether they still exist.
     #[error(
         "too few brokers answer to tell whether {} still there: {} ({answered} of {asked} answered)",
         of_topics(.topics, "is", "are"), some(.topics)
     )]
     UntoldTopics {
-        /// They.
+        /// The topics.
         topics: BTreeSet<String>,
         /// How many live brokers were asked.
         asked: usize,
         /// How many of them answered.
         answered: usize,
     },
-    /// What came is not what the protocol says.
+    /// The answer breaks Kafka's protocol.
     #[error("{address} does not speak Kafka's protocol as we do: {fault}")]
     Protocol {
-        /// Who sent it.
+        /// The address that sent it.
         address: Address,
         /// What is wrong with it.
         fault: ProtocolFault,
@@ -123,24 +123,24 @@ pub enum Error {
     /// The broker answered with an error code.
     #[error("{address} answered {api} with {code:?}{}", said(.message))]
     Refused {
-        /// Who answered.
+        /// The address that answered.
         address: Address,
         /// The request.
         api: &'static str,
         /// The code.
         code: ResponseError,
-        /// What the broker added.
+        /// The broker's own explanation.
         message: Option<String>,
     },
-    /// What the cluster said of itself is no sound snapshot.
+    /// The cluster's answers do not form a consistent snapshot.
     #[error("the cluster contradicts itself; it may have changed while it was read: {0}")]
     Contradictory(#[from] Box<mapper::SnapshotError>),
 }
 
-/// Why no connection came about.
+/// Why a connection failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreached {
-    /// The host name has no address.
+    /// The host name does not resolve.
     #[error("the name cannot be resolved ({0})")]
     Unresolved(io::Error),
     /// Nothing answered within this time.
@@ -151,16 +151,16 @@ pub enum Unreached {
     Refused(io::Error),
 }
 
-/// What a listener turned out to speak.
+/// The protocol that a listener speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Spoken {
-    /// TLS, where we spoke without.
+    /// TLS, but we connected without it.
     Tls,
-    /// No TLS, where we offered it.
+    /// No TLS, but we offered it.
     NoTls,
-    /// SASL, where we offered none, with these mechanisms.
+    /// SASL with these mechanisms, but we offered none.
     Sasl(Vec<String>),
-    /// No SASL, where we offered it.
+    /// No SASL, but we offered it.
     NoSasl,
 }
 
@@ -179,23 +179,23 @@ impl fmt::Display for Spoken {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TlsFault {
     /// The broker's certificate is not signed by a CA that we trust.
-    #[error("its certificate is signed by nobody that we trust")]
+    #[error("its certificate is not signed by a trusted CA")]
     Untrusted,
-    /// The certificate is for other hosts.
+    /// The certificate is valid for other hosts.
     #[error("its certificate is for {}, not for {expected}", names(.presented))]
     WrongName {
-        /// The host that we dialled.
+        /// The host that we connected to.
         expected: String,
         /// The names in the certificate.
         presented: Vec<String>,
     },
-    /// The certificate's time is over, or has not come.
+    /// The certificate has expired, or is not valid yet.
     #[error("its certificate is not valid now: {0}")]
     NotValidNow(String),
-    /// The certificate is of X.509 version 1, which holds no names.
-    #[error("its certificate is of X.509 version 1, which says nothing of the hosts it is for")]
+    /// The certificate is X.509 version 1, which contains no host names.
+    #[error("its certificate is of X.509 version 1, which contains no host names")]
     OldCertificate,
-    /// The broker wants a client certificate, or does not accept ours.
+    /// The broker requires a client certificate, or does not accept ours.
     #[error(
         "it refused our client certificate{} ({alert})",
         if *presented { "" } else { ", for we have none" }
@@ -206,7 +206,7 @@ pub enum TlsFault {
         /// The TLS alert that it sent.
         alert: String,
     },
-    /// The host is no name that a certificate can have.
+    /// The host is not a valid TLS server name.
     #[error("{0:?} is no host name")]
     NoName(String),
     /// Anything else.
@@ -223,7 +223,7 @@ pub enum ProtocolFault {
         /// The request.
         api: &'static str,
     },
-    /// The broker's versions of this request and ours do not meet.
+    /// The broker and this client have no common version of this request.
     #[error("it offers {api} in versions {theirs:?}, we speak {ours:?}")]
     NoCommonVersion {
         /// The request.
@@ -233,12 +233,12 @@ pub enum ProtocolFault {
         /// Our first and last version.
         ours: (i16, i16),
     },
-    /// An answer larger than we take, or no Kafka answer at all.
+    /// The answer is larger than our limit, or is not a Kafka answer.
     #[error("its answer to {api} begins like a frame of {length} bytes, more than {limit}")]
     FrameTooLarge {
         /// The request.
         api: &'static str,
-        /// The length in the frame's head.
+        /// The length in the frame header.
         length: i64,
         /// Our limit in bytes.
         limit: u32,
@@ -253,19 +253,19 @@ pub enum ProtocolFault {
         /// The id that we sent.
         expected: i32,
     },
-    /// An answer that cannot be read, or a request that cannot be written, in the version agreed upon.
+    /// The answer cannot be decoded, or the request cannot be encoded, in the negotiated version.
     #[error("{api} version {version}: {reason}")]
     Malformed {
         /// The request.
         api: &'static str,
-        /// The version agreed upon.
+        /// The negotiated version.
         version: i16,
-        /// What the codec said.
+        /// The codec's error.
         reason: String,
     },
 }
 
-/// A right that an ACL would have to grant.
+/// A missing right that an ACL can grant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{} may not {api}: the ACL {operation} on {resource} is missing", who(.principal))]
 pub struct Denied {
@@ -275,7 +275,7 @@ pub struct Denied {
     pub resource: Resource,
     /// The operation of the missing ACL.
     pub operation: Operation,
-    /// Who we are to the cluster, if we know: with TLS the broker derives it from our certificate.
+    /// Our principal, if known. With TLS the broker derives it from our certificate.
     pub principal: Option<String>,
 }
 
@@ -297,14 +297,14 @@ impl fmt::Display for Resource {
     }
 }
 
-/// An operation that ACLs grant.
+/// An operation that an ACL grants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
-    /// See that it is there.
+    /// See that it exists.
     Describe,
     /// See its configuration.
     DescribeConfigs,
-    /// Make it.
+    /// Create it.
     Create,
     /// Change it.
     Alter,
@@ -369,7 +369,7 @@ fn of_topics(topics: &BTreeSet<String>, one: &str, more: &str) -> String {
     }
 }
 
-/// The first of them; a cluster may hide thousands.
+/// The first few topics: a cluster may hide thousands.
 fn some(topics: &BTreeSet<String>) -> String {
     let shown: Vec<&str> = topics.iter().take(20).map(String::as_str).collect();
     let more = topics.len() - shown.len();

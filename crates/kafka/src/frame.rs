@@ -1,4 +1,4 @@
-//! Frames: how requests and answers lie on the wire.
+//! Frames: the layout of requests and answers on the wire.
 //!
 //! A frame is its length (four bytes, big-endian, signed), then a header with a correlation id, then a body.
 
@@ -10,16 +10,16 @@ use kafka_protocol::protocol::{
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Why no frame could be read.
+/// Why a frame could not be read.
 #[derive(Debug)]
 pub(crate) enum NoFrame {
-    /// The peer closed the connection, or the operating system did.
+    /// The peer or the operating system closed the connection.
     Closed(Option<io::Error>),
-    /// The length is negative, too small to be an answer, or above the limit.
+    /// The length is negative, too small for an answer, or above the limit.
     Length(i32),
 }
 
-/// A request as bytes, with its length in front.
+/// Encodes a request, with its length in front.
 pub(crate) fn encode<R: Request>(
     request: &R,
     version: i16,
@@ -40,7 +40,7 @@ pub(crate) fn encode<R: Request>(
     Ok(frame.freeze())
 }
 
-/// Reads one frame's content; memory grows with what arrives, not with what the length promises.
+/// Reads one frame's content. Memory grows with the bytes that arrive, not with the claimed length.
 pub(crate) async fn read(
     stream: &mut (impl AsyncRead + Unpin),
     limit: u32,
@@ -60,7 +60,7 @@ pub(crate) async fn read(
     }
 }
 
-/// Takes the header off an answer: its correlation id.
+/// Removes the header from an answer and returns its correlation id.
 pub(crate) fn correlation_id<R: Request>(content: &mut Bytes, version: i16) -> Result<i32, String> {
     let header = <R::Response as HeaderVersion>::header_version(version);
     ResponseHeader::decode(content, header)

@@ -1,10 +1,10 @@
-//! What to do about an error: one sentence for the operator, apart from the error itself.
+//! What to do about an error: one sentence for the operator, separate from the error itself.
 
 use crate::error::{Denied, Error, ProtocolFault, Resource, Spoken, TlsFault, Unreached};
 use crate::properties::SecurityProtocol;
 
 impl Error {
-    /// What to do next, where there is more to say than the error itself.
+    /// What to do next, if there is more to say than the error itself.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Config(error) => error.hint(),
@@ -97,7 +97,7 @@ fn tls(fault: &TlsFault) -> Option<String> {
 }
 
 impl Denied {
-    /// The command that grants what is missing.
+    /// The command that grants the missing right.
     pub fn hint(&self) -> String {
         let on = match self.resource {
             Resource::Cluster => "--cluster",

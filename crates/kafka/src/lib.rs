@@ -1,8 +1,7 @@
 //! The Kafka admin plane.
 //!
-//! In: client properties and a live cluster. Out: what the cluster says of itself, above all a
-//! [`mapper::Snapshot`]. Speaks the Kafka protocol itself, because no client library has the calls that moving
-//! replicas is about.
+//! In: client properties and a live cluster. Out: facts about the cluster, above all a [`mapper::Snapshot`]. This crate
+//! implements the Kafka protocol itself, because no client library has the calls that reassignments need.
 //!
 //! ```no_run
 //! use mappr_kafka::{Client, Error, Properties, Settings, Wanted, admin::ConfigKeys, snapshot};

@@ -1,7 +1,7 @@
-//! Finds out what a listener speaks, once it has turned us away.
+//! Finds out which protocol a listener speaks, after it has rejected us.
 //!
-//! Kafka just closes a connection that is spoken to in the wrong protocol. One more connection, in the other
-//! protocol, tells a wrong `security.protocol` from a broken broker.
+//! Kafka closes a connection in the wrong protocol without an answer. One more connection, in the other protocol, tells
+//! a wrong `security.protocol` from a broken broker.
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -41,10 +41,10 @@ pub(crate) async fn speaks_plainly(dialer: &Dialer, address: &Address) -> bool {
     matches!(timeout(dialer.settings.setup_timeout, asking).await, Ok(Ok(_)))
 }
 
-/// The SASL mechanisms that the listener asks for, if it asks for any.
+/// The SASL mechanisms that the listener offers, if it requires SASL.
 pub(crate) async fn sasl_mechanisms(dialer: &Dialer, address: &Address) -> Option<Vec<String>> {
     let mut connection = dialer.greeted(address).await.ok()?;
-    // No such mechanism: the refusal lists those that there are.
+    // An unknown mechanism: the broker's refusal lists the ones that it has.
     let answer = connection.call_at(&SaslHandshakeRequest::default(), 1).await.ok()?;
     let offers = answer.error_code == ResponseError::UnsupportedSaslMechanism.code();
     offers.then(|| answer.mechanisms.iter().map(|name| name.to_string()).collect())

@@ -1,4 +1,4 @@
-//! Authentication on a fresh connection: SaslHandshake, then SaslAuthenticate until both sides are content.
+//! Authentication on a new connection: SaslHandshake, then SaslAuthenticate until both sides are satisfied.
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -12,17 +12,17 @@ use kafka_protocol::protocol::StrBytes;
 use std::net::IpAddr;
 use std::time::Duration;
 
-/// Who we say we are, and what is worth keeping of it from one connection to the next.
+/// Our credentials, and what to keep of them from one connection to the next.
 #[derive(Debug)]
 pub(crate) struct Login {
     sasl: SaslSettings,
     protocol: SecurityProtocol,
-    /// For the mechanisms that salt it.
+    /// Cached for the mechanisms that salt it.
     password: Password,
 }
 
 impl Login {
-    /// The login that the settings ask for, if they ask for one.
+    /// The login of the settings, if they have one.
     pub(crate) fn new(settings: &Settings) -> Option<Self> {
         let sasl = settings.sasl.clone()?;
         let hash = match sasl.mechanism {
@@ -41,7 +41,8 @@ impl Login {
         Some(Self { sasl, protocol: settings.protocol, password })
     }
 
-    /// Proves to the broker that we are `sasl.user`. Out: how long it believes us (KIP-368), if not for ever.
+    /// Authenticates as `sasl.user`. Returns how long the broker accepts the login (KIP-368), or `None` if it has no
+    /// end.
     pub(crate) async fn prove(
         &self,
         connection: &mut Connection,
@@ -57,7 +58,7 @@ impl Login {
     async fn shake_hands(&self, connection: &mut Connection) -> Result<(), Error> {
         let name = StrBytes::from_static_str(self.sasl.mechanism.name());
         let request = SaslHandshakeRequest::default().with_mechanism(name);
-        // Version 1 or later: with version 0, tokens would follow without frames of their own.
+        // Version 1 or later: after version 0, tokens follow without frames.
         let answer = connection.call_at(&request, 1).await?;
         match ResponseError::try_from_code(answer.error_code) {
             None => Ok(()),
@@ -76,7 +77,7 @@ impl Login {
     }
 }
 
-/// Whether the address is this machine's own.
+/// Whether the address belongs to this machine.
 fn is_here(address: &Address) -> bool {
     let host = address.host.trim_matches(['[', ']']);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())

@@ -1,6 +1,6 @@
-//! SCRAM, the client's side (RFC 5802, RFC 7677), without channel binding, as Kafka has it.
+//! The client side of SCRAM (RFC 5802, RFC 7677), without channel binding, as in Kafka.
 //!
-//! In: the server's messages. Out: ours, and at the end the certainty that the server knows the password too.
+//! In: the server's messages. Out: our messages, and finally the proof that the server also knows the password.
 
 use crate::secret::Secret;
 use base64::Engine;
@@ -10,9 +10,9 @@ use sha2::{Digest, Sha256, Sha512};
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-/// Kafka's own least number of iterations; fewer would let a false server guess the password from our proof.
+/// Kafka's own minimum of iterations. With fewer, a false server could guess the password from our proof.
 const MIN_ITERATIONS: u32 = 4096;
-/// More than anybody configures; a false server could otherwise keep us busy for hours.
+/// More than any real configuration. A higher number lets a false server keep us busy for hours.
 const MAX_ITERATIONS: u32 = 10_000_000;
 
 /// The hash that a mechanism is built on.
@@ -25,10 +25,10 @@ pub(crate) enum Hash {
 /// Why the exchange ended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ScramError {
-    /// The server sent `e=`.
+    /// The server sent an error (`e=`).
     #[error("{0}")]
     Refused(String),
-    /// The server's message lacks an attribute, or has an impossible one.
+    /// The server's message lacks an attribute, or has an impossible value.
     #[error("the broker's SCRAM message is malformed: {0}")]
     Malformed(&'static str),
     /// The server could not prove that it knows the password.
@@ -36,8 +36,8 @@ pub(crate) enum ScramError {
     Impostor,
 }
 
-/// A password. Salting it takes thousands of hashes, and all brokers of a cluster use one salt: so the last
-/// result is kept.
+/// A password. Salting takes thousands of hashes, and all brokers of a cluster use the same salt, so it caches the last
+/// result.
 #[derive(Debug)]
 pub(crate) struct Password {
     hash: Hash,
@@ -74,7 +74,7 @@ impl Password {
     }
 }
 
-/// An exchange that has begun: our nonce is sent.
+/// An exchange after our nonce was sent.
 #[derive(Debug)]
 pub(crate) struct Scram<'a> {
     password: &'a Password,
@@ -82,7 +82,7 @@ pub(crate) struct Scram<'a> {
     first_bare: String,
 }
 
-/// An exchange whose proof is sent: the server must now prove itself.
+/// An exchange after our proof was sent: the server must now prove itself.
 #[derive(Debug)]
 pub(crate) struct Proven {
     server_signature: Vec<u8>,
@@ -101,7 +101,7 @@ impl<'a> Scram<'a> {
         format!("n,,{}", self.first_bare)
     }
 
-    /// The second message to the server, in answer to its first.
+    /// The second message to the server: the answer to its first.
     pub(crate) fn prove(self, server_first: &str) -> Result<(String, Proven), ScramError> {
         let challenge = Challenge::parse(server_first)?;
         if !challenge.nonce.starts_with(&self.nonce) || challenge.nonce.len() == self.nonce.len() {
@@ -233,7 +233,7 @@ mod tests {
         assert_eq!(proven.verify("v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="), Ok(()));
     }
 
-    /// The exchange of RFC 7677 with the other hash; the values are those of Python's `hashlib` and `hmac`.
+    /// The exchange of RFC 7677 with the other hash. The values come from Python's `hashlib` and `hmac`.
     #[test]
     fn sha_512_gives_the_messages_of_an_independent_implementation() {
         let (message, proven) =

@@ -1,8 +1,8 @@
-//! Text that must never be shown: passwords and private keys.
+//! Text that must never appear in output: passwords and private keys.
 
 use std::fmt;
 
-/// A secret: no `Display`, and a `Debug` that says nothing of it, not even its length.
+/// A secret. It has no `Display`, and its `Debug` shows nothing, not even the length.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 

@@ -1,11 +1,11 @@
-//! What a cluster says of the partitions that one broker holds replicas of.
+//! The state of all partitions that one broker has replicas of.
 //!
-//! In: a [`Client`] and a broker that is down. Out: a [`mapper::Snapshot`] of those partitions, as every live broker tells
-//! them, for [`mapper::would_erase`]; or why the answer is not one to act on yet. An answer that may be incomplete
-//! is an error: topics that we may not see are missing from metadata without a word.
+//! In: a [`Client`] and a broker that is down. Out: a [`mapper::Snapshot`] of those partitions for
+//! [`mapper::would_erase`], on which every live broker agrees, or the reason to wait. An answer that may be incomplete
+//! is an error, because metadata silently leaves out topics that we may not see.
 //!
-//! Needs Describe on every topic; where partitions have no leader, and these rights are there, also
-//! Describe on the cluster (running reassignments) and DescribeConfigs on the topics.
+//! It needs Describe on every topic. For partitions without a leader, it also uses Describe on the cluster (running
+//! reassignments) and DescribeConfigs on the topics, if it has these rights.
 
 use crate::admin::{Cluster, ConfigKeys, EligibleLeaders, Topics, UNCLEAN_ELECTIONS};
 use crate::client::{Client, Target};
@@ -16,44 +16,44 @@ use mapper::snapshot::{Broker, Leader, Partition, Parts, Topic};
 use mapper::{BrokerId, Snapshot, TopicPartition};
 use std::collections::BTreeSet;
 
-/// How many brokers are asked at once, and how many topics one request about eligible leaders names.
+/// How many brokers are asked in parallel, and how many topics are in one request about eligible leaders.
 const AT_ONCE: usize = 16;
 const TOPICS: usize = 500;
 
-/// What the cluster says.
+/// The cluster's answer.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Standing {
-    /// All live brokers tell the same.
+    /// All live brokers agree.
     Settled(Box<Snapshot>),
-    /// It will be different in a moment.
+    /// The answer will change in a moment.
     Unsettled(Unsettled),
 }
 
-/// Why an answer is not one to act on yet.
+/// Why the caller must not act on an answer yet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unsettled {
-    /// The broker itself counts as live: its last life has not been noticed to be over, or another process has its id.
+    /// Kafka still lists the broker as live: it has not noticed its end yet, or another process uses its id.
     #[error("Kafka still counts broker {0} as live")]
     Live(BrokerId),
-    /// A broker that counts as live does not answer.
+    /// A broker that Kafka lists as live does not answer.
     #[error("broker {broker} counts as live and does not answer: {problem}")]
     Silent {
         /// The broker.
         broker: BrokerId,
-        /// What came instead.
+        /// Why there is no answer.
         problem: String,
     },
-    /// Two brokers tell different things of a partition.
-    #[error("brokers {first} and {second} tell different things of {partition}")]
+    /// Two brokers report different states of a partition.
+    #[error("brokers {first} and {second} report different states of {partition}")]
     Disagree {
-        /// One of them.
+        /// One of the two.
         first: BrokerId,
         /// The other.
         second: BrokerId,
         /// The partition.
         partition: TopicPartition,
     },
-    /// Somebody is about to be elected.
+    /// An election is about to happen.
     #[error("{partition} has no leader, and broker {by} may lead it at any moment")]
     Electing {
         /// The partition.
@@ -63,10 +63,10 @@ pub enum Unsettled {
     },
 }
 
-/// Asks every live broker about the partitions that `broker` holds replicas of.
+/// Asks every live broker about the partitions that `broker` has replicas of.
 ///
 /// # Errors
-/// [`Error::Authorization`] when the answer may lack topics; else as any call.
+/// [`Error::Authorization`] if the answer may lack topics; otherwise as any call.
 pub async fn standing(client: &Client, broker: BrokerId) -> Result<Standing, Error> {
     let cluster = client.describe_cluster().await?;
     if cluster.live().any(|id| id == broker) {
@@ -100,11 +100,11 @@ pub async fn standing(client: &Client, broker: BrokerId) -> Result<Standing, Err
 }
 
 impl Client {
-    /// Whether [`topics`](Self::topics) tells of every topic: whoever may not describe a topic that he has never heard of
-    /// does not see all the others either.
+    /// Checks that [`topics`](Self::topics) returns every topic. It requests a topic with a made-up name: if Kafka
+    /// denies this one, it hides others, too.
     ///
     /// # Errors
-    /// [`Error::Authorization`] where topics may be hidden; else as any call.
+    /// [`Error::Authorization`] if topics may be hidden; otherwise as any call.
     pub async fn sees_every_topic(&self) -> Result<(), Error> {
         let nobodys = format!("topicmappr-may-it-see-every-topic-{:016x}", rand::random::<u64>());
         let asked = self.topics_named(&[nobodys].into()).await?;
@@ -116,7 +116,7 @@ impl Client {
     }
 }
 
-/// Leaves what the broker holds a replica of.
+/// Keeps only the partitions that the broker has a replica of.
 fn keep(topics: &mut Topics, broker: BrokerId) {
     for topic in topics.values_mut() {
         topic.partitions.retain(|partition| partition.replicas.contains(&broker));
@@ -126,7 +126,7 @@ fn keep(topics: &mut Topics, broker: BrokerId) {
 
 type Told = Result<Option<Topics>, Unsettled>;
 
-/// The topics, if each live broker tells the same of them.
+/// The topics, if all live brokers report the same.
 async fn told_by_all(
     client: &Client,
     cluster: &Cluster,
@@ -166,7 +166,7 @@ async fn told_by_all(
     Ok(Ok(agreed.map(|(_, topics)| topics)))
 }
 
-/// What one broker tells: metadata, and who is eligible.
+/// One broker's report: metadata, and the eligible leaders.
 async fn told_by(
     client: &Client,
     asked: BrokerId,
@@ -199,7 +199,7 @@ async fn told_by(
     Ok(topics)
 }
 
-/// A partition of which two brokers tell different things; what they tell of down replicas does not matter.
+/// A partition that two brokers report differently. Facts about replicas that are down do not count.
 fn difference(one: &Topics, other: &Topics) -> Option<TopicPartition> {
     let name = |topic: &Topic, partition: &Partition| TopicPartition {
         topic: topic.name.clone(),
@@ -223,7 +223,7 @@ fn difference(one: &Topics, other: &Topics) -> Option<TopicPartition> {
     keys.into_iter().find(|key| one.get(*key) != other.get(*key)).cloned()
 }
 
-/// A partition that no live broker leads, and that another one may lead.
+/// A partition without a live leader that another broker may lead.
 fn electing(cluster: &Cluster, topics: &Topics, broker: BrokerId) -> Option<Unsettled> {
     let live = |id: BrokerId| cluster.brokers.get(&id).is_some_and(|known| known.live);
     for topic in topics.values() {
@@ -246,7 +246,7 @@ fn led(partition: &Partition, live: &dyn Fn(BrokerId) -> bool) -> bool {
     matches!(partition.leader(), Leader::Broker(leader) if live(leader))
 }
 
-/// Adds to topics with leaderless partitions what matters for them alone, as far as we may know it.
+/// For topics with leaderless partitions, adds the facts that matter only there, as far as our rights allow.
 async fn look_closer(client: &Client, cluster: &Cluster, topics: &mut Topics) {
     let live = |id: BrokerId| cluster.brokers.get(&id).is_some_and(|known| known.live);
     let leaderless = |topic: &&mut Topic| topic.partitions.iter().any(|one| !led(one, &live));
@@ -259,7 +259,7 @@ async fn look_closer(client: &Client, cluster: &Cluster, topics: &mut Topics) {
     match client.topic_configs(Target::Any, &names, &keys).await {
         Ok(configs) => {
             for (name, config) in configs.found {
-                // What is in force, also where a broker's default says it: an election asks for no more.
+                // The value in force, even if it is a broker's default, because an election uses that value.
                 let told = config.unclean_elections.map(|on| on.to_string());
                 let told = told.map(|on| (UNCLEAN_ELECTIONS.to_owned(), on)).into_iter().collect();
                 topics.entry(name).and_modify(|topic| topic.config = told);
@@ -273,7 +273,7 @@ async fn look_closer(client: &Client, cluster: &Cluster, topics: &mut Topics) {
     }
 }
 
-/// Metadata shows replicas that are being removed, too; a snapshot has them in a list of their own.
+/// Metadata also lists replicas that are being removed. A snapshot has a separate list for them.
 fn mark(
     topics: &mut Topics,
     running: &std::collections::BTreeMap<TopicPartition, crate::admin::Reassignment>,

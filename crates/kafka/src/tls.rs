@@ -1,7 +1,7 @@
 //! TLS, on rustls with the ring provider.
 //!
-//! In: the TLS part of the settings. Out: a connector, and for a failed handshake what it means to an operator.
-//! The provider is passed explicitly, so that nothing depends on what the process has installed.
+//! In: the TLS part of the settings. Out: a connector, and for a failed handshake its meaning for an operator. The
+//! provider is passed explicitly, so that nothing depends on a process-wide default.
 
 use crate::error::TlsFault;
 use crate::properties::{ConfigError, Identity, Pem, PemSource, Roots, TlsSettings};
@@ -23,7 +23,7 @@ use tokio_rustls::rustls::{
     InconsistentKeys, RootCertStore, SignatureScheme,
 };
 
-/// Makes the connector that `settings` describe; reads the files that they name.
+/// Creates the connector for `settings` and reads the files that they name.
 pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigError> {
     let (origin, verifier) = match &settings.roots {
         Roots::System => ("ssl.ca.location", verifier_of("ssl.ca.location", system_roots()?)?),
@@ -43,7 +43,7 @@ pub(crate) fn connector(settings: &TlsSettings) -> Result<TlsConnector, ConfigEr
     Ok(TlsConnector::from(Arc::new(config)))
 }
 
-/// What judges a broker's certificate by these authorities.
+/// The verifier of a broker's certificate, with these authorities.
 pub(crate) fn verifier(pem: &Pem) -> Result<Arc<WebPkiServerVerifier>, ConfigError> {
     verifier_of(pem.key, roots(pem)?)
 }
@@ -57,7 +57,7 @@ fn verifier_of(
     verifier.map_err(|error| unusable(origin, error.to_string()))
 }
 
-/// A connector that trusts nobody: its handshake fails, but only with a peer that speaks TLS.
+/// A connector that trusts no authority. Its handshake always fails, but the failure shows whether the peer speaks TLS.
 pub(crate) fn distrustful() -> Option<TlsConnector> {
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -70,7 +70,7 @@ pub(crate) fn distrustful() -> Option<TlsConnector> {
 fn system_roots() -> Result<RootCertStore, ConfigError> {
     let found = rustls_native_certs::load_native_certs();
     let mut roots = RootCertStore::empty();
-    // A machine's store may hold certificates too old for webpki: they are no loss.
+    // A machine's store may contain certificates that are too old for webpki. They can be skipped.
     let (usable, _) = roots.add_parsable_certificates(found.certs);
     if usable > 0 {
         return Ok(roots);
@@ -89,8 +89,8 @@ fn roots(pem: &Pem) -> Result<RootCertStore, ConfigError> {
     Ok(roots)
 }
 
-/// Our certificate with its key. rustls would refuse certificates of X.509 version 1, which `openssl x509 -req`
-/// makes by default and brokers accept; so only a key that plainly belongs to another certificate is refused.
+/// Our certificate with its key. rustls refuses certificates of X.509 version 1, which `openssl x509 -req` creates by
+/// default and brokers accept. This check therefore refuses only a key that clearly belongs to another certificate.
 fn client_identity(identity: &Identity) -> Result<SingleCertAndKey, ConfigError> {
     let (chain, key) = (certificates(&identity.chain)?, private_key(&identity.key)?);
     let unusable_key = |error: RustlsError| unusable(identity.key.key, error.to_string());
@@ -118,7 +118,7 @@ pub(crate) fn certificates(pem: &Pem) -> Result<Vec<CertificateDer<'static>>, Co
     }
 }
 
-/// The parser's own words are not passed on: they could quote the key.
+/// The parser's own error is not shown, because it could quote the key.
 fn private_key(pem: &Pem) -> Result<PrivateKeyDer<'static>, ConfigError> {
     let text = text(pem)?;
     let encrypted = text.windows(9).any(|window| window == b"ENCRYPTED");
@@ -144,7 +144,7 @@ fn text(pem: &Pem) -> Result<Vec<u8>, ConfigError> {
     }
 }
 
-/// The system's certificates take 200 KiB; a device has no end.
+/// A limit in bytes, because a device file has no end. The system's certificates take 200 KiB.
 const MOST_PEM: u64 = 16 << 20;
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
@@ -153,7 +153,7 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// PEM within properties often stands on one line, with blanks or a literal `\n` for its line ends.
+/// Inline PEM in properties is often one line, with blanks or a literal `\n` as line ends.
 fn unfolded(pem: &str) -> String {
     let mut text = String::new();
     for (index, part) in pem.replace("\\n", "\n").split("-----").enumerate() {
@@ -170,7 +170,7 @@ fn unusable(key: &'static str, reason: String) -> ConfigError {
     ConfigError::Material { key, reason, instead: None }
 }
 
-/// What a failed handshake, or a fatal alert after it, means; `None` if it was not TLS that failed.
+/// What a failed handshake, or a fatal alert after it, means. `None` if the failure is not about TLS.
 pub(crate) fn fault(error: &io::Error, host: &str, presented: bool) -> Option<TlsFault> {
     let error = error.get_ref()?.downcast_ref::<RustlsError>()?;
     Some(match error {
@@ -178,7 +178,7 @@ pub(crate) fn fault(error: &io::Error, host: &str, presented: bool) -> Option<Tl
         RustlsError::AlertReceived(alert) if about_client(*alert) => {
             TlsFault::ClientRefused { presented, alert: format!("{alert:?}") }
         }
-        // Everything else has a fair text of its own.
+        // All other errors have a clear text already.
         other => TlsFault::Other(other.to_string()),
     })
 }
@@ -203,7 +203,7 @@ fn certificate(error: &CertificateError, host: &str) -> TlsFault {
     }
 }
 
-/// Alerts with which a server turns a client certificate, or its absence, down; Java sends `BadCertificate`.
+/// Alerts with which a server rejects a client certificate, or its absence. Java sends `BadCertificate`.
 fn about_client(alert: AlertDescription) -> bool {
     matches!(
         alert,
@@ -218,19 +218,19 @@ fn about_client(alert: AlertDescription) -> bool {
     )
 }
 
-/// Whether the peer's bytes were no TLS at all.
+/// Whether the peer's bytes are not TLS.
 pub(crate) fn is_gibberish(error: &io::Error) -> bool {
     let tls = error.get_ref().and_then(|error| error.downcast_ref::<RustlsError>());
     matches!(tls, Some(RustlsError::InvalidMessage(_)))
 }
 
-/// Whether the peer spoke TLS, be it only to be turned down by us.
+/// Whether the peer speaks TLS, even if we rejected it.
 pub(crate) fn is_tls_answer(error: &io::Error) -> bool {
     let tls = error.get_ref().and_then(|error| error.downcast_ref::<RustlsError>());
     matches!(tls, Some(RustlsError::InvalidCertificate(_) | RustlsError::AlertReceived(_)))
 }
 
-/// Verifies all but the name: `ssl.endpoint.identification.algorithm=none`.
+/// Verifies everything except the name: `ssl.endpoint.identification.algorithm=none`.
 #[derive(Debug)]
 struct AnyName {
     verifier: Arc<WebPkiServerVerifier>,
@@ -253,7 +253,7 @@ impl ServerCertVerifier for AnyName {
             now,
         );
         match verdict {
-            // The name is looked at last: whoever gets here has a trusted chain.
+            // The verifier checks the name last, so the chain is trusted at this point.
             Err(RustlsError::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

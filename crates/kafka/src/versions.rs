@@ -1,4 +1,4 @@
-//! Which version of each request a broker and we both speak.
+//! Negotiates the version of each request between a broker and us.
 
 use crate::error::ProtocolFault;
 use kafka_protocol::messages::ApiVersionsResponse;

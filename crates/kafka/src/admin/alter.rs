@@ -12,20 +12,21 @@ use kafka_protocol::messages::alter_partition_reassignments_request::{
 use mapper::{Replicas, TopicPartition};
 use std::collections::BTreeMap;
 
-/// What may become of the partitions.
+/// What a reassignment may change about a partition's replica list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Altering {
-    /// Another list of as many replicas; Kafka itself refuses another length (4.1 and later).
+    /// The replicas, not their number. Kafka 4.1 and later refuses a list of another length.
     Places,
-    /// Also more or fewer replicas.
+    /// The replicas and their number.
     Factor,
 }
 
 impl Client {
-    /// Gives each partition a new replica list; `None` cancels its running move. What Kafka refused, by partition;
-    /// the others are accepted. Needs Alter on the cluster.
+    /// Gives each partition a new replica list; `None` cancels its running reassignment. Returns the partitions that
+    /// Kafka refused; it accepts the others. Needs Alter on the cluster.
     ///
-    /// Kafka accepts a list for a partition that is on the move, and with KRaft loses replicas then: look first.
+    /// Call [`reassignments`](crate::Client::reassignments) first. Kafka accepts a list for a partition that is already
+    /// being reassigned, and with KRaft it then loses replicas.
     ///
     /// # Errors
     /// Never sent again: see [`NoAnswer`].
@@ -38,7 +39,7 @@ impl Client {
         let mut refused = BTreeMap::new();
         for (of, replicas) in changes {
             let Ok(index) = i32::try_from(of.partition.0) else {
-                // The protocol has no way to ask for it: no Kafka has such a partition.
+                // The protocol cannot express such a partition id, so no Kafka has this partition.
                 let code = ResponseError::InvalidPartitions;
                 refused.insert(of.clone(), Refusal { code, message: None, denied: None });
                 continue;
@@ -57,7 +58,7 @@ impl Client {
         let request = |version: i16| {
             AlterPartitionReassignmentsRequest::default()
                 .with_timeout_ms(self.patience_of_broker())
-                // Before version 1 it is always allowed, and the field unknown.
+                // Before version 1, Kafka has no such field and always allows it.
                 .with_allow_replication_factor_change(version < 1 || altering == Altering::Factor)
                 .with_topics(topics.clone())
         };

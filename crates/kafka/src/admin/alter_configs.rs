@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs (KIP-339) of topics: the keys that are named, and no others.
+//! IncrementalAlterConfigs (KIP-339) of topics: changes the named keys and no others.
 
 use super::change::{Answers, NoAnswer};
 use super::configs::TOPIC;
@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct AlterTopic {
     /// The topic.
     pub topic: String,
-    /// What is set on it.
+    /// The keys to set, with their values.
     pub set: BTreeMap<String, String>,
-    /// What is not set on it any more.
+    /// The keys to remove, so that the broker's value applies.
     pub unset: BTreeSet<String>,
 }
 

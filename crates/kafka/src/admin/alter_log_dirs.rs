@@ -1,4 +1,4 @@
-//! AlterReplicaLogDirs (KIP-113): which log dir of a broker a replica goes to, also before the broker has the replica.
+//! AlterReplicaLogDirs (KIP-113): the log dir of a broker for each replica, even before the broker has the replica.
 
 use super::change::{NoAnswer, Refusal};
 use super::{partition_id, topic_name};
@@ -15,12 +15,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 impl Client {
-    /// Tells a broker which of its log dirs each replica goes to. One that it has in another dir is copied there and
-    /// then swapped; one that is there already stays, and stops being copied elsewhere. For one that it does not have
-    /// yet it remembers the dir, until it is restarted. What it refused, by partition. Needs Alter on the cluster.
+    /// Assigns replicas on one broker to its log dirs. Returns the partitions that the broker refused. Needs Alter on
+    /// the cluster.
+    ///
+    /// - If the replica is in another dir, the broker copies it and then swaps the copies.
+    /// - If it is in this dir already, it stays, and the broker stops any copy to another dir.
+    /// - If the broker does not have it yet, it remembers the dir until it restarts.
     ///
     /// # Errors
-    /// Never sent again: see [`NoAnswer`]; also if it takes longer than `patience`, connecting included.
+    /// The call is never sent again: see [`NoAnswer`]. It also fails after `patience`, which includes connecting.
     pub async fn alter_log_dirs(
         &self,
         broker: BrokerId,
@@ -58,7 +61,7 @@ impl Client {
                     None,
                     Operation::Alter,
                 );
-                // It does not have the replica yet, and remembers the dir for when it gets it.
+                // The broker does not have the replica yet. It remembers the dir for later.
                 let not_yet =
                     |refusal: &Refusal| refusal.code == ResponseError::ReplicaNotAvailable;
                 let refusal = answered.err().filter(|refusal| !not_yet(refusal));

@@ -1,4 +1,4 @@
-//! DescribeConfigs for one broker: what is in force there, whoever set it.
+//! DescribeConfigs for one broker: the configs in force there, from any source.
 
 use super::resources::{BROKER, SET_ON_BROKER};
 use super::text;
@@ -15,17 +15,17 @@ use std::time::Duration;
 /// A config that is in force at a broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerConfig {
-    /// Its value; absent for secrets, and where it is null.
+    /// Its value. Absent for secrets and for null values.
     pub value: Option<String>,
-    /// Set on the broker at run time, not in its file: what an alteration replaces.
+    /// Set on the broker at run time, not in its file. An alteration replaces such a value.
     pub is_dynamic: bool,
 }
 
 impl Client {
-    /// Every config in force at a broker, as it says itself. Needs DescribeConfigs on the cluster.
+    /// Every config in force at a broker, as the broker reports it. Needs DescribeConfigs on the cluster.
     ///
     /// # Errors
-    /// As any call; [`Error::Timeout`] if it takes longer than `patience`, connecting included.
+    /// As any call; [`Error::Timeout`] after `patience`, which includes connecting.
     pub async fn broker_configs(
         &self,
         broker: BrokerId,

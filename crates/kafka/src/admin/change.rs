@@ -1,4 +1,4 @@
-//! What all calls that change a cluster have in common: none is ever sent twice, and each topic has its own answer.
+//! What all calls that change a cluster share: the client never sends one twice, and each topic has its own answer.
 
 use super::text;
 use crate::client::Client;
@@ -11,10 +11,11 @@ use std::fmt;
 /// Why a request that changes something has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
-    /// It was not sent, or refused as a whole: nothing has changed.
+    /// The request was not sent, or Kafka refused all of it. Nothing has changed.
     #[error("nothing was changed: {0}")]
     NotMade(Error),
-    /// It was sent, and no answer came. It may have been carried out, or still be: only the cluster tells.
+    /// The request was sent, but no answer came. Kafka may have carried it out, or may still do so. Read the cluster to
+    /// find out.
     #[error("whether it was carried out is not known: {0}")]
     Unknown(Error),
 }
@@ -27,7 +28,7 @@ impl NoAnswer {
         }
     }
 
-    /// Nothing has changed for sure.
+    /// Whether it is certain that nothing has changed.
     pub fn is_certain(&self) -> bool {
         matches!(self, Self::NotMade(_))
     }
@@ -41,19 +42,19 @@ pub type Answers<T> = BTreeMap<String, Result<T, Refusal>>;
 pub struct Refusal {
     /// Kafka's code.
     pub code: ResponseError,
-    /// What the broker added.
+    /// The broker's own explanation.
     pub message: Option<String>,
-    /// The ACL that is missing, if one is.
+    /// The missing ACL, if that is the reason.
     pub denied: Option<Denied>,
 }
 
 impl Refusal {
-    /// The change may have been made all the same.
+    /// Whether the change may have been made despite this error code.
     pub fn is_unsure(&self) -> bool {
         matches!(self.code, ResponseError::RequestTimedOut | ResponseError::UnknownServerError)
     }
 
-    /// What to do about it, where there is more to say than the refusal itself.
+    /// What to do next, if there is more to say than the error itself.
     pub fn hint(&self) -> Option<String> {
         self.denied.as_ref().map(Denied::hint)
     }
@@ -70,7 +71,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Client {
-    /// One topic's answer. `operation`: what an ACL would have to grant.
+    /// One topic's answer. `operation` is the right that an ACL has to grant.
     pub(super) fn answered<R>(
         &self,
         code: i16,
@@ -89,14 +90,15 @@ impl Client {
         Err(Refusal { code, message: text(message), denied })
     }
 
-    /// How long a broker may take for a change: so long that its answer comes before we stop waiting for it.
+    /// The deadline for the broker, in milliseconds. It is shorter than ours, so that the broker's answer arrives
+    /// before we give up.
     pub(super) fn patience_of_broker(&self) -> i32 {
         let ours = self.settings().request_timeout.as_millis();
         i32::try_from(ours * 3 / 4).unwrap_or(i32::MAX)
     }
 }
 
-/// Whether a broker that is not the controller has turned all topics away.
+/// Whether a broker that is not the controller has refused all topics.
 pub(super) fn not_controller(mut codes: impl Iterator<Item = i16>) -> bool {
     let code = ResponseError::NotController.code();
     let first = codes.next();

@@ -1,4 +1,5 @@
-//! DescribeCluster (KIP-700, KIP-1073): the cluster's id and its brokers, fenced ones too where the protocol tells.
+//! DescribeCluster (KIP-700, KIP-1073): the cluster's id and its brokers, including fenced ones if the protocol lists
+//! them.
 
 use super::{broker_id, text};
 use crate::address::Address;
@@ -20,22 +21,22 @@ const CONTROLLERS: i8 = 2;
 /// A cluster and its brokers.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Cluster {
-    /// The cluster's id; absent in what very old brokers tell.
+    /// The cluster's id. Very old brokers do not report one.
     pub id: Option<String>,
-    /// The controller; in KRaft a random live broker, which passes requests on to it.
+    /// The controller. In KRaft this is a random live broker, which forwards requests to the controller.
     pub controller: Option<BrokerId>,
-    /// The registered brokers: the live ones, and the fenced ones where the cluster tells (Kafka 4.0 and later).
+    /// The registered brokers: the live ones, and with Kafka 4.0 and later also the fenced ones.
     pub brokers: BTreeMap<BrokerId, ClusterBroker>,
 }
 
-/// A broker as the cluster knows it.
+/// A broker, as the cluster lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterBroker {
-    /// Where it listens, for clients of our listener.
+    /// Its address on the listener that we use.
     pub address: Option<Address>,
     /// `broker.rack`.
     pub rack: Option<String>,
-    /// Not fenced: registered and sending heartbeats.
+    /// Not fenced: the broker is registered and sends heartbeats.
     pub live: bool,
 }
 
@@ -47,7 +48,7 @@ impl Cluster {
 }
 
 impl Client {
-    /// Asks who belongs to the cluster, and remembers the addresses. Needs no ACL.
+    /// Asks for the cluster's brokers and remembers their addresses. Needs no ACL.
     ///
     /// # Errors
     /// As any call.
@@ -78,7 +79,7 @@ impl Client {
     }
 }
 
-/// A question about the brokers alone.
+/// A Metadata request for brokers only.
 pub(super) fn no_topics(_: i16) -> MetadataRequest {
     MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false)
 }
@@ -109,7 +110,7 @@ fn from_metadata(answer: MetadataResponse) -> Cluster {
     }
 }
 
-/// A fenced broker that never told its endpoint is listed with an empty host or port -1.
+/// A fenced broker that never reported its endpoint has an empty host or port -1.
 fn address(host: &str, port: i32) -> Option<Address> {
     let port = u16::try_from(port).ok().filter(|port| *port > 0)?;
     (!host.is_empty()).then(|| Address { host: host.to_owned(), port })

@@ -1,4 +1,4 @@
-//! DescribeConfigs (KIP-133): what is set on topics, and what is in force for them.
+//! DescribeConfigs (KIP-133): the configs set on topics, and the values in force.
 
 use crate::client::{Client, Target};
 use crate::error::Error;
@@ -16,13 +16,13 @@ pub(super) const TOPIC: i8 = 2;
 /// `ConfigSource.DYNAMIC_TOPIC_CONFIG`: set on the topic itself.
 const SET_ON_TOPIC: i8 = 1;
 const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
-/// Whether a replica that is out of sync may lead when no other can.
+/// Whether an out-of-sync replica may become leader when no other can.
 pub(crate) const UNCLEAN_ELECTIONS: &str = "unclean.leader.election.enable";
 
 /// Which keys to ask for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfigKeys {
-    /// Every key: some 3 kB a topic.
+    /// Every key: about 3 kB for each topic.
     All,
     /// `min.insync.replicas` alone.
     MinInsyncReplicas,
@@ -31,7 +31,7 @@ pub enum ConfigKeys {
 }
 
 impl ConfigKeys {
-    /// As the request has them: nothing means everything.
+    /// The keys in the form of the request: null means every key.
     fn on_the_wire(&self) -> Option<Vec<StrBytes>> {
         let min_insync = || StrBytes::from_static_str(MIN_INSYNC_REPLICAS);
         match self {
@@ -46,28 +46,28 @@ impl ConfigKeys {
     }
 }
 
-/// What a topic's configs say.
+/// A topic's configs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TopicConfig {
-    /// What is set on the topic itself; complete only if every key was asked for.
+    /// The configs set on the topic itself. Complete only with [`ConfigKeys::All`].
     pub set: BTreeMap<String, String>,
-    /// The `min.insync.replicas` in force, whichever level sets it.
+    /// The `min.insync.replicas` in force, from any level.
     pub min_insync_replicas: Option<u32>,
-    /// The `unclean.leader.election.enable` in force, whichever level sets it; if it was asked for.
+    /// The `unclean.leader.election.enable` in force, from any level. Absent unless it was requested.
     pub unclean_elections: Option<bool>,
 }
 
-/// What a broker says of the configs that it was asked for.
+/// A broker's answer about topic configs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TopicConfigs {
-    /// The topics that are there.
+    /// The topics that exist.
     pub found: BTreeMap<String, TopicConfig>,
-    /// Those whose configs we may not see.
+    /// The topics whose configs we may not describe.
     pub forbidden: BTreeSet<String>,
 }
 
 impl Client {
-    /// Asks one broker for the configs of these topics; one that does not exist any more is in neither list. Needs
+    /// Asks one broker for the configs of these topics. A topic that no longer exists is in neither list. Needs
     /// DescribeConfigs on the topics.
     ///
     /// # Errors
@@ -113,7 +113,7 @@ fn request(topics: &[String], keys: &ConfigKeys) -> DescribeConfigsRequest {
 fn topic_config(result: DescribeConfigsResult) -> TopicConfig {
     let mut config = TopicConfig::default();
     for DescribeConfigsResourceResult { name, value, config_source, .. } in result.configs {
-        // Kafka withholds the values of sensitive keys; no topic config is one.
+        // Kafka withholds the values of sensitive keys, but no topic config is sensitive.
         let Some(value) = value else { continue };
         if name.as_str() == MIN_INSYNC_REPLICAS {
             config.min_insync_replicas = value.parse().ok();

@@ -1,4 +1,4 @@
-//! Cordons of one broker's log dirs (KIP-1066): what its config `cordoned.log.dirs` says.
+//! Cordons of one broker's log dirs (KIP-1066), from its config `cordoned.log.dirs`.
 
 use super::resources::BROKER;
 use super::text;
@@ -15,24 +15,24 @@ use std::time::Duration;
 
 const CORDONED: &str = "cordoned.log.dirs";
 const LOG_DIRS: &str = "log.dirs";
-/// What a broker uses where `log.dirs` is not set.
+/// The key that a broker uses if `log.dirs` is not set.
 const LOG_DIR: &str = "log.dir";
 
-/// DescribeLogDirs tells of cordons since this version, which our codec does not speak yet. A broker that does not
-/// offer it (before Kafka 4.3) has none.
+/// The first DescribeLogDirs version that reports cordons. Our codec does not support it yet. A broker that does not
+/// offer it (before Kafka 4.3) has no cordons.
 const TELLS_CORDONS: i16 = 5;
 
-/// The log dirs of a broker that get no new replica.
+/// The log dirs of a broker that get no new replicas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cordons {
-    /// As the config names them: paths, or `*`.
+    /// As in the config: paths, or `*`.
     pub log_dirs: Vec<String>,
-    /// They are all that the broker has.
+    /// Whether they are all of the broker's log dirs.
     pub every: bool,
 }
 
 impl Cordons {
-    /// Whether a log dir gets no new replica.
+    /// Whether this log dir gets no new replicas.
     pub fn covers(&self, log_dir: &str) -> bool {
         self.every || self.log_dirs.iter().any(|path| path == log_dir)
     }
@@ -52,10 +52,10 @@ impl Cordons {
 }
 
 impl Client {
-    /// Which of a broker's log dirs are cordoned; none before Kafka 4.3. Needs DescribeConfigs on the cluster.
+    /// The cordoned log dirs of a broker; none before Kafka 4.3. Needs DescribeConfigs on the cluster.
     ///
     /// # Errors
-    /// As any call; [`Error::Timeout`] if it takes longer than `patience`, connecting included.
+    /// As any call; [`Error::Timeout`] after `patience`, which includes connecting.
     pub async fn cordons(&self, broker: BrokerId, patience: Duration) -> Result<Cordons, Error> {
         let target = Target::Broker(broker);
         let (asked, late) = (self.ask_cordons(broker), |error| error);

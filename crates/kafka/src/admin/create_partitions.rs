@@ -1,4 +1,4 @@
-//! CreatePartitions (KIP-195): more partitions, with the replicas that we choose.
+//! CreatePartitions (KIP-195): more partitions, with replicas that we choose.
 
 use super::change::{Answers, NoAnswer, not_controller};
 use super::create_topics::broker_ids;

@@ -1,4 +1,4 @@
-//! CreateTopics (KIP-4): topics with the replicas that we choose.
+//! CreateTopics (KIP-4): topics with replicas that we choose.
 
 use super::change::{Answers, NoAnswer, not_controller};
 use super::{topic_id, topic_name};
@@ -13,20 +13,20 @@ use mapper::Replicas;
 use mapper::definitions::TopicId;
 use std::collections::BTreeMap;
 
-/// A topic to make.
+/// A topic to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
     /// The replicas of each partition, the preferred leader first.
     pub replicas: Vec<Replicas>,
-    /// What is set on it.
+    /// The configs to set on it.
     pub config: BTreeMap<String, String>,
 }
 
 impl Client {
-    /// Makes topics, in one request; answers with their ids, where the cluster has ids. Needs Create on the topics
-    /// or on the cluster.
+    /// Creates topics in one request. Returns their ids, if the cluster has topic ids. Needs Create on the topics or on
+    /// the cluster.
     ///
     /// # Errors
     /// Never sent again: see [`NoAnswer`].
@@ -67,7 +67,7 @@ fn wire(topic: &NewTopic) -> CreatableTopic {
     };
     CreatableTopic::default()
         .with_name(topic_name(&topic.name))
-        // Both are in the assignments.
+        // The assignments contain both the partition count and the replication factor.
         .with_num_partitions(-1)
         .with_replication_factor(-1)
         .with_assignments((0..).zip(&topic.replicas).map(assignment).collect())

@@ -1,4 +1,4 @@
-//! DeleteTopics by id (KIP-516): the topic that was looked at, never another of the same name.
+//! DeleteTopics by id (KIP-516): deletes the topic that was inspected, never another one of the same name.
 
 use super::change::{Answers, NoAnswer, not_controller};
 use super::{topic_id, wire_id};
@@ -9,14 +9,15 @@ use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
 use mapper::definitions::TopicId;
 use std::collections::BTreeMap;
 
-/// The first version that knows ids.
+/// The first version that accepts topic ids.
 const WITH_IDS: i16 = 6;
 
 impl Client {
-    /// Deletes topics by their ids, in one request; answers by name. Needs Delete on the topics.
+    /// Deletes topics by their ids in one request. Returns the answers by name. Needs Delete on the topics.
     ///
     /// # Errors
-    /// Never sent again: see [`NoAnswer`]. A cluster without ids (before Kafka 2.8) is not asked.
+    /// The call is never sent again: see [`NoAnswer`]. It is not sent at all to a cluster without topic ids (before
+    /// Kafka 2.8).
     pub async fn delete_topics(
         &self,
         topics: &BTreeMap<String, TopicId>,
@@ -25,7 +26,7 @@ impl Client {
         let request = |version: i16| {
             let ids = topics.values().filter_map(wire_id);
             let ids = ids.map(|id| DeleteTopicState::default().with_name(None).with_topic_id(id));
-            // Without a topic, an older broker has nothing to delete.
+            // An older broker cannot read ids. An empty list makes it delete nothing.
             let topics = if version < WITH_IDS { Vec::new() } else { ids.collect() };
             DeleteTopicsRequest::default().with_topics(topics).with_timeout_ms(patience)
         };

@@ -1,5 +1,5 @@
-//! ElectLeaders (KIP-460), preferred elections only. An unclean one elects an empty replica where a partition is on
-//! the move, and its data is gone: this client cannot ask for it.
+//! ElectLeaders (KIP-460), preferred elections only. This client cannot request an unclean election. During a
+//! reassignment, such an election can make an empty replica the leader, and the partition's data is lost.
 
 use super::change::{NoAnswer, Refusal, not_controller};
 use super::{partition_id, topic_name};
@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const PREFERRED: i8 = 0;
 
 impl Client {
-    /// Makes the first replica of each partition its leader. What Kafka refused, by partition; that it leads already
-    /// is no refusal. Needs Alter on the cluster.
+    /// Makes the first replica of each partition its leader. Returns the partitions that Kafka refused. A replica that
+    /// already leads counts as success. Needs Alter on the cluster.
     ///
     /// # Errors
     /// Never sent again: see [`NoAnswer`].
@@ -39,7 +39,7 @@ impl Client {
                 .with_timeout_ms(self.patience_of_broker())
                 .with_topic_partitions(Some(topics.iter().map(named).collect()))
         };
-        // With ZooKeeper, a broker that is not the controller says so for each partition.
+        // Without KRaft, a broker that is not the controller refuses each partition separately.
         let turned_away = |answer: &ElectLeadersResponse| {
             let topics = answer.replica_election_results.iter();
             let each = topics.flat_map(|topic| &topic.partition_result).map(|one| one.error_code);

@@ -1,4 +1,4 @@
-//! DescribeTopicPartitions (KIP-966): the eligible leader replicas of partitions that fell below their min ISR.
+//! DescribeTopicPartitions (KIP-966): the eligible leader replicas of partitions below their min ISR.
 
 use super::{partition_id, replicas, topic_name};
 use crate::client::{Client, Target};
@@ -10,23 +10,23 @@ use kafka_protocol::messages::{DescribeTopicPartitionsRequest, DescribeTopicPart
 use mapper::{PartitionId, Replicas};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The partitions that have eligible leaders outside their ISR or have lost their leader, by topic.
+/// The partitions that have eligible leaders outside their ISR, or that lost their leader, by topic.
 pub type EligibleLeaders = BTreeMap<String, BTreeMap<PartitionId, Eligible>>;
 
-/// Who may lead a partition besides its ISR.
+/// The replicas outside the ISR that may lead a partition.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Eligible {
     /// The eligible leader replicas.
     pub elr: Replicas,
-    /// The last leader, where there is none now: it leads again if nobody else may.
+    /// The last leader, if there is no leader now. It leads again if no other replica may.
     pub last_known: Replicas,
 }
 
-/// The broker's own limit by default (`max.request.partition.size.limit`).
+/// Partitions on one page: the broker's default limit (`max.request.partition.size.limit`).
 const PAGE: i32 = 2000;
 
 impl Client {
-    /// Asks for the eligible leaders of these topics, page by page; `None` where the cluster has no such thing
+    /// Asks for the eligible leaders of these topics, page by page. Returns `None` if the cluster has no such request
     /// (ZooKeeper mode, and KRaft before 3.7).
     ///
     /// # Errors
@@ -50,7 +50,7 @@ impl Client {
             for topic in page.topics {
                 self.collect(target, topic, &mut found)?;
             }
-            // Pages are in the order of topics; a cursor that does not advance would never end.
+            // Pages are in topic order. A cursor that does not advance would make this loop endless.
             let place = |cursor: &Option<Cursor>| {
                 cursor.as_ref().map(|at| (at.topic_name.clone(), at.partition_index))
             };
@@ -91,7 +91,7 @@ impl Client {
     }
 }
 
-/// With a cursor, the broker leaves out the topics before it by itself.
+/// With a cursor, the broker itself skips the topics before it.
 fn request(topics: &BTreeSet<String>, cursor: Option<Cursor>) -> DescribeTopicPartitionsRequest {
     let named = |name: &String| TopicRequest::default().with_name(topic_name(name));
     DescribeTopicPartitionsRequest::default()

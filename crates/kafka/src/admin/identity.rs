@@ -1,5 +1,5 @@
-//! Which broker answers, and whether one does: Kafka tells the first nowhere, but a broker refuses to describe the configs
-//! of another one.
+//! Finds out which broker answers at an address, and whether one answers at all. No Kafka API names the answering
+//! broker, but a broker refuses to describe another broker's configs.
 
 use crate::address::Address;
 use crate::admin::cluster::no_topics;
@@ -17,11 +17,11 @@ use tokio::time::timeout;
 
 /// `ConfigResource.Type.BROKER`.
 const BROKER: i8 = 4;
-/// Any key that is small.
+/// Any small config works here.
 const KEY: &str = "broker.rack";
 
 impl Client {
-    /// Whether the broker at the bootstrap address is this one. Needs DescribeConfigs on the cluster.
+    /// Whether the broker at the bootstrap address has this id. Needs DescribeConfigs on the cluster.
     ///
     /// # Errors
     /// As any call.
@@ -34,9 +34,11 @@ impl Client {
         }
     }
 
-    /// Where a broker answers that the cluster does not count as live, if it does: it may be cut off from the controllers, or
-    /// about to register. It is asked at the address that the cluster still tells (Kafka 4.0 and later), where any answer
-    /// counts, and at the bootstrap addresses, where it has to be this broker (DescribeConfigs on the cluster).
+    /// The address at which a broker answers although the cluster does not list it as live. Such a broker may be cut
+    /// off from the controllers, or about to register.
+    ///
+    /// At the address that the cluster still lists (Kafka 4.0 and later), any answer counts. At a bootstrap address,
+    /// the broker must prove its id, which needs DescribeConfigs on the cluster.
     pub async fn answers_unlisted(&self, broker: BrokerId, patience: Duration) -> Option<Address> {
         let cluster = self.cluster();
         let told = cluster.brokers.get(&broker).and_then(|known| known.address.clone());
@@ -57,7 +59,7 @@ impl Client {
                         Some(_) => is_its_own,
                     },
                     Ok(Err(Error::Unreachable { .. } | Error::Timeout { .. })) | Err(_) => false,
-                    // Something listens there, and hangs up.
+                    // A process listens there but closes the connection.
                     Ok(Err(_)) => is_its_own,
                 };
                 lives.then_some(address)
@@ -66,11 +68,11 @@ impl Client {
         join_all(asked).await.into_iter().flatten().next()
     }
 
-    /// Asks this broker for nothing, at the address that it advertises: others may count it as live some seconds after its
-    /// death. Needs no ACL.
+    /// Checks whether this broker answers at its advertised address. Other brokers may list it as live for some seconds
+    /// after its death. Needs no ACL.
     ///
     /// # Errors
-    /// [`Error::AdvertisedUnreachable`] or [`Error::Timeout`] where it does not answer; else as any call.
+    /// [`Error::AdvertisedUnreachable`] or [`Error::Timeout`] if it does not answer; otherwise as any call.
     pub async fn answers(&self, broker: BrokerId, patience: Duration) -> Result<(), Error> {
         let target = Target::Broker(broker);
         let asked = async { self.ask(target, no_topics).await.map(drop) };
@@ -78,7 +80,7 @@ impl Client {
     }
 }
 
-/// A question that only this broker answers.
+/// A request that only this broker accepts.
 fn own_configs(broker: BrokerId) -> DescribeConfigsRequest {
     let resource = DescribeConfigsResource::default()
         .with_resource_type(BROKER)

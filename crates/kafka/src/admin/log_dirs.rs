@@ -1,4 +1,4 @@
-//! DescribeLogDirs (KIP-113, KIP-827): what lies on one broker's disks, and how much room they have.
+//! DescribeLogDirs (KIP-113, KIP-827): the replicas on one broker's disks, and the free space.
 
 use super::{CANARY_TOPIC, partition_id, topic_name};
 use crate::client::{Client, Target};
@@ -18,15 +18,16 @@ use std::time::Duration;
 pub struct LogDirFacts {
     /// Its path on the broker.
     pub path: String,
-    /// Why the broker cannot use it, if it cannot: its disk failed.
+    /// The error code, if the broker cannot use this log dir (its disk failed).
     pub failure: Option<ResponseError>,
-    /// The size of its volume; told since Kafka 3.3.
+    /// The size of its volume. Reported since Kafka 3.3.
     pub total: Option<Bytes>,
-    /// What is usable on its volume; told since Kafka 3.3.
+    /// The usable space on its volume. Reported since Kafka 3.3.
     pub free: Option<Bytes>,
-    /// The replicas in it, by topic, and their sizes; not those that are still on their way into it, nor the canary's.
+    /// The replicas in it, by topic, with their sizes. Excludes replicas that are still being copied into it, and the
+    /// canary's.
     pub topics: BTreeMap<String, DirReplicas>,
-    /// Replicas that the broker copies into it from another of its dirs, and how much of each has arrived.
+    /// Replicas that the broker copies into it from another log dir, and how much of each has arrived.
     pub arriving: BTreeMap<String, DirReplicas>,
 }
 
@@ -34,7 +35,7 @@ pub struct LogDirFacts {
 pub type DirReplicas = Vec<(PartitionId, Bytes)>;
 
 impl Client {
-    /// Asks a broker what it stores. Needs Describe on the cluster.
+    /// Asks a broker for its log dirs. Needs Describe on the cluster.
     ///
     /// # Errors
     /// As any call.
@@ -42,7 +43,7 @@ impl Client {
         self.ask_log_dirs(Target::Broker(broker), None).await
     }
 
-    /// The same of whoever answers at the bootstrap address: a broker that is asked about itself.
+    /// The same for the broker at the bootstrap address.
     ///
     /// # Errors
     /// As any call.
@@ -50,7 +51,8 @@ impl Client {
         self.ask_log_dirs(Target::Any, None).await
     }
 
-    /// The same for some partitions only, given up after `patience`: a broker that died a moment ago costs no more.
+    /// The same for some partitions only. Gives up after `patience`, so a broker that died a moment ago costs no more
+    /// than that.
     ///
     /// # Errors
     /// As any call.
@@ -74,7 +76,7 @@ impl Client {
         self.within::<DescribeLogDirsRequest, _, _>(target, patience, late, asked).await
     }
 
-    /// How many replicas a broker is copying from one of its log dirs to another, given up after `patience`.
+    /// The number of replicas that a broker copies between its log dirs. Gives up after `patience`.
     ///
     /// # Errors
     /// As any call.
@@ -110,14 +112,15 @@ impl Client {
     }
 }
 
-/// Before version 3 a broker that forbids the call answers with nothing at all; every broker has a log dir.
+/// Before version 3, a broker that forbids the call sends an empty answer. Every broker has a log dir, so empty means
+/// forbidden.
 fn failure(answer: &DescribeLogDirsResponse) -> Option<ResponseError> {
     let forbidden = answer.results.is_empty().then_some(ResponseError::ClusterAuthorizationFailed);
     ResponseError::try_from_code(answer.error_code).or(forbidden)
 }
 
 fn log_dir(wire: DescribeLogDirsResult) -> LogDirFacts {
-    // -1: not told.
+    // -1 means that the broker did not report it.
     let told = |bytes: i64| u64::try_from(bytes).ok().map(Bytes);
     LogDirFacts {
         path: wire.log_dir.to_string(),

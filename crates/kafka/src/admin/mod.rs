@@ -1,7 +1,7 @@
-//! The calls that this toolkit is about, with types of our own.
+//! The admin calls that this toolkit needs, with its own types.
 //!
-//! One file for each call. Each asks once, with a deadline, and says which ACL is missing if the cluster forbids it.
-//! Those that change something are never sent twice ([`NoAnswer`]), and answer for each topic:
+//! Each call has its own file. It sends one request with a deadline, and names the missing ACL if the cluster forbids
+//! it. The client never sends a change twice ([`NoAnswer`]), and returns an answer for each topic:
 //!
 //! | call | ACL |
 //! |---|---|
@@ -71,9 +71,9 @@ use uuid::Uuid;
 
 /// The topic of autothrottle's canary: one partition for each broker, with that broker as its only replica.
 ///
-/// It measures brokers and holds nothing. A partition of it that is down says no more than that its broker is, and one
-/// that was moved measures the wrong broker: so who asks for all topics, log dirs or moves is not told of it, and no
-/// plan, alarm or wait is about it.
+/// It measures brokers and holds no data. If one of its partitions is down, then only its broker is down; if one was
+/// moved, it measures the wrong broker. Calls for all topics, log dirs or moves therefore leave it out, and no plan,
+/// alarm or wait is about it.
 pub const CANARY_TOPIC: &str = "__mappr_canary";
 
 /// A broker id from the wire; Kafka's -1 means "none".
@@ -89,7 +89,7 @@ fn replicas(wire: &[WireBrokerId]) -> Replicas {
     wire.iter().copied().filter_map(broker_id).collect()
 }
 
-/// For the wire; ids are as Kafka gave them, so they fit.
+/// Ids for the wire. They came from Kafka, so they fit.
 fn replicas_to_wire(replicas: &[BrokerId]) -> Vec<WireBrokerId> {
     replicas.iter().filter_map(|id| i32::try_from(id.0).ok()).map(WireBrokerId).collect()
 }
@@ -102,7 +102,7 @@ fn text(wire: Option<StrBytes>) -> Option<String> {
     wire.map(|text| text.to_string()).filter(|text| !text.is_empty())
 }
 
-/// As Kafka's own tools print it; a cluster without ids tells nil.
+/// The id as Kafka's own tools print it. A cluster without topic ids sends nil.
 fn topic_id(wire: Uuid) -> Option<TopicId> {
     (!wire.is_nil()).then(|| TopicId(URL_SAFE_NO_PAD.encode(wire.as_bytes())))
 }

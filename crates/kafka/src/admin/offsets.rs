@@ -1,4 +1,4 @@
-//! ListOffsets (KIP-79): where partitions end.
+//! ListOffsets (KIP-79): the end offsets of partitions.
 
 use super::{partition_id, topic_name};
 use crate::client::{Client, Target};
@@ -13,12 +13,12 @@ use std::collections::BTreeMap;
 /// The offset after the last record that consumers can see.
 const LATEST: i64 = -1;
 
-/// The partitions to ask one leader for.
+/// The partitions to request from one leader.
 type OfLeader<'t> = BTreeMap<&'t str, Vec<PartitionId>>;
 
 impl Client {
-    /// Where the partitions of these topics end, as their leaders tell; a partition that has none, or whose leader does
-    /// not tell, is missing. Needs Describe on the topics.
+    /// The end offsets of these topics' partitions, as their leaders report them. A partition without a leader, or
+    /// whose leader reports none, is missing from the result. Needs Describe on the topics.
     ///
     /// # Errors
     /// As any call.
@@ -66,7 +66,7 @@ fn request(topics: &OfLeader<'_>) -> ListOffsetsRequest {
             .with_name(topic_name(name))
             .with_partitions(partitions.iter().map(partition).collect())
     };
-    // -1: a client, not a replica.
+    // -1: the request comes from a client, not a replica.
     ListOffsetsRequest::default()
         .with_replica_id(WireBrokerId(-1))
         .with_topics(topics.iter().map(topic).collect())

@@ -1,4 +1,4 @@
-//! DescribeQuorum (KIP-595): who keeps a KRaft cluster's metadata.
+//! DescribeQuorum (KIP-595): the controllers that keep a KRaft cluster's metadata.
 
 use super::{broker_id, text, topic_name};
 use crate::client::{Client, Endpoints, Target};
@@ -10,7 +10,7 @@ use kafka_protocol::messages::describe_quorum_response::ReplicaState;
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The topic in which the metadata is kept.
+/// The topic that holds the metadata.
 const METADATA: &str = "__cluster_metadata";
 
 /// The controllers of a KRaft cluster.
@@ -18,14 +18,14 @@ const METADATA: &str = "__cluster_metadata";
 pub struct Quorum {
     /// The active controller.
     pub leader: Option<BrokerId>,
-    /// Every voter, with how long it is behind the leader, in milliseconds, where that is told.
+    /// Each voter's lag behind the leader, in milliseconds. `None` if the leader reports none.
     pub voters: BTreeMap<BrokerId, Option<u64>>,
-    /// Who follows without a vote: brokers, most of all.
+    /// Nodes that follow without a vote, mostly brokers.
     pub observers: BTreeSet<BrokerId>,
 }
 
 impl Client {
-    /// Asks who the controllers are; `None` in ZooKeeper mode. Needs Describe on the cluster.
+    /// Asks for the controllers; `None` in ZooKeeper mode. Needs Describe on the cluster.
     ///
     /// # Errors
     /// As any call.
@@ -37,7 +37,7 @@ impl Client {
                 .with_partitions(vec![partition]);
             DescribeQuorumRequest::default().with_topics(vec![topic])
         };
-        // Brokers pass it on; of controllers, the active one alone answers.
+        // Brokers forward this request. Among controllers, only the active one answers.
         let target = match self.endpoints {
             Endpoints::Brokers => Target::Any,
             Endpoints::Controllers => self.cluster().controller.map_or(Target::Any, Target::Broker),
@@ -64,7 +64,7 @@ impl Client {
         let newest =
             metadata.current_voters.iter().map(|voter| voter.last_caught_up_timestamp).max();
         let behind = |voter: &ReplicaState| {
-            // -1: not told.
+            // -1 means that the leader did not report it.
             let last = voter.last_caught_up_timestamp;
             let told = newest.filter(|_| last >= 0)?;
             u64::try_from(told - last).ok()

@@ -1,4 +1,4 @@
-//! ListPartitionReassignments (KIP-455): the moves that are running.
+//! ListPartitionReassignments (KIP-455): the running reassignments.
 
 use super::{CANARY_TOPIC, partition_id, replicas, text};
 use crate::client::{Client, Target};
@@ -8,26 +8,27 @@ use kafka_protocol::messages::ListPartitionReassignmentsRequest;
 use mapper::{PartitionId, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One partition on the move.
+/// A partition that is being reassigned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reassignment {
-    /// All its replicas: the target list, then what is being removed.
+    /// All its replicas: the target list, then the replicas to be removed.
     pub replicas: Replicas,
-    /// Those that the move adds; in KRaft in order of id, so compare as a set.
+    /// The replicas that the reassignment adds. KRaft lists them by id, so compare them as a set.
     pub adding: Replicas,
-    /// Those that the move removes; likewise.
+    /// The replicas that it removes. Compare them as a set, too.
     pub removing: Replicas,
 }
 
 impl Reassignment {
-    /// The replica list when the move is done.
+    /// The replica list after the reassignment.
     pub fn target(&self) -> Replicas {
         self.replicas.iter().copied().filter(|id| !self.removing.contains(id)).collect()
     }
 }
 
 impl Client {
-    /// Asks the controller for every running move but those of the canary's topic. Needs Describe on the cluster.
+    /// Asks the controller for every running reassignment except those of the canary's topic. Needs Describe on the
+    /// cluster.
     ///
     /// # Errors
     /// As any call.
@@ -37,7 +38,8 @@ impl Client {
         Ok(running)
     }
 
-    /// The partitions of the canary's topic ([`CANARY_TOPIC`]) that are on the move. Needs Describe on the cluster.
+    /// The partitions of the canary's topic ([`CANARY_TOPIC`]) that are being reassigned. Needs Describe on the
+    /// cluster.
     ///
     /// # Errors
     /// As any call.

@@ -1,6 +1,6 @@
-//! IncrementalAlterConfigs (KIP-339) and DescribeConfigs: what is set on topics and on brokers, key by key.
+//! IncrementalAlterConfigs (KIP-339) and DescribeConfigs: the configs set on topics and on brokers, key by key.
 //!
-//! A broker's own configs are told, and taken, by that broker alone; each call therefore has a deadline of its own.
+//! Only a broker itself reports and changes its own configs. Each call therefore has its own deadline.
 
 use super::change::{NoAnswer, Refusal};
 use super::configs::TOPIC;
@@ -21,7 +21,7 @@ use std::time::Duration;
 
 /// `ConfigResource.Type`.
 pub(super) const BROKER: i8 = 4;
-/// `ConfigSource`: set on the topic itself, on the broker itself, on the default of all brokers.
+/// `ConfigSource`: set on the topic, on one broker, or as the default of all brokers.
 const SET_ON_TOPIC: i8 = 1;
 pub(super) const SET_ON_BROKER: i8 = 2;
 const SET_ON_EVERY_BROKER: i8 = 3;
@@ -29,14 +29,14 @@ const SET_ON_EVERY_BROKER: i8 = 3;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 
-/// What configs are set on.
+/// The resource that a config is set on.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConfigResource {
     /// A topic.
     Topic(String),
     /// One broker, not the default of all.
     Broker(BrokerId),
-    /// The default of all brokers. Any broker tells it, and takes changes.
+    /// The default of all brokers. Any broker reports and changes it.
     EveryBroker,
 }
 
@@ -65,7 +65,7 @@ impl ConfigResource {
         }
     }
 
-    /// Who tells of it, and takes changes.
+    /// The broker that reports and changes these resources.
     fn target(resources: &[&Self]) -> Target {
         match resources {
             [Self::Broker(id), ..] => Target::Broker(*id),
@@ -77,20 +77,21 @@ impl ConfigResource {
 /// One change of one config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigChange {
-    /// On what.
+    /// The resource to change.
     pub resource: ConfigResource,
-    /// Which config.
+    /// The config key.
     pub key: String,
-    /// Its new value; `None`: set no more, so that the level below counts.
+    /// Its new value. `None` removes it, so that the next level's value applies.
     pub value: Option<String>,
 }
 
 impl Client {
-    /// Changes configs, each for itself: others on the same resource stay. All on topics, all on one broker, or all on the default of brokers. What
-    /// Kafka refused, by resource. Needs AlterConfigs on the topics, or on the cluster.
+    /// Changes single configs and keeps all others on the same resource. All changes must be on topics, on one broker,
+    /// or on the default of all brokers. Returns the resources that Kafka refused. Needs AlterConfigs on the topics, or
+    /// on the cluster.
     ///
     /// # Errors
-    /// Never sent again: see [`NoAnswer`]; also if it takes longer than `patience`, connecting included.
+    /// The call is never sent again: see [`NoAnswer`]. It also fails after `patience`, which includes connecting.
     pub async fn set_configs(
         &self,
         changes: &[ConfigChange],
@@ -128,11 +129,11 @@ impl Client {
         Ok(refused)
     }
 
-    /// What is set on these resources themselves, of these keys. All are topics, or there is one. A topic that does
-    /// not exist is absent. Needs DescribeConfigs on the topics, or on the cluster.
+    /// The values of `keys` that are set on these resources themselves. Pass only topics, or exactly one resource. A
+    /// topic that does not exist is missing from the result. Needs DescribeConfigs on the topics, or on the cluster.
     ///
     /// # Errors
-    /// As any call; [`Error::Timeout`] if it takes longer than `patience`, connecting included.
+    /// As any call; [`Error::Timeout`] after `patience`, which includes connecting.
     pub async fn configs_set(
         &self,
         resources: &[ConfigResource],
@@ -172,7 +173,7 @@ impl Client {
     }
 }
 
-/// A config's new value; `None`: set no more.
+/// A config's new value. `None` removes it.
 pub(super) fn alterable(key: &str, value: Option<&String>) -> AlterableConfig {
     AlterableConfig::default()
         .with_name(StrBytes::from_string(key.to_owned()))
@@ -180,7 +181,7 @@ pub(super) fn alterable(key: &str, value: Option<&String>) -> AlterableConfig {
         .with_value(value.cloned().map(StrBytes::from_string))
 }
 
-/// Only what is set on the resource itself, with a value that may be seen.
+/// The configs set on the resource itself whose values Kafka does not hide.
 fn set_on(wire: DescribeConfigsResult) -> Option<(ConfigResource, BTreeMap<String, String>)> {
     let resource = ConfigResource::read(wire.resource_type, &wire.resource_name)?;
     let source = match resource {

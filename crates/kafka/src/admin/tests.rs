@@ -1,4 +1,4 @@
-//! Changes: what is sent, that it is sent once, and that each topic has its own answer.
+//! Changes: the request's content, that it is sent once, and that each topic has its own answer.
 
 use super::*;
 use crate::error::{Error, Operation, ProtocolFault, Resource};
@@ -83,7 +83,7 @@ async fn a_change_whose_answer_is_lost_is_not_sent_again() {
     assert_eq!((created(&fake), client.changes_sent()), (1, 1));
 }
 
-/// A broker closes idle connections: that must not leave a change in doubt.
+/// A broker closes idle connections. That must not make it unknown whether a change was made.
 #[tokio::test]
 async fn a_change_is_never_written_to_a_connection_that_has_lain_idle() {
     let cluster = FakeCluster { hang_up_after: Some(2), ..FakeCluster::of_three() };
@@ -192,7 +192,7 @@ async fn what_is_on_its_way_into_a_log_dir_does_not_lie_in_it() {
     assert_eq!((orders, arriving), (vec![0], vec![9]));
 }
 
-/// It measures brokers: a plan, an alarm or a wait about it would be one about nothing.
+/// The canary's topic holds no data. A plan, an alarm or a wait about it would be meaningless.
 #[tokio::test]
 async fn the_canary_s_topic_is_seen_by_nobody_who_does_not_ask_for_it() {
     let mut cluster = FakeCluster::of_three();

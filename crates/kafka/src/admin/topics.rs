@@ -1,4 +1,4 @@
-//! Metadata: topics, their partitions, and who leads and follows them.
+//! Metadata: topics, their partitions, leaders and followers.
 
 use super::{CANARY_TOPIC, broker_id, partition_id, replicas, text, topic_id, topic_name};
 use crate::client::{Client, Target};
@@ -13,24 +13,24 @@ use mapper::definitions::TopicId;
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Topics by name, as metadata tells them: during a reassignment, replica lists still hold what is being removed.
+/// Topics by name, as in metadata. During a reassignment, the replica lists still contain the replicas to be removed.
 pub type Topics = BTreeMap<String, Topic>;
 
-/// What the cluster says of topics that were asked for by name.
+/// The answer for topics that were requested by name.
 #[derive(Debug, Default)]
 pub struct Named {
-    /// Those that are there.
+    /// The topics that exist.
     pub found: Topics,
-    /// Those that we may not see, or whose being there we may not know.
+    /// The topics that we may not describe. Kafka may hide whether they exist.
     pub forbidden: BTreeSet<String>,
 }
 
 impl Client {
-    /// Asks for every topic but the canary's ([`CANARY_TOPIC`]). Those that we may not describe are missing from the
-    /// answer, without an error.
+    /// Asks for every topic except the canary's ([`CANARY_TOPIC`]). Topics that we may not describe are missing,
+    /// without an error.
     ///
     /// # Errors
-    /// As any call; also a topic's own error, unless it only says that the topic comes or goes.
+    /// As any call; also a topic's own error, unless it only says that the topic is being created or deleted.
     pub async fn topics(&self) -> Result<Topics, Error> {
         let answer = self.ask(Target::Any, |_| request(None)).await?;
         let mut topics = self.read(answer)?.found;
@@ -38,7 +38,7 @@ impl Client {
         Ok(topics)
     }
 
-    /// Asks for these topics; one that does not exist (any more) is in neither list.
+    /// Asks for these topics. A topic that does not exist is in neither list.
     ///
     /// # Errors
     /// As [`topics`](Self::topics).
@@ -46,7 +46,7 @@ impl Client {
         self.topics_told_by(Target::Any, names).await
     }
 
-    /// Whether there is such a topic, as far as we may see.
+    /// Whether this topic exists, as far as our rights let us see.
     ///
     /// # Errors
     /// As [`topics`](Self::topics).
@@ -55,7 +55,7 @@ impl Client {
         Ok(named.found.contains_key(name))
     }
 
-    /// The same as [`topics_named`](Self::topics_named), as one broker tells it.
+    /// The same as [`topics_named`](Self::topics_named), from one broker.
     ///
     /// # Errors
     /// As [`topics`](Self::topics).
@@ -68,7 +68,7 @@ impl Client {
         self.read(answer)
     }
 
-    /// The ids of these topics (KIP-516); one that is not there, hidden, or without an id is missing.
+    /// The ids of these topics (KIP-516). A topic that does not exist, is hidden or has no id is missing.
     ///
     /// # Errors
     /// As any call.
@@ -97,7 +97,7 @@ impl Client {
                 Some(ResponseError::TopicAuthorizationFailed) => {
                     named.forbidden.insert(name);
                 }
-                // It is being made or deleted at this moment.
+                // The topic is being created or deleted right now.
                 Some(
                     ResponseError::UnknownTopicOrPartition | ResponseError::LeaderNotAvailable,
                 ) => {}
@@ -126,7 +126,7 @@ fn topic(name: String, wire: MetadataResponseTopic) -> Topic {
     Topic { name, internal: Some(wire.is_internal), partitions, ..Topic::default() }
 }
 
-/// A partition's own error code repeats what the lists say: no leader, or a replica on no live broker.
+/// A partition's own error code only repeats its lists: no leader, or a replica on a broker that is not live.
 fn partition(wire: &MetadataResponsePartition) -> Option<Partition> {
     let facts = PartitionFacts {
         isr: Some(replicas(&wire.isr_nodes)),

@@ -1,4 +1,5 @@
-//! UnregisterBroker (KIP-631): KRaft forgets a broker. Kafka does so also while it lives or holds replicas, and breaks it.
+//! UnregisterBroker (KIP-631): removes a broker from a KRaft cluster. Kafka also removes a live broker, or one with
+//! replicas, and this breaks it.
 
 use super::change::NoAnswer;
 use super::text;
@@ -9,8 +10,8 @@ use kafka_protocol::messages::{BrokerId as WireBrokerId, UnregisterBrokerRequest
 use mapper::BrokerId;
 
 impl Client {
-    /// Takes a broker out of the cluster's metadata. Whether it is down and empty is the caller's to know. Needs Alter
-    /// on the cluster.
+    /// Removes a broker from the cluster's metadata. The caller must make sure that it is down and has no replicas.
+    /// Needs Alter on the cluster.
     ///
     /// # Errors
     /// Never sent again: see [`NoAnswer`].
@@ -25,7 +26,7 @@ impl Client {
                 let (target, operation) = (Target::Any, Operation::Alter);
                 let error =
                     self.refused_to::<UnregisterBrokerRequest>(target, operation, code, message);
-                // The controller may yet do what it had no time to answer.
+                // The controller may still carry out a request that it had no time to answer.
                 Err(match code {
                     ResponseError::RequestTimedOut | ResponseError::UnknownServerError => {
                         NoAnswer::Unknown(error)

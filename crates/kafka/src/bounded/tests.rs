@@ -7,9 +7,9 @@ use rand::{RngExt, SeedableRng};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// Set in the process whose memory is limited.
+/// Set in the child process whose memory is limited.
 const LIMITED: &str = "MAPPR_TEST_LIMITED";
-/// What that process may map, in KiB: 500 MiB.
+/// How much memory that process may map, in KiB: 500 MiB.
 const MEMORY: u32 = 500 << 10;
 /// How many answers of each API are mutated; `MAPPR_MUTATIONS` overrides it.
 const MUTATIONS: u64 = 1000;
@@ -18,7 +18,7 @@ pub(crate) fn mutations(usual: u64) -> u64 {
     std::env::var("MAPPR_MUTATIONS").map_or(usual, |text| text.parse().unwrap())
 }
 
-/// An endless answer: makes up whatever the codec reads, and notes it. Arrays get up to three elements.
+/// An endless answer. It invents and records whatever the codec reads. Arrays get up to three elements.
 struct Invented<'a> {
     random: &'a mut StdRng,
     noted: Vec<u8>,
@@ -26,7 +26,7 @@ struct Invented<'a> {
 
 impl Invented<'_> {
     fn byte(&mut self) -> u8 {
-        // Seldom zero: as a length it means null, which most fields do not take.
+        // Rarely zero. As a length, zero means null, which most fields do not accept.
         let byte = if self.random.random_ratio(1, 20) { 0 } else { self.random.random_range(1..4) };
         self.noted.push(byte);
         byte
@@ -90,7 +90,7 @@ impl ByteBuf for Invented<'_> {
     }
 }
 
-/// An answer that the codec can read to its end, with the version that it is in.
+/// An answer that the codec can read completely, with its version.
 fn invented<R: Request>(random: &mut StdRng) -> (Bytes, i16) {
     let range = <R::Response as Message>::VERSIONS;
     let version = random.random_range(range.min..=range.max);
@@ -102,8 +102,8 @@ fn invented<R: Request>(random: &mut StdRng) -> (Bytes, i16) {
     }
 }
 
-/// The ways in which answers are spoilt: huge lengths of both kinds, flipped bits, other bytes, pieces left out, pieces of
-/// itself, and an early end.
+/// Corrupts an answer: huge lengths of both kinds, flipped bits, other bytes, missing pieces, repeated pieces, or an
+/// early end.
 pub(crate) fn spoilt(answer: &[u8], random: &mut StdRng) -> Bytes {
     let mut bytes = answer.to_vec();
     for _ in 0..random.random_range(1..4) {
@@ -131,7 +131,7 @@ fn overwrite(bytes: &mut Vec<u8>, at: usize, with: &[u8]) {
     bytes.splice(at..end, with.iter().copied());
 }
 
-/// Sound answers are read as the codec reads them, and spoilt ones are read or refused.
+/// Valid answers decode as with the plain codec. Corrupted ones decode or return an error.
 fn attack<R: Request>()
 where
     R::Response: PartialEq + std::fmt::Debug,
@@ -170,7 +170,7 @@ fn attack_all() {
     attack::<UnregisterBrokerRequest>();
 }
 
-/// Runs a test of this binary again in a process that may map 500 MiB.
+/// Runs a test of this binary again in a process that may map only 500 MiB.
 fn within_limits(test: &str) {
     let limited = format!("ulimit -v {MEMORY}; exec \"$0\" \"$@\"");
     let run = Command::new("sh")

@@ -1,4 +1,4 @@
-//! One certificate, as far as operators care.
+//! One certificate, with the fields that operators need.
 
 use rustls_pki_types::CertificateDer;
 use sha2::{Digest, Sha256};
@@ -10,40 +10,40 @@ use x509_cert::ext::pkix::name::GeneralName;
 use x509_cert::name::Name;
 use x509_cert::time::Time;
 
-/// What a certificate says.
+/// The fields of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Certificate {
-    /// Whose it is, as RFC 4514 writes names: `CN=kafka-0,O=Example`.
+    /// Its owner, in the form of RFC 4514: `CN=kafka-0,O=Example`.
     pub subject: String,
-    /// Who signed it.
+    /// The authority that signed it.
     pub issuer: String,
     /// The serial number, in hex as openssl prints it.
     pub serial: String,
-    /// The hosts that it is for: DNS names and IP addresses of the subject alternative name.
+    /// The hosts that it is valid for: DNS names and IP addresses of the subject alternative name.
     pub names: Vec<String>,
-    /// When it begins to be valid, in seconds since 1970.
+    /// The start of its validity, in seconds since 1970.
     pub not_before: i64,
-    /// When it expires, in seconds since 1970.
+    /// The end of its validity, in seconds since 1970.
     pub not_after: i64,
-    /// SHA-256 of the whole certificate, in hex: serials repeat between authorities.
+    /// SHA-256 of the whole certificate, in hex. Unlike serials, it is unique across authorities.
     pub fingerprint: String,
-    /// The names of subject and issuer as bytes: two spellings of one name are two names.
+    /// The names of subject and issuer as bytes. Two spellings of one name count as two names.
     pub(super) subject_der: Vec<u8>,
     pub(super) issuer_der: Vec<u8>,
 }
 
 impl Certificate {
-    /// Signed by its own key, as roots are.
+    /// Whether it names itself as its issuer, as root certificates do.
     pub fn is_self_issued(&self) -> bool {
         self.subject_der == self.issuer_der
     }
 
-    /// Whether `issuer` may have signed it, by name.
+    /// Whether `issuer` may have signed it, judged by name.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
         self.issuer_der == issuer.subject_der
     }
 
-    /// Reads whatever authorities really issue: serials longer than RFC 5280 allows, too.
+    /// Reads any certificate that authorities issue in practice, including serials longer than RFC 5280 allows.
     pub(super) fn read(certificate: &CertificateDer<'_>) -> Result<Self, String> {
         Self::decoded(certificate).map_err(|error| error.to_string())
     }
@@ -68,7 +68,7 @@ impl Certificate {
     }
 }
 
-/// Since 1970; a certificate's time is never before it.
+/// Seconds since 1970. A certificate's time is never before that.
 fn seconds(time: Time) -> i64 {
     i64::try_from(time.to_unix_duration().as_secs()).unwrap_or(i64::MAX)
 }
@@ -89,7 +89,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
-/// A distinguished name from the wire.
+/// A distinguished name, decoded from DER.
 pub(super) fn distinguished(name: &[u8]) -> Option<String> {
     Name::from_der(name).ok().map(|name| name.to_string())
 }

@@ -1,4 +1,4 @@
-//! One look at one listener.
+//! One TLS handshake with one listener, and its result.
 
 use super::Trust;
 use super::certificate::Certificate;
@@ -15,46 +15,46 @@ use tokio_rustls::rustls::client::verify_server_name;
 use tokio_rustls::rustls::server::ParsedCertificate;
 use tokio_rustls::rustls::{CertificateError, Error as RustlsError};
 
-/// What a listener served, and what clients make of it.
+/// The chain that a listener served, and how clients judge it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Served {
-    /// The chain in the order it came; never empty, the listener's own certificate first.
+    /// The chain in the order of arrival. Never empty: the listener's own certificate is first.
     pub chain: Vec<Certificate>,
-    /// Whether the listener's certificate is for the host that was dialled.
+    /// Whether the listener's certificate is valid for the host that we connected to.
     pub name_matches: bool,
-    /// Why clients with these authorities do not believe the chain, the name and its time apart; absent if they do, or
-    /// no authorities were given.
+    /// Why clients with these authorities reject the chain, apart from its name and its time. Absent if they accept it,
+    /// or if no authorities were given.
     pub distrust: Option<Distrust>,
-    /// The authorities (subjects, sorted) that may sign a client's certificate; absent where none is asked for. May be
-    /// empty: a listener need not tell.
+    /// The authorities (subjects, sorted) that may sign a client's certificate. Absent if the listener requests none.
+    /// May be empty: a listener need not list them.
     pub client_authorities: Option<Vec<String>>,
 }
 
-/// Why a chain is not believed.
+/// Why clients reject a chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Distrust {
     /// It does not lead to a trusted authority.
     UnknownIssuer,
-    /// Something else, in the verifier's words.
+    /// Another reason, in the verifier's words.
     Other(String),
 }
 
-/// Why there is nothing to see.
+/// Why no certificate was read.
 #[derive(Debug, thiserror::Error)]
 pub enum NotServed {
-    /// Nobody listens there, or the name does not resolve.
+    /// No process listens there, or the name does not resolve.
     #[error("no connection: {0}")]
     Unreached(io::Error),
     /// No answer in time.
     #[error("no answer within {} ms", .0.as_millis())]
     Silent(Duration),
-    /// The host is no name that TLS can ask for.
+    /// The host is not a valid TLS server name.
     #[error("{0:?} is no host name")]
     NoName(String),
-    /// Whatever answers does not speak TLS, or has no certificate.
+    /// The peer does not speak TLS, or has no certificate.
     #[error("no TLS: {0}")]
     NoTls(io::Error),
-    /// The certificate is nothing that can be read.
+    /// The certificate cannot be parsed.
     #[error("an unreadable certificate: {0}")]
     Unreadable(String),
 }
@@ -66,12 +66,12 @@ impl Served {
     }
 }
 
-/// Shakes hands once with the listener at `address`, and hangs up. `patience` is for all of it.
+/// Makes one handshake with the listener at `address` and then closes the connection. `patience` bounds the whole call.
 ///
-/// The broker notes a failed handshake in its log where it asks for a client certificate: we have none.
+/// If the broker requests a client certificate, it logs a failed handshake, because we present none.
 ///
 /// # Errors
-/// [`NotServed`], where no certificate was shown.
+/// [`NotServed`] if the listener showed no certificate.
 pub async fn served(
     address: &Address,
     trust: Option<&Trust>,
@@ -84,7 +84,7 @@ pub async fn served(
     let ended = timeout(patience, shaking).await.map_err(|_| NotServed::Silent(patience))?;
     let shown = recorder.take();
     match ended {
-        // A listener that wants a certificate of ours hangs up only after it has shown its own.
+        // A listener that requires a client certificate closes the connection only after it has shown its own.
         Err(NotServed::NoTls(error)) if shown.chain.is_empty() || is_no_owner(&error) => {
             Err(NotServed::NoTls(error))
         }
@@ -105,7 +105,7 @@ async fn shake(
     connector.connect(name.clone(), tcp).await.map(drop).map_err(NotServed::NoTls)
 }
 
-/// Whether the listener showed a certificate whose key it does not have.
+/// Whether the listener showed a certificate whose private key it does not have.
 fn is_no_owner(error: &io::Error) -> bool {
     let tls = error.get_ref().and_then(|error| error.downcast_ref::<RustlsError>());
     matches!(tls, Some(RustlsError::InvalidCertificate(_)))
@@ -133,7 +133,7 @@ fn is_for(leaf: &CertificateDer<'_>, name: &ServerName<'_>) -> bool {
     parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
 }
 
-/// As the clients of this program would judge it; the verifier looks at the name last, and at the time on its way.
+/// Judges the chain as this program's clients do. The verifier checks the name last, and the time before that.
 pub(super) fn distrust(
     trust: &Trust,
     leaf: &CertificateDer<'_>,

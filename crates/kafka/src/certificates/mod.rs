@@ -1,8 +1,9 @@
-//! What a TLS listener shows to whoever connects: its certificate chain, and whose client certificates it takes.
+//! What a TLS listener shows to any client: its certificate chain, and the authorities that it accepts for client
+//! certificates.
 //!
-//! In: an address, and the authorities that clients trust. Out: the chain as it was served, and how a client would judge
-//! it. Nothing is sent but a handshake that ends before anything is said, so that expired, misnamed and untrusted
-//! certificates are read like sound ones.
+//! In: an address, and the authorities that clients trust. Out: the chain as served, and how a client judges it. The
+//! client sends only a handshake, and ends it before any application data. It can therefore read expired, misnamed and
+//! untrusted certificates, too.
 
 mod certificate;
 mod look;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
 use tokio_rustls::rustls::crypto::ring;
 
-/// A file that certificates cannot be read from.
+/// A file without readable certificates.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {reason}", .path.display())]
 pub struct NoCertificates {
@@ -30,7 +31,7 @@ pub struct NoCertificates {
     pub reason: String,
 }
 
-/// The certificates in a PEM file, in its order: a chain, or authorities. Private keys beside them are passed over.
+/// The certificates in a PEM file, in the file's order: a chain, or authorities. Skips private keys in the same file.
 ///
 /// # Errors
 /// The file cannot be read, or holds no certificate in PEM.
@@ -43,12 +44,12 @@ pub fn read_file(path: &Path) -> Result<Vec<Certificate>, NoCertificates> {
     found.iter().map(read).collect()
 }
 
-/// The authorities whose signature on a broker's certificate counts for clients.
+/// The authorities that clients trust to sign a broker's certificate.
 #[derive(Clone)]
 pub struct Trust(Arc<WebPkiServerVerifier>);
 
 impl Trust {
-    /// Those in a PEM file.
+    /// Loads them from a PEM file.
     ///
     /// # Errors
     /// The file cannot be read, or holds no usable certificate.
@@ -56,7 +57,7 @@ impl Trust {
         tls::verifier(&pem(path)).map(Self).map_err(|error| unusable(path, error))
     }
 
-    /// Those that client properties name; `None` where they name none.
+    /// Loads them from the client properties; `None` if these name no authorities.
     ///
     /// # Errors
     /// As for a file.
@@ -67,7 +68,7 @@ impl Trust {
 }
 
 impl Trust {
-    /// What clients would make of the chain in a PEM file, if the listener at `host` served it now: see
+    /// How clients would judge the chain in a PEM file if the listener at `host` served it now: see
     /// [`Served::distrust`].
     ///
     /// # Errors
@@ -94,7 +95,7 @@ fn pem(path: &Path) -> Pem {
     Pem { key: "ssl.ca.location", source: PemSource::File(path.to_owned()) }
 }
 
-/// The same without the name of a property that nobody has set.
+/// The same error, without the name of a property that the operator has not set.
 fn unusable(path: &Path, error: ConfigError) -> NoCertificates {
     let reason = match error {
         ConfigError::Material { reason, .. } => reason,
@@ -104,7 +105,7 @@ fn unusable(path: &Path, error: ConfigError) -> NoCertificates {
     NoCertificates { path: path.to_owned(), reason }
 }
 
-/// The one provider of this program, passed explicitly as everywhere.
+/// The crypto provider of this program. It is passed explicitly, as everywhere.
 fn provider() -> Arc<tokio_rustls::rustls::crypto::CryptoProvider> {
     Arc::new(ring::default_provider())
 }

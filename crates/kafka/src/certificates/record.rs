@@ -1,4 +1,4 @@
-//! A client of TLS that notes what it is shown, and believes nothing of it.
+//! A TLS client that records what the listener shows, and trusts none of it.
 
 use super::certificate::distinguished;
 use super::provider;
@@ -15,16 +15,16 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error as RustlsError, SignatureScheme,
 };
 
-/// What one handshake has shown.
+/// What one handshake showed.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    /// As it came: the listener's own certificate first.
+    /// In the order of arrival: the listener's own certificate first.
     pub(super) chain: Vec<CertificateDer<'static>>,
-    /// Whom the listener lets sign clients' certificates, where it asks for one.
+    /// The authorities that may sign client certificates, if the listener requests one.
     pub(super) authorities: Option<Vec<String>>,
 }
 
-/// Notes what it is shown.
+/// Records what the listener shows.
 #[derive(Debug, Default)]
 pub(super) struct Recorder(Mutex<Shown>);
 
@@ -39,7 +39,7 @@ impl Recorder {
         Ok(TlsConnector::from(Arc::new(config)))
     }
 
-    /// What was shown since the last time.
+    /// What was shown since the last call.
     pub(super) fn take(&self) -> Shown {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -85,8 +85,8 @@ impl ServerCertVerifier for Recorder {
     }
 }
 
-/// Only whoever has the key is believed to serve the certificate. What the verifier cannot read at all (X.509 version 1)
-/// is passed: clients refuse it, and that is found when it is judged.
+/// Accepts a chain only if the peer has its private key. It passes a certificate that the verifier cannot read at all
+/// (X.509 version 1). Clients refuse such a certificate, and the later judgement reports it.
 fn owned(
     verdict: Result<HandshakeSignatureValid, RustlsError>,
 ) -> Result<HandshakeSignatureValid, RustlsError> {

@@ -1,4 +1,4 @@
-//! How a client connects, and how it says that it cannot.
+//! How a client connects, and how it reports failures.
 
 use super::*;
 use crate::error::{ProtocolFault, TlsFault};
@@ -233,7 +233,7 @@ async fn a_controller_that_is_nowhere_ends_in_an_error() {
     assert_eq!(code, ResponseError::NotController);
 }
 
-/// Answers the first request of each connection with these bytes, its own correlation id in front.
+/// Answers the first request of each connection with these bytes, after the request's correlation id.
 async fn false_broker(answer: &'static [u8]) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -244,7 +244,7 @@ async fn false_broker(answer: &'static [u8]) -> Address {
             let length = u32::try_from(answer.len() + 4).unwrap();
             let frame = [&length.to_be_bytes(), &request[8..12], answer].concat();
             let _ = asked && stream.write_all(&frame).await.is_ok();
-            // Until the client has hung up.
+            // Waits until the client has closed the connection.
             let _ = stream.read_to_end(&mut Vec::new()).await;
         }
     });

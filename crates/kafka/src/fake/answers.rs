@@ -1,4 +1,4 @@
-//! What a fake broker answers, made from what the test says of its cluster.
+//! The answers of a fake broker, made from the test's description of its cluster.
 
 use super::{Broker, Cluster, FakePartition, Move};
 use bytes::{Bytes, BytesMut};
@@ -68,7 +68,7 @@ impl Broker {
     }
 
     fn port(&self, cluster: &Cluster, id: i32) -> i32 {
-        // Nobody may listen on port 1 without being root.
+        // Without root, no process may listen on port 1.
         if cluster.unreachable.contains(&id) { 1 } else { self.ports[&id].into() }
     }
 
@@ -153,7 +153,7 @@ impl Broker {
                 .with_name(TopicName(text(name)))
                 .with_partitions(partitions)
         });
-        // Of each topic, one replica is on its way from one dir of the broker to this one.
+        // The broker is moving one replica of each topic from another of its log dirs to this one.
         let arriving = cluster.arriving.iter().map(|name| {
             let partition = partition_of(9, 3).with_is_future_key(true);
             DescribeLogDirsTopic::default()
@@ -305,7 +305,7 @@ fn configs(cluster: &Cluster, request: &DescribeConfigsRequest) -> DescribeConfi
     DescribeConfigsResponse::default().with_results(results.collect())
 }
 
-/// One topic a page, so that every test with two topics pages.
+/// One topic on each page, so that every test with two topics uses paging.
 fn partitions(
     cluster: &Cluster,
     request: &DescribeTopicPartitionsRequest,

@@ -1,4 +1,4 @@
-//! How a fake broker answers those who change something: it notes what it was told, and changes nothing.
+//! How a fake broker answers changing requests: it records them, and changes nothing.
 
 use super::answers::encoded;
 use super::{Broker, Cluster};
@@ -29,7 +29,7 @@ pub(super) const KEYS: [i16; 5] = [
 
 const NOT_CONTROLLER: i16 = 41;
 
-/// A topic's id, made of its name.
+/// A topic's id, derived from its name.
 pub(super) fn id_of(name: &str) -> Uuid {
     let mut bytes = [1; 16];
     bytes.iter_mut().zip(name.bytes()).for_each(|(byte, letter)| *byte = letter);
@@ -54,7 +54,7 @@ impl Broker {
         }
     }
 
-    /// The code for one topic; notes what was done to it if it was.
+    /// The error code for one topic. Records the change if it was made.
     fn done(&self, cluster: &mut Cluster, name: &str, what: impl Debug) -> i16 {
         if cluster.controller.is_some_and(|id| id != self.id) {
             return NOT_CONTROLLER;
@@ -97,7 +97,7 @@ impl Broker {
     fn alter(&self, cluster: &mut Cluster, header: &RequestHeader, mut body: Bytes) -> Bytes {
         let version = header.request_api_version;
         let request = IncrementalAlterConfigsRequest::decode(&mut body, version).unwrap();
-        // Every broker takes configs of topics.
+        // Every broker accepts configs of topics.
         let controller = cluster.controller.take();
         let each = request.resources.into_iter().map(|resource| {
             let keys = resource.configs.iter();
@@ -125,7 +125,7 @@ impl Broker {
 }
 
 impl Broker {
-    /// Remembers dirs for replicas that it does not have, as Kafka does; has no other dir than `/data`.
+    /// Remembers log dirs for replicas that it does not have, as Kafka does. Its only dir is `/data`.
     fn place(&self, cluster: &mut Cluster, header: &RequestHeader, mut body: Bytes) -> Bytes {
         let version = header.request_api_version;
         let request = AlterReplicaLogDirsRequest::decode(&mut body, version).unwrap();
@@ -157,7 +157,7 @@ impl Broker {
     }
 }
 
-/// Every partition ends at ten times its number; partition 3 does not tell.
+/// Every partition ends at ten times its number. Partition 3 reports no end.
 fn offsets(header: &RequestHeader, mut body: Bytes) -> Bytes {
     let request = ListOffsetsRequest::decode(&mut body, header.request_api_version).unwrap();
     let partition = |index: i32| {

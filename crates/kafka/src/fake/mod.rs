@@ -1,4 +1,4 @@
-//! A cluster of fake brokers on loopback, for tests: real sockets and real frames, answers as the test says.
+//! A cluster of fake brokers on loopback, for tests. Sockets and frames are real; the test defines the answers.
 
 mod answers;
 mod changes;
@@ -39,56 +39,56 @@ pub(crate) struct FakePartition {
     pub(crate) size: i64,
 }
 
-/// What the cluster is, and how it misbehaves.
+/// The state of the cluster, and its faults.
 #[derive(Default)]
 pub(crate) struct Cluster {
     /// Ids and racks.
     pub(crate) brokers: BTreeMap<i32, &'static str>,
     pub(crate) fenced: BTreeSet<i32>,
-    /// Accept connections and never answer.
+    /// Brokers that accept connections and never answer.
     pub(crate) mute: BTreeSet<i32>,
-    /// Advertise a port on which nothing listens.
+    /// Brokers that advertise a port without a listener.
     pub(crate) unreachable: BTreeSet<i32>,
     pub(crate) topics: BTreeMap<&'static str, Vec<FakePartition>>,
-    /// What one broker tells of topics instead.
+    /// Other topics that single brokers report instead.
     pub(crate) stale: BTreeMap<i32, BTreeMap<&'static str, Vec<FakePartition>>>,
-    /// Topics that the client may not describe; `*`: all whose names it makes up.
+    /// Topics that the client may not describe. `*` hides all names that the client makes up.
     pub(crate) hidden: BTreeSet<&'static str>,
     /// Topics that are in log dirs only, as after a deletion.
     pub(crate) orphans: BTreeSet<&'static str>,
-    /// Topics of which a replica is being copied from one log dir to another.
+    /// Topics with a replica that is being copied between log dirs.
     pub(crate) arriving: BTreeSet<&'static str>,
     /// Topics whose configs the client may not see.
     pub(crate) secret_configs: BTreeSet<&'static str>,
-    /// What brokers say of `cordoned.log.dirs`.
+    /// The `cordoned.log.dirs` of brokers.
     pub(crate) cordons: BTreeMap<i32, &'static str>,
-    /// Successive answers to ListPartitionReassignments; the last one stays.
+    /// Successive answers to ListPartitionReassignments; the last one repeats.
     pub(crate) moves: Vec<Vec<(&'static str, i32, Move)>>,
-    /// Version ranges other than the codec's own; `None`: not offered.
+    /// Version ranges that differ from the codec's own; `None`: not offered.
     pub(crate) versions: BTreeMap<i16, Option<(i16, i16)>>,
     /// Error codes to answer an API with.
     pub(crate) errors: BTreeMap<i16, i16>,
-    /// The only broker that lists reassignments, as without KRaft.
+    /// The only broker that lists reassignments, as in ZooKeeper mode.
     pub(crate) controller: Option<i32>,
-    /// The user's password, where a broker asks for SASL PLAIN.
+    /// The user's password, if a broker requires SASL PLAIN.
     pub(crate) password: Option<&'static str>,
-    /// How long a login counts (KIP-368), in ms.
+    /// How long a login is valid (KIP-368), in ms.
     pub(crate) session: i64,
-    /// Serve TLS with this.
+    /// Serves TLS with this acceptor.
     pub(crate) tls: Option<TlsAcceptor>,
-    /// Close each connection after so many answers.
+    /// Closes each connection after this number of answers.
     pub(crate) hang_up_after: Option<u32>,
-    /// What was asked: broker, API key, version.
+    /// The received requests: broker, API key, version.
     pub(crate) asked: Vec<(i32, i16, i16)>,
-    /// What was changed, in words.
+    /// The changes, in words.
     pub(crate) changed: Vec<String>,
     /// The brokers' own `unclean.leader.election.enable`.
     pub(crate) unclean: Option<&'static str>,
-    /// Topics that may not be changed, and the code that says so.
+    /// Topics that refuse changes, with the error code.
     pub(crate) unchangeable: BTreeMap<&'static str, i16>,
-    /// The API whose answers are spoilt, and by which chance.
+    /// The API whose answers are corrupted, and the random source for it.
     pub(crate) spoilt: Option<(i16, StdRng)>,
-    /// Carry a change out, and hang up instead of answering.
+    /// Makes a change and closes the connection instead of answering.
     pub(crate) swallow: bool,
 }
 
@@ -102,7 +102,8 @@ impl Cluster {
         Self { brokers, ..Self::default() }
     }
 
-    /// Adds a topic with a partition for each replica list, all in sync, led by the first, 100 bytes each.
+    /// Adds a topic with a partition for each replica list. All replicas are in sync, the first one leads, and each has
+    /// 100 bytes.
     pub(crate) fn topic(&mut self, name: &'static str, partitions: &[&[i32]]) {
         let healthy = |replicas: &&[i32]| FakePartition {
             replicas: replicas.to_vec(),
@@ -143,13 +144,13 @@ impl Fake {
         Address { host: "127.0.0.1".to_owned(), port: self.ports[&id] }
     }
 
-    /// Settings that lead to the cluster by these bootstrap brokers, with `more` on top.
+    /// Settings for these bootstrap brokers, plus the properties in `more`.
     pub(crate) fn settings(&self, bootstrap: &[i32], more: &str) -> Settings {
         let mut properties = Properties::parse(more).unwrap();
         let servers: Vec<String> =
             bootstrap.iter().map(|id| self.address(*id).to_string()).collect();
         properties.set("bootstrap.servers", &servers.join(","));
-        // Long enough for a busy machine; short where the test waits for it to end.
+        // Long enough for a busy machine, and short if the test waits for the timeout.
         let patience = if self.now().mute.is_empty() { "20000" } else { "1000" };
         properties.set("socket.timeout.ms", patience);
         properties.set("socket.connection.setup.timeout.ms", patience);
@@ -166,7 +167,7 @@ impl Fake {
         snapshot(&self.client().await, &wanted).await
     }
 
-    /// The cluster, to change it while it is asked.
+    /// The cluster, so that a test can change it during a call.
     pub(crate) fn shared(&self) -> Arc<Mutex<Cluster>> {
         Arc::clone(&self.cluster)
     }
@@ -217,7 +218,7 @@ impl Broker {
     async fn serve(&self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let mut trusted = self.cluster.lock().unwrap().password.is_none();
         let mut answers = 0;
-        // As Kafka, a request larger than the limit just ends the connection.
+        // Like Kafka, closes the connection on a request above the limit.
         while let Ok(mut body) = frame::read(&mut stream, 100 << 20).await {
             if self.cluster.lock().unwrap().mute.contains(&self.id) {
                 return tokio::time::sleep(Duration::from_secs(60)).await;
@@ -231,7 +232,7 @@ impl Broker {
             let answer = self.answer(&header, body);
             let answer = match &mut self.cluster.lock().unwrap().spoilt {
                 Some((key, random)) if *key == header.request_api_key => {
-                    // The correlation id stays: an answer without it is not looked at.
+                    // The correlation id stays intact: the client ignores an answer without it.
                     [&answer[..4], &bounded::tests::spoilt(&answer[4..], random)].concat().into()
                 }
                 _ => answer,

@@ -1,4 +1,4 @@
-//! What it costs the daemon to watch a hundred brokers on which nothing moves: `cargo xtask test soak`.
+//! Measures what the daemon uses while it watches a hundred idle brokers: `cargo xtask test soak`.
 
 use super::{Cluster, Fake, FakePartition};
 use std::fs;
@@ -10,19 +10,19 @@ use tokio::net::TcpListener;
 const BROKERS: i32 = 100;
 const TOPICS: i32 = 60;
 const PARTITIONS: i32 = 50;
-/// More often than by default (180 s), and as often as somebody who is in a hurry would have it.
+/// More often than the default (180 s): the interval of an operator in a hurry.
 const INTERVAL: Duration = Duration::from_secs(10);
 const WARM: Duration = Duration::from_secs(30);
 const WATCHED: Duration = Duration::from_secs(180);
 const MEMORY: u64 = 30 << 20;
 const SHARE_OF_A_CORE: f64 = 0.005;
 
-/// 3,000 partitions in three copies, all in sync.
+/// 3,000 partitions with three replicas each, all in sync.
 fn quiet_cluster() -> Cluster {
     let brokers = (1..=BROKERS).zip(["a", "b", "c"].into_iter().cycle()).collect();
     let mut cluster = Cluster { brokers, ..Cluster::default() };
     for topic in 0..TOPICS {
-        // The fake's names live as long as the program, which is this test.
+        // The fake's names live as long as the program, and this test is the program.
         let name: &'static str = Box::leak(format!("topic-{topic}").into_boxed_str());
         let partition = |p: i32| {
             let first = topic * PARTITIONS + p;
@@ -40,7 +40,7 @@ fn quiet_cluster() -> Cluster {
     cluster
 }
 
-/// A page of metrics for every broker: what the JMX exporter tells of one with 90 replicas.
+/// A page of metrics for every broker: what the JMX exporter reports for a broker with 90 replicas.
 async fn exporter() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -77,7 +77,8 @@ fn costs(child: &Child) -> (u64, Duration) {
     let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     let resident: u64 = resident.trim().trim_end_matches(" kB").parse().unwrap();
     let stat = of("stat");
-    // After the name, which may hold spaces; utime and stime are fields 14 and 15, in hundredths of a second.
+    // The fields after the name, which may contain spaces. utime and stime are fields 14 and 15, in hundredths of a
+    // second.
     let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
     let ticks: u64 = fields[11..13].iter().map(|n| n.parse::<u64>().unwrap()).sum();
     (resident * 1024, Duration::from_millis(ticks * 10))

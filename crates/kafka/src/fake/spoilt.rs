@@ -1,4 +1,5 @@
-//! Whole captures of a cluster that spoils its answers to one request: each ends in a snapshot or in an error.
+//! Whole captures of a cluster that corrupts its answers to one request. Each capture ends in a snapshot or in an
+//! error.
 
 use super::{Cluster, Fake};
 use crate::admin::ConfigKeys;
@@ -11,7 +12,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::time::{Duration, Instant};
 
-/// Of each API; `MAPPR_MUTATIONS` overrides it.
+/// Captures for each API; `MAPPR_MUTATIONS` overrides it.
 const CAPTURES: u64 = 5;
 
 fn cluster() -> Cluster {
@@ -23,7 +24,7 @@ fn cluster() -> Cluster {
     cluster
 }
 
-/// Of what is told of a cluster that comes to rest, some is asked again, after pauses that add up to this.
+/// A capture asks again while the cluster settles. The pauses add up to this at most.
 const LONGEST: Duration = Duration::from_secs(15);
 
 #[tokio::test]
@@ -44,7 +45,7 @@ async fn attack(key: i16) {
     let random = StdRng::seed_from_u64(key.cast_unsigned().into());
     let fake = Fake::start(Cluster { spoilt: Some((key, random)), ..cluster() }).await;
     let mut settings = fake.settings(&[1], "");
-    // A spoilt address answers to nothing.
+    // No process listens at a corrupted address.
     settings.setup_timeout = Duration::from_secs(1);
     settings.request_timeout = Duration::from_secs(1);
     let mut read = 0;

@@ -1,5 +1,5 @@
-//! What is wrong with client properties. No variant holds text that may be secret: a line break that is missing, or an equals
-//! sign, puts a password into the value or the key of its neighbour.
+//! Errors in client properties. No variant contains text that may be secret. A missing line break or equals sign can
+//! move a password into the next key or value.
 
 use std::io;
 use std::path::PathBuf;
@@ -12,36 +12,36 @@ pub enum ConfigError {
     Syntax {
         /// The number of the line, from 1.
         line: usize,
-        /// What it breaks.
+        /// What is wrong with the line.
         reason: &'static str,
     },
-    /// A security key that this client does not honour.
+    /// A security key that this client does not support.
     #[error("the client property {key} is not supported")]
     Unknown {
         /// The key.
         key: String,
-        /// What to write instead, where there is something.
+        /// What to write instead, if there is a replacement.
         instead: Option<&'static str>,
     },
-    /// A key that the others call for.
+    /// A key that other keys require.
     #[error("the client property {key} is missing: {because}")]
     Missing {
         /// The key.
         key: &'static str,
-        /// What calls for it.
+        /// Why the key is required.
         because: &'static str,
     },
-    /// A value that the key cannot have.
+    /// An invalid value.
     #[error("the client property {key} is {value:?}, expected {expected}")]
     Invalid {
         /// The key.
         key: &'static str,
         /// The value; never a secret one.
         value: String,
-        /// What it could be.
+        /// The accepted values.
         expected: &'static str,
     },
-    /// A secret value that is not of the key's form.
+    /// A secret value in the wrong form.
     #[error("the client property {key} is malformed: {reason}")]
     Malformed {
         /// The key.
@@ -49,17 +49,17 @@ pub enum ConfigError {
         /// Its form.
         reason: &'static str,
     },
-    /// Two keys that deny each other.
+    /// Two keys that contradict each other.
     #[error("the client properties {first} and {second} contradict each other: {reason}")]
     Contradiction {
         /// One key.
         first: &'static str,
         /// The other.
         second: &'static str,
-        /// Why not both.
+        /// Why they contradict each other.
         reason: &'static str,
     },
-    /// A way to authenticate, or a store format, that exists but that this client lacks.
+    /// An authentication mechanism or a store format that exists, but that this client does not support.
     #[error("{key}={value} is not supported")]
     Unsupported {
         /// The key.
@@ -79,28 +79,28 @@ pub enum ConfigError {
         /// Why.
         source: io::Error,
     },
-    /// Certificates or a private key that cannot be used.
+    /// Unusable certificates, or an unusable private key.
     #[error("the client property {key} holds nothing usable: {reason}")]
     Material {
         /// The key.
         key: &'static str,
         /// What is wrong with it.
         reason: String,
-        /// What to do about it, where that is known.
+        /// What to do about it, if known.
         instead: Option<&'static str>,
     },
-    /// The machine's certificate store is empty and no CA was named.
+    /// The machine's certificate store is empty, and the properties name no CA.
     #[error("no ssl.ca.location is set, and this machine has no trusted certificates: {reason}")]
     NoSystemRoots {
-        /// What loading them said.
+        /// The loader's error.
         reason: String,
     },
 }
 
-/// What an error says instead of text that may hold a secret.
+/// Stands for text that may contain a secret.
 const HIDDEN: &str = "[hidden]";
 
-/// A value as an error may show it: a name in one case, or a number. Anything else may be a password that has got there.
+/// A value that an error may show: a name in one case, or a number. Anything else may be a misplaced password.
 pub(super) fn shown(value: &str) -> String {
     let name = |own: fn(&char) -> bool| value.chars().all(|c| own(&c) || "-_.".contains(c));
     let named =
@@ -108,7 +108,7 @@ pub(super) fn shown(value: &str) -> String {
     if named && value.len() <= 40 { value.to_owned() } else { HIDDEN.to_owned() }
 }
 
-/// The same for an entry of `bootstrap.servers`: what can stand in a host and a port, and no user and password.
+/// The same for an entry of `bootstrap.servers`: the characters of a host and a port, so no user and password.
 pub(super) fn shown_address(value: &str) -> String {
     let sound = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
     if value.chars().all(sound) && value.len() <= 255 {
@@ -118,16 +118,16 @@ pub(super) fn shown_address(value: &str) -> String {
     }
 }
 
-/// A key as it may be shown: in the letters that Kafka's keys have.
+/// A key that an error may show: it has only the characters of Kafka's keys.
 pub(super) fn shown_key(key: &str) -> Option<&str> {
     let sound = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_".contains(c);
-    // Those without a dot that Kafka's clients have; any other word may be a password on a line of its own.
+    // The keys of Kafka's clients that have no dot. Any other word may be a password on a separate line.
     let named = key.contains('.') || ["acks", "debug", "retries"].contains(&key);
     (named && key.len() <= 64 && key.chars().all(sound)).then_some(key)
 }
 
 impl ConfigError {
-    /// What to do next, where there is more to say than the error itself.
+    /// What to do next, if there is more to say than the error itself.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Unknown { instead, .. } | Self::Material { instead, .. } => {

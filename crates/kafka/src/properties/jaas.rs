@@ -12,7 +12,7 @@ use std::str::Chars;
 pub(super) struct Jaas {
     /// The class name without its package: `ScramLoginModule`.
     pub(super) module: String,
-    /// `username`, `password` and whatever else is there.
+    /// `username`, `password` and any others.
     pub(super) options: BTreeMap<String, Secret>,
 }
 
@@ -39,7 +39,7 @@ pub(super) fn parse(text: &str) -> Result<Jaas, &'static str> {
     }
 }
 
-/// What Java's tokenizer makes of the text: words, `=`, quoted strings and `;`.
+/// The tokens of Java's tokenizer: words, `=`, quoted strings and `;`.
 struct Words<'a> {
     chars: Peekable<Chars<'a>>,
 }
@@ -49,7 +49,7 @@ impl Words<'_> {
         while self.chars.next_if(|c| c.is_whitespace()).is_some() {}
     }
 
-    /// The closing semicolon, with nothing behind it.
+    /// Whether the closing semicolon comes next, with nothing after it.
     fn end(&mut self) -> bool {
         self.skip_blanks();
         self.chars.next_if_eq(&';').is_some() && {

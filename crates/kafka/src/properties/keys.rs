@@ -1,24 +1,25 @@
 //! Which keys exist, and which of them were read.
 //!
-//! What nobody asked for is left over: refused if it is about security, else ignored and listed.
+//! A key that no reader asked for is left over. [`Keys::finish`] refuses it if it is about security, and otherwise
+//! ignores and lists it.
 
 use super::error::shown_key;
 use super::{ConfigError, Properties};
 use std::collections::BTreeSet;
 
-/// Keys of one meaning, the first is ours to print: librdkafka's names and those of Kafka's own tools.
+/// Keys with one meaning: librdkafka's names and those of Kafka's own tools. We print the first one.
 const ALIASES: [&[&str]; 2] =
     [&["bootstrap.servers", "metadata.broker.list"], &["sasl.mechanism", "sasl.mechanisms"]];
 
-/// Keys that decide over security whatever their value; `enable.` ones are librdkafka's.
+/// Prefixes of keys that affect security, with any value. `enable.` ones are librdkafka's.
 const SECURITY: [&str; 5] = ["ssl.", "sasl.", "security.", "enable.ssl.", "enable.sasl."];
 
-/// Every name of the key's meaning.
+/// Every name with this key's meaning.
 pub(super) fn aliases(key: &str) -> &'static [&'static str] {
     ALIASES.into_iter().find(|names| names.contains(&key)).unwrap_or_default()
 }
 
-/// Reads properties and remembers what was read.
+/// Reads properties and records which ones were read.
 #[derive(Debug)]
 pub(super) struct Keys<'a> {
     properties: &'a Properties,
@@ -30,18 +31,18 @@ impl<'a> Keys<'a> {
         Self { properties, read: BTreeSet::new() }
     }
 
-    /// The value as written: white space may belong to a password.
+    /// The value as written: whitespace may belong to a password.
     pub(super) fn secret(&mut self, key: &'static str) -> Option<&'a str> {
         self.read.insert(key);
         self.properties.get(key)
     }
 
-    /// The value without surrounding white space; an empty one counts as absent.
+    /// The value without surrounding whitespace. An empty value counts as absent.
     pub(super) fn text(&mut self, key: &'static str) -> Option<&'a str> {
         self.secret(key).map(str::trim).filter(|value| !value.is_empty())
     }
 
-    /// The value under any name of the key's meaning.
+    /// The value under any name with the key's meaning.
     pub(super) fn aliased(&mut self, key: &'static str) -> Result<Option<&'a str>, ConfigError> {
         let mut found: Option<(&'static str, &'a str)> = None;
         for name in aliases(key) {
@@ -60,12 +61,12 @@ impl<'a> Keys<'a> {
         Ok(found.map(|(_, value)| value))
     }
 
-    /// Which of the keys are there at all.
+    /// The first of these keys that is set.
     pub(super) fn present(&self, keys: &[&'static str]) -> Option<&'static str> {
         keys.iter().copied().find(|key| self.properties.get(key).is_some())
     }
 
-    /// Ends the reading: what is left over, or the security key that nobody honours.
+    /// Ends the reading. Returns the unread keys, or an error for a security key that we do not support.
     pub(super) fn finish(self) -> Result<Vec<String>, ConfigError> {
         let left: Vec<&str> =
             self.properties.keys().filter(|key| !self.read.contains(key)).collect();
@@ -83,7 +84,7 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// Those that look like keys by name; lines that are no keys are counted.
+/// The left-over names that look like keys. Lines that are not keys are only counted.
 fn ignored(left: &[&str]) -> Vec<String> {
     let named: Vec<String> =
         left.iter().filter_map(|key| shown_key(key)).map(str::to_owned).collect();

@@ -1,8 +1,8 @@
 //! Client properties: one file for every Kafka client of this toolkit.
 //!
 //! In: a file in the syntax of Java properties, with librdkafka's names or those of Kafka's own tools. Out:
-//! [`Settings`]. A security key that we do not honour is refused by name, so that nobody believes in a protection
-//! that is not there; what tunes producers and consumers is ignored, and listed.
+//! [`Settings`]. A security key that we do not support is an error, so that operators do not rely on a protection that
+//! is missing. Keys that tune producers and consumers are ignored and listed.
 
 mod error;
 mod jaas;
@@ -23,7 +23,7 @@ pub use tls::{Identity, Pem, PemSource, Roots, TlsSettings};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 
-/// The keys and values of a properties file, not yet understood. The last of two equal keys counts, as in Java.
+/// The uninterpreted keys and values of a properties file. As in Java, the last of two equal keys counts.
 #[derive(Debug, Clone, Default)]
 pub struct Properties {
     values: BTreeMap<String, Secret>,
@@ -40,7 +40,7 @@ impl Properties {
         Ok(Self { values })
     }
 
-    /// Sets a key, as a flag of the command line does that overrides the file; its aliases are forgotten.
+    /// Sets a key, as a command line flag that overrides the file does. Removes the key's aliases.
     pub fn set(&mut self, key: &str, value: &str) {
         for name in keys::aliases(key) {
             self.values.remove(*name);
@@ -48,7 +48,7 @@ impl Properties {
         self.values.insert(key.to_owned(), Secret::new(value));
     }
 
-    /// The value of a key. It may be a secret: it is not for logs.
+    /// The value of a key. Do not log it: it may be a secret.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(Secret::expose)
     }

@@ -1,4 +1,4 @@
-//! The SASL part of the properties: who we say we are.
+//! The SASL part of the properties: our user and credentials.
 
 use super::error::shown;
 use super::keys::Keys;
@@ -7,7 +7,7 @@ use super::{ConfigError, jaas};
 use crate::secret::Secret;
 use std::fmt;
 
-/// A user and how to prove to be it.
+/// A user and its password.
 #[derive(Debug, Clone)]
 pub struct SaslSettings {
     /// `sasl.mechanism`.
@@ -18,14 +18,14 @@ pub struct SaslSettings {
     pub password: Secret,
 }
 
-/// A SASL mechanism that this client has.
+/// A SASL mechanism that this client supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mechanism {
-    /// RFC 4616: the password itself is sent.
+    /// RFC 4616: sends the password itself.
     Plain,
     /// RFC 7677.
     ScramSha256,
-    /// RFC 5802 with SHA-512, as Kafka has it.
+    /// RFC 5802 with SHA-512, as Kafka implements it.
     ScramSha512,
 }
 
@@ -58,7 +58,7 @@ const JAAS: &str = "sasl.jaas.config";
 const WE_HAVE: &str =
     "PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 are: add a listener or a user for one of them";
 
-/// Reads the SASL keys, also where the protocol has no use for them: they are known, not refused.
+/// Reads the SASL keys, even if the protocol does not use them, so that they do not count as unknown.
 pub(super) fn read(
     keys: &mut Keys<'_>,
     protocol: SecurityProtocol,
@@ -114,7 +114,7 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
             ConfigError::Contradiction { first: MECHANISM, second: JAAS, reason }
         } else {
             let instead = WE_HAVE.to_owned();
-            // A module's class ends in these words; anything else may be a value that has got there.
+            // A login module's class ends in this word. Anything else may be a misplaced value.
             let class = jaas.module.ends_with("LoginModule") && jaas.module.len() <= 64;
             let value = if class { jaas.module } else { shown(&jaas.module) };
             ConfigError::Unsupported { key: JAAS, value, instead }
@@ -126,7 +126,7 @@ fn from_jaas(mechanism: Mechanism, text: &str) -> Result<SaslSettings, ConfigErr
     let user = take("username", "it has no username")?;
     let password = take("password", "it has no password")?;
     match jaas.options.into_keys().next() {
-        // A password without quotes is cut at its blanks, and its second word is taken for an option.
+        // A password without quotes is cut at its blanks, so its second word looks like an option.
         Some(option) => Err(ConfigError::Unsupported {
             key: JAAS,
             value: if option == "tokenauth" { option } else { shown("?") },

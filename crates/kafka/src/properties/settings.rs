@@ -1,4 +1,4 @@
-//! What the properties say: where the cluster is, and how to speak to it.
+//! The resolved properties: where the cluster is, and how to connect to it.
 
 use super::error::{shown, shown_address};
 use super::keys::Keys;
@@ -10,16 +10,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Everything that a client needs to know before it connects.
+/// Everything that a client needs before it connects.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `bootstrap.servers`, in the order given; never empty.
     pub bootstrap: Vec<Address>,
     /// `security.protocol`.
     pub protocol: SecurityProtocol,
-    /// The TLS part; present exactly if the protocol is `SSL` or `SASL_SSL`.
+    /// The TLS part; present if and only if the protocol is `SSL` or `SASL_SSL`.
     pub tls: Option<TlsSettings>,
-    /// The SASL part; present exactly if the protocol is `SASL_PLAINTEXT` or `SASL_SSL`.
+    /// The SASL part; present if and only if the protocol is `SASL_PLAINTEXT` or `SASL_SSL`.
     pub sasl: Option<SaslSettings>,
     /// `client.id`; default `topicmappr`.
     pub client_id: String,
@@ -28,11 +28,11 @@ pub struct Settings {
     /// How long each stage of connecting may take (TCP, TLS, greeting, SASL):
     /// `socket.connection.setup.timeout.ms`; default 10 s.
     pub setup_timeout: Duration,
-    /// Keys that mean nothing to an admin client (producer and consumer tuning), in order.
+    /// Keys without meaning for an admin client (producer and consumer tuning), in order.
     pub ignored: Vec<String>,
 }
 
-/// How a listener is spoken to: Kafka's `security.protocol`.
+/// The protocol of a listener: Kafka's `security.protocol`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SecurityProtocol {
     /// Neither encrypted nor authenticated.
@@ -86,7 +86,7 @@ impl FromStr for SecurityProtocol {
     }
 }
 
-/// Keys that make no sense unless `security.protocol` says so.
+/// Keys that require `security.protocol` to be set.
 const NEEDS_PROTOCOL: [&str; 8] = [
     "sasl.mechanism",
     "sasl.mechanisms",
@@ -99,10 +99,10 @@ const NEEDS_PROTOCOL: [&str; 8] = [
 ];
 
 impl Settings {
-    /// Understands `properties`.
+    /// Interprets `properties`.
     ///
     /// # Errors
-    /// [`ConfigError`] for the first key that is missing, contradictory, or not honoured.
+    /// [`ConfigError`] for the first key that is missing, contradictory, or not supported.
     pub fn from_properties(properties: &Properties) -> Result<Self, ConfigError> {
         let mut keys = Keys::new(properties);
         let bootstrap = bootstrap(&mut keys)?;
@@ -119,20 +119,21 @@ impl Settings {
             tls,
             sasl,
             client_id,
-            // In librdkafka, request.timeout.ms is a producer's: its own word for ours is the other one.
+            // In librdkafka, `request.timeout.ms` belongs to producers; `socket.timeout.ms` is its name for our
+            // timeout.
             request_timeout: socket.or(request).unwrap_or(Duration::from_secs(30)),
             setup_timeout: setup.unwrap_or(Duration::from_secs(10)),
             ignored: keys.finish()?,
         })
     }
 
-    /// Whether we have a client certificate to show.
+    /// Whether the settings have a client certificate.
     pub(crate) fn presents_certificate(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.identity.is_some())
     }
 
-    /// Who we are to the cluster; `None` with a client certificate, from which brokers derive it by rules of
-    /// their own (`ssl.principal.mapping.rules`).
+    /// Our principal. `None` with a client certificate, because brokers derive the principal from it by
+    /// `ssl.principal.mapping.rules`.
     pub(crate) fn principal(&self) -> Option<String> {
         match &self.sasl {
             Some(sasl) => Some(format!("User:{}", sasl.user)),
@@ -162,7 +163,7 @@ fn protocol(keys: &mut Keys<'_>) -> Result<SecurityProtocol, ConfigError> {
         return text.parse();
     }
     match keys.present(&NEEDS_PROTOCOL) {
-        // Kafka's default is PLAINTEXT: forgetting this one line would send everything in the clear.
+        // Kafka's default is PLAINTEXT. Without this check, a forgotten line would send everything unencrypted.
         Some(_) => Err(ConfigError::Missing {
             key: "security.protocol",
             because: "there are ssl.* or sasl.* keys, which mean nothing without it",

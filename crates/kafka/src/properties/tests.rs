@@ -1,4 +1,4 @@
-//! Which properties are taken, and what is said of the others.
+//! Which properties are accepted, and the errors for the others.
 
 use super::*;
 use crate::address::Address;

@@ -1,4 +1,4 @@
-//! The TLS part of the properties: whom we trust, and who we are.
+//! The TLS part of the properties: the authorities that we trust, and our own certificate.
 
 use super::ConfigError;
 use super::error::shown;
@@ -7,29 +7,29 @@ use super::settings::SecurityProtocol;
 use crate::secret::Secret;
 use std::path::PathBuf;
 
-/// How TLS is spoken.
+/// The settings of TLS.
 #[derive(Debug, Clone)]
 pub struct TlsSettings {
-    /// Whose signature on a broker's certificate counts.
+    /// The authorities that may sign a broker's certificate.
     pub roots: Roots,
     /// Our own certificate, for brokers with `ssl.client.auth`.
     pub identity: Option<Identity>,
-    /// Whether the certificate must be for the host that was dialled:
-    /// `ssl.endpoint.identification.algorithm`, `https` by default.
+    /// Whether the certificate must be valid for the host that we connect to: `ssl.endpoint.identification.algorithm`,
+    /// `https` by default.
     pub check_name: bool,
 }
 
 /// Trust anchors.
 #[derive(Debug, Clone)]
 pub enum Roots {
-    /// Those of the machine.
+    /// The machine's own.
     System,
-    /// These and no others.
+    /// Only these.
     Pem(Pem),
 }
 
 impl Roots {
-    /// Those that the properties name.
+    /// The ones that the properties name.
     pub(crate) fn named(&self) -> Option<&Pem> {
         match self {
             Self::System => None,
@@ -59,13 +59,13 @@ pub struct Pem {
 /// Where PEM text is.
 #[derive(Debug, Clone)]
 pub enum PemSource {
-    /// In a file, read when the client is made.
+    /// In a file, which the client reads when it is created.
     File(PathBuf),
     /// In the properties themselves.
     Inline(Secret),
 }
 
-/// Reads the TLS keys, also where the protocol has no use for them: they are known, not refused.
+/// Reads the TLS keys, even if the protocol does not use them, so that they do not count as unknown.
 pub(super) fn read(
     keys: &mut Keys<'_>,
     protocol: SecurityProtocol,
@@ -80,7 +80,7 @@ pub(super) fn read(
         &["ssl.ca.pem", "ssl.truststore.certificates"],
     )?;
     let identity = identity(keys)?;
-    // librdkafka's word for "look for the machine's own".
+    // librdkafka's value `probe` means: search for the machine's own.
     let roots = roots
         .filter(|pem| !matches!(&pem.source, PemSource::File(path) if path.as_os_str() == "probe"));
     let roots = roots.map_or(Roots::System, Roots::Pem);
@@ -100,7 +100,7 @@ fn refuse_disabled_checks(keys: &mut Keys<'_>) -> Result<(), ConfigError> {
     }
 }
 
-/// An empty value is Java's way, and `none` librdkafka's, to switch the check off.
+/// Java disables the check with an empty value, librdkafka with `none`.
 fn check_name(keys: &mut Keys<'_>) -> Result<bool, ConfigError> {
     const KEY: &str = "ssl.endpoint.identification.algorithm";
     match keys.secret(KEY).map(str::trim) {
@@ -137,7 +137,7 @@ fn store_type(
     } else {
         (format!("{to_p12} && "), "store.p12")
     };
-    // A trust store holds certificates alone; a key store also the key.
+    // A trust store contains only certificates; a key store also contains the key.
     let what = if key == "ssl.truststore.type" { "-nokeys" } else { "-nodes" };
     let instead = format!(
         "convert the store, then set {key}=PEM and {location}=store.pem: {prepare}openssl pkcs12 -in {p12} {what} -out store.pem"
@@ -165,12 +165,12 @@ fn identity(keys: &mut Keys<'_>) -> Result<Option<Identity>, ConfigError> {
     }
 }
 
-/// Whether it may be shown as a path: a private key that stands where its path belongs may not.
+/// Whether an error may show it as a path. An inline private key in place of a path must stay hidden.
 fn is_path(text: &str) -> bool {
     text.len() < 1024 && !text.contains("-----") && !text.contains(['=', '\n'])
 }
 
-/// The one key of these that is set.
+/// The only key of these that is set.
 fn one_of(
     keys: &mut Keys<'_>,
     files: &[&'static str],

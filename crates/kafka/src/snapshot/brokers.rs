@@ -1,4 +1,4 @@
-//! Brokers, and how much room they have.
+//! Brokers and their free space.
 
 use super::Notice;
 use super::storage::Stored;
@@ -7,7 +7,7 @@ use mapper::snapshot::{Broker, LogDir};
 use mapper::{BrokerId, Bytes};
 use std::collections::BTreeSet;
 
-/// Every registered broker; room is known of those that told their log dirs.
+/// Every registered broker. Only those that reported their log dirs have figures for space.
 pub(super) fn parts(cluster: &Cluster, stored: &Stored, notices: &mut Vec<Notice>) -> Vec<Broker> {
     let mut untold = BTreeSet::new();
     let mut brokers = Vec::with_capacity(cluster.brokers.len());
@@ -40,11 +40,11 @@ fn part(id: BrokerId, known: &ClusterBroker, dirs: &[LogDirFacts]) -> Broker {
     }
 }
 
-/// A broker reads the sizes of its log dirs one after the other, while it writes: two on one volume differ by
-/// what was written in between, which is less than this.
+/// The largest difference in free space between two log dirs on one volume. A broker measures its log dirs one after
+/// the other while it writes, so the numbers differ by what it wrote in between.
 const SAME_VOLUME: Bytes = Bytes(64 << 20);
 
-/// A volume, as far as two numbers tell one from another: its size, and the least that was free on it.
+/// A volume, identified by two numbers: its size, and the lowest free space measured on it.
 type Volume = (Bytes, Bytes);
 
 fn working(dirs: &[LogDirFacts]) -> impl Iterator<Item = &LogDirFacts> {
@@ -55,7 +55,7 @@ fn size(dir: &LogDirFacts) -> Option<Volume> {
     dir.total.zip(dir.free)
 }
 
-/// The volumes that these log dirs lie on, without the failed ones.
+/// The volumes of these log dirs, without the failed ones.
 fn volumes(dirs: &[LogDirFacts]) -> BTreeSet<Volume> {
     let sizes: BTreeSet<Volume> = working(dirs).filter_map(size).collect();
     let mut volumes = BTreeSet::new();
@@ -73,7 +73,7 @@ fn is_on(dir: Volume, volume: Volume) -> bool {
     dir.0 == volume.0 && dir.1 >= volume.1 && dir.1.0 - volume.1.0 <= SAME_VOLUME.0
 }
 
-/// Those on one volume get the same numbers, so that whoever reads the snapshot can tell.
+/// Log dirs on one volume get the same numbers, so that a reader of the snapshot can recognise the volume.
 fn log_dirs(dirs: &[LogDirFacts]) -> Vec<LogDir> {
     let volumes = volumes(dirs);
     let log_dir = |dir: &LogDirFacts| {
@@ -84,7 +84,7 @@ fn log_dirs(dirs: &[LogDirFacts]) -> Vec<LogDir> {
     dirs.iter().map(log_dir).collect()
 }
 
-/// Total and free over the volumes that work; unknown if one of them does not tell.
+/// Total and free bytes over the working volumes; unknown if one of them reports none.
 fn room(dirs: &[LogDirFacts]) -> Option<(Bytes, Bytes)> {
     if working(dirs).any(|dir| size(dir).is_none()) {
         return None;

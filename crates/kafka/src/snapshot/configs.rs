@@ -1,4 +1,4 @@
-//! What is set on topics, asked in parts, of all brokers in turn.
+//! The configs of topics, requested in batches from all brokers in turn.
 
 use super::storage::Stored;
 use super::{AT_ONCE, Notice, in_turn};
@@ -9,10 +9,10 @@ use futures::StreamExt;
 use kafka_protocol::messages::DescribeConfigsRequest;
 use std::collections::BTreeSet;
 
-/// How many topics one request names: every key of so many comes in about 2 MB.
+/// Topics in one request. With every key, the answer takes about 2 MB.
 const TOPICS: usize = 500;
 
-/// What was told, and what was not.
+/// The configs that brokers reported, and the missing ones.
 #[derive(Debug)]
 pub(super) struct Gathered {
     told: TopicConfigs,
@@ -51,7 +51,7 @@ pub(super) async fn gather(
     gathered
 }
 
-/// Every broker knows every topic's configs: where one does not answer, another can.
+/// Every broker knows every topic's configs. If one does not answer, another can.
 async fn ask(
     client: &Client,
     broker: Target,
@@ -61,14 +61,14 @@ async fn ask(
     match client.topic_configs(broker, names, keys).await {
         Ok(configs) => Ok(configs),
         Err(error) => {
-            tracing::debug!(?broker, %error, "configs are asked for elsewhere");
+            tracing::debug!(?broker, %error, "asking another broker for configs");
             client.topic_configs(Target::Any, names, keys).await
         }
     }
 }
 
 impl Gathered {
-    /// Writes the configs to their topics, and what is missing to the notices.
+    /// Adds the configs to their topics, and the missing ones to the notices.
     pub(super) fn add_to(self, topics: &mut Topics, notices: &mut Vec<Notice>) {
         for (name, config) in self.told.found {
             if let Some(topic) = topics.get_mut(&name) {

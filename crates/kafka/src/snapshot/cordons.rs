@@ -1,4 +1,4 @@
-//! Which brokers and log dirs get no new replica.
+//! The brokers and log dirs that get no new replicas.
 
 use super::storage::Stored;
 use super::{AT_ONCE, Notice};
@@ -11,17 +11,17 @@ use mapper::snapshot::{Broker, EVERY_LOG_DIR};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// One small answer of a broker that has just told its log dirs.
+/// The deadline for one small answer of a broker that has just reported its log dirs.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What was told, and who did not tell.
+/// The cordons that brokers reported, and the brokers that did not report.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     told: BTreeMap<BrokerId, Cordons>,
     untold: BTreeMap<BrokerId, Error>,
 }
 
-/// Asks every broker that told its log dirs; only those of Kafka 4.3 or later are sent a request.
+/// Asks every broker that reported its log dirs. Only brokers of Kafka 4.3 or later get a request.
 pub(super) async fn gather(client: &Client, stored: &Stored) -> Gathered {
     let asking = stored.keys().copied();
     let asking =
@@ -38,12 +38,12 @@ pub(super) async fn gather(client: &Client, stored: &Stored) -> Gathered {
 }
 
 impl Gathered {
-    /// Writes the cordons to their brokers, and what is missing to the notices.
+    /// Adds the cordons to their brokers, and the missing ones to the notices.
     pub(super) fn add_to(mut self, brokers: &mut [Broker], notices: &mut Vec<Notice>) {
         for broker in brokers {
             let Some(cordons) = self.told.remove(&broker.id) else { continue };
             broker.cordoned_log_dirs = cordons.log_dirs;
-            // A path may be written in another way than the broker tells it.
+            // The config may spell a path differently from the broker's own report.
             if cordons.every && !broker.is_cordoned() {
                 broker.cordoned_log_dirs = vec![EVERY_LOG_DIR.to_owned()];
             }

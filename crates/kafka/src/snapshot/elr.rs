@@ -1,4 +1,4 @@
-//! Eligible leaders, asked only where there can be any.
+//! Eligible leaders, requested only if there can be any.
 
 use super::moves::partition_mut;
 use super::storage::Stored;
@@ -10,17 +10,17 @@ use futures::StreamExt;
 use mapper::snapshot::Partition;
 use std::collections::BTreeSet;
 
-/// How many topics one request names.
+/// Topics in one request.
 const TOPICS: usize = 500;
 
-/// What was told, and what was not.
+/// The eligible leaders that brokers reported, and the missing ones.
 #[derive(Debug, Default)]
 pub(super) struct Gathered {
     told: EligibleLeaders,
     untold: Option<(BTreeSet<String>, Error)>,
 }
 
-/// Asks about the topics that have a replica out of sync: all others have no eligible leader outside their ISR.
+/// Asks only about topics with an out-of-sync replica. Other topics have no eligible leader outside their ISR.
 pub(super) async fn gather(client: &Client, stored: &Stored, topics: &Topics) -> Gathered {
     let lagging = topics.iter().filter(|(_, topic)| topic.partitions.iter().any(lags));
     let names: Vec<String> = lagging.map(|(name, _)| name.clone()).collect();
@@ -47,7 +47,7 @@ fn lags(partition: &Partition) -> bool {
     isr.is_some_and(|isr| partition.replicas.iter().any(|id| !isr.contains(id)))
 }
 
-/// Every broker knows every partition: where one does not answer, another can.
+/// Every broker knows every partition. If one does not answer, another can.
 async fn ask(
     client: &Client,
     broker: Target,
@@ -56,14 +56,14 @@ async fn ask(
     match client.eligible_leaders(broker, names).await {
         Ok(leaders) => Ok(leaders),
         Err(error) => {
-            tracing::debug!(?broker, %error, "eligible leaders are asked for elsewhere");
+            tracing::debug!(?broker, %error, "asking another broker for eligible leaders");
             client.eligible_leaders(Target::Any, names).await
         }
     }
 }
 
 impl Gathered {
-    /// Writes the eligible leaders to their partitions, and what is missing to the notices.
+    /// Adds the eligible leaders to their partitions, and the missing ones to the notices.
     pub(super) fn add_to(self, topics: &mut Topics, notices: &mut Vec<Notice>) {
         for (name, partitions) in self.told {
             let Some(topic) = topics.get_mut(&name) else {

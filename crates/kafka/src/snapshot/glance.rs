@@ -1,7 +1,7 @@
-//! A cluster at a glance: for whoever has to know now, and can do without what is not told.
+//! A quick view of a cluster, for callers that need an answer now and can accept missing facts.
 //!
-//! Unlike a [`snapshot`](super::snapshot) it waits for nothing to settle, and every answer that does not come is a line
-//! in [`Glance::untold`]: only a cluster that nobody can be reached in is an error.
+//! Unlike a [`snapshot`](super::snapshot), it does not wait for the cluster to settle. Each missing answer becomes a
+//! line in [`Glance::untold`]. It fails only if no broker can be reached.
 
 use super::{AT_ONCE, Notice, Wanted, assemble, moves, storage};
 use crate::admin::{Cluster, ConfigKeys, Quorum, Topics};
@@ -13,28 +13,28 @@ use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What was told.
+/// The facts that brokers reported.
 #[derive(Debug)]
 pub struct Glance {
-    /// The brokers, as they are registered.
+    /// The registered brokers.
     pub cluster: Arc<Cluster>,
-    /// Brokers, topics and disks, as far as they were told.
+    /// Brokers, topics and disks, as far as brokers reported them.
     pub snapshot: Snapshot,
-    /// The controllers; `None` in ZooKeeper mode, or where it was not told.
+    /// The controllers. `None` in ZooKeeper mode, or if no broker reported them.
     pub quorum: Option<Quorum>,
-    /// Log dirs that live brokers have given up, with what they say of them.
+    /// Log dirs that live brokers have taken offline, with the error code.
     pub failed_log_dirs: BTreeMap<BrokerId, Vec<(String, ResponseError)>>,
-    /// Live brokers that offer the same versions of every request, together: more than one group is more than one
-    /// version of Kafka.
+    /// Live brokers grouped by the request versions that they offer. More than one group means more than one version of
+    /// Kafka.
     pub versions: Vec<BTreeSet<BrokerId>>,
-    /// What is not known, and what came instead.
+    /// The missing facts, each with its error.
     pub untold: Vec<(String, Error)>,
 }
 
-/// Asks for everything at once. Needs the same rights as a snapshot; one that is missing is a line in `untold`.
+/// Sends all requests at once. Needs the same rights as a snapshot; a missing right becomes a line in `untold`.
 ///
 /// # Errors
-/// When nobody tells who the brokers are; [`Error::Contradictory`] when the answers deny each other.
+/// If no broker lists the brokers; [`Error::Contradictory`] if the answers contradict each other.
 pub async fn glance(client: &Client, captured_at: String) -> Result<Glance, Error> {
     let cluster = client.describe_cluster().await?;
     let mut untold = Vec::new();
@@ -73,7 +73,7 @@ pub async fn glance(client: &Client, captured_at: String) -> Result<Glance, Erro
     Ok(Glance { cluster, snapshot, quorum, failed_log_dirs, versions, untold })
 }
 
-/// Topics with their moves; without these where the controller does not tell.
+/// Topics with their reassignments, or without these if the controller does not answer.
 async fn topics(client: &Client) -> (Topics, Option<(&'static str, Error)>) {
     let error = match moves::settled_topics(client).await {
         Ok(topics) => return (topics, None),
@@ -99,7 +99,7 @@ async fn stored(client: &Client, cluster: &Cluster) -> (storage::Stored, Vec<Not
     (stored, silent.into_iter().map(notice).collect())
 }
 
-/// Who does not answer is in no group.
+/// A broker that does not answer is in no group.
 async fn versions(client: &Client, cluster: &Cluster) -> Vec<BTreeSet<BrokerId>> {
     let asked =
         cluster.live().map(|id| async move { (id, client.offered(Target::Broker(id)).await) });
@@ -115,7 +115,7 @@ async fn versions(client: &Client, cluster: &Cluster) -> Vec<BTreeSet<BrokerId>>
     groups
 }
 
-/// A failed log dir is told; everything else says what is not.
+/// Sorts a notice: a failed log dir is a fact; everything else is missing information.
 fn told(notice: Notice) -> Result<(BrokerId, String, ResponseError), Option<(String, Error)>> {
     Err(match notice {
         Notice::LogDirFailed { broker, path, code } => return Ok((broker, path, code)),
@@ -135,7 +135,7 @@ fn told(notice: Notice) -> Result<(BrokerId, String, ResponseError), Option<(Str
         Notice::EligibleLeadersMissing { topics, error } => {
             Some((format!("the eligible leaders of {} topic(s)", topics.len()), error))
         }
-        // Without volumes there is no judging of disks; brokers before Kafka 3.3 tell none.
+        // Disks cannot be judged without volumes, and brokers before Kafka 3.3 report none.
         Notice::VolumesUntold { .. } => None,
     })
 }

@@ -1,7 +1,8 @@
 //! Topics that hold data but are not in metadata.
 //!
-//! Metadata leaves out what we may not describe, without a word. Log dirs do not: they need a right on the cluster,
-//! not on each topic. Whoever sees a replica there and not its topic was kept from the topic.
+//! Metadata silently leaves out topics that we may not describe. Log dirs do not, because they need a right on the
+//! cluster and not on each topic. A replica in a log dir whose topic is not in metadata therefore belongs to a hidden
+//! topic.
 
 use super::storage::Stored;
 use crate::admin::Topics;
@@ -10,11 +11,10 @@ use crate::error::Error;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Long enough for a topic that is just being made or deleted to be known everywhere as what it is.
+/// Long enough for all brokers to learn of a topic that is being created or deleted.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Adds the topics that were made meanwhile, forgets those that were deleted, and refuses to go on without those
-/// that are withheld.
+/// Adds the topics that were created during the capture, and drops the deleted ones. Fails if a topic is withheld.
 pub(super) async fn complete(
     client: &Client,
     stored: &Stored,
@@ -30,7 +30,7 @@ pub(super) async fn complete(
         return Ok(());
     }
     tokio::time::sleep(PAUSE).await;
-    // By name, a withheld topic is refused as such, and a deleted one is unknown.
+    // A request by name tells them apart: a withheld topic is refused, and a deleted one is unknown.
     let named = client.topics_named(&unlisted).await?;
     if !named.forbidden.is_empty() {
         return Err(client.hidden(named.forbidden));

@@ -1,8 +1,8 @@
 //! Captures a cluster.
 //!
-//! In: a [`Client`]. Out: a [`mapper::Snapshot`], and a [`Notice`] for every fact that is missing from it and why.
-//! A broker that does not answer costs its own facts and no others; a topic that we may not see is an error,
-//! because a plan made without it would be wrong.
+//! In: a [`Client`]. Out: a [`mapper::Snapshot`], and a [`Notice`] for every missing fact with its reason. If a broker
+//! does not answer, only its own facts are missing. A topic that we may not see is an error, because a plan without it
+//! would be wrong.
 
 mod brokers;
 mod configs;
@@ -28,37 +28,40 @@ use mapper::Snapshot;
 use mapper::snapshot::{Leader, Partition, Parts, Topic};
 use storage::Stored;
 
-/// How many brokers are asked at once.
+/// How many brokers are asked in parallel.
 const AT_ONCE: usize = 64;
 
-/// What a snapshot is to hold.
+/// The content of a snapshot to capture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wanted {
-    /// The time to write into it: RFC 3339, UTC.
+    /// The capture time to record: RFC 3339, UTC.
     pub captured_at: String,
-    /// All that is set on topics, or just what is needed.
+    /// All configs of topics, or only the needed ones.
     pub configs: ConfigKeys,
 }
 
-/// A snapshot, and what is missing from it.
+/// A snapshot, and the reasons for its gaps.
 #[derive(Debug)]
 pub struct Capture {
     /// The cluster.
     pub snapshot: Snapshot,
-    /// Why some facts are absent; empty when all were told.
+    /// Why some facts are missing; empty if the snapshot is complete.
     pub notices: Vec<Notice>,
 }
 
-/// Asks a cluster for everything that planning needs: each broker at most once for each kind of fact, but the
-/// controller twice for its moves, and all again while a broker's death is still spreading.
+/// Asks a cluster for everything that planning needs.
 ///
-/// Needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic; with Kafka 4.3, for cordons,
-/// DescribeConfigs on the cluster.
+/// It asks each broker at most once for each kind of fact, but the controller twice for its reassignments. While
+/// brokers still disagree after another broker's death, it asks for everything again.
+///
+/// It needs the ACLs Describe on the cluster, and Describe and DescribeConfigs on every topic. For the cordons of Kafka
+/// 4.3, it needs DescribeConfigs on the cluster.
 ///
 /// # Errors
-/// [`Error::HiddenTopics`] when topics hold data that we may not see, [`Error::Authorization`] when the cluster
-/// does not tell its moves and log dirs, [`Error::AdvertisedUnreachable`] when not one broker can be reached at
-/// the address it advertises; else as any call.
+/// - [`Error::HiddenTopics`] if topics hold data that we may not see.
+/// - [`Error::Authorization`] if the cluster denies its reassignments and log dirs.
+/// - [`Error::AdvertisedUnreachable`] if no broker can be reached at its advertised address.
+/// - Otherwise as any call.
 pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error> {
     let (mut cluster, mut topics) = settled::ask(client).await?;
     let (mut stored, mut notices) = storage::gather(client, &cluster).await?;
@@ -71,7 +74,7 @@ pub async fn snapshot(client: &Client, wanted: &Wanted) -> Result<Capture, Error
     Ok(Capture { snapshot, notices })
 }
 
-/// Joins to topics and disks what is asked for by topic. What is not told becomes a notice.
+/// Adds the facts that are requested by topic to topics and disks. Each missing fact becomes a notice.
 async fn assemble(
     client: &Client,
     cluster: &Cluster,
@@ -101,15 +104,15 @@ async fn assemble(
     })?)
 }
 
-/// The brokers that answered, one after the other and round again: what any broker can tell is asked of all.
+/// The brokers that answered, in an endless cycle. It spreads requests that any broker can answer.
 fn in_turn(stored: &Stored) -> impl Iterator<Item = Target> {
     let answering: Vec<Target> = stored.keys().copied().map(Target::Broker).collect();
     let count = answering.len().max(1);
     (0..count).cycle().map(move |turn| answering.get(turn).copied().unwrap_or(Target::Any))
 }
 
-/// The facts of one partition come from several answers, and the cluster moves on between them: what is said
-/// of a broker that holds no replica any more is old.
+/// Removes outdated facts from one partition. They come from several answers, and the cluster changes between them. A
+/// fact about a broker that no longer has a replica is outdated.
 fn reconcile(partition: &mut Partition) {
     let replicas = &partition.replicas;
     let Some(facts) = &mut partition.facts else {

@@ -1,7 +1,7 @@
-//! Topics with the running reassignments merged in.
+//! Topics merged with the running reassignments.
 //!
-//! Metadata alone shows a partition on the move with both its old and its new replicas: a plan made from that
-//! would raise the replication factor.
+//! Metadata alone lists both the old and the new replicas of a partition that is being reassigned. A plan made from
+//! that would raise the replication factor.
 
 use crate::admin::{Reassignment, Topics};
 use crate::client::Client;
@@ -10,10 +10,10 @@ use mapper::snapshot::{Partition, Topic};
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Every topic; `replicas` are the target lists, `adding` and `removing` are told.
+/// Every topic. `replicas` are the target lists; `adding` and `removing` are filled in.
 ///
-/// The controller is asked before and after metadata is read, because moves begin and end meanwhile: one that
-/// runs at the second time is taken from there, and one that ended in between has its topic read again.
+/// Reassignments begin and end while metadata is read, so it asks the controller before and after. A reassignment in
+/// the second answer is taken from there. If one ended in between, its topic is read again.
 pub(super) async fn settled_topics(client: &Client) -> Result<Topics, Error> {
     let before = client.reassignments().await?;
     let mut topics = client.topics().await?;
@@ -48,7 +48,7 @@ fn merge(topics: &mut Topics, running: &BTreeMap<TopicPartition, Reassignment>) 
     }
 }
 
-/// The partition with this number; partitions are in order of it.
+/// The partition with this number. Partitions are sorted by number.
 pub(super) fn partition_mut(topic: &mut Topic, id: PartitionId) -> Option<&mut Partition> {
     let index = topic.partitions.binary_search_by_key(&id, |partition| partition.id).ok()?;
     topic.partitions.get_mut(index)

@@ -1,4 +1,4 @@
-//! Facts that a snapshot lacks, and why.
+//! Facts that are missing from a snapshot, and why.
 
 use crate::error::{Denied, Error};
 use kafka_protocol::ResponseError;
@@ -6,14 +6,14 @@ use mapper::BrokerId;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One reason for absent facts.
+/// One reason for missing facts.
 #[derive(Debug)]
 pub enum Notice {
-    /// A broker that the cluster calls live did not say what it stores.
+    /// A live broker did not report its log dirs.
     BrokerSilent {
         /// The broker.
         broker: BrokerId,
-        /// What came instead.
+        /// Why there is no answer.
         error: Error,
     },
     /// A log dir of a live broker has failed; the replicas in it are offline.
@@ -22,46 +22,46 @@ pub enum Notice {
         broker: BrokerId,
         /// The log dir's path.
         path: String,
-        /// What the broker says of it.
+        /// The broker's error code.
         code: ResponseError,
     },
-    /// Brokers before Kafka 3.3 do not tell the size of their volumes (KIP-827).
+    /// Brokers before Kafka 3.3 do not report the size of their volumes (KIP-827).
     VolumesUntold {
         /// The brokers.
         brokers: BTreeSet<BrokerId>,
     },
-    /// We may not see the configs of some topics.
+    /// We may not describe the configs of some topics.
     ConfigsForbidden {
         /// The topics.
         topics: BTreeSet<String>,
         /// The missing ACL.
         denied: Denied,
     },
-    /// The configs of some topics were not told.
+    /// No broker reported the configs of some topics.
     ConfigsMissing {
         /// The topics.
         topics: BTreeSet<String>,
-        /// What came instead.
+        /// Why there is no answer.
         error: Error,
     },
-    /// Brokers did not tell which of their log dirs are cordoned.
+    /// Brokers did not report their cordoned log dirs.
     CordonsUntold {
         /// The brokers.
         brokers: BTreeSet<BrokerId>,
-        /// What came instead.
+        /// Why there is no answer.
         error: Error,
     },
-    /// The eligible leaders of some topics were not told.
+    /// No broker reported the eligible leaders of some topics.
     EligibleLeadersMissing {
         /// The topics.
         topics: BTreeSet<String>,
-        /// What came instead.
+        /// Why there is no answer.
         error: Error,
     },
 }
 
 impl Notice {
-    /// What to do about it, where there is more to say.
+    /// What to do about it, if there is more to say.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::BrokerSilent { error, .. }

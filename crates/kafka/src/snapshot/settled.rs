@@ -1,7 +1,7 @@
-//! Waits until a cluster tells one story.
+//! Waits until the brokers agree about the cluster's state.
 //!
-//! For some seconds after a broker's death the others disagree: one still lists it, another knows it gone but has not
-//! heard of the new leaders. A plan made from such a mixture mends a part of what is lost and says nothing of the rest.
+//! For some seconds after a broker's death, the others disagree. One still lists it, another has removed it but does
+//! not know the new leaders yet. A plan made from such a mixture repairs only a part of the damage, without a warning.
 
 use super::{Notice, moves};
 use crate::admin::{Cluster, Topics};
@@ -12,12 +12,12 @@ use mapper::snapshot::{Leader, Partition};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a cluster that is between two states is asked again, and what is waited in between: together longer than
-/// an election takes, and short enough to be waited for where a partition stays without a leader.
+/// The number of attempts, and the pause between them. Together they last longer than an election, and are short enough
+/// to wait for a partition that stays without a leader.
 const TRIES: u32 = 10;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The brokers and the topics, once no election is under way, or as they are after [`TRIES`].
+/// The brokers and the topics, once no election is running, or as they are after [`TRIES`] attempts.
 pub(super) async fn ask(client: &Client) -> Result<(Arc<Cluster>, Topics), Error> {
     let mut tries = TRIES;
     loop {
@@ -31,7 +31,7 @@ pub(super) async fn ask(client: &Client) -> Result<(Arc<Cluster>, Topics), Error
     }
 }
 
-/// Some partition has no live leader though a replica that may lead is live.
+/// Whether a partition has no live leader although a live replica may lead it.
 fn electing(cluster: &Cluster, topics: &Topics) -> bool {
     let live = |id: BrokerId| cluster.brokers.get(&id).is_some_and(|broker| broker.live);
     let mut partitions = topics.values().flat_map(|topic| &topic.partitions);
@@ -52,10 +52,10 @@ fn could_be_led(partition: &Partition, live: &dyn Fn(BrokerId) -> bool) -> bool 
     in_sync.unwrap_or_default().iter().any(up)
 }
 
-/// Whether a broker that did not answer is no longer listed as live, now or within a few seconds.
+/// Whether a broker that did not answer leaves the list of live brokers, now or within a few seconds.
 pub(super) async fn lost_meanwhile(client: &Client, notices: &[Notice]) -> Result<bool, Error> {
     let mut silent = Vec::new();
-    // One that let its deadline pass has been waited for long enough.
+    // A broker that let its deadline pass has already been waited for.
     let mut tries = 1;
     for notice in notices {
         if let Notice::BrokerSilent { broker, error } = notice {

@@ -1,4 +1,4 @@
-//! What every broker stores.
+//! The log dirs of every broker.
 
 use super::moves::partition_mut;
 use super::{AT_ONCE, Notice};
@@ -13,8 +13,8 @@ use std::collections::BTreeMap;
 /// The log dirs of each broker that answered.
 pub(super) type Stored = BTreeMap<BrokerId, Vec<LogDirFacts>>;
 
-/// Asks every live broker at once. One that does not answer is a notice; a right that is missing, or not one
-/// answer, is an error.
+/// Asks every live broker in parallel. A broker that does not answer becomes a notice. A missing right, or no answer at
+/// all, is an error.
 pub(super) async fn gather(
     client: &Client,
     cluster: &Cluster,
@@ -40,8 +40,8 @@ pub(super) async fn gather(
     Ok((stored, silent.into_iter().map(notice).collect()))
 }
 
-/// Writes sizes and log dirs to the partitions that they belong to. A copy that no replica list names (left
-/// behind by a cancelled move) belongs to none.
+/// Adds sizes and log dirs to the partitions. A copy that no replica list names (left behind by a cancelled
+/// reassignment) belongs to no partition.
 pub(super) fn add_to(topics: &mut Topics, stored: &Stored) {
     for (broker, dirs) in stored {
         for dir in dirs {

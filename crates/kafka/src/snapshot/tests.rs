@@ -1,4 +1,4 @@
-//! What a capture promises, against a cluster of fake brokers.
+//! The guarantees of a capture, against a cluster of fake brokers.
 
 use super::{Capture, Notice, Wanted, snapshot};
 use crate::admin::ConfigKeys;
@@ -63,7 +63,7 @@ async fn each_broker_is_asked_for_its_log_dirs_once() {
 async fn two_thousand_topics_take_one_metadata_request_and_configs_by_the_hundred() {
     let mut cluster = Cluster::of_three();
     for topic in 0..2_000 {
-        // The fake's names live as long as the program, which is this test.
+        // The fake's names live as long as the program, and this test is the program.
         cluster.topic(Box::leak(format!("topic-{topic}").into_boxed_str()), &[&[1, 2, 3]]);
     }
     let fake = Fake::start(cluster).await;
@@ -204,7 +204,7 @@ async fn a_running_move_shows_its_target_and_not_the_sum_of_both_lists() {
     let capture = Fake::start(cluster).await.capture().await.unwrap();
     let moving = partition(&capture, "events", 0);
     assert_eq!(moving.replicas.to_vec(), ids(&[3, 2]));
-    // The leader is on its way out, and still the one whose size a copy has.
+    // The leader is being removed, but its size is still the size of a copy.
     assert_eq!((moving.leader(), moving.size), (Leader::Broker(BrokerId(1)), Some(Bytes(9))));
     let facts = facts(&capture, "events", 0);
     assert_eq!((facts.adding.to_vec(), facts.removing.to_vec()), (ids(&[3]), ids(&[1])));
@@ -351,7 +351,7 @@ async fn cordons_are_read_where_brokers_know_them_and_named_where_they_are_not_t
     let mut cluster = Cluster::of_three();
     cluster.topic("events", &[&[1, 2]]);
     cluster.cordons = [(1, "*"), (2, "/data"), (3, "")].into();
-    // Before Kafka 4.3 there are none, and nobody is asked.
+    // Before Kafka 4.3 there are no cordons, so no broker is asked.
     let fake = Fake::start(cluster).await;
     let capture = fake.capture().await.unwrap();
     let cordoned = |capture: &Capture| {

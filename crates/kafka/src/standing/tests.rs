@@ -1,4 +1,4 @@
-//! What makes an answer one to act on, against a cluster of fake brokers. Broker 3 is the one that is down.
+//! When an answer is safe to act on, against a cluster of fake brokers. Broker 3 is down.
 
 use super::{Standing, Unsettled, standing};
 use crate::error::{Error, Operation, Resource};
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 const DOWN: BrokerId = BrokerId(3);
 
-/// Three brokers of which the third is down, and a topic that only it had in sync.
+/// Three brokers and a topic. The third broker is down, and it alone was in sync.
 fn trapped() -> Cluster {
     let mut cluster = Cluster::of_three();
     cluster.fenced.insert(3);
