@@ -1,17 +1,18 @@
-//! How librdkafka is to reach the cluster.
+//! How librdkafka reaches the cluster.
 
 use rdkafka::ClientConfig;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// librdkafka's properties: `bootstrap.servers`, `security.protocol` and so on. Values may be secrets, and are never shown.
+/// librdkafka's properties: `bootstrap.servers`, `security.protocol` and so on. Values may be secrets, so they are
+/// never shown.
 #[derive(Clone)]
 pub struct Access {
     properties: BTreeMap<String, String>,
 }
 
 impl Access {
-    /// Takes properties by librdkafka's names; the last of two equal ones counts.
+    /// Takes properties by librdkafka's names. The last of two equal keys counts.
     pub fn new<K: Into<String>, V: Into<String>>(
         properties: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
@@ -19,7 +20,7 @@ impl Access {
         Self { properties: properties.into_iter().map(own).collect() }
     }
 
-    /// A client's configuration, to which its role adds its own.
+    /// A client's configuration. Each role adds its own keys.
     pub(crate) fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         config.set("client.id", "topicmappr");

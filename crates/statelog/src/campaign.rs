@@ -1,4 +1,4 @@
-//! Waiting for a claim, for as long as somebody else holds it and lives.
+//! Waits for a claim while another process holds it and is alive.
 
 use crate::claim::{Claim, key};
 use crate::error::{Error, Lost};
@@ -9,8 +9,8 @@ use crate::topic::StateTopic;
 use crate::writer::Writer;
 use std::time::{Duration, Instant};
 
-/// Whoever wants a claim, and watches the one who has it. No clock is compared with another's: a record that stands still
-/// for the term is a holder that has died.
+/// A process that wants a claim and watches its holder. It never compares clocks of two machines: a holder counts as
+/// dead when its record does not change for the term.
 pub struct Campaign {
     topic: StateTopic,
     name: String,
@@ -18,26 +18,26 @@ pub struct Campaign {
     holder: Holder,
     term: Term,
     reader: Reader,
-    /// When the record was last seen to change, by our own clock.
+    /// When the record last changed, by our own clock.
     since: Instant,
 }
 
-/// Whose turn it is.
+/// The state of the claim.
 #[derive(Debug)]
 pub enum Turn {
-    /// Ours.
+    /// We hold it.
     Ours(Claim),
-    /// Another's: it has just been seen to be alive.
+    /// Another process holds it, and has just proved that it is alive.
     Theirs(Holder),
-    /// Nobody can tell yet: there is a record of this holder, which may be dead.
+    /// Not known yet: there is a record of this holder, which may be dead.
     Open(Holder),
 }
 
 impl Campaign {
-    /// Reads who has the claim `name`. Changes nothing.
+    /// Reads the holder of the claim `name`. Changes nothing.
     ///
     /// # Errors
-    /// Those of reading the topic.
+    /// The errors of reading the topic.
     pub fn begin(
         topic: &StateTopic,
         name: &str,
@@ -50,11 +50,14 @@ impl Campaign {
         Ok(Self { topic, name, key, holder, term, reader, since })
     }
 
-    /// Takes the claim if nobody holds it, or who held it has been silent for its term, or it was held at the holder's own
-    /// place; else watches for at most so long. To be called again and again.
+    /// Takes the claim in one of three cases; otherwise watches it for at most `within`. Call it repeatedly.
+    ///
+    /// - There is no holder.
+    /// - The holder has been silent for its term.
+    /// - The holder's place is our own, so it must be dead.
     ///
     /// # Errors
-    /// As reading and writing the topic. Blocks for about a minute at most.
+    /// The errors of reading and writing the topic. Blocks for at most about a minute.
     pub fn turn(&mut self, within: Duration) -> Result<Turn, Error> {
         let Some(seen) = self.reader.last(&self.key).cloned() else { return self.take(None) };
         let by = Holder::from_json(&self.key, &seen.value)?;
@@ -63,7 +66,7 @@ impl Campaign {
             return self.take(Some(seen));
         }
         if left.is_zero() {
-            // A reader that was cut off has heard nothing of a holder that lives.
+            // A reader that was cut off from Kafka may have missed a live holder's renewals.
             return match self.another_than(Some(&seen))? {
                 Some(lives) => Ok(Turn::Theirs(lives)),
                 None => self.take(Some(seen)),
@@ -74,16 +77,16 @@ impl Campaign {
         }
         self.since = Instant::now();
         match self.reader.last(&self.key) {
-            // It was given back.
+            // The holder released it.
             None => self.take(None),
             Some(now) => Ok(Turn::Theirs(Holder::from_json(&self.key, &now.value)?)),
         }
     }
 
-    /// Takes it from this record's holder, if that record is still the last one.
+    /// Takes the claim from this record's holder, if that record is still the last one.
     fn take(&mut self, dead: Option<Stored>) -> Result<Turn, Error> {
         let mut writer = Writer::fence(&self.topic, &self.name)?;
-        // Whoever came between fencing us out or being fenced by us is named; at worst both start again.
+        // Names any process that took the claim between the two fencings. At worst, both start again.
         if let Some(lives) = self.another_than(dead.as_ref())? {
             return Ok(Turn::Theirs(lives));
         }
@@ -100,7 +103,8 @@ impl Campaign {
         Ok(Turn::Ours(Claim::kept(&self.topic, &self.name, writer, own, begun, self.term)))
     }
 
-    /// Reads anew. Who holds it, where that is another record than this one: it is watched from now on.
+    /// Reads the topic from the start. Returns the holder if its record differs from `seen`, and watches that record
+    /// from now on.
     fn another_than(&mut self, seen: Option<&Stored>) -> Result<Option<Holder>, Error> {
         self.reader = Reader::at_the_end(&self.topic, &self.key)?;
         match self.reader.last(&self.key) {

@@ -1,4 +1,4 @@
-//! One holder at a time, on whichever machine.
+//! One holder at a time, on any machine.
 
 use crate::campaign::{Campaign, Turn};
 use crate::error::{Error, Lost};
@@ -11,10 +11,10 @@ use crate::topic::StateTopic;
 use crate::writer::{Changes, Writer};
 use std::time::{Duration, Instant};
 
-/// One look at whoever holds it.
+/// How long one watch of the holder lasts.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// A claim that this process holds. It is renewed in the background, and given back when it is dropped.
+/// A claim that this process holds. A thread renews it, and dropping it releases it.
 #[derive(Debug)]
 pub struct Claim {
     renewal: Renewal,
@@ -23,11 +23,12 @@ pub struct Claim {
 impl Claim {
     /// Takes the claim `name` of the cluster.
     ///
-    /// Whoever stands in the topic may be dead: it is watched for half a minute, unless it was at the holder's own place.
-    /// No clock is compared with another's.
+    /// A holder in the topic may be dead. This watches it for half a minute, unless its place is our own. It never
+    /// compares the clocks of two machines.
     ///
     /// # Errors
-    /// [`Error::Held`] with a holder that lives; else as reading and writing the topic. Blocks for at most about a minute.
+    /// [`Error::Held`] with a live holder; otherwise the errors of reading and writing the topic. Blocks for at most
+    /// about a minute.
     pub fn take(topic: &StateTopic, name: &str, holder: Holder) -> Result<Self, Error> {
         let mut campaign = Campaign::begin(topic, name, holder, Term::default())?;
         let mut is_told = false;
@@ -40,14 +41,17 @@ impl Claim {
                 }
                 Turn::Open(_) if is_told => {}
                 Turn::Open(_) => {
-                    tracing::info!(claim = name, "somebody holds it: waiting whether it lives");
+                    tracing::info!(
+                        claim = name,
+                        "another process holds the claim: checking whether it is alive"
+                    );
                     is_told = true;
                 }
             }
         }
     }
 
-    /// Keeps what was just taken, at `renewed`.
+    /// Renews the claim that this process took at `renewed`.
     pub(crate) fn kept(
         topic: &StateTopic,
         name: &str,
@@ -59,26 +63,27 @@ impl Claim {
         Self { renewal: Renewal::begin(topic.clone(), name, writer, own, (renewed, term)) }
     }
 
-    /// Who has the claim `name`, without taking it. One that has died is named until somebody else takes it.
+    /// The holder of the claim `name`, without taking the claim. A dead holder is returned until another process takes
+    /// it.
     ///
     /// # Errors
-    /// Those of reading the topic.
+    /// The errors of reading the topic.
     pub fn holder(topic: &StateTopic, name: &str) -> Result<Option<Holder>, Error> {
         let key = key(name);
         let found = last(topic, &key)?;
         found.map(|found| Holder::from_json(&key, &found.value)).transpose()
     }
 
-    /// Whether it may be acted on, now: to be asked before everything that the claim is for.
+    /// Whether the claim is valid now. Check it before each action that the claim is for.
     ///
     /// # Errors
-    /// [`Lost`]: nothing may be changed any more. [`Lost::NotRenewed`] may pass; [`Lost::Fenced`] does not.
+    /// [`Lost`]: the caller must not change anything. [`Lost::NotRenewed`] may pass; [`Lost::Fenced`] does not.
     pub fn check(&self) -> Result<(), Lost> {
         self.renewal.check()
     }
 
-    /// The moment from which on another process may hold it, unless it is renewed before: no write that it is for may go
-    /// on after that.
+    /// The moment from which another process may hold the claim, unless it is renewed first. No write that needs the
+    /// claim may continue after it.
     ///
     /// # Errors
     /// As [`check`](Self::check).
@@ -86,13 +91,13 @@ impl Claim {
         self.renewal.until()
     }
 
-    /// Writes records beside the claim, in its own transactions: a holder that was fenced writes nothing. What came of it
-    /// is there to be waited for; what failed may have been written.
+    /// Writes records together with the claim, in its transactions, so that a fenced holder writes nothing. The caller
+    /// can wait for the result. A failed write may have been made.
     pub fn write(&self, changes: Changes) -> Pending {
         Pending { answered: self.renewal.write(changes) }
     }
 
-    /// Gives it back, so that the next holder does not have to wait.
+    /// Releases the claim, so that the next holder does not have to wait.
     pub fn release(self) {
         drop(self);
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with shared state. Messages state facts; what to try next is [`Error::hint`].
+//! Errors of shared state. Messages state facts; [`Error::hint`] says what to try next.
 
 use crate::holder::Holder;
 use crate::topic::TOPIC;
@@ -8,31 +8,31 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Kafka did not do it, or not in time.
+    /// Kafka failed the request, or did not answer in time.
     #[error("{what}: {}", said(source))]
     Unavailable {
-        /// What was to be done.
+        /// The attempted operation.
         what: &'static str,
-        /// What librdkafka says.
+        /// librdkafka's error.
         #[source]
         source: KafkaError,
     },
-    /// We may not.
+    /// A right is missing.
     #[error("{what}: {}", said(source))]
     Forbidden {
-        /// What was to be done.
+        /// The attempted operation.
         what: &'static str,
-        /// What librdkafka says.
+        /// librdkafka's error.
         #[source]
         source: KafkaError,
     },
-    /// The topic would forget, or keep everything for ever: somebody else made it.
+    /// Another program created the topic, so it would delete records or keep all of them forever.
     #[error("the topic {TOPIC} has cleanup.policy={policy}, not compact")]
     NotCompacted {
         /// Its `cleanup.policy`.
         policy: String,
     },
-    /// A record of ours that we cannot read.
+    /// One of this program's records cannot be parsed.
     #[error("the record {key} of {TOPIC} is not understood: {why}")]
     Malformed {
         /// The record's key.
@@ -40,7 +40,7 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
-    /// A newer version of this program has written there.
+    /// A newer version of this program has written the record.
     #[error("the record {key} of {TOPIC} has version {version}; this program knows version 1")]
     Newer {
         /// The record's key.
@@ -48,39 +48,39 @@ pub enum Error {
         /// Its version.
         version: u64,
     },
-    /// Somebody else holds it, and lives.
+    /// Another live process holds the claim.
     #[error("{claim} is held by {holder}")]
     Held {
-        /// What is claimed.
+        /// The claim.
         claim: String,
-        /// Who holds it.
+        /// Its holder.
         holder: Box<Holder>,
     },
-    /// It was ours.
+    /// This process had the claim and lost it.
     #[error("{0}")]
     Lost(#[from] Lost),
 }
 
-/// Why a claim may not be acted on any more.
+/// Why this process must not act on its claim any more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Lost {
-    /// Another process has taken it over: Kafka refuses our writes.
+    /// Another process has taken the claim over, and Kafka refuses our writes.
     #[error("another process has taken over: Kafka fences our writes to {TOPIC}")]
     Fenced,
-    /// It could not be renewed in time: another process may take it over, or has.
+    /// The claim could not be renewed in time, so another process may have taken it over.
     #[error(
         "the claim in {TOPIC} could not be renewed for {seconds} s ({why}): another process may act by now"
     )]
     NotRenewed {
         /// Since the last renewal.
         seconds: u64,
-        /// What came instead.
+        /// Why the renewal failed.
         why: String,
     },
 }
 
 impl Error {
-    /// What librdkafka said while this was to be done.
+    /// Adds the attempted operation to librdkafka's error.
     pub(crate) fn of(what: &'static str) -> impl Fn(KafkaError) -> Self {
         move |source| match code(&source) {
             Some(
@@ -93,7 +93,7 @@ impl Error {
         }
     }
 
-    /// What an operator can do about it; `None` where the message says all.
+    /// What an operator can do about it; `None` if the message is enough.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -117,17 +117,17 @@ impl Error {
     }
 }
 
-/// The code behind an error, where it has one.
+/// The error code, if the error has one.
 pub(crate) fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
     match error {
         KafkaError::Transaction(error) => Some(error.code()),
-        // Of a request to controllers, which rdkafka's own function leaves out.
+        // From a request to controllers. rdkafka's own function does not return this code.
         KafkaError::AdminOp(code) => Some(*code),
         other => other.rdkafka_error_code(),
     }
 }
 
-/// The sentence of the code: librdkafka's own wrapping says little more than "transaction error".
+/// The text of the code: librdkafka's own wrapper says little more than "transaction error".
 fn said(error: &KafkaError) -> String {
     match error {
         KafkaError::Transaction(error) => error.string(),

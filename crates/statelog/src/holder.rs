@@ -1,4 +1,4 @@
-//! Who holds a claim, as the topic keeps it.
+//! The holder of a claim, as a record in the topic.
 
 use crate::error::Error;
 use serde::{Deserialize, Serialize};
@@ -7,18 +7,18 @@ use std::fmt;
 /// The version of the record.
 const VERSION: u64 = 1;
 
-/// Who holds a claim.
+/// The holder of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Holder {
     version: u64,
-    /// Who it is, for people: process, host, what it does.
+    /// A description for people: process, host, and task.
     pub name: String,
-    /// What only one living process can be at: two holders of one place are one after the other. A local lock has to make
-    /// it so.
+    /// A place that only one live process can have at a time, so two holders with one place ran one after the other. A
+    /// local lock must guarantee this.
     pub place: String,
-    /// Counts the renewals: a record that changes is a holder that lives.
+    /// Counts the renewals. A record that changes shows that its holder is alive.
     renewals: u64,
-    /// Tells two holders of one name and place apart.
+    /// Distinguishes two holders with the same name and place.
     #[serde(default)]
     instance: String,
 }
@@ -31,13 +31,13 @@ impl Holder {
         Self { version: VERSION, name, place, renewals: 0, instance }
     }
 
-    /// What tells it from any other, of its name and place too: two containers of a pod have one host's name, and each a
-    /// process 1.
+    /// A unique id. Two holders may have the same name and place: two containers of a pod share a host name, and both
+    /// may be process 1.
     pub fn instance(&self) -> &str {
         &self.instance
     }
 
-    /// Whether this is a record of that same holder, at whatever time.
+    /// Whether this record is from the same holder, at any time.
     pub(crate) fn is(&self, other: &Self) -> bool {
         self.instance == other.instance && self.place == other.place
     }
@@ -62,7 +62,7 @@ impl Holder {
     }
 
     pub(crate) fn to_json(&self) -> Vec<u8> {
-        // Text and numbers always become JSON.
+        // Text and numbers always convert to JSON.
         serde_json::to_vec(self).unwrap_or_default()
     }
 }

@@ -1,10 +1,13 @@
-//! What processes on different machines must agree on, kept in the cluster that they act on: the compacted topic
-//! [`TOPIC`].
+//! State that processes on different machines must agree on. It is in the cluster that they act on, in the compacted
+//! topic [`TOPIC`].
 //!
-//! In: an [`Access`], librdkafka's properties. Out: a [`Claim`], which one process at a time holds. A claim is renewed by
-//! transactions, and whoever takes one over fences its writer (KIP-98): a process that slept through its own
-//! replacement cannot renew, and [`Claim::check`] tells it so. Beside it a [`Canary`], which measures what small messages
-//! take to each broker and back. This is the data plane: nothing here changes replicas, configs or leaders.
+//! In: an [`Access`], librdkafka's properties. Out: a [`Claim`], which one process at a time holds.
+//!
+//! The holder renews its claim by transactions. A process that takes the claim over fences the previous writer
+//! (KIP-98). A process that slept during its own replacement therefore cannot renew, and [`Claim::check`] reports that.
+//!
+//! The crate also has a [`Canary`], which measures the round trip of small messages through each broker. This is the
+//! data plane: nothing here changes replicas, configs or leaders.
 //!
 //! ```no_run
 //! use mappr_statelog::{Access, Claim, Holder, StateTopic};

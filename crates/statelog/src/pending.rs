@@ -1,41 +1,41 @@
-//! Waiting for records that the holder of a claim has asked for.
+//! Waits for records that the holder of a claim has asked to write.
 
 use crate::error::{Error, Lost};
 use crate::topic::TOPIC;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// How long a record may take.
+/// How long to wait for a record.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Records that are being written. Whoever does not wait for them goes on without the answer.
+/// Records that are being written. A caller that does not wait never learns the result.
 #[derive(Debug)]
 pub struct Pending {
     pub(crate) answered: Receiver<Result<(), Error>>,
 }
 
-/// Why records do not stand there, as far as anybody can say: they may all the same.
+/// Why records may not have been written. They may have been written despite the error.
 #[derive(Debug, thiserror::Error)]
 pub enum Unwritten {
-    /// Kafka did not take them.
+    /// Kafka refused them.
     #[error(transparent)]
     Refused(Error),
     /// There is no answer yet.
     #[error("the topic {TOPIC} has not taken a record in {seconds} s")]
     Late {
-        /// For how long it was waited.
+        /// How long we waited.
         seconds: u64,
     },
-    /// Nobody keeps the claim any more: [`Claim::check`](crate::Claim::check) may say why.
+    /// The claim has no renewal thread any more: [`Claim::check`](crate::Claim::check) may say why.
     #[error("the claim in {TOPIC} is not kept any more")]
     Unkept,
 }
 
 impl Pending {
-    /// Blocks until they stand, and for some seconds at most.
+    /// Blocks until the records are written, for some seconds at most.
     ///
     /// # Errors
-    /// Why they may not.
+    /// Why they may not have been written.
     pub fn wait(self) -> Result<(), Unwritten> {
         self.within(PATIENCE)
     }
@@ -50,7 +50,7 @@ impl Pending {
 }
 
 impl Unwritten {
-    /// The words for it, where the claim itself says more.
+    /// The text of this error, or the claim's own error if it says more.
     #[must_use]
     pub fn why(&self, check: Result<(), Lost>) -> String {
         match (self, check) {

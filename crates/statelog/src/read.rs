@@ -1,4 +1,4 @@
-//! Reading the topic, to its end and on.
+//! Reads the topic to its end, and then follows it.
 
 use crate::error::Error;
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
@@ -18,39 +18,40 @@ pub(crate) struct Stored {
     pub(crate) value: Vec<u8>,
 }
 
-/// The last committed record of a key; `None` where there is none, or it was deleted.
+/// The last committed record of a key; `None` if there is none, or if it was deleted.
 pub(crate) fn last(topic: &StateTopic, key: &str) -> Result<Option<Stored>, Error> {
     Ok(Reader::at_the_end(topic, key)?.last.remove(key))
 }
 
-/// The last committed record of each key that begins with this and has one.
+/// The last committed record of each key with this prefix.
 pub(crate) fn all(topic: &StateTopic, prefix: &str) -> Result<BTreeMap<String, Stored>, Error> {
     Ok(Reader::at_the_end(topic, prefix)?.last)
 }
 
-/// Whoever has read the topic, and goes on reading.
+/// A reader that has read the topic to its end and follows it.
 pub(crate) struct Reader {
     consumer: BaseConsumer,
-    /// Of other keys nothing is kept.
+    /// Records of other keys are dropped.
     prefix: String,
     last: BTreeMap<String, Stored>,
 }
 
 impl Reader {
-    /// Reads all that is committed.
+    /// Reads all committed records.
     pub(crate) fn at_the_end(topic: &StateTopic, prefix: &str) -> Result<Self, Error> {
         let mut config = topic.access.client();
-        // librdkafka wants a group's name, and uses none: nothing is committed, and partitions are assigned by hand.
+        // librdkafka requires a group name but does not use it: nothing is committed, and partitions are assigned
+        // manually.
         config.set("group.id", "mappr-state").set("enable.auto.commit", "false");
         config.set("enable.partition.eof", "true").set("isolation.level", "read_committed");
         config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "error");
-        // The end is known by a fetch that brings nothing: by default a broker keeps that for half a second.
+        // An empty fetch shows the end. By default, a broker holds such a fetch for half a second.
         config.set("fetch.wait.max.ms", "100");
         let consumer: BaseConsumer = config.create().map_err(Error::of(WHAT))?;
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(TOPIC, 0, Offset::Beginning).map_err(Error::of(WHAT))?;
         consumer.assign(&from).map_err(Error::of(WHAT))?;
-        // Brokers that are making thousands of replicas come to that of a new topic when those are made.
+        // A broker that is creating thousands of replicas creates the new topic's replica after them.
         let patience = if topic.is_new() { PATIENCE * 4 } else { PATIENCE };
         let (mut last, begun, mut failure) = (BTreeMap::new(), Instant::now(), None);
         while begun.elapsed() < patience {
@@ -62,7 +63,7 @@ impl Reader {
                 Some(Err(KafkaError::PartitionEOF(_))) => {
                     return Ok(Self { consumer, prefix: prefix.to_owned(), last });
                 }
-                // librdkafka goes on trying by itself.
+                // librdkafka retries by itself.
                 Some(Err(error)) => failure = Some(error),
             }
         }
@@ -70,13 +71,13 @@ impl Reader {
         Err(Error::of(WHAT)(failure.unwrap_or(silence)))
     }
 
-    /// As far as it has read.
+    /// The last record of this key so far.
     pub(crate) fn last(&self, key: &str) -> Option<&Stored> {
         self.last.get(key)
     }
 
-    /// Reads on until there is another record of this key, and for no longer than this. Whether there is one: who is cut off
-    /// from Kafka is told of none.
+    /// Reads until a new record of this key arrives, or until `within` has passed. Returns whether one arrived. A
+    /// reader that is cut off from Kafka gets none.
     pub(crate) fn changes(&mut self, key: &str, within: Duration) -> bool {
         let begun = Instant::now();
         loop {
@@ -94,7 +95,7 @@ impl Reader {
     }
 }
 
-/// Keeps a record, or forgets the one that it deletes; the key, if it is one of those that are kept.
+/// Stores a record, or removes the one that it deletes. Returns the key if it is one to keep.
 fn take_in(
     last: &mut BTreeMap<String, Stored>,
     prefix: &str,

@@ -1,4 +1,4 @@
-//! The thread that keeps a claim, and writes what goes with it.
+//! The thread that renews a claim, and writes records together with it.
 
 use crate::error::{Error, Lost};
 use crate::holder::Holder;
@@ -11,33 +11,33 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-/// How the claim stands.
+/// The state of the claim.
 #[derive(Debug, Clone)]
 struct Standing {
-    /// When the last renewal that succeeded was begun.
+    /// When the last successful renewal began.
     renewed: Instant,
     term: Term,
     fenced: bool,
-    /// What the renewals since then came to.
+    /// The errors of the renewals since then.
     failure: String,
 }
 
-/// Renews until it is dropped, then gives the claim back.
+/// Renews the claim until it is dropped, then releases it.
 #[derive(Debug)]
 pub(crate) struct Renewal {
     standing: Arc<Mutex<Standing>>,
-    /// Dropped to end the thread.
+    /// Dropping it ends the thread.
     asked: Option<Sender<Asked>>,
     thread: Option<JoinHandle<()>>,
 }
 
-/// Records to write, and who waits for the answer.
+/// Records to write, and the channel for the answer.
 type Asked = (Changes, Sender<Result<(), Error>>);
 
-/// What the thread works with.
+/// The data of the thread.
 struct Keeper {
     topic: StateTopic,
-    /// Of the claim.
+    /// The claim's name.
     name: String,
     key: String,
     holder: Holder,
@@ -64,10 +64,10 @@ impl Renewal {
         Self { standing, asked: Some(asked), thread: Some(thread) }
     }
 
-    /// Has records written; the answer comes when they are, or are not.
+    /// Asks the thread to write records. The answer comes when the write has succeeded or failed.
     pub(crate) fn write(&self, changes: Changes) -> Receiver<Result<(), Error>> {
         let (answer, answered) = mpsc::channel();
-        // Where the thread has ended, the answer's sender ends with it, and whoever waits hears of that.
+        // If the thread has ended, it drops the answer's sender, and the waiting caller gets an error.
         let _ = self.asked.as_ref().map(|asked| asked.send((changes, answer)));
         answered
     }
@@ -107,7 +107,7 @@ impl Keeper {
             let written = self.renew(changes);
             due = Instant::now() + self.term.every;
             let lost = matches!(written, Err(Error::Lost(Lost::Fenced)));
-            // Whoever waits no more has gone on without the answer.
+            // A caller that stopped waiting does not need the answer.
             let _ = answer.map(|answer| answer.send(written));
             if lost {
                 return;
@@ -115,11 +115,11 @@ impl Keeper {
         }
         let gone = [(self.key.clone(), None)].into();
         if let Err(error) = self.writer.write(&gone) {
-            tracing::info!(%error, "the claim is not given back: the next holder has to wait");
+            tracing::info!(%error, "cannot release the claim: the next holder waits for its term");
         }
     }
 
-    /// Renews the claim, and writes what goes with it in the same transaction.
+    /// Renews the claim, and writes the records in the same transaction.
     fn renew(&mut self, mut changes: Changes) -> Result<(), Error> {
         self.holder.renew();
         let begun = Instant::now();
@@ -144,9 +144,10 @@ impl Keeper {
         Ok(())
     }
 
-    /// Kafka also fences whose transaction took too long. The record tells whether somebody else has the claim, once whoever
-    /// has fenced us has had the time to write it; where it is still ours, we fence in our turn, and whoever came between is
-    /// refused by that.
+    /// Tries to take the claim back after Kafka fenced us. Kafka also fences a writer whose transaction took too long.
+    ///
+    /// It waits until a process that fenced us has had time to write its record. If the record is still ours, it fences
+    /// the other writers in turn. That refuses any process that came in between.
     fn regains(&mut self) -> bool {
         thread::sleep(self.term.every);
         let is_ours = |topic: &StateTopic| {
@@ -164,14 +165,14 @@ impl Keeper {
         };
         match regained() {
             Ok(Some(writer)) => {
-                tracing::info!("fenced, and nobody else has the claim: going on");
+                tracing::info!("fenced, but no other process has the claim: continuing");
                 self.writer = writer;
                 true
             }
             Ok(None) => false,
-            // Nobody can say: the next renewal asks again, and until then the claim runs out.
+            // The holder is unknown. The next renewal asks again, and until then the claim runs out.
             Err(error) => {
-                tracing::warn!(%error, "fenced, and nobody can say by whom");
+                tracing::warn!(%error, "fenced, and the new holder cannot be read");
                 true
             }
         }
@@ -182,7 +183,7 @@ impl Drop for Renewal {
     fn drop(&mut self) {
         self.asked = None;
         if let Some(thread) = self.thread.take() {
-            // It has nothing to say that a panic would tell better.
+            // A panic in the thread has already been reported.
             let _ = thread.join();
         }
     }

@@ -1,4 +1,4 @@
-//! The topic, made on first use.
+//! The state topic. It is created on first use.
 
 use crate::access::Access;
 use crate::error::Error;
@@ -9,16 +9,16 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// The compacted topic of the state that machines share.
+/// The compacted topic for state that machines share.
 pub const TOPIC: &str = "__mappr_state";
 
-/// How long Kafka has for one request.
+/// The deadline of one request to Kafka.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
 
-/// As many copies as Kafka's own topics have.
+/// The replication factor: the same as for Kafka's own topics.
 pub const REPLICATION: usize = 3;
 
-/// The topic of one cluster, which is there.
+/// The existing state topic of one cluster.
 #[derive(Debug, Clone)]
 pub struct StateTopic {
     pub(crate) access: Access,
@@ -26,18 +26,20 @@ pub struct StateTopic {
 }
 
 impl StateTopic {
-    /// Makes the topic if it is not there: one partition, compacted, on up to three of the cluster's `live_brokers`.
+    /// Creates the topic if it does not exist: one partition, compacted, on up to three of the cluster's
+    /// `live_brokers`.
     ///
     /// # Errors
-    /// [`Error::NotCompacted`] if somebody else has made it otherwise; [`Error::Unavailable`] and [`Error::Forbidden`] when
-    /// Kafka does not answer, or not us.
+    /// [`Error::NotCompacted`] if another program created it with a different policy; [`Error::Unavailable`] if Kafka
+    /// does not answer; [`Error::Forbidden`] if a right is missing.
     pub fn open(access: Access, live_brokers: usize) -> Result<Self, Error> {
         let copies = live_brokers.clamp(1, REPLICATION);
         let fixed = TopicReplication::Fixed(i32::try_from(copies).unwrap_or(1));
         Self::made(access, copies, fixed)
     }
 
-    /// The same with a copy on each of these brokers, the first of which is to lead: for whoever knows which brokers stay.
+    /// The same with a replica on each of these brokers; the first is the preferred leader. For callers that know which
+    /// brokers stay.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -59,7 +61,7 @@ impl StateTopic {
         Ok(Self { access, created })
     }
 
-    /// The topic, which somebody has made. Changes nothing.
+    /// The topic, which must exist. Changes nothing.
     ///
     /// # Errors
     /// As for [`open`](Self::open).
@@ -70,7 +72,7 @@ impl StateTopic {
         Ok(Self { access, created: false })
     }
 
-    /// The records whose keys begin with this, by the rest of the key.
+    /// The records with this key prefix, by the rest of the key.
     ///
     /// # Errors
     /// [`Error::Unavailable`], [`Error::Forbidden`].
@@ -83,7 +85,7 @@ impl StateTopic {
         Ok(own.collect())
     }
 
-    /// Whether this made it.
+    /// Whether this call created the topic.
     #[must_use]
     pub const fn is_new(&self) -> bool {
         self.created
@@ -99,12 +101,12 @@ fn create(
     copies: usize,
     replication: TopicReplication<'_>,
 ) -> Result<bool, Error> {
-    // With one copy lost, the rest still takes writes.
+    // The other replicas still accept writes when one is lost.
     let in_sync = (copies.max(2) - 1).to_string();
     let topic = NewTopic::new(TOPIC, 1, replication)
         .set("cleanup.policy", "compact")
         .set("min.insync.replicas", &in_sync)
-        // Renewals are rewritten soon: whoever opens it reads all of it.
+        // Compacts renewals soon, because each start reads the whole topic.
         .set("segment.ms", "3600000")
         .set("min.cleanable.dirty.ratio", "0.1");
     let what = "creating the topic of shared state";

@@ -1,4 +1,4 @@
-//! The one writer of a claim, and of what goes with it.
+//! The single writer of a claim and its records.
 
 use crate::error::{Error, code};
 use crate::topic::{PATIENCE, StateTopic, TOPIC};
@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 /// Records by their keys; `None` deletes one.
 pub type Changes = BTreeMap<String, Option<Vec<u8>>>;
 
-/// Writes records in transactions. Making one fences the one before it, wherever that runs.
+/// Writes records in transactions. A new writer fences the previous one on any machine.
 pub(crate) struct Writer {
     producer: BaseProducer,
     unended: Option<Ending>,
 }
 
-/// How a transaction is being ended that Kafka has not answered for yet: it has to be ended the same way.
+/// How a transaction is ending while Kafka has not answered yet. A retry must end it in the same way.
 #[derive(Debug, Clone, Copy)]
 enum Ending {
     Commit,
@@ -23,11 +23,11 @@ enum Ending {
 }
 
 impl Writer {
-    /// Fences whoever wrote under this name.
+    /// Fences all earlier writers with this name.
     pub(crate) fn fence(topic: &StateTopic, name: &str) -> Result<Self, Error> {
         let mut config = topic.access.client();
         config.set("transactional.id", format!("mappr-{name}")).set("acks", "all");
-        // Broken off by the broker soon after our death, so that readers do not wait for it.
+        // After our death the broker aborts the transaction soon, so that readers do not wait for it.
         config.set("transaction.timeout.ms", "10000").set("delivery.timeout.ms", "8000");
         config.set("request.timeout.ms", "5000");
         let producer: BaseProducer =
@@ -36,7 +36,8 @@ impl Writer {
         Ok(Self { producer, unended: None })
     }
 
-    /// Writes records (`Some`) and deletes them, all or none. What failed may have been written, or may yet be.
+    /// Writes (`Some`) and deletes (`None`) records, all or none. A failed write may have been made, or may still be
+    /// made.
     pub(crate) fn write(&mut self, changes: &Changes) -> Result<(), KafkaError> {
         if let Some(ending) = self.unended {
             self.end(ending)?;
@@ -53,7 +54,7 @@ impl Writer {
         self.end(Ending::Commit)
     }
 
-    /// Ends the transaction, or remembers how it has to be ended.
+    /// Ends the transaction, or remembers how it must end.
     fn end(&mut self, ending: Ending) -> Result<(), KafkaError> {
         let ended = match ending {
             Ending::Commit => self.producer.commit_transaction(PATIENCE),
@@ -69,7 +70,7 @@ impl Writer {
         ended
     }
 
-    /// Whether another writer has taken our place: the client says so for good.
+    /// Whether another writer has replaced us. The client never recovers from this.
     pub(crate) fn is_fenced(&self, error: &KafkaError) -> bool {
         let fences = |code| {
             matches!(

@@ -1,37 +1,38 @@
-//! Which messages are out, and what those that came back took. Reads no clock.
+//! Which messages are in flight, and how long the returned ones took. Reads no clock.
 
 use super::Reading;
 use super::window::Window;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// After so long a message counts as lost, and as having taken so long.
+/// After this time a message counts as lost, and this is its measured time.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
-/// The same, until a first one has come back: who reads may have begun after it was written.
+/// The same before the first message has returned: the reader may have started after the message was written.
 const IMPATIENCE: Duration = Duration::from_secs(1);
-/// After a message that took longer than usual the next one goes out this soon, until it is known whether it was a pause.
+/// The interval after a slow message. The next one goes out this soon, until it is known whether the delay was a single
+/// pause.
 pub(super) const HURRY: Duration = Duration::from_millis(20);
-/// So many times what is usual is longer than usual.
+/// A message is slow if it takes more than this many times the usual time.
 const TIMES: u32 = 2;
-/// Less is never longer than usual.
+/// A message that takes less than this is never slow.
 const NEVER: Duration = Duration::from_millis(5);
 
 /// The messages to all brokers.
 #[derive(Debug)]
 pub(super) struct Flock {
-    /// Between two messages to one broker.
+    /// The interval between two messages to one broker.
     every: Duration,
-    /// Another one whenever other partitions are to be read.
+    /// Incremented when the set of partitions to read changes.
     generation: u64,
     sent: usize,
-    /// By the partition that they go to.
+    /// By target partition.
     birds: BTreeMap<i32, Bird>,
     forbidden: Option<String>,
     own: Own,
 }
 
-/// How late we are ourselves, by the moments at which the sender should wake: a starved machine, a container above its
-/// limit of CPU. What a message waits for us is no fault of its broker.
+/// How late our own process is, measured by the times at which the sender should wake. Causes are a busy machine, or a
+/// container above its CPU limit. A message's wait for our process must not count against its broker.
 #[derive(Debug, Default)]
 struct Own {
     due: Option<Instant>,
@@ -39,40 +40,41 @@ struct Own {
 }
 
 impl Own {
-    /// All in all until now.
+    /// The total delay until `now`.
     fn late(&self, now: Instant) -> Duration {
         let since = |due| now.saturating_duration_since(due);
         self.late + self.due.map(since).unwrap_or_default()
     }
 
-    /// The sender is awake, and will be at `next`.
+    /// The sender is awake now, and should wake again at `next`.
     fn awake(&mut self, now: Instant, next: Instant) {
         self.late = self.late(now);
         self.due = Some(next);
     }
 }
 
-/// The messages to one broker: one after the other.
+/// The messages to one broker, one at a time.
 #[derive(Debug, Default)]
 struct Bird {
     broker: i32,
-    /// One has come back since the partition is read: from now on, one that does not is late.
+    /// A message has returned since the reader started on this partition. From now on, a missing message is late.
     heard: bool,
     last: Option<Out>,
     produce: Window,
     end_to_end: Returns,
 }
 
-/// What messages took until they came back.
+/// The round-trip times of messages.
 #[derive(Debug, Default)]
 struct Returns {
     took: Window,
-    /// When the last one that tells what is usual was sent.
+    /// When the last message that counts for the usual time was sent.
     learned: Option<Instant>,
 }
 
 impl Returns {
-    /// One that was sent then has come back. Whether it took longer than usual, and those before it do not say as much yet.
+    /// Records a returned message that was sent at `at`. Returns whether it was slow, and the earlier messages do not
+    /// show the same yet.
     fn took(&mut self, at: Instant, took: Duration, every: Duration) -> bool {
         let usual = self.took.usual();
         let longer = |took| usual.is_some_and(|usual| took > (usual * TIMES).max(NEVER));
@@ -81,27 +83,27 @@ impl Returns {
             self.learned = Some(at);
             self.took.learn(took);
         }
-        // Twice of that is above what counts as slow.
+        // Half of it, so that only messages at twice the limit for slow count.
         let known = self.took.now(None).is_some_and(|least| longer(least / 2));
         longer(took) && !known
     }
 }
 
-/// A message that was sent.
+/// A sent message.
 #[derive(Debug)]
 struct Out {
     number: usize,
     at: Instant,
-    /// How late we had been ourselves until then.
+    /// Our own total delay at that time.
     late: Duration,
     acknowledged: bool,
     arrived: bool,
-    /// When the next one goes out, once it has come back.
+    /// When the next message goes out, after this one has returned.
     next: Instant,
 }
 
 impl Out {
-    /// For how long it is out, less what it waited for us.
+    /// The time since it was sent, without our own delays.
     fn age(&self, now: Instant, own: &Own) -> Duration {
         let late = own.late(now).saturating_sub(self.late);
         now.saturating_duration_since(self.at).saturating_sub(late)
@@ -109,13 +111,13 @@ impl Out {
 }
 
 impl Flock {
-    /// Messages to nobody, this far apart.
+    /// No targets yet; messages to one broker go out at this interval.
     pub(super) fn new(every: Duration) -> Self {
         let (birds, own) = (BTreeMap::new(), Own::default());
         Self { every, generation: 0, sent: 0, birds, forbidden: None, own }
     }
 
-    /// Goes to these brokers, by their partitions, and to no others. What is known of those that stay is kept.
+    /// Sends to these brokers, by their partitions, and to no others. Keeps the measurements of brokers that stay.
     pub(super) fn watch(&mut self, partitions: &BTreeMap<i32, i32>) {
         let same = partitions.len() == self.birds.len()
             && partitions
@@ -128,13 +130,13 @@ impl Flock {
         let mut before = std::mem::take(&mut self.birds);
         for (broker, partition) in partitions {
             let known = before.remove(partition).filter(|bird| bird.broker == *broker);
-            // Who reads begins anew, at the ends: what is on its way may never be read.
+            // The reader starts again at the ends of the partitions, so it may never see messages in flight.
             let bird = Bird { heard: false, last: None, ..known.unwrap_or_default() };
             self.birds.insert(*partition, Bird { broker: *broker, ..bird });
         }
     }
 
-    /// Which partitions are to be read, and since which change.
+    /// The partitions to read, and the generation of this set.
     pub(super) fn partitions(&self) -> (u64, Vec<i32>) {
         (self.generation, self.birds.keys().copied().collect())
     }
@@ -143,7 +145,7 @@ impl Flock {
         self.generation
     }
 
-    /// The messages that are due: their numbers, and the partitions. It should be asked again at `next`.
+    /// The due messages, as number and partition. The caller should call again at `next`.
     pub(super) fn send(&mut self, now: Instant, next: Instant) -> Vec<(usize, i32)> {
         self.own.awake(now, next);
         let late = self.own.late;
@@ -160,7 +162,7 @@ impl Flock {
         new
     }
 
-    /// The broker has it.
+    /// The broker has acknowledged the message.
     pub(super) fn acknowledged(&mut self, partition: i32, number: usize, now: Instant) {
         self.forbidden = None;
         let Some(bird) = self.birds.get_mut(&partition) else { return };
@@ -170,7 +172,7 @@ impl Flock {
         }
     }
 
-    /// It has come back.
+    /// The message has returned.
     pub(super) fn arrived(&mut self, partition: i32, number: usize, now: Instant) {
         let Some(bird) = self.birds.get_mut(&partition) else { return };
         bird.heard = true;
@@ -191,7 +193,7 @@ impl Flock {
         self.forbidden.clone()
     }
 
-    /// What it is like at this moment, of each broker from which messages come back.
+    /// The current measurements of each broker from which messages return.
     pub(super) fn readings(&self, now: Instant) -> BTreeMap<i32, Reading> {
         let of = |bird: &Bird| Some((bird.broker, bird.reading(now, &self.own)?));
         self.birds.values().filter_map(of).collect()
@@ -199,7 +201,7 @@ impl Flock {
 }
 
 impl Bird {
-    /// Whether the last one is back, or lost, and the next one's time has come.
+    /// Whether the last message has returned or is lost, and the next one is due.
     fn is_due(&mut self, now: Instant) -> bool {
         let Some(out) = &self.last else { return true };
         if out.arrived {
@@ -240,12 +242,12 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    /// Brokers in virtual time, looked at by the millisecond: the sender wakes as often as it hurries.
+    /// Brokers in virtual time, advanced by the millisecond. The sender wakes at its shortest interval.
     struct Sky {
         flock: Flock,
         start: Instant,
         millisecond: u64,
-        /// Number, partition, when it was sent, and when it is back.
+        /// Number, partition, time sent, and time returned.
         out: Vec<(usize, i32, u64, u64)>,
         sent: usize,
     }
@@ -261,8 +263,8 @@ mod tests {
             self.start + ms(self.millisecond)
         }
 
-        /// Lets time pass; `back` says when a message that goes to a partition at a millisecond is back. What was read of
-        /// 1001 meanwhile: how long it was above a limit, and when first.
+        /// Lets time pass. `back` returns when a message sent to a partition at a millisecond returns. Returns how long
+        /// the reading of 1001 was above a limit, and when first.
         fn pass(
             &mut self,
             time: Duration,
@@ -318,7 +320,7 @@ mod tests {
         }
     }
 
-    /// A container above its limit of CPU stands still for most of each tenth of a second.
+    /// The kernel stops a container above its CPU limit for most of each tenth of a second.
     #[test]
     fn what_a_message_waits_for_us_is_not_its_brokers() {
         let (mut flock, start) = (Flock::new(EVERY), Instant::now());
@@ -327,7 +329,8 @@ mod tests {
         for round in 0..500 {
             let stalled = if round >= 300 { ms(80) } else { ms(0) };
             for (number, partition) in flock.send(now, now + HURRY) {
-                // It is back during the stall, and heard of at its end, before the sender is awake.
+                // The message returns during the stall. The process sees it at the end of the stall, before the sender
+                // wakes.
                 let heard = now + CALM.max(HURRY + stalled);
                 flock.acknowledged(partition, number, heard);
                 flock.arrived(partition, number, heard);
@@ -345,7 +348,7 @@ mod tests {
             let mut sky = Sky::over(&[(1001, 0)]);
             sky.is_calm(ms(10_000));
             let from = 10_000 + offset;
-            // From one moment on, each message waits for 30 ms.
+            // From this moment on, each message waits for 30 ms.
             let queue = |_, sent: u64| Some(sent + 6 + if sent >= from { 30 } else { 0 });
             let (_, first) = sky.pass(ms(2_000), ms(25), queue);
             assert!(first.is_some_and(|first| first <= from + 330), "{offset}: {first:?}");

@@ -1,9 +1,11 @@
-//! What a small message takes to a broker and back: the broker as its clients feel it.
+//! Measures the round trip of a small message through each broker, as its clients see it.
 //!
-//! In: the topic, the partition that each broker alone has a replica of, and how often. Out: [`Reading`]s. One message to
-//! each broker at a time, written and read by this process, so that one monotonic clock measures it; sooner after a slow one:
-//! a pause ends with the message that it holds up, an overload goes on with the next. The connections of
-//! brokers are apart in librdkafka: a slow one delays no other's messages. Makes and changes no topic.
+//! In: the topic, the partition that has its only replica on each broker, and an interval. Out: [`Reading`]s.
+//!
+//! This process writes and reads one message for each broker at a time, so one monotonic clock measures it. After a
+//! slow message the next one goes out sooner: a pause ends with the message that it delays, but an overload also delays
+//! the next one. librdkafka has a separate connection for each broker, so a slow broker does not delay the others'
+//! messages. The canary creates and changes no topic.
 
 mod flock;
 mod window;
@@ -23,23 +25,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long the one that hears looks at nothing but its client.
+/// How long the reading thread waits for one poll of its client.
 const TURN: Duration = Duration::from_millis(100);
-/// After an error of the client.
+/// The pause after a client error.
 const BREATH: Duration = Duration::from_millis(2);
 
-/// What messages to a broker take.
+/// Round-trip times of messages to a broker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
-    /// Until the broker has acknowledged one: the least of the last three, which followed one another.
+    /// Until the broker's acknowledgement: the smallest of the last three successive times.
     pub produce: Option<Duration>,
-    /// Until it was read back: likewise.
+    /// Until the message was read back: also the smallest of the last three.
     pub end_to_end: Duration,
-    /// What that usually takes: the least median of thirty in half an hour. `None`: not known yet.
+    /// The usual round trip: the smallest median of thirty messages in half an hour. `None`: not known yet.
     pub usual: Option<Duration>,
 }
 
-/// Messages that go out and come back, until this is dropped.
+/// Sends and receives messages until it is dropped.
 #[derive(Debug)]
 pub struct Canary {
     flock: Shared,
@@ -54,10 +56,10 @@ fn lock(flock: &Shared) -> MutexGuard<'_, Flock> {
 }
 
 impl Canary {
-    /// Sends a message to each broker that it [watches](Self::watch), so often: none, as yet.
+    /// Starts with no targets. Sends a message at this interval to each broker that it [watches](Self::watch).
     ///
     /// # Errors
-    /// [`Error::Unavailable`] where librdkafka does not take the properties.
+    /// [`Error::Unavailable`] if librdkafka rejects the properties.
     pub fn start(access: &Access, topic: &str, every: Duration) -> Result<Self, Error> {
         let flock = Arc::new(Mutex::new(Flock::new(every)));
         let stop = Arc::new(AtomicBool::new(false));
@@ -76,18 +78,18 @@ impl Canary {
         Ok(Self { flock, stop, threads: vec![sending, hearing] })
     }
 
-    /// Goes to these brokers, by the partition that each of them leads, and to no others.
+    /// Sends to these brokers, by the partition that each of them leads, and to no others.
     pub fn watch(&self, partitions: &BTreeMap<i32, i32>) {
         lock(&self.flock).watch(partitions);
     }
 
-    /// What it is like now, of each broker from which messages come back.
+    /// The current times of each broker from which messages return.
     #[must_use]
     pub fn readings(&self) -> BTreeMap<i32, Reading> {
         lock(&self.flock).readings(Instant::now())
     }
 
-    /// Why messages may not be written or read, where a right is missing.
+    /// Why messages cannot be written or read, if a right is missing.
     #[must_use]
     pub fn forbidden(&self) -> Option<String> {
         lock(&self.flock).is_forbidden()
@@ -98,13 +100,13 @@ impl Drop for Canary {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for thread in self.threads.drain(..) {
-            // It has nothing to say that a panic would tell better.
+            // A panic in the thread has already been reported.
             let _ = thread.join();
         }
     }
 }
 
-/// Whose messages are ours: another process may write to the same topic.
+/// A mark for our own messages, because another process may write to the same topic.
 fn mark() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since.as_secs().rotate_left(32)
@@ -115,9 +117,9 @@ fn mark() -> u64 {
 fn client(access: &Access) -> ClientConfig {
     let mut config = access.client();
     config.set("client.id", "autothrottle-canary");
-    // Small messages, at once.
+    // Sends small messages immediately.
     config.set("socket.nagle.disable", "true");
-    // A broker that comes back is not slow because we wait; a partition that was added is known soon.
+    // A returned broker must not look slow because of our backoff. New partitions must be known soon.
     config.set("reconnect.backoff.max.ms", "1000");
     config.set("topic.metadata.refresh.interval.ms", "10000");
     config
@@ -132,7 +134,7 @@ fn writing(access: &Access) -> ClientConfig {
 
 fn reading(access: &Access) -> ClientConfig {
     let mut config = client(access);
-    // librdkafka wants a group's name, and uses none: nothing is committed, and partitions are assigned by hand.
+    // librdkafka requires a group name but does not use it: nothing is committed, and partitions are assigned manually.
     config.set("group.id", "mappr-canary").set("enable.auto.commit", "false");
     config.set("allow.auto.create.topics", "false").set("auto.offset.reset", "latest");
     config.set("fetch.wait.max.ms", "1000").set("fetch.error.backoff.ms", "100");
@@ -140,7 +142,7 @@ fn reading(access: &Access) -> ClientConfig {
     config
 }
 
-/// What both threads know.
+/// The state that both threads share.
 #[derive(Clone)]
 struct Ours {
     topic: String,
@@ -153,7 +155,7 @@ impl Ours {
         !self.stop.load(Ordering::Relaxed)
     }
 
-    /// To all that are due at once, so that one wake-up serves them all.
+    /// Sends to all due brokers at once, so that one wake-up is enough.
     fn send(&self, producer: &BaseProducer<Ears>, flock: &Shared) {
         let mut due = Instant::now();
         while self.goes_on() {
@@ -176,8 +178,8 @@ impl Ours {
         let record: BaseRecord<'_, (), [u8], usize> =
             BaseRecord::with_opaque_to(&self.topic, number).partition(partition).payload(&payload);
         if let Err((error, _)) = producer.send(record) {
-            // It stays out, and is late.
-            tracing::debug!(%error, partition, "a message of the canary is not sent");
+            // The message stays in flight and becomes late.
+            tracing::debug!(%error, partition, "cannot send a canary message");
         }
     }
 
@@ -188,7 +190,7 @@ impl Ours {
                 let (now, partitions) = lock(flock).partitions();
                 match self.assign(consumer, &partitions) {
                     Ok(()) => generation = now,
-                    Err(error) => tracing::debug!(%error, "the canary's partitions are not read"),
+                    Err(error) => tracing::debug!(%error, "cannot read the canary's partitions"),
                 }
             }
             match consumer.poll(TURN) {
@@ -200,7 +202,8 @@ impl Ours {
                 }
                 Some(Err(error)) => {
                     learn(flock, &error);
-                    // However often it says so: no message waits for long behind it.
+                    // A client that repeats its error must not keep this thread busy. The pause delays messages only
+                    // slightly.
                     thread::sleep(BREATH);
                 }
             }
@@ -215,7 +218,7 @@ impl Ours {
         consumer.assign(&all)
     }
 
-    /// The number of a message of ours.
+    /// The number of a message, if this process sent it.
     fn number(&self, payload: Option<&[u8]>) -> Option<usize> {
         let (mark, number) = payload?.split_first_chunk::<8>()?;
         let ours = u64::from_be_bytes(*mark) == self.mark;
@@ -224,23 +227,23 @@ impl Ours {
     }
 }
 
-/// A missing right is to be known; brokers come and go.
+/// Records a missing right. Other errors pass, because brokers come and go.
 fn learn(flock: &Shared, error: &KafkaError) {
-    // None of a group: librdkafka asks for its coordinator, and goes on without.
+    // Group errors do not count: librdkafka looks for the group's coordinator, and works without it.
     let denied =
         [RDKafkaErrorCode::TopicAuthorizationFailed, RDKafkaErrorCode::ClusterAuthorizationFailed];
     match code(error).filter(|code| denied.contains(code)) {
         Some(code) => lock(flock).forbidden(code.to_string()),
-        None => tracing::debug!(%error, "the canary's client"),
+        None => tracing::debug!(%error, "message from the canary's client"),
     }
 }
 
-/// What librdkafka tells from its own threads: deliveries, and what it has to say for itself.
+/// Receives librdkafka's callbacks from its own threads: deliveries and log lines.
 struct Ears(Shared);
 
 impl ClientContext for Ears {
     fn log(&self, _: RDKafkaLogLevel, facility: &str, message: &str) {
-        tracing::debug!(facility, message, "the canary's client");
+        tracing::debug!(facility, message, "message from the canary's client");
     }
 
     fn error(&self, error: KafkaError, _: &str) {

@@ -1,18 +1,18 @@
-//! What a broker's last messages took, and what they usually take.
+//! The times of a broker's last messages, and the usual time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Messages that count as now, one after the other. A pause makes one of them slow, an overload all of them.
+/// How many successive messages count as now. A pause makes one of them slow, an overload all of them.
 const RECENT: usize = 3;
-/// A message that takes so long counts as all of them: no collection of garbage should.
+/// One message that takes this long counts like several slow ones. A garbage collection should never take that long.
 const LONG: Duration = Duration::from_millis(500);
-/// Messages whose median is one of those that tell what is usual.
+/// How many messages form one median for the usual time.
 const BLOCK: usize = 30;
-/// How many of them are kept: half an hour of messages that go out five times a second, and longer of fewer.
+/// How many medians are kept: half an hour at five messages per second, longer at fewer.
 const BLOCKS: usize = 300;
 
-/// Times of messages, the last ones and those of calm.
+/// Times of messages: the last ones, and the medians for the usual time.
 #[derive(Debug, Default)]
 pub(super) struct Window {
     recent: VecDeque<Duration>,
@@ -26,7 +26,7 @@ impl Window {
         count(&mut self.recent, took);
     }
 
-    /// One of those that tell what is usual: they come as often in trouble as in calm.
+    /// Adds a time for the usual value. Callers add at the same rate in trouble as in calm.
     pub(super) fn learn(&mut self, took: Duration) {
         self.block.push(took);
         if self.block.len() == BLOCK {
@@ -37,8 +37,8 @@ impl Window {
         }
     }
 
-    /// The least of the last ones. One that is still on its way counts by its age, as soon as that says more than what was
-    /// before it. `None` before there are enough.
+    /// The smallest of the last times. A message in flight counts with its age if that raises the result. `None`
+    /// before there are enough messages.
     pub(super) fn now(&self, waiting: Option<Duration>) -> Option<Duration> {
         let mut with = self.recent.clone();
         if let Some(age) = waiting {
@@ -47,7 +47,7 @@ impl Window {
         least(&self.recent).max(least(&with))
     }
 
-    /// The least median: what it is like when nothing disturbs. `None` before there is one.
+    /// The smallest median: the time without disturbance. `None` before there is one.
     pub(super) fn usual(&self) -> Option<Duration> {
         self.usual
     }
@@ -58,7 +58,7 @@ fn count(recent: &mut VecDeque<Duration>, took: Duration) {
     (0..times).for_each(|_| push(recent, took, RECENT));
 }
 
-/// The oldest makes room.
+/// Drops the oldest entry when the queue is full.
 fn push(queue: &mut VecDeque<Duration>, new: Duration, most: usize) {
     if queue.len() == most {
         queue.pop_front();
