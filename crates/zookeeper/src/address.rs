@@ -1,12 +1,12 @@
-//! Where ZooKeeper is: the servers of an ensemble, and the path in it under which Kafka lives.
+//! The address of ZooKeeper: the servers of an ensemble, and Kafka's chroot in it.
 //!
-//! In: the text that Kafka calls `zookeeper.connect`, `HOST:PORT,HOST:PORT/chroot`. Out: an
-//! [`Address`], or what is wrong with the text. Resolves no name and opens no socket.
+//! In: the text that Kafka calls `zookeeper.connect`, `HOST:PORT,HOST:PORT/chroot`. Out: an [`Address`], or the error
+//! in the text. Resolves no name and opens no socket.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// ZooKeeper's client port where an address names none.
+/// ZooKeeper's client port, if an address names none.
 const DEFAULT_PORT: u16 = 2181;
 
 /// The servers of one ensemble and Kafka's chroot in it.
@@ -22,36 +22,36 @@ pub struct Address {
     chroot: String,
 }
 
-/// Why a text is no [`Address`].
+/// Why a text is not a valid [`Address`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadAddress {
-    /// Nothing stands where a server should.
+    /// A server is empty.
     #[error("a server is missing in {text:?}: expected HOST:PORT,HOST:PORT/chroot")]
     NoServer {
         /// The whole text.
         text: String,
     },
-    /// What follows the last colon is no port.
+    /// The text after the last colon is not a valid port.
     #[error("{server:?} has no valid port (1 to 65535)")]
     Port {
         /// The server as given.
         server: String,
     },
-    /// A chroot somewhere else than at the end, or one ZooKeeper would refuse.
+    /// A chroot that is not at the end, or that ZooKeeper would refuse.
     #[error(
-        "{chroot:?} is no ZooKeeper path: the chroot stands once, after the last server, as in /kafka"
+        "{chroot:?} is not a ZooKeeper path: give the chroot once, after the last server, as in /kafka"
     )]
     Chroot {
         /// The path as given.
         chroot: String,
     },
-    /// The address and the separate prefix name two different paths.
+    /// The address and the separate prefix name two different chroots.
     #[error("the address names the chroot {address}, the prefix names {prefix}: give one of them")]
     TwoChroots {
         /// The path in the address.
         address: String,
-        /// The path given apart.
+        /// The path of the prefix.
         prefix: String,
     },
     /// An address with a scheme. ZooKeeper over TLS needs the feature `zk-tls`.
@@ -71,16 +71,16 @@ impl Address {
         &self.servers
     }
 
-    /// Kafka's path in the ensemble: empty for the root, else with a leading slash and none at the end.
+    /// Kafka's path in the ensemble: empty for the root, otherwise with a leading slash and no trailing slash.
     #[must_use]
     pub fn chroot(&self) -> &str {
         &self.chroot
     }
 
-    /// The same ensemble with Kafka under `prefix`, as older tools spell it (`--zk-prefix kafka`).
+    /// The same ensemble with Kafka under `prefix`, as in older tools (`--zk-prefix kafka`).
     ///
     /// # Errors
-    /// When the address already names another chroot, or `prefix` is no path.
+    /// If the address already names another chroot, or `prefix` is not a valid path.
     pub fn with_prefix(self, prefix: &str) -> Result<Self, BadAddress> {
         let chroot = parse_chroot(prefix)?;
         if chroot.is_empty() {
@@ -97,7 +97,7 @@ impl FromStr for Address {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Self, BadAddress> {
-        // A scheme has slashes of its own: without this its server would be read as a chroot.
+        // A scheme contains slashes. Without this check, its server would be parsed as a chroot.
         if let Some(server) = text.split(',').find(|part| part.contains("://")) {
             return Err(BadAddress::Scheme { server: server.trim().to_owned() });
         }
@@ -117,7 +117,7 @@ impl fmt::Display for Address {
 }
 
 fn parse_server(server: &str, text: &str) -> Result<String, BadAddress> {
-    // The colons of a bare IPv6 address in brackets belong to the host.
+    // The colons inside a bracketed IPv6 address belong to the host.
     let (host, port) = match server.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (server, None),

@@ -1,7 +1,7 @@
-//! Turns what was read from ZooKeeper into a snapshot, and into notices where something was left out.
+//! Converts what was read from ZooKeeper into a snapshot, with notices about what was left out.
 //!
-//! What ZooKeeper does not know stays missing: sizes, disks, offline log dirs, and `min.insync.replicas`
-//! where the topic does not set it.
+//! Facts that ZooKeeper does not have stay missing: sizes, disks, offline log dirs, and `min.insync.replicas` if the
+//! topic does not set it.
 
 use crate::connect::ZooKeeper;
 use crate::error::Error;
@@ -14,30 +14,30 @@ use mapper::snapshot::{self, Leader, PartitionFacts, Parts, SnapshotError};
 use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::BTreeSet;
 
-/// `org.apache.kafka.common.internals.Topic` of Kafka 3.9: in ZooKeeper mode a name makes a topic internal.
+/// `org.apache.kafka.common.internals.Topic` of Kafka 3.9. In ZooKeeper mode, the name makes a topic internal.
 const INTERNAL: [&str; 2] = ["__consumer_offsets", "__transaction_state"];
 const MIN_INSYNC: &str = "min.insync.replicas";
 
-/// A cluster as ZooKeeper tells it.
+/// A cluster as read from ZooKeeper.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Captured {
-    /// The snapshot: `source` is `zookeeper`, brokers that are not registered are not listed.
+    /// The snapshot. Its `source` is `zookeeper`, and it does not list unregistered brokers.
     pub snapshot: Snapshot,
     /// The controller, if there is one.
     pub controller: Option<Controller>,
-    /// What was left out or ignored, in order.
+    /// What was left out or ignored, sorted.
     pub notices: BTreeSet<Notice>,
 }
 
 impl ZooKeeper {
     /// Captures the cluster. Needs no live broker.
     ///
-    /// Topics that are being deleted are left out; replica lists are the targets of the moves in flight.
-    /// Costs two reads for each topic and one for each partition.
+    /// Leaves out topics that are being deleted. Replica lists are the targets of running reassignments. It makes two
+    /// reads for each topic and one for each partition.
     ///
     /// # Errors
-    /// [`Error::NoKafka`] if there is no cluster under the chroot, else what a read met;
-    /// [`Error::Contradictory`] if the znodes deny each other.
+    /// [`Error::NoKafka`] if there is no cluster under the chroot; [`Error::Contradictory`] if the znodes contradict
+    /// each other; otherwise the error of a read.
     pub async fn snapshot(&self) -> Result<Captured, Error> {
         let cluster = self.gather().await?;
         let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
@@ -139,7 +139,7 @@ mod tests {
         TopicPartition { topic: "events".into(), partition: PartitionId(partition) }
     }
 
-    /// Two partitions on 1 and 2; the first is led by 1, of the second nothing is known.
+    /// Two partitions on 1 and 2. Broker 1 leads the first; nothing is known about the second.
     fn cluster() -> Cluster {
         let resting = ReplicaLists { replicas: ids([1, 2]), ..ReplicaLists::default() };
         let state = PartitionState { leader: Leader::Broker(BrokerId(1)), isr: ids([1, 2]) };

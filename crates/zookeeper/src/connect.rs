@@ -1,4 +1,4 @@
-//! Opens a session with an ensemble, or says of each address why there is none.
+//! Opens a session with an ensemble, or reports for each address why it failed.
 
 use crate::address::Address;
 use crate::error::Error;
@@ -10,18 +10,18 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use zookeeper_client::Client;
 
-/// How long an address is given when we look for the reason of a failure.
+/// The deadline for each address when we look for the reason of a failure.
 const PROBE: Duration = Duration::from_secs(2);
 
-/// How long we wait for ZooKeeper.
+/// Deadlines for ZooKeeper.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// For a session to be opened, all servers tried. Default: 15 s.
+    /// For opening a session, over all servers. Default: 15 s.
     pub connect: Duration,
-    /// The session timeout asked for; the server may choose another one. Default: 10 s. A server that is
-    /// silent for two fifths of it is left for the next one.
+    /// The requested session timeout; the server may choose another one. Default: 10 s. The client leaves a server that
+    /// is silent for two fifths of it.
     pub session: Duration,
-    /// For each single request, reconnections included. Default: 10 s.
+    /// For each request, including reconnections. Default: 10 s.
     pub request: Duration,
 }
 
@@ -32,7 +32,7 @@ impl Default for Deadlines {
     }
 }
 
-/// An open session. It is closed when the last clone is dropped.
+/// An open session. It closes when the last clone is dropped.
 #[derive(Clone)]
 pub struct ZooKeeper {
     pub(crate) client: Client,
@@ -41,10 +41,10 @@ pub struct ZooKeeper {
 }
 
 impl ZooKeeper {
-    /// Opens a session. Whether Kafka is there is asked by what reads Kafka's znodes, not here.
+    /// Opens a session. Does not check whether Kafka is there; the readers of Kafka's znodes do that.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] with what happened at each address; [`Error::Denied`] where a login is required.
+    /// [`Error::Unreachable`] with the result for each address; [`Error::Denied`] if a login is required.
     pub async fn connect(address: &Address, deadlines: Deadlines) -> Result<Self, Error> {
         let connector =
             Client::connector().with_session_timeout(deadlines.session).with_fail_eagerly();
@@ -61,7 +61,7 @@ impl ZooKeeper {
         }
     }
 
-    /// The address that this session was opened with.
+    /// The address of this session.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
@@ -79,7 +79,7 @@ impl fmt::Debug for ZooKeeper {
     }
 }
 
-/// The client library says "no hosts" of them all: each is asked once more, by hand, for its reason.
+/// The client library reports only "no hosts" for all of them. This probes each address for its reason.
 async fn unreachable(address: &Address) -> Error {
     let reasons = join_all(address.servers().iter().map(|server| reason(server))).await;
     let servers: BTreeMap<_, _> = address.servers().iter().cloned().zip(reasons).collect();

@@ -1,49 +1,49 @@
-//! What can go wrong between us and ZooKeeper, with the evidence: addresses, paths, what was found.
+//! Errors between us and ZooKeeper, with the evidence: addresses, paths, contents.
 //!
-//! Every variant is a failure outside of the caller's input, except [`Error::NoKafka`], which may
-//! be a mistyped chroot. Messages state facts; what to try next is [`Error::hint`].
+//! Every variant is a failure outside the caller's input, except [`Error::NoKafka`], which may be a mistyped chroot.
+//! Messages state facts; [`Error::hint`] says what to try next.
 
 use mapper::{BrokerId, PartitionId, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Why ZooKeeper gave no answer that can be used.
+/// Why ZooKeeper gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// No server of the ensemble opened a session.
     #[error("no ZooKeeper server opens a session: {}", listed(servers))]
     Unreachable {
-        /// Each address, and what happened there.
+        /// The result for each address.
         servers: BTreeMap<String, String>,
     },
     /// A request was not answered in time.
     #[error("ZooKeeper gives no answer for {path} within {} s", waited.as_secs_f64())]
     Timeout {
-        /// The znode asked for.
+        /// The requested znode.
         path: String,
         /// The deadline that passed.
         waited: Duration,
     },
     /// The session ended, or the server refused the request.
-    #[error("ZooKeeper does not do what is asked of {path}: {source}")]
+    #[error("ZooKeeper failed the request for {path}: {source}")]
     Failed {
-        /// The znode asked for.
+        /// The requested znode.
         path: String,
-        /// What the client library says.
+        /// The client library's error.
         #[source]
         source: zookeeper_client::Error,
     },
-    /// The znode's access list does not let us read it, or the session needs a login.
-    #[error("ZooKeeper does not let us near {path}: {source}")]
+    /// The znode's ACL does not let us read it, or the session requires a login.
+    #[error("ZooKeeper denies access to {path}: {source}")]
     Denied {
-        /// The znode asked for.
+        /// The requested znode.
         path: String,
         /// "Not authorized" (the znode) or "authentication failed" (the session).
         #[source]
         source: zookeeper_client::Error,
     },
-    /// A znode holds something else than Kafka (or the metrics fetcher) writes there.
+    /// A znode contains something that neither Kafka nor the metrics fetcher writes.
     #[error("{path} is malformed: {wrong}")]
     Malformed {
         /// The znode, by its full path.
@@ -58,63 +58,63 @@ pub enum Error {
         names(found)
     )]
     NoKafka {
-        /// The chroot asked for; `/` is the root.
+        /// The requested chroot; `/` is the root.
         chroot: String,
         /// The znode that every Kafka cluster has.
         chroot_ids: String,
-        /// What the root of the ensemble holds.
+        /// The znodes at the root of the ensemble.
         found: BTreeSet<String>,
-        /// The chroots under which there is a Kafka cluster.
+        /// The chroots that contain a Kafka cluster.
         likely: BTreeSet<String>,
     },
-    /// The znodes deny each other in a way that does not come from reading them one by one.
+    /// The znodes contradict each other. Reading them one after the other does not explain it.
     #[error("ZooKeeper holds no consistent cluster: {0}")]
     Contradictory(#[source] SnapshotError),
-    /// The session that had a lock is over: another process may have it now.
+    /// The session that held a lock has ended, so another process may have the lock.
     #[error("the lock at {path} is lost: {source}")]
     LockLost {
-        /// The znode that was asked for.
+        /// The requested znode.
         path: String,
-        /// What the client library says.
+        /// The client library's error.
         #[source]
         source: zookeeper_client::Error,
     },
-    /// What is to be stored is more than a znode takes.
+    /// The data is too large for a znode.
     #[error("{path} would take {bytes} bytes, and ZooKeeper takes less than 1048576 in a znode")]
     TooLarge {
         /// The znode.
         path: String,
-        /// Its contents' size.
+        /// The size of the data.
         bytes: usize,
     },
-    /// What is to be stored cannot be packed.
+    /// The data cannot be compressed.
     #[error("{path} cannot be packed: {source}")]
     Unpacked {
         /// The znode.
         path: String,
-        /// What the packer says.
+        /// The compressor's error.
         #[source]
         source: std::io::Error,
     },
     /// There are no stored metrics.
     #[error("{path} does not exist: no metrics are stored there")]
     NoMetrics {
-        /// The znode looked for.
+        /// The missing znode.
         path: String,
     },
 }
 
-/// What is wrong with the contents of a znode.
+/// What is wrong with a znode's contents.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Wrong {
-    /// It has no contents.
+    /// It is empty.
     #[error("it is empty")]
     Empty,
-    /// No JSON, or not the fields that Kafka writes.
+    /// Not JSON, or without the fields that Kafka writes.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// An id that is no number of the kind expected.
+    /// Not a valid id.
     #[error("{0:?} is no id")]
     Id(String),
     /// A partition without replicas, or with one broker twice.
@@ -128,19 +128,19 @@ pub enum Wrong {
     /// A size that is negative, infinite or beyond 2^63 bytes.
     #[error("{0} is no size in bytes")]
     Size(f64),
-    /// A gzip stream that is cut off or damaged.
+    /// A gzip stream that is truncated or damaged.
     #[error("it begins like gzip and does not decompress: {0}")]
     Gzip(#[source] std::io::Error),
-    /// A gzip stream that unpacks to more than a cluster's metrics can be.
+    /// A gzip stream whose contents are larger than any cluster's metrics.
     #[error("it decompresses to more than {limit_bytes} bytes")]
     TooLarge {
-        /// The most that is unpacked.
+        /// The limit for decompressed data.
         limit_bytes: u64,
     },
 }
 
 impl Error {
-    /// What to try next, where there is more to say than the error itself.
+    /// What to try next, if there is more to say than the error itself.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {
@@ -178,7 +178,7 @@ impl Error {
         })
     }
 
-    /// Whether the session is over for good: nothing more comes of it, and its locks are another's to take.
+    /// Whether the session has ended. Its requests fail from now on, and other processes can take its locks.
     #[must_use]
     pub fn is_session_over(&self) -> bool {
         use zookeeper_client::Error as Reply;

@@ -1,7 +1,7 @@
-//! Reads everything that a snapshot is made of: linear in the number of partitions, many reads in flight.
+//! Reads everything for a snapshot: linear in the number of partitions, with many reads in flight.
 //!
-//! Znodes are read one by one while the cluster goes on. What was caught in the middle of a change
-//! (an in-sync replica that is no replica) is read again.
+//! Znodes are read one by one while the cluster changes. A read in the middle of a change (an in-sync replica that is
+//! not a replica) is repeated.
 
 use crate::connect::ZooKeeper;
 use crate::error::{Error, Wrong};
@@ -12,20 +12,21 @@ use mapper::{BrokerId, PartitionId};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio::try_join;
 
-/// A change of a replica list takes the controller milliseconds; the first repetition already finds it done.
+/// How often a read is repeated. The controller changes a replica list within milliseconds, so the first repetition is
+/// usually enough.
 const REPETITIONS: usize = 3;
 
-/// The topic of autothrottle's canary: it measures brokers and holds nothing, so a capture leaves it out.
+/// The topic of autothrottle's canary. It measures brokers and holds no data, so a capture leaves it out.
 const CANARY_TOPIC: &str = "__mappr_canary";
 
-/// Kafka's znodes as they were read, nothing interpreted.
+/// Kafka's znodes as read, without interpretation.
 #[derive(Debug, Default)]
 pub(crate) struct Cluster {
     pub(crate) id: Option<String>,
     pub(crate) controller: Option<Controller>,
     pub(crate) brokers: BTreeMap<BrokerId, Registration>,
     pub(crate) topics: BTreeMap<String, Topic>,
-    /// Named by `/admin/delete_topics`, or gone between two of our reads.
+    /// Listed in `/admin/delete_topics`, or deleted between two of our reads.
     pub(crate) deleting: BTreeSet<String>,
     pub(crate) requested: Vec<RequestedMove>,
 }
@@ -39,7 +40,7 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
-    /// The partitions whose state names a broker that is no replica.
+    /// The partitions whose state names a broker that is not a replica.
     pub(crate) fn unsettled(&self) -> Vec<PartitionId> {
         let odd = |(id, state): (&PartitionId, &PartitionState)| {
             let held = |broker: &BrokerId| {
@@ -57,10 +58,10 @@ impl Topic {
 }
 
 impl ZooKeeper {
-    /// The brokers that are live now.
+    /// The live brokers.
     ///
     /// # Errors
-    /// Any [`Error`] but those of stored metrics; [`Error::NoKafka`] if there is no cluster under the chroot.
+    /// Any [`Error`] except those of stored metrics; [`Error::NoKafka`] if there is no cluster under the chroot.
     pub async fn registrations(&self) -> Result<BTreeMap<BrokerId, Registration>, Error> {
         self.expect_kafka().await?;
         let names = self.children(&self.kafka(IDS)).await?.unwrap_or_default();
@@ -71,11 +72,11 @@ impl ZooKeeper {
                 name.parse().map_err(|_| Error::malformed(&path, Wrong::Id(name)))?;
             wanted.push((id, path));
         }
-        // A broker that went away between the two reads is one that is not live.
+        // A broker that disappeared between the two reads is not live.
         self.parsed_each(wanted, znode::registration).await
     }
 
-    /// The controller, if there is one: with every broker down there is none.
+    /// The controller, if there is one. With every broker down there is none.
     ///
     /// # Errors
     /// Any [`Error`] of a single read.
@@ -91,7 +92,8 @@ impl ZooKeeper {
         self.parsed(&self.kafka("/cluster/id"), znode::cluster_id).await
     }
 
-    /// What `/admin/reassign_partitions` asks for, started or not. Unchecked, in the order of the znode.
+    /// The reassignments that `/admin/reassign_partitions` requests, started or not. Unchecked, in the order of the
+    /// znode.
     ///
     /// # Errors
     /// Any [`Error`] of a single read.
@@ -141,7 +143,7 @@ impl ZooKeeper {
         Ok(topics)
     }
 
-    /// Reads again what was caught in the middle of a change: the lists, then the states.
+    /// Repeats reads that were in the middle of a change: the lists, then the states.
     async fn settle(&self, topics: &mut BTreeMap<String, Topic>) -> Result<(), Error> {
         for _ in 0..REPETITIONS {
             let mut wanted = Vec::new();

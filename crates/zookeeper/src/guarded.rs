@@ -1,9 +1,9 @@
-//! Small records that one session alone may write: a lock on their folder, and writes that Kafka's ZooKeeper refuses to
-//! whoever has lost it.
+//! Small records that only one session may write: a lock on their folder, and writes that ZooKeeper refuses after the
+//! lock is lost.
 //!
-//! The lock is Curator's recipe, an ephemeral znode: it ends with the session, however its process ended. Each write is
-//! one request with the check that the lock's znode is still there, so a process that slept through the end of its
-//! session writes nothing.
+//! The lock is Curator's recipe, an ephemeral znode. It ends with the session, however the process ended. Each write is
+//! one request, together with a check that the lock's znode still exists. A process that slept past the end of its
+//! session therefore writes nothing.
 
 use crate::connect::ZooKeeper;
 use crate::error::Error;
@@ -15,12 +15,12 @@ use zookeeper_client::{
     Acls, CreateMode, Error as Reply, LockOptions, LockPrefix, OwnedLockClient,
 };
 
-/// What one request may carry: well below the megabyte that servers take (`jute.maxbuffer`).
+/// The most bytes in one request: well below the megabyte that servers accept (`jute.maxbuffer`).
 const BATCH_BYTES: usize = 512 << 10;
-/// Others may make or remove a znode between our look and our write.
+/// How often a write is retried, because others may create or delete a znode between our read and our write.
 const ATTEMPTS: usize = 3;
 
-/// The right to write, for as long as the session lives. Dropped, it is given back.
+/// The right to write while the session is alive. Dropping it releases the lock.
 pub struct Guarded {
     zookeeper: ZooKeeper,
     lock: OwnedLockClient,
@@ -33,11 +33,11 @@ impl fmt::Debug for Guarded {
 }
 
 impl ZooKeeper {
-    /// Waits until this session alone may write; `folder` is the lock's, by its full path, and `by` is told to others.
-    /// Dropped meanwhile, nothing of it stays.
+    /// Waits until only this session may write. `folder` is the full path of the lock's folder; other processes see
+    /// `by` as the holder. If the future is dropped, it leaves nothing behind.
     ///
     /// # Errors
-    /// [`Error::LockLost`] if the session ends first; what a request met.
+    /// [`Error::LockLost`] if the session ends first; otherwise the error of a request.
     pub async fn guard(&self, folder: &str, by: &str) -> Result<Guarded, Error> {
         let failed = |source| failed(folder, source);
         let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
@@ -48,12 +48,12 @@ impl ZooKeeper {
         Ok(Guarded { zookeeper: self.clone(), lock: lock.into_owned() })
     }
 
-    /// Who has the lock of this folder, in its own words; `None`: nobody.
+    /// The holder of this folder's lock, as it describes itself; `None` if there is none.
     ///
     /// # Errors
-    /// What a read met.
+    /// The error of a read.
     pub async fn holder(&self, folder: &str) -> Result<Option<String>, Error> {
-        // Curator's names end with the number of the contender: the lowest has it.
+        // Curator's names end with a sequence number. The lowest one holds the lock.
         let contenders = self.children(folder).await?.unwrap_or_default();
         let number = |name: &String| name.rsplit_once("lock-").map(|(_, n)| n.to_owned());
         let first = contenders.into_iter().filter(|name| number(name).is_some()).min_by_key(number);
@@ -62,10 +62,10 @@ impl ZooKeeper {
         Ok(found.map(|znode| String::from_utf8_lossy(&znode.data).into_owned()))
     }
 
-    /// What the znodes of this folder hold, by name; nothing where there is no such folder.
+    /// The contents of the znodes in this folder, by name. Empty if the folder does not exist.
     ///
     /// # Errors
-    /// What a read met.
+    /// The error of a read.
     pub async fn records(&self, folder: &str) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         self.catch_up().await?;
         let names = self.children(folder).await?.unwrap_or_default();
@@ -81,19 +81,19 @@ impl Guarded {
     /// Makes sure that this session still has the lock.
     ///
     /// # Errors
-    /// [`Error::LockLost`]; what the request met.
+    /// [`Error::LockLost`]; otherwise the error of the request.
     pub async fn check(&self) -> Result<(), Error> {
         let check = self.lock.new_check_writer().commit();
         self.asked(self.lock.lock_path(), async { check.await.map(drop).map_err(Reply::from) })
             .await
     }
 
-    /// Writes (`Some`) and removes (`None`) znodes, by their full paths; makes what is not there. What fits into one
-    /// request is written at once, or not at all; in the order of the paths.
+    /// Writes (`Some`) and deletes (`None`) znodes, by full path and in path order. Creates missing ones. All changes
+    /// that fit into one request are atomic.
     ///
     /// # Errors
-    /// [`Error::LockLost`]: nothing more was written. [`Error::TooLarge`]; what a request met: some of it may have been
-    /// written.
+    /// [`Error::LockLost`]: nothing more was written. [`Error::TooLarge`], or the error of a request: some changes may
+    /// have been written.
     pub async fn write(&self, changes: &BTreeMap<String, Option<Vec<u8>>>) -> Result<(), Error> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -125,7 +125,7 @@ impl Guarded {
         Ok(())
     }
 
-    /// One attempt; the inner error is ZooKeeper's word on it.
+    /// One attempt. The inner error is ZooKeeper's answer.
     async fn try_batch(&self, batch: &[(&str, Option<&[u8]>)]) -> Result<Result<(), Reply>, Error> {
         let Some((first, _)) = batch.first() else { return Ok(Ok(())) };
         let open = CreateMode::Persistent.with_acls(Acls::anyone_all());
@@ -153,7 +153,7 @@ impl Guarded {
         self.asked(first, answer).await
     }
 
-    /// Folders are made without the lock: an empty one says nothing.
+    /// Creates folders without the lock, because an empty folder has no meaning.
     async fn folder_of(&self, path: &str) -> Result<(), Error> {
         match path.rsplit_once('/') {
             Some((folder, _)) if !folder.is_empty() => {
@@ -180,7 +180,7 @@ impl Guarded {
 fn failed(path: &str, source: Reply) -> Error {
     let path = path.to_owned();
     match source {
-        // The library's word for a lock whose znode is gone, and for a session that is over.
+        // The library's errors for a lock whose znode is gone, and for a session that has ended.
         Reply::RuntimeInconsistent | Reply::SessionExpired | Reply::ClientClosed => {
             Error::LockLost { path, source }
         }

@@ -1,30 +1,30 @@
-//! Makes sure that there is a Kafka cluster under the chroot, and finds it where it is instead.
+//! Checks that there is a Kafka cluster under the chroot. If not, looks for one elsewhere.
 
 use crate::connect::ZooKeeper;
 use crate::error::Error;
 use std::collections::BTreeSet;
 
-/// Every ZooKeeper-mode cluster has it from its first start on, also with all brokers down.
+/// Every ZooKeeper-mode cluster has it since its first start, even with all brokers down.
 pub(crate) const IDS: &str = "/brokers/ids";
-/// How many places we look into: an ensemble shared by other systems can hold any number of znodes.
+/// The most znodes to search. An ensemble that other systems share may have any number.
 const MOST_PLACES: usize = 500;
 
 impl ZooKeeper {
     /// # Errors
-    /// [`Error::NoKafka`] with what the root holds and which chroots lead to a cluster.
+    /// [`Error::NoKafka`] with the root's znodes and the chroots that contain a cluster.
     pub(crate) async fn expect_kafka(&self) -> Result<(), Error> {
         if self.get(&self.kafka(IDS)).await?.is_some() {
             return Ok(());
         }
         let chroot = if self.address.chroot().is_empty() { "/" } else { self.address.chroot() };
-        // A root that we may not list makes the answer poorer, not another one.
+        // If we may not list the root, the error only has fewer details.
         let found = self.children("/").await.ok().flatten().unwrap_or_default();
         let likely = self.clusters(&found).await.unwrap_or_default();
         let (chroot, chroot_ids) = (chroot.to_owned(), self.kafka(IDS));
         Err(Error::NoKafka { chroot, chroot_ids, found, likely })
     }
 
-    /// The root itself, its children and theirs, so far as a cluster is there.
+    /// The root, its children and grandchildren that contain a cluster.
     async fn clusters(&self, found: &BTreeSet<String>) -> Result<BTreeSet<String>, Error> {
         let mut places = vec![String::new()];
         for name in found.iter().filter(|name| *name != "zookeeper").take(MOST_PLACES) {

@@ -1,7 +1,8 @@
-//! ZooKeeper-mode Kafka clusters (Kafka 3.9 and older), read from their znodes.
+//! Kafka clusters in ZooKeeper mode (Kafka 3.9 and older), read from their znodes.
 //!
-//! In: an [`Address`]. Out: a [`Snapshot`](mapper::Snapshot) without sizes, and stored metrics where they are
-//! asked for. Writes nothing but metrics, autothrottle's overrides, and records that a lock guards; and needs no live broker: this is the way in when every broker is down.
+//! In: an [`Address`]. Out: a [`Snapshot`](mapper::Snapshot) without sizes, and stored metrics on request. It writes
+//! only metrics, autothrottle's overrides, and records under a lock. It needs no live broker, so it works when every
+//! broker is down.
 //!
 //! ```no_run
 //! # async fn capture() -> Result<(), Box<dyn std::error::Error>> {

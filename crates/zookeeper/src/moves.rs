@@ -1,25 +1,25 @@
-//! Where a partition's replica list is heading. No IO.
+//! The target replica list of a partition. No IO.
 //!
-//! ZooKeeper-mode Kafka keeps moves in two places: in the topic's znode (every move that the controller
-//! has started) and in `/admin/reassign_partitions` (asked for, perhaps not started). The topic's znode wins:
-//! it is what the controller does, also after a newer request through the Kafka protocol.
+//! Kafka in ZooKeeper mode keeps reassignments in two places. The topic's znode has every one that the controller has
+//! started. `/admin/reassign_partitions` has the requested ones, which may not have started. The topic's znode wins:
+//! the controller follows it, even after a newer request through the Kafka protocol.
 
 use crate::znode::ReplicaLists;
 use mapper::BrokerId;
 
-/// The replica list that a partition has or is being given, and the way there.
+/// The current or target replica list of a partition, and the changes that are still to be made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heading {
-    /// The target list, without what is being removed.
+    /// The target list, without replicas to be removed.
     pub replicas: Vec<BrokerId>,
-    /// In the target list, and still to be copied.
+    /// In the target list, but not copied yet.
     pub adding: Vec<BrokerId>,
-    /// Not in the target list, and still a replica.
+    /// Not in the target list, but still a replica.
     pub removing: Vec<BrokerId>,
 }
 
 impl Heading {
-    /// Reads the heading from the topic's znode and, if there is one, from the request for this partition.
+    /// Derives it from the topic's znode and from the request for this partition, if there is one.
     #[must_use]
     pub fn of(lists: &ReplicaLists, requested: Option<&[BrokerId]>) -> Self {
         let started = !lists.adding.is_empty() || !lists.removing.is_empty();

@@ -1,8 +1,8 @@
-//! What an operator should know of a capture although it succeeded.
+//! Things that an operator should know about a successful capture.
 
 use mapper::{BrokerId, TopicPartition};
 
-/// One such thing.
+/// One notice about a capture.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 #[non_exhaustive]
 pub enum Notice {
@@ -12,22 +12,22 @@ pub enum Notice {
         /// The topic.
         topic: String,
     },
-    /// `/admin/reassign_partitions` asks for something that Kafka cannot do; the snapshot ignores it.
+    /// `/admin/reassign_partitions` requests something that Kafka cannot do. The snapshot ignores it.
     #[error("/admin/reassign_partitions asks for {of}, which is ignored: {why}")]
     UnusableMove {
-        /// The partition that it names.
+        /// The partition in the request.
         of: TopicPartition,
-        /// Why it is ignored.
+        /// Why the snapshot ignores it.
         why: Unusable,
     },
-    /// Leader and in-sync replicas were left unknown: again and again they named brokers outside of the
-    /// replica list, which happens only while the controller is in the middle of a change.
+    /// Leader and in-sync replicas stay unknown. Repeated reads named brokers outside the replica list, which happens
+    /// only while the controller is changing it.
     #[error("leader and ISR of {of} are unknown: they changed while they were read")]
     Unsettled {
         /// The partition.
         of: TopicPartition,
     },
-    /// The cluster was moved to `KRaft`, or is being moved: ZooKeeper may hold an old state of it.
+    /// The cluster has migrated to `KRaft`, or is migrating: ZooKeeper may hold an old state.
     #[error(
         "the cluster is controlled by KRaft controller {controller}: ZooKeeper's facts may be old, use --bootstrap-server"
     )]
@@ -37,10 +37,10 @@ pub enum Notice {
     },
 }
 
-/// Why a requested move is ignored.
+/// Why a requested reassignment is ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
 pub enum Unusable {
-    /// No such topic, or no such partition in it.
+    /// The topic or the partition does not exist.
     #[error("there is no such partition")]
     NoSuchPartition,
     /// An empty replica list.

@@ -1,7 +1,7 @@
-//! Rates that operators ask autothrottle for, in the znodes of the tools of old.
+//! Rates that operators set for autothrottle, in the znodes of kafka-kit's tools.
 //!
-//! `/<prefix>/override_rate` for all brokers, `/<prefix>/override_rate/<id>` for one: `{"rate":50,"autoremove":true}` in
-//! whole MB/s (10^6 bytes), or a bare number. A rate of 0 asks for nothing.
+//! The znodes are `/<prefix>/override_rate` for all brokers and `/<prefix>/override_rate/<id>` for one. They contain
+//! `{"rate":50,"autoremove":true}` in whole MB/s (10^6 bytes), or a bare number. A rate of 0 means no override.
 
 use crate::connect::ZooKeeper;
 use crate::error::{Error, Wrong};
@@ -9,26 +9,26 @@ use mapper::BrokerId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Where overrides are when nobody says otherwise.
+/// The default prefix of overrides.
 pub const DEFAULT_OVERRIDES_PREFIX: &str = "autothrottle";
 
 const MEGABYTE: u64 = 1_000_000;
 
-/// A rate that is asked for.
+/// A rate that an operator set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredOverride {
     /// The rate; never 0.
     pub rate_bytes_per_second: u64,
-    /// It ends with the copies that it paced.
+    /// Whether it ends with the copies that it throttles.
     pub autoremove: bool,
 }
 
-/// All of them.
+/// All overrides.
 #[derive(Debug, Default)]
 pub struct StoredOverrides {
-    /// Of one broker, or (`None`) of all.
+    /// For one broker, or (`None`) for all.
     pub asked: BTreeMap<Option<BrokerId>, StoredOverride>,
-    /// Znodes that ask for nothing that can be understood, by path: they are left alone.
+    /// Znodes whose contents cannot be parsed, by path. They are left alone.
     pub unusable: BTreeMap<String, Wrong>,
 }
 
@@ -37,7 +37,7 @@ struct Wire {
     rate: i64,
     #[serde(default)]
     autoremove: bool,
-    /// What is no whole number of MB/s. Tools of old pass over it.
+    /// The exact rate, if it is not a whole number of MB/s. Older tools ignore this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rate_bytes_per_second: Option<u64>,
 }
@@ -50,19 +50,19 @@ enum Told {
 }
 
 impl StoredOverride {
-    /// As it is stored; `None`: what asks for nothing.
+    /// The stored form. `None` removes the override.
     pub fn to_znode(of: Option<Self>) -> Vec<u8> {
         let wire = match of {
             None => Wire { rate: 0, autoremove: false, rate_bytes_per_second: None },
             Some(Self { rate_bytes_per_second: rate, autoremove }) => {
-                // Less than one would ask the tools of old for nothing.
+                // Older tools read a rate below one as no override.
                 let megabytes = (rate / MEGABYTE).max(1);
                 let exact = (megabytes * MEGABYTE != rate).then_some(rate);
                 let rate = i64::try_from(megabytes).unwrap_or(i64::MAX);
                 Wire { rate, autoremove, rate_bytes_per_second: exact }
             }
         };
-        // Numbers and booleans always become JSON.
+        // Numbers and booleans always convert to JSON.
         serde_json::to_vec(&wire).unwrap_or_default()
     }
 
@@ -76,7 +76,7 @@ impl StoredOverride {
         };
         let megabytes = u64::try_from(wire.rate).map_err(|_| Wrong::Size(wire.rate as f64))?;
         let rate = match wire.rate_bytes_per_second {
-            // Whoever changed the rate alone meant the rate.
+            // If a tool changed only the rate in MB/s, that rate counts.
             Some(exact) if (exact / MEGABYTE).max(1) == megabytes => exact,
             Some(_) | None => megabytes.saturating_mul(MEGABYTE),
         };
@@ -85,7 +85,7 @@ impl StoredOverride {
     }
 }
 
-/// The znode of one broker's override, or (`None`) of all brokers'.
+/// The znode of one broker's override, or (`None`) of the override for all.
 pub fn override_path(prefix: &str, broker: Option<BrokerId>) -> String {
     let folder = format!("/{}/override_rate", prefix.trim_matches('/'));
     match broker {
@@ -95,10 +95,10 @@ pub fn override_path(prefix: &str, broker: Option<BrokerId>) -> String {
 }
 
 impl ZooKeeper {
-    /// Reads the overrides under `prefix` ([`DEFAULT_OVERRIDES_PREFIX`] by default), at the root of the ensemble.
+    /// Reads the overrides under `prefix` (default: [`DEFAULT_OVERRIDES_PREFIX`]) at the root of the ensemble.
     ///
     /// # Errors
-    /// What a read met. What stands in a znode is never an error: others may have written it.
+    /// The error of a read. A znode's contents never cause an error, because other tools may have written them.
     pub async fn overrides(&self, prefix: &str) -> Result<StoredOverrides, Error> {
         let folder = override_path(prefix, None);
         let mut found = StoredOverrides::default();

@@ -1,4 +1,4 @@
-//! Reads znodes: one at a time or many in flight, each within its deadline.
+//! Reads znodes: one at a time or many in flight, each with a deadline.
 //!
 //! A znode that does not exist is an answer (`None`), not a failure.
 
@@ -11,10 +11,10 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{sleep, timeout};
 use zookeeper_client::Error as Reply;
 
-/// Requests in flight at once. ZooKeeper answers a session's requests in order, so this only has to
-/// cover the way there and back; more than a few hundred are queued at the server for nothing.
+/// Requests in flight at once. ZooKeeper answers a session's requests in order, so this number only has to cover the
+/// network round trip. More than a few hundred would only queue at the server.
 const IN_FLIGHT: usize = 256;
-/// Between a lost connection and the next attempt.
+/// The pause between a lost connection and the next attempt.
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// The contents of a znode.
@@ -37,7 +37,7 @@ impl ZooKeeper {
         Ok(answer.map(BTreeSet::from_iter))
     }
 
-    /// Catches up with the leader, so that a server that lags behind does not tell us of the past.
+    /// Synchronizes with the leader, so that a lagging server does not return old data.
     pub(crate) async fn catch_up(&self) -> Result<(), Error> {
         self.ask("/", || self.client.sync("/")).await.map(|_| ())
     }
@@ -52,7 +52,7 @@ impl ZooKeeper {
         self.get(path).await?.map(read).transpose()
     }
 
-    /// Reads and parses many znodes, each parsed as it arrives. Those that do not exist are left out.
+    /// Reads and parses many znodes, each as it arrives. Leaves out those that do not exist.
     pub(crate) async fn parsed_each<K: Ord, T>(
         &self,
         wanted: impl IntoIterator<Item = (K, String)>,
@@ -70,7 +70,7 @@ impl ZooKeeper {
             .await
     }
 
-    /// Sends a read, again after a lost connection, until the deadline.
+    /// Sends a read, and repeats it after a lost connection, until the deadline.
     async fn ask<T, F>(&self, path: &str, request: impl Fn() -> F) -> Result<Option<T>, Error>
     where
         F: Future<Output = Result<T, Reply>>,
@@ -78,7 +78,7 @@ impl ZooKeeper {
         let answered = timeout(self.deadlines.request, async {
             loop {
                 match request().await {
-                    // `Custom` is how the library reports a socket's error.
+                    // The library reports a socket's error as `Custom`.
                     Err(Reply::ConnectionLoss | Reply::Custom(_)) => sleep(PAUSE).await,
                     answer => break answer,
                 }

@@ -1,5 +1,5 @@
-//! Which of the moves that `/admin/reassign_partitions` asks for Kafka can do. Nobody checks them when they are
-//! written, and with every broker down nobody has read them yet.
+//! The reassignments in `/admin/reassign_partitions` that Kafka can carry out. Kafka checks them only when a controller
+//! reads them, so with every broker down they are unchecked.
 
 use crate::gather::Cluster;
 use crate::notice::{Notice, Unusable};
@@ -7,10 +7,10 @@ use crate::znode::repeated;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The replica list asked for, by partition.
+/// The requested replica list, by partition.
 pub(crate) type Requested = BTreeMap<TopicPartition, Vec<BrokerId>>;
 
-/// The requested moves that Kafka can do. Where one partition is named twice, the last counts.
+/// The requested reassignments that Kafka can carry out. If a partition appears twice, the last entry counts.
 pub(crate) fn usable(cluster: &Cluster, notices: &mut BTreeSet<Notice>) -> Requested {
     let mut requested = BTreeMap::new();
     for asked in &cluster.requested {

@@ -1,4 +1,5 @@
-//! `srvr`: what one ZooKeeper server says it is. Allowed by default (`4lw.commands.whitelist`), and needs no session.
+//! `srvr`: the mode that one ZooKeeper server reports. Allowed by default (`4lw.commands.whitelist`), and needs no
+//! session.
 
 use std::io;
 use std::time::Duration;
@@ -6,14 +7,14 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// More than a server says.
+/// A limit in bytes, above any real answer.
 const LONGEST: u64 = 64 << 10;
 
-/// The mode of the server at this address, in its own word: `leader`, `follower`, `observer`, `standalone`; of one that
-/// serves nobody, what it says instead.
+/// The mode of the server at this address, in its own words: `leader`, `follower`, `observer` or `standalone`. If the
+/// server serves no clients, its own message instead.
 ///
 /// # Errors
-/// It does not answer within `patience`, or hangs up without a word.
+/// If it does not answer within `patience`, or closes the connection without an answer.
 pub async fn server_mode(address: &str, patience: Duration) -> io::Result<String> {
     let answer = timeout(patience, ask(address)).await;
     let answer = answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;

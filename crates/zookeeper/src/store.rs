@@ -1,4 +1,4 @@
-//! Stores metrics where [`StoredMetrics`](crate::StoredMetrics) are read from, in the format of the tools of old.
+//! Stores metrics for [`StoredMetrics`](crate::StoredMetrics) to read, in the format of kafka-kit's tools.
 
 use crate::connect::ZooKeeper;
 use crate::error::Error;
@@ -11,7 +11,7 @@ use std::io::Write;
 use tokio::time::timeout;
 use zookeeper_client::{Acls, CreateMode, Error as Reply};
 
-/// The largest znode that a server takes unless it is told otherwise (`jute.maxbuffer`), less what surrounds it.
+/// The largest znode that a server accepts by default (`jute.maxbuffer`), minus the rest of the request.
 const MOST_BYTES: usize = (1 << 20) - 1024;
 
 /// Sizes and free space to store.
@@ -19,9 +19,9 @@ const MOST_BYTES: usize = (1 << 20) - 1024;
 pub struct ToStore {
     /// The size of one replica of each partition, by topic.
     pub partition_sizes: BTreeMap<String, BTreeMap<PartitionId, Bytes>>,
-    /// What is free on each broker's volume.
+    /// The free bytes on each broker's volume.
     pub broker_free: BTreeMap<BrokerId, Bytes>,
-    /// Packed with gzip: readers tell by themselves.
+    /// Whether to compress with gzip. Readers detect it themselves.
     pub compress: bool,
 }
 
@@ -65,11 +65,11 @@ impl ToStore {
 }
 
 impl ZooKeeper {
-    /// Stores metrics under `prefix` ([`DEFAULT_METRICS_PREFIX`](crate::DEFAULT_METRICS_PREFIX) by default); makes the
-    /// znodes that are not there. Both are written at once, or neither.
+    /// Stores metrics under `prefix` (default: [`DEFAULT_METRICS_PREFIX`](crate::DEFAULT_METRICS_PREFIX)). Creates
+    /// missing znodes. It writes both znodes or neither.
     ///
     /// # Errors
-    /// [`Error::TooLarge`], or what a write met.
+    /// [`Error::TooLarge`], or the error of a write.
     pub async fn store_metrics(&self, prefix: &str, metrics: &ToStore) -> Result<(), Error> {
         let prefix = match prefix.trim_matches('/') {
             "" => String::new(),
@@ -96,7 +96,7 @@ impl ZooKeeper {
         self.written(path, commit).await
     }
 
-    /// Sends a write, once, within its deadline.
+    /// Sends a write once, with its deadline.
     async fn written(
         &self,
         path: &str,

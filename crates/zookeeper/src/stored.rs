@@ -1,7 +1,7 @@
 //! Metrics that a fetcher has stored in ZooKeeper: partition sizes, and the free space of brokers.
 //!
-//! Two znodes under one prefix at the root of the ensemble, outside of Kafka's chroot, in the format of the
-//! tools that operators have today: JSON, plain or gzip (told by its magic bytes), sizes in bytes.
+//! There are two znodes under one prefix at the root of the ensemble, outside Kafka's chroot, in the format of
+//! kafka-kit's tools. They contain JSON with sizes in bytes, plain or gzip (detected by its magic bytes).
 
 use crate::connect::ZooKeeper;
 use crate::error::{Error, Wrong};
@@ -15,21 +15,21 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::time::SystemTime;
 
-/// Where the metrics are when nobody says otherwise.
+/// The default prefix of metrics.
 pub const DEFAULT_METRICS_PREFIX: &str = "topicmappr";
 
-/// The most that is unpacked: five times the sizes of a million partitions.
+/// The limit for decompressed data, in bytes: five times the sizes of a million partitions.
 const MOST_BYTES: u64 = 256 << 20;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Sizes and free space as they were when the fetcher ran. What it did not see is missing, never 0.
+/// Sizes and free space at the time of the fetcher's run. What it did not see is missing, never 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredMetrics {
     /// The size of one replica of each partition, by topic.
     pub partition_sizes: BTreeMap<String, BTreeMap<PartitionId, Bytes>>,
-    /// What is free on each broker's volume.
+    /// The free bytes on each broker's volume.
     pub broker_free: BTreeMap<BrokerId, Bytes>,
-    /// When the older of the two znodes was written, by ZooKeeper's clock: compare it with `--metrics-age`.
+    /// When the older of the two znodes was written, by ZooKeeper's clock. Compare it with `--metrics-age`.
     pub captured: SystemTime,
 }
 
@@ -45,7 +45,7 @@ struct BrokerWire {
     free: Option<Amount>,
 }
 
-/// The fetcher's numbers are floating-point: an average may come with decimals.
+/// The fetcher's numbers are floating-point, because an average may have decimals.
 #[derive(Deserialize, Clone, Copy)]
 #[serde(untagged)]
 enum Amount {
@@ -54,10 +54,10 @@ enum Amount {
 }
 
 impl ZooKeeper {
-    /// Reads the metrics stored under `prefix` ([`DEFAULT_METRICS_PREFIX`] by default; empty: at the root).
+    /// Reads the metrics under `prefix` (default: [`DEFAULT_METRICS_PREFIX`]; empty: at the root).
     ///
     /// # Errors
-    /// [`Error::NoMetrics`] naming the znode that is missing, [`Error::Malformed`], or what a read met.
+    /// [`Error::NoMetrics`] with the missing znode, [`Error::Malformed`], or the error of a read.
     pub async fn stored_metrics(&self, prefix: &str) -> Result<StoredMetrics, Error> {
         let prefix = match prefix.trim_matches('/') {
             "" => String::new(),
@@ -80,10 +80,10 @@ impl ZooKeeper {
 }
 
 impl StoredMetrics {
-    /// Fills in the sizes and the free space that `snapshot` lacks. What it has stays: it is newer.
+    /// Adds the sizes and the free space that `snapshot` lacks. Facts in the snapshot stay, because they are newer.
     ///
     /// # Errors
-    /// When a broker would have more free than its disks hold.
+    /// If a broker would have more free space than its disks have in total.
     pub fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, SnapshotError> {
         let mut parts = snapshot.into_parts();
         for broker in &mut parts.brokers {
@@ -140,7 +140,7 @@ fn bytes(amount: Amount) -> Result<Bytes, Wrong> {
     }
 }
 
-/// Unpacks what begins like gzip, up to `limit_bytes`: a few kilobytes can unpack to gigabytes.
+/// Decompresses gzip data up to `limit_bytes`, because a few kilobytes can decompress to gigabytes.
 fn unpacked(data: &[u8], limit_bytes: u64) -> Result<Cow<'_, [u8]>, Wrong> {
     if data.trim_ascii().is_empty() {
         return Err(Wrong::Empty);

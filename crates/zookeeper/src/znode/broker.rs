@@ -1,10 +1,10 @@
-//! `/brokers/ids/ID`: a broker that is registered, hence live. The znode goes with its session.
+//! `/brokers/ids/ID`: a registered, and therefore live, broker. The znode disappears with its session.
 
 use super::json;
 use crate::error::Wrong;
 use serde::Deserialize;
 
-/// What a live broker says of itself.
+/// A live broker's own description.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Registration {
     /// The advertised host of its first listener.
@@ -20,7 +20,7 @@ struct Wire {
     /// Since version 2. `NAME://HOST:PORT` each.
     #[serde(default)]
     endpoints: Vec<String>,
-    /// Null where no listener is plaintext, as is `port` -1 then.
+    /// Null if no listener is plaintext; then `port` is -1.
     host: Option<String>,
     port: Option<i64>,
     /// Since version 3.

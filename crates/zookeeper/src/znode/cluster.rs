@@ -5,12 +5,12 @@ use crate::error::Wrong;
 use mapper::BrokerId;
 use serde::Deserialize;
 
-/// Who controls the cluster.
+/// The controller of the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Controller {
     /// The broker, or the `KRaft` controller.
     pub id: BrokerId,
-    /// The cluster is being moved to `KRaft`, or was: what ZooKeeper holds may be old (KIP-866).
+    /// Whether the cluster is migrating to `KRaft`, or has migrated. ZooKeeper's data may then be old (KIP-866).
     pub kraft: bool,
 }
 

@@ -1,7 +1,7 @@
-//! What Kafka writes into its znodes, as values. No IO: in come bytes, out comes a value or what is wrong.
+//! The contents of Kafka's znodes, as values. No IO. In: bytes. Out: a value, or what is wrong with them.
 //!
-//! A higher `version` than we have seen is read all the same: Kafka only ever added fields, and a
-//! field that we need and do not find is an error of its own.
+//! It also reads versions that are newer than the known ones. Kafka has only ever added fields, and a missing required
+//! field is a separate error.
 
 mod broker;
 mod cluster;

@@ -1,4 +1,4 @@
-//! `/brokers/topics/TOPIC/partitions/P/state`: who leads a partition, and who is in sync.
+//! `/brokers/topics/TOPIC/partitions/P/state`: a partition's leader and in-sync replicas.
 
 use super::json;
 use crate::error::Wrong;
@@ -6,12 +6,12 @@ use mapper::BrokerId;
 use mapper::snapshot::Leader;
 use serde::Deserialize;
 
-/// The state of one partition, as its leader and the controller agree on it.
+/// The state of one partition, as its leader and the controller agreed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionState {
-    /// The leader; [`Leader::Nobody`] where Kafka writes -1.
+    /// The leader; [`Leader::Nobody`] if Kafka writes -1.
     pub leader: Leader,
-    /// The in-sync replicas. Without a leader: those who were in sync last.
+    /// The in-sync replicas. Without a leader: the last known ones.
     pub isr: Vec<BrokerId>,
 }
 

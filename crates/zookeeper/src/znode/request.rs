@@ -1,20 +1,20 @@
-//! `/admin/reassign_partitions`: moves asked for by hand, or by tools from before KIP-455.
+//! `/admin/reassign_partitions`: reassignments requested by hand, or by tools from before KIP-455.
 //!
-//! The controller starts the moves and deletes the znode when they are done; with every broker down it stays.
-//! Moves asked for through the Kafka protocol leave nothing here: they stand in the topic's znode.
+//! The controller starts the reassignments and deletes the znode when they are done. With every broker down, the znode
+//! stays. Reassignments through the Kafka protocol are not here but in the topic's znode.
 
 use super::json;
 use crate::error::Wrong;
 use mapper::{BrokerId, TopicPartition};
 use serde::Deserialize;
 
-/// One replica list that somebody asked for.
+/// One requested replica list.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct RequestedMove {
     /// The partition.
     #[serde(flatten)]
     pub of: TopicPartition,
-    /// The replica list that it shall have. Nobody has checked it.
+    /// The requested replica list, unchecked.
     pub replicas: Vec<BrokerId>,
 }
 

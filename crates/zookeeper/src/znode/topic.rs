@@ -1,4 +1,4 @@
-//! `/brokers/topics/TOPIC`: the replica list of each partition, and the moves that are running.
+//! `/brokers/topics/TOPIC`: the replica list of each partition, and the running reassignments.
 
 use super::{json, repeated};
 use crate::error::Wrong;
@@ -6,14 +6,14 @@ use mapper::{BrokerId, PartitionId};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// The replica list of one partition as the znode has it.
+/// The replica list of one partition in the znode.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ReplicaLists {
-    /// Every replica; during a move the target list, followed by what is being removed.
+    /// Every replica. During a reassignment, the target list, followed by the replicas to be removed.
     pub replicas: Vec<BrokerId>,
-    /// What a running move adds.
+    /// The replicas that a running reassignment adds.
     pub adding: Vec<BrokerId>,
-    /// What a running move removes.
+    /// The replicas that a running reassignment removes.
     pub removing: Vec<BrokerId>,
 }
 
@@ -29,7 +29,7 @@ struct Wire {
     removing_replicas: Lists,
 }
 
-/// Versions 1 (no moves), 2 and 3 (topic id).
+/// Versions 1 (no reassignments), 2 and 3 (topic id).
 pub(crate) fn replica_lists(data: &[u8]) -> Result<BTreeMap<PartitionId, ReplicaLists>, Wrong> {
     let mut wire: Wire = json(data)?;
     let mut all = BTreeMap::new();
