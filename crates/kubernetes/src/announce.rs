@@ -1,4 +1,4 @@
-//! Events: what we do, told to whoever describes an object.
+//! Events: report what we do to anyone who describes an object.
 
 use crate::configmaps::ConfigMap;
 use crate::connect::Kubernetes;
@@ -17,12 +17,12 @@ pub struct About {
     kind: &'static str,
     api_version: &'static str,
     name: Name,
-    /// `kubectl describe` shows the Events of this very object.
+    /// `kubectl describe` shows only the Events with this uid.
     uid: Option<String>,
 }
 
 impl About {
-    /// A Lease of this name.
+    /// A Lease with this name.
     pub fn lease(name: Name) -> Self {
         Self { kind: "Lease", api_version: "coordination.k8s.io/v1", name, uid: None }
     }
@@ -40,7 +40,7 @@ impl About {
     }
 }
 
-/// Tells Events about one object: `kubectl describe KIND NAME` shows them.
+/// Sends Events about one object. `kubectl describe KIND NAME` shows them.
 #[derive(Clone)]
 pub struct Announcer {
     kubernetes: Kubernetes,
@@ -55,7 +55,7 @@ impl fmt::Debug for Announcer {
 }
 
 impl Kubernetes {
-    /// Tells Events in the name of a program and one instance of it.
+    /// Sends Events in the name of a program and one of its instances.
     pub fn announcer(&self, program: &str, instance: &str, about: About) -> Announcer {
         let reporter =
             Reporter { controller: program.to_owned(), instance: Some(instance.to_owned()) };
@@ -65,10 +65,11 @@ impl Kubernetes {
 }
 
 impl Announcer {
-    /// Tells one; the same again within minutes is counted by the first. Right: `create`, `patch events.events.k8s.io`.
+    /// Sends one Event. A repetition within minutes only increments the count of the first. Right: `create`, `patch
+    /// events.events.k8s.io`.
     ///
     /// # Errors
-    /// Why it is not told.
+    /// Why the Event was not sent.
     pub async fn tell(&self, reason: &str, note: &str) -> Result<(), Error> {
         let mut end = note.len().min(NOTE);
         while !note.is_char_boundary(end) {

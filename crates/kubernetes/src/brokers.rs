@@ -1,7 +1,7 @@
-//! Brokers from pods and nodes.
+//! Finds brokers from pods and nodes.
 //!
-//! In: an [`Inventory`], [`Rules`], and the groups that maps name. Out: [`Brokers`]: the members of each group, and
-//! everything odd about their pods as a [`Finding`]. No IO: the same inventory gives the same answer.
+//! In: an [`Inventory`], [`Rules`], and the groups that maps name. Out: [`Brokers`]: the members of each group, and a
+//! [`Finding`] for everything unusual about their pods. No IO: the same inventory gives the same answer.
 
 use crate::facts::{Health, Keys, Name, NodeFacts, Phase, PodFacts};
 use crate::finding::{Finding, NodeLoss, Trouble};
@@ -11,22 +11,23 @@ use mapper::BrokerId;
 use mapper::maps::{Group, Members};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// In a map's `nodeLabels` this key stands for whatever the provider calls its node groups.
+/// In a map's `nodeLabels`, this key stands for the provider's own node group label.
 pub const NODE_GROUP: &str = "node-group";
 const STRIMZI_BROKER: &str = "strimzi.io/broker-role";
 
-/// By which names things go in this Kubernetes.
+/// The labels and conventions of this Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rules {
-    /// How a pod's id is found.
+    /// How to find a pod's broker id.
     pub identity: Order,
-    /// The pods were chosen by their labels, so each is taken for a broker; else only those with a stable identity.
+    /// Whether a label selector chose the pods, so that each counts as a broker. Otherwise only pods with a stable
+    /// identity count.
     pub pods_are_chosen: bool,
-    /// Node labels that tell the rack; the first that a node has counts.
+    /// Node labels for the rack. The first one that a node has counts.
     pub racks: Vec<String>,
-    /// Node labels that tell the instance type, likewise.
+    /// Node labels for the instance type. The first one that a node has counts.
     pub instance_types: Vec<String>,
-    /// Node labels that tell the node group, likewise.
+    /// Node labels for the node group. The first one that a node has counts.
     pub node_groups: Vec<String>,
 }
 
@@ -50,18 +51,18 @@ impl Default for Rules {
     }
 }
 
-/// A broker's pod, and where it runs.
+/// A broker's pod and its node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerPod {
     /// Its namespace and name.
     pub name: Name,
-    /// Which broker it is, or why nobody knows.
+    /// Its broker id, or why it is unknown.
     pub identity: Result<Identified, IdentityError>,
     /// The StatefulSet that controls it.
     pub stateful_set: Option<Name>,
     /// The node that it is bound to.
     pub node: Option<String>,
-    /// The labels of that node; of a pod without one, what its node has to have.
+    /// The labels of that node. If the pod has no node yet, the labels that a node must have for it.
     pub node_labels: Keys,
     /// The rack: its node's zone.
     pub rack: Option<String>,
@@ -69,14 +70,14 @@ pub struct BrokerPod {
     pub instance_type: Option<String>,
     /// The provider's name for the group of its node.
     pub node_group: Option<String>,
-    /// Its `Ready` condition is true.
+    /// Whether its `Ready` condition is true.
     pub ready: bool,
-    /// The size of its volumes together, in bytes; `None` if it has none, or nobody asked.
+    /// The total size of its volumes, in bytes; `None` if it has none, or if claims were not requested.
     pub volume_bytes: Option<u64>,
 }
 
 impl BrokerPod {
-    /// Its id, if anything tells it.
+    /// Its broker id, if known.
     pub fn id(&self) -> Option<BrokerId> {
         self.identity.as_ref().ok().map(|found| found.id)
     }
@@ -95,14 +96,14 @@ impl BrokerPod {
     }
 }
 
-/// The brokers that the groups mean.
+/// The brokers of the groups.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Brokers {
     /// Their pods, in order of namespace and name.
     pub pods: Vec<BrokerPod>,
     /// The members of each group, with their racks.
     pub groups: BTreeMap<Group, Members>,
-    /// What is odd about the pods, each with the groups that it concerns.
+    /// Unusual facts about the pods, each with the groups that it concerns.
     pub findings: Vec<(Finding, BTreeSet<Group>)>,
 }
 
@@ -112,7 +113,7 @@ impl Brokers {
         self.pods.iter().filter(move |pod| pod.id() == Some(id))
     }
 
-    /// The pod of a broker, if just one claims to be it.
+    /// The pod of a broker, if exactly one pod claims its id.
     pub fn pod_of(&self, id: BrokerId) -> Option<&BrokerPod> {
         let mut pods = self.pods_of(id);
         pods.next().filter(|_| pods.next().is_none())
@@ -162,7 +163,7 @@ fn members(group: &Group, pods: &[BrokerPod]) -> Members {
     pods.filter_map(|pod| Some((pod.id()?, pod.rack.clone()))).collect()
 }
 
-/// Pods with a stable identity: those of a StatefulSet or of Strimzi, and those that say which broker they are.
+/// Pods with a stable identity: pods of a StatefulSet or of Strimzi, and pods that name their broker id.
 fn may_be_broker(pod: &PodFacts, rules: &Rules) -> bool {
     if pod.labels.get(STRIMZI_BROKER).is_some_and(|is_broker| is_broker == "false") {
         return false;
@@ -191,7 +192,7 @@ fn broker_pod(pod: &PodFacts, inventory: &Inventory, rules: &Rules) -> BrokerPod
     }
 }
 
-/// What the labels of the pod's next node will be, as far as its selector and its volumes tell.
+/// The labels of the pod's next node, as far as its selector and its volumes determine them.
 fn expected_labels(pod: &PodFacts, inventory: &Inventory) -> Keys {
     let mut labels = pod.node_selector.clone();
     for (_, volume) in inventory.volumes_of(pod) {
@@ -229,7 +230,7 @@ fn stateful_sets(groups: &BTreeSet<Group>) -> impl Iterator<Item = Name> {
     })
 }
 
-/// Pods that a StatefulSet is to have and that do not exist, not even as pending.
+/// Pods of a StatefulSet that do not exist, not even as pending.
 fn pods_missing<'a>(
     inventory: &'a Inventory,
     groups: &'a BTreeSet<Group>,
@@ -290,7 +291,7 @@ fn trouble(pod: &PodFacts) -> Option<Trouble> {
     }
 }
 
-/// Nodes that are lost, and nodes with more than one broker.
+/// Lost nodes, and nodes with more than one broker.
 fn of_nodes(meant: &[(&PodFacts, BrokerPod)], inventory: &Inventory) -> Vec<Finding> {
     let mut by_node: BTreeMap<&String, Vec<&PodFacts>> = BTreeMap::new();
     for (pod, _) in meant {
@@ -311,7 +312,7 @@ fn of_nodes(meant: &[(&PodFacts, BrokerPod)], inventory: &Inventory) -> Vec<Find
     findings
 }
 
-/// Why a node cannot run pods; `None` if it can, or nobody looked.
+/// Why a node cannot run pods; `None` if it can, or if its health was not requested.
 pub(crate) fn loss(node: Option<&NodeFacts>) -> Option<NodeLoss> {
     match node.map(|node| &node.health) {
         None => Some(NodeLoss::Gone),

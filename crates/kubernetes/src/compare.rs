@@ -1,14 +1,14 @@
-//! What Kafka and Kubernetes say of the same brokers, where it differs.
+//! Differences between what Kafka and Kubernetes report about the same brokers.
 
 use crate::brokers::Brokers;
 use crate::facts::Name;
 use mapper::{BrokerId, Bytes, Snapshot};
 use std::collections::BTreeSet;
 
-/// One thing of which Kafka says one and Kubernetes another.
+/// One difference between Kafka and Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Difference {
-    /// Two racks for one broker.
+    /// A broker has two different racks.
     #[error("broker {id} is in rack {kafka} to Kafka, and pod {pod} in zone {kubernetes}")]
     Rack {
         /// The broker.
@@ -20,7 +20,7 @@ pub enum Difference {
         /// The zone of the pod's node.
         kubernetes: String,
     },
-    /// A pod is ready, and Kafka does not list its broker.
+    /// A pod is ready, but Kafka does not list its broker.
     #[error("pod {pod} is ready as broker {id}, and Kafka lists no live broker {id}")]
     NotRegistered {
         /// The broker.
@@ -28,7 +28,7 @@ pub enum Difference {
         /// Its pod.
         pod: Name,
     },
-    /// Kafka lists a broker that no pod is.
+    /// Kafka lists a broker, but no pod claims its id.
     #[error("Kafka lists live broker {id}, and no pod claims to be it")]
     NoPod {
         /// The broker.
@@ -37,10 +37,10 @@ pub enum Difference {
 }
 
 impl Difference {
-    /// What `--ignore-warns` names it by.
+    /// Its name in `--ignore-warns`.
     pub const CODE: &'static str = "kubernetes-differs";
 
-    /// The broker that it is about.
+    /// The broker that differs.
     pub fn id(&self) -> BrokerId {
         match self {
             Self::Rack { id, .. } | Self::NotRegistered { id, .. } | Self::NoPod { id } => *id,
@@ -48,7 +48,7 @@ impl Difference {
     }
 }
 
-/// A broker whose log dirs and claims are of different sizes.
+/// A broker whose log dirs and claims differ in size.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("broker {id} stores on {kafka}, and the claims of pod {pod} have {claims}")]
 pub struct OtherVolumes {
@@ -56,18 +56,18 @@ pub struct OtherVolumes {
     pub id: BrokerId,
     /// Its pod.
     pub pod: Name,
-    /// The size of the volumes that its log dirs are on, as Kafka reports it.
+    /// The size of its log dirs' volumes, as Kafka reports it.
     pub kafka: Bytes,
-    /// The sizes of the pod's claims together.
+    /// The total size of the pod's claims.
     pub claims: Bytes,
 }
 
-/// A file system takes up to so many hundredths of its volume for itself: less than that is no difference.
+/// How much of a volume a file system may use for itself, in percent. A smaller difference does not count.
 const OVERHEAD: u64 = 10;
 
 impl Brokers {
-    /// Brokers whose volumes Kafka, as captured, knows to be of another size than their claims: what was claimed is not
-    /// what they write to, or has grown and their file systems have not.
+    /// Brokers whose volumes, as Kafka reports them, differ in size from their claims. Either the broker writes to
+    /// other volumes, or a claim has grown and its file system has not.
     pub fn other_volumes(&self, cluster: &Snapshot) -> Vec<OtherVolumes> {
         let known = self.pods.iter().filter_map(|pod| {
             let id = pod.id().filter(|id| self.pod_of(*id).is_some())?;
@@ -80,9 +80,9 @@ impl Brokers {
             .collect()
     }
 
-    /// Where Kafka, as captured, says otherwise than the pods. `elsewhere` are brokers that need no pod.
+    /// The differences between the captured Kafka facts and the pods. `elsewhere` are brokers that need no pod.
     ///
-    /// `everybody` are the broker pods of all groups: who belongs to no map still claims its id.
+    /// `everybody` are the broker pods of all groups, because a broker that is in no map still claims its id.
     pub fn differences(
         &self,
         cluster: &Snapshot,
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn volumes_of_another_size_than_claimed_are_found_and_a_file_systems_own_share_is_none() {
-        // 1 TiB is claimed for each.
+        // Each claims 1 TiB.
         let (grown, usual): (u64, u64) = (500 << 30, 980 << 30);
         let text = format!(
             r#"{{"version": 1, "topics": [], "brokers": [{{"id": 1001, "storage_total_bytes": {grown}}},

@@ -1,7 +1,8 @@
-//! A snapshot with what Kubernetes knows of its brokers.
+//! Adds what Kubernetes knows about brokers to a snapshot.
 //!
-//! In: a snapshot and [`Brokers`]. Out: the snapshot with instance types, nodes, and the racks that Kafka does not tell;
-//! brokers that Kafka does not list are in it as lost, so that maps mean the same when it is read again.
+//! In: a snapshot and [`Brokers`]. Out: the snapshot with instance types, nodes, and the racks that Kafka does not
+//! report. It also lists brokers that Kafka does not, as lost, so that maps mean the same when the snapshot is read
+//! again.
 
 use crate::brokers::{BrokerPod, Brokers, NODE_GROUP};
 use mapper::snapshot::{Broker, KubernetesFacts};
@@ -9,10 +10,10 @@ use mapper::{BrokerId, Snapshot, SnapshotError};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Brokers {
-    /// Completes the snapshot. What Kafka says of a broker stays; two pods that claim one id tell nothing.
+    /// Completes the snapshot. Kafka's own facts about a broker stay. If two pods claim one id, neither adds a fact.
     ///
     /// # Errors
-    /// None that a snapshot without contradiction can have.
+    /// None for a snapshot without contradictions.
     pub fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, SnapshotError> {
         let mut pods: BTreeMap<BrokerId, &BrokerPod> = self
             .pods
@@ -36,7 +37,7 @@ impl Brokers {
         let is_meant = |id: &BrokerId| {
             holding.contains(id) || self.groups.values().any(|members| members.contains_key(id))
         };
-        // Others are no brokers of this cluster: numbered pods of something else, perhaps.
+        // Other pods are not brokers of this cluster, for example numbered pods of another application.
         for (id, pod) in pods.into_iter().filter(|(id, _)| is_meant(id)) {
             let mut broker = Broker { live: false, ..Broker::new(id) };
             add(pod, &mut broker);
@@ -54,7 +55,7 @@ fn add(pod: &BrokerPod, broker: &mut Broker) {
     };
     or(&mut broker.rack, &pod.rack);
     or(&mut broker.instance_type, &pod.instance_type);
-    // A log dir's volume, as Kafka reports it, is the better figure; brokers before 3.3 report none.
+    // The volume size that Kafka reports is more exact. Brokers before 3.3 report none.
     if broker.storage_total.is_none() {
         broker.storage_total = pod.volume_bytes.map(mapper::Bytes);
     }
@@ -92,7 +93,7 @@ mod tests {
         assert!(completed.is_live(BrokerId(1002)) && !completed.is_live(BrokerId(1003)));
         let lost = completed.broker(BrokerId(1003)).unwrap();
         assert_eq!(lost.instance_type.as_deref(), Some("i3.4xlarge"));
-        // Kafka tells the size of none of them: their claims do.
+        // Kafka reports the size of none of them, but their claims do.
         let total = |id| completed.broker(BrokerId(id)).unwrap().storage_total;
         assert_eq!((total(1001), total(1002)), (Some(Bytes(5)), Some(Bytes(1 << 40))));
         let facts = lost.kubernetes.as_ref().unwrap();
@@ -101,7 +102,7 @@ mod tests {
             ("kafka/events-2", Some("events-node-2"))
         );
         assert_eq!(facts.node_labels[NODE_GROUP], "events");
-        // Completed again it is the same: a plan from it is, too.
+        // A second completion changes nothing, so a plan from it is the same, too.
         assert_eq!(brokers.complete(completed.clone()).unwrap(), completed);
     }
 }

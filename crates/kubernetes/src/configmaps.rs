@@ -1,4 +1,4 @@
-//! ConfigMaps: read, listed, and written only over what was read.
+//! ConfigMaps: read, list, and write them only if they have not changed since they were read.
 
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request, if_found};
@@ -9,25 +9,25 @@ use kube::api::PostParams;
 
 const RESOURCE: &str = "configmaps";
 
-/// A ConfigMap as it was read.
+/// A ConfigMap at the time of reading.
 #[derive(Debug, Clone)]
 pub struct ConfigMap {
     /// Its namespace and name.
     pub name: Name,
     /// Its texts by key.
     pub data: Keys,
-    /// Keys whose values are no text (`binaryData`): nobody reads those here.
+    /// Keys with binary values (`binaryData`). This program does not read them.
     pub binary: Vec<String>,
     object: Object,
 }
 
 impl ConfigMap {
-    /// What changes with every change of it, whoever makes it.
+    /// Its `resourceVersion`, which changes with each write by any client.
     pub fn version(&self) -> &str {
         self.object.metadata.resource_version.as_deref().unwrap_or_default()
     }
 
-    /// What tells it from another one of its name, before or after it.
+    /// Its uid, which distinguishes it from earlier or later ConfigMaps with the same name.
     pub fn uid(&self) -> Option<&str> {
         self.object.metadata.uid.as_deref()
     }
@@ -51,7 +51,7 @@ impl Kubernetes {
     /// One ConfigMap, if it exists. Right: `get configmaps`.
     ///
     /// # Errors
-    /// Why nobody can say.
+    /// Why it could not be read.
     pub async fn config_map(&self, name: &Name) -> Result<Option<ConfigMap>, Error> {
         let request = Request::about("get", RESOURCE, name);
         let api: Api<Object> = Api::namespaced(self.client(), &name.namespace);
@@ -59,10 +59,10 @@ impl Kubernetes {
         Ok(found.map(ConfigMap::from))
     }
 
-    /// The ConfigMaps of a namespace that `selector` (`app=topics`) selects, in order of name. Right: `list configmaps`.
+    /// The ConfigMaps of a namespace that `selector` (`app=topics`) selects, sorted by name. Right: `list configmaps`.
     ///
     /// # Errors
-    /// Why nobody can say.
+    /// Why they could not be read.
     pub async fn config_maps(
         &self,
         namespace: &str,
@@ -76,10 +76,10 @@ impl Kubernetes {
         Ok(found)
     }
 
-    /// Makes a ConfigMap that does not exist yet. Right: `create configmaps`. Sent once.
+    /// Creates a ConfigMap. Right: `create configmaps`. Sent once.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if it exists by now.
+    /// [`Error::Conflict`] if it exists already.
     pub async fn create_config_map(
         &self,
         name: &Name,
@@ -95,10 +95,10 @@ impl Kubernetes {
         Ok(self.send(&request, api.create(&PostParams::default(), &object)).await?.into())
     }
 
-    /// Gives a ConfigMap other data, if it is still as it was read. Right: `update configmaps`. Sent once.
+    /// Replaces a ConfigMap's data if it has not changed since it was read. Right: `update configmaps`. Sent once.
     ///
     /// # Errors
-    /// [`Error::Conflict`] if somebody has changed it since.
+    /// [`Error::Conflict`] if another client has changed it since.
     pub async fn replace_config_map(
         &self,
         read: &ConfigMap,

@@ -1,4 +1,4 @@
-//! The way to the API: a kubeconfig, or the service account of the pod that we run in.
+//! The connection to the API: from a kubeconfig, or from the service account of our own pod.
 
 use crate::error::{Error, Request};
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -9,22 +9,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// Longer than a busy API server takes for 500 pods.
+/// The deadline for one answer: longer than a busy API server takes for 500 pods.
 const ANSWER: Duration = Duration::from_secs(20);
 const CONNECT: Duration = Duration::from_secs(5);
-/// The pauses before a read is tried again.
+/// The pauses before each retry of a read.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(1)];
 
-/// Where the API is, and who asks.
+/// How to reach the API, and as which user.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
-    /// The kubeconfig files, of which the first to name something counts.
+    /// The kubeconfig files. For each setting, the first file that has it counts.
     pub kubeconfig: Vec<PathBuf>,
-    /// Without a kubeconfig: we run in a pod, and its service account is who asks.
+    /// Without a kubeconfig: whether we run in a pod and use its service account.
     pub in_pod: bool,
     /// The context; `None`: the current one.
     pub context: Option<String>,
-    /// The namespace for names that carry none; `None`: the context's.
+    /// The namespace for names without one; `None`: the context's.
     pub namespace: Option<String>,
 }
 
@@ -38,7 +38,7 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Prepares the way; nothing is asked yet.
+    /// Prepares the connection. Sends no request yet.
     ///
     /// # Errors
     /// [`Error::NoConfig`] and [`Error::BadConfig`].
@@ -46,7 +46,7 @@ impl Kubernetes {
         // Only the first provider of a process counts, and ours is the same everywhere.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let mut config = config(access).await?;
-        // By default the client repeats refused requests by itself, creates and evictions too, for minutes.
+        // By default, the client retries refused requests for minutes, even creates and evictions.
         config.default_retry = false;
         config.connect_timeout = Some(CONNECT);
         config.read_timeout = Some(ANSWER);
@@ -57,12 +57,12 @@ impl Kubernetes {
         Ok(Self { client, server, namespace: namespace.into(), calls: Arc::default() })
     }
 
-    /// The namespace for names that carry none.
+    /// The namespace for names without one.
     pub fn namespace(&self) -> &str {
         &self.namespace
     }
 
-    /// How many requests have been sent so far.
+    /// The number of requests sent so far.
     pub fn calls(&self) -> u32 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -87,7 +87,7 @@ impl Kubernetes {
         answer.await.map_err(|error| Error::of(error, request.clone(), &self.server))
     }
 
-    /// Sends a request that changes nothing, again where the failure may pass.
+    /// Sends a request that changes nothing, and retries failures that may pass.
     pub(crate) async fn read<T, F: Future<Output = Result<T, kube::Error>>>(
         &self,
         request: &Request,
@@ -96,7 +96,7 @@ impl Kubernetes {
         for pause in PAUSES {
             match self.send(request, ask()).await {
                 Err(error) if error.is_passing() => {
-                    tracing::info!(%error, ?pause, "asking again");
+                    tracing::info!(%error, ?pause, "retrying");
                     tokio::time::sleep(pause).await;
                 }
                 answer => return answer,
@@ -112,7 +112,8 @@ impl fmt::Debug for Kubernetes {
     }
 }
 
-/// Why a kubeconfig is refused. What the reader of YAML says quotes the file, which holds tokens and keys.
+/// Why a kubeconfig is invalid. It leaves out the YAML parser's text, which quotes the file, because the file contains
+/// tokens and keys.
 fn reason(error: &KubeconfigError) -> String {
     let KubeconfigError::Parse(error) = error else {
         return error.to_string();

@@ -1,18 +1,18 @@
-//! What can go wrong between us and the Kubernetes API, with the evidence.
+//! Errors between us and the Kubernetes API, with the evidence.
 
 use crate::facts::Name;
 use std::fmt;
 
-/// Why the API gave no answer that can be used.
+/// Why the API gave no usable answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No file and no pod tells where the API is.
+    /// There is no kubeconfig, and this process does not run in a pod.
     #[error(
         "nothing tells where the Kubernetes API is: there is no kubeconfig, and this is no pod"
     )]
     NoConfig,
-    /// A kubeconfig that cannot be used, or lacks the context.
+    /// An invalid kubeconfig, or one without the requested context.
     #[error("the Kubernetes configuration cannot be used: {reason}")]
     BadConfig {
         /// What is wrong with it.
@@ -23,54 +23,54 @@ pub enum Error {
     Unreachable {
         /// Its URL.
         server: String,
-        /// What was asked.
+        /// The request.
         request: Request,
         /// What happened.
         reason: String,
     },
-    /// It does not know who we are.
+    /// The API rejects our credentials.
     #[error("the Kubernetes API at {server} does not accept our credentials: {message}")]
     Unauthorized {
         /// Its URL.
         server: String,
-        /// Its own words.
+        /// The API's message.
         message: String,
     },
-    /// We may not do that.
+    /// Our user lacks a right.
     #[error("{} may not {request}", user.as_deref().unwrap_or("we"))]
     Forbidden {
-        /// What was asked: verb and resource.
+        /// The request: verb and resource.
         request: Request,
-        /// Who we are to the API, where it says so.
+        /// Our user, if the API names it.
         user: Option<String>,
-        /// Its own words.
+        /// The API's message.
         message: String,
     },
-    /// There is no such object.
+    /// The object does not exist.
     #[error("there is no {}", request.object())]
     NotFound {
-        /// What was asked.
+        /// The request.
         request: Request,
     },
-    /// Somebody else changed the object, or made it first.
-    #[error("{} has been changed by somebody else", request.object())]
+    /// Another client changed the object, or created it first.
+    #[error("another client has changed {}", request.object())]
     Conflict {
-        /// What was asked.
+        /// The request.
         request: Request,
     },
-    /// Anything else that the API answers.
+    /// Any other error of the API.
     #[error("the Kubernetes API refuses to {request}: {message} ({code})")]
     Refused {
-        /// What was asked.
+        /// The request.
         request: Request,
         /// The HTTP status.
         code: u16,
-        /// Its own words.
+        /// The API's message.
         message: String,
     },
 }
 
-/// One request, as RBAC names it.
+/// One request, in the terms of RBAC.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// `get`, `list`, `create`, `update`, `delete`.
@@ -79,28 +79,28 @@ pub struct Request {
     pub resource: &'static str,
     /// The namespace; `None` for resources that have none.
     pub namespace: Option<Box<str>>,
-    /// The object, if it is about one.
+    /// The object, if the request is about a single one.
     pub name: Option<Box<str>>,
 }
 
 impl Request {
-    /// About all objects, of a namespace or of the whole cluster.
+    /// A request about all objects of a namespace or of the whole cluster.
     pub fn about_all(verb: &'static str, resource: &'static str, namespace: Option<&str>) -> Self {
         Self { verb, resource, namespace: namespace.map(Box::from), name: None }
     }
 
-    /// About one object of a namespace.
+    /// A request about one object of a namespace.
     pub fn about(verb: &'static str, resource: &'static str, name: &Name) -> Self {
         let (namespace, name) = (name.namespace.as_str().into(), name.name.as_str().into());
         Self { verb, resource, namespace: Some(namespace), name: Some(name) }
     }
 
-    /// About one object of the whole cluster.
+    /// A request about one cluster-wide object.
     pub fn about_global(verb: &'static str, resource: &'static str, name: &str) -> Self {
         Self { verb, resource, namespace: None, name: Some(name.into()) }
     }
 
-    /// What to do where it is forbidden.
+    /// What to do if the request is forbidden.
     pub fn grant(&self) -> String {
         let place = match &self.namespace {
             Some(namespace) => format!("a Role in namespace {namespace}"),
@@ -156,12 +156,12 @@ impl Error {
         })
     }
 
-    /// Somebody else has written a ConfigMap.
+    /// The error for a ConfigMap that another client has written.
     pub(crate) fn changed(name: &Name) -> Self {
         Self::Conflict { request: Request::about("update", "configmaps", name) }
     }
 
-    /// Worth another try, after a pause.
+    /// Whether a retry after a pause may succeed.
     pub(crate) fn is_passing(&self) -> bool {
         match self {
             Self::Unreachable { .. } => true,
@@ -170,12 +170,12 @@ impl Error {
         }
     }
 
-    /// A list that took longer than the API keeps the place of.
+    /// Whether a list took longer than the API keeps its continue token.
     pub(crate) fn is_expired(&self) -> bool {
         matches!(self, Self::Refused { code: 410, .. })
     }
 
-    /// What the client library says, as what it means.
+    /// Converts the client library's error.
     pub(crate) fn of(error: kube::Error, request: Request, server: &str) -> Self {
         let status = match error {
             kube::Error::Api(status) => status,
@@ -195,7 +195,7 @@ impl Error {
     }
 }
 
-/// An object that is not there is an answer, too.
+/// Turns [`Error::NotFound`] into `None`: a missing object is an answer, too.
 pub(crate) fn if_found<T>(found: Result<T, Error>) -> Result<Option<T>, Error> {
     match found {
         Ok(found) => Ok(Some(found)),
@@ -211,7 +211,7 @@ fn user(message: &str) -> Option<String> {
     Some(user.to_owned())
 }
 
-/// An error with its causes: the outermost is often "service error", the innermost "connection refused".
+/// An error with its causes. The outermost one is often "service error", the innermost "connection refused".
 fn chain(error: &dyn std::error::Error) -> String {
     let mut texts: Vec<String> = Vec::new();
     let mut next = Some(error);

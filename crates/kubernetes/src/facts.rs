@@ -1,4 +1,4 @@
-//! What pods, nodes, StatefulSets, claims and volumes say, as plain values: as much as brokers are found by.
+//! Facts about pods, nodes, StatefulSets, claims and volumes as plain values, as far as this crate needs them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ pub type Keys = BTreeMap<String, String>;
 pub struct PodFacts {
     /// Its namespace and name.
     pub name: Name,
-    /// What tells it from its predecessor of that name.
+    /// Distinguishes it from earlier pods with the same name.
     pub uid: String,
     /// `metadata.labels`.
     pub labels: Keys,
@@ -19,19 +19,19 @@ pub struct PodFacts {
     pub annotations: Keys,
     /// The object that controls it.
     pub owner: Option<Owner>,
-    /// The environment of its containers, then of its init containers, as far as the pod spells it out.
+    /// The environment of its containers, then of its init containers, as far as the pod's spec contains the values.
     pub env: Vec<EnvVar>,
-    /// The node that it is bound to; `None`: the scheduler has found none.
+    /// The node that it is bound to; `None`: not scheduled yet.
     pub node: Option<String>,
-    /// `spec.nodeSelector`: what its node has to be like.
+    /// `spec.nodeSelector`: the labels that its node must have.
     pub node_selector: Keys,
-    /// Where it is in its life.
+    /// The phase of its life cycle.
     pub phase: Phase,
-    /// Its `Ready` condition is true.
+    /// Whether its `Ready` condition is true.
     pub ready: bool,
-    /// It has been deleted and is not gone yet.
+    /// Whether it has been deleted but still exists.
     pub terminating: bool,
-    /// Why the scheduler finds no node, or a container does not run, in the words of Kubernetes.
+    /// Why the scheduler finds no node, or why a container does not run, in the words of Kubernetes.
     pub reason: Option<String>,
     /// The names of its claims (PersistentVolumeClaims), in the order of its volumes.
     pub claims: Vec<String>,
@@ -44,14 +44,14 @@ impl PodFacts {
         Some(Name { namespace: self.name.namespace.clone(), name: owner.name.clone() })
     }
 
-    /// Whether its name has a stable number at its end: a StatefulSet's or StrimziPodSet's pod, or one of nobody.
+    /// Whether its name ends in a stable number: it belongs to a StatefulSet or a StrimziPodSet, or has no owner.
     pub fn is_numbered(&self) -> bool {
         let kind = self.owner.as_ref().map(|owner| owner.kind.as_str());
         matches!(kind, None | Some("StatefulSet" | "StrimziPodSet"))
     }
 }
 
-/// A namespace and a name in it.
+/// A namespace and an object's name in it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Name {
     /// The namespace.
@@ -61,7 +61,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// Both parts.
+    /// A name from its two parts.
     pub fn new(namespace: &str, name: &str) -> Self {
         Self { namespace: namespace.to_owned(), name: name.to_owned() }
     }
@@ -73,7 +73,7 @@ impl fmt::Display for Name {
     }
 }
 
-/// What controls a pod.
+/// The object that controls a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
     /// `StatefulSet`, `StrimziPodSet`, `ReplicaSet`, ...
@@ -87,16 +87,16 @@ pub struct Owner {
 pub struct EnvVar {
     /// Its name.
     pub name: String,
-    /// What it is set to.
+    /// Its value.
     pub value: EnvValue,
 }
 
-/// The value of a variable, as the pod's spec tells it.
+/// The value of a variable, as in the pod's spec.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EnvValue {
-    /// The text itself, or a field of the pod, with `$(OTHER)` filled in.
+    /// The text itself, or a field of the pod, after `$(OTHER)` is expanded.
     Text(String),
-    /// It stands in another object, which nobody reads for it: `ConfigMap`, `Secret`, `field spec.x`.
+    /// The value comes from another object, which this program does not read: `ConfigMap`, `Secret`, `field spec.x`.
     Elsewhere(String),
 }
 
@@ -108,9 +108,9 @@ pub enum Phase {
     Pending,
     /// Bound, and at least one container runs.
     Running,
-    /// Ended, and not restarted: `Succeeded` or `Failed`.
+    /// Ended and not restarted: `Succeeded` or `Failed`.
     Ended,
-    /// The node does not tell.
+    /// The node does not report it.
     Unknown,
 }
 
@@ -119,32 +119,32 @@ pub enum Phase {
 pub struct NodeFacts {
     /// Its name.
     pub name: String,
-    /// What tells it from its predecessor of that name.
+    /// Distinguishes it from earlier nodes with the same name.
     pub uid: String,
-    /// `metadata.resourceVersion`: another after each change of the object.
+    /// `metadata.resourceVersion`, which changes with each write.
     pub version: String,
     /// `metadata.labels`.
     pub labels: Keys,
-    /// What is known of its health.
+    /// Its health, if known.
     pub health: Health,
 }
 
 /// The `Ready` condition of a node.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Health {
-    /// Nobody looked: only the nodes of pods that are not ready are looked at.
+    /// Not requested: only nodes of pods that are not ready are read.
     #[default]
     Unasked,
     /// Ready.
     Ready,
-    /// Its kubelet says that it is not.
+    /// Its kubelet reports that it is not ready.
     NotReady {
         /// The condition's reason.
         reason: String,
     },
     /// Its heartbeats have stopped.
     Silent {
-        /// Since when (RFC 3339), where told.
+        /// Since when (RFC 3339), if known.
         since: Option<String>,
     },
 }
@@ -158,7 +158,7 @@ pub struct StatefulSetFacts {
     pub labels: Keys,
     /// `metadata.annotations`.
     pub annotations: Keys,
-    /// How many pods it is to have.
+    /// `spec.replicas`: how many pods it should have.
     pub replicas: u32,
     /// The ordinal of its first pod (`spec.ordinals.start`).
     pub first_ordinal: u32,
@@ -169,11 +169,11 @@ pub struct StatefulSetFacts {
 pub struct ClaimFacts {
     /// Its namespace and name.
     pub name: Name,
-    /// What tells it from its predecessor of that name.
+    /// Distinguishes it from earlier claims with the same name.
     pub uid: String,
     /// The volume (PersistentVolume) that it is bound to.
     pub volume: Option<String>,
-    /// `status.capacity.storage`, else what it requests.
+    /// `status.capacity.storage`, or else the requested size.
     pub bytes: Option<u64>,
 }
 
@@ -182,7 +182,7 @@ pub struct ClaimFacts {
 pub struct VolumeFacts {
     /// Its name.
     pub name: String,
-    /// What its node has to be like, one entry for each required expression: key and the values allowed.
+    /// The requirements on its node, one entry for each required expression: the key and the allowed values.
     pub node_affinity: Vec<(String, Vec<String>)>,
 }
 

@@ -1,7 +1,7 @@
-//! What becomes of a lost broker: does a pod bring it back under its id, or is it gone for good?
+//! What happens to a lost broker: does a pod bring it back under its id, or is it gone for good?
 //!
-//! In: the id, the [`Brokers`] and the [`Inventory`] with the volumes of the broker's pod. Out: a [`Fate`]. While a pod
-//! claims the id, moving its data away is the wrong answer; freeing the pod is the right one, and the fate says how.
+//! In: the id, the [`Brokers`], and the [`Inventory`] with the volumes of the broker's pod. Out: a [`Fate`]. While a
+//! pod claims the id, do not move the broker's data away. Free the pod instead; the fate lists the steps.
 
 use crate::brokers::{BrokerPod, Brokers, loss};
 use crate::facts::{Name, NodeFacts, PodFacts, VolumeFacts};
@@ -15,10 +15,10 @@ mod justified;
 
 pub use justified::NotLost;
 
-/// What becomes of a lost broker.
+/// What happens to a lost broker.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {
-    /// Its pod exists: it comes back under its id.
+    /// Its pod exists, so it comes back under its id.
     Returns(Return),
     /// No pod claims its id.
     Gone,
@@ -29,36 +29,36 @@ pub enum Fate {
 pub struct Return {
     /// Its pod.
     pub pod: Name,
-    /// What tells the pod from its predecessor.
+    /// Distinguishes the pod from earlier ones with the same name.
     pub uid: String,
-    /// The pod counts as ready.
+    /// Whether the pod counts as ready.
     pub ready: bool,
     /// The node that the pod is bound to.
     pub node: Option<String>,
-    /// What its disks will hold.
+    /// What its disks will contain.
     pub disks: Disks,
-    /// What keeps the pod from running; empty: it starts, or fails to.
+    /// What prevents the pod from running. Empty: it starts, or fails to start.
     pub pins: Vec<Pin>,
-    /// The nodes that exist and whose loss the pins rest on.
+    /// The lost nodes behind the pins that still exist as objects.
     pub nodes: BTreeMap<String, LostNode>,
-    /// What frees it, in this order.
+    /// The steps that free it, in this order.
     pub steps: Vec<Step>,
-    /// The same as a shell reads it; without steps, the command that shows why the pod does not run.
+    /// The same as shell commands. Without steps, the command that shows why the pod does not run.
     pub commands: Vec<String>,
 }
 
-/// A node that is lost and still exists as an object.
+/// A lost node that still exists as an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LostNode {
-    /// What tells it from its predecessor of that name.
+    /// Distinguishes it from earlier nodes with the same name.
     pub uid: String,
-    /// Its `resourceVersion`: another as soon as anything about the object changes.
+    /// Its `resourceVersion`, which changes with any change of the object.
     pub version: String,
-    /// What is known of it.
+    /// How it was lost.
     pub loss: NodeLoss,
 }
 
-/// One deletion: an object by its name, and the uid that was seen.
+/// One deletion: an object's name, and the uid that was seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     /// A lost node.
@@ -68,71 +68,71 @@ pub enum Step {
         /// Its uid.
         uid: String,
     },
-    /// The claim of a volume that no living node can use. It goes once no pod uses it.
+    /// The claim of a volume that no live node can use. Kubernetes removes it when no pod uses it any more.
     Claim {
         /// Its namespace and name.
         claim: Name,
         /// Its uid.
         uid: String,
     },
-    /// The pod. The StatefulSet then makes it and its claims anew.
+    /// The pod. The StatefulSet then creates it and its claims again.
     Pod {
         /// Its namespace and name.
         pod: Name,
         /// Its uid.
         uid: String,
-        /// Without waiting for a kubelet: its node does not exist any more.
+        /// Whether to delete it without waiting for a kubelet, because its node no longer exists.
         force: bool,
     },
 }
 
-/// What the disks of a broker hold when it comes back.
+/// What a broker's disks contain when it comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disks {
     /// Its data.
     Data,
-    /// Nothing: they went with their node.
+    /// Nothing: they were lost with their node.
     Empty,
-    /// Nobody could look at its claims and volumes.
+    /// Unknown, because its claims and volumes could not be read.
     Unknown,
 }
 
-/// Something that keeps a pod from running.
+/// A reason that prevents a pod from running.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
-    /// It is bound to a node that is lost.
+    /// It is bound to a lost node.
     Node {
         /// The node.
         node: String,
-        /// What is known of it.
+        /// How the node was lost.
         loss: NodeLoss,
     },
-    /// Its claim is bound to a volume that no living node can use.
+    /// Its claim is bound to a volume that no live node can use.
     Volume {
         /// The claim.
         claim: String,
         /// The volume.
         volume: String,
-        /// What its node has to be like: `kubernetes.io/hostname in [node-3]`.
+        /// The volume's requirements on its node: `kubernetes.io/hostname in [node-3]`.
         needs: String,
     },
     /// The scheduler finds no node.
     Scheduler {
-        /// In its words.
+        /// The scheduler's message.
         reason: String,
     },
 }
 
-/// Whether claims and volumes could be looked at.
+/// Whether claims and volumes could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VolumesSeen {
-    /// They are in the inventory, as far as they exist.
+    /// They are in the inventory, if they exist.
     Yes,
     /// We may not read them.
     No,
 }
 
-/// What becomes of the broker.
+/// What happens to the broker.
 pub fn fate(id: BrokerId, brokers: &Brokers, inventory: &Inventory, seen: VolumesSeen) -> Fate {
     let of = |broker: &BrokerPod| inventory.pods.iter().find(|pod| pod.name == broker.name);
     match brokers.pods_of(id).find_map(of) {
@@ -165,7 +165,7 @@ fn returns(pod: &PodFacts, inventory: &Inventory, seen: VolumesSeen) -> Return {
     }
 }
 
-/// The nodes behind the pins: the pod's own, and those that a pinned volume needs.
+/// The lost nodes behind the pins: the pod's own, and those that a pinned volume needs.
 fn lost_nodes(pins: &[Pin], inventory: &Inventory) -> BTreeMap<String, LostNode> {
     let needed = |node: &&NodeFacts| {
         pins.iter().any(|pin| match pin {
@@ -192,7 +192,7 @@ fn disks(
 ) -> Disks {
     match seen {
         VolumesSeen::No if !pod.claims.is_empty() => Disks::Unknown,
-        // What is in no claim lies on the node.
+        // Without a claim, the data was on the node.
         _ if pod.claims.is_empty() && (node_is_lost || pod.node.is_none()) => Disks::Empty,
         _ if inventory.volumes_of(pod).count() < pod.claims.len() => Disks::Empty,
         _ if volumes_are_free => Disks::Data,
@@ -200,7 +200,7 @@ fn disks(
     }
 }
 
-/// The volumes that only lost nodes could use.
+/// The volumes that only lost nodes can use.
 fn pinned_volumes(pod: &PodFacts, inventory: &Inventory) -> impl Iterator<Item = Pin> {
     let usable = |volume: &VolumeFacts| {
         let mut alive = inventory.nodes.values().filter(|node| loss(Some(node)).is_none());
@@ -225,7 +225,7 @@ fn steps(pod: &PodFacts, pins: &[Pin], inventory: &Inventory) -> Vec<Step> {
     let mut pod_goes = None;
     for pin in pins {
         match pin {
-            // No kubelet is left that would end it.
+            // No kubelet is left to end the pod.
             Pin::Node { loss: NodeLoss::Gone, .. } => pod_goes = Some(true),
             Pin::Node { node, .. } => {
                 let uid = inventory.nodes.get(node).map(|node| node.uid.clone());
@@ -240,7 +240,7 @@ fn steps(pod: &PodFacts, pins: &[Pin], inventory: &Inventory) -> Vec<Step> {
             Pin::Scheduler { .. } => {}
         }
     }
-    // The claim goes once no pod uses it; the StatefulSet then makes both anew.
+    // Kubernetes removes the claim when no pod uses it. The StatefulSet then creates both again.
     if let Some(force) = pod_goes {
         steps.push(Step::Pod { pod: pod.name.clone(), uid: pod.uid.clone(), force });
     }

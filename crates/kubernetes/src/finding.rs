@@ -1,4 +1,4 @@
-//! What is odd about the pods and nodes of brokers: said as it is, with names.
+//! Unusual facts about the pods and nodes of brokers, with their names.
 
 use crate::facts::Name;
 use crate::identity::IdentityError;
@@ -6,10 +6,10 @@ use mapper::BrokerId;
 use mapper::maps::Severity;
 use std::fmt;
 
-/// One thing to know about brokers on Kubernetes.
+/// One unusual fact about brokers on Kubernetes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
-    /// Several pods say that they are one broker.
+    /// Several pods claim the same broker id.
     #[error("broker {id} is claimed by {} pods: {}", pods.len(), names(pods))]
     IdClaimedTwice {
         /// The id.
@@ -17,7 +17,7 @@ pub enum Finding {
         /// The pods; at least two.
         pods: Vec<Name>,
     },
-    /// Nothing tells which broker a pod is.
+    /// The broker id of a pod is unknown.
     #[error("pod {pod} is a broker of unknown id: {error}")]
     NoIdentity {
         /// The pod.
@@ -31,14 +31,14 @@ pub enum Finding {
         /// Its namespace and name.
         name: Name,
     },
-    /// A StatefulSet has fewer pods than it is to have.
+    /// A StatefulSet has fewer pods than it should have.
     #[error("StatefulSet {name} is to have {wanted} pods and lacks {}", missing.join(", "))]
     PodsMissing {
         /// Its namespace and name.
         name: Name,
-        /// How many it is to have.
+        /// How many it should have.
         wanted: u32,
-        /// The names of those that do not exist.
+        /// The names of the missing pods.
         missing: Vec<String>,
     },
     /// A pod does not run as it should.
@@ -46,22 +46,22 @@ pub enum Finding {
     PodTrouble {
         /// The pod.
         pod: Name,
-        /// Its broker, where known.
+        /// Its broker, if known.
         id: Option<BrokerId>,
         /// What is wrong.
         trouble: Trouble,
     },
-    /// A node that runs nothing any more.
+    /// A lost node.
     #[error("node {node} {loss}; on it: {}", names(pods))]
     NodeLost {
         /// The node.
         node: String,
-        /// What is known.
+        /// How it was lost.
         loss: NodeLoss,
         /// The broker pods that are bound to it.
         pods: Vec<Name>,
     },
-    /// A node whose loss would take several brokers.
+    /// A shared node, whose loss would stop several brokers.
     #[error("node {node} runs {} brokers: {}", pods.len(), names(pods))]
     NodeShared {
         /// The node.
@@ -69,7 +69,7 @@ pub enum Finding {
         /// Their pods; at least two.
         pods: Vec<Name>,
     },
-    /// A node that does not say in which zone it is.
+    /// A node without a zone label.
     #[error("node {node} of pod {pod} has no label that tells its zone")]
     NoZone {
         /// The pod.
@@ -84,36 +84,36 @@ pub enum Finding {
 pub enum Trouble {
     /// The scheduler finds no node for it.
     Unscheduled {
-        /// In the scheduler's words.
+        /// The scheduler's message.
         reason: Option<String>,
     },
-    /// It has a node, and its containers do not run yet.
+    /// It has a node, but its containers do not run yet.
     Pending {
         /// What they wait for.
         reason: Option<String>,
     },
-    /// It has been deleted and is not gone yet.
+    /// It has been deleted but still exists.
     Terminating,
-    /// It runs and is not ready.
+    /// It runs but is not ready.
     NotReady {
         /// What a container waits for.
         reason: Option<String>,
     },
-    /// It ended, and nobody restarts it.
+    /// It ended, and nothing restarts it.
     Ended,
 }
 
-/// What is known of a node that runs nothing any more.
+/// How a node was lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NodeLoss {
-    /// Pods are bound to it, and it does not exist.
+    /// It no longer exists, but pods are bound to it.
     Gone,
     /// Its heartbeats have stopped.
     Silent {
-        /// Since when (RFC 3339), where told.
+        /// Since when (RFC 3339), if known.
         since: Option<String>,
     },
-    /// Its kubelet says that it is not ready.
+    /// Its kubelet reports that it is not ready.
     NotReady {
         /// Why.
         reason: String,
@@ -121,7 +121,7 @@ pub enum NodeLoss {
 }
 
 impl Finding {
-    /// What it means for a plan.
+    /// How it affects a plan.
     pub fn severity(&self) -> Severity {
         match self {
             Self::IdClaimedTwice { .. } | Self::NoStatefulSet { .. } => Severity::Error,
@@ -134,7 +134,7 @@ impl Finding {
         }
     }
 
-    /// A word for scripts.
+    /// A code for scripts.
     pub fn code(&self) -> &'static str {
         match self {
             Self::IdClaimedTwice { .. } => "id-claimed-twice",
@@ -154,7 +154,7 @@ impl Finding {
         }
     }
 
-    /// The pods that it is about.
+    /// The pods that it concerns.
     pub fn pods(&self) -> Vec<&Name> {
         match self {
             Self::IdClaimedTwice { pods, .. }
@@ -167,7 +167,7 @@ impl Finding {
         }
     }
 
-    /// The StatefulSet that it is about.
+    /// The StatefulSet that it concerns.
     pub fn stateful_set(&self) -> Option<&Name> {
         match self {
             Self::NoStatefulSet { name } | Self::PodsMissing { name, .. } => Some(name),

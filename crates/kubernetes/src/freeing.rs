@@ -1,4 +1,5 @@
-//! Deletes what frees the pod of a lost broker: each object only as long as it is the one that was seen.
+//! Deletes the objects that keep a lost broker's pod from running. It deletes only objects that have not been replaced
+//! since they were seen.
 
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request, if_found};
@@ -12,23 +13,23 @@ use kube::client::Body;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// What became of a deletion.
+/// The result of a deletion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deleted {
-    /// It was carried out.
+    /// The object was deleted.
     Yes,
-    /// The object is gone already, and has no successor.
+    /// The object no longer exists, and has no successor.
     Gone,
-    /// Nothing was deleted: the object has changed, or another has its name.
+    /// Nothing was deleted: the object has changed, or another object has its name.
     Changed,
 }
 
 impl Kubernetes {
-    /// Carries a step out, if the object still has the uid of the step and, where it is given, this `resourceVersion`. Rights:
+    /// Carries out a step if the object still has the step's uid and, if given, this `resourceVersion`. Rights:
     /// `delete` and `get` on `nodes`, `persistentvolumeclaims` or `pods`. Sent once.
     ///
     /// # Errors
-    /// Why it was not carried out, or may not have been.
+    /// Why the deletion was not made, or may not have been made.
     pub async fn delete_seen(&self, step: &Step, version: Option<&str>) -> Result<Deleted, Error> {
         match step {
             Step::Node { node, uid } => {
@@ -68,11 +69,11 @@ impl Kubernetes {
         }
     }
 
-    /// The API server's own time, to the second: what times in its objects are compared with. Needs no right beyond those of
+    /// The API server's current time, to the second. Compare the times in its objects with it. Needs only the rights of
     /// every account.
     ///
     /// # Errors
-    /// Why it cannot be known.
+    /// Why it is unknown.
     pub async fn server_time(&self) -> Result<Timestamp, Error> {
         let request = Request::about_global("get", "the server's time", "/version");
         let odd = |reason: String| Error::Unreachable {

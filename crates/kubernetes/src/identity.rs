@@ -1,29 +1,30 @@
-//! Which broker a pod is: an ordered list of conventions, of which the first that applies counts.
+//! The broker id of a pod: an ordered list of conventions. The first one that applies counts.
 //!
-//! In: a pod, its StatefulSet, its node and an [`Order`]. Out: an id and where it stands, or why there is none. A convention
-//! that applies and gives no id is an error, never a reason to try the next: a guessed id moves data.
+//! In: a pod, its StatefulSet, its node and an [`Order`]. Out: an id with its source, or why there is none. A
+//! convention that applies without a valid id is an error, never a reason to try the next one, because a wrong id moves
+//! data.
 
 use crate::facts::{EnvValue, Keys, NodeFacts, PodFacts, StatefulSetFacts};
 use mapper::BrokerId;
 use std::fmt;
 use std::str::FromStr;
 
-/// The last part of the annotations and labels that tell a broker's id, and of those that tell its base.
+/// The last part of the annotation and label keys for a broker's id, and of those for the base.
 const ID_KEY: &str = "broker-id";
 const BASE_KEY: &str = "broker-id-base";
-/// What the images of Apache, Confluent (the first two) and Bitnami read the id from.
+/// The variables from which the images of Apache, Confluent (the first two) and Bitnami read the id.
 const ID_VARIABLES: [&str; 4] =
     ["KAFKA_BROKER_ID", "KAFKA_NODE_ID", "KAFKA_CFG_BROKER_ID", "KAFKA_CFG_NODE_ID"];
 const BASE_VARIABLE: &str = "BROKER_ID_BASE";
 const POD_INDEX: &str = "apps.kubernetes.io/pod-index";
 const STRIMZI_CLUSTER: &str = "strimzi.io/cluster";
 
-/// The conventions to try, and the base of ordinals that no object tells.
+/// The conventions to try, and the base of ordinals if no object sets one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The first that applies counts.
+    /// In order: the first one that applies counts.
     pub rules: Vec<Rule>,
-    /// What is added to ordinals where neither pod nor StatefulSet says it (`--broker-id-base`).
+    /// Added to ordinals if neither pod nor StatefulSet sets a base (`--broker-id-base`).
     pub base: u32,
 }
 
@@ -44,30 +45,30 @@ impl Default for Order {
 /// One convention.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rule {
-    /// A pod annotation; without a key any whose name is or ends in `/broker-id`.
+    /// A pod annotation. Without a key: any whose name is `broker-id` or ends in `/broker-id`.
     Annotation(Option<String>),
-    /// A pod label, likewise.
+    /// A pod label. Without a key, as for annotations.
     Label(Option<String>),
-    /// Strimzi's pods end in the id of their node.
+    /// The number at the end of a Strimzi pod's name, which is its node id.
     Strimzi,
-    /// A container's variable; without a name those that the usual images read.
+    /// A container's variable. Without a name: the variables of the usual images.
     Env(Option<String>),
     /// The pod's number in its StatefulSet plus the base.
     Ordinal,
-    /// A label of the pod's node; without a key any whose name is or ends in `/broker-id`.
+    /// A label of the pod's node. Without a key: any whose name is `broker-id` or ends in `/broker-id`.
     NodeLabel(Option<String>),
 }
 
-/// An id, and where it stands.
+/// An id and its source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identified {
     /// The broker's id.
     pub id: BrokerId,
-    /// What told it.
+    /// Its source.
     pub by: Source,
 }
 
-/// What told an id or a base.
+/// The source of an id or a base.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A pod annotation.
@@ -86,9 +87,9 @@ pub enum Source {
     Ordinal {
         /// The number.
         ordinal: u32,
-        /// What is added.
+        /// The base.
         base: u32,
-        /// What told the base.
+        /// The source of the base.
         base_by: Box<Source>,
     },
     /// A label of the node.
@@ -98,15 +99,15 @@ pub enum Source {
 /// Why a pod has no id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {
-    /// A convention applies, and what stands there is no id.
+    /// A convention applies, but its value is not an id.
     #[error("{by} is {value:?}, which is no broker id from 0 to 2147483647")]
     NotAnId {
-        /// Where it stands.
+        /// The source of the value.
         by: Source,
-        /// What stands there.
+        /// The value.
         value: String,
     },
-    /// Two keys of one convention tell two ids.
+    /// Two keys of one convention give different ids.
     #[error("{first} and {second} tell different ids")]
     Contradiction {
         /// One of them.
@@ -114,7 +115,7 @@ pub enum IdentityError {
         /// The other.
         second: Source,
     },
-    /// A variable is set from another object.
+    /// A variable gets its value from another object.
     #[error("{by} is set from a {kind}, which is not read here")]
     Elsewhere {
         /// The variable.
@@ -133,15 +134,15 @@ pub enum IdentityError {
     /// No convention applies.
     #[error("none of {} tells its id", listed(tried))]
     NoRule {
-        /// Those that were tried.
+        /// The conventions that were tried.
         tried: Vec<Rule>,
     },
 }
 
-/// The id of the broker in this pod.
+/// The id of the broker in this pod. The first convention that applies decides.
 ///
 /// # Errors
-/// Why it has none; the first convention that applies decides.
+/// Why the pod has no id.
 pub fn broker_id(
     pod: &PodFacts,
     stateful_set: Option<&StatefulSetFacts>,
@@ -169,7 +170,7 @@ pub fn broker_id(
 
 type Found = Result<Option<Identified>, IdentityError>;
 
-/// The id under this key, or under any key that is or ends in `/broker-id`.
+/// The id under this key, or under any key that is `broker-id` or ends in `/broker-id`.
 fn in_keys(keys: &Keys, key: Option<&str>, source: fn(String) -> Source) -> Found {
     let mut found: Option<Identified> = None;
     for (name, value) in matching(keys, key, ID_KEY) {
@@ -195,7 +196,7 @@ fn matching<'k>(
     all.filter(move |(name, _)| means(name))
 }
 
-/// Strimzi numbers all nodes of a cluster through and ends the pod's name with the number, so it needs no base.
+/// Strimzi numbers all nodes of a cluster in one sequence, and the pod's name ends in that number. It needs no base.
 fn by_strimzi(pod: &PodFacts) -> Found {
     let is_strimzi = pod.labels.contains_key(STRIMZI_CLUSTER) && pod.is_numbered();
     match number_at_end(&pod.name.name).filter(|_| is_strimzi) {
@@ -242,7 +243,7 @@ fn by_ordinal(pod: &PodFacts, set: Option<&StatefulSetFacts>, flag: u32) -> Foun
     Ok(Some(Identified { id, by }))
 }
 
-/// What is added to ordinals: the pod's word, then its StatefulSet's, then a container's, then the flag's.
+/// The base for ordinals: from the pod, else its StatefulSet, else a container, else the flag.
 fn base(
     pod: &PodFacts,
     set: Option<&StatefulSetFacts>,
@@ -271,14 +272,14 @@ fn base(
     }
 }
 
-/// `kafka-events-3` ends in 3.
+/// `kafka-events-3` gives 3.
 fn number_at_end(name: &str) -> Option<&str> {
     let (_, number) = name.rsplit_once('-')?;
     (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some(number)
 }
 
 fn identified(by: Source, value: &str) -> Result<Identified, IdentityError> {
-    // Kafka's own -1 ("make one up") is no id either.
+    // Kafka's own -1 (generate an id) is not an id either.
     let id = value.trim().parse::<u32>().ok().filter(|id| i32::try_from(*id).is_ok());
     match id {
         Some(id) => Ok(Identified { id: BrokerId(id), by }),

@@ -1,7 +1,7 @@
-//! Everything that brokers are found by, in few calls: pods and StatefulSets of some namespaces, and the nodes.
+//! Everything that identifies brokers, in few calls: pods and StatefulSets of some namespaces, and the nodes.
 //!
-//! Of nodes only the metadata is listed: the rest of a node is twenty times as large, and matters only where a pod is
-//! not ready. Lists are paged by 500.
+//! It lists only the metadata of nodes. The rest of a node is twenty times as large, and matters only for pods that are
+//! not ready. Lists come in pages of 500.
 
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request, if_found};
@@ -18,7 +18,7 @@ const PODS: &str = "pods";
 const SETS: &str = "statefulsets.apps";
 const CLAIMS: &str = "persistentvolumeclaims";
 const VOLUMES: &str = "persistentvolumes";
-/// With more nodes to look at than this, one list of them all is cheaper.
+/// With more nodes than this to read, one list of all nodes is cheaper.
 const FEW: usize = 20;
 
 /// What to gather.
@@ -30,23 +30,23 @@ pub struct Wanted {
     pub pod_labels: Option<String>,
 }
 
-/// What was there.
+/// The objects that exist.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Inventory {
-    /// The pods, in order of namespace and name.
+    /// The pods, sorted by namespace and name.
     pub pods: Vec<PodFacts>,
     /// The nodes by name.
     pub nodes: BTreeMap<String, NodeFacts>,
     /// The StatefulSets.
     pub stateful_sets: BTreeMap<Name, StatefulSetFacts>,
-    /// The claims, as far as they were asked for.
+    /// The claims, if they were requested.
     pub claims: BTreeMap<Name, ClaimFacts>,
-    /// The volumes, as far as they were asked for.
+    /// The volumes, if they were requested.
     pub volumes: BTreeMap<String, VolumeFacts>,
 }
 
 impl Inventory {
-    /// The claims of a pod and the volumes that they are bound to, as far as both were asked for.
+    /// The claims of a pod and their volumes, if both were requested.
     pub fn volumes_of(&self, pod: &PodFacts) -> impl Iterator<Item = (&ClaimFacts, &VolumeFacts)> {
         let namespace = &pod.name.namespace;
         let claims = pod.claims.iter().map(|claim| Name::new(namespace, claim));
@@ -58,11 +58,11 @@ impl Inventory {
 }
 
 impl Kubernetes {
-    /// Gathers what was asked for. Rights: `list pods`, `list statefulsets.apps` in each namespace; `list nodes`, and
-    /// `get nodes` where pods are not ready.
+    /// Gathers the requested objects. Rights: `list pods`, `list statefulsets.apps` in each namespace; `list nodes`,
+    /// and `get nodes` for pods that are not ready.
     ///
     /// # Errors
-    /// The first thing that could not be asked; nothing is guessed instead.
+    /// The first request that failed. No fact is guessed instead.
     pub async fn inventory(&self, wanted: &Wanted) -> Result<Inventory, Error> {
         let (nodes, pods) = tokio::try_join!(self.labelled_nodes(), self.pods(wanted))?;
         let mut inventory = Inventory { nodes, ..pods };
@@ -70,7 +70,7 @@ impl Kubernetes {
         Ok(inventory)
     }
 
-    /// Pods and StatefulSets alone.
+    /// Pods and StatefulSets only.
     pub(crate) async fn pods(&self, wanted: &Wanted) -> Result<Inventory, Error> {
         let spaces = wanted.namespaces.iter().map(|namespace| self.in_namespace(namespace, wanted));
         let mut inventory = Inventory::default();
@@ -82,11 +82,11 @@ impl Kubernetes {
         Ok(inventory)
     }
 
-    /// One pod with its StatefulSet and its node: what a pod has to know about itself. Rights: `get pods`,
-    /// `get statefulsets.apps`, `get nodes`.
+    /// One pod with its StatefulSet and its node: what a pod needs to know about itself. Rights: `get pods`, `get
+    /// statefulsets.apps`, `get nodes`.
     ///
     /// # Errors
-    /// What could not be asked. A StatefulSet or node that is gone is merely absent from the inventory.
+    /// The request that failed. A StatefulSet or node that no longer exists is only missing from the inventory.
     pub async fn pod(&self, name: &Name) -> Result<Inventory, Error> {
         let request = Request::about("get", PODS, name);
         let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
@@ -107,10 +107,11 @@ impl Kubernetes {
         Ok(inventory)
     }
 
-    /// Adds the claims of these namespaces, for the sizes of volumes. Rights: `list persistentvolumeclaims` in each.
+    /// Adds the claims of these namespaces, which have the sizes of volumes. Rights: `list persistentvolumeclaims` in
+    /// each.
     ///
     /// # Errors
-    /// What could not be asked; the inventory is then as it was.
+    /// The request that failed. The inventory then stays as it was.
     pub async fn add_claims(
         &self,
         namespaces: &BTreeSet<String>,
@@ -126,10 +127,10 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Adds a pod's claims and the volumes behind them. Rights: `get persistentvolumeclaims`, `get persistentvolumes`.
+    /// Adds a pod's claims and their volumes. Rights: `get persistentvolumeclaims`, `get persistentvolumes`.
     ///
     /// # Errors
-    /// What could not be asked.
+    /// The request that failed.
     pub async fn add_volumes_of(
         &self,
         pod: &PodFacts,
@@ -155,7 +156,7 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Fills in the health of the nodes that a local volume is on: no pod that is unwell names those.
+    /// Adds the health of the nodes that a local volume is on, because the pods do not lead to these nodes.
     async fn look_at_nodes_for(
         &self,
         volume: &VolumeFacts,
@@ -164,7 +165,7 @@ impl Kubernetes {
         let on = inventory.nodes.values().filter(|node| volume.is_usable_on(node));
         let unseen = on.filter(|node| node.health == Health::Unasked);
         let names: Vec<String> = unseen.map(|node| node.name.clone()).take(FEW + 1).collect();
-        // A volume that so many nodes can use is not bound to one of them.
+        // A volume that more nodes than this can use is not bound to one of them.
         if names.len() > FEW || volume.node_affinity.is_empty() {
             return Ok(());
         }
@@ -199,7 +200,7 @@ impl Kubernetes {
         })
     }
 
-    /// Fills in the health of the nodes whose pods are not well.
+    /// Adds the health of the nodes whose pods are not ready.
     async fn look_at_nodes(&self, inventory: &mut Inventory) -> Result<(), Error> {
         let unwell = inventory.pods.iter().filter(|pod| !pod.ready || pod.terminating);
         let names: BTreeSet<&String> = unwell.filter_map(|pod| pod.node.as_ref()).collect();

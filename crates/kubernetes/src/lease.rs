@@ -1,7 +1,7 @@
-//! A Lease: one holder at a time, and whoever loses it stops.
+//! A Lease: one holder at a time. A holder that loses it must stop.
 //!
-//! Nobody's clock is trusted but our own: a Lease of somebody else is taken over only after it has stayed as it is for
-//! its whole duration while we watched. Every write is sent once, and only over what was read.
+//! It trusts only its own clock. It takes over another holder's Lease only if that Lease did not change for its whole
+//! duration while we watched. Each write is sent once, and only if the Lease has not changed since it was read.
 
 mod campaign;
 
@@ -19,28 +19,28 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, sleep_until};
 
 const RESOURCE: &str = "leases.coordination.k8s.io";
-/// A holder renews this often within the duration.
+/// How many times a holder renews within the duration.
 const RENEWALS: u32 = 3;
 
-/// What is asked for.
+/// The terms of a Lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     /// The Lease's namespace and name.
     pub name: Name,
-    /// Who we are, told to those who wait: host and process, a pod's name.
+    /// Our name for other processes: host and process, or a pod's name.
     pub holder: String,
-    /// How long it stays ours without a renewal; whole seconds, at least 3.
+    /// How long it is ours without a renewal: whole seconds, at least 3.
     pub duration: Duration,
 }
 
-/// The name of a Lease as flags have it: `kafka/autothrottle`, or a name in our own namespace.
+/// The name of a Lease in a flag: `kafka/autothrottle`, or a name in our own namespace.
 ///
 /// # Errors
-/// A sentence, for anything that Kubernetes would not take.
+/// A sentence, for any name that Kubernetes would refuse.
 pub fn lease_name(text: &str) -> Result<Name, String> {
     let (namespace, name) = text.split_once('/').unwrap_or(("", text));
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '-' | '.');
-    // Its records have longer names.
+    // Its records have longer names, so it must leave room for them.
     let sound = |part: &str| part.chars().all(allowed) && part.len() <= 200;
     match !name.is_empty() && sound(name) && sound(namespace) {
         true => Ok(Name::new(namespace, name)),
@@ -48,11 +48,11 @@ pub fn lease_name(text: &str) -> Result<Name, String> {
     }
 }
 
-/// Why a Lease is not ours.
+/// Why we do not hold a Lease.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LeaseError {
-    /// Somebody holds it.
+    /// Another process holds it.
     #[error("lease {name} is held by {holder}{}", since.as_ref().map(|s| format!(", renewed at {s}")).unwrap_or_default())]
     Held {
         /// The Lease.
@@ -62,7 +62,7 @@ pub enum LeaseError {
         /// The holder's last renewal by its own clock (RFC 3339).
         since: Option<String>,
     },
-    /// It was ours, and is or may be somebody else's now: stop.
+    /// We held it, but another process has it or may have it now: stop.
     #[error("lease {name} is lost: {reason}")]
     Lost {
         /// The Lease.
@@ -70,12 +70,12 @@ pub enum LeaseError {
         /// What happened.
         reason: String,
     },
-    /// The API gave no answer that can be used.
+    /// The API gave no usable answer.
     #[error(transparent)]
     Api(#[from] Error),
 }
 
-/// A Lease that is ours until its deadline.
+/// A Lease that we hold until its deadline.
 #[derive(Debug)]
 pub struct Held {
     kubernetes: Kubernetes,
@@ -85,11 +85,11 @@ pub struct Held {
 }
 
 impl Kubernetes {
-    /// Takes the Lease. If its holder has stopped renewing it, this takes as long as the duration that the holder set.
-    /// Rights: `get`, `create`, `update leases.coordination.k8s.io`.
+    /// Takes the Lease. If its holder has stopped renewing it, this takes as long as the holder's duration. Rights:
+    /// `get`, `create`, `update leases.coordination.k8s.io`.
     ///
     /// # Errors
-    /// [`LeaseError::Held`] at once where the holder's own clock says that it is alive, or as soon as it renews.
+    /// [`LeaseError::Held`] at once if the holder is alive by its own clock, or as soon as it renews.
     pub async fn acquire(&self, terms: &Terms) -> Result<Held, LeaseError> {
         let watched_since = Instant::now();
         let mut first: Option<Option<String>> = None;
@@ -115,11 +115,11 @@ impl Kubernetes {
         }
     }
 
-    /// Who holds the Lease, without taking it: `None` where nobody has renewed it for its duration, by the holder's own
+    /// The holder of the Lease, without taking it. `None` if it was not renewed for its duration, by the holder's own
     /// clock. Right: `get leases.coordination.k8s.io`.
     ///
     /// # Errors
-    /// Why nobody can say.
+    /// Why it could not be read.
     pub async fn lease_holder(&self, name: &Name) -> Result<Option<String>, Error> {
         let spec = self.lease(name).await?.and_then(|found| found.spec);
         let spec = spec.filter(is_fresh);
@@ -153,7 +153,7 @@ impl Kubernetes {
         self.taken(terms, taken, asked).await
     }
 
-    /// Ours, unless somebody was faster.
+    /// Takes it, unless another process was faster.
     async fn taken(
         &self,
         terms: &Terms,
@@ -181,15 +181,16 @@ impl Kubernetes {
 }
 
 impl Held {
-    /// After this moment somebody else may hold it: nothing may be changed any more.
+    /// After this moment another process may hold it, so nothing may be changed any more.
     pub fn deadline(&self) -> Instant {
         self.renewed + self.terms.duration
     }
 
-    /// Extends it by the duration, from the moment of asking.
+    /// Extends it by the duration, counted from the start of the request.
     ///
     /// # Errors
-    /// [`LeaseError::Lost`] if somebody has written to it or the deadline has passed; [`LeaseError::Api`] may pass.
+    /// [`LeaseError::Lost`] if another process has written it, or if the deadline has passed. [`LeaseError::Api`] may
+    /// pass.
     pub async fn renew(&mut self) -> Result<(), LeaseError> {
         let asked = Instant::now();
         if asked >= self.deadline() {
@@ -209,13 +210,13 @@ impl Held {
         }
     }
 
-    /// Renews it for as long as that works, and returns only once it is lost: the work beside it has to end then
-    /// (`tokio::select!`). The last third of the duration is left for that.
+    /// Renews it for as long as possible, and returns only when it is lost. The caller's work must end then
+    /// (`tokio::select!`). It returns a third of the duration before the deadline, so that there is time for that.
     pub async fn keep(&mut self) -> LeaseError {
         self.keep_telling(drop).await
     }
 
-    /// The same, and tells each new deadline.
+    /// The same, and reports each new deadline.
     async fn keep_telling(&mut self, mut tell: impl FnMut(Instant)) -> LeaseError {
         let period = self.terms.duration / RENEWALS;
         let mut wait = period;
@@ -239,7 +240,7 @@ impl Held {
         }
     }
 
-    /// Gives it back, so that the next need not wait. Does nothing if it is somebody else's by now.
+    /// Releases it, so that the next holder does not have to wait. Does nothing if another process holds it by now.
     ///
     /// # Errors
     /// Why it stays ours until its deadline.
@@ -258,7 +259,7 @@ impl Held {
     }
 }
 
-/// Ours, as of now; a change of holders is counted.
+/// The spec with us as the holder, as of now. Counts changes of the holder.
 fn spec(terms: &Terms, old: Option<&LeaseSpec>) -> LeaseSpec {
     let now = MicroTime(Timestamp::now());
     let same = old.filter(|old| old.holder_identity.as_deref() == Some(&terms.holder));
@@ -273,14 +274,14 @@ fn spec(terms: &Terms, old: Option<&LeaseSpec>) -> LeaseSpec {
     }
 }
 
-/// The holder's own clock says that it renewed it within the duration.
+/// Whether the holder renewed it within the duration, by its own clock.
 fn is_fresh(spec: &LeaseSpec) -> bool {
     let Some(renewed) = &spec.renew_time else { return false };
     let age = Timestamp::now().duration_since(renewed.0);
     u64::try_from(age.as_secs()).is_ok_and(|age| age < duration(spec).as_secs())
 }
 
-/// Client-go's default where a Lease does not say it.
+/// The Lease's duration, or client-go's default if it names none.
 fn duration(spec: &LeaseSpec) -> Duration {
     let seconds = spec.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok());
     Duration::from_secs(seconds.unwrap_or(15))

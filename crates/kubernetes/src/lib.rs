@@ -1,6 +1,6 @@
-//! Kafka on Kubernetes: which broker each pod is and where it runs, ConfigMaps, Leases.
+//! Kafka on Kubernetes: the broker id and the node of each pod, ConfigMaps, and Leases.
 //!
-//! In: the Kubernetes API. Out: plain values, from which brokers are found without IO ([`identity`]).
+//! In: the Kubernetes API. Out: plain values, which identify brokers without IO ([`identity`]).
 
 mod announce;
 pub mod brokers;

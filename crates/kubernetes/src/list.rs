@@ -1,4 +1,4 @@
-//! Whole lists, page by page.
+//! Complete lists, read page by page.
 
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request};
@@ -7,13 +7,13 @@ use kube::api::{ListParams, ObjectList, PartialObjectMeta};
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
 
-/// The page that kubectl asks for.
+/// The page size that kubectl uses.
 const PAGE: u32 = 500;
-/// A list is begun anew if the API forgets its place; more often than this, something else is wrong.
+/// How often a list starts again because the API dropped its continue token. After that, something else is wrong.
 const ATTEMPTS: u32 = 3;
 
 impl Kubernetes {
-    /// Every object of `api` that has the labels.
+    /// Every object of `api` with these labels.
     pub(crate) async fn list<K>(
         &self,
         api: &Api<K>,
@@ -26,7 +26,7 @@ impl Kubernetes {
         self.pages(request, labels, |params| async move { api.list(&params).await }).await
     }
 
-    /// The same, of which only the metadata matters.
+    /// The same, with metadata only.
     pub(crate) async fn list_metadata<K>(
         &self,
         api: &Api<K>,

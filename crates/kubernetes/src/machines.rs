@@ -1,7 +1,7 @@
-//! What the machines of brokers say under one key.
+//! A label or an annotation of the brokers' nodes.
 //!
-//! In: where broker pods are, and the key of a label, or else of an annotation, of nodes. Out: the key's value on the node
-//! of each broker. Only the nodes of broker pods are asked, and of them only the metadata.
+//! In: the namespaces of broker pods, and the key of a node label or annotation. Out: the key's value on each broker's
+//! node. It reads only the nodes of broker pods, and only their metadata.
 
 use crate::brokers::{Brokers, Rules, brokers};
 use crate::connect::Kubernetes;
@@ -17,15 +17,16 @@ use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
 const NODES: &str = "nodes";
-/// How many nodes are asked for at once.
+/// How many nodes are read in parallel.
 const AT_ONCE: usize = 16;
 
 impl Kubernetes {
-    /// What the node of each broker says under the key; `None`: it says nothing, or the pod has no node. A broker that two
-    /// pods claim to be is left out. Rights: `list pods`, `list statefulsets.apps` in each namespace; `get nodes`.
+    /// The key's value on the node of each broker; `None` if the node lacks the key, or if the pod has no node. Leaves
+    /// out a broker whose id two pods claim. Rights: `list pods`, `list statefulsets.apps` in each namespace; `get
+    /// nodes`.
     ///
     /// # Errors
-    /// The first thing that could not be asked; nothing is guessed instead.
+    /// The first request that failed. No value is guessed instead.
     pub async fn told_by_machines(
         &self,
         wanted: &Wanted,
@@ -55,7 +56,7 @@ impl Kubernetes {
     }
 }
 
-/// By broker; the annotations by node.
+/// The values by broker, from the annotations by node.
 fn told(
     brokers: &Brokers,
     annotations: &BTreeMap<String, Keys>,

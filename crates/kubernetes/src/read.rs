@@ -1,4 +1,4 @@
-//! From the API's objects to [`facts`](crate::facts).
+//! Converts the API's objects to [`facts`](crate::facts).
 
 use crate::facts::{
     ClaimFacts, EnvValue, EnvVar, Health, Name, NodeFacts, Owner, Phase, PodFacts,
@@ -72,7 +72,7 @@ fn condition<'s>(status: &'s PodStatus, kind: &str) -> Option<&'s PodCondition> 
     status.conditions.iter().flatten().find(|condition| condition.type_ == kind)
 }
 
-/// What the scheduler says, else what keeps a container waiting.
+/// The scheduler's message, or else what a container waits for.
 fn reason(status: &PodStatus) -> Option<String> {
     let unscheduled = condition(status, "PodScheduled").filter(|c| c.status == "False");
     if let Some(scheduled) = unscheduled {
@@ -85,7 +85,7 @@ fn reason(status: &PodStatus) -> Option<String> {
     waiting.or_else(|| status.reason.clone())
 }
 
-/// The variables of a container, each once: of two of one name the last counts.
+/// The variables of a container, each once. The last one with a name counts.
 fn env(container: &Container, pod: &PodFacts, node: Option<&str>) -> Vec<EnvVar> {
     let mut known: BTreeMap<String, EnvValue> = BTreeMap::new();
     for variable in container.env.iter().flatten() {
@@ -120,7 +120,7 @@ fn from_source(source: &EnvVarSource, pod: &PodFacts, node: Option<&str>) -> Env
     }
 }
 
-/// `metadata.labels['KEY']`, `metadata.annotations['KEY']`; a key that the pod lacks is the empty string.
+/// `metadata.labels['KEY']`, `metadata.annotations['KEY']`. A missing key gives the empty string.
 fn in_keys<'p>(path: &str, pod: &'p PodFacts) -> Option<&'p str> {
     let key = |prefix: &str| path.strip_prefix(prefix)?.strip_suffix("']");
     let (keys, key) = match (key("metadata.labels['"), key("metadata.annotations['")) {
@@ -131,7 +131,7 @@ fn in_keys<'p>(path: &str, pod: &'p PodFacts) -> Option<&'p str> {
     Some(keys.get(key).map_or("", String::as_str))
 }
 
-/// `$(NAME)` of an earlier variable is its value, `$$` a dollar sign, all else stays.
+/// Expands `$(NAME)` to an earlier variable's value and `$$` to a dollar sign. Everything else stays.
 fn filled_in(text: &str, known: &BTreeMap<String, EnvValue>) -> EnvValue {
     let mut filled = String::new();
     let mut rest = text;
@@ -156,7 +156,7 @@ fn filled_in(text: &str, known: &BTreeMap<String, EnvValue>) -> EnvValue {
     EnvValue::Text(filled + rest)
 }
 
-/// A node's labels; its health is another, larger question.
+/// A node with its labels only. Its health needs a larger request.
 pub(crate) fn labelled_node(meta: ObjectMeta) -> NodeFacts {
     NodeFacts {
         name: meta.name.unwrap_or_default(),
@@ -221,7 +221,7 @@ impl From<PersistentVolume> for VolumeFacts {
     }
 }
 
-/// The `In` expressions of the first term: provisioners write one.
+/// The `In` expressions of the first term, because provisioners write only one.
 fn required(affinity: VolumeNodeAffinity) -> Vec<(String, Vec<String>)> {
     let terms = affinity.required.map(|required| required.node_selector_terms);
     let first = terms.into_iter().flatten().next().and_then(|term| term.match_expressions);
@@ -229,7 +229,7 @@ fn required(affinity: VolumeNodeAffinity) -> Vec<(String, Vec<String>)> {
     expressions.map(|e| (e.key, e.values.unwrap_or_default())).collect()
 }
 
-/// A quantity in bytes: `100Gi`, `1500M`, `1e12`, `107374182400`. Rounded down; `None` if it is none.
+/// A quantity in bytes: `100Gi`, `1500M`, `1e12`, `107374182400`. Rounds down; `None` if it is not a quantity.
 pub(crate) fn bytes(quantity: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 12] = [
         ("Ki", 1 << 10),
@@ -260,7 +260,7 @@ pub(crate) fn bytes(quantity: &str) -> Option<u64> {
     decimal(number, unit)
 }
 
-/// `1.5` units, without a float: a volume may be larger than a float is exact.
+/// Computes `1.5` units without a float, because a large volume exceeds a float's precision.
 fn decimal(number: &str, unit: u64) -> Option<u64> {
     let (whole, part) = number.split_once('.').unwrap_or((number, ""));
     let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<u128>().ok() };

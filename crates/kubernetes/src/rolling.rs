@@ -1,5 +1,5 @@
-//! What a rolling restart needs of a StatefulSet and its pods, and what it does to them. Every write names the uid that was
-//! seen: a successor of the same name is never hit by a second try.
+//! What a rolling restart reads from a StatefulSet and its pods, and how it restarts them. Every write names the uid
+//! that was seen, so that a retry never affects a successor with the same name.
 
 use crate::connect::Kubernetes;
 use crate::error::{Error, Request};
@@ -17,22 +17,22 @@ const REVISION: &str = "controller-revision-hash";
 /// Kubernetes' own default.
 const GRACE_SECONDS: i64 = 30;
 
-/// A StatefulSet, as far as its pods are restarted.
+/// A StatefulSet, as far as a rolling restart needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RollingSet {
     /// Its name.
     pub name: Name,
-    /// `spec.updateStrategy.type`: `OnDelete`, or who restarts pods by himself.
+    /// `spec.updateStrategy.type`. With any value but `OnDelete`, Kubernetes restarts pods itself.
     pub strategy: String,
-    /// The revision that its pods are to have.
+    /// The revision that its pods should have.
     pub update_revision: String,
-    /// Its controller has seen its latest change: the revision is the one that goes with the template.
+    /// Whether its controller has seen the latest change, so that the revision matches the template.
     pub observed: bool,
-    /// How long its pods are given to end.
+    /// How long its pods get to stop, in seconds.
     pub grace_seconds: u64,
-    /// The pods that it is to have, and lacks.
+    /// The missing pods.
     pub missing: Vec<String>,
-    /// Its pods, in order of name.
+    /// Its pods, sorted by name.
     pub pods: Vec<RollingPod>,
 }
 
@@ -41,26 +41,26 @@ pub struct RollingSet {
 pub struct RollingPod {
     /// Its name.
     pub name: Name,
-    /// What tells it from its predecessor.
+    /// Distinguishes it from earlier pods with the same name.
     pub uid: String,
-    /// The revision that it was made from.
+    /// The revision that it was created from.
     pub revision: String,
-    /// Its `Ready` condition is true.
+    /// Whether its `Ready` condition is true.
     pub ready: bool,
-    /// It has been deleted and is not gone yet.
+    /// Whether it has been deleted but still exists.
     pub terminating: bool,
-    /// When it was made, in seconds since 1970.
+    /// Its creation time, in seconds since 1970.
     pub created_seconds: u64,
 }
 
-/// How an eviction went.
+/// The result of an eviction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Evicted {
-    /// The pod ends.
+    /// The pod is stopping.
     Yes,
     /// A PodDisruptionBudget forbids it for now.
     NotNow(String),
-    /// The pod that was seen is gone already.
+    /// The pod that was seen no longer exists.
     Gone,
 }
 
@@ -68,7 +68,7 @@ impl Kubernetes {
     /// A StatefulSet with its pods. Rights: `get statefulsets.apps`, `list pods`.
     ///
     /// # Errors
-    /// Why nobody can say; [`Error::NotFound`] if there is none.
+    /// Why it could not be read; [`Error::NotFound`] if there is none.
     pub async fn rolling(&self, name: &Name) -> Result<RollingSet, Error> {
         let request = Request::about("get", SETS, name);
         let api: Api<StatefulSet> = Api::namespaced(self.client(), &name.namespace);
@@ -88,7 +88,7 @@ impl Kubernetes {
     /// Evicts a pod through the PodDisruptionBudget. Right: `create pods/eviction`. Sent once.
     ///
     /// # Errors
-    /// Why it was not, or may not have been.
+    /// Why the pod was not evicted, or may not have been.
     pub async fn evict(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
         let request = Request::about("create", "pods/eviction", name);
         let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);
@@ -104,7 +104,7 @@ impl Kubernetes {
     /// Deletes a pod. Right: `delete pods`. Sent once.
     ///
     /// # Errors
-    /// Why it was not, or may not have been.
+    /// Why the pod was not deleted, or may not have been.
     pub async fn delete_pod(&self, name: &Name, uid: &str) -> Result<Evicted, Error> {
         let request = Request::about("delete", PODS, name);
         let api: Api<Pod> = Api::namespaced(self.client(), &name.namespace);

@@ -1,7 +1,7 @@
-//! Texts in ConfigMaps: `NAME`, `NAME-1`, `NAME-2`, ..., each small enough for the API, each under its own version.
+//! Texts in ConfigMaps: `NAME`, `NAME-1`, `NAME-2`, ..., each small enough for the API, each with its own version.
 //!
-//! A text stays in the ConfigMap that it is in. What outgrows one goes to a later one, which is written first: a writer
-//! that is killed between leaves a text in both, never in none, and the later one counts.
+//! A text stays in its ConfigMap. When a ConfigMap is full, texts move to a later one, which is written first. A writer
+//! that is killed in between leaves the text in both, never in none. The later one counts.
 
 mod dealing;
 
@@ -12,33 +12,34 @@ use crate::facts::{Keys, Name};
 use dealing::{dealt, order, without_copies};
 use std::collections::BTreeMap;
 
-/// A writer that is gone may have had a write under way.
+/// How often to claim the ConfigMaps again. A writer that has ended may still have had a write in flight.
 const CLAIMS: u32 = 5;
 
-/// Texts by what they are about.
+/// Texts by their keys.
 pub type Items = BTreeMap<String, String>;
 
-/// How texts stand in one ConfigMap.
+/// The format of texts in one ConfigMap.
 pub trait Form {
-    /// Bytes of texts in one. A longer text has one of its own; the API takes 1 MiB with everything around it.
+    /// The most bytes of texts in one ConfigMap. A longer text gets its own. The API accepts 1 MiB, including
+    /// everything else in the object.
     const MOST: usize;
-    /// Why a ConfigMap is not understood.
+    /// Why a ConfigMap cannot be parsed.
     type Problem;
 
-    /// The texts in it.
+    /// The texts in a ConfigMap.
     ///
     /// # Errors
-    /// It is not what this program writes.
+    /// If it is not what this program writes.
     fn items(&self, data: &Keys) -> Result<Items, Self::Problem>;
 
-    /// What to write for these texts.
+    /// The data to write for these texts.
     fn data(&self, items: &Items) -> Keys;
 
-    /// The labels of new ones.
+    /// The labels of new ConfigMaps.
     fn labels(&self) -> Keys;
 }
 
-/// The ConfigMaps of one set of texts, as we left them.
+/// The ConfigMaps of one set of texts, as we last wrote or read them.
 #[derive(Debug)]
 pub struct Shards {
     kubernetes: Kubernetes,
@@ -50,40 +51,40 @@ pub struct Shards {
 struct Shard {
     map: ConfigMap,
     items: Items,
-    /// What a killed writer has left in a later one, too.
+    /// Whether a later ConfigMap contains some of its texts, too, because a writer was killed.
     has_copies: bool,
 }
 
-/// Why texts are not read or written.
+/// Why texts could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ShardsError<P> {
-    /// Somebody else has written the ConfigMap since we read it.
-    #[error("ConfigMap {name} is written by somebody else")]
+    /// Another process has written the ConfigMap since we read it.
+    #[error("another process has written ConfigMap {name}")]
     Taken {
-        /// Which.
+        /// The ConfigMap.
         name: Name,
-        /// In the API's words.
+        /// The API's error.
         #[source]
         error: Box<Error>,
     },
     /// It is not what this program writes.
     #[error("ConfigMap {name}: {problem}")]
     Unreadable {
-        /// Which.
+        /// The ConfigMap.
         name: Name,
         /// Why.
         problem: P,
     },
-    /// The API gives no answer that can be used.
+    /// The API gave no usable answer.
     #[error(transparent)]
     Api(#[from] Error),
 }
 
 impl Shards {
-    /// Reads all of them. Right: `get configmaps`, for each and for the one that would come next.
+    /// Reads all ConfigMaps. Right: `get configmaps`, for each and for the next possible name.
     ///
     /// # Errors
-    /// Why nobody can say.
+    /// Why they could not be read.
     pub async fn read<F: Form>(
         kubernetes: Kubernetes,
         first: Name,
@@ -106,11 +107,11 @@ impl Shards {
         Ok(shards)
     }
 
-    /// Reads all of them and writes each again: whoever wrote them before can do so no more, if what [`Form::data`] makes
-    /// of the same texts differs from writer to writer. Rights: `get`, `create`, `update configmaps`.
+    /// Reads all ConfigMaps and writes each one again. The earlier writer can then write no more, provided that
+    /// [`Form::data`] gives different data for each writer. Rights: `get`, `create`, `update configmaps`.
     ///
     /// # Errors
-    /// As for [`read`](Self::read), and [`ShardsError::Taken`] where somebody goes on writing.
+    /// As for [`read`](Self::read), and [`ShardsError::Taken`] if another process keeps writing.
     pub async fn claim<F: Form>(
         kubernetes: Kubernetes,
         first: Name,
@@ -122,7 +123,7 @@ impl Shards {
             match shards.mark(form).await {
                 Ok(()) => return Ok(shards),
                 Err(ShardsError::Taken { name, .. }) if claims < CLAIMS => {
-                    tracing::info!(%name, "was being written: reading it again");
+                    tracing::info!(%name, "another process has written this ConfigMap: reading it again");
                     claims += 1;
                 }
                 Err(error) => return Err(error),
@@ -130,7 +131,7 @@ impl Shards {
         }
     }
 
-    /// Gives each a new version.
+    /// Gives each ConfigMap a new version.
     async fn mark<F: Form>(&mut self, form: &F) -> Result<(), ShardsError<F::Problem>> {
         for at in 0..self.shards.len() {
             let items = self.shards[at].items.clone();
@@ -138,39 +139,40 @@ impl Shards {
         }
         if self.shards.is_empty() {
             self.put(0, Items::new(), form).await?;
-            // That the right to write it again is missing is found now, not when there is something to write.
+            // The second write finds out now whether the right to update is missing.
             self.put(0, Items::new(), form).await?;
         }
         Ok(())
     }
 
-    /// The first of them.
+    /// The name of the first ConfigMap.
     pub fn first(&self) -> &Name {
         &self.first
     }
 
-    /// What all of them say.
+    /// The texts of all ConfigMaps.
     pub fn items(&self) -> Items {
         let all = self.shards.iter().flat_map(|shard| &shard.items);
         all.map(|(about, text)| (about.clone(), text.clone())).collect()
     }
 
-    /// The ConfigMaps, in their order.
+    /// The ConfigMaps, in order.
     pub fn maps(&self) -> impl Iterator<Item = &ConfigMap> {
         self.shards.iter().map(|shard| &shard.map)
     }
 
-    /// Makes these texts all there is, and writes what has changed. Rights: `create`, `update configmaps`.
+    /// Replaces all texts with these, and writes only the changed ConfigMaps. Rights: `create`, `update configmaps`.
     ///
     /// # Errors
-    /// [`ShardsError::Taken`] if somebody has written one since; what the API says. Some may be written by then.
+    /// [`ShardsError::Taken`] if another process has written one since, or the API's error. Some ConfigMaps may be
+    /// written by then.
     pub async fn write<F: Form>(
         &mut self,
         now: Items,
         form: &F,
     ) -> Result<(), ShardsError<F::Problem>> {
         for at in 0..self.shards.len() {
-            // Else a text that is removed from the later one could come back from the earlier one.
+            // Otherwise a text that is removed from the later ConfigMap could return from the earlier one.
             if self.shards[at].has_copies {
                 let items = self.shards[at].items.clone();
                 self.put(at, items, form).await?;
@@ -188,10 +190,10 @@ impl Shards {
         Ok(())
     }
 
-    /// Asks whether the first is as we left it.
+    /// Checks that the first ConfigMap has not changed since our last write.
     ///
     /// # Errors
-    /// [`ShardsError::Taken`] if not; what the API says.
+    /// [`ShardsError::Taken`] if it has; or the API's error.
     pub async fn confirm<P>(&self) -> Result<(), ShardsError<P>> {
         let found = self.kubernetes.config_map(&self.first).await?;
         let ours = self.shards.first().map(|shard| shard.map.version());
@@ -238,7 +240,7 @@ impl Shards {
     }
 }
 
-/// `app.kubernetes.io/managed-by`, as whoever looks for what a program has made expects it.
+/// `app.kubernetes.io/managed-by`, the standard label for objects that a program has created.
 pub fn managed_by(program: &str) -> Keys {
     [("app.kubernetes.io/managed-by".to_owned(), program.to_owned())].into()
 }

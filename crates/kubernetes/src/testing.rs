@@ -1,4 +1,4 @@
-//! Small clusters for tests: a node for each pod, zones a to c in turn.
+//! Small clusters for tests: one node for each pod, in zones a to c in turn.
 
 use crate::brokers::{Brokers, Rules, brokers};
 use crate::facts::{
@@ -12,7 +12,7 @@ pub(crate) fn keys(pairs: &[(&str, &str)]) -> Keys {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-/// StatefulSet `kafka/NAME` of so many ready pods, on nodes `NAME-node-0`... of that type, with local volumes.
+/// StatefulSet `kafka/NAME` with this number of ready pods, on nodes `NAME-node-0`... of that type, with local volumes.
 pub(crate) fn add_set(
     inventory: &mut Inventory,
     name: &str,
@@ -82,7 +82,7 @@ pub(crate) fn resolved(inventory: &Inventory, groups: &[Group]) -> Brokers {
     brokers(inventory, &Rules::default(), &groups)
 }
 
-/// What was found, as it reads.
+/// The findings as text.
 pub(crate) fn said(brokers: &Brokers) -> Vec<String> {
     brokers.findings.iter().map(|(finding, _)| finding.to_string()).collect()
 }

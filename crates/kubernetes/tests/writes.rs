@@ -1,4 +1,4 @@
-//! ConfigMaps and Leases against the real API: who writes over what they have not read is refused.
+//! ConfigMaps and Leases against the real API, which refuses a write over a version that the writer has not read.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -55,7 +55,7 @@ fn a_config_map_is_written_only_over_what_was_read() {
     });
 }
 
-/// One text a key, two small ones in a ConfigMap, and who wrote them.
+/// One text for each key, two small texts in a ConfigMap, and the writer's name.
 struct Ours(&'static str);
 
 impl Form for Ours {
@@ -128,16 +128,16 @@ fn a_lease_has_one_holder_who_stops_when_it_is_lost() {
             "{refused}"
         );
 
-        // Kept, it outlives its duration.
+        // While it is kept, it outlives its duration.
         let kept = timeout(Duration::from_secs(8), first.keep()).await;
         assert!(kept.is_err(), "it was lost: {kept:?}");
         first.renew().await.unwrap();
 
-        // Released, it is free at once.
+        // After its release, it is free at once.
         first.release().await.unwrap();
         let mut second = take(&kubernetes, "second", 4).await;
 
-        // Its holder gone, it is taken over, but not before it has stayed untouched for its duration.
+        // After its holder ends, another process takes it over, but only when it has not changed for its duration.
         let started = Instant::now();
         let third = loop {
             match kubernetes.acquire(&terms("third", 4)).await {
@@ -149,7 +149,7 @@ fn a_lease_has_one_holder_who_stops_when_it_is_lost() {
         let lost = second.renew().await.unwrap_err();
         assert!(matches!(lost, LeaseError::Lost { .. }), "{lost}");
 
-        // Without an API it is lost before anybody else may take it.
+        // Without an API, the holder loses it before another process may take it.
         let mut third = third;
         server.stop(testbed::kubernetes::Component::ApiServer);
         let lost = timeout(Duration::from_secs(10), third.keep()).await.unwrap();

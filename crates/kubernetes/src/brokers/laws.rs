@@ -1,11 +1,11 @@
-//! What holds for any pods and nodes.
+//! Properties that hold for any pods and nodes.
 
 use super::*;
 use crate::facts::{EnvValue, EnvVar, Owner, StatefulSetFacts};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// Texts that are ids, nearly ids, and none.
+/// Texts that are ids, almost ids, or no ids.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => (0_u32..6).prop_map(|id| id.to_string()),

@@ -125,7 +125,7 @@ fn two_pods_that_claim_one_id_are_an_error_and_no_broker_has_both() {
     assert_eq!(brokers.findings[0].0.severity(), mapper::maps::Severity::Error);
     assert_eq!(brokers.findings[0].1.len(), 2);
     assert_eq!(brokers.pod_of(BrokerId(1001)), None);
-    // A set that no map names claims nothing.
+    // A StatefulSet that no map names claims no id.
     assert_eq!(said(&resolved(&inventory, &[set_group("events")])), [""; 0]);
 }
 
@@ -181,7 +181,7 @@ fn pods_that_cannot_be_brokers_are_none() {
     let brokers = resolved(&inventory, std::slice::from_ref(&group));
     assert_eq!(ids(&brokers, &group), [1001, 1002, 1003, 1004, 1005, 1006]);
     assert_eq!(brokers.pods.len(), 6);
-    // Chosen by their labels, they are taken at their word, and have none.
+    // Pods chosen by their labels count as brokers, but these have no id.
     let rules = Rules { pods_are_chosen: true, ..Rules::default() };
     let chosen = super::brokers(&inventory, &rules, &BTreeSet::from([group]));
     assert_eq!(chosen.pods.len(), 8);

@@ -1,7 +1,7 @@
 //! Whether a pod may be freed: its nodes are lost for good, and nothing has changed since the operator agreed.
 //!
-//! In: what was seen when it was agreed to, what is seen now, and the API server's clock. Out: the reason against it, if there
-//! is one. No IO. A deletion cannot be taken back, so whatever is not certain is a reason.
+//! In: the state that the operator agreed to, the current state, and the API server's clock. Out: a reason against the
+//! deletion, if there is one. No IO. A deletion is final, so any doubt is a reason against it.
 
 use super::{Fate, Pin, Return, Step};
 use crate::finding::NodeLoss;
@@ -12,25 +12,25 @@ use std::time::Duration;
 /// Why nothing may be deleted: what holds the pod is not lost, or not for long enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NotLost {
-    /// The heartbeats of its node stopped a moment ago.
+    /// The heartbeats of its node stopped too recently.
     Moment {
         /// The node.
         node: String,
-        /// For how long it has been silent.
+        /// How long the node has been silent.
         silent: Duration,
-        /// How long it has to be.
+        /// How long it must be silent.
         needed: Duration,
     },
-    /// Nothing tells since when its node is silent.
+    /// It is unknown since when its node is silent.
     Unknown {
         /// The node.
         node: String,
     },
-    /// Its node reports that it is not ready: the machine runs, and its containers may.
+    /// Its node reports that it is not ready. The machine runs, and its containers may run, too.
     Reports {
         /// The node.
         node: String,
-        /// What it reports.
+        /// The reported reason.
         reason: String,
     },
     /// The pod counts as ready.
@@ -38,8 +38,10 @@ pub enum NotLost {
 }
 
 impl Return {
-    /// Why its steps must not be carried out yet. A node whose object was deleted is lost at once: an operator or the cloud
-    /// has said so. A silent one is lost when its silence has lasted `needed` by the API server's clock, `now`.
+    /// Why its steps must not be carried out yet.
+    ///
+    /// A node whose object was deleted counts as lost at once, because an operator or the cloud deleted it. A silent
+    /// node counts as lost after `needed`, measured by the API server's clock, `now`.
     pub fn not_lost(&self, now: Timestamp, needed: Duration) -> Option<NotLost> {
         if self.steps.is_empty() {
             return None;
@@ -65,7 +67,7 @@ impl Return {
         })
     }
 
-    /// What has changed that forbids the steps from number `next` on. Those before it were ours.
+    /// A change that forbids the steps from number `next` on. We carried out the earlier steps ourselves.
     pub fn changed(&self, now: &Fate, next: usize) -> Option<String> {
         let Fate::Returns(now) = now else {
             return Some(format!("pod {} does not exist any more", self.pod));
@@ -86,7 +88,7 @@ impl Return {
         })
     }
 
-    /// A node that was not there, or was another, when it was agreed to.
+    /// A node that did not exist, or was a different one, when the operator agreed.
     fn other_node(&self, now: &Self) -> Option<String> {
         now.nodes.iter().find_map(|(name, node)| match self.nodes.get(name) {
             None => Some(format!("node {name} has joined")),
@@ -97,7 +99,7 @@ impl Return {
         })
     }
 
-    /// Before the first step: something to delete that the operator was not shown.
+    /// Before the first step: an object to delete that the operator has not seen.
     fn more(&self, now: &Self, next: usize) -> Option<String> {
         let known = |step: &&Step| self.steps.iter().any(|own| own.is_about(step));
         let more = now.steps.iter().find(|step| next == 0 && !known(step));
@@ -105,12 +107,12 @@ impl Return {
     }
 }
 
-/// Why a step has lost its reason.
+/// Why a step is no longer needed.
 fn void(step: &Step, now: &Return) -> Option<String> {
     match step {
-        // Deleted by another tool is deleted, too; a successor of its name is found by `other_node`.
+        // It does not matter if another tool deleted it. `other_node` finds a successor with the same name.
         Step::Node { .. } => None,
-        // The pod is the one that was seen.
+        // The pod has the uid that was seen.
         Step::Pod { .. } => None,
         Step::Claim { claim, uid } => {
             let found = now.steps.iter().find_map(|one| match one {
@@ -127,7 +129,7 @@ fn void(step: &Step, now: &Return) -> Option<String> {
 }
 
 impl Step {
-    /// Whether both are about one object, by name.
+    /// Whether both are about the same object, by name.
     fn is_about(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Node { node: one, .. }, Self::Node { node: other, .. }) => one == other,
@@ -138,7 +140,7 @@ impl Step {
     }
 }
 
-/// For how long; not told, or later than now: unknown.
+/// The length of the silence; `None` if unknown, or if its start is later than `now`.
 fn silence(since: Option<&str>, now: Timestamp) -> Option<Duration> {
     let since: Timestamp = since?.parse().ok()?;
     Duration::try_from(now.duration_since(since)).ok()

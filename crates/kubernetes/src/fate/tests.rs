@@ -1,4 +1,4 @@
-//! The ways in which a node dies, and what frees the pod in each.
+//! The ways in which a node fails, and what frees the pod in each case.
 
 use super::*;
 use crate::facts::{Health, Phase};
@@ -125,7 +125,7 @@ fn a_broker_that_no_pod_claims_is_gone() {
     assert_eq!(fate_of_1003(&inventory), Fate::Gone);
 }
 
-/// Node and claim of events-2 are lost since seven o'clock.
+/// Node and claim of events-2 have been lost since seven o'clock.
 fn lost() -> Inventory {
     let mut inventory = nine();
     let since = Some("2026-11-20T07:00:00Z".to_owned());
@@ -149,7 +149,7 @@ fn a_node_that_was_silent_for_a_moment_is_not_lost() {
     let seen = returning(&lost());
     assert!(matches!(seen.not_lost(at(299), needed), Some(NotLost::Moment { .. })));
     assert_eq!(seen.not_lost(at(300), needed), None);
-    // A clock that goes back proves nothing.
+    // A clock that goes backwards proves nothing.
     assert!(matches!(seen.not_lost(at(-1), needed), Some(NotLost::Unknown { .. })));
     let mut inventory = lost();
     silent(&mut inventory, "events-node-2");
@@ -165,13 +165,13 @@ fn a_node_that_was_silent_for_a_moment_is_not_lost() {
     let mut inventory = lost();
     pod(&mut inventory, "events-2").ready = true;
     assert_eq!(returning(&inventory).not_lost(at(900), needed), Some(NotLost::Ready));
-    // The pod waits for a node; its volume is on one that was silent for a moment.
+    // The pod waits for a node. Its volume is on a node that has been silent for a moment.
     let mut inventory = lost();
     pending(&mut inventory);
     let waiting = returning(&inventory);
     assert_eq!(waiting.steps.len(), 2, "{waiting:?}");
     assert!(matches!(waiting.not_lost(at(9), needed), Some(NotLost::Moment { .. })));
-    // The cloud says that the machine is gone: nothing is left that could be silent.
+    // The cloud reports that the machine is gone, so no silence is needed.
     inventory.nodes.remove("events-node-2");
     assert_eq!(returning(&inventory).not_lost(at(0), needed), None);
 }
@@ -186,9 +186,9 @@ fn whatever_changed_since_it_was_agreed_to_is_a_reason_to_delete_nothing() {
         before.changed(&fate_of_1003(&inventory), 0)
     };
     assert_eq!(changed(&|_| {}), None);
-    // Another heartbeat of the controllers changes the version, and nothing else.
+    // An update by the controllers changes only the version.
     assert_eq!(changed(&|all| node(all).version = "8".into()), None);
-    // Somebody, or the cloud, was faster.
+    // Another tool, or the cloud, was faster.
     assert_eq!(changed(&|all| drop(all.nodes.remove("events-node-2"))), None);
     type Reason = (&'static dyn Fn(&mut Inventory), &'static str);
     let reasons: [Reason; 9] = [
@@ -227,13 +227,13 @@ fn between_two_deletions_our_own_are_no_change_and_a_return_is() {
     let mut inventory = lost();
     let machine = inventory.nodes.remove("events-node-2").unwrap();
     assert_eq!(before.changed(&fate_of_1003(&inventory), 1), None);
-    // The claim goes at once, or waits for its pod.
+    // The claim disappears at once, or waits for its pod.
     assert_eq!(before.changed(&fate_of_1003(&inventory), 2), None);
     let mut gone = inventory.clone();
     gone.claims.remove(&Name::new("kafka", "data-events-2"));
     assert_eq!(before.changed(&fate_of_1003(&gone), 2), None);
     assert!(before.changed(&fate_of_1003(&gone), 1).is_some(), "it was not ours to go");
-    // The machine joins anew under its name, ready or not yet.
+    // The machine joins again under its name, ready or not yet ready.
     for health in [Health::Ready, Health::NotReady { reason: "starting".into() }] {
         let back = crate::facts::NodeFacts { uid: "new".into(), health, ..machine.clone() };
         inventory.nodes.insert("events-node-2".to_owned(), back);

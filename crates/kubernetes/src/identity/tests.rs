@@ -1,4 +1,4 @@
-//! One test for each convention, and for each way in which it fails.
+//! One test for each convention, and for each of its failures.
 
 use super::*;
 use crate::facts::{EnvVar, Name, Owner};
@@ -145,7 +145,7 @@ fn a_node_label_tells_the_id_of_whoever_runs_there() {
     assert_eq!(found("node-label"), 1009);
     assert_eq!(found("node-label:seat,ordinal"), 17);
     assert_eq!(found("ordinal,node-label:seat"), 1);
-    // Not scheduled yet: nobody knows which broker it will be.
+    // The pod is not scheduled yet, so its broker is unknown.
     let error = broker_id(&pod("k-1"), None, None, &order("node-label:seat")).unwrap_err();
     assert_eq!(error.to_string(), "none of node-label:seat tells its id");
 }

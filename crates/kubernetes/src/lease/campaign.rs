@@ -1,4 +1,4 @@
-//! Waiting for a Lease, and keeping it beside other work.
+//! Waits for a Lease, and keeps it during other work.
 
 use super::{Held, LeaseError, Terms, duration};
 use crate::connect::Kubernetes;
@@ -7,10 +7,10 @@ use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-/// How often a Lease that is somebody else's is looked at.
+/// How often to read a Lease that another process holds.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A Lease that is renewed in a task of its own, until it is lost, released or dropped.
+/// A Lease that a separate task renews, until it is lost, released or dropped.
 #[derive(Debug)]
 pub struct Kept {
     state: watch::Receiver<Standing>,
@@ -18,16 +18,16 @@ pub struct Kept {
     task: JoinHandle<()>,
 }
 
-/// Ours until then, or why no more.
+/// The deadline, or why we do not hold it any more.
 type Standing = Result<Instant, String>;
 
 impl Kubernetes {
-    /// Waits until the Lease is ours, however long that takes. A holder that has died is followed once its Lease has
-    /// stayed as it is for its duration while we looked on; nobody's clock counts but ours. `told` hears of each holder.
-    /// Rights: `get`, `create`, `update leases.coordination.k8s.io`.
+    /// Waits without a limit until the Lease is ours. It takes over from a dead holder once the Lease has not changed
+    /// for its duration while we watched. Only our own clock counts. `told` gets each holder. Rights: `get`, `create`,
+    /// `update leases.coordination.k8s.io`.
     ///
     /// # Errors
-    /// What no waiting will mend: a missing right, wrong credentials.
+    /// Errors that waiting does not solve: a missing right, wrong credentials.
     pub async fn campaign(
         &self,
         terms: &Terms,
@@ -44,7 +44,7 @@ impl Kubernetes {
                 }
                 Err(LeaseError::Held { .. }) => {}
                 Err(LeaseError::Api(error)) if error.is_passing() => {
-                    tracing::warn!(%error, lease = %terms.name, "who holds the lease is not known");
+                    tracing::warn!(%error, lease = %terms.name, "cannot read the holder of the lease");
                 }
                 Err(error) => return Err(error),
             }
@@ -52,7 +52,7 @@ impl Kubernetes {
         }
     }
 
-    /// Takes it if it is free, or has not changed for its duration since it was first seen so.
+    /// Takes it if it is free, or if it has not changed for its duration while we watched.
     async fn candidacy(
         &self,
         terms: &Terms,
@@ -66,11 +66,11 @@ impl Kubernetes {
         let version = found.metadata.resource_version.clone();
         let since = match watched {
             Some((seen, since)) if *seen == version => *since,
-            // As of the answer: what was asked before it may have come before the renewal.
+            // Counted from the answer, because the renewal may be later than our request.
             _ => watched.insert((version, Instant::now())).1,
         };
         let holder = spec.holder_identity.as_deref().unwrap_or_default();
-        // Ours: an earlier attempt of this process was dropped before it heard the answer.
+        // It may name us already, if an earlier attempt of this process was dropped before the answer came.
         let free = holder.is_empty() || holder == terms.holder;
         if free || since.elapsed() > duration(&spec) {
             return self.take_over(terms, found, Instant::now()).await;
@@ -80,7 +80,7 @@ impl Kubernetes {
 }
 
 impl Held {
-    /// Renews it in a task of its own from now on.
+    /// Renews it in a separate task from now on.
     pub fn kept(mut self) -> Kept {
         let (tell, state) = watch::channel(Ok(self.deadline()));
         let (stop, stopped) = oneshot::channel();
@@ -90,7 +90,7 @@ impl Held {
                 _ = stopped => {
                     drop(tell.send(Err("it was given back".to_owned())));
                     if let Err(error) = self.release().await {
-                        tracing::warn!(%error, "the lease ends by itself, in some seconds");
+                        tracing::warn!(%error, "cannot release the lease: it expires in some seconds");
                     }
                     return;
                 }
@@ -103,20 +103,20 @@ impl Held {
 }
 
 impl Kept {
-    /// Until when nobody else can have it.
+    /// The time until which no other process can have it.
     ///
     /// # Errors
-    /// Why it is ours no more, in words.
+    /// Why we do not hold it any more.
     pub fn until(&self) -> Result<Instant, String> {
         let until = self.state.borrow().clone()?;
         match Instant::now() < until {
             true => Ok(until),
-            // The task may not have run since: we were stopped, or the machine was busy.
+            // The task may not have run since, because the process was stopped or the machine was busy.
             false => Err("it was not renewed in time".to_owned()),
         }
     }
 
-    /// Gives it back, so that the next need not wait.
+    /// Releases it, so that the next holder does not have to wait.
     pub async fn release(mut self) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(());

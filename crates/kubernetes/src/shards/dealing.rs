@@ -1,15 +1,16 @@
-//! Which text goes into which ConfigMap, and which of them is written first.
+//! Distributes texts over ConfigMaps, and decides which ConfigMap to write first.
 
 use super::Items;
 use std::collections::BTreeSet;
 
-/// What a text adds: itself, its name, and what stands between it and the next.
+/// The bytes that a text adds: itself, its key, and the separator.
 fn size(about: &str, text: &str) -> usize {
     about.len() + text.len() + 2
 }
 
-/// Deals texts out: each where it was (in the last of those that have it), what is too much for one to a later one with
-/// room, and new texts to the first with room. What is too long for any has one of its own.
+/// Distributes the texts. Each stays where it was (in the last ConfigMap that has it). If that is too full, the text
+/// moves to a later one with room. New texts go to the first one with room. A text that is too long for any gets its
+/// own.
 pub(super) fn dealt(before: &[&Items], now: Items, most: usize) -> Vec<Items> {
     let mut parts = vec![Items::new(); before.len().max(1)];
     let mut new = Vec::new();
@@ -24,12 +25,12 @@ pub(super) fn dealt(before: &[&Items], now: Items, most: usize) -> Vec<Items> {
         let mut bytes = 0;
         for (about, text) in std::mem::take(part) {
             let more = size(&about, &text);
-            // The first stays, whatever its size: a text cannot be divided.
+            // The first text always stays, whatever its size, because a text cannot be divided.
             if part.is_empty() || bytes + more <= most {
                 bytes += more;
                 part.insert(about, text);
             } else {
-                // Only later: those are written before.
+                // Only a later ConfigMap, because later ones are written first.
                 spilt.push((at + 1, about, text));
             }
         }
@@ -49,13 +50,13 @@ pub(super) fn dealt(before: &[&Items], now: Items, most: usize) -> Vec<Items> {
     parts
 }
 
-/// The order of writing: first the new ones, each after the one that leads to it; then those that are there already, the
-/// last first: what goes out of one is in a later one by then.
+/// The order of writing. New ConfigMaps come first, each after its predecessor. Existing ones follow, the last one
+/// first: when a text leaves one, a later one already contains it.
 pub(super) fn order(there: usize, all: usize) -> impl Iterator<Item = usize> {
     (there..all).chain((0..there).rev())
 }
 
-/// What each says that no later one says, and whether one did.
+/// The texts that no later ConfigMap contains, and whether any were removed.
 pub(super) fn without_copies(read: Vec<Items>) -> Vec<(Items, bool)> {
     let mut later = BTreeSet::new();
     let mut parts: Vec<(Items, bool)> = Vec::new();

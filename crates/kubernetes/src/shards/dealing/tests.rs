@@ -29,7 +29,7 @@ fn what_is_too_much_for_one_goes_to_new_ones_and_then_stays_where_it_is() {
 #[test]
 fn what_is_new_fills_what_others_have_left() {
     let mut parts = dealt(&[], texts(0..100), 2_500);
-    // A log that goes on for ever and forgets what is old.
+    // An endless log that drops old lines.
     for from in 0..1_000 {
         parts = dealt(&refs(&parts), texts(from..from + 100), 2_500);
         assert_eq!(all(&parts), texts(from..from + 100));
@@ -65,7 +65,7 @@ fn some_texts() -> impl Strategy<Value = Items> {
     btree_map(about, (0..130_usize).prop_map(|bytes| "x".repeat(bytes)), 0..12)
 }
 
-/// The ConfigMaps as they are after each write, the last of them complete.
+/// The ConfigMaps after each write. The last entry is complete.
 fn written(before: &[Items], now: &Items) -> Vec<Vec<Items>> {
     let parts = dealt(&refs(before), now.clone(), MOST);
     let mut there = before.to_vec();
@@ -115,7 +115,7 @@ proptest! {
                 let bytes: usize = part.iter().map(|(about, text)| size(about, text)).sum();
                 prop_assert!(bytes <= MOST || part.len() == 1, "{bytes} bytes in one");
             }
-            // The next writer finds what this one left, and first removes what is there twice.
+            // The next writer finds the result of the killed one, and first removes the duplicates.
             let killed = &states[usize::from(killed_after) % states.len()];
             said = read_back(killed);
             there = without_copies(killed.clone()).into_iter().map(|(items, _)| items).collect();
