@@ -1,4 +1,4 @@
-//! The one way to ask for numbers, whoever has them.
+//! One interface to all metrics backends.
 
 use crate::datadog::Datadog;
 use crate::error::MetricsError;
@@ -8,12 +8,12 @@ use crate::prometheus::Prometheus;
 use crate::settings::{BadSettings, Choice, Settings};
 use crate::sidecar::Sidecar;
 
-/// Something that knows numbers of brokers.
+/// A source of metrics for brokers.
 ///
-/// Counters become rates in here, so a backend remembers what it saw before: keep it between rounds.
+/// It computes rates from counters, so it must remember the previous round: keep it between rounds.
 #[derive(Debug)]
 pub struct Backend {
-    /// In order of preference; with `auto` several.
+    /// In order of preference. `auto` has several.
     kinds: Vec<Kind>,
     /// The one that answered last.
     current: usize,
@@ -28,15 +28,15 @@ enum Kind {
 }
 
 impl Backend {
-    /// Knows nothing, and says so without asking anybody: each broker's answer is that everything is absent.
+    /// A backend without a source. It sends no requests, and every broker's answer is empty.
     pub fn none() -> Self {
         Self { kinds: Vec::new(), current: 0 }
     }
 
-    /// The backend that is wanted; nothing is asked yet.
+    /// The chosen backend. Sends no request yet.
     ///
     /// # Errors
-    /// A backend that is wanted and not set up, or a setting that cannot be used.
+    /// If the chosen backend is not configured, or if a setting is invalid.
     pub fn new(settings: Settings) -> Result<Self, BadSettings> {
         let Settings { choice, http, sidecars, exporter, prometheus, datadog } = settings;
         let wanted = |one: Choice| matches!(choice, Choice::Auto) || choice == one;
@@ -69,15 +69,15 @@ impl Backend {
         }
     }
 
-    /// Whether a second round, a moment after the first, knows rates that the first cannot know.
+    /// Whether a second round, a moment later, has rates that the first round cannot have.
     pub fn learns_by_repetition(&self) -> bool {
         matches!(self.kinds.get(self.current), Some(Kind::Exporter(_) | Kind::Sidecar(_)))
     }
 
-    /// Asks whether our keys open what they are for; without keys there is nothing to ask.
+    /// Checks that the server accepts our keys. Without keys, there is nothing to check.
     ///
     /// # Errors
-    /// What the server says.
+    /// The server's error.
     pub async fn validate(&self) -> Result<(), MetricsError> {
         for kind in &self.kinds {
             if let Kind::Datadog(datadog) = kind {
@@ -87,9 +87,9 @@ impl Backend {
         Ok(())
     }
 
-    /// Asks once about each of `brokers`. With `auto`, the next backend is asked where one knows nothing of any broker.
+    /// Asks once about each of `brokers`. With `auto`, asks the next backend if one has no data about any broker.
     ///
-    /// No single answer is waited for longer than the timeout.
+    /// Each answer has the timeout as its deadline.
     pub async fn fetch(&mut self, brokers: &[BrokerAddress]) -> Measured {
         let (mut notices, mut silent) = (Vec::new(), None);
         for index in self.order() {
@@ -113,8 +113,8 @@ impl Backend {
         }
     }
 
-    /// Asks for the sizes of partitions: those that a cluster's own brokers tell are exact, these are for where nobody
-    /// can be asked.
+    /// Reads the sizes of partitions from the backend. The brokers' own sizes are exact; these are for cases in which
+    /// no broker can be asked.
     pub async fn partition_sizes(&mut self, brokers: &[BrokerAddress]) -> Sized {
         let mut notices = Vec::new();
         for index in self.order() {
@@ -132,7 +132,7 @@ impl Backend {
         Sized { notices, ..nothing(Source::None) }
     }
 
-    /// The one that answered last first: only when it is silent are the others tried.
+    /// The one that answered last comes first. The others are tried only when it does not answer.
     fn order(&self) -> Vec<usize> {
         let others = (0..self.kinds.len()).filter(|index| *index != self.current);
         self.kinds.get(self.current).map(|_| self.current).into_iter().chain(others).collect()
@@ -143,7 +143,7 @@ fn nothing(source: Source) -> Sized {
     Sized { source, sizes: PartitionSizes::new(), notices: Vec::new() }
 }
 
-/// `exporter knows no broker: http://... gives no answer: connection refused`.
+/// Formats `exporter knows no broker: http://... gives no answer: connection refused`.
 fn silence(measured: &Measured) -> Option<String> {
     let error = measured.brokers.values().find_map(|answer| answer.as_ref().err())?;
     Some(format!("{} knows no broker: {error}", measured.source))

@@ -1,4 +1,4 @@
-//! What the network of a broker can carry, from what the operator says, and from what the cluster knows.
+//! The network capacity of each broker, from the operator and from the cluster.
 
 use mapper::{BrokerId, Rate};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
@@ -8,15 +8,16 @@ use std::fmt;
 /// The two directions of a network port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ports {
-    /// What it can send.
+    /// The sending capacity.
     pub tx: Rate,
-    /// What it can receive.
+    /// The receiving capacity.
     pub rx: Rate,
 }
 
-/// What `--cap-map` says: `{"1001": 500, "i3.4xlarge": {"tx": 1250, "rx": 1250}, "default": 100}`, in MB/s (10^6 bytes).
+/// The contents of `--cap-map`: `{"1001": 500, "i3.4xlarge": {"tx": 1250, "rx": 1250}, "default": 100}`, in MB/s (10^6
+/// bytes).
 ///
-/// A key of digits only is a broker id; `default` is itself; every other key is an instance type.
+/// A key of digits only is a broker id, `default` is for all other brokers, and any other key is an instance type.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CapMap {
     brokers: BTreeMap<BrokerId, Ports>,
@@ -24,27 +25,27 @@ pub struct CapMap {
     default: Option<Ports>,
 }
 
-/// Why a `--cap-map` is refused.
+/// Why a `--cap-map` is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum BadCapMap {
-    /// It is not JSON, or not of the form that is asked for; the place stands in the message.
+    /// It is not JSON, or not in the expected form. The message contains the position.
     #[error("{0}")]
     Json(#[from] serde_json::Error),
-    /// A capacity that no network has.
+    /// A capacity that no network can have.
     #[error("{key}: {value} MB/s is no capacity: write a number above 0")]
     NoCapacity {
         /// Its key.
         key: String,
-        /// What it says.
+        /// Its value.
         value: f64,
     },
-    /// A key of digits that no broker id can be.
+    /// A key of digits that is too large for a broker id.
     #[error("{key:?} is neither a broker id nor an instance type")]
     NoBrokerId {
         /// The key.
         key: String,
     },
-    /// One key, twice: which one is meant?
+    /// The same key twice, so its meaning is unclear.
     #[error("{key:?} stands there twice")]
     Twice {
         /// The key.
@@ -52,27 +53,27 @@ pub enum BadCapMap {
     },
 }
 
-/// What is known of the capacities of a cluster.
+/// The known capacities of a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Capacities {
-    /// What `--cap-map` says.
+    /// From `--cap-map`.
     pub cap_map: CapMap,
-    /// What a label or annotation of a broker's node says.
+    /// From a label or annotation of each broker's node.
     pub nodes: BTreeMap<BrokerId, Ports>,
     /// `network_bytes_per_second` of a snapshot; the same in both directions.
     pub snapshot: BTreeMap<BrokerId, Rate>,
 }
 
-/// What one broker's network can carry, and who says so.
+/// One broker's network capacity and its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capacity {
     /// In each direction.
     pub ports: Ports,
-    /// Who says so.
+    /// Its source.
     pub from: CapacityFrom,
 }
 
-/// Who knows a capacity, the first to be believed first.
+/// The source of a capacity, in order of precedence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CapacityFrom {
     /// The broker's id in `--cap-map`.
@@ -83,7 +84,7 @@ pub enum CapacityFrom {
     Node,
     /// A snapshot.
     Snapshot,
-    /// `default` in `--cap-map`: for brokers of which nobody knows anything better.
+    /// `default` in `--cap-map`: for brokers without a better source.
     Default,
 }
 
@@ -100,7 +101,7 @@ impl fmt::Display for CapacityFrom {
 }
 
 impl Ports {
-    /// What a label of a node says, in MB/s: `1250`, or `1250-625` (sends, receives); `None` if it is no capacity.
+    /// Parses a node label in MB/s: `1250`, or `1250-625` (sending, receiving). `None` if it is not a capacity.
     pub fn from_label(text: &str) -> Option<Self> {
         let (tx, rx) = text.split_once('-').unwrap_or((text, text));
         let rate = |text: &str| {
@@ -112,7 +113,7 @@ impl Ports {
 }
 
 impl Capacities {
-    /// What the network of `broker` can carry; `None` if nobody says.
+    /// The network capacity of `broker`; `None` if no source has one.
     pub fn of(&self, broker: BrokerId, instance_type: Option<&str>) -> Option<Capacity> {
         let map = &self.cap_map;
         let both = |rate: &Rate| Ports { tx: *rate, rx: *rate };
@@ -149,12 +150,12 @@ impl CapMap {
         Ok(map)
     }
 
-    /// Says nothing of any broker.
+    /// Whether it has no entry.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The keys that are about none of these brokers: misspelt, or of another cluster.
+    /// The keys that match none of these brokers: misspelt, or of another cluster.
     pub fn unused<'a>(
         &self,
         brokers: impl IntoIterator<Item = (BrokerId, Option<&'a str>)>,
@@ -211,7 +212,7 @@ impl Value {
     }
 }
 
-/// The entries as they are written: a map would keep only the last of two with one key.
+/// The entries in the order of the text. A map would keep only the last of two equal keys.
 struct Entries(Vec<(String, Value)>);
 
 impl<'de> Deserialize<'de> for Entries {

@@ -1,45 +1,45 @@
-//! Why there are no numbers of a broker, with the evidence. Never holds a key.
+//! Why a broker has no metrics, with the evidence. Never contains a key.
 
 /// Why a backend has no answer for a broker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MetricsError {
-    /// Nobody knows where the broker is.
+    /// The host of the broker is unknown.
     #[error("the host of the broker is not known")]
     NoHost,
-    /// No URL is named for the broker.
+    /// No URL is configured for the broker.
     #[error("no --exporter-url is about the broker")]
     NoUrl,
     /// There was no connection, or no answer in time.
     #[error("{url} gives no answer: {reason}")]
     Unreachable {
-        /// What was asked, without keys.
+        /// The requested URL, without keys.
         url: String,
         /// What happened.
         reason: String,
     },
-    /// An answer that says no.
+    /// The server refused the request.
     #[error("{url} answers {status}: {message}")]
     Refused {
-        /// What was asked, without keys.
+        /// The requested URL, without keys.
         url: String,
         /// The HTTP status.
         status: u16,
-        /// The beginning of its own words.
+        /// The beginning of the server's message.
         message: String,
     },
-    /// An answer that is not in the format that was asked for.
+    /// The answer is not in the expected format.
     #[error("{url} answers what cannot be used: {problem}")]
     Malformed {
-        /// What was asked, without keys.
+        /// The requested URL, without keys.
         url: String,
-        /// What is wrong with it, and where.
+        /// What is wrong in the answer, and where.
         problem: String,
     },
-    /// A sound answer in which the broker does not occur.
+    /// The answer is valid, but does not contain the broker.
     #[error("{url} knows nothing of the broker: {problem}")]
     NotThere {
-        /// What was asked, without keys.
+        /// The requested URL, without keys.
         url: String,
         /// What was looked for.
         problem: String,

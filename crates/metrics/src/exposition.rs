@@ -1,6 +1,6 @@
 //! The text format of Prometheus, version 0.0.4, as exporters write it.
 //!
-//! In: a page. Out: its samples, in their order. A page with one bad line is a bad page, as it is for Prometheus.
+//! In: a page. Out: its samples, in order. As for Prometheus, one bad line makes the whole page bad.
 
 use std::borrow::Cow;
 
@@ -14,13 +14,13 @@ pub(crate) struct Sample<'a> {
 }
 
 impl Sample<'_> {
-    /// The label's value; an absent label is an empty one.
+    /// The label's value. An absent label counts as empty.
     pub(crate) fn label(&self, name: &str) -> &str {
         self.labels.iter().find(|(label, _)| *label == name).map_or("", |(_, value)| value)
     }
 }
 
-/// The samples of a page; an error ends it, and names the line.
+/// The samples of a page. An error ends it, and names the line.
 pub(crate) fn samples(page: &str) -> impl Iterator<Item = Result<Sample<'_>, String>> {
     let lines = page.lines().enumerate();
     lines.filter_map(|(index, line)| match line.trim() {
@@ -39,14 +39,14 @@ fn sample(line: &str) -> Result<Sample<'_>, &'static str> {
     let mut words = rest.split_ascii_whitespace();
     let value = words.next().ok_or("no value")?;
     let value = value.parse().map_err(|_| "the value is no number")?;
-    // A timestamp: ours is the moment of the scrape.
+    // Ignores the page's timestamp: ours is the time of the scrape.
     match (words.next().map(str::parse::<f64>), words.next()) {
         (None | Some(Ok(_)), None) => Ok(Sample { name, labels, value }),
         _ => Err("something stands after the value"),
     }
 }
 
-/// A metric's or label's name at the beginning.
+/// A metric or label name at the beginning of the text.
 pub(crate) fn name(text: &str) -> Result<(&str, &str), &'static str> {
     let part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
     let end = text.find(|c| !part(c)).unwrap_or(text.len());
@@ -58,7 +58,7 @@ pub(crate) fn name(text: &str) -> Result<(&str, &str), &'static str> {
 
 type Labels<'a> = Vec<(&'a str, Cow<'a, str>)>;
 
-/// What stands after `{`, to its `}`.
+/// The labels from after `{` to the closing `}`.
 fn labels(text: &str) -> Result<(Labels<'_>, &str), &'static str> {
     let mut labels = Vec::new();
     let mut rest = text.trim_start();
@@ -79,7 +79,7 @@ fn labels(text: &str) -> Result<(Labels<'_>, &str), &'static str> {
     }
 }
 
-/// A string in quotes, with `\\`, `\"` and `\n` as the format has them.
+/// A quoted string, with the format's escapes `\\`, `\"` and `\n`.
 pub(crate) fn quoted(text: &str) -> Result<(Cow<'_, str>, &str), &'static str> {
     let text = text.strip_prefix('"').ok_or("a value without quotes")?;
     let end = text.find(['"', '\\']).ok_or("a quote that does not end")?;

@@ -1,4 +1,4 @@
-//! Twenty thousand broken answers of each kind: no panic, a short reason, no more memory than the answer took.
+//! Twenty thousand corrupted answers of each kind: no panic, a short reason, and no more memory than the answer took.
 
 use crate::exposition;
 use crate::measured::BrokerMetrics;
@@ -11,7 +11,7 @@ const PAGE: &str = "# TYPE bytesin_total counter\nbytesin_total 2025640.0\nbytes
 const VECTOR: &str = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{"instance":"a:1"},"value":[1700000000.5,"1.5"]},{"metric":{"topic":"t","partition":"0"},"value":[1,"NaN"]}]}}"#;
 const SERIES: &str = r#"{"status":"ok","series":[{"scope":"host:i-1,service:kafka","tag_set":["host:i-1"],"pointlist":[[1700000000000.0,5.5],[1.0,null]]}],"error":""}"#;
 
-/// One thing that can go wrong with bytes on their way.
+/// One kind of corruption.
 #[derive(Debug, Clone)]
 enum Fault {
     Cut(prop::sample::Index),

@@ -1,7 +1,7 @@
-//! HTTP, with limits: an answer has a deadline and a largest size, and leads nowhere else.
+//! HTTP with limits: each answer has a deadline and a size limit.
 //!
-//! Redirects are not followed, so that keys reach no other server than the one that was named. Errors name the URL
-//! without user, password and query.
+//! It does not follow redirects, so that keys reach only the configured server. Errors show the URL without user,
+//! password and query.
 
 use crate::error::MetricsError;
 use crate::secret::Shows;
@@ -10,23 +10,23 @@ use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url, redirect};
 use std::time::Duration;
 
-/// The pauses before a question that changes nothing is asked again.
+/// The pauses before each retry of a read.
 const PAUSES: [Duration; 2] = [Duration::from_millis(300), Duration::from_secs(1)];
 const CONNECT: Duration = Duration::from_secs(5);
-/// How much of a server's words is shown.
+/// How many characters of a server's message are shown.
 const SHOWN_CHARACTERS: usize = 300;
 
-/// A way to servers of one kind.
+/// A client for servers of one kind.
 #[derive(Debug)]
 pub(crate) struct Http {
     client: Client,
     timeout: Duration,
-    /// Sent with every request, and cut from what servers say.
+    /// Sent with every request, and removed from the server's messages.
     secrets: Vec<Shows>,
 }
 
 impl Http {
-    /// Prepares the way.
+    /// Prepares the client.
     pub(crate) fn new(settings: &HttpSettings, secrets: Vec<Shows>) -> Result<Self, BadSettings> {
         secrets.iter().try_for_each(|shows| shows.value().map(drop))?;
         // Only the first provider of a process counts, and ours is the same everywhere.
@@ -50,20 +50,21 @@ impl Http {
             }
         };
         let client = match (with(own.clone()), own) {
-            // A slim image has no certificates, and pages over plain HTTP need none.
+            // A slim image has no certificates, but pages over plain HTTP need none.
             (Err(_), None) => with(Some(mozillas())).map_err(bad)?,
             (built, _) => built.map_err(bad)?,
         };
         Ok(Self { client, timeout: settings.timeout, secrets })
     }
 
-    /// The request, with our secrets as they are now. One that cannot be sent is refused by the server like a wrong one.
+    /// Adds the current secrets to the request. Without a secret that cannot be sent, the server refuses the request,
+    /// as it does for a wrong one.
     fn with_secrets(&self, request: RequestBuilder) -> RequestBuilder {
         let sound = self.secrets.iter().filter_map(|one| Some((one, one.value().ok()?)));
         sound.fold(request, |request, (one, value)| request.header(&one.name, value))
     }
 
-    /// Asks once.
+    /// Sends one GET request.
     pub(crate) async fn get(&self, url: Url, most_bytes: usize) -> Result<Vec<u8>, MetricsError> {
         let shown = shown(&url);
         match self.with_secrets(self.client.get(url)).send().await {
@@ -72,7 +73,7 @@ impl Http {
         }
     }
 
-    /// Asks again where the failure may pass, all within one timeout.
+    /// Retries failures that may pass, all within one timeout.
     pub(crate) async fn get_patiently(
         &self,
         url: Url,
@@ -94,7 +95,7 @@ impl Http {
                 if !no.again {
                     return Err(no.error);
                 }
-                tracing::info!(error = %no.error, "asking again");
+                tracing::info!(error = %no.error, "retrying");
                 last = Some(no.error);
                 tokio::time::sleep(no.after.unwrap_or(pause)).await;
             }
@@ -109,7 +110,7 @@ impl Http {
         }
     }
 
-    /// Sends JSON, once: it may change something.
+    /// Sends JSON, once, because it may change something.
     pub(crate) async fn post(&self, url: Url, json: Vec<u8>) -> Result<(), MetricsError> {
         let shown = shown(&url);
         let request = self.client.post(url).header("content-type", "application/json").body(json);
@@ -126,7 +127,7 @@ impl Http {
         }
         let header =
             |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok());
-        // The second is Datadog's.
+        // The second header is Datadog's.
         let after = header(RETRY_AFTER.as_str()).or_else(|| header("x-ratelimit-reset"));
         let after = after.and_then(|s| s.parse().ok()).map(Duration::from_secs);
         let elsewhere =
@@ -159,7 +160,7 @@ impl Http {
         }
     }
 
-    /// The first words of a refusal, on one line.
+    /// The beginning of a refusal's text, on one line.
     async fn beginning(&self, mut response: Response, status: StatusCode) -> String {
         let mut text = Vec::new();
         while text.len() < 4 * SHOWN_CHARACTERS
@@ -183,7 +184,7 @@ impl Http {
         MetricsError::Unreachable { url: url.to_owned(), reason }
     }
 
-    /// What a server says, fit to be shown: one line of limited length without our secrets.
+    /// A server's message in a form that may be shown: one line of limited length, without our secrets.
     pub(crate) fn fit(&self, text: &str) -> String {
         let text =
             self.secrets.iter().fold(text.to_owned(), |text, one| one.secret.cut_from(&text));
@@ -192,33 +193,33 @@ impl Http {
     }
 }
 
-/// The roots that Mozilla trusts.
+/// The root certificates that Mozilla trusts.
 fn mozillas() -> Vec<Certificate> {
     let roots = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
     roots.filter_map(|root| Certificate::from_der(root).ok()).collect()
 }
 
-/// An answer that is none.
+/// A failed request.
 struct No {
-    /// It may pass.
+    /// Whether a retry may succeed.
     again: bool,
-    /// When to ask again, if the server says.
+    /// When to retry, if the server says so.
     after: Option<Duration>,
     error: MetricsError,
 }
 
-/// A URL fit to be shown: neither user nor password nor query.
+/// A URL in a form that may be shown, without user, password and query.
 pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
-    // These fail only for URLs that cannot have them.
+    // These calls fail only for URLs that cannot have a user.
     let _ = (url.set_username(""), url.set_password(None));
     url.set_query(None);
     url.set_fragment(None);
-    // A slip of the finger makes a password a part of the path.
+    // A typing error can put a password into the path.
     without_login(url.as_str())
 }
 
-/// The innermost cause: the outer ones say "error sending request" and "client error".
+/// The innermost cause. The outer ones say "error sending request" and "client error".
 fn cause(error: &dyn std::error::Error) -> String {
     let mut innermost = error;
     while let Some(source) = innermost.source() {

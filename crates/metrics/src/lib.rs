@@ -1,7 +1,7 @@
-//! What brokers send, receive and store, read from metrics systems; and what their networks can carry.
+//! Brokers' traffic and storage from metrics systems, and the capacity of their networks.
 //!
-//! In: the addresses of brokers. Out: [`Measured`], an answer for each broker that was asked about. A broker without an
-//! answer has its own error and keeps nobody else from theirs, and a number that nobody gave is absent, never zero.
+//! In: the addresses of brokers. Out: [`Measured`], with an answer for each requested broker. A broker without an
+//! answer has its own error, which does not affect the others. A missing number is absent, never zero.
 //!
 //! ```no_run
 //! # async fn measure() -> Result<(), Box<dyn std::error::Error>> {

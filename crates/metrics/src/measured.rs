@@ -1,4 +1,4 @@
-//! What a backend is asked, and what it answers: plain values, with units in their types.
+//! The requests to a backend and its answers: plain values, with units in their types.
 
 use crate::error::MetricsError;
 use mapper::{BrokerId, Bytes, PartitionId, Rate, Ratio};
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-/// A broker, and where it is to be found.
+/// A broker and its address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerAddress {
     /// Its id.
@@ -15,11 +15,11 @@ pub struct BrokerAddress {
     pub host: Option<String>,
 }
 
-/// Where numbers come from.
+/// The source of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Source {
-    /// Nowhere: there are no numbers.
+    /// No source, so there are no numbers.
     None,
     /// The sidecar of each broker.
     Sidecar,
@@ -32,7 +32,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// As `--metrics` spells it.
+    /// As written in `--metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -50,68 +50,68 @@ impl fmt::Display for Source {
     }
 }
 
-/// A number, and how old it was when it was read.
+/// A number, and its age when it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading<T> {
     /// The number.
     pub value: T,
-    /// The time since it was true: for a rate, since the end of the span that it is the mean of.
+    /// The time since it was valid. For a rate: since the end of the averaged span.
     pub age: Duration,
 }
 
 impl<T> Reading<T> {
-    /// A number that is true now.
+    /// A number that is valid now.
     pub fn now(value: T) -> Self {
         Self { value, age: Duration::ZERO }
     }
 }
 
-/// What is known of one broker. Absent is absent: never zero, never a guess.
+/// The known numbers of one broker. A missing number is absent: never zero, never a guess.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BrokerMetrics {
-    /// All that it sends: to clients and to other brokers.
+    /// All bytes that it sends: to clients and to other brokers.
     pub tx: Option<Reading<Rate>>,
-    /// All that it receives.
+    /// All bytes that it receives.
     pub rx: Option<Reading<Rate>>,
-    /// What it sends to followers; part of `tx`.
+    /// Bytes that it sends to followers; part of `tx`.
     pub replication_out: Option<Reading<Rate>>,
-    /// What it fetches from leaders; part of `rx`.
+    /// Bytes that it fetches from leaders; part of `rx`.
     pub replication_in: Option<Reading<Rate>>,
-    /// The time that one produce request of a hundred exceeds.
+    /// The 99th percentile of produce request times.
     pub p99_produce: Option<Reading<Duration>>,
-    /// The time that one fetch request of consumers in a hundred exceeds.
+    /// The 99th percentile of consumers' fetch request times.
     pub p99_fetch: Option<Reading<Duration>>,
-    /// The part of their time that the request handlers wait for work.
+    /// The share of time in which the request handlers are idle.
     pub request_handler_idle: Option<Reading<Ratio>>,
-    /// What is free on its data volumes.
+    /// The free bytes on its data volumes.
     pub storage_free: Option<Reading<Bytes>>,
-    /// What its data volumes hold.
+    /// The total bytes of its data volumes.
     pub storage_total: Option<Reading<Bytes>>,
-    /// The type of the machine that it runs on.
+    /// The instance type of its machine.
     pub instance_type: Option<String>,
 }
 
 /// One round's answers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Measured {
-    /// Who answered.
+    /// The backend that answered.
     pub source: Source,
-    /// An entry for each broker that was asked about, and for no other.
+    /// An entry for each requested broker, and for no other.
     pub brokers: BTreeMap<BrokerId, Result<BrokerMetrics, MetricsError>>,
-    /// What is odd and keeps no broker from its numbers: a sentence each.
+    /// Problems that do not affect any broker's numbers: one sentence each.
     pub notices: Vec<String>,
 }
 
 /// The size of one replica of each partition, by topic.
 pub type PartitionSizes = BTreeMap<String, BTreeMap<PartitionId, Bytes>>;
 
-/// The sizes of partitions, as far as a backend knows them.
+/// The sizes of partitions that a backend knows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sized {
-    /// Who answered.
+    /// The backend that answered.
     pub source: Source,
-    /// What is not known is absent.
+    /// Unknown sizes are absent.
     pub sizes: PartitionSizes,
-    /// What is odd, or kept part of the answer away: a sentence each.
+    /// Problems, including those that made the answer incomplete: one sentence each.
     pub notices: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! The numbers that backends look for, and how they become what is known of a broker.
+//! The numbers that backends look for, and their conversion to [`BrokerMetrics`].
 
 use crate::measured::{BrokerMetrics, Reading};
 use mapper::{Bytes, Rate, Ratio};
@@ -7,37 +7,37 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// One of the numbers that a backend can be told where to find.
+/// A number whose place an operator can configure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Number {
-    /// All that the broker sends, in bytes per second.
+    /// All bytes per second that the broker sends.
     Tx,
-    /// All that it receives.
+    /// All bytes per second that it receives.
     Rx,
-    /// What it sends to clients; with `replication-out` it makes `tx` where that is not known.
+    /// Bytes per second that it sends to clients. Added to `replication-out` if `tx` itself is unknown.
     ClientOut,
-    /// What it receives from clients; with `replication-in` it makes `rx`.
+    /// Bytes per second that it receives from clients. Added to `replication-in` if `rx` itself is unknown.
     ClientIn,
-    /// What it sends to followers.
+    /// Bytes per second that it sends to followers.
     ReplicationOut,
-    /// What it fetches from leaders.
+    /// Bytes per second that it fetches from leaders.
     ReplicationIn,
-    /// The 99th percentile of produce requests, in milliseconds, as Kafka's `TotalTimeMs`.
+    /// The 99th percentile of produce request times in milliseconds (Kafka's `TotalTimeMs`).
     P99ProduceMs,
-    /// The 99th percentile of consumers' fetch requests, in milliseconds.
+    /// The 99th percentile of consumers' fetch request times in milliseconds.
     P99FetchMs,
-    /// The idle part of the request handlers' time, 0 to 1.
+    /// The idle share of the request handlers' time, 0 to 1.
     RequestHandlerIdle,
-    /// Bytes that are free on the data volumes.
+    /// Free bytes on the data volumes.
     StorageFree,
-    /// Bytes that the data volumes hold.
+    /// Total bytes of the data volumes.
     StorageTotal,
     /// The size of one partition in bytes, with its topic and partition.
     PartitionSize,
 }
 
 impl Number {
-    /// Every one.
+    /// Every number.
     pub const ALL: [Self; 12] = [
         Self::Tx,
         Self::Rx,
@@ -53,7 +53,7 @@ impl Number {
         Self::PartitionSize,
     ];
 
-    /// As flags spell it.
+    /// As written in flags.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Tx => "tx",
@@ -89,17 +89,17 @@ impl FromStr for Number {
     }
 }
 
-/// `NUMBER=TEXT`, as flags name where a number is to be found.
+/// Parses `NUMBER=TEXT`, the form in which flags configure a number.
 pub(crate) fn named(text: &str) -> Result<(Number, &str), String> {
     let (name, what) = text.split_once('=').ok_or("write NUMBER=WHERE")?;
     Ok((name.parse()?, what.trim()))
 }
 
-/// What was found about one broker.
+/// The numbers that were found for one broker.
 pub(crate) type Found = BTreeMap<Number, Reading<f64>>;
 
 impl BrokerMetrics {
-    /// Numbers with their types; what no such number can be (NaN for a percentile of no requests) is absent.
+    /// Converts to typed numbers. An impossible value (NaN for a percentile of no requests) is absent.
     pub(crate) fn of(found: &Found) -> Self {
         let get = |number| found.get(&number).copied();
         let rate = |number| typed(get(number), Rate::from_f64);
@@ -122,7 +122,7 @@ impl BrokerMetrics {
         }
     }
 
-    /// Nothing is known.
+    /// Whether no number is known.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -133,12 +133,12 @@ fn typed<T>(reading: Option<Reading<f64>>, with: impl Fn(f64) -> Option<T>) -> O
     with(value).map(|value| Reading { value, age })
 }
 
-/// Kafka's meter of idle time overshoots the whole by a little.
+/// Kafka's meter of idle time can exceed 1 by a little.
 fn idle(value: f64) -> Option<Ratio> {
     (0.0..=1.5).contains(&value).then(|| Ratio::from_f64(value.min(1.0))).flatten()
 }
 
-/// Both or nothing: half of the traffic is not the traffic.
+/// The sum, or `None` if one part is missing: a part of the traffic must not pass for all of it.
 fn sum(one: Option<Reading<Rate>>, other: Option<Reading<Rate>>) -> Option<Reading<Rate>> {
     let (one, other) = one.zip(other)?;
     let value = Rate(one.value.0.saturating_add(other.value.0));

@@ -1,14 +1,14 @@
-//! Keys and tokens: passed on to the server that asks for them, and shown to nobody.
+//! Keys and tokens: sent to the server that requires them, and never shown.
 
 use crate::settings::BadSettings;
 use reqwest::header::{HeaderName, HeaderValue};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Values that were sent and are still cut from what servers say: an answer may come after the next change.
+/// How many earlier values are still removed from servers' messages, because an answer may come after the next change.
 const REMEMBERED: usize = 4;
 
-/// A key or token. Neither its `Debug` nor any error of this crate shows it.
+/// A key or token. Neither its `Debug` nor any error of this crate contains it.
 #[derive(Clone)]
 pub struct Secret {
     now: Arc<dyn Fn() -> String + Send + Sync>,
@@ -16,26 +16,26 @@ pub struct Secret {
 }
 
 impl Secret {
-    /// From an environment variable or the content of a file; white space around it does not count.
+    /// From an environment variable or a file. Surrounding whitespace is removed.
     pub fn new(text: &str) -> Self {
         let text = text.trim().to_owned();
         Self::asked_for(move || text.clone())
     }
 
-    /// One that is replaced now and then: asked for before each request.
+    /// A secret that changes at times. It is read before each request.
     pub fn asked_for(now: impl Fn() -> String + Send + Sync + 'static) -> Self {
         Self { now: Arc::new(now), sent: Arc::default() }
     }
 
-    /// Whether it can be sent at all.
+    /// Checks that it can be sent in a header.
     ///
     /// # Errors
-    /// It is empty, or not one line of visible characters.
+    /// If it is empty, or not one line of visible characters.
     pub fn check(&self, flag: &'static str) -> Result<(), BadSettings> {
         self.header("", flag).map(drop)
     }
 
-    /// As the value of a header, which debug output of requests leaves out too.
+    /// The value of a header, hidden in the debug output of requests.
     fn header(&self, before: &str, flag: &'static str) -> Result<HeaderValue, BadSettings> {
         let bad = || BadSettings { flag, problem: "not one line of visible characters".to_owned() };
         let text = (self.now)();
@@ -54,26 +54,26 @@ impl Secret {
         Ok(value)
     }
 
-    /// `text` without the secret, should a server have repeated it.
+    /// `text` without the secret, in case a server repeats it.
     pub(crate) fn cut_from(&self, text: &str) -> String {
         let sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
         sent.iter().fold(text.to_owned(), |text, one| text.replace(one, "[hidden]"))
     }
 }
 
-/// A header that shows a secret to a server.
+/// A header that sends a secret to a server.
 #[derive(Debug)]
 pub(crate) struct Shows {
     pub(crate) name: HeaderName,
-    /// What stands before the secret.
+    /// The text before the secret.
     pub(crate) before: &'static str,
-    /// What an error calls it.
+    /// Its name in errors.
     pub(crate) flag: &'static str,
     pub(crate) secret: Secret,
 }
 
 impl Shows {
-    /// As it is now.
+    /// The header's current value.
     pub(crate) fn value(&self) -> Result<HeaderValue, BadSettings> {
         self.secret.header(self.before, self.flag)
     }

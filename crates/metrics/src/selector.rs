@@ -1,20 +1,20 @@
-//! Which samples of a page are a number: `rate(NAME{label="value",other!~"regex"}) * 0.001`.
+//! Selects the samples on a page that form a number: `rate(NAME{label="value",other!~"regex"}) * 0.001`.
 
 use crate::exposition::{self, Sample};
 use regex::Regex;
 use std::str::FromStr;
 
-/// Samples of one name whose labels fit; their sum is the number.
+/// Samples of one name with matching labels. Their sum is the number.
 ///
-/// Names are compared without case, as exporters differ in it. `rate(...)` is for counters: what they grow by in a
-/// second. Labels are compared as in PromQL: an absent one is empty, and a regex is about the whole value.
+/// Names are compared without case, because exporters differ in it. `rate(...)` is for counters, and gives their growth
+/// per second. Labels are compared as in PromQL: an absent label is empty, and a regex must match the whole value.
 #[derive(Debug, Clone)]
 pub(crate) struct Selector {
     name: String,
     labels: Vec<(String, Match)>,
-    /// The samples are counters.
+    /// Whether the samples are counters.
     pub(crate) counter: bool,
-    /// The number is so many times the sum.
+    /// The sum is multiplied by this.
     pub(crate) factor: f64,
 }
 
@@ -75,7 +75,7 @@ fn number(text: &str) -> Result<f64, String> {
     }
 }
 
-/// `{label="value",...}`, or nothing.
+/// Parses `{label="value",...}`, or nothing.
 fn matches(text: &str) -> Result<Vec<(String, Match)>, String> {
     if text.is_empty() {
         return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! What an operator says about metrics systems.
+//! The operator's settings for metrics systems.
 
 use crate::datadog::DatadogSettings;
 use crate::exporter::ExporterSettings;
@@ -11,38 +11,38 @@ use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A setting that cannot be used. Holds no secret.
+/// A setting that cannot be used. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{flag}: {problem}")]
 pub struct BadSettings {
-    /// The flag, as both programs spell it.
+    /// The flag, as written in both programs.
     pub flag: &'static str,
     /// What is wrong.
     pub problem: String,
 }
 
-/// How servers are spoken to.
+/// How to connect to servers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// The longest that an answer may take.
+    /// The deadline for an answer.
     pub timeout: Duration,
     /// Certificates in PEM to trust instead of the system's.
     pub ca: Option<Vec<u8>>,
-    /// Go through the proxy of the environment (`HTTPS_PROXY`), where it names one.
+    /// Whether to use the proxy of the environment (`HTTPS_PROXY`), if there is one.
     pub proxy: bool,
 }
 
 impl Default for HttpSettings {
-    /// 10 s, as Prometheus itself waits for a page; the system's certificates.
+    /// 10 s, Prometheus' own timeout for a page; the system's certificates.
     fn default() -> Self {
         Self { timeout: Duration::from_secs(10), ca: None, proxy: true }
     }
 }
 
-/// Which backend is wanted: `--metrics`.
+/// The chosen backend: `--metrics`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
-    /// The first of those that are set up which answers: sidecar, exporter, Prometheus, Datadog; else none.
+    /// The first configured one that answers: sidecar, exporter, Prometheus, Datadog. Without any of them, none.
     #[default]
     Auto,
     /// None.
@@ -58,7 +58,7 @@ pub enum Choice {
 }
 
 impl Choice {
-    /// As `--metrics` spells it.
+    /// As written in `--metrics`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
@@ -96,26 +96,27 @@ impl FromStr for Choice {
     }
 }
 
-/// All that there is to know before anybody is asked.
+/// All settings of metrics.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    /// Which backend is wanted.
+    /// The chosen backend.
     pub choice: Choice,
-    /// How all of them are spoken to.
+    /// How to connect to all of them.
     pub http: HttpSettings,
-    /// Where brokers have their sidecars; none: no such backend.
+    /// The sidecars of brokers. If empty, there is no such backend.
     pub sidecars: Vec<SidecarPeers>,
-    /// Where brokers have their pages.
+    /// The pages of brokers.
     pub exporter: Option<ExporterSettings>,
-    /// Where Prometheus is.
+    /// The Prometheus server.
     pub prometheus: Option<PrometheusSettings>,
-    /// Where Datadog is, and our keys.
+    /// The Datadog site, and our keys.
     pub datadog: Option<DatadogSettings>,
 }
 
-/// Text with URLs as it may be shown: without their users and passwords.
+/// Text with URLs in a form that may be shown, without users and passwords.
 ///
-/// A password may hold any character, and none of a URL that cannot be parsed is safe: all up to the last `@` goes.
+/// A password may contain any character. No part of an invalid URL is safe, so this removes everything up to the last
+/// `@`.
 pub fn without_login(text: &str) -> String {
     let mut parts = text.split("://");
     let mut shown = parts.next().unwrap_or_default().to_owned();
@@ -129,7 +130,7 @@ pub fn without_login(text: &str) -> String {
     shown
 }
 
-/// The URL of a server. It may hold a user and a password, which its `Debug` leaves out.
+/// The URL of a server. It may contain a user and a password, which `Debug` leaves out.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct BaseUrl(pub(crate) Url);
 
@@ -147,14 +148,14 @@ impl fmt::Debug for BaseUrl {
     }
 }
 
-/// Whether what is sent there can be read on the way: plain HTTP to another machine.
+/// Whether the network can read what is sent there: plain HTTP to another machine.
 pub(crate) fn is_open(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
     url.scheme() == "http" && !here
 }
 
-/// Says so where a secret goes over plain HTTP to another machine.
+/// Warns if a secret goes over plain HTTP to another machine.
 pub fn warn_if_open(url: &str, secret: &str, flag: &str) {
     if let Some(url) = Url::parse(url).ok().filter(is_open) {
         let url = shown(&url);
@@ -164,7 +165,7 @@ pub fn warn_if_open(url: &str, secret: &str, flag: &str) {
     }
 }
 
-/// The base of an API: `http://prometheus:9090`, with a path where a proxy stands before it.
+/// The base of an API: `http://prometheus:9090`, with a path if a proxy needs one.
 pub(crate) fn base(text: &str, flag: &'static str) -> Result<BaseUrl, BadSettings> {
     let bad = |problem: String| BadSettings { flag, problem };
     let url = Url::parse(text.trim()).map_err(|error| bad(format!("no URL: {error}")))?;
@@ -174,7 +175,7 @@ pub(crate) fn base(text: &str, flag: &'static str) -> Result<BaseUrl, BadSetting
     }
 }
 
-/// A URL below a base, whatever slash it ends with.
+/// A URL below a base, with or without a trailing slash in the base.
 pub(crate) fn below(base: &Url, path: &str) -> Url {
     let mut url = base.clone();
     let joined = format!("{}/{path}", base.path().trim_end_matches('/'));

@@ -1,4 +1,4 @@
-//! Events: what was done, told to Datadog by the way. Nobody waits for it.
+//! Events: reports what was done to Datadog. No caller waits for the result.
 
 use super::settings::DatadogSettings;
 use crate::http::Http;
@@ -9,26 +9,26 @@ use std::time::Duration;
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinHandle;
 
-/// How many may wait.
+/// How many events may wait in the queue. More are dropped.
 const QUEUE: usize = 100;
 
-/// Something that was done.
+/// An event: something that was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// One line.
     pub title: String,
     /// The rest.
     pub text: String,
-    /// `name:value`.
+    /// Tags in the form `name:value`.
     pub tags: Vec<String>,
 }
 
-/// A hundred events are waiting already: this one is lost.
+/// The queue is full, and this event is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Datadog takes no events: {QUEUE} are waiting, and this one is lost")]
 pub struct EventsFull;
 
-/// A queue of events, and the task that sends them one after the other.
+/// A queue of events, and the task that sends them one at a time.
 #[derive(Debug)]
 pub struct Events {
     queue: Sender<Event>,
@@ -39,7 +39,7 @@ impl Events {
     /// Starts the task. Needs a running tokio runtime.
     ///
     /// # Errors
-    /// Keys that cannot be sent.
+    /// If the keys cannot be sent as headers.
     pub fn start(settings: &DatadogSettings, http: &HttpSettings) -> Result<Self, BadSettings> {
         let http = settings.http(http)?;
         let url = below(&settings.url, "api/v1/events");
@@ -55,7 +55,7 @@ impl Events {
         self.queue.try_send(event).map_err(|_| EventsFull)
     }
 
-    /// Sends what still waits, for at most `patience`.
+    /// Sends the queued events, for at most `patience`.
     pub async fn close(self, patience: Duration) {
         let Self { queue, task } = self;
         drop(queue);
@@ -73,7 +73,7 @@ async fn send_all(http: Http, url: Url, mut events: Receiver<Event>) {
             Err(error) => Err(error.to_string()),
         };
         if let Err(error) = sent {
-            tracing::warn!(%error, title = event.title, "an event is lost");
+            tracing::warn!(%error, title = event.title, "cannot send an event to Datadog");
         }
     }
 }

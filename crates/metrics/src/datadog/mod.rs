@@ -1,7 +1,7 @@
 //! Datadog's HTTP API, version 1: queries of metrics, tags of hosts, events.
 //!
-//! Which broker a series is about stands in its tags, or in the tags of its host. The last point of a series counts
-//! that has a value; a series without one is absent. Bytes are bytes: nothing is divided by 1,024.
+//! The tags of a series, or the tags of its host, contain the broker id. The last point with a value counts; a series
+//! without one is absent. Bytes are bytes: nothing is divided by 1,024.
 
 mod events;
 mod settings;
@@ -25,12 +25,12 @@ use tags::{HostTags, Known};
 use wire::Series;
 
 const MOST_BYTES: usize = 16 << 20;
-/// Sizes come for each partition.
+/// The limit for an answer with sizes, which has a series for each partition.
 const MOST_BYTES_OF_SIZES: usize = 256 << 20;
 /// How many hosts a notice names.
 const NAMED: usize = 5;
 
-/// Asks one Datadog site.
+/// A client of one Datadog site.
 #[derive(Debug)]
 pub(crate) struct Datadog {
     settings: DatadogSettings,
@@ -44,7 +44,7 @@ impl Datadog {
         Ok(Self { settings, http, tags: HostTags::default() })
     }
 
-    /// Asks whether the API key is one.
+    /// Checks whether Datadog accepts the API key.
     pub(crate) async fn validate(&self) -> Result<(), MetricsError> {
         let url = below(&self.settings.url, "api/v1/validate");
         self.http.get_patiently(url, 1 << 16).await.map(drop)
@@ -80,7 +80,7 @@ impl Datadog {
         round.end(&known, &self.settings)
     }
 
-    /// The size of each partition, as its query tells it.
+    /// The size of each partition, from its query.
     pub(crate) async fn sizes(&self) -> Sized {
         let (mut sizes, mut notices) = (PartitionSizes::new(), Vec::new());
         if let Some(query) = self.settings.queries().remove(&Number::PartitionSize) {
@@ -97,7 +97,7 @@ impl Datadog {
         series.tag(&self.settings.broker_id_tag)?.parse().ok()
     }
 
-    /// Asks for twice the window: the newest points may come late.
+    /// Requests twice the window, because the newest points may come late.
     async fn ask(
         &self,
         query: &str,
@@ -125,7 +125,7 @@ fn put_size(series: &Series, sizes: &mut PartitionSizes) {
     let size = series.last().and_then(|(_, value)| Rate::from_f64(value)).map(|b| Bytes(b.0));
     let partition = series.tag("partition").and_then(|id| id.parse().ok());
     if let (Some(topic), Some(partition), Some(size)) = (series.tag("topic"), partition, size) {
-        // Datadog's tags may not begin with two underscores.
+        // Datadog's tags cannot begin with two underscores.
         let topic = if topic == "_consumer_offsets" { "__consumer_offsets" } else { topic };
         let known = sizes.entry(topic.to_owned()).or_default();
         let largest = known.entry(PartitionId(partition)).or_default();
@@ -133,13 +133,13 @@ fn put_size(series: &Series, sizes: &mut PartitionSizes) {
     }
 }
 
-/// One round's answers, as they come together.
+/// The answers of one round, while they are collected.
 struct Round<'a> {
     brokers: &'a [BrokerAddress],
     now: SystemTime,
     window: Duration,
     found: BTreeMap<BrokerId, Found>,
-    /// Which host spoke last for a broker: after a replacement two may.
+    /// The host whose value counts for each broker. After a replacement, two hosts may have the broker's id.
     hosts: BTreeMap<(BrokerId, Number), String>,
     failed: Vec<(Number, MetricsError)>,
     notices: BTreeSet<String>,
@@ -160,17 +160,17 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Of two hosts that say they are one broker, the one that spoke last is.
+    /// If two hosts claim the same broker, the one with the newer point counts.
     fn take(&mut self, id: BrokerId, number: Number, series: &Series, host: &str) {
         let Some((at, value)) = series.last() else {
             return;
         };
-        // A point stands at the beginning of the span that it is the mean of.
+        // A point's time is the start of the span that it averages.
         let span = if number == Number::StorageFree { Duration::ZERO } else { self.window };
         let end = at + span;
         let age = self.now.duration_since(end).unwrap_or_default();
         if age > self.window * 2 {
-            return; // older than what was asked for
+            return; // older than the requested span
         }
         let found = self.found.entry(id).or_default();
         if let Some(other) = found.get(&number) {
@@ -241,7 +241,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// How many series an answer holds, read to the end.
+/// The number of series in an answer that can be read completely.
 #[cfg(test)]
 pub(crate) fn read(body: &[u8]) -> Result<usize, String> {
     let mut sizes = PartitionSizes::new();

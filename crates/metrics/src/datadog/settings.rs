@@ -1,4 +1,4 @@
-//! Where Datadog is, what it is asked, and our keys.
+//! The address of Datadog, the queries, and our keys.
 
 use crate::http::Http;
 use crate::numbers::Number;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// What opens an account. From the environment or a file, never from a flag that `ps` shows.
+/// The keys of an account. They come from the environment or a file, never from a flag that `ps` shows.
 #[derive(Debug, Clone)]
 pub struct DatadogKeys {
     /// `DD-API-KEY`.
@@ -18,35 +18,35 @@ pub struct DatadogKeys {
     pub app: Secret,
 }
 
-/// Where Datadog is, and what it is asked.
+/// The address of Datadog, and the queries.
 #[derive(Debug, Clone)]
 pub struct DatadogSettings {
     pub(super) url: BaseUrl,
     pub(super) keys: DatadogKeys,
-    /// `--net-tx-query`: what hosts send, in bytes per second; `.rollup(avg, WINDOW)` is added.
+    /// `--net-tx-query`: bytes per second that hosts send. The suffix `.rollup(avg, WINDOW)` is added.
     pub tx: DatadogQuery,
-    /// `--net-rx-query`: what they receive.
+    /// `--net-rx-query`: bytes per second that hosts receive.
     pub rx: DatadogQuery,
-    /// `--broker-storage-query`: free bytes; ` by {TAG}.fill(last)` is added.
+    /// `--broker-storage-query`: free bytes. The suffix ` by {TAG}.fill(last)` is added.
     pub storage_free: DatadogQuery,
-    /// `--partition-size-query`, by topic and partition; `.rollup(avg, SPAN)` is added.
+    /// `--partition-size-query`: bytes by topic and partition. The suffix `.rollup(avg, SPAN)` is added.
     pub partition_size: DatadogQuery,
-    /// The tag that holds the broker id, on a series or on its host.
+    /// The tag with the broker id, on a series or on its host.
     pub broker_id_tag: String,
-    /// The tag of a host that holds the type of the machine.
+    /// The host tag with the instance type.
     pub instance_type_tag: String,
-    /// The span that rates are the mean of.
+    /// The span over which rates are averaged.
     pub window: Duration,
-    /// The span that sizes are the mean of.
+    /// The span over which sizes are averaged.
     pub span: Duration,
 }
 
-/// A query of metrics, as Datadog writes them.
+/// A metrics query in Datadog's syntax.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatadogQuery(String);
 
 impl DatadogQuery {
-    /// As it stands, without the suffixes that are added.
+    /// The query without the added suffixes.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -65,22 +65,22 @@ impl FromStr for DatadogQuery {
 }
 
 impl DatadogSettings {
-    /// The site whose API is at `url`; everything else as it is by default.
+    /// The default URL of Datadog's API.
     pub const DEFAULT_URL: &str = "https://api.datadoghq.com";
-    /// `--net-tx-query` by default.
+    /// The default of `--net-tx-query`.
     pub const DEFAULT_TX: &str = "avg:system.net.bytes_sent{service:kafka} by {host}";
-    /// `--net-rx-query` by default.
+    /// The default of `--net-rx-query`.
     pub const DEFAULT_RX: &str = "avg:system.net.bytes_rcvd{service:kafka} by {host}";
-    /// `--broker-storage-query` by default.
+    /// The default of `--broker-storage-query`.
     pub const DEFAULT_STORAGE: &str = "avg:system.disk.free{service:kafka,device:/data}";
-    /// `--partition-size-query` by default.
+    /// The default of `--partition-size-query`.
     pub const DEFAULT_SIZE: &str =
         "max:kafka.log.partition.size{service:kafka} by {topic,partition}";
 
-    /// The site whose API is at `url` ([`Self::DEFAULT_URL`]); everything else as it is by default.
+    /// The site whose API is at `url` (see [`Self::DEFAULT_URL`]), with defaults for everything else.
     ///
     /// # Errors
-    /// What is no URL; `http` to anywhere but this machine, as keys would be readable on the way.
+    /// If `url` is not a URL, or if it is `http` to another machine, because the network could read the keys.
     pub fn at(url: &str, keys: DatadogKeys) -> Result<Self, BadSettings> {
         let url = base(url, "--datadog-url")?;
         if is_open(&url) {
@@ -102,7 +102,7 @@ impl DatadogSettings {
         })
     }
 
-    /// What is asked, with the suffixes.
+    /// The queries with their suffixes.
     pub(super) fn queries(&self) -> BTreeMap<Number, String> {
         let (window, span) = (self.window.as_secs().max(1), self.span.as_secs().max(1));
         let rate = |query: &DatadogQuery| format!("{}.rollup(avg, {window})", query.0);
@@ -118,7 +118,7 @@ impl DatadogSettings {
         ])
     }
 
-    /// A way to the site, with the keys in headers.
+    /// An HTTP client for the site that sends the keys in headers.
     pub(super) fn http(&self, http: &HttpSettings) -> Result<Http, BadSettings> {
         let shows = |name, flag, secret: &Secret| Shows {
             name: HeaderName::from_static(name),

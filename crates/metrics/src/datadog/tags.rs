@@ -1,4 +1,4 @@
-//! The tags of hosts, remembered for a while: a host that was replaced gets other tags, or none.
+//! A cache of host tags. It expires, because a replaced host has other tags or none.
 
 use super::settings::DatadogSettings;
 use super::wire;
@@ -12,27 +12,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long tags are believed that tell all that is asked for.
+/// How long to keep tags that contain everything we need.
 const WHOLE: Duration = Duration::from_secs(3600);
-/// And those that do not: somebody may be about to add them.
+/// How long to keep incomplete tags, which an operator may be about to add.
 const PARTIAL: Duration = Duration::from_secs(300);
 const MOST_BYTES: usize = 1 << 20;
-/// Datadog limits how often it is asked.
+/// How many hosts are requested in parallel, because Datadog limits the request rate.
 const AT_ONCE: usize = 8;
 
-/// What the tags of a host tell.
+/// The facts in a host's tags.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) id: Option<BrokerId>,
     pub(super) instance_type: Option<String>,
 }
 
-/// The tags of all hosts that were seen in the last round, and no others.
+/// The tags of the hosts that the last round saw, and no others.
 #[derive(Debug, Default)]
 pub(super) struct HostTags(BTreeMap<String, (Known, Instant)>);
 
 impl HostTags {
-    /// What is known of `hosts`; asks where nothing is remembered.
+    /// The facts about `hosts`. Requests those that are not in the cache.
     pub(super) async fn of(
         &mut self,
         http: &Http,
@@ -74,7 +74,7 @@ async fn ask(http: &Http, settings: &DatadogSettings, host: &str) -> Result<Know
     })
 }
 
-/// A host's name is data: it stays one segment of the path.
+/// A host name is untrusted data, so it must stay one segment of the path.
 fn url(settings: &DatadogSettings, host: &str) -> Url {
     let mut url = below(&settings.url, "api/v1/tags/hosts");
     if let Ok(mut path) = url.path_segments_mut() {

@@ -1,4 +1,4 @@
-//! What Datadog answers.
+//! Datadog's answers.
 
 use serde::Deserialize;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ pub(super) struct Series {
     scope: String,
     #[serde(default)]
     tag_set: Vec<String>,
-    /// Milliseconds since 1970, and a value; `null` where nothing was measured.
+    /// Milliseconds since 1970, and a value; `null` if nothing was measured.
     #[serde(default)]
     pointlist: Vec<(Option<f64>, Option<f64>)>,
 }
@@ -31,7 +31,7 @@ struct Tags {
 }
 
 impl Series {
-    /// The value of a tag; it may hold colons itself.
+    /// The value of a tag. The value itself may contain colons.
     pub(super) fn tag(&self, name: &str) -> Option<&str> {
         let scope = self.scope.split(',').map(str::trim);
         let all = self.tag_set.iter().map(String::as_str).chain(scope);
@@ -51,7 +51,7 @@ impl Series {
 /// Reads the answer of `/api/v1/query`.
 ///
 /// # Errors
-/// A sentence: it is not JSON, or Datadog's own words.
+/// A sentence: the body is not JSON, or Datadog's own error.
 pub(super) fn series(body: &[u8]) -> Result<Vec<Series>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     match (answer.error.filter(|error| !error.is_empty()), answer.series) {
@@ -65,7 +65,7 @@ pub(super) fn series(body: &[u8]) -> Result<Vec<Series>, String> {
 /// Reads the answer of `/api/v1/tags/hosts/HOST`.
 ///
 /// # Errors
-/// A sentence: it is not JSON of that form.
+/// A sentence: the body is not JSON in the expected form.
 pub(super) fn tags(body: &[u8]) -> Result<Vec<String>, String> {
     let Tags { tags } = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     Ok(tags)

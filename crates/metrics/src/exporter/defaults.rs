@@ -1,16 +1,16 @@
-//! Where numbers stand on the pages that exporters write by default.
+//! The default names of numbers on exporters' pages.
 //!
-//! In order of preference: the JMX exporter with the rules that it comes with for Kafka, then without rules; and
-//! node exporter's counters of what the machine's network cards carry.
+//! In order of preference: the JMX exporter with its rules for Kafka, the JMX exporter without rules, and node
+//! exporter's counters of the machine's network cards.
 
 use crate::numbers::Number;
 use crate::selector::Selector;
 use std::collections::BTreeMap;
 
-/// Of the machine's network cards only: not what is bridged, tunnelled or bonded over them, which would count twice.
+/// Only physical network cards. Bridges, tunnels and bonds over them would count the same bytes twice.
 const CARDS: &str = r#"device!~"lo|veth.*|docker.*|br-.*|virbr.*|cali.*|cni.*|cilium.*|flannel.*|lxc.*|ovs.*|tun.*|tap.*|bond.*|dummy.*|kube-.*|nodelocaldns|.*\\..*""#;
 
-/// Kafka's all-topics counter of that name; those of single topics carry a label `topic`.
+/// Kafka's counter with that name for all topics. The counters of single topics have a label `topic`.
 fn of_all_topics(short: &str) -> [String; 3] {
     [
         format!(r#"rate(kafka_server_brokertopicmetrics_{short}_total{{topic=""}})"#),
@@ -32,10 +32,10 @@ fn p99(request: &str) -> [String; 2] {
     ]
 }
 
-/// All defaults; the free storage has none, as nobody knows where brokers keep their data.
+/// All defaults. Free storage has none, because the broker's data directory is not known.
 pub(super) fn selectors() -> BTreeMap<Number, Vec<Selector>> {
     let network = |way: &str| vec![format!("rate(node_network_{way}_bytes_total{{{CARDS}}})")];
-    // The meter counts idle nanoseconds: what it grows by in a second is the idle part of that second.
+    // The meter counts idle nanoseconds, so its growth per second is the idle share of that second.
     let idle = [
         "rate(kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_count_total) * 1e-9",
         "rate(kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_count) * 1e-9",

@@ -1,6 +1,6 @@
-//! Each broker's own page, in the text format of Prometheus: the JMX exporter's, and node exporter's beside it.
+//! Reads each broker's own page in the text format of Prometheus, from the JMX exporter and node exporter.
 //!
-//! Needs no metrics system. Counters become rates between two rounds, so the first round knows none.
+//! It needs no metrics system. Rates come from the counters of two rounds, so the first round has none.
 
 mod defaults;
 mod settings;
@@ -22,12 +22,13 @@ use shelf::{Shelf, Sums};
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
-/// Ten times the page of a broker with 2,500 replicas of which the exporter shows every bean.
+/// The largest accepted page, in bytes: ten times the page of a broker with 2,500 replicas whose exporter shows every
+/// bean.
 const MOST_BYTES: usize = 8 << 20;
-/// Pages that are under way at once: a thousand brokers in the time of sixteen.
+/// How many pages are requested in parallel: a thousand brokers take the time of sixteen.
 const AT_ONCE: usize = 64;
 
-/// Reads brokers' pages, and remembers the counters of the round before.
+/// Reads brokers' pages, and remembers the counters of the previous round.
 #[derive(Debug)]
 pub(crate) struct Exporter {
     settings: ExporterSettings,
@@ -48,12 +49,12 @@ impl Exporter {
         Ok(Self { settings, ..Self::looking_for(selectors, http)? })
     }
 
-    /// Reads pages on which numbers stand under these names; where the pages are, somebody else knows.
+    /// Reads pages that have numbers under these names. The caller knows the URLs.
     pub(crate) fn looking_for(
         selectors: BTreeMap<Number, Vec<Selector>>,
         http: &HttpSettings,
     ) -> Result<Self, BadSettings> {
-        // A proxy stands between us and the world, not between us and the brokers.
+        // A proxy leads to other networks, not to the brokers.
         let http = HttpSettings { proxy: false, ..http.clone() };
         let http = Http::new(&http, Vec::new())?;
         let settings = ExporterSettings::default();
@@ -76,7 +77,7 @@ impl Exporter {
         Measured { source: Source::Exporter, brokers: answers, notices }
     }
 
-    /// The largest size that any broker tells of each partition.
+    /// The size of each partition: the largest that any broker reports.
     pub(crate) async fn sizes(&mut self, brokers: &[BrokerAddress]) -> Sized {
         let mut sizes = PartitionSizes::new();
         let mut notices = Vec::new();
@@ -99,7 +100,7 @@ impl Exporter {
         futures::stream::iter(each).buffer_unordered(AT_ONCE).collect().await
     }
 
-    /// All pages of a broker. One that fails costs what stands on it, and no more.
+    /// All pages of a broker. If one fails, only its own numbers are missing.
     async fn pages(&self, broker: &BrokerAddress) -> Result<Pages, MetricsError> {
         let urls = self.settings.urls_of(broker)?;
         let asked = urls.into_iter().map(|url| self.page(url));
@@ -131,7 +132,7 @@ impl Exporter {
         Ok(Page { url: shown, text, at })
     }
 
-    /// What the pages of one broker say, with the rates since the round before.
+    /// The numbers on one broker's pages, with the rates since the previous round.
     pub(crate) fn numbers(
         &mut self,
         id: BrokerId,
@@ -142,7 +143,7 @@ impl Exporter {
             for sample in page.samples() {
                 let sample = sample?;
                 for (number, selectors) in self.of_brokers() {
-                    // An earlier selector is the better one: a later counts only where it finds nothing.
+                    // Selectors are in order of preference. A later one counts only if the earlier ones match nothing.
                     let rank = selectors.iter().position(|selector| selector.takes(&sample));
                     if let Some(rank) = rank {
                         sums.add(*number, rank, &selectors[rank], &sample, page.at);
@@ -186,7 +187,7 @@ struct Pages {
     failed: Option<MetricsError>,
 }
 
-/// A page as it was read.
+/// A page at the time of reading.
 #[derive(Debug)]
 pub(crate) struct Page {
     url: String,

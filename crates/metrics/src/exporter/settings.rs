@@ -1,4 +1,4 @@
-//! Where brokers have their pages, and what stands there under which name.
+//! The URLs of brokers' pages, and the names of numbers on them.
 
 use crate::error::MetricsError;
 use crate::measured::BrokerAddress;
@@ -10,16 +10,16 @@ use reqwest::Url;
 use std::fmt;
 use std::str::FromStr;
 
-/// Where brokers have their pages.
+/// The pages of brokers.
 #[derive(Debug, Clone, Default)]
 pub struct ExporterSettings {
-    /// `--exporter-url`; a broker with URLs of its own has no other.
+    /// `--exporter-url`. A broker with URLs for its id uses only those.
     pub urls: Vec<ExporterUrl>,
-    /// `--exporter-metric`: instead of what is looked for by default.
+    /// `--exporter-metric`: replaces the default names.
     pub metrics: Vec<MetricAt>,
 }
 
-/// `http://{host}:9404/metrics`, for each broker; or `1001=http://10.0.0.1:9404/metrics`, for one.
+/// `http://{host}:9404/metrics` for each broker, or `1001=http://10.0.0.1:9404/metrics` for one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ExporterUrl {
     broker: Option<BrokerId>,
@@ -75,13 +75,13 @@ impl ExporterUrl {
 }
 
 impl ExporterSettings {
-    /// The pages of a broker.
+    /// The URLs of a broker's pages.
     pub(crate) fn urls_of(&self, broker: &BrokerAddress) -> Result<Vec<Url>, MetricsError> {
         let own = || self.urls.iter().filter(|url| url.broker == Some(broker.id));
         let common = || self.urls.iter().filter(|url| url.broker.is_none());
         let urls: Vec<_> =
             if own().next().is_some() { own().collect() } else { common().collect() };
-        // A host comes from the cluster: it is a name, or it is not put into a URL.
+        // The host comes from the cluster. Put it into a URL only if it is a valid name.
         let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
         let host = broker.host.as_deref().filter(|host| host.chars().all(name));
         let filled = |url: &&ExporterUrl| match host {
@@ -98,7 +98,8 @@ impl ExporterSettings {
     }
 }
 
-/// `storage-free=node_filesystem_avail_bytes{mountpoint="/data"}`: where a number stands; nothing after `=`: nowhere.
+/// `storage-free=node_filesystem_avail_bytes{mountpoint="/data"}`: the metric for a number. Nothing after `=` disables
+/// it.
 #[derive(Debug, Clone)]
 pub struct MetricAt {
     pub(super) number: Number,
@@ -116,7 +117,7 @@ impl FromStr for MetricAt {
 }
 
 impl settings::Settings {
-    /// Takes `--exporter-url` and `--exporter-metric`; no URL: no exporter.
+    /// Adds `--exporter-url` and `--exporter-metric`. Without a URL, there is no exporter.
     pub fn with_exporter(mut self, urls: Vec<ExporterUrl>, metrics: Vec<MetricAt>) -> Self {
         self.exporter = (!urls.is_empty()).then_some(ExporterSettings { urls, metrics });
         self

@@ -1,4 +1,4 @@
-//! The memory of one broker's counters, and the rates that follow from it.
+//! Remembers one broker's counters, and computes the rates from them.
 
 use crate::exposition::Sample;
 use crate::measured::Reading;
@@ -8,24 +8,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Counters that are read twice within less say little: what was known before is told again, with its age.
+/// The shortest span for a rate. Within less, it returns the previous rates with their age.
 const LEAST_SPAN: Duration = Duration::from_millis(900);
-/// The mean of a longer span says nothing of now.
+/// The longest span for a rate. A longer average says nothing about now.
 const MOST_SPAN: Duration = Duration::from_secs(3600);
 
-/// What one round found of one broker.
+/// The numbers of one broker in one round.
 #[derive(Debug, Default)]
 pub(super) struct Sums(BTreeMap<Number, Sum>);
 
 /// The samples of one number.
 #[derive(Debug)]
 struct Sum {
-    /// Which selector took them.
+    /// The rank of the selector that matched them.
     rank: usize,
     counter: bool,
     factor: f64,
     at: Instant,
-    /// By their labels, so that one that is new or gone is not taken for growth or a reset.
+    /// By labels, so that a new or missing series does not look like growth or a reset.
     series: BTreeMap<String, f64>,
 }
 
@@ -54,7 +54,7 @@ impl Sums {
     }
 }
 
-/// What is remembered of one broker.
+/// The memory for one broker.
 #[derive(Debug, Default)]
 pub(super) struct Shelf {
     counters: BTreeMap<Number, Sum>,
@@ -62,7 +62,7 @@ pub(super) struct Shelf {
 }
 
 impl Shelf {
-    /// Takes a round in, and tells what is known after it.
+    /// Adds a round and returns the numbers after it.
     pub(super) fn put(&mut self, sums: Sums) -> Found {
         let mut found = Found::new();
         let before = std::mem::take(&mut self.rates);
@@ -81,7 +81,7 @@ impl Shelf {
         found
     }
 
-    /// The mean since the round before, and when that ended.
+    /// The average rate since the previous round, and when that span ended.
     fn rate(
         &mut self,
         number: Number,
@@ -101,7 +101,7 @@ impl Shelf {
 }
 
 impl Sum {
-    /// What it has grown by; `None` if the counters are others, or one of them began anew.
+    /// The growth since `old`; `None` if the series differ, or if one of them was reset.
     fn growth(&self, old: &Self) -> Option<f64> {
         let same = self.rank == old.rank && self.series.keys().eq(old.series.keys());
         let pairs = || self.series.values().zip(old.series.values());

@@ -1,6 +1,6 @@
-//! The HTTP API of Prometheus, and of all that speaks it: Thanos, Mimir, VictoriaMetrics.
+//! The HTTP API of Prometheus, and of systems with the same API: Thanos, Mimir, VictoriaMetrics.
 //!
-//! One instant query for each number, for all brokers at once. A query that fails costs its number, and no more.
+//! It sends one instant query for each number, for all brokers at once. If a query fails, only its number is missing.
 
 mod settings;
 mod wire;
@@ -22,12 +22,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 use wire::Series;
 
-/// An answer about a thousand brokers takes a few hundred kilobytes.
+/// The largest accepted answer, in bytes. One about a thousand brokers takes a few hundred kilobytes.
 const MOST_BYTES: usize = 16 << 20;
-/// Sizes come for each partition: a million take some 150 MB.
+/// The limit for an answer with sizes, which has a series for each partition. A million take about 150 MB.
 const MOST_BYTES_OF_SIZES: usize = 256 << 20;
 
-/// Asks one Prometheus.
+/// A client of one Prometheus.
 #[derive(Debug)]
 pub(crate) struct Prometheus {
     settings: PrometheusSettings,
@@ -63,7 +63,7 @@ impl Prometheus {
         round.end(&http::shown(&self.settings.url))
     }
 
-    /// The size of each partition, as its query tells it.
+    /// The size of each partition, from its query.
     pub(crate) async fn sizes(&self) -> Sized {
         let (mut sizes, mut notices) = (PartitionSizes::new(), Vec::new());
         match self.ask(Number::PartitionSize, MOST_BYTES_OF_SIZES).await {
@@ -73,7 +73,7 @@ impl Prometheus {
         Sized { source: Source::Prometheus, sizes, notices }
     }
 
-    /// The answer to the query of a number; no query: nothing.
+    /// The answer to the query for a number. Empty if it has no query.
     async fn ask(&self, number: Number, most_bytes: usize) -> Result<Vec<Series>, MetricsError> {
         let Some(query) = self.queries.get(&number) else {
             return Ok(Vec::new());
@@ -106,18 +106,18 @@ fn put_size(series: &Series, sizes: &mut PartitionSizes) {
     }
 }
 
-/// One round's answers, as they come together.
+/// The answers of one round, while they are collected.
 struct Round<'a> {
     brokers: &'a [BrokerAddress],
     label: &'a str,
     now: SystemTime,
     ids: BTreeSet<BrokerId>,
-    /// Which brokers have a host; a host with several brokers tells none of them apart.
+    /// The brokers on each host. A host with several brokers identifies none of them.
     hosts: BTreeMap<String, Vec<BrokerId>>,
     found: BTreeMap<BrokerId, Found>,
     failed: Vec<(Number, MetricsError)>,
     notices: BTreeSet<String>,
-    /// Label values that are about no broker that was asked about; one of them, for the message.
+    /// Label values that match no requested broker, with one example for the message.
     strange: Option<String>,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Round<'a> {
                 twice.insert(id);
             }
         }
-        // Which of two is meant nobody knows, and their sum may count the same bytes twice.
+        // It is unknown which of the two is right, and their sum may count the same bytes twice.
         for id in twice {
             self.found.entry(id).or_default().remove(&number);
             self.notices.insert(format!(
@@ -162,7 +162,7 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// The broker that a label's value means: by its id, or by its host.
+    /// The broker that a label's value means, by its id or by its host.
     fn broker(&mut self, value: &str) -> Option<BrokerId> {
         if let Some(id) = value.parse().ok().filter(|id| self.ids.contains(id)) {
             return Some(id);
@@ -220,7 +220,7 @@ impl<'a> Round<'a> {
     }
 }
 
-/// `10.0.0.1:9404`, `[fe80::1]:9404` and `kafka-1` without their ports.
+/// Removes the port from `10.0.0.1:9404`, `[fe80::1]:9404` and `kafka-1`.
 fn host_of(instance: &str) -> &str {
     if let Some(rest) = instance.strip_prefix('[') {
         return rest.split_once(']').map_or(instance, |(host, _)| host);
@@ -233,10 +233,10 @@ fn host_of(instance: &str) -> &str {
     }
 }
 
-/// How long ago a mean ended cannot be told: its query looks back from now.
+/// The default window. The query looks back from now, so the age of an average is unknown.
 pub(crate) const DEFAULT_WINDOW: Duration = Duration::from_secs(120);
 
-/// How many series an answer holds, read to the end.
+/// The number of series in an answer that can be read completely.
 #[cfg(test)]
 pub(crate) fn read(body: &[u8]) -> Result<usize, String> {
     let mut sizes = PartitionSizes::new();

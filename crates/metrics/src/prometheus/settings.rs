@@ -1,4 +1,4 @@
-//! Where Prometheus is, and what it is asked.
+//! The address of Prometheus, and the queries.
 
 use super::DEFAULT_WINDOW;
 use crate::numbers::{self, Number};
@@ -8,25 +8,25 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Where Prometheus is, and what it is asked.
+/// The address of Prometheus, and the queries.
 #[derive(Debug, Clone)]
 pub struct PrometheusSettings {
     pub(super) url: BaseUrl,
-    /// A bearer token, for a Prometheus behind one.
+    /// A bearer token, if Prometheus requires one.
     pub token: Option<Secret>,
-    /// The label that tells brokers apart: its value is the id, or the host with or without a port.
+    /// The label that identifies brokers. Its value is the id, or the host with or without a port.
     pub label: String,
-    /// The span that rates are the mean of.
+    /// The span over which rates are averaged.
     pub window: Duration,
-    /// `--prometheus-query`: instead of what is asked by default.
+    /// `--prometheus-query`: replaces the default queries.
     pub queries: Vec<QueryFor>,
 }
 
 impl PrometheusSettings {
-    /// `--prometheus-url`; everything else as it is by default: label `instance`, rates over 2 minutes.
+    /// A Prometheus at `--prometheus-url`, with defaults for everything else: label `instance`, rates over 2 minutes.
     ///
     /// # Errors
-    /// What is no URL.
+    /// If `url` is not a URL.
     pub fn at(url: &str) -> Result<Self, BadSettings> {
         Ok(Self {
             url: base(url, "--prometheus-url")?,
@@ -37,7 +37,7 @@ impl PrometheusSettings {
         })
     }
 
-    /// What is asked, with the label and the window where they belong.
+    /// The queries, with label and window filled in.
     pub(super) fn queries(&self) -> BTreeMap<Number, String> {
         let mut queries = defaults();
         for own in &self.queries {
@@ -52,7 +52,8 @@ impl PrometheusSettings {
     }
 }
 
-/// `tx=sum by ({label}) (rate(node_network_transmit_bytes_total{device="eth0"}[{window}]))`; nothing after `=`: not asked.
+/// `tx=sum by ({label}) (rate(node_network_transmit_bytes_total{device="eth0"}[{window}]))`: the query for a number.
+/// Nothing after `=` disables it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueryFor {
     pub(crate) number: Number,
@@ -68,10 +69,10 @@ impl FromStr for QueryFor {
     }
 }
 
-/// For the JMX exporter with the rules that it comes with for Kafka, and for node exporter.
+/// The queries for the JMX exporter with its rules for Kafka, and for node exporter.
 ///
-/// What is scraped twice (by two jobs, by a pair of servers) counts once: hence `max` around each single series.
-/// The free storage has none, as nobody knows where brokers keep their data.
+/// A metric that is scraped twice (by two jobs or two servers) must count once, so `max` surrounds each single series.
+/// Free storage has no query, because the broker's data directory is not known.
 fn defaults() -> BTreeMap<Number, String> {
     const CARDS: &str = r#"device!~"lo|veth.*|docker.*|br-.*|virbr.*|cali.*|cni.*|cilium.*|flannel.*|lxc.*|ovs.*|tun.*|tap.*|bond.*|dummy.*|kube-.*|nodelocaldns|.*\\..*""#;
     let card = |way| {
@@ -89,8 +90,8 @@ fn defaults() -> BTreeMap<Number, String> {
             r#"max by ({{label}}) (kafka_network_requestmetrics_totaltimems{{request="{request}",quantile="0.99"}})"#
         )
     };
-    // The meter counts idle nanoseconds: what it grows by in a second is the idle part of that second.
-    // Exporters of version 1 and later add `_total`.
+    // The meter counts idle nanoseconds, so its growth per second is the idle share of that second. Exporters of
+    // version 1 and later add `_total`.
     let idle = r#"min by ({label}) (rate({__name__=~"kafka_server_kafkarequesthandlerpool_requesthandleravgidlepercent_count(_total)?"}[{window}])) * 1e-9 or min by ({label}) (kafka_server_kafkarequesthandlerpool_requesthandleravgidle_percent)"#;
     BTreeMap::from([
         (Number::Tx, card("transmit")),

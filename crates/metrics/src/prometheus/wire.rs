@@ -1,4 +1,4 @@
-//! What `/api/v1/query` answers.
+//! The answers of `/api/v1/query`.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 #[derive(Debug, PartialEq)]
 pub(super) struct Series {
     labels: BTreeMap<String, String>,
-    /// The moment that it was asked for; `None` if it is none that a clock can show.
+    /// The time of the query; `None` if no clock can show it.
     pub(super) at: Option<SystemTime>,
     pub(super) value: f64,
 }
@@ -44,7 +44,7 @@ struct Element {
 /// Reads an answer.
 ///
 /// # Errors
-/// A sentence: it is not JSON, or not a vector, or Prometheus' own words.
+/// A sentence: the body is not JSON or not a vector, or Prometheus' own error.
 pub(super) fn series(body: &[u8]) -> Result<Vec<Series>, String> {
     let answer: Answer = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let data = match (answer.status.as_str(), answer.data) {

@@ -1,7 +1,8 @@
-//! Pods' own counters, without any metrics system: a sidecar beside each broker serves them, the leader reads them all.
+//! Reads counters of pods without a metrics system. A sidecar in each broker's pod serves them, and the leading daemon
+//! reads them all.
 //!
-//! [`PodView`] reads what a pod's network and volumes carry, [`page`] writes it down, and the backend reads the pages of
-//! all peers. A page says which broker it is about, so that an address need not.
+//! [`PodView`] reads the counters of a pod's network and volumes, [`page`] formats them, and the backend reads the
+//! pages of all peers. Each page names its broker, so an address need not.
 
 mod page;
 mod peers;
@@ -25,15 +26,15 @@ use reqwest::Url;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A page is a moment's work of a neighbour. Whoever leads anew does not wait longer for a pod that hangs, the old
-/// leader's perhaps.
+/// The deadline for a page, which a healthy sidecar serves at once. A new leader must not wait longer for a pod that
+/// hangs, which may be the old leader's.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Pages that are under way at once.
+/// How many pages are requested in parallel.
 const AT_ONCE: usize = 64;
 
 type Answer = Result<BrokerMetrics, MetricsError>;
 
-/// Reads the pages of all sidecars, and remembers the counters of the round before.
+/// Reads the pages of all sidecars, and remembers the counters of the previous round.
 #[derive(Debug)]
 pub(crate) struct Sidecar {
     peers: Vec<SidecarPeers>,
@@ -54,12 +55,12 @@ impl Sidecar {
             match (about, asked.broker) {
                 (Ok((id, page)), _) if brokers.iter().any(|broker| broker.id == id) => {
                     let numbers = self.pages.numbers(id, &[page]);
-                    // Two addresses of one pod are one sidecar.
+                    // Two addresses of one pod lead to one sidecar.
                     if numbers.is_ok() || !answers.contains_key(&id) {
                         answers.insert(id, numbers);
                     }
                 }
-                // The sidecar of a broker that is not registered.
+                // The sidecar of an unregistered broker.
                 (Ok(_), _) => {}
                 (Err(error), Some(id)) => drop(answers.entry(id).or_insert(Err(error))),
                 (Err(error), None) => notices.push(format!("a sidecar: {error}")),
@@ -73,7 +74,7 @@ impl Sidecar {
         Measured { source: Source::Sidecar, brokers: answers, notices }
     }
 
-    /// Every page that the peers' addresses lead to.
+    /// Every page at the peers' addresses.
     async fn read(
         &self,
         brokers: &[BrokerAddress],
@@ -105,7 +106,7 @@ impl Sidecar {
     }
 }
 
-/// Whose page it is; another broker's than was expected is a wrong address, and no measurement.
+/// The broker of a page. A different broker than expected means a wrong address, so the page does not count.
 fn broker_of(page: &Page, expected: Option<BrokerId>) -> Result<BrokerId, MetricsError> {
     let mut told = None;
     for sample in page.samples() {
@@ -140,7 +141,7 @@ fn selectors() -> Result<BTreeMap<Number, Vec<Selector>>, BadSettings> {
     parsed.collect()
 }
 
-/// A URL as it may be shown.
+/// A URL in a form that may be shown.
 pub(crate) fn shown(url: &Url) -> String {
     http::shown(url)
 }

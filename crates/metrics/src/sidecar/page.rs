@@ -10,9 +10,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use std::fmt;
 
-/// Whose page it is, in its label `id`.
+/// The broker of the page, in the label `id`.
 pub(super) const BROKER: &str = "autothrottle_sidecar_broker";
-/// Counters: the text adds `_total`.
+/// Counters. The text format adds `_total`.
 pub(super) const TRANSMITTED: &str = "autothrottle_sidecar_network_transmit_bytes";
 pub(super) const RECEIVED: &str = "autothrottle_sidecar_network_receive_bytes";
 pub(super) const FREE: &str = "autothrottle_sidecar_volume_free_bytes";
@@ -34,10 +34,10 @@ struct OfBroker {
     host_network: String,
 }
 
-/// What the pod of `broker` has carried so far.
+/// The page with the counters of `broker`'s pod.
 ///
 /// # Errors
-/// None that a string can cause; the encoder's own.
+/// The encoder's own errors. No broker or counter causes one.
 pub fn page(broker: BrokerId, counters: &PodCounters) -> Result<String, fmt::Error> {
     let [sent, received] = std::array::from_fn(|_| Family::<OfInterface, Counter>::default());
     for (interface, carried) in &counters.interfaces {

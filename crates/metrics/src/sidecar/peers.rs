@@ -1,4 +1,4 @@
-//! Where the sidecars of a cluster are.
+//! The addresses of a cluster's sidecars.
 
 use super::{PATIENCE, shown};
 use crate::exporter::{ExporterSettings, ExporterUrl};
@@ -11,24 +11,24 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use tokio::time::timeout;
 
-/// The path of the page, where a URL names none.
+/// The path of the page, if a URL has none.
 const PATH: &str = "/sidecar";
 
-/// `http://{host}:8081`, by brokers' hosts; `1001=http://10.0.0.1:8081`; or `http://kafka-sidecars:8081`, a name that
-/// leads to the addresses of all of them (a headless service) or of one.
+/// `http://{host}:8081` uses the brokers' hosts, and `1001=http://10.0.0.1:8081` is for one broker.
+/// `http://kafka-sidecars:8081` is a name that resolves to all sidecars (a headless service) or to one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SidecarPeers {
     /// One address for each broker, or for one broker.
     ByBroker(ExporterUrl),
-    /// Whose page it is, it says itself.
+    /// The page itself names its broker.
     ByName(BaseUrl),
 }
 
-/// One page that is asked for.
+/// One page to request.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Asked {
     pub(super) url: Url,
-    /// Whose it has to be.
+    /// The broker that the page must be about.
     pub(super) broker: Option<BrokerId>,
 }
 
@@ -50,7 +50,7 @@ impl FromStr for SidecarPeers {
     }
 }
 
-/// The URL with the page's path, unless it has one.
+/// Adds the page's path to the URL, unless it has a path.
 fn with_path(text: &str) -> String {
     let after = text.split_once("://").map_or("", |(_, rest)| rest);
     match after.trim_end_matches('/').contains('/') {
@@ -69,7 +69,7 @@ impl fmt::Display for SidecarPeers {
 }
 
 impl SidecarPeers {
-    /// The pages to ask for; why a name leads nowhere.
+    /// The pages to request, or why a name does not resolve.
     pub(super) async fn asked(&self, brokers: &[BrokerAddress]) -> Result<Vec<Asked>, String> {
         match self {
             Self::ByBroker(url) => Ok(by_broker(url, brokers).await),
@@ -92,8 +92,9 @@ async fn by_broker(url: &ExporterUrl, brokers: &[BrokerAddress]) -> Vec<Asked> {
     futures::future::join_all(each).await
 }
 
-/// The same page at the address that its name leads to: a sidecar takes no request for a name that it does not know. As with
-/// all names, HTTPS goes by name, and so does what leads nowhere: the request then tells why.
+/// The same page by IP address, because a sidecar refuses requests for a name that it does not know. HTTPS keeps the
+/// name, because the certificate is for it. A name that does not resolve also stays, so that the request reports the
+/// reason.
 async fn by_address(url: &Url) -> Option<Url> {
     let host = url.host_str().filter(|_| url.scheme() == "http")?;
     let port = url.port_or_known_default().unwrap_or(80);
@@ -107,7 +108,7 @@ async fn by_address(url: &Url) -> Option<Url> {
     Some(url)
 }
 
-/// A page at each address of the name. A certificate is the name's, so HTTPS goes by name.
+/// A page for each address of the name. HTTPS keeps the name, because the certificate is for it.
 async fn by_name(url: &Url) -> Result<Vec<Asked>, String> {
     let one = || Asked { url: url.clone(), broker: None };
     let Some(host) = url.host_str().filter(|_| url.scheme() == "http") else {
@@ -119,7 +120,7 @@ async fn by_name(url: &Url) -> Result<Vec<Asked>, String> {
     let found = found.map_err(|error| format!("sidecars at {}: {error}", shown(url)))?;
     let at = |address: SocketAddr| {
         let mut url = url.clone();
-        // The scheme is http, which takes any host.
+        // This cannot fail: the scheme is http, which accepts any host.
         let _ = url.set_ip_host(plain(address.ip()));
         Asked { url, broker: None }
     };

@@ -1,7 +1,7 @@
-//! What a pod's network and volumes carry, as the kernel counts it.
+//! The traffic and the volumes of a pod, from the kernel's counters.
 //!
-//! A pod has an interface of its own: that of the default route. With `hostNetwork` the node's cards are what clients
-//! share: each card once, and no bridge, bond, tunnel or pod's cable that leads over one.
+//! A pod has its own network interface, which is the one of the default route. With `hostNetwork`, clients use the
+//! node's cards. It then counts each card once, and no bridge, bond, tunnel or pod's veth over a card.
 
 use procfs_core::net::{InterfaceDeviceStatus, RouteEntries};
 use procfs_core::{FromBufRead as _, FromRead as _};
@@ -11,31 +11,31 @@ use std::io::{self, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Flags of a route: it is up; it turns packets away.
+/// Flags of a route: it is up; it rejects packets.
 const UP: u16 = 0x1;
 const REJECT: u16 = 0x200;
 
-/// Where to look.
+/// What to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PodView {
-    /// What `proc` and `sys` are below: `/`.
+    /// The directory with `proc` and `sys`: `/`.
     pub root: PathBuf,
-    /// The broker's log dirs, as they are mounted here.
+    /// The broker's log dirs, as mounted in this container.
     pub log_dirs: Vec<PathBuf>,
 }
 
-/// What was found.
+/// The counters of a pod.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PodCounters {
     /// By the name of the interface.
     pub interfaces: BTreeMap<String, Carried>,
-    /// By path; log dirs of one volume are one.
+    /// By path. Log dirs on one volume appear once.
     pub volumes: BTreeMap<PathBuf, Volume>,
-    /// The interfaces are the node's.
+    /// Whether the interfaces are the node's.
     pub host_network: bool,
 }
 
-/// What an interface has carried since it was made.
+/// The traffic of an interface since its creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Carried {
     /// Bytes that it has sent.
@@ -47,36 +47,36 @@ pub struct Carried {
 /// A mounted file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Volume {
-    /// Bytes that it holds.
+    /// Its total bytes.
     pub size_bytes: u64,
     /// Bytes that a process without privileges may still write.
     pub free_bytes: u64,
 }
 
-/// Why nobody knows.
+/// Why the counters could not be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PodError {
-    /// A file that cannot be read, or says what is not understood.
+    /// A file that cannot be read or parsed.
     #[error("{}: {problem}", .path.display())]
     Unreadable {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// Why.
         problem: String,
     },
-    /// No route leads out.
+    /// There is no default route.
     #[error("{} and ipv6_route have no default route, so no interface is the pod's", .path.display())]
     NoDefaultRoute {
-        /// Where it was looked for.
+        /// The file that was searched.
         path: PathBuf,
     },
-    /// The default route's interface is not counted.
+    /// The default route's interface has no counters.
     #[error("{}: no interface {interface}, which the default route is for", .path.display())]
     NoInterface {
-        /// Where it was looked for.
+        /// The file that was searched.
         path: PathBuf,
-        /// Which.
+        /// The interface.
         interface: String,
     },
 }
@@ -85,7 +85,7 @@ impl PodView {
     /// Reads all counters, at one moment.
     ///
     /// # Errors
-    /// [`PodError`], naming the file.
+    /// [`PodError`] with the file.
     pub fn read(&self) -> Result<PodCounters, PodError> {
         let own = self.default_interface()?;
         let host_network = self.is_nodes(&own);
@@ -115,7 +115,7 @@ impl PodView {
         wanted.into_iter().map(one).collect()
     }
 
-    /// The interface of the default route; of several, the one that the kernel prefers.
+    /// The interface of the default route. Of several routes, the kernel's preferred one counts.
     fn default_interface(&self) -> Result<String, PodError> {
         let path = self.root.join("proc/net/route");
         let RouteEntries(routes) =
@@ -136,7 +136,7 @@ impl PodView {
         self.root.join("sys/class/net").join(interface)
     }
 
-    /// Hardware, or leads over hardware: such an interface is no pod's own.
+    /// Whether it is hardware, or an interface over hardware. Such an interface does not belong to a pod.
     fn is_nodes(&self, interface: &str) -> bool {
         self.is_card(interface)
             || names(&self.sys(interface))
@@ -149,7 +149,7 @@ impl PodView {
         self.sys(interface).join("device").exists()
     }
 
-    /// The node's cards. One that another card masters is counted by that one.
+    /// The node's cards. If a card has another card as its master, only the master counts.
     fn cards(&self) -> BTreeSet<String> {
         let mastered = |interface: &String| {
             let master = self.sys(interface).join("master").read_link();
@@ -184,13 +184,13 @@ fn read<T>(path: &Path, parse: impl FnOnce(File) -> Result<T, String>) -> Result
     read.map_err(|problem| PodError::Unreadable { path: path.to_owned(), problem })
 }
 
-/// Nothing where there is nothing: a pod may be denied the folder.
+/// The names in a folder. Empty if it cannot be read, because a pod may have no access to it.
 fn names(folder: &Path) -> BTreeSet<String> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
 }
 
-/// `::/0` with the least metric; the kernel lists one of its own, on `lo`, that turns everything away.
+/// The interface of `::/0` with the lowest metric. Skips the kernel's own route on `lo`, which rejects everything.
 fn default_of_ipv6(path: &Path) -> Option<String> {
     let text = std::fs::read_to_string(path).ok()?;
     let route = |line: &str| {

@@ -30,7 +30,7 @@ fn view(root: &Path) -> PodView {
     PodView { root: root.to_owned(), log_dirs: Vec::new() }
 }
 
-/// As the kernel shows a pod: one cable out, of a second network another.
+/// A pod as the kernel shows it: one interface for traffic, and another one for a second network.
 fn pod(root: &Path, received: u64, sent: u64) {
     let routes = [
         route("net1", "0000000A", "000000FF", "0001", 0),
@@ -74,7 +74,7 @@ fn without_ipv4_the_default_route_of_ipv6_counts() {
 fn on_the_nodes_network_each_card_counts_once_whatever_leads_over_it() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
-    // Two cards behind a bond, one with its fast path beside it (accelerated networking), a bridge and a pod's cable.
+    // Two cards behind a bond, one of them with its fast path (accelerated networking), a bridge, and a pod's veth.
     let all = ["bond0", "eth0", "eth1", "eth2", "fast2", "br0", "veth1"];
     let dev: String = all.iter().map(|name| counted(name, 10, 20)).collect();
     put(root, "proc/net/dev", &format!("{DEV}{dev}"));
@@ -112,7 +112,7 @@ fn log_dirs_of_one_volume_are_one() {
     assert!(gone.read().unwrap_err().to_string().contains("/no/such"));
 }
 
-/// Answers each request with the page as it is then.
+/// Answers each request with the page of that moment.
 async fn serve(broker: u32, root: std::path::PathBuf) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -158,7 +158,7 @@ async fn counters_of_pods_become_rates_and_a_page_says_whose_it_is() {
     let rates = second[&BrokerId(1002)].as_ref().unwrap();
     let near = |found: Option<Reading<Rate>>, most: u64| {
         let found = found.unwrap().value.0;
-        // A busy machine takes its time between the two.
+        // On a busy machine, some time passes between the two.
         assert!(found <= most && found > most / 100, "{found}");
     };
     near(rates.tx, 9_000_000);

@@ -1,4 +1,4 @@
-//! Several backends, in their order.
+//! Several backends, in order of preference.
 
 use crate::brokers;
 use crate::server::{Server, ok, status};

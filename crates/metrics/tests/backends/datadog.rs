@@ -24,7 +24,7 @@ fn milliseconds_ago(seconds: u64) -> u128 {
         .as_millis()
 }
 
-/// `("host:i-1", "5.0")`: a series of an old point, the value, and a point without one.
+/// `("host:i-1", "5.0")`: a series with an old point, the value, and a point without one.
 fn series(all: &[(&str, &str)]) -> Answer {
     let (old, at, now) = (milliseconds_ago(400), milliseconds_ago(200), milliseconds_ago(10));
     let texts: Vec<String> = all
@@ -36,7 +36,7 @@ fn series(all: &[(&str, &str)]) -> Answer {
     ok(format!("{{\"status\":\"ok\",\"series\":[{}]}}", texts.join(",")))
 }
 
-/// Three hosts of which one has no tags, one sends and does not receive, and one point is null.
+/// Three hosts: one has no tags, one sends but does not receive, and one has a null point.
 async fn datadog() -> Server {
     Server::start(|target| match target {
         t if t.contains("bytes_sent") => {
@@ -65,7 +65,7 @@ async fn hosts_become_brokers_by_their_tags_and_nulls_are_skipped() {
     let one = measured.brokers[&BrokerId(1001)].clone().unwrap();
     let tx = one.tx.unwrap();
     assert_eq!((tx.value, one.rx.unwrap().value), (Rate(40_000_000), Rate(30_000_000)));
-    // Points have milliseconds, clocks more.
+    // Points have milliseconds; clocks are more precise.
     let mean_ended = Duration::from_secs(79);
     assert!(tx.age >= mean_ended && tx.age < mean_ended * 2, "{:?}", tx.age);
     assert_eq!(one.storage_free.unwrap().value, Bytes(3_000_000_000_000));
@@ -157,7 +157,7 @@ async fn events_are_posted_in_their_order_and_a_full_queue_waits_for_nobody() {
     let events = Events::start(&settings(&server.url), &HttpSettings::default()).unwrap();
     events.post(event("first")).unwrap();
     events.post(event("second")).unwrap();
-    // Nobody has run since: the two are in the queue, and 98 more fit.
+    // The task has not run since: two events are in the queue, and 98 more fit.
     let refused = (0..110).filter(|_| events.post(event("more")) == Err(EventsFull)).count();
     assert_eq!(refused, 12);
     events.close(Duration::from_secs(1)).await;

@@ -13,7 +13,7 @@ fn backend(urls: &[String], metrics: &[&str]) -> Backend {
     Backend::new(Settings::default().with_exporter(urls, metrics)).unwrap()
 }
 
-/// A page on which each counter stands at so many times its step.
+/// A page on which each counter is `times` its step.
 fn page(times: u64) -> String {
     format!(
         "# TYPE kafka_server_brokertopicmetrics_bytesout_total counter\n\
@@ -42,7 +42,7 @@ async fn counters_are_rates_from_the_second_round_on() {
 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let answer = backend.fetch(&asked).await.brokers[&BrokerId(1)].clone().unwrap();
-    // The pause takes at least its second: rates are at most the steps, and on a busy machine far less.
+    // The pause lasts at least its second, so rates are at most the steps. On a busy machine they are much lower.
     let (tx, replication) = (answer.tx.unwrap().value, answer.replication_out.unwrap().value);
     assert!(Rate(500_000) < tx && tx <= Rate(5_000_001), "{tx}");
     assert!((replication.0 * 5).abs_diff(tx.0 * 2) <= 10, "{replication} of {tx}");
@@ -109,7 +109,7 @@ async fn the_largest_replica_is_the_size_of_a_partition() {
 
 #[tokio::test]
 async fn names_in_the_exporters_own_form_are_known_too() {
-    // What the exporter writes without any rules, with and without lowercaseOutputName.
+    // The exporter's output without rules, with and without lowercaseOutputName.
     let server = Server::start(|_| {
         ok("kafka_network_RequestMetrics_99thPercentile{name=\"TotalTimeMs\",request=\"FetchConsumer\",} 500.0\n\
             kafka_server_kafkarequesthandlerpool_oneminuterate{name=\"RequestHandlerAvgIdlePercent\",} 0.25\n")

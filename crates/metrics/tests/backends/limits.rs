@@ -1,4 +1,4 @@
-//! What hostile or broken servers may cost: a limited time, limited memory, no other broker.
+//! The cost of hostile or broken servers: limited time, limited memory, and no effect on other brokers.
 
 use crate::brokers;
 use crate::server::{Answer, Server, ok};

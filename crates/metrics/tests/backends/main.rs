@@ -1,4 +1,4 @@
-//! Backends against servers on loopback that speak the formats as they are documented.
+//! Backends against servers on loopback that use the documented formats.
 
 #![expect(clippy::unwrap_used, reason = "a test stops where something is not as it says")]
 

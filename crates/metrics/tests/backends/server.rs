@@ -1,17 +1,17 @@
-//! A small HTTP server on loopback, which says what a test wants.
+//! A small HTTP server on loopback with answers that a test chooses.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What is answered.
+/// An answer.
 #[derive(Clone)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) headers: String,
     pub(crate) body: Vec<u8>,
-    /// Nothing is said for so long.
+    /// How long the server waits before it answers.
     pub(crate) silence: Duration,
 }
 
@@ -23,14 +23,14 @@ pub(crate) fn status(status: u16, body: impl Into<Vec<u8>>) -> Answer {
     Answer { status, headers: String::new(), body: body.into(), silence: Duration::ZERO }
 }
 
-/// A server and the requests that have reached it: whole heads and bodies, in their order.
+/// A server and the requests that it received: whole heads and bodies, in order.
 pub(crate) struct Server {
     pub(crate) url: String,
     pub(crate) requests: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
-    /// Answers each request by `answer`, which is given the target of its first line.
+    /// Answers each request with `answer`, which gets the target of the request's first line.
     pub(crate) async fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
