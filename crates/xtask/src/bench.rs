@@ -1,8 +1,8 @@
-//! Plans seeded clusters with the binary that operators run, and has another program rate the plans.
+//! Plans seeded clusters with the binary that operators run, and lets a separate program rate the plans.
 //!
-//! In: sizes and cases. Out: one table of times, memory and quality, beside the figures of the tools
-//! that operators use today and of the committed baseline. Figures are compared, not judged, for
-//! machines differ; an invalid plan, or none where there is one, fails.
+//! In: sizes and cases. Out: one table of times, memory and quality, next to the figures of comparable tools and of the
+//! committed baseline. The task compares figures and does not judge them, because machines differ. It fails on an
+//! invalid plan, and on a missing plan where one exists.
 
 mod cases;
 mod clusters;
@@ -31,33 +31,33 @@ use table::{Line, Table};
 
 use crate::project::{self, Outcome};
 
-/// The seed of the peers' figures and of the baseline.
+/// The seed of the baseline and of the other tools' figures.
 const SEED: u64 = 1;
-/// The exit code for: nothing keeps every promise.
+/// The exit code that means: no plan keeps every promise.
 const NO_PLAN: i32 = 1;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How large: S 200 partitions, M 5,000, L 50,000, XL 200,000, XXL 1,000,000.
+    /// Sizes: S 200 partitions, M 5,000, L 50,000, XL 200,000, XXL 1,000,000.
     #[arg(long, value_enum, ignore_case = true, value_delimiter = ',', default_value = "S,M,L,XL")]
     size: Vec<Size>,
-    /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`), `decide`: a round of autothrottle,
-    /// `peers`: plans with no more bytes than a peer's, or `topics`: `topics apply` on real servers, the last two only if named.
+    /// Only the cases of one scenario (`failed-broker`) or command (`rebuild`). By name only: `decide`, a round of
+    /// autothrottle; `peers`, plans with no more bytes than a peer's; `topics`, `topics apply` on real servers.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// How often each command runs after its warm-up; a case stops early after 30 s.
+    /// How often each command runs after its warm-up. A case stops early after 30 s.
     #[arg(long, value_name = "N", default_value_t = 5)]
     runs: usize,
-    /// Another seed makes other clusters: nothing to compare them with.
+    /// The seed. Another seed makes other clusters, without figures to compare.
     #[arg(long, default_value_t = SEED)]
     seed: u64,
-    /// Compare with these figures rather than with the committed ones.
+    /// Compare with these figures instead of the committed ones.
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Measure this binary rather than building one.
+    /// Measure this binary instead of building one.
     #[arg(long, value_name = "FILE")]
     binary: Option<PathBuf>,
-    /// Put what was measured into the baseline, and write the tables and the plot of `docs` anew.
+    /// Write the measured figures to the baseline, and rewrite the tables and the plot of `docs`.
     #[arg(long, conflicts_with = "baseline")]
     save_baseline: bool,
 }
@@ -106,7 +106,7 @@ fn plans(args: &Args) -> Outcome {
     let mut rows: Vec<Row> = lines.into_iter().filter_map(Line::measured).collect();
     if args.save_baseline {
         if busy.is_some() {
-            // How long a process waited for others is no figure of ours.
+            // Other processes slowed this one down, so its times do not count.
             rows.iter_mut().for_each(|row| row.seconds = None);
         }
         save(baseline, &rows, peers)?;
@@ -148,7 +148,7 @@ impl Line {
     }
 }
 
-/// The load of the last five minutes, where it is more than this task makes by itself.
+/// The load of the last five minutes, if it is more than this task causes by itself.
 fn busy() -> Option<f64> {
     let loads = fs::read_to_string("/proc/loadavg").ok()?;
     let load: f64 = loads.split(' ').nth(1)?.parse().ok()?;
@@ -168,16 +168,16 @@ struct Bench {
     binary: PathBuf,
     runs: usize,
     seed: u64,
-    /// Where plans are written.
+    /// The folder for plans.
     folder: tempfile::TempDir,
-    /// What the binary lacks for a planner.
+    /// For each planner, what the binary lacks for it.
     lacks: BTreeMap<&'static str, Option<String>>,
 }
 
 impl Bench {
     fn new(args: &Args) -> Result<Self, Box<dyn Error>> {
         let binary = match &args.binary {
-            // Commands run in a folder of their own.
+            // Commands run in a temporary folder, so the path must be absolute.
             Some(binary) => fs::canonicalize(binary)?,
             None => project::topicmappr(&["--release"])?,
         };
@@ -233,7 +233,7 @@ impl Bench {
         measure::several(self.runs, |_| self.command(case, cluster, &again), |_| Ok(()))
     }
 
-    /// Every run must write what the first one wrote, which is then rated.
+    /// Rates the first run's output. Every other run must write the same.
     fn rated(&self, case: &Case, cluster: &Cluster) -> Result<(Cost, Answer), Box<dyn Error>> {
         let (first, again) = (self.plan_file("first"), self.plan_file("again"));
         let mut same = true;
@@ -255,7 +255,7 @@ impl Bench {
         Ok((cost, Answer::Plan(quality)))
     }
 
-    /// The command or the flag that this binary does not know: it has no help for it.
+    /// The command or the flag that this binary does not have, because its help fails.
     fn lacks(&mut self, planner: &'static Planner) -> Result<Option<String>, Box<dyn Error>> {
         if let Some(known) = self.lacks.get(planner.name) {
             return Ok(known.clone());
@@ -275,7 +275,7 @@ impl Bench {
     }
 }
 
-/// The first thing that a process said, with what a code other than that of no plan means.
+/// The first line of a process's output, and the meaning of an exit code other than the one for no plan.
 fn why(ended: &Ended) -> String {
     let said = ended.stderr.lines().map(str::trim).find(|line| !line.is_empty());
     let said = said.unwrap_or("it says nothing").trim_start_matches("error: ");

@@ -1,7 +1,7 @@
-//! The main job on a real cluster: a broker dies for good, `topicmappr` plans its replacement,
-//! Kafka's own tool carries the plan out.
+//! Shows the main task on a real cluster. A broker is lost for good, `topicmappr` plans its replacement, and Kafka's
+//! own tool carries out the plan.
 //!
-//! Everything happens on loopback and in a temporary folder; nothing is left when it ends.
+//! Everything runs on loopback and in a temporary folder. Nothing stays behind.
 
 use std::error::Error;
 use std::fs;
@@ -30,13 +30,14 @@ maps:
   map1: {topics: \"events.*\", brokers: [1001..1006]}
   rest: {brokers: all}
 ";
-/// All brokers share this machine's disk: without this, each would count all of it as its own.
+/// The size of each broker's disk. All brokers share this machine's disk, so without this each would count all of it as
+/// its own.
 const STORAGE: &str = "1001=500MB,1002=500MB,1004=500MB,1005=500MB,1006=500MB";
 const LONGEST: Duration = Duration::from_secs(300);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Use Kafka 3.9 with ZooKeeper in place of Kafka 4 with KRaft.
+    /// Use Kafka 3.9 with ZooKeeper instead of Kafka 4 with KRaft.
     #[arg(long)]
     zookeeper: bool,
 }
@@ -75,7 +76,7 @@ fn say(what: &str) {
     println!("\n# {what}");
 }
 
-/// Topics, data in them, and a group whose offsets make Kafka create its internal topic.
+/// Creates topics with data, and a consumer group whose offsets make Kafka create its internal topic.
 fn load(cluster: &Cluster) -> Outcome {
     say("topics and data");
     let bootstrap = cluster.bootstrap();
@@ -121,7 +122,7 @@ struct Operator<'a> {
 impl Operator<'_> {
     fn plan(&self, cluster: &Cluster) -> Result<PathBuf, Box<dyn Error>> {
         fs::write(self.folder.join("maps.yaml"), MAPS)?;
-        // One broker is enough to find the others.
+        // A client finds the other brokers through this one.
         let bootstrap = cluster.bootstrap();
         let server = bootstrap.split(',').next().unwrap_or_default();
         say("what the cluster is now");
@@ -145,7 +146,7 @@ impl Operator<'_> {
     }
 }
 
-/// Kafka's own tool submits the plan and watches it.
+/// Lets Kafka's own tool submit the plan and watch it.
 fn carry_out(cluster: &Cluster, plan: &Path) -> Outcome {
     say("Kafka's own tool carries the plan out");
     let file = plan.display().to_string();

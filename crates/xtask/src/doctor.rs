@@ -1,6 +1,6 @@
-//! What this machine lacks to build and test the workspace.
+//! Reports what this machine lacks to build and test the workspace.
 //!
-//! In: the machine. Out: a line for each thing needed, with the command that installs it (Debian).
+//! In: the machine. Out: a line for each requirement, with the command that installs it (Debian).
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use crate::project::Outcome;
 
-/// When a thing is needed.
+/// When a requirement applies.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Needed {
     Now,
@@ -26,7 +26,7 @@ struct Need {
 
 const RUSTUP: &str = "install rustup (https://rustup.rs)";
 
-/// Debian 12 itself has 1.19, which cannot fetch a newer one.
+/// Debian 12 itself has Go 1.19, which cannot fetch a newer release.
 const GO: &str = "apt-get install -t bookworm-backports golang-go (or https://go.dev/doc/install)";
 
 const NEEDS: [Need; 18] = [
@@ -76,7 +76,7 @@ const fn need(
     Need { name, why, install, when: Needed::Now, found }
 }
 
-/// What builds HiGHS, and what reads its header for `bindgen`.
+/// The tools that build HiGHS, and the library that reads its header for `bindgen`.
 const fn highs(
     name: &'static str,
     install: &'static str,
@@ -85,12 +85,12 @@ const fn highs(
     Need { name, why: "builds HiGHS", install, when: Needed::Highs, found }
 }
 
-/// Prints what is there and what is not; fails if something needed now is missing.
+/// Prints each requirement and its state. Fails if one that is needed now is missing.
 pub(crate) fn run() -> Outcome {
     check(true, &[Needed::Now])
 }
 
-/// The same for the start of another task: says nothing of what is there.
+/// The same at the start of another task. Prints nothing about existing requirements.
 pub(crate) fn quiet() -> Outcome {
     check(false, &[Needed::Now])
 }
@@ -124,14 +124,14 @@ fn check(all: bool, asked: &[Needed]) -> Outcome {
     Err(format!("{missing} of the things that this workspace needs are missing").into())
 }
 
-/// The first line that the program prints about itself.
+/// The first line that the program prints about its version.
 fn version(program: &str, args: &[&str]) -> Result<String, String> {
     let out = Command::new(program).args(args).stdin(Stdio::null()).output();
     let out = out.map_err(|why| why.to_string())?;
     if !out.status.success() {
         return Err(format!("{program} {} ended with {}", args.join(" "), out.status));
     }
-    // Java speaks to stderr, Maven in bold.
+    // Java prints to stderr, and Maven prints in bold.
     let text = [out.stdout, out.stderr].concat();
     let text = String::from_utf8_lossy(&text).replace("\u{1b}[1m", "").replace("\u{1b}[m", "");
     Ok(text.lines().next().unwrap_or_default().to_owned())
@@ -147,7 +147,7 @@ fn header(name: &str) -> Result<String, String> {
         .spawn()
         .map_err(|why| format!("cc cannot be asked: {why}"))?;
     if let Some(mut source) = child.stdin.take() {
-        // A compiler that stops reading has failed, which its status tells.
+        // A compiler that stops reading has failed, and its status shows that.
         let _ = writeln!(source, "#include <{name}>");
     }
     match child.wait() {
@@ -167,7 +167,7 @@ fn java() -> Result<String, String> {
     }
 }
 
-/// Else the testbed unpacks Debian's package into the cache; this asks only whether it could.
+/// If Prometheus is missing, the testbed unpacks Debian's package into the cache. This checks only whether it can.
 fn prometheus() -> Result<String, String> {
     version("prometheus", &["--version"]).or_else(|absent| {
         let unpacked = testbed::prometheus::unpacked().display().to_string();
@@ -177,7 +177,7 @@ fn prometheus() -> Result<String, String> {
     })
 }
 
-/// From 1.21 on, Go fetches the release that a module asks for, unless it is told not to.
+/// Since 1.21, Go fetches the release that a module requires, unless it is configured not to.
 fn go() -> Result<String, String> {
     let line = version("go", &["version"])?;
     match minor(&line) {
@@ -189,14 +189,14 @@ fn go() -> Result<String, String> {
     }
 }
 
-/// Where `bindgen` looks, of all places the usual ones.
+/// The usual ones of the places that `bindgen` searches.
 fn libclang() -> Result<String, String> {
     let named = std::env::var_os("LIBCLANG_PATH").map(PathBuf::from);
     let llvm = entries(Path::new("/usr/lib")).filter(|path| begins_with(path, "llvm-"));
     let usual = ["/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/lib/x86_64-linux-gnu"];
     let folders = named.into_iter().chain(llvm.map(|path| path.join("lib")));
     let mut folders = folders.chain(usual.map(PathBuf::from));
-    // The C++ library has nearly the same name, and nothing of what bindgen asks for.
+    // The C++ library has a similar name, but nothing that bindgen needs.
     let library = |folder: PathBuf| {
         entries(&folder).find(|p| {
             begins_with(p, "libclang.so")
@@ -215,12 +215,12 @@ fn begins_with(path: &Path, start: &str) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(start))
 }
 
-/// `go version go1.24.0 linux/amd64` is 24.
+/// `go version go1.24.0 linux/amd64` gives 24.
 fn minor(line: &str) -> Option<u32> {
     line.split("go1.").nth(1)?.split(['.', ' ', 'r']).next()?.parse().ok()
 }
 
-/// `openjdk version "17.0.15" 2025-04-15` is 17.
+/// `openjdk version "17.0.15" 2025-04-15` gives 17.
 fn major(line: &str) -> Option<u32> {
     line.split('"').nth(1)?.split(['.', '-', '+']).next()?.parse().ok()
 }

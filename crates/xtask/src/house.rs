@@ -1,8 +1,8 @@
-//! How hard the project is to live in, counted from its sources: `cargo xtask house`.
+//! Measures from its sources how hard the project is to maintain: `cargo xtask house`.
 //!
-//! Prints one row for each law of the structure, and fails where a count is over its ceiling. A ceiling is the count at which
-//! the law was written down, until its goal is reached; then the goal is the ceiling. A ceiling goes up only in the commit
-//! whose feature needs it, with the reason in that commit.
+//! It prints one row for each law of the structure, and fails if a count is over its ceiling. Until a law reaches its
+//! goal, its ceiling is the count at the time of its introduction. After that, the goal is the ceiling. A ceiling goes
+//! up only in the commit whose feature needs it, and that commit gives the reason.
 
 mod cycles;
 mod sources;
@@ -16,21 +16,21 @@ use serde_json::Value;
 use crate::project::{Outcome, cargo};
 use sources::{Crate, Source};
 
-/// Crates that are shipped with nothing: servers for tests, and these tasks.
+/// Crates that are not shipped: servers for tests, and these tasks.
 const NOT_SHIPPED: [&str; 2] = ["testbed", "xtask"];
-/// Crates that know no command line and no table.
+/// Crates without a command line or a table.
 const PURE: [&str; 3] = ["mapper", "execute", "throttle"];
-/// What they would know them by.
+/// The packages for command lines and tables.
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 
-/// One row: what is counted, what it may be now, and what it is to become.
+/// One row: a count, its ceiling now, and its goal.
 struct Law {
     what: &'static str,
     count: usize,
-    /// More than this fails.
+    /// A higher count fails.
     ceiling: usize,
     goal: usize,
-    /// Where the count comes from: the largest file, the first names.
+    /// The source of the count: the largest file, or the first names.
     evidence: String,
 }
 
@@ -112,7 +112,7 @@ fn package(name: &str) -> String {
     format!("mappr-{name}")
 }
 
-/// Type names that two places define, and the first of them.
+/// Type names with two definitions, and the first of them.
 fn homonyms(crates: &[Crate]) -> (usize, String) {
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
     for name in crates.iter().flat_map(|one| &one.files).flat_map(|file| &file.types) {
@@ -126,7 +126,7 @@ fn homonyms(crates: &[Crate]) -> (usize, String) {
     (twice.len(), first.join(", "))
 }
 
-/// All that each package of ours is built with, dependencies of dependencies included; without what only tests need.
+/// All dependencies of each of our packages, including indirect ones, without those that only tests need.
 fn arrows() -> Result<BTreeMap<String, Vec<String>>, Box<dyn Error>> {
     let out = cargo(["metadata", "--format-version", "1", "--locked"]).output()?;
     let metadata: Value = serde_json::from_slice(&out.stdout)?;

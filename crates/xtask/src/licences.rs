@@ -1,7 +1,7 @@
-//! `cargo xtask licences`: whose code the two programs hold, under which licence, with the texts.
+//! `cargo xtask licences`: lists the code in the two programs and its licences, with the texts.
 //!
-//! In: `cargo metadata`, and the packages that cargo has fetched. Out: a text for the image. Which licences are allowed is
-//! decided elsewhere: `deny.toml`.
+//! In: `cargo metadata`, and the packages that cargo has fetched. Out: a text for the image. `deny.toml` decides which
+//! licences are allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -16,10 +16,10 @@ use crate::project::{Outcome, cargo};
 
 /// The packages of the programs that are shipped.
 const SHIPPED: [&str; 2] = ["mappr-topicmappr", "mappr-autothrottle"];
-/// The platform of the image; another one has the same crates but for a few of the system's own.
+/// The platform of the image. Other platforms have the same crates, except for a few of the system's own.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
-/// How deep a crate keeps what it has from others.
+/// How many folder levels below a crate may contain third-party licences.
 const VENDORED: u32 = 3;
 
 /// The flags of `licences`.
@@ -52,7 +52,7 @@ fn list(metadata: &Value) -> Result<String, Box<dyn Error>> {
     let packages = array(&metadata["packages"]).filter(|one| shipped.contains(text(&one["id"])));
     let mut lines = BTreeSet::new();
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    // What has a source is not ours.
+    // A package with a source is not ours.
     for package in packages.filter(|one| one["source"].is_string()) {
         let name = format!("{} {}", text(&package["name"]), text(&package["version"]));
         let licence = text(&package["license"]);
@@ -76,7 +76,7 @@ fn list(metadata: &Value) -> Result<String, Box<dyn Error>> {
     Ok(list)
 }
 
-/// The ids of all packages that end up in a program: build scripts and tests do not.
+/// The ids of all packages that are in a program. Excludes build scripts and tests.
 fn shipped(metadata: &Value) -> BTreeSet<&str> {
     let nodes: BTreeMap<&str, &Value> =
         array(&metadata["resolve"]["nodes"]).map(|node| (text(&node["id"]), node)).collect();
@@ -94,7 +94,7 @@ fn shipped(metadata: &Value) -> BTreeSet<&str> {
     found
 }
 
-/// The texts in a folder, and as many levels below it: crates bring along what others have written in C.
+/// The licence texts in a folder and up to `levels` below it, because crates bundle C code of other authors.
 fn licence_texts(folder: &Path, levels: u32) -> Result<Vec<String>, std::io::Error> {
     const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "NOTICE", "COPYRIGHT"];
     let mut found = Vec::new();

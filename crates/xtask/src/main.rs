@@ -22,17 +22,17 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Name what is missing on this machine, and the command that installs it.
+    /// List what is missing on this machine, with the commands that install it.
     Doctor,
-    /// Run every test: the fast ones, and the live ones on servers started for them.
+    /// Run every test: the fast ones, and the live ones on servers that it starts.
     Test(test::Args),
-    /// Lose a broker of a real cluster, plan its repair, let Kafka's own tool carry it out.
+    /// Lose a broker of a real cluster, plan its repair, and let Kafka's own tool carry it out.
     Demo(demo::Args),
-    /// Write down whose code the programs hold, under which licences, with the texts.
+    /// List the third-party code in the programs, with its licences and their texts.
     Licences(licences::Args),
-    /// Count how hard the project is to live in, and fail where a count is over its ceiling.
+    /// Measure how hard the project is to maintain; fail if a count is over its ceiling.
     House,
-    /// Plan seeded clusters of every size, rate the plans, compare times and memory.
+    /// Plan seeded clusters of every size, rate the plans, and compare times and memory.
     Bench(bench::Args),
 }
 

@@ -1,4 +1,4 @@
-//! The workspace as the tasks see it: its folder, its builds.
+//! The workspace from a task's view: its folder and its builds.
 
 use std::env;
 use std::error::Error;
@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// How a task ends.
+/// The result of a task.
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// The root of the workspace.
@@ -16,14 +16,14 @@ pub(crate) fn root() -> &'static Path {
     here.ancestors().nth(2).unwrap_or(here)
 }
 
-/// Cargo, in the root, with nobody to answer questions.
+/// Cargo in the root, without a terminal for questions.
 pub(crate) fn cargo<'a>(args: impl IntoIterator<Item = &'a str>) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root()).stdin(Stdio::null());
     command
 }
 
-/// What one build made.
+/// One product of a build.
 pub(crate) struct Built {
     /// The package's folder.
     pub(crate) folder: PathBuf,
@@ -31,11 +31,11 @@ pub(crate) struct Built {
     pub(crate) target: String,
     /// The file to run.
     pub(crate) executable: PathBuf,
-    /// It holds tests, and is not the program itself.
+    /// Whether it contains tests, and is not the program itself.
     pub(crate) is_test: bool,
 }
 
-/// Builds, and lists what can be run. Cargo's own progress goes to stderr.
+/// Builds, and lists the executables. Cargo's own progress goes to stderr.
 pub(crate) fn build(args: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
     let format = ["--message-format=json-render-diagnostics"];
     let out = cargo(args.iter().copied().chain(format)).stderr(Stdio::inherit()).output()?;
@@ -49,12 +49,12 @@ pub(crate) fn build(args: &[&str]) -> Result<Vec<Built>, Box<dyn Error>> {
     Ok(built)
 }
 
-/// Builds the command line that operators run, and says where it is.
+/// Builds the topicmappr binary that operators run, and returns its path.
 pub(crate) fn topicmappr(profile: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
     binary("topicmappr", profile)
 }
 
-/// Builds one of the binaries that operators run, and says where it is.
+/// Builds one of the binaries that operators run, and returns its path.
 pub(crate) fn binary(name: &str, profile: &[&str]) -> Result<PathBuf, Box<dyn Error>> {
     let package = format!("mappr-{name}");
     let package = ["build", "--package", &package, "--bin", name];

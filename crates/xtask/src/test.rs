@@ -1,7 +1,7 @@
-//! Every test of the workspace: the fast ones, then the live ones (`#[ignore = "live"]`); or the long
-//! runs, whose figures go to `docs/`: live tests in a module called `soak`.
+//! Runs every test of the workspace: the fast ones, then the live ones (`#[ignore = "live"]`). Or runs the long ones,
+//! which are live tests in a module called `soak` and write figures to `docs/`.
 //!
-//! Nothing is skipped: what a live test needs and the machine lacks is said before anything runs.
+//! No test is skipped. If the machine lacks something that a live test needs, the task says so before it runs anything.
 
 use std::error::Error;
 use std::io::{BufRead, BufReader, Write};
@@ -12,31 +12,33 @@ use std::time::{Duration, Instant};
 use crate::project::{self, Built, Outcome};
 use crate::{doctor, project::cargo};
 
-/// Three clusters at a time, on two cores: much of a live test is waiting for a session to end, or for a slow move.
+/// Three clusters at a time on two cores, because live tests often only wait for a session to end or for a slow move.
 const LIVE_THREADS: &str = "--test-threads=3";
-/// How a suite ends that ran all its tests.
+/// The exit code of a suite that ran all its tests, some of which failed.
 const SOME_FAILED: i32 = 101;
-/// One cluster too slow for its test is the machine's doing; more are ours.
+/// How many failed live tests may run again. One may have failed because the machine was busy; more point to a fault of
+/// ours.
 const SECOND_TRIES: usize = 3;
-/// What a live test gives a run that it waits for: minutes more than the slowest needs, and much less than a whole CI.
+/// How long a live test waits for a run. This is minutes more than the slowest needs, and much less than a whole CI
+/// run.
 const RUN_LIMIT: (&str, &str) = ("MAPPR_RUN_LIMIT_SECONDS", "420");
-/// Long runs measure, and have the machine to themselves.
+/// Long runs measure, so they have the machine to themselves.
 const SOAK_THREADS: &str = "--test-threads=1";
 /// How many of the slowest tests the report names.
 const SLOWEST: usize = 10;
-/// libtest says how long each test took only to those who ask for what is not stable yet.
+/// libtest reports the time of each test only with unstable options.
 const TIMES: [&str; 2] = ["-Zunstable-options", "--report-time"];
-/// What the names of long runs have, and no others.
+/// The part of a name that only long runs have.
 const SOAK: &str = "soak::";
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Run the long ones instead.
+    /// Run the long tests instead.
     #[arg(value_enum)]
     long: Option<Long>,
 
-    /// Run one suite (a crate, or a file of tests such as `live`), or the tests whose name has this; of
-    /// the long ones, those whose name begins with it.
+    /// Run one suite (a crate, or a test file such as `live`), or the tests whose name contains this. For the long
+    /// tests, those whose name begins with it.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
 }
@@ -45,7 +47,7 @@ pub(crate) struct Args {
 enum Long {
     /// Measure for an hour, and write figures to docs/.
     Soak,
-    /// Build HiGHS, and hold the planners to their laws with it as the exact solver.
+    /// Build with HiGHS, and check the planners' laws with it as the exact solver.
     Highs,
 }
 
@@ -56,7 +58,7 @@ enum Tier {
     Soak,
 }
 
-/// One executable of tests, in one tier.
+/// One test executable, in one tier.
 struct Suite<'a> {
     built: &'a Built,
     tier: Tier,
@@ -69,17 +71,17 @@ struct Run {
     tests: usize,
     took: Duration,
     passed: bool,
-    /// What passed only when tried again, alone.
+    /// Tests that passed only when they ran again, alone.
     flaky: Vec<String>,
-    /// Seconds of each test, and its name.
+    /// The seconds and the name of each test.
     times: Vec<(f64, String)>,
 }
 
-/// What a run of a suite said of itself.
+/// The output of a suite's run.
 #[derive(Default)]
 struct Told {
     passed: bool,
-    /// Those that failed, if the suite came to its end.
+    /// The failed tests, if the suite ran to its end.
     failed: Vec<String>,
     times: Vec<(f64, String)>,
 }
@@ -91,17 +93,18 @@ pub(crate) fn run(args: &Args) -> Outcome {
     doctor::quiet()?;
     let start = Instant::now();
     if args.only.is_none() && args.long.is_none() {
-        // Before cargo has both cores: the first time, Go needs them for minutes.
+        // Before cargo uses both cores: the first time, Go needs them for minutes.
         let program = testbed::kubernetes::build()?;
         eprintln!("{} in {:.0} s", program.display(), start.elapsed().as_secs_f64());
     }
     let built = project::build(&["test", "--workspace", "--no-run"])?;
     let binaries = match args.long {
-        // What is measured is what operators run.
+        // Measure the binaries that operators run.
         Some(_) => {
             [project::topicmappr(&["--release"])?, project::binary("autothrottle", &["--release"])?]
         }
-        // The tests' own build has made them, too: another one would build half the dependencies again, with other features.
+        // The tests' own build has made them, too. A separate build would compile half the dependencies again, with
+        // other features.
         None => [binary(&built, "topicmappr")?, binary(&built, "autothrottle")?],
     };
     eprintln!("built in {:.0} s", start.elapsed().as_secs_f64());
@@ -122,13 +125,13 @@ pub(crate) fn run(args: &Args) -> Outcome {
     report(&results, start.elapsed())
 }
 
-/// The program of this name, as the tests' build has made it.
+/// The program of this name from the tests' build.
 fn binary(built: &[Built], name: &str) -> Result<PathBuf, Box<dyn Error>> {
     let program = built.iter().find(|built| !built.is_test && built.target == name);
     Ok(program.ok_or_else(|| format!("the build made no {name}"))?.executable.clone())
 }
 
-/// What a build with HiGHS has to pass, beside what every build has: its C++ takes minutes, which CI does not spend.
+/// The additional checks of a build with HiGHS. CI does not run them, because the C++ code takes minutes to compile.
 fn with_highs() -> Outcome {
     doctor::quiet_with_highs()?;
     let features = ["--features", "highs", "--locked"];
@@ -173,7 +176,7 @@ fn suites<'a>(
 }
 
 impl Built {
-    /// What `--only` may call it: the target, or the package's folder.
+    /// The names that `--only` accepts: the target, or the package's folder.
     fn names(&self) -> [String; 2] {
         let folder = self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         [self.target.clone(), folder]
@@ -183,7 +186,7 @@ impl Built {
 impl Suite<'_> {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.built.executable);
-        // As `cargo test` does it.
+        // As `cargo test` does.
         command.current_dir(&self.built.folder).env("CARGO_MANIFEST_DIR", &self.built.folder);
         command.stdin(Stdio::null());
         command
@@ -215,7 +218,7 @@ impl Suite<'_> {
         if self.tier != Tier::Fast {
             return Ok(all);
         }
-        // The plain list has the ignored ones, too.
+        // The plain list contains the ignored tests, too.
         selection.push("--ignored".to_owned());
         Ok(all - list(&selection)?)
     }
@@ -238,7 +241,7 @@ impl Suite<'_> {
         match self.tier {
             Tier::Fast => {}
             Tier::Live => drop(command.arg(LIVE_THREADS).env(RUN_LIMIT.0, RUN_LIMIT.1)),
-            // Its figures are worth reading as they come.
+            // Its figures are worth reading during the run.
             Tier::Soak => drop(command.args([SOAK_THREADS, "--nocapture"])),
         }
         command.env("RUSTC_BOOTSTRAP", "1").args(TIMES);
@@ -263,7 +266,7 @@ impl Suite<'_> {
     }
 }
 
-/// Runs a suite; passes on what it prints.
+/// Runs a suite and passes on its output.
 fn watched(mut command: Command) -> Result<Told, Box<dyn Error>> {
     let mut child = command.stdout(Stdio::piped()).spawn()?;
     let mut told = Told::default();
@@ -289,7 +292,7 @@ fn watched(mut command: Command) -> Result<Told, Box<dyn Error>> {
     Ok(told)
 }
 
-/// The examples in the documentation, which only cargo can run.
+/// Runs the examples in the documentation, which only cargo can run.
 fn examples() -> Result<Run, Box<dyn Error>> {
     println!("\n=== fast  examples in the documentation");
     std::io::stdout().flush()?;

@@ -1,6 +1,6 @@
-//! What is measured: clusters of the generator, and the commands that plan them.
+//! The measured cases: clusters of the generator, and the commands that plan them.
 
-/// How many brokers and partitions; the generator knows the numbers by the same letters.
+/// The number of brokers and partitions. The generator uses the same letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub(super) enum Size {
     #[value(name = "S")]
@@ -15,7 +15,7 @@ pub(super) enum Size {
     Xxl,
 }
 
-/// What a whole process may take.
+/// The limits for a whole process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Goal {
     pub(super) seconds: f64,
@@ -69,7 +69,7 @@ impl Size {
         Goal { seconds, memory_mib }
     }
 
-    /// What a case may take that is more work than evening storage; the goal of its size, where that is named for all.
+    /// The limits of a case that does more work than a rebalance of storage. Otherwise, the limits of its size.
     pub(super) fn goal_of(self, case: &str) -> Goal {
         let seconds = match (self, case.split_once(" / ").map(|(_, planner)| planner)) {
             (Self::L, Some("rebalance, all")) => 0.5,
@@ -82,12 +82,12 @@ impl Size {
     }
 }
 
-/// What happened to a cluster: arguments for the generator.
+/// What happened to a cluster, as arguments for the generator.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scenario {
     pub(super) name: &'static str,
     pub(super) args: &'static [&'static str],
-    /// Added to the seed that was asked for.
+    /// Added to the requested seed.
     pub(super) seed: u64,
 }
 
@@ -95,9 +95,9 @@ pub(super) struct Scenario {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Planner {
     pub(super) name: &'static str,
-    /// Its first word is the command.
+    /// The first word is the command.
     pub(super) args: &'static [&'static str],
-    /// What one planner has beyond another with the same arguments.
+    /// Further arguments that distinguish planners with the same `args`.
     pub(super) also: &'static [&'static str],
 }
 
@@ -113,10 +113,10 @@ impl Planner {
 pub(super) struct Case {
     pub(super) scenario: &'static Scenario,
     pub(super) planner: &'static Planner,
-    /// What the peers' figures call the same task.
+    /// The names of the same task in the peers' figures.
     pub(super) peers: &'static [&'static str],
-    /// Sizes at which a rack has no room for what it must hold, less the headroom of 10 %: two
-    /// brokers a rack at 55 %, and one of them lost. Saying so is then the right answer.
+    /// Sizes at which a rack has no room for its replicas within the headroom of 10 %: it has two brokers, at 55 %, and
+    /// one of them is lost. Reporting this is then the right answer.
     pub(super) no_room: &'static [Size],
 }
 
@@ -125,7 +125,7 @@ impl Case {
         format!("{} / {}", self.scenario.name, self.planner.name)
     }
 
-    /// Whether `--only` means this one.
+    /// Whether `--only` selects this case.
     pub(super) fn is_called(&self, word: &str) -> bool {
         let words = [self.scenario.name, self.planner.name, self.planner.args[0]];
         words.contains(&word) || self.name() == word
@@ -213,7 +213,7 @@ const fn at_s_no_room(case: Case) -> Case {
     Case { no_room: &[Size::S], ..case }
 }
 
-/// Every line of the table, in its order.
+/// Every line of the table, in order.
 pub(super) static CASES: [Case; 22] = [
     case(&BALANCED, &REBUILD, &[]),
     at_s_no_room(case(&FAILED, &REBUILD, &["failed-storage"])),

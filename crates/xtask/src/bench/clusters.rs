@@ -1,7 +1,7 @@
-//! The seeded clusters, made once by the generator and kept in the cache.
+//! The seeded clusters. The generator makes them once, and the cache keeps them.
 //!
-//! A file's name holds the hash of the generator and of its arguments: a changed generator makes new
-//! files, and never reads those of another.
+//! A file's name contains the hash of the generator and its arguments. A changed generator makes new files and never
+//! reads old ones.
 
 use std::error::Error;
 use std::fs::{self, File};
@@ -21,9 +21,9 @@ const GENERATOR: &str = "gen_snapshot.py";
 /// A snapshot file, and the brokers that commands name.
 pub(super) struct Cluster {
     pub(super) file: PathBuf,
-    /// Live, and not to be emptied.
+    /// Live brokers that stay.
     pub(super) allowed: Vec<u32>,
-    /// To be emptied.
+    /// Brokers to be drained.
     pub(super) drain: Vec<u32>,
 }
 
@@ -46,9 +46,8 @@ impl Cluster {
         Self::read(file)
     }
 
-    /// Reads the brokers and stops: the generator writes them first, one to a line. (The rest of a
-    /// large cluster would make this process large, and with it the least memory that it can
-    /// measure; see `measure`.)
+    /// Reads the brokers and stops; the generator writes them first, one on each line. Reading all of a large cluster
+    /// would make this process large. That would raise the lowest memory that it can measure (see `measure`).
     fn read(file: PathBuf) -> Result<Self, Box<dyn Error>> {
         let mut lines = BufReader::new(File::open(&file)?).lines();
         let head = lines.next().ok_or("the snapshot is empty")??;
@@ -69,7 +68,7 @@ impl Cluster {
         Ok(Self { file, allowed, drain: head.scenario.drain })
     }
 
-    /// The arguments of a planner, with the ids of this cluster in them.
+    /// The arguments of a planner, with the ids of this cluster filled in.
     pub(super) fn fill<'w>(&self, args: impl Iterator<Item = &'w str>) -> Vec<String> {
         args.map(|arg| match arg {
             "{allowed}" => list(&self.allowed),
@@ -99,7 +98,7 @@ fn list(ids: &[u32]) -> String {
     ids.iter().map(u32::to_string).collect::<Vec<_>>().join(",")
 }
 
-/// Another process may have made the file while this one waited for the lock.
+/// Does nothing if another process made the file while this one waited for the lock.
 fn generate(args: &[&str], file: &Path) -> Result<(), Box<dyn Error>> {
     if file.exists() {
         return Ok(());
@@ -114,7 +113,7 @@ fn generate(args: &[&str], file: &Path) -> Result<(), Box<dyn Error>> {
     Ok(fs::rename(part, file)?)
 }
 
-/// Enough of the hash to tell files apart.
+/// A part of the hash that is long enough to distinguish files.
 fn hash_of(generator: &[u8], args: &[&str]) -> String {
     let mut hash = Sha256::new_with_prefix(generator);
     for arg in args {

@@ -1,4 +1,4 @@
-//! How long the daemon takes to decide one round of a large cluster.
+//! Measures how long the daemon takes to decide one round of a large cluster.
 
 use std::error::Error;
 use std::process::Stdio;
@@ -37,7 +37,7 @@ fn measured() -> Result<Figures, Box<dyn Error>> {
     Ok(figures(&text).ok_or("the benchmark printed no figures")?)
 }
 
-/// From divan's table: fastest, slowest, median and more, in columns.
+/// Reads divan's table, which has the columns fastest, slowest, median and more.
 fn figures(table: &str) -> Option<Figures> {
     let line = table.lines().find(|line| line.contains("─ round"))?;
     let mut columns = line.split('│');
@@ -46,7 +46,7 @@ fn figures(table: &str) -> Option<Figures> {
     Some(Figures { best_milliseconds, median_milliseconds })
 }
 
-/// `12.3 ms`, with any unit that divan chooses.
+/// Parses `12.3 ms`, with any unit that divan uses.
 fn milliseconds(text: &str) -> Option<f64> {
     let (number, unit) = text.trim().split_once(' ')?;
     let in_one = match unit {

@@ -1,4 +1,4 @@
-//! `docs/benchmarks.md`: its tables and its plot are the baseline's, and nobody types figures.
+//! Writes the tables and the plot of `docs/benchmarks.md` from the baseline, so that no figures are typed by hand.
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::plot;
 use super::table::{Line, Table};
 use crate::project::{self, Outcome};
 
-/// A place that figures are written into, between two marks.
+/// A place for figures in a page, between two marks.
 pub(super) struct Place {
     begin: &'static str,
     end: &'static str,
@@ -20,14 +20,14 @@ const FIGURES: Place = Place {
     end: "<!-- end of figures -->",
 };
 
-/// Of our plans with no more bytes than those of the peers.
+/// The place for our plans that move no more bytes than the peers' plans.
 pub(super) const AT_PEERS_BYTES: Place = Place {
     begin: "<!-- at the peers' bytes: written by `cargo xtask bench --only peers --save-baseline` -->\n",
     end: "<!-- end of the peers' bytes -->",
 };
 
 impl Place {
-    /// Puts a text there.
+    /// Writes a text to this place.
     pub(super) fn fill(&self, with: &str) -> Outcome {
         let Self { begin, end } = self;
         let page = docs("benchmarks.md");
@@ -43,7 +43,7 @@ fn docs(name: &str) -> PathBuf {
     project::root().join("docs").join(name)
 }
 
-/// Writes the figures into the page, and the plot beside it.
+/// Writes the figures into the page, and the plot next to it.
 pub(super) fn write(figures: &Figures, peers: Option<&Figures>) -> Outcome {
     FIGURES.fill(&tables(figures, peers))?;
     Ok(fs::write(docs("benchmarks.svg"), plot::svg(figures, peers))?)
@@ -73,7 +73,7 @@ fn tables(figures: &Figures, peers: Option<&Figures>) -> String {
     text
 }
 
-/// The cases that may take longer than the goal of their size.
+/// The cases with higher limits than their size.
 fn other_goals(size: Size) -> String {
     let cases =
         ["rebalance, all", "leaders"].map(|case| (case, size.goal_of(&format!(" / {case}"))));

@@ -1,4 +1,4 @@
-//! Figures of one tool on one task, in the one form that our baseline and the peers' file share.
+//! Figures of one tool on one task, in the common format of our baseline and the peers' file.
 
 use std::error::Error;
 use std::fs;
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cases::Size;
 
-/// The name under which our own figures stand.
+/// The tool name of our own figures.
 pub(super) const OURS: &str = "topicmappr";
 
 /// A file of figures.
@@ -20,13 +20,13 @@ pub(super) struct Figures {
     pub(super) figures: Vec<Row>,
 }
 
-/// What one tool took for one task, and how good its answer is.
+/// The cost of one task with one tool, and the quality of the answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Row {
     pub(super) tool: String,
     pub(super) size: String,
     pub(super) case: String,
-    /// From start to end of the process; unknown for the peers.
+    /// From start to end of the process. Unknown for the peers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) seconds: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,47 +37,47 @@ pub(super) struct Row {
     pub(super) answer: Answer,
 }
 
-/// A plan with its marks, or why there is none.
+/// A plan with its quality, or why there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub(super) enum Answer {
     NoPlan {
         no_plan: String,
-        /// It is the right answer: there is no room.
+        /// Whether this is the right answer, because there is no room.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         right: bool,
     },
     Plan(Quality),
 }
 
-/// How good a plan is, by the scorer's terms.
+/// The quality of a plan, in the scorer's terms.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Quality {
-    /// What makes the plan invalid.
+    /// The errors that make the plan invalid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) errors: Option<String>,
     pub(super) gib_moved: f64,
     pub(super) replicas_moved: u64,
-    /// Bytes moved over the least that any plan moves for the balance that this one reached; absent
-    /// where that least is nothing, and something moved.
+    /// Bytes moved, divided by the least that any plan moves for the same balance. Absent if that least is zero and the
+    /// plan moved something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) move_ratio: Option<f64>,
-    /// Bytes moved over the bound that the plan itself proves.
+    /// Bytes moved, divided by the bound that the plan itself proves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) own_ratio: Option<f64>,
-    /// The fullest broker over the mean, before and after, and the least that is reachable.
+    /// The fullest broker divided by the mean, before and after, and the lowest possible value.
     pub(super) max_over_mean_before: f64,
     pub(super) max_over_mean: f64,
     pub(super) floor: f64,
-    /// The worst broker above and below its target.
+    /// The largest deviations above and below a broker's target.
     pub(super) above: f64,
     pub(super) below: f64,
-    /// The broker with most leaders over the mean.
+    /// The broker with the most leaders, divided by the mean.
     pub(super) leaders: f64,
 }
 
 impl Quality {
-    /// How far the fullest broker is above the best reachable.
+    /// How far the fullest broker is above the lowest possible value.
     pub(super) fn over_floor(&self) -> f64 {
         (self.max_over_mean / self.floor - 1.0).max(0.0)
     }
@@ -88,12 +88,12 @@ impl Row {
         Size::named(&self.size)
     }
 
-    /// A plan that keeps every promise.
+    /// Whether the plan keeps every promise.
     pub(super) fn is_valid(&self) -> bool {
         matches!(&self.answer, Answer::Plan(quality) if quality.errors.is_none())
     }
 
-    /// A plan that breaks a promise, or none where there is one.
+    /// Whether the plan breaks a promise, or is missing although one exists.
     pub(super) fn fails(&self) -> bool {
         match &self.answer {
             Answer::Plan(quality) => quality.errors.is_some(),
@@ -113,7 +113,7 @@ impl Figures {
         Ok(figures)
     }
 
-    /// One line for each figure, so that a change reads as one.
+    /// Writes each figure on its own line, so that a diff shows each changed figure.
     pub(super) fn write(&self, file: &Path) -> Result<(), Box<dyn Error>> {
         let about = serde_json::to_string_pretty(&self.about)?.replace('\n', "\n ");
         let rows: Result<Vec<String>, _> = self.figures.iter().map(serde_json::to_string).collect();
@@ -129,7 +129,7 @@ impl Figures {
         self.figures.iter().filter(move |row| row.size == size.name() && row.case == case)
     }
 
-    /// Takes newer rows in; those of other cases stay.
+    /// Adds newer rows. Rows of other cases stay.
     pub(super) fn take(&mut self, rows: &[Row]) {
         for row in rows {
             let same = |old: &&mut Row| old.size == row.size && old.case == row.case;
@@ -141,7 +141,7 @@ impl Figures {
     }
 }
 
-/// As many digits as a reader can use, so that a committed figure does not change by its last ones.
+/// Rounds to the digits that a reader can use, so that noise does not change committed figures.
 pub(super) fn rounded(value: f64, digits: i32) -> f64 {
     let factor = 10f64.powi(digits);
     (value * factor).round() / factor

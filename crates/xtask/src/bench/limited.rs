@@ -1,4 +1,4 @@
-//! Plans that may move as many bytes as another tool's plan did, and no more: which of the two is more even.
+//! Limits our plans to the bytes of another tool's plan, and compares how even the two are.
 
 use std::error::Error;
 use std::fmt::Write;
@@ -17,10 +17,11 @@ pub(super) const NAME: &str = "peers";
 
 /// The peers' figures have three digits.
 const ROUNDED: f64 = 0.000_5;
-/// A peer that moves so much more than its bound, or ends so far over the floor, leaves something to gain.
+/// A peer's plan counts if it moves this much more than its bound, or ends this far over the floor. Only then can ours
+/// be better.
 const GAIN: (f64, f64) = (1.05, 1.01);
 
-/// What the peers call a task, and the same for us.
+/// What the peers call a task, and our equivalent.
 struct Task {
     scenario: &'static Scenario,
     planner: &'static Planner,
@@ -80,7 +81,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if worse.is_empty() { Ok(()) } else { Err(format!("less even: {}", worse.join("; ")).into()) }
 }
 
-/// Our plan with no more bytes than theirs, rated.
+/// Our plan with no more bytes than the peer's, with its quality.
 fn planned(
     bench: &Bench,
     task: &Task,
@@ -91,7 +92,7 @@ fn planned(
     let cluster = Cluster::of(task.scenario, size, SEED)?;
     let plan = bench.plan_file("limited");
     let mut command = bench.command(&case, &cluster, &plan);
-    // Theirs is rounded, to whole GiB where it comes from.
+    // The peer's figure is rounded to whole GiB.
     let bytes = (theirs.gib_moved + 0.5) * f64::from(1 << 30);
     command.arg("--max-bytes-moved").arg(format!("{bytes:.0}"));
     let ended = measure::warm_up(&mut command)?;
@@ -103,7 +104,7 @@ fn planned(
 
 const MORE_EVEN: &str = "more even";
 const AS_EVEN: &str = "as even as any plan of these bytes";
-/// A plan that moves no more than its bound asks for: with these bytes, nothing is more even.
+/// A plan that moves no more than its bound requires. No plan with these bytes is more even.
 const AT_BOUND: f64 = 1.001;
 
 fn verdict(ours: &Quality, theirs: &Quality) -> &'static str {

@@ -1,8 +1,8 @@
-//! Runs a program as a whole process and says what it took: what an operator waits for.
+//! Runs a program as a whole process and measures its cost, as an operator sees it.
 //!
-//! The kernel's own account of that one child (`wait4`), so nothing is sampled and nothing is missed.
-//! One limit: a child is born with the peak memory of the process that started it, so this process
-//! must stay smaller than what it measures. It reads no snapshot and no plan as a whole.
+//! The figures are the kernel's own account of that child (`wait4`), so they are exact and not sampled. There is one
+//! limit: a child starts with the peak memory of its parent. This process must therefore stay smaller than the measured
+//! one, so it never reads a whole snapshot or plan.
 
 use std::error::Error;
 use std::fs::File;
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 
 use wait4::{ResUse, Wait4};
 
-/// A program that takes longer is stopped.
+/// The longest run. A program that takes longer is stopped.
 const LONGEST: Duration = Duration::from_secs(600);
-/// A case whose runs took as long together is run no further.
+/// A case whose runs took this long together is not run again.
 const ENOUGH: Duration = Duration::from_secs(30);
 const MIB: f64 = 1_048_576.0;
 
-/// What one process took.
+/// The cost of one process.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Cost {
     /// From start to end.
@@ -31,15 +31,15 @@ pub(super) struct Cost {
     pub(super) memory_mib: f64,
 }
 
-/// How a process ended, and what it said.
+/// How a process ended, and its output.
 pub(super) struct Ended {
-    /// `None`: it was stopped for taking too long.
+    /// `None`: it was stopped because it took too long.
     pub(super) status: Option<ExitStatus>,
     pub(super) cost: Cost,
     pub(super) stderr: String,
 }
 
-/// Runs a command once, for no longer than allowed.
+/// Runs a command once, up to the time limit.
 pub(super) fn warm_up(command: &mut Command) -> Result<Ended, Box<dyn Error>> {
     ended(command, |mut child, start| {
         loop {
@@ -55,9 +55,9 @@ pub(super) fn warm_up(command: &mut Command) -> Result<Ended, Box<dyn Error>> {
     })
 }
 
-/// Runs a command several times: the median of the times, the largest of the peaks.
+/// Runs a command several times. Returns the median of the times and the largest of the peaks.
 ///
-/// `after` looks at what each run left.
+/// `after` inspects the result of each run.
 pub(super) fn several(
     runs: usize,
     mut command: impl FnMut(usize) -> Command,
@@ -83,7 +83,7 @@ fn ended(
     command: &mut Command,
     wait: impl FnOnce(Child, Instant) -> std::io::Result<(Option<ExitStatus>, ResUse)>,
 ) -> Result<Ended, Box<dyn Error>> {
-    // A file, not a pipe: nobody has to read along for the child to go on.
+    // A file, not a pipe: the child must not block on a reader.
     let mut stderr = tempfile::tempfile()?;
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr.try_clone()?);
     let start = Instant::now();
@@ -111,7 +111,7 @@ pub(super) fn together(costs: &[Cost]) -> Cost {
     }
 }
 
-/// The middle one; of an even number, the lower of the two in the middle.
+/// The middle value. For an even number, the lower of the two in the middle.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[(values.len() - 1) / 2]

@@ -1,6 +1,6 @@
 //! Cost against size as an SVG: seconds on the left, memory on the right, both axes logarithmic.
 //!
-//! A hundred lines of text with numbers in them; a plotting crate would bring its fonts and its look.
+//! It writes about a hundred lines of text with numbers. A plotting crate would impose its fonts and its look.
 
 use std::fmt::Write;
 
@@ -12,10 +12,10 @@ const WIDTH: f64 = 1080.0;
 const HEIGHT: f64 = 520.0;
 const TOP: f64 = 64.0;
 const BOTTOM: f64 = 452.0;
-/// Between the labels of two lines.
+/// The least distance between the labels of two lines.
 const LABEL: f64 = 14.0;
 
-/// Ours, by case, and the colour (of Okabe and Ito, which colour-blind readers can tell apart).
+/// Our lines by case, with their colours. Colour-blind readers can distinguish the palette (Okabe and Ito).
 const LINES: [(&str, &str, &str); 5] = [
     ("failed-broker / rebuild", "rebuild", "#0072b2"),
     ("imbalanced / rebalance", "rebalance", "#d55e00"),
@@ -23,7 +23,7 @@ const LINES: [(&str, &str, &str); 5] = [
     ("new-brokers / scale", "scale", "#009e73"),
     ("balanced / leaders", "leaders", "#b8860b"),
 ];
-/// The peers' figures of one task, the repair of a lost broker.
+/// The peers' figures for one task: the repair of a lost broker.
 const PEERS: [(&str, &str); 2] =
     [("kafka-kit", "kafka-kit, repair"), ("Cruise Control", "Cruise Control, repair")];
 const PEER_CASE: &str = "failed-storage";
@@ -35,7 +35,7 @@ struct Panel {
     right: f64,
     title: &'static str,
     subtitle: &'static str,
-    /// The decades at the bottom and at the top.
+    /// The lowest and the highest decade.
     decades: (i32, i32),
     value: fn(&Row) -> Option<f64>,
     goal: fn(Size) -> f64,
@@ -43,7 +43,7 @@ struct Panel {
     guide: bool,
 }
 
-/// A line: its points, in the panel's own numbers.
+/// A line, with its points in the panel's coordinates.
 struct Series {
     label: String,
     colour: &'static str,
@@ -184,7 +184,7 @@ impl Panel {
         text(svg, (left + right) / 2.0, BOTTOM + 56.0, "middle", "fill=\"#57606a\"", "partitions");
     }
 
-    /// The name of each line at its end, pushed apart where they would cover each other.
+    /// The name of each line at its end. Moves names apart that would overlap.
     fn labels(&self, series: &[Series], svg: &mut String) {
         let end = |series: &Series| series.points.last().copied().unwrap_or((1.0, 1.0));
         let mut order: Vec<&Series> = series.iter().collect();
@@ -208,7 +208,7 @@ impl Panel {
     }
 }
 
-/// How a cost of P log P would grow to and from a point.
+/// The curve of a cost of P log P through a point.
 fn guide((partitions, value): (f64, f64)) -> Series {
     let cost = |p: f64| p * p.ln();
     let at = |size: Size| f64::from(size.partitions());

@@ -5,12 +5,12 @@ use std::process::Command;
 
 use crate::project;
 
-/// Where a file of that folder is.
+/// The path of a file in that folder.
 pub(super) fn script(name: &str) -> PathBuf {
     project::root().join("crates/xtask/bench").join(name)
 }
 
-/// Runs a script; `-B`: Python leaves no compiled files in the tree.
+/// The command for a script. With `-B`, Python leaves no compiled files in the tree.
 pub(super) fn command(name: &str) -> Command {
     let mut command = Command::new("python3");
     command.arg("-B").arg(script(name));

@@ -1,4 +1,4 @@
-//! What the scorer says of a plan. It shares no code with the planners, and not their language either.
+//! The scorer's rating of a plan. The scorer shares neither code nor language with the planners.
 
 use std::error::Error;
 use std::fs::File;
@@ -11,10 +11,10 @@ use serde_json::Value;
 use super::figures::{Quality, rounded};
 use super::python;
 
-/// A plan names its bound after its moves, and little follows.
+/// How many bytes to read from a plan's end. The bound comes after the moves, and little follows it.
 const TAIL: u64 = 1 << 20;
 
-/// The scorer's words.
+/// The scorer's output.
 #[derive(Deserialize)]
 struct Marks {
     valid: bool,
@@ -74,8 +74,8 @@ impl Marks {
     }
 }
 
-/// `bound_bytes` of a plan file, from its end: the whole of a large plan would not fit the memory
-/// that this process may have.
+/// The `bound_bytes` of a plan file, read from its end. The memory that this process may use is too small for a whole
+/// large plan.
 fn bound(plan: &Path) -> Result<Option<u64>, Box<dyn Error>> {
     const KEY: &str = "\"bound_bytes\":";
     let mut file = File::open(plan)?;

@@ -1,4 +1,4 @@
-//! The table: our figures, and below each of them what the peers reach on the same cluster.
+//! The table: our figures, and below each the peers' figures for the same cluster.
 
 use std::fmt;
 
@@ -22,13 +22,13 @@ const HEAD: [&str; 14] = [
     "against",
 ];
 const UNKNOWN: &str = "-";
-/// Smaller changes of a ratio are noise of rounding.
+/// Smaller changes of a ratio are rounding noise.
 const SAME: f64 = 0.000_5;
 
-/// What became of a case.
+/// The result of a case.
 pub(super) enum Line {
     Measured(Row),
-    /// The binary does not know the command, or the flag.
+    /// The binary does not have the command or the flag.
     NotInThisBuild {
         size: Size,
         case: String,
@@ -36,13 +36,13 @@ pub(super) enum Line {
     },
 }
 
-/// The lines with all that they stand beside.
+/// The lines, with everything that they are compared with.
 pub(super) struct Table {
     cells: Vec<[String; 14]>,
 }
 
 impl Table {
-    /// `older`: figures of the same cases, to compare with.
+    /// `older` has figures of the same cases, for comparison.
     pub(super) fn of(lines: &[Line], peers: Option<&Figures>, older: Option<&Figures>) -> Self {
         let mut cells = Vec::new();
         for line in lines {
@@ -69,7 +69,7 @@ impl Table {
         Self { cells }
     }
 
-    /// The same as a table of a document, without the columns that only a comparison needs.
+    /// The same as a Markdown table, without the columns that only a comparison needs.
     pub(super) fn markdown(&self) -> String {
         let row = |cells: &[String; 14]| format!("| {} |\n", cells[1..].join(" | "));
         let rule = format!("|---|{}\n", "---:|".repeat(10) + "---|---|");
@@ -78,7 +78,7 @@ impl Table {
     }
 }
 
-/// What the peers reach on the same task.
+/// The peers' figures for the same task.
 fn beside<'a>(row: &Row, peers: &'a Figures) -> Vec<&'a Row> {
     let case = CASES.iter().find(|case| case.name() == row.case);
     let (Some(case), Some(size)) = (case, row.size()) else { return Vec::new() };
@@ -152,7 +152,7 @@ fn plan(quality: &Quality, cells: &mut [String; 14]) {
     cells[12] = quality.errors.as_ref().map_or("yes".to_owned(), |errors| format!("NO {errors}"));
 }
 
-/// What changed since the figures of before.
+/// The changes since the older figures.
 fn against(row: &Row, old: &Row) -> String {
     let mut said = Vec::new();
     for (what, new, old) in

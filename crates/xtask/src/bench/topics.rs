@@ -1,6 +1,7 @@
-//! How long `topics apply` takes with 2,000 topics from 20 ConfigMaps: once to make them, then with nothing to do.
+//! Measures `topics apply` with 2,000 topics from 20 ConfigMaps: once to create them, then with nothing to do.
 //!
-//! Whole processes against a real Kafka (KRaft, three brokers) and a real Kubernetes API, as the shipped CronJob's account.
+//! It runs whole processes against a real Kafka (KRaft, three brokers) and a real Kubernetes API, with the account of
+//! the shipped CronJob.
 
 use std::error::Error;
 use std::fs;
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args) -> Outcome {
     if args.save_baseline { save(&line) } else { Ok(()) }
 }
 
-/// Account, rights, maps and definitions. Returns the account's kubeconfig.
+/// Creates account, rights, ConfigMaps and definitions. Returns the account's kubeconfig.
 fn define(kubernetes: &Kubernetes) -> Result<std::path::PathBuf, Box<dyn Error>> {
     let account = kubernetes.service_account("kafka", "topicmappr-topics")?;
     let manifest = project::root().join("deploy/manifests/topics.yaml");
@@ -92,7 +93,7 @@ fn config_map(name: &str, labels: Value, text: &str) -> String {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}).to_string()
 }
 
-/// What a run took that ended well.
+/// The cost of a run that succeeded.
 fn sound(ended: Ended) -> Result<Cost, Box<dyn Error>> {
     match ended.status {
         Some(status) if status.success() => Ok(ended.cost),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::sources::Crate;
 
-/// Lines of the largest set of modules that all need each other, and which crate has it.
+/// The lines of the largest set of modules that all depend on each other, and its crate.
 pub(super) fn largest(crates: &[Crate]) -> (usize, String) {
     let mut most = (0, String::new());
     for one in crates {
@@ -34,7 +34,7 @@ pub(super) fn largest(crates: &[Crate]) -> (usize, String) {
     most
 }
 
-/// Every module that this one needs, by way of others too.
+/// Every module that this one depends on, directly or indirectly.
 fn reached<'a>(from: &'a str, uses: &BTreeMap<&'a str, BTreeSet<&'a str>>) -> BTreeSet<&'a str> {
     let mut reached = BTreeSet::new();
     let mut open = vec![from];

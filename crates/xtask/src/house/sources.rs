@@ -1,4 +1,4 @@
-//! The sources of the shipped crates, as far as the laws of the structure count in them.
+//! The sources of the shipped crates, as the laws of the structure count them.
 
 use std::error::Error;
 use std::fs;
@@ -8,27 +8,27 @@ use regex::Regex;
 
 use crate::project::root;
 
-/// A crate of ours.
+/// One of our crates.
 pub(super) struct Crate {
     pub(super) name: String,
     pub(super) files: Vec<Source>,
 }
 
-/// One of its files, without the tests in it.
+/// One of its files, without the file's tests.
 pub(super) struct Source {
-    /// From the root of the workspace.
+    /// Relative to the root of the workspace.
     pub(super) path: String,
     /// The top-level module that it belongs to.
     pub(super) module: String,
-    /// Top-level modules of the same crate that it names.
+    /// The top-level modules of the same crate that it uses.
     pub(super) uses: Vec<String>,
     /// Type names that it defines.
     pub(super) types: Vec<String>,
     /// Lines of each function.
     pub(super) functions: Vec<usize>,
-    /// Lines, all of them.
+    /// The number of all lines.
     pub(super) lines: usize,
-    /// Lines that are neither blank nor a comment.
+    /// The number of lines that are neither blank nor a comment.
     pub(super) code: usize,
     /// Its comments and its documentation.
     pub(super) prose: String,
@@ -51,7 +51,7 @@ pub(super) fn crates(without: &[&str]) -> Result<Vec<Crate>, Box<dyn Error>> {
     names.into_iter().map(read).collect()
 }
 
-/// Every file that is shipped, in order of path.
+/// Calls `found` for every shipped file, in order of path.
 fn visit(folder: &Path, found: &mut impl FnMut(&Path)) -> Result<(), Box<dyn Error>> {
     let mut entries: Vec<_> = fs::read_dir(folder)?.collect::<std::io::Result<_>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -113,8 +113,8 @@ impl Patterns {
         })
     }
 
-    /// Lines of code in each body, as Clippy's `too_many_lines` counts them. A body ends at the brace that rustfmt puts below the
-    /// function's first letter.
+    /// The lines of code in each body, as Clippy's `too_many_lines` counts them. A body ends at the brace that rustfmt
+    /// puts below the function's first letter.
     fn functions(&self, text: &str) -> Vec<usize> {
         let lines: Vec<&str> = text.lines().collect();
         let mut lengths = Vec::new();

@@ -12,7 +12,7 @@ use crate::project::root;
 const PAGES: [&str; 4] = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"];
 const WORDS: &str = r"(?i)\b(whoever|whomever|whom|whosever|nobody|somebody|anybody|of old|to the letter|made anew)\b";
 
-/// How often they stand in documentation and comments, and the file that has most of them.
+/// How often they occur in documentation and comments, and the file with the most of them.
 pub(super) fn count(crates: &[Crate]) -> Result<(usize, String), Box<dyn Error>> {
     let words = Regex::new(WORDS)?;
     let mut texts: Vec<(String, String)> = Vec::new();
