@@ -1,4 +1,4 @@
-//! Class-data archives: recorded once for each release and mode, they halve the start of a server.
+//! Class-data archives. Each release and mode records them once, and they halve the start time of a server.
 
 use crate::cache;
 use crate::cluster::Cluster;
@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::jvm::{Jvm, Sharing};
 use crate::spec::{Builder, Mode, Version};
 
-/// Makes sure that there are archives: on the first call, by running a cluster of one broker.
-/// A JVM whose archive was not written starts without.
+/// Makes sure that the archives exist. The first call runs a cluster of one broker to record them. A JVM without an
+/// archive also starts, only more slowly.
 pub(crate) fn ensure(version: Version, mode: Mode) -> Result<(), Error> {
     let jvm = Jvm::of(version, mode, Sharing::Use)?;
     if jvm.archives().exists() {

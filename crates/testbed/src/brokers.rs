@@ -1,9 +1,12 @@
-//! Kafka brokers that live and die with pods.
+//! Kafka brokers that start and stop with pods.
 //!
-//! In: a [`Kubernetes`], a [`Cluster`] whose brokers all run, and the StatefulSets whose pods they are. What always
-//! holds, after a moment: a broker runs while its pod runs on a node that is up. A deleted pod is a clean stop, and its
-//! successor a start; a node that is lost kills at once. The disk is that of the node, or that of the pod's
-//! claims: a pod that comes up on another node, or with another claim, finds it empty.
+//! In: a [`Kubernetes`], a [`Cluster`] whose brokers all run, and the StatefulSets of their pods. A broker runs while
+//! its pod runs on a live node; changes take a moment.
+//!
+//! - When a pod is deleted, its broker stops cleanly. The next pod starts it again.
+//! - When a node is lost, its broker is killed at once.
+//! - A broker's disk belongs to the node or to the pod's claims. A pod on another node, or with another claim, finds an
+//!   empty disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -19,11 +22,11 @@ use crate::error::Error;
 use crate::kubernetes::{KUBELET, Kubernetes};
 use crate::quorum::FIRST_MEMBER;
 
-/// How often the worker looks whether it is still needed.
+/// How often the worker checks whether it is still needed.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The pods of a StatefulSet: the broker's id is the pod's ordinal plus the base. With the base [`FIRST_MEMBER`] they are the
-/// KRaft controllers, or ZooKeeper servers; those have no disk to lose.
+/// The pods of a StatefulSet. A broker's id is the pod's ordinal plus the base. With the base [`FIRST_MEMBER`], the
+/// pods are KRaft controllers or ZooKeeper servers, whose disks cannot be lost.
 #[derive(Debug, Clone)]
 pub struct PodSet {
     /// The namespace.
@@ -34,32 +37,32 @@ pub struct PodSet {
     pub base: i32,
 }
 
-/// What has become of a broker since its pod was joined to it.
+/// What has happened to a broker since it was joined to its pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Life {
     /// The uid of the pod in which it runs; `None`: it is down.
     pub pod: Option<String>,
-    /// How often it was started.
+    /// How many times it was started.
     pub starts: u32,
-    /// How often its disk was emptied before that.
+    /// How many times its disk was emptied before a start.
     pub emptied: u32,
     disk: Disk,
 }
 
-/// Where its data lie: another value is another disk.
+/// The location of its data. Another value means another disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Disk {
     node: String,
     claims: BTreeSet<String>,
 }
 
-/// A pod that runs on a node that is up.
+/// A pod that runs on a live node.
 struct Home {
     uid: String,
     disk: Disk,
 }
 
-/// Pods joined to brokers, for as long as this value lives.
+/// Pods joined to brokers while this value exists.
 #[derive(Debug)]
 pub struct Brokers {
     shared: Arc<Shared>,
@@ -81,14 +84,14 @@ struct Lives {
     over: bool,
 }
 
-/// What the watches tell: always all there is.
+/// A message of the watches: always the complete state.
 enum Heard {
     Pods(usize, BTreeMap<String, Pod>),
     Nodes(BTreeMap<String, Node>),
 }
 
 impl Brokers {
-    /// Joins them. Every pod must run already, as every broker does.
+    /// Joins pods and brokers. All of them must be running.
     pub fn join(
         kubernetes: &Arc<Kubernetes>,
         cluster: &Arc<Cluster>,
@@ -125,7 +128,7 @@ impl Brokers {
         brokers.lives().map(|_| brokers)
     }
 
-    /// The brokers as they are now.
+    /// The current state of the brokers.
     pub fn lives(&self) -> Result<BTreeMap<i32, Life>, Error> {
         let lives = self.shared.lives();
         match &lives.failure {
@@ -141,14 +144,14 @@ impl Drop for Brokers {
     fn drop(&mut self) {
         self.shared.lives().over = true;
         if let Some(worker) = self.worker.take() {
-            // A panic there has been told, and a second one in drop would hide the test's own.
+            // The panic has already been printed, and a second one in drop would hide the test's own.
             let _ = worker.join();
         }
     }
 }
 
 impl Shared {
-    /// A thread that panics while it holds the lock leaves the lives as they were.
+    /// The lives are valid even after a thread panicked while it held the lock.
     fn lives(&self) -> MutexGuard<'_, Lives> {
         self.lives.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -162,7 +165,7 @@ impl Shared {
                 Err(RecvTimeoutError::Timeout) => None,
                 Err(RecvTimeoutError::Disconnected) => return,
             };
-            // What came while brokers were started and stopped counts as one change.
+            // Changes that arrived while brokers started and stopped count as one change.
             for news in first.into_iter().chain(heard.try_iter()) {
                 match news {
                     Heard::Pods(set, all) => drop(pods.insert(set, all)),
@@ -183,7 +186,7 @@ impl Shared {
         }
     }
 
-    /// Where each broker is to run.
+    /// The pod in which each broker should run.
     fn homes(
         &self,
         pods: &BTreeMap<usize, BTreeMap<String, Pod>>,
@@ -201,7 +204,7 @@ impl Shared {
                     continue;
                 };
                 let claims = match self.lives().of.get(&id) {
-                    // The claims of a pod do not change while it lives.
+                    // The claims of a pod do not change during its life.
                     Some(life) if life.pod == pod.uid() => life.disk.claims.clone(),
                     _ => self.claims(&set.namespace, pod)?,
                 };
@@ -231,7 +234,7 @@ impl Shared {
         })
     }
 
-    /// Stops and starts what is not where it belongs: all brokers at once, and all stops before all starts.
+    /// Stops and starts the brokers that are in the wrong state: all in parallel, and all stops before all starts.
     fn settle(
         &self,
         homes: &BTreeMap<i32, Home>,
@@ -261,7 +264,7 @@ impl Shared {
     fn start(&self, id: i32, home: &Home) -> Result<(), Error> {
         let known = self.lives().of.get(&id).cloned();
         let life = match known {
-            // It runs since before its pod was joined to it.
+            // The broker was already running when it was joined to its pod.
             None => Life { pod: None, starts: 0, emptied: 0, disk: home.disk.clone() },
             Some(life) if id >= FIRST_MEMBER => {
                 self.cluster.start_member(id)?;
@@ -283,7 +286,7 @@ impl Shared {
     }
 }
 
-/// The node of a pod that runs, and is to go on.
+/// The node of a pod that runs and is not being deleted.
 fn runs_on(pod: &Pod) -> Option<&str> {
     let phase = pod.status.as_ref()?.phase.as_deref()?;
     let stays = pod.metadata.deletion_timestamp.is_none() && phase == "Running";

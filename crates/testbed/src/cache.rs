@@ -1,4 +1,4 @@
-//! The folder for what is fetched or built once and used by every later run.
+//! The folder for files that are fetched or built once and used by every later run.
 
 use std::env;
 use std::fs::{self, File};
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::{Error, file};
 
-/// `$MAPPR_CACHE`, else `${XDG_CACHE_HOME:-~/.cache}/mappr`.
+/// The path: `$MAPPR_CACHE`, else `${XDG_CACHE_HOME:-~/.cache}/mappr`.
 pub fn folder() -> PathBuf {
     let set = |name| env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
     set("MAPPR_CACHE").unwrap_or_else(|| {
@@ -17,11 +17,11 @@ pub fn folder() -> PathBuf {
     })
 }
 
-/// Held while one process writes to the cache; the kernel releases it if that process dies.
+/// Held while one process writes to the cache. The kernel releases it if that process dies.
 #[derive(Debug)]
 pub struct Lock(#[expect(dead_code, reason = "dropping it is what unlocks")] File);
 
-/// Waits for the lock called `name`.
+/// Waits for the lock with this name.
 pub fn lock(name: &str) -> Result<Lock, Error> {
     let folder = folder();
     file(fs::create_dir_all(&folder), "create", &folder)?;
@@ -32,8 +32,8 @@ pub fn lock(name: &str) -> Result<Lock, Error> {
     Ok(Lock(open))
 }
 
-/// Makes `folder` exist whole or not at all: `fill` works in a folder beside it, which is renamed
-/// when it succeeds. A leftover of a killed run is removed first. Call it with the lock held.
+/// Creates `folder` completely or not at all. `fill` works in a temporary folder next to it, which is renamed after
+/// success. It first removes what a killed run left. The caller must hold the lock.
 pub fn whole<E: From<Error>>(
     folder: &Path,
     fill: impl FnOnce(&Path) -> Result<(), E>,
@@ -47,7 +47,7 @@ pub fn whole<E: From<Error>>(
     }
     file(fs::create_dir_all(&part), "create", &part)?;
     if let Err(why) = fill(&part) {
-        // The first failure is the one to report; the leftover is removed by the next run at latest.
+        // Report the first failure. If this removal fails, the next run removes the folder.
         let _ = fs::remove_dir_all(&part);
         return Err(why);
     }
@@ -62,7 +62,7 @@ mod tests {
     fn a_folder_appears_whole_or_not_at_all() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("libs");
-        // What a killed run leaves.
+        // What a killed run leaves behind.
         fs::create_dir_all(home.path().join("libs.part/half")).unwrap();
 
         let failed = whole(&folder, |part| {

@@ -1,7 +1,7 @@
-//! Certificates for brokers and clients, and an authority that nobody trusts, made by openssl.
+//! Certificates for brokers and clients, and an untrusted authority, created by openssl.
 //!
-//! Elliptic keys: a key takes milliseconds, not the second of an RSA key. Every leaf has extensions,
-//! which makes it a version 3 certificate: rustls refuses version 1.
+//! The keys are elliptic, because such a key takes milliseconds and an RSA key a second. Every leaf has extensions, so
+//! it is a version 3 certificate: rustls refuses version 1.
 
 use std::fs;
 use std::net::Ipv4Addr;
@@ -12,8 +12,8 @@ use crate::error::{Error, file};
 
 const KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/// Fills `folder`: `ca.crt`, `broker.pem`; `admin.*` signed by the same authority; `stranger-ca.crt`,
-/// and `stranger.*` signed by it.
+/// Fills `folder` with `ca.crt`, `broker.pem` and `admin.*`, signed by that authority, and with `stranger-ca.crt` and
+/// `stranger.*`, signed by the other one.
 pub fn write(folder: &Path, hosts: &[Ipv4Addr]) -> Result<(), Error> {
     file(fs::create_dir_all(folder), "create", folder)?;
     authority(folder, "ca", "mappr testbed")?;
@@ -33,7 +33,7 @@ pub(crate) fn authority(folder: &Path, name: &str, subject: &str) -> Result<(), 
     openssl(folder, &args)
 }
 
-/// Another certificate for the brokers' hosts: what `broker.*` is, under another name.
+/// Another certificate for the brokers' hosts: like `broker.*`, under another name.
 pub(crate) fn another(
     folder: &Path,
     authority: &str,

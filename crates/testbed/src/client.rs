@@ -1,25 +1,25 @@
-//! How a client gets in: users, mechanisms, and the properties for each listener.
+//! The ways in which a client connects: users, mechanisms, and the properties for each listener.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Somebody with a password, known to every cluster that is not open.
+/// A user with a password. Every cluster with authentication has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct User {
-    /// The name, also of the ACL principal `User:NAME`.
+    /// The name, also in the ACL principal `User:NAME`.
     pub name: &'static str,
     /// The password.
     pub password: &'static str,
 }
 
 impl User {
-    /// May do everything.
+    /// Has all rights.
     pub const ADMIN: Self = Self { name: "admin", password: "admin-secret" };
-    /// May do what ACLs say; a test grants it the rights that a reader needs.
+    /// Has the rights that ACLs grant. A test grants it what a reader needs.
     pub const READER: Self = Self { name: "reader", password: "reader-secret" };
-    /// May do what ACLs say; a test grants it too little.
+    /// Has the rights that ACLs grant. A test grants it too little.
     pub const LIMITED: Self = Self { name: "limited", password: "limited-secret" };
-    /// May do nothing; no test grants it anything.
+    /// Has no rights, and no test grants it any.
     pub const NOBODY: Self = Self { name: "nobody", password: "nobody-secret" };
 
     pub(crate) const ALL: [Self; 4] = [Self::ADMIN, Self::READER, Self::LIMITED, Self::NOBODY];
@@ -37,7 +37,7 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
-    /// As `sasl.mechanism` spells it.
+    /// As written in `sasl.mechanism`.
     pub fn name(self) -> &'static str {
         match self {
             Self::ScramSha512 => "SCRAM-SHA-512",
@@ -47,25 +47,25 @@ impl Mechanism {
     }
 }
 
-/// A way in.
+/// A way to connect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
-    /// No encryption, no name.
+    /// No encryption and no authentication.
     Plaintext,
-    /// TLS, and a password.
+    /// TLS and a password.
     Sasl(Mechanism, User),
-    /// TLS, and a certificate with the name `admin`.
+    /// TLS and a certificate with the name `admin`.
     MutualTls,
-    /// TLS, and a certificate that an authority unknown to the brokers has signed.
+    /// TLS and a certificate from an authority that the brokers do not know.
     UntrustedCertificate,
 }
 
-/// Addresses and properties of one way in.
+/// Addresses and properties for one way to connect.
 #[derive(Debug, Clone)]
 pub struct Client {
     /// `host:port,...` of every broker.
     pub bootstrap: String,
-    /// By librdkafka's names, without `bootstrap.servers`.
+    /// In librdkafka's names, without `bootstrap.servers`.
     pub properties: BTreeMap<String, String>,
     tls: PathBuf,
 }
@@ -88,24 +88,24 @@ impl Client {
         client
     }
 
-    /// The same way in, but trusting an authority that did not sign the brokers' certificates.
+    /// The same, but it trusts an authority that did not sign the brokers' certificates.
     pub fn trusting_a_stranger(mut self) -> Self {
         self.trust("stranger-ca.crt");
         self
     }
 
-    /// The same way in, with one property changed.
+    /// The same with one property changed.
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.set(key, value);
         self
     }
 
-    /// A properties file by librdkafka's names.
+    /// A properties file with librdkafka's names.
     pub fn librdkafka(&self) -> String {
         self.properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect()
     }
 
-    /// A properties file by the names of Kafka's own tools.
+    /// A properties file with the names of Kafka's own tools.
     pub fn java(&self) -> String {
         let get = |key: &str| self.properties.get(key).map(String::as_str);
         let mut lines = vec![];

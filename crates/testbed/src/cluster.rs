@@ -26,10 +26,10 @@ pub(crate) const KAFKA: &str = "kafka.Kafka";
 
 /// Kafka on loopback. Dropping it ends every server and removes every file.
 ///
-/// Shared by tests through a `static`, it is never dropped; its servers then end with the process.
+/// In a `static` that tests share, it is never dropped. Its servers then end with the process.
 #[derive(Debug)]
 pub struct Cluster {
-    // The order of the fields is the order of their end: servers, then files, then the warden.
+    // Fields drop in this order: servers, then files, then the warden.
     servers: Mutex<BTreeMap<String, Process>>,
     relays: Option<Relays>,
     folder: TempDir,
@@ -42,7 +42,7 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Describes a cluster.
+    /// A builder for a cluster.
     pub fn builder() -> Builder {
         Builder::default()
     }
@@ -80,12 +80,12 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Where the brokers are, by PLAINTEXT: `host:port,...`, also of those that are down.
+    /// The PLAINTEXT addresses of all brokers, running or not: `host:port,...`.
     pub fn bootstrap(&self) -> String {
         self.addresses(config::PLAINTEXT)
     }
 
-    /// The brokers that run, by id, each with its PLAINTEXT address.
+    /// The running brokers by id, each with its PLAINTEXT address.
     pub fn running(&self) -> BTreeMap<i32, String> {
         let addresses = self.bootstrap();
         let all = self.spec.ids().zip(addresses.split(',').map(str::to_owned));
@@ -93,12 +93,12 @@ impl Cluster {
         all.filter(|(id, _)| servers.contains_key(&config::broker_folder(*id))).collect()
     }
 
-    /// Where ZooKeeper is, with the chroot: `host:port,.../chroot`.
+    /// The address of ZooKeeper with the chroot: `host:port,.../chroot`.
     pub fn zookeeper(&self) -> String {
         config::zookeeper_connect(&self.spec, &self.ports)
     }
 
-    /// Addresses and properties for a client that gets in this way.
+    /// Addresses and properties for a client that connects in this way.
     pub fn client(&self, access: &Access) -> Client {
         let listener = match access {
             Access::Plaintext => config::PLAINTEXT,
@@ -112,7 +112,7 @@ impl Cluster {
     pub fn id(&self) -> Result<String, Error> {
         match self.spec.mode {
             Mode::KRaft => Ok(self.id.clone()),
-            // ZooKeeper mode makes up its own, and each broker notes it.
+            // A cluster in ZooKeeper mode generates its own id, and each broker stores it.
             Mode::ZooKeeper => {
                 let dirs = config::log_dirs(&self.spec, self.path(), self.spec.first_id);
                 let meta = dirs[0].join("meta.properties");
@@ -131,7 +131,7 @@ impl Cluster {
         &self.ports
     }
 
-    /// Where its metadata is kept.
+    /// How it keeps its metadata.
     pub fn mode(&self) -> Mode {
         self.spec.mode
     }
@@ -141,7 +141,7 @@ impl Cluster {
         self.version
     }
 
-    /// The ids of its brokers, up or down.
+    /// The ids of its brokers, running or not.
     pub fn brokers(&self) -> Vec<i32> {
         self.spec.ids().collect()
     }
@@ -151,48 +151,48 @@ impl Cluster {
         Ok(self.spec.rack(self.spec.index(id)?))
     }
 
-    /// A broker's network card.
+    /// A broker's simulated network card.
     ///
     /// # Panics
-    /// Without [`Builder::network`].
+    /// If the cluster was built without [`Builder::network`].
     pub fn card(&self, id: i32) -> Result<&Card, Error> {
         let index = self.spec.index(id)?;
         let relays = self.relays.as_ref().expect("the cluster is built with a network");
         Ok(relays.card(self.spec.first_id + i32::from(index)).expect("a card for each broker"))
     }
 
-    /// The log directories of a broker.
+    /// The log dirs of a broker.
     pub fn log_dirs(&self, id: i32) -> Vec<PathBuf> {
         config::log_dirs(&self.spec, self.path(), id)
     }
 
-    /// The cluster's own folder: a place for a test's files that must not outlive the cluster.
+    /// The cluster's own folder, for a test's files that must not outlive the cluster.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Where the certificates of a cluster that is not open are: `ca.crt`, `broker.pem`, `broker.crt`, ...
+    /// The folder with the certificates of a cluster with authentication: `ca.crt`, `broker.pem`, `broker.crt`, ...
     pub fn tls(&self) -> PathBuf {
         self.path().join("tls")
     }
 
-    /// Makes another authority, `NAME.crt` with `NAME.key`, in [`tls`](Self::tls).
+    /// Creates another authority, `NAME.crt` with `NAME.key`, in [`tls`](Self::tls).
     pub fn new_authority(&self, name: &str, subject: &str) -> Result<(), Error> {
         certificates::authority(&self.tls(), name, subject)
     }
 
-    /// Makes another certificate for the brokers' hosts there: `NAME.crt`, and `NAME.pem` for a keystore. The brokers'
-    /// own has the subject `broker`, and the authority `ca`.
+    /// Creates another certificate for the brokers' hosts in the same folder: `NAME.crt`, and `NAME.pem` for a
+    /// keystore. The brokers' own certificate has the subject `broker`, and its authority is `ca`.
     pub fn new_certificate(&self, authority: &str, name: &str, subject: &str) -> Result<(), Error> {
         certificates::another(&self.tls(), authority, name, subject)
     }
 
-    /// Ends a broker as a power cut would, and returns when the cluster has noticed.
+    /// Kills a broker as a power cut does, and returns when the cluster has noticed.
     pub fn kill_broker(&self, id: i32) -> Result<(), Error> {
         self.kill_brokers(&[id])
     }
 
-    /// The same for some at once.
+    /// The same for several at once.
     pub fn kill_brokers(&self, ids: &[i32]) -> Result<(), Error> {
         self.take_down(ids, |process| {
             process.kill();
@@ -206,12 +206,12 @@ impl Cluster {
         self.take_down(&[id], |process| process.terminate(timeout))
     }
 
-    /// Stops all brokers in the middle of what they do: they take connections, and neither answer nor end.
+    /// Pauses all brokers. They accept connections, but neither answer nor end.
     pub fn pause_brokers(&self) -> Result<(), Error> {
         self.signal_brokers("-STOP")
     }
 
-    /// Lets them go on.
+    /// Resumes them.
     pub fn resume_brokers(&self) -> Result<(), Error> {
         self.signal_brokers("-CONT")
     }
@@ -222,7 +222,7 @@ impl Cluster {
         brokers.try_for_each(|(_, process)| process.signal(name))
     }
 
-    /// Starts a broker that is down, and returns when it is registered.
+    /// Starts a stopped broker, and returns when it is registered.
     pub fn start_broker(&self, id: i32) -> Result<(), Error> {
         self.spec.index(id)?;
         if self.servers().contains_key(&config::broker_folder(id)) {
@@ -232,7 +232,7 @@ impl Cluster {
         self.await_broker(id)
     }
 
-    /// Empties the disks of a broker that is down.
+    /// Empties the disks of a stopped broker.
     pub fn wipe_broker(&self, id: i32) -> Result<(), Error> {
         self.spec.index(id)?;
         if self.servers().contains_key(&config::broker_folder(id)) {
@@ -244,10 +244,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// Runs one of Kafka's admin tools by PLAINTEXT, and returns what it printed.
+    /// Runs one of Kafka's admin tools over PLAINTEXT, and returns its output.
     ///
-    /// `name` is that of the script without `kafka-` (`topics`, `reassign`, `log-dirs`, `configs`,
-    /// `acls`, `zookeeper-shell`, ...) or a main class.
+    /// `name` is the script's name without `kafka-` (`topics`, `reassign`, `log-dirs`, `configs`, `acls`,
+    /// `zookeeper-shell`, ...), or a main class.
     pub fn tool<S: AsRef<str>>(
         &self,
         name: &str,
@@ -260,7 +260,7 @@ impl Cluster {
         )
     }
 
-    /// The same, without being told where the cluster is: the arguments say it, or need not.
+    /// The same without the cluster's address. The arguments contain it, or need none.
     pub fn bare_tool<S: AsRef<str>>(
         &self,
         name: &str,
@@ -324,7 +324,7 @@ impl Cluster {
         (0..self.spec.brokers).map(address).collect::<Vec<_>>().join(",")
     }
 
-    /// A test that panics while it holds the lock leaves the map as it was before or after a change.
+    /// The map is valid even after a test panicked while it held the lock.
     pub(crate) fn servers(&self) -> MutexGuard<'_, BTreeMap<String, Process>> {
         self.servers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -366,7 +366,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// The tool takes one user at a time, and a JVM for each: so all at once.
+    /// The tool takes one user at a time, each with its own JVM, so they run in parallel.
     fn create_users(&self) -> Result<(), Error> {
         let create = |user: &User| {
             let (config, name) = (scram_config(user), user.name);
@@ -385,7 +385,7 @@ impl Cluster {
     fn launch_broker(&self, id: i32) -> Result<(), Error> {
         match self.spec.mode {
             Mode::KRaft => config::format(&self.id, id, &self.log_dirs(id))?,
-            // A broker that meets the registration of its own last life gives up.
+            // A broker that finds the registration of its own last life gives up.
             Mode::ZooKeeper => self.await_absence(id, &[])?,
         }
         let name = config::broker_folder(id);
@@ -433,7 +433,7 @@ impl Cluster {
         };
         self.await_server(&name, || {
             let log = self.read_log(&name);
-            // With KRaft, clients are let in a moment after that line.
+            // With KRaft, clients can connect only a moment after that line.
             log.contains(&started)
                 && match self.spec.mode {
                     Mode::KRaft => TcpStream::connect(at).is_ok(),
@@ -442,7 +442,7 @@ impl Cluster {
         })
     }
 
-    /// Waits for a server, and fails at once if it ends instead.
+    /// Waits until a server is ready, and fails at once if it ends instead.
     pub(crate) fn await_server(&self, name: &str, ready: impl Fn() -> bool) -> Result<(), Error> {
         let seen = until(format!("start of {name}"), self.spec.timeout, || {
             let ended = self.servers().get_mut(name).and_then(Process::ended);
@@ -474,14 +474,14 @@ impl Cluster {
         ids.iter().try_for_each(|id| self.await_absence(*id, &read_so_far))
     }
 
-    /// Waits until the cluster no longer counts on a broker. The controllers' logs tell it in KRaft:
-    /// what each wrote before `read_so_far` belongs to earlier lives.
+    /// Waits until the cluster has noticed that a broker is gone. In KRaft, the controllers' logs show it; everything
+    /// before `read_so_far` is about earlier lives.
     fn await_absence(&self, id: i32, read_so_far: &[usize]) -> Result<(), Error> {
         let what = format!("the cluster notices that broker {id} is gone");
         until(what, self.spec.timeout, || match self.spec.mode {
             Mode::ZooKeeper => (!self.is_registered(id)).then_some(()),
             Mode::KRaft => {
-                // The first after a kill, the others after a clean stop with and without leaders.
+                // The first line appears after a kill, the others after a clean stop with and without leaders.
                 let signs = [
                     format!("Fencing broker {id} "),
                     format!("broker {id} to shut down has been granted"),
@@ -511,7 +511,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // All at once: a JVM takes a moment to give its memory back.
+        // In parallel, because a JVM takes a moment to free its memory.
         let servers = std::mem::take(&mut *self.servers());
         std::thread::scope(|scope| {
             for process in servers.into_values() {

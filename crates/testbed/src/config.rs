@@ -1,6 +1,6 @@
-//! The files that servers read: `server.properties`, `zoo.cfg`, `meta.properties`.
+//! The configuration files of servers: `server.properties`, `zoo.cfg`, `meta.properties`.
 //!
-//! Everything is made small (threads, buffers, indexes), so that six brokers fit a laptop.
+//! Threads, buffers and indexes are small, so that six brokers fit on a laptop.
 
 use std::fmt::Write;
 use std::fs;
@@ -13,10 +13,10 @@ use crate::error::{Error, file};
 use crate::ports::Block;
 use crate::spec::{Builder, Mode, Security};
 
-/// The id of the first KRaft controller, or ZooKeeper server, far from any broker's.
+/// The id of the first KRaft controller or ZooKeeper server, far from any broker's.
 pub(crate) const QUORUM: i32 = 9000;
 
-/// How long a silent broker counts as alive: short for tests, long enough for two busy cores.
+/// How long a silent broker counts as live: short for tests, but long enough for two busy cores.
 const SESSION_MS: u32 = 6000;
 
 const SMALL: &str = "\
@@ -41,18 +41,17 @@ auto.leader.rebalance.enable=false
 delete.topic.enable=true
 ";
 
-/// The name of a listener, as clients' `security.protocol` spells it, and its place in a broker's
-/// ports.
+/// The name of a listener, as in clients' `security.protocol`, and its index in a broker's ports.
 pub(crate) const PLAINTEXT: (&str, u16) = ("PLAINTEXT", 0);
 pub(crate) const SASL_SSL: (&str, u16) = ("SASL_SSL", 1);
 pub(crate) const SSL: (&str, u16) = ("SSL", 2);
 
-/// The folder of a broker inside the cluster's.
+/// The folder of a broker in the cluster's folder.
 pub(crate) fn broker_folder(id: i32) -> String {
     format!("broker-{id}")
 }
 
-/// The log directories of a broker, in order.
+/// The log dirs of a broker, in order.
 pub(crate) fn log_dirs(spec: &Builder, folder: &Path, id: i32) -> Vec<std::path::PathBuf> {
     let home = folder.join(broker_folder(id));
     (0..spec.log_dirs).map(|i| home.join(format!("data{i}"))).collect()
@@ -98,7 +97,7 @@ pub(crate) fn broker(spec: &Builder, ports: &Block, folder: &Path, id: i32, inde
     text
 }
 
-/// The folder of a controller, or ZooKeeper server, inside the cluster's.
+/// The folder of a controller or ZooKeeper server in the cluster's folder.
 pub(crate) fn member_folder(mode: Mode, index: u16) -> String {
     let name = match mode {
         Mode::KRaft => "controller",
@@ -203,7 +202,7 @@ fn authorizer(spec: &Builder) -> String {
         Mode::ZooKeeper => "kafka.security.authorizer.AclAuthorizer",
         Mode::KRaft => "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     };
-    // ANONYMOUS is whoever comes by PLAINTEXT: the brokers themselves, and a test's own tools.
+    // Clients on PLAINTEXT are ANONYMOUS: the brokers themselves, and a test's own tools.
     let admin = User::ADMIN.name;
     format!("authorizer.class.name={class}\nsuper.users=User:ANONYMOUS;User:{admin}\n")
 }
@@ -239,8 +238,8 @@ pub(crate) fn zookeeper_connect(spec: &Builder, ports: &Block) -> String {
     servers.join(",") + &spec.chroot
 }
 
-/// Gives empty log directories of a broker what Kafka's storage tool would, without a JVM for each.
-/// (The controller's directory is formatted by the real tool: it decides the feature levels.)
+/// Formats empty log dirs of a broker as Kafka's storage tool does, without a JVM for each. (The real tool formats the
+/// controller's dir, because it decides the feature levels.)
 pub(crate) fn format(cluster_id: &str, id: i32, dirs: &[std::path::PathBuf]) -> Result<(), Error> {
     for dir in dirs {
         let meta = dir.join("meta.properties");
@@ -256,7 +255,7 @@ pub(crate) fn format(cluster_id: &str, id: i32, dirs: &[std::path::PathBuf]) -> 
     Ok(())
 }
 
-/// A random id in Kafka's form: 128 bits in 22 letters, not beginning with `-`.
+/// A random id in Kafka's form: 128 bits in 22 characters, not beginning with `-`.
 pub(crate) fn new_id() -> Result<String, Error> {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let source = Path::new("/dev/urandom");
@@ -264,7 +263,7 @@ pub(crate) fn new_id() -> Result<String, Error> {
     let read = fs::File::open(source).and_then(|mut random| random.read_exact(&mut bytes));
     file(read, "read", source)?;
     let letter = |(place, byte): (usize, &u8)| {
-        // A leading `-` looks like a flag; the last letter holds two bits, its low four are zero.
+        // A leading `-` looks like a flag. The last character has only two bits of data; its low four are zero.
         let letter = match place {
             0 => byte % 62,
             21 => byte & 0b11_0000,

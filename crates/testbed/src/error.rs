@@ -1,4 +1,4 @@
-//! What can go wrong while servers are started, stopped or asked, with the evidence.
+//! Errors while servers are started, stopped or queried, with the evidence.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::spec::{Mode, Version};
 
-/// Why the testbed could not do what a test asked for.
+/// Why the testbed failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A program that the testbed runs is not installed.
@@ -15,27 +15,27 @@ pub enum Error {
     Missing {
         /// The program.
         program: String,
-        /// The Debian package that has it.
+        /// The Debian package with the program.
         package: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
     /// A file or folder could not be read or written.
     #[error("cannot {action} {}", path.display())]
     File {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Maven or apt could not bring something into the cache.
+    /// Maven or apt could not fetch something into the cache.
     #[error("{what} could not be fetched ({status}): {output}")]
     Fetch {
-        /// What was asked for.
+        /// What to fetch.
         what: String,
         /// How the fetching program ended.
         status: ExitStatus,
@@ -47,30 +47,30 @@ pub enum Error {
         "go build of the Kubernetes control plane failed ({status}); it needs Go 1.24: {output}"
     )]
     Build {
-        /// How Go ended.
+        /// Go's exit status.
         status: ExitStatus,
-        /// The end of what it complained about.
+        /// The end of its error output.
         output: String,
     },
-    /// The relays before the brokers could not be opened.
+    /// The relays in front of the brokers could not be opened.
     #[error("cannot open a relay")]
     Relay {
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The Kubernetes API did not do what was asked.
+    /// The Kubernetes API failed a request.
     #[error("{what}: {source}")]
     Api {
-        /// What was asked for.
+        /// The attempted action.
         what: String,
-        /// What the API, or the way to it, said.
+        /// The error of the API or of the connection.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// Every block of ports is in use.
     #[error("no block of {wanted} free ports between {first} and {last}")]
     NoPorts {
-        /// How many ports one cluster takes.
+        /// How many ports one cluster needs.
         wanted: u16,
         /// The lowest port tried.
         first: u16,
@@ -80,64 +80,64 @@ pub enum Error {
     /// A server ended before it was ready.
     #[error("{node} ended during its start ({status}): {log}")]
     Died {
-        /// Which server.
+        /// The server.
         node: String,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
         /// The end of its logs.
         log: String,
     },
-    /// Something that was waited for did not happen.
+    /// An expected event did not happen.
     #[error("{what}: not within {} s{log}", within.as_secs())]
     Timeout {
-        /// What was waited for.
+        /// The event.
         what: String,
-        /// How long.
+        /// How long the testbed waited.
         within: Duration,
-        /// The end of a log that may say why, else empty.
+        /// The end of a log that may show the reason, or empty.
         log: String,
     },
-    /// An admin tool or openssl refused.
+    /// An admin tool or openssl failed.
     #[error("{tool} {args:?} ended with {status}: {stdout}{stderr}")]
     Tool {
-        /// Which one.
+        /// The tool.
         tool: String,
         /// Its arguments.
         args: Vec<String>,
-        /// How it ended.
+        /// Its exit status.
         status: ExitStatus,
-        /// What it printed.
+        /// Its output.
         stdout: String,
-        /// What it complained about.
+        /// Its error output.
         stderr: String,
     },
-    /// A broker id that the cluster does not have.
+    /// The cluster has no broker with this id.
     #[error("no broker {id} here; there are {have:?}")]
     UnknownBroker {
-        /// The id asked for.
+        /// The requested id.
         id: i32,
-        /// The ids there are.
+        /// The existing ids.
         have: Vec<i32>,
     },
-    /// A broker is up, or down, and should be the other.
+    /// A broker is running and should be stopped, or the reverse.
     #[error("broker {id} is {state}")]
     WrongState {
         /// The broker.
         id: i32,
-        /// What it is.
+        /// Its current state.
         state: &'static str,
     },
-    /// A combination that Kafka does not have.
+    /// A combination that Kafka does not support.
     #[error("Kafka {version} does not run with {mode:?}")]
     Unsupported {
-        /// The version asked for.
+        /// The requested version.
         version: Version,
-        /// The mode asked for.
+        /// The requested mode.
         mode: Mode,
     },
 }
 
-/// Names the file in an error of the file system.
+/// Adds the file to a file system error.
 pub(crate) fn file<T>(
     result: io::Result<T>,
     action: &'static str,

@@ -8,13 +8,13 @@ use crate::error::Error;
 use crate::jars::Jars;
 use crate::spec::Hosts;
 
-/// What the exporter is told to export, in the cluster's folder: the file that the chart ships.
+/// The exporter's configuration in the cluster's folder: the file that the chart ships.
 pub(crate) const CONFIG: (&str, &str) =
     ("exporter.yml", include_str!("../../../deploy/helm/topicmappr/exporter.yaml"));
 
 impl Cluster {
-    /// Where the brokers' metrics are, up or down: `http://host:port/metrics` by broker. The port is
-    /// the same for all if their hosts differ, as on machines of their own. Empty without
+    /// The URLs of the brokers' metrics, running or not: `http://host:port/metrics` by broker. If the brokers have
+    /// different hosts, as on separate machines, the port is the same for all. Empty without
     /// [`Builder::exporter`](crate::Builder::exporter).
     pub fn exporters(&self) -> BTreeMap<i32, String> {
         let places = self.spec().ids().zip(0..).filter(|_| self.spec().exporter);
@@ -29,7 +29,7 @@ impl Cluster {
         SocketAddrV4::new(self.spec().host(index), port)
     }
 
-    /// The options of a broker's JVM that bring the exporter with it.
+    /// The JVM options that load the exporter into a broker.
     pub(crate) fn agent(&self, index: u16) -> Result<Vec<String>, Error> {
         if !self.spec().exporter {
             return Ok(Vec::new());

@@ -1,4 +1,4 @@
-//! Programs in Go, built into the cache: once for each change of their sources, and whole or not at all.
+//! Go programs, built into the cache. Each change of their sources builds them once, completely or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,9 +13,9 @@ use crate::jars::tail;
 /// A Go module with one program.
 pub(crate) struct Program {
     pub(crate) name: &'static str,
-    /// Names of files, and their texts. `go.sum` pins every module.
+    /// The names of files and their contents. `go.sum` pins every module.
     pub(crate) sources: [(&'static str, &'static str); 3],
-    /// What the linker is told beside leaving out what only debuggers want.
+    /// Options for the linker, besides those that remove debug information.
     pub(crate) link: Vec<String>,
 }
 

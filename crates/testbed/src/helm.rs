@@ -7,26 +7,26 @@ use std::process::Command;
 use crate::error::Error;
 use crate::go::Program;
 
-/// On the libraries of the same Kubernetes release as the control plane, so that Go compiles them once for both.
+/// Uses the libraries of the same Kubernetes release as the control plane, so that Go compiles them only once.
 const SOURCES: [(&str, &str); 3] = [
     ("go.mod", include_str!("../helm/go.mod")),
     ("go.sum", include_str!("../helm/go.sum")),
     ("main.go", include_str!("../helm/main.go")),
 ];
 
-/// Complains as `helm lint --strict` does of the chart with these files of values.
+/// Lints the chart with these values files, as `helm lint --strict` does.
 ///
 /// # Errors
-/// The complaints; or Go is missing, or its modules.
+/// If the linter complains, or if Go or its modules are missing.
 pub fn lint(chart: &Path, values: &[&Path]) -> Result<String, Error> {
     run("lint", [chart.as_os_str()], values)
 }
 
-/// What `helm template` prints: every manifest of the chart with these files of values, as release `topicmappr` in
+/// The output of `helm template`: every manifest of the chart with these values files, as release `topicmappr` in
 /// namespace `kafka`.
 ///
 /// # Errors
-/// The values are refused, or a template fails; or Go is missing, or its modules.
+/// If the chart refuses the values, a template fails, or Go or its modules are missing.
 pub fn template(chart: &Path, values: &[&Path]) -> Result<String, Error> {
     run("template", [chart.as_os_str(), OsStr::new("topicmappr"), OsStr::new("kafka")], values)
 }

@@ -1,4 +1,4 @@
-//! Kafka's jars, brought by Maven into the cache: once, and whole or not at all.
+//! Kafka's jars, which Maven fetches into the cache once, completely or not at all.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ const COPY: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-
 
 const JMX_EXPORTER: &str = include_str!("../poms/jmx.xml");
 
-/// The folder of a release: `libs/*.jar`, and beside it what is made from them.
+/// The folder of a release: `libs/*.jar`, and the files made from them next to it.
 #[derive(Debug, Clone)]
 pub(crate) struct Jars {
     folder: PathBuf,
@@ -36,7 +36,7 @@ impl Jars {
         let folder = cache::folder().join(format!("{name}-{}", key(pom)));
         let libs = folder.join("libs");
         if !libs.exists() {
-            // One lock for all: two Mavens must not fill ~/.m2 at the same time.
+            // One lock for all, because two Mavens must not fill ~/.m2 at the same time.
             let _lock = cache::lock("kafka")?;
             cache::whole(&libs, |part| fetch(name, pom, properties, part))?;
         }
@@ -47,7 +47,7 @@ impl Jars {
         &self.folder
     }
 
-    /// Every jar by name, in order: a class-data archive holds only for exactly this list.
+    /// Every jar, sorted by name. A class-data archive is valid only for exactly this list.
     pub(crate) fn classpath(&self) -> Result<String, Error> {
         let libs = self.folder.join("libs");
         let entries = file(fs::read_dir(&libs), "read", &libs)?;

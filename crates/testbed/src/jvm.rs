@@ -1,4 +1,4 @@
-//! How a JVM is started: cheaply, for a short life.
+//! Starts JVMs cheaply, for short lives.
 
 use std::env;
 use std::ffi::OsString;
@@ -11,7 +11,8 @@ use crate::error::Error;
 use crate::jars::Jars;
 use crate::spec::{Mode, Version};
 
-/// C1 only, the serial collector and no perf-data file: a short-lived server never earns back more.
+/// Only the C1 compiler, the serial collector and no perf-data file. A server with a short life does not benefit from
+/// more.
 const FLAGS: [&str; 8] = [
     "-XX:TieredStopAtLevel=1",
     "-XX:+UseSerialGC",
@@ -23,7 +24,7 @@ const FLAGS: [&str; 8] = [
     "-Djava.net.preferIPv4Stack=true",
 ];
 
-/// What a JVM is started for. Each kind loads other classes, and has a class-data archive of its own.
+/// The purpose of a JVM. Each role loads other classes and has its own class-data archive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     ZooKeeper,
@@ -43,16 +44,16 @@ impl Role {
     }
 }
 
-/// What is done with class-data archives.
+/// How to use class-data archives.
 #[derive(Debug, Clone)]
 pub(crate) enum Sharing {
-    /// Start from those that exist.
+    /// Start with the existing ones.
     Use,
-    /// Write new ones to this folder, each when its JVM ends.
+    /// Write new ones to this folder. Each is written when its JVM ends.
     Record(PathBuf),
 }
 
-/// A Java that runs one release of Kafka.
+/// A Java command for one release of Kafka.
 #[derive(Debug, Clone)]
 pub(crate) struct Jvm {
     java: PathBuf,
@@ -69,7 +70,7 @@ impl Jvm {
         Ok(Self { classpath: jars.classpath()?, java, archives, sharing })
     }
 
-    /// The folder of the archives: exists once they have been recorded.
+    /// The folder of the archives. It exists once they are recorded.
     pub(crate) fn archives(&self) -> &Path {
         &self.archives
     }
@@ -128,7 +129,7 @@ fn java() -> PathBuf {
     }
 }
 
-/// A name for this very Java: another one ignores the archives, which would only cost time.
+/// An id of this Java installation. Another one ignores the archives, and checking them would only cost time.
 fn identity(java: &Path) -> String {
     let search = env::var_os("PATH").unwrap_or_default();
     let found = if java.is_absolute() {

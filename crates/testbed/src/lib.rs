@@ -1,9 +1,11 @@
 //! Real Kafka clusters and a real Kubernetes API on loopback, for tests.
 //!
-//! In: what the cluster is to be ([`Cluster::builder`]). Out: a running [`Cluster`], its addresses,
-//! its client properties and Kafka's own admin tools, and if wanted its metrics and network cards; or a [`Kubernetes`], its kubeconfigs and nodes. What always holds: whatever a cluster started
-//! ends with the process that started it, however that process ends, and no file of it stays behind
-//! (the jars and the program, which any run may use, stay in the [cache]).
+//! In: the description of a cluster ([`Cluster::builder`]). Out: a running [`Cluster`] with its addresses, client
+//! properties and Kafka's own admin tools, and on request its metrics and network cards. Or a [`Kubernetes`] with its
+//! kubeconfigs and nodes.
+//!
+//! Everything that a cluster starts ends with the process that started it, however that process ends. None of its files
+//! stays behind. The jars and the program, which all runs share, stay in the [cache].
 
 mod archive;
 mod brokers;

@@ -1,15 +1,15 @@
-//! Blocks of free ports, so that any number of clusters runs side by side.
+//! Blocks of free ports, so that any number of clusters can run at the same time.
 //!
-//! The first port of a block is the lock on the rest: the process that uses the block listens there
-//! for as long as it does. The kernel takes the lock back however that process ends, and processes
-//! need not agree on a place for a lock file.
+//! The first port of a block is the lock for the rest: the process that uses the block listens on it. The kernel
+//! releases the lock, however that process ends, and processes need no common lock file.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
 use crate::error::Error;
 
-/// Ports of one cluster: the lock, ZooKeeper or controller, Prometheus, exporter, and four for each of 15 brokers.
+/// Ports of one cluster: the lock, ZooKeeper or a controller, Prometheus, the exporter, and four for each of 15
+/// brokers.
 pub(crate) const BLOCK: u16 = 64;
 /// The index of the last broker of a block.
 const LAST_BROKER: u16 = 14;
@@ -17,11 +17,11 @@ const LAST_BROKER: u16 = 14;
 const FIRST: u16 = 20_032;
 const BLOCKS: u16 = 190;
 
-/// Above the blocks, and below what systems give to outgoing connections.
+/// Above the blocks, and below the ports that systems use for outgoing connections.
 const LONE: std::ops::Range<u16> = FIRST + BLOCKS * BLOCK..32_768;
 
-/// A port of loopback for a server of the test's own: free now, in no cluster's block, given to no outgoing connection, and
-/// to nobody else in this process.
+/// A loopback port for a test's own server. It is free now, and belongs to no cluster's block and no outgoing
+/// connection. This process does not use it a second time.
 ///
 /// # Errors
 /// [`Error::NoPorts`] if none is free.
@@ -35,7 +35,7 @@ pub fn lone_port() -> Result<u16, Error> {
         .ok_or(Error::NoPorts { wanted: 1, first: LONE.start, last: LONE.end - 1 })
 }
 
-/// Ports that nobody else takes while this value lives.
+/// Ports that no other cluster takes while this value exists.
 #[derive(Debug)]
 pub(crate) struct Block {
     base: u16,
@@ -45,7 +45,7 @@ pub(crate) struct Block {
 impl Block {
     /// Takes a block whose ports are free on all of `hosts`.
     pub(crate) fn take(hosts: &[Ipv4Addr]) -> Result<Self, Error> {
-        // Processes that start together should not all try the same block first.
+        // Processes that start at the same time should not all try the same block first.
         let offset = (std::process::id() % u32::from(BLOCKS)) as u16;
         (0..BLOCKS)
             .map(|i| FIRST + (i + offset) % BLOCKS * BLOCK)
@@ -59,29 +59,29 @@ impl Block {
         (base + 1..base + BLOCK).all(free).then_some(Self { base, _lock: lock })
     }
 
-    /// The port at this place in the block; 0 is the lock.
+    /// The port at this index in the block; 0 is the lock.
     pub(crate) fn at(&self, place: u16) -> u16 {
         self.base + place
     }
 
-    /// Where a ZooKeeper server or KRaft controller listens. All but the first have ports of the last brokers, from 15 down:
-    /// a cluster has either.
+    /// The port of a ZooKeeper server or KRaft controller. All but the first use ports of the last brokers, from 15
+    /// down, because a cluster has only one of the two kinds.
     pub(crate) fn member(&self, index: u16) -> u16 {
         if index == 0 { self.base + 1 } else { self.broker(LAST_BROKER - index) }
     }
 
-    /// Where ZooKeeper servers talk among themselves: followers to their leader, and to elect one.
+    /// The ports between ZooKeeper servers: for followers of a leader, and for leader elections.
     pub(crate) fn among_members(&self, index: u16) -> (u16, u16) {
         let first = self.broker(LAST_BROKER - index);
         (first + 1, first + 2)
     }
 
-    /// Where Prometheus listens.
+    /// The port of Prometheus.
     pub(crate) fn prometheus(&self) -> u16 {
         self.base + 2
     }
 
-    /// Where every JMX exporter listens, each on its broker's host.
+    /// The port of every JMX exporter, each on its broker's host.
     pub(crate) fn exporter(&self) -> u16 {
         self.base + 3
     }

@@ -1,10 +1,11 @@
 //! Processes that end with the process that started them.
 //!
-//! Two hands: dropping a [`Process`] kills it, on return and on panic; and a [`Warden`], a small
-//! shell process of its own, kills what is left when the starting process is gone without a word
-//! (SIGINT, SIGTERM, SIGKILL, a `static`, which is never dropped). A death signal of the kernel
-//! (`PR_SET_PDEATHSIG`) would not do: it fires when the *thread* that started the server ends, and
-//! each test has a thread of its own.
+//! There are two safeguards. Dropping a [`Process`] kills it, on return and on panic. A [`Warden`], a small separate
+//! shell process, kills the rest when the starting process ends without dropping (SIGINT, SIGTERM, SIGKILL, or a
+//! `static`).
+//!
+//! A death signal of the kernel (`PR_SET_PDEATHSIG`) does not work here. It fires when the *thread* that started the
+//! server ends, and each test has its own thread.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -20,8 +21,8 @@ use crate::wait::until;
 const LAUNCH: &str = include_str!("sh/launch.sh");
 const WARDEN: &str = include_str!("sh/warden.sh");
 
-/// Ends everything that was launched in a folder, and removes the folder, once this value or the
-/// process that holds it is gone.
+/// Kills everything that was started in a folder, and removes the folder, when this value is dropped or its process
+/// ends.
 #[derive(Debug)]
 pub(crate) struct Warden {
     folder: PathBuf,
@@ -30,12 +31,12 @@ pub(crate) struct Warden {
 }
 
 impl Warden {
-    /// Watches over `folder`, which must exist.
+    /// Guards `folder`, which must exist.
     pub(crate) fn of(folder: &Path) -> Result<Self, Error> {
         file(File::create(folder.join("alive")), "create", folder)?;
         let mut child = shell(WARDEN)
             .arg(folder)
-            // Not in the folder that it removes, nor in the terminal's group that Ctrl-C reaches.
+            // Not in the folder that it removes, and not in the terminal's group, which Ctrl-C reaches.
             .current_dir("/")
             .process_group(0)
             .stdin(Stdio::piped())
@@ -47,7 +48,7 @@ impl Warden {
         Ok(Self { folder: folder.to_owned(), child, pipe })
     }
 
-    /// Starts `command` in the sub-folder `name`; its output goes to `stdout.log` there.
+    /// Starts `command` in the subfolder `name`. Its output goes to `stdout.log` there.
     pub(crate) fn launch(&self, name: &str, command: &[OsString]) -> Result<Process, Error> {
         let folder = self.folder.join(name);
         file(fs::create_dir_all(&folder), "create", &folder)?;
@@ -72,13 +73,13 @@ impl Warden {
 impl Drop for Warden {
     fn drop(&mut self) {
         drop(self.pipe.take());
-        // Nothing can be done about a failure here, and a panic in drop would hide the test's own.
+        // A failure here cannot be handled, and a panic in drop would hide the test's own.
         let _ = self.child.wait();
     }
 }
 
-/// A server of ours. Its pid cannot mean another process: a child keeps its pid until it is waited
-/// for, and that happens only here.
+/// A server that we started. Its pid cannot belong to another process: a child keeps its pid until it is waited for,
+/// and that happens only here.
 #[derive(Debug)]
 pub(crate) struct Process {
     name: String,
@@ -87,12 +88,12 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// How it ended, if it did.
+    /// Its exit status, if it has ended.
     pub(crate) fn ended(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Asks for a clean stop, and waits for it.
+    /// Asks it to stop cleanly, and waits for the end.
     pub(crate) fn terminate(&mut self, within: Duration) -> Result<(), Error> {
         if self.ended().is_none() {
             let pid = self.child.id().to_string();
@@ -105,16 +106,16 @@ impl Process {
         Ok(())
     }
 
-    /// Sends it a signal, by the name that `kill` takes.
+    /// Sends it a signal, by the name that `kill` accepts.
     pub(crate) fn signal(&self, name: &str) -> Result<(), Error> {
         let mut kill = shell("kill \"$1\" \"$2\"");
         let pid = self.child.id().to_string();
         kill.arg(name).arg(pid).status().map_err(missing_shell).map(drop)
     }
 
-    /// Ends it at once, as a power cut would.
+    /// Kills it at once, as a power cut does.
     pub(crate) fn kill(&mut self) {
-        // An error means that it has ended already, and `wait` is right in both cases.
+        // An error means that it has ended already. `wait` is right in both cases.
         let _ = self.child.kill();
         let _ = self.child.wait();
         self.forget();
@@ -131,7 +132,7 @@ impl Drop for Process {
     }
 }
 
-/// `sh -c SCRIPT sh ARGS...`: the arguments follow.
+/// `sh -c SCRIPT sh ARGS...`; the caller adds the arguments.
 fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.args(["-c", script, "sh"]);
@@ -205,7 +206,7 @@ mod tests {
         assert!(!two.path().exists());
     }
 
-    /// Not a test by itself: the process that the next test starts and kills.
+    /// Not a real test: the next test starts this process and kills it.
     #[test]
     fn owner_that_will_be_killed() {
         let Some(folder) = env::var_os("MAPPR_OWNER_FOLDER") else {
@@ -218,7 +219,7 @@ mod tests {
 
     fn dies_with_its_owner(signal: &str) {
         let folder = tempfile::tempdir().unwrap();
-        // Whatever runs in the background of a shell ignores SIGINT, and so does what it starts.
+        // Background processes of a shell ignore SIGINT, and so do their children.
         let mut owner = Command::new("env")
             .arg("--default-signal=INT")
             .arg(env::current_exe().unwrap())

@@ -1,7 +1,7 @@
 //! A real Prometheus that scrapes the brokers of a cluster.
 //!
-//! The program is the one on the PATH, else Debian's package, unpacked into the cache: nothing is
-//! installed, no service starts, and nobody needs to be root.
+//! The program is the one on the PATH, or Debian's package unpacked into the cache. This needs no installation, no
+//! service and no root.
 
 use std::env;
 use std::fmt::Write as _;
@@ -19,10 +19,10 @@ use crate::jars::tail;
 
 const NAME: &str = "prometheus";
 
-/// The program: found, or fetched into the cache.
+/// The path of the program, which is fetched into the cache if necessary.
 ///
 /// # Errors
-/// [`Error::Missing`] and [`Error::Fetch`] if neither.
+/// [`Error::Missing`] and [`Error::Fetch`] if it is neither installed nor fetchable.
 pub fn program() -> Result<PathBuf, Error> {
     let search = env::var_os("PATH").unwrap_or_default();
     let installed = env::split_paths(&search).map(|folder| folder.join(NAME));
@@ -37,7 +37,7 @@ pub fn program() -> Result<PathBuf, Error> {
     Ok(program)
 }
 
-/// Where the program of Debian's package is, or will be, in the cache.
+/// The path of the unpacked Debian package's program in the cache.
 pub fn unpacked() -> PathBuf {
     folder().join("usr/bin/prometheus")
 }
@@ -70,9 +70,8 @@ fn run(command: &mut Command) -> Result<(), Error> {
 }
 
 impl Cluster {
-    /// Starts a Prometheus that scrapes every exporter each second, and returns its URL once it has
-    /// an answer of each running broker. Its series carry `job="kafka"`, `instance="host:port"` and
-    /// `broker_id="1001"`.
+    /// Starts a Prometheus that scrapes every exporter each second. Returns its URL when it has an answer from each
+    /// running broker. Its series have the labels `job="kafka"`, `instance="host:port"` and `broker_id="1001"`.
     pub fn start_prometheus(&self) -> Result<String, Error> {
         let (port, home) = (self.ports().prometheus(), self.path().join(NAME));
         file(fs::create_dir_all(&home), "create", &home)?;
@@ -96,7 +95,7 @@ impl Cluster {
         Ok(format!("http://127.0.0.1:{port}"))
     }
 
-    /// Ends Prometheus as a power cut would.
+    /// Kills Prometheus as a power cut does.
     pub fn kill_prometheus(&self) {
         drop(self.servers().remove(NAME));
     }
@@ -119,11 +118,11 @@ scrape_configs:
     }
 }
 
-/// How many brokers are up, as Prometheus answers it; nothing while it does not answer.
+/// How many brokers are up, according to Prometheus. Empty while it does not answer.
 fn ask(port: u16) -> Option<String> {
     let mut socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     socket.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-    // HTTP 1.0: the answer is one piece, and ends with the connection.
+    // With HTTP 1.0, the answer is in one piece and ends with the connection.
     socket.write_all(b"GET /api/v1/query?query=sum(up) HTTP/1.0\r\n\r\n").ok()?;
     let mut answer = String::new();
     socket.read_to_string(&mut answer).ok()?;

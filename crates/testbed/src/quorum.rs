@@ -1,7 +1,7 @@
-//! Who keeps a cluster's metadata: KRaft controllers, or ZooKeeper servers.
+//! The servers that keep a cluster's metadata: KRaft controllers or ZooKeeper servers.
 //!
-//! In: a [`Cluster`] with as many of them as its description says. What always holds: the first has the index 0 and the id
-//! [`FIRST_MEMBER`], and each has a folder, a port and a process of its own.
+//! In: a [`Cluster`], whose description sets their number. The first has the index 0 and the id [`FIRST_MEMBER`]. Each
+//! has its own folder, port and process.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -14,36 +14,36 @@ use crate::error::Error;
 use crate::jvm::Role;
 use crate::spec::{Mode, Security};
 
-/// The id of the first controller, or ZooKeeper server; the others follow.
+/// The id of the first controller or ZooKeeper server; the others follow.
 pub const FIRST_MEMBER: i32 = config::QUORUM;
 
 impl Cluster {
-    /// Where the first KRaft controller listens, or ZooKeeper server: `host:port`.
+    /// The address of the first KRaft controller or ZooKeeper server: `host:port`.
     pub fn quorum(&self) -> String {
         format!("127.0.0.1:{}", self.ports().member(0))
     }
 
-    /// The ids of all controllers, or ZooKeeper servers, each with the address where it listens.
+    /// The ids of all controllers or ZooKeeper servers, each with its address.
     pub fn members(&self) -> Vec<(i32, String)> {
         let member = |index| (FIRST_MEMBER + i32::from(index), self.ports().member(index));
         let members = (0..self.spec().members).map(member);
         members.map(|(id, port)| (id, format!("127.0.0.1:{port}"))).collect()
     }
 
-    /// Stops a controller, or ZooKeeper server, cleanly.
+    /// Stops a controller or ZooKeeper server cleanly.
     pub fn stop_member(&self, id: i32) -> Result<(), Error> {
         let process = self.servers().remove(&self.member_name(id)?);
         process.ok_or(Error::WrongState { id, state: "down" })?.terminate(self.spec().timeout)
     }
 
-    /// Ends one as a power cut would.
+    /// Kills one as a power cut does.
     pub fn kill_member(&self, id: i32) -> Result<(), Error> {
         let process = self.servers().remove(&self.member_name(id)?);
         process.ok_or(Error::WrongState { id, state: "down" })?.kill();
         Ok(())
     }
 
-    /// Starts one that is down, and returns when it listens, or serves.
+    /// Starts a stopped one, and returns when it listens or serves.
     pub fn start_member(&self, id: i32) -> Result<(), Error> {
         if self.servers().contains_key(&self.member_name(id)?) {
             return Err(Error::WrongState { id, state: "up" });
@@ -53,12 +53,12 @@ impl Cluster {
         self.await_member(index)
     }
 
-    /// Stops the first KRaft controller, or ZooKeeper server, in the middle of what it does: it neither answers nor ends.
+    /// Pauses the first KRaft controller or ZooKeeper server: it neither answers nor ends.
     pub fn pause_quorum(&self) -> Result<(), Error> {
         self.signal_quorum("-STOP")
     }
 
-    /// Lets it go on.
+    /// Resumes it.
     pub fn resume_quorum(&self) -> Result<(), Error> {
         self.signal_quorum("-CONT")
     }
@@ -100,7 +100,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// All of them first: none serves before a majority is there.
+    /// Starts all of them first, because none serves before there is a majority.
     pub(crate) fn start_quorum(&self) -> Result<(), Error> {
         for index in 0..self.spec().members {
             if self.mode() == Mode::KRaft {
@@ -112,7 +112,7 @@ impl Cluster {
             Mode::ZooKeeper => {
                 (0..self.spec().members).try_for_each(|index| self.await_member(index))
             }
-            // Brokers wait for them.
+            // The brokers wait for the controllers.
             Mode::KRaft => Ok(()),
         }
     }
@@ -165,7 +165,7 @@ impl Cluster {
         })
     }
 
-    /// What each controller has logged since it had written so much.
+    /// What each controller has logged after the first `read_so_far` bytes.
     pub(crate) fn controller_logs(&self, read_so_far: &[usize]) -> impl Iterator<Item = String> {
         let of = |index: u16| {
             let log = self.read_log(&config::member_folder(Mode::KRaft, index));
@@ -183,7 +183,7 @@ impl Cluster {
         (0..self.spec().members).any(has)
     }
 
-    /// One of ZooKeeper's four-letter words; no answer is an empty one.
+    /// Sends one of ZooKeeper's four-letter words. No answer gives an empty one.
     fn ask_zookeeper(&self, index: u16, word: &str) -> String {
         let ask = || {
             let address = (Ipv4Addr::LOCALHOST, self.ports().member(index));

@@ -1,4 +1,4 @@
-//! What a cluster is to be.
+//! The description of a cluster.
 
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -13,7 +13,7 @@ use crate::relay::Cap;
 pub enum Mode {
     /// In ZooKeeper.
     ZooKeeper,
-    /// In a quorum of its own controllers (processes apart from the brokers).
+    /// In a quorum of its own controllers (separate processes from the brokers).
     KRaft,
 }
 
@@ -22,9 +22,9 @@ pub enum Mode {
 pub struct Version(&'static str);
 
 impl Version {
-    /// The last line that runs on ZooKeeper.
+    /// The last release line that runs on ZooKeeper.
     pub const V3_9: Self = Self("3.9.2");
-    /// The current line.
+    /// The current release line.
     pub const V4_3: Self = Self("4.3.1");
 
     /// As Maven writes it.
@@ -47,28 +47,28 @@ impl fmt::Display for Version {
     }
 }
 
-/// What brokers ask of a client. The PLAINTEXT listener is always there.
+/// What brokers require from a client. There is always a PLAINTEXT listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Security {
-    /// Nothing: PLAINTEXT only.
+    /// Nothing: only PLAINTEXT.
     Open,
     /// Listeners SASL_SSL (SCRAM-SHA-512, SCRAM-SHA-256, PLAIN) and SSL (client certificate required).
     Authenticated,
-    /// The same, and an authorizer in which [`User::ADMIN`](crate::User::ADMIN) and whoever comes by
-    /// PLAINTEXT may do all, everybody else what ACLs grant.
+    /// The same with an authorizer. [`User::ADMIN`](crate::User::ADMIN) and all clients on PLAINTEXT have all rights;
+    /// other users have the rights that ACLs grant.
     Authorized,
 }
 
 /// The address that each broker advertises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hosts {
-    /// 127.0.0.11 and up, as if each broker had a machine of its own.
+    /// 127.0.0.11 and up, as if each broker had its own machine.
     Distinct,
     /// 127.0.0.1 for all, as if they shared a machine.
     Shared,
 }
 
-/// How a [`Cluster`] is described before it starts.
+/// The description of a [`Cluster`] before it starts.
 #[derive(Debug, Clone)]
 pub struct Builder {
     pub(crate) mode: Mode,
@@ -117,39 +117,39 @@ impl Builder {
         self
     }
 
-    /// The release; by default the newest that has the mode.
+    /// The release. The default is the newest one that supports the mode.
     pub fn version(mut self, version: Version) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// How many brokers; the ids are 1001 and up.
+    /// The number of brokers. Their ids are 1001 and up.
     pub fn brokers(mut self, brokers: u16) -> Self {
         assert!((1..=15).contains(&brokers), "a block of ports is made for 1 to 15 brokers");
         self.brokers = brokers;
         self
     }
 
-    /// How many KRaft controllers, or ZooKeeper servers; one by default. Their ids are 9000 and up.
+    /// The number of KRaft controllers or ZooKeeper servers; the default is one. Their ids are 9000 and up.
     pub fn quorum(mut self, members: u16) -> Self {
         assert!((1..=5).contains(&members), "a quorum is made of 1 to 5 servers");
         self.members = members;
         self
     }
 
-    /// `broker.rack`, dealt round-robin; none at all for an empty list.
+    /// `broker.rack`, assigned round-robin. An empty list means no racks.
     pub fn racks<S: Into<String>>(mut self, racks: impl IntoIterator<Item = S>) -> Self {
         self.racks = racks.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Log directories of each broker.
+    /// The number of log dirs of each broker.
     pub fn log_dirs(mut self, log_dirs: u16) -> Self {
         self.log_dirs = log_dirs;
         self
     }
 
-    /// What brokers ask of clients.
+    /// What brokers require from clients.
     pub fn security(mut self, security: Security) -> Self {
         self.security = security;
         self
@@ -161,25 +161,25 @@ impl Builder {
         self
     }
 
-    /// The path in ZooKeeper under which the cluster lives, such as `/kafka`.
+    /// The cluster's path in ZooKeeper, such as `/kafka`.
     pub fn chroot(mut self, chroot: &str) -> Self {
         self.chroot = chroot.to_owned();
         self
     }
 
-    /// One more line for every broker's `server.properties`; it overrides ours.
+    /// One more line in every broker's `server.properties`, which overrides ours.
     pub fn property(mut self, key: &str, value: &str) -> Self {
         self.properties.push((key.to_owned(), value.to_owned()));
         self
     }
 
-    /// Replicas fetch 64 KiB at a time: Kafka lets every fetch through that begins inside the quota, whatever its size.
+    /// Replicas fetch 64 KiB at a time. Kafka allows every fetch that begins within the quota, whatever its size.
     pub fn small_fetches(self) -> Self {
         let keys = ["replica.fetch.max.bytes", "replica.fetch.response.max.bytes"];
         keys.iter().fold(self, |builder, key| builder.property(key, "65536"))
     }
 
-    /// Puts a relay with this cap before every broker, as its network card: [`Cluster::card`].
+    /// Puts a relay with this limit in front of every broker, as its network card: [`Cluster::card`].
     pub fn network(mut self, cap: Cap) -> Self {
         self.cards = Some(cap);
         self
@@ -191,20 +191,20 @@ impl Builder {
         self
     }
 
-    /// The most that each broker's heap grows to, in MiB, a quarter less for a controller's and three eighths less for a
-    /// ZooKeeper server's: for clusters of tens of thousands of partitions.
+    /// The largest heap of each broker, in MiB. A controller gets a quarter less, and a ZooKeeper server three eighths
+    /// less. For clusters of tens of thousands of partitions.
     pub fn heap_mib(mut self, mib: u32) -> Self {
         self.heap_mib = mib;
         self
     }
 
-    /// How long a server may take to start or a broker's death to be noticed.
+    /// The deadline for a server's start, and for the detection of a broker's death.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// Starts all servers and returns when every broker is registered.
+    /// Starts all servers, and returns when every broker is registered.
     pub fn start(self) -> Result<Cluster, Error> {
         assert!(self.members == 1 || self.brokers + self.members <= 15, "they share ports");
         Cluster::start(self)
@@ -226,7 +226,7 @@ impl Builder {
         self.first_id..self.first_id + i32::from(self.brokers)
     }
 
-    /// Where the broker stands in the order of ids.
+    /// The broker's index in the order of ids.
     pub(crate) fn index(&self, id: i32) -> Result<u16, Error> {
         u16::try_from(id - self.first_id)
             .ok()
@@ -242,7 +242,7 @@ impl Builder {
         }
     }
 
-    /// Where the broker itself listens: behind its relay, if it has one.
+    /// The address on which the broker itself listens: behind its relay, if it has one.
     pub(crate) fn behind(&self, index: u16) -> Ipv4Addr {
         match self.cards {
             None => self.host(index),

@@ -1,8 +1,8 @@
-//! Kafka's own admin tools, by the names of their scripts.
+//! Kafka's own admin tools, by their script names.
 
 use crate::spec::Version;
 
-/// The main class behind `kafka-NAME.sh`; a name with a dot is taken as a class.
+/// The main class of `kafka-NAME.sh`. A name with a dot is a class already.
 pub(crate) fn class(name: &str, version: Version) -> &str {
     match name {
         // Kafka 4 moved these two out of the broker's own package.
@@ -26,7 +26,7 @@ pub(crate) fn class(name: &str, version: Version) -> &str {
     }
 }
 
-/// How a tool is told where the cluster is.
+/// The arguments that give a tool the cluster's address.
 pub(crate) fn address(name: &str, bootstrap: String, zookeeper: String) -> Vec<String> {
     match name {
         "storage" => Vec::new(),

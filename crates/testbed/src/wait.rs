@@ -1,14 +1,14 @@
-//! Waiting for a condition, with a deadline.
+//! Waits for a condition, with a deadline.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use crate::error::Error;
 
-/// How long between two looks: short against a server's start, long against the cost of a look.
+/// The time between two checks: short compared with a server's start, long compared with the cost of a check.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Looks again and again until `look` sees something, and fails once `within` is over.
+/// Calls `look` repeatedly until it returns something, and fails after `within`.
 pub fn until<T>(
     what: impl Into<String>,
     within: Duration,

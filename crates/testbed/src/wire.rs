@@ -1,6 +1,6 @@
-//! A wire to a server, that can be cut: nobody hangs up, and nothing arrives any more.
+//! A wire to a server that a test can cut: connections stay open, but nothing arrives any more.
 //!
-//! That is what a partitioned network looks like from both ends. Dropping it ends every connection.
+//! Both ends see this as a partitioned network. Dropping it ends every connection.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// How often a wire that is cut looks whether it is whole again.
+/// How often a cut wire checks whether it has been mended.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// A wire to one server, from a port of its own.
+/// A wire to one server, with its own port.
 #[derive(Debug)]
 pub struct Wire {
     state: Arc<State>,
@@ -27,7 +27,7 @@ struct State {
 }
 
 impl Wire {
-    /// Leads to `port` of this machine.
+    /// A wire to `port` of this machine.
     pub fn to(port: u16) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let (from, state) = (listener.local_addr()?, Arc::new(State::default()));
@@ -36,17 +36,17 @@ impl Wire {
         Ok(Self { state, from })
     }
 
-    /// The port that it begins at.
+    /// The port of its near end.
     pub fn port(&self) -> u16 {
         self.from.port()
     }
 
-    /// From now on nothing passes, either way, on old connections and on new ones.
+    /// Lets nothing pass from now on, in both directions, on old and new connections.
     pub fn cut(&self) {
         self.state.cut.store(true, Ordering::SeqCst);
     }
 
-    /// What waits passes again.
+    /// Lets the waiting bytes pass again.
     pub fn mend(&self) {
         self.state.cut.store(false, Ordering::SeqCst);
     }
@@ -58,7 +58,7 @@ impl Drop for Wire {
         for stream in self.state.streams.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        // The listener waits for a caller; it sees then that it has ended.
+        // The listener waits for a connection. This one wakes it, so that it ends.
         let _ = TcpStream::connect(self.from);
     }
 }

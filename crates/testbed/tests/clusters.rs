@@ -1,4 +1,4 @@
-//! The testbed's own promises, on real servers: `cargo xtask test --only clusters`.
+//! The testbed's own guarantees, on real servers: `cargo xtask test --only clusters`.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use mappr_testbed::{Access, Cluster, Error, Mechanism, Mode, Security, User, Ver
 
 const SOON: Duration = Duration::from_secs(60);
 
-/// The ids of the brokers that the cluster counts on, by its own tool.
+/// The ids of the live brokers, from Kafka's own tool.
 fn live(cluster: &Cluster) -> Vec<i32> {
     let answer = cluster.tool("broker-api-versions", [""; 0]).unwrap();
     let id = |line: &str| line.split("(id: ").nth(1)?.split(' ').next()?.parse().ok();
@@ -68,7 +68,7 @@ fn version_4_does_not_run_on_zookeeper() {
     assert!(matches!(refused, Err(Error::Unsupported { .. })));
 }
 
-/// Lists the topics through one way in, by Kafka's own tool.
+/// Lists the topics over one way to connect, with Kafka's own tool.
 fn topics_through(cluster: &Cluster, access: &Access, name: &str) -> Result<String, Error> {
     let client = cluster.client(access);
     let file = cluster.path().join(name);
@@ -78,7 +78,7 @@ fn topics_through(cluster: &Cluster, access: &Access, name: &str) -> Result<Stri
     cluster.bare_tool("topics", args)
 }
 
-/// Every way in works, a stranger stays out, and who has no right sees no topic.
+/// Every way to connect works, an untrusted certificate is refused, and a user without rights sees no topic.
 fn ways_in(mode: Mode) {
     let cluster = Cluster::builder()
         .mode(mode)
@@ -116,7 +116,7 @@ fn kraft_cluster_lets_in_who_may() {
     ways_in(Mode::KRaft);
 }
 
-/// Not a test by itself: the process that the next test starts and kills.
+/// Not a real test: the next test starts this process and kills it.
 #[test]
 #[ignore = "live"]
 fn owner_that_will_be_killed() {
@@ -150,7 +150,7 @@ fn a_cluster_ends_when_its_owner_is_killed() {
     until("end of its files", SOON, || (!Path::new(&home).exists()).then_some(())).unwrap();
 }
 
-/// The processes whose command line names the folder.
+/// The processes whose command line contains the folder.
 fn servers_of(folder: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
     processes

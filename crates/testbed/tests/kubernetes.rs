@@ -1,4 +1,4 @@
-//! The Kubernetes testbed's own promises: `cargo xtask test --only kubernetes`.
+//! The guarantees of the Kubernetes testbed: `cargo xtask test --only kubernetes`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_secs(120);
 const ZONES: [(&str, &str); 3] = [("node-a", "eu-1a"), ("node-b", "eu-1b"), ("node-c", "eu-1c")];
 const EVENTS: &str = "app=kafka-events";
 
-/// Six brokers, two to a zone, and an account that may list pods and nothing else.
+/// Six brokers, two in each zone, and an account that may only list pods.
 const MANIFESTS: &str = r#"
 apiVersion: v1
 kind: Namespace
@@ -62,7 +62,7 @@ fn three_zones() -> Kubernetes {
     kubernetes
 }
 
-/// Calls the API as whoever has this kubeconfig.
+/// Calls the API with this kubeconfig.
 fn as_user<T>(kubeconfig: &Path, work: impl AsyncFnOnce(Client) -> T) -> T {
     let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -143,7 +143,7 @@ fn is_ready(pod: &Pod) -> bool {
     conditions.iter().any(|is| is.type_ == "Ready" && is.status == "True")
 }
 
-/// Not a test by itself: the process that the next test starts and kills.
+/// Not a real test: the next test starts this process and kills it.
 #[test]
 #[ignore = "live"]
 fn owner_that_will_be_killed() {
@@ -178,7 +178,7 @@ fn a_control_plane_ends_when_its_owner_is_killed() {
     until("end of its files", SOON, || (!Path::new(&home).exists()).then_some(())).unwrap();
 }
 
-/// The components whose command line names the folder.
+/// The components whose command line contains the folder.
 fn processes_of(folder: &str) -> Vec<String> {
     let processes = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
     processes
@@ -188,7 +188,7 @@ fn processes_of(folder: &str) -> Vec<String> {
         .collect()
 }
 
-/// Three brokers, one to a node.
+/// Three brokers, one on each node.
 const THREE: &str = r#"
 apiVersion: v1
 kind: Namespace
@@ -244,7 +244,7 @@ fn brokers_live_and_die_with_their_pods() {
     let life = brokers.lives().unwrap()[&1002].clone();
     assert_eq!((life.starts, life.emptied, running(1002)), (1, 0, true));
 
-    // A node is lost for good; its pod comes up on a new one, whose disk is empty.
+    // A node is lost for good. Its pod starts on a new one, whose disk is empty.
     let node = node_of(&pods[2]);
     kubernetes.node("node-d", "eu-1c", &[]).unwrap();
     kubernetes.delete_node(&node).unwrap();

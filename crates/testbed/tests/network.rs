@@ -11,7 +11,7 @@ const SOON: Duration = Duration::from_secs(60);
 const CAP: u64 = 4_000_000;
 const WRITTEN: u64 = 16_000_000;
 
-/// The body of an answer, if it is a good one.
+/// The body of a successful answer.
 fn get(host: &str, path: &str) -> Option<String> {
     let mut socket = TcpStream::connect(host).ok()?;
     write!(socket, "GET {path} HTTP/1.0\r\n\r\n").ok()?;
@@ -22,13 +22,13 @@ fn get(host: &str, path: &str) -> Option<String> {
     head.contains(" 200 ").then(|| body.to_owned())
 }
 
-/// The value of a series, by everything before it on its line.
+/// The value of a series, identified by the text before it on its line.
 fn value(page: &str, series: &str) -> Option<f64> {
     let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '))?;
     line.split(' ').next()?.parse().ok()
 }
 
-/// Three brokers with cards; 16 MB are written to the first, and fetched by the second.
+/// Three brokers with cards. A client writes 16 MB to the first, and the second fetches them.
 fn writes_go_through_the_cards(mode: Mode) -> Cluster {
     let builder = Cluster::builder().mode(mode).network(Cap::both(CAP)).exporter();
     let cluster = builder.start().unwrap();
@@ -53,7 +53,7 @@ fn writes_go_through_the_cards(mode: Mode) -> Cluster {
     cluster
 }
 
-/// What Kafka counted is what the cards counted.
+/// Kafka's counters match the cards' counters.
 fn the_exporter_tells_what_the_cards_saw(cluster: &Cluster) {
     let exporters = cluster.exporters();
     let page = |id: i32| {

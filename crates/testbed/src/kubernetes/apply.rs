@@ -1,4 +1,4 @@
-//! Manifests: server-side apply of whatever kinds they are.
+//! Applies manifests of any kind with server-side apply.
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DynamicObject, Patch, PatchParams};
@@ -40,7 +40,7 @@ async fn one(client: &Client, object: DynamicObject) -> Result<(), Failure> {
             Api::namespaced_with(client.clone(), &namespace, &resource)
         }
     };
-    // A key that the API does not know is a mistake in the manifest, not one to leave out.
+    // An unknown key is an error in the manifest, and must not be dropped silently.
     let how = PatchParams::apply(MANAGER).force().validation_strict();
     let name = object.name_any();
     let applied = api.patch(&name, &how, &Patch::Apply(object)).await;

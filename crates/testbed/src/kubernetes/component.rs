@@ -1,4 +1,4 @@
-//! The processes of a control plane: how each is started, and how one knows that it is ready.
+//! The processes of a control plane: how to start each, and how to find out whether it is ready.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,18 +15,18 @@ pub enum Component {
     ApiServer,
     /// The controllers: stateful sets, jobs, nodes, garbage, ...
     ControllerManager,
-    /// Gives pods their nodes.
+    /// Assigns pods to nodes.
     Scheduler,
-    /// Kwok: the fake kubelets of all nodes.
+    /// Kwok: the simulated kubelets of all nodes.
     Kubelets,
 }
 
 impl Component {
-    /// In the order of their start.
+    /// In start order.
     pub(super) const ALL: [Self; 5] =
         [Self::Etcd, Self::ApiServer, Self::ControllerManager, Self::Scheduler, Self::Kubelets];
 
-    /// The name of its folder, and what the program is told to be.
+    /// The name of its folder, and of the program's mode.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Etcd => "etcd",
@@ -37,7 +37,7 @@ impl Component {
         }
     }
 
-    /// The address and path that answer once it is ready.
+    /// The address and path that answer when it is ready.
     pub(super) fn probe(self, ports: &Block) -> (String, &'static str) {
         let (scheme, port, path) = match self {
             Self::Etcd => ("http", ETCD, "/health"),
@@ -69,7 +69,7 @@ fn etcd(folder: &Path, ports: &Block) -> Vec<String> {
     vec![
         "--name=testbed".into(),
         format!("--data-dir={}", folder.join("etcd/data").display()),
-        // The store dies with its test: nothing is gained by waiting for the disk.
+        // The store ends with its test, so it need not wait for the disk.
         "--unsafe-no-fsync".into(),
         "--log-level=warn".into(),
         "--logger=zap".into(),
@@ -113,7 +113,7 @@ fn controller_manager(folder: &Path, ports: &Block) -> Vec<String> {
         format!("--root-ca-file={pki}/ca.crt"),
         "--allocate-node-cidrs".into(),
         "--cluster-cidr=10.244.0.0/16".into(),
-        // A silent node is lost after 8 s, not after 50.
+        // A silent node counts as lost after 8 s instead of 50.
         "--node-monitor-period=1s".into(),
         "--node-monitor-grace-period=8s".into(),
     ];
@@ -139,7 +139,7 @@ fn kubelets(folder: &Path, ports: &Block) -> Vec<String> {
     ]
 }
 
-/// Where a component listens, and as whom.
+/// The address and certificates of a component.
 fn serving(folder: &Path, port: u16) -> [String; 5] {
     let pki = folder.join("pki");
     let pki = pki.display();

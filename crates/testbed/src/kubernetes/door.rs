@@ -1,6 +1,6 @@
-//! The way into the API: a client, and the thread that runs it.
+//! The connection to the API: a client, and the thread that runs it.
 //!
-//! Callers block, with a deadline, whether they are inside a runtime of their own or not.
+//! Its calls block, with a deadline, inside or outside a runtime.
 
 use std::collections::BTreeMap;
 use std::error;
@@ -38,7 +38,7 @@ impl fmt::Debug for Door {
 }
 
 impl Door {
-    /// Opens with a kubeconfig; the API need not be up.
+    /// Opens the connection with a kubeconfig. The API need not be running yet.
     pub(super) fn open(kubeconfig: &Path) -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = file(runtime, "start a runtime for", kubeconfig)?;
@@ -48,7 +48,7 @@ impl Door {
         Ok(Self { runtime: Some(runtime), config, client })
     }
 
-    /// Runs `work` to its end, or to the deadline.
+    /// Runs `work` to its end or to the deadline.
     pub(super) fn run<T, F>(
         &self,
         what: &str,
@@ -65,7 +65,7 @@ impl Door {
         wait(runtime, what, within, work(self.client.clone()))
     }
 
-    /// Whether a component answers at this address and path with success.
+    /// Whether a component answers successfully at this address and path.
     pub(super) fn answers(&self, (address, path): &(String, &'static str)) -> bool {
         let mut config = self.config.clone();
         let (address, path) = (address.clone(), *path);
@@ -77,7 +77,7 @@ impl Door {
         asked.is_ok()
     }
 
-    /// Watches until `look` sees something in all objects of that kind, by name.
+    /// Watches all objects of that kind, by name, until `look` returns something.
     pub(super) fn watch<K, T>(
         &self,
         what: &str,
@@ -97,7 +97,7 @@ impl Door {
         })
     }
 
-    /// Tells all objects of that kind, again whenever one changes, for as long as `tell` wants to hear it.
+    /// Passes all objects of that kind to `tell`, and again after each change, until `tell` stops it.
     pub(super) fn follow<K>(
         &self,
         api: impl FnOnce(Client) -> Api<K>,
@@ -114,7 +114,7 @@ impl Door {
     }
 }
 
-/// Looks at all objects, again whenever one changes, until `look` sees something.
+/// Passes all objects to `look`, and again after each change, until it returns something.
 async fn each<K, T>(
     api: Api<K>,
     config: watcher::Config,
@@ -128,7 +128,7 @@ where
     let mut all = BTreeMap::new();
     let mut complete = false;
     loop {
-        // A watcher begins again by itself after an error; a deadline, if any, ends it.
+        // The watcher restarts by itself after an error. A deadline, if any, ends it.
         let Ok(Some(event)) = events.try_next().await else { continue };
         match event {
             Event::Init => (all, complete) = (BTreeMap::new(), false),
@@ -148,7 +148,7 @@ where
 
 impl Drop for Door {
     fn drop(&mut self) {
-        // To wait for it would panic inside a runtime of the caller.
+        // Waiting for it would panic inside a caller's runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
@@ -159,7 +159,7 @@ async fn client(kubeconfig: PathBuf) -> Result<(Config, Client), Failure> {
     let kubeconfig = Kubeconfig::read_from(kubeconfig)?;
     let options = KubeConfigOptions::default();
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-    // A test wants to see what the API said, not the answer to a second try.
+    // A test must see the API's first answer, not that of a retry.
     config.default_retry = false;
     let client = Client::try_from(config.clone())?;
     Ok((config, client))
@@ -173,7 +173,7 @@ fn wait<T: Send + 'static>(
 ) -> Result<T, Error> {
     let (tell, told) = mpsc::channel();
     runtime.spawn(async move {
-        // Nobody listens any more if the caller's thread is gone.
+        // The receiver is gone if the caller's thread has ended.
         let _ = tell.send(tokio::time::timeout(within, work).await);
     });
     match told.recv() {

@@ -1,4 +1,4 @@
-//! The files that components and clients read: certificates, tokens, kubeconfigs.
+//! The files of components and clients: certificates, tokens, kubeconfigs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,23 +10,23 @@ use crate::config::new_id;
 use crate::error::{Error, file};
 use crate::ports::Block;
 
-/// Who gets in by a token of the static file, and the group that gives the rights.
+/// The users in the static token file, each with the group that gives its rights.
 const USERS: [(&str, &str); 4] = [
     ("admin", "system:masters"),
     ("kwok", "system:masters"),
-    // Kubernetes' own roles are bound to these two by name.
+    // Kubernetes' own roles are bound to these two user names.
     ("system:kube-controller-manager", ""),
     ("system:kube-scheduler", ""),
 ];
 
-/// Fills `folder`: `pki/`, a kubeconfig for each of [`USERS`], and how the kubelets behave.
+/// Fills `folder` with `pki/`, a kubeconfig for each of [`USERS`], and the rules of the kubelets.
 pub(super) fn write(folder: &Path, ports: &Block) -> Result<(), Error> {
     let pki = folder.join("pki");
     file(fs::create_dir_all(&pki), "create", &pki)?;
     certificates::authority(&pki, "ca", "mappr testbed kubernetes")?;
     let names = "subjectAltName=DNS:localhost,DNS:kubernetes.default.svc,IP:127.0.0.1";
     certificates::leaf(&pki, "ca", "server", names)?;
-    // Service accounts' tokens are signed with one half and verified with the other.
+    // One half of the key signs the service accounts' tokens, and the other half verifies them.
     let curve = ["genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"];
     certificates::openssl(&pki, &[&curve[..], &["-out", "sa.key"]].concat())?;
     certificates::openssl(&pki, &["pkey", "-in", "sa.key", "-pubout", "-out", "sa.pub"])?;
@@ -43,12 +43,12 @@ pub(super) fn write(folder: &Path, ports: &Block) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where the kubeconfig of a user is.
+/// The path of a user's kubeconfig.
 pub(super) fn kubeconfig_of(folder: &Path, user: &str) -> PathBuf {
     folder.join(format!("{}.kubeconfig", user.replace([':', '/'], "-")))
 }
 
-/// Writes a kubeconfig for whoever has this token.
+/// Writes a kubeconfig with this token.
 pub(super) fn kubeconfig(
     folder: &Path,
     ports: &Block,
@@ -57,7 +57,7 @@ pub(super) fn kubeconfig(
 ) -> Result<PathBuf, Error> {
     let server = format!("https://127.0.0.1:{}", ports.at(super::API));
     let authority = folder.join("pki/ca.crt");
-    // JSON is YAML, too.
+    // JSON is valid YAML.
     let text = json!({
         "apiVersion": "v1", "kind": "Config", "current-context": "testbed",
         "clusters": [{"name": "testbed", "cluster": {"server": server, "certificate-authority": authority}}],

@@ -1,12 +1,12 @@
 //! A real Kubernetes API on loopback, with real controllers and simulated nodes.
 //!
-//! In: nothing. Out: a running [`Kubernetes`], kubeconfigs for its administrator and for service accounts
-//! (RBAC is on), nodes that come and go. What always holds: it ends with the process that started it and
-//! leaves no file (the program itself stays in the [cache](crate::cache)).
+//! In: nothing. Out: a running [`Kubernetes`], kubeconfigs for its administrator and for service accounts (RBAC is on),
+//! and nodes that a test adds and removes. It ends with the process that started it, and leaves no file. The program
+//! itself stays in the [cache](crate::cache).
 //!
-//! Admission, controllers, scheduler, watches and evictions are the real ones. Only the kubelet is not: no
-//! container runs, nothing is probed, no network joins the pods, and what a pod's status says is written
-//! by the rules of `kubernetes/stages.yaml`. [`Brokers`](crate::Brokers) joins pods to real Kafka brokers.
+//! Admission, controllers, scheduler, watches and evictions are real. Only the kubelet is simulated: no container runs,
+//! there are no probes, and the pods have no network. The rules of `kubernetes/stages.yaml` write the pods' status.
+//! [`Brokers`](crate::Brokers) joins pods to real Kafka brokers.
 
 mod apply;
 mod component;
@@ -37,7 +37,7 @@ pub use component::Component;
 pub use door::Failure;
 pub use program::build;
 
-/// The places of the ports in the block.
+/// The indexes of the ports in the block.
 const ETCD: u16 = 1;
 const ETCD_PEER: u16 = 2;
 const API: u16 = 3;
@@ -45,19 +45,19 @@ const MANAGER: u16 = 4;
 const SCHEDULER: u16 = 5;
 const KUBELETS: u16 = 6;
 
-/// The label of a node that has a kubelet, if the value is `up`.
+/// The label of a node. Its kubelet runs if the value is `up`.
 pub(crate) const KUBELET: &str = "testbed/kubelet";
 const ZONE: &str = "topology.kubernetes.io/zone";
 
-/// Long enough for two busy cores; nothing waits that long unless it is broken.
+/// Long enough for two busy cores. Only a broken component takes this long.
 const SOON: Duration = Duration::from_secs(120);
 
 /// A Kubernetes control plane. Dropping it ends every process and removes every file.
 ///
-/// Its methods block; they may be called inside a runtime, too.
+/// Its methods block. They also work inside a runtime.
 #[derive(Debug)]
 pub struct Kubernetes {
-    // The order of the fields is the order of their end: client, processes, then files, then the warden.
+    // Fields drop in this order: client, processes, then files, then the warden.
     door: Door,
     processes: Mutex<BTreeMap<Component, Process>>,
     folder: TempDir,
@@ -67,8 +67,8 @@ pub struct Kubernetes {
 }
 
 impl Kubernetes {
-    /// Starts a control plane without nodes, and returns when it works (10 s; the first time on a machine
-    /// the program is [built](build)).
+    /// Starts a control plane without nodes, and returns when it works (10 s). The first call on a machine
+    /// [builds](build) the program.
     pub fn start() -> Result<Self, Error> {
         let program = build()?;
         let folder = tempfile::Builder::new().prefix("mappr-testbed-kubernetes-").tempdir();
@@ -89,13 +89,13 @@ impl Kubernetes {
         Ok(kubernetes)
     }
 
-    /// The kubeconfig of the administrator, who may do all.
+    /// The kubeconfig of the administrator, who has all rights.
     pub fn kubeconfig(&self) -> PathBuf {
         files::kubeconfig_of(self.path(), "admin")
     }
 
-    /// The kubeconfig of a service account, which may do what roles grant. Creates the account, and its
-    /// namespace, if need be.
+    /// The kubeconfig of a service account, which has the rights that roles grant. Creates the account and its
+    /// namespace if they do not exist.
     pub fn service_account(&self, namespace: &str, name: &str) -> Result<PathBuf, Error> {
         self.apply(&format!(
             "{{apiVersion: v1, kind: Namespace, metadata: {{name: {namespace}}}}}\n---\n\
@@ -116,7 +116,7 @@ impl Kubernetes {
         files::kubeconfig(self.path(), &self.ports, &user, &token)
     }
 
-    /// Adds a node and returns when it is ready for pods.
+    /// Adds a node, and returns when it is ready for pods.
     pub fn node(&self, name: &str, zone: &str, labels: &[(&str, &str)]) -> Result<(), Error> {
         let mut all = BTreeMap::from([
             (KUBELET, "up"),
@@ -131,19 +131,19 @@ impl Kubernetes {
         self.await_node(name, "True")
     }
 
-    /// Silences a node's kubelet, and returns when the node counts as lost (8 s).
+    /// Stops a node's kubelet, and returns when the node counts as lost (8 s).
     pub fn node_down(&self, name: &str) -> Result<(), Error> {
         self.label_node(name, "down")?;
         self.await_node(name, "Unknown")
     }
 
-    /// Lets a silent node speak again, and returns when it is ready for pods.
+    /// Starts a node's kubelet again, and returns when the node is ready for pods.
     pub fn node_up(&self, name: &str) -> Result<(), Error> {
         self.label_node(name, "up")?;
         self.await_node(name, "True")
     }
 
-    /// Deletes a node. Its pods are collected up to 75 s later.
+    /// Deletes a node. The controllers remove its pods up to 75 s later.
     pub fn delete_node(&self, name: &str) -> Result<(), Error> {
         let node = name.to_owned();
         self.run(&format!("deletion of node {name}"), move |client| async move {
@@ -152,12 +152,12 @@ impl Kubernetes {
         })
     }
 
-    /// Deletes a pod; its controller, if any, makes another.
+    /// Deletes a pod. Its controller, if any, creates another.
     pub fn delete_pod(&self, namespace: &str, name: &str) -> Result<(), Error> {
         self.delete_pod_with(namespace, name, DeleteParams::default())
     }
 
-    /// Deletes a pod without waiting for a kubelet that does not answer, as an operator does whose node is lost.
+    /// Deletes a pod without waiting for a silent kubelet, as an operator does after the loss of a node.
     pub fn force_delete_pod(&self, namespace: &str, name: &str) -> Result<(), Error> {
         self.delete_pod_with(namespace, name, DeleteParams::default().grace_period(0))
     }
@@ -176,7 +176,7 @@ impl Kubernetes {
         self.run("manifests to apply", |client| apply::all(client, manifests))
     }
 
-    /// Makes the API know ServiceMonitors, as Prometheus' operator does where it is installed.
+    /// Adds the ServiceMonitor kind to the API, as Prometheus' operator does.
     pub fn add_service_monitors(&self) -> Result<(), Error> {
         self.apply(include_str!("../../crds/servicemonitors.yaml"))?;
         self.run("the kind ServiceMonitor", |client| {
@@ -184,7 +184,7 @@ impl Kubernetes {
         })
     }
 
-    /// Waits until exactly `count` pods match the selector and all are ready; in order of their names.
+    /// Waits until exactly `count` pods match the selector and all are ready. Returns them sorted by name.
     pub fn ready_pods(
         &self,
         namespace: &str,
@@ -197,7 +197,7 @@ impl Kubernetes {
         })
     }
 
-    /// Watches the pods that match the selector, in order of their names, until `look` sees something.
+    /// Watches the pods that match the selector, sorted by name, until `look` returns something.
     pub fn pods<T: Send + 'static>(
         &self,
         what: &str,
@@ -211,7 +211,7 @@ impl Kubernetes {
         })
     }
 
-    /// Runs anything else against the API, as the administrator. `what` names it, should it fail.
+    /// Runs any other work against the API, as the administrator. Errors contain `what`.
     pub fn run<T, F>(&self, what: &str, work: impl FnOnce(Client) -> F) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -220,7 +220,7 @@ impl Kubernetes {
         self.door.run(what, SOON, work)
     }
 
-    /// Tells all objects of a kind, again whenever one changes, for as long as `tell` wants to hear it.
+    /// Passes all objects of a kind to `tell`, and again after each change, until `tell` stops it.
     pub(crate) fn follow<K>(
         &self,
         api: impl FnOnce(Client) -> Api<K>,
@@ -231,24 +231,24 @@ impl Kubernetes {
         self.door.follow(api, tell);
     }
 
-    /// Ends a process at once. What it knew is in etcd.
+    /// Kills a process at once. Its state is in etcd.
     pub fn stop(&self, component: Component) {
         // Dropping a process kills it.
         self.processes().remove(&component);
     }
 
-    /// Starts a process that was stopped, and returns when it works.
+    /// Starts a stopped process, and returns when it works.
     pub fn resume(&self, component: Component) -> Result<(), Error> {
         self.launch(component)?;
         self.await_ready(component)
     }
 
-    /// Its folder: a place for a test's files that must not outlive it.
+    /// Its folder, for a test's files that must not outlive it.
     pub fn path(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A test that panics while it holds the lock leaves the map as it was before or after a change.
+    /// The map is valid even after a test panicked while it held the lock.
     fn processes(&self) -> MutexGuard<'_, BTreeMap<Component, Process>> {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -260,7 +260,7 @@ impl Kubernetes {
         Ok(())
     }
 
-    /// Asks until it says that it is ready, and fails at once if it ends instead.
+    /// Probes a component until it is ready, and fails at once if it ends instead.
     fn await_ready(&self, component: Component) -> Result<(), Error> {
         let name = component.name();
         let probe = component.probe(&self.ports);
@@ -294,7 +294,7 @@ impl Kubernetes {
         })
     }
 
-    /// A ready node without a taint takes pods; a lost one has its taint before pods are evicted.
+    /// A ready node without a taint accepts pods. A lost node gets its taint before its pods are evicted.
     fn await_node(&self, name: &str, ready: &'static str) -> Result<(), Error> {
         let node = name.to_owned();
         self.door.watch(
@@ -313,7 +313,7 @@ impl Kubernetes {
         )
     }
 
-    /// Without its account, a namespace takes no pod.
+    /// A namespace accepts no pod before its service account exists.
     fn await_account(&self, namespace: &str, name: &str) -> Result<(), Error> {
         let account = name.to_owned();
         self.door.watch(
@@ -328,7 +328,7 @@ impl Kubernetes {
 
 impl Drop for Kubernetes {
     fn drop(&mut self) {
-        // All at once: each takes a moment to give its memory back.
+        // In parallel, because each takes a moment to free its memory.
         let processes = std::mem::take(&mut *self.processes());
         std::thread::scope(|scope| {
             for process in processes.into_values() {
@@ -338,7 +338,7 @@ impl Drop for Kubernetes {
     }
 }
 
-/// Whether a pod is ready and stays.
+/// Whether a pod is ready and not being deleted.
 pub(crate) fn is_ready(pod: &Pod) -> bool {
     let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_ref());
     let ready = |all: &Vec<_>| {

@@ -1,24 +1,24 @@
-//! The control plane as one program.
+//! The control plane as a single program.
 
 use std::path::PathBuf;
 
 use crate::error::Error;
 use crate::go::Program;
 
-/// What the program is made of; a test holds the release to `go.mod`.
+/// The program's sources. A test checks that the release matches `go.mod`.
 const SOURCES: [(&str, &str); 3] = [
     ("go.mod", include_str!("../../kubernetes/go.mod")),
     ("go.sum", include_str!("../../kubernetes/go.sum")),
     ("main.go", include_str!("../../kubernetes/main.go")),
 ];
 
-/// What `/version` says; without the linker's help it would say `v0.0.0-master`.
+/// The answer of `/version`. Without linker options, it would be `v0.0.0-master`.
 const RELEASE: (&str, &str, &str) = ("v1.33.13", "1", "33");
 
-/// The program that holds etcd, the components of the control plane and the fake kubelet.
+/// The program with etcd, the components of the control plane and the simulated kubelet.
 ///
-/// Finds it in the cache, or builds it: that takes minutes (8 of CPU), 3 GB in Go's own caches and the
-/// network, once for each change of its sources.
+/// Finds it in the cache, or builds it once for each change of its sources. A build takes minutes (8 of CPU), 3 GB in
+/// Go's own caches, and the network.
 pub fn build() -> Result<PathBuf, Error> {
     let (release, major, minor) = RELEASE;
     let set = |name: &str, value: &str| format!("-X k8s.io/component-base/version.{name}={value}");

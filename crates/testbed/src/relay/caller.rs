@@ -1,22 +1,22 @@
-//! Who opened a connection: a follower says so in the head of its first request.
+//! Finds out who opened a connection: a follower names itself in the header of its first request.
 
-/// What the first bytes of a connection tell.
+/// What the first bytes of a connection show.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Caller {
     /// The fetcher of this broker.
     Follower(i32),
-    /// Somebody else: a client, a controller, a TLS handshake.
+    /// Another caller: a client, a controller, a TLS handshake.
     Other,
     /// Too few bytes to tell.
     Unclear,
 }
 
-/// Size, API key, API version, correlation id: then the length of the client id, and the id.
+/// The bytes before the client id: size, API key, API version, correlation id, and the length of the id.
 const HEAD: usize = 14;
-/// A first request is small. More is another protocol.
+/// The largest first request. A larger size means another protocol.
 const MOST: u32 = 1 << 20;
 
-/// Reads the head of a request, which all versions have in common.
+/// Reads the request header fields that all versions share.
 pub(super) fn caller(first: &[u8]) -> Caller {
     let Some(size) = first.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)) else {
         return Caller::Unclear;
@@ -25,7 +25,7 @@ pub(super) fn caller(first: &[u8]) -> Caller {
         return Caller::Other;
     }
     let Some(length) = first.get(HEAD - 2..HEAD) else { return Caller::Unclear };
-    // -1 is no id.
+    // -1 means no id.
     let Ok(length) = usize::try_from(i16::from_be_bytes([length[0], length[1]])) else {
         return Caller::Other;
     };
@@ -35,7 +35,7 @@ pub(super) fn caller(first: &[u8]) -> Caller {
     }
 }
 
-/// `broker-1003-fetcher-0` is broker 1003.
+/// `broker-1003-fetcher-0` gives broker 1003.
 fn follower(client_id: &[u8]) -> Option<i32> {
     let id = str::from_utf8(client_id).ok()?.strip_prefix("broker-")?;
     id.split_once("-fetcher-")?.0.parse().ok()

@@ -1,4 +1,4 @@
-//! A broker's network card: what may pass, what has passed.
+//! A simulated network card of a broker: its limits, and the bytes that have passed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::pace::Pace;
 
-/// Bytes per second that a card passes each way; `None` passes everything.
+/// Bytes per second that a card lets through in each direction; `None` means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cap {
     /// To the broker.
@@ -16,26 +16,26 @@ pub struct Cap {
 }
 
 impl Cap {
-    /// The same both ways, in bytes per second.
+    /// The same limit in both directions, in bytes per second.
     pub fn both(bytes_per_second: u64) -> Self {
         Self { rx: Some(bytes_per_second), tx: Some(bytes_per_second) }
     }
 }
 
-/// Bytes that have passed a card since it exists.
+/// Bytes that have passed a card since it was created.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Passed {
-    /// To the broker, of clients and of replication.
+    /// To the broker, from clients and for replication.
     pub rx: u64,
-    /// From the broker, likewise.
+    /// From the broker, to clients and for replication.
     pub tx: u64,
-    /// The part of `rx` that is replication: what it fetches as a follower, and what followers ask.
+    /// The part of `rx` for replication: what the broker fetches as a follower, and its followers' requests.
     pub replication_rx: u64,
-    /// The part of `tx` that is replication: what followers fetch from it, and what it asks.
+    /// The part of `tx` for replication: what followers fetch from it, and its own fetch requests.
     pub replication_tx: u64,
 }
 
-/// Which way bytes go, as the broker sees it.
+/// The direction of bytes, from the broker's view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     In,
@@ -43,7 +43,7 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// The same bytes, as the other end sees them.
+    /// The same bytes from the other end's view.
     pub(super) fn back(self) -> Self {
         match self {
             Self::In => Self::Out,
@@ -52,7 +52,7 @@ impl Way {
     }
 }
 
-/// A broker's network card, which tests may watch and change at any time.
+/// A broker's network card. Tests may read and change it at any time.
 #[derive(Debug)]
 pub struct Card {
     rx: Port,
@@ -73,13 +73,13 @@ impl Card {
         card
     }
 
-    /// Sets what passes from now on.
+    /// Sets the limit from now on.
     pub fn limit(&self, cap: Cap) {
         self.rx.pace().limit(cap.rx);
         self.tx.pace().limit(cap.tx);
     }
 
-    /// What has passed so far.
+    /// The bytes that have passed so far.
     pub fn passed(&self) -> Passed {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Passed {
@@ -90,12 +90,12 @@ impl Card {
         }
     }
 
-    /// The most that should pass at once, so that no connection makes the others wait.
+    /// The largest piece that should pass at once, so that no connection blocks the others.
     pub(super) fn piece(&self, way: Way) -> usize {
         self.port(way).pace().piece()
     }
 
-    /// When these bytes may pass: they count as passed from here on.
+    /// When these bytes may pass. They count as passed from this call on.
     pub(super) fn admit(&self, way: Way, bytes: usize, replication: bool) -> Instant {
         let port = self.port(way);
         let when = port.pace().admit(Instant::now(), bytes);

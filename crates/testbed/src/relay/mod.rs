@@ -1,8 +1,8 @@
-//! A network card for each broker: a relay before its listeners that passes so many bytes a second.
+//! A network card for each broker: a relay in front of its listeners with a limited rate.
 //!
-//! On loopback no card is scarce. Here the address that a broker advertises is its relay's, so that
-//! clients and followers alike go through it. A broker's own fetches leave by other brokers' relays:
-//! there they are known by their client id, and charged to both cards. The relays end with the cluster.
+//! Loopback itself has no limit. Each broker advertises its relay's address, so clients and followers use the relay. A
+//! broker's own fetches pass the relays of other brokers. These recognise the client id and charge the bytes to both
+//! cards. The relays end with the cluster.
 
 mod caller;
 mod card;
@@ -19,7 +19,7 @@ use tokio::runtime::{Builder, Runtime};
 
 pub use card::{Cap, Card, Passed};
 
-/// Little memory between the two ends: what waits in a kernel's buffer has left its sender unpaced.
+/// The socket buffer size: small, because bytes in a kernel's buffer have passed their sender without a limit.
 const BUFFER: u32 = 64 * 1024;
 const BACKLOG: u32 = 128;
 
@@ -34,7 +34,7 @@ pub(crate) struct Relays {
 }
 
 impl Relays {
-    /// A card with this cap for each broker, and nothing that listens yet.
+    /// A card with this limit for each broker. Does not listen yet.
     pub(crate) fn of(brokers: impl Iterator<Item = i32>, cap: Cap) -> io::Result<Self> {
         let cards = brokers.map(|id| (id, Card::new(cap))).collect();
         let mut runtime = Builder::new_multi_thread();
@@ -42,7 +42,7 @@ impl Relays {
         Ok(Self { cards: Arc::new(cards), runtime: Some(runtime) })
     }
 
-    /// Passes on what comes to `at` to the broker, which listens on the same port of `behind`.
+    /// Forwards connections at `at` to the broker, which listens on the same port of `behind`.
     pub(crate) fn open(&self, broker: i32, at: SocketAddrV4, behind: Ipv4Addr) -> io::Result<()> {
         let Some(runtime) = &self.runtime else { return Ok(()) };
         let _inside = runtime.enter();
@@ -59,14 +59,14 @@ impl Relays {
 
 impl Drop for Relays {
     fn drop(&mut self) {
-        // Waiting for the threads would panic in a test that is itself inside a runtime.
+        // Waiting for the threads would panic in a test inside a runtime.
         if let Some(runtime) = self.runtime.take() {
             runtime.shutdown_background();
         }
     }
 }
 
-/// Connections inherit the listener's buffers: set later, they have no effect on the window.
+/// Connections inherit the listener's buffers. Later changes have no effect on the TCP window.
 fn listen(at: SocketAddrV4) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
@@ -80,7 +80,7 @@ async fn serve(listener: TcpListener, cards: Arc<Cards>, broker: i32, to: Socket
     while let Ok((caller, _)) = listener.accept().await {
         let cards = Arc::clone(&cards);
         tokio::spawn(async move {
-            // A broker that is down, a client that hangs up: both ends see it as they would without us.
+            // If a broker is down or a client closes, both ends see it as without a relay.
             let _ = pump::connect(caller, to, broker, &cards).await;
         });
     }
@@ -99,7 +99,7 @@ mod tests {
     const BEHIND: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 201);
     const MEGABYTE: u64 = 1_000_000;
 
-    /// A broker that reads so many bytes and then sends as many.
+    /// A broker that reads this many bytes and then sends as many.
     fn behind(bytes: usize) -> u16 {
         let server = Server::bind((BEHIND, 0)).unwrap();
         let port = server.local_addr().unwrap().port();
@@ -114,7 +114,7 @@ mod tests {
         port
     }
 
-    /// A request's head with this client id, and bytes after it.
+    /// A request header with this client id, and bytes after it.
     fn message(client: &str, bytes: usize) -> Vec<u8> {
         let mut message = u32::try_from(bytes - 4).unwrap().to_be_bytes().to_vec();
         message.extend([0, 18, 0, 3, 0, 0, 0, 1]);
@@ -124,7 +124,7 @@ mod tests {
         message
     }
 
-    /// How long the message takes to go, and its like to come back.
+    /// How long the message takes to arrive, and a message of the same size to return.
     fn exchange(to: SocketAddrV4, message: &[u8]) -> (Duration, Duration) {
         let mut socket = TcpStream::connect(to).unwrap();
         let start = Instant::now();
@@ -139,7 +139,7 @@ mod tests {
         (there, start.elapsed() - there)
     }
 
-    /// Never faster than the cap; a machine that is busy with other tests may be slower.
+    /// Never faster than the limit. A machine that is busy with other tests may be slower.
     fn takes(seen: Duration, seconds: f64) {
         let off = seen.as_secs_f64() / seconds;
         assert!((0.95..1.25).contains(&off), "{seen:?} in place of {seconds} s");

@@ -1,16 +1,16 @@
-//! A token bucket: when the next bytes may pass.
+//! A token bucket: decides when the next bytes may pass.
 
 use std::time::{Duration, Instant};
 
-/// What an idle moment leaves for later. It makes up for timers that ring late on a busy machine, and
-/// is far below what anybody measures a rate over.
+/// How much idle time is saved for later. It compensates for timers that fire late on a busy machine, and is much
+/// shorter than the span of any measured rate.
 const SLACK: Duration = Duration::from_millis(50);
-/// How long one piece holds the line.
+/// How many pieces pass per second, which bounds how long one piece blocks the line.
 const PIECES_PER_SECOND: u64 = 200;
 const LEAST: u64 = 1024;
 const MOST: u64 = 64 * 1024;
 
-/// The bucket, as the moment at which everything admitted so far has passed.
+/// The bucket, stored as the time at which everything admitted so far has passed.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     per_second: Option<u64>,
@@ -28,7 +28,7 @@ impl Pace {
         piece.clamp(LEAST, MOST) as usize
     }
 
-    /// When these bytes have passed; what is admitted next comes after them.
+    /// When these bytes have passed. The bytes of the next call come after them.
     pub(super) fn admit(&mut self, now: Instant, bytes: usize) -> Instant {
         let Some(rate) = self.per_second else {
             self.passed_at = None;
@@ -54,7 +54,7 @@ mod tests {
         let after = |ms| start + Duration::from_millis(ms);
         assert_eq!(pace.admit(start, 100), after(100));
         assert_eq!(pace.admit(after(40), 200), after(300));
-        // A minute later: 50 ms count as saved.
+        // A minute later, 50 ms are saved.
         assert_eq!(pace.admit(after(60_000), 100), after(60_050));
         pace.limit(Some(2_000));
         assert_eq!(pace.admit(after(60_050), 100), after(60_100));

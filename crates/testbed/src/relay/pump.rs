@@ -1,4 +1,4 @@
-//! One connection through a relay, both ways, at the pace of the cards it goes through.
+//! One connection through a relay, in both directions, at the rate of its cards.
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -11,7 +11,7 @@ use super::caller::{Caller, caller};
 use super::card::{Card, Way};
 use super::{BUFFER, Cards};
 
-/// The cards between two ends, and which way a stream of bytes goes through the first.
+/// The cards between two ends, and the direction of a stream through the first one.
 struct Toll<'a> {
     broker: &'a Card,
     follower: Option<&'a Card>,
@@ -24,7 +24,7 @@ impl Toll<'_> {
         self.follower.map_or(own, |card| own.min(card.piece(self.way.back())))
     }
 
-    /// Waits until both cards have passed these bytes.
+    /// Waits until these bytes have passed both cards.
     async fn pay(&self, bytes: usize) {
         let replication = self.follower.is_some();
         let own = self.broker.admit(self.way, bytes, replication);
@@ -33,7 +33,7 @@ impl Toll<'_> {
     }
 }
 
-/// Passes bytes on until one end closes.
+/// Forwards bytes until one end closes.
 pub(super) async fn connect(
     mut client: TcpStream,
     to: SocketAddrV4,
@@ -65,7 +65,7 @@ pub(super) async fn connect(
     Ok(())
 }
 
-/// The first bytes, as many as it takes to know the caller.
+/// Reads the first bytes, as many as are needed to identify the caller.
 async fn introduction(client: &mut TcpStream) -> io::Result<(Vec<u8>, Caller)> {
     let mut first = Vec::with_capacity(1024);
     loop {
