@@ -1,4 +1,4 @@
-//! A command line as it stands in a script or in a page, run within this process.
+//! A command line from a script or a page, run within this process.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -6,8 +6,8 @@ use std::fs;
 use std::path::Path;
 use topicmappr::{Environment, Streams};
 
-/// A folder that looks like the repository's root, so that what commands put out is the same on every machine; the work
-/// goes on in it.
+/// Makes a temporary folder that looks like the repository's root, so that commands print the same on every machine.
+/// Changes the current folder to it.
 pub fn enter(root: &Path) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for name in ["fixtures", "maps", "tests"] {
@@ -17,9 +17,9 @@ pub fn enter(root: &Path) -> tempfile::TempDir {
     folder
 }
 
-/// What a command put out.
+/// The output of a command.
 pub struct Ran {
-    /// Its stdout, as far as it is asked for, line by line.
+    /// Its stdout, as far as it was requested, line by line.
     pub out: Vec<String>,
     /// Its stderr.
     pub err: Vec<String>,
@@ -36,7 +36,7 @@ pub struct Command {
 }
 
 impl Command {
-    /// Understands a line.
+    /// Parses a line.
     pub fn parse(line: &str) -> Self {
         let mut words = words(line);
         let mut filter = None;
@@ -88,7 +88,7 @@ impl Command {
     }
 }
 
-/// Splits at blanks that stand in no quotes.
+/// Splits at blanks outside quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quote = None;

@@ -1,7 +1,8 @@
-//! What stands in the runbook is what the commands put out: each ```console block of a page is run, and compared.
+//! The runbook shows the real output of the commands. This test runs each ```console block of a page and compares the
+//! output.
 //!
-//! `BLESS=1` writes anew what a block shows. A line that begins with `$ ` is a command; what follows it is its stdout and
-//! its stderr, and its exit code if it is not 0.
+//! `BLESS=1` rewrites the blocks. A line that begins with `$ ` is a command. After it come its stdout, its stderr, and
+//! its exit code if that is not 0.
 
 #[path = "command.rs"]
 mod command;
@@ -11,7 +12,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A page that shows more is not read.
+/// The most lines in a block: operators do not read longer ones.
 const LONGEST: usize = 40;
 
 fn root() -> PathBuf {
@@ -32,7 +33,7 @@ fn pages(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The page with what its commands put out now; the blocks of one page share a folder.
+/// The page with the current output of its commands. The blocks of one page share a folder.
 fn told_anew(text: &str) -> String {
     let mut anew = String::new();
     let mut in_block = false;
@@ -97,7 +98,7 @@ fn the_summary_has_every_page_of_the_runbook_and_every_link_leads_somewhere() {
     }
 }
 
-/// The links of a page that stay within the repository.
+/// The links of a page to files in the repository.
 fn links(text: &str) -> Vec<String> {
     let after = text.split("](").skip(1);
     let targets = after.filter_map(|rest| rest.split(')').next());

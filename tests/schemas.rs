@@ -1,4 +1,4 @@
-//! Every file that we write or ask for is as its JSON Schema says, and the schemas tell good from bad.
+//! Every file that we write or accept matches its JSON Schema, and the schemas reject invalid files.
 
 use execute::{
     Asked, Cause, Direction, Entry, Key, LedgerEntry, Outcome, Pace, Resource, Setting, Stall,
@@ -43,7 +43,7 @@ fn json(path: &Path) -> Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
-/// Runs a command line; its exit code has to be one of a plan that was written.
+/// Runs a command line. Its exit code must mean that a plan was written.
 fn run(args: &[&str]) {
     ends(args, Status::Done);
 }
@@ -53,7 +53,7 @@ fn ends(args: &[&str], expected: Status) {
     assert_eq!(status, expected, "{}", String::from_utf8_lossy(&err));
 }
 
-/// How a command line ends, and what it puts out.
+/// The exit status and the output of a command line.
 fn said(args: &[&str]) -> (Status, Vec<u8>, Vec<u8>) {
     let args = ["topicmappr"].iter().chain(args).map(OsString::from);
     let (mut out, mut err) = (Vec::new(), Vec::new());
@@ -134,7 +134,7 @@ fn every_plan_is_as_its_schema_says() {
     assert_valid(&schema, &json(Path::new(plan)), "leaders by bytes");
 }
 
-/// What a command line puts out as JSON, whatever its exit code.
+/// The JSON output of a command line, with any exit code.
 fn output(args: &[&str]) -> Value {
     let (_, out, _) = said(&[&["--output", "json"][..], args].concat());
     serde_json::from_slice(&out).unwrap()
@@ -176,7 +176,7 @@ fn what_doctor_says_is_as_its_schema_says() {
         let map = r#"m: "events.*" => [1001..1003]"#;
         assert_valid(&schema, &output(&["doctor", "--snapshot", snapshot]), snapshot);
         let answer = output(&["doctor", "--snapshot", snapshot, "--map", map]);
-        // A map that means no topic here is refused.
+        // A map whose topics do not exist here is refused.
         if answer.get("error").is_none() {
             assert_valid(&schema, &answer, snapshot);
         }
@@ -185,7 +185,7 @@ fn what_doctor_says_is_as_its_schema_says() {
 
 const PLAN: &str = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
-/// A line of the journal of each kind.
+/// One journal line of each kind.
 fn journal() -> Vec<Entry> {
     let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(1) };
     let moves = || vec![0, 7];
@@ -233,7 +233,7 @@ fn journal() -> Vec<Entry> {
     ]
 }
 
-/// A line of the ledger of each kind.
+/// One ledger line of each kind.
 fn ledger() -> Vec<LedgerEntry> {
     let rate = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
     let list = Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };
@@ -258,7 +258,7 @@ fn ledger() -> Vec<LedgerEntry> {
     ]
 }
 
-/// Lines of the two kinds as they are written, but for time and checksum.
+/// Lines of both kinds as they are written, except for time and checksum.
 #[test]
 fn every_line_of_journal_and_ledger_is_as_its_schema_says() {
     lines_are_valid("journal", &journal());

@@ -1,7 +1,7 @@
-//! Scripts of command lines, and what they have to put out: each `scripts/NAME.script` has a `NAME.golden` beside it.
+//! Scripts of command lines with their expected output: each `scripts/NAME.script` has a `NAME.golden` next to it.
 //!
-//! `BLESS=1` rewrites the goldens. A golden holds, for each command: its stdout, its stderr behind `!`, its exit
-//! code, and every file that it wrote. What it does not state must not be there.
+//! `BLESS=1` rewrites the goldens. For each command, a golden contains its stdout, its stderr after `!`, its exit code,
+//! and every file that it wrote. Any other output fails the test.
 
 #[path = "command.rs"]
 mod command;
@@ -15,9 +15,9 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// A golden that nobody can take in at a glance tests nothing.
+/// The most lines in a golden: a reader must be able to check all of it.
 const LONGEST: usize = 60;
-/// Of larger plans the first lines and the hash have to do.
+/// For larger plans, the golden has only the first lines and the hash.
 const MOST_PARTITIONS: usize = 3;
 
 #[test]
@@ -50,9 +50,9 @@ fn scripts(root: &Path) -> Vec<PathBuf> {
     scripts
 }
 
-/// Runs a script's commands, one a line, in a folder of its own.
+/// Runs a script's commands, one on each line, in a separate folder.
 ///
-/// The folder looks like the repository's root to them, and has an empty folder `steps` besides.
+/// The folder looks like the repository's root to them, and also has an empty folder `steps`.
 fn transcript(root: &Path, script: &str) -> String {
     let folder = enter(root);
     fs::create_dir(folder.path().join("steps")).unwrap();
@@ -72,7 +72,7 @@ fn transcript(root: &Path, script: &str) -> String {
     text
 }
 
-/// What a command put out, as a golden has it.
+/// The output of a command in the form of a golden.
 fn told(ran: &Ran) -> String {
     let mut text = String::new();
     for line in &ran.out {
@@ -84,7 +84,7 @@ fn told(ran: &Ran) -> String {
     text + &format!("= {}", ran.code)
 }
 
-/// The files below a folder; links lead back to the repository, and are none.
+/// The files below a folder. Skips links, which lead back to the repository.
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -101,7 +101,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// A partition map by its replica lists if it is small, anything else by its hash.
+/// A small partition map as its replica lists, and anything else as its hash.
 fn written(name: &Path, content: &[u8]) -> String {
     let content = unpacked(content);
     let hash = Sha256::digest(&content);
@@ -120,7 +120,7 @@ fn written(name: &Path, content: &[u8]) -> String {
     text
 }
 
-/// What is in a file, whoever compressed it.
+/// The contents of a file, decompressed if necessary.
 fn unpacked(content: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     match MultiGzDecoder::new(content).read_to_end(&mut bytes) {
@@ -129,7 +129,7 @@ fn unpacked(content: &[u8]) -> Vec<u8> {
     }
 }
 
-/// The lines that only one side has.
+/// The lines that are only on one side.
 fn difference(expected: &str, found: &str) -> String {
     let (old, new): (BTreeSet<&str>, BTreeSet<&str>) =
         (expected.lines().collect(), found.lines().collect());

@@ -1,4 +1,4 @@
-//! A cluster that behaves as Kafka was measured to.
+//! A simulated cluster that behaves as real Kafka did in measurements.
 
 use crate::world::{BROKERS, DIRS, World, ids, topic};
 use execute::{Key, Lying, Others, Resource, Running, Seen, Setting, Stored};
@@ -7,7 +7,7 @@ use mapper::{BrokerId, PartitionId, Replicas, Snapshot, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub const MIN_ISR: u32 = 1;
-/// So many looks later a broker knows of a move's end, where it lags.
+/// How many looks later a lagging broker knows of a move's end.
 const LAG: u64 = 3;
 
 #[derive(Debug, Clone)]
@@ -18,11 +18,11 @@ pub struct Cluster {
     pub mute: BTreeSet<BrokerId>,
     pub partitions: BTreeMap<TopicPartition, State>,
     pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
-    /// The log dirs that brokers were told of for replicas that they do not have. A restart makes them forget.
+    /// The log dirs that brokers were given for replicas that they do not have. A restart makes them forget.
     told: BTreeMap<(TopicPartition, BrokerId), String>,
-    /// Brokers learn of a move's end later than the controller.
+    /// Whether brokers learn of a move's end later than the controller.
     lags: bool,
-    /// Moves that have ended, when, and the replicas of both their lists.
+    /// Moves that have ended: when, and the replicas of both lists.
     ended: BTreeMap<TopicPartition, (u64, Replicas)>,
     /// Topics that were deleted.
     gone: BTreeSet<String>,
@@ -36,7 +36,7 @@ pub struct State {
     pub isr: Replicas,
     pub leader: Option<BrokerId>,
     pub run: Option<Run>,
-    /// Where each broker's replica lies.
+    /// The log dir of each broker's replicas.
     pub dirs: BTreeMap<BrokerId, Lying>,
 }
 
@@ -49,7 +49,7 @@ pub struct Run {
 }
 
 impl State {
-    /// While it is reassigned, the target and whoever is to leave.
+    /// During a reassignment: the target and the replicas to be removed.
     fn shown(&self) -> Replicas {
         let mut all = self.replicas.clone();
         if let Some(run) = &self.run {
@@ -59,7 +59,7 @@ impl State {
         all
     }
 
-    /// All is well.
+    /// A partition without faults.
     fn of(replicas: Replicas) -> Self {
         let leader = replicas.first().copied();
         let first = || Lying { log_dir: Some(DIRS[0].to_owned()), arriving: None };
@@ -163,7 +163,7 @@ impl Cluster {
         Stored { free: BTreeMap::new(), replicas: replicas.collect() }
     }
 
-    /// What a broker does when it is told of a log dir; whether it answers.
+    /// A broker's reaction to a log dir for a replica. Returns whether the broker answers.
     pub fn place(&mut self, of: &TopicPartition, id: BrokerId, dir: &str) -> bool {
         if !self.live.contains(&id) || self.mute.contains(&id) {
             return false;
@@ -179,7 +179,7 @@ impl Cluster {
         true
     }
 
-    /// Brokers make the replicas that they are to have, where they were told, or anywhere.
+    /// Brokers create their new replicas, in the given log dir or in any.
     fn make_replicas(&mut self) {
         for (of, state) in &mut self.partitions {
             let coming = state.run.iter().flat_map(|run| &run.adding);
@@ -198,7 +198,7 @@ impl Cluster {
         if let Resource::Broker(id) = setting.resource
             && (!self.live.contains(&id) || self.mute.contains(&id))
         {
-            return; // It times out.
+            return; // The request times out.
         }
         let Some(configs) = self.configs.get_mut(&setting.resource) else { return };
         match value {
@@ -207,7 +207,7 @@ impl Cluster {
         };
     }
 
-    /// What Kafka says to a reassignment.
+    /// Kafka's answer to a reassignment.
     pub fn alter(&mut self, of: &TopicPartition, target: &Replicas) -> Result<(), String> {
         let dead = target.iter().find(|id| !self.live.contains(id));
         if let Some(dead) = dead.filter(|_| self.zookeeper) {
@@ -276,7 +276,7 @@ impl Cluster {
         }
     }
 
-    /// Leaders are live and in sync, or there is none.
+    /// Elects leaders: each is live and in sync, or there is none.
     fn lead(&mut self) {
         for state in self.partitions.values_mut() {
             let fit = |id: &BrokerId| self.live.contains(id) && state.isr.contains(id);
@@ -288,7 +288,7 @@ impl Cluster {
         }
     }
 
-    /// New replicas of one move catch up, as far as brokers live; the move ends when Kafka would end it.
+    /// The new replicas of one move catch up if their brokers live. The move ends when Kafka would end it.
     pub fn progresses(&mut self, of: &TopicPartition) {
         let Some(state) = self.partitions.get_mut(of) else { return };
         for (_, lying) in state.dirs.iter_mut().filter(|(id, _)| self.live.contains(id)) {
@@ -315,12 +315,12 @@ impl Cluster {
         }
     }
 
-    /// Time enough passes for every broker to know what has ended.
+    /// Enough time passes for every broker to know which moves have ended.
     pub fn is_known_to_all(&mut self) {
         self.ended.clear();
     }
 
-    /// A new partition of a topic that exists.
+    /// A new partition of an existing topic.
     pub fn create(&mut self, name: &str, replicas: Replicas) {
         let last =
             self.partitions.keys().filter(|of| of.topic == name).map(|of| of.partition).max();
@@ -330,7 +330,7 @@ impl Cluster {
         }
     }
 
-    /// What a planner sees.
+    /// The snapshot that a planner gets.
     pub fn snapshot(&self) -> Snapshot {
         let brokers = self.live.iter().copied().map(Broker::new).collect();
         let topics = self.seen().topics.into_values().collect();

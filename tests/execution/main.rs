@@ -1,5 +1,5 @@
-//! Executions in a simulated cluster: brokers die and return, moves end in any order, the executor is killed anywhere,
-//! journals are lost, topics deleted, other tools move replicas. Whatever happens, the promises hold.
+//! Executions in a simulated cluster. Brokers die and return, moves end in any order, the executor is killed at any
+//! point, journals are lost, topics are deleted, and other tools move replicas. The guarantees hold in all cases.
 
 mod cluster;
 mod run;
@@ -13,7 +13,7 @@ use proptest::test_runner::{Config, RngSeed};
 use run::Run;
 use world::{Event, Shape, World, events, worlds};
 
-/// The same cases in every run. `PROPTEST_RNG_SEED` takes others, `PROPTEST_CASES` more.
+/// The same cases in every run. `PROPTEST_RNG_SEED` selects others, `PROPTEST_CASES` more.
 fn config() -> Config {
     let asked = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     Config {
@@ -34,7 +34,7 @@ fn executed(world: &World, events: &[Event]) {
     run.ends_as_promised();
 }
 
-/// One move at a time; the broker that the first goes to dies for good.
+/// One move at a time. The destination of the first dies for good.
 #[test]
 fn a_dead_destination_keeps_no_other_move_from_beginning() {
     let shape = |from: [u32; 2], to: [u32; 2]| Shape {
@@ -63,7 +63,7 @@ fn a_dead_destination_keeps_no_other_move_from_beginning() {
     assert_eq!(run.in_flight(), [PartitionId(0), PartitionId(1)]);
 }
 
-/// Two moves of one step; the first is cancelled with another tool in flight, and the second goes on.
+/// Two moves of one step. Another tool cancels the first one in flight, and the second continues.
 fn cancelled_by_another_tool(lags: bool) -> Run {
     let shape = |from: [u32; 2], to: [u32; 2]| Shape {
         topic: 0,
@@ -102,7 +102,7 @@ fn what_another_tool_cancels_is_left_until_another_run_tries_it_again() {
     }
 }
 
-/// One move at a time; another tool moves a third partition to a broker that dies for good.
+/// One move at a time. Another tool moves a third partition to a broker that dies for good.
 #[test]
 fn a_move_of_another_tool_to_a_dead_broker_is_waited_for_no_longer_than_a_restart() {
     let shape = |from: [u32; 2], to: Option<[u32; 2]>| Shape {
@@ -142,7 +142,7 @@ fn a_move_of_another_tool_to_a_dead_broker_is_waited_for_no_longer_than_a_restar
 proptest! {
     #![proptest_config(config())]
 
-    /// The invariants stand in `run.rs`, where they are looked at after every action.
+    /// The invariants are in `run.rs`, which checks them after every action.
     #[test]
     fn an_execution_keeps_its_promises_whatever_happens(
         world in worlds(), events in events(),
@@ -150,7 +150,7 @@ proptest! {
         executed(&world, &events);
     }
 
-    /// Nothing happens but that the executor is killed: the plan is carried out in full, and nothing is left behind.
+    /// Only kills of the executor happen. The plan is carried out completely, and nothing is left behind.
     #[test]
     fn an_execution_that_is_killed_again_and_again_ends_in_the_plan(
         world in worlds(), kills in prop::collection::vec(0_usize..6, 0..40),
@@ -163,7 +163,7 @@ proptest! {
         run.is_complete();
     }
 
-    /// Partitions are created on the drained broker while it is drained, whatever else happens.
+    /// During the drain, partitions are created on the drained broker, together with other events.
     #[test]
     fn what_is_left_on_a_drained_broker_is_named_and_swept(world in worlds(), events in events()) {
         let mut run = Run::of(&world);
@@ -172,7 +172,7 @@ proptest! {
         run.is_swept();
     }
 
-    /// Past `--until` nothing is begun, and the execution ends by itself.
+    /// After `--until` no move begins, and the execution ends by itself.
     #[test]
     fn an_execution_that_is_late_begins_nothing(world in worlds()) {
         let mut world = world;
@@ -183,8 +183,8 @@ proptest! {
         run.has_begun_nothing();
     }
 
-    /// A cancel at any moment leaves no move in flight, and every partition at one end of its move, in its order; the
-    /// cancel may be killed, too.
+    /// A cancel at any moment leaves no move in flight. Every partition is at one end of its move, in its order. The
+    /// cancel itself may be killed, too.
     #[test]
     fn a_cancel_at_any_moment_leaves_nothing_in_flight(
         world in worlds(), events in events(), kills in prop::collection::vec(0_usize..6, 0..4),

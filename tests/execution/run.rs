@@ -1,4 +1,4 @@
-//! An executor in a simulated cluster, and everything that has to hold while it runs.
+//! An executor in a simulated cluster, and the invariants that must hold while it runs.
 
 use crate::cluster::{Cluster, MIN_ISR, State};
 use crate::world::{Event, World, ids, topic};
@@ -10,7 +10,7 @@ use execute::{
 use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
 use std::collections::BTreeSet;
 
-/// After this many calm rounds everything has to be over.
+/// After this number of calm rounds, everything must be over.
 const LONG: usize = 400;
 
 pub struct Run {
@@ -21,20 +21,20 @@ pub struct Run {
     at_start: Cluster,
     journal: Vec<Entry>,
     ledger: Vec<LedgerEntry>,
-    /// Who was ill when the execution began; the executor's own memory of it may be lost.
+    /// The partitions that were unhealthy when the execution began. The executor's own memory of them may be lost.
     ill_at_start: BTreeSet<TopicPartition>,
     began: bool,
     foreign: BTreeSet<TopicPartition>,
     changed_by_others: BTreeSet<TopicPartition>,
-    /// Moves that an operator has cancelled with another tool since the executor knew that they were begun.
+    /// Moves that an operator cancelled with another tool after the executor knew that they had begun.
     cancelled_by_others: BTreeSet<TopicPartition>,
-    /// Kafka does not keep the order when it cancels, and nobody puts back what another tool has left.
+    /// Kafka does not keep the order when it cancels, and no tool restores the order after another tool's cancel.
     out_of_order: BTreeSet<TopicPartition>,
     strays: BTreeSet<Stray>,
     standings: Vec<Standing>,
     journal_was_lost: bool,
     outcome: Option<Outcome>,
-    /// Moves of this round whose brokers were not told of a log dir.
+    /// Moves of this round whose brokers got no log dir.
     not_told: BTreeSet<usize>,
     settling: Settling,
     abandoned: Abandoned,
@@ -73,7 +73,7 @@ impl Run {
         Some(TopicPartition { topic: topic(shape.topic), partition })
     }
 
-    /// Something happens, and the executor has a round.
+    /// An event happens, and the executor runs one round.
     pub fn happens(&mut self, event: &Event) {
         let mut allowed = usize::MAX;
         match event {
@@ -109,7 +109,7 @@ impl Run {
         self.round(allowed);
     }
 
-    /// The executor is asked for another rate, and takes it.
+    /// The executor is asked for another rate, and accepts it.
     fn rate_is_asked(&mut self, rate: u64) {
         if let Pace::BytesPerSecond(_) = self.world.pace {
             self.world.pace = Pace::BytesPerSecond(rate);
@@ -117,7 +117,8 @@ impl Run {
         }
     }
 
-    /// The executor is gone, and somebody gives what is in flight another rate; the next one is told the same.
+    /// The executor is not running, and an operator sets another rate for the moves in flight. The next executor uses
+    /// this rate.
     fn rate_is_set(&mut self, rate: u64) {
         if let Pace::BytesPerSecond(_) = self.world.pace {
             self.world.pace = Pace::BytesPerSecond(rate);
@@ -142,7 +143,7 @@ impl Run {
         }
     }
 
-    /// Another process goes on: what others have cancelled, it tries again.
+    /// Another process continues. It retries the moves that others have cancelled.
     fn resumes(&mut self) {
         self.journal.push(Entry::Resumed { pace: self.world.pace });
         self.cancelled_by_others.clear();
@@ -173,7 +174,8 @@ impl Run {
         }
     }
 
-    /// Where topics are hidden, the executor's look fails; and whoever looks all the same gives up nothing of theirs.
+    /// If topics are hidden, the executor's look fails. Even a decision without that check must neither release their
+    /// configs nor leave out their moves.
     fn gives_up_nothing_that_is_hidden(&self, task: &Task<'_>) -> bool {
         let hidden = &self.cluster.hidden;
         if hidden.is_empty() {
@@ -200,7 +202,7 @@ impl Run {
 
     fn moved_by_others(&mut self, index: usize, to: &[u32]) {
         let Some(of) = self.name(index) else { return };
-        // What has the plan's own target cannot be told from the plan's own move.
+        // A move to the plan's own target looks like the plan's own move.
         let mut moves = self.plan.moves.iter().filter(|change| change.of() == of);
         let sorted = |mut all: Vec<BrokerId>| {
             all.sort();
@@ -218,7 +220,7 @@ impl Run {
         }
     }
 
-    /// One round; the executor is killed after so many actions.
+    /// One round. The executor is killed after this number of actions.
     fn round(&mut self, allowed: usize) {
         self.cluster.now += 1;
         let plan = self.plan.clone();
@@ -349,7 +351,7 @@ impl Run {
             } else {
                 self.changed_by_others.remove(&of);
                 self.out_of_order.remove(&of);
-                // Now and then the controller's answer is lost.
+                // Sometimes the controller's answer is lost.
                 if !self.cluster.now.is_multiple_of(3) {
                     self.journal.push(Entry::Begun { moves: vec![*index] });
                 }
@@ -358,7 +360,7 @@ impl Run {
         self.is_within_limits(&self.moves(moves));
     }
 
-    /// Of what is in flight, what waits for the dead is not counted.
+    /// Moves that wait for dead brokers do not count as in flight.
     fn is_within_limits(&self, submitted: &[Move]) {
         let lives = |id: &BrokerId| self.cluster.live.contains(id);
         let own = self.cluster.partitions.iter().filter(|(of, _)| !self.foreign.contains(of));
@@ -372,7 +374,7 @@ impl Run {
         }
     }
 
-    /// `--pause-on new`: a partition that was well at the start, is ill now, and is not healed by the plan.
+    /// `--pause-on new`: a partition that was healthy at the start, is unhealthy now, and is not healed by the plan.
     fn nothing_new_is_ill(&self) {
         if self.world.pause_on == PauseOn::Never || self.journal_was_lost {
             return;
@@ -395,7 +397,7 @@ impl Run {
         Entries::parse(list).cover(&[entry].into())
     }
 
-    /// Sources and new replicas are listed, and their brokers have a rate.
+    /// Sources and new replicas are in the lists, and their brokers have a rate.
     fn is_paced(&self, change: &Move) {
         if self.world.pace == Pace::Unthrottled || change.added().next().is_none() {
             return;
@@ -430,13 +432,13 @@ impl Run {
         }
     }
 
-    /// The brokers that copy from one of their dirs to another.
+    /// The brokers that copy between their own log dirs.
     fn copying(&self) -> BTreeSet<BrokerId> {
         let all = self.cluster.partitions.values().flat_map(|state| &state.dirs);
         all.filter(|(_, lying)| lying.arriving.is_some()).map(|(id, _)| *id).collect()
     }
 
-    /// What is set stands in the ledger before.
+    /// A value is in the ledger before it is set.
     fn is_accounted_for(&self, setting: &Setting) {
         let ledger = Ledger::replay(self.ledger.clone());
         assert!(ledger.get(setting).is_some(), "{setting} is set without a word in the ledger");
@@ -452,7 +454,7 @@ impl Run {
         }
     }
 
-    /// No throttle is taken away from a move in flight, not even for a moment.
+    /// A move in flight never loses its throttle, not even for a moment.
     fn takes_nothing_from_what_runs(&self, setting: &Setting, value: Option<&str>) {
         if self.world.pace == Pace::Unthrottled {
             return;
@@ -494,10 +496,10 @@ impl Run {
         self.resumes();
     }
 
-    /// Brokers return, moves end, and the executor goes on until it is over.
+    /// Brokers return, moves end, and the executor runs until it is done.
     pub fn calms_down(&mut self) {
         let all: Vec<BrokerId> = self.at_start.live.iter().copied().collect();
-        // A broker that was the last in sync has to be back before others can catch up.
+        // The broker that was last in sync must return before others can catch up.
         for _ in 0..2 {
             all.iter().for_each(|id| self.cluster.returns(*id));
         }
@@ -510,7 +512,7 @@ impl Run {
         for turn in 0..LONG {
             self.round(usize::MAX);
             match self.outcome {
-                // Whoever is asked again, once the others are done, goes on.
+                // After the moves of others are done, a new run continues.
                 Some(Outcome::HeldByOthers) => self.outcome = None,
                 Some(_) => return,
                 None => {}
@@ -529,7 +531,7 @@ impl Run {
         panic!("it does not end: {:?}", self.journal);
     }
 
-    /// What other tools move arrives, and every broker knows.
+    /// Other tools' moves end, and every broker knows.
     pub fn others_are_done(&mut self) {
         let running = self.cluster.partitions.iter().filter(|(_, state)| state.run.is_some());
         let running: Vec<TopicPartition> = running.map(|(of, _)| of.clone()).collect();
@@ -537,7 +539,7 @@ impl Run {
         self.cluster.is_known_to_all();
     }
 
-    /// Another plan, after the one before is over; the ledger is the cluster's.
+    /// Another plan begins after the previous one. The ledger belongs to the cluster.
     pub fn begins(&mut self, plan: &Plan) {
         self.plan = legs(plan);
         self.journal.clear();
@@ -562,7 +564,7 @@ impl Run {
         assert_eq!(self.outcome, Some(Outcome::Complete));
     }
 
-    /// It ends by itself: the cancelled move is named, was begun once, and another run can go on with it.
+    /// The execution ends by itself. It names the cancelled move, has begun it once, and another run can continue it.
     pub fn leaves_what_was_cancelled(&mut self, index: usize) {
         for _ in 0..LONG {
             if self.outcome.is_some() {
@@ -633,7 +635,7 @@ impl Run {
             let Some(state) = self.cluster.partitions.get(&change.of()) else { continue };
             let legs = self.plan.moves.iter().filter(|leg| leg.of() == change.of());
             let ends: BTreeSet<_> = legs.flat_map(|leg| [&leg.from, &leg.to]).collect();
-            // Only the journal knows whose the order is that a cancel has left.
+            // Only the journal knows who caused the order that a cancel has left.
             let same = |end: &&Replicas| {
                 end.len() == state.replicas.len()
                     && end.iter().all(|id| state.replicas.contains(id))

@@ -1,4 +1,4 @@
-//! What is left on a drained broker when an execution ends, and the sweep that moves it.
+//! The replicas that remain on a drained broker when an execution ends, and the sweep that moves them.
 
 use crate::run::Run;
 use crate::world::{DRAINED, OUT_OF_SCOPE, topic};
@@ -6,7 +6,8 @@ use mapper::{PlaceBy, TopicPartition, check, sweep, undrained};
 use std::collections::BTreeSet;
 
 impl Run {
-    /// Whatever the drained broker holds is named, and one sweep takes off it what the plan was about, and nothing else.
+    /// The executor names everything that the drained broker still holds. One sweep moves the replicas of the plan's
+    /// topics, and no others.
     pub fn is_swept(&mut self) {
         self.others_are_done();
         let (request, snapshot) = (self.plan.request.clone(), self.cluster.snapshot());
@@ -31,7 +32,7 @@ impl Run {
         assert_eq!(self.held_by_the_drained(), (BTreeSet::new(), others));
     }
 
-    /// In scope, and out of it.
+    /// The partitions in scope, and those out of scope.
     fn held_by_the_drained(&self) -> (BTreeSet<TopicPartition>, BTreeSet<TopicPartition>) {
         let held = self.cluster.partitions.iter();
         let held = held.filter(|(_, state)| state.replicas.contains(&DRAINED));

@@ -1,4 +1,4 @@
-//! Random clusters, plans and mishaps, small enough to be read when one fails.
+//! Random clusters, plans and events, small enough to read when a case fails.
 
 use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
@@ -12,22 +12,22 @@ use std::collections::BTreeSet;
 
 pub const BROKERS: u32 = 6;
 pub const TOPICS: usize = 3;
-/// The broker that every plan is said to drain.
+/// The broker that every plan drains.
 pub const DRAINED: BrokerId = BrokerId(BROKERS);
-/// The topic that the plans are not about.
+/// The topic that no plan is about.
 pub const OUT_OF_SCOPE: usize = TOPICS - 1;
-/// The log dirs of every broker; Kafka puts what nobody has placed into the first.
+/// The log dirs of every broker. Kafka puts replicas without a given dir into the first.
 pub const DIRS: [&str; 2] = ["/a", "/b"];
 
-/// A cluster, a plan for it, and how it is to be carried out.
+/// A cluster, a plan for it, and the settings for its execution.
 #[derive(Debug, Clone)]
 pub struct World {
     pub zookeeper: bool,
-    /// Brokers learn of a move's end later than the controller.
+    /// Whether brokers learn of a move's end later than the controller.
     pub lags: bool,
     pub partitions: Vec<Shape>,
     pub moves_per_step: usize,
-    /// Some moves go by way of another list.
+    /// Whether some moves go through an intermediate list.
     pub phased: bool,
     pub pace: Pace,
     pub pause_on: PauseOn,
@@ -38,43 +38,43 @@ pub struct World {
     pub lists: Vec<(usize, bool, String)>,
 }
 
-/// One partition: where it is, and where the plan wants it, if anywhere else.
+/// One partition: where it is, and its target, if that is different.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub topic: usize,
     pub from: Vec<u32>,
     pub to: Option<Vec<u32>>,
-    /// The log dir of each replica where the plan wants it.
+    /// The log dir of each replica at the target.
     pub dirs: Vec<&'static str>,
 }
 
-/// What happens before the executor's next round.
+/// An event before the executor's next round.
 #[derive(Debug, Clone)]
 pub enum Event {
     Nothing,
-    /// The executor dies after so many actions of this round.
+    /// The executor dies after this number of actions of the round.
     Killed(usize),
     JournalLost,
     BrokerDies(u32),
     BrokerReturns(u32),
-    /// A broker does not answer us, though the cluster counts on it.
+    /// A broker does not answer us, although the cluster lists it as live.
     BrokerMute(u32),
-    /// The move of one partition makes all the progress it can.
+    /// The move of one partition makes all possible progress.
     Progress(usize),
     TopicDeleted(usize),
-    /// Somebody adds a partition to a topic, and Kafka places it.
+    /// A partition is added to a topic, and Kafka places it.
     PartitionCreated(usize, Vec<u32>),
     /// Another tool moves a partition.
     MovedByOthers(usize, Vec<u32>),
     /// An operator cancels the move of a partition with Kafka's own tool.
     CancelledByOthers(usize),
-    /// We may not describe a topic any more.
+    /// We lose the right to describe a topic.
     Hidden(usize),
-    /// We may again.
+    /// We get this right back.
     Shown(usize),
     /// An operator asks the executor for another rate.
     RateAsked(u64),
-    /// The executor is gone, and an operator changes the rates that it has left.
+    /// The executor is not running, and an operator changes the rates that it has left.
     RateSet(u64),
 }
 
@@ -87,7 +87,7 @@ fn shapes() -> impl Strategy<Value = Shape> {
     let to = prop::option::weighted(0.8, brokers());
     let dirs = vec(select(vec![ANY_LOG_DIR, ANY_LOG_DIR, DIRS[0], DIRS[1]]), 3);
     (0..TOPICS, brokers(), to, dirs).prop_map(|(topic, from, to, dirs)| {
-        // A list that stays may still name another log dir.
+        // An unchanged list may still name another log dir.
         let moves = |to: &Vec<u32>| *to != from || dirs.contains(&DIRS[1]);
         Shape { topic, to: to.filter(moves), from, dirs }
     })
@@ -158,14 +158,14 @@ impl Shape {
 }
 
 impl World {
-    /// The number of a partition within its topic.
+    /// The partition's number within its topic.
     pub fn number(&self, index: usize) -> PartitionId {
         let topic = self.partitions[index].topic;
         let before = self.partitions[..index].iter().filter(|shape| shape.topic == topic);
         PartitionId(u32::try_from(before.count()).unwrap())
     }
 
-    /// With some moves, the new leader comes first, in addition to all others.
+    /// In some moves, the new leader comes first, followed by all others.
     fn via(&self, shape: &Shape) -> Vec<Replicas> {
         let first = shape.to.as_ref().map(|to| to[0]);
         match first.filter(|first| self.phased && !shape.from.contains(first)) {
@@ -174,7 +174,7 @@ impl World {
         }
     }
 
-    /// Steps of a few moves; none holds one twice.
+    /// Steps of a few moves each. No step contains a move twice.
     fn steps(&self, indices: &[usize]) -> Vec<Vec<usize>> {
         let mut steps: Vec<Vec<usize>> = Vec::new();
         for index in indices {
@@ -204,7 +204,7 @@ impl World {
                 })
             })
             .collect();
-        // A move with a list on the way stands in two steps: in one of the first, and in one of the last.
+        // A move with an intermediate list is in two steps: an early one and a late one.
         let indices: Vec<usize> = (0..moves.len()).collect();
         let on_the_way = indices.iter().copied().filter(|index| !moves[*index].via.is_empty());
         let indices: Vec<usize> = on_the_way.chain(indices.iter().copied()).collect();

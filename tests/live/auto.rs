@@ -1,4 +1,4 @@
-//! `execute --throttle auto`: the daemon paces what we move, and nothing begins that it does not pace.
+//! `execute --throttle auto`: the daemon throttles our moves, and no move begins before it does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,12 +11,13 @@ use crate::binary::{Run, SOLE, topicmappr};
 use crate::daemon::{Daemon, TOKEN};
 use crate::traffic::{SOON, Traffic};
 
-/// No metrics: the least rate is what is given. A round by itself is rare: what comes soon was announced.
+/// Without metrics the daemon uses the least rate. Its rounds are rare, so a quick reaction shows that a move was
+/// announced.
 const DAEMON: [&str; 6] = ["--metrics", "none", "--interval", "60", "--min-rate", "1"];
 const RATE: &str = "1000000";
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=9GB,1002=9GB,1003=9GB,1004=9GB"];
 
-/// A plan that takes every partition from 1001 to 1003, and where its daemon is to listen.
+/// A plan that moves every partition from 1001 to 1003, and the port of its daemon.
 struct Auto {
     situation: Situation,
     port: u16,
@@ -54,7 +55,7 @@ impl Auto {
         Daemon::listening(self.port, &self.situation.cluster.bootstrap(), folder, &more)
     }
 
-    /// One whose API has TLS, and asks for [`TOKEN`].
+    /// A daemon whose API has TLS and requires [`TOKEN`].
     fn daemon_with_tls(&self, certificates: &Path) -> Daemon {
         let of = |name: &str| certificates.join(name).display().to_string();
         let (folder, state) =
@@ -68,7 +69,7 @@ impl Auto {
         Daemon::trusted_by(authority, self.port, &bootstrap, folder, &more)
     }
 
-    /// How many lines of this kind the journal has.
+    /// The number of lines of this kind in the journal.
     fn written(&self, entry: &str) -> usize {
         let journal = std::fs::read_to_string(self.at("plan.json.journal")).unwrap_or_default();
         journal.matches(&format!("\"{entry}\"")).count()
@@ -81,7 +82,8 @@ impl Auto {
     }
 }
 
-/// Refused without a daemon; paced before the first byte with one; nothing new while it is dead; on with the next one.
+/// Without a daemon it is refused, and with one the throttle comes before the first byte. While the daemon is dead no
+/// move begins; the next daemon resumes.
 fn nothing_begins_that_the_daemon_does_not_pace(mode: Mode) {
     let auto = Auto::of(mode);
     let refused = topicmappr(auto.execution()).with(1);
@@ -91,7 +93,7 @@ fn nothing_begins_that_the_daemon_does_not_pace(mode: Mode) {
     let daemon = auto.daemon();
     let run = Run::start(auto.execution().into_iter().chain(["--resume".to_owned()]));
     auto.await_written("submitted", 1, || daemon.said());
-    // Its own look for moves of others comes a second later, and takes another.
+    // The daemon's own search for other tools' moves comes a second later, and uses another rate.
     assert!(auto.situation.is_paced_at(RATE), "it began too early:\n{}", daemon.said());
     until("a running move", SOON, || auto.situation.moves().then_some(())).unwrap();
     daemon.kill();
@@ -119,7 +121,8 @@ fn nothing_begins_that_the_daemon_does_not_pace_with_kraft() {
     nothing_begins_that_the_daemon_does_not_pace(Mode::KRaft);
 }
 
-/// With a rate, over TLS, and with a token: the rate is an override of the brokers that take part, and goes with the move.
+/// With a rate, over TLS, and with a token. The rate becomes an override of the plan's brokers, and ends with the
+/// moves.
 #[test]
 #[ignore = "live"]
 fn a_fixed_rate_arrives_as_an_override() {

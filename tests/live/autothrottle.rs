@@ -1,5 +1,5 @@
-//! Replicas are moved by Kafka's own tool while the daemon runs: the move is paced, and when it is over every value is as
-//! its operator left it, whoever was killed or asked to leave on the way.
+//! Kafka's own tool moves replicas while the daemon runs. The daemon throttles the moves. At the end, every value is as
+//! its operator left it, even if the daemon was killed or stopped on the way.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -18,22 +18,22 @@ use crate::traffic::{SOON, Traffic};
 
 const TOPIC: &str = "events";
 const PARTITIONS: i32 = 6;
-/// What a partition holds, in bytes.
+/// The size of a partition, in bytes.
 const SIZE: usize = 8_000_000;
-/// A daemon sees a move some seconds after it has begun: without a throttle, as much as a card lets through.
+/// The card's limit. A daemon sees a move some seconds after its begin; until then the card limits the bytes that pass.
 const CARD: u64 = 2_000_000;
-/// No metrics: the least rate is what is given. Slower than the card.
+/// Without metrics the daemon uses the least rate, which is lower than the card's.
 pub(crate) const DAEMON: [&str; 6] = ["--metrics", "none", "--interval", "2", "--min-rate", "0.3"];
 pub(crate) const LEAST: &str = "300000";
 
-/// Brokers behind slow cards; `events` is on 1001 and 1002. The operator has throttles of his own.
+/// Brokers behind slow cards. `events` is on 1001 and 1002, and the operator has set throttles.
 pub(crate) struct Situation {
     pub(crate) cluster: Cluster,
     pub(crate) folder: tempfile::TempDir,
     before: Configs,
 }
 
-/// With four of them.
+/// The situation with four brokers.
 pub(crate) fn situation(mode: Mode) -> Situation {
     situation_of(mode, 4)
 }
@@ -48,7 +48,7 @@ pub(crate) fn situation_of(mode: Mode, brokers: u16) -> Situation {
     let of_the_operator = [
         ("1001", "leader", "123456789"),
         ("1003", "follower", "55555555"),
-        // Takes no part in the move.
+        // This broker is not part of the move.
         ("1004", "leader", "44444444"),
     ];
     for rate in of_the_operator {
@@ -77,7 +77,7 @@ impl Situation {
         Daemon::start(&self.cluster.bootstrap(), self.folder.path(), &DAEMON)
     }
 
-    /// The flags that name where executions and daemons of this cluster meet; none: the state topic.
+    /// The flags that name the place of executions' and daemons' state. Empty means the state topic.
     pub(crate) fn place(&self) -> Vec<String> {
         match self.cluster.mode() {
             Mode::ZooKeeper => vec!["--zookeeper".to_owned(), self.cluster.zookeeper()],
@@ -85,7 +85,7 @@ impl Situation {
         }
     }
 
-    /// Moves every partition from 1001 to 1003, as an operator would without us.
+    /// Moves every partition from 1001 to 1003 with Kafka's own tool.
     pub(crate) fn begin_the_move(&self) {
         begin(&self.cluster, self.folder.path(), &[1003, 1002]);
     }
@@ -99,12 +99,12 @@ impl Situation {
         throttles(&self.cluster, &only())
     }
 
-    /// Whether every rate that the move needs is this one, and the lists name it.
+    /// Whether every rate that the move needs has this value, and the lists contain the move.
     pub(crate) fn is_paced_at(&self, rate: &str) -> bool {
         self.is_paced_between(("1001", "1003"), rate)
     }
 
-    /// The same of moves from one broker to another.
+    /// The same for moves from one broker to another.
     pub(crate) fn is_paced_between(&self, (from, to): (&str, &str), rate: &str) -> bool {
         let now = self.now();
         let says =
@@ -140,7 +140,7 @@ impl Situation {
         assert!(moved.clone().all(|(_, seen)| seen.replicas == [1003, 1002]), "{seen:?}");
     }
 
-    /// Whether every value is its operator's.
+    /// Whether every value is the operator's original.
     pub(crate) fn is_as_before(&self) -> bool {
         self.now() == self.before
     }
@@ -168,14 +168,14 @@ fn begin(cluster: &Cluster, folder: &Path, replicas: &[i32]) {
     cluster.tool("reassign", ["--execute", "--reassignment-json-file", path]).unwrap();
 }
 
-/// Paced, changed by an override, and then as before, to the letter.
+/// The daemon throttles the move, changes the rate after an override, and then restores every value exactly.
 fn a_move_is_paced_and_everything_is_as_before(mode: Mode) {
     let situation = situation(mode);
     let daemon = situation.daemon();
     assert_eq!(situation.now(), situation.before, "nothing moves, so nothing is ours");
     situation.begin_the_move();
     situation.await_pace(LEAST, &daemon);
-    // The state is that of the last whole round, and the one that set the pace may still look whether it stands.
+    // The state shows the last complete round. The round that set the throttle may still be checking it.
     let told = || {
         let all = daemon.state()["reassignments"].as_array().unwrap().len() == PARTITIONS as usize;
         all.then_some(())
@@ -184,7 +184,7 @@ fn a_move_is_paced_and_everything_is_as_before(mode: Mode) {
         .unwrap_or_else(|why| panic!("{why}\n{:#}", daemon.state()));
     assert!(daemon.ask("GET", "/metrics").contains("autothrottle_rate_bytes_per_second"));
 
-    // Once the burst of an idle quota is through, no more passes than the rate, and the little that in-sync followers take.
+    // After the burst of an idle quota, only the rate passes, plus the little that in-sync followers fetch.
     thread::sleep(Duration::from_secs(12));
     let (card, start) = (situation.cluster.card(1003).unwrap(), Instant::now());
     let passed = card.passed().replication_rx;
@@ -200,7 +200,7 @@ fn a_move_is_paced_and_everything_is_as_before(mode: Mode) {
     situation.await_what_was_before(|| daemon.said());
     let (code, said) = daemon.leave();
     assert_eq!(code, Some(143), "{said}");
-    // It may be asked to leave before it has read back that all is as before.
+    // The test may stop it before it has read back the restored values.
     let clean = ["nothing in the cluster is ours", "every value is as it was before"];
     assert!(clean.iter().any(|words| said.contains(words)), "{said}");
     assert_eq!(situation.now(), situation.before);
@@ -218,7 +218,7 @@ fn a_move_is_paced_and_everything_is_as_before_with_kraft() {
     a_move_is_paced_and_everything_is_as_before(Mode::KRaft);
 }
 
-/// Killed in the middle, taken over, asked to leave in the middle, rehearsed, taken over again.
+/// The daemon is killed during the move, taken over, stopped, rehearsed, and taken over again.
 fn a_killed_daemon_is_taken_over(mode: Mode) {
     let situation = situation(mode);
     let daemon = situation.daemon();
@@ -234,7 +234,7 @@ fn a_killed_daemon_is_taken_over(mode: Mode) {
     assert!(said.contains("their rates stay"), "it says what it leaves:\n{said}");
     assert!(situation.moves() && situation.is_paced_at(LEAST), "{said}");
 
-    // The move ends without anybody there: what is ours waits for the next start.
+    // The move ends while no daemon runs. Our values wait for the next start.
     let state = situation.folder.path().join("autothrottle.state");
     let bootstrap = situation.cluster.bootstrap();
     let place = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];

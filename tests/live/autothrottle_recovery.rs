@@ -1,5 +1,5 @@
-//! A broker comes back with an empty disk while a daemon runs: what is short of copies is filled first, the rest at a pace.
-//! Then the whole cluster goes away and comes back, and the daemon waits for it in peace.
+//! A broker returns with an empty disk while a daemon runs. Partitions with too few replicas are filled first, and the
+//! rest with a throttle. Then the whole cluster stops and returns, and the daemon waits for it without errors.
 
 use std::collections::BTreeMap;
 use std::thread;
@@ -13,14 +13,14 @@ use crate::daemon::Daemon;
 use crate::execution::throttles;
 use crate::traffic::{SOON, Traffic};
 
-/// It comes back empty.
+/// The broker that returns empty.
 const EMPTY: i32 = 1003;
-/// Three replicas, so two are left; and two, so one is left.
+/// Three replicas, so two remain; and two replicas, so one remains.
 const SAFE: &str = "events";
 const BARE: &str = "orders";
 const RATE: &str = "follower.replication.throttled.rate";
 const LIST: &str = "follower.replication.throttled.replicas";
-/// What a card lets through before the daemon has seen that there is something to copy, per second.
+/// The card's limit in bytes per second, which applies until the daemon has seen the copies.
 const CARD: u64 = 2_000_000;
 
 fn in_sync(traffic: &Traffic<'_>, topic: &str) -> bool {
@@ -28,7 +28,7 @@ fn in_sync(traffic: &Traffic<'_>, topic: &str) -> bool {
     seen.iter().filter(|((name, _), _)| name == topic).all(|(_, seen)| seen.isr.contains(&EMPTY))
 }
 
-/// The rate at which the empty broker is filled, and with what of a topic.
+/// The rate for the empty broker, and the throttled replicas of a topic.
 fn pace(cluster: &Cluster, topic: &str) -> (Option<String>, Option<String>) {
     let topics = BTreeMap::from([((topic.to_owned(), 0), Vec::new())]);
     let now = throttles(cluster, &topics);

@@ -1,5 +1,5 @@
-//! Two daemons without ZooKeeper and without Kubernetes keep what they set in a topic of the cluster: one acts and the other
-//! waits, and whoever loses the claim writes nothing more.
+//! Two daemons without ZooKeeper and without Kubernetes keep their ledger in a topic of the cluster. One acts while the
+//! other waits. A daemon that loses the claim writes nothing more.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,9 +14,9 @@ use crate::traffic::{SOON, Traffic};
 
 use statelog::TOPIC;
 
-/// Promised are 15 s; the rest is for a busy machine.
+/// The docs promise 15 s; the rest is for a busy machine.
 const FOLLOWED: Duration = Duration::from_secs(20);
-/// More than two rounds.
+/// Longer than two rounds.
 const ROUNDS: Duration = Duration::from_secs(5);
 
 fn start(situation: &Situation, more: &[&str]) -> Daemon {
@@ -30,7 +30,7 @@ fn await_lead(daemon: &Daemon) {
         .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
 }
 
-/// Soon after that moment, and with the move's throttle as it was.
+/// The daemon leads soon after that moment, and the move's throttle is unchanged.
 #[track_caller]
 fn await_lead_of_a_paced_move(daemon: &Daemon, situation: &Situation, since: Instant) {
     await_lead(daemon);
@@ -40,7 +40,8 @@ fn await_lead_of_a_paced_move(daemon: &Daemon, situation: &Situation, since: Ins
     assert!(situation.is_paced_at(LEAST), "whoever waited knows what is set\n{}", daemon.said());
 }
 
-/// Begun by whoever asks for no place at all; killed, then stopped and woken up, with the operator's own values throughout.
+/// The first daemon has no flag for a place. It is killed; later ones are paused and resumed. The operator's own values
+/// stay.
 fn the_lead_goes_from_daemon_to_daemon(mode: Mode) {
     let situation = situation(mode);
     let first = start(&situation, &[]);
@@ -66,7 +67,8 @@ fn the_lead_goes_from_daemon_to_daemon(mode: Mode) {
     await_lead_of_a_paced_move(&second, &situation, since);
     assert!(second.ask("GET", "/throttle/1004").contains("77"), "an override outlives it, too");
 
-    // Silent for longer than a claim lasts: the third one leads, ends the move, and puts everything back.
+    // The paused daemon is silent for longer than a claim lasts. The third one leads, ends the move, and restores every
+    // value.
     let third = start(&situation, &[]);
     let since = Instant::now();
     second.signal("-STOP");
@@ -76,14 +78,14 @@ fn the_lead_goes_from_daemon_to_daemon(mode: Mode) {
     situation.await_pace("150000000", &third);
     situation.await_the_end_of_the_move(&third);
     situation.await_what_was_before(|| third.said());
-    // It had everything at hand to set the move's throttle once more.
+    // It had everything in memory to set the move's throttle once more.
     second.signal("-CONT");
     until("the loss of the lead", SOON, || (!second.leads()).then_some(()))
         .unwrap_or_else(|why| panic!("{why}\n{}", second.said()));
     thread::sleep(ROUNDS);
     assert!(situation.is_as_before() && third.leads(), "{}", third.said());
 
-    // Given back, it is somebody else's at once.
+    // After its release, another daemon takes the claim at once.
     assert_eq!(third.leave().0, Some(143));
     let begun = Instant::now();
     await_lead(&second);
@@ -93,7 +95,7 @@ fn the_lead_goes_from_daemon_to_daemon(mode: Mode) {
     assert!(situation.is_as_before());
 }
 
-/// It is a topic like any other, under the daemon's own throttle.
+/// The state topic is moved like any other topic, under the daemon's own throttle.
 fn what_keeps_it_may_move_itself(situation: &Situation, daemon: &Daemon) {
     let path = situation.folder.path().join("state-topic.json");
     let text =
@@ -127,7 +129,7 @@ fn has_topic(cluster: &Cluster) -> bool {
     cluster.tool("topics", ["--list"]).unwrap().lines().any(|line| line == TOPIC)
 }
 
-/// Each complaint names what does without the topic.
+/// Each error message names a flag that needs no topic.
 #[test]
 #[ignore = "live"]
 fn a_topic_that_cannot_be_used_ends_the_daemon_before_it_sets_anything() {
@@ -138,7 +140,7 @@ fn a_topic_that_cannot_be_used_ends_the_daemon_before_it_sets_anything() {
     with("--dry-run").with(0);
     assert!(!has_topic(&cluster), "a rehearsal makes nothing");
     Traffic::of(&cluster).create(&[(TOPIC.to_owned(), vec![vec![1001]])].into());
-    // With and without --once: nothing that waiting would change.
+    // With and without `--once`: waiting would not help.
     for more in ["--once", "--skip-auto-delete-throttles", "--dry-run"] {
         let ended = with(more).with(3).complaining_of("cleanup.policy=delete");
         ended.complaining_of("--state-file");

@@ -1,5 +1,5 @@
-//! Two daemons keep what they set in ZooKeeper, where kafka-kit's had its overrides: one acts and the other waits, and
-//! whoever loses the lock writes nothing more.
+//! Two daemons keep their ledger in ZooKeeper, where kafka-kit kept its overrides. One acts while the other waits. A
+//! daemon that loses the lock writes nothing more.
 
 use testbed::{Mode, until};
 
@@ -9,7 +9,7 @@ use crate::daemon::Daemon;
 use crate::traffic::SOON;
 use crate::znodes;
 
-/// Where a fleet's scripts write overrides.
+/// The prefix under which operators' scripts write overrides.
 const PREFIX: &str = "throttles";
 
 fn place(situation: &Situation) -> [String; 4] {
@@ -57,7 +57,7 @@ fn a_daemon_waits_for_the_lock_in_zookeeper_and_goes_on_where_the_other_was() {
     await_lead(&second);
     assert!(situation.is_paced_at(LEAST), "whoever waited knows what is set");
 
-    // Silent for longer than a session lasts: the third one leads, and the second one finds out.
+    // The paused daemon is silent for longer than a session lasts. The third one leads, and the second one notices.
     let third = start(&situation);
     second.signal("-STOP");
     await_lead(&third);
@@ -66,7 +66,7 @@ fn a_daemon_waits_for_the_lock_in_zookeeper_and_goes_on_where_the_other_was() {
         .unwrap_or_else(|why| panic!("{why}\n{}", second.said()));
     assert!(situation.is_paced_at(LEAST) && third.leads(), "{}", third.said());
 
-    // As scripts of old ask for a rate.
+    // Scripts for kafka-kit request a rate in this way.
     let zookeeper = situation.cluster.zookeeper();
     let path = format!("/{PREFIX}/override_rate");
     znodes::create(&zookeeper, &path, br#"{"rate":150,"autoremove":true}"#);

@@ -1,5 +1,5 @@
-//! Ways in that must fail: the exit code says outside failure, stderr says which, nothing is written.
-//! Beside them, the ways in that must work.
+//! Connections that must fail: the exit code means an external failure, stderr names it, and no file is written. Also
+//! the connections that must work.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -25,7 +25,7 @@ pub(crate) fn cluster(mode: Mode) -> &'static Cluster {
     }
 }
 
-/// One broker with an authorizer, and two topics: `reader` may see both, `limited` one.
+/// One broker with an authorizer, and two topics. `reader` may describe both, `limited` one.
 fn guarded(mode: Mode) -> Cluster {
     let builder = Cluster::builder().mode(mode).brokers(1).security(Security::Authorized);
     let cluster = builder.start().unwrap();
@@ -45,7 +45,7 @@ fn guarded(mode: Mode) -> Cluster {
     cluster
 }
 
-/// A file in the cluster's folder that no other test has.
+/// A new file in the cluster's folder.
 pub(crate) fn file(cluster: &Cluster, text: &str) -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let n = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -54,7 +54,7 @@ pub(crate) fn file(cluster: &Cluster, text: &str) -> String {
     path.display().to_string()
 }
 
-/// What Kafka's own tool lists for this client.
+/// The output of Kafka's own tool for this client.
 pub(crate) fn list_topics(mode: Mode, access: &Access) -> String {
     let cluster = cluster(mode);
     let client = cluster.client(access);
@@ -67,7 +67,7 @@ pub(crate) fn scram(user: User) -> Access {
     Access::Sasl(Mechanism::ScramSha512, user)
 }
 
-/// Runs `snapshot`; fails if a failed run has written something.
+/// Runs `snapshot`. Panics if a failed run wrote a file.
 fn snapshot(bootstrap: &str, config: Option<&str>) -> (Ended, Option<serde_json::Value>) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("snapshot.json");
@@ -85,7 +85,7 @@ fn with(mode: Mode, client: &Client, config: &str) -> (Ended, Option<serde_json:
     snapshot(&client.bootstrap, Some(&file(cluster(mode), config)))
 }
 
-/// The run fails in both modes, and complains of this.
+/// The run fails in both modes with this message.
 fn fails(client: impl Fn(&Cluster) -> Client, complaint: &str) {
     for mode in MODES {
         let client = client(cluster(mode));
@@ -126,7 +126,7 @@ fn the_rights_of_a_reader_are_enough() {
 #[test]
 #[ignore = "live"]
 fn servers_that_do_not_answer_are_named() {
-    // Listening nowhere: the port was free a moment ago, and nobody hands it out again so soon.
+    // No process listens there. The port was free a moment ago, and the kernel does not reuse it so soon.
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let (ended, _) = snapshot(&closed, None);
     ended.with(3).complaining_of(&closed);
@@ -169,7 +169,7 @@ fn a_user_without_any_right_is_told_which_one_it_needs() {
     fails(|c| c.client(&scram(User::NOBODY)), "describe");
 }
 
-/// Kafka leaves the topic out of the list without a word; the log dirs give it away.
+/// Kafka silently leaves the topic out of the list, but the log dirs show it.
 #[test]
 #[ignore = "live"]
 fn a_hidden_topic_is_an_error_and_not_a_smaller_snapshot() {

@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// For executions whose test is not about who else acts on the cluster: a claim takes seconds. Tests of claims, of kills
-/// and of what operators type go without.
+/// For executions whose test is not about other executors, because a claim takes seconds. Tests of claims, of kills and
+/// of operators' commands do not use it.
 pub(crate) const SOLE: &str = "--sole-executor";
 
-/// How a run ended, and what it said.
+/// The result of a run and its output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -32,7 +32,7 @@ impl Ended {
         }
     }
 
-    /// Fails with everything that was said unless the exit code is this one.
+    /// Panics with all output unless the exit code is this one.
     #[track_caller]
     pub(crate) fn with(self, code: i32) -> Self {
         assert_eq!(
@@ -45,7 +45,7 @@ impl Ended {
         self
     }
 
-    /// Fails unless stderr has this, in any case of letters.
+    /// Panics unless stderr contains this, ignoring case.
     #[track_caller]
     pub(crate) fn complaining_of(self, words: &str) -> Self {
         let said = self.stderr.to_lowercase();
@@ -58,7 +58,7 @@ impl Ended {
     }
 }
 
-/// A run that is not waited for. One that is dropped is killed, so that a test that panics leaves nothing behind.
+/// A run in the background. Dropping it kills it, so that a panicking test leaves nothing behind.
 pub(crate) struct Run(Option<Child>);
 
 impl Drop for Run {
@@ -77,25 +77,25 @@ impl Run {
         Self::of(command)
     }
 
-    /// A command made elsewhere.
+    /// A command made by the caller.
     pub(crate) fn of(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self(Some(command.spawn().unwrap()))
     }
 
-    /// The same, with streams that are set already.
+    /// The same with the caller's streams.
     pub(crate) fn spawned(mut command: Command) -> Self {
         Self(Some(command.spawn().unwrap()))
     }
 
-    /// The daemon. Its log goes to this file, so that a full pipe never stops it.
+    /// The daemon. Its log goes to this file, because a full pipe would block it.
     pub(crate) fn daemon<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, log: &Path) -> Self {
         let mut command = daemon();
         command.args(args);
         Self::logging(command, log)
     }
 
-    /// A command made elsewhere, with its log in this file.
+    /// A command made by the caller, with its log in this file.
     pub(crate) fn logging(mut command: Command, log: &Path) -> Self {
         let log = fs::File::options().create(true).append(true).open(log).unwrap();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -107,23 +107,23 @@ impl Run {
         self.0.as_ref().unwrap().id()
     }
 
-    /// Whether it has not ended.
+    /// Whether it still runs.
     pub(crate) fn is_up(&mut self) -> bool {
         self.0.as_mut().unwrap().try_wait().unwrap().is_none()
     }
 
-    /// Ends it as a power cut would, if it has not ended by itself.
+    /// Kills it as a power cut does, if it still runs.
     pub(crate) fn kill(self) {
         drop(self);
     }
 
-    /// Sends it a signal, by the name that `kill` takes: `-TERM`.
+    /// Sends it a signal, by the name that `kill` accepts: `-TERM`.
     pub(crate) fn signal(&self, name: &str) {
         let id = self.id().to_string();
         assert!(Command::new("kill").args([name, &id]).status().unwrap().success());
     }
 
-    /// Waits for it, no longer than [`limit`]: one that waits for what never comes fails its test, and not the whole CI.
+    /// Waits for it, at most for [`limit`], so that a hanging run fails its own test and does not block CI.
     pub(crate) fn end(mut self) -> Ended {
         let id = self.id().to_string();
         let (ended, watch) = mpsc::channel::<()>();
@@ -142,7 +142,7 @@ impl Run {
     }
 }
 
-/// How long a run may take that is waited for; long runs have all the time.
+/// The time limit for a run. Long runs have none.
 fn limit() -> Option<Duration> {
     let seconds = env::var("MAPPR_RUN_LIMIT_SECONDS").ok()?;
     Some(Duration::from_secs(seconds.parse().unwrap()))
@@ -153,7 +153,7 @@ pub(crate) fn topicmappr<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> 
     Run::start(args).end()
 }
 
-/// The binary at a terminal of its own: what is written to stdin is typed, and everything is said on stdout.
+/// The binary at its own terminal: stdin is typed, and all output goes to stdout.
 pub(crate) fn terminal(args: &[String]) -> Command {
     let own = command();
     let words = [&[own.get_program().to_string_lossy().into_owned()], args].concat();
@@ -169,17 +169,17 @@ pub(crate) fn autothrottle<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -
     Run::of(command).end()
 }
 
-/// `autothrottle`, not yet run.
+/// The command `autothrottle`, before it runs.
 pub(crate) fn daemon() -> Command {
     binary("autothrottle")
 }
 
-/// `topicmappr`, not yet run.
+/// The command `topicmappr`, before it runs.
 pub(crate) fn command() -> Command {
     binary("topicmappr")
 }
 
-/// A binary. `xtask` says where it is; else it is where cargo puts it, beside our own folder.
+/// A binary. `xtask` sets its path; otherwise it is where cargo puts it, next to our own folder.
 fn binary(name: &str) -> Command {
     let variable = format!("MAPPR_{}", name.to_uppercase());
     let binary = env::var_os(variable).map_or_else(|| beside_us(name), PathBuf::from);
@@ -189,7 +189,7 @@ fn binary(name: &str) -> Command {
         binary.display()
     );
     let mut command = Command::new(&binary);
-    // The environment is a source of flags: a developer's own must not reach a test.
+    // Environment variables are a source of flags. A developer's own must not affect a test.
     let prefix = format!("{}_", name.to_uppercase());
     let ours = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(&prefix));
     for (name, _) in ours {

@@ -1,4 +1,4 @@
-//! A real browser without a window: Chromium, spoken to through a pipe in its own protocol (JSON, ended by a zero byte).
+//! A real headless browser: Chromium, controlled through a pipe in its own protocol (JSON that ends with a zero byte).
 
 use std::env;
 use std::fs::{self, File};
@@ -13,7 +13,7 @@ use testbed::until;
 
 use crate::traffic::SOON;
 
-/// Under which names the program is installed.
+/// The names of the installed program.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// A browser with one tab.
@@ -91,7 +91,7 @@ impl Browser {
         }
     }
 
-    /// What a script comes to in the page.
+    /// The value of a script in the page.
     pub(crate) fn run(&mut self, script: &str) -> Value {
         let params = json!({"expression": script, "returnByValue": true, "awaitPromise": true});
         let result = self.ask("Runtime.evaluate", params);
@@ -123,7 +123,7 @@ impl Browser {
     }
 }
 
-/// Pictures of a page for `docs`, where somebody asks for them: wide by day, and on a phone at night.
+/// Pictures of a page for `docs`, on request: wide in light mode, and narrow (a phone) in dark mode.
 pub(crate) fn pictures(url: &str, words: &str) {
     let Ok(folder) = env::var("MAPPR_PICTURES") else { return };
     let views =

@@ -1,4 +1,5 @@
-//! The canary's topic is made, kept in place, and hidden from everybody else; what it hears of each broker is told.
+//! The daemon creates the canary's topic, keeps it in place, and hides it from all views. It reports what the canary
+//! measures for each broker.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +19,7 @@ fn start(cluster: &Cluster) -> Daemon {
     Daemon::start(&cluster.bootstrap(), cluster.path(), &FLAGS)
 }
 
-/// The partition of each broker that alone has its replica and leads it.
+/// For each broker, the partition that it alone holds and leads.
 fn in_place(cluster: &Cluster) -> BTreeMap<i32, i32> {
     let seen = Traffic::of(cluster).seen();
     let of_canary = seen.into_iter().filter(|((topic, _), _)| topic == TOPIC);
@@ -35,7 +36,7 @@ fn await_place(cluster: &Cluster, daemon: &Daemon, brokers: &[i32]) -> BTreeMap<
     found.unwrap_or_else(|why| panic!("{why}: {:?}\n{}", in_place(cluster), daemon.said()))
 }
 
-/// What the daemon hears of a broker.
+/// The canary's reading for a broker.
 fn heard(state: &Value, broker: i32) -> Option<Value> {
     let brokers = state["brokers"].as_array()?;
     let found = brokers.iter().find(|one| one["id"] == broker)?;
@@ -93,11 +94,11 @@ fn the_canary_is_kept_in_place_and_hidden_from_everybody_else(mode: Mode) {
     let captured = json(&file);
     let names: Vec<&Value> =
         captured["topics"].as_array().unwrap().iter().map(|topic| &topic["name"]).collect();
-    // librdkafka has asked for a group's coordinator.
+    // librdkafka has requested a group's coordinator.
     assert!(names.iter().all(|name| [TOPIC_OF_CLIENTS, OFFSETS].contains(&name.as_str().unwrap())));
     assert!(names.iter().any(|name| *name == TOPIC_OF_CLIENTS), "{names:?}");
 
-    // Nobody is alarmed by a partition that has no other replica, and it waits for its broker.
+    // A partition without another replica raises no alarm. It waits for its broker.
     cluster.kill_broker(1003).unwrap();
     until("silence of the dead", SOON, || {
         let state = daemon.state();
@@ -120,7 +121,7 @@ fn the_canary_is_kept_in_place_and_hidden_from_everybody_else_with_kraft() {
     the_canary_is_kept_in_place_and_hidden_from_everybody_else(Mode::KRaft);
 }
 
-/// What needs minutes.
+/// Tests that take minutes.
 mod soak {
     use super::*;
 

@@ -1,5 +1,5 @@
-//! Certificates are renewed while clients work: their own first, then their authority; and what is wrong with a new one
-//! stays off every other broker.
+//! Certificates are renewed while clients work: first the brokers' own, then the authority. A faulty new certificate
+//! reaches only one broker.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,8 +13,7 @@ use crate::runbook::{live_lines, words};
 use crate::throttles::is_as_its_schema_says;
 use crate::traffic::Traffic;
 
-/// Brokers that speak TLS to each other, too; and a client that comes by password, so that only the brokers'
-/// certificates are at stake.
+/// Brokers that use TLS among themselves, too. The client uses a password, so only the brokers' certificates matter.
 struct Scene {
     cluster: Cluster,
     client: Client,
@@ -43,7 +42,7 @@ impl Scene {
         self.cluster.tls().join(name).display().to_string()
     }
 
-    /// What the brokers read when they look again; the new file's time differs from the old one's.
+    /// Replaces the files that brokers read next. The new file has a different time.
     fn put(&self, from: &str, to: &str) {
         fs::copy(self.tls(from), self.tls(to)).unwrap();
     }
@@ -71,7 +70,7 @@ impl Scene {
         (ended.code, found)
     }
 
-    /// The issuers and serials that are served anywhere.
+    /// The issuers and serials of all served certificates.
     fn served(&self) -> Vec<(String, String)> {
         let (code, found) = self.check(&[]);
         assert_eq!(code, Some(0), "{found:#}");
@@ -86,7 +85,7 @@ impl Scene {
         served
     }
 
-    /// The one certificate that is served everywhere.
+    /// The single certificate that all brokers serve.
     fn serial(&self) -> String {
         let served = self.served();
         assert_eq!(served.len(), 1, "{served:?}");
@@ -94,7 +93,7 @@ impl Scene {
     }
 }
 
-/// What is looked at before an upgrade.
+/// The checks before an upgrade.
 fn is_as_the_runbook_wants_it(scene: &Scene) {
     let lines = live_lines("upgrade.md");
     let line = lines.iter().find(|line| line.contains("certs check")).unwrap();
@@ -114,14 +113,14 @@ fn is_judged(scene: &Scene) {
     assert!(page.contains("topicmappr_certificates_findings{code=\"expires-soon\"} 8"), "{page}");
     let (code, found) = scene.check(&["--ca", &scene.tls("stranger-ca.crt")]);
     assert_eq!((code, &found["findings"][0]["code"]), (Some(5), &"untrusted".into()), "{found:#}");
-    // The listener alone, without a cluster; and one that is none.
+    // The listener only, without a cluster; and one that is not a listener.
     let address = scene.client.bootstrap.split(',').next().unwrap();
     topicmappr(["certs", "check", "--listener", address, "--ca", &scene.tls("both.crt")]).with(0);
     let nobody = ["certs", "check", "--listener", "127.0.0.1:1"];
     assert!(topicmappr(nobody).with(3).stdout.contains("no-answer"));
 }
 
-/// Kafka keeps the old certificate; what it says differs by mode, what it serves does not.
+/// Kafka keeps the old certificate. Its answer differs between modes; the served certificate does not.
 fn a_broken_keystore_stays_out(scene: &Scene, mode: Mode) {
     let before = scene.serial();
     fs::write(scene.tls("broker.pem"), "nothing of use").unwrap();
@@ -132,7 +131,7 @@ fn a_broken_keystore_stays_out(scene: &Scene, mode: Mode) {
     assert_eq!(said.contains("Failed to load PEM"), mode == Mode::ZooKeeper, "{said}");
     assert!(failed.stdout.contains("to be reloaded, one at a time: 1002"), "{}", failed.stdout);
     assert_eq!(scene.serial(), before);
-    // With ZooKeeper, nobody can change anything else of that broker meanwhile.
+    // With ZooKeeper, no other config of that broker can be changed in this state.
     let rate = ["--add-config", "leader.replication.throttled.rate=100000000"];
     let broker = ["--alter", "--entity-type", "brokers", "--entity-name", "1001"];
     let paced = scene.cluster.tool("configs", broker.iter().chain(&rate));
@@ -182,7 +181,7 @@ fn certificates_are_renewed_without_a_restart_with_zookeeper() {
 #[ignore = "live"]
 fn certificates_and_then_their_authority_are_renewed_without_a_restart_with_kraft() {
     let (scene, producer) = certificates_are_renewed(Mode::KRaft);
-    // Kafka takes this keystore; that it is not the one expected is seen, and the old place put back.
+    // Kafka accepts this keystore. We see that it is not the expected one, and restore the old location.
     let before = scene.serial();
     scene.cluster.new_certificate("ca", "fourth", "broker").unwrap();
     let (fourth, second) = (scene.tls("fourth.crt"), scene.tls("second.pem"));

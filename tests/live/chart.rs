@@ -1,5 +1,5 @@
-//! The Helm chart, by Helm's own code: it lints, its values are checked, the plain manifests are what it renders, and the real
-//! API server takes every object.
+//! The Helm chart, with Helm's own code: it passes lint, its values are checked, it renders the plain manifests, and
+//! the real API server accepts every object.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -30,7 +30,7 @@ fn example(name: &str) -> PathBuf {
     chart().join("examples").join(name)
 }
 
-/// What the chart renders, by the name of its template.
+/// The rendered manifests, by the name of their template.
 fn rendered(values: &[&Path]) -> BTreeMap<String, String> {
     let text = helm::template(&chart(), values).unwrap();
     let documents = text.split("---\n# Source: topicmappr/templates/").skip(1);
@@ -41,7 +41,7 @@ fn rendered(values: &[&Path]) -> BTreeMap<String, String> {
     documents.map(split).collect()
 }
 
-/// The manifests as they are shipped: everything, with the brokers of one example and the ensemble of the other.
+/// The shipped manifests: everything, with the brokers of one example and the ensemble of the other.
 fn shipped() -> BTreeMap<String, String> {
     let mut all = rendered(&[&example("brokers.yaml")]);
     let mut zookeeper = rendered(&[&example("zookeeper.yaml")]);
@@ -121,7 +121,7 @@ fn the_plain_manifests_are_what_the_chart_renders() {
     }
 }
 
-/// Daemon and brokers where Prometheus' operator is told of them.
+/// The names of everything that Prometheus' operator watches: daemon and brokers.
 fn watched_by_prometheus() -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let values = folder.path().join("values.yaml");
@@ -130,7 +130,7 @@ fn watched_by_prometheus() -> Vec<String> {
     ["autothrottle.yaml", "brokers.yaml"].map(|name| all.remove(name).unwrap()).into()
 }
 
-/// The Services that a ServiceMonitor selects, and that have the port that is to be scraped, are the right ones.
+/// Each ServiceMonitor selects the right Services, and these have the scraped port.
 fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
     let found = kubernetes.run("ServiceMonitors and Services", |client| async move {
         let kind = GroupVersionKind::gvk("monitoring.coreos.com", "v1", "ServiceMonitor");
@@ -170,7 +170,7 @@ fn everything_watched_has_a_service(kubernetes: &Kubernetes) {
     }
 }
 
-/// The NetworkPolicies that these values render: what each opens, by its name.
+/// The NetworkPolicies for these values: the ports that each opens, by its name.
 fn policies(values: &str) -> BTreeMap<String, Vec<Value>> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("values.yaml");
@@ -211,7 +211,7 @@ fn the_ports_of_probes_and_of_sidecars_are_closed_to_strangers() {
     assert_eq!(policies(&format!("{daemon}\nnetworkPolicy: {{enabled: false}}")), BTreeMap::new());
 }
 
-/// What no account may do, and beside it what it may.
+/// What no account may do, and what each account may do.
 fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
     let asks = [
         ("topicmappr-roll", "delete pods", "kafka-events-0", false),
@@ -227,13 +227,13 @@ fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
         ("topicmappr-topics", "get configmaps", "another", false),
         ("topicmappr-planning", "get configmaps", "another", false),
         ("topicmappr-planning", "get secrets", "autothrottle-token", false),
-        // Only by a label; a namespace of its own is what keeps others' ConfigMaps away.
+        // Restricted only by a label. A separate namespace keeps other ConfigMaps away.
         ("topicmappr-topics", "list configmaps", "", true),
     ];
     for (account, ask, name, may) in asks {
         assert_eq!(allowed(kubernetes, account, ask, name), may, "{account}: {ask} {name}");
     }
-    // With its ConfigMaps named, and the right to delete asked for.
+    // With its ConfigMaps named, and with the right to delete.
     let folder = tempfile::tempdir().unwrap();
     let values = folder.path().join("values.yaml");
     fs::write(&values, "{topics: {configMaps: [events]}, roll: {enabled: true, delete: true}}")
@@ -254,7 +254,7 @@ fn accounts_may_do_what_they_need_and_no_more(kubernetes: &Kubernetes) {
     }
 }
 
-/// What the API's own authorizer says of an account.
+/// The answer of the API's own authorizer for an account.
 fn allowed(kubernetes: &Kubernetes, account: &str, ask: &str, name: &str) -> bool {
     let (verb, what) = ask.split_once(' ').unwrap();
     let (resource, subresource) = what.split_once('/').unwrap_or((what, ""));
@@ -271,14 +271,14 @@ fn allowed(kubernetes: &Kubernetes, account: &str, ask: &str, name: &str) -> boo
     answer.unwrap().status.unwrap().allowed
 }
 
-/// Pod Security's strictest profile takes the pods of every template, and every container of ours has limits.
+/// Pod Security's strictest profile accepts the pods of every template, and each of our containers has limits.
 fn every_pod_is_restricted(kubernetes: &Kubernetes) {
     kubernetes.service_account("restricted", "anybody").unwrap();
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {
         "name": "restricted", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}}});
     kubernetes.apply(&namespace.to_string()).unwrap();
     let mut shipped = shipped();
-    // A part of a StatefulSet that is somebody else's has no pod of its own.
+    // It is a patch for an operator's own StatefulSet, so it has no pod of its own.
     shipped.remove("autothrottle-sidecar.yaml").unwrap();
     let mut texts: Vec<String> = shipped.into_values().collect();
     texts.extend(rendered(&[&example("zookeeper.yaml")]).remove("brokers.yaml"));
@@ -316,7 +316,7 @@ fn every_pod_is_restricted(kubernetes: &Kubernetes) {
     assert!(refused.contains("violates PodSecurity"), "the profile is in force: {refused}");
 }
 
-/// Applied twice: what the API server makes of an object may not contradict the manifest.
+/// Applied twice: the API server's version of an object must not contradict the manifest.
 #[test]
 #[ignore = "live"]
 fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_to_be() {
@@ -324,10 +324,10 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
     kubernetes.service_account("kafka", "anybody").unwrap();
     kubernetes.add_service_monitors().unwrap();
     let mut shipped = shipped();
-    // A part of a StatefulSet that is somebody else's: sidecars.rs applies it.
+    // It is a patch for an operator's own StatefulSet; sidecars.rs applies it.
     shipped.remove("autothrottle-sidecar.yaml").unwrap();
     let mut texts: Vec<String> = shipped.into_values().collect();
-    // With the daemon beside each broker.
+    // With the daemon in each broker's pod.
     texts.extend(rendered(&[&example("zookeeper.yaml")]).remove("brokers.yaml"));
     texts.extend(watched_by_prometheus());
     for text in texts {
@@ -355,7 +355,7 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
         for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
             assert!(pod["containers"][0][probe].is_object(), "{probe} of {pod:#}");
         }
-        // No other process than its own can have it killed (issue 20, finding 12).
+        // No other process may cause its kill (issue 20, finding 12).
         let own = &pod["containers"][0]["ports"][0]["name"];
         for probe in ["startupProbe", "livenessProbe"] {
             assert_eq!(pod["containers"][0][probe]["tcpSocket"]["port"], *own, "{pod:#}");
@@ -364,7 +364,7 @@ fn a_real_api_takes_every_object_and_the_brokers_are_as_safe_as_they_are_meant_t
     assert_eq!(sets[1]["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 600);
 }
 
-/// What the CronJob of the certificates runs, with what its environment says, where no Kubernetes is asked.
+/// Runs the command of the certificates' CronJob with its environment, without Kubernetes.
 #[test]
 #[ignore = "live"]
 fn the_cronjob_of_certificates_finds_what_has_to_be_renewed_without_a_right_in_kubernetes() {
@@ -389,7 +389,7 @@ fn the_cronjob_of_certificates_finds_what_has_to_be_renewed_without_a_right_in_k
             false => arg.clone(),
         });
         job.args(args).args(["--ca", cluster.tls().join("ca.crt").to_str().unwrap()]);
-        // As in a pod without a token: Kubernetes is nowhere.
+        // As in a pod without a token: there is no Kubernetes API.
         job.env("TOPICMAPPR_BOOTSTRAP_SERVER", &client.bootstrap).env_remove("KUBECONFIG");
         Run::of(job).end()
     };

@@ -1,7 +1,7 @@
-//! A topic moves through scarce networks while clients want their part: the daemon against fixed rates.
+//! A topic moves through scarce networks while clients need bandwidth: the daemon compared with fixed rates.
 //!
-//! Clients are busy, and then they are not. A fixed rate that leaves them alone is the one for their busiest
-//! moment; the daemon gives the move what they do not want now.
+//! Clients are busy at times and idle at others. A fixed rate that does not disturb them must fit their busiest moment.
+//! The daemon gives the move what clients do not need now.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +16,7 @@ use crate::pod::Kernel;
 use crate::scarce::{LEADER, Outcome, Scene, Size};
 use crate::traffic::SOON;
 
-/// Some megabytes a second: two busy cores carry that, whatever else they do.
+/// Some megabytes per second, which two busy cores can always handle.
 const SMALL: Size = Size {
     card: 8_000_000,
     appetite: [500_000, 2_500_000],
@@ -24,16 +24,16 @@ const SMALL: Size = Size {
     bytes: 80_000_000,
 };
 
-/// How a move is paced.
+/// How the move is throttled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
     /// The daemon.
     Daemon,
-    /// A sidecar beside each broker, of which one leads, with nothing to measure by but the pods' counters.
+    /// One sidecar in each broker's pod, of which one leads. It measures only the pods' counters.
     Sidecars,
-    /// A fixed rate that leaves clients alone at any time.
+    /// A fixed rate that never disturbs clients.
     Safe,
-    /// A fixed rate that is more than a card can send.
+    /// A fixed rate above the capacity of a card.
     Reckless,
 }
 
@@ -60,7 +60,7 @@ impl By {
     }
 }
 
-/// The shipped account and lease; each daemon is beside a broker whose kernel it alone reads.
+/// With the shipped account and lease. Each daemon is next to a broker, and only it reads that broker's kernel.
 fn by_sidecars(scene: &Scene) -> Outcome {
     let kubernetes = Kubernetes::start().unwrap();
     let kubeconfig = kubernetes.service_account("kafka", "autothrottle").unwrap();
@@ -101,7 +101,7 @@ fn by_sidecars(scene: &Scene) -> Outcome {
             .collect();
         until("a leader", SOON, || daemons.iter().any(Daemon::leads).then_some(())).unwrap();
         let outcome = scene.moves(|scene| scene.submit(None));
-        // The leader last: nobody has to follow it.
+        // Stops the leader last, so that none has to take over.
         daemons.sort_by_key(Daemon::leads);
         released(scene, daemons.last().unwrap());
         for daemon in daemons {
@@ -111,7 +111,7 @@ fn by_sidecars(scene: &Scene) -> Outcome {
     })
 }
 
-/// Ends the thread that counts, also where the test fails.
+/// Ends the counting thread, even if the test fails.
 struct Ends<'a>(&'a AtomicBool);
 
 impl Drop for Ends<'_> {
@@ -126,20 +126,20 @@ fn by_kafka(scene: &Scene, bytes_per_second: u64) -> Outcome {
     outcome
 }
 
-/// A move that is over leaves nothing behind.
+/// A finished move leaves nothing behind.
 fn released(scene: &Scene, daemon: &Daemon) {
     let gone =
         until("the end of the throttles", SOON, || scene.throttles().is_empty().then_some(()));
     gone.unwrap_or_else(|why| panic!("{why}: {:?}\n{}", scene.throttles(), daemon.said()));
 }
 
-/// All lives of the daemon share a state file.
+/// All starts of the daemon use the same state file.
 fn start(scene: &Scene, flags: &[String]) -> Daemon {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     Daemon::start(&scene.cluster.bootstrap(), scene.cluster.path(), &flags)
 }
 
-/// The limits that an operator of such a network gives.
+/// The limits that an operator of such a network sets.
 fn flags(scene: &Scene, metrics: &[String]) -> Vec<String> {
     let megabytes = |bytes: u64| bytes as f64 / 1e6;
     let capacity = format!("{{\"default\": {}}}", megabytes(scene.size.card));
@@ -149,7 +149,7 @@ fn flags(scene: &Scene, metrics: &[String]) -> Vec<String> {
     own.into_iter().chain(metrics.iter().cloned()).collect()
 }
 
-/// What the daemon gives when it knows nothing, in bytes per second.
+/// The daemon's rate without metrics, in bytes per second.
 fn least(scene: &Scene) -> u64 {
     scene.size.safe() / 4
 }
@@ -180,8 +180,8 @@ fn clients_keep_their_part_while_the_daemon_paces_a_move_with_kraft() {
     clients_keep_their_part_while_the_daemon_paces_a_move(Mode::KRaft);
 }
 
-/// Killed, without its metrics, asked to leave: whatever happens to the daemon, the move stays paced, and
-/// nothing stays behind.
+/// The daemon is killed, loses its metrics, and is stopped. The move keeps its throttle at all times, and nothing stays
+/// behind.
 #[test]
 #[ignore = "live"]
 fn whatever_happens_to_the_daemon_the_move_stays_paced() {
@@ -190,7 +190,7 @@ fn whatever_happens_to_the_daemon_the_move_stays_paced() {
     let prometheus = ["--metrics", "prometheus", "--prometheus-url", &url, "--metrics-window", "5"]
         .map(str::to_owned);
     let quick = flags(&scene, &prometheus);
-    // A move that is still on its way when everything has happened.
+    // The move must be slow enough to outlast all these events.
     let slow = [&quick[..], &["--max-tx-rate", "25"].map(str::to_owned)].concat();
     let load = scene.load();
     let daemon = start(&scene, &slow);
@@ -207,7 +207,7 @@ fn whatever_happens_to_the_daemon_the_move_stays_paced() {
     scene.stays_paced("taken over");
 
     scene.cluster.kill_prometheus();
-    // A rate that is near the least one may be kept, so the reason counts.
+    // A rate near the least rate may stay, so check the reason.
     let lost = || {
         let state = daemon.state();
         let leader = state["brokers"].as_array()?.iter().find(|broker| broker["id"] == LEADER)?;
@@ -228,8 +228,8 @@ fn whatever_happens_to_the_daemon_the_move_stays_paced() {
     drop(load);
 }
 
-/// The same with gigabytes, five times, and figures for `docs/`. The daemon holds for a minute or two what clients
-/// needed at their height: the move has to be longer than that.
+/// The same with gigabytes, five times, and with figures for `docs/`. The daemon reserves clients' peak demand for a
+/// minute or two, so the move must be longer than that.
 mod soak {
     use std::collections::BTreeMap;
     use std::fs;
@@ -246,7 +246,7 @@ mod soak {
     };
     const ALL: [By; 4] = [By::Daemon, By::Sidecars, By::Safe, By::Reckless];
 
-    /// How often each is measured. Sidecars need the API server, and are the same with ZooKeeper.
+    /// How often to measure each. Sidecars need the API server, and behave the same with ZooKeeper.
     fn times(by: By, mode: Mode) -> usize {
         match (by, mode) {
             (By::Daemon | By::Safe, _) => 5,
@@ -288,7 +288,7 @@ mod soak {
         }
     }
 
-    /// What is kept of all the moves of one kind.
+    /// The medians of all moves of one kind.
     #[derive(Debug, Clone, Copy)]
     struct Median {
         seconds: f64,

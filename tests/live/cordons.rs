@@ -1,5 +1,5 @@
-//! Cordoned brokers and log dirs (KIP-1066) on real Kafka 4.3: no plan and no new topic uses them, a plan that was made
-//! before is refused, and doctor says so.
+//! Cordoned brokers and log dirs (KIP-1066) on real Kafka 4.3. No plan and no new topic uses them, an older plan is
+//! refused, and doctor reports them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ use crate::traffic::{SOON, Traffic};
 const TOPIC: &str = "events";
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB,1004=1GB"];
 
-/// Four brokers with two log dirs each; 1004 holds nothing.
+/// Four brokers with two log dirs each. 1004 is empty.
 struct Situation<'c> {
     cluster: &'c Cluster,
     traffic: Traffic<'c>,
@@ -41,7 +41,7 @@ impl<'c> Situation<'c> {
         topicmappr(args.iter().chain(&["--bootstrap-server", &bootstrap]))
     }
 
-    /// As an operator does it, and until every snapshot has it.
+    /// Cordons as an operator does, and waits until every snapshot shows it.
     fn cordon(&self, broker: i32, dirs: Option<&str>) {
         let id = broker.to_string();
         let change = match dirs {
@@ -95,7 +95,7 @@ impl<'c> Situation<'c> {
     fn uses(&self, broker: i32) -> bool {
         self.traffic.settle();
         let seen = self.traffic.seen();
-        // Kafka's own topics may have been there before.
+        // Kafka's own topics may be older than the cordon.
         let mut ours = seen.iter().filter(|((name, _), _)| !name.starts_with("__"));
         ours.any(|(_, seen)| seen.replicas.contains(&broker))
     }
@@ -136,7 +136,7 @@ fn cordoned_brokers_and_log_dirs_get_no_new_replica() {
     a_cordoned_log_dir_gets_nothing(&situation);
 }
 
-/// The dir with most room is what plans name, until it is cordoned.
+/// Plans name the log dir with the most room until it is cordoned.
 fn a_cordoned_log_dir_gets_nothing(situation: &Situation<'_>) {
     let onto = "1002,1003,1004";
     let snapshot = |name: &str| {
@@ -178,7 +178,7 @@ fn a_cordoned_log_dir_gets_nothing(situation: &Situation<'_>) {
     for number in moved {
         assert_eq!(log_dir(&end, number, 1004), other[0], "{number}");
     }
-    // Where no log dir is named, Kafka itself leaves the cordoned one out.
+    // If no log dir is named, Kafka itself avoids the cordoned one.
     situation
         .apply("{name: late, partitions: 4, replication: 1}", "{topics: late, brokers: [1004]}");
     let late = until("the new topic's log dirs", SOON, || {

@@ -1,4 +1,4 @@
-//! A crowd of clients that write to one broker, and what each of their records took.
+//! Many clients that write to one broker, and the latency of each record.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,19 +10,19 @@ use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
 use testbed::{Access, Cluster};
 
-/// Connections share a card: whom one of them holds up waits for one, and an overload is the wait for many.
+/// How many connections share the card: enough to tell one delayed connection from an overload, which delays many.
 const CLIENTS: usize = 30;
 const RECORD: usize = 5_000;
 const TICK: Duration = Duration::from_millis(5);
 
-/// A record that was acknowledged: when, and how long after it was handed to the client.
+/// An acknowledged record: when, and how long after the client got it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ack {
     pub(crate) at: Instant,
     pub(crate) took: Duration,
 }
 
-/// Clients that write to the first partition of a topic, acknowledged by all, until they are dropped.
+/// Clients that write with acks=all to the first partition of a topic until they are dropped.
 pub(crate) struct Crowd {
     wanted: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
@@ -47,7 +47,7 @@ impl ProducerContext for Timed {
 }
 
 impl Crowd {
-    /// Starts to write `wanted` bytes a second, all in all.
+    /// Starts to write `wanted` bytes per second in total.
     pub(crate) fn start(cluster: &Cluster, topic: &'static str, wanted: u64) -> Self {
         let (acks, stop) = (Acks::default(), Arc::<AtomicBool>::default());
         let wanted = Arc::new(AtomicU64::new(wanted));
@@ -63,12 +63,12 @@ impl Crowd {
         Self { wanted, stop, acks, thread: Some(thread) }
     }
 
-    /// Changes what they want, in bytes a second.
+    /// Changes the total, in bytes per second.
     pub(crate) fn want(&self, bytes_per_second: u64) {
         self.wanted.store(bytes_per_second, Ordering::Relaxed);
     }
 
-    /// What was acknowledged since then, in order.
+    /// The records acknowledged since then, in order.
     pub(crate) fn acks(&self, since: Instant) -> Vec<Ack> {
         let acks = self.acks.lock().unwrap();
         let mut since: Vec<Ack> = acks.iter().filter(|ack| ack.at >= since).copied().collect();
@@ -87,7 +87,7 @@ impl Drop for Crowd {
     }
 }
 
-/// One after the other. What a full queue refuses is not made up for later.
+/// One client after the other. Bytes that a full queue refuses are not written later.
 fn write(clients: &[ThreadedProducer<Timed>], topic: &str, wanted: &AtomicU64, stop: &AtomicBool) {
     let payload = [7_u8; RECORD];
     let (mut last, mut due) = (Instant::now(), 0.0);
@@ -109,7 +109,7 @@ fn write(clients: &[ThreadedProducer<Timed>], topic: &str, wanted: &AtomicU64, s
     }
 }
 
-/// The 99th percentile of what was acknowledged in this time until then.
+/// The 99th percentile of the records acknowledged in the span before `until`.
 pub(crate) fn p99(acks: &[Ack], until: Instant, span: Duration) -> Option<Duration> {
     let within = |ack: &&Ack| ack.at <= until && until.duration_since(ack.at) < span;
     let mut took: Vec<Duration> = acks.iter().filter(within).map(|ack| ack.took).collect();
@@ -117,7 +117,7 @@ pub(crate) fn p99(acks: &[Ack], until: Instant, span: Duration) -> Option<Durati
     took.get(took.len() * 99 / 100).copied()
 }
 
-/// When the 99th percentile over the time before was first this much, at this moment or later.
+/// When the 99th percentile over the previous span first reached this value, at this moment or later.
 pub(crate) fn first_p99_of(
     acks: &[Ack],
     from: Instant,
@@ -143,7 +143,7 @@ pub(crate) fn first_p99_of(
 fn the_first_moment_of_a_p99_is_that_of_the_percentile_itself() {
     let (start, span) = (Instant::now(), Duration::from_secs(2));
     let ms = Duration::from_millis;
-    // A hundred a second; from the fourth second on, one of five is slow.
+    // A hundred per second. From the fourth second on, one of five is slow.
     let acks: Vec<Ack> = (0..800)
         .map(|n| {
             let took = ms(if n > 400 && n % 5 == 0 { 50 } else { 8 });

@@ -12,30 +12,30 @@ use testbed::{lone_port, until};
 use crate::binary::Run;
 use crate::traffic::SOON;
 
-/// What changes need, of a daemon that was told to ask for it.
+/// The token that changes require if the daemon is configured with one.
 pub(crate) const TOKEN: &str = "of-a-test";
 
-/// A daemon that runs, and where its files are.
+/// A running daemon and its files.
 pub(crate) struct Daemon {
-    /// Until it is ended.
+    /// `None` after its end.
     run: Option<Run>,
     port: u16,
     log: PathBuf,
-    /// Where its API has TLS: whom to trust.
+    /// The authority for its API, if that has TLS.
     authority: Option<PathBuf>,
 }
 
 impl Daemon {
-    /// Starts one with an API on a free port, and returns when it has seen the cluster.
+    /// Starts one with an API on a free port, and returns when it has read the cluster.
     pub(crate) fn start(bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
         let state = folder.join("autothrottle.state");
-        // A mark costs some seconds, and a topic that tests would have to know of.
+        // A mark takes some seconds, and needs a topic that tests would have to expect.
         let own = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];
         let all: Vec<&str> = own.iter().chain(more).copied().collect();
         Self::elsewhere(bootstrap, folder, &all)
     }
 
-    /// The same, of one that keeps its state elsewhere than in a file of this folder.
+    /// The same for a daemon whose state is not in a file of this folder.
     pub(crate) fn elsewhere(bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
         Self::listening(lone_port().unwrap(), bootstrap, folder, more)
     }
@@ -45,7 +45,7 @@ impl Daemon {
         Self::trusted_by(None, port, bootstrap, folder, more)
     }
 
-    /// The same, with TLS where an authority is named.
+    /// The same with TLS, if an authority is given.
     pub(crate) fn trusted_by(
         authority: Option<PathBuf>,
         port: u16,
@@ -60,7 +60,7 @@ impl Daemon {
         Self::once_ready(run, port, log, authority)
     }
 
-    /// One that was started elsewhere, once it has seen the cluster.
+    /// A daemon that the caller started, once it has read the cluster.
     pub(crate) fn once_ready(
         run: Run,
         port: u16,
@@ -76,12 +76,12 @@ impl Daemon {
         daemon
     }
 
-    /// All that daemons of this folder have logged.
+    /// The logs of all daemons of this folder.
     pub(crate) fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Asks the API, and fails unless it answers 200.
+    /// Sends a request to the API, and panics unless it answers 200.
     #[track_caller]
     pub(crate) fn ask(&self, method: &str, path: &str) -> String {
         let (status, text) = self.try_ask(method, path).unwrap();
@@ -89,7 +89,7 @@ impl Daemon {
         text
     }
 
-    /// Where its page is.
+    /// The URL of its page.
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}/", self.port)
     }
@@ -98,7 +98,7 @@ impl Daemon {
         serde_json::from_str(&self.ask("GET", "/v1/state")).unwrap()
     }
 
-    /// HTTP/1.0: the connection's end is the answer's.
+    /// With HTTP/1.0, the answer ends with the connection.
     pub(crate) fn try_ask(&self, method: &str, path: &str) -> Option<(u16, String)> {
         let request = format!(
             "{method} {path} HTTP/1.0\r\nhost: localhost\r\nauthorization: Bearer {TOKEN}\r\n\r\n"
@@ -111,33 +111,34 @@ impl Daemon {
         Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
     }
 
-    /// Stops or wakes it.
+    /// Pauses or resumes it.
     pub(crate) fn signal(&self, signal: &str) {
         self.run.as_ref().unwrap().signal(signal);
     }
 
-    /// The processor time that it has used.
+    /// The CPU time that it has used.
     pub(crate) fn used(&self) -> Duration {
         let stat =
             std::fs::read_to_string(format!("/proc/{}/stat", self.run.as_ref().unwrap().id()));
         let stat = stat.unwrap();
-        // After the name, which may hold spaces; utime and stime are fields 14 and 15, in hundredths of a second.
+        // The fields after the name, which may contain spaces. utime and stime are fields 14 and 15, in hundredths of a
+        // second.
         let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
         let ticks: u64 = fields[11..13].iter().map(|n| n.parse::<u64>().unwrap()).sum();
         Duration::from_millis(ticks * 10)
     }
 
-    /// Whether it acts, and does not wait for another.
+    /// Whether it acts, and does not wait for another daemon.
     pub(crate) fn leads(&self) -> bool {
         self.state()["leading"] == true
     }
 
-    /// Ends it as a power cut would.
+    /// Kills it as a power cut does.
     pub(crate) fn kill(mut self) {
         self.run.take().unwrap().kill();
     }
 
-    /// Asks it to leave; its exit code, and all that was logged.
+    /// Stops it. Returns its exit code and its whole log.
     pub(crate) fn leave(mut self) -> (Option<i32>, String) {
         let run = self.run.take().unwrap();
         run.signal("-TERM");
@@ -154,7 +155,7 @@ fn plain(port: u16, request: &str) -> Option<String> {
     Some(answer)
 }
 
-/// By a client that is not ours.
+/// Uses a client that is not ours.
 pub(crate) fn with_tls(port: u16, authority: &Path, request: &str) -> Option<String> {
     let to = format!("127.0.0.1:{port}");
     let mut client = Command::new("openssl")

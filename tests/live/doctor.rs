@@ -1,4 +1,4 @@
-//! What is wrong is said within a moment, whoever does not answer, and the next command with it.
+//! doctor reports faults within seconds even if brokers do not answer, together with the next command.
 
 use std::time::{Duration, Instant};
 
@@ -11,12 +11,12 @@ use crate::odd_states;
 use crate::throttles::is_as_its_schema_says;
 use crate::traffic::Traffic;
 
-/// The design's bound is 5 s; the machine that tests it has two busy cores.
+/// The design's bound is 5 s, but the test machine has two busy cores.
 const SOON: Duration = Duration::from_secs(10);
 
 fn doctor(bootstrap: &str, more: &[&str]) -> Ended {
     let began = Instant::now();
-    // The brokers share the disk of the machine that tests them.
+    // The brokers share the disk of the test machine.
     let storage = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB"];
     let storage = if more.contains(&storage[0]) { &[][..] } else { &storage };
     let asked = ["doctor", "--bootstrap-server", bootstrap];
@@ -38,7 +38,7 @@ fn finding<'v>(found: &'v Value, code: &str) -> &'v Value {
     one.unwrap_or_else(|| panic!("no {code} in {found:#}"))
 }
 
-/// `lonely` was on the dead 1004 alone, `steady` partly, and `moving` is under way.
+/// `lonely` was only on the dead 1004, `steady` partly, and `moving` is in flight.
 fn a_sick_cluster_is_told_as_it_is(mode: Mode) {
     let cluster = odd_states::cluster(mode);
     let found = found(&cluster.bootstrap());
@@ -75,12 +75,12 @@ fn a_sick_cluster_is_told_as_it_is_with_kraft() {
     a_sick_cluster_is_told_as_it_is(Mode::KRaft);
 }
 
-/// From all well over a forgotten throttle to a broker that hangs, and then to one that has to be forgotten.
+/// From a healthy cluster to a forgotten throttle, then a broker that hangs, and finally a broker to be unregistered.
 #[test]
 #[ignore = "live"]
 fn a_broker_that_hangs_costs_its_own_facts_and_one_that_is_gone_can_be_forgotten() {
     let cluster = Cluster::builder().mode(Mode::KRaft).brokers(4).start().unwrap();
-    // Kafka places its own topic on brokers that are there.
+    // Kafka places its own topic on running brokers.
     cluster.stop_broker(1004).unwrap();
     let traffic = Traffic::of(&cluster);
     let lists = vec![vec![1001, 1002, 1003], vec![1002, 1003, 1001]];

@@ -1,5 +1,5 @@
-//! The HTTP servers of both programs, as hostile peers and foreign pages find them (issue 20, findings 11, 12 and 14). No cluster
-//! is needed: a daemon whose rounds fail answers all the same.
+//! The HTTP servers of both programs against hostile peers and foreign pages (issue 20, findings 11, 12 and 14). The
+//! tests need no cluster, because a daemon whose rounds fail still answers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,15 +21,15 @@ use crate::traffic::SOON;
 
 /// Connections of one kind.
 const CROWD: usize = 5_000;
-/// Connections that begin at once.
+/// Connections that are opened in parallel.
 const AT_ONCE: usize = 100;
 /// The chart's limit for sidecars and probes.
 const MEMORY_KB: u64 = 128 << 10;
-/// A server takes at most 256 connections; the next is accepted before the last is closed, and a client of the process' own may
-/// come and go.
+/// A server accepts at most 256 connections. It may accept the next before it closes the last, and the process may use
+/// a few client connections of its own.
 const DESCRIPTORS: usize = 256 + 16;
 
-/// A server that runs.
+/// A running server.
 struct Server {
     run: Run,
     port: u16,
@@ -38,7 +38,7 @@ struct Server {
     authority: Option<PathBuf>,
 }
 
-/// Nobody listens there.
+/// No process listens there.
 const NOWHERE: &str = "127.0.0.1:1";
 
 impl Server {
@@ -66,7 +66,7 @@ impl Server {
         Self { run, port, path: "/healthz", log, authority: None }
     }
 
-    /// The sidecar's page; it has nothing to say here, and says so.
+    /// The sidecar's page. It has no counters here, and says so.
     fn sidecar(folder: &Path) -> Self {
         let port = lone_port().unwrap();
         let listen = format!("--sidecar-listen=127.0.0.1:{port}");
@@ -100,7 +100,7 @@ impl Server {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// The status and what else is answered.
+    /// The status and the rest of the answer.
     fn ask(&self, method: &str, path: &str, headers: &str) -> Option<(u16, String)> {
         let host = if headers.contains("host:") { "" } else { "host: localhost\r\n" };
         let request =
@@ -124,7 +124,7 @@ impl Server {
     }
 }
 
-/// Makes this pair the one that is served, the certificate first and by renaming, as tools do.
+/// Serves this pair from now on. Replaces the certificate first, and by renaming, as tools do.
 fn pair(folder: &Path, name: &str) {
     let copy = |from: String, to: &str| {
         let new = folder.join(format!("{to}.new"));
@@ -139,7 +139,8 @@ fn pair(folder: &Path, name: &str) {
     copy(key, "tls.key");
 }
 
-/// Everything that is answered until the other side closes, to what ends here, or stays open; `None`: nothing for so long.
+/// Everything that is answered until the other side closes. If `ends`, closes the sending side first. `None`: no bytes
+/// for five seconds.
 fn plain(port: u16, request: &[u8], ends: bool) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
@@ -159,7 +160,7 @@ fn plain(port: u16, request: &[u8], ends: bool) -> Option<String> {
     Some(String::from_utf8_lossy(&answer).into_owned())
 }
 
-/// So many connections from one address that send this, and no more.
+/// Opens this number of connections from one address. Each sends these bytes and no more.
 fn crowd(
     from: Ipv4Addr,
     port: u16,
@@ -172,7 +173,7 @@ fn crowd(
             let socket = TcpSocket::new_v4().unwrap();
             socket.bind((from, 0).into()).unwrap();
             let mut stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await.ok()?;
-            // It may have lost its place already.
+            // The server may have closed it already.
             let _ = stream.write_all(sent).await;
             Some(stream)
         };
@@ -180,14 +181,14 @@ fn crowd(
         for begun in (0..count).step_by(AT_ONCE) {
             let some = (begun..count.min(begun + AT_ONCE)).map(one);
             all.extend(futures::future::join_all(some).await.into_iter().flatten());
-            // A queue of the kernel that runs over says nothing of the server.
+            // An overflowing kernel queue is not the server's fault.
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         all
     })
 }
 
-/// As many descriptors as this process may have at most; how many connections of one kind that allows.
+/// Raises the limit of descriptors to its maximum, and returns how many connections of one kind that allows.
 fn crowd_size() -> usize {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
@@ -241,7 +242,7 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
         assert!(slowest < Duration::from_secs(1), "{name}: {slowest:?}");
         assert!(memory < MEMORY_KB, "{name}: {memory} kB");
         assert!(most < before + DESCRIPTORS, "{name}: {most} descriptors, {before} before");
-        // The last of them stay, silent.
+        // The last ones stay open and silent.
         let silent = held.split_off(held.len() - 100);
         drop(held);
         patient.push((before, silent));
@@ -256,7 +257,7 @@ fn thousands_from_one_peer_keep_nobody_out_and_take_neither_memory_nor_descripto
     }
 }
 
-/// One of what a client, a browser or a scanner may send.
+/// Input that a client, a browser or a scanner may send.
 const SEEDS: [&str; 8] = [
     "GET /v1/state HTTP/1.1\r\nhost: localhost\r\naccept: application/json\r\n\r\n",
     "POST /throttle?rate=5&autoremove=true HTTP/1.1\r\nhost: 127.0.0.1:8080\r\nauthorization: Bearer none\r\n\r\n",
@@ -268,7 +269,7 @@ const SEEDS: [&str; 8] = [
     "OPTIONS /metrics HTTP/1.1\r\nhost: localhost\r\ncookie: a=b; c=\"d\"\r\nexpect: 100-continue\r\n\r\n",
 ];
 
-/// The same numbers in each run.
+/// Random numbers, the same in each run.
 struct Dice(u64);
 
 impl Dice {

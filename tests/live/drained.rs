@@ -1,4 +1,4 @@
-//! A broker is drained while somebody goes on making topics: what comes to lie on it meanwhile is named, and swept.
+//! A broker is drained while topics are still created. Replicas that come to it are named, and swept.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use crate::binary::{Ended, SOLE, topicmappr};
 use crate::execution::throttles;
 use crate::traffic::{SOON, Traffic};
 
-/// The broker that is drained.
+/// The drained broker.
 const DRAINED: i32 = 1001;
 
 struct Situation {
@@ -44,7 +44,7 @@ impl Situation {
         topicmappr(own.iter().chain(&["--throttle", "200MB/s", SOLE]).chain(more))
     }
 
-    /// The topics of which the drained broker holds anything, as every broker tells it; Kafka's own left aside.
+    /// The topics of which the drained broker has replicas, as all brokers report. Leaves out Kafka's own.
     fn held(&self) -> Vec<String> {
         let seen = Traffic::of(&self.cluster).seen().into_iter();
         let users = seen.filter(|((topic, _), _)| !topic.starts_with("__"));
@@ -84,12 +84,12 @@ fn what_is_created_meanwhile_is_swept() {
     let only_the_other = || (situation.held() == ["other"]).then_some(());
     until("the drained broker to be empty", SOON, only_the_other).unwrap();
     assert_eq!(throttles(&situation.cluster, &lists), before);
-    // Once more moves nothing, and needs no other plan.
+    // A second run moves nothing, and needs no other plan.
     situation.execute(&["--resume", "--sweep"]).with(0);
     assert!(!situation.has("plan.sweep-2.json"));
 }
 
-/// Five servers at once start too slowly beside the other tests of CI.
+/// Five servers start too slowly next to the other tests of CI.
 mod soak {
     #[test]
     #[ignore = "live"]

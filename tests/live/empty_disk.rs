@@ -1,7 +1,7 @@
-//! A broker comes back under its id with an empty disk, and it alone had the last records.
+//! A broker returns under its id with an empty disk, and only it had the last records.
 //!
-//! Broker 1002 is down and behind; 1001, alone in sync, dies and its disk is replaced. The pod of 1001 runs in a real
-//! Kubernetes, as the account of `deploy/manifests/broker-init.yaml`.
+//! Broker 1002 is down and behind. 1001, the only one in sync, dies and its disk is replaced. The pod of 1001 runs in a
+//! real Kubernetes, with the account of `deploy/manifests/broker-init.yaml`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -19,7 +19,7 @@ const RECORD: usize = 10_000;
 const LOST: i32 = 1001;
 const BEHIND: i32 = 1002;
 
-/// One StatefulSet of three brokers, a zone for each, and the account that `broker init` runs as.
+/// One StatefulSet of three brokers, one in each zone, and the account of `broker init`.
 struct Pods {
     kubernetes: Kubernetes,
     account: PathBuf,
@@ -88,7 +88,7 @@ fn init_of(pod: &str, dirs: &[PathBuf], bootstrap: &str, more: &[&str]) -> Ended
     topicmappr(args)
 }
 
-/// Fills the partitions of a topic, lets 1002 fall behind and 1001 die.
+/// Fills the partitions of a topic, lets 1002 fall behind, and kills 1001.
 fn set_the_trap(cluster: &Cluster, topic: &str, partitions: usize) {
     let traffic = Traffic::of(cluster);
     let replicas = vec![vec![LOST, BEHIND]; partitions];
@@ -100,7 +100,7 @@ fn set_the_trap(cluster: &Cluster, topic: &str, partitions: usize) {
     cluster.kill_broker(LOST).unwrap();
 }
 
-/// Starts both, the one with the empty disk first, and counts what is left of each partition.
+/// Starts both, the one with the empty disk first, and counts the remaining records of each partition.
 fn left_over(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<i64> {
     for id in [LOST, BEHIND] {
         if !cluster.running().contains_key(&id) {
@@ -112,7 +112,7 @@ fn left_over(cluster: &Cluster, topic: &str, partitions: i32) -> Vec<i64> {
     (0..partitions).map(|partition| traffic.records(topic, partition)).collect()
 }
 
-/// Does what the refusal says, to the letter.
+/// Does exactly what the refusal says.
 fn follow(cluster: &Cluster, refusal: &Ended) {
     assert!(refusal.stderr.contains("start the others: 1002"), "{}", refusal.stderr);
     cluster.start_broker(BEHIND).unwrap();
@@ -160,7 +160,7 @@ fn a_replaced_disk_erases_the_last_copy_unless_broker_init_is_asked_with_kraft()
     a_replaced_disk(Mode::KRaft);
 }
 
-/// Which partitions of a topic lay in the log dir that is about to be replaced.
+/// The partitions of a topic in the log dir that is about to be replaced.
 fn lying_in(dir: &Path, topic: &str) -> Vec<i32> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name());
     let prefix = format!("{topic}-");
@@ -170,10 +170,10 @@ fn lying_in(dir: &Path, topic: &str) -> Vec<i32> {
     found
 }
 
-/// Kafka spreads the partitions of a topic over the log dirs of a broker.
+/// Kafka spreads a topic's partitions over the log dirs of a broker.
 const SPREAD: i32 = 2;
 
-/// Replaces the second disk of 1001; says which partitions lay on it.
+/// Replaces the second disk of 1001. Returns the partitions that were on it.
 fn replace_second_disk(cluster: &Cluster, topic: &str) -> Vec<i32> {
     let second = cluster.log_dirs(LOST).remove(1);
     let replaced = lying_in(&second, topic);
@@ -264,7 +264,7 @@ fn the_disk_of_another_broker_is_refused() {
     init_of("kafka-events-1", &dirs, "127.0.0.1:1", &[]).with(2).complaining_of(
         "meta.properties says broker 1003, and pod kafka/kafka-events-1 is broker 1002",
     );
-    // Its own disk needs nobody's leave: a whole cluster can start at once.
+    // With its own disk it needs no other broker, so a whole cluster can start at once.
     init_of("kafka-events-2", &dirs, "127.0.0.1:1", &[]).with(0);
 }
 
@@ -280,7 +280,7 @@ fn a_missing_right_names_verb_and_resource() {
     );
 }
 
-/// Starts a broker with the lines that `broker init` wrote for it.
+/// Starts a broker with the config lines that `broker init` wrote for it.
 fn a_broker_reads_its_lines(mode: Mode) {
     let nothing = [PathBuf::from("/nonexistent/data")];
     let wrote =

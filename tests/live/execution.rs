@@ -1,4 +1,5 @@
-//! Plans carried out: the cluster ends as the plan says, its throttles as they were, whoever is killed on the way.
+//! Executed plans. The cluster ends as planned and the throttles are restored, even if the executor is killed on the
+//! way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -18,15 +19,15 @@ use crate::traffic::{SOON, Traffic};
 
 /// The broker that is lost for good.
 const LOST: i32 = 1003;
-/// The brokers share the disk of the machine that tests them.
+/// The brokers share the disk of the test machine.
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1004=1GB,1005=1GB,1006=1GB"];
-/// Slow enough for half a minute, once the first seconds' burst is through.
+/// Slow enough for half a minute after the burst of the first seconds.
 pub(crate) const SLOW: &str = "400KB/s";
 pub(crate) const FAST: &str = "200MB/s";
-/// What the names of the throttle's configs have in common.
+/// The common parts of the throttle's config names.
 const PACES: [&str; 2] = [".replication.throttled.", "replica.alter.log.dirs.io.max"];
 
-/// A broker of this cluster is dead, and a plan is made that replaces it.
+/// A cluster with a dead broker, and a plan that replaces it.
 struct Situation {
     cluster: Cluster,
     folder: tempfile::TempDir,
@@ -37,7 +38,7 @@ struct Situation {
 /// Throttled rates and replicas, by broker or topic.
 pub(crate) type Configs = BTreeMap<String, BTreeMap<String, String>>;
 
-/// Six brokers, 18 partitions of 5 MB; the operator has throttles of his own.
+/// Six brokers and 18 partitions of 5 MB. The operator has set throttles.
 fn lost_broker(mode: Mode) -> Situation {
     let builder = Cluster::builder().mode(mode).brokers(6).small_fetches();
     let cluster = builder.start().unwrap();
@@ -63,7 +64,7 @@ pub(crate) fn set(cluster: &Cluster, kind: &str, name: &str, config: &str) {
     cluster.tool("configs", ["--alter", "--add-config", config].iter().chain(&entity)).unwrap();
 }
 
-/// What is set of throttles on the brokers that run and on all topics, as librdkafka sees it.
+/// The throttle configs on running brokers and all topics, as librdkafka reads them.
 pub(crate) fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<i32>>) -> Configs {
     let mut config = ClientConfig::new();
     config.set("bootstrap.servers", cluster.client(&Access::Plaintext).bootstrap);
@@ -76,7 +77,7 @@ pub(crate) fn throttles(cluster: &Cluster, partitions: &BTreeMap<Partition, Vec<
     let runtime = Runtime::new().unwrap();
     let mut found = Configs::new();
     for (name, resource) in topics.chain(brokers) {
-        // A broker whose card is full of what it copies answers late.
+        // A broker whose card is full of its copies answers late.
         let ask = || runtime.block_on(admin.describe_configs([&resource], &options)).ok();
         let told = until(format!("the configs of {name}"), SOON, ask).unwrap();
         let told = told.into_iter().next().unwrap().unwrap();
@@ -124,7 +125,7 @@ impl Situation {
         std::fs::read_to_string(self.at("plan.json.journal")).unwrap_or_default()
     }
 
-    /// Waits until the journal says this.
+    /// Waits until the journal contains this word.
     fn await_journal(&self, word: &str) {
         until(format!("{word} in the journal"), SOON, || {
             self.journal().contains(word).then_some(())
@@ -132,7 +133,7 @@ impl Situation {
         .unwrap();
     }
 
-    /// Waits until so many runs have gone on: each has claimed the cluster by then, and looked at it.
+    /// Waits until this number of runs have resumed. Each has then claimed the cluster and read it.
     fn await_resumed(&self, times: usize) {
         until(format!("{times} times resumed in the journal"), SOON, || {
             (self.journal().matches("\"resumed\"").count() >= times).then_some(())
@@ -140,7 +141,7 @@ impl Situation {
         .unwrap();
     }
 
-    /// Every partition is where the plan wants it, led by whom the plan wants, and throttles are as they were.
+    /// Every partition has the planned replicas and leader, and throttles are restored.
     fn is_as_planned(&self, said: &str) {
         let plan = targets(&json(&self.at("plan.json")));
         assert!(!plan.is_empty());
@@ -151,7 +152,7 @@ impl Situation {
             plan.keys().all(in_sync).then_some(seen)
         });
         for (partition, seen) in planned.unwrap() {
-            // Consumers may have made the topic of their offsets meanwhile.
+            // Consumers may have created their offsets topic since.
             let Some(before) = self.before.get(&partition) else { continue };
             let wanted = plan.get(&partition).unwrap_or(before);
             assert_eq!(&seen.replicas, wanted, "{partition:?}\n{said}");
@@ -171,7 +172,8 @@ impl Situation {
         assert_eq!(now, of_others(self.configs.clone()), "\n{said}");
     }
 
-    /// An operator cancels one move with Kafka's own tool: it is written down as left out, and not begun again.
+    /// An operator cancels one move with Kafka's own tool. The journal records it as left out, and it does not begin
+    /// again.
     fn leaves_what_another_tool_cancels(&self, (topic, partition): &Partition) {
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Facts.java");
         let (bootstrap, cancel) = (self.cluster.bootstrap(), format!("cancel:{topic}:{partition}"));
@@ -182,7 +184,7 @@ impl Situation {
         assert!(!runs, "it is in flight again: {list}\n{}", self.journal());
     }
 
-    /// It names what is in flight, where that goes back to, and what was set; and does nothing.
+    /// A rehearsal names the moves in flight, their original lists, and the configs that were set. It changes nothing.
     fn a_cancel_is_rehearsed(&self) {
         let written = self.journal();
         let rehearsed =
@@ -240,7 +242,7 @@ fn a_plan_is_carried_out_under_writes_with_kraft() {
     a_plan_is_carried_out_under_writes(Mode::KRaft);
 }
 
-/// Killed when the ledger has its first line, when moves are submitted, and in the middle; then asked to leave.
+/// Killed at the ledger's first line, at the submission of moves, and during the moves. Then asked to stop.
 fn a_killed_execution_is_resumed(mode: Mode) {
     let situation = lost_broker(mode);
     situation.lose_and_plan();
@@ -260,7 +262,7 @@ fn a_killed_execution_is_resumed(mode: Mode) {
 
     let child = situation.start(&resumed);
     situation.await_resumed(3);
-    // It watches what is written for four seconds, then sets lists, and gives them three to spread.
+    // It watches writes for four seconds, sets lists, and waits three seconds for the brokers to read them.
     std::thread::sleep(Duration::from_secs(15));
     let second = situation.execute(&resumed).with(7);
     assert!(second.stderr.contains("held by process"), "{}", second.stderr);
@@ -291,10 +293,10 @@ fn a_killed_execution_is_resumed_with_kraft() {
     a_killed_execution_is_resumed(Mode::KRaft);
 }
 
-/// What was in flight is where it was, in its old order; what had arrived stays.
+/// Moves in flight return to their original lists in the old order. Completed moves stay.
 fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
     let situation = lost_broker(mode);
-    // Nobody is lost: Kafka does not put a dead broker back into a list.
+    // No broker is lost, because Kafka does not put a dead broker back into a list.
     let (bootstrap, plan) = (situation.cluster.bootstrap(), situation.at("plan.json"));
     let scope = ["--topics", "events.*,orders", "--broker", "1004", "--with", "1001"];
     let to = ["--out-file", plan.to_str().unwrap()];
@@ -322,7 +324,7 @@ fn a_cancelled_execution_leaves_nothing_in_flight(mode: Mode) {
         let Some(before) = situation.before.get(&partition) else { continue };
         let after = plan.get(&partition).unwrap_or(before);
         if partition == moving {
-            // Kafka does not keep the order when it cancels, and nobody puts back what another tool has left.
+            // Kafka does not keep the order when it cancels, and no tool restores it after another tool's cancel.
             assert!(before.iter().all(|id| seen.replicas.contains(id)), "{:?}", seen.replicas);
             continue;
         }

@@ -1,5 +1,5 @@
-//! Plans that name log dirs, carried out: each replica comes to lie where the plan says, and one that stays on its broker
-//! is copied to its other dir at the throttle's pace.
+//! Executed plans with log dirs. Each replica ends in its planned dir. A replica that stays on its broker is copied to
+//! its other dir at the throttle's rate.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::log_dirs::{LISTS, STAY, TOPIC, capture, log_dir, named_dirs_are_reach
 use crate::plan::{Partition, targets};
 use crate::traffic::{SOON, Traffic};
 
-/// What the first seconds' burst of a throttle lets through is less than half of it.
+/// The size in bytes: a throttle's initial burst covers less than half of it.
 const SIZE: usize = 10_000_000;
 
 struct Situation {
@@ -57,7 +57,7 @@ impl Situation {
         throttles(&self.cluster, &self.before)
     }
 
-    /// Brokers 1004 and 1005 are emptied; the volumes with most room are named.
+    /// Drains brokers 1004 and 1005. The plan names the volumes with the most room.
     fn planned(&self) -> PathBuf {
         capture(&self.cluster, &self.at("captured.json"));
         with_volumes(&self.at("captured.json"), &self.at("volumes.json"));
@@ -68,7 +68,7 @@ impl Situation {
         plan
     }
 
-    /// The same plan, but that one replica of the first partition stays on its broker and goes to its other dir.
+    /// The same plan, but one replica of the first partition stays on its broker and moves to its other dir.
     fn to_the_other_dir(&self) -> (PathBuf, i32, String) {
         let now = self.captured();
         let mut plan = json(&self.at("plan.json"));
@@ -108,7 +108,7 @@ fn replicas_come_to_lie_where_the_plan_says(mode: Mode) {
     named_dirs_are_reached(&planned, &after);
     assert_eq!(situation.throttles(), before);
 
-    // Asked to be slow, a broker copies from one of its dirs to the other at that pace, and says so nowhere else.
+    // A broker copies between its dirs at the requested low rate, and reports this only here.
     let (plan, broker, dir) = situation.to_the_other_dir();
     let child = Run::start(situation.args(&plan, SLOW));
     let paced = until("a rate of copies within the broker", SOON, || {

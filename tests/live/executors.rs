@@ -1,5 +1,5 @@
-//! Two executors with ledgers of their own, as on two machines: the second names the first and changes nothing; the first
-//! is killed, and whoever comes after it has the lock once that has ended.
+//! Two executors with separate ledgers, as on two machines. The second names the first and changes nothing. The first
+//! is killed, and its successor gets the lock after it expires.
 
 use std::thread;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::kubernetes::without;
 use crate::plan::Partition;
 use crate::traffic::{SOON, Traffic};
 
-/// What is shipped for executors in pods, and the Lease that it is about.
+/// The shipped manifest for executors in pods, with its Lease.
 const RIGHTS: &str = include_str!("../../deploy/manifests/execute.yaml");
-/// The same for daemons.
+/// The shipped manifest for daemons.
 const RIGHTS_OF_DAEMONS: &str = include_str!("../../deploy/manifests/autothrottle.yaml");
 const LEASE: &str = "kafka/topicmappr-execute";
 
-/// Longer than a session of ZooKeeper, or a Lease, stands by itself.
+/// Longer than a ZooKeeper session or a Lease stays valid without its holder.
 const OUTAGE: Duration = Duration::from_secs(25);
 
 /// A move of one partition, and the folder of its files.
@@ -57,7 +57,7 @@ impl Situation {
         topicmappr([source.as_slice(), &storage, &to].concat()).with(0);
     }
 
-    /// A command line on this machine, which has its own journal and ledger.
+    /// A command line on this machine, with its own journal and ledger.
     pub(crate) fn execute(&self, machine: &str, throttle: &str, more: &[&str]) -> Vec<String> {
         let (plan, bootstrap) = (self.at("plan.json"), self.cluster.bootstrap());
         let [journal, ledger] =
@@ -81,7 +81,7 @@ impl Situation {
         assert_eq!(Traffic::of(&self.cluster).seen()[&moved()].replicas, [1002]);
     }
 
-    /// Whoever looks on takes and writes nothing.
+    /// A read-only command takes no lock and writes nothing.
     fn is_seen_from_elsewhere(&self, place: &[&str], holder: &str) {
         let (plan, bootstrap) = (self.at("plan.json"), self.cluster.bootstrap());
         let [journal, ledger] = ["c.journal", "c.ledger"].map(|file| self.at(file));
@@ -111,7 +111,8 @@ impl Situation {
         assert!(![journal, ledger].iter().any(|file| std::path::Path::new(file).exists()));
     }
 
-    /// Its lock's place is away for longer than the lock stands by itself: nobody else had it, so the run goes on.
+    /// The lock's place is unreachable for longer than the lock is valid. No other executor takes it, so the run
+    /// continues.
     fn goes_on_after(&self, broker: &str, place: &[&str], outage: impl FnOnce()) {
         self.plan(broker);
         let id: i32 = broker.parse().unwrap();
@@ -124,14 +125,14 @@ impl Situation {
         outage();
         let (bootstrap, ledger) = (self.cluster.bootstrap(), self.at("f.ledger"));
         let asks = ["throttle", "set", "100MB/s", "--bootstrap-server", &bootstrap];
-        // It waits for brokers to have the rate, though no longer than the lock may be away.
+        // It waits for brokers to apply the rate, but not longer than the lock may be unreachable.
         topicmappr(asks.iter().chain(&["--state-file", &ledger, "--yes"]));
         let done = run.end().with(0).complaining_of("taking it again").complaining_of("going on");
         assert!(!done.stderr.contains("another run"), "{}", done.stderr);
         assert_eq!(Traffic::of(&self.cluster).seen()[&moved()].replicas, [id]);
     }
 
-    /// `second`: the place as the second one finds it.
+    /// `second` is the place as the second executor names it.
     fn the_second_is_kept_out(&self, place: &[&str], second: &[&str]) {
         let first = self.begin(place);
         let name = format!("process {}", first.id());
@@ -140,12 +141,12 @@ impl Situation {
         first.kill();
         topicmappr(self.execute("a", "100MB/s", &[&["--resume"], place].concat())).with(0);
         self.is_moved();
-        // Given back at the end.
+        // Released at the end.
         topicmappr(self.execute("c", "100MB/s", second)).with(0);
     }
 }
 
-/// Nobody has to name it.
+/// Without a flag for the place.
 #[test]
 #[ignore = "live"]
 fn a_second_executor_is_kept_out_by_the_state_topic() {
@@ -183,13 +184,13 @@ fn a_second_executor_is_kept_out_by_a_lease() {
         thread::sleep(OUTAGE);
         kubernetes.resume(Component::ApiServer).unwrap();
     });
-    // Those after it begin where the others ended.
+    // The next plan begins where the previous one ended.
     situation.plan("1002");
     topicmappr(situation.execute("g", "100MB/s", &place)).with(0);
     daemons_are_met_beside_the_lease(&kubernetes, &situation, kubeconfig);
 }
 
-/// One whose ledger is in a file, by its mark; one that keeps it in ConfigMaps, by that.
+/// A daemon with its ledger in a file is found by its mark, and one with ConfigMaps by these.
 fn daemons_are_met_beside_the_lease(
     kubernetes: &Kubernetes,
     situation: &Situation,
@@ -228,7 +229,7 @@ fn daemons_are_met_beside_the_lease(
     assert_eq!(its_rate(situation), Some(rate), "it is the daemon's\n{}", done.stderr);
 }
 
-/// A daemon beside its own Lease is asked for a rate of the broker that has the replica, and dies; the rate.
+/// A daemon with its own Lease gets a rate for the replica's broker, and dies. Returns the rate.
 fn is_killed_with_a_rate(kubernetes: &Kubernetes, situation: &Situation) -> String {
     let kubeconfig = kubernetes.service_account("kafka", "autothrottle").unwrap();
     kubernetes.apply(RIGHTS_OF_DAEMONS).unwrap();
@@ -251,7 +252,7 @@ fn its_rate(situation: &Situation) -> Option<String> {
     all.remove("1002")?.remove("follower.replication.throttled.rate")
 }
 
-/// One right after the other is missing, and named with the manifest that grants it.
+/// Removes one right after the other. The error names each with the manifest that grants it.
 #[test]
 #[ignore = "live"]
 fn a_missing_right_of_an_executor_is_named_and_nothing_is_begun() {
@@ -270,7 +271,7 @@ fn a_missing_right_of_an_executor_is_named_and_nothing_is_begun() {
     ] {
         kubernetes.apply(&without(RIGHTS, resource, verb)).unwrap();
         let who = format!("system:serviceaccount:kafka:topicmappr-execute may not {said}");
-        // Until the API knows of it, the one before is missing: never none.
+        // Until the API knows the change, the previous right is missing, never none.
         let refused = until("the right to be gone", SOON, || {
             let ended = run().with(3);
             ended.stderr.contains(&who).then_some(ended)
@@ -284,7 +285,7 @@ fn a_missing_right_of_an_executor_is_named_and_nothing_is_begun() {
     situation.is_moved();
 }
 
-/// A machine is lost with its files: another one knows what was set, and what stood there before.
+/// A machine is lost with its files. Another one knows the values that were set, and their originals.
 fn another_machine_takes_over(mode: Mode, place: impl Fn(&Situation) -> Vec<String>) {
     let situation = situation(mode);
     let own = "leader.replication.throttled.rate=123456789";
@@ -340,7 +341,7 @@ fn another_pod_takes_over_from_config_maps() {
     });
 }
 
-/// A topic whose only replica is dead: nobody can say who else is there.
+/// The state topic's only replica is dead, so other executors cannot be ruled out.
 #[test]
 #[ignore = "live"]
 fn a_state_topic_that_is_there_and_does_not_answer_ends_a_run_before_it_begins() {

@@ -1,4 +1,4 @@
-//! What real Kafka does and our safety rests on: a version that behaves otherwise must be noticed.
+//! Behaviour of real Kafka that our safety depends on. The test detects a version that behaves differently.
 
 use testbed::{Access, Mechanism, Mode, User};
 

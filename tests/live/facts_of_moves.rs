@@ -1,6 +1,7 @@
-//! What real Kafka does with moves, and our safety rests on: leaders, second targets, dead destinations, lost data.
+//! Behaviour of real Kafka during moves that our safety depends on: leaders, second targets, dead destinations, lost
+//! data.
 //!
-//! Kafka's own client asks. A version that answers otherwise has to be looked at before it is trusted.
+//! Kafka's own client sends the requests. A version that answers differently must be examined before we trust it.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +9,9 @@ use testbed::{Cluster, Mode, until};
 
 use crate::traffic::{SOON, Traffic};
 
-/// Dead in the second half of each test.
+/// The broker that is dead in the second half of each test.
 const MORTAL: i32 = 1003;
-/// Slow enough to be looked at while it moves.
+/// Slow enough to observe a move in flight.
 const PACE: &str = "20000";
 
 struct Facts {
@@ -18,7 +19,7 @@ struct Facts {
     mode: Mode,
 }
 
-/// Three brokers; `one` is on 1003 alone.
+/// Three brokers; `one` is only on 1003.
 fn facts(mode: Mode) -> Facts {
     let cluster = Cluster::builder().mode(mode).brokers(3).small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
@@ -33,7 +34,7 @@ fn facts(mode: Mode) -> Facts {
 }
 
 impl Facts {
-    /// The answers, by what was asked.
+    /// The answers, by request.
     fn ask(&self, asked: &[&str]) -> BTreeMap<String, String> {
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Facts.java");
         let bootstrap = self.cluster.bootstrap();
@@ -51,14 +52,14 @@ impl Facts {
         }
     }
 
-    /// Waits until this is the answer.
+    /// Waits for this answer.
     fn becomes(&self, asked: &str, answer: &str) {
         let is =
             || (self.ask(&[asked]).get(asked).is_some_and(|told| told == answer)).then_some(());
         until(format!("{asked} = {answer}"), SOON, is).unwrap();
     }
 
-    /// Leadership moves by itself only when the leader leaves the list; a new order alone moves nobody.
+    /// Leadership moves by itself only if the leader leaves the list. A new order alone moves no leader.
     fn leaders_stay_unless_they_leave(&self) {
         self.is(
             &["alter:led:0:1003,1002", "alter:led:1:1002,1001", "list:led:1", "show:led:1"],
@@ -73,7 +74,7 @@ impl Facts {
         self.becomes("show:led:1", "[1002, 1001] led by 1002");
     }
 
-    /// The throttle of Kafka's own tool, on what moves to 1003.
+    /// Sets the throttle of Kafka's own tool for moves to 1003.
     fn slowly(&self) {
         let file = self.cluster.path().join("slow.json");
         let moves =
@@ -93,8 +94,8 @@ impl Facts {
         }
     }
 
-    /// A second target over a running move: right with ZooKeeper; with KRaft replicas are dropped that were asked for,
-    /// and a way back never ends. A cancel does not keep the order there.
+    /// A second target during a running move. It works with ZooKeeper. With KRaft, Kafka drops requested replicas, a
+    /// way back never ends, and a cancel does not keep the order.
     fn a_second_target_is_not_to_be_trusted(&self) {
         self.slowly();
         self.is(&["show:slow:0"], &[("show:slow:0", "[1003, 1002, 1001] led by 1001")]);
@@ -119,7 +120,7 @@ impl Facts {
         }
     }
 
-    /// A destination that dies midway changes nothing, and the move can be called off.
+    /// A destination that dies during the move changes nothing, and the move can be cancelled.
     fn a_dead_destination_is_waited_for(&self) {
         self.cluster.kill_broker(MORTAL).unwrap();
         Traffic::of(&self.cluster).without(MORTAL);
@@ -131,8 +132,8 @@ impl Facts {
         assert_eq!(told["list:slow:3:"], "idle", "{told:#?}");
     }
 
-    /// A move of a partition without a live leader is accepted, never progresses, and in KRaft cannot be called off; an
-    /// unclean election meanwhile elects the empty replica, and the data is gone.
+    /// Kafka accepts a move of a partition without a live leader, but it never progresses. In KRaft it cannot be
+    /// cancelled, and an unclean election during it elects the empty replica, so the data is lost.
     fn a_lost_partition_is_not_to_be_moved(&self) {
         let asked = ["alter:one:0:1001", "wait:3000", "list:one:0", "show:one:0", "cancel:one:0"];
         let told = self.ask(&asked);
@@ -161,7 +162,7 @@ fn moves_are_as_we_know_them(mode: Mode) {
     facts.a_dead_destination_is_waited_for();
     facts.a_lost_partition_is_not_to_be_moved();
     if mode == Mode::KRaft {
-        // What was asked for first and last has 1001; it is dropped all the same.
+        // Both the first and the last request contain 1001, but Kafka drops it nevertheless.
         facts.cluster.start_broker(MORTAL).unwrap();
         facts.unpaced();
         facts.becomes("list:slow:0", "idle");
@@ -176,7 +177,7 @@ fn moves_are_as_we_know_them_with_kraft() {
     moves_are_as_we_know_them(Mode::KRaft);
 }
 
-/// That mode changes no more.
+/// The mode that no longer changes.
 mod soak {
     use super::*;
 

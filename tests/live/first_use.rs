@@ -1,5 +1,5 @@
-//! The first execution in a cluster makes the topic in which executors claim it: as late as can be, on brokers that stay,
-//! and said. Where it cannot be made, nothing is begun.
+//! The first execution in a cluster creates the topic for executors' claims: as late as possible, on brokers that stay,
+//! and with a message. If that fails, no move begins.
 
 use std::fs;
 
@@ -15,7 +15,7 @@ fn moved() -> Partition {
     ("events".to_owned(), 0)
 }
 
-/// A plan that drains broker 1001, the only one that holds anything.
+/// A plan that drains broker 1001, the only one with data.
 struct Scene {
     cluster: Cluster,
     folder: tempfile::TempDir,
@@ -40,7 +40,7 @@ impl Scene {
         self.folder.path().join(name).to_str().unwrap().to_owned()
     }
 
-    /// A command on the plan, with files of its own beside it.
+    /// A command on the plan, with its own files next to it.
     fn run(&self, command: &str, more: &[&str]) -> Ended {
         let bootstrap = self.cluster.bootstrap();
         self.run_at(&["--bootstrap-server", &bootstrap], command, more)
@@ -56,14 +56,14 @@ impl Scene {
         Traffic::of(&self.cluster).seen()[&moved()].replicas.clone()
     }
 
-    /// The brokers of the topic that executors share; `None`: nobody has made it.
+    /// The brokers of the state topic; `None` if it does not exist.
     fn state(&self) -> Option<Vec<i32>> {
         let seen = Traffic::of(&self.cluster).seen();
         let found = seen.get(&(statelog::TOPIC.to_owned(), 0));
         found.map(|seen| seen.replicas.clone())
     }
 
-    /// Exit code 3, before anything is begun; with what the operator may say instead.
+    /// Exit code 3 before any move begins, with the flag that the operator can use instead.
     fn refuses(&self, refused: Ended, why: &str) {
         refused.with(3).complaining_of(why).complaining_of("--sole-executor");
         assert_eq!(self.replicas(), [1001]);
@@ -87,7 +87,7 @@ fn the_first_execution_makes_the_topic_and_nothing_else_does(mode: Mode) {
     scene.run("rollback", &with(&["--dry-run"]));
     assert_eq!(scene.state(), None, "looks and refusals make nothing");
 
-    // Nobody has begun it, on no machine: that is known without the topic.
+    // No machine has begun it, and that is known without the topic.
     let done = scene.run("execute", &with(&["--resume", "--yes"])).with(0);
     let said: Vec<&str> =
         done.stderr.lines().filter(|line| line.contains(statelog::TOPIC)).collect();
@@ -95,12 +95,12 @@ fn the_first_execution_makes_the_topic_and_nothing_else_does(mode: Mode) {
     assert!(made.contains("made the topic"), "{made}");
     assert!(made.contains("--sole-executor"), "{made}");
     assert_ne!(scene.replicas(), [1001]);
-    // A copy on the broker that the plan drains would leave it anything but empty.
+    // A replica on the drained broker would keep that broker from being empty.
     assert_eq!(scene.state(), Some(vec![1002, 1003]));
     let described = scene.cluster.tool("topics", ["--describe", "--topic", statelog::TOPIC]);
     assert!(described.unwrap().contains("cleanup.policy=compact"));
 
-    // It is made once, and belongs to no plan that was not asked for it.
+    // It is created once, and is in no plan that was not asked for it.
     let again = scene.run("execute", &with(&["--resume", "--yes"])).with(0);
     assert!(!again.stderr.contains("made the topic"), "{}", again.stderr);
     let exported =
@@ -122,7 +122,7 @@ fn the_first_execution_makes_the_topic_and_nothing_else_does_with_kraft() {
     the_first_execution_makes_the_topic_and_nothing_else_does(Mode::KRaft);
 }
 
-/// Kafka makes its topic of transactions with a copy on each of four brokers, and there are three.
+/// Kafka creates its transactions topic with a replica on each of four brokers, and there are three.
 #[test]
 #[ignore = "live"]
 fn without_transactions_nothing_is_begun() {
@@ -136,7 +136,7 @@ fn without_transactions_nothing_is_begun() {
 }
 
 impl Scene {
-    /// Adds rights of the reader, or takes them away.
+    /// Adds rights of the reader, or removes them.
     fn rights(&self, change: &[&str], operations: &[&str], resource: &[&str]) {
         let who = ["--allow-principal", "User:reader"];
         let named = operations.iter().flat_map(|operation| ["--operation", operation]);
@@ -144,7 +144,7 @@ impl Scene {
         self.cluster.tool("acls", args.chain(resource.iter().copied())).unwrap();
     }
 
-    /// The topic `slow` goes from 1001 to 1003, one partition after the other, and the reader loses rights on the way.
+    /// The topic `slow` moves from 1001 to 1003, one partition at a time, and the reader loses rights during the move.
     fn rights_are_lost_midway(&self, source: &[&str]) {
         let traffic = Traffic::of(&self.cluster);
         traffic.create(&[("slow".to_owned(), vec![vec![1001]; 2])].into());
@@ -196,7 +196,8 @@ impl Scene {
     }
 }
 
-/// What executors need besides is what the page of rights says, and a missing right is named; also one that is lost on the way.
+/// The other rights of executors are those on the page of rights. An error names a missing right, even one lost during
+/// the run.
 #[test]
 #[ignore = "live"]
 fn whoever_may_not_make_the_topic_begins_nothing() {

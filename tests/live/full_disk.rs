@@ -1,4 +1,5 @@
-//! The disk of journals and ledgers is full, really: what was acknowledged is there afterwards, and everything starts again.
+//! The disk of journals and ledgers is really full. Acknowledged lines are still there afterwards, and everything
+//! starts again.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -14,16 +15,16 @@ use crate::execution::throttles;
 use crate::executors::{Situation, moved, situation};
 use crate::traffic::Traffic;
 
-/// A page of the kernel's: a smaller disk has room for nothing.
+/// The size of a kernel page. A smaller disk has no room at all.
 const PAGE: usize = 4096;
-/// Steps in bytes, each run a little further: less than two lines.
+/// The growth of the limit per run, in bytes: less than two lines.
 const STEP: usize = 250;
 
-/// A disk of 64 KiB that is mounted here, for whoever is asked to see it. In a namespace of users of its own it needs no
-/// right of root; root does without where a container forbids those.
+/// A disk of 64 KiB, mounted here for the programs that run in its namespace. In a separate user namespace it needs no
+/// root. Where a container forbids that, root mounts it without one.
 struct Disk {
     keeper: Child,
-    /// The namespaces that it is seen in.
+    /// The namespaces in which it is visible.
     namespaces: &'static [&'static str],
     at: PathBuf,
 }
@@ -48,8 +49,8 @@ impl Disk {
         panic!("a tmpfs cannot be mounted in a namespace of our own (unshare, mount): {why}");
     }
 
-    /// The same program where the disk is seen. No file of its own grows beyond the limit, and it hears of that as of a
-    /// disk that is full.
+    /// The same program with the disk visible. None of its files grows beyond the limit, and the error is the one of a
+    /// full disk.
     fn seen_by(&self, program: &Command, limit: Option<usize>) -> Command {
         let limit = limit.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
         let heard = format!("trap '' XFSZ; exec prlimit --fsize={limit} \"$0\" \"$@\"");
@@ -66,7 +67,7 @@ impl Disk {
         command
     }
 
-    /// Seen from here.
+    /// Its path from our own namespace.
     fn file(&self, name: &str) -> PathBuf {
         let root = Path::new("/proc").join(self.keeper.id().to_string()).join("root");
         root.join(self.at.strip_prefix("/").unwrap()).join(name)
@@ -93,7 +94,7 @@ impl Drop for Disk {
     }
 }
 
-/// Keeps the disk for as long as it lives; else what was said.
+/// A process that keeps the disk while it runs, or its error output.
 fn keeper(namespaces: &[&str], at: &str) -> Result<Child, String> {
     let mount = "mount -t tmpfs -o size=64k tmpfs \"$0\" && echo mounted && exec sleep 3600";
     let mut keeper = Command::new("unshare")
@@ -115,7 +116,7 @@ fn keeper(namespaces: &[&str], at: &str) -> Result<Child, String> {
     Err(said)
 }
 
-/// Its lines as far as they are whole.
+/// Its complete lines.
 fn whole(text: &str) -> &str {
     &text[..text.rfind('\n').map_or(0, |end| end + 1)]
 }
@@ -126,7 +127,7 @@ fn execute(situation: &Situation, disk: &Disk, more: &[&str], limit: Option<usiz
     Run::of(disk.seen_by(&command, limit)).end()
 }
 
-/// First on a disk without any room, then with room for a little more in each run, until it has come through.
+/// First on a disk without any room, then with a little more in each run, until it succeeds.
 fn an_execution_starts_again_wherever_the_disk_was_full(situation: &Situation, disk: &Disk) {
     let partitions = [(moved(), vec![1001])].into();
     let before = throttles(&situation.cluster, &partitions);
@@ -170,7 +171,7 @@ fn start(situation: &Situation, disk: &Disk) -> Daemon {
     Daemon::once_ready(run, port, log, None)
 }
 
-/// Asks for one rate after the other until the disk is full; the last that was taken.
+/// Sets one rate after the other until the disk is full. Returns the last accepted one.
 fn ask_until_it_is_full(daemon: &Daemon) -> Option<u32> {
     let mut taken = None;
     for rate in 1..200 {
@@ -200,7 +201,7 @@ fn a_daemon_keeps_what_it_has_acknowledged(situation: &Situation, disk: &Disk) {
     stands(&daemon, taken);
     assert_eq!(daemon.try_ask("POST", "/throttle/1002?rate=7").unwrap().0, 503);
     disk.free();
-    // It goes on by itself, and where the line was torn is nothing to be seen.
+    // It continues by itself, and the torn line leaves no trace.
     daemon.ask("POST", "/throttle/1002?rate=555");
     disk.fill();
     let taken = ask_until_it_is_full(&daemon).or(Some(555));

@@ -1,4 +1,5 @@
-//! A broker dies at night, and nobody gets up: its replicas go to others by themselves, with a throttle, and once.
+//! A broker dies at night. heal moves its replicas to other brokers without an operator, with a throttle, and only
+//! once.
 
 use std::fs;
 
@@ -11,9 +12,9 @@ use crate::traffic::{SOON, Traffic};
 #[test]
 #[ignore = "live"]
 fn a_broker_that_is_lost_for_long_is_given_up_once() {
-    // As many racks as replicas, and each with another broker: anything else is left to people.
+    // With as many racks as replicas, each with another broker. heal leaves any other case to operators.
     let cluster = Cluster::builder().brokers(4).racks(["a", "b", "a", "b"]);
-    // Kafka makes the second at the first claim, with its broker lost: of two copies it puts none there.
+    // Kafka creates the second topic at the first claim, with a broker lost. With two replicas, it puts none there.
     let factors = ["offsets.topic", "transaction.state.log"];
     let two = factors.map(|of| format!("{of}.replication.factor"));
     let cluster = two.iter().fold(cluster, |cluster, key| cluster.property(key, "2"));
@@ -57,7 +58,7 @@ fn a_broker_that_is_lost_for_long_is_given_up_once() {
     };
     begins_anew();
 
-    // Another one in the same night is for people.
+    // heal leaves a second loss in the same night to operators.
     cluster.start_broker(1003).unwrap();
     traffic.create(&[("more".to_owned(), vec![vec![1001, 1002]; 6])].into());
     traffic.write(&(0..6).map(|p| (("more".to_owned(), p), 500_000)).collect());
@@ -67,7 +68,7 @@ fn a_broker_that_is_lost_for_long_is_given_up_once() {
         .with(5)
         .complaining_of("the last heal was begun");
 
-    // One whose broker comes back midway is cancelled, not stuck for good.
+    // A move whose broker returns during it is cancelled, and does not stay stuck.
     let again = ["--max-bytes", "1GB", "--lost-for", "0s", "--every", "0s"];
     until("all else to be well", SOON, || {
         let ended = heal(&[&again[..], &["--dry-run"]].concat());

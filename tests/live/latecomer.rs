@@ -1,5 +1,5 @@
-//! A daemon that starts while an execution moves replicas at a rate of its own: neither takes what the other has set for an
-//! operator's, the move stays paced, and when both are gone every value is as it was, whoever goes first.
+//! A daemon starts while an execution moves replicas at its own rate. Neither records the other's values as the
+//! operator's, and the move keeps its throttle. When both have ended, in either order, every value is restored.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,22 +17,22 @@ use crate::execution::FAST;
 use crate::traffic::{SOON, Traffic};
 
 const STORAGE: &str = "1001=9GB,1002=9GB,1003=9GB,1004=9GB";
-/// Slower than a card lets through: more than a minute for what is moved at first.
+/// Lower than the card's limit: the first moves take more than a minute.
 const RATE: &str = "600KB/s";
 const ITS_RATE: &str = "600000";
-/// More than three rounds of the daemon.
+/// Longer than three rounds of the daemon.
 const ROUNDS: Duration = Duration::from_secs(6);
-/// What a quota lets through at once that was idle before, as seconds of its rate; and what else passes, in bytes.
+/// An idle quota lets a burst through, in seconds of its rate. Also the other bytes that pass.
 const BURST: u64 = 12;
 const BESIDE: u64 = 1_500_000;
 
-/// `events` is on 1001 and 1002; what comes last, on 1001 and a broker of which the daemon is asked for something.
+/// `events` is on 1001 and 1002. The last partition is on 1001 and on a broker whose rate the test asks the daemon for.
 struct Scene {
     situation: Situation,
     place: Vec<String>,
 }
 
-/// One plan on its way.
+/// A plan that is being executed.
 struct Under<'s> {
     scene: &'s Scene,
     plan: PathBuf,
@@ -60,7 +60,7 @@ impl Scene {
         self.place.iter().map(String::as_str).collect()
     }
 
-    /// A command that finds the cluster and the place that all share, and the execution's own ledger.
+    /// A command with the cluster and the shared place, and with the execution's own ledger.
     fn args(&self, command: &[&str]) -> Vec<String> {
         let (bootstrap, ledger) = (self.situation.cluster.bootstrap(), self.at("ledger"));
         let source = ["--bootstrap-server", &bootstrap, "--state-file", ledger.to_str().unwrap()];
@@ -72,7 +72,8 @@ impl Scene {
         Daemon::elsewhere(&self.situation.cluster.bootstrap(), self.situation.folder.path(), &flags)
     }
 
-    /// Begins to move everything from one broker to another, all but the last partition at first, and waits for them.
+    /// Begins to move everything from one broker to another, at first all but the last partition, and waits for these
+    /// moves.
     fn begin(&self, topics: &str, from: i32, to: i32) -> Under<'_> {
         let plan = self.at(&format!("to-{to}.json"));
         let bootstrap = self.situation.cluster.bootstrap();
@@ -101,7 +102,7 @@ impl Under<'_> {
         until(entry, SOON, written).unwrap_or_else(|why| panic!("{why}\n{}", self.journal()));
     }
 
-    /// Whoever comes and goes: by what the configs say, and by what arrives.
+    /// The move keeps its throttle while processes start and end. Checks the configs and the bytes that arrive.
     #[track_caller]
     fn is_paced(&self, from: &str, daemon: &Daemon) {
         let situation = &self.scene.situation;
@@ -120,7 +121,7 @@ impl Under<'_> {
         assert!(situation.moves(), "it has ended too early:\n{}", daemon.said());
     }
 
-    /// It is asked for more than the cards let through, as an operator would who has seen enough.
+    /// The operator raises the rate above the cards' limit, so that the moves end soon.
     fn ends_soon(self) -> Ended {
         let journal = format!("{}.journal", self.plan.display());
         let set = ["throttle", "set", FAST, "--yes", "--journal", &journal];
@@ -136,7 +137,7 @@ impl Under<'_> {
     }
 }
 
-/// All that it holds are lists, and no rate is its own.
+/// The daemon's ledger has only lists, and no rate.
 fn it_leaves_the_rates(daemon: &Daemon) {
     let has_lists = || (daemon.state()["configs_held"].as_u64() > Some(0)).then_some(());
     until("a daemon that knows of the move", SOON, has_lists)
@@ -159,7 +160,8 @@ fn a_daemon_that_starts_midway_takes_nothing_for_an_operators(mode: Mode) {
     under.is_paced("1001", &daemon);
     it_leaves_the_rates(&daemon);
 
-    // Set for a topic that the execution has not come to: it asks whose that is, and is told.
+    // The daemon sets a list on a topic that the execution has not reached yet. The execution asks for the owner of
+    // this value, and gets an answer.
     daemon.ask("POST", "/throttle/1004?rate=77");
     let list = "follower.replication.throttled.replicas";
     let listed = || {
@@ -184,7 +186,7 @@ fn a_daemon_that_starts_midway_takes_nothing_for_an_operators(mode: Mode) {
     a_daemon_that_leaves_before_the_execution_leaves_nothing(&scene);
 }
 
-/// The same backwards. The daemon has set nothing, so that nothing of its is left when the execution ends.
+/// The same backwards. The daemon has set nothing, so nothing of it remains when the execution ends.
 fn a_daemon_that_leaves_before_the_execution_leaves_nothing(scene: &Scene) {
     for id in scene.situation.cluster.brokers() {
         scene.situation.cluster.card(id).unwrap().limit(Cap::both(2_000_000));
@@ -197,7 +199,7 @@ fn a_daemon_that_leaves_before_the_execution_leaves_nothing(scene: &Scene) {
     let done = under.ends_soon();
     let left = || format!("{:#?}\n{}\n{said}", scene.situation.now(), done.stderr);
     assert!(scene.situation.is_as_before(), "{}", left());
-    // Its ledger still names what was the execution's, too.
+    // Its ledger still contains what the execution has set, too.
     let bootstrap = scene.situation.cluster.bootstrap();
     let once = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
     let next = autothrottle([&once[..], &scene.place(), &["--metrics", "none"]].concat()).with(0);

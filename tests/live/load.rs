@@ -1,4 +1,4 @@
-//! Clients with an appetite: a producer and a consumer that take what they want of a network, and no more.
+//! Clients with a demand: a producer and a consumer that use a given part of a network, and no more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,13 +14,13 @@ use testbed::{Access, Cluster};
 const RECORD: usize = 10_000;
 const TICK: Duration = Duration::from_millis(10);
 
-/// Writes to the first partition of a topic, acknowledged by all, and reads it, until it is dropped.
+/// Writes with acks=all to the first partition of a topic, and reads it, until it is dropped.
 pub(crate) struct Load {
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
 }
 
-/// Bytes that clients have had so far.
+/// The bytes that clients have written and read so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Served {
     pub(crate) written: u64,
@@ -35,7 +35,7 @@ struct Shared {
     stop: AtomicBool,
 }
 
-/// Counts what is acknowledged.
+/// Counts acknowledged bytes.
 struct Counted(Arc<Shared>);
 
 impl ClientContext for Counted {}
@@ -51,8 +51,8 @@ impl ProducerContext for Counted {
 }
 
 impl Load {
-    /// Starts to write `most` bytes a second, and to read as many. It will never want more: its buffer holds 0.4 s of that.
-    /// Kafka's own producer holds 32 MiB, which would be seconds.
+    /// Starts to write `most` bytes per second, and to read as many. The demand cannot exceed that later, because the
+    /// buffer holds 0.4 s of it. Kafka's own producer buffers 32 MiB, which would take seconds.
     pub(crate) fn start(cluster: &Cluster, topic: &'static str, most: u64) -> Self {
         let shared = Arc::new(Shared::default());
         shared.wanted.store(most, Ordering::Relaxed);
@@ -70,7 +70,7 @@ impl Load {
         Self { shared, threads: vec![writer, reader] }
     }
 
-    /// Changes the appetite, in bytes a second.
+    /// Changes the demand, in bytes per second.
     pub(crate) fn want(&self, bytes_per_second: u64) {
         self.shared.wanted.store(bytes_per_second, Ordering::Relaxed);
     }
@@ -91,7 +91,7 @@ impl Drop for Load {
     }
 }
 
-/// What the network refuses is not made up for later: a client that is served late has lost that time.
+/// Bytes that the network refuses are not written later: a client that is served late has lost that time.
 fn write(mut config: ClientConfig, topic: &str, buffer_kib: u64, shared: &Arc<Shared>) {
     config.set("acks", "all").set("linger.ms", "5").set("compression.type", "none");
     config.set("queue.buffering.max.kbytes", buffer_kib.to_string());
@@ -122,7 +122,7 @@ fn read(mut config: ClientConfig, topic: &str, shared: &Shared) {
     from.add_partition_offset(topic, 0, Offset::End).unwrap();
     consumer.assign(&from).unwrap();
     while !shared.stop.load(Ordering::Relaxed) {
-        // A broker that is away comes back; what was not read meanwhile shows in the count.
+        // A broker that is away comes back. The count shows the bytes that were not read.
         if let Some(Ok(record)) = consumer.poll(Duration::from_millis(200)) {
             shared.read.fetch_add(record.payload_len() as u64, Ordering::Relaxed);
         }

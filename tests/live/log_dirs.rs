@@ -1,5 +1,5 @@
-//! Steps and log dirs: brokers with two log dirs are emptied one after the other, the leaders stay until the new
-//! replicas are in sync, and Kafka's own tool puts each replica where the plan says.
+//! Steps and log dirs. Brokers with two log dirs are drained one after the other. The leaders stay until the new
+//! replicas are in sync, and Kafka's own tool puts each replica into the planned dir.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use crate::plan::{Partition, brokers, partition, targets};
 use crate::traffic::Traffic;
 
 pub(crate) const TOPIC: &str = "events";
-/// Brokers 1001 and 1004 stand in rack a, 1002 and 1005 in b, 1003 in c.
+/// Brokers 1001 and 1004 are in rack a, 1002 and 1005 in b, 1003 in c.
 pub(crate) const LISTS: [[i32; 3]; 6] = [
     [1004, 1002, 1003],
     [1005, 1003, 1001],
@@ -25,8 +25,8 @@ pub(crate) const LISTS: [[i32; 3]; 6] = [
 ];
 pub(crate) const STAY: &str = "1001,1002,1003";
 
-/// Two volumes of different size for each broker, of which the second has most room: on one machine all log dirs lie
-/// on one disk, and Kafka itself would deal the replicas out in turn.
+/// Gives each broker two volumes of different size, the second with the most room. On one machine all log dirs are on
+/// one disk, and Kafka itself would distribute the replicas in turn.
 pub(crate) fn with_volumes(captured: &Path, edited: &Path) {
     let mut snapshot = json(captured);
     for broker in snapshot["brokers"].as_array_mut().unwrap() {
@@ -56,7 +56,7 @@ pub(crate) fn log_dir(snapshot: &Value, number: i32, broker: i32) -> String {
     found["log_dirs"][at].as_str().unwrap().to_owned()
 }
 
-/// Every replica that the plan gives a log dir lies there; they are six at least.
+/// Every replica is in its planned log dir. There are at least six.
 pub(crate) fn named_dirs_are_reached(plan: &Value, after: &Value) {
     let mut landed = 0;
     for change in plan["plan"]["moves"].as_array().unwrap() {
@@ -72,7 +72,7 @@ pub(crate) fn named_dirs_are_reached(plan: &Value, after: &Value) {
     assert!(landed >= 6, "{landed} replicas were given a log dir");
 }
 
-/// Carries a step out, and looks at what is there then.
+/// Carries a step out, and inspects the result.
 fn step(traffic: &Traffic, cluster: &Cluster, plan: &Path, step: usize, map: &Path) {
     let number = step.to_string();
     let shown = topicmappr(["plan", "show", plan.to_str().unwrap(), "--step", &number]).with(0);

@@ -1,4 +1,4 @@
-//! How long moves take, measured: against what was said beforehand, against the throttle, against Kafka's own tool. And an
+//! Measures the duration of moves: compared with the prediction, with the throttle, and with Kafka's own tool. Also an
 //! execution that is killed thirty times. All of it is `cargo xtask test soak`; figures go to `docs/figures`.
 
 mod soak {
@@ -16,7 +16,7 @@ mod soak {
     use crate::traffic::{SOON, Traffic};
 
     const TOPIC: &str = "large";
-    /// What 1001 has goes to 1003.
+    /// Moves everything from 1001 to 1003.
     const ASKED: [&str; 7] = ["replace", "--topics", TOPIC, "--broker", "1001", "--with", "1004"];
     const STORAGE: &str = "1001=20GB,1002=20GB,1003=20GB,1004=20GB";
     const LONG: Duration = Duration::from_secs(1200);
@@ -27,7 +27,7 @@ mod soak {
         partitions: i32,
     }
 
-    /// Partitions of so many bytes on 1001 and 1002.
+    /// Partitions of `bytes` bytes on 1001 and 1002.
     fn scene(mode: Mode, partitions: i32, bytes: usize) -> Scene {
         let cluster = Cluster::builder().mode(mode).brokers(4).small_fetches();
         scene_of(cluster, partitions, bytes)
@@ -38,8 +38,8 @@ mod soak {
         let traffic = Traffic::of(&cluster);
         let lists = vec![vec![1001, 1002]; usize::try_from(partitions).unwrap()];
         traffic.create(&[(TOPIC.to_owned(), lists)].into());
-        // One after the other: each is waited for by itself. A record to a batch: what a fetch tears of its last batch counts
-        // against a quota and arrives nowhere (quotas.rs).
+        // One after the other, because each write is waited for. With one record in each batch: the part of a batch at
+        // the end of a fetch counts against a quota but is discarded (quotas.rs).
         for partition in 0..partitions {
             traffic.write_in(&[((TOPIC.to_owned(), partition), bytes)].into(), 10_000, 10_000);
         }
@@ -98,8 +98,8 @@ mod soak {
         (measured / said * 1000.0).round() / 1000.0
     }
 
-    /// 500 MB at 4 MB/s, with fetches of Kafka's own size: a quarter of what small ones bring here is thrown away, and counted.
-    /// The executor is asked to leave at half of it, and another goes on after half a minute.
+    /// 500 MB at 4 MB/s, with fetches of Kafka's default size. Here, a quarter of the fetched bytes is discarded but
+    /// counted. The executor is stopped at half of the move, and another one continues after half a minute.
     fn half_a_gigabyte_moves_as_was_said(mode: Mode) {
         const BYTES: usize = 100_000_000;
         const RATE: f64 = 4e6;
@@ -142,14 +142,15 @@ mod soak {
         half_a_gigabyte_moves_as_was_said(Mode::ZooKeeper);
     }
 
-    /// 2 GB in 200 partitions, there by Kafka's own tool and back by us, three times each, both without a throttle.
+    /// 2 GB in 200 partitions, moved there by Kafka's own tool and back by us, three times each, both without a
+    /// throttle.
     fn we_cost_little_beside_kafkas_own_tool(mode: Mode) {
         let scene = scene(mode, 200, 10_000_000);
         let mut of = BTreeMap::from([("tool", Vec::new()), ("ours", Vec::new())]);
         for turn in 0..6 {
             let (there, back) = if turn % 2 == 0 { ("1001", "1004") } else { ("1004", "1001") };
             let name = format!("plan-{turn}.json");
-            // What was moved away before is still being deleted, and not every broker has heard yet that it is over.
+            // The old replicas are still being deleted, and not every broker knows yet that the move is over.
             std::thread::sleep(Duration::from_secs(65));
             scene.plan(&name, &["replace", "--topics", TOPIC, "--broker", there, "--with", back]);
             let (who, began) = (if turn < 3 { "tool" } else { "ours" }, Instant::now());
@@ -174,7 +175,7 @@ mod soak {
     }
 
     impl Scene {
-        /// From the tool's start until nothing moves, as one client sees it.
+        /// From the tool's start until nothing moves, as one client observes it.
         fn by_the_tool(&self, plan: &str) {
             let file = self.at(plan);
             let args = ["--reassignment-json-file", file.to_str().unwrap(), "--execute"];
@@ -197,7 +198,7 @@ mod soak {
         we_cost_little_beside_kafkas_own_tool(Mode::ZooKeeper);
     }
 
-    /// Killed thirty times at moments that no two runs share, then left to end.
+    /// Killed thirty times at moments that differ between runs, and then left to end.
     fn thirty_kills_leave_nothing_behind(mode: Mode) {
         let scene = scene(mode, 12, 4_000_000);
         scene.plan("plan.json", &ASKED);
@@ -236,12 +237,12 @@ mod soak {
         std::env::var(name).ok().and_then(|text| text.parse().ok())
     }
 
-    /// Many partitions without data: what the controller has to do for each is all there is.
+    /// Many partitions without data, so that the controller's work is the only cost.
     fn a_plan_of_many_partitions_goes_in_batches(mode: Mode) {
         let count: usize = environment("MANY_PARTITIONS").unwrap_or(50_000);
         let cluster = Cluster::builder().mode(mode).brokers(6).heap_mib(1024).timeout(LONG);
         let cluster = match mode {
-            // A broker that makes thousands of logs on a busy machine is not to lose its session over it.
+            // A busy broker that creates thousands of logs must not lose its session.
             Mode::ZooKeeper => cluster.property("zookeeper.session.timeout.ms", "20000"),
             Mode::KRaft => cluster,
         };
@@ -252,7 +253,7 @@ mod soak {
             let list = vec![1001 + i32::try_from(topic % 3).unwrap()];
             (name, vec![list; each.min(count - topic * each)])
         });
-        // Some at a time: the controller takes no more than so many partitions in one request.
+        // In groups, because the controller limits the number of partitions in one request.
         let topics: Vec<(String, Vec<Vec<i32>>)> = topics.collect();
         let traffic = Traffic::of(&cluster);
         topics
@@ -307,11 +308,12 @@ mod soak {
         .unwrap();
     }
 
-    /// With ZooKeeper each broker copies what it knows of all partitions for every one that changes: where six brokers share
-    /// two cores, 50,000 partitions take hours. So long is enough to see whether the controller keeps up.
+    /// How long to measure a controller in ZooKeeper mode. There, each broker copies its knowledge of all partitions
+    /// for every change. On six brokers that share two cores, 50,000 partitions take hours. This time shows whether the
+    /// controller keeps up.
     const ENOUGH: Duration = Duration::from_secs(300);
 
-    /// Whether a run comes to its end in the time it is given; if not, it is told to stop.
+    /// Whether a run ends within the given time. If not, stops it.
     fn ends_by_itself(mut run: Run, within: Option<Duration>, mut meanwhile: impl FnMut()) -> bool {
         let began = Instant::now();
         let mut looked = began;
@@ -331,7 +333,7 @@ mod soak {
         true
     }
 
-    /// It grows when another broker becomes the controller; `None` with KRaft.
+    /// The epoch, which grows when another broker becomes the controller; `None` with KRaft.
     fn controller_epoch(cluster: &Cluster) -> Option<String> {
         let get = || cluster.tool("zookeeper-shell", ["get", "/controller_epoch"]).unwrap();
         let told = (cluster.mode() == Mode::ZooKeeper).then(get)?;
@@ -339,14 +341,14 @@ mod soak {
         Some(number.unwrap_or_else(|| panic!("no epoch: {told}")).to_owned())
     }
 
-    /// The moves that are known to have arrived.
+    /// The number of moves that are known to be complete.
     fn arrived(journal: &str) -> usize {
         let lines = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let completed = lines.filter(|line| line["entry"] == "completed");
         completed.map(|line| line["moves"].as_array().map_or(0, Vec::len)).sum()
     }
 
-    /// How many reassignments the controller has to carry along now.
+    /// The number of reassignments that the controller lists now.
     fn listed(cluster: &Cluster) -> usize {
         let list = cluster.tool("reassign", ["--list"]).unwrap();
         list.lines().filter(|line| line.contains("many-")).count()

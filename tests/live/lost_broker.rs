@@ -1,4 +1,4 @@
-//! The main job: a broker dies for good, a plan replaces it, Kafka's own tool carries it out.
+//! The main task: a broker is lost for good, a plan replaces it, and Kafka's own tool carries out the plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,7 +12,7 @@ use crate::traffic::{OFFSETS, SOON, Seen, Traffic};
 
 /// 40 topics over three racks: `events.*` for one map, the rest for the other.
 fn topics() -> BTreeMap<String, Vec<Vec<i32>>> {
-    // Brokers 1001 and 1004 stand in rack a, 1002 and 1005 in b, 1003 and 1006 in c.
+    // Brokers 1001 and 1004 are in rack a, 1002 and 1005 in b, 1003 and 1006 in c.
     const THREE: [&[i32]; 4] =
         [&[1001, 1002, 1003], &[1005, 1006, 1001], &[1003, 1004, 1005], &[1002, 1006, 1004]];
     const TWO: [&[i32]; 3] = [&[1006, 1001], &[1004, 1005], &[1002, 1003]];
@@ -23,7 +23,7 @@ fn topics() -> BTreeMap<String, Vec<Vec<i32>>> {
     (0..40).map(|n| (name(n), partitions(n))).collect()
 }
 
-/// 4 to 400 KB: what matters is that sizes differ.
+/// 4 to 400 KB. It only matters that the sizes differ.
 fn sizes(topics: &BTreeMap<String, Vec<Vec<i32>>>) -> BTreeMap<Partition, usize> {
     let all =
         topics.iter().flat_map(|(name, parts)| (0..parts.len()).map(|p| (name.clone(), p as i32)));
@@ -37,12 +37,12 @@ fn maps(brokers: &[i32]) -> String {
     )
 }
 
-/// A broker that holds a part of the internal topic, so that its loss touches that, too.
+/// A broker with a part of the internal topic, so that its loss affects that topic, too.
 fn victim(before: &BTreeMap<Partition, Seen>) -> i32 {
     before.iter().find(|((topic, _), _)| topic == OFFSETS).unwrap().1.replicas[0]
 }
 
-/// A plan, as bytes, and what was said of it.
+/// A plan as bytes, and the command's output.
 struct Made {
     plan: Vec<u8>,
     said: String,
@@ -61,7 +61,7 @@ fn racks(cluster: &Cluster, replicas: &[i32]) -> BTreeSet<String> {
     replicas.iter().map(rack).collect()
 }
 
-/// Exactly the partitions of the lost broker change, each in one seat, and no rack is lost.
+/// Only the partitions of the lost broker change, each in one seat, and no rack is lost.
 fn judge(
     cluster: &Cluster,
     lost: i32,
@@ -86,7 +86,7 @@ fn judge(
     }
 }
 
-/// Kafka's own tool executes the plan, and says of every partition that it is complete.
+/// Kafka's own tool executes the plan, and reports every partition as complete.
 pub(crate) fn carry_out(cluster: &Cluster, plan: &Path) {
     let file = plan.to_str().unwrap();
     let started =
@@ -140,7 +140,7 @@ fn a_lost_broker_is_replaced(mode: Mode) {
     let offline = rebuild(source, &scope, &at("offline.json"), None);
     assert!(live.plan == offline.plan, "a plan made live and one made from its snapshot differ");
 
-    // Without maps the same brokers are lost, and the same promises hold.
+    // Without maps: the same brokers are lost, and the same guarantees hold.
     let by_flags = ["--topics", ".*", "--brokers", "-2"];
     let flags = rebuild(source, &by_flags, &at("flags.json"), None);
     judge(&cluster, lost, &before, &targets(&json(&at("flags.json"))), &flags.said);
@@ -159,7 +159,7 @@ fn a_lost_broker_is_replaced(mode: Mode) {
     }
     assert_eq!(after.len(), before.len());
 
-    // ZooKeeper has forgotten the broker, and a map may not name one that nobody knows.
+    // ZooKeeper has forgotten the broker, and a map must not name an unknown one.
     let alive: Vec<i32> = cluster.brokers().into_iter().filter(|id| *id != lost).collect();
     fs::write(at("maps.yaml"), maps(&alive)).unwrap();
     for (name, scope) in [("again.json", &scope[..]), ("flags-again.json", &by_flags)] {

@@ -1,7 +1,7 @@
 //! Live tests: the real binary against real servers. `cargo xtask test --only live`
 //!
-//! Each file is one situation. A test that only looks shares its cluster with its neighbours; a test
-//! that changes a cluster has one of its own. Nothing is skipped: what is missing is a failure.
+//! Each file is one situation. A test that only reads shares its cluster with others. A test that changes a cluster has
+//! its own. No test is skipped: a missing requirement is a failure.
 
 mod auto;
 mod autothrottle;

@@ -1,4 +1,4 @@
-//! What brokers say they do: asked of their own pages and of a real Prometheus, and fetched into znodes.
+//! Brokers' metrics: read from their own pages and from a real Prometheus, and stored in znodes.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use crate::load::Load;
 use crate::plan::{find_broker, partition};
 use crate::traffic::{SOON, Traffic};
 
-/// What clients write and read, in bytes a second: far more than brokers say to each other besides.
+/// What clients write and read, in bytes per second: far more than the other traffic between brokers.
 const RATE: u64 = 1_000_000;
-/// A busy machine may serve a tenth of it. Still no broker says so much to another without a reason.
+/// A busy machine may serve a tenth of it. Idle brokers still send each other less than this.
 const BUSY: f64 = 10_000.0;
 
 /// Every broker's page by its id, as they share one host.
@@ -34,7 +34,7 @@ fn number(shown: &Value, id: i32, name: &str) -> f64 {
     row["numbers"][name]["value"].as_f64().unwrap_or_else(|| panic!("no {name} of {id}: {shown:#}"))
 }
 
-/// 1001 leads what clients write and read, 1002 copies it, 1003 has nothing to do with it.
+/// 1001 leads the partition of the clients, 1002 copies it, and 1003 is idle.
 fn tells_who_does_what(shown: &Value) {
     let rate = |id, name: &str| number(shown, id, &format!("{name}_bytes_per_second"));
     assert!(
@@ -69,7 +69,7 @@ fn pages_prometheus_and_znodes_tell_the_same_story() {
     let label =
         ["--prometheus-url", &url, "--prometheus-label", "broker_id", "--metrics-window", "10"];
     let label = label.map(str::to_owned);
-    // Prometheus needs two samples of each counter before it knows a rate.
+    // Prometheus needs two samples of each counter for a rate.
     let by_prometheus = until("rates in Prometheus", SOON, || {
         let shown = shown(&cluster, &label);
         let rows = shown["brokers"].as_array().unwrap();
@@ -86,7 +86,7 @@ fn pages_prometheus_and_znodes_tell_the_same_story() {
     sizes_arrive_in_znodes(&cluster);
 }
 
-/// The znodes that plans read without a broker hold what brokers told; any gauge stands for a disk here.
+/// The znodes for plans without a broker contain the brokers' numbers. Any gauge can stand for a disk here.
 fn sizes_arrive_in_znodes(cluster: &Cluster) {
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();

@@ -1,5 +1,5 @@
-//! What comes in between while a plan is carried out: another tool's move, a deleted topic, a dead destination, an
-//! operator who wants another rate. And the flags that say what to do about it.
+//! Events during an execution: another tool's move, a deleted topic, a dead destination, an operator who changes the
+//! rate. Also the flags that decide what to do about them.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::throttles::is_as_its_schema_says;
 use crate::traffic::{SOON, Traffic};
 
 const STORAGE: &str = "1001=1GB,1002=1GB,1003=1GB,1004=1GB";
-/// A rate of the operator's own, which other tools' moves to 1003 are held back by.
+/// The operator's own rate, which slows other tools' moves to 1003.
 const CRAWL: &str = "follower.replication.throttled.rate=10000";
 
 struct Situation {
@@ -23,7 +23,7 @@ struct Situation {
     folder: tempfile::TempDir,
 }
 
-/// What 1001 holds of `events` and `gone` is to go to 1004, in the same rack. `other` is somebody else's.
+/// 1001's replicas of `events` and `gone` move to 1004, in the same rack. `other` belongs to another tool.
 fn a_replacement(mode: Mode) -> Situation {
     let cluster = Cluster::builder().mode(mode).brokers(4).small_fetches().start().unwrap();
     let traffic = Traffic::of(&cluster);
@@ -57,7 +57,7 @@ impl Situation {
         self.cluster.bare_tool(client, args).unwrap()
     }
 
-    /// A plan by this name; how many partitions move.
+    /// Makes a plan with this name. Returns the number of partitions that move.
     fn plan(&self, name: &str, asked: &[&str]) -> usize {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.at(name));
         let to = ["--bootstrap-server", &bootstrap, "--broker-storage", STORAGE, "--out-file"];
@@ -97,7 +97,7 @@ impl Situation {
         all.values().flat_map(|set| set.values()).filter(|value| *value == rate).count()
     }
 
-    /// What 1003 and `other` had of throttles, and nothing else.
+    /// The throttles of 1003 and `other`, and nothing else.
     fn only_the_operators_throttle_is_left(&self) {
         let partitions = ["events", "other"].map(|name| ((name.to_owned(), 0), Vec::new()));
         let mut all = throttles(&self.cluster, &partitions.into());
@@ -107,7 +107,7 @@ impl Situation {
     }
 }
 
-/// A move of another tool holds back what is not begun; the rate is changed meanwhile, and a topic deleted.
+/// Another tool's move delays the moves that have not begun. Then the rate changes, and a topic is deleted.
 fn others_come_in_between(at: &Situation) {
     at.await_journal("plan.json", "\"submitted\"");
     at.ask(&["alter:other:0:1003,1002"]);
@@ -140,7 +140,7 @@ fn others_come_in_between(at: &Situation) {
     at.ask(&["cancel:other:0"]);
 }
 
-/// Nothing arrives on a dead broker: who it is stands in the journal and in the status.
+/// No copy completes on a dead broker. Journal and status name it.
 fn a_destination_dies(at: &Situation) {
     at.cluster.kill_broker(1004).unwrap();
     at.await_journal(
@@ -152,7 +152,7 @@ fn a_destination_dies(at: &Situation) {
     at.cluster.start_broker(1004).unwrap();
 }
 
-/// The same with `--on-dead-broker cancel`: what was on its way is called off, and begun again.
+/// The same with `--on-dead-broker cancel`: the moves in flight are cancelled, and begun again later.
 fn a_destination_dies_and_its_moves_are_called_off(at: &Situation) {
     let asked = ["replace", "--topics", "events", "--broker", "1004", "--with", "1001"];
     assert!(at.plan("back.json", &asked) > 0);
@@ -165,14 +165,14 @@ fn a_destination_dies_and_its_moves_are_called_off(at: &Situation) {
     at.cluster.start_broker(1001).unwrap();
     run.signal("-INT");
     run.end();
-    // Nobody runs: what is paced is changed by the one who asks, if there is anything.
+    // No execution runs, so the command itself changes the rates, if there are any.
     let set = at.throttle("back.json", &["set", FAST, "--yes"]);
     assert!([Some(0), Some(1)].contains(&set.code), "{set:?}");
     let flags = ["--throttle", FAST, "--yes", "--resume", SOLE];
     topicmappr(at.on_plan("execute", "back.json", &flags)).with(0);
 }
 
-/// A broker that is planned away for good comes back; and a plan is begun too late.
+/// A broker that the plan treats as lost comes back. And a plan starts too late.
 fn a_lost_broker_returns(at: &Situation) {
     at.cluster.kill_broker(1004).unwrap();
     Traffic::of(&at.cluster).without(1004);
@@ -185,14 +185,14 @@ fn a_lost_broker_returns(at: &Situation) {
         topicmappr(at.on_plan("execute", "lost.json", &[&flags, more].concat()))
     };
     run(&[]).with(1).complaining_of("registered again: 1004");
-    // It watches what is written for longer than that, before it begins.
+    // It watches writes for longer than that before it begins.
     let soon = Command::new("date").args(["-u", "-d", "+3 seconds", "+%FT%TZ"]).output().unwrap();
     let soon = String::from_utf8(soon.stdout).unwrap();
     run(&["--even-if-returned", "--until", soon.trim()]).with(6);
     run(&["--even-if-returned"]).with(0);
 }
 
-/// Above a size, the cluster's own id has to be typed.
+/// Above a size, the operator must type the cluster's id.
 fn who_agrees_has_to_mean_it(at: &Situation, plan: &str) {
     let flags = ["--throttle", FAST, "--confirm-above", "1", SOLE];
     let args = at.on_plan("execute", plan, &flags);
@@ -210,7 +210,7 @@ fn who_agrees_has_to_mean_it(at: &Situation, plan: &str) {
     assert_eq!(std::fs::read_to_string(&journal).unwrap_or_default(), "", "nothing was begun");
 }
 
-/// A new order alone moves no leader; an election does, and it is asked for once.
+/// A new order alone moves no leader. An election does, and the executor requests it once.
 fn leaders_are_elected(at: &Situation) {
     at.ask(&["alter:led:0:1003,1002"]);
     let elect = |more: &[&str]| {
@@ -255,7 +255,7 @@ fn whatever_comes_in_between_the_plan_is_carried_out_with_kraft() {
     whatever_comes_in_between_the_plan_is_carried_out(Mode::KRaft);
 }
 
-/// The other mode, and what comes in between less often.
+/// The other mode, and rarer events.
 mod soak {
     use super::*;
 

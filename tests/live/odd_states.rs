@@ -1,4 +1,4 @@
-//! Clusters in the middle of something: a running move, a partition without a leader, a fenced broker.
+//! Clusters in an unusual state: a running move, a partition without a leader, a fenced broker.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -24,8 +24,7 @@ pub(crate) fn cluster(mode: Mode) -> &'static Cluster {
     }
 }
 
-/// `moving` is on its way from 1001 to 1003, for as long as the tests run; `lonely` was on 1004 alone,
-/// `steady` partly; 1004 is dead.
+/// `moving` moves from 1001 to 1003 during all tests. `lonely` was only on 1004, and `steady` partly. 1004 is dead.
 fn odd(mode: Mode) -> Cluster {
     let builder = Cluster::builder().mode(mode).brokers(4).small_fetches();
     let cluster = builder.start().unwrap();
@@ -49,7 +48,7 @@ fn odd(mode: Mode) -> Cluster {
     let asked =
         r#"{"version":1,"partitions":[{"topic":"moving","partition":0,"replicas":[1003,1002]}]}"#;
     std::fs::write(&file, asked).unwrap();
-    // At this pace it takes an hour.
+    // At this rate it takes an hour.
     let pace = ["--throttle", "5000"];
     let args = ["--reassignment-json-file", file.to_str().unwrap(), "--execute"];
     cluster.tool("reassign", args.iter().chain(&pace)).unwrap();
@@ -98,7 +97,7 @@ fn a_partition_without_a_live_leader_is_left_out(mode: Mode) {
     assert!(!plan[&("steady".to_owned(), 0)].contains(&LOST), "{plan:?}");
 }
 
-/// The one seat of `steady` on the dead broker goes to the broker of its rack, and nothing else moves.
+/// The seat of `steady` on the dead broker goes to the broker of its rack. No other seat moves.
 fn the_lost_seat_moves(source: [&str; 2], command: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("plan.json");
@@ -121,7 +120,7 @@ fn a_lost_broker_is_replaced_by_a_named_one() {
     }
 }
 
-/// No sizes are known there: seats are counted.
+/// ZooKeeper has no sizes, so the plan counts seats.
 #[test]
 #[ignore = "live"]
 fn a_plan_is_made_from_zookeeper_alone() {
@@ -159,7 +158,7 @@ fn a_running_move_counts_as_its_target_with_kraft() {
     a_running_move_counts_as_its_target(Mode::KRaft);
 }
 
-/// The Admin API leaves no `/admin/reassign_partitions`: the topic's own znode tells.
+/// A reassignment through the Admin API leaves no `/admin/reassign_partitions`. It is in the topic's own znode.
 #[test]
 #[ignore = "live"]
 fn a_running_move_counts_as_its_target_for_zookeeper_alone() {

@@ -1,5 +1,5 @@
-//! Kafka, or ZooKeeper, goes away in the middle of a paced move, and comes back: what paces the move stays set, the daemon
-//! waits in peace and goes on by itself, and at the end every value is its operator's again.
+//! Kafka or ZooKeeper stops during a throttled move, and returns. The move's throttle stays set, and the daemon waits
+//! without errors and continues by itself. At the end, every value is the operator's again.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,14 +10,15 @@ use crate::autothrottle::{DAEMON, LEAST, Situation, situation};
 use crate::daemon::Daemon;
 use crate::traffic::{SOON, Traffic};
 
-/// For how long the daemon is watched while nobody answers it.
+/// How long the daemon is watched without an answer.
 const AWAY: Duration = Duration::from_secs(20);
-/// What it may say in that time: three failures of rounds, the loss of the lead, three failures to get it back.
+/// The most log lines in that time: three failed rounds, the loss of the lead, and three failed attempts to get it
+/// back.
 const LINES: usize = 8;
-/// More than the least rate and the little that in-sync followers take, in bytes per second.
+/// More than the least rate plus the little that in-sync followers fetch, in bytes per second.
 const PACED: f64 = 450_000.0;
 
-/// Waits until nobody answers the daemon, and watches what that costs.
+/// Waits until the daemon gets no more answers, and measures what that costs.
 #[track_caller]
 fn waits_in_peace(daemon: &Daemon, gone: impl FnOnce()) {
     let failures = || daemon.state()["failed_rounds"].as_u64().unwrap();
@@ -36,7 +37,7 @@ fn waits_in_peace(daemon: &Daemon, gone: impl FnOnce()) {
     assert_eq!(daemon.try_ask("GET", "/healthz").unwrap().0, 200, "and that it lives");
 }
 
-/// While the daemon cannot act, servers come back, and all that paces the move is still there.
+/// The servers return while the daemon cannot act, and the move's throttle is still set.
 #[track_caller]
 fn comes_back(situation: &Situation, daemon: &Daemon, back: impl FnOnce()) {
     daemon.signal("-STOP");
@@ -51,7 +52,7 @@ fn comes_back(situation: &Situation, daemon: &Daemon, back: impl FnOnce()) {
     assert!(situation.is_paced_at(LEAST), "it stays paced:\n{}", daemon.said());
 }
 
-/// The move goes on as it is asked for, and leaves nothing behind.
+/// The move continues at the requested rate, and leaves nothing behind.
 fn ends(situation: &Situation, daemon: Daemon) {
     daemon.ask("POST", "/throttle?rate=150&autoremove=true");
     situation.await_pace("150000000", &daemon);
@@ -62,7 +63,7 @@ fn ends(situation: &Situation, daemon: Daemon) {
     assert!(!said.contains("panicked"), "{said}");
 }
 
-/// First every broker is silent, then every broker is dead.
+/// First every broker is paused, and then every broker is dead.
 fn a_move_stays_paced_while_kafka_is_away(situation: &Situation, place: &[&str]) -> Daemon {
     let properties = situation.folder.path().join("client.properties");
     std::fs::write(&properties, "request.timeout.ms=5000\n").unwrap();
@@ -96,7 +97,7 @@ fn a_move_stays_paced_while_kafka_is_away_with_kraft() {
     ends(&situation, daemon);
 }
 
-/// With Kafka the ledger is away, and the claim: nothing is written until both are there again.
+/// Without Kafka, the ledger and the claim are unreachable, too. Nothing is written until both are back.
 #[test]
 #[ignore = "live"]
 fn a_move_stays_paced_while_kafka_is_away_that_keeps_the_ledger() {
@@ -105,7 +106,7 @@ fn a_move_stays_paced_while_kafka_is_away_that_keeps_the_ledger() {
     ends(&situation, daemon);
 }
 
-/// The ledger and the lock are in ZooKeeper, and so is all that brokers know of each other.
+/// The ledger and the lock are in ZooKeeper, as is everything that brokers know about each other.
 #[test]
 #[ignore = "live"]
 fn a_move_stays_paced_while_zookeeper_is_away() {
@@ -122,7 +123,7 @@ fn a_move_stays_paced_while_zookeeper_is_away() {
     let (mut passed, mut since) = (0, Instant::now());
     waits_in_peace(&daemon, || {
         cluster.kill_member(server).unwrap();
-        // Once the burst of an idle quota is through.
+        // After the burst of an idle quota.
         thread::sleep(Duration::from_secs(10));
         (passed, since) = (card.passed().replication_rx, Instant::now());
     });

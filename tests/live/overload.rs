@@ -1,7 +1,7 @@
-//! An overloaded broker, and who knows first: the canary, or whoever looks at what clients' records take.
+//! Which detects an overloaded broker first: the canary, or the latency of clients' records?
 //!
-//! Clients' 99th percentile is that of the last minute, as dashboards have it, and that of the last half minute, as clients
-//! tell it themselves. It counts as felt when it is twice what it was. Figures go to `docs/figures`.
+//! The clients' 99th percentile is measured over the last minute, as in dashboards, and over the last half minute, as
+//! clients report it. It counts as detected when it has doubled. Figures go to `docs/figures`.
 
 mod soak {
     use std::fs;
@@ -21,15 +21,15 @@ mod soak {
     const TIMES: usize = 5;
     const BROKERS: [i32; 3] = [1001, 1002, 1003];
     const BUSY: i32 = 1001;
-    /// What its card passes, each way, in bytes a second.
+    /// The card's limit in each direction, in bytes per second.
     const CARD: u64 = 2_000_000;
     const CALM: u64 = CARD / 2;
     const MOST: u64 = CARD * 5 / 4;
-    /// So long demand grows; so long it is looked at.
+    /// How long the demand grows, and how long the test observes it.
     const GROWTH: Duration = Duration::from_secs(10);
     const LOOKED_AT: Duration = Duration::from_secs(18);
     const SPANS: [Duration; 2] = [Duration::from_secs(60), Duration::from_secs(30)];
-    /// Clients have sent what they held back, and write as they do in calm.
+    /// Below this, clients have sent their backlog and write at their normal rate.
     const WELL: Duration = Duration::from_millis(100);
     const LOOK: Duration = Duration::from_millis(50);
     const MEASURED: Duration = Duration::from_secs(20);
@@ -39,7 +39,7 @@ mod soak {
         Daemon::start(&cluster.bootstrap(), cluster.path(), &[&FLAGS, more].concat())
     }
 
-    /// Which brokers the canary calls slow.
+    /// The brokers that the canary reports as slow.
     fn slow(state: &Value) -> Vec<i32> {
         let brokers = state["brokers"].as_array().unwrap().iter();
         let slow = brokers.filter(|broker| broker["canary"]["slow"] == true);
@@ -57,7 +57,7 @@ mod soak {
             .unwrap_or_else(|why| panic!("{why}\n{:#}\n{}", daemon.state(), daemon.said()));
     }
 
-    /// What a daemon adds to each broker's traffic, both ways, in bytes a second, and its share of a processor.
+    /// What a daemon adds to each broker's traffic in both directions, in bytes per second, and its share of a CPU.
     fn cost(cluster: &Cluster, daemon: &Daemon) -> (f64, f64) {
         let passed = || -> u64 {
             let cards = BROKERS.iter().map(|id| cluster.card(*id).unwrap().passed());
@@ -70,11 +70,11 @@ mod soak {
         (bytes, (daemon.used() - used).as_secs_f64() / seconds)
     }
 
-    /// An overload as both have seen it, in seconds since it began.
+    /// An overload as both have detected it, in seconds since its start.
     #[derive(Debug)]
     struct Seen {
         heard: f64,
-        /// For each of [`SPANS`], the percentile before, and when it was twice as long.
+        /// For each of [`SPANS`]: the percentile before, and when it had doubled.
         felt: [(f64, Option<f64>); 2],
     }
 
@@ -82,7 +82,7 @@ mod soak {
         cluster: Cluster,
         daemon: Daemon,
         crowd: Crowd,
-        /// Looks at which a broker was called slow that was not overloaded.
+        /// How often a broker without an overload was reported as slow.
         false_alarms: AtomicUsize,
     }
 
@@ -94,7 +94,7 @@ mod soak {
             Self { cluster, daemon, crowd, false_alarms: AtomicUsize::new(0) }
         }
 
-        /// Calm for as long as the longest percentile looks back.
+        /// Waits for calm, and then for the span of the longest percentile.
         fn rest(&self) {
             let calm = || slow(&self.daemon.state()).is_empty().then_some(());
             until("brokers that are well", SOON, calm)
@@ -113,7 +113,7 @@ mod soak {
             }
         }
 
-        /// Looks at it after the broker is well, while something becomes of it, and lets it become well again.
+        /// Observes the broker while `becomes` overloads it, and then lets it recover.
         fn overload(&self, becomes: impl Fn(Duration) + Sync) -> Seen {
             self.rest();
             let (begun, stop) = (Instant::now(), AtomicBool::new(false));
@@ -138,7 +138,7 @@ mod soak {
             seen
         }
 
-        /// Whether the busy broker is called slow; any other than these should not be.
+        /// Whether the busy broker is reported as slow. Reports about brokers outside `overloaded` are false alarms.
         fn look(&self, overloaded: &[i32]) -> bool {
             let state = self.daemon.state();
             let slow = slow(&state);
@@ -149,7 +149,7 @@ mod soak {
             slow.contains(&BUSY)
         }
 
-        /// When the busy broker is called slow.
+        /// When the busy broker is first reported as slow.
         fn listen(&self, begun: Instant) -> Option<Duration> {
             let mut heard = None;
             while begun.elapsed() < LOOKED_AT {
@@ -187,7 +187,7 @@ mod soak {
 
     fn told(seen: &[Seen]) -> Value {
         let felt = |span: usize| {
-            // What was not felt while it was looked at was felt later.
+            // A doubling that was not seen while observing came later.
             let at = |seen: &Seen| seen.felt[span].1.unwrap_or(LOOKED_AT.as_secs_f64());
             json!({
                 "calm_p99_seconds": median(seen.iter().map(|seen| seen.felt[span].0)),
@@ -202,8 +202,8 @@ mod soak {
         })
     }
 
-    /// Demand on a broker grows until its card is full and more, or its card passes a fifth of what is wanted from one moment
-    /// to the next. In between it carries half of what it can, and nobody is alarmed.
+    /// The demand on a broker grows until its card is more than full. Or its card suddenly passes only a fifth of the
+    /// demand. In between, the card is half used, and there is no alarm.
     #[test]
     #[ignore = "live"]
     fn the_canary_hears_an_overload_before_clients_p99_doubles() {

@@ -1,5 +1,6 @@
-//! A daemon that keeps its ledger in a file leaves word of it where executions look: what it has set is nobody's original,
-//! also when it was killed, and goes when it, or whoever goes on with its file, takes it away.
+//! A daemon with its ledger in a file leaves a mark where executions look. No process records the daemon's values as
+//! originals, even after it was killed. The mark disappears when the daemon, or its successor with the same file,
+//! removes it.
 
 use std::fs;
 use std::time::Duration;
@@ -13,14 +14,14 @@ use crate::traffic::{SOON, Traffic};
 
 use statelog::TOPIC;
 
-/// What the daemon has set when it is killed.
+/// The rate that the daemon has set when it is killed.
 const LEFT: &str = "150000000";
 
-/// From where the partitions move, and where to.
+/// The source and the destination of the moves.
 const THERE: (&str, &str) = ("1001", "1003");
 const BACK: (&str, &str) = ("1003", "1001");
 
-/// A cluster, and where marks are looked for in it.
+/// A cluster, and the place of its marks.
 struct Scene {
     situation: Situation,
     place: Vec<String>,
@@ -47,7 +48,7 @@ impl Scene {
         Daemon::elsewhere(&self.situation.cluster.bootstrap(), self.situation.folder.path(), &all)
     }
 
-    /// A command on the cluster, as on another machine that shares nothing but the place.
+    /// A command on the cluster, as on another machine that shares only the place.
     fn told(&self, command: &[&str]) -> Ended {
         let bootstrap = self.situation.cluster.bootstrap();
         let source = ["--bootstrap-server", &bootstrap];
@@ -62,7 +63,7 @@ impl Scene {
         self.situation.cluster.tool("topics", ["--list"]).unwrap()
     }
 
-    /// With the move that it paced at an end, so that nothing but what it has left says whose the rates are.
+    /// Kills it during the move, which then ends. Only the mark shows who owns the rates.
     fn is_killed_in_the_middle(&self, daemon: Daemon, (from, to): (&str, &str)) {
         let await_pace = |rate: &str| {
             let paced = || self.situation.is_paced_between((from, to), rate).then_some(());
@@ -78,7 +79,7 @@ impl Scene {
         assert!(left, "nobody is there to put anything back");
     }
 
-    /// Moves a partition of its own between the brokers that have the daemon's rates.
+    /// Executes a move of another partition between the brokers with the daemon's rates.
     fn execute(&self, name: &str, (from, to): (&str, &str)) -> Ended {
         let cluster = &self.situation.cluster;
         let traffic = Traffic::of(cluster);
@@ -115,14 +116,14 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     scene.situation.begin_the_move();
     scene.is_killed_in_the_middle(daemon, THERE);
 
-    // Another file is another ledger, and knows nothing of what stands there.
+    // A daemon with another file has another ledger, and does not know these values.
     let bootstrap = scene.situation.cluster.bootstrap();
     let other = scene.at("other.state");
     let flags = ["--bootstrap-servers", &bootstrap, "--state-file", &other, "--once"];
     let refused = autothrottle([&flags[..], &place, &["--api-listen", "none"]].concat()).with(7);
     refused.complaining_of("lone.state").complaining_of("take its mark away");
     if place.is_empty() {
-        // Nor does a ledger in the topic.
+        // Nor does one with a ledger in the topic.
         let flags = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
         let refused = autothrottle(flags).with(7).complaining_of("lone.state");
         refused.complaining_of("kafka-console-producer.sh --topic __mappr_state");
@@ -132,7 +133,7 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     let shown = scene.throttles();
     assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
     let strays = ["throttle", "clear", "--strays", "--dry-run"];
-    // One rate stands there of which no ledger has ever told anything.
+    // One rate is in no ledger.
     let found = scene.told(&strays).with(5).complaining_of("44444444");
     assert!(!found.stderr.contains(LEFT), "{}", found.stderr);
 
@@ -143,7 +144,7 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     scene.told(&strays).with(0).complaining_of("not read from here");
     fs::rename(&hidden, &state).unwrap();
 
-    // Nobody is locked out who goes on with the file.
+    // A daemon that continues with the same file is not locked out.
     let daemon = scene.daemon(&place);
     scene.situation.await_what_was_before(|| daemon.said());
     let ledger_is_empty = || (daemon.state()["configs_held"].as_u64() == Some(0)).then_some(());
@@ -157,7 +158,7 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     a_ledger_where_all_look_is_read_there(&scene);
 }
 
-/// Of a daemon that keeps it there, nothing else says whose its rates are.
+/// For a daemon with its ledger in the shared place, only that ledger shows the owner of its rates.
 fn a_ledger_where_all_look_is_read_there(scene: &Scene) {
     let (bootstrap, place) = (scene.situation.cluster.bootstrap(), scene.place());
     let flags = [&place[..], &DAEMON].concat();
@@ -174,11 +175,11 @@ fn a_ledger_where_all_look_is_read_there(scene: &Scene) {
         .complaining_of(of);
     let shown = scene.throttles().complaining_of(of);
     assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
-    // The next one has it all at hand.
+    // The next daemon has everything in the shared place.
     let once = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
     let next = || {
         let ended = autothrottle([&once[..], &place].concat());
-        // Whoever was killed has it until its term is over.
+        // A killed daemon keeps the claim until its term ends.
         (ended.code != Some(7)).then_some(ended)
     };
     let ended = until("whoever comes next", SOON, next).unwrap().with(0);

@@ -1,4 +1,4 @@
-//! What a partition map and a snapshot say, read apart from our own types: a second opinion.
+//! The contents of a partition map and a snapshot, parsed without our own types as a second opinion.
 
 use std::collections::BTreeMap;
 

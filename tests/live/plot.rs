@@ -1,13 +1,13 @@
-//! Lines over time, as SVG: no colour has to be told from another, each line says what it is.
+//! Lines over time as SVG. Each line has a label, so a reader need not distinguish colours.
 
 use std::fmt::Write;
 
-/// A line: what it is, how it is drawn, and its points (x, y).
+/// A line: its label, its style, and its points (x, y).
 pub(crate) struct Line<'a> {
     pub(crate) name: &'a str,
     /// A CSS colour.
     pub(crate) colour: &'a str,
-    /// Dashes, for what was meant; whole lines are for what was measured.
+    /// Dashed lines are targets; solid lines are measurements.
     pub(crate) dashed: bool,
     pub(crate) points: Vec<(f64, f64)>,
 }
@@ -24,7 +24,7 @@ const LEFT: f64 = 56.0;
 const TOP: f64 = 34.0;
 const PLOT: (f64, f64) = (640.0, 120.0);
 
-/// Panels below each other, on the same scales, so that lengths and heights may be compared.
+/// Panels below each other on the same scales, so that a reader can compare lengths and heights.
 pub(crate) fn svg(unit: &str, panels: &[Panel<'_>]) -> String {
     let points = || panels.iter().flat_map(|p| &p.lines).flat_map(|line| &line.points);
     let last = points().map(|(x, _)| *x).fold(1.0, f64::max);

@@ -1,4 +1,5 @@
-//! What a pod's kernel says of its network: the files that a sidecar reads, written from what a broker's card has passed.
+//! The network counters of a pod's kernel: the files that a sidecar reads, written from the counters of a broker's
+//! card.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ impl Kernel {
         Self { root: root.to_owned(), broker }
     }
 
-    /// Writes down what the card has carried so far; who reads sees all of it or what was there before.
+    /// Writes the bytes that the card has carried so far. Readers see the old or the new files, never a part.
     pub(crate) fn count(&self, cluster: &Cluster) {
         let passed = cluster.card(self.broker).unwrap().passed();
         let text = format!(

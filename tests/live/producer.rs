@@ -1,4 +1,4 @@
-//! A producer that must not lose, repeat or reorder a record, whatever happens to the cluster meanwhile.
+//! A producer that must not lose, repeat or reorder a record, whatever happens to the cluster.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,8 +23,8 @@ pub(crate) struct Producer {
     thread: Option<JoinHandle<Vec<u64>>>,
 }
 
-/// The numbers that the cluster has acknowledged, and why it took any other not. A panic in a delivery
-/// report would cross librdkafka, and end the process with every other test in it.
+/// The numbers that the cluster has acknowledged, and the errors for the others. A panic in a delivery report would
+/// pass through librdkafka, and end the process with every other test in it.
 #[derive(Clone, Default)]
 struct Acknowledged {
     numbers: Arc<Mutex<Vec<u64>>>,
@@ -49,7 +49,7 @@ impl Producer {
         Self::by(&cluster.client(&Access::Plaintext), topic)
     }
 
-    /// The same by another way in.
+    /// The same over another connection.
     pub(crate) fn by(client: &Client, topic: &str) -> Self {
         let mut config = ClientConfig::new();
         config.set("bootstrap.servers", &client.bootstrap);
@@ -60,7 +60,7 @@ impl Producer {
         Self { config, topic: topic.to_owned(), stop, thread: Some(thread) }
     }
 
-    /// Stops, and fails unless exactly what was acknowledged is there, in its order.
+    /// Stops, and fails unless exactly the acknowledged records are there, in order.
     pub(crate) fn has_lost_nothing(mut self) {
         self.stop.store(true, Ordering::Relaxed);
         let written = self.thread.take().unwrap().join().unwrap();

@@ -1,4 +1,4 @@
-//! What Kafka's replication quotas let through of a rate: the ETA of an execution rests on it.
+//! How much of a rate Kafka's replication quotas let through. The ETA of an execution depends on it.
 
 mod soak {
     use std::fs;
@@ -9,12 +9,12 @@ mod soak {
     use crate::execution::set;
     use crate::traffic::{SOON, Traffic};
 
-    /// Of each end, in bytes per second.
+    /// The rate of each end, in bytes per second.
     const RATE: u64 = 2_000_000;
-    /// Until the bursts of idle quotas are through.
+    /// The time until the bursts of idle quotas are over.
     const BURSTS: Duration = Duration::from_secs(15);
     const WATCHED: Duration = Duration::from_secs(45);
-    /// A topic, from where to where it goes, and the size of its batches.
+    /// A topic, its source and destination, and the size of its batches.
     const MOVES: [(&str, i32, i32, usize); 2] =
         [("whole", 1001, 1003, 64_000), ("torn", 1002, 1004, 35_000)];
 
@@ -27,7 +27,8 @@ mod soak {
         logs.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
-    /// Both ends have the same rate, and a fetch brings 64 KiB: nearly all of that are whole batches, or only half of it.
+    /// Both ends have the same rate, and a fetch brings 64 KiB. For one topic nearly all of that are complete batches,
+    /// for the other only half.
     #[test]
     #[ignore = "live"]
     fn a_quota_counts_what_a_fetch_tears_with_kraft() {

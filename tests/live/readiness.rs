@@ -1,5 +1,5 @@
-//! Probes of brokers on an ordinary bad day: they start, lag, get replicas, are asked by the wrong name, lose their
-//! controller, recover their logs; and somebody breaks the glass.
+//! Probes of brokers in common situations: they start, lag, get replicas, are asked for the wrong id, lose their
+//! controller, and recover their logs. An operator also forces readiness.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::binary::{Ended, Run, topicmappr};
 use crate::execution::set;
 use crate::traffic::{SOON, Traffic};
 
-/// On both sides: a broker that starts may fetch before it has read its own list.
+/// On both sides: a starting broker may fetch before it has read its own list.
 const LISTS: &str = "leader.replication.throttled.replicas=[0:1001,0:1002],\
                      follower.replication.throttled.replicas=0:1003";
 const RATES: [&str; 2] =
@@ -30,7 +30,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Asks the broker at its own address.
+    /// Probes the broker at its own address.
     fn ready(&self, id: i32, more: &[&str]) -> Ended {
         self.ask("ready", &self.addresses[&id], id, more)
     }
@@ -49,7 +49,7 @@ impl Scene<'_> {
         self.folder.path().join(format!("ready-{id}.json")).display().to_string()
     }
 
-    /// A file that forces a broker until so many seconds from now.
+    /// A file that forces a broker's readiness for this number of seconds.
     fn forced(&self, seconds: i64) -> PathBuf {
         let until = Timestamp::now() + SignedDuration::from_secs(seconds);
         let path = self.folder.path().join(format!("forced-{seconds}.yaml"));
@@ -89,7 +89,7 @@ fn a_bad_day(mode: Mode) {
     all_down_at_once(&scene);
 }
 
-/// The process beside the broker, which looks once a period.
+/// The process next to the broker, which probes once per period.
 fn over_http(scene: &Scene<'_>) {
     let at = format!("127.0.0.1:{}", lone_port().unwrap());
     let (own, listen) = (&scene.addresses[&1001], at.as_str());
@@ -109,7 +109,7 @@ fn over_http(scene: &Scene<'_>) {
     run.kill();
 }
 
-/// The one controller is the active one; the one ZooKeeper stands alone.
+/// The only controller is the active one. The only ZooKeeper server is standalone.
 fn the_quorum(scene: &Scene<'_>) {
     let at = scene.cluster.quorum();
     let ask = |id: &str| match scene.cluster.mode() {
@@ -136,7 +136,7 @@ fn the_quorum(scene: &Scene<'_>) {
     }
 }
 
-/// A replica that a move still adds does not count.
+/// A replica that a move is still adding does not count.
 fn being_added_to(scene: &Scene<'_>) {
     scene.traffic.write(&[(("alone".to_owned(), 0), 4_000_000)].into());
     let plan = scene.folder.path().join("move.json");
@@ -167,7 +167,7 @@ fn lagging_and_forced(scene: &Scene<'_>) {
     let slow = RATES.map(|rate| format!("{rate}=1000")).join(",");
     let args = every_broker.iter().copied().chain(["--add-config", &slow]);
     cluster.tool("configs", args).unwrap();
-    // While it starts: first nobody is there, then it is behind.
+    // During its start, first no broker answers, and then it lags.
     let sentences = thread::scope(|scope| {
         let starting = scope.spawn(|| cluster.start_broker(1003).unwrap());
         let mut sentences = Vec::new();
@@ -200,7 +200,7 @@ fn lagging_and_forced(scene: &Scene<'_>) {
     says(scene.ready(1003, &["--cache-file", &cache]), 0, "ready: it is in sync");
 }
 
-/// What it last said counts for a while.
+/// The controller's last answer is valid for a while.
 fn cut_from_the_controller(scene: &Scene<'_>) {
     let cache = scene.cache(1001);
     let remembering = ["--cache-file", cache.as_str()];
@@ -223,7 +223,7 @@ fn cut_from_the_controller(scene: &Scene<'_>) {
     scene.traffic.settle();
 }
 
-/// Each is alive for as long as it recovers, and ready only in the end.
+/// Each broker is alive during its recovery, and ready only at the end.
 fn all_down_at_once(scene: &Scene<'_>) {
     let cluster = scene.cluster;
     cluster.kill_brokers(&[1001, 1002, 1003]).unwrap();
@@ -239,7 +239,7 @@ fn all_down_at_once(scene: &Scene<'_>) {
             scene.live(1001, &starting).code.filter(|c| *c == 0)
         })
         .unwrap();
-        // Three periods of a liveness probe before its port is open: each is passed.
+        // Three periods of a liveness probe before its port is open. All of them pass.
         let mut closed = 0;
         while !all.iter().all(thread::ScopedJoinHandle::is_finished) {
             let ended = scene.live(1001, &starting).with(0);

@@ -1,5 +1,5 @@
-//! Plans taken back from anywhere on their way: every partition is where it was, throttles are as they were, and what
-//! producers wrote is there.
+//! Plans rolled back from any point. Every partition is where it was, throttles are restored, and the producers'
+//! records are there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ const SLOW: [&str; 5] = ["--throttle", "400KB/s", "--max-moves", "2", SOLE];
 const FAST: [&str; 3] = ["--throttle", "200MB/s", SOLE];
 const STORAGE: [&str; 2] = ["--broker-storage", "1001=1GB,1002=1GB,1003=1GB,1004=1GB"];
 
-/// Everything that 1001 holds is to go to 1004, in the same rack; the operator has throttles of his own.
+/// Everything on 1001 moves to 1004, in the same rack. The operator has set throttles.
 struct Situation {
     cluster: Cluster,
     folder: tempfile::TempDir,
@@ -45,7 +45,7 @@ impl Situation {
         self.folder.path().join(name)
     }
 
-    /// How many partitions move.
+    /// The number of partitions that move.
     fn plan(&self) -> usize {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
         topicmappr([
@@ -71,7 +71,7 @@ impl Situation {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.at("plan.json"));
         let own = [command, plan.to_str().unwrap(), "--bootstrap-server", &bootstrap, "--yes"];
         let named = ["--journal", journal.to_str().unwrap()];
-        // How full the disk of this machine is, is nothing to a plan back.
+        // A rollback does not consider how full the disk of this machine is.
         let storage: &[&str] = if command == "rollback" { &STORAGE } else { &[] };
         own.iter().chain(&named).chain(storage).chain(more).map(|arg| (*arg).to_owned()).collect()
     }
@@ -80,7 +80,7 @@ impl Situation {
         topicmappr(self.args(command, journal, more))
     }
 
-    /// Every list is as it was, to the letter, and so is every throttle.
+    /// Every replica list is exactly as before, and so is every throttle.
     fn is_as_before(&self, said: &str) {
         let now = until("every replica in sync", SOON, || {
             let seen = Traffic::of(&self.cluster).seen();
@@ -88,7 +88,7 @@ impl Situation {
             whole.then_some(seen)
         });
         for (partition, seen) in now.unwrap() {
-            // Consumers may have made the topic of their offsets meanwhile.
+            // Consumers may have created their offsets topic since.
             let Some(before) = self.before.get(&partition) else { continue };
             assert_eq!(&seen.replicas, before, "{partition:?}\n{said}");
         }
@@ -98,7 +98,7 @@ impl Situation {
     }
 }
 
-/// Stopped when so many percent of the moves are done, then taken back; three times, and once from the end.
+/// Stopped at several percentages of completed moves, and then rolled back: three times, and once from the end.
 fn a_plan_is_taken_back(mode: Mode) {
     let situation = a_replacement(mode);
     let producer = Producer::start(&situation.cluster, "acks");
@@ -120,7 +120,7 @@ fn a_plan_is_taken_back(mode: Mode) {
         assert!(rehearsed.stderr.contains("to move back"), "{}", rehearsed.stderr);
         let back = situation.run("rollback", &journal, &FAST).with(0);
         situation.is_as_before(&format!("{percent} %\n{}\n{}", back.stdout, back.stderr));
-        // It is over: taking it up again, or taking back once more, changes nothing.
+        // It is over: resuming it, or a second rollback, changes nothing.
         let again = [&FAST[..], &["--resume"]].concat();
         situation.run("rollback", &journal, &again).with(0);
         situation.run("rollback", &journal, &FAST).with(0);
@@ -128,7 +128,7 @@ fn a_plan_is_taken_back(mode: Mode) {
     producer.has_lost_nothing();
 }
 
-/// How many moves the journal calls completed.
+/// The number of completed moves in the journal.
 fn completed(journal: &Path) -> usize {
     let text = std::fs::read_to_string(journal).unwrap_or_default();
     let lines = text.lines().filter_map(|line| serde_json::from_str(line).ok());

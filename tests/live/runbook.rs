@@ -1,5 +1,5 @@
-//! The runbook's commands for live clusters, taken from its pages and run in their order, through the life of one cluster.
-//! What a page says of an exit code is what has to come.
+//! Runs the runbook's commands for live clusters, taken from its pages in order, during the life of one cluster. Each
+//! command must return the exit code that its page names.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,11 +12,11 @@ use crate::binary::{Ended, Run, command};
 use crate::plan::Partition;
 use crate::traffic::{SOON, Traffic};
 
-/// The broker that the pages ask.
+/// The broker in the pages' commands.
 const ASKED: &str = "kafka-0:9092";
-/// What asks for agreement.
+/// Commands that ask the operator to agree.
 const CHANGE: [&str; 4] = ["execute", "rollback", "cancel", "unregister"];
-/// What may have warnings about a cluster of three topics.
+/// Commands that may warn about a cluster with only three topics.
 const PLANNING: [&str; 5] = ["rebuild", "replace", "rebalance", "scale", "leaders"];
 const STORAGE: &str = "--broker-storage";
 
@@ -29,13 +29,13 @@ pub(crate) fn live_lines(name: &str) -> Vec<String> {
     ours.map(str::to_owned).collect()
 }
 
-/// The words of a line as a shell would take them, without our own name.
+/// The words of a line as a shell parses them, without our program's name.
 pub(crate) fn words(line: &str) -> Vec<String> {
     let (line, _) = line.split_once(" #").unwrap_or((line, ""));
     line.split_whitespace().skip(1).map(|word| word.trim_matches('\'').to_owned()).collect()
 }
 
-/// The exit code that the page names beside a line; 0 where it names none.
+/// The exit code that the page names next to a line, or 0.
 fn said_code(line: &str) -> i32 {
     let named = line.split_once("# exit ").and_then(|(_, rest)| rest.split(':').next());
     named.map_or(0, |code| code.parse().unwrap())
@@ -49,7 +49,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// Six brokers in three racks, of which the last holds nothing.
+    /// Six brokers in three racks. The last one is empty.
     fn new() -> Self {
         let cluster = Cluster::builder().mode(Mode::KRaft).brokers(6).small_fetches();
         let cluster = cluster.start().unwrap();
@@ -64,7 +64,7 @@ impl Scene {
         Self { cluster, home, folder, page: Vec::new() }
     }
 
-    /// A folder of its own for each page.
+    /// Creates a separate folder for each page.
     fn open(&mut self, page: &str) {
         self.folder = self.home.path().join(page);
         fs::create_dir(&self.folder).unwrap();
@@ -89,22 +89,22 @@ impl Scene {
         args
     }
 
-    /// Brokers of a test share the disk of its machine. Small ones, so that what little they hold counts, and these half as
-    /// large.
+    /// The sizes of the brokers' disks, because the brokers of a test share one disk. They are small, so that the
+    /// little data counts. The brokers in `smaller` have half as much.
     fn storage(&self, smaller: &[i32]) -> String {
         let size = |id: i32| if smaller.contains(&id) { "10MB" } else { "20MB" };
         let sizes = self.cluster.running().into_keys().map(|id| format!("{id}={}", size(id)));
         format!("{STORAGE} {}", sizes.collect::<Vec<_>>().join(","))
     }
 
-    /// Runs a command of ours as an operator would who has agreed.
+    /// Runs one of our commands as an operator who has agreed.
     fn start(&self, line: &str) -> Run {
         let mut command = command();
         command.args(self.args(line)).current_dir(&self.folder);
         Run::of(command)
     }
 
-    /// Takes the next command with these words off the page, and runs it; the code is what the page says.
+    /// Runs the page's next command with these words. It must return the page's exit code.
     fn of_page(&mut self, words: &str) -> Ended {
         let line = self.next(words);
         self.start(&line).end().with(said_code(&line))
@@ -115,19 +115,19 @@ impl Scene {
         self.page.remove(at.unwrap_or_else(|| panic!("{words:?} is not on the page")))
     }
 
-    /// Fails if the page has commands that nobody ran.
+    /// Panics if the test did not run all commands of the page.
     fn close(&self) {
         assert!(self.page.is_empty(), "not run: {:?}", self.page);
     }
 
-    /// Who holds what of the topic that was made.
+    /// The replicas of the topic that the test created.
     fn replicas(&self) -> BTreeMap<Partition, Vec<i32>> {
         let seen = Traffic::of(&self.cluster).seen().into_iter();
         let ours = seen.filter(|((topic, _), _)| topic == "events");
         ours.map(|(of, seen)| (of, seen.replicas)).collect()
     }
 
-    /// How many replicas a broker holds.
+    /// The number of replicas on a broker.
     fn held(&self, broker: i32) -> usize {
         self.replicas().values().filter(|replicas| replicas.contains(&broker)).count()
     }
@@ -151,7 +151,7 @@ fn the_first_plan(scene: &mut Scene) {
     scene.open("first-plan.md");
     let before = scene.replicas();
     scene.of_page("snapshot");
-    // The page plans from a snapshot that is shipped; this one is the cluster's.
+    // The page plans from a shipped snapshot, and this test from one of the cluster.
     let plan = "topicmappr replace --snapshot now.json --topics events --broker 1005 --with 1002";
     scene.start(&format!("{plan} --out-file plan.json")).end().with(0);
     scene.of_page("execute");
@@ -194,7 +194,7 @@ fn relieving(scene: &mut Scene) {
     scene.close();
 }
 
-/// A plan that is under way is taken back, and no throttle stays.
+/// A running plan is rolled back, and no throttle stays.
 fn stopping(scene: &mut Scene) {
     scene.open("break-the-glass.md");
     let before = scene.replicas();
@@ -215,7 +215,7 @@ fn stopping(scene: &mut Scene) {
     scene.of_page("cancel");
     assert_eq!(scene.replicas(), before);
     let line = scene.next("throttle clear");
-    // Exit 5 is for strays; here are none.
+    // Exit code 5 is for strays, and there are none here.
     scene.start(&line.replace("# exit 5", "# none")).end().with(0);
     scene.close();
 }
@@ -242,11 +242,11 @@ fn a_broker_that_is_gone(scene: &mut Scene) {
     scene.open("replace-broker.md");
     scene.cluster.kill_broker(1003).unwrap();
     Traffic::of(&scene.cluster).without(1003);
-    // These need Kubernetes: `kubernetes::same_id` runs them.
+    // These need Kubernetes; `kubernetes::same_id` runs them.
     scene.next("--same-id");
     scene.next("--same-id");
     scene.of_page("throttle show");
-    // As the page plans it from a snapshot that is shipped.
+    // The page uses a shipped snapshot for this plan.
     let plan = format!("topicmappr rebuild --bootstrap-server {ASKED} --topics .* --brokers -2");
     scene.start(&format!("{plan} --out-file plan.json")).end().with(0);
     let unregister = scene.page.iter().find(|line| line.contains("unregister")).unwrap();
@@ -258,7 +258,7 @@ fn a_broker_that_is_gone(scene: &mut Scene) {
     scene.close();
 }
 
-/// The page drains 1006, which is the last of its zone by now: another stands for it.
+/// The page drains 1006, which is the last broker of its zone at this point. The test uses another one instead.
 fn shrinking(scene: &mut Scene) {
     scene.folder = scene.home.path().join("down");
     fs::create_dir(&scene.folder).unwrap();

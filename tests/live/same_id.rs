@@ -1,5 +1,5 @@
-//! A broker dies with its disk, and another disk takes its place under the same id: its copies are paced, and in the end it
-//! leads what it led. Where it alone had the last records, it is kept from coming back empty.
+//! A broker dies with its disk, and returns under the same id with a new one. Its copies are throttled, and at the end
+//! it leads what it led. If only it had the last records, it is prevented from starting empty.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -18,7 +18,8 @@ fn args(cluster: &Cluster, ledger: &str, more: &[&str]) -> Vec<String> {
     let bootstrap = cluster.bootstrap();
     let args = ["replace", "--broker", "1003", "--same-id", "--bootstrap-server", &bootstrap];
     let files = ["--state-file", ledger];
-    // With a broker of three down, ZooKeeper mode has too few for the topic of transactions that the claim needs.
+    // In ZooKeeper mode with one of three brokers down, there are too few for the transactions topic that the claim
+    // needs.
     let claim = (cluster.mode() == Mode::ZooKeeper).then_some("--sole-executor");
     let all = args.iter().chain(&files).chain(&claim).chain(more);
     all.map(|arg| (*arg).to_owned()).collect()
@@ -31,11 +32,11 @@ fn a_disk_is_replaced(mode: Mode) {
     let topics = [("kept".to_owned(), replicas), ("last".to_owned(), vec![vec![LOST, 1002]])];
     traffic.create(&topics.into());
     traffic.write(&(0..2).map(|p| (("kept".to_owned(), p), BYTES)).collect::<BTreeMap<_, _>>());
-    // An operator's own, to be there in the end.
+    // An operator's own rate, which must be there at the end.
     set(&cluster, "brokers", "1001", "leader.replication.throttled.rate=123456789");
     let partitions: BTreeMap<_, _> =
         traffic.seen().into_iter().map(|(name, seen)| (name, seen.replicas)).collect();
-    // Of those that stay up.
+    // The throttles of the brokers that stay up.
     let now = || {
         let mut all = throttles(&cluster, &partitions);
         all.remove("1003");
@@ -44,7 +45,7 @@ fn a_disk_is_replaced(mode: Mode) {
     let before = now();
     let ledger = cluster.path().join("ledger").display().to_string();
 
-    // It alone has the last records of `last`: 1002 is behind.
+    // Only it has the last records of `last`, because 1002 lags.
     cluster.stop_broker(1002).unwrap();
     traffic.without(1002);
     cluster.kill_broker(LOST).unwrap();

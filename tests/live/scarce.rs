@@ -1,8 +1,8 @@
-//! Brokers whose networks are scarce: clients want a part that comes and goes, and a large topic moves.
+//! Brokers with scarce networks: clients have a changing demand, and a large topic moves.
 //!
-//! Broker 1001 leads everything. Its card sends what consumers read, what its in-sync follower fetches,
-//! and, while the topic moves to 1003 and 1004, that too. Nothing else is on those two, so all that they
-//! take in is the move.
+//! Broker 1001 leads everything. Its card sends what consumers read and what its in-sync follower fetches. While the
+//! topic moves to 1003 and 1004, it sends that, too. These two have nothing else, so everything that they receive is
+//! the move.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -21,7 +21,7 @@ use crate::load::{Load, Served};
 use crate::traffic::{SOON, Traffic};
 
 pub(crate) const LEADER: i32 = 1001;
-/// Where the moved topic is, and where it goes.
+/// The source and the destination of the moved topic.
 const FROM: [i32; 2] = [LEADER, 1002];
 const TO: [i32; 2] = [1003, 1004];
 const MOVED: &str = "events";
@@ -29,45 +29,45 @@ const PARTITIONS: i32 = 4;
 const CLIENTS: &str = "orders";
 const LOOK: Duration = Duration::from_millis(500);
 
-/// How much of everything there is.
+/// The sizes of a scene.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
-    /// What each card passes each way, in bytes per second.
+    /// The limit of each card in each direction, in bytes per second.
     pub(crate) card: u64,
-    /// The least and the most that clients write (and read), in bytes per second.
+    /// The lowest and the highest demand of clients for writing (and reading), in bytes per second.
     pub(crate) appetite: [u64; 2],
-    /// How long they want the most; then they want the least.
+    /// How long the highest demand lasts. After that, the demand is the lowest.
     pub(crate) busy: Duration,
     /// The size of each replica of the moved topic.
     pub(crate) bytes: usize,
 }
 
 impl Size {
-    /// What clients want at this time. The most comes first, so that whoever paces a move wrongly does so from the start.
+    /// The demand at this time. The highest comes first, so that a wrong rate shows from the start.
     fn appetite(&self, at: Duration) -> u64 {
         self.appetite[usize::from(at < self.busy)]
     }
 
-    /// The rate that leaves clients alone at any time: a tenth less than what the leader's card can send beside its
-    /// consumers and its in-sync follower when they want most.
+    /// A rate that never disturbs clients. It is a tenth less than what the leader's card can send in addition to the
+    /// peak demand of its consumers and its in-sync follower.
     pub(crate) fn safe(&self) -> u64 {
         (self.card - 2 * self.appetite[1]) * 9 / 10
     }
 }
 
-/// A cluster, and the size of what happens there.
+/// A cluster, and the sizes of the scene.
 pub(crate) struct Scene {
     pub(crate) cluster: Cluster,
     pub(crate) size: Size,
-    /// What clients get of what they want while nothing moves.
+    /// The share of their demand that clients get while nothing moves.
     undisturbed: f64,
 }
 
-/// What was seen at one moment of a move; bytes are since its start.
+/// Measurements at one moment of a move. Bytes are since its start.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
     pub(crate) at: Duration,
-    /// What has reached both destinations.
+    /// The bytes that have reached both destinations.
     pub(crate) moved: u64,
     pub(crate) wanted: f64,
     pub(crate) served: Served,
@@ -75,21 +75,21 @@ pub(crate) struct Sample {
     pub(crate) rate: Option<u64>,
 }
 
-/// How a move went.
+/// The result of a move.
 pub(crate) struct Outcome {
     pub(crate) took: Duration,
-    /// What clients got, of what they get while nothing moves.
+    /// The clients' throughput, as a share of the throughput while nothing moves.
     pub(crate) clients: f64,
     pub(crate) samples: Vec<Sample>,
 }
 
 impl Scene {
-    /// Everything is where it begins, and clients have been watched while they want much and little.
+    /// Puts everything at its source, and measures clients at high and low demand.
     pub(crate) fn set(mode: Mode, size: Size) -> Self {
-        // More fetchers take a larger part of a card that is full, as they do in production.
+        // More fetchers take a larger share of a full card, as in production.
         let builder =
             Cluster::builder().mode(mode).brokers(4).property("num.replica.fetchers", "2");
-        // A follower asks for a megabyte at once, not for ten: ten are a second of these cards.
+        // A follower fetches one megabyte at once, not ten, because ten fill these cards for a second.
         let builder = builder.property("replica.fetch.response.max.bytes", "1048576");
         let cluster = builder.network(Cap::default()).exporter().start().unwrap();
         let traffic = Traffic::of(&cluster);
@@ -113,10 +113,10 @@ impl Scene {
         }
     }
 
-    /// Moves the topic while clients want their part. `begin` submits it.
+    /// Moves the topic while clients have their demand. `begin` submits the move.
     pub(crate) fn moves(&self, begin: impl FnOnce(&Self)) -> Outcome {
         let load = self.load();
-        // Long enough for the consumer to have begun.
+        // Long enough for the consumer to start.
         self.watch(&load, |at| at >= Duration::from_secs(2));
         begin(self);
         let eyes = self.eyes();
@@ -125,12 +125,12 @@ impl Scene {
         Outcome { took, clients: got(&samples) / self.undisturbed, samples }
     }
 
-    /// Clients that want the most all the time.
+    /// Clients that always have the highest demand.
     pub(crate) fn load(&self) -> Load {
         Load::start(&self.cluster, CLIENTS, self.size.appetite[1])
     }
 
-    /// Waits until the move is over.
+    /// Waits until the move is complete.
     pub(crate) fn arrives(&self) {
         let eyes = self.eyes();
         until("the end of the move", SOON * 5, || self.is_on(&eyes, TO).then_some(())).unwrap();
@@ -142,13 +142,13 @@ impl Scene {
         Runtime::new().unwrap().block_on(leader_rate(&admin))
     }
 
-    /// Waits until every copy is paced at both ends.
+    /// Waits until every copy is throttled at both ends.
     pub(crate) fn becomes_paced(&self, said: impl Fn() -> String) {
         let paced = until("a paced move", SOON, || self.unpaced().is_empty().then_some(()));
         paced.unwrap_or_else(|why| panic!("{why}: {:?}\n{}", self.unpaced(), said()));
     }
 
-    /// Every copy is paced at both ends, and stays so.
+    /// Checks for some time that every copy stays throttled at both ends.
     pub(crate) fn stays_paced(&self, when: &str) {
         for _ in 0..6 {
             assert_eq!(self.unpaced(), [""; 0], "{when}: {:?}", self.throttles());
@@ -156,7 +156,7 @@ impl Scene {
         }
     }
 
-    /// What should be set while the topic moves, and is not.
+    /// The throttles that should be set during the move, and are not.
     fn unpaced(&self) -> Vec<String> {
         let set = self.throttles();
         let rates = [format!("{LEADER} leader.replication.throttled.rate")].into_iter();
@@ -178,7 +178,7 @@ impl Scene {
         missing
     }
 
-    /// Brings the topic back to where it begins, as fast as the machine can.
+    /// Moves the topic back to its source, as fast as the machine can.
     pub(crate) fn reset(&self) {
         self.cap(Cap::default());
         self.reassign(FROM, &[]);
@@ -187,7 +187,7 @@ impl Scene {
         self.cap(Cap::both(self.size.card));
     }
 
-    /// Submits the move with Kafka's own tool, at a fixed rate if one is given.
+    /// Submits the move with Kafka's own tool, with a fixed rate if there is one.
     pub(crate) fn submit(&self, bytes_per_second: Option<u64>) {
         let rate = bytes_per_second.map(|rate| rate.to_string());
         let throttle: Vec<&str> = rate.iter().flat_map(|rate| ["--throttle", rate]).collect();
@@ -235,7 +235,7 @@ impl Scene {
         partitions.all(|partition| there(partition.replicas(), partition.isr()))
     }
 
-    /// Looks until it is over, and lets clients want what they want at that time.
+    /// Samples until `over`, and applies the demand of each moment.
     fn watch(&self, load: &Load, mut over: impl FnMut(Duration) -> bool) -> Vec<Sample> {
         const LONGEST: Duration = Duration::from_secs(1800);
         let runtime = Runtime::new().unwrap();
@@ -261,13 +261,13 @@ impl Scene {
         }
     }
 
-    /// Bytes that have reached both destinations.
+    /// The bytes that have reached both destinations.
     pub(crate) fn moved(&self) -> u64 {
         let came = |id| self.cluster.card(id).unwrap().passed().replication_rx;
         TO.into_iter().map(came).sum()
     }
 
-    /// The throttles that are set on brokers and on the moved topic, by whose they are.
+    /// The throttles that are set on brokers and on the moved topic, by resource.
     pub(crate) fn throttles(&self) -> BTreeMap<String, String> {
         let admin: AdminClient<DefaultClientContext> = self.config().create().unwrap();
         let runtime = Runtime::new().unwrap();
@@ -284,7 +284,7 @@ impl Scene {
     }
 }
 
-/// What is set of throttles on a broker or topic; nothing if it does not answer.
+/// The throttles of a broker or topic. Empty if there is no answer.
 async fn throttled(
     admin: &AdminClient<DefaultClientContext>,
     resource: ResourceSpecifier<'_>,
@@ -294,7 +294,7 @@ async fn throttled(
     let entries = told.into_iter().next()?.ok()?.entries;
     let throttles = entries.into_iter().filter(|e| e.name.contains(".replication.throttled."));
     let set = throttles.filter_map(|entry| Some((entry.name, entry.value?)));
-    // A rate that is not set is the largest number, a list that is not set is empty.
+    // A rate that is not set is the largest number; a list that is not set is empty.
     Some(set.filter(|(_, value)| !value.is_empty() && *value != i64::MAX.to_string()).collect())
 }
 
@@ -303,14 +303,14 @@ async fn leader_rate(admin: &AdminClient<DefaultClientContext>) -> Option<u64> {
     set.into_iter().find(|(key, _)| key.starts_with("leader."))?.1.parse().ok()
 }
 
-/// What clients got of what they wanted: the worse served of the two.
+/// The clients' share of their demand: the lower one of producer and consumer.
 fn got(samples: &[Sample]) -> f64 {
     let last = samples.last().expect("a sample");
     last.served.written.min(last.served.read) as f64 / last.wanted
 }
 
 impl Outcome {
-    /// One line for a log.
+    /// One line for the log.
     pub(crate) fn line(&self, name: &str) -> String {
         let last = self.samples.last().expect("a sample");
         format!(
@@ -321,7 +321,7 @@ impl Outcome {
         )
     }
 
-    /// What happened in each ten seconds: the rate of the move, what was set last, and what clients got of what they wanted.
+    /// Each ten seconds: the rate of the move, the last throttle, and the clients' share of their demand.
     pub(crate) fn course(&self) -> String {
         let mut told = String::new();
         let mut from = &self.samples[0];
@@ -346,9 +346,9 @@ impl Outcome {
         told
     }
 
-    /// The mean rate of the move, over at least 20 seconds, against the mean of what was set meanwhile: by how much it is
-    /// off. The first seconds do not count, in which Kafka lets a window's worth through before it holds anything back;
-    /// nor does the last moment, when some partitions have arrived.
+    /// How far the mean rate of the move differs from the mean of the throttle, over at least 20 seconds. It ignores
+    /// the first seconds, in which Kafka lets a burst through. It also ignores the last moment, when some partitions
+    /// have already arrived.
     pub(crate) fn mean_off_by(&self) -> f64 {
         const BURST: Duration = Duration::from_secs(12);
         let last = self.samples.last().expect("a sample").moved * 9 / 10;
@@ -364,7 +364,7 @@ impl Outcome {
         (to.moved - from.moved) as f64 / seconds / set - 1.0
     }
 
-    /// What was set, in MB/s, over seconds; what is more than a card sends is not drawn.
+    /// The throttle in MB/s over seconds. Leaves out values above the card's limit.
     pub(crate) fn decided(&self) -> Vec<(f64, f64)> {
         let point = |sample: &Sample| Some((sample.at.as_secs_f64(), sample.rate? as f64 / 1e6));
         let highest = self.rates(|sample| sample.moved as f64);
@@ -372,7 +372,7 @@ impl Outcome {
         self.samples.iter().filter_map(point).filter(|(_, rate)| *rate <= highest).collect()
     }
 
-    /// How fast something grew, in MB/s, over seconds: a mean over the ten seconds before, the length of Kafka's own.
+    /// The growth of a value in MB/s over seconds: a mean over the previous ten seconds, the span of Kafka's own mean.
     pub(crate) fn rates(&self, value: impl Fn(&Sample) -> f64) -> Vec<(f64, f64)> {
         const BACK: Duration = Duration::from_secs(10);
         let mut points = Vec::new();

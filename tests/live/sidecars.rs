@@ -1,5 +1,5 @@
-//! Six pods carry the daemon beside their brokers, without a metrics system. One of them leads: it is killed, paused for
-//! longer than its lease, cut off from the API. Another follows each time, and never do two write.
+//! Six pods run the daemon next to their brokers, without a metrics system. The leader is killed, paused for longer
+//! than its lease, and cut off from the API. Another daemon takes over each time, and two never write at the same time.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -28,13 +28,13 @@ use crate::traffic::SOON;
 const MANIFEST: &str = include_str!("../../deploy/manifests/autothrottle.yaml");
 const SIDECAR: &str = include_str!("../../deploy/manifests/autothrottle-sidecar.yaml");
 const BROKERS: [i32; 6] = [1001, 1002, 1003, 1004, 1005, 1006];
-/// A new leader has acted so soon after the old one's death, with the lease that is shipped: 15 s, and what a busy machine
-/// adds until the test has read it off the brokers.
+/// The longest time until a new leader acts, with the shipped lease: 15 s, plus the time of a busy machine until the
+/// test can read the change.
 const FOLLOWED: Duration = Duration::from_secs(20);
 
-/// A pod: its daemon, its wire to the API, what its kernel counts.
+/// A pod: its daemon, its wire to the API, and its kernel's counters.
 struct Pod {
-    /// `None` once it was killed.
+    /// `None` after it was killed.
     daemon: Option<Daemon>,
     wire: Wire,
     folder: PathBuf,
@@ -96,7 +96,7 @@ impl Pods {
         pod.daemon = Some(Daemon::elsewhere(&self.bootstrap, &pod.folder, &all));
     }
 
-    /// Writes down what each card has carried, as the kernel would.
+    /// Writes the bytes that each card has carried, as the kernel does.
     fn count(&self, situation: &Situation) {
         self.all.iter().for_each(|pod| pod.kernel.count(&situation.cluster));
     }
@@ -118,7 +118,7 @@ impl Pods {
         said.collect::<Vec<_>>().join("\n---\n")
     }
 
-    /// Who leads of these; the pace stays as it is meanwhile.
+    /// The leader among these pods. Calls `meanwhile`, which checks the throttle, until there is one.
     #[track_caller]
     fn leader(&self, of: &[usize], meanwhile: impl Fn()) -> usize {
         until("a leader", SOON, || {
@@ -128,7 +128,7 @@ impl Pods {
         .unwrap_or_else(|why| panic!("{why}\n{}", self.said()))
     }
 
-    /// Follows a leader that is gone, in time, at an unbroken pace; then changes the pace.
+    /// Another daemon takes over in time without a gap in the throttle, and then changes the rate.
     #[track_caller]
     fn follow(&self, situation: &Situation, of: &[usize], before: &str, megabytes: u32) -> usize {
         let gone = Instant::now();
@@ -142,7 +142,7 @@ impl Pods {
     }
 }
 
-/// Everybody who has ever written the records, in order, and each but once in a row.
+/// Every holder that has written the records, in order, without repetitions in a row.
 fn watch_holders(kubeconfig: PathBuf) -> Arc<Mutex<Vec<String>>> {
     let holders = Arc::new(Mutex::new(Vec::<String>::new()));
     let seen = Arc::clone(&holders);
@@ -172,7 +172,7 @@ fn watch_holders(kubeconfig: PathBuf) -> Arc<Mutex<Vec<String>>> {
     holders
 }
 
-/// A StatefulSet of brokers as an operator has it, to which the shipped sidecar is added.
+/// An operator's StatefulSet of brokers with the shipped sidecar added.
 fn brokers_with_the_shipped_sidecar(kubernetes: &Kubernetes) {
     let labels = json!({"app": "kafka"});
     let set: StatefulSet = serde_json::from_value(json!({
@@ -224,11 +224,11 @@ fn one_sidecar_of_six_leads_whatever_becomes_of_it() {
     every_pod_is_measured(&pods, &situation, first);
     an_operator_reads_and_acts(pods.daemon(first), &situation);
 
-    // Killed: nobody gives the lease back.
+    // Killed: it does not release the lease.
     pods.all[first].daemon.take().unwrap().kill();
     let second = pods.follow(&situation, &but(&[first]), LEAST, 1);
 
-    // Paused with an override just taken, which it has not set yet: whoever follows sets it.
+    // Paused after it accepted an override, before it set the rate. Its successor sets it.
     pods.daemon(second).ask("POST", "/throttle?rate=2");
     pods.daemon(second).signal("-STOP");
     let paused = Instant::now();
@@ -243,7 +243,7 @@ fn one_sidecar_of_six_leads_whatever_becomes_of_it() {
     assert_eq!(status, 503, "{said}");
     assert!(situation.is_paced_at("3000000"), "{}", pods.said());
 
-    // Cut off from the API, and from nothing else. Whoever was paused may lead again.
+    // Cut off from the API only. The paused daemon may lead again.
     pods.all[third].wire.cut();
     let fourth = pods.follow(&situation, &but(&[first, third]), "3000000", 4);
     until("the end of its lead", SOON, || (!pods.leads(third)).then_some(())).unwrap();
@@ -265,7 +265,7 @@ fn in_time(what: &str, since: Instant, pods: &Pods) {
     assert!(took < FOLLOWED, "{what}: {took:?}\n{}", pods.said());
 }
 
-/// The leader has the rates of all six pods, from their counters alone.
+/// The leader has the rates of all six pods, only from their counters.
 fn every_pod_is_measured(pods: &Pods, situation: &Situation, leader: usize) {
     let stop = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -293,7 +293,7 @@ fn every_pod_is_measured(pods: &Pods, situation: &Situation, leader: usize) {
     });
 }
 
-/// The page of the leader, on a phone and at night: what it shows, and what it changes with a token and without.
+/// The leader's page on a phone in dark mode: what it shows, and what an operator can change with and without a token.
 fn an_operator_reads_and_acts(daemon: &Daemon, situation: &Situation) {
     let mut page = Browser::open(&daemon.url(), (390, 844), "dark");
     for words in
@@ -324,7 +324,7 @@ fn an_operator_reads_and_acts(daemon: &Daemon, situation: &Situation) {
     assert!(situation.is_paced_at(LEAST));
 }
 
-/// Who has been followed never writes again, unless it leads once more: these have led, in this order.
+/// A daemon that was replaced never writes again unless it leads again. These have led, in this order.
 fn each_wrote_until_the_next_did(holders: &[String], led: [usize; 4]) {
     assert_eq!(holders.len(), led.len(), "{holders:?} {led:?}");
     let pairs = (0..led.len()).flat_map(|one| (0..one).map(move |other| (one, other)));

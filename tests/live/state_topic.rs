@@ -1,4 +1,4 @@
-//! Two machines want the same claim on a cluster; one dies, one sleeps, Kafka is gone for a while.
+//! Two machines want the same claim on a cluster. One dies, one is paused, and Kafka is down for a while.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -34,20 +34,20 @@ fn one_holder_at_a_time(mode: Mode) {
     assert_eq!(refused.to_string(), "the claim executor is held by process 1 of host-a");
     first.check().expect("whoever is refused takes nothing away");
 
-    // The same place again: whoever stood there is dead, or asleep, and must find out when it wakes up.
+    // The same place again. Its previous holder must be dead or paused, and must notice the loss when it resumes.
     let second = take(&topic, "host-a").unwrap();
     let lost = until("the fenced holder to know", SOON, || first.check().err()).unwrap();
     assert_eq!(lost, Lost::Fenced);
     first.release();
     second.check().expect("a fenced holder gives nothing back");
 
-    // Given back, it is there for anybody, at once.
+    // After its release, any process can take it at once.
     second.release();
     let begun = Instant::now();
     let third = take(&topic, "host-b").unwrap();
     assert!(begun.elapsed() < Duration::from_secs(25), "nobody was there to be watched");
 
-    // Kafka does not answer: nothing may be done, until it does.
+    // Without an answer from Kafka, the holder must not act.
     let all = [1001, 1002, 1003];
     cluster.kill_brokers(&all).unwrap();
     let lost = until("a holder that cannot renew", SOON, || third.check().err()).unwrap();
@@ -60,7 +60,7 @@ fn one_holder_at_a_time(mode: Mode) {
 mod soak {
     use super::{Mode, one_holder_at_a_time};
 
-    /// Brokers that all died at once take minutes there, now and then, until their transactions go on.
+    /// Sometimes, brokers that all died at once take minutes until their transactions work again.
     #[test]
     #[ignore = "live"]
     fn one_holder_at_a_time_with_zookeeper() {
@@ -77,7 +77,7 @@ fn one_holder_at_a_time_with_kraft() {
 /// Set for the process that holds the claim until it is killed.
 const BOOTSTRAP: &str = "MAPPR_TEST_HOLDER";
 
-/// Not a test by itself: [`a_dead_holder_is_taken_over`] runs it in another process.
+/// Not a real test: [`a_dead_holder_is_taken_over`] runs it in another process.
 #[test]
 #[ignore = "live"]
 fn holder_that_will_be_killed() {
@@ -88,7 +88,7 @@ fn holder_that_will_be_killed() {
     until("being killed", Duration::from_secs(600), || claim.check().err()).unwrap();
 }
 
-/// Its record stands still, and half a minute later whoever waits has the claim.
+/// Its record does not change, and half a minute later the waiting process gets the claim.
 #[test]
 #[ignore = "live"]
 fn a_dead_holder_is_taken_over() {

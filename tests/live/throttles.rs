@@ -1,4 +1,5 @@
-//! Throttles that others have left behind, beside a move that is under way: told apart, and cleared without harm.
+//! Throttles that other tools left behind during a running move: the command distinguishes them, and removes only the
+//! strays.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::traffic::{SOON, Traffic};
 const RATE: &str = "follower.replication.throttled.rate";
 const LIST: &str = "follower.replication.throttled.replicas";
 
-/// `moving` goes from 1001 to 1003 for as long as the test runs; on `idle` and on 1004 somebody forgot something.
+/// `moving` moves from 1001 to 1003 during the test. On `idle` and on 1004 there are forgotten throttles.
 fn left_over(mode: Mode) -> Cluster {
     let cluster = Cluster::builder().mode(mode).brokers(4).start().unwrap();
     let traffic = Traffic::of(&cluster);
@@ -26,7 +27,7 @@ fn left_over(mode: Mode) -> Cluster {
     let moves =
         r#"{"version":1,"partitions":[{"topic":"moving","partition":0,"replicas":[1003,1002]}]}"#;
     std::fs::write(&file, moves).unwrap();
-    // At this pace it takes half an hour.
+    // At this rate it takes half an hour.
     let file = file.to_str().unwrap();
     let args = ["--reassignment-json-file", file, "--execute", "--throttle", "10000"];
     cluster.tool("reassign", args).unwrap();
@@ -46,7 +47,7 @@ fn shown(cluster: &Cluster) -> Value {
     shown
 }
 
-/// What was put out is as the published schema says.
+/// Checks the output against the published schema.
 pub(crate) fn is_as_its_schema_says(document: &Value, name: &str) {
     let path = format!("{}/../docs/schema/{name}.schema.json", env!("CARGO_MANIFEST_DIR"));
     let schema = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
@@ -55,7 +56,7 @@ pub(crate) fn is_as_its_schema_says(document: &Value, name: &str) {
     assert!(problems.is_empty(), "{problems:#?}\n{document:#}");
 }
 
-/// One config, by its place and name.
+/// One config, by its resource and name.
 fn one<'v>(shown: &'v Value, place: (&str, Value), key: &str) -> &'v Value {
     let all = shown["throttles"].as_array().unwrap();
     let found = all.iter().find(|one| one[place.0] == place.1 && one["key"] == key);
@@ -87,9 +88,9 @@ fn what_is_left_over_is_cleared_beside_a_move(mode: Mode) {
     assert!(list.contains("moving-0"), "{list}");
     throttle(&cluster, &["clear", "--strays", "--dry-run"]).with(0);
 
-    // A dead broker costs its own facts, and what waits for it is no stray.
+    // For a dead broker, only its own facts are missing. Throttles for copies that wait for it are not strays.
     cluster.kill_broker(1003).unwrap();
-    // If it was the controller, nobody tells of moves until there is another.
+    // If it was the controller, moves are unknown until there is another one.
     let told = until("another controller", SOON, || {
         (throttle(&cluster, &["show"]).code == Some(0)).then(|| shown(&cluster))
     })

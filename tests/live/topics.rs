@@ -1,5 +1,5 @@
-//! Topics by definition, on real Kafka of both kinds: made as defined, drift mended, foreign topics left alone, runs that
-//! are killed, and two runs at once.
+//! Topic definitions on real Kafka in both modes: topics are created as defined, drift is corrected, other topics stay
+//! untouched, runs are killed, and two runs happen at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,7 +13,7 @@ use crate::binary::{Ended, Run, SOLE, json, topicmappr};
 use crate::plan::{Partition, targets};
 use crate::traffic::{SOON, Seen, Traffic};
 
-/// 50 topics over two maps; each map's brokers stand in three racks.
+/// 50 topics in two maps. Each map's brokers are in three racks.
 pub(crate) const MAPS: &str = "version: 1\nmaps:\n  map1: {topics: \"events.*\", brokers: [1001..1003]}\n  \
                                map2: {topics: \"logs.*\", brokers: [1004..1006]}\n";
 
@@ -42,7 +42,7 @@ fn defined() -> BTreeMap<String, (usize, usize)> {
     topics("events", 2).chain(topics("logs", 3)).collect()
 }
 
-/// Topics that nobody defines: in a map, in none, and one with configs of its own.
+/// Topics without a definition: one in a map, one in none, and one with configs.
 fn foreign() -> BTreeMap<String, Vec<Vec<i32>>> {
     [
         ("events.of-others", vec![vec![1001, 1004], vec![1006, 1005]]),
@@ -53,13 +53,13 @@ fn foreign() -> BTreeMap<String, Vec<Vec<i32>>> {
     .into()
 }
 
-/// The most less the fewest, among these brokers.
+/// The difference between the highest and the lowest count among these brokers.
 fn spread(counts: &BTreeMap<i32, usize>, brokers: impl Iterator<Item = i32>) -> usize {
     let counts: Vec<usize> = brokers.map(|id| counts.get(&id).copied().unwrap_or(0)).collect();
     counts.iter().max().unwrap() - counts.iter().min().unwrap()
 }
 
-/// Every defined topic is there as defined, over as many racks as it has replicas, and evenly inside its map.
+/// Every topic matches its definition, uses as many racks as replicas, and is spread evenly over its map.
 pub(crate) fn judge(cluster: &Cluster, seen: &BTreeMap<Partition, Seen>) {
     let (mut replicas, mut leaders) = (BTreeMap::new(), BTreeMap::new());
     for (topic, (partitions, replication)) in defined() {
@@ -82,7 +82,7 @@ pub(crate) fn judge(cluster: &Cluster, seen: &BTreeMap<Partition, Seen>) {
     }
 }
 
-/// A folder with maps and definitions, and the runs in it.
+/// A folder with maps and definitions, and the commands that run in it.
 struct Desk<'a> {
     cluster: &'a Cluster,
     folder: tempfile::TempDir,
@@ -130,7 +130,7 @@ impl<'a> Desk<'a> {
         serde_json::from_str(&ended.stdout).unwrap_or_else(|why| panic!("{why}: {}", ended.stdout))
     }
 
-    /// When the state was.
+    /// When the state was last written.
     fn written(&self) -> Option<SystemTime> {
         fs::metadata(self.at("topics.state")).and_then(|state| state.modified()).ok()
     }
@@ -153,7 +153,7 @@ pub(crate) fn alter(cluster: &Cluster, topic: &str, how: &[&str]) {
     cluster.tool("configs", about.iter().chain(how)).unwrap();
 }
 
-/// May look at everything and change nothing.
+/// A user that may read everything and change nothing.
 fn reader(cluster: &Cluster) -> [String; 4] {
     for resource in [&["--topic", "*"][..], &["--cluster"]] {
         let add = ["--add", "--allow-principal", "User:reader"];
@@ -183,7 +183,7 @@ fn topics_become_as_defined_and_stay_so(mode: Mode) {
     judge(&cluster, &traffic.seen());
     assert!(config(&cluster, "logs-00").contains("min.insync.replicas=2"));
 
-    // Nothing to do: nothing is sent, by our own count, and by the broker's: this user may change nothing.
+    // There is nothing to do. Our own count shows no change request, and this user has no right to change anything.
     desk.run("diff", &[]).with(0);
     let again = desk.json("apply", &[], 0);
     assert_eq!(
@@ -195,7 +195,7 @@ fn topics_become_as_defined_and_stay_so(mode: Mode) {
     args.splice(at..at + 2, reader(&cluster));
     topicmappr(&args).with(0);
 
-    // Drift by hand: seen, then mended; what nobody defined on the topic stays.
+    // Drift by hand is detected and then corrected. Configs without a definition stay.
     alter(&cluster, "events-03", &["--add-config", "retention.ms=5,segment.ms=777777"]);
     alter(&cluster, "logs-03", &["--delete-config", "min.cleanable.dirty.ratio"]);
     until("the drift", SOON, || {
@@ -219,7 +219,7 @@ fn topics_become_as_defined_and_stay_so(mode: Mode) {
     .unwrap();
     desk.run("diff", &[]).with(0);
 
-    // One topic that cannot be, and one of its own that somebody deleted, do not stop the others.
+    // One impossible topic and one deleted topic do not stop the others.
     cluster.tool("topics", ["--delete", "--topic", "events-01"]).unwrap();
     let events = documents()[0].replace("events-05, partitions: 3", "events-05, partitions: 2");
     desk.write("topics/events.yaml", &(events + "  - {name: events-new, partitions: 1}\n"));
@@ -240,7 +240,7 @@ fn topics_become_as_defined_and_stay_so(mode: Mode) {
     desk.run("apply", &["--recreate"]).with(0);
     traffic.settle();
 
-    // Foreign topics are as they were.
+    // Topics without a definition are unchanged.
     let seen = traffic.seen();
     for (topic, lists) in foreign() {
         for (partition, list) in (0..).zip(lists) {
@@ -252,10 +252,11 @@ fn topics_become_as_defined_and_stay_so(mode: Mode) {
     prune(&desk, &traffic);
 }
 
-/// What it made and nobody defines any more goes, one a run, if it was quiet; nothing goes without its documents.
+/// Topics that the tool created and whose definition was removed are deleted, one for each run, if they were idle.
+/// Without the definitions, it deletes nothing.
 fn prune(desk: &Desk<'_>, traffic: &Traffic<'_>) {
     let exists = |name: &str| traffic.seen().keys().any(|(topic, _)| topic == name);
-    // events-new was defined once, and is not now.
+    // events-new was defined once, and is not defined now.
     desk.run("apply", &["--prune", "--prune-after", "7d"]).with(0);
     assert!(exists("events-new"));
     traffic.write(&BTreeMap::from([(("events-new".to_owned(), 0), 1_000)]));
@@ -290,15 +291,16 @@ fn topics_of_a_kraft_cluster_become_as_defined_and_stay_so() {
     topics_become_as_defined_and_stay_so(Mode::KRaft);
 }
 
-/// A run that is killed at any moment loses nothing and gains nothing; two at once are one after the other.
+/// A run that is killed at any moment neither loses nor duplicates a topic. Two runs at once happen one after the
+/// other.
 #[test]
 #[ignore = "live"]
 fn a_killed_run_is_answered_by_running_again_and_two_at_once_are_harmless() {
     let cluster = Cluster::builder().brokers(6).racks(["a", "b", "c"]).start().unwrap();
     let (traffic, desk) = (Traffic::of(&cluster), Desk::of(&cluster));
     traffic.seen();
-    // Killed before it has written anything, and when it has: the cluster goes on with what it was told to make, and
-    // whoever comes next does not see that yet.
+    // Killed before and after its first write. The cluster still carries out the accepted requests, and the next run
+    // does not see that yet.
     for wait in [20, 60, 120] {
         let run = Run::start(desk.args("apply", &[]));
         std::thread::sleep(Duration::from_millis(wait));
@@ -334,12 +336,13 @@ fn holder_is_named(desk: &Desk<'_>) {
     assert!(Path::new(&lock).exists());
 }
 
-/// A replication factor and a map that change become a plan, which keeps its promises and is carried out as any other.
+/// A changed replication factor and a changed map become a plan, which keeps its guarantees and is executed like any
+/// other.
 fn what_has_to_move_becomes_a_plan(desk: &Desk<'_>, traffic: &Traffic<'_>) {
     let cluster = desk.cluster.bootstrap();
     let of_cluster = |args: &[&str]| topicmappr([args, &["--bootstrap-server", &cluster]].concat());
     let plan = desk.text("plan.json");
-    // Nothing moves yet: the file says so, so that nobody takes an older one for this run's.
+    // Nothing moves yet. The file says so, so that no operator mistakes an older file for this run's.
     desk.run("apply", &["--out-file", &plan]).with(0);
     assert_eq!(json(Path::new(&plan))["partitions"], serde_json::json!([]));
 

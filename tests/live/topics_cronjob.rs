@@ -1,4 +1,4 @@
-//! The CronJob as it is shipped: its own command line, as its own service account, against a real API and a real Kafka.
+//! The shipped CronJob: its own command line, with its own service account, against a real API and a real Kafka.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ fn objects() -> Vec<Value> {
     serde_saphyr::from_multiple(&fs::read_to_string(MANIFEST).unwrap()).unwrap()
 }
 
-/// What the CronJob's container is told.
+/// The arguments of the CronJob's container.
 fn args() -> Vec<String> {
     let objects = objects();
     let job = objects.iter().find(|object| object["kind"] == "CronJob").unwrap();
@@ -45,7 +45,7 @@ fn run(bootstrap: &str, account: &Path, more: &[&str]) -> Ended {
     Run::of(command).end()
 }
 
-/// A Kubernetes with what the CronJob needs, and the kubeconfig of its account.
+/// A Kubernetes with everything that the CronJob needs, and the kubeconfig of its account.
 fn furnished() -> (Kubernetes, PathBuf) {
     let kubernetes = Kubernetes::start().unwrap();
     let account = kubernetes.service_account("kafka", "topicmappr-topics").unwrap();
@@ -63,13 +63,13 @@ fn furnished() -> (Kubernetes, PathBuf) {
 fn the_cronjob_makes_fifty_topics_as_its_own_service_account_and_then_nothing() {
     let (kubernetes, account) = furnished();
     assert!(!args().iter().any(|arg| arg.contains("prune")), "the CronJob deletes nothing");
-    // Another account has none of the rights: it is told which, and never gets to Kafka.
+    // Another account has none of the rights. The error names them, and the run never connects to Kafka.
     let stranger = kubernetes.service_account("kafka", "stranger").unwrap();
     run("127.0.0.1:1", &stranger, &[]).with(3).complaining_of("list configmaps");
     for mode in [Mode::KRaft, Mode::ZooKeeper] {
         let cluster = Cluster::builder().mode(mode).brokers(6).racks(["a", "b", "c"]).start();
         keeps_as_defined(&cluster.unwrap(), &account);
-        // What is remembered is about one cluster, and the next is another.
+        // The stored state is about one cluster, and the next test uses another.
         let forgotten = kubernetes.run("the state to go", |client| async move {
             let api: Api<ConfigMap> = Api::namespaced(client, "kafka");
             Ok(api.delete("topicmappr-state", &DeleteParams::default()).await.map(drop)?)
@@ -92,7 +92,7 @@ fn keeps_as_defined(cluster: &Cluster, account: &Path) {
         assert_eq!((&again["requests_sent"], &again["as_defined"]), (&json!(0), &json!(50)));
     };
     nothing_to_do();
-    // Drift by hand is told by one who only looks, and mended by the next run.
+    // A read-only user detects drift by hand, and the next run corrects it.
     alter(cluster, "events-03", &["--add-config", "retention.ms=5"]);
     let drift = || (run(&["--dry-run"]).code == Some(5)).then_some(());
     until("the drift", SOON, drift).unwrap();

@@ -1,4 +1,5 @@
-//! What runs remember is kept in ConfigMaps: more than fits into one, a run that is killed in the middle, and two at once.
+//! Runs keep their state in ConfigMaps: the state is larger than one of them, a run is killed midway, and two happen at
+//! once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -15,9 +16,10 @@ use crate::binary::{Ended, Run, topicmappr};
 use crate::topics_cronjob::{MANIFEST, config_map};
 use crate::traffic::{SOON, Traffic};
 
-/// With names and configs as long as Kafka takes them, what is remembered of so many topics is more than a ConfigMap holds.
+/// With names and configs of the longest length that Kafka accepts, the state of this number of topics exceeds one
+/// ConfigMap.
 const TOPICS: usize = 1_400;
-/// The API refuses an object of 1 MiB; what stands around the text is in that, too.
+/// The API refuses an object of 1 MiB, which includes everything around the text.
 const MOST: usize = 900_000;
 
 const KEYS: [&str; 12] = [
@@ -45,7 +47,7 @@ struct Scene {
     account: PathBuf,
 }
 
-/// What is remembered: by ConfigMap its version, its bytes, and the topics in it that are owned.
+/// The stored state by ConfigMap: its version, its bytes, and its owned topics.
 type Remembered = BTreeMap<String, (String, usize, BTreeSet<String>)>;
 
 impl Scene {
@@ -93,7 +95,7 @@ impl Scene {
         found.unwrap().into_iter().map(part).collect()
     }
 
-    /// Who holds the lease, once its time is up.
+    /// The holder of the lease after its time has ended.
     fn stale_holder(&self) -> Option<String> {
         let lease = self.kubernetes.run("the lease", |client| async move {
             Ok(Api::<Lease>::namespaced(client, "kafka").get("topicmappr-state").await?)
@@ -111,7 +113,7 @@ fn a_killed_run_and_two_at_once_end_with_every_topic_remembered_in_configmaps_of
     let scene = Scene::set();
     let run = Run::start(scene.args());
     let killed = run.id();
-    // Whatever it is about to do has been written down; how much of it is done, nobody knows.
+    // The run has recorded its intent. It is unknown how much of it is done.
     until("the intent", SOON, || scene.remembered().contains_key("topicmappr-state").then_some(()))
         .unwrap();
     run.kill();
@@ -141,7 +143,7 @@ fn a_killed_run_and_two_at_once_end_with_every_topic_remembered_in_configmaps_of
     let owned: BTreeSet<&String> = owned.into_iter().collect();
     let all: BTreeSet<String> = (0..TOPICS).map(name).collect();
     assert_eq!(owned, all.iter().collect(), "what the killed run made is owned");
-    // A run waits for brokers to know what it made, but not for ever.
+    // A run waits for brokers to learn of new topics, but not forever.
     let traffic = Traffic::of(&scene.cluster);
     until("every topic", SOON, || {
         let seen = traffic.seen();
@@ -160,7 +162,7 @@ fn sizes(remembered: &Remembered) -> Vec<(&String, usize, usize)> {
     remembered.iter().map(|(name, (_, bytes, owned))| (name, *bytes, owned.len())).collect()
 }
 
-/// Of two at once, one does the work and the other says who does; or one came when the other had ended.
+/// Of two runs at once, one does the work and the other names it. Or one came after the other had ended.
 fn one_does_it_and_the_other_names_it(ids: [u32; 2], ended: &[Ended; 2]) {
     assert!(ended.iter().any(|ended| ended.code == Some(0)), "{ended:?}");
     for (at, run) in ended.iter().enumerate().filter(|(_, run)| run.code != Some(0)) {

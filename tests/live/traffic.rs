@@ -1,4 +1,4 @@
-//! Topics, data and consumers, through librdkafka; and what the brokers then say of themselves.
+//! Topics, data and consumers through librdkafka, and the brokers' own view of them.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,10 +19,10 @@ use crate::plan::Partition;
 pub(crate) const SOON: Duration = Duration::from_secs(120);
 const CALL: Duration = Duration::from_secs(30);
 
-/// The topic of committed offsets, which Kafka makes when the first group appears.
+/// The topic of committed offsets, which Kafka creates for the first group.
 pub(crate) const OFFSETS: &str = "__consumer_offsets";
 
-/// What a broker says of a partition.
+/// A broker's view of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) leader: i32,
@@ -36,7 +36,7 @@ impl Seen {
     }
 }
 
-/// What one broker says of the cluster. Each has a memory of its own, and some are behind.
+/// One broker's view of the cluster. Each broker has its own metadata, and some lag behind.
 struct View {
     brokers: Vec<i32>,
     partitions: BTreeMap<Partition, Seen>,
@@ -72,7 +72,7 @@ impl<'a> Traffic<'a> {
             }
         });
         created.unwrap_or_else(|why| panic!("{why}: {last}"));
-        // A broker may hear of a topic later than its creator.
+        // A broker may learn of a topic later than its creator.
         until("all new topics known", SOON, || {
             let seen = self.seen();
             let known = |(name, parts): (&String, &Vec<Vec<i32>>)| {
@@ -84,8 +84,8 @@ impl<'a> Traffic<'a> {
         self.settle();
     }
 
-    /// One attempt. A client that met a broker which did not know the controller yet does not ask
-    /// again: so the next attempt has a new client.
+    /// One attempt. If a client's broker did not know the controller yet, the client does not retry, so the next
+    /// attempt uses a new client.
     fn try_create(&self, topics: &BTreeMap<String, Vec<Vec<i32>>>) -> Result<(), String> {
         const ATTEMPT: Option<Duration> = Some(Duration::from_secs(10));
         let admin: AdminClient<DefaultClientContext> = self.config.create().unwrap();
@@ -113,12 +113,12 @@ impl<'a> Traffic<'a> {
 
     /// Writes this many bytes to each partition, acknowledged by every replica.
     pub(crate) fn write(&self, bytes: &BTreeMap<Partition, usize>) {
-        // A fetch brings at least one whole batch, whatever the throttle: of batches of a megabyte, a
-        // "slow" move of 20 MB is over in four minutes.
+        // A fetch brings at least one complete batch, whatever the throttle. With batches of a megabyte, a "slow" move
+        // of 20 MB ends within four minutes.
         self.write_in(bytes, 10_000, 60_000);
     }
 
-    /// The same in records of this size, and batches of at most so many bytes.
+    /// The same with records of this size, and batches up to `batch` bytes.
     pub(crate) fn write_in(
         &self,
         bytes: &BTreeMap<Partition, usize>,
@@ -136,7 +136,7 @@ impl<'a> Traffic<'a> {
                 let record: BaseRecord<'_, (), [u8]> =
                     BaseRecord::to(topic).partition(*partition).payload(part);
                 let mut unsent = Some(record);
-                // A full queue empties itself while we poll.
+                // A full queue empties while the producer polls.
                 until("room in the producer's queue", SOON, || {
                     producer.poll(Duration::ZERO);
                     let refused = producer.send(unsent.take()?).err();
@@ -150,7 +150,7 @@ impl<'a> Traffic<'a> {
         assert_eq!(producer.in_flight_count(), 0);
     }
 
-    /// How many records a partition has: from its first to its last.
+    /// The number of records in a partition: from its first to its last.
     pub(crate) fn records(&self, topic: &str, partition: i32) -> i64 {
         let consumer: BaseConsumer = self.config.create().unwrap();
         let ask = || consumer.fetch_watermarks(topic, partition, CALL).ok();
@@ -158,7 +158,7 @@ impl<'a> Traffic<'a> {
         end - first
     }
 
-    /// How many replicas of a partition are in sync, as any broker tells.
+    /// How many replicas of a partition are in sync, as any broker reports.
     pub(crate) fn in_sync(&self, topic: &str, partition: i32) -> Option<usize> {
         let consumer: BaseConsumer = self.config.create().unwrap();
         let metadata = consumer.fetch_metadata(Some(topic), CALL).ok()?;
@@ -176,7 +176,7 @@ impl<'a> Traffic<'a> {
         self.settle();
     }
 
-    /// All partitions of all topics, as soon as all brokers say the same of them.
+    /// All partitions of all topics, as soon as all brokers agree.
     pub(crate) fn seen(&self) -> BTreeMap<Partition, Seen> {
         self.await_all("agreement", |_| true)
     }
@@ -186,14 +186,14 @@ impl<'a> Traffic<'a> {
         self.await_all("all replicas in sync", Seen::in_sync);
     }
 
-    /// Waits until no partition is led by this broker, nor counts on it.
+    /// Waits until this broker leads no partition, and is in no ISR.
     pub(crate) fn without(&self, lost: i32) {
         self.await_all("nothing is led by the lost broker", |seen| {
             seen.leader != lost && (seen.leader < 0 || !seen.isr.contains(&lost))
         });
     }
 
-    /// Waits until every running broker knows all the others, and says the same, and it is so.
+    /// Waits until all running brokers know each other, agree, and `so` holds for every partition.
     fn await_all(&self, what: &str, so: impl Fn(&Seen) -> bool) -> BTreeMap<Partition, Seen> {
         let running = self.cluster.running();
         let ids: Vec<i32> = running.keys().copied().collect();
@@ -209,7 +209,7 @@ impl<'a> Traffic<'a> {
         until(what, SOON, agreed).unwrap()
     }
 
-    /// What the broker at this address says: a new client knows no other.
+    /// The view of the broker at this address. A new client knows no other broker.
     fn view(&self, address: &str) -> Option<View> {
         let mut config = self.config.clone();
         let consumer: BaseConsumer = config.set("bootstrap.servers", address).create().unwrap();

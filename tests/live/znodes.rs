@@ -1,4 +1,4 @@
-//! Znodes as Kafka's admin tools of old, and fetchers of metrics, leave them.
+//! Znodes as Kafka's older admin tools and metrics fetchers write them.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ pub(crate) fn create(zookeeper: &str, path: &str, data: &[u8]) {
     });
 }
 
-/// What a znode holds; `None`: there is none.
+/// The contents of a znode; `None` if it does not exist.
 pub(crate) fn read(zookeeper: &str, path: &str) -> Option<Vec<u8>> {
     let servers = zookeeper.split('/').next().unwrap();
     Runtime::new().unwrap().block_on(async {
@@ -33,7 +33,7 @@ pub(crate) fn read(zookeeper: &str, path: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// The same bytes, packed.
+/// The same bytes, compressed.
 pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::default());
     packer.write_all(data).unwrap();

@@ -1,4 +1,4 @@
-//! `--zookeeper` alone, with every broker down: what is stored there is all there is.
+//! `--zookeeper` alone, with every broker down: ZooKeeper is the only source.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -11,8 +11,8 @@ use crate::plan::{brokers, find_broker, find_topic, partition};
 use crate::traffic::Traffic;
 use crate::znodes;
 
-/// Two brokers, both dead; a move asked for and a topic to delete, which nobody has taken up;
-/// metrics stored plain and packed.
+/// Two dead brokers, a requested move and a topic to delete that no controller has seen, and stored metrics, plain and
+/// compressed.
 static DEAD: LazyLock<Cluster> = LazyLock::new(|| {
     let cluster =
         Cluster::builder().mode(Mode::ZooKeeper).brokers(3).chroot("/some/kafka").start().unwrap();

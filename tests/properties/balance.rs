@@ -1,4 +1,4 @@
-//! What holds of every rebalance.
+//! Properties of every rebalance.
 
 use crate::clusters::{Shape, shape};
 use crate::config;
@@ -27,7 +27,7 @@ pub struct Ask {
     pub goals: Vec<Goal>,
 }
 
-/// Any goals in any order; storage alone more often than not.
+/// Any goals in any order. Storage alone is the most frequent.
 fn goals() -> impl Strategy<Value = Vec<Goal>> {
     let all = vec![Goal::Storage, Goal::Replicas, Goal::Leaders, Goal::Network];
     let some = proptest::sample::subsequence(all, 1..=4).prop_shuffle();
@@ -85,8 +85,8 @@ impl Ask {
     }
 }
 
-/// Brokers of one rack that hold so many bytes, half of them in partitions of eight and half in partitions of one, one
-/// replica of each; and a request to even them.
+/// Brokers of one rack that hold these loads, half in partitions of eight bytes and half in partitions of one, with one
+/// replica each. Also a request to balance them.
 fn loaded(loads: &[u64]) -> (Snapshot, Rebalance) {
     let ids = (1..).take(loads.len()).map(BrokerId);
     let total = Bytes(1_000);
@@ -112,7 +112,7 @@ fn loaded(loads: &[u64]) -> (Snapshot, Rebalance) {
     (Snapshot::new(parts).unwrap(), request)
 }
 
-/// The cluster with one empty broker more, beside a live one that stays, and the request that may use it.
+/// The cluster with one more empty broker, next to a live one that stays, and the request that may use it.
 fn with_newcomer(shape: &Shape, ask: &Ask) -> Option<(Snapshot, Rebalance)> {
     const NEWCOMER: BrokerId = BrokerId(2_001);
     let mut request = ask.request(shape);
@@ -135,7 +135,7 @@ fn json(plan: &Plan) -> Vec<u8> {
     out
 }
 
-/// How far the fullest or emptiest broker is from the mean share of storage used, as a part of it.
+/// How far the fullest or emptiest broker is from the mean share of used storage, relative to it.
 fn worst(after: &Snapshot, brokers: &BTreeSet<BrokerId>) -> f64 {
     let used = |id: &BrokerId| {
         let broker = after.broker(*id).unwrap();
@@ -148,7 +148,7 @@ fn worst(after: &Snapshot, brokers: &BTreeSet<BrokerId>) -> f64 {
     brokers.iter().map(deviation).fold(0.0, f64::max)
 }
 
-/// What the smallest of some brokers holds if all use the same part of their storage, in bytes.
+/// What the smallest of these brokers holds if all use the same share of their storage, in bytes.
 fn least_share(after: &Snapshot, brokers: &BTreeSet<BrokerId>) -> f64 {
     let brokers: Vec<&Broker> = brokers.iter().map(|id| after.broker(*id).unwrap()).collect();
     let total = |broker: &&Broker| broker.storage_total.unwrap().0 as f64;
@@ -157,11 +157,12 @@ fn least_share(after: &Snapshot, brokers: &BTreeSet<BrokerId>) -> f64 {
     brokers.iter().map(total).fold(f64::INFINITY, f64::min) * mean
 }
 
-/// Rebalancing again moves nothing.
+/// A second rebalance moves nothing.
 fn once_is_enough(shape: &Shape, ask: &Ask) -> Result<(), TestCaseError> {
     let before = shape.snapshot();
     let mut partitions = before.topics().iter().flat_map(|topic| &topic.partitions);
-    // What was in a failed log dir must not go back, and nobody knows of it once it has left.
+    // A replica from a failed log dir must not return to it, but once it has left, the snapshot no longer shows the
+    // failure.
     if partitions.any(|partition| !partition.offline().is_empty()) {
         return Ok(());
     }
@@ -217,7 +218,7 @@ proptest! {
         let Ok(plan) = rebalance(&before, &request) else { return Ok(()) };
         prop_assert_eq!(check(&before, &plan), []);
         let balances = |change: &Move| matches!(change.reason, Reason::Balance);
-        // What is repaired in the same plan has to go somewhere.
+        // Replicas that the same plan repairs must go somewhere.
         prop_assume!(plan.moves.iter().all(balances));
         let used = |of: &Figures, id: BrokerId| {
             let one = of.brokers.iter().find(|one| one.id == id)?;
@@ -252,8 +253,8 @@ proptest! {
         };
         let (small, large) = (limits.0.min(limits.1), limits.0.max(limits.1));
         if let (Ok(less_plan), Ok(more_plan)) = (limited(small), limited(large)) {
-            // The mean is what the tolerance is a part of, but for shares' being whole bytes; where racks or fixed
-            // replicas give brokers other shares than the mean, evenness is another number than this one.
+            // The tolerance is relative to the mean, except that shares are whole bytes. If racks or fixed replicas
+            // give brokers other shares, evenness has another value.
             let floor = more_plan.floor.unwrap().worst_deviation.unwrap_or(0.0);
             let allowed = ask.request(&shape);
             let brokers: BTreeSet<BrokerId> =
@@ -303,7 +304,7 @@ proptest! {
         if rebalance(&shape.snapshot(), &request).is_ok() {
             let Some((before, request)) = with_newcomer(&shape, &ask) else { return Ok(()) };
             match rebalance(&before, &request) {
-                // A broker more can make a mend possible, of a partition whose size nobody knows.
+                // One more broker can make a repair possible for a partition of unknown size.
                 Ok(_) | Err(NoPlan::MissingFact { .. }) => {}
                 Err(other) => prop_assert!(false, "{}", other),
             }
@@ -312,7 +313,7 @@ proptest! {
 }
 
 proptest! {
-    // With this seed, plans that had to leave moves out for want of room for both copies were followed by others.
+    // With this seed, plans without room for both copies of some moves were followed by other plans.
     #![proptest_config(Config { cases: 1_500, rng_seed: RngSeed::Fixed(99), ..config() })]
 
     #[test]
@@ -322,7 +323,7 @@ proptest! {
 }
 
 proptest! {
-    // Each case goes down thousands of rungs.
+    // Each case tries thousands of limits.
     #![proptest_config(Config { cases: 48, ..config() })]
 
     #[test]
@@ -339,7 +340,7 @@ proptest! {
         let (top, bottom) = (*after.iter().max().unwrap(), *after.iter().min().unwrap());
         let total: u64 = loads.iter().sum();
         let mean = total.div_ceil(loads.len() as u64);
-        // Between two rungs lies less than a byte of so few.
+        // With so few bytes, two neighbouring limits differ by less than one byte.
         let spent = limit.saturating_sub(1);
         let given = |level: u64| loads.iter().map(|load| load.saturating_sub(level)).sum::<u64>();
         let taken = |level: u64| loads.iter().map(|load| level.saturating_sub(*load)).sum::<u64>();

@@ -1,7 +1,7 @@
-//! The planners against every plan there is, on clusters small enough to try them all.
+//! The planners compared with every possible plan, on clusters small enough to try them all.
 //!
-//! What is tried here is written from the promises alone and shares no code with the planners: every set of brokers for
-//! every partition, the shares by bisection, the distances in floats.
+//! This code is written from the guarantees only, and shares no code with the planners. It tries every set of brokers
+//! for every partition, finds shares by bisection, and computes distances in floats.
 
 use crate::config;
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
@@ -15,19 +15,19 @@ use proptest::test_runner::{TestCaseError, TestRunner};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A cluster of which all plans can be tried.
+/// A cluster small enough to try all plans.
 #[derive(Debug, Clone)]
 pub struct Tiny {
     /// The rack and relative capacity of each broker.
     pub brokers: Vec<(u8, u64)>,
-    /// What happened to one of them.
+    /// What happened to one of the brokers.
     pub fate: Option<(usize, Fate)>,
-    /// One that is drained beside it.
+    /// Another broker that is drained.
     pub leaves: Option<usize>,
     pub replication: usize,
-    /// Size, and what decides where it lies.
+    /// The size, and a seed for the place.
     pub partitions: Vec<(u64, u32)>,
-    /// Percent of all storage that is used.
+    /// The used share of all storage, in percent.
     pub fill: u64,
     pub tolerance_ppm: u32,
 }
@@ -46,7 +46,7 @@ fn tiny() -> impl Strategy<Value = Tiny> {
     let fate = prop_oneof![1 => Just(None), 2 => (0_usize..4, fate).prop_map(Some)];
     let tolerance = prop_oneof![Just(0_u32), Just(5_000), Just(100_000)];
     let brokers = vec((0_u8..3, 1_u64..4), 3..5);
-    // A few that are as large as all others.
+    // A few are as large as all others together.
     let size = prop_oneof![4 => 10_000_000_u64..1_000_000_000, 1 => Just(3_000_000_017_u64)];
     (brokers, fate, 1_usize..3, vec((size, any::<u32>()), 2..5), 10_u64..50, tolerance).prop_map(
         |(brokers, fate, replication, partitions, fill, tolerance_ppm)| Tiny {
@@ -80,7 +80,7 @@ impl Tiny {
         self.brokers[at].0
     }
 
-    /// Every list of `replicas` of these brokers that is spread over racks as far as they go.
+    /// Every list of `replicas` of these brokers that uses as many racks as possible.
     pub fn lists(&self, brokers: &[usize]) -> Vec<Vec<usize>> {
         let sets = 0_u32..1 << brokers.len();
         let sets = sets.filter(|set| set.count_ones() as usize == self.replication);
@@ -94,7 +94,7 @@ impl Tiny {
         lists.into_iter().filter(|list| racks(list).len() == most).collect()
     }
 
-    /// Where each partition lies.
+    /// The brokers of each partition.
     pub fn before(&self) -> Vec<Vec<usize>> {
         let filled: Vec<usize> =
             (0..self.brokers.len()).filter(|at| !self.is(*at, Fate::Empty)).collect();
@@ -105,7 +105,7 @@ impl Tiny {
             .collect()
     }
 
-    /// Whether there is anywhere to lie, every rack that is used stays, and lists that were spread still are.
+    /// Whether there are allowed brokers, every used rack stays, and spread lists can stay spread.
     pub fn is_sound(&self) -> bool {
         let (all, allowed): (Vec<usize>, _) = ((0..self.brokers.len()).collect(), self.allowed());
         let racks =
@@ -116,7 +116,7 @@ impl Tiny {
             && allowed.len() >= self.replication
             && racks(&allowed) == racks(&all)
             && self.before().iter().all(|list| racks(list).len() == spread)
-            // A partition without a live replica is not movable.
+            // A partition without a live replica cannot be moved.
             && self.before().iter().all(|list| list.iter().any(|at| !self.is(*at, Fate::Lost)))
     }
 
@@ -128,7 +128,7 @@ impl Tiny {
         used
     }
 
-    /// Large enough for what lies there and its headroom.
+    /// Large enough for its data and the headroom.
     pub fn capacity(&self) -> Vec<u64> {
         let used = self.used(&self.before());
         let units: u64 = self.brokers.iter().map(|(_, units)| units).sum();
@@ -185,7 +185,7 @@ impl Tiny {
         Rebalance::new(terms, balance)
     }
 
-    /// What a plan leaves where.
+    /// Where the replicas are after a plan.
     pub fn after(&self, plan: &Plan) -> Vec<Vec<usize>> {
         let mut lists = self.before();
         for change in &plan.moves {
@@ -203,29 +203,29 @@ impl Tiny {
     }
 }
 
-/// All plans that keep to the promises, each with its distances and bytes.
+/// All plans that keep the guarantees, with their distances and bytes.
 struct Plans {
-    /// Brokers that can hand bytes to each other, and the most even shares of all.
+    /// Groups of brokers that can exchange bytes, and the most even shares of all.
     groups: Vec<Vec<usize>>,
     share: Vec<f64>,
     tolerance: f64,
 }
 
-/// How far a plan is from its bands, group by group, and what it copies.
+/// How far a plan is from its bands, for each group, and the bytes that it copies.
 type Cost = (Vec<f64>, u64);
 
-/// The least of all plans.
+/// The best over all plans.
 #[derive(Debug)]
 struct Best {
-    /// For each group the least distance.
+    /// The smallest distance of each group.
     strains: Vec<f64>,
-    /// The fewest bytes of all plans as even as that, and of those as even but for some millionths: the planner counts
-    /// evenness to a millionth.
+    /// The fewest bytes of all plans with this evenness, and of those within some millionths of it, because the
+    /// planner's evenness has a precision of one millionth.
     bytes: u64,
     bytes_nearly: u64,
 }
 
-/// Rounding of shares to bytes, and the planner's millionth.
+/// Covers the rounding of shares to bytes, and the planner's precision.
 const ROUNDING: f64 = 1e-7;
 const EVEN: f64 = 2e-6;
 
@@ -271,7 +271,7 @@ impl Plans {
         self.groups.iter().map(|group| group.iter().map(strain).fold(0.0, f64::max)).collect()
     }
 
-    /// Every plan that keeps to the promises: what it leaves on each broker, and what it copies.
+    /// Every plan that keeps the guarantees: the bytes on each broker, and the copied bytes.
     fn all(tiny: &Tiny) -> Vec<(Vec<u64>, u64)> {
         let lists = tiny.lists(&tiny.allowed());
         let limit = tiny.limit();
@@ -289,7 +289,7 @@ impl Plans {
         }
     }
 
-    /// How far the worst brokers of each group end above and below their shares.
+    /// How far the most extreme brokers of each group are above and below their shares.
     fn edges(&self, used: &[u64]) -> Vec<f64> {
         let off = |at: &usize| (used[*at] as f64 - self.share[*at]) / self.share[*at].max(1.0);
         let worst = |group: &Vec<usize>, sign: f64| {
@@ -298,7 +298,7 @@ impl Plans {
         self.groups.iter().flat_map(|group| [worst(group, 1.0), worst(group, -1.0)]).collect()
     }
 
-    /// The fewest bytes of all plans that end as evenly as these loads, or more so, above and below.
+    /// The fewest bytes of all plans that are at least as even as these loads, above and below.
     fn fewest_within(&self, tiny: &Tiny, used: &[u64]) -> Option<u64> {
         let edges = self.edges(used);
         let within =
@@ -306,7 +306,7 @@ impl Plans {
         Self::all(tiny).iter().filter(|(used, _)| within(used)).map(|(_, bytes)| *bytes).min()
     }
 
-    /// The least distance of each group, and the fewest bytes that reach all of them; `None` if there is no plan.
+    /// The smallest distance of each group, and the fewest bytes that reach all of them; `None` if there is no plan.
     fn best(&self, tiny: &Tiny) -> Option<Best> {
         let costs = Self::all(tiny).into_iter().map(|(used, bytes)| (self.strains(&used), bytes));
         let all: Vec<Cost> = costs.collect();
@@ -323,7 +323,7 @@ impl Plans {
     }
 }
 
-/// The level at which `held` comes to `bytes`.
+/// The level at which `held` equals `bytes`.
 fn level(bytes: f64, held: impl Fn(f64) -> f64) -> f64 {
     let (mut low, mut high) = (0.0, 2.0);
     for _ in 0..60 {
@@ -333,11 +333,11 @@ fn level(bytes: f64, held: impl Fn(f64) -> f64) -> f64 {
     high
 }
 
-/// What became of the random clusters.
+/// Counts of results over the random clusters.
 #[derive(Debug, Default)]
 struct Tally {
     planned: Cell<u32>,
-    /// Planned, but both copies of something do not fit in any order of the best plan's moves.
+    /// Planned, but in every order of the best plan's moves, both copies of some partition do not fit.
     unproven: Cell<u32>,
     no_plan: Cell<u32>,
 }
@@ -390,13 +390,13 @@ fn exact_is_best(tiny: &Tiny, tally: &Tally) -> Result<(), TestCaseError> {
 #[derive(Debug, Default)]
 struct Distance {
     planned: Cell<u32>,
-    /// As even as the best, and no byte more.
+    /// As even as the best, with no more bytes.
     best: Cell<u32>,
-    /// As even as the best; the bytes are more.
+    /// As even as the best, with more bytes.
     even: Cell<u32>,
-    /// There is a plan, and none was found.
+    /// A plan exists, and the planner found none.
     missed: Cell<u32>,
-    /// How much further the worst broker is from its band than it needs to be, as a part of its share.
+    /// How much further than necessary the worst broker is from its band, relative to its share.
     uneven: Cell<f64>,
     uneven_sum: Cell<f64>,
 }
@@ -433,7 +433,7 @@ fn distance(engine: Engine) -> Distance {
 fn the_polished_plan_is_near_the_best() {
     let distance = distance(Engine::Auto);
     let (planned, best) = (distance.planned.get(), distance.best.get());
-    // The polish is kept where every broker ends in its band, so what is left is what the heuristic leaves.
+    // If every broker is in its band, the polish keeps the plan, so the rest is the heuristic's result.
     assert!(best * 100 >= planned * 75 && distance.missed.get() == 0, "{distance:?}");
     assert!((best + distance.even.get()) * 100 >= planned * 95, "{distance:?}");
 }
@@ -442,7 +442,7 @@ fn the_polished_plan_is_near_the_best() {
 fn the_heuristic_plan_is_not_far_from_the_best() {
     let distance = distance(Engine::Heuristic);
     let (planned, best) = (distance.planned.get(), distance.best.get());
-    // A handful of partitions, some as large as all others together: the worst that a heuristic can meet.
+    // A few partitions, some as large as all others together: the worst case for a heuristic.
     assert!(best * 100 >= planned * 75 && distance.missed.get() == 0, "{distance:?}");
     assert!((best + distance.even.get()) * 100 >= planned * 95, "{distance:?}");
     assert!(distance.uneven_sum.get() < f64::from(planned) * 0.01, "{distance:?}");
@@ -466,14 +466,14 @@ fn no_plan_that_ends_as_evenly_copies_less_than_the_bound() {
     assert!(compared.get() > 200, "{compared:?}");
 }
 
-/// Partitions of many sizes; `seed` of the square of each.
+/// Partitions of many sizes. `seed` gets the square of each partition's number, counted from 1.
 fn scattered(partitions: u64, seed: impl Fn(u64) -> u64) -> Vec<(u64, u32)> {
     let squares = (1..=partitions).map(|at| at * at);
     let size = |square: u64| 10_000_000 + square * 7_919_003 % 1_000_000_007;
     squares.map(|square| (size(square), u32::try_from(seed(square)).unwrap())).collect()
 }
 
-/// Too many plans to try them all, and more racks than replicas: no rack can be planned by itself.
+/// Too many plans to try them all, and more racks than replicas, so that no rack can be planned separately.
 fn wide() -> Tiny {
     Tiny {
         brokers: vec![(0, 1), (1, 1), (2, 1), (3, 1), (4, 1)],
@@ -486,7 +486,7 @@ fn wide() -> Tiny {
     }
 }
 
-/// Two racks, three replicas of each partition, and a broker lost: half of what it held may go to either rack.
+/// Two racks, three replicas of each partition, and a lost broker: half of its replicas may go to either rack.
 fn two_racks() -> Tiny {
     Tiny {
         brokers: (0..9).map(|at| (at % 2, 1)).collect(),
@@ -509,7 +509,7 @@ fn what_has_to_be_copied_anyway_evens_the_brokers_first() {
     assert!(moved <= bound + bound / 100, "{moved} bytes, of which {bound} have to");
 }
 
-/// More racks than replicas, one of larger brokers, and one broker to be emptied: bytes cross racks.
+/// More racks than replicas, one of larger brokers, and one broker to drain: bytes move between racks.
 fn mixed() -> Tiny {
     Tiny {
         brokers: (0..8).map(|at| (at % 4, if at % 4 == 1 { 2 } else { 1 })).collect(),

@@ -1,4 +1,4 @@
-//! Random clusters and random requests, small enough to be read when one fails.
+//! Random clusters and random requests, small enough to read when a case fails.
 
 use mapper::snapshot::{
     Broker, Leader, LogDir, LogDirIndex, Partition, PartitionFacts, Parts, Topic,
@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 const FIRST_ID: u32 = 1001;
 
-/// What a random broker is made from.
+/// The parameters of a random broker.
 #[derive(Debug, Clone)]
 pub struct BrokerShape {
     rack: Option<u8>,
@@ -23,13 +23,13 @@ pub struct BrokerShape {
     cordon: Cordon,
 }
 
-/// What of a broker is cordoned.
+/// What is cordoned on a broker.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Cordon {
     None,
-    /// All its log dirs, whichever they are.
+    /// All its log dirs, without naming them.
     Broker,
-    /// The first of its log dirs; of brokers with one volume that is all that is known of them.
+    /// The first of its log dirs. Of brokers with one volume, only this is known.
     FirstDir,
     /// Each log dir by its path.
     EachDir,
@@ -40,24 +40,24 @@ pub enum Fate {
     Live,
     /// Listed with `live: false`.
     Fenced,
-    /// Known from replica lists alone.
+    /// Known only from replica lists.
     Gone,
 }
 
-/// What a random topic is made from.
+/// The parameters of a random topic.
 #[derive(Debug, Clone)]
 pub struct TopicShape {
     replication: usize,
     partitions: Vec<PartitionShape>,
 }
 
-/// What a random partition is made from.
+/// The parameters of a random partition.
 #[derive(Debug, Clone)]
 pub struct PartitionShape {
     size: u64,
-    /// Decides where it lies.
+    /// A seed for the place.
     seed: u32,
-    /// Whether its leader is told.
+    /// Whether its leader is known.
     told: bool,
     quirk: Quirk,
 }
@@ -69,7 +69,7 @@ enum Quirk {
     FailedLogDir,
     /// Its last replica is being added.
     Moving,
-    /// Nobody knows how large it is.
+    /// Its size is unknown.
     SizeUnknown,
 }
 
@@ -78,13 +78,13 @@ enum Quirk {
 pub struct Shape {
     pub brokers: Vec<BrokerShape>,
     pub topics: Vec<TopicShape>,
-    /// Percent of a broker's storage that is used on average before.
+    /// The used share of a broker's storage, in percent, on average before the plan.
     fill: u64,
-    /// Whether rates of traffic and the capacities of networks are told.
+    /// Whether traffic rates and network capacities are known.
     pub rates: bool,
     /// Brokers with an even id have two volumes of different sizes.
     pub several_volumes: bool,
-    /// One broker more: empty, live, in this broker's rack, and nothing else is different.
+    /// One more broker: empty, live, and in this broker's rack. Nothing else differs.
     one_more: Option<usize>,
 }
 
@@ -132,12 +132,12 @@ pub fn shape() -> impl Strategy<Value = Shape> {
     )
 }
 
-/// The same with little room.
+/// The same with little free space.
 pub fn crowded() -> impl Strategy<Value = Shape> {
     (shape(), 60_u64..95).prop_map(|(shape, fill)| Shape { fill, ..shape })
 }
 
-/// A cluster with cordons on some brokers, or on one of their log dirs; with several volumes or without.
+/// A cluster with cordons on some brokers, or on one of their log dirs, with one or several volumes.
 pub fn cordoned(shape: impl Strategy<Value = Shape>) -> impl Strategy<Value = Shape> {
     let cordon = prop_oneof![
         4 => Just(Cordon::None),
@@ -163,9 +163,9 @@ impl Shape {
         live.filter(|(_, broker)| broker.fate == Fate::Live).map(|(id, _)| id).collect()
     }
 
-    /// The same cluster with one live broker more, in a rack that may be used.
+    /// The same cluster with one more live broker, in a rack that may be used.
     ///
-    /// In a new rack it would be asked to hold a replica of everything, which it may well refuse.
+    /// In a new rack it would have to hold a replica of everything, which it may refuse.
     pub fn with_one_more(&self, ask: &Ask) -> Option<Self> {
         let stays = |(at, broker): (usize, &BrokerShape)| {
             broker.fate == Fate::Live && !ask.leaving.contains(&at)
@@ -174,7 +174,7 @@ impl Shape {
         Some(Self { one_more: Some(beside), ..self.clone() })
     }
 
-    /// The broker that is there with `one_more`.
+    /// The broker that `one_more` adds.
     fn newcomer(&self) -> Option<(BrokerId, BrokerShape)> {
         let rack = self.brokers[self.one_more?].rack;
         let (fate, cordon) = (Fate::Live, Cordon::None);
@@ -302,12 +302,12 @@ fn cordons(cordon: Cordon) -> Vec<String> {
 
 const PATHS: [&str; 2] = ["/d0", "/d1"];
 
-/// The volume on which a broker holds replicas of this size.
+/// The volume for a broker's replicas of this size.
 fn path_of(id: BrokerId, size: u64) -> u16 {
     u16::try_from((u64::from(id.0) / 2 + size) % 2).unwrap()
 }
 
-/// Two volumes, one half as large again as the other, or as large as what lies on them.
+/// Two volumes. One is half as large again as the other, or as large as its data.
 fn divide(broker: &mut Broker, topics: &[Topic]) {
     let total = broker.storage_total.unwrap().0;
     let used = |path: u16| {
@@ -332,7 +332,7 @@ fn divide(broker: &mut Broker, topics: &[Topic]) {
 /// A random rebuild of all topics onto most of the live brokers.
 #[derive(Debug, Clone)]
 pub struct Ask {
-    /// Live brokers left out, by their index.
+    /// Live brokers that are left out, by index.
     leaving: BTreeSet<usize>,
     replication: Option<u32>,
     min_rack_ids: Option<u32>,
@@ -342,7 +342,7 @@ pub struct Ask {
     fix_racks: bool,
     optimize_leadership: bool,
     sub_affinity: bool,
-    /// Percent.
+    /// In percent.
     size_factor: u32,
     headroom: u32,
 }

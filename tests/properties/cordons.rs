@@ -1,4 +1,4 @@
-//! What holds of plans where brokers and log dirs are cordoned: they get no new replica, whoever plans.
+//! Properties of plans with cordoned brokers and log dirs: these get no new replica from any planner.
 
 use crate::balance;
 use crate::clusters::{Ask, Shape, ask, cordoned, crowded, shape};
@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError};
 use std::collections::BTreeSet;
 
-/// The same words as the snapshot's, said once more: which brokers and which of their log dirs take nothing new.
+/// A second implementation of the snapshot's rule: which brokers and log dirs accept no new replica.
 fn is_shut(before: &Snapshot, id: BrokerId, log_dir: Option<&str>) -> bool {
     let Some(broker) = before.broker(id) else { return false };
     let named = |path: &str| broker.cordoned_log_dirs.iter().any(|one| one == path);
@@ -35,7 +35,8 @@ fn holds(shape: &Shape, before: &Snapshot, request: &Request) -> Result<(), Test
     prop_assert_eq!(check(before, &planned), []);
     let after = before.after(&planned);
     let again = plan(&after, request);
-    // What was in a failed log dir must not go back, and nobody knows of it once it has left.
+    // A replica from a failed log dir must not return to it, but once it has left, the snapshot no longer shows the
+    // failure.
     let once = is_settled(request) && !shape.has_failed_log_dir() && !shape.several_volumes;
     if let (Ok(again), true) = (&again, once) {
         prop_assert_eq!(&again.moves, &[], "planned again");
@@ -43,7 +44,7 @@ fn holds(shape: &Shape, before: &Snapshot, request: &Request) -> Result<(), Test
     Ok(())
 }
 
-/// What is asked for once and for all: what is forced is forced again, and evenness has laws of its own.
+/// Whether a second run has nothing to do. Forced moves are forced again, and evenness has its own laws.
 fn is_settled(request: &Request) -> bool {
     match request {
         Request::Rebuild(rebuild) => !rebuild.force,
@@ -52,7 +53,7 @@ fn is_settled(request: &Request) -> bool {
     }
 }
 
-/// Where there would be a plan without the cordons, the refusal names them, or the room that they leave too small.
+/// If a plan exists without the cordons, the refusal names them, or the lack of room that they cause.
 fn names_the_cordon(
     before: &Snapshot,
     request: &Request,
@@ -154,7 +155,7 @@ proptest! {
             };
             prop_assert!(broken.iter().any(|one| of_dir(one) || of_broker(one)), "{broken:?}");
         }
-        // Another tool's map of the same moves breaks the same promise.
+        // Another tool's map with the same moves breaks the same guarantee.
         let map: Vec<_> = mapper::PlanFile::map(&plan);
         prop_assert!(check_map(&cordon("*"), &map, Ratio::ZERO).iter().any(of_broker));
     }
@@ -164,7 +165,8 @@ proptest! {
         let before = shape.snapshot();
         let free = before.without_cordons(|_| true);
         let asked = even.request(&shape);
-        // The fullest disk is what is evened: by free bytes, or for the replicas' sake, another may well be.
+        // The fullest disk counts for the goal storage. With free bytes or replicas as the goal, another broker may
+        // count.
         let by_storage = asked.balance.by == Measure::PercentUsed
             && asked.balance.goals.first() == Some(&Goal::Storage);
         if !by_storage {

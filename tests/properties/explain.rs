@@ -1,4 +1,4 @@
-//! What holds of every explanation: its answers are those that the check gives.
+//! Properties of every explanation: its answers match those of the check.
 
 use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
@@ -16,7 +16,7 @@ fn explained(before: &Snapshot, plan: &Plan, index: usize) -> PartitionExplained
     }
 }
 
-/// The plan with one broker of one move exchanged.
+/// The plan with one broker of one move replaced.
 fn exchanged(before: &Snapshot, plan: &Plan, index: usize, from: BrokerId, to: BrokerId) -> Plan {
     let mut other = plan.clone();
     let change = &mut other.moves[index];
@@ -35,7 +35,7 @@ fn balanced(shape: &Shape, ask: &Ask) -> (Snapshot, Result<Plan, NoPlan>) {
     (before, plan)
 }
 
-/// Each answer about a broker, held against the check's opinion of the plan with that broker.
+/// Compares each answer about a broker with the check of the plan with that broker.
 fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
     for index in 0..plan.moves.len().min(2) {
         let one = explained(before, plan, index);
@@ -44,11 +44,11 @@ fn answers_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
         for comes in &one.comes {
             for Instead { broker, verdict, .. } in &comes.instead {
                 let other = exchanged(before, plan, index, comes.broker, *broker);
-                // The figures beside the moves are still those of the plan that was made.
+                // The figures next to the moves are still those of the original plan.
                 let mut broken = check(before, &other);
                 broken.retain(|violation| !matches!(violation, Violation::Figures { .. }));
                 match verdict {
-                    // An exchange with the broker that gives the replica up is no move at all.
+                    // An exchange with the broker that gives up the replica is not a move.
                     Verdict::Admitted(admitted) if admitted.copies => prop_assert_eq!(
                         broken,
                         [],

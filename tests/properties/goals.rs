@@ -1,4 +1,4 @@
-//! What holds of the goals of a rebalance, in their order.
+//! Properties of a rebalance's goals, in their order.
 
 use crate::balance::{Ask, ask};
 use crate::clusters::{Shape, shape};
@@ -50,7 +50,7 @@ proptest! {
         ask.tolerance_ppm = 0;
         if let Ok(plan) = planned(&shape, &ask, &[Goal::Replicas]) {
             let (after, floor) = (&plan.after, plan.floor.unwrap());
-            // Full disks may be in the way.
+            // Full disks can prevent it.
             prop_assume!(after.max_used_ratio.unwrap() < 0.7);
             let (most, least) = (after.max_replicas.unwrap(), after.min_replicas.unwrap());
             prop_assert!(most <= floor.max_replicas.unwrap() + 1, "{most} above {floor:?}");

@@ -1,4 +1,4 @@
-//! What holds of every rebuild and every replacement.
+//! Properties of every rebuild and every replacement.
 
 use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
@@ -33,7 +33,8 @@ proptest! {
 
     #[test]
     fn planning_again_moves_nothing(shape in shape(), ask in ask()) {
-        // A broker whose log dir failed may not take that replica back; once it is gone, nothing tells of the dir.
+        // A broker with a failed log dir may not take that replica back. Once the replica has left, the snapshot no
+        // longer shows the failure.
         prop_assume!(!(ask.force && shape.has_failed_log_dir()));
         let (before, plan) = planned(&shape, &ask);
         if let Ok(plan) = plan {

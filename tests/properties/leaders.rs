@@ -1,4 +1,4 @@
-//! What holds of every choice of preferred leaders.
+//! Properties of every choice of preferred leaders.
 
 use crate::clusters::{self, Shape, shape};
 use crate::config;
@@ -25,7 +25,7 @@ fn request(brokers: BTreeSet<BrokerId>) -> Leaders {
     }
 }
 
-/// What a random request is made from.
+/// The parameters of a random request.
 #[derive(Debug, Clone)]
 struct Ask {
     by: LeadBy,
@@ -62,7 +62,7 @@ impl Ask {
     }
 }
 
-/// How many partitions of a topic (or of all) each broker leads.
+/// How many partitions of a topic (or of all topics) each broker leads.
 fn counts<'s>(topics: impl Iterator<Item = &'s Topic>) -> BTreeMap<BrokerId, u64> {
     let mut counts = BTreeMap::new();
     for partition in topics.flat_map(|topic| &topic.partitions) {
@@ -93,7 +93,7 @@ fn snapshot(brokers: u32, partitions: Vec<Partition>) -> Snapshot {
     Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap()
 }
 
-/// Of every choice of leaders the least sum of squares, and with it the fewest changes.
+/// The smallest sum of squares of all choices of leaders, and the fewest changes that reach it.
 fn best_of_all(before: &Snapshot, evacuate: &BTreeSet<BrokerId>) -> (u64, usize) {
     let partitions = &before.topics()[0].partitions;
     let may_lead: Vec<Vec<BrokerId>> = partitions
@@ -212,7 +212,7 @@ proptest! {
     }
 }
 
-/// 256 partitions with two replicas on 23 brokers, most of them led by a few.
+/// 256 partitions with two replicas on 23 brokers. A few brokers lead most of them.
 fn lopsided() -> Snapshot {
     let partition = |id: u32| {
         let (a, b) = (id * id % 23, (id * 7 + 3) % 23);

@@ -1,4 +1,4 @@
-//! Laws that every plan obeys, over random clusters and requests.
+//! Laws that hold for every plan, over random clusters and requests.
 
 mod balance;
 mod brute;
@@ -17,8 +17,8 @@ mod volumes;
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// The same cases in every run, so that a red build is red for its own change. `PROPTEST_RNG_SEED` takes others,
-/// `PROPTEST_CASES` more.
+/// The same cases in every run, so that a failing build fails because of its own change. `PROPTEST_RNG_SEED` selects
+/// others, `PROPTEST_CASES` more.
 fn config() -> Config {
     let asked = |name: &str| std::env::var(name).ok().and_then(|value| value.parse().ok());
     Config {

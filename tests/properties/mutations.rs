@@ -1,11 +1,11 @@
-//! `check` catches a plan that somebody has tampered with.
+//! `check` detects every change that breaks a plan.
 
 use crate::clusters::{ask, shape};
 use crate::config;
 use mapper::{BrokerId, Bytes, Plan, check, rebuild};
 use proptest::prelude::*;
 
-/// Ways to spoil a plan; each returns false if this plan offers no occasion for it.
+/// Ways to break a plan. Each returns false if it cannot apply to this plan.
 const SPOILERS: [fn(&mut Plan) -> bool; 9] = [
     repeats_a_broker,
     names_a_broker_that_is_not_there,
@@ -57,7 +57,7 @@ fn adds_a_replica(plan: &mut Plan) -> bool {
     true
 }
 
-/// A forgotten reordering or a smaller replication factor harms nobody: only repairs are forgotten here.
+/// Without a reordering or a smaller replication factor, no guarantee breaks, so this removes only repairs.
 fn forgets_a_move(plan: &mut Plan) -> bool {
     use mapper::Reason::{Leaving, Lost, Map};
     let forced = matches!(&plan.request, mapper::Request::Rebuild(rebuild) if rebuild.force);

@@ -1,4 +1,4 @@
-//! What holds of every refusal: its remedies help, and no rule of the clash can be left out of it.
+//! Properties of every refusal: its remedies help, and each rule of the clash is needed for it.
 
 use crate::clusters::{ask, crowded};
 use crate::config;
@@ -9,7 +9,7 @@ use mapper::{
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-/// Refusals are rare, and each is planned again some fifty times.
+/// Refusals are rare, and each is planned again about fifty times.
 fn fewer() -> Config {
     let config = config();
     Config { cases: config.cases / 4, ..config }
@@ -25,7 +25,7 @@ fn holds(before: &Snapshot, request: &Request) -> Result<(), TestCaseError> {
         prop_assert!(planned.is_ok(), "{remedy:?}: {:?}", planned.err());
         prop_assert_eq!(mapper::check(&snapshot, &planned.unwrap()), []);
     }
-    // Together the rules clash, whatever else is given up; without any one of them they do not.
+    // All rules together clash, even if everything else is given up. Without any one of them, they do not.
     let all = clash_of_all(before, request, &rules, None);
     prop_assert!(rules.is_empty() || all.is_err(), "{rules:?} do not clash");
     for rule in &rules {
@@ -35,7 +35,7 @@ fn holds(before: &Snapshot, request: &Request) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The plan with all rules given up but those that clash, `except` one of them.
+/// The plan without all rules except those that clash, and without one of these (`except`).
 fn clash_of_all(
     before: &Snapshot,
     request: &Request,

@@ -1,4 +1,4 @@
-//! Repairs against every way to fill the seats, on clusters small and full enough to try them all.
+//! Repairs compared with every way to fill the seats, on clusters small and full enough to try them all.
 
 use crate::brute::{Fate, Tiny};
 use crate::config;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use std::cell::Cell;
 
-/// One broker is lost or drained, and there is little room for what it held.
+/// One broker is lost or drained, and there is little room for its replicas.
 fn cramped() -> impl Strategy<Value = Tiny> {
     let fate = prop_oneof![Just(Fate::Lost), Just(Fate::Drained)];
     let brokers = vec((0_u8..3, 2_u64..5), 3..7);
@@ -22,7 +22,7 @@ fn cramped() -> impl Strategy<Value = Tiny> {
     prop_oneof![3 => spread.prop_map(tiny), 2 => two_gone(), 1 => packed()]
 }
 
-/// Two brokers go, and what they held may go to some racks and not to others.
+/// Two brokers leave. Their replicas may go to some racks and not to others.
 fn two_gone() -> impl Strategy<Value = Tiny> {
     let brokers = vec((0_u8..4, 2_u64..5), 5..8);
     let fate = prop_oneof![Just(Fate::Lost), Just(Fate::Drained)];
@@ -36,7 +36,8 @@ fn two_gone() -> impl Strategy<Value = Tiny> {
     })
 }
 
-/// A drained broker holds most of all, in a few pieces that few brokers could take: what ends or not by who takes which.
+/// A drained broker holds the most, in a few pieces that few brokers can take. Whether a plan exists depends on which
+/// broker takes which.
 fn packed() -> impl Strategy<Value = Tiny> {
     let brokers = vec((0_u8..1, 4_u64..6), 3..5);
     let partitions = vec((20_u64..60, any::<u32>()), 5..8);
@@ -62,7 +63,7 @@ fn request(tiny: &Tiny, solver: Engine) -> Rebuild {
     Rebuild { solver, ..Rebuild::new(terms, PlaceBy::Storage) }
 }
 
-/// What each partition may become: whoever stays stays.
+/// The possible lists of each partition. Replicas on staying brokers stay.
 fn choices(tiny: &Tiny) -> Vec<Vec<Vec<usize>>> {
     let allowed = tiny.allowed();
     let lists = tiny.lists(&allowed);
@@ -77,7 +78,7 @@ fn choices(tiny: &Tiny) -> Vec<Vec<Vec<usize>>> {
     tiny.before().iter().map(of).collect()
 }
 
-/// The share of its storage that the fullest allowed broker uses, in the best of all plans with room; `None`: none.
+/// The storage use of the fullest allowed broker, in the best of all plans with room; `None` if there is none.
 fn least_full(tiny: &Tiny) -> Option<f64> {
     let (choices, limit) = (choices(tiny), tiny.limit());
     let mut best: Option<f64> = None;
@@ -89,7 +90,7 @@ fn least_full(tiny: &Tiny) -> Option<f64> {
         let lists: Vec<Vec<usize>> =
             plan.iter().zip(&choices).map(|(at, of)| of[*at].clone()).collect();
         let used = tiny.used(&lists);
-        // What a broker holds already, it may go on holding.
+        // A broker may keep what it already holds.
         if tiny.allowed().iter().all(|at| used[*at] <= limit[*at]) {
             let full = fullest(tiny, &used);
             best = Some(best.map_or(full, |best| best.min(full)));
@@ -110,11 +111,11 @@ fn fullest(tiny: &Tiny, used: &[u64]) -> f64 {
 #[derive(Debug, Default)]
 struct Tally {
     placed: Cell<u32>,
-    /// Placed by a search, after the heuristic had found no room.
+    /// Placed by a search after the heuristic found no room.
     rescued: Cell<u32>,
     polished: Cell<u32>,
     impossible: Cell<u32>,
-    /// There is room in the end, but not for both copies on the way.
+    /// There is room at the end, but not for both copies during the moves.
     no_way: Cell<u32>,
 }
 
@@ -122,7 +123,7 @@ fn add(to: &Cell<u32>) {
     to.set(to.get() + 1);
 }
 
-/// Searches take longer than other laws do.
+/// Searches take longer than other laws.
 fn fewer_cases() -> Config {
     let all = config();
     Config { cases: all.cases / 2, ..all }
@@ -176,7 +177,7 @@ fn a_repair_is_found_exactly_where_there_is_one_and_ends_nearly_as_even_as_can_b
         prop_assert_eq!(plan.bytes_moved(), plan.bound_bytes);
         Ok(())
     });
-    // Seats that only a search finds room for are rare: the script "searched" has a case of its own.
+    // Seats that only a search can place are rare. The script "searched" has a separate case.
     let searched = tally.rescued.get() + tally.polished.get();
     assert!(searched > 0 && tally.impossible.get() > 0, "{tally:?}");
 }
@@ -200,7 +201,8 @@ fn an_exact_repair_is_proven_to_be_as_even_as_can_be() {
     assert!(unproven.get() * 50 < tally.placed.get(), "{unproven:?} of {tally:?}");
 }
 
-/// A drained broker held everything, and the others together have hardly more room than that: who takes which decides.
+/// A drained broker held everything, and the others together have barely more room. The plan depends on which broker
+/// takes which.
 fn brim_full(others: &[u64], drained: u64, fill: u64, partitions: u64, dice: u64) -> Tiny {
     let mut state = dice;
     let mut size = || {
@@ -214,7 +216,7 @@ fn brim_full(others: &[u64], drained: u64, fill: u64, partitions: u64, dice: u64
     tiny((brokers, 0, Fate::Drained, 1, partitions, fill))
 }
 
-/// What HiGHS says where it is built in, and microlp where it is not.
+/// The result of HiGHS in builds with it, and of microlp in others.
 fn said(tiny: &Tiny) -> String {
     match rebuild(&tiny.snapshot(), &request(tiny, Engine::Auto)) {
         Ok(plan) => {

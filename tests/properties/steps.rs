@@ -1,4 +1,4 @@
-//! What holds of the steps of every plan, whatever pacing is asked for.
+//! Properties of the steps of every plan, with any limits on them.
 
 use crate::clusters::{ask, shape};
 use crate::config;
@@ -30,7 +30,7 @@ fn pacing() -> impl Strategy<Value = Pacing> {
     )
 }
 
-/// Walks through the steps by hand: what is submitted starts from what is there, and fits with both copies.
+/// Follows the steps independently: each starts from the current lists, and both copies fit.
 fn walk(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
     let mut lists: BTreeMap<(&str, u32), Vec<BrokerId>> = BTreeMap::new();
     let mut free: BTreeMap<BrokerId, i128> = BTreeMap::new();
@@ -75,7 +75,7 @@ fn without_via(plan: &Plan) -> Vec<Move> {
     plan.moves.iter().map(|change| Move { via: Vec::new(), ..change.clone() }).collect()
 }
 
-/// Ways to spoil the steps of a plan; each returns false if this plan offers no occasion for it.
+/// Ways to break the steps of a plan. Each returns false if it cannot apply to this plan.
 const SPOILERS: [fn(&mut Plan) -> bool; 5] =
     [forgets_a_list, repeats_a_broker, drops_a_replica, goes_astray, copies_too_much_at_once];
 
@@ -137,7 +137,7 @@ proptest! {
         if let Ok(plan) = rebuild(&before, &request) {
             prop_assert_eq!(check(&before, &plan), []);
             walk(&before, &plan)?;
-            // Steps say when, never what.
+            // Steps decide when, never what.
             if let Ok(at_once) = at_once {
                 prop_assert_eq!(without_via(&plan), at_once.moves);
             }

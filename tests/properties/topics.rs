@@ -1,5 +1,5 @@
-//! Laws of topic definitions: what nobody defines is never touched, what is new lies evenly, doing it twice does
-//! nothing, and an export applied changes nothing.
+//! Laws of topic definitions. Topics without a definition are never touched, new topics are spread evenly, a second run
+//! does nothing, and applying an export changes nothing.
 
 use crate::config;
 use mapper::definitions::{
@@ -17,7 +17,7 @@ use proptest::test_runner::Config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
-/// Two maps of two racks each, or of three; topics of `a` and `b`, and others in no map.
+/// Two maps over two or three racks. Topics of `a` and `b`, and others in no map.
 const MAPS: &str =
     "a: \"a-.*\" => [1..6], allow=[no-topics]\nb: \"b-.*\" => [7..12], allow=[no-topics]";
 
@@ -26,7 +26,7 @@ struct Case {
     racks: u32,
     existing: BTreeMap<String, There>,
     defined: BTreeMap<String, Wish>,
-    /// Earlier runs say of these that they made them.
+    /// The topics that earlier runs have recorded as their own.
     owned: BTreeSet<usize>,
     recreate: bool,
     max_deletes: usize,
@@ -134,7 +134,7 @@ impl Case {
     }
 }
 
-/// What `topics apply` asks a planner.
+/// The request that `topics apply` sends to a planner.
 fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
     Rebuild::new(Terms::new(assignments, Ratio::ZERO), PlaceBy::Count)
 }
@@ -143,7 +143,7 @@ fn id(name: &str) -> TopicId {
     TopicId(format!("id-{name}"))
 }
 
-/// Decides, and hands over what it decided from.
+/// Decides, and passes on the input of the decision.
 fn decided<T>(
     document: &str,
     snapshot: &Snapshot,
@@ -152,7 +152,7 @@ fn decided<T>(
     then: impl FnOnce(&Definitions, &[Mapped<'_>], Decision) -> T,
 ) -> T {
     let definitions = Definitions::read([("t.yaml", document)]).unwrap();
-    // Compiled once: regexes take longer than all the rest.
+    // Parsed once, because regexes take longer than everything else.
     static PARSED: LazyLock<MapSet> = LazyLock::new(|| MapSet::parse("maps", MAPS).unwrap());
     let maps = &*PARSED;
     let known = Known { defined_topics: definitions.names(), ..Known::of(snapshot) };
@@ -174,7 +174,7 @@ fn decided<T>(
     then(&definitions, &topics, decision)
 }
 
-/// Every topic that a decision would change in any way.
+/// Every topic that a decision would change.
 fn touched(decision: &Decision) -> BTreeSet<&str> {
     let deleted = decision.prune.iter().filter(|prune| prune.refusal.is_none());
     let names = decision.create.iter().map(|c| c.topic.as_str());
@@ -186,7 +186,7 @@ fn touched(decision: &Decision) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The cluster once everything was done that needs no plan.
+/// The cluster after everything that needs no plan.
 fn after(snapshot: &Snapshot, decision: &Decision) -> Snapshot {
     let mut parts = snapshot.clone().into_parts();
     for new in &decision.create {
@@ -215,7 +215,7 @@ fn after(snapshot: &Snapshot, decision: &Decision) -> Snapshot {
     Snapshot::new(parts).unwrap()
 }
 
-/// The most and the fewest among some brokers.
+/// The highest and the lowest count among these brokers.
 fn spread(counts: &BTreeMap<BrokerId, usize>, brokers: impl Iterator<Item = BrokerId>) -> usize {
     let counts: Vec<usize> = brokers.map(|id| counts.get(&id).copied().unwrap_or(0)).collect();
     counts.iter().max().unwrap() - counts.iter().min().unwrap()
@@ -229,7 +229,7 @@ proptest! {
         let snapshot = case.snapshot();
         let before = case.state();
         let (mut state, options) = (before.clone(), case.options());
-        // The second run may delete: the first one only begins to count the time.
+        // The second run may delete. The first one only starts to count the time.
         for _ in 0..2 {
             decided(&case.document(), &snapshot, &mut state, &options, |definitions, _, decision| {
                 let deletes = decision.prune.iter().filter(|p| p.refusal.is_none());
@@ -242,7 +242,7 @@ proptest! {
                 for name in touched(&decision) {
                     prop_assert!(definitions.get(name).is_some() || deleted.contains(name), "{}", name);
                 }
-                // What is planned for stays within the definitions, too.
+                // The planned topics match the definitions, too.
                 let kept = decision.moves.iter().all(|m| definitions.get(&m.topic).is_some());
                 prop_assert!(kept);
                 Ok(())
@@ -255,7 +255,7 @@ proptest! {
         let snapshot = case.snapshot();
         decided(&case.document(), &snapshot, &mut State::default(), &Options::default(), |definitions, topics, decision| {
             let request = rebuild(decision.assignments(topics));
-            // Where a map has too few brokers or racks there is no plan, and nothing to hold it to.
+            // If a map has too few brokers or racks, there is no plan to check.
             if let Ok(plan) = mapper::plan(&snapshot, &Request::Rebuild(request)) {
                 for change in &plan.moves {
                     prop_assert!(definitions.get(&change.topic).is_some(), "{}", change.topic);
@@ -330,7 +330,7 @@ proptest! {
     #[test]
     fn an_export_applied_changes_nothing(case in case()) {
         let mut case = case;
-        // Topics in no map cannot be defined, and a plan's work is no change.
+        // Topics in no map cannot be defined, and the moves of a plan are not a change of this kind.
         case.existing.retain(|name, _| !name.starts_with('x'));
         let snapshot = case.snapshot();
         let topics = export(&snapshot, |_| true);

@@ -1,4 +1,4 @@
-//! What holds of plans where brokers have several volumes.
+//! Properties of plans for brokers with several volumes.
 
 use crate::clusters::{Ask, Shape, ask, shape};
 use crate::config;
@@ -18,7 +18,7 @@ fn evened(shape: &Shape, ask: &Ask) -> Rebalance {
     Rebalance::new(ask.request(shape).terms, Balance::default())
 }
 
-/// Every replica that comes to a broker with volumes names one, and each volume ends within its limit if it grew.
+/// Every replica that moves to a broker with volumes names one. Each volume that grew is within its limit.
 fn volumes_hold(before: &Snapshot, plan: &Plan) -> Result<(), TestCaseError> {
     let mut grown: BTreeMap<(BrokerId, String), u64> = BTreeMap::new();
     for change in &plan.moves {
@@ -73,7 +73,7 @@ proptest! {
         let shape = divided(shape);
         let before = shape.snapshot();
         let Ok(plan) = rebuild(&before, &ask.request(&shape)) else { return Ok(()) };
-        // The volume that takes something has no room at all; the broker keeps as much.
+        // The volume that receives something has no room. The broker as a whole keeps the same room.
         let named = plan.moves.iter().find_map(|change| {
             let copies = change.bytes > Some(Bytes(0));
             change.added().filter(|_| copies).find_map(|id| Some((id, change.log_dir(id)?)))
@@ -124,7 +124,7 @@ proptest! {
     }
 }
 
-/// Has a replica that stays on its broker go to the broker's other dir: which broker, and where.
+/// Moves a replica to the other dir of its broker. Returns the broker and the dir.
 fn to_the_other_dir(before: &Snapshot, plan: &mut Plan) -> Option<(BrokerId, String)> {
     for change in &mut plan.moves {
         let topic = before.topics().iter().find(|topic| *topic.name == *change.topic)?;

@@ -1,9 +1,9 @@
-//! What can go wrong with a file: on its way, by a slip of an editor, or because somebody means harm.
+//! Faults in a file: from its transport, from a typing error, or from an attacker.
 
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-/// Pieces that mean something to one reader or another, or to a terminal.
+/// Pieces with a special meaning for some reader or for a terminal.
 const PIECES: [&str; 36] = [
     "{",
     "}",
@@ -69,14 +69,14 @@ pub fn spoil(sound: &[u8], random: &mut StdRng) -> Vec<u8> {
     bytes
 }
 
-/// A piece again, once or a thousand times.
+/// Repeats a piece once or a thousand times.
 fn repeat(bytes: &mut Vec<u8>, at: usize, end: usize, random: &mut StdRng) {
     let times = if random.random_ratio(1, 10) { 1000 } else { 1 };
     let piece = bytes[at..end].repeat(times);
     bytes.splice(at..at, piece);
 }
 
-/// Another number in the place of the next one.
+/// Replaces the next number with another one.
 fn number(bytes: &mut Vec<u8>, at: usize, random: &mut StdRng) {
     let Some(from) = bytes[at..].iter().position(u8::is_ascii_digit).map(|from| at + from) else {
         return;

@@ -1,7 +1,8 @@
-//! Inputs that are spoilt in every way: each ends in an answer or in an error that says what is wrong. Nothing panics, hangs,
-//! takes much memory, leaves a file behind an error, obeys what a file says to a terminal, or shows a secret.
+//! Corrupted inputs of every kind. Each ends in an answer or in an error that names the fault. The program does not
+//! panic or hang, does not use much memory, and leaves no file after an error. It obeys no terminal sequence in a file,
+//! and shows no secret.
 //!
-//! `MAPPR_MUTATIONS` asks for another number of inputs of each kind than the 100 of every build.
+//! Every build tries 100 inputs of each kind; `MAPPR_MUTATIONS` sets another number.
 
 mod faults;
 
@@ -16,21 +17,21 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 use topicmappr::{Environment, Streams};
 
-/// Set in the process whose memory is limited.
+/// Set in the child process whose memory is limited.
 const LIMITED: &str = "MAPPR_TEST_LIMITED";
-/// What that process may map, in KiB, so that a mistake ends it and not the machine.
+/// How much memory that process may map, in KiB, so that a mistake ends the process and not the machine.
 const MAPPED: u32 = 2 << 20;
-/// What it may have in memory at its peak, in KiB: 500 MiB.
+/// The highest peak of its resident memory, in KiB: 500 MiB.
 const RESIDENT: u64 = 500 << 10;
 const MUTATIONS: u64 = 100;
 const LONGEST: Duration = Duration::from_secs(5);
-/// No regex, no flag and no answer holds it by accident.
+/// No regex, no flag and no answer contains it by accident.
 const SECRET: &str = "Tr0ub4dor&3";
 /// The most replicas of one partition that a snapshot may hold.
 const MOST_REPLICAS: u32 = 500;
 const SNAPSHOT: &str = "fixtures/three-racks.json";
 
-/// One kind of input: sound files, and the command lines that read them (`{}` is the file).
+/// One kind of input: valid files, and the command lines that read them (`{}` is the file).
 struct Kind {
     name: &'static str,
     ending: &'static str,
@@ -232,7 +233,7 @@ fn snapshot(brokers: u32, rack: &str, topics: &[&str]) -> String {
     serde_json::json!({ "version": 1, "brokers": brokers, "topics": topics }).to_string()
 }
 
-/// The inputs of an audit, each of which cost memory, time or a file, or reached the terminal.
+/// The inputs of an audit. Each once used too much memory, time or disk, or reached the terminal.
 fn audited() {
     let rebuild =
         "rebuild --snapshot {} --topics .* --brokers -1 --force-rebuild --out-file out.json";
@@ -283,7 +284,7 @@ fn names() -> Vec<PathBuf> {
     names
 }
 
-/// The most memory that this process has had, in KiB.
+/// The peak memory of this process, in KiB.
 fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

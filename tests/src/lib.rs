@@ -1,1 +1,1 @@
-//! The tests live beside this folder, in `tests/`.
+//! The tests are next to this folder, in `tests/`.

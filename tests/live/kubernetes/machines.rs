@@ -1,5 +1,5 @@
-//! What a broker's network can carry stands on its node: the daemon asks for it with the shipped rights, and asks again when
-//! brokers come and go.
+//! A node's label gives the capacity of its broker's network. The daemon reads it with the shipped rights, and reads it
+//! again when brokers join or leave.
 
 use k8s_openapi::api::core::v1::Node;
 use kube::Api;
@@ -13,7 +13,7 @@ use crate::traffic::SOON;
 
 const RIGHTS: &str = include_str!("../../../deploy/manifests/autothrottle-nodes.yaml");
 const KEY: &str = "example.com/net-mb";
-/// Brokers, their nodes, and what those say.
+/// Brokers, their nodes, and the nodes' labels.
 const MACHINES: [(i32, &str, Option<&str>); 3] = [
     (1001, "node-a", Some("500-250")),
     (1002, "node-b", Some("i3.4xlarge")),
@@ -35,7 +35,7 @@ fn furnish(kubernetes: &Kubernetes) {
     }
 }
 
-/// What the daemon knows of a broker's network: sends, receives.
+/// The capacity of a broker's network that the daemon uses: sending, receiving.
 fn capacity(daemon: &Daemon, id: i32) -> [Value; 2] {
     let state = daemon.state();
     let broker = state["brokers"].as_array().unwrap().iter().find(|broker| broker["id"] == id);
@@ -74,7 +74,7 @@ fn nodes_tell_the_daemon_what_networks_can_carry() {
     assert_eq!(capacity(&daemon, 1003), [Value::Null, Value::Null]);
     assert!(daemon.said().contains("its node says nothing under --cap-label"), "{}", daemon.said());
 
-    // Another machine, told by an annotation.
+    // Another machine has an annotation instead.
     let told = Patch::Merge(json!({"metadata": {"annotations": {KEY: "700"}}}));
     let patched = kubernetes.run("an annotation", |client| async move {
         Api::<Node>::all(client).patch("node-c", &PatchParams::default(), &told).await?;

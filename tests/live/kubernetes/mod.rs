@@ -1,4 +1,4 @@
-//! Brokers on Kubernetes: the real API with simulated nodes, and beside it the real Kafka whose brokers the pods stand for.
+//! Brokers on Kubernetes: the real API with simulated nodes, and the real Kafka brokers that belong to the pods.
 
 mod machines;
 mod node_died;
@@ -18,20 +18,20 @@ use testbed::Kubernetes;
 
 use crate::binary::{Ended, topicmappr};
 
-/// The rights of planning commands, as shipped; in them the namespace `kafka` and the account.
+/// The shipped rights of planning commands, with the namespace `kafka` and the account.
 const RIGHTS: &str = include_str!("../../../deploy/manifests/planning.yaml");
 const ACCOUNT: &str = "topicmappr-planning";
 
-/// Racks of the testbed's Kafka, and zones: broker 1001 is in a, 1002 in b, ...
+/// The racks of the testbed's Kafka, and the zones: broker 1001 is in a, 1002 in b, ...
 const ZONES: [&str; 3] = ["a", "b", "c"];
 
-/// A node with a local disk: brokers whose claims are bound to it can run nowhere else.
+/// A node with a local disk. Brokers whose claims are bound to it cannot run on another node.
 struct Machine {
     node: String,
     zone: &'static str,
     instance_type: &'static str,
     pool: &'static str,
-    /// The claim that its volume is for.
+    /// The claim of its volume.
     claim: String,
     broker_id: Option<i32>,
 }
@@ -60,7 +60,7 @@ impl Machine {
     }
 }
 
-/// Nine machines in three zones: six for events, three larger ones for logs, which tell their brokers' ids.
+/// Nine machines in three zones: six for events, three larger ones for logs, whose labels have their brokers' ids.
 fn nine_machines() -> Vec<Machine> {
     let machine = |index: usize| {
         let (pool, instance_type, ordinal) = match index {
@@ -79,7 +79,7 @@ fn nine_machines() -> Vec<Machine> {
     (0..9).map(machine).collect()
 }
 
-/// A StatefulSet of brokers with a claim each.
+/// A StatefulSet of brokers, each with a claim.
 fn stateful_set(pool: &str, replicas: usize) -> Value {
     let name = format!("kafka-{pool}");
     json!({
@@ -105,7 +105,7 @@ fn stateful_set(pool: &str, replicas: usize) -> Value {
     })
 }
 
-/// Nodes, StatefulSets, maps and rights, from nothing. Returns the account's kubeconfig.
+/// Creates nodes, StatefulSets, maps and rights. Returns the account's kubeconfig.
 fn furnish(kubernetes: &Kubernetes) -> PathBuf {
     let kubeconfig = kubernetes.service_account("kafka", ACCOUNT).unwrap();
     kubernetes.apply(RIGHTS).unwrap();
@@ -125,7 +125,7 @@ fn furnish(kubernetes: &Kubernetes) -> PathBuf {
     kubeconfig
 }
 
-/// Runs the binary as the account of this kubeconfig. The machines of the logs tell their brokers' ids.
+/// Runs the binary with this kubeconfig. The labels of the logs' machines have their brokers' ids.
 fn run(kubeconfig: &Path, args: &[&str]) -> Ended {
     let kubeconfig = kubeconfig.to_str().unwrap();
     let flags = ["--kubeconfig", kubeconfig, "--namespace", "kafka"];

@@ -1,5 +1,5 @@
-//! A node dies under a broker. One command says whether the broker comes back under its id, and then what to do with its
-//! pod, or whether another has joined in its place, and then how to move its replicas there.
+//! A node dies under a broker. One command finds out whether the broker comes back under its id, and then what to do
+//! with its pod. Or another broker has joined in its place, and then the command says how to move the replicas there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,13 +18,13 @@ use crate::plan::{Partition, find_broker, targets};
 use crate::topics_cronjob::config_map;
 use crate::traffic::{OFFSETS, Traffic};
 
-/// Broker 1010 stands by: it starts when its node joins.
+/// Broker 1010 is the standby: it starts when its node joins.
 const STANDBY: i32 = 1010;
 
-/// Of brokers 1001 to 1010: the last stands by in the rack of 1009.
+/// The racks of brokers 1001 to 1010. The last is the standby in the rack of 1009.
 const RACKS: [&str; 10] = ["a", "b", "c", "a", "b", "c", "a", "b", "c", "c"];
 
-/// Topics of both maps over all nine brokers, wherever: what is off its map moves first.
+/// Topics of both maps, spread over all nine brokers. Replicas outside their map move first.
 fn topics() -> BTreeMap<String, Vec<Vec<i32>>> {
     let list = |first: i32| -> Vec<i32> { (0..3).map(|n| 1001 + (first + n) % 9).collect() };
     let partitions = |topic: i32| (0..4).map(|p| list(topic + 2 * p)).collect();
@@ -32,7 +32,7 @@ fn topics() -> BTreeMap<String, Vec<Vec<i32>>> {
     (0..12).map(|n| (name(n), partitions(n))).collect()
 }
 
-/// A command that the binary prints, carried out by the administrator of the cluster.
+/// The cluster's administrator runs a command that the binary prints.
 fn carry_out_command(kubernetes: &Kubernetes, command: &str) {
     let words: Vec<&str> = command.split(' ').collect();
     let (kind, name) = match &words[..] {
@@ -59,7 +59,7 @@ fn carry_out_command(kubernetes: &Kubernetes, command: &str) {
     deleted.unwrap_or_else(|why| panic!("{command}: {why}"));
 }
 
-/// The scene: nine brokers on nine nodes, one more in waiting.
+/// The scene: nine brokers on nine nodes, and one standby.
 struct Scene<'a> {
     kubernetes: &'a Kubernetes,
     cluster: &'a Cluster,
@@ -69,7 +69,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// `rebuild --maps configmap:...`: the one command. Its report, and its plan if it wrote one.
+    /// Runs `rebuild --maps configmap:...`. Returns its report, and its plan if it wrote one.
     fn rebuild(&self, name: &str, code: i32) -> (Value, Option<Value>) {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.folder.path().join(name));
         let args = [
@@ -90,7 +90,7 @@ impl Scene<'_> {
         (report, plan.exists().then(|| file(&plan)))
     }
 
-    /// Kafka's own tool carries the plan out, and planning again plans nothing.
+    /// Kafka's own tool carries out the plan. A second plan is then empty.
     fn carry_out(&self, name: &str) {
         carry_out(self.cluster, &self.folder.path().join(name));
         self.traffic.settle();
@@ -105,7 +105,7 @@ impl Scene<'_> {
     }
 }
 
-/// The same brokers as those of the StatefulSets, by the machines that they run on.
+/// The same brokers as those of the StatefulSets, selected by the type of their machines.
 const BY_TYPE: &str = "map1: \"events.*\" => 6x i3.4xlarge\nmap2: \"logs.*\" => 3x i3.8xlarge\n";
 
 #[test]
@@ -137,11 +137,11 @@ fn a_node_dies(mode: Mode, maps: Option<&str>) {
     };
     scene.traffic.create(&topics());
 
-    // From nothing to topics on the brokers of their maps.
+    // Moves the topics to the brokers of their maps.
     let (_, plan) = scene.rebuild("first.json", 0);
     assert!(!targets(&plan.unwrap()).is_empty());
     scene.carry_out("first.json");
-    // The internal topic belongs to the brokers of all maps.
+    // The internal topic may use the brokers of all maps.
     for ((topic, _), replicas) in scene.replicas().iter().filter(|((topic, _), _)| topic != OFFSETS)
     {
         let map = if topic.starts_with("events") { 1001..=1006 } else { 1007..=1009 };
@@ -152,7 +152,7 @@ fn a_node_dies(mode: Mode, maps: Option<&str>) {
     another_takes_its_place(&scene);
 }
 
-/// The saved snapshot says where the brokers run, so the plan can be made again without Kubernetes.
+/// The saved snapshot contains the brokers' nodes, so the same plan needs no Kubernetes.
 fn the_snapshot_needs_no_kubernetes(scene: &Scene<'_>) {
     let at = |name: &str| scene.folder.path().join(name);
     let maps = [
@@ -216,7 +216,7 @@ fn the_broker_comes_back(scene: &Scene<'_>) {
     assert_eq!(commands.len(), 3, "{commands:?}");
     commands.iter().for_each(|command| carry_out_command(scene.kubernetes, command));
     scene.kubernetes.ready_pods("kafka", "app=kafka-events", 6).unwrap();
-    // Its pod runs on an empty disk, under its id.
+    // Its pod runs with an empty disk, under its id.
     scene.cluster.wipe_broker(1003).unwrap();
     scene.cluster.start_broker(1003).unwrap();
     scene.traffic.settle();
@@ -224,13 +224,13 @@ fn the_broker_comes_back(scene: &Scene<'_>) {
     assert_eq!(targets(&plan.unwrap()), BTreeMap::new(), "{report:#}");
 }
 
-/// Case (b): the id belongs to the node, and the node that takes its place has another.
+/// Case (b): the id belongs to the node, and the replacing node has another id.
 fn another_takes_its_place(scene: &Scene<'_>) {
     let before = scene.replicas();
     scene.cluster.kill_broker(1009).unwrap();
     scene.traffic.without(1009);
     scene.kubernetes.node_down("node-9").unwrap();
-    // Two brokers cannot hold three replicas: there is no plan at all, and the way out is the same.
+    // Two brokers cannot hold three replicas, so there is no plan. The recommended action is the same.
     let (report, plan) = scene.rebuild("still-there.json", 1);
     assert_eq!(plan, None);
     let lost = &report["error"]["evidence"]["lost_brokers"][0];

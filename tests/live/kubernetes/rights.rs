@@ -1,4 +1,4 @@
-//! The shipped rights are enough, and none of them is too many: each one missing is named.
+//! The shipped rights are sufficient and minimal: if any is missing, the error names it.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use crate::traffic::SOON;
 const RESOLVE: [&str; 5] =
     ["maps", "resolve", "--maps", "configmap:kafka/topic-maps", "--output=json"];
 
-/// Shipped manifests without one verb on one resource.
+/// The shipped manifests without one verb on one resource.
 pub(crate) fn without(rights: &str, resource: &str, verb: &str) -> String {
     let mut documents: Vec<Value> = serde_saphyr::from_multiple(rights).unwrap();
     let mut removed = 0;
@@ -25,7 +25,7 @@ pub(crate) fn without(rights: &str, resource: &str, verb: &str) -> String {
         verbs.retain(|own| own != verb);
         removed += before - verbs.len();
         if verbs.is_empty() {
-            // A rule needs a verb; this one grants nothing that is asked for.
+            // A rule needs a verb. This one grants nothing that we use.
             *verbs = vec![json!("deletecollection")];
         }
     }
@@ -51,7 +51,7 @@ fn the_shipped_role_is_enough_and_a_missing_right_is_named() {
         ]})
     );
 
-    // The same by the machines that they run on.
+    // The same, selected by the type of machines.
     let by_type = [
         "--map",
         "map1: \"events.*\" => 6x i3.4xlarge",
@@ -87,7 +87,7 @@ fn the_shipped_role_is_enough_and_a_missing_right_is_named() {
     }
 }
 
-/// A cluster as a Kafka before 3.3 tells it: without the sizes of volumes.
+/// A cluster as Kafka before 3.3 reports it: without the sizes of volumes.
 fn claims_tell_the_sizes_that_kafka_does_not(kubernetes: &Kubernetes, kubeconfig: &Path) {
     let brokers = |id: i32| json!({"id": id, "rack": ZONES[(id as usize - 1001) % 3]});
     let partition = |id: i32| json!({"id": id, "replicas": [1001 + id % 2, 1002 + id % 2, 1003 + id % 2], "size_bytes": 1_000});
@@ -108,7 +108,7 @@ fn claims_tell_the_sizes_that_kafka_does_not(kubernetes: &Kubernetes, kubeconfig
     for broker in completed["brokers"].as_array().unwrap() {
         assert_eq!(broker["storage_total_bytes"], 100_i64 << 30, "{broker}");
     }
-    // Nobody may look at claims: what is missing is named.
+    // No right to list claims: the error names it.
     kubernetes.apply(&without(RIGHTS, "persistentvolumeclaims", "list")).unwrap();
     let unknown = until("the right to be gone", SOON, || {
         let ended = rebalance();

@@ -1,5 +1,5 @@
-//! A StatefulSet of brokers gets a new template while clients write: its pods are restarted one by one, by a run that is
-//! killed midway and another that goes on; and by nobody while replicas move, or when a pod does not come back.
+//! A StatefulSet of brokers gets a new template while clients write. A run restarts its pods one by one; it is killed
+//! midway, and another run continues. No run restarts pods while replicas move, or after a pod that does not come back.
 
 use std::fs;
 use std::path::PathBuf;
@@ -19,25 +19,25 @@ use crate::runbook::{live_lines, words};
 use crate::traffic::{SOON, Traffic};
 
 pub(super) const RIGHTS: &str = include_str!("../../../deploy/manifests/roll.yaml");
-/// The Lease that is shipped for rolls, executions and heals alike.
+/// The shipped Lease for rolls, executions and heals.
 pub(super) const LEASE: &str = "kafka/topicmappr-execute";
 const RIGHTS_OF_EXECUTORS: &str = include_str!("../../../deploy/manifests/execute.yaml");
 pub(super) const WRITES: &str = "writes";
 
-/// What changes between two templates of the pods.
+/// The differences between two templates of the pods.
 pub(super) struct Template<'a> {
     pub(super) strategy: &'a str,
     pub(super) annotations: &'a [(&'a str, &'a str)],
 }
 
-/// A StatefulSet of that name, with the ids from that base, and its budget.
+/// A StatefulSet with this name and this base of ids, and its PodDisruptionBudget.
 pub(super) fn stateful_set(
     name: &str,
     base: i32,
     replicas: usize,
     template: &Template<'_>,
 ) -> String {
-    // The broker in a pod ends before its pod does, as with a kubelet.
+    // The broker in a pod ends before its pod, as with a kubelet.
     let mut annotations = json!({"testbed/stop-delay": "4s"});
     for (key, value) in template.annotations {
         annotations[*key] = json!(value);
@@ -53,7 +53,7 @@ pub(super) fn stateful_set(
                 "metadata": {"labels": {"app": name}, "annotations": annotations},
                 "spec": {
                     "terminationGracePeriodSeconds": 600, "containers": [{"name": "kafka", "image": "kafka"}],
-                    // Each pod back to its own node, whose disk is the broker's.
+                    // Each pod returns to its own node, whose disk belongs to the broker.
                     "affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
                         {"labelSelector": {"matchLabels": {"app": name}}, "topologyKey": "kubernetes.io/hostname"}]}},
                 },
@@ -102,7 +102,7 @@ impl Scene {
     }
 
     fn args(&self, more: &[&str]) -> Vec<String> {
-        // As the runbook has it, without its second StatefulSet.
+        // As in the runbook, without its second StatefulSet.
         let lines = live_lines("upgrade.md");
         let line = lines.iter().rfind(|line| line.contains(" roll ")).unwrap();
         let line = line.replace("kafka/kafka-events kafka/kafka-logs", "kafka/kafka");
@@ -117,7 +117,7 @@ impl Scene {
         topicmappr(self.args(more))
     }
 
-    /// Without the Lease, the shipped account may take none: nothing is restarted.
+    /// Without the Lease, the shipped account cannot take one, so no pod is restarted.
     fn without_its_lease(&self) {
         let args = self.args(&[]);
         let at = args.iter().position(|arg| arg == "--lease").unwrap();
@@ -127,7 +127,7 @@ impl Scene {
         assert_eq!(self.starts(), vec![0; self.count]);
     }
 
-    /// A plan that another pod carries out, with the rights that are shipped.
+    /// Another pod executes a plan, with the shipped rights.
     fn executes(&self) -> Ended {
         let (bootstrap, plan) = (self.cluster.bootstrap(), self.cluster.path().join("others.json"));
         let plan = plan.to_str().unwrap();
@@ -151,7 +151,7 @@ impl Scene {
         self.brokers.lives().unwrap().values().map(|life| life.starts).collect()
     }
 
-    /// What a rehearsal is to list. The controller of KRaft is no broker here.
+    /// The pods that a rehearsal should list. The KRaft controller is not a broker here.
     fn in_order(&self) -> Vec<String> {
         let controller = match self.cluster.mode() {
             Mode::KRaft => None,
@@ -172,14 +172,14 @@ impl Scene {
         order.iter().map(line).collect()
     }
 
-    /// The holder that was killed keeps the next one waiting for some seconds.
+    /// The Lease of the killed holder makes the next run wait for some seconds.
     fn roll_when_free(&self, more: &[&str]) -> Ended {
         let free = || Some(self.roll(more)).filter(|ended| ended.code != Some(7));
         until("the lease of the roll that was killed", SOON, free).unwrap()
     }
 }
 
-/// Looks at the in-sync replicas of a partition all the time.
+/// Watches the in-sync replicas of a partition all the time.
 pub(super) struct Watch {
     fewest: Arc<AtomicUsize>,
     stop: Arc<AtomicBool>,
@@ -219,10 +219,10 @@ fn prepare(scene: &Scene) {
     }
 }
 
-/// Restarts all, killed once in between. What the brokers were started in order is told by who is down when.
+/// Restarts all pods, with one kill in between. The brokers that are down at each moment show the order.
 fn killed_and_resumed(scene: &Scene) {
     scene.template(&[("example.org/version", "2")]);
-    // The controller of the StatefulSet takes a moment for the new revision.
+    // The StatefulSet's controller takes a moment to create the new revision.
     let plan = || {
         let ended = scene.roll(&["--dry-run"]);
         let all = format!("{} pods to restart, in this order", scene.count);
@@ -249,7 +249,7 @@ fn killed_and_resumed(scene: &Scene) {
     assert!(again.stdout.contains("Nothing to restart"), "{}", again.stdout);
 }
 
-/// Somebody else moves replicas.
+/// Another tool moves replicas.
 fn stopped_by_a_move(scene: &Scene) {
     scene.template(&[("example.org/version", "3")]);
     let traffic = Traffic::of(&scene.cluster);
@@ -269,7 +269,7 @@ fn stopped_by_a_move(scene: &Scene) {
     traffic.settle();
 }
 
-/// The new template never gets ready.
+/// A pod with the new template never becomes ready.
 fn stopped_by_a_pod(scene: &Scene) {
     scene.template(&[("example.org/version", "4"), ("testbed/unready", "its config is wrong")]);
     let order = scene.in_order();
@@ -281,7 +281,7 @@ fn stopped_by_a_pod(scene: &Scene) {
         lives.values().any(|life: &Life| life.pod.is_none() || life.starts > 1).then_some(())
     };
     until("a broker that is being restarted", SOON, down).unwrap();
-    // The account of another pod, with the rights that are shipped.
+    // The account of another pod, with the shipped rights.
     let kept_out = scene.executes().with(7).complaining_of(&format!("lease {LEASE}"));
     kept_out.complaining_of(&format!("process {}", roll.id()));
     let seen = Traffic::of(&scene.cluster).seen();
@@ -290,7 +290,7 @@ fn stopped_by_a_pod(scene: &Scene) {
     let said = format!("pod {pod} is not ready");
     assert!(ended.stdout.contains(&said), "{said}: {}", ended.stdout);
     assert!(ended.stderr.contains("topicmappr roll kafka/kafka"), "what goes on: {}", ended.stderr);
-    // The broker in the new pod takes its time to start.
+    // The broker in the new pod takes some time to start.
     let one_more = || scene.starts().iter().sum::<u32>() as usize == scene.count + 1;
     until("the start of the restarted broker", SOON, || one_more().then_some(())).unwrap();
     thread::sleep(Duration::from_secs(3));

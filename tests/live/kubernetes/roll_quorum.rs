@@ -1,6 +1,6 @@
-//! The servers that keep a cluster's metadata get a new template while clients write: KRaft controllers or ZooKeeper servers,
-//! three of them. They are restarted one by one, the leader last, by a run that is killed midway and another that goes on;
-//! and none after one that does not come back.
+//! The servers that keep a cluster's metadata get a new template while clients write: three KRaft controllers or
+//! ZooKeeper servers. A run restarts them one by one, the leader last. The run is killed midway and another one
+//! continues. No server is restarted after one that does not come back.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -81,7 +81,7 @@ impl Scene {
         self.members.lives().unwrap().values().map(|life| life.starts).collect()
     }
 
-    /// The ordinal of who leads, as its own tools tell.
+    /// The ordinal of the leader, from Kafka's or ZooKeeper's own tools.
     fn leader(&self) -> Option<usize> {
         match self.cluster.mode() {
             Mode::KRaft => {
@@ -134,14 +134,14 @@ fn killed_and_resumed(scene: &Scene) {
     scene.roll(&[]).with(0);
 }
 
-/// The new template never gets ready.
+/// A pod with the new template never becomes ready.
 fn stopped_by_a_pod(scene: &Scene) {
     scene.template(&[("example.org/version", "3"), ("testbed/unready", "its config is wrong")]);
     let outdated = || scene.roll(&["--dry-run"]).stdout.starts_with("3 pods").then_some(());
     until("the new revision of the pods", SOON, outdated).unwrap();
     let ended = scene.roll(&["--pod-timeout", "30s"]).with(6);
     assert!(ended.stdout.contains("is not ready"), "{}", ended.stdout);
-    // The server in the new pod takes its time to start.
+    // The server in the new pod takes some time to start.
     let one_more = || scene.starts().iter().sum::<u32>() as usize == COUNT + 1;
     until("the start of the restarted server", SOON, || one_more().then_some(())).unwrap();
     thread::sleep(Duration::from_secs(3));
@@ -153,7 +153,7 @@ fn a_quorum_is_restarted_under_writes(mode: Mode) {
     Traffic::of(&scene.cluster).create(&[(WRITES.to_owned(), vec![vec![1001, 1002, 1003]])].into());
     set(&scene.cluster, "topics", WRITES, "min.insync.replicas=2");
     if mode == Mode::ZooKeeper {
-        // Which server is in a pod has to be known.
+        // The id of the server in a pod must be known.
         let mut args = scene.args(&["--dry-run"]);
         args.retain(|arg| arg != &format!("--server=zookeeper-1={}", scene.cluster.members()[1].1));
         topicmappr(args)

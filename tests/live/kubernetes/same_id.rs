@@ -1,6 +1,6 @@
-//! A node dies under a broker whose pod is bound to its disk. One command frees the pod as its own account, with another disk
-//! for it: it comes up empty, under its id, paced, and leads again what it led. Meanwhile Events tell of the loss, and of a
-//! readiness that somebody forces.
+//! A node dies under a broker whose pod is bound to its disk. One command frees the pod with its own account, and gives
+//! it another disk. The broker starts empty under its id, with a throttle, and leads again what it led. Events report
+//! the loss, and an operator's forced readiness.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const BROKERS: &str = include_str!("../../../deploy/manifests/broker-init.yaml")
 pub(super) const LOST: i32 = 1003;
 pub(super) const KEPT: &str = "kept";
 const BYTES: usize = 3_000_000;
-/// As the shipped rights name it, for executions, too.
+/// The Lease in the shipped rights, which executions use, too.
 const LEASE: &str = "kafka/topicmappr-execute";
 
 pub(super) fn machine(node: &str, index: usize) -> Machine {
@@ -60,7 +60,7 @@ impl Scene {
         Self { kubernetes, cluster, brokers, kubeconfig }
     }
 
-    /// Topics of the lost broker.
+    /// Creates topics on the lost broker.
     pub(super) fn furnish(&self) {
         let traffic = Traffic::of(&self.cluster);
         let kept = (KEPT.to_owned(), vec![vec![LOST, 1001, 1002]]);
@@ -82,7 +82,7 @@ impl Scene {
         topicmappr(self.args(more))
     }
 
-    /// Waits for an Event with this reason at an object of this kind and name, and returns its note.
+    /// Waits for an Event with this reason about an object of this kind and name, and returns its note.
     fn event(&self, reason: &'static str, kind: &'static str, name: &'static str) -> String {
         let told = || {
             let found = self.kubernetes.run("the Events", move |client| async move {
@@ -112,7 +112,7 @@ impl Scene {
     }
 }
 
-/// `heal` as its CronJob runs it, on the first night: the broker is given time, and an Event tells.
+/// Runs `heal` as its CronJob does, on the first night: it waits for the broker, and an Event reports that.
 fn heal_tells_of_the_loss(scene: &Scene) {
     let account = scene.kubernetes.service_account("kafka", "topicmappr-heal").unwrap();
     scene.kubernetes.apply(HEALS).unwrap();
@@ -124,7 +124,7 @@ fn heal_tells_of_the_loss(scene: &Scene) {
     let work = format!("--work-dir={}", scene.cluster.path().display());
     let mut heal = command();
     heal.args(args.iter().map(|arg| if arg == "--work-dir=/work" { &work } else { arg }));
-    // The brokers share the disk of the machine that tests them, which may be nearly full.
+    // The brokers share the disk of the test machine, which may be nearly full.
     heal.args(["--broker-storage", "1001=9GB,1002=9GB,1003=9GB"]);
     heal.env("TOPICMAPPR_BOOTSTRAP_SERVER", scene.cluster.bootstrap());
     heal.env("TOPICMAPPR_KUBECONFIG", account);
@@ -133,7 +133,7 @@ fn heal_tells_of_the_loss(scene: &Scene) {
     assert!(note.contains("Broker 1003 has been lost for"), "{note}");
 }
 
-/// Somebody forces the dead broker's pod to count as ready, and thinks better of it.
+/// An operator forces the dead broker's pod to count as ready, and then undoes that.
 fn force_is_told_at_the_pod(scene: &Scene) {
     const POD: &str = "kafka-events-2";
     let account = scene.kubernetes.service_account("kafka", "kafka-broker").unwrap();
@@ -152,7 +152,8 @@ fn force_is_told_at_the_pod(scene: &Scene) {
     probes.kill();
 }
 
-/// Broker and machine return while somebody thinks about the answer; then also as the only one in sync of a partition.
+/// Broker and machine return while the operator decides on the answer. Then the broker also returns as the only in-sync
+/// replica of a partition.
 fn who_came_back_is_left_alone(scene: &Arc<Scene>) {
     let (answer, comes_back) = (Duration::from_secs(12), Duration::ZERO);
     for alone in [false, true] {
@@ -161,7 +162,7 @@ fn who_came_back_is_left_alone(scene: &Arc<Scene>) {
     }
 }
 
-/// A silence that is too short, and another one that acts on the cluster: exit 1 and 7, and nothing is done.
+/// A silence that is too short, and another program that acts on the cluster: exit codes 1 and 7, and nothing is done.
 fn whatever_is_not_certain_keeps_the_pod(scene: &Scene) {
     let mut args = scene.args(&["--throttle", "none", "--yes"]);
     let place = args.iter().position(|arg| arg == "--lost-for").unwrap() + 1;

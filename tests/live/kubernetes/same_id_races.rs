@@ -1,7 +1,7 @@
-//! The dead come back: whenever a machine and its broker return, nothing of them is deleted that lives.
+//! Machines return at any time during a run: the command deletes no object of a live machine or broker.
 //!
-//! A test types the answer at the prompt and lets the machine return, each at a moment of its own. Another thread watches
-//! node, claim and pod all the time, and whether the broker runs.
+//! A test types the answer at the prompt and lets the machine return, each at its own moment. Another thread watches
+//! node, claim, pod and broker all the time.
 
 use std::io::{Read, Write};
 use std::process::{Child, Stdio};
@@ -19,31 +19,31 @@ use super::same_id::{KEPT, LOST, Scene, machine};
 use crate::binary::terminal;
 use crate::traffic::{SOON, Traffic};
 
-/// Led by the lost broker, with one follower.
+/// The topic that the lost broker led, with one follower.
 pub(super) const PAIR: &str = "pair";
 const FOLLOWER: i32 = 1002;
 const POD: &str = "kafka-events-2";
 const CLAIM: &str = "data-kafka-events-2";
 
-/// When, after the prompt.
+/// Moments after the prompt.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Moments {
     pub(super) answer: Duration,
     pub(super) comes_back: Duration,
-    /// Once it is back, its follower stops: it is leader and only member of the ISR.
+    /// After the broker returns, its follower stops, so that the broker is the leader and the only member of the ISR.
     pub(super) alone: bool,
 }
 
-/// An object: its uid, unless it is gone or about to be.
+/// An object's uid; `None` if it is gone or being deleted.
 type Uid = Option<String>;
 
-/// What there was at one moment.
+/// The objects at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Sample {
     node: Uid,
     claim: Uid,
     pod: Uid,
-    /// The broker runs.
+    /// Whether the broker runs.
     runs: bool,
 }
 
@@ -69,14 +69,14 @@ impl Sample {
         Self { node, claim, pod, runs: before && lives() }
     }
 
-    /// Something that this one had is deleted in the next one.
+    /// Whether an object of this sample is deleted in the next one.
     fn loses_to(&self, next: &Self) -> bool {
         let lost = |own: &Uid, next: &Uid| own.is_some() && own != next;
         lost(&self.node, &next.node) || lost(&self.claim, &next.claim) || lost(&self.pod, &next.pod)
     }
 }
 
-/// Watches until it is told to stop.
+/// Watches until it is stopped.
 struct Watch {
     over: Arc<AtomicBool>,
     samples: JoinHandle<Vec<Sample>>,
@@ -107,7 +107,7 @@ impl Watch {
     }
 }
 
-/// A run at a terminal, and what it has said so far.
+/// A run at a terminal, and its output so far.
 struct Typed {
     child: Child,
     said: Arc<Mutex<String>>,
@@ -145,26 +145,26 @@ impl Typed {
     }
 }
 
-/// How a run went.
+/// The result of a run.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) code: Option<i32>,
-    /// Node, claim and pod are gone or have successors.
+    /// Whether node, claim and pod are gone or replaced.
     pub(super) deleted: [bool; 3],
 }
 
 impl Scene {
-    /// The machine is down, and Kubernetes has noticed it for long enough.
+    /// The machine goes down, and Kubernetes has noticed it for long enough.
     pub(super) fn goes_down(&self, node: &str, traffic: &Traffic<'_>) {
         self.kubernetes.node_down(node).unwrap();
         let dead = || self.brokers.lives().unwrap()[&LOST].pod.is_none().then_some(());
         until("the broker's death", SOON, dead).unwrap();
         traffic.without(LOST);
-        // `--lost-for` of these runs, and as much again: the API tells times to the second.
+        // `--lost-for` of these runs, twice, because the API's times have a resolution of one second.
         sleep(Duration::from_secs(2));
     }
 
-    /// The machine speaks again. If its Node object is gone, it joins anew, and so does one with an empty disk.
+    /// The machine returns. If its Node object is gone, it joins again, and so does another with an empty disk.
     fn comes_back(&self, node: &str) {
         if self.kubernetes.node_up(node).is_err() {
             machine(node, 2).join(&self.kubernetes);
@@ -187,7 +187,7 @@ impl Scene {
         until("a node for the pod", SOON, bound).unwrap()
     }
 
-    /// A claim that goes with its pod goes now, so that the next run finds everything whole.
+    /// Completes the deletion of a claim that waits for its pod, so that the next run starts from a complete set.
     fn ends_what_was_begun(&self, after: &Sample) {
         if after.claim.is_none()
             && let Some(old) = self.runs()
@@ -199,7 +199,7 @@ impl Scene {
     }
 }
 
-/// One run with its race, from a dead broker to one that is in sync.
+/// One run with its race, from a dead broker to one in sync.
 pub(super) fn race(scene: &Arc<Scene>, moments: Moments) -> Outcome {
     let traffic = Traffic::of(&scene.cluster);
     let node = scene.node();
@@ -242,13 +242,13 @@ pub(super) fn race(scene: &Arc<Scene>, moments: Moments) -> Outcome {
     let deleted = deleted.map(|(before, after)| before != after);
     let none = deleted == [false; 3];
     match code {
-        // In sync everywhere: freed, or back by itself.
+        // In sync everywhere: the pod was freed, or the broker returned by itself.
         Some(0) => assert!(none || deleted[0], "{said}"),
         Some(1) if none => assert!(said.contains("nothing was deleted"), "{said}"),
         Some(1) => assert!(said.contains("nothing more was deleted"), "{said}"),
         _ => panic!("{moments:?}, exit {code:?}: {said}"),
     }
-    // What was back before the answer is never touched.
+    // Objects that were back before the answer are never deleted.
     assert!(none || !was_back.into_inner(), "{moments:?}: {said}");
     scene.ends_what_was_begun(&after);
     traffic.settle();
@@ -262,7 +262,7 @@ mod soak {
 
     const RUNS: usize = 20;
 
-    /// The same numbers each time, evenly over 0..1.
+    /// The same numbers each time, evenly distributed over 0..1.
     fn random(seed: u64) -> impl FnMut() -> f64 {
         let mut state = seed;
         move || {
@@ -287,7 +287,7 @@ mod soak {
         println!("{RUNS} runs: (exit, node, claim and pod deleted): {ends:?}");
     }
 
-    /// From long before the answer to after the deletions.
+    /// From long before the answer until after the deletions.
     #[test]
     #[ignore = "live"]
     fn a_machine_returns_at_any_moment_around_the_deletions() {

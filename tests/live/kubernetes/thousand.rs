@@ -1,4 +1,4 @@
-//! A thousand nodes with a broker each: a few paged calls, under a second.
+//! A thousand nodes with one broker each: a few paged calls, in less than a second.
 
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,11 @@ use testbed::{Kubernetes, kubernetes::Failure};
 use super::run;
 
 const COUNT: usize = 1_000;
-/// Measured: 0.7 s, of which 0.17 s are our CPU's, without optimisation; but the machine may be shared with other tests.
+/// Measured: 0.7 s without optimisation, of which 0.17 s are our own CPU time. Other tests may use the machine at the
+/// same time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Nodes without a kubelet, and pods that say by themselves that they are ready.
+/// Nodes without a kubelet, and pods that are created as ready.
 async fn fill(client: Client) -> Result<(), Failure> {
     let nodes: Api<Node> = Api::all(client.clone());
     let pods: Api<Pod> = Api::namespaced(client, "kafka");
