@@ -2,7 +2,7 @@ import java.util.*;
 import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.TopicPartition;
 
-/** Kafka's own client, asked for one reassignment: its command line tool refuses dead targets by itself. */
+/** Submits one reassignment with Kafka's own client, because its command line tool refuses dead targets. */
 public class Alter {
     public static void main(String[] args) throws Exception {
         Properties config = new Properties();

@@ -3,7 +3,7 @@ import org.apache.kafka.clients.admin.*;
 import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.TopicPartition;
 
-/** Kafka's own client, asked one thing after the other: COMMAND:TOPIC:PARTITION[:IDS]. One line for each answer. */
+/** Sends requests in order with Kafka's own client: COMMAND:TOPIC:PARTITION[:IDS]. Prints one line for each answer. */
 public class Facts {
     public static void main(String[] args) throws Exception {
         Properties config = new Properties();
