@@ -1,5 +1,5 @@
-//! Executions in a simulated cluster. Brokers die and return, moves end in any order, the executor is killed at any
-//! point, journals are lost, topics are deleted, and other tools move replicas. The guarantees hold in all cases.
+//! Executions in a simulated cluster. Brokers die and return, moves end in any order, and the executor is killed at any
+//! point. Journals are lost, topics are deleted, and other tools move replicas. The guarantees hold in all cases.
 
 mod cluster;
 mod run;

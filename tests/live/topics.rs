@@ -1,5 +1,5 @@
-//! Topic definitions on real Kafka in both modes: topics are created as defined, drift is corrected, other topics stay
-//! untouched, runs are killed, and two runs happen at once.
+//! Topic definitions on real Kafka in both modes. Topics are created as defined, drift is corrected, and other topics
+//! stay untouched. Runs are killed, and two runs happen at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -113,7 +113,7 @@ pub enum Error {
         answered: usize,
     },
     /// The answer breaks Kafka's protocol.
-    #[error("{address} does not speak Kafka's protocol as we do: {fault}")]
+    #[error("{address} is not compatible with this client: {fault}")]
     Protocol {
         /// The address that sent it.
         address: Address,

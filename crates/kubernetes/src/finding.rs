@@ -32,7 +32,7 @@ pub enum Finding {
         name: Name,
     },
     /// A StatefulSet has fewer pods than it should have.
-    #[error("StatefulSet {name} is to have {wanted} pods and lacks {}", missing.join(", "))]
+    #[error("StatefulSet {name} should have {wanted} pods and lacks {}", missing.join(", "))]
     PodsMissing {
         /// Its namespace and name.
         name: Name,

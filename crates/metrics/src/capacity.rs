@@ -46,7 +46,7 @@ pub enum BadCapMap {
         key: String,
     },
     /// The same key twice, so its meaning is unclear.
-    #[error("{key:?} stands there twice")]
+    #[error("{key:?} appears twice")]
     Twice {
         /// The key.
         key: String,
@@ -296,7 +296,7 @@ mod tests {
                 r#"{"99999999999": 5}"#,
                 r#""99999999999" is neither a broker id nor an instance type"#,
             ),
-            (r#"{"m": 5, "m": 6}"#, r#""m" stands there twice"#),
+            (r#"{"m": 5, "m": 6}"#, r#""m" appears twice"#),
         ];
         for (json, said) in cases {
             assert_eq!(CapMap::parse(json).unwrap_err().to_string(), said);

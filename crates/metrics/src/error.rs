@@ -29,7 +29,7 @@ pub enum MetricsError {
         message: String,
     },
     /// The answer is not in the expected format.
-    #[error("{url} answers what cannot be used: {problem}")]
+    #[error("{url} sent an unusable answer: {problem}")]
     Malformed {
         /// The requested URL, without keys.
         url: String,
@@ -37,7 +37,7 @@ pub enum MetricsError {
         problem: String,
     },
     /// The answer is valid, but does not contain the broker.
-    #[error("{url} knows nothing of the broker: {problem}")]
+    #[error("{url} has no data about the broker: {problem}")]
     NotThere {
         /// The requested URL, without keys.
         url: String,

@@ -88,7 +88,7 @@ pub enum Error {
         bytes: usize,
     },
     /// The data cannot be compressed.
-    #[error("{path} cannot be packed: {source}")]
+    #[error("{path} cannot be compressed: {source}")]
     Unpacked {
         /// The znode.
         path: String,

@@ -261,7 +261,7 @@ async fn a_false_broker_that_claims_two_billion_elements_is_named_with_its_reque
     assert_eq!(
         error.to_string(),
         format!(
-            "{address} does not speak Kafka's protocol as we do: ApiVersions version 3: \
+            "{address} is not compatible with this client: ApiVersions version 3: \
              a length of 4294967295 with only 21 bytes left"
         )
     );

@@ -148,7 +148,7 @@ fn sets_and_pods_that_do_not_exist_are_named() {
         said(&brokers),
         [
             "there is no StatefulSet kafka/none",
-            "StatefulSet kafka/logs is to have 3 pods and lacks logs-1",
+            "StatefulSet kafka/logs should have 3 pods and lacks logs-1",
         ]
     );
     assert_eq!(brokers.findings[0].1, BTreeSet::from([set_group("none")]));

@@ -63,7 +63,7 @@ async fn a_broker_that_is_down_keeps_nobody_from_the_others() {
     assert!(answers[&BrokerId(1)].is_ok());
     let said = |id| answers[&BrokerId(id)].as_ref().unwrap_err().to_string();
     assert_eq!(said(2), format!("{}/2 answers 500: <h1>out of memory</h1>", server.url));
-    assert_eq!(said(3), format!("{}/3 answers what cannot be used: line 1: no name", server.url));
+    assert_eq!(said(3), format!("{}/3 sent an unusable answer: line 1: no name", server.url));
     assert!(
         said(4).starts_with("http://127.0.0.1:1/ gives no answer: ") && said(4).contains("refused"),
         "{}",

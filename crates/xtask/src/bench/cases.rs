@@ -115,7 +115,7 @@ pub(super) struct Case {
     pub(super) planner: &'static Planner,
     /// The names of the same task in the peers' figures.
     pub(super) peers: &'static [&'static str],
-    /// Sizes at which a rack has no room for its replicas within the headroom of 10 %: it has two brokers, at 55 %, and
+    /// Sizes at which a rack has no room for its replicas within the headroom of 10 %. It has two brokers, at 55 %, and
     /// one of them is lost. Reporting this is then the right answer.
     pub(super) no_room: &'static [Size],
 }
