@@ -8,10 +8,14 @@ use topicmappr::Environment;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub(crate) struct KeyArgs {
-    /// Datadog's API key; better in AUTOTHROTTLE_API_KEY or --api-key-file: every user of the machine sees flags
+    /// Set Datadog's API key
+    ///
+    /// AUTOTHROTTLE_API_KEY or --api-key-file is better: every user of the machine sees flags.
     #[arg(long, value_name = "KEY", hide_default_value = true, value_parser = typed)]
     api_key: Option<Typed>,
-    /// Datadog's application key, likewise
+    /// Set Datadog's application key
+    ///
+    /// AUTOTHROTTLE_APP_KEY or --app-key-file is better: every user of the machine sees flags.
     #[arg(long, value_name = "KEY", hide_default_value = true, value_parser = typed)]
     app_key: Option<Typed>,
 }

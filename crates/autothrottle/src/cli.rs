@@ -10,24 +10,24 @@ use std::path::PathBuf;
 use std::time::Duration;
 use topicmappr::shared::{self, LogArgs, MetricsArgs};
 
-/// Keeps the replication of a Kafka cluster as fast as its clients allow.
+/// Keep a Kafka cluster's replication as fast as its clients allow.
 #[derive(Debug, clap::Parser)]
 #[command(
     name = "autothrottle",
     version,
     max_term_width = 100,
-    long_about = "Keeps the replication of a Kafka cluster as fast as its clients allow.\n\n\
-                  Each interval, and whenever a reassignment begins or ends, it looks at what is being copied, decides a \
-                  rate for each broker and direction, and sets it, with exact lists of the replicas that it counts for. \
-                  What it sets it writes down first (--state-topic); what it finds set by others it leaves as it is. \
-                  When nothing is copied any more, every value is as it was before.",
-    after_help = "Every flag may also stand in the environment (AUTOTHROTTLE_MIN_RATE) or in the file of --config \
-                  (min-rate: ...).\nA flag outranks the environment, the environment the file. One dash before a long \
-                  name is enough.\n\n\
-                  SIGTERM, SIGHUP and SIGINT end it: while replicas are copied, their rates stay, and the next start takes \
-                  them over;\notherwise everything is put back first.\n\n\
+    long_about = "Keep a Kafka cluster's replication as fast as its clients allow.\n\n\
+                  The daemon looks at the cluster in each interval, and whenever a reassignment begins or ends. It \
+                  decides a rate for each broker and direction, and sets it with an exact list of throttled replicas. \
+                  It records each value in its ledger before it sets it (--state-topic). It leaves values of others \
+                  alone. When no replica is copied any more, it restores the original values.",
+    after_help = "You can also set each flag in the environment (AUTOTHROTTLE_MIN_RATE) or in the --config file \
+                  (min-rate: ...).\nFlags override the environment. The environment overrides the file. One dash \
+                  before a long name is enough.\n\n\
+                  SIGTERM, SIGHUP and SIGINT end the daemon. While replicas are copied, their rates stay, and the next \
+                  start takes them over.\nOtherwise the daemon restores the original values first.\n\n\
                   Exit codes: 0 done (--once), 2 wrong input, 3 outside failure, 5 --dry-run found something to do,\n\
-                  7 held by another, 130/143 signals."
+                  7 another daemon or run holds the lock, 130/143 signals."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -56,10 +56,10 @@ pub(crate) struct Cli {
     old: OldArgs,
     #[command(flatten)]
     pub(crate) logs: LogArgs,
-    /// YAML file of flags: keys are long flag names
+    /// Read flags from a YAML file; its keys are long flag names
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Prints this help as a manual page, and ends
+    /// Print this help as a manual page, and exit
     #[arg(long)]
     pub(crate) man: bool,
 }
@@ -68,7 +68,7 @@ pub(crate) struct Cli {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
-    /// Kafka brokers to ask
+    /// Connect to these Kafka brokers
     #[arg(
         long,
         value_name = "HOST:PORT,...",
@@ -76,25 +76,34 @@ pub(crate) struct ClusterArgs {
         visible_aliases = ["bootstrap-server", "kafka-addr"]
     )]
     pub(crate) bootstrap_servers: String,
-    /// Client properties of Kafka or librdkafka (TLS, SASL)
+    /// Read client properties of Kafka or librdkafka (TLS, SASL)
     #[arg(long, value_name = "FILE")]
     pub(crate) kafka_config: Option<PathBuf>,
-    /// File of what is set in the cluster, what stood there before, and overrides; one for each cluster
+    /// Keep the ledger and the overrides in this file
+    ///
+    /// The ledger lists what the daemon has set in the cluster, and the original values. Each cluster has its own
+    /// file.
     #[arg(long, value_name = "FILE")]
     pub(crate) state_file: Option<PathBuf>,
-    /// With --state-file: says that nobody else sets rates in this cluster, also no execution. Else a mark of whose they are
-    /// is left where executions find it: in ZooKeeper with --zookeeper, in a pod in the ConfigMap autothrottle-marks, else in
-    /// the topic __mappr_state, made on first use
+    /// With --state-file: leave no mark, as nothing else sets throttles
+    ///
+    /// Nothing else includes topicmappr execute. Without this flag, the daemon leaves a mark where executions find
+    /// it. The mark is in ZooKeeper with --zookeeper, and in a pod in the ConfigMap autothrottle-marks. Else it is in
+    /// the topic __mappr_state, which the first use creates.
     #[arg(long, requires = "state_file")]
     pub(crate) sole_daemon: bool,
-    /// The same in ZooKeeper, with overrides where kafka-kit's autothrottle has them; a second daemon then waits for its turn
+    /// Keep the ledger and the overrides in ZooKeeper
+    ///
+    /// Overrides are where kafka-kit's autothrottle keeps them. A second daemon waits until the first one ends.
     #[arg(long, value_name = "HOST:PORT,...", alias = "zk-addr", conflicts_with = "lease")]
     pub(crate) zookeeper: Option<zookeeper::Address>,
-    /// The same in the topic __mappr_state of the cluster itself, made on first use; a second daemon then waits for its turn
-    /// [default, unless it runs in a pod or another place is named]
+    /// Keep the ledger and the overrides in the topic __mappr_state
+    ///
+    /// The topic is in the cluster itself; the first use creates it. A second daemon waits until the first one ends.
+    /// This is the default outside of a pod if no other place is named.
     #[arg(long, conflicts_with_all = ["zookeeper", "lease"])]
     pub(crate) state_topic: bool,
-    /// Where in ZooKeeper: one for each cluster
+    /// Use this name in ZooKeeper; each cluster has its own
     #[arg(long, value_name = "NAME", default_value = zookeeper::DEFAULT_OVERRIDES_PREFIX)]
     pub(crate) zk_config_prefix: String,
 }
@@ -103,59 +112,73 @@ pub(crate) struct ClusterArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Rates")]
 pub(crate) struct RateArgs {
-    /// No computed rate is below this; what is given where metrics or a capacity are unknown. A bare number is MB/s
+    /// Compute no rate below this; a bare number is MB/s
+    ///
+    /// A broker gets this rate if its metrics or its capacity are unknown.
     #[arg(long, value_name = "RATE", default_value = "10", value_parser = rate)]
     pub(crate) min_rate: Rate,
-    /// Percent of what clients leave of a network that replication may send
+    /// Let replication send this percentage of what clients leave free
     #[arg(long, value_name = "PERCENT", default_value = "90", value_parser = percent)]
     pub(crate) max_tx_rate: Ratio,
-    /// Percent of what clients leave of a network that replication may take in
+    /// Let replication receive this percentage of what clients leave free
     #[arg(long, value_name = "PERCENT", default_value = "90", value_parser = percent)]
     pub(crate) max_rx_rate: Ratio,
-    /// A rate is written when it differs from the one that stands by this many percent of it
+    /// Change a rate only if it differs by this percentage
     #[arg(long, value_name = "PERCENT", default_value = "10", value_parser = percent)]
     pub(crate) change_threshold: Ratio,
-    /// For so many rounds without metrics a broker keeps its rate; then it gets the least one
+    /// Rounds without metrics before a broker falls back to --min-rate
     #[arg(long, value_name = "ROUNDS", default_value_t = 1)]
     pub(crate) failure_threshold: u32,
-    /// How rates follow from what networks can spare
+    /// Choose how rates follow from free network capacity
     #[arg(long, value_enum, value_name = "HOW", default_value = "fair")]
     pub(crate) share: ShareArg,
-    /// What a network can carry: MB/s by broker id, instance type or "default", {"i3.4xlarge": 1250, "1001": {"tx": 500,
-    /// "rx": 400}}, or a file of it
+    /// Set network capacities in MB/s: JSON, or a file of it
+    ///
+    /// Keys are broker ids, instance types or "default": {"i3.4xlarge": 1250, "1001": {"tx": 500, "rx": 400}}.
     #[arg(long, value_name = "JSON|FILE")]
     pub(crate) cap_map: Option<String>,
-    /// A snapshot (topicmappr snapshot) that knows what networks can carry, where --cap-map does not
+    /// Read network capacities from this snapshot, where --cap-map has none
+    ///
+    /// The command topicmappr snapshot writes it.
     #[arg(long, value_name = "FILE")]
     pub(crate) cap_snapshot: Option<PathBuf>,
-    /// The label of brokers' nodes that says it: MB/s (1250, or 1250-625: sends, receives), or a type that --cap-map has.
-    /// Kubernetes is asked, then also for an annotation; with --cap-snapshot the snapshot, for labels in MB/s
+    /// Read network capacities from this label of the brokers' nodes
+    ///
+    /// The value is in MB/s (1250, or 1250-625 for sending and receiving), or a type in --cap-map. The daemon asks
+    /// Kubernetes, and reads an annotation if there is no such label. With --cap-snapshot it reads labels in MB/s
+    /// from the snapshot instead.
     #[arg(long, value_name = "LABEL")]
     pub(crate) cap_label: Option<String>,
-    /// Paces replicas that fell behind without a reassignment, too
+    /// Throttle also replicas that fell behind without a reassignment
     #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, default_missing_value = "true",
           action = ArgAction::Set)]
     pub(crate) pace_recovery: bool,
-    /// From how many missing bytes on a recovery is paced
+    /// Throttle a recovery if at least this many bytes are missing
     #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = shared::size)]
     pub(crate) recovery_bytes: Bytes,
-    /// Paces also the recovery of partitions that are under their min.insync.replicas, or have one replica in sync
+    /// Throttle also the recovery of partitions in danger
+    ///
+    /// These are partitions below their min.insync.replicas, and partitions with one replica in sync.
     #[arg(long)]
     pub(crate) pace_all: bool,
-    /// A broker whose produce requests take longer (99th percentile) gets less
+    /// Lower the rate of a broker with slower produce requests (99th percentile)
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_p99_produce: Option<Duration>,
-    /// A broker whose consumers' fetches take longer (99th percentile) gets less
+    /// Lower the rate of a broker with slower consumer fetches (99th percentile)
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_p99_fetch: Option<Duration>,
-    /// A broker to which the messages of --canary take longer, to it and back, gets less [default: three times what is
-    /// usual there, and at least 10ms]
+    /// Lower the rate of a broker with slower --canary messages
+    ///
+    /// The time is that of a message to the broker and back. Default: three times what is usual there, and at least
+    /// 10ms.
     #[arg(long, value_name = "TIME", value_parser = shared::duration)]
     pub(crate) max_canary: Option<Duration>,
-    /// A broker whose request handlers are idle for less of their time (percent) gets less; 0: does not count
+    /// Lower the rate of a broker whose request handlers are busier
+    ///
+    /// The value is the least idle time of the request handlers in percent. 0: idle time does not count.
     #[arg(long, value_name = "PERCENT", default_value = "20", value_parser = percent)]
     pub(crate) min_request_handler_idle: Ratio,
-    /// A copy that has grown by nothing for so long is reported
+    /// Report replicas that received no data for this long
     #[arg(long, value_name = "TIME", default_value = "10m", value_parser = seconds)]
     pub(crate) stalled_after: Duration,
 }
@@ -163,9 +186,9 @@ pub(crate) struct RateArgs {
 /// How rates follow from what networks can spare.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum ShareArg {
-    /// Paths share, max-min fair: what one end cannot use goes to others
+    /// Paths share, max-min fair: what one end cannot use goes elsewhere
     Fair,
-    /// Each broker gets all that it can spare, as kafka-kit's autothrottle had it
+    /// Each broker gets all its free capacity, as in kafka-kit's autothrottle
     Headroom,
 }
 
@@ -173,12 +196,16 @@ pub(crate) enum ShareArg {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Canary")]
 pub(crate) struct CanaryArgs {
-    /// Sends small messages to each broker and reads them back, in the topic __mappr_canary, which it makes and keeps; a
-    /// broker where they take long gets less. Not in a single round
+    /// Measure latency with small messages, and slow down replication by it
+    ///
+    /// The daemon sends messages to each broker and reads them back, in the topic __mappr_canary. It creates and
+    /// maintains the topic. A broker where messages take long gets a lower rate. --once and --dry-run send none.
     #[arg(long, value_name = "BOOL", default_value_t = false, num_args = 0..=1, default_missing_value = "true",
           action = ArgAction::Set)]
     pub(crate) canary: bool,
-    /// Between two messages to one broker; sooner after a slow one
+    /// Wait this long between two messages to one broker
+    ///
+    /// After a slow message the next one goes sooner.
     #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = canary_interval)]
     pub(crate) canary_interval: Duration,
 }
@@ -187,7 +214,9 @@ pub(crate) struct CanaryArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub(crate) struct EventArgs {
-    /// More tags of the events that Datadog is told, where its keys are given
+    /// Add these tags to the events that Datadog receives
+    ///
+    /// Datadog receives events if its keys are set.
     #[arg(long, value_name = "NAME:VALUE,...", value_delimiter = ',')]
     pub(crate) dd_event_tags: Vec<String>,
 }
@@ -196,16 +225,22 @@ pub(crate) struct EventArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Rounds")]
 pub(crate) struct RoundArgs {
-    /// Between two rounds; a bare number is seconds. A reassignment that begins or ends is seen earlier
+    /// Wait this long between two rounds; a bare number is seconds
+    ///
+    /// When a reassignment begins or ends, the next round begins earlier.
     #[arg(long, value_name = "TIME", default_value = "180", value_parser = seconds)]
     pub(crate) interval: Duration,
-    /// One round, and no more
+    /// Run one round, and exit
     #[arg(long)]
     pub(crate) once: bool,
-    /// Shows what one round would change; exit code 5 if there is something
+    /// Show what one round would change, and change nothing
+    ///
+    /// The exit code is 5 if there is something to change.
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Never removes a rate or a list, not even its own: the ledger keeps them
+    /// Never remove a rate or a replica list; the ledger keeps them
+    ///
+    /// This includes those that the daemon set.
     #[arg(long)]
     pub(crate) skip_auto_delete_throttles: bool,
 }
@@ -214,23 +249,27 @@ pub(crate) struct RoundArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "API")]
 pub(crate) struct ApiArgs {
-    /// Where the HTTP API listens; "none": nowhere
+    /// Serve the HTTP API at this address; "none": no API
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:8080")]
     pub(crate) api_listen: String,
-    /// Another name under which the API, or the sidecar's page, is asked (autothrottle.kafka.svc), besides localhost and any
-    /// IP address; repeatable. Requests for other names are refused: a foreign page could have sent them
+    /// Accept API requests to this host name too; repeatable
+    ///
+    /// For example autothrottle.kafka.svc. It applies to the sidecar's page too. localhost and IP addresses are
+    /// always accepted. Requests to other names are refused, because a foreign web page could have sent them.
     #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = shared::host_name)]
     pub(crate) api_host: Vec<String>,
-    /// File of the bearer token that changes need; or AUTOTHROTTLE_API_TOKEN
+    /// Read the bearer token for changes from this file
+    ///
+    /// Without it, the token is AUTOTHROTTLE_API_TOKEN in the environment.
     #[arg(long, value_name = "FILE")]
     pub(crate) api_token_file: Option<PathBuf>,
-    /// Certificate chain (PEM): the API then speaks HTTPS
+    /// Serve the API over HTTPS with this certificate chain (PEM)
     #[arg(long, value_name = "FILE", requires = "api_tls_key")]
     pub(crate) api_tls_cert: Option<PathBuf>,
-    /// Its private key (PEM)
+    /// Read the private key of the API's certificate from here (PEM)
     #[arg(long, value_name = "FILE", requires = "api_tls_cert")]
     pub(crate) api_tls_key: Option<PathBuf>,
-    /// Listens beyond this machine without a token
+    /// Allow other machines to use the API without a token
     #[arg(long)]
     pub(crate) api_insecure: bool,
 }
@@ -239,16 +278,16 @@ pub(crate) struct ApiArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Without a meaning here")]
 struct OldArgs {
-    /// Taken and ignored
+    /// Accept and ignore this flag
     #[arg(long)]
     kafka_native_mode: bool,
-    /// Taken and ignored
+    /// Accept and ignore this flag
     #[arg(long, value_name = "SECONDS")]
     kafka_api_request_timeout: Option<String>,
-    /// Taken and ignored
+    /// Accept and ignore this flag
     #[arg(long, value_name = "INTERVALS")]
     cleanup_after: Option<String>,
-    /// Taken and ignored
+    /// Accept and ignore this flag
     #[arg(long, value_name = "PATH")]
     zk_prefix: Option<String>,
 }
@@ -298,6 +337,26 @@ mod tests {
     #[test]
     fn the_flags_do_not_deny_each_other() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_help_line_has_at_most_twelve_words() {
+        let command = Cli::command();
+        let text = |help: Option<&clap::builder::StyledStr>| {
+            help.map(ToString::to_string).unwrap_or_default()
+        };
+        let mut lines = vec![text(command.get_about())];
+        for arg in command.get_arguments() {
+            let values = arg.get_possible_values();
+            lines.extend(
+                values.iter().filter_map(|value| value.get_help()).map(ToString::to_string),
+            );
+            lines.push(text(arg.get_help()));
+        }
+        for line in lines {
+            let words = line.split_whitespace().count();
+            assert!((1..=12).contains(&words), "{line:?}, {words} words");
+        }
     }
 
     #[test]

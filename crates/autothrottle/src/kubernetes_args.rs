@@ -8,10 +8,12 @@ use topicmappr::Environment;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
 pub(crate) struct KubernetesArgs {
-    /// Kubeconfig file [default: those of KUBECONFIG, the service account of the pod]
+    /// Read this kubeconfig file
+    ///
+    /// Default: the files of KUBECONFIG, then the service account of the pod.
     #[arg(long, value_name = "FILE")]
     kubeconfig: Option<PathBuf>,
-    /// Kubernetes context [default: the current one]
+    /// Use this Kubernetes context [default: the current one]
     #[arg(long, value_name = "NAME")]
     context: Option<String>,
 }

@@ -24,7 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
 pub(crate) struct MachineArgs {
-    /// Namespace of the broker pods, for --cap-label [default: the pod's own, the context's]
+    /// Read broker pods in this namespace, for --cap-label
+    ///
+    /// Default: the pod's own namespace, or that of the context.
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
     #[command(flatten)]

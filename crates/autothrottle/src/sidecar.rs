@@ -28,16 +28,20 @@ const AT_ONCE: usize = 4;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Sidecar")]
 pub(crate) struct SidecarArgs {
-    /// Serves what the pod's network and volumes carry at /sidecar, to whoever leads: 0.0.0.0:8081
+    /// Serve the pod's network and volume metrics at /sidecar: 0.0.0.0:8081
+    ///
+    /// The daemon that leads reads them.
     #[arg(long, value_name = "HOST:PORT")]
     sidecar_listen: Option<String>,
-    /// The broker's log dirs as they are mounted here; their meta.properties tell the broker's id
+    /// Read the broker's log dirs at these mount paths
+    ///
+    /// Their meta.properties contain the broker's id.
     #[arg(long, value_name = "DIR,...", value_delimiter = ',')]
     sidecar_log_dirs: Vec<PathBuf>,
-    /// Id of the broker beside us, where no log dir tells it
+    /// Set the broker's id if no log dir contains it
     #[arg(long, value_name = "ID")]
     sidecar_broker_id: Option<BrokerId>,
-    /// Where proc and sys are found
+    /// Find proc and sys in this folder
     #[arg(long, value_name = "DIR", default_value = "/")]
     sidecar_root: PathBuf,
 }

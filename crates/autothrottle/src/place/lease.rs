@@ -25,12 +25,13 @@ const TOLD: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
 pub(crate) struct LeaseArgs {
-    /// Lease that says which of several daemons leads; ledger and overrides are kept in ConfigMaps NAME-state beside it
-    /// [default in a pod without --state-file: autothrottle in the pod's namespace]. With --state-file its namespace is where
-    /// the mark is left
+    /// Elect the leading daemon with this Lease
+    ///
+    /// Ledger and overrides are in the ConfigMaps NAME-state next to it. Default in a pod without --state-file:
+    /// autothrottle in the pod's namespace. With --state-file, the mark is in the namespace of the Lease.
     #[arg(long, value_name = "NAMESPACE/NAME", value_parser = lease_name)]
     lease: Option<Name>,
-    /// How long a leader that has died is waited for
+    /// Wait this long for a leader that has died
     #[arg(long, value_name = "TIME", default_value = "7s", value_parser = duration)]
     lease_duration: Duration,
     #[command(flatten)]

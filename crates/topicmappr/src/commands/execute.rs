@@ -27,46 +27,61 @@ use std::time::Duration;
 pub(crate) struct Args {
     #[command(flatten)]
     pub(super) execution: ExecutionArgs,
-    /// Bytes per second into each broker, and out of each: 10MB/s; auto: as the daemon autothrottle decides, and nothing that
-    /// it does not pace; none: as fast as the machines can
+    /// Limit the moves to a rate (10MB/s), or write auto or none
+    ///
+    /// A rate is bytes per second into each broker, and out of each. With auto, autothrottle sets the rates, and
+    /// moves wait until it has. none means no throttle.
     #[arg(long, value_name = "RATE|auto|none", value_parser = pace)]
     throttle: Pace,
     #[command(flatten)]
     daemon: DaemonArgs,
-    /// Goes on with an execution that has begun; without a journal, begins
+    /// Continue an execution; without a journal, begin it
     #[arg(long)]
     pub(super) resume: bool,
     #[command(flatten)]
     pub(super) consent: ConsentArgs,
-    /// Partitions that move at a time; those whose destinations are all dead are not counted
+    /// Move at most this many partitions at a time
+    ///
+    /// Partitions whose destinations are all dead do not count.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     max_moves: Option<u32>,
-    /// Partitions that move at a time into, and out of, one broker
+    /// Move at most this many partitions at a time per broker
+    ///
+    /// The limit applies to what moves into a broker, and to what moves out of it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..), default_value_t = MOVES_PER_BROKER)]
     max_moves_per_broker: u32,
-    /// Which partitions below min ISR, or offline, stop new moves; never those that the plan heals
+    /// Pause new moves if these partitions are below min ISR
+    ///
+    /// Offline partitions count too. Partitions that the plan heals never pause it.
     #[arg(long, value_enum, value_name = "WHICH", default_value = "new")]
     pause_on: PauseArg,
-    /// What becomes of moves in flight whose destination dies
+    /// Choose what to do with moves whose destination dies
+    ///
+    /// With cancel, a move is submitted again if its broker returns within a minute after all else is done.
     #[arg(long, value_enum, value_name = "WHAT", default_value = "wait")]
     on_dead_broker: DeadArg,
-    /// Names copies that have got nothing for so long, with the broker that holds them back; a bare number is seconds
+    /// Report replicas that received no data for this long
+    ///
+    /// The report names the broker that holds them back. A bare number is seconds.
     #[arg(long, value_name = "TIME", value_parser = seconds, default_value = "10m")]
     stalled_after: Duration,
-    /// Begins nothing after this time, UTC, and ends with exit code 6 when what is in flight has arrived: 06:00, or
-    /// 2026-11-21T06:00:00Z
+    /// Start no move after this time (UTC): 06:00, or 2026-11-21T06:00:00Z
+    ///
+    /// The command ends with exit code 6 when the moves in flight have arrived.
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// Above so many bytes, the cluster's id has to be typed
+    /// Require the typed cluster id above this many bytes
     #[arg(long, value_name = "BYTES", value_parser = size, default_value = "1TB")]
     confirm_above: Bytes,
-    /// Goes on although a broker that the plan holds for lost is registered again
+    /// Continue although a broker is back that the plan calls lost
     #[arg(long)]
     even_if_returned: bool,
-    /// Goes on beside the moves of other tools
+    /// Continue while other tools move replicas
     #[arg(long)]
     join: bool,
-    /// Then moves what was placed meanwhile on the brokers that the plan drains, by plans of its own: PLAN.sweep.json
+    /// Afterwards move new replicas off the brokers that the plan drains
+    ///
+    /// These are replicas that arrived during the plan. Each sweep is a plan of its own: PLAN.sweep.json.
     #[arg(long)]
     pub(super) sweep: bool,
     #[command(flatten)]
@@ -83,19 +98,19 @@ fn pace(text: &str) -> Result<Pace, String> {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum PauseArg {
-    /// None
+    /// No partition
     None,
-    /// Those that were well at the start
+    /// Partitions that were well at the start
     New,
-    /// All
+    /// Every partition
     Any,
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum DeadArg {
-    /// They go on when the broker returns
+    /// Wait until the broker returns
     Wait,
-    /// They are cancelled, and submitted again if it returns within a minute after all else is done
+    /// Cancel them, and submit them again if the broker returns soon
     Cancel,
 }
 

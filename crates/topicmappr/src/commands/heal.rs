@@ -20,25 +20,29 @@ use std::time::Duration;
 /// The flags of `heal`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Bytes per second into each broker, and out of each, while replicas are copied: 20MB/s
+    /// Limit copies into and out of each broker: 20MB/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
     throttle: u64,
-    /// A broker with more on it is left to people
+    /// Leave a broker with more data than this to people
     #[arg(long, value_name = "BYTES", value_parser = size)]
     max_bytes: Bytes,
-    /// How long a broker has to be lost
+    /// Act only after a broker was lost for this long
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "30m")]
     lost_for: Duration,
-    /// How far apart two heals are at least
+    /// Wait at least this long between two heals
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "24h")]
     every: Duration,
-    /// Where it notes since when brokers are lost, and the last heal
+    /// Record since when brokers are lost, and the last heal
     #[arg(long, value_name = "FILE|configmap:NS/NAME")]
     notes: NotesPlace,
-    /// Folder of the plan, the journal and the ledger of a heal, which have to outlive the process
+    /// Keep the plan, journal and ledger of a heal here
+    ///
+    /// The folder must outlive the process.
     #[arg(long, value_name = "DIR", default_value = ".")]
     work_dir: PathBuf,
-    /// Shows what would be done; exit code 5 if a broker is lost
+    /// Show what would be done, and change nothing
+    ///
+    /// The exit code is 5 if a broker is lost.
     #[arg(long)]
     dry_run: bool,
 }

@@ -19,16 +19,18 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     #[command(flatten)]
     topics: TopicArgs,
-    /// Brokers that may be chosen: ids, ranges, a map's name [default: all live ones, or those of the maps]
+    /// Choose leaders on these brokers: ids, ranges, names of maps
+    ///
+    /// Default: all live brokers, or those of the maps.
     #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
     brokers: Option<BrokerList>,
-    /// What a broker's leadership is measured by
+    /// Choose how leadership is measured
     #[arg(long, value_enum, value_name = "BY", default_value = "count")]
     by: By,
-    /// Evens the leaders of each topic by itself, instead of those of all topics together
+    /// Even the leaders of each topic separately
     #[arg(long)]
     per_topic: bool,
-    /// Brokers that are to lead nothing that another replica can lead
+    /// Move leadership off these brokers where another replica can lead
     #[arg(long, value_name = "ID,...")]
     evacuate: Option<BrokerList>,
     #[command(flatten)]
@@ -41,16 +43,22 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Elections")]
 struct ElectionArgs {
-    /// Plans nothing: elects the first replica of each partition that another leads
+    /// Elect the first replica of each partition; plan nothing
+    ///
+    /// It concerns the partitions that another replica leads.
     #[arg(long, conflicts_with_all = ["brokers", "by", "per_topic", "evacuate", "out_file", "out_path"])]
     elect: bool,
-    /// Elects the partitions of this plan alone, as far as they have its replicas
+    /// Elect only the partitions of this plan
+    ///
+    /// The command skips partitions that do not have the plan's replicas.
     #[arg(long, value_name = "FILE", requires = "elect")]
     plan: Option<PathBuf>,
-    /// Agrees to the elections beforehand
+    /// Run the elections without asking for consent
     #[arg(long, requires = "elect")]
     yes: bool,
-    /// Shows what would be elected; exit code 5 if there is something
+    /// Show what would be elected, and change nothing
+    ///
+    /// The exit code is 5 if there is something to elect.
     #[arg(long, requires = "elect")]
     dry_run: bool,
 }
@@ -63,7 +71,7 @@ impl ElectionArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum By {
-    /// The partitions that it leads
+    /// The number of partitions that it leads
     Count,
     /// The bytes of the partitions that it leads
     Bytes,

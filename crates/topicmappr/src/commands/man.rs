@@ -15,10 +15,12 @@ use std::path::{Path, PathBuf};
     after_help = "Examples:\n  topicmappr man | man -l -\n  topicmappr man plan show\n  topicmappr man --out-dir /usr/local/share/man/man1"
 )]
 pub(crate) struct Args {
-    /// The command to print the page of, such as `plan show`; the program itself if none is named
+    /// The command to describe, such as `plan show` [default: the program]
     #[arg(value_name = "COMMAND", conflicts_with = "out_dir")]
     command: Vec<String>,
-    /// Folder to write the pages of all commands to: topicmappr.1, topicmappr-plan-show.1
+    /// Write the pages of all commands into this folder
+    ///
+    /// The files are topicmappr.1, topicmappr-plan-show.1 and so on.
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
 }

@@ -12,11 +12,17 @@ use crate::views::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 /// What to do with the maps of `--maps` and `--map`; a cluster is looked at where a flag names one.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Shows each map, with its brokers and its number of topics, and which pods count as ready by force
+    /// Show the brokers and the number of topics of each map
+    ///
+    /// It also shows which pods count as ready by force.
     Show(ForcedArgs),
-    /// Says what is wrong with the maps, and which topics are off theirs; exit code 5 if anything
+    /// Check the maps, and find topics that are off their map
+    ///
+    /// The exit code is 5 if there are findings.
     Check,
-    /// Lists each map's brokers and topics; exit code 5 if a map has no broker
+    /// List the brokers and topics of each map
+    ///
+    /// The exit code is 5 if a map has no broker.
     Resolve,
 }
 

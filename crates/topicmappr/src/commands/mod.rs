@@ -34,58 +34,68 @@ use crate::status::Status;
 /// What to do.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Captures a cluster into a file
+    /// Capture a cluster into a file
     Snapshot(snapshot::Args),
-    /// Shows, checks and resolves maps
+    /// Show, check and resolve maps
     #[command(subcommand)]
     Maps(maps::Command),
-    /// Places topics on brokers: replaces what is lost or leaves, enforces maps; moves nothing else
+    /// Plan a repair: replace lost replicas, and enforce maps
+    ///
+    /// It also replaces replicas on brokers that leave. It moves nothing else.
     Rebuild(Box<rebuild::Args>),
-    /// Gives the replicas of one broker to another
+    /// Plan to give the replicas of one broker to another
     Replace(Box<replace::Args>),
-    /// Repairs what is lost, then evens storage, with least movement
+    /// Plan a repair, then even storage with the least movement
     Rebalance(Box<rebalance::Args>),
-    /// Spreads onto new brokers; --drain empties brokers
+    /// Plan to spread load onto new brokers; --drain empties brokers
     Scale(Box<scale::Args>),
-    /// Evens preferred leadership, or takes it off brokers; no data moves
+    /// Plan even preferred leadership; no data moves
+    ///
+    /// It can also move leadership off brokers, and elect the preferred leaders.
     Leaders(Box<leaders::Args>),
-    /// Reads plan files
+    /// Read plan files
     #[command(subcommand)]
     Plan(plan::Command),
-    /// Tells a broker's pod what it needs to know of itself
+    /// Prepare, probe and unregister brokers in their pods
     #[command(subcommand)]
     Broker(broker::Command),
-    /// Shows and fetches what brokers send, receive and store
+    /// Show and fetch what brokers send, receive and store
     #[command(subcommand)]
     Metrics(metrics::Command),
-    /// Makes and changes topics as they are defined
+    /// Create and change topics as they are defined
     #[command(subcommand)]
     Topics(topics::Command),
-    /// Carries a plan out, step by step; a run that ended anyhow can be resumed
+    /// Carry out a plan step by step; resume it after an interruption
     Execute(Box<execute::Args>),
-    /// Shows how far the execution of a plan is
+    /// Show the progress of a plan's execution
     Status(status::Args),
-    /// Cancels the moves of a plan that are in flight
+    /// Cancel the moves of a plan that are in flight
     Cancel(Box<cancel::Args>),
-    /// Takes a plan back: what is in flight is cancelled, what has arrived returns
+    /// Undo a plan: cancel moves in flight, return what has arrived
     Rollback(Box<execute::Args>),
-    /// Restarts the pods of StatefulSets one by one, so that no partition gets under its min ISR
+    /// Restart the pods of StatefulSets one by one, and keep min ISR
+    ///
+    /// No partition falls below its min.insync.replicas.
     Roll(Box<roll::Args>),
-    /// Gives up one broker that has been lost for long, if nothing else is wrong (for a CronJob)
+    /// Replace one broker that has been lost for long (for CronJobs)
+    ///
+    /// It acts only if nothing else is wrong.
     Heal(Box<heal::Args>),
-    /// Says what is wrong with a cluster, and what to run next; exit code 5 if anything
+    /// Report what is wrong with a cluster, and what to run next
+    ///
+    /// The exit code is 5 if there are findings.
     Doctor(doctor::Args),
-    /// Shows and clears what paces replication
+    /// Show, change and clear replication throttles
     #[command(subcommand)]
     Throttle(throttle::Command),
-    /// Checks the certificates that listeners serve, and renews them without a restart
+    /// Check the certificates of listeners; reload them without a restart
     #[command(subcommand)]
     Certs(certs::Command),
-    /// Prints completions for a shell
+    /// Print completions for a shell
     Completions(completions::Args),
-    /// Prints manual pages, or writes those of all commands
+    /// Print manual pages, or write those of all commands
     Man(man::Args),
-    /// Prints the version
+    /// Print the version
     Version,
 }
 

@@ -19,27 +19,33 @@ use std::path::{Path, PathBuf};
 /// What to do with a plan file.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Shows what a plan does and comes to
+    /// Show what a plan does, and the numbers before and after
     Show(ShowArgs),
-    /// Says what two plans, or partition maps, do differently; exit code 5 if anything
+    /// Compare two plans or partition maps
+    ///
+    /// The exit code is 5 if they differ.
     Diff(diff::Args),
-    /// Says why a replica moves, why not to another broker, and what a move is for
+    /// Explain why a replica moves, and why not to another broker
     Explain(explain::Args),
-    /// Holds a plan, or another tool's partition map, to its promises; exit code 1 if one is broken
+    /// Check the promises of a plan or another tool's partition map
+    ///
+    /// The exit code is 1 if one is broken.
     Check(CheckArgs),
-    /// Writes a plan as one HTML page
+    /// Write a plan as one HTML page
     Report(report::Args),
 }
 
 /// The flags of `plan show`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArgs {
-    /// The plan (.json, .json.gz)
+    /// The plan file (.json, .json.gz)
     plan: PathBuf,
-    /// Lists every partition that changes instead
+    /// List every partition that changes instead
     #[arg(long)]
     moves: bool,
-    /// Puts out the partition map of one step instead, as Kafka's own tool reads it; the first is 0
+    /// Print the partition map of one step instead; the first is 0
+    ///
+    /// It has the form that Kafka's own tool reads.
     #[arg(long, value_name = "N", conflicts_with = "moves")]
     step: Option<usize>,
 }
@@ -47,9 +53,11 @@ pub(crate) struct ShowArgs {
 /// The flags of `plan check`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArgs {
-    /// The plan or partition map (.json, .json.gz)
+    /// The plan file or partition map (.json, .json.gz)
     plan: PathBuf,
-    /// Share of each broker's storage that a partition map without a plan may not fill
+    /// Keep this share of each broker's storage free
+    ///
+    /// It applies to a partition map without a plan.
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = percent)]
     storage_headroom: Ratio,
 }
@@ -72,7 +80,9 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
         let Some(stages) = stages.get(step) else {
             let problem = match stages.len() {
                 0 => "the plan has no steps: nothing changes".to_owned(),
-                count => format!("the plan has {count} step(s), the last is {}", count - 1),
+                count => {
+                    format!("the plan has {count} step(s), the last is {}", count - 1)
+                }
             };
             return Err(Error::Flag { flag: "--step", value: step.to_string(), problem });
         };

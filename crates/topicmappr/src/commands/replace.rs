@@ -10,10 +10,10 @@ use mapper::{BrokerId, RackRule, Replace, Request, Snapshot, Topics};
 /// The flags of `replace`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The broker that goes; it may be lost already
+    /// Replace this broker, which may be lost already
     #[arg(long, value_name = "ID")]
     broker: Option<BrokerId>,
-    /// The broker that comes; auto: the empty broker of the same rack
+    /// Use this broker instead; auto: the empty broker of its rack
     #[arg(long, value_name = "ID|auto")]
     with: Option<String>,
     #[command(flatten)]

@@ -21,34 +21,47 @@ use std::time::Duration;
 /// The flags of `roll`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// StatefulSets of brokers or controllers, with updateStrategy OnDelete [default: those that the maps name]; with
-    /// --zookeeper alone, of ZooKeeper servers
+    /// StatefulSets of brokers or controllers [default: those of the maps]
+    ///
+    /// Their updateStrategy must be OnDelete. With --zookeeper alone, they are StatefulSets of ZooKeeper servers.
     #[arg(value_name = "[NAMESPACE/]STATEFULSET")]
     sets: Vec<String>,
-    /// Restarts every pod, not only those whose revision is not the newest
+    /// Restart every pod, not only pods of an older revision
     #[arg(long)]
     all: bool,
-    /// With --all: pods that were made before this time [default: now]; goes on with a roll that ended early
+    /// Restart only pods created before this time (--all) [default: now]
+    ///
+    /// To continue a roll that ended early, give the time at which it began.
     #[arg(long, value_name = "TIME", requires = "all")]
     since: Option<Timestamp>,
-    /// Goes on although partitions with no replica to spare are unavailable while their broker restarts
+    /// Continue although some partitions become unavailable during a restart
+    ///
+    /// These are partitions without a replica to spare.
     #[arg(long)]
     allow_unavailable: bool,
-    /// Deletes pods instead of evicting them: the PodDisruptionBudget has no say
+    /// Delete pods instead of evicting them
+    ///
+    /// A deletion ignores the PodDisruptionBudget.
     #[arg(long)]
     delete: bool,
-    /// How long one pod may take to be ready and in sync again
+    /// Wait this long for a pod to be ready and in sync
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
     pod_timeout: Duration,
-    /// A pod that is younger counts only if its broker was seen to be down before: longer than broker.session.timeout.ms
+    /// Trust a younger pod only if its broker was seen down
+    ///
+    /// Before that, the cluster may still report the old broker as live. The time must be longer than
+    /// broker.session.timeout.ms.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
     settle: Duration,
-    /// The ZooKeeper server in a pod, where its address in --zookeeper does not begin with the pod's name
+    /// Set the address of the ZooKeeper server in a pod
+    ///
+    /// It is needed if its address in --zookeeper does not begin with the pod's name.
     #[arg(long, value_name = "POD=HOST:PORT", value_parser = server)]
     server: Vec<(String, String)>,
-    /// Claims the cluster by this Lease [default: mappr-cluster-HASH in the namespace of the first StatefulSet]
+    /// Claim the cluster with this Lease
     ///
-    /// Give all commands that change a cluster the same one: two Leases know nothing of each other.
+    /// Default: mappr-cluster-HASH in the namespace of the first StatefulSet. Give all commands that change a cluster
+    /// the same Lease. Two different Leases do not exclude each other.
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name)]
     lease: Option<Name>,
     #[command(flatten)]

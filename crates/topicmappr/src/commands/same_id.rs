@@ -28,25 +28,31 @@ const ANSWERS: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Under the same id")]
 pub(super) struct SameIdArgs {
-    /// The broker comes back under its own id, with an empty disk: this waits for it, paces what it copies, and elects it
+    /// Bring back a broker under its own id with an empty disk
+    ///
+    /// The command waits for the broker, throttles what it copies, and then elects it as leader again.
     #[arg(long, conflicts_with_all = ["with"], requires = "broker")]
     pub(super) same_id: bool,
-    /// With --same-id: bytes per second into the broker, and out of each other; none: as fast as the machines can
+    /// Limit the copies of --same-id to this rate (bytes per second)
+    ///
+    /// The rate limits what goes into the broker, and what each other broker sends. none: no throttle.
     #[arg(long, value_name = "RATE|none", value_parser = pace)]
     throttle: Option<Pace>,
     #[command(flatten)]
     consent: ConsentArgs,
-    /// With --same-id: how long the broker may take to be registered
+    /// Wait this long until the broker is registered (--same-id)
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1h")]
     timeout: Duration,
-    /// With --same-id: how long a node must be silent to count as lost
+    /// Count a node as lost after this silence (--same-id)
     ///
     /// The time runs from the last change of its Ready condition to the API server's own time.
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "5m")]
     lost_for: Duration,
     #[command(flatten)]
     claim: ClaimArgs,
-    /// With --same-id: file of what is set in the cluster [default: topicmappr-CLUSTER_ID.ledger here]
+    /// Keep the ledger of the cluster in this file (--same-id)
+    ///
+    /// Default: topicmappr-CLUSTER_ID.ledger in the current folder.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
 }

@@ -24,14 +24,16 @@ pub(crate) struct Args {
 /// What may follow `snapshot`.
 #[derive(Debug, clap::Subcommand)]
 enum Edit {
-    /// Writes the cluster as it might be: brokers lost, gone or added, data grown
+    /// Write a changed snapshot, for what-if questions
+    ///
+    /// Brokers are lost, removed or added, and data grows.
     Edit(Box<edit::Args>),
 }
 
 /// Where a snapshot goes.
 #[derive(Debug, clap::Args)]
 struct OutArgs {
-    /// File for the snapshot (.json, .json.gz); - is stdout
+    /// Write the snapshot to this file (.json, .json.gz); - is stdout
     #[arg(long, value_name = "FILE|-")]
     out_file: Option<PathBuf>,
 }

@@ -3,10 +3,12 @@
 /// How a command that changes a cluster is agreed to, or only rehearsed.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct ConsentArgs {
-    /// Agrees to the change of the cluster beforehand
+    /// Change the cluster without asking for consent
     #[arg(long)]
     pub(crate) yes: bool,
-    /// Shows what would be done; exit code 5 if there is something
+    /// Show what would be done, and change nothing
+    ///
+    /// The exit code is 5 if there is something to do.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }

@@ -10,14 +10,16 @@ const DEFAULT: &str = "http://localhost:8080";
 /// Where the daemon listens that paces an execution.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DaemonArgs {
-    /// The API of the autothrottle that leads in this cluster and paces what is moved; it takes a rate of --throttle as an
-    /// override [default with --throttle auto: http://localhost:8080; else: none]
+    /// Let the autothrottle daemon at this URL pace the moves
+    ///
+    /// The URL is that of its API, and the daemon must lead in this cluster. A rate of --throttle becomes an override
+    /// of the daemon. Default with --throttle auto: http://localhost:8080. Else there is no default.
     #[arg(long, value_name = "URL")]
     autothrottle: Option<String>,
-    /// File of the bearer token that its API asks for
+    /// Read the bearer token for the daemon's API from this file
     #[arg(long, value_name = "FILE")]
     autothrottle_token_file: Option<PathBuf>,
-    /// Certificates (PEM) to trust its API by, instead of the system's
+    /// Trust these certificates (PEM) for the daemon's API, not the system's
     #[arg(long, value_name = "FILE")]
     autothrottle_ca: Option<PathBuf>,
 }

@@ -10,41 +10,51 @@ use std::path::{Path, PathBuf};
 /// The plan, and the files of its execution.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ExecutionArgs {
-    /// The plan (.json, .json.gz)
+    /// The plan file (.json, .json.gz)
     plan: PathBuf,
-    /// File of what was done [default: PLAN.journal]
+    /// Keep the journal of the execution in this file [default: PLAN.journal]
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
-    /// File of what is set in the cluster, one for each cluster [default: topicmappr-CLUSTER_ID.ledger beside the
-    /// journal]
+    /// Keep the ledger of the cluster in this file
+    ///
+    /// The ledger lists what executions have set in the cluster. Each cluster has one. Default:
+    /// topicmappr-CLUSTER_ID.ledger next to the journal.
     #[arg(long, value_name = "FILE")]
     state_file: Option<PathBuf>,
-    /// The cluster, if the plan does not say which it is for
+    /// Set the cluster's id if the plan does not contain it
     #[arg(long, value_name = "ID")]
     cluster_id: Option<String>,
 }
 
-/// How executors on other machines are kept out. By default: in ZooKeeper with --zookeeper, by a Lease in a pod, else in
-/// the topic __mappr_state, which is made on first use.
+/// How an execution keeps out executors on other machines. Default: in ZooKeeper with --zookeeper; in a pod by a
+/// Lease; else in the topic __mappr_state, which the first use creates.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ClaimArgs {
-    /// Claims the cluster by this Lease of Kubernetes [default in a pod: mappr-cluster-HASH in its namespace, as roll does]
+    /// Claim the cluster with this Kubernetes Lease
+    ///
+    /// Default in a pod: mappr-cluster-HASH in the pod's namespace. The command roll uses the same Lease.
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name, conflicts_with_all = ["state_topic", "sole_executor"])]
     pub(crate) lease: Option<Name>,
-    /// Claims the cluster in its topic __mappr_state, which is made on first use, so that no executor on another machine
-    /// acts beside this one; exit code 7 if one does [default without --zookeeper and --lease, outside of a pod]
+    /// Claim the cluster in its topic __mappr_state
+    ///
+    /// The first use creates the topic. The claim keeps out executors on other machines. If one is running, the exit
+    /// code is 7. This is the default outside of a pod, without --zookeeper and --lease.
     #[arg(long)]
     pub(crate) state_topic: bool,
-    /// Says that no executor on another machine works on this cluster: nothing is claimed, and no topic is made
+    /// Claim nothing: no executor on another machine uses this cluster
+    ///
+    /// No topic is created.
     #[arg(long, conflicts_with = "state_topic")]
     pub(crate) sole_executor: bool,
 }
 
-/// Where to look for an execution of another machine, if this one has no journal of it.
+/// Where to find an execution of another machine, if this machine has no journal of it.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct BesideArgs {
-    /// Lease of Kubernetes that the execution holds: where this machine has no journal, journal and ledger are read from
-    /// beside it, and it is left alone [default in a pod: mappr-cluster-HASH in its namespace]
+    /// Look for the execution under this Kubernetes Lease
+    ///
+    /// If this machine has no journal, journal and ledger are read from the records next to the Lease. The Lease
+    /// itself does not change. Default in a pod: mappr-cluster-HASH in the pod's namespace.
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name)]
     lease: Option<Name>,
 }

@@ -16,8 +16,10 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// The flag.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ForcedArgs {
-    /// Who counts as ready until when and why, beside annotations force-ready of pods and StatefulSets: a YAML file, or a
-    /// ConfigMap, of entries "cluster|map.NAME|broker.ID|pod.NAME: UNTIL REASON"
+    /// Read from a file or ConfigMap what counts as ready by force
+    ///
+    /// Its YAML entries are "cluster|map.NAME|broker.ID|pod.NAME: UNTIL REASON". The annotation force-ready of a pod
+    /// or StatefulSet has the same effect.
     #[arg(long, value_name = "FILE|configmap:NS/NAME")]
     forced: Option<String>,
 }

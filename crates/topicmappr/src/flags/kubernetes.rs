@@ -10,22 +10,28 @@ use std::path::PathBuf;
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
 pub struct PodArgs {
-    /// Labels of the broker pods (app=kafka) [default: the pods of StatefulSets, and those that tell a broker id]
+    /// Find broker pods by these labels (app=kafka)
+    ///
+    /// Default: the pods of StatefulSets, and pods that state a broker id.
     #[arg(long, value_name = "KEY=VALUE,...", global = true)]
     pod_labels: Option<String>,
-    /// What tells the broker id of a pod, the first that applies
+    /// Set the rules that find a pod's broker id
     #[arg(
         long,
         value_name = "RULE,...",
         global = true,
         value_delimiter = ',',
         default_value = "annotation,label,strimzi,env,ordinal,node-label",
-        long_help = "What tells the broker id of a pod, the first that applies: annotation[:KEY], label[:KEY], \
-                     strimzi, env[:NAME], ordinal, node-label[:KEY]. Without KEY: any key that is broker-id or ends in \
-                     /broker-id; without NAME: KAFKA_BROKER_ID, KAFKA_NODE_ID, KAFKA_CFG_BROKER_ID, KAFKA_CFG_NODE_ID"
+        long_help = "Set the rules that find a pod's broker id\n\nThe first rule that applies wins. The rules are \
+                     annotation[:KEY], label[:KEY], strimzi, env[:NAME], ordinal and node-label[:KEY]. Without KEY, \
+                     any key counts that is broker-id or ends in /broker-id. Without NAME, the variables are \
+                     KAFKA_BROKER_ID, KAFKA_NODE_ID, KAFKA_CFG_BROKER_ID and KAFKA_CFG_NODE_ID."
     )]
     identity: Vec<Rule>,
-    /// Added to ordinals where no annotation, label or variable of the pod or its StatefulSet says otherwise
+    /// Add this base to pod ordinals
+    ///
+    /// The variable BROKER_ID_BASE of a container overrides it. So does an annotation or label broker-id-base of the
+    /// pod or its StatefulSet.
     #[arg(long, value_name = "N", global = true, default_value_t = 0)]
     broker_id_base: u32,
 }
@@ -52,18 +58,22 @@ impl PodArgs {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Kubernetes")]
 pub(crate) struct KubernetesArgs {
-    /// Kubeconfig file [default: those of KUBECONFIG, ~/.kube/config, the service account of the pod]
+    /// Read this kubeconfig file
+    ///
+    /// Default: the files of KUBECONFIG, then ~/.kube/config, then the service account of the pod.
     #[arg(long, value_name = "FILE", global = true)]
     kubeconfig: Option<PathBuf>,
-    /// Kubernetes context [default: the current one]
+    /// Use this Kubernetes context [default: the current one]
     #[arg(long, value_name = "NAME", global = true)]
     context: Option<String>,
-    /// Kubernetes namespace for names that carry none, and of the broker pods of maps by node [default: the context's]
+    /// Use this namespace for names without one [default: the context's]
+    ///
+    /// Maps by node also find their broker pods there.
     #[arg(long, value_name = "NAME", global = true)]
     namespace: Option<String>,
     #[command(flatten)]
     pods: PodArgs,
-    /// Node labels that tell the rack, the first that a node has
+    /// Read a node's rack from the first of these labels present
     #[arg(
         long,
         value_name = "KEY,...",
@@ -72,7 +82,7 @@ pub(crate) struct KubernetesArgs {
         default_values_t = Rules::default().racks
     )]
     rack_labels: Vec<String>,
-    /// Node labels that tell the instance type, the first that a node has
+    /// Read a node's instance type from the first of these labels
     #[arg(
         long,
         value_name = "KEY,...",
@@ -81,7 +91,9 @@ pub(crate) struct KubernetesArgs {
         default_values_t = Rules::default().instance_types
     )]
     instance_type_labels: Vec<String>,
-    /// Node labels that tell the node group (node-group in a map's nodeLabels), the first that a node has
+    /// Read a node's group from the first of these labels
+    ///
+    /// Maps name the group as node-group in nodeLabels.
     #[arg(
         long,
         value_name = "KEY,...",

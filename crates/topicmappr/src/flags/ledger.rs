@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 /// Where executions of this cluster keep what they have set.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct LedgerArgs {
-    /// Ledger of the cluster's executions [default: topicmappr-CLUSTER_ID.ledger here, or beside --journal]
+    /// Use this ledger of the cluster's executions
+    ///
+    /// Default: topicmappr-CLUSTER_ID.ledger in the current folder, or next to --journal.
     #[arg(long, value_name = "FILE", visible_alias = "ledger")]
     state_file: Option<PathBuf>,
-    /// Journal of an execution, beside which its ledger is
+    /// Look for the ledger next to this journal of an execution
     #[arg(long, value_name = "FILE")]
     journal: Option<PathBuf>,
 }

@@ -14,10 +14,12 @@ const ENDINGS: [&str; 4] = ["yaml", "yml", "map", "maps"];
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Maps")]
 pub(crate) struct MapArgs {
-    /// Maps: a file, a folder of them, or a ConfigMap
+    /// Read maps from a file, a folder or a ConfigMap
     #[arg(long, value_name = "FILE|DIR|configmap:NS/NAME", global = true)]
     maps: Option<String>,
-    /// One map in a line, 'NAME: "REGEX" => TARGET'; repeatable
+    /// Add one map as a line: 'NAME: "REGEX" => TARGET'
+    ///
+    /// Repeat the flag for more maps.
     #[arg(long, value_name = "LINE", global = true)]
     map: Vec<String>,
 }

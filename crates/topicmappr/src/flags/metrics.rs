@@ -20,59 +20,79 @@ const KEY_PREFIXES: [&str; 4] = ["AUTOTHROTTLE_", "TOPICMAPPR_", "METRICSFETCHER
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub struct MetricsArgs {
-    /// Who knows brokers' numbers: auto, none, sidecar, exporter, prometheus, datadog; auto: the first that is set up and answers
+    /// Choose the metrics system
+    ///
+    /// Write auto, none, sidecar, exporter, prometheus or datadog. auto takes the first one that is set up and
+    /// answers.
     #[arg(long, value_name = "BACKEND", default_value_t = Choice::Auto)]
     metrics: Choice,
-    /// Sidecars of the brokers: http://{host}:8081 by brokers' hosts ({id} too), of one ID=URL, or a name that leads to all
-    /// of them (a headless service); repeatable
+    /// Read metrics from the sidecars at these URLs; repeatable
+    ///
+    /// http://{host}:8081 stands for all brokers by their hosts; {id} is the broker id. ID=URL is the sidecar of one
+    /// broker. A name that resolves to all sidecars works too (a headless service).
     #[arg(long, value_name = "URL|ID=URL")]
     sidecar_peers: Vec<SidecarPeers>,
-    /// Page of every broker (http://{host}:9404/metrics; {id} too), or of one: ID=URL; repeatable
+    /// Read metrics from the exporters at these URLs; repeatable
+    ///
+    /// http://{host}:9404/metrics stands for all brokers by their hosts; {id} is the broker id. ID=URL is the page of
+    /// one broker.
     #[arg(long, value_name = "URL|ID=URL")]
     exporter_url: Vec<ExporterUrl>,
-    /// Where a number stands on the pages: storage-free=node_filesystem_avail_bytes{mountpoint="/data"}; repeatable
+    /// Choose the exporter's metric for a number; repeatable
+    ///
+    /// For example: storage-free=node_filesystem_avail_bytes{mountpoint="/data"}.
     #[arg(long, value_name = "NUMBER=SELECTOR")]
     exporter_metric: Vec<MetricAt>,
-    /// Prometheus, or what speaks its API
+    /// Query Prometheus, or a server with the same API
     #[arg(long, value_name = "URL")]
     prometheus_url: Option<String>,
-    /// Label that tells brokers apart: it holds the id, or the host with or without a port
+    /// Match series to brokers by this Prometheus label
+    ///
+    /// Its value is the broker id, or the host with or without a port.
     #[arg(long, value_name = "LABEL", default_value = "instance")]
     prometheus_label: String,
-    /// Query for a number, with {label} and {window}: tx=sum by ({label}) (rate(...[{window}])); repeatable
+    /// Set the Prometheus query for a number; repeatable
+    ///
+    /// {label} and {window} are filled in: tx=sum by ({label}) (rate(...[{window}])).
     #[arg(long, value_name = "NUMBER=PROMQL")]
     prometheus_query: Vec<QueryFor>,
-    /// File of a bearer token for Prometheus
+    /// Read the bearer token for Prometheus from this file
     #[arg(long, value_name = "FILE")]
     prometheus_token_file: Option<PathBuf>,
-    /// Datadog's API
+    /// Set the URL of Datadog's API
     #[arg(long, value_name = "URL", default_value = DatadogSettings::DEFAULT_URL)]
     datadog_url: String,
-    /// File of the API key; else DD_API_KEY in the environment
+    /// Read Datadog's API key from this file
+    ///
+    /// Without it, the key is DD_API_KEY in the environment.
     #[arg(long, value_name = "FILE")]
     api_key_file: Option<PathBuf>,
-    /// File of the application key; else DD_APP_KEY in the environment
+    /// Read Datadog's application key from this file
+    ///
+    /// Without it, the key is DD_APP_KEY in the environment.
     #[arg(long, value_name = "FILE")]
     app_key_file: Option<PathBuf>,
-    /// Datadog's query for what hosts send
+    /// Set Datadog's query for what hosts send
     #[arg(long, value_name = "QUERY", default_value = DatadogSettings::DEFAULT_TX)]
     net_tx_query: DatadogQuery,
-    /// Datadog's query for what hosts receive
+    /// Set Datadog's query for what hosts receive
     #[arg(long, value_name = "QUERY", default_value = DatadogSettings::DEFAULT_RX)]
     net_rx_query: DatadogQuery,
-    /// Tag of a series or host that holds the broker id
+    /// Read the broker id from this tag of a series or host
     #[arg(long, value_name = "TAG", default_value = "broker_id")]
     broker_id_tag: String,
-    /// Tag of a host that holds the type of its machine
+    /// Read the instance type from this tag of a host
     #[arg(long, value_name = "TAG", default_value = "instance-type")]
     instance_type_tag: String,
-    /// Span that rates are the mean of, with Prometheus and Datadog; bare: seconds
+    /// Average rates over this time; a bare number is seconds
+    ///
+    /// It applies to Prometheus and Datadog.
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = units::seconds)]
     metrics_window: Duration,
-    /// Longest that a metrics system may take to answer; bare: seconds
+    /// Wait this long for a metrics system; a bare number is seconds
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = units::seconds)]
     metrics_timeout: Duration,
-    /// Certificates (PEM) to trust metrics systems by, instead of the system's
+    /// Trust these certificates (PEM) for metrics systems, not the system's
     #[arg(long, value_name = "FILE")]
     metrics_ca: Option<PathBuf>,
 }

@@ -56,7 +56,7 @@ pub(crate) struct Global {
     pub(crate) warns: WarnArgs,
     #[command(flatten)]
     pub(crate) talk: TalkArgs,
-    /// YAML file of flags: keys are long flag names
+    /// Read flags from a YAML file; its keys are long flag names
     #[arg(long, value_name = "FILE", global = true, help_heading = "Global options")]
     pub(crate) config: Option<PathBuf>,
 }

@@ -4,10 +4,14 @@
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct TalkArgs {
-    /// Form of the output; json is one document on stdout, errors included
+    /// Choose the form of the output
+    ///
+    /// json is one document on stdout, errors included.
     #[arg(long, value_enum, value_name = "FORM", global = true, default_value = "human")]
     pub(crate) output: OutputFormat,
-    /// Colour of the human form; NO_COLOR is respected
+    /// Choose when output is in colour
+    ///
+    /// auto also respects the variable NO_COLOR.
     #[arg(long, value_enum, value_name = "WHEN", global = true, default_value = "auto")]
     pub(crate) color: WhenColor,
     #[command(flatten)]
@@ -17,13 +21,13 @@ pub(crate) struct TalkArgs {
 /// What is logged on stderr.
 #[derive(Debug, Clone, clap::Args)]
 pub struct LogArgs {
-    /// Logs more on stderr; twice: still more
+    /// Log more on stderr; -vv logs even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Logs errors only
+    /// Log errors only
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
-    /// Form of the log
+    /// Choose the form of the log
     #[arg(long, value_enum, value_name = "FORM", global = true, default_value = "text")]
     pub(crate) log_format: LogFormat,
 }
@@ -33,7 +37,7 @@ pub struct LogArgs {
 pub(crate) enum OutputFormat {
     /// Tables and sentences
     Human,
-    /// One JSON document; of an execution, one a line
+    /// One JSON document; executions write one document per line
     Json,
 }
 
@@ -51,8 +55,8 @@ pub(crate) enum WhenColor {
 /// The form of the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum LogFormat {
-    /// Lines to read
+    /// Plain text lines
     Text,
-    /// One JSON object a line
+    /// One JSON object per line
     Json,
 }

@@ -9,28 +9,32 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Planning")]
 pub(crate) struct PlanningArgs {
-    /// File for the plan, exactly this path (.json, .json.gz)
+    /// Write the plan to exactly this path (.json, .json.gz)
     #[arg(long, value_name = "FILE")]
     pub(crate) out_file: Option<PathBuf>,
-    /// Folder for one partition map per topic: TOPIC.json, with several steps TOPIC-phase0.json, ...
+    /// Write one partition map per topic into this folder
+    ///
+    /// The files are TOPIC.json. With several steps they are TOPIC-phase0.json, TOPIC-phase1.json and so on.
     #[arg(long, value_name = "DIR")]
     pub(crate) out_path: Option<PathBuf>,
-    /// Leaves partitions that do not change out of the files [the default]
+    /// Leave partitions that do not change out of the files [default]
     #[arg(long)]
     pub(crate) skip_no_ops: bool,
-    /// Puts every partition in scope into the files, also those that do not change
+    /// Write every partition in scope, also those that do not change
     #[arg(long)]
     pub(crate) include_no_ops: bool,
-    /// File for the snapshot that the plan is made from: planning again from it gives the same bytes
+    /// Save the snapshot that the plan is made from
+    ///
+    /// Planning again from this file gives the same bytes.
     #[arg(long, value_name = "FILE")]
     pub(crate) save_snapshot: Option<PathBuf>,
-    /// Share of each broker's storage that no plan fills
+    /// Keep this share of each broker's storage free
     #[arg(long, value_name = "PERCENT", default_value = "10%", value_parser = units::percent)]
     pub(crate) storage_headroom: Ratio,
-    /// Lost brokers beyond which a plan warns
+    /// Warn if more brokers than this are lost
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) max_lost: usize,
-    /// Age of stored metrics beyond which a plan warns; a bare number is minutes
+    /// Warn if stored metrics are older; a bare number is minutes
     #[arg(long, value_name = "AGE", default_value = "60", value_parser = units::minutes)]
     pub(crate) metrics_age: SignedDuration,
 }

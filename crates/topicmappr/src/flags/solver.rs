@@ -5,14 +5,16 @@ use mapper::Engine;
 /// The flag of the planning commands that can search.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SolverArgs {
-    /// Who looks for the answer: all keep to the same rules and goals
+    /// Choose the solver
+    ///
+    /// All solvers follow the same rules and goals.
     #[arg(long, value_enum, value_name = "WHO", default_value = "auto")]
     solver: Who,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Who {
-    /// The heuristic, and a short search where its plan is not proven to be near the best
+    /// The heuristic, then a short search unless its plan is near-optimal
     Auto,
     /// The heuristic alone
     Heuristic,

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct SourceArgs {
-    /// Snapshot file to read (.json, .json.gz); no server is contacted
+    /// Read a snapshot file (.json, .json.gz); contact no server
     #[arg(long, value_name = "FILE", global = true)]
     snapshot: Option<PathBuf>,
-    /// Kafka brokers to ask
+    /// Connect to these Kafka brokers
     #[arg(
         long,
         value_name = "HOST:PORT,...",
@@ -19,19 +19,23 @@ pub(crate) struct SourceArgs {
         visible_aliases = ["bootstrap-servers", "kafka-addr"]
     )]
     bootstrap_server: Option<String>,
-    /// Client properties of Kafka or librdkafka (TLS, SASL)
+    /// Read client properties of Kafka or librdkafka (TLS, SASL)
     #[arg(long, value_name = "FILE", global = true)]
     kafka_config: Option<PathBuf>,
-    /// ZooKeeper servers of a cluster in ZooKeeper mode; with --bootstrap-server only for stored metrics
+    /// Connect to the ZooKeeper servers of a ZooKeeper-mode cluster
+    ///
+    /// Together with --bootstrap-server, they hold stored metrics and the lock of an execution.
     #[arg(long, value_name = "HOST:PORT,.../CHROOT", global = true, visible_alias = "zk-addr")]
     zookeeper: Option<String>,
-    /// Chroot of the cluster, if --zookeeper does not carry it
+    /// Set the cluster's chroot if --zookeeper does not contain it
     #[arg(long, value_name = "PATH", global = true)]
     zk_prefix: Option<String>,
-    /// Znode under which metrics are stored
+    /// Set the znode that holds stored metrics
     #[arg(long, value_name = "PATH", global = true, default_value = "topicmappr")]
     zk_metrics_prefix: String,
-    /// Storage of brokers (1001=500GB,1002=2TiB), or a file of such lines; used is then the sum of replicas
+    /// Set the storage of brokers: 1001=500GB,1002=2TiB, or a file
+    ///
+    /// The file holds such pairs, one per line. The used storage of these brokers is then the sum of their replicas.
     #[arg(long, value_name = "ID=SIZE,...|FILE", global = true)]
     pub(crate) broker_storage: Option<BrokerStorage>,
 }

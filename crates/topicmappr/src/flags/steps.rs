@@ -8,14 +8,18 @@ use std::str::FromStr;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Steps")]
 pub(crate) struct StepArgs {
-    /// Limits of a step and the order of moves: max-bytes=500GB,max-moves-per-broker=5,order=ORDER with
-    /// small-first, large-first or least-risk-first
+    /// Limit each step, and choose the order of the moves
+    ///
+    /// The keys are max-bytes=500GB, max-moves-per-broker=5 and order=ORDER. ORDER is small-first, large-first or
+    /// least-risk-first.
     #[arg(long, value_name = "KEY=VALUE,...")]
     steps: Option<Limits>,
-    /// Empties so many brokers at a time of what they give up, highest ids first; 0: all at once
+    /// Empty at most this many brokers at a time; 0: all
+    ///
+    /// Each step takes the brokers with the highest ids first, and only what they give up.
     #[arg(long, value_name = "N", default_value_t = 0)]
     chunk_step_size: u32,
-    /// Keeps a leader that leaves, first in the list, until the new replicas are in sync
+    /// Keep a leaving leader first until the new replicas are in sync
     #[arg(long)]
     phased_reassignment: bool,
 }

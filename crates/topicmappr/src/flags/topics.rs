@@ -6,10 +6,14 @@ use mapper::scope::{Scope, TopicPattern, split_patterns};
 /// The flags that choose topics.
 #[derive(Debug, clap::Args)]
 pub(crate) struct TopicArgs {
-    /// Topics: regexes over whole names, by comma; repeatable
+    /// Select topics by regexes over whole names
+    ///
+    /// Separate regexes with commas, or repeat the flag.
     #[arg(long, value_name = "REGEX,...")]
     topics: Vec<String>,
-    /// Topics to leave as they are, though --topics or a map takes them; repeatable
+    /// Leave these topics alone, even if --topics or a map selects them
+    ///
+    /// Separate regexes with commas, or repeat the flag.
     #[arg(long, value_name = "REGEX,...")]
     topics_exclude: Vec<String>,
 }

@@ -23,7 +23,7 @@ pub(crate) const CODES: [&str; 12] = [
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct WarnArgs {
-    /// Goes on in spite of warnings: of these codes, or bare of all
+    /// Ignore warnings with these codes; without codes, ignore all
     #[arg(
         long,
         value_name = "CODE,...",

@@ -24,25 +24,29 @@ const LAST_PAUSE: Duration = Duration::from_secs(15);
 /// The flags of `broker init`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The broker's log dirs (log.dirs), as they are mounted here
+    /// Read the broker's log dirs (log.dirs) at these mount paths
     #[arg(long, value_name = "DIR,...", value_delimiter = ',', required = true)]
     log_dirs: Vec<PathBuf>,
-    /// The broker's pod [default: POD_NAMESPACE/POD_NAME, else --namespace and HOSTNAME]
+    /// Set the broker's pod
+    ///
+    /// Default: POD_NAMESPACE/POD_NAME, else --namespace and HOSTNAME.
     #[arg(long, value_name = "[NAMESPACE/]NAME")]
     pod: Option<String>,
-    /// Form of what is written: lines for server.properties, an env file, or shell exports
+    /// Choose the form: server.properties lines, env file or shell exports
     #[arg(long, value_enum, value_name = "FORM", default_value = "properties")]
     format: SettingsFormat,
-    /// Where to write it [default: stdout]
+    /// Write the settings to this file [default: stdout]
     #[arg(long, value_name = "FILE")]
     out_file: Option<PathBuf>,
-    /// How long to wait for Kubernetes and Kafka (10m) [default: for ever]
+    /// Wait at most this long for Kubernetes and Kafka (10m)
+    ///
+    /// Default: for ever.
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     timeout: Option<Duration>,
-    /// There is no cluster yet: Kafka is not asked before an empty disk is used
+    /// Use an empty disk without asking Kafka: the cluster is new
     #[arg(long)]
     bootstrap_new_cluster: bool,
-    /// Starts with an empty disk even if that erases the last copy of partitions
+    /// Start with an empty disk even if this erases last copies
     #[arg(long)]
     accept_data_loss: bool,
 }

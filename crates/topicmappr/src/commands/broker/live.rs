@@ -16,10 +16,14 @@ use crate::views::LiveView;
 pub(crate) struct Args {
     #[command(flatten)]
     subject: SubjectArgs,
-    /// A process that runs is alive, also before its port is open: logs may recover for hours
+    /// Count a running process as alive before its port is open
+    ///
+    /// A broker may recover its logs for hours.
     #[arg(long)]
     starting: bool,
-    /// What the command line of that process has [default: kafka.Kafka, or QuorumPeerMain of ZooKeeper]
+    /// Find the process by this text in its command line
+    ///
+    /// Default: kafka.Kafka, or QuorumPeerMain with ZooKeeper.
     #[arg(long, value_name = "TEXT", requires = "starting")]
     process: Option<String>,
 }

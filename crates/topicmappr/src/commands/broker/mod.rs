@@ -15,13 +15,21 @@ use crate::status::Status;
 /// What to do in a broker's pod.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Tells a starting broker its id and rack, and keeps an empty disk from erasing a last copy (init container)
+    /// Give a starting broker its id and rack (init container)
+    ///
+    /// It also keeps an empty disk from erasing the last copy of a partition.
     Init(Box<init::Args>),
-    /// Whether what runs in the pod lives: its port answers; exit code 0 or 1 (liveness and startup probe)
+    /// Check whether the server in the pod is alive (liveness probe)
+    ///
+    /// It is alive if its port answers. The exit code is 0 or 1. The command serves startup probes too.
     Live(Box<live::Args>),
-    /// Whether it is ready: registered, and in sync in all that it hosts; exit code 0 or 1 (readiness probe)
+    /// Check whether the server in the pod is ready (readiness probe)
+    ///
+    /// A broker is ready if it is registered, and in sync in all partitions that it hosts. The exit code is 0 or 1.
     Ready(Box<ready::Args>),
-    /// Has KRaft forget a broker that is down for good, and holds nothing
+    /// Unregister a KRaft broker that is gone for good
+    ///
+    /// The broker must hold no replica.
     Unregister(unregister::Args),
 }
 

@@ -25,25 +25,29 @@ const MAX_BEHIND_MS: u64 = 10_000;
 pub(crate) struct Args {
     #[command(flatten)]
     subject: SubjectArgs,
-    /// So many partitions may be out of sync
+    /// Allow this many partitions to be out of sync
     #[arg(long, value_name = "N", default_value_t = 0)]
     max_lag_partitions: usize,
-    /// Remembers the last judgement here, for --cached and for the time that the controller is away
+    /// Save the last answer in this file
+    ///
+    /// --cached repeats it. The probe also repeats it while the controller is away.
     #[arg(long, value_name = "FILE")]
     cache_file: Option<PathBuf>,
-    /// Asks nobody: repeats what the cache file says
+    /// Contact no server; repeat what the cache file says
     #[arg(long, requires = "cache_file")]
     cached: bool,
-    /// What is remembered counts no longer than this
+    /// Trust the cache file for at most this long
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10m")]
     max_age: Duration,
-    /// Looks again and again, and answers GET /ready and /live here
+    /// Check repeatedly, and serve GET /ready and /live here
     #[arg(long, value_name = "HOST:PORT", conflicts_with = "cached")]
     listen: Option<String>,
-    /// Another name under which --listen is asked, besides localhost and any IP address; repeatable
+    /// Accept requests to --listen under this name too; repeatable
+    ///
+    /// localhost and IP addresses are always accepted.
     #[arg(long, value_name = "NAME", requires = "listen", value_delimiter = ',', value_parser = host_name)]
     listen_host: Vec<String>,
-    /// How often it looks, with --listen
+    /// Check this often with --listen
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "10s")]
     every: Duration,
 }

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// What runs in the pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Role {
-    /// A broker, also one that is a controller besides
+    /// A broker, also one that is a controller as well
     Broker,
     /// A KRaft controller: --bootstrap-server names its own listener
     Controller,
@@ -32,13 +32,15 @@ pub(super) enum Role {
 /// The flags about it.
 #[derive(Debug, clap::Args)]
 pub(super) struct SubjectArgs {
-    /// What runs in the pod
+    /// Choose what runs in the pod
     #[arg(long, value_enum, default_value = "broker")]
     role: Role,
-    /// broker.id or node.id [default: what Kubernetes tells of the pod]
+    /// Set broker.id or node.id
+    ///
+    /// Default: the id that Kubernetes has for the pod.
     #[arg(long, value_name = "ID")]
     broker_id: Option<BrokerId>,
-    /// The pod, for its annotations [default: POD_NAMESPACE/POD_NAME]
+    /// Read the annotations of this pod [default: POD_NAMESPACE/POD_NAME]
     #[arg(long, value_name = "[NAMESPACE/]NAME")]
     pod: Option<String>,
     #[command(flatten)]

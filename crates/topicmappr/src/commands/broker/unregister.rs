@@ -21,7 +21,7 @@ const ANSWERS: Duration = Duration::from_secs(2);
 /// The flags of `broker unregister`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The broker
+    /// The broker's id
     #[arg(value_name = "ID")]
     broker: BrokerId,
     #[command(flatten)]

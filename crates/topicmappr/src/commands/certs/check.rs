@@ -20,16 +20,22 @@ use std::path::PathBuf;
                   topicmappr certs check --listener kafka-0.example:9093 --ca ca.crt --warn-before 14d"
 )]
 pub(crate) struct Args {
-    /// Listener to look at; repeatable. Without it: every TLS listener that the live brokers advertise
+    /// Check this listener; repeatable
+    ///
+    /// Default: every TLS listener that the live brokers advertise.
     #[arg(long, value_name = "HOST:PORT")]
     listener: Vec<Address>,
-    /// Certificates that expire within this time are findings
+    /// Report certificates that expire within this time
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = days)]
     warn_before: SignedDuration,
-    /// Authorities that clients trust, in PEM [default: those of --kafka-config; without any, trust is not judged]
+    /// Trust these authorities (PEM), as clients do [default: --kafka-config]
+    ///
+    /// Without any authority, trust is not judged.
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
-    /// File for Prometheus' textfile collector, written whole: its name has to end in .prom
+    /// Write a file for Prometheus' textfile collector
+    ///
+    /// Its name must end in .prom. The command replaces it as a whole.
     #[arg(long, value_name = "FILE")]
     metrics_file: Option<PathBuf>,
 }

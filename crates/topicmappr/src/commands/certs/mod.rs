@@ -10,9 +10,13 @@ use crate::status::Status;
 /// What to do about certificates.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Says what each listener really serves, and what is wrong with it; exit code 5 if anything
+    /// Check the certificate that each listener really serves
+    ///
+    /// The exit code is 5 if there are findings.
     Check(check::Args),
-    /// Has brokers read changed certificates and authorities, one at a time, each verified
+    /// Make brokers read changed certificates, one broker at a time
+    ///
+    /// Each broker is verified before the next one. It works for authorities too.
     Reload(Box<reload::Args>),
 }
 

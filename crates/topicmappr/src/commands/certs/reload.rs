@@ -18,42 +18,54 @@ use std::time::Duration;
 /// The flags of `certs reload`.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Brokers read again the files that their stores name. What they then serve is what counts: each network \
-                  thread is asked.\n\nExamples:\n  topicmappr certs reload --expect tls.crt --ca ca.crt\n  \
+    after_help = "Brokers read the files of their stores again. The command then asks each network thread which certificate \
+                  it serves.\n\nExamples:\n  topicmappr certs reload --expect tls.crt --ca ca.crt\n  \
                   topicmappr certs reload --expect 'certs/{id}.crt' --keystore-location '/etc/kafka/2027/{id}.pem'\n  \
                   topicmappr certs reload --step trust-both --old-ca old.crt --new-ca new.crt\n  \
                   topicmappr certs reload --step swap-keys --old-ca old.crt --new-ca new.crt\n  \
                   topicmappr certs reload --step drop-old --old-ca old.crt --new-ca new.crt"
 )]
 pub(crate) struct Args {
-    /// The certificate that is to be served, in PEM, as the Secret's tls.crt; {id} stands for the broker's id
+    /// Expect brokers to serve this certificate (PEM), the Secret's tls.crt
+    ///
+    /// {id} in the path stands for the broker's id.
     #[arg(long, value_name = "FILE", required_unless_present = "step", conflicts_with = "step")]
     expect: Option<String>,
-    /// A step from an old authority to a new one, once the files of the stores have changed for it
+    /// Take one step from an old authority to a new one
+    ///
+    /// The files of the stores must have changed for the step already.
     #[arg(long, value_enum, requires_all = ["old_ca", "new_ca"])]
     step: Option<Step>,
-    /// The old authority, in PEM
+    /// Read the old authority from this file (PEM)
     #[arg(long, value_name = "FILE", requires = "step")]
     old_ca: Option<PathBuf>,
-    /// The new authority, in PEM
+    /// Read the new authority from this file (PEM)
     #[arg(long, value_name = "FILE", requires = "step")]
     new_ca: Option<PathBuf>,
-    /// Authorities that clients trust, in PEM [default: those of --kafka-config]
+    /// Trust these authorities (PEM), as clients do [default: --kafka-config]
     #[arg(long, value_name = "FILE", conflicts_with = "step")]
     ca: Option<PathBuf>,
-    /// Listener to change, by name; repeatable. Without it: every one with TLS
+    /// Change the listener of this name; repeatable
+    ///
+    /// Default: every listener with TLS.
     #[arg(long, value_name = "NAME")]
     listener_name: Vec<String>,
-    /// Brokers to change, in this order. Without it: every live one
+    /// Change these brokers, in this order [default: every live one]
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     brokers: Vec<BrokerId>,
-    /// Keystore to go over to, as the brokers see it; what was named before is put back if it does not serve
+    /// Switch to this keystore, by its path on the brokers
+    ///
+    /// If brokers do not serve it, the command restores the former path.
     #[arg(long, value_name = "PATH")]
     keystore_location: Option<String>,
-    /// The same for the truststore
+    /// Switch to this truststore, by its path on the brokers
+    ///
+    /// If it does not work, the command restores the former path.
     #[arg(long, value_name = "PATH")]
     truststore_location: Option<String>,
-    /// How long a broker may take: the files of a Secret reach a pod a minute after it has changed
+    /// Wait this long for each broker
+    ///
+    /// The files of a Secret reach a pod about a minute after a change.
     #[arg(long, value_name = "TIME", default_value = "2m", value_parser = seconds)]
     wait: Duration,
     #[command(flatten)]

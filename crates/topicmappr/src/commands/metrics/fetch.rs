@@ -24,22 +24,24 @@ use zookeeper::ToStore;
 pub(crate) struct Args {
     #[command(flatten)]
     asking: Asking,
-    /// Snapshot to write: the cluster's, completed (.json, .json.gz); without it, the znodes of --zookeeper are written
+    /// Write the completed snapshot to this file (.json, .json.gz)
+    ///
+    /// Without it, the metrics go into the znodes of --zookeeper.
     #[arg(long, value_name = "FILE")]
     out_file: Option<PathBuf>,
-    /// Shows what would be written, and writes nothing
+    /// Show what would be written, and write nothing
     #[arg(long)]
     dry_run: bool,
-    /// Whether znodes are packed with gzip
+    /// Compress znodes with gzip
     #[arg(long, value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
     compression: bool,
-    /// Datadog's query for the free storage of brokers
+    /// Set Datadog's query for the free storage of brokers
     #[arg(long, value_name = "QUERY", default_value = DatadogSettings::DEFAULT_STORAGE)]
     broker_storage_query: DatadogQuery,
-    /// Datadog's query for the sizes of partitions
+    /// Set Datadog's query for the sizes of partitions
     #[arg(long, value_name = "QUERY", default_value = DatadogSettings::DEFAULT_SIZE)]
     partition_size_query: DatadogQuery,
-    /// Span that Datadog's sizes are the mean of; bare: seconds
+    /// Average Datadog's sizes over this time; a bare number is seconds
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = seconds)]
     span: Duration,
 }

@@ -18,9 +18,9 @@ use std::time::Duration;
 /// What may follow `metrics`.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Shows what is known of each broker now, with its age
+    /// Show what is known of each broker now, with its age
     Show(Box<show::Args>),
-    /// Writes what is known into a snapshot, or into the znodes that plans read
+    /// Write metrics into a snapshot, or into the znodes for plans
     Fetch(Box<fetch::Args>),
 }
 
@@ -36,13 +36,20 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
 struct Asking {
     #[command(flatten)]
     metrics: MetricsArgs,
-    /// What networks carry, in MB/s, as JSON or a file of it: {"1001": 500, "i3.4xlarge": 1250, "default": 100}
+    /// Set network capacities in MB/s: JSON, or a file of it
+    ///
+    /// For example {"1001": 500, "i3.4xlarge": 1250, "default": 100}: by broker id, by instance type, and for the
+    /// rest.
     #[arg(long, value_name = "JSON|FILE", help_heading = "Metrics")]
     cap_map: Option<String>,
-    /// Label of brokers' nodes that tells what their networks carry, in MB/s: 1250, or 1250-625 (sends, receives)
+    /// Read network capacities in MB/s from this node label
+    ///
+    /// Its value is 1250, or 1250-625 for sending and receiving.
     #[arg(long, value_name = "LABEL", help_heading = "Metrics")]
     cap_label: Option<String>,
-    /// Pause between the two rounds that counters need to become rates; 0s: one round, no rates of counters
+    /// Pause this long between the two rounds that measure rates
+    ///
+    /// Counters become rates only over two rounds. 0s: one round, without rates from counters.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::flags::duration, help_heading = "Metrics")]
     rate_over: Duration,
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 pub(crate) struct Args {
     /// A plan or partition map (.json, .json.gz)
     a: PathBuf,
-    /// The one to compare it with
+    /// The plan or partition map to compare it with
     b: PathBuf,
 }
 

@@ -12,15 +12,19 @@ use std::path::PathBuf;
 /// The flags of `plan explain`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The plan (.json, .json.gz); --snapshot names what it was made from
+    /// The plan file (.json, .json.gz)
+    ///
+    /// --snapshot names the snapshot that the plan was made from.
     plan: PathBuf,
-    /// Why this partition moves or stays, and where to: events.raw-7
+    /// Explain where this partition goes, and why: events.raw-7
     #[arg(long, value_name = "TOPIC-N", value_parser = partition, conflicts_with = "move")]
     partition: Option<TopicPartition>,
-    /// The same, for a move by its index in the plan's moves, from 0
+    /// Explain one move, by its index in the plan from 0
     #[arg(long, value_name = "INDEX")]
     r#move: Option<usize>,
-    /// Why this broker was not chosen; alone: what it takes, what it gives, and why not more
+    /// Explain why the plan did not choose this broker
+    ///
+    /// Without --partition and --move: what the broker receives and gives, and why not more.
     #[arg(long, value_name = "ID")]
     broker: Option<BrokerId>,
 }

@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 /// The flags of `plan report`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The plan (.json, .json.gz); --snapshot adds racks and maps, and has every promise verified
+    /// The plan file (.json, .json.gz)
+    ///
+    /// --snapshot adds racks and maps to the page, and verifies every promise.
     plan: PathBuf,
-    /// File for the page (.html, .html.gz); - is stdout
+    /// Write the page to this file (.html, .html.gz); - is stdout
     #[arg(long, value_name = "FILE|-")]
     out_file: Option<PathBuf>,
 }

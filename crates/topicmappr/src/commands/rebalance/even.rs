@@ -22,19 +22,25 @@ use std::collections::BTreeSet;
 pub(in crate::commands) struct EvenArgs {
     #[command(flatten)]
     topics: TopicArgs,
-    /// Brokers that may hold the topics: ids, ranges (1001..1006), a map's name; -1: those that hold them, -2: all live ones
+    /// Allow these brokers: ids, ranges or names of maps
+    ///
+    /// A range is 1001..1006. -1 means the brokers that hold the topics now, -2 means all live brokers.
     #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
     brokers: Option<BrokerList>,
-    /// Brokers that are to receive, beside those of --brokers; without --brokers, beside those that hold the topics
+    /// Add these brokers as receivers of replicas
+    ///
+    /// They are added to those of --brokers. Without --brokers, they are added to the brokers that hold the topics.
     #[arg(long, value_name = "ID,...")]
     add: Option<BrokerList>,
-    /// Brokers to be emptied in the same plan
+    /// Empty these brokers in the same plan
     #[arg(long, value_name = "ID,...")]
     drain: Option<BrokerList>,
-    /// How far any broker may end from its share, over the best reachable; 0: as even as can be found
+    /// Accept this deviation from a broker's share; 0: as even as possible
+    ///
+    /// The ratio counts on top of the smallest deviation that can be reached.
     #[arg(long, value_name = "RATIO", default_value = "0.005", value_parser = share)]
     tolerance: Ratio,
-    /// What is evened, the most important first
+    /// Choose what to even, the most important first
     #[arg(
         long,
         value_enum,
@@ -43,31 +49,35 @@ pub(in crate::commands) struct EvenArgs {
         default_value = "storage"
     )]
     balance: Vec<What>,
-    /// What even storage means
+    /// Choose what even storage means
     #[arg(long, value_enum, value_name = "BY", default_value = "percent-used")]
     by: By,
-    /// Moves only so many of a broker's largest partitions for balance
+    /// Move at most this many of a broker's largest partitions for balance
     #[arg(long, value_name = "N")]
     partition_limit: Option<u32>,
-    /// Moves no partition smaller than this for balance, in MiB
+    /// Move no partition below this size for balance, in MiB
     #[arg(long, value_name = "MIB", value_parser = mebibytes)]
     partition_size_threshold: Option<Bytes>,
-    /// Keeps what moves for balance in its rack
+    /// Keep moves for balance inside their rack
     #[arg(long)]
     locality_scoped: bool,
-    /// Bytes that the plan copies at most, repairs included
+    /// Copy at most this many bytes, repairs included
     #[arg(long, value_name = "SIZE", value_parser = size)]
     max_bytes_moved: Option<Bytes>,
-    /// Replicas that the plan copies at most, repairs included
+    /// Copy at most this many replicas, repairs included
     #[arg(long, value_name = "N")]
     max_moves: Option<u64>,
-    /// Racks that the replicas of a partition have to span; 0: as many as there can be
+    /// Spread the replicas of a partition over this many racks
+    ///
+    /// 0 means as many racks as possible.
     #[arg(long, value_name = "N", default_value_t = 0)]
     min_rack_ids: u32,
-    /// Mends partitions that broke the rack rule before, at the price of moving them
+    /// Move partitions that broke the rack rule before
     #[arg(long)]
     fix_racks: bool,
-    /// Evens the preferred leaders of every partition in scope, not only of those that change
+    /// Even the preferred leaders of every partition in scope
+    ///
+    /// Without it, only partitions that change get new preferred leaders.
     #[arg(long)]
     optimize_leadership: bool,
     #[command(flatten)]
@@ -82,9 +92,9 @@ pub(in crate::commands) struct EvenArgs {
 enum What {
     /// Storage used, in proportion to each broker's storage
     Storage,
-    /// Replicas held, as many on each broker
+    /// The same number of replicas on each broker
     Replicas,
-    /// Partitions led, as many by each broker
+    /// The same number of partitions led by each broker
     Leaders,
     /// Traffic expected, in proportion to each broker's network; needs rates
     Network,

@@ -15,16 +15,24 @@ use mapper::{BrokerId, Bytes, Ratio, Rebalance, Relieve, Request};
 pub(crate) struct Args {
     #[command(flatten)]
     even: EvenArgs,
-    /// Moves only off brokers with less free storage than this share below the harmonic mean of all
+    /// Move only off brokers this share below the mean free storage
+    ///
+    /// The mean is the harmonic mean of all brokers.
     #[arg(long, value_name = "RATIO", value_parser = share)]
     storage_threshold: Option<Ratio>,
-    /// Moves only off brokers with less free storage than this, in GiB; outranks --storage-threshold
+    /// Move only off brokers with less free storage, in GiB
+    ///
+    /// It overrides --storage-threshold.
     #[arg(long, value_name = "GIB", value_parser = gibibytes)]
     storage_threshold_gb: Option<Bytes>,
-    /// Moves the fewest bytes off this broker, until it is below --below; evens nothing else
+    /// Move the fewest bytes off this broker to get below --below
+    ///
+    /// The plan evens nothing else.
     #[arg(long, value_name = "ID", requires = "below")]
     relieve: Option<BrokerId>,
-    /// Share of its storage that the broker of --relieve may use
+    /// Set the share of its storage that this broker may use
+    ///
+    /// The broker is the one of --relieve.
     #[arg(long, value_name = "PERCENT", value_parser = percent, requires = "relieve")]
     below: Option<Ratio>,
 }

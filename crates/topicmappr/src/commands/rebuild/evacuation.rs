@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 /// The flags of leader evacuation; each means nothing without the other.
 #[derive(Debug, clap::Args)]
 pub(super) struct EvacuationArgs {
-    /// Brokers that are not to lead the topics of --leader-evac-topics, where another replica can
+    /// Move leadership of --leader-evac-topics off these brokers where another can lead
     #[arg(long, value_name = "ID,...", requires = "leader_evac_topics")]
     leader_evac_brokers: Option<BrokerList>,
-    /// Topics that the brokers of --leader-evac-brokers are not to lead: regexes over whole names
+    /// Select the topics for --leader-evac-brokers by regexes over whole names
     #[arg(long, value_name = "REGEX,...", requires = "leader_evac_brokers")]
     leader_evac_topics: Option<String>,
 }

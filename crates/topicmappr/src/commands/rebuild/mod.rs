@@ -24,37 +24,45 @@ use scope::Scoped;
 pub(crate) struct Args {
     #[command(flatten)]
     topics: TopicArgs,
-    /// Brokers: ids, ranges (1001..1006), a map's name; -1: those that hold the topics, -2: all live ones
+    /// Allow these brokers: ids, ranges or names of maps
+    ///
+    /// A range is 1001..1006. -1 means the brokers that hold the topics now, -2 means all live brokers.
     #[arg(long, value_name = "ID,...", allow_hyphen_values = true)]
     brokers: Option<BrokerList>,
-    /// Replica lists to start from, as Kafka's reassignment JSON; - reads stdin
+    /// Start from these replica lists (Kafka's reassignment JSON); - reads stdin
     #[arg(long, value_name = "JSON|-", allow_hyphen_values = true)]
     map_string: Option<String>,
-    /// How brokers are chosen for new replicas [default: storage where every fact is known, else count]
+    /// Choose how new replicas get their broker
+    ///
+    /// Default: storage if every fact is known, else count.
     #[arg(long, value_enum, value_name = "BY")]
     placement: Option<By>,
-    /// How placement by storage goes about it
+    /// Choose the order of placement by storage
     #[arg(long, value_enum, value_name = "HOW", default_value = "distribution")]
     optimize: How,
-    /// Drops every assignment in scope and places everything anew
+    /// Drop every assignment in scope and place everything again
     #[arg(long)]
     force_rebuild: bool,
-    /// Replication factor for every topic in scope; 0 leaves each as it is
+    /// Set the replication factor of topics in scope; 0: unchanged
     #[arg(long, value_name = "N", default_value_t = 0)]
     replication: u32,
-    /// Racks that the replicas of a partition have to span; 0: as many as there can be
+    /// Spread the replicas of a partition over this many racks
+    ///
+    /// 0 means as many racks as possible.
     #[arg(long, value_name = "N", default_value_t = 0)]
     min_rack_ids: u32,
-    /// Mends partitions that broke the rack rule before, at the price of moving them
+    /// Move partitions that broke the rack rule before
     #[arg(long)]
     fix_racks: bool,
-    /// Gives the replicas of each outgoing broker to one incoming broker of its rack
+    /// Give each outgoing broker's replicas to one broker of its rack
     #[arg(long)]
     sub_affinity: bool,
-    /// Factor for partition sizes when placing by storage
+    /// Multiply partition sizes by this factor for placement by storage
     #[arg(long, value_name = "F", default_value = "1.0", value_parser = size_factor)]
     partition_size_factor: Ratio,
-    /// Looks at liveness and racks of brokers; false takes every broker for live and rackless
+    /// Use liveness and racks of brokers
+    ///
+    /// false takes every broker as live and without a rack.
     #[arg(
         long,
         value_name = "BOOL",
@@ -65,7 +73,9 @@ pub(crate) struct Args {
         default_missing_value = "true"
     )]
     use_meta: bool,
-    /// Evens the preferred leaders of every partition in scope, not only of those that change
+    /// Even the preferred leaders of every partition in scope
+    ///
+    /// Without it, only partitions that change get new preferred leaders.
     #[arg(long)]
     optimize_leadership: bool,
     #[command(flatten)]
@@ -80,17 +90,17 @@ pub(crate) struct Args {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum By {
-    /// Fewest replicas first
+    /// The broker with the fewest replicas first
     Count,
-    /// Least share of storage used first
+    /// The broker with the least share of storage used first
     Storage,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum How {
-    /// One replica of every partition before the next of any
+    /// First one replica of every partition, then the next
     Distribution,
-    /// All replicas of the largest partition first
+    /// First all replicas of the largest partition, then the next
     Storage,
 }
 

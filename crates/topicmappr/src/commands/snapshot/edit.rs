@@ -13,22 +13,24 @@ use std::str::FromStr;
 /// The flags of `snapshot edit`; the edits are made in this order.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Factor by which all data grows
+    /// Multiply the size of all data by this factor
     #[arg(long, value_name = "F", value_parser = size_factor)]
     grow: Option<Ratio>,
-    /// Brokers that die: no longer live, their racks still known
+    /// Let these brokers die; their racks stay known
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     lose_broker: Vec<BrokerId>,
-    /// Racks of which every broker dies
+    /// Let every broker of these racks die
     #[arg(long, value_name = "RACK,...", value_delimiter = ',')]
     lose_rack: Vec<String>,
-    /// Brokers that die and are forgotten: in replica lists, and nowhere else
+    /// Let these brokers die, and keep them only in replica lists
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     remove_broker: Vec<BrokerId>,
-    /// Brokers to cordon: they keep what they hold, and get no new replica
+    /// Cordon these brokers: they keep their replicas and get no more
     #[arg(long, value_name = "ID,...", value_delimiter = ',')]
     cordon_broker: Vec<BrokerId>,
-    /// Empty brokers that join: id, rack (may be empty) and storage
+    /// Add empty brokers: id, rack and storage (1010:eu-1c:2TiB)
+    ///
+    /// The rack may be empty.
     #[arg(long, value_name = "ID:RACK:SIZE,...", value_delimiter = ',')]
     add_broker: Vec<Added>,
     #[command(flatten)]

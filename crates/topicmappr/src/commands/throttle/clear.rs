@@ -14,7 +14,7 @@ use execute::{Accounts, Throttled, throttled};
 /// The flags of `throttle clear`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Clears what paces nothing that is being copied, and is nobody's by the ledger
+    /// Clear throttles that pace no copy and that no ledger lists
     #[arg(long, required = true)]
     strays: bool,
     #[command(flatten)]

@@ -11,11 +11,11 @@ use crate::status::Status;
 /// What to do with throttles.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Shows every throttle of the cluster, whose it is, and what it paces
+    /// Show every throttle, its owner, and what it paces
     Show(show::Args),
-    /// Changes the rate of the moves that are under way
+    /// Change the rate of the moves in flight
     Set(set::Args),
-    /// Clears throttles that pace nothing and are nobody's
+    /// Clear throttles that pace nothing and have no owner
     Clear(clear::Args),
 }
 

@@ -29,7 +29,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The flags of `throttle set`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Bytes per second into each broker, and out of each: 10MB/s
+    /// Bytes per second into and out of each broker: 10MB/s
     #[arg(value_name = "RATE", value_parser = rate)]
     rate: u64,
     #[command(flatten)]

@@ -20,7 +20,9 @@ use mapper::definitions::PruneLimits;
 pub(crate) struct Args {
     #[command(flatten)]
     definitions: DefinitionArgs,
-    /// Shows what would be done, and does nothing; exit code 5 if there is anything
+    /// Show what would be done, and change nothing
+    ///
+    /// The exit code is 5 if there is something to do.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -33,16 +35,18 @@ pub(crate) struct Args {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Deleting")]
 struct PruneArgs {
-    /// Deletes topics that an earlier run made, that nobody defines any more, and that nobody writes to
+    /// Delete topics of earlier runs that are undefined and unused
+    ///
+    /// A topic is deleted if an earlier run created it, no definition names it, and no client writes to it.
     #[arg(long)]
     prune: bool,
-    /// For how long a topic has to be neither defined nor written to
+    /// Delete a topic only after this time undefined and unused
     #[arg(long, value_name = "TIME", default_value = "7d", value_parser = days)]
     prune_after: SignedDuration,
-    /// Topics that a run deletes at most
+    /// Delete at most this many topics in a run
     #[arg(long, value_name = "N", default_value_t = 1)]
     max_deletes: usize,
-    /// So many documents are right, though an earlier run read more
+    /// Accept this number of documents, though an earlier run read more
     #[arg(long, value_name = "N")]
     expect_documents: Option<usize>,
 }

@@ -16,20 +16,27 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Definitions")]
 pub(super) struct DefinitionArgs {
-    /// Topic definitions: a file, or a folder of .yaml files; repeatable
+    /// Read topic definitions from a file or a folder; repeatable
+    ///
+    /// In a folder, the .yaml files are read.
     #[arg(long, value_name = "FILE|DIR")]
     file: Vec<PathBuf>,
-    /// Topic definitions: the ConfigMaps with these labels, one document for each of their keys
+    /// Read topic definitions from the ConfigMaps with these labels
+    ///
+    /// Each key of a ConfigMap holds one document.
     #[arg(long, value_name = "KEY=VALUE,...")]
     configmap_selector: Option<String>,
-    /// Only topics whose whole name one of these regexes matches; all definitions are checked
+    /// Restrict the run to topics that match these regexes
+    ///
+    /// A regex matches whole names. All definitions are checked anyway.
     #[arg(long, value_name = "REGEX,...")]
     only: Vec<String>,
-    /// Where it is kept what earlier runs have done; none: nowhere, so nothing is owned [default: FILE.state; with
-    /// ConfigMaps configmap:topicmappr-state]
+    /// Keep the record of earlier runs here; none: keep no record
+    ///
+    /// Without a record, no topic is owned. Default: FILE.state, or with ConfigMaps configmap:topicmappr-state.
     #[arg(long, value_name = "FILE|configmap:NS/NAME|none")]
     state: Option<String>,
-    /// Makes topics again that an earlier run made and somebody deleted
+    /// Create deleted topics again if an earlier run created them
     #[arg(long)]
     recreate: bool,
 }

@@ -14,10 +14,12 @@ use std::path::{Path, PathBuf};
 /// The flags of `topics export`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Only topics whose whole name one of these regexes matches
+    /// Export only topics that match these regexes
+    ///
+    /// A regex matches whole names.
     #[arg(long, value_name = "REGEX,...")]
     only: Vec<String>,
-    /// File for the definitions; - is stdout
+    /// Write the definitions to this file; - is stdout
     #[arg(long, value_name = "FILE|-", default_value = "-")]
     out_file: PathBuf,
 }

@@ -13,11 +13,15 @@ use crate::status::Status;
 /// What to do with topic definitions.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
-    /// Makes topics, adds partitions and sets configs as defined; what has to move becomes a plan
+    /// Create topics, add partitions and set configs as defined
+    ///
+    /// Replicas that have to move become a plan.
     Apply(Box<apply::Args>),
-    /// Shows what apply would do; exit code 5 if anything
+    /// Show what apply would do
+    ///
+    /// The exit code is 5 if there is something to do.
     Diff(Box<diff::Args>),
-    /// Puts out the cluster's topics as definitions
+    /// Write the cluster's topics as definitions
     Export(export::Args),
 }
 
