@@ -158,7 +158,7 @@ fn certificates_are_renewed(mode: Mode) -> (Scene, Producer) {
     scene.reload(&["--expect", &second, "--wait", "60s"]).with(0);
     assert_ne!(scene.serial(), first);
     let again = scene.reload(&["--expect", &second]).with(0);
-    assert!(again.stdout.contains("in order already: 1001, 1002"), "{}", again.stdout);
+    assert!(again.stdout.contains("already in order: 1001, 1002"), "{}", again.stdout);
 
     scene
         .reload(&["--expect", &scene.tls("renamed.crt")])

@@ -10,7 +10,7 @@ use crate::flags::percent;
 use crate::session::Session;
 use crate::source::Note;
 use crate::status::Status;
-use crate::views::{Moves, Report, Surroundings};
+use crate::views::{Moves, Report, Surroundings, counted};
 use mapper::{Plan, PlanFile, Ratio, Snapshot};
 use serde::Serialize;
 use std::fmt;
@@ -81,7 +81,7 @@ fn show(args: &ShowArgs, session: &mut Session<'_, '_>) -> Result<Status, Error>
             let problem = match stages.len() {
                 0 => "the plan has no steps: nothing changes".to_owned(),
                 count => {
-                    format!("the plan has {count} step(s), the last is {}", count - 1)
+                    format!("the plan has {}, the last is {}", counted(count, "step"), count - 1)
                 }
             };
             return Err(Error::Flag { flag: "--step", value: step.to_string(), problem });

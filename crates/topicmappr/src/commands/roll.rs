@@ -8,7 +8,7 @@ use crate::locks::{self, Guard};
 use crate::rolling::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
 use crate::session::Session;
 use crate::status::Status;
-use crate::views::{Next as NextCommand, RollPlan, RollSummary};
+use crate::views::{Next as NextCommand, RollPlan, RollSummary, counted};
 use ::kubernetes::brokers::Rules;
 use ::kubernetes::lease::lease_name;
 use ::kubernetes::{Kubernetes, Name};
@@ -134,14 +134,14 @@ impl Args {
         };
         match servers {
             Servers::Kafka { .. } if !self.server.is_empty() => Err(Error::Flags(
-                "--server tells of ZooKeeper servers: name them with --zookeeper, without --bootstrap-server"
+                "--server is about ZooKeeper servers: name them with --zookeeper, without --bootstrap-server"
                     .to_owned(),
             )),
             servers => Ok(servers),
         }
     }
 
-    /// What the pods are looked at with, and the id of their cluster.
+    /// The sights that observe the pods, and the id of their cluster.
     async fn sights<'a>(
         &self,
         source: &Servers,
@@ -211,11 +211,11 @@ impl Args {
 
     fn agreed(&self, sight: &Sight, session: &mut Session<'_, '_>) -> Result<(), Error> {
         session.event(&RollPlan::of(sight, &self.next(sight)))?;
-        let question = format!("Restart {} pod(s)? Type yes:", sight.left());
+        let question = format!("Restart {}? Type yes:", counted(sight.left(), "pod"));
         session.agrees(self.consent, &question, "yes")
     }
 
-    /// The last word, and the status.
+    /// Reports the end, and returns the status.
     fn tell(
         &self,
         rolled: &Rolled,
@@ -257,7 +257,7 @@ fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
     }
 }
 
-/// A missing right at the Lease is one that the manifest of rolls grants, for another Lease perhaps.
+/// Marks a missing right at the Lease: the manifest of rolls grants it, perhaps for another Lease.
 fn lease_rights(error: Error) -> Error {
     match error {
         Error::Kubernetes(error) if matches!(*error, ::kubernetes::Error::Forbidden { .. }) => {
@@ -267,7 +267,7 @@ fn lease_rights(error: Error) -> Error {
     }
 }
 
-/// Whoever restarts pods by himself does it without looking at Kafka.
+/// A controller with another strategy restarts pods without looking at Kafka.
 fn refuse_other_strategies(sight: &Sight) -> Result<(), Error> {
     match sight.sets.iter().find(|set| set.strategy != "OnDelete") {
         Some(set) => {

@@ -1,4 +1,4 @@
-//! What a broker is told of itself, and what it would erase.
+//! The settings of a starting broker, and the replicas that its start would erase.
 
 use super::{Ink, listed};
 use mapper::{BrokerId, Erasure, WhyErased};
@@ -76,12 +76,12 @@ pub(crate) struct Erasures {
 }
 
 impl Erasures {
-    /// The same, where the operator accepts it.
+    /// The same loss, accepted by the operator.
     pub(crate) fn accepted(&self) -> Accepted<'_> {
         Accepted(self)
     }
 
-    /// The partitions, and the way to start that keeps what others have of them.
+    /// The partitions, and how to start the broker and keep the data of other replicas.
     pub(crate) fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.list(f)?;
         let keepable: Vec<&Erasure> =
@@ -115,19 +115,19 @@ impl Erasures {
         let others: BTreeSet<BrokerId> =
             erasures.iter().flat_map(|erasure| erasure.others.iter().copied()).collect();
         let others: Vec<BrokerId> = others.into_iter().collect();
-        writeln!(f, "else the safe way, which keeps what the other replicas have:")?;
-        writeln!(f, "  1. keep broker {broker} down: this check does, as long as it refuses")?;
+        writeln!(f, "otherwise follow these steps, which keep the data of the other replicas:")?;
+        writeln!(f, "  1. keep broker {broker} down: this check keeps it down while it refuses")?;
         writeln!(f, "  2. start the others: {}", listed(&others))?;
         // An election while replicas are being added may choose an empty one of them.
         if erasures.iter().any(|erasure| erasure.adding) {
             writeln!(
                 f,
-                "  !  some are being reassigned: cancel that before step 3, or they elect an empty replica"
+                "  !  some are being reassigned: cancel that before step 3, or an empty replica may become leader"
             )?;
         }
         writeln!(
             f,
-            "  3. elect a leader of just those that still have none (records that only {broker} had are lost):"
+            "  3. elect a leader only for partitions that still have none (records that only {broker} had are lost):"
         )?;
         for (topic, partitions) in by_topic(erasures) {
             for partition in partitions {
@@ -139,7 +139,7 @@ impl Erasures {
         }
         writeln!(
             f,
-            "  4. start broker {broker} again: it then copies from them, and this check lets it"
+            "  4. start broker {broker} again: this check then allows it, and it copies from them"
         )
     }
 }
@@ -155,7 +155,7 @@ impl fmt::Display for Accepted<'_> {
         } else {
             write!(f, "{word} ")?;
         }
-        writeln!(f, "{}, as --accept-data-loss says", self.0)?;
+        writeln!(f, "{}; --accept-data-loss allows it", self.0)?;
         self.0.list(f)
     }
 }
@@ -180,12 +180,12 @@ fn why(erasure: &Erasure) -> String {
         WhyErased::OnlyInSync => format!("it alone was in sync; other replicas: {others}"),
         WhyErased::OnlyEligible => format!("it alone may lead; other replicas: {others}"),
         WhyErased::LastLeader => {
-            format!("it led last, and nobody does now; other replicas: {others}")
+            format!("it led last, and no broker leads now; other replicas: {others}")
         }
         WhyErased::OthersDown => format!("all others that may lead are down: {others}"),
         WhyErased::Unclean => {
             format!(
-                "nobody in sync is up, and unclean elections are allowed; other replicas: {others}"
+                "no in-sync replica is up, and unclean elections are allowed; other replicas: {others}"
             )
         }
     }

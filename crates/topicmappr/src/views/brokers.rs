@@ -9,7 +9,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A broker whose part in the cluster changes, or has changed already.
+/// A broker that joins, leaves, or has left already.
 #[derive(Debug, Serialize)]
 pub(super) struct BrokerChange {
     id: BrokerId,
@@ -39,7 +39,7 @@ enum Change {
     New,
 }
 
-/// What changes about brokers; racks and failed log dirs only where the snapshot is at hand.
+/// The changes of brokers. Racks and failed log dirs need the snapshot.
 pub(super) fn changes(plan: &Plan, snapshot: Option<&Snapshot>) -> Vec<BrokerChange> {
     let after: BTreeMap<BrokerId, &BrokerFigures> =
         plan.after.brokers.iter().map(|b| (b.id, b)).collect();

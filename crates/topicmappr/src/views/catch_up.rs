@@ -67,7 +67,7 @@ impl fmt::Display for SameIdPlan {
                 f,
                 "It copies {rate} bytes per second at most, and each other broker sends no more."
             )?,
-            None => writeln!(f, "It copies as fast as the machines can.")?,
+            None => writeln!(f, "It copies without a throttle.")?,
         }
         let Some(pod) = &self.pod else { return Ok(()) };
         heading(f, &format!("Its pod, {}", pod.name))?;

@@ -17,7 +17,7 @@ pub(crate) struct CertsView {
     version: u64,
     checked_at: String,
     warn_before_seconds: i64,
-    /// Whether anybody said whom clients trust.
+    /// Whether the authorities that clients trust are known.
     trust_judged: bool,
     listeners: Vec<ListenerView>,
     findings: Vec<CertFinding>,
@@ -30,11 +30,11 @@ struct ListenerView {
     #[serde(skip_serializing_if = "Option::is_none")]
     listener: Option<String>,
     address: String,
-    /// As it was served, the listener's own certificate first; empty where nobody answered.
+    /// As it was served, the listener's own certificate first; empty if the server did not answer.
     chain: Vec<CertificateView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     name_matches: Option<bool>,
-    /// Who may sign clients' certificates; absent where none is asked for.
+    /// The authorities for client certificates; absent if the listener asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_authorities: Option<Vec<String>>,
 }
@@ -80,7 +80,7 @@ impl CertsView {
         }
     }
 
-    /// Findings, unless nobody answered at all: then there is nothing to judge.
+    /// Findings, unless no server answered: then there is nothing to judge.
     pub(crate) fn status(&self) -> Status {
         let answered = self.listeners.iter().any(|one| !one.chain.is_empty());
         match (self.findings.is_empty(), answered || self.listeners.is_empty()) {
@@ -141,7 +141,7 @@ impl fmt::Display for CertsView {
         if !self.trust_judged {
             writeln!(
                 f,
-                "Whether clients trust them is not judged: name their authorities with --ca FILE."
+                "Trust was not checked: name the authorities that clients trust with --ca FILE."
             )?;
         }
         if self.findings.is_empty() {

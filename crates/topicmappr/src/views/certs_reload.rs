@@ -75,7 +75,7 @@ impl fmt::Display for Reloaded {
         for Changed { listener, was, now } in &self.listeners {
             match was == now {
                 true => writeln!(f, "broker {broker}: {listener} serves {now}, as before")?,
-                false => writeln!(f, "broker {broker}: {listener} serves {now}, no more {was}")?,
+                false => writeln!(f, "broker {broker}: {listener} serves {now} instead of {was}")?,
             }
         }
         Ok(())
@@ -85,7 +85,7 @@ impl fmt::Display for Reloaded {
 impl fmt::Display for ReloadView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let told = [
-            (self.with("already"), "in order already"),
+            (self.with("already"), "already in order"),
             (self.with("reloaded"), "reloaded and verified"),
             (self.with("failed"), "failed"),
             (self.waiting.clone(), "to be reloaded, one at a time"),

@@ -5,14 +5,14 @@ use crate::error::ranges;
 use mapper::{Bytes, Clash, RackRule, Ratio, Remedy, Rule};
 use std::fmt;
 
-/// What stands behind a refusal beyond the first seat.
+/// The rules behind a refusal, and the remedies.
 pub(super) fn write(clash: &Clash, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if !clash.rules.is_empty() {
         f.write_str(match (clash.minimal, clash.rules.len()) {
-            (true, 1) => "  The rule that stands in the way:\n",
+            (true, 1) => "  The rule that prevents a plan:\n",
             (true, _) => "  Rules that clash; without any one of them there is a plan:\n",
             (false, _) => {
-                "  Rules that clash; fewer may do, the cluster is too large to find out:\n"
+                "  Rules that clash; fewer may be enough (the cluster is too large to test it):\n"
             }
         })?;
         clash.rules.iter().try_for_each(|one| writeln!(f, "    {}", rule(one)))?;
@@ -23,7 +23,7 @@ pub(super) fn write(clash: &Clash, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     if clash.untried > 0 {
         let attempts = counted(clash.untried, "attempt");
-        writeln!(f, "  Not made, for the size of the cluster: {attempts} at other remedies.")?;
+        writeln!(f, "  Skipped because of the size of the cluster: {attempts} at other remedies.")?;
     }
     Ok(())
 }
@@ -31,10 +31,10 @@ pub(super) fn write(clash: &Clash, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 fn rule(rule: &Rule) -> String {
     match rule {
         Rule::Racks { spread: RackRule::Spread } => {
-            "racks: replicas over as many racks as there can be, as evenly as can be".to_owned()
+            "racks: replicas on as many racks as possible, as evenly as possible".to_owned()
         }
         Rule::Racks { spread: RackRule::AtLeast(racks) } => {
-            format!("racks: replicas over at least {racks} racks (--min-rack-ids {racks})")
+            format!("racks: replicas on at least {racks} racks (--min-rack-ids {racks})")
         }
         Rule::Hosts => "hosts: replicas of one rack on different hosts".to_owned(),
         Rule::Storage { headroom } => {
@@ -47,9 +47,11 @@ fn rule(rule: &Rule) -> String {
         }
         Rule::Allowed => "brokers: only those that are allowed for the topics".to_owned(),
         Rule::Drained { brokers } => format!("drain: no replica on {}", ranges(brokers)),
-        Rule::Replication => "replication: the factor asked for".to_owned(),
-        Rule::FixRacks => "--fix-racks: partitions that broke the rack rule are mended".to_owned(),
-        Rule::Forced => "--force-rebuild: everything in scope is placed anew".to_owned(),
+        Rule::Replication => "replication: the requested factor".to_owned(),
+        Rule::FixRacks => {
+            "--fix-racks: partitions that broke the rack rule are repaired".to_owned()
+        }
+        Rule::Forced => "--force-rebuild: everything in scope is placed again".to_owned(),
         Rule::Pairs => "--sub-affinity: one incoming broker for each outgoing one".to_owned(),
         Rule::Limits => "limits: --max-bytes-moved, --max-moves".to_owned(),
     }
@@ -73,7 +75,7 @@ fn remedy(remedy: &Remedy) -> String {
         Remedy::Headroom { ratio } => format!("--storage-headroom {}", percent(*ratio)),
         Remedy::MinRackIds { racks } => format!("--min-rack-ids {racks}"),
         Remedy::Replication { replication } => {
-            format!("--replication {replication} (where it comes from a map: there)")
+            format!("--replication {replication} (if a map sets it: in the map)")
         }
         Remedy::Limits { max_bytes_moved, max_moves } => {
             let bytes = max_bytes_moved.map(|bytes| format!("--max-bytes-moved {}", bytes.0));

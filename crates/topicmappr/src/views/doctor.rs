@@ -11,11 +11,11 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Names that are shown of many.
+/// The most names in a line; more are counted.
 const NAMES: usize = 4;
-/// What fits beside the narrowest terminal's edge.
+/// The width of the narrowest terminal.
 const WIDTH: usize = 78;
-/// Lines that are shown of what was not told.
+/// The most lines about facts that are not known; more are counted.
 const UNTOLD: usize = 6;
 
 /// What is wrong, and what is known of the cluster at all.
@@ -33,7 +33,7 @@ pub(crate) struct DoctorView {
     #[serde(skip_serializing_if = "Option::is_none")]
     quorum: Option<QuorumView>,
     findings: Vec<Finding>,
-    /// What was not told, and so is not judged.
+    /// Facts that are not known, so that they are not checked.
     untold: Vec<Untold>,
     #[serde(skip)]
     of_cluster: Vec<(&'static str, String)>,
@@ -77,7 +77,7 @@ impl DoctorView {
         }
     }
 
-    /// Nothing but what is good to know.
+    /// Whether all findings are only notices.
     pub(crate) fn is_well(&self) -> bool {
         self.findings.iter().all(|finding| finding.severity == Severity::Notice)
     }
@@ -99,14 +99,14 @@ impl fmt::Display for DoctorView {
             (counted(self.topics, "topic"), counted(self.partitions, "partition"));
         writeln!(f, "  {live} of {all} live, {topics}, {partitions}")?;
         if let Some(QuorumView { leader, voters }) = &self.quorum {
-            let leader = leader.map_or("nobody".to_owned(), |id| id.to_string());
+            let leader = leader.map_or("none".to_owned(), |id| id.to_string());
             writeln!(f, "  controllers: {leader} leads of {}", ranges(voters))?;
         }
         writeln!(f)?;
         if self.findings.is_empty() {
             match self.untold.is_empty() {
                 true => writeln!(f, "All is well.")?,
-                false => writeln!(f, "Nothing is wrong in what was told.")?,
+                false => writeln!(f, "No problem found in what is known.")?,
             }
         }
         self.findings.iter().try_for_each(|finding| self.finding(f, finding))?;
@@ -144,7 +144,7 @@ impl DoctorView {
         Ok(())
     }
 
-    /// What makes a command complete, so that it can be pasted.
+    /// The flags that complete a command, so that it can be pasted.
     fn flags(&self, needs: Needs) -> String {
         let servers = |(flag, _): &&(&str, String)| *flag != "--snapshot";
         let cluster: Vec<&(&str, String)> = match needs {
@@ -163,7 +163,7 @@ impl DoctorView {
             return Ok(());
         }
         writeln!(f)?;
-        writeln!(f, "Not told, and so not judged:")?;
+        writeln!(f, "Not known, and so not checked:")?;
         for one in self.untold.iter().take(UNTOLD) {
             f.write_str("  ")?;
             wrapped(f, &format!("{}: {}", one.what, one.why), "")?;

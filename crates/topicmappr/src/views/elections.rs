@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Past so many, a list of partitions is cut.
+/// The most partitions in a list; more are counted.
 const SHOWN: usize = 20;
 
 /// What is about to be done.

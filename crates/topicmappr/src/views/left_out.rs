@@ -31,7 +31,7 @@ impl fmt::Display for LeftOutView<'_> {
         if self.0.iter().any(leaderless) {
             writeln!(
                 f,
-                "  Never run an unclean election for a partition while it is being reassigned: its data would go."
+                "  Never run an unclean election for a partition while it is being reassigned: that loses its data."
             )?;
         }
         Ok(())

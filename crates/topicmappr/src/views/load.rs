@@ -62,7 +62,7 @@ fn pair(before: u64, after: u64) -> String {
 
 fn used(before: &BrokerFigures, after: &BrokerFigures) -> String {
     match (before.used_bytes, after.used_bytes) {
-        // What a lost broker's disks hold, nobody can tell.
+        // The content of a lost broker's disks is unknown.
         _ if !before.live => "-".to_owned(),
         (Some(before), Some(after)) => format!("{before} -> {after}"),
         _ => "-".to_owned(),

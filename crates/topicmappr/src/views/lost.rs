@@ -1,4 +1,4 @@
-//! What becomes of lost brokers, as Kubernetes tells: who comes back, what keeps it from it, and what frees it.
+//! The future of lost brokers by Kubernetes: which ones return, what blocks them, and what frees them.
 
 use super::heading;
 use ::kubernetes::brokers::BrokerPod;
@@ -7,7 +7,7 @@ use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt;
 
-/// A lost broker whose replicas a plan places anew.
+/// A lost broker whose replicas a plan places again.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct LostBroker {
     broker: BrokerId,
@@ -108,7 +108,10 @@ impl fmt::Display for LostBroker {
                     "  {id} comes back under its id, {comes_back}: pod {pod} is that broker"
                 )?;
                 if pinned_by.is_empty() {
-                    writeln!(f, "    nothing holds the pod: it starts, or says why it does not")?;
+                    writeln!(
+                        f,
+                        "    nothing blocks the pod: it starts, or reports why it does not"
+                    )?;
                 }
                 for pin in pinned_by {
                     writeln!(f, "    held: {pin}")?;
@@ -133,7 +136,7 @@ impl fmt::Display for LostBroker {
                 match joined.is_empty() {
                     true => writeln!(
                         f,
-                        "    nobody has joined: this plan spreads its replicas over the others"
+                        "    no broker has joined: this plan spreads its replicas over the others"
                     ),
                     false => writeln!(f, "    this plan replaces it"),
                 }

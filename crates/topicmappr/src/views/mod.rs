@@ -1,4 +1,4 @@
-//! What a run puts out: each view is a value, in words by `Display` and in JSON by `Serialize`.
+//! The output of a run. Each view is a value: `Display` writes words, `Serialize` writes JSON.
 //!
 //! `{}` is plain, `{:#}` the same in colour; nothing needs the colour to be understood.
 
@@ -77,10 +77,10 @@ use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt::{self, Display};
 
-/// Past so many, a list is cut.
+/// The most lines of a list; more are counted, and `--output json` has all.
 const SHOWN: usize = 10;
 
-/// What can be shown in both forms.
+/// A value that can be shown in both forms.
 pub(crate) trait View: Display + Serialize {}
 
 impl<T: Display + Serialize> View for T {}

@@ -12,14 +12,14 @@ const FILES: usize = 10;
 /// The same rate as [`SUGGESTED_RATE`], as our own flag is written.
 const THROTTLE: &str = "50MB/s";
 
-/// The commands of so many steps are written out.
+/// The most steps whose commands are written out.
 const STEPS: usize = 3;
 
 /// Command lines, in the order to run them in; none where nothing is left to do.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Next {
     commands: Vec<String>,
-    /// What to heed between them.
+    /// What to note between the commands.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
     /// The same with Kafka's own tool.

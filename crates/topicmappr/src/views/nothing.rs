@@ -20,7 +20,7 @@ pub(super) fn why(plan: &Plan) -> &'static str {
     "no move was found that makes it more even"
 }
 
-/// As near to the best reachable as was asked for; so is what nobody asked to even.
+/// Whether each goal is within its tolerance. A plan without goals is even.
 fn is_even(plan: &Plan) -> bool {
     let (Some(balance), Some(floor)) = (plan.request.balance(), plan.floor) else { return true };
     let relieves = matches!(&plan.request, Request::Rebalance(asked) if asked.relieve.is_some());

@@ -1,4 +1,4 @@
-//! Rates that are changed: what stands on each broker, and what was asked for.
+//! Rates that are changed: the value on each broker, and the requested one.
 
 use super::table::Table;
 use execute::{Key, Resource, Seen, Setting};
@@ -19,10 +19,10 @@ pub(crate) struct PacesView {
 struct Rated {
     broker: BrokerId,
     key: Key,
-    /// What stands there; absent: nothing, or nobody tells.
+    /// The value in the cluster; absent if it is not set or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_second: Option<u64>,
-    /// The broker told.
+    /// Whether the broker answered.
     told: bool,
 }
 
@@ -43,12 +43,12 @@ impl PacesView {
         Self { event, asked_bytes_per_second: asked, rates: rates.collect() }
     }
 
-    /// Nothing is ours.
+    /// Whether no rate is ours.
     pub(crate) fn is_empty(&self) -> bool {
         self.rates.is_empty()
     }
 
-    /// Every rate of ours is what was asked for.
+    /// Whether every rate of ours has the requested value.
     pub(crate) fn is_as_asked(&self) -> bool {
         let asked = Some(self.asked_bytes_per_second);
         self.rates.iter().all(|one| one.bytes_per_second == asked)
@@ -59,14 +59,17 @@ impl fmt::Display for PacesView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let asked = Bytes(self.asked_bytes_per_second);
         if self.event == "preview" {
-            writeln!(f, "To set: {asked} per second, in and out of each broker that takes part")?;
+            writeln!(
+                f,
+                "To set: {asked} per second, into and out of each broker of the execution"
+            )?;
         } else if self.is_as_asked() {
             writeln!(f, "Set: {asked} per second")?;
         } else {
-            writeln!(f, "Set in part: {asked} per second does not stand everywhere")?;
+            writeln!(f, "Set in part: {asked} per second is not set on every broker")?;
         }
         if self.rates.is_empty() {
-            return writeln!(f, "  no rate is set yet: it counts for what moves next");
+            return writeln!(f, "  no rate is set yet: it applies to the next moves");
         }
         let mut table = Table::new(&["broker", "what", "now"]);
         for one in &self.rates {
@@ -76,7 +79,7 @@ impl fmt::Display for PacesView {
                 Key::LogDirRate | Key::LeaderReplicas | Key::FollowerReplicas => "log dir rate",
             };
             let now = match (one.told, one.bytes_per_second) {
-                (false, _) => "not told".to_owned(),
+                (false, _) => "unknown".to_owned(),
                 (true, None) => "nothing".to_owned(),
                 (true, Some(rate)) => format!("{}/s", Bytes(rate)),
             };

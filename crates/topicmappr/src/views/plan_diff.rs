@@ -126,7 +126,7 @@ fn amount(bytes: Option<Bytes>) -> String {
 }
 
 fn write_sums(a: &PlanSide, b: &PlanSide, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    heading(f, "Comes to")?;
+    heading(f, "Totals")?;
     let mut table = Table::new(&["", ">A", ">B"]);
     let mut row = |name: &str, value: &dyn Fn(&PlanSide) -> String| {
         let (a, b) = (value(a), value(b));
@@ -153,7 +153,7 @@ fn write_brokers(brokers: &[BrokerDiff], f: &mut fmt::Formatter<'_>) -> fmt::Res
     if brokers.is_empty() {
         return Ok(());
     }
-    heading(f, "Brokers that end otherwise, A | B")?;
+    heading(f, "Brokers that end differently, A | B")?;
     let mut table = Table::new(&["broker", ">replicas", ">leaders", ">used", ">takes in"]);
     for broker in brokers.iter().take(LONG) {
         let pair = |value: &dyn Fn(&BrokerFigures) -> String| {

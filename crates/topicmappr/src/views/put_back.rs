@@ -1,24 +1,24 @@
-//! A config of the throttle that is about to be as it was before.
+//! A config of the throttle that is about to get its original value.
 
 use execute::{Ledger, Setting, Stray};
 use serde::Serialize;
 use std::fmt;
 
-/// Past so many letters, a value is cut.
+/// A longer value is cut, to keep its line on the screen.
 const LONG: usize = 60;
 
-/// What is set for an execution, and what stood there before.
+/// A config that an execution has set, and its original value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct PutBack {
     #[serde(flatten)]
     setting: Setting,
-    /// Nothing was set.
+    /// Absent if the config was not set.
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<String>,
 }
 
 impl PutBack {
-    /// All that the ledger has, but for what is left alone.
+    /// All configs of the ledger, except those that are left alone.
     pub(crate) fn all(ledger: &Ledger, strays: &[Stray]) -> Vec<Self> {
         let left = |setting: &Setting| {
             strays.iter().any(|stray| match stray {

@@ -13,7 +13,7 @@ pub(super) struct Unrelieved {
 }
 
 impl Unrelieved {
-    /// Nothing where it ends below, or where nobody asked.
+    /// `None` if the broker ends below its mark, or if no mark was requested.
     pub(super) fn of(plan: &Plan) -> Option<Self> {
         let Request::Rebalance(asked) = &plan.request else { return None };
         let asked = asked.relieve?;
@@ -32,7 +32,7 @@ impl fmt::Display for Unrelieved {
         let asked = f64::from(below.ppm()) / 10_000.0;
         writeln!(
             f,
-            "  not relieved  {broker} ends at {ends:.1} %, not below {asked:.1} %: no more was found that may leave it"
+            "  not relieved  {broker} ends at {ends:.1} %, not below {asked:.1} %: no more replicas were found that may leave it"
         )
     }
 }

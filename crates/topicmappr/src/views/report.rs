@@ -44,7 +44,7 @@ pub(crate) struct Report<'a> {
     floor: Option<Floor>,
     #[serde(skip)]
     evenness: Option<Evenness<'a>>,
-    /// Leaders that stay uneven, where nobody asked to even them.
+    /// Leaders that stay uneven, if the request does not even them.
     #[serde(skip)]
     uneven_leaders: Option<UnevenLeaders>,
     /// The broker that was to be relieved, and is not.
@@ -72,12 +72,12 @@ struct UnmappedTopic<'a> {
     lost_replicas: usize,
 }
 
-/// How the brokers of new replicas were chosen, and why so.
+/// How the brokers of new replicas were chosen, and why.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlacementChoice {
     /// `storage` or `count`.
     pub(crate) by: &'static str,
-    /// Where the program chose: because of this.
+    /// The reason, if the program chose.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) because: Option<String>,
 }
@@ -200,7 +200,7 @@ impl fmt::Display for Report<'_> {
         self.write_unmapped(f)?;
         if self.stopped_by_warnings {
             let codes: Vec<&str> = self.warnings.iter().map(|warning| warning.code).collect();
-            writeln!(f, "  written       nothing, for the warnings: {}", codes.join(", "))?;
+            writeln!(f, "  written       nothing, because of warnings: {}", codes.join(", "))?;
         }
         for file in self.files.iter().take(LONG) {
             writeln!(f, "  written       {}", file.display())?;
@@ -237,18 +237,14 @@ impl Report<'_> {
         if before.rack_violations > 0 || after.rack_violations > 0 {
             writeln!(
                 f,
-                "  rack rule     broken by {} partition(s) before, {} after{}",
-                before.rack_violations,
+                "  rack rule     broken by {} before, {} after{}",
+                counted(before.rack_violations, "partition"),
                 after.rack_violations,
-                if after.rack_violations > 0 {
-                    " (--fix-racks mends what the plan leaves)"
-                } else {
-                    ""
-                }
+                if after.rack_violations > 0 { " (--fix-racks repairs the rest)" } else { "" }
             )?;
         }
         if after.lost_replicas > 0 {
-            writeln!(f, "  still lost    {} replica(s)", after.lost_replicas)?;
+            writeln!(f, "  still lost    {}", counted(after.lost_replicas, "replica"))?;
         }
         Ok(())
     }

@@ -98,11 +98,7 @@ fn moving() -> &'static str {
 impl fmt::Display for RollPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.restarts.is_empty() {
-            writeln!(
-                f,
-                "No pod is to be restarted; {} up to date.",
-                counted(self.up_to_date, "pod")
-            )?;
+            writeln!(f, "No pod needs a restart; {} up to date.", counted(self.up_to_date, "pod"))?;
         } else {
             let pods = counted(self.restarts.len(), "pod");
             writeln!(f, "{pods} to restart, in this order; {} up to date", self.up_to_date)?;
@@ -115,7 +111,7 @@ impl fmt::Display for RollPlan {
             }
         }
         if !self.findings.is_empty() {
-            heading(f, "To know beforehand")?;
+            heading(f, "Before you start")?;
             self.findings.iter().try_for_each(|finding| writeln!(f, "  {finding}"))?;
         }
         Ok(())
@@ -207,7 +203,7 @@ impl fmt::Display for RollSummary {
                 f,
                 "Done: {restarted} restarted in {seconds} s; all are up to date, ready and in sync."
             ),
-            "left" => writeln!(f, "Left: {restarted} restarted in {seconds} s."),
+            "left" => writeln!(f, "Interrupted: {restarted} restarted in {seconds} s."),
             _ => {
                 writeln!(
                     f,

@@ -84,7 +84,7 @@ impl fmt::Display for RollbackView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.cancelled_partitions == 0 && self.returning_partitions == 0 {
             let what = if self.put_back.is_empty() { "Nothing" } else { "No partition" };
-            writeln!(f, "{what} to take back in cluster {}", self.cluster_id)?;
+            writeln!(f, "{what} to roll back in cluster {}", self.cluster_id)?;
         } else {
             writeln!(f, "Rolling back in cluster {}", self.cluster_id)?;
             writeln!(
@@ -105,7 +105,7 @@ impl fmt::Display for RollbackView<'_> {
         }
         shown(f, self.cancelled, "To be cancelled")?;
         shown(f, &self.returning, "To move back")?;
-        shown(f, &self.put_back, "To be put back")?;
+        shown(f, &self.put_back, "To be restored")?;
         shown(f, &self.stays, "Stays as it is")
     }
 }
@@ -120,7 +120,7 @@ fn why(why: &WhyNotBack) -> String {
         WhyNotBack::Changed { found } => {
             format!("it was changed by others since, to {}", listed(found))
         }
-        WhyNotBack::NotOurs => "the journal knows of no submission: others moved it".to_owned(),
+        WhyNotBack::NotOurs => "the journal has no submission of it: others moved it".to_owned(),
         WhyNotBack::MovedByOthers { target } => {
             format!("others are moving it to {}", listed(target))
         }

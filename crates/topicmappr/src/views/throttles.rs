@@ -12,7 +12,7 @@ use serde::Serialize;
 use std::fmt;
 use std::path::Path;
 
-/// Past so many, a list is cut.
+/// The most lines of a list; more are counted.
 const LONG: usize = 40;
 
 /// Every throttle of a cluster.
@@ -65,7 +65,10 @@ impl fmt::Display for ThrottlesView<'_> {
         match self.ledger {
             Some(path) => writeln!(f, "Ledger: {}", path.display())?,
             None if self.throttles.is_empty() => {}
-            None => writeln!(f, "Ledger: none at hand, so owners are unknown; --state-file FILE")?,
+            None => writeln!(
+                f,
+                "Ledger: none found, so owners are unknown; name it with --state-file FILE"
+            )?,
         }
         if !self.throttles.is_empty() {
             f.write_str("\n")?;
@@ -147,12 +150,12 @@ fn short(one: &Throttled) -> String {
     }
 }
 
-/// What was not told.
+/// What could not be read.
 pub(super) fn untold(f: &mut fmt::Formatter<'_>, untold: &[Untold]) -> fmt::Result {
     if untold.is_empty() {
         return Ok(());
     }
-    heading(f, "Not told")?;
+    heading(f, "Not known")?;
     for one in untold.iter().take(LONG) {
         writeln!(f, "  {}: {}", one.what, one.why)?;
     }
@@ -162,7 +165,7 @@ pub(super) fn untold(f: &mut fmt::Formatter<'_>, untold: &[Untold]) -> fmt::Resu
     Ok(())
 }
 
-/// What is left over, in full: whoever clears it may want it back.
+/// The strays with their full values, so that an operator can set them again.
 #[derive(Debug, Serialize)]
 pub(crate) struct StraysView<'a> {
     event: &'static str,
@@ -179,10 +182,10 @@ impl<'a> StraysView<'a> {
 impl fmt::Display for StraysView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.strays.len() {
-            0 => writeln!(f, "Nothing to clear: whatever is set paces copies, or is somebody's")?,
+            0 => writeln!(f, "Nothing to clear: each throttle paces copies or has an owner")?,
             count => {
                 let count = counted(count, "config");
-                writeln!(f, "To clear, for it paces nothing and no ledger knows it: {count}")?;
+                writeln!(f, "To clear (paces nothing, in no ledger): {count}")?;
             }
         }
         for stray in self.strays {
@@ -225,7 +228,7 @@ impl Cleared {
         Self { event: "ended", cleared: found.len() - left.len(), left }
     }
 
-    /// Nothing is left.
+    /// Whether no stray is left.
     pub(crate) fn is_whole(&self) -> bool {
         self.left.is_empty()
     }

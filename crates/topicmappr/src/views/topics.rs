@@ -213,7 +213,7 @@ impl TopicsView<'_> {
         if moves.is_empty() || self.plan.is_some() {
             return Ok(());
         }
-        heading(f, "For a plan")?;
+        heading(f, "Needs a plan")?;
         let columns = ["map", "topic", ">replication", ">partitions with another", ">off map"];
         let mut table = Table::new(&columns);
         for moving in moves.iter().take(LONG) {
@@ -233,11 +233,11 @@ impl TopicsView<'_> {
         if prune.is_empty() {
             return Ok(());
         }
-        heading(f, "Made by us, and not defined any more")?;
+        heading(f, "Created by earlier runs, and not defined any more")?;
         let mut table = Table::new(&["topic", "what"]);
         for prune in prune.iter().take(LONG) {
             let what = prune.refusal.as_ref().map_or_else(
-                || self.tense("deleted, if not said otherwise below", "to delete").to_owned(),
+                || self.tense("deleted, unless listed below", "to delete").to_owned(),
                 ToString::to_string,
             );
             table.row([prune.topic.clone(), what]);

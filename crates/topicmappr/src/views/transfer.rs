@@ -84,7 +84,7 @@ impl Transfer {
             (Some(_), Some(bound), Some(ratio)) => {
                 format!("{ratio:.3} x the bound of {bound} that no plan can go below")
             }
-            (Some(_), Some(_), None) => "how little would do is not known".to_owned(),
+            (Some(_), Some(_), None) => "the least possible is not known".to_owned(),
             _ => "not every size is known".to_owned(),
         }
     }
@@ -142,9 +142,9 @@ impl Transfer {
         }
         if self.steps > 1 {
             let why = if self.paced {
-                "each within the limits asked for, and the room that there is"
+                "each within the requested limits and the free space"
             } else {
-                "both copies of everything do not fit at once"
+                "not all copies fit at the same time"
             };
             lines.push(("steps", format!("{}: {why}", self.steps)));
         }

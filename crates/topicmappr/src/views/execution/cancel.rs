@@ -148,19 +148,19 @@ impl fmt::Display for CancelView<'_> {
         if !self.reordered.is_empty() {
             writeln!(
                 f,
-                "  order       of {}, to be as before",
+                "  order       of {}, to be restored",
                 counted(self.reordered.len(), "partition")
             )?;
         }
-        writeln!(f, "  throttle    {}, to be put back", counted(self.put_back.len(), "config"))?;
+        writeln!(f, "  throttle    {}, to be restored", counted(self.put_back.len(), "config"))?;
         writeln!(f, "  journal     {}", self.journal.display())?;
         writeln!(f, "  ledger      {}", self.ledger.display())?;
         shown(f, &self.cancelled, "To be cancelled")?;
         shown(f, &self.stopped, "Copies between log dirs, to be stopped")?;
-        shown(f, &self.not_cancelled, "Kafka has refused to cancel, and goes on with")?;
-        shown(f, &self.put_back, "To be put back")?;
+        shown(f, &self.not_cancelled, "Kafka refused to cancel, and continues")?;
+        shown(f, &self.put_back, "To be restored")?;
         let strays: Vec<String> = self.strays.iter().map(stray).collect();
-        shown(f, &strays, "Configs left as they are")?;
-        shown(f, &self.left_out, "Not ours to cancel")
+        shown(f, &strays, "Configs left alone")?;
+        shown(f, &self.left_out, "Moves of others, not cancelled")
     }
 }

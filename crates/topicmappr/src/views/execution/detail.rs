@@ -1,4 +1,4 @@
-//! What is on its way, from near: the slowest copies, what each broker has to send and take in, and who lags.
+//! Details of an execution: the slowest copies, what each broker has to send and receive, and lagging partitions.
 
 use crate::executing::Look;
 use crate::views::heading;
@@ -8,9 +8,9 @@ use mapper::{BrokerId, Bytes, TopicPartition};
 use serde::Serialize;
 use std::fmt;
 
-/// So many copies are shown, those that have got the least of their bytes.
+/// The most copies that are shown: those with the least share of their bytes.
 const SLOWEST: usize = 5;
-/// Past so many, brokers are left to the JSON form.
+/// The most brokers in the table; the JSON form has all.
 const BROKERS: usize = 20;
 
 /// A copy that is under way.
@@ -97,7 +97,7 @@ fn under_replicated(seen: &Seen) -> usize {
 
 impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "lagging     {} under-replicated, but for what moves", self.under_replicated)?;
+        writeln!(f, "lagging     {} under-replicated, not counting moves", self.under_replicated)?;
         if !self.slowest.is_empty() {
             heading(f, "Slowest")?;
             for Slow { of, to, copied_bytes, bytes } in &self.slowest {

@@ -91,7 +91,7 @@ fn rate(pace: Pace) -> Option<u64> {
 
 impl fmt::Display for Preview<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let goes = if self.resumes { "Going on with" } else { "Carrying out" };
+        let goes = if self.resumes { "Continuing" } else { "Carrying out" };
         writeln!(f, "{goes} a {} in cluster {}", self.command, self.cluster_id)?;
         write!(f, "  partitions  {} of {}", self.partitions, counted(self.topics, "topic"))?;
         match (self.done, self.moving) {
@@ -111,13 +111,15 @@ impl fmt::Display for Preview<'_> {
             writeln!(f, "  busiest     {broker} {direction} {bytes}")?;
         }
         match self.throttle_bytes_per_second {
-            Some(rate) => {
-                writeln!(f, "  throttle    {} per second, in and out of each broker", Bytes(rate))?
-            }
+            Some(rate) => writeln!(
+                f,
+                "  throttle    {} per second, into and out of each broker",
+                Bytes(rate)
+            )?,
             None if self.paced_by_autothrottle => {
-                writeln!(f, "  throttle    as autothrottle decides")?;
+                writeln!(f, "  throttle    set by autothrottle")?;
             }
-            None => writeln!(f, "  throttle    none: as fast as the machines can")?,
+            None => writeln!(f, "  throttle    none")?,
         }
         if let Some(seconds) = self.seconds {
             writeln!(f, "  takes       about {}", duration(seconds))?;

@@ -1,4 +1,4 @@
-//! Where an execution stands.
+//! The progress of an execution.
 
 use super::duration;
 use crate::executing::Look;
@@ -70,7 +70,7 @@ impl Progress {
         }
     }
 
-    /// So many bytes were copied in this time.
+    /// Adds the rate: this many bytes were copied in this time.
     pub(crate) fn measured(&mut self, bytes: u64, time: Duration) {
         const LONG_ENOUGH: u64 = 5;
         let seconds = time.as_secs();
@@ -81,12 +81,12 @@ impl Progress {
         }
     }
 
-    /// Nobody would miss this line after the other.
+    /// Whether this line adds nothing to the other.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.done, self.moving, self.left_out) == (other.done, other.moving, other.left_out)
     }
 
-    /// Whoever watches has to know at once.
+    /// Whether an operator has to see this line at once.
     pub(crate) fn is_news(&self, other: &Self) -> bool {
         (self.held.is_some(), self.stalled.len()) != (other.held.is_some(), other.stalled.len())
     }
@@ -99,7 +99,7 @@ fn words(one: Option<String>, other: Option<String>) -> Option<String> {
     }
 }
 
-/// Moves of other tools that wait for dead brokers: for how long we wait for them, and what ends that.
+/// Moves of other tools to dead brokers: how long the execution waits for them, and what ends the wait.
 fn beside_the_dead(task: &Task<'_>, look: &Look, round: &Round) -> Option<String> {
     let (running, live) = (&look.seen.running, &look.seen.live);
     let waits = |of: &&TopicPartition| running.get(of).is_some_and(|r| r.waits_for_the_dead(live));

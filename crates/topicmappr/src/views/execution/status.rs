@@ -1,4 +1,4 @@
-//! How far an execution is, for whoever asks from outside.
+//! The progress of an execution, read by another process.
 
 use super::detail::Detail;
 use super::progress::Progress;
@@ -10,14 +10,14 @@ use mapper::TopicPartition;
 use serde::Serialize;
 use std::fmt;
 
-/// How far an execution is, for whoever asks from outside.
+/// The progress of an execution, read by another process.
 #[derive(Debug, Serialize)]
 pub(crate) struct StatusView {
     #[serde(flatten)]
     progress: Progress,
     #[serde(flatten)]
     detail: Detail,
-    /// Whether a process on this machine is at it, or how it ended.
+    /// Whether a process on this machine runs it, or how it ended.
     execution: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<String>,
@@ -25,7 +25,7 @@ pub(crate) struct StatusView {
     troubles: Vec<Trouble>,
     /// Running moves that are not the plan's.
     other_moves: Vec<TopicPartition>,
-    /// Configs that are to be put back.
+    /// Configs that are to be restored.
     held_configs: Vec<String>,
 }
 

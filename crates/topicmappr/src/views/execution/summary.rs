@@ -19,7 +19,7 @@ pub(crate) struct Summary {
     done: usize,
     moving: usize,
     took_seconds: u64,
-    /// Beforehand, at least.
+    /// The lower estimate before the start.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -28,7 +28,7 @@ pub(crate) struct Summary {
     not_cancelled: Vec<Trouble>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     strays: Vec<Stray>,
-    /// Nothing of ours is set in the cluster any more.
+    /// Whether no throttle of ours is set any more.
     throttle_restored: bool,
     /// Dead brokers that hold nothing any more: they can be unregistered.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,7 +56,7 @@ impl Summary {
             moving: ended.round.course.count(|standing| *standing == Standing::Moving),
             took_seconds: ended.took.as_secs(),
             estimated_seconds: ended.estimated_seconds,
-            // Who leaves does not know what would have come.
+            // An interrupted run does not know what would have happened.
             troubles: if left { Vec::new() } else { troubles(plan, &ended.round) },
             not_cancelled: refused.collect(),
             strays: ended.round.strays.clone(),
@@ -71,13 +71,13 @@ impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let said = match self.outcome {
             "complete" => "Done: the cluster is as the plan says.",
-            "partly" => "Done in part: the rest waits, and can be resumed.",
+            "partly" => "Done in part: the rest waits; resume it later.",
             "left_out" => "Ended: some partitions were left out.",
             "cancelled" => "Cancelled: nothing is in flight.",
-            "cancelled_partly" => "Cancelled in part: what Kafka does not cancel goes on.",
+            "cancelled_partly" => "Cancelled in part: moves that Kafka does not cancel continue.",
             "held_by_others" => "Not begun: other tools are moving replicas.",
-            _ if self.throttle_restored => "Left: nothing was in flight.",
-            _ => "Left: moves and throttle go on without this process.",
+            _ if self.throttle_restored => "Interrupted: nothing was in flight.",
+            _ => "Interrupted: moves and throttle continue without this process.",
         };
         writeln!(f, "{said}")?;
         writeln!(
@@ -95,7 +95,7 @@ impl fmt::Display for Summary {
         shown(f, &self.troubles, "Not as planned")?;
         shown(f, &self.not_cancelled, "Not cancelled")?;
         let strays: Vec<String> = self.strays.iter().map(stray).collect();
-        shown(f, &strays, "Configs left as they are")?;
+        shown(f, &strays, "Configs left alone")?;
         let undrained: Vec<String> = self.undrained.iter().map(left).collect();
         shown(f, &undrained, "Not empty")
     }
@@ -109,24 +109,27 @@ fn one_of(ids: &[BrokerId]) -> String {
 fn unread(resource: &Resource) -> &'static str {
     match resource {
         Resource::Broker(_) => "the broker does not answer",
-        Resource::Topic(_) => "the topic is hidden from us",
+        Resource::Topic(_) => "this user may not see the topic",
     }
 }
 
 pub(super) fn stray(stray: &Stray) -> String {
     match stray {
         Stray::UnknownOwner { setting, value } => {
-            format!("{setting}: {value}, set by nobody knows whom while moves ran")
+            format!("{setting}: {value}, set by an unknown owner while moves ran")
         }
         Stray::OfAnother { setting, value } => {
-            format!("{setting}: {value}, autothrottle's, or nobody can tell that it is not")
+            format!("{setting}: {value}, set by autothrottle, or the owner cannot be determined")
         }
         Stray::ChangedByOthers { setting, value } => {
             let value = value.as_deref().unwrap_or("nothing");
-            format!("{setting}: {value}, set by somebody else since")
+            format!("{setting}: {value}, changed by others since")
         }
         Stray::Unreachable { setting } => {
-            format!("{setting}: ours, but {}; --resume puts it back", unread(&setting.resource))
+            format!(
+                "{setting}: set by this execution, but {}; --resume restores it",
+                unread(&setting.resource)
+            )
         }
     }
 }

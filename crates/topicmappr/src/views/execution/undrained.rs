@@ -1,4 +1,4 @@
-//! Brokers that were to be emptied, and are not; and the sweep that mends it.
+//! Brokers that the plan empties and that are not empty, and the sweep that moves the rest.
 
 use crate::views::{counted, shown};
 use mapper::{Bytes, Plan, TopicPartition, Undrained};
@@ -57,7 +57,7 @@ pub(super) fn left(undrained: &Undrained) -> String {
         }
     };
     let others = (*out_of_scope > 0)
-        .then(|| format!("{} of topics that were to stay", counted(*out_of_scope, "partition")));
+        .then(|| format!("{} of topics outside the plan", counted(*out_of_scope, "partition")));
     let both: Vec<String> = ours.into_iter().chain(others).collect();
     format!("{broker} still holds {}", both.join(", and "))
 }
@@ -78,9 +78,9 @@ mod tests {
         assert_eq!(
             left(&one),
             "1003 still holds 7 partitions of the plan's topics (new-0, new-1, new-2, new-3, new-4, and 2 more), \
-             and 1 partition of topics that were to stay"
+             and 1 partition of topics outside the plan"
         );
         one.partitions.clear();
-        assert_eq!(left(&one), "1003 still holds 1 partition of topics that were to stay");
+        assert_eq!(left(&one), "1003 still holds 1 partition of topics outside the plan");
     }
 }

@@ -54,7 +54,7 @@ impl ExplainView<'_> {
             writeln!(f, "  left as they are, though wrong: {left}; topicmappr plan show {file}")?;
         }
         writeln!(f, "\nStorage used: {}", evenness(&plan.before, &plan.after))?;
-        writeln!(f, "Ask on: --partition TOPIC-N, --broker ID, --move INDEX")
+        writeln!(f, "Ask more: --partition TOPIC-N, --broker ID, --move INDEX")
     }
 }
 
@@ -71,13 +71,13 @@ fn copied(bytes: Option<Bytes>, bound: Option<Bytes>) -> String {
 fn rule(reason: mapper::Reason) -> &'static str {
     match reason {
         mapper::Reason::Lost => "no replica on a lost broker or log dir",
-        mapper::Reason::Leaving => "no replica on a broker that is to be empty",
+        mapper::Reason::Leaving => "no replica on a broker that the plan empties",
         mapper::Reason::Map => "replicas on their map's brokers only",
-        mapper::Reason::Replication => "the replication factor asked for",
-        mapper::Reason::Rack => "as many racks as there can be",
-        mapper::Reason::Forced => "placed anew, or as the caller asked",
-        mapper::Reason::Balance => "storage as even as asked for",
-        mapper::Reason::Leader => "preferred leaders as asked for",
+        mapper::Reason::Replication => "the requested replication factor",
+        mapper::Reason::Rack => "as many racks as possible",
+        mapper::Reason::Forced => "placed again, or as requested",
+        mapper::Reason::Balance => "storage as even as requested",
+        mapper::Reason::Leader => "preferred leaders as requested",
     }
 }
 
@@ -136,8 +136,8 @@ fn of_admitted(admitted: &Admitted) -> String {
     };
     text += match compared {
         Compared::Worse => ": more loaded",
-        Compared::Alike => ": alike; the choice came first",
-        Compared::Better => ": less loaded, now that all else is placed",
+        Compared::Alike => ": equal; the choice was first",
+        Compared::Better => ": less loaded, now that the rest is placed",
     };
     if !copies {
         text += "; it holds the replica already, and nothing would be copied";

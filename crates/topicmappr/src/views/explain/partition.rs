@@ -60,10 +60,7 @@ fn write_stays(one: &PartitionExplained, stays: &Stays, f: &mut fmt::Formatter<'
 fn left_out(why: &WhyLeftOut) -> String {
     match why {
         WhyLeftOut::NoLeader { heals } => {
-            format!(
-                "It has no live leader; what heals it is the return of one of {}.",
-                listed(heals)
-            )
+            format!("It has no live leader until one of {} returns.", listed(heals))
         }
         WhyLeftOut::Reassigning { .. } => {
             "It is being reassigned; wait until that is done, then plan again.".to_owned()
@@ -96,14 +93,14 @@ fn cause(cause: &Cause) -> String {
     match cause {
         Cause::NotLive => "it is not live".to_owned(),
         Cause::FailedLogDir => "the replica is in a failed log dir".to_owned(),
-        Cause::Leaving => "it is to be empty".to_owned(),
+        Cause::Leaving => "the plan empties it".to_owned(),
         Cause::NotAllowed => "it is not among the brokers allowed for this topic".to_owned(),
         Cause::OffMap { map } => format!("it is not one of {map}'s brokers"),
         Cause::FewerReplicas { before, after } => {
-            format!("{after} replicas are asked for, {before} there were")
+            format!("{after} replicas are requested, {before} existed")
         }
         Cause::CrowdedRack { held } => {
-            format!("its rack held {held} replicas, another one fewer")
+            format!("its rack had {held} replicas, another rack had fewer")
         }
         Cause::Balance { used_ratio_before, used_ratio_after, replicas_before, replicas_after } => {
             format!(
@@ -112,7 +109,7 @@ fn cause(cause: &Cause) -> String {
                 percent(*used_ratio_after)
             )
         }
-        Cause::Forced => "all is placed anew, or the caller gave the list".to_owned(),
+        Cause::Forced => "everything is placed again, or the list was requested".to_owned(),
     }
 }
 
@@ -158,7 +155,7 @@ fn write_instead(comes: &Comes, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     f.write_str(&table.render())?;
     if more > 0 {
-        writeln!(f, "  and {more} more answers; --output json has them all")?;
+        writeln!(f, "  and {more} more answers; --output json lists them all")?;
     }
     Ok(())
 }
@@ -167,7 +164,7 @@ fn write_without(without: &Without, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     heading(f, "Without this move")?;
     writeln!(f, "  saved    {}", known(without.saved_bytes))?;
     if without.breaks.is_empty() {
-        writeln!(f, "  breaks   no promise: the rest is a plan of its own")?;
+        writeln!(f, "  breaks   no promise: the other moves are a plan without it")?;
     }
     for violation in without.breaks.iter().take(LONG) {
         writeln!(f, "  breaks   {violation}")?;
@@ -179,7 +176,7 @@ fn write_without(without: &Without, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let waiting: Vec<String> =
             without.dependents.iter().take(LONG).map(ToString::to_string).collect();
         let count = counted(without.dependents.len(), "move");
-        writeln!(f, "  waiting  {count} that need its room: {}", waiting.join(", "))?;
+        writeln!(f, "  waiting  {count} that need its space: {}", waiting.join(", "))?;
     }
     if without.after.max_used_ratio.is_some() {
         let (with, without) = (&without.after, &without.after_without);

@@ -1,4 +1,4 @@
-//! A plan as one HTML page that needs nothing beside it: no script, no font, no picture from elsewhere.
+//! A plan as one HTML page that needs nothing else: no script, no font, no picture.
 //!
 //! The same plan gives the same bytes. Every name is escaped.
 
@@ -80,9 +80,10 @@ impl Page<'_> {
             return writeln!(f, "<p class=\"good\">\u{2713} Keeps every promise.</p>");
         }
         let count = broken.len();
+        let promises = super::counted(count, "promise");
         writeln!(
             f,
-            "<section class=\"bad\">\n<h2>\u{2717} Breaks {count} promise(s): do not carry it out</h2>"
+            "<section class=\"bad\">\n<h2>\u{2717} Breaks {promises}: do not carry it out</h2>"
         )?;
         writeln!(f, "<ul>")?;
         for violation in broken.iter().take(super::report::LONG) {
@@ -120,11 +121,8 @@ impl Page<'_> {
         }
         if before.rack_violations > 0 || after.rack_violations > 0 {
             let (before, after) = (before.rack_violations, after.rack_violations);
-            term(
-                f,
-                "rack rule",
-                &format!("broken by {before} partition(s) before, {after} after"),
-            )?;
+            let before = super::counted(before, "partition");
+            term(f, "rack rule", &format!("broken by {before} before, {after} after"))?;
         }
         if before.lost_replicas > 0 || after.lost_replicas > 0 {
             let (before, after) = (before.lost_replicas, after.lost_replicas);

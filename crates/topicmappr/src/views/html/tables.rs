@@ -1,6 +1,7 @@
 //! The tables of the page: topics, steps, moves, and what is left out.
 
 use super::super::changes::TopicChange;
+use super::super::counted;
 use super::super::left_out::{cure, why};
 use super::super::nothing;
 use super::super::steps::StepView;
@@ -42,7 +43,7 @@ fn row<'c>(
 
 pub(super) fn left_out(all: &[LeftOut], f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const COLUMNS: [&str; 4] = ["partition", "replicas", "why", "what heals it"];
-    let title = format!("Not planned: {} partition(s)", all.len());
+    let title = format!("Not planned: {}", counted(all.len(), "partition"));
     table(&title, &COLUMNS, f, |f| {
         for left in all {
             let cells = [

@@ -1,4 +1,4 @@
-//! What is odd about the pods of maps: beside what is wrong with the maps themselves.
+//! Problems of the pods of maps, in addition to those of the maps themselves.
 
 use super::Problem;
 use crate::pods::Pods;

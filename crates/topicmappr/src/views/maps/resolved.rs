@@ -31,7 +31,7 @@ struct MemberView<'a> {
 }
 
 impl<'a> ResolvedMaps<'a> {
-    /// Whether every map has brokers; whoever calls this from a program can then go on.
+    /// Whether every map has brokers, so that a calling program can go on.
     pub(crate) fn all_have_brokers(&self) -> bool {
         self.maps.iter().all(|map| !map.brokers.is_empty())
     }

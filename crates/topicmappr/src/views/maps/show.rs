@@ -19,10 +19,10 @@ pub(crate) struct MapsShow {
     internal_topics: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     unmapped_topics: Vec<String>,
-    /// Who counts as ready until when, whatever is true.
+    /// What counts as ready by force, and until when.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     forced_ready: Vec<Force>,
-    /// Words of that kind that cannot be read.
+    /// Entries of that kind that cannot be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     forced_unreadable: Vec<String>,
 }
