@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let talk = session.global.talk.clone();
     live::wait_for(&talk, async {
         let opened = Opened::of(&args.execution, meant, session).await?;
-        // What is in flight keeps the throttle that it has.
+        // Moves in flight keep their throttle.
         let terms = Terms {
             aim: Aim::Cancel,
             pace: Pace::Unthrottled,
@@ -37,7 +37,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         };
         let mut execution = opened.execution(terms, args.consent.dry_run)?;
         if execution.history().plan.is_none() {
-            // Another machine may have begun it: what it has left is to be known before anything is told.
+            // Another machine may have begun it. Its moves and throttles must be known before the preview.
             execution.claim_where_there(&args.claim, &opened.places, session).await?;
         }
         let look = execution.first_look().await?;

@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     if !session.global.maps.is_empty() {
         match off_map(&snapshot, &source, session) {
             Ok(off) => around.maps = Some(off),
-            // What is wrong with the maps themselves is the caller's to mend.
+            // Errors in the maps themselves are wrong input.
             Err(error) if error.status() == Status::BadInput => return Err(error),
             Err(error) => {
                 let what = "the brokers of the maps".to_owned();
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     Ok(if view.is_well() { Status::Done } else { Status::Findings })
 }
 
-/// Asks everybody at once, and waits for nobody longer than a moment.
+/// Asks all servers at once, and limits the wait for each.
 async fn look(
     bootstrap: &str,
     properties: Option<&Path>,
@@ -96,7 +96,7 @@ async fn look(
     Ok((snapshot, around))
 }
 
-/// What daemons have set that nobody can read from here; and that nobody could tell of any.
+/// Throttles of daemons that cannot be read from here, and places that could not be read.
 fn unread(beside: &Shown) -> Vec<Untold> {
     let untold = beside.untold.iter().map(|why| Untold {
         what: "whether autothrottle has rates of its own here".to_owned(),

@@ -81,7 +81,7 @@ pub(crate) struct Args {
     join: bool,
     /// Afterwards move new replicas off the brokers that the plan drains
     ///
-    /// These are replicas that arrived during the plan. Each sweep is a plan of its own: PLAN.sweep.json.
+    /// These are replicas that arrived during the plan. Each sweep has its own plan: PLAN.sweep.json.
     #[arg(long)]
     pub(super) sweep: bool,
     #[command(flatten)]
@@ -118,7 +118,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     if args.sweep { super::sweep::run(args, session) } else { once(args, session) }
 }
 
-/// This plan, and no other.
+/// Carries out this plan alone, without a sweep.
 pub(super) fn once(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let terms = args.terms()?;
     let meant = args.execution.plan()?;
@@ -137,7 +137,7 @@ pub(super) fn once(args: &Args, session: &mut Session<'_, '_>) -> Result<Status,
     })
 }
 
-/// A journal without a line is what somebody left who did not agree in the end.
+/// Whether the journal has a line. An empty journal is left by an operator who did not agree.
 fn has_begun(journal: &Path) -> bool {
     journal.metadata().is_ok_and(|file| file.len() > 0)
 }
@@ -198,7 +198,7 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        // A person who is asked has not begun anything yet: an interrupt then ends the process, as it ends any.
+        // Nothing has begun while the question is open, so an interrupt ends the process as usual.
         let early = if self.consent.yes { Some(Signals::listen()?) } else { None };
         let (stopped, early) = match early {
             None => (self.prepare(execution, places, session).await?, None),
@@ -234,7 +234,7 @@ impl Args {
         if drained || status != Status::Done {
             return Ok(status);
         }
-        // Whoever switches a drained broker off has to know that it is not empty.
+        // Before switching off a drained broker, the operator must know that it is not empty.
         if !self.sweep {
             let again = Next::again(&session.command_line(), "--resume", "--resume --sweep");
             session.say(&again)?;
@@ -242,7 +242,7 @@ impl Args {
         Ok(Status::Partly)
     }
 
-    /// Looks, tells, and refuses what must not be begun.
+    /// Looks at the cluster, shows the preview, and refuses what must not begin.
     async fn prepare(
         &self,
         execution: &mut Execution<'_>,
@@ -251,7 +251,7 @@ impl Args {
     ) -> Result<Ready, Error> {
         execution.meet(&self.claim, places, session).await?;
         if self.resume && execution.history().plan.is_none() {
-            // Another machine may have begun it: what it has left is to be known before anything is judged.
+            // Another machine may have begun it. Its moves and throttles must be known before any check.
             execution.claim_where_there(&self.claim, places, session).await?;
         }
         let look = execution.first_look().await?;
@@ -266,7 +266,7 @@ impl Args {
             return Err(Error::Returned { brokers: back });
         }
         let onto = cordoned(&execution.task(), &round.course);
-        // Later it is named and left, so that what has begun comes to its end.
+        // After the start, other moves are only reported, so that the execution can finish.
         if !onto.is_empty() && execution.history().submitted.is_empty() {
             return Err(Error::Cordoned { brokers: onto });
         }
@@ -279,7 +279,7 @@ impl Args {
         Ok(Ready::Go(estimate))
     }
 
-    /// Nothing is changed before somebody has agreed.
+    /// Asks for consent before any change.
     fn agreed(
         &self,
         execution: &Execution<'_>,
@@ -299,13 +299,13 @@ impl Args {
     }
 }
 
-/// What a look beforehand comes to.
+/// The result of the look before the start.
 enum Ready {
     Go(Estimate),
     Stop(Status),
 }
 
-/// The next such moment, in seconds since 1970: a time of day, or a time.
+/// The next moment of this kind in seconds since 1970. The text is a time of day or a timestamp.
 fn until(text: &str) -> Result<u64, Error> {
     let now = Timestamp::now();
     let of_day = |time: Time| {
@@ -340,7 +340,7 @@ fn refuse_other_tools(round: &Round) -> Result<(), Error> {
     }
 }
 
-/// The command line that goes on with what is in flight.
+/// The command line that continues with the moves in flight.
 fn take_over(session: &Session<'_, '_>) -> Next {
     Next::again(&session.command_line(), "--resume", "--resume")
 }
@@ -352,7 +352,7 @@ fn left(signal: Signal) -> Status {
     }
 }
 
-/// The last word, and the status.
+/// Reports the end, and returns the status.
 pub(super) fn tell(
     plan: &Plan,
     ended: &Ended,
@@ -370,7 +370,7 @@ pub(super) fn tell(
         session.say(&take_over(session))?;
     }
     if !ended.emptied.is_empty() {
-        // Only a broker that is gone for good is to be forgotten: that is the operator's to know.
+        // Only the operator knows whether a broker is gone for good, so this is only a suggestion.
         let words = ended.emptied.iter().map(|id| format!("broker unregister {id} --dry-run"));
         let words: Vec<String> = words.collect();
         let flags = session.global.source.kafka_tool_flags();

@@ -1,4 +1,4 @@
-//! Plans that follow from the execution of another: its rollback, its sweep. Each has a file beside the journal.
+//! Plans that follow from the execution of another: its rollback, its sweep. Each has a file next to the journal.
 
 use super::execute;
 use crate::error::Error;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub(super) struct Place {
     pub(super) plan: PathBuf,
     number: u32,
-    /// It was carried out as far as it can be.
+    /// It was carried out as far as possible.
     pub(super) is_over: bool,
 }
 
@@ -29,7 +29,7 @@ impl Place {
         Self { plan, number, is_over: false }
     }
 
-    /// The last one that was begun, if any was.
+    /// The last plan that was begun, if there is one.
     pub(super) fn latest(journal: &Path, what: &str) -> Result<Option<Self>, Error> {
         let all = (1..).map(|number| Self::at(journal, what, number));
         let Some(mut last) = all.take_while(|place| place.plan.exists()).last() else {
@@ -48,7 +48,7 @@ impl Place {
     }
 }
 
-/// Whether an execution has ended as far as it can.
+/// Whether an execution has ended as far as possible.
 pub(super) fn is_over(journal: &Path) -> Result<bool, Error> {
     let history = History::replay(Store::<Entry>::read(journal)?);
     Ok(match history.finished {

@@ -1,5 +1,5 @@
-//! `heal`: gives up one broker that has been lost for long, as an operator would: `rebuild`, then `execute` with a throttle.
-//! For a CronJob. Whatever is unusual is left to people, and at most one heal a day is begun.
+//! `heal`: replaces one broker that has been lost for long, as an operator would: `rebuild`, then `execute` with a
+//! throttle. Made for a CronJob. It leaves every unusual state to people, and begins at most one heal a day.
 
 use crate::error::Error;
 use crate::executing::journal_of;
@@ -47,7 +47,7 @@ pub(crate) struct Args {
     dry_run: bool,
 }
 
-/// What a look comes to.
+/// The result of a look.
 struct Looked {
     verdict: Verdict,
     notes: Notes,
@@ -73,7 +73,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let well = matches!(looked.verdict, Verdict::Well);
         return Ok(if well { Status::Done } else { Status::Findings });
     }
-    // Before anything is begun: a heal that is cut short is not begun again.
+    // Record it before the start, so that an interrupted heal does not begin again.
     live::wait_for(&talk, async {
         place.write(&looked.notes, &access).await?;
         if let Some(reason) = reason(&looked.verdict) {
@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     }
 }
 
-/// What an Event calls it; a cluster that is well is no news.
+/// The reason of the Event; a healthy cluster has none.
 fn reason(verdict: &Verdict) -> Option<&'static str> {
     match verdict {
         Verdict::Well => None,
@@ -122,7 +122,7 @@ impl Args {
         }
         let snapshot = with_storage(captured.snapshot, source)?;
         let mut found = Found::of(&ailments(&snapshot));
-        // What is not told may be what is wrong.
+        // A missing fact may be the problem.
         found.trouble.extend(
             captured.notices.iter().map(|notice| format!("not everything is told: {notice}")),
         );
@@ -147,7 +147,7 @@ impl Args {
         words
     }
 
-    /// Files of a heal that is over are removed: the next one begins anew.
+    /// Carries out a heal. It removes the files of a finished heal, so that the next one starts fresh.
     fn carry_out(
         &self,
         plan: &Path,
@@ -157,7 +157,7 @@ impl Args {
         let mut flags = vec![format!("--throttle={}B/s", self.throttle)];
         flags.extend(resumes.then(|| "--resume".to_owned()));
         let (status, done) = match session.run(&on_plan("execute", plan, flags, session)) {
-            // Copies that are not begun are not needed any more.
+            // Copies that have not begun are no longer needed.
             Err(Error::Returned { brokers }) => {
                 let ids: Vec<String> = brokers.keys().map(ToString::to_string).collect();
                 let back = format!("broker {} is back: the heal is cancelled", ids.join(", "));
@@ -182,9 +182,9 @@ impl Args {
             Ok(())
         })?;
         if status == Status::Done {
-            // The journal goes first: without it, a plan that stays is written anew by the next heal.
+            // Remove the journal first: the next heal replaces a plan that has no journal.
             for path in [journal_of(plan, None), plan.to_owned()] {
-                // One that stays is found finished the next time.
+                // If the file stays, the next run finds a finished heal.
                 let _ = fs::remove_file(path);
             }
         }

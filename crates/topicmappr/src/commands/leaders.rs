@@ -96,7 +96,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     planning::finish(planned, facts, &args.planning, outputs, session)
 }
 
-/// Which topics it is about, and who may lead them.
+/// The topics in scope, and the brokers that may lead them.
 struct Scoped {
     assignments: Vec<Assignment>,
     findings: Vec<Finding>,

@@ -67,7 +67,7 @@ fn page(command: &clap::Command) -> Result<Vec<u8>, Error> {
     Ok(page)
 }
 
-/// Looks whether all can be written before any is.
+/// Checks that all files can be written before it writes any.
 fn write(program: &clap::Command, folder: &Path) -> Result<(), Error> {
     let mut pages = Vec::new();
     let mut commands = vec![program];

@@ -9,7 +9,7 @@ use crate::source::Around;
 use crate::status::Status;
 use crate::views::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 
-/// What to do with the maps of `--maps` and `--map`; a cluster is looked at where a flag names one.
+/// The commands for the maps of `--maps` and `--map`. They look at a cluster if a flag names one.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Show the brokers and the number of topics of each map

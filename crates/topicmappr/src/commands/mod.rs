@@ -31,7 +31,7 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::status::Status;
 
-/// What to do.
+/// The commands.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Command {
     /// Capture a cluster into a file

@@ -1,4 +1,4 @@
-//! `roll`: restarts the pods of StatefulSets one by one, so that no partition gets under its min ISR.
+//! `roll`: restarts the pods of StatefulSets one by one, so that no partition falls below its min ISR.
 
 use crate::error::Error;
 use crate::executing::{Signal, Signals};
@@ -99,7 +99,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             return args.rehearse(&sight, session);
         }
         let guard = match RollPlan::of(&sight, &args.next(&sight)).is_empty() {
-            // The last pod may still be on its way: that is waited for, and needs no lock.
+            // The last pod may still be starting. Waiting for it needs no lock.
             true => None,
             false => {
                 if let execute::roll::Next::Unavailable(partitions) = args.next(&sight) {

@@ -1,5 +1,5 @@
 //! `rollback`: back to the replicas that a plan's partitions had before it. What is in flight is cancelled; what has
-//! arrived returns by a plan of its own, which is checked like any other and carried out by the same engine.
+//! arrived returns by its own plan, which is checked like any other and carried out by the same engine.
 
 use super::execute;
 use super::follow_up::{Place, captured, on};
@@ -20,7 +20,7 @@ use mapper::{
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-/// What a rollback's files are called after.
+/// The name in the files of a rollback.
 const NAME: &str = "rollback";
 
 /// Its flags are those of `execute`.
@@ -60,13 +60,13 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
 }
 
 enum Prepared {
-    /// There is no more to do, or it was not to be done.
+    /// There is nothing more to do, or the operator did not agree.
     Over(Status),
     /// The plan is written. Not whole: some moves could not be cancelled, or do not return.
     Planned { ledger: PathBuf, whole: bool },
 }
 
-/// Tells, asks, cancels, and plans the way back.
+/// Shows the preview, asks, cancels, and plans the way back.
 async fn prepare(
     args: &execute::Args,
     opened: &Opened,
@@ -78,17 +78,17 @@ async fn prepare(
     }
     let mut execution = opened.execution(cancelling(), args.consent.dry_run)?;
     if execution.history().plan.is_none() {
-        // Another machine may have carried it out: what it has submitted and set is to be known before anything is told.
+        // Another machine may have carried it out. Its moves and throttles must be known before the preview.
         execution.claim_where_there(&args.claim, &opened.places, session).await?;
     }
     let look = execution.first_look().await?;
     if execution.history().plan.is_none() {
         session.say(&Note::new(
-            "there is no journal: what stands on the plan's way counts as the plan's doing",
+            "there is no journal: each state on the plan's way counts as the plan's work",
         ))?;
     }
     let back = way_back(&opened.plan, execution.history(), &look.seen);
-    // As full as the plan was allowed to make brokers, so is the way back.
+    // The way back may fill brokers as far as the plan was allowed to.
     let headroom = opened.plan.request.terms().storage_headroom;
     let snapshot = captured(opened, session).await?;
     let plan = planned(&snapshot, &back, headroom)?;
@@ -122,7 +122,7 @@ async fn prepare(
     Ok(Prepared::Planned { ledger: opened.places.ledger.clone(), whole })
 }
 
-/// What is in flight keeps the throttle that it has.
+/// Moves in flight keep their throttle.
 fn cancelling() -> Terms {
     Terms {
         aim: Aim::Cancel,
@@ -133,7 +133,7 @@ fn cancelling() -> Terms {
     }
 }
 
-/// A status, if it ends here: the operator wants us gone.
+/// The status if a signal ends the command here.
 async fn cancel(
     execution: &mut Execution<'_>,
     session: &mut Session<'_, '_>,
@@ -154,12 +154,12 @@ fn of_left(back: &WayBack) -> Status {
     }
 }
 
-/// The plan of the way back, checked; none where nothing returns.
+/// The checked plan of the way back; `None` if nothing returns.
 fn planned(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Result<Option<Plan>, Error> {
     if back.lists.is_empty() {
         return Ok(None);
     }
-    // A way back restores what was: a cordon keeps nothing from it.
+    // A way back restores the old state, also on cordoned brokers.
     let snapshot = &snapshot.taking_back();
     let request = request(snapshot, back, headroom);
     let plan = planning::plan(snapshot, &request)?;
@@ -167,7 +167,7 @@ fn planned(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Result<Optio
     Ok(Some(plan))
 }
 
-/// The old lists, as they were: neither racks nor evenness are judged again.
+/// The old replica lists. Neither racks nor evenness are checked again.
 fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
     let brokers: BTreeSet<BrokerId> =
         snapshot.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id).collect();
@@ -180,7 +180,7 @@ fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
     let all = PlanTerms::new(vec![Assignment::new(Topics::Named(topics), brokers)], headroom);
     let terms = PlanTerms { mends: Mends::Nothing, racks: RackRule::AtLeast(0), ..all };
     Request::Rebuild(Rebuild {
-        // The order of the lists is not to be chosen anew.
+        // The lists must keep their order.
         sub_affinity: true,
         base: base.collect(),
         ..Rebuild::new(terms, PlaceBy::Count)

@@ -1,5 +1,5 @@
-//! `replace --same-id`: a lost broker comes back under its id with an empty disk. Guarded like its own start
-//! (`broker init`), its pod freed, its copies paced, its leadership given back.
+//! `replace --same-id`: a lost broker comes back under its id with an empty disk. The command checks the start like
+//! `broker init`, frees the pod, throttles the copies, and elects the broker again.
 
 use crate::error::Error;
 use crate::executing::{Alone, Observer, Places, Signal, Signals, refuse_below_ingest_of};
@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How long a cluster is given to tell one story, and between two questions.
+/// How long brokers may disagree about a death, and the pause between two questions.
 const SETTLES: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a broker that counts as live may take to answer.
@@ -64,7 +64,7 @@ fn pace(text: &str) -> Result<Pace, String> {
     }
 }
 
-/// What is known before anything is done.
+/// The state before any change.
 struct Known {
     live: bool,
     partitions: usize,
@@ -132,8 +132,8 @@ pub(super) fn run(
     })
 }
 
-/// With the cluster claimed. The answer at the terminal may have taken minutes: what was shown is read again before anything
-/// is set.
+/// Continues with the cluster claimed. The answer at the terminal may have taken minutes, so the state is read again
+/// before anything is set.
 async fn go_on(
     asked: &CatchUp,
     client: &Client,
@@ -148,7 +148,7 @@ async fn go_on(
     asked.run(client, account, (alone, free), &mut signals, session).await
 }
 
-/// Whether it is there, and how much it has to copy; refuses to let it erase anything.
+/// Reads whether the broker is registered, and how much it has to copy. Refuses a start that would erase a last copy.
 async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
     let cluster_id = client.cluster().id.clone().unwrap_or_default();
     let moving = client.reassignments().await?;
@@ -178,8 +178,8 @@ async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
     }
 }
 
-/// A broker that died a moment ago leaves elections behind, and may itself still be counted as live: by whoever has not
-/// heard of it yet, most of all where the controller died with it. It is live if it answers.
+/// Waits until the cluster has noticed the death of a broker. Elections may still run, and brokers may still report
+/// it as live, above all if the controller died with it. A broker that answers is live.
 async fn settled(client: &Client, broker: BrokerId) -> Result<Standing, Error> {
     let began = Instant::now();
     loop {
@@ -205,7 +205,7 @@ async fn settled(client: &Client, broker: BrokerId) -> Result<Standing, Error> {
     }
 }
 
-/// What frees its pod, and why that may not be done yet, if Kubernetes is at hand.
+/// The commands that free its pod, and what forbids them now, if Kubernetes can be asked.
 fn pod_of(
     args: &SameIdArgs,
     broker: BrokerId,

@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     }
 }
 
-/// Finds the place for the file first, then the snapshot for it.
+/// Checks the place of the file first, then captures the snapshot.
 fn write(
     args: &OutArgs,
     session: &mut Session<'_, '_>,

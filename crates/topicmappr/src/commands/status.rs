@@ -1,5 +1,5 @@
-//! `status`: how far the execution of a plan is, from its journal, the ledger and the cluster; without those files, from
-//! what another machine keeps beside the cluster's lock.
+//! `status`: how far the execution of a plan is, from its journal, the ledger and the cluster; without those files,
+//! from what another machine keeps next to the cluster's lock.
 
 use crate::error::Error;
 use crate::executing::{Beside, Observer, Opened, Store, history_of, is_locked};

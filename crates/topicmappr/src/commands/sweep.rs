@@ -1,6 +1,6 @@
-//! `execute --sweep`: carries out a plan that drains brokers, then moves what was placed on them meanwhile, until they
-//! hold nothing more of the plan's topics. Each sweep has a plan of its own, which is checked like any other, and carried
-//! out by the same engine.
+//! `execute --sweep`: carries out a plan that drains brokers, then moves what was placed on them meanwhile, until
+//! they hold nothing more of the plan's topics. Each sweep has its own plan, which is checked like any other, and
+//! carried out by the same engine.
 
 use super::execute::{self, Args};
 use super::follow_up::{Place, captured, is_over, on};
@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 /// What a sweep's files are called after.
 const NAME: &str = "sweep";
 
-/// Somebody who makes partitions faster than they are moved is not raced for ever.
+/// The most sweeps of one run. Clients may create partitions faster than a sweep moves them.
 const SWEEPS: usize = 3;
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     session.needs_consent(args.consent)?;
     let begun = Place::latest(&meant.journal, NAME)?.filter(|place| !place.is_over);
     let status = match begun.filter(|_| args.resume) {
-        // The plan was over before, or nobody would have begun to sweep.
+        // A sweep begins only after the plan is over.
         Some(place) => {
             let ledger = ledger(args, session)?;
             execute::once(&on(args, &place.plan, &ledger, args.consent.yes), session)?

@@ -1,6 +1,6 @@
 //! Consent to a change of the cluster.
 
-/// How a command that changes a cluster is agreed to, or only rehearsed.
+/// How the operator agrees to a change, or only rehearses it.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct ConsentArgs {
     /// Change the cluster without asking for consent

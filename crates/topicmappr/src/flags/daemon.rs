@@ -4,10 +4,10 @@ use crate::error::Error;
 use crate::executing::Pacer;
 use std::path::PathBuf;
 
-/// Where one on the same machine listens by itself.
+/// The default address of a daemon on the same machine.
 const DEFAULT: &str = "http://localhost:8080";
 
-/// Where the daemon listens that paces an execution.
+/// How to reach the daemon that paces an execution.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DaemonArgs {
     /// Let the autothrottle daemon at this URL pace the moves
@@ -25,12 +25,12 @@ pub(crate) struct DaemonArgs {
 }
 
 impl DaemonArgs {
-    /// Whether one is named.
+    /// Whether the flags name a daemon.
     pub(crate) fn is_given(&self) -> bool {
         self.autothrottle.is_some()
     }
 
-    /// The way to it; nobody is asked yet.
+    /// How to reach the daemon. Sends no request.
     pub(crate) fn pacer(&self) -> Result<Pacer, Error> {
         let url = self.autothrottle.as_deref().unwrap_or(DEFAULT);
         let token = self.autothrottle_token_file.as_deref();

@@ -60,14 +60,14 @@ pub(crate) struct BesideArgs {
 }
 
 impl ClaimArgs {
-    /// Where nobody names a place.
+    /// The flags if the operator names no place.
     pub(crate) const fn unnamed() -> Self {
         Self { lease: None, state_topic: false, sole_executor: false }
     }
 }
 
 impl BesideArgs {
-    /// As executors are told of the place.
+    /// The same place as the flags of an executor.
     pub(crate) fn claim(&self) -> ClaimArgs {
         ClaimArgs { lease: self.lease.clone(), ..ClaimArgs::unnamed() }
     }
@@ -75,14 +75,14 @@ impl BesideArgs {
 
 /// A plan that is meant for this cluster.
 pub(crate) struct Meant {
-    /// Every submission is a move of its own.
+    /// Each submission is a separate move.
     pub(crate) plan: Plan,
     pub(crate) plan_id: String,
     pub(crate) journal: PathBuf,
 }
 
 impl ExecutionArgs {
-    /// The same for another plan of the same cluster, with its own journal beside it.
+    /// The same flags for another plan of the cluster, whose journal is next to that plan.
     pub(crate) fn on(&self, plan: &Path, ledger: &Path) -> Self {
         let (plan, state_file) = (plan.to_owned(), Some(ledger.to_owned()));
         Self { plan, journal: None, state_file, cluster_id: self.cluster_id.clone() }

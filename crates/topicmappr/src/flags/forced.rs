@@ -1,4 +1,4 @@
-//! `--forced`: where it stands who counts as ready, whatever is true.
+//! `--forced`: where the operator lists what counts as ready by force.
 
 use crate::flags::Document;
 use crate::pods::config_map;
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 const CONFIG_MAP: &str = "configmap:";
 const ENDINGS: [&str; 2] = ["yaml", "yml"];
-/// What Kubernetes may take.
+/// The longest wait for Kubernetes; a probe then goes on without its answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The flag.
@@ -25,7 +25,8 @@ pub(crate) struct ForcedArgs {
 }
 
 impl ForcedArgs {
-    /// What stands there about the subject, or about all. What cannot be read forces nothing: a probe goes on without.
+    /// The entries for the subject, or for all subjects. Entries that cannot be read force nothing, so that a probe
+    /// still answers.
     pub(crate) async fn read(
         &self,
         subject: Option<&Subject>,

@@ -43,7 +43,7 @@ impl PodArgs {
         self.pod_labels.as_deref()
     }
 
-    /// By which names things go, as far as pods are concerned.
+    /// The names of labels and annotations that concern pods.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
@@ -105,7 +105,7 @@ pub(crate) struct KubernetesArgs {
 }
 
 impl KubernetesArgs {
-    /// The operator named it: it is asked even where it need not be.
+    /// Whether the operator named Kubernetes. Then it is asked even if it is not needed.
     pub(crate) fn is_named(&self) -> bool {
         self.kubeconfig.is_some() || self.context.is_some() || self.namespace.is_some()
     }
@@ -141,7 +141,7 @@ impl KubernetesArgs {
         }
     }
 
-    /// By which names things go.
+    /// The names of labels and annotations.
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             racks: self.rack_labels.clone(),

@@ -20,7 +20,7 @@ pub(crate) struct LedgerArgs {
 }
 
 impl LedgerArgs {
-    /// The ledger, if there is one; one that was named has to be there.
+    /// The ledger, if there is one. A ledger that a flag names must exist.
     pub(crate) fn find(&self, cluster_id: Option<&str>) -> Result<Option<PathBuf>, Error> {
         if let Some(path) = &self.state_file {
             return is_there(path).map(Some);

@@ -58,18 +58,18 @@ impl MapArgs {
         file.chain(self.map.iter().map(|line| ("--map", line.clone()))).collect()
     }
 
-    /// The ConfigMap that they stand in.
+    /// The ConfigMap that holds the maps.
     pub(crate) fn config_map(&self) -> Option<&str> {
         self.maps.as_deref()?.strip_prefix(CONFIG_MAP)
     }
 
-    /// Maps stand in a ConfigMap: Kubernetes is at hand.
+    /// Whether the maps are in a ConfigMap, so that Kubernetes can be asked.
     pub(crate) fn are_in_config_map(&self) -> bool {
         self.maps.as_deref().is_some_and(|place| place.starts_with(CONFIG_MAP))
     }
 }
 
-/// A place without maps is a wrong place.
+/// Reads all documents; a place without any is an error.
 fn in_files(place: &str) -> Result<Vec<Document>, Error> {
     let documents = Document::in_files(Path::new(place), &ENDINGS)?;
     if !documents.is_empty() {

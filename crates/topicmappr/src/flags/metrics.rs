@@ -98,10 +98,9 @@ pub struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// What the flags and the environment's keys ask for; nobody is asked yet.
+    /// The settings from the flags and the environment's keys. Sends no request.
     ///
-    /// # Errors
-    /// A file that cannot be read, a URL that is none, a backend that is wanted and not set up.
+    /// # Errors A file that cannot be read, an invalid URL, a requested backend that is not set up.
     pub fn settings(&self, environment: &Environment) -> Result<Settings, Failure> {
         let ca = self.metrics_ca.as_deref().map(files::read).transpose().map_err(Error::from)?;
         let http = HttpSettings { timeout: self.metrics_timeout, ca, ..HttpSettings::default() };
@@ -135,7 +134,7 @@ impl MetricsArgs {
         Ok(Some(settings))
     }
 
-    /// Datadog needs both keys; one alone is an agent's environment that was not meant for us.
+    /// Datadog needs both keys. One key alone belongs to an agent's environment, not to us.
     fn datadog(&self, environment: &Environment) -> Result<Option<DatadogSettings>, Error> {
         let key = |file: &Option<PathBuf>, flag, name: &str| match file {
             Some(path) => in_file(path, flag).map(Some),

@@ -49,7 +49,7 @@ pub(crate) enum Source {
     Live(Servers),
 }
 
-/// Who is asked about a live cluster.
+/// The servers of a live cluster.
 #[derive(Debug, Clone)]
 pub(crate) enum Servers {
     /// Kafka's brokers.
@@ -68,7 +68,7 @@ pub(crate) enum Servers {
 pub(crate) struct ZooKeeperPlace {
     /// `HOST:PORT,.../CHROOT`.
     pub(crate) connect: String,
-    /// The chroot, where it stands apart.
+    /// The chroot, if it is not part of `connect`.
     pub(crate) chroot: Option<String>,
     /// The parent of stored metrics.
     pub(crate) metrics_prefix: String,
@@ -100,7 +100,7 @@ impl SourceArgs {
             Some(Source::Live(Servers::Kafka { bootstrap, properties, .. })) => {
                 Ok((bootstrap, properties))
             }
-            // A snapshot would not do: nobody is to be told to name one.
+            // A snapshot does not work here, so the message does not mention it.
             Some(Source::Live(Servers::ZooKeeper(_)) | Source::File(_)) | None => {
                 let message = "this command works on a live cluster: name it with --bootstrap-server HOST:PORT";
                 Err(Error::Flags(message.to_owned()))

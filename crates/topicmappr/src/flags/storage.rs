@@ -1,4 +1,4 @@
-//! `--broker-storage`: what the disks of brokers hold, where nobody else tells.
+//! `--broker-storage`: the storage of brokers, if no server reports it.
 
 use crate::error::Error;
 use crate::files;

@@ -49,8 +49,7 @@ impl TopicArgs {
 
 /// The patterns of a flag that chooses topics.
 ///
-/// A flag that is there and names nothing is what an unset variable of a script leaves behind: it means neither all nor
-/// none.
+/// An empty flag is what an unset variable of a script leaves behind. It must mean neither all topics nor none.
 pub(crate) fn patterns(flag: &'static str, values: &[String]) -> Result<Vec<TopicPattern>, Error> {
     let patterns = compile(values)?;
     if patterns.is_empty() && !values.is_empty() {

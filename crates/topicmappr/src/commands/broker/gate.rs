@@ -1,4 +1,4 @@
-//! Whether a broker may start without the logs that it lacks: asks Kafka until there is an answer to act on.
+//! Decides whether a broker may start without its missing logs. Asks Kafka until there is a clear answer.
 
 use super::volume::Volume;
 use crate::error::Error;
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 /// The pauses between two questions: doubled from the first to the last.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LAST_PAUSE: Duration = Duration::from_secs(15);
-/// How often the same reason to wait is told.
+/// How often the same reason to wait is reported.
 const TELL_EVERY: Duration = Duration::from_secs(60);
 
-/// What has to be known to ask.
+/// The facts that a question needs.
 pub(super) struct Question<'a> {
     pub(super) broker: BrokerId,
     pub(super) volume: &'a Volume,
@@ -46,7 +46,7 @@ impl fmt::Display for Progress<'_> {
     }
 }
 
-/// What the broker would erase, once the cluster tells one story.
+/// The replicas that the start would erase, once all brokers agree.
 pub(super) fn erased(
     question: &Question<'_>,
     session: &mut Session<'_, '_>,
@@ -54,7 +54,7 @@ pub(super) fn erased(
     let snapshot = await_answer(question, session)?;
     same_cluster(question.volume, &snapshot)?;
     let erased = would_erase(&snapshot, question.broker, &question.volume.partitions);
-    // Kafka tells leader and ISR of each partition that it tells: an answer without them is none.
+    // Kafka reports leader and ISR of each partition. An answer without them is no answer.
     erased
         .map_err(|untold| Error::Unproven { broker: question.broker, problem: untold.to_string() })
 }
@@ -82,7 +82,7 @@ fn await_answer(question: &Question<'_>, session: &mut Session<'_, '_>) -> Resul
     }
 }
 
-/// One attempt; what may pass is a reason to wait, all else an error.
+/// One attempt. A problem that may pass is a reason to wait; every other one is an error.
 async fn ask(question: &Question<'_>) -> Result<Result<Box<Snapshot>, Wait>, Error> {
     let answer = async {
         let client = live::kafka_client(question.servers).await?;

@@ -1,4 +1,5 @@
-//! `broker init`: id and rack of the broker in this pod; no start that would erase the last copy of a partition.
+//! `broker init`: gives the broker in this pod its id and rack, and refuses a start that would erase the last copy of
+//! a partition.
 
 use super::gate::{self, Question};
 use super::volume::Volume;
@@ -81,7 +82,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 impl Args {
-    /// Whom to ask before an empty disk is used. Wanted at every start, so that the first one shows that it is missing.
+    /// The servers to ask before an empty disk is used. Required at every start, so that the first start shows that
+    /// they are missing.
     fn servers(&self, session: &Session<'_, '_>) -> Result<Option<Servers>, Error> {
         if self.bootstrap_new_cluster {
             return Ok(None);
@@ -96,7 +98,7 @@ impl Args {
         }
     }
 
-    /// Refuses a start that would erase something, or says what it erases.
+    /// Refuses a start that would erase a last copy, or reports an accepted loss.
     fn guard(&self, question: &Question<'_>, session: &mut Session<'_, '_>) -> Result<(), Error> {
         let empty = question.volume.empty.clone();
         let erased = gate::erased(question, session)?;
@@ -110,7 +112,7 @@ impl Args {
         Err(Error::WouldErase(Box::new(erasures)))
     }
 
-    /// The pod that this runs in, asked for until Kubernetes answers.
+    /// The pod that this runs in. Asks until Kubernetes answers.
     fn own_pod(&self, session: &mut Session<'_, '_>, began: Instant) -> Result<BrokerPod, Error> {
         let access = session.global.kubernetes.access(session.environment);
         let rules = Rules { pods_are_chosen: true, ..session.global.kubernetes.rules() };
@@ -155,7 +157,8 @@ impl Args {
     }
 }
 
-/// What meta.properties says counts: the disk's replicas are that broker's. A pod that is another one got the wrong disk.
+/// The id in meta.properties counts, because the replicas on the disk belong to that broker. Another pod has the
+/// wrong disk.
 fn identity(volume: &Volume, pod: &BrokerPod) -> Result<BrokerId, Error> {
     match (&volume.owner, &pod.identity) {
         (Some((owner, path)), Ok(found)) if *owner != found.id => Err(Error::OthersDisk {

@@ -1,7 +1,7 @@
 //! `broker live`: whether the broker, controller or ZooKeeper server in this pod lives. Exit code 0 or 1.
 //!
-//! A broker that recovers its logs after a crash opens its port only afterwards, which may take hours: `--starting` also
-//! takes a process for alive.
+//! After a crash, a broker recovers its logs before it opens its port, which may take hours. With `--starting`, a
+//! running process counts as alive too.
 
 use super::subject::{Looked, Role, SubjectArgs};
 use crate::error::Error;

@@ -1,4 +1,4 @@
-//! `broker`: what a broker's pod needs to know of itself, and whether it may start.
+//! `broker`: settings, start checks and probes of a broker's pod.
 
 mod gate;
 mod init;

@@ -85,7 +85,7 @@ impl Args {
         let subject = self.subject.named(session)?;
         let path = self.cache_file.as_deref().unwrap_or(Path::new(""));
         let view = match Memory::read(path, &subject)? {
-            None => ReadyView::unknown(format!("{} tells nothing of {subject}", path.display())),
+            None => ReadyView::unknown(format!("{} has no entry for {subject}", path.display())),
             Some(memory) => {
                 let age = now().saturating_sub(memory.checked_at_seconds);
                 match age > self.max_age.as_secs() {
@@ -107,7 +107,7 @@ impl Args {
     }
 }
 
-/// Whom to ask.
+/// The server to ask.
 struct Asked<'a> {
     args: &'a Args,
     address: &'a str,
@@ -123,7 +123,7 @@ impl Asked<'_> {
             (Role::Controller, Some(id)) => {
                 ask_controller(self.address, self.properties, id).await?
             }
-            (_, None) => Told::Silent { why: "nobody knows its id".to_owned() },
+            (_, None) => Told::Silent { why: "its id is unknown".to_owned() },
         };
         let Forces { found, broken } = self.args.subject.forces(&subject, session).await;
         for problem in broken {
@@ -143,7 +143,7 @@ impl Asked<'_> {
         Ok((verdict, subject))
     }
 
-    /// Whoever listens to Events learns when force begins to count, when it changes, and when it is over.
+    /// Announces by an Event when force begins, changes and ends.
     async fn announce(
         &self,
         verdict: &Verdict,
@@ -163,7 +163,7 @@ impl Asked<'_> {
         *told = now;
     }
 
-    /// A look that fails is told as one, and does not end the probe of a broker that is well.
+    /// Checks in a loop. A check that fails is reported, and does not end the probe of a healthy broker.
     async fn again_and_again(
         &self,
         latest: &Latest,

@@ -1,4 +1,4 @@
-//! Whom probes are about: the flags that say it, and what Kubernetes knows of the pod.
+//! The subject of a probe: its flags, and what Kubernetes knows of the pod.
 
 use crate::error::Error;
 use crate::flags::Servers;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// What Kubernetes may take: a probe does not wait for it.
+/// The longest wait for Kubernetes: a probe must answer without it.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// What runs in the pod.
@@ -98,16 +98,18 @@ impl SubjectArgs {
         }
     }
 
-    /// The same without asking anybody.
+    /// The same without a request.
     pub(super) fn named(&self, _: &Session<'_, '_>) -> Result<String, Error> {
         let broker = self.broker_id;
         if broker.is_none() && self.role != Role::Zookeeper {
-            return Err(Error::Flags("--cached asks nobody: it needs --broker-id ID".to_owned()));
+            return Err(Error::Flags(
+                "--cached contacts no server: it needs --broker-id ID".to_owned(),
+            ));
         }
         Ok(self.named_as(&Found { broker, subject: Subject::default(), inventory: None }))
     }
 
-    /// What is known of it now. Kubernetes may be away, where the id is given.
+    /// Reads what is known of the subject. With a given id, Kubernetes may be unreachable.
     pub(super) async fn found(&self, session: &Session<'_, '_>) -> Result<Found, Error> {
         let mut found = Found {
             broker: self.broker_id,
@@ -158,7 +160,7 @@ impl SubjectArgs {
         Ok(())
     }
 
-    /// Who forces it.
+    /// The forces that apply to the subject.
     pub(super) async fn forces(&self, found: &Found, session: &Session<'_, '_>) -> Forces {
         let mut forces = Forces::default();
         for pod in found.inventory.iter().flat_map(|inventory| &inventory.pods) {
@@ -171,7 +173,7 @@ impl SubjectArgs {
         forces
     }
 
-    /// Tells an Event at its pod, where Kubernetes knows it. That it is not taken changes no answer.
+    /// Writes an Event at the subject's pod, if Kubernetes knows the pod. A failure changes no answer.
     pub(super) async fn announce(
         &self,
         found: &Found,

@@ -1,7 +1,7 @@
-//! `broker unregister`: has KRaft forget a broker that is gone for good.
+//! `broker unregister`: removes a broker that is gone for good from KRaft.
 //!
-//! Kafka itself accepts it for any broker: one that lives is broken by it, and replicas of one that holds some are
-//! orphaned. So it is asked for only when the broker is down, holds nothing, and has no vote.
+//! Kafka itself unregisters any broker. That breaks a live broker, and orphans the replicas of a broker that has
+//! some. So the command requires that the broker is down, has no replica, and has no vote.
 
 use crate::error::Error;
 use crate::flags::ConsentArgs;
@@ -15,7 +15,7 @@ use mapper::BrokerId;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// How long a broker that is said to be dead may take to answer.
+/// The wait for an answer of a broker that the cluster reports as dead.
 const ANSWERS: Duration = Duration::from_secs(2);
 
 /// The flags of `broker unregister`.
@@ -43,7 +43,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         session.say(&said(false))?;
         let question = format!("Unregister broker {broker}? Type yes:");
         session.agrees(args.consent, &question, "yes")?;
-        // It may have come back while somebody thought about it.
+        // The broker may have come back during the question.
         may_go(&client, broker).await?;
         client.unregister_broker(broker).await.map_err(|answer| match answer {
             NoAnswer::NotMade(error) => Error::from(error),
@@ -57,8 +57,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     })
 }
 
-/// Refuses whatever Kafka should refuse. Whether the cluster lists the broker as fenced; one before Kafka 4.0 tells of
-/// no fenced broker.
+/// Refuses what Kafka should refuse. Returns whether the cluster lists the broker as fenced; before Kafka 4.0 it
+/// lists none.
 async fn may_go(client: &Client, broker: BrokerId) -> Result<bool, Error> {
     let refused = |why: String| Err(Error::NotUnregistered { broker, why });
     let Some(quorum) = client.quorum().await? else {

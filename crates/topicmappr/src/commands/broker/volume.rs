@@ -1,4 +1,4 @@
-//! The log dirs of a broker that is not running: whose they are, and which partitions lie in them.
+//! The log dirs of a broker that is not running: their owner and their partitions.
 
 use crate::error::Error;
 use mapper::{BrokerId, PartitionId, TopicPartition};
@@ -7,17 +7,17 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Kafka's note of whose a log dir is.
+/// Kafka's file with the owner of a log dir.
 const META: &str = "meta.properties";
-/// The log of KRaft's own metadata lies in one of the log dirs, and is no partition of a broker's.
+/// The log of KRaft's metadata is in one of the log dirs, but is no partition of the broker.
 const METADATA_LOG: &str = "__cluster_metadata";
 
-/// What lies in all log dirs of a broker.
+/// The content of all log dirs of a broker.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Volume {
-    /// Whose they are, and the file that says so.
+    /// Their owner, and the file with its id.
     pub(super) owner: Option<(BrokerId, PathBuf)>,
-    /// The cluster that they belong to, and the file that says so.
+    /// Their cluster, and the file with its id.
     pub(super) cluster: Option<(String, PathBuf)>,
     /// Log dirs without a partition; also those that do not exist.
     pub(super) empty: Vec<PathBuf>,
@@ -63,7 +63,7 @@ impl Volume {
     }
 }
 
-/// All log dirs of a broker say the same.
+/// Checks that all log dirs of a broker have the same id.
 fn same<T: PartialEq + std::fmt::Display>(
     known: &mut Option<(T, PathBuf)>,
     found: T,

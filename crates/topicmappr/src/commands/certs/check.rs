@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 impl Args {
-    /// Client properties want an address, whatever they are read for.
+    /// Client properties need an address, although only their trust is read.
     fn first(&self) -> String {
         self.listener.first().map(ToString::to_string).unwrap_or_default()
     }

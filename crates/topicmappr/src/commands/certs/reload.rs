@@ -1,4 +1,4 @@
-//! `certs reload`: brokers take new certificates and authorities without a restart, one broker at a time.
+//! `certs reload`: switches brokers to new certificates and authorities without a restart, one broker at a time.
 
 use crate::certs::{Goal, Moves, Target, bad_pem, ca, out_of_time, refused_by_kafka};
 use crate::error::Error;
@@ -109,7 +109,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 }
 
 impl Args {
-    /// Whom clients trust once the step is done.
+    /// The authorities that clients trust once the step is done.
     fn trust(&self, bootstrap: &str, properties: Option<&Path>) -> Result<Trust, Error> {
         let file = match self.step {
             Some(Step::TrustBoth) => self.old_ca.as_deref(),
@@ -143,7 +143,8 @@ impl Args {
         Ok(targets)
     }
 
-    /// The brokers that are not there yet, each with its goal; those that are. Refuses beforehand what Kafka would.
+    /// Splits the brokers into those that still need the change, with their goals, and the others. Refuses beforehand
+    /// what Kafka would refuse.
     async fn waiting(
         &self,
         targets: Vec<Target>,
@@ -168,7 +169,7 @@ impl Args {
                         .and_then(|why| why.map_or(Ok(()), |why| Err(at(why))))?;
                 }
             }
-            // A listener that asks for no certificate does not tell whom it trusts: it is asked to read again.
+            // A listener without client authentication does not report its authorities, so it is reloaded anyway.
             let silent =
                 goal.is_of_trust() && seen.iter().all(|one| one.client_authorities.is_none());
             if !silent && seen.iter().all(|served| goal.unmet(served).is_none()) {
@@ -180,7 +181,7 @@ impl Args {
         Ok((waiting, done))
     }
 
-    /// Why clients would not believe the certificate that is to be served.
+    /// Why clients would not trust the expected certificate.
     fn believed(
         &self,
         target: &Target,
@@ -191,7 +192,7 @@ impl Args {
         let path = PathBuf::from(target.path(pattern));
         let distrust =
             trust.distrust_file(&path, host).map_err(|error| bad_pem("--expect", &error))?;
-        Ok(distrust.map(|why| format!("clients would not believe {}: {why:?}", path.display())))
+        Ok(distrust.map(|why| format!("clients would not trust {}: {why:?}", path.display())))
     }
 
     fn goal(&self, target: &Target) -> Result<Goal, Error> {
@@ -219,7 +220,7 @@ impl Args {
         })
     }
 
-    /// One broker after the other; the first that does not get there ends it.
+    /// Reloads one broker after the other, and stops at the first failure.
     async fn carry_out(
         &self,
         client: &Client,

@@ -1,5 +1,5 @@
-//! `leaders --elect`: gives partitions back to their first replicas, by preferred elections. No data moves, and a
-//! partition that is being reassigned is left alone.
+//! `leaders --elect`: elects the first replica of each partition, by preferred elections. No data moves. It skips
+//! partitions that are being reassigned.
 
 use super::Args;
 use crate::error::Error;
@@ -19,15 +19,15 @@ use std::time::Duration;
 
 /// How many leaders are elected in one request.
 const BATCH: usize = 500;
-/// So often it is looked whether they lead.
+/// The most checks for the new leaders of a request.
 const LOOKS: usize = 10;
-/// Between two looks.
+/// The pause between two checks.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Which partitions it is about.
 struct About {
     topics: BTreeSet<String>,
-    /// Where a plan says so: those alone, if they have the plan's lists.
+    /// With a plan: only its partitions that have the plan's lists.
     planned: Option<BTreeSet<(String, PartitionId)>>,
 }
 
@@ -103,7 +103,7 @@ fn about(
     Ok(About { topics, planned: Some(planned) })
 }
 
-/// A batch at a time, each after another look at what is being reassigned.
+/// Elects in batches, and checks for reassignments before each.
 async fn elect(
     client: &Client,
     about: &About,
@@ -121,7 +121,7 @@ async fn elect(
                 refused.extend(answers.into_iter().map(|(of, no)| (of, no.to_string())));
             }
             Err(NoAnswer::NotMade(error)) => return Err(error.into()),
-            // Who leads is looked up below.
+            // The leaders are read below.
             Err(NoAnswer::Unknown(error)) => session.say(&Note::new(error.to_string()))?,
         }
     }

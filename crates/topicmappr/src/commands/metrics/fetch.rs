@@ -1,6 +1,7 @@
-//! `metrics fetch`: numbers into a snapshot file, or into the znodes that plans of ZooKeeper-mode clusters read.
+//! `metrics fetch`: writes metrics into a snapshot file, or into the znodes that plans of ZooKeeper-mode clusters
+//! read.
 //!
-//! A file gets what it lacks: what brokers told of themselves stays. Znodes get whole numbers or are left as they are.
+//! A file gets only the numbers that it lacks. Znodes get complete numbers, or stay unchanged.
 
 use super::{Asking, addresses, machine};
 use crate::error::Error;
@@ -73,7 +74,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let free = free_of(&measured);
     let into = match target {
         Target::File(file) => {
-            // Sizes that lie in ZooKeeper are those of an earlier run of ours.
+            // Sizes in ZooKeeper come from an earlier run of this command.
             let newer = matches!(source, Source::Live(Servers::ZooKeeper(_)));
             let completed = completed(&snapshot, &measured, &sized.sizes, &capacities.0, newer)?;
             let path = file.path().to_owned();
@@ -129,7 +130,7 @@ fn free_of(measured: &Measured) -> BTreeMap<BrokerId, Bytes> {
         .collect()
 }
 
-/// Both kinds of numbers, or none: a plan would take what is missing for a broker without room.
+/// Both kinds of numbers, or an error: a plan would read a missing number as a full broker.
 fn whole(free: &BTreeMap<BrokerId, Bytes>, sized: &Sized) -> Result<ToStore, Error> {
     let missing = match (free.is_empty(), sized.sizes.is_empty()) {
         (true, _) => "the free storage of any broker",
@@ -158,7 +159,7 @@ fn completed(
         let found = measured.brokers.get(&broker.id).and_then(|answer| answer.as_ref().ok());
         let machine = machine(snapshot, measured, broker.id).map(str::to_owned);
         let capacity = capacities.of(broker.id, machine.as_deref());
-        // A plan needs one figure: what the weaker direction carries.
+        // A plan needs one figure: the capacity of the weaker direction.
         let network = capacity.map(|found| found.ports.tx.min(found.ports.rx).0);
         broker.network_bytes_per_second = broker.network_bytes_per_second.or(network);
         broker.instance_type = machine;

@@ -55,7 +55,7 @@ struct Asking {
 }
 
 impl Asking {
-    /// Asks, and once more where only that tells rates.
+    /// Measures once, and a second time if rates need it.
     async fn measure(&self, backend: &mut Backend, brokers: &[BrokerAddress]) -> Measured {
         let first = backend.fetch(brokers).await;
         if self.rate_over.is_zero() || !backend.learns_by_repetition() {
@@ -65,7 +65,8 @@ impl Asking {
         backend.fetch(brokers).await
     }
 
-    /// What is known of the networks: the flag's map, then what nodes and the snapshot tell; and labels that tell nothing.
+    /// The capacities of networks: from the flag's map, then from nodes and the snapshot. Also the labels that have
+    /// no capacity.
     fn capacities(&self, snapshot: &Snapshot) -> Result<(Capacities, Vec<String>), Error> {
         let text = match self.cap_map.as_deref().map(str::trim) {
             Some(text) if !text.starts_with('{') => Some(files::read_text(Path::new(text))?),
@@ -120,7 +121,7 @@ fn machine<'a>(snapshot: &'a Snapshot, measured: &'a Measured, id: BrokerId) -> 
 }
 
 impl Session<'_, '_> {
-    /// Says what is odd: of the answers, and of a map of capacities that names nobody.
+    /// Reports oddities: in the answers, and a capacity map that matches no broker.
     fn say_oddities(
         &mut self,
         snapshot: &Snapshot,
@@ -130,9 +131,9 @@ impl Session<'_, '_> {
         let brokers = snapshot.brokers().iter();
         let machines = brokers.map(|broker| (broker.id, machine(snapshot, measured, broker.id)));
         let unused = capacities.cap_map.unused(machines);
-        let unused = unused
-            .iter()
-            .map(|key| format!("--cap-map names {key:?}, and no broker is or runs on it"));
+        let unused = unused.iter().map(|key| {
+            format!("--cap-map names {key:?}, which is no broker id or instance type here")
+        });
         let all: Vec<String> = measured.notices.iter().chain(odd).cloned().chain(unused).collect();
         all.into_iter().try_for_each(|text| self.say(&Note::new(text)))
     }

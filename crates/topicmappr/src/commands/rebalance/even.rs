@@ -108,7 +108,7 @@ enum By {
     BytesFree,
 }
 
-/// The flags held against a cluster.
+/// The flags resolved against a cluster.
 pub(in crate::commands) struct Asked {
     pub(in crate::commands) facts: Facts,
     pub(in crate::commands) terms: Terms,

@@ -1,4 +1,4 @@
-//! `rebalance`: lost replicas repaired, then storage as even as can be, with least movement.
+//! `rebalance`: repairs lost replicas, then evens storage, with the least movement.
 
 pub(super) mod even;
 

@@ -1,4 +1,4 @@
-//! `--leader-evac-brokers`, `--leader-evac-topics`: who is not to lead what.
+//! `--leader-evac-brokers`, `--leader-evac-topics`: the brokers that must not lead some topics.
 
 use crate::error::Error;
 use crate::flags::{BrokerList, patterns};

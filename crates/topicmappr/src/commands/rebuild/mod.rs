@@ -1,4 +1,4 @@
-//! `rebuild`: every topic on the brokers it belongs on, with least movement.
+//! `rebuild`: puts every topic on the brokers of its map, with the least movement.
 
 mod evacuation;
 mod map_string;
@@ -142,7 +142,7 @@ impl Args {
 
     fn note_what_has_no_effect(&self, session: &mut Session<'_, '_>) -> Result<(), Error> {
         if self.force_rebuild && self.sub_affinity {
-            let text = "--sub-affinity has no effect with --force-rebuild: nobody is replaced";
+            let text = "--sub-affinity has no effect with --force-rebuild: no broker is replaced";
             session.say(&Note::new(text))?;
         }
         Ok(())
@@ -157,7 +157,7 @@ impl Args {
         Ok((facts, maps))
     }
 
-    /// Plans by storage where nothing is missing for it, unless told otherwise.
+    /// Plans by storage if every fact is known, unless a flag chooses.
     fn plan(&self, snapshot: &Snapshot, scoped: &Scoped) -> Result<(Plan, PlacementChoice), Error> {
         let chosen = |by: PlaceBy, because: Option<String>| PlacementChoice {
             by: match by {

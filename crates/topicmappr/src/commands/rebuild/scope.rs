@@ -1,4 +1,4 @@
-//! Which topics a rebuild is about, and which brokers they may live on: from maps, or from flags.
+//! The topics of a rebuild and the brokers allowed for them, from maps or from flags.
 
 use super::{Args, map_string};
 use crate::error::Error;
@@ -16,11 +16,11 @@ pub(super) struct Scoped {
     pub(super) assignments: Vec<Assignment>,
     /// The lists of `--map-string`.
     pub(super) base: Vec<BaseReplicas>,
-    /// What resolving the maps found.
+    /// The findings of resolving the maps.
     pub(super) findings: Vec<Finding>,
     /// Topics that no map takes.
     pub(super) unmapped: Vec<Unmapped>,
-    /// Brokers that are not to lead some of the topics.
+    /// Brokers that must not lead some of the topics.
     pub(super) evacuation: Option<LeaderEvacuation>,
 }
 

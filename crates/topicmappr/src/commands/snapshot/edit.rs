@@ -53,12 +53,12 @@ impl Args {
         let grown = self.grow.map_or_else(|| before.clone(), |factor| before.grown(factor));
         let left = grown.without_live(&lost).without_registered(&gone);
         let joined = left.with_brokers(self.added(&left)?);
-        // Whoever has just joined may be cordoned, too.
+        // An added broker can be cordoned in the same run.
         refuse_unknown(&joined, self.cordon_broker.iter())?;
         Ok(joined.with_cordoned(|id| self.cordon_broker.contains(&id)))
     }
 
-    /// Nobody joins twice, nor under the id of a live broker, which is not empty.
+    /// Each id is added once, and never the id of a live broker, which is not empty.
     fn added(&self, left: &Snapshot) -> Result<Vec<Broker>, Error> {
         let mut ids = BTreeSet::new();
         let added = self.add_broker.iter().map(|Added(broker)| {

@@ -1,4 +1,4 @@
-//! `throttle clear --strays`: deletes what paces nothing that is under way and is nobody's by the ledger.
+//! `throttle clear --strays`: deletes throttles that pace no copy and that no ledger lists.
 
 use crate::error::Error;
 use crate::executing::Neighbours;
@@ -43,7 +43,9 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         };
         if ledger.is_none() {
             session.say(&Note {
-                text: "no ledger is at hand: what executions from elsewhere have set counts as nobody's".to_owned(),
+                text:
+                    "no ledger was found: throttles of executions on other machines count as strays"
+                        .to_owned(),
                 hint: Some("name theirs with --state-file FILE".to_owned()),
             })?;
         }
@@ -68,7 +70,7 @@ impl Args {
             return Ok(Status::Findings);
         }
         session.agrees(self.consent, "Clear them? Type yes:", "yes")?;
-        // While somebody thought about it, a move may have begun, or a right been taken away.
+        // During the question, a move may have begun, or a right may have been revoked.
         client.sees_every_topic().await?;
         let mut still = strays(&throttles::look(client).await?, accounts);
         still.retain(|stray| found.contains(stray));

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// So often it is looked whether the rates stand.
+/// How often the command checks that the rates are set; then it reports what is missing.
 const LOOKS: usize = 40;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     })
 }
 
-/// The rates of a ledger, and what stands there.
+/// The rates of a ledger, and the values in the cluster.
 struct Found {
     ledger: Ledger,
     seen: Seen,
@@ -106,7 +106,7 @@ impl Args {
         self.told(client, &path, &left, session).await
     }
 
-    /// Asks the execution that runs; whether it has taken the rate.
+    /// Asks the running execution to use the rate. Returns whether it did.
     async fn asked(&self, path: &Path, session: &mut Session<'_, '_>) -> Result<bool, Error> {
         if !is_locked(path) {
             return Ok(false);
@@ -124,7 +124,7 @@ impl Args {
         }
     }
 
-    /// Nobody runs: changes what the ledger holds; what was left alone.
+    /// Changes the rates of the ledger while no execution runs. Returns the configs left alone.
     async fn alone(&self, client: &Client, path: &Path) -> Result<BTreeSet<Stray>, Error> {
         let (mut store, _) = throttles::take(path)?;
         let mut found = Found::look(client, path).await?;
@@ -149,7 +149,7 @@ impl Args {
         Ok(BTreeSet::new())
     }
 
-    /// Waits until the rates stand, and says so.
+    /// Waits until the rates are set, and reports it.
     async fn told(
         &self,
         client: &Client,

@@ -1,4 +1,4 @@
-//! What `apply` and `diff` are told alike: where definitions and state are, and which topics are meant.
+//! The flags that `apply` and `diff` share: definitions, state, and the topics of the run.
 
 use crate::error::Error;
 use crate::flags::{Source, patterns};
@@ -98,7 +98,7 @@ impl DefinitionArgs {
 
 /// Before the name of a ConfigMap.
 const CONFIG_MAP: &str = "configmap:";
-/// The ConfigMap of the state beside those of definitions.
+/// The ConfigMap of the state, next to those of definitions.
 const STATE: &str = "topicmappr-state";
 
 fn config_map(name: &str) -> Name {
@@ -106,7 +106,7 @@ fn config_map(name: &str) -> Name {
     Name::new(namespace, name)
 }
 
-/// `T.yaml.state` for `T.yaml`; for a folder a file beside it, so that it is no definition itself.
+/// `T.yaml.state` for `T.yaml`. For a folder it is a file next to it, so that it is not read as a definition.
 fn beside(first: &Path) -> PathBuf {
     let text = first.as_os_str().to_string_lossy();
     PathBuf::from(format!("{}.state", text.trim_end_matches('/')))
