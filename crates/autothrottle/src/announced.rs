@@ -1,8 +1,8 @@
-//! Moves that an execution is about to begin: what paces them stands before their first byte.
+//! Moves that an execution is about to begin. Their throttle is set before their first byte.
 //!
-//! An announced move counts as one that runs, and is as little as any other left without a pace, until its announcement
-//! lapses. It is kept in memory alone, so it binds whoever comes next for [`SETTLING`]: an execution begins a move at most
-//! [`BEGUN_WITHIN`](topicmappr::shared::BEGUN_WITHIN) after we have answered, and by then either shows as running.
+//! An announced move counts as a running one, and is throttled like any other, until its announcement expires.
+//! Announcements are only in memory. So the next leader waits for [`SETTLING`]: an execution begins a move at most
+//! [`BEGUN_WITHIN`](topicmappr::shared::BEGUN_WITHIN) after our answer, and the move is visible by then.
 
 use execute::{Running, Seen};
 use mapper::{Replicas, TopicPartition};
@@ -12,28 +12,28 @@ use std::time::Duration;
 use tokio::time::Instant;
 use topicmappr::shared::BEGUN_WITHIN;
 
-/// For so long an announcement stands, unless it is renewed: longer than any request of an execution is under way.
+/// How long an announcement is valid unless it is renewed. Longer than any request of an execution takes.
 const STANDS: Duration = Duration::from_secs(120);
-/// After so long whatever was announced to a process that is gone shows in the cluster, or never will.
+/// After this time, a move that was announced to an earlier leader is visible in the cluster, or never begins.
 pub(crate) const SETTLING: Duration = Duration::from_secs(5);
 const _: () = assert!(SETTLING.as_millis() >= 2 * BEGUN_WITHIN.as_millis());
 
-/// More moves are not taken in: a cluster of 200,000 partitions with a tenth of them in flight. Some 10 MB.
+/// The most announced moves: a tenth of a cluster of 200,000 partitions, about 10 MB. More are refused.
 pub(crate) const MOST: usize = 20_000;
 
-/// Why an announcement is not taken in.
+/// Why an announcement is refused.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Untaken {
-    /// This process takes nothing in any more.
+    /// This process accepts no more announcements.
     Closed,
     /// Too much is announced already.
     Full,
 }
 
-/// What is announced.
+/// The announced moves.
 #[derive(Debug)]
 pub(crate) struct Announced {
-    /// This process, as no other is called.
+    /// The unique name of this process.
     process: String,
     inner: Mutex<Inner>,
 }
@@ -42,7 +42,7 @@ pub(crate) struct Announced {
 struct Inner {
     moves: BTreeMap<TopicPartition, (Replicas, Instant)>,
     last: Option<Instant>,
-    /// How often this process has begun to lead: what an earlier lead was told counts no more.
+    /// How often this process has begun to lead. Announcements to an earlier lead no longer count.
     term: u64,
     closed: bool,
 }
@@ -56,8 +56,8 @@ impl Announced {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes moves and their target lists in, all of them or none; whether any is new, and who leads: no two leads have one
-    /// name.
+    /// Accepts all moves with their target lists, or none. Returns whether any is new, and the unique name of the
+    /// lead.
     pub(crate) fn announce(
         &self,
         moves: BTreeMap<TopicPartition, Replicas>,
@@ -81,20 +81,20 @@ impl Announced {
         Ok((new, format!("{}, lead {}", self.process, inner.term)))
     }
 
-    /// Which stand now.
+    /// The announcements that are valid now.
     pub(crate) fn standing(&self, now: Instant) -> BTreeMap<TopicPartition, Replicas> {
         let mut inner = self.inner();
         inner.moves.retain(|_, (_, until)| *until > now);
         inner.moves.iter().map(|(of, (target, _))| (of.clone(), target.clone())).collect()
     }
 
-    /// Another process may lead: it knows nothing of what we were told.
+    /// Forgets all announcements: another process may lead, and it does not have them.
     pub(crate) fn forget(&self) {
         let mut inner = self.inner();
         *inner = Inner { term: inner.term + 1, ..Inner::default() };
     }
 
-    /// Takes nothing in any more; for how long what was taken in may still be about to begin.
+    /// Accepts no more announcements. Returns how long accepted moves may still be about to begin.
     pub(crate) fn close(&self, now: Instant) -> Duration {
         let mut inner = self.inner();
         inner.closed = true;
@@ -102,8 +102,8 @@ impl Announced {
     }
 }
 
-/// Has what is announced, and neither runs nor is done, count as running; it adds nothing yet, so that what stands in the
-/// cluster meanwhile may be an operator's own. Which those are.
+/// Counts announced moves that neither run nor are done as running, and returns them. They add no throttle yet, so
+/// rates in the cluster may still be an operator's.
 pub(crate) fn as_running(
     announced: BTreeMap<TopicPartition, Replicas>,
     seen: &mut Seen,

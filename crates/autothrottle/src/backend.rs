@@ -1,4 +1,4 @@
-//! The keys of metrics systems, as the daemon of old took them.
+//! The keys of metrics systems, with the flags of kafka-kit's autothrottle.
 
 use crate::error::Error;
 use metrics::{Backend, MetricsError};
@@ -20,7 +20,7 @@ pub(crate) struct KeyArgs {
     app_key: Option<Typed>,
 }
 
-/// Flags whose values are nobody's business.
+/// Flags whose values are secret and never printed.
 pub(crate) const SECRETS: [&str; 2] = ["--api-key", "--app-key"];
 
 /// A key that was typed.
@@ -38,7 +38,7 @@ fn typed(text: &str) -> Result<Typed, std::convert::Infallible> {
 }
 
 impl KeyArgs {
-    /// The environment as if they stood there.
+    /// The environment with the keys of the flags in it.
     pub(crate) fn over(&self, environment: &Environment) -> Environment {
         let mut environment = environment.clone();
         let keys =
@@ -52,13 +52,13 @@ impl KeyArgs {
     }
 }
 
-/// Asks whether the keys are taken. A server that does not answer may answer later.
+/// Checks that Datadog accepts the keys. A server that does not answer is no error: it may answer later.
 pub(crate) async fn refuse_wrong_keys(backend: &Backend) -> Result<(), Error> {
     match backend.validate().await {
         Ok(()) => Ok(()),
         Err(error @ MetricsError::Refused { status: 401 | 403, .. }) => Err(Error::Keys(error)),
         Err(error) => {
-            tracing::warn!(%error, "whether the keys are right is not known");
+            tracing::warn!(%error, "cannot check the keys");
             Ok(())
         }
     }

@@ -28,7 +28,7 @@ const SCALES: [(&[&str], [u64; 4]); 6] = [
     (&["m5dn", "m5n", "r5dn", "r5n"], [2100, 4100, 8125, 16250]),
 ];
 const SIZES: [&str; 4] = ["large", "xlarge", "2xlarge", "4xlarge"];
-/// A family with sizes of its own.
+/// A family with its own sizes.
 const I3EN: [(&str, u64); 4] =
     [("large", 2100), ("xlarge", 4200), ("2xlarge", 8400), ("3xlarge", 12500)];
 

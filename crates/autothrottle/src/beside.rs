@@ -1,4 +1,5 @@
-//! The executions beside us: what they account for, asked for before what stands while nothing moves counts as an operator's.
+//! The executions of the cluster. The daemon reads their ledger first; only then may an idle value count as the
+//! operator's.
 
 use execute::Others;
 use kafka::Client;
@@ -6,15 +7,15 @@ use std::time::Duration;
 use tokio::time::timeout;
 use topicmappr::shared::{Common, set_by_executions};
 
-/// What a round waits for it.
+/// The longest wait of a round for the ledger.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Where they keep what they have set.
+/// Where executions keep their ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
     /// `None`: this daemon is alone, says its operator.
     place: Option<Common>,
-    /// It did not answer, and that was said.
+    /// It did not answer, and the log says so.
     silent: bool,
 }
 
@@ -23,7 +24,8 @@ impl Beside {
         Self { place, silent: false }
     }
 
-    /// What is theirs. Whoever cannot be asked is done without: what has stood for a minute counts as an operator's then.
+    /// The configs of executions. If a source cannot be read, a rate that was set for a minute counts as an
+    /// operator's.
     pub(crate) async fn others(&mut self, client: &Client) -> Others {
         let Some(place) = &self.place else { return Others::Nobody };
         let why = match timeout(PATIENCE, set_by_executions(client, place)).await {
@@ -35,7 +37,7 @@ impl Beside {
             Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),
         };
         if !self.silent {
-            tracing::warn!(%why, "whether executions have rates of their own here is not known");
+            tracing::warn!(%why, "cannot read whether executions have set rates here");
         }
         self.silent = true;
         Others::Nobody

@@ -1,4 +1,4 @@
-//! What the daemon says of itself: written by the loop, read by the API.
+//! The daemon's state for the API. The loop writes it.
 
 use crate::canary;
 use crate::history::History;
@@ -18,7 +18,7 @@ pub(crate) struct Board {
     shown: Mutex<Shown>,
 }
 
-/// What stands on it.
+/// The content of the board.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Shown {
     /// The last round that succeeded.
@@ -33,25 +33,25 @@ pub(crate) struct Shown {
     pub(crate) failing: Option<(u64, String)>,
     /// Configs that were set, since the start.
     pub(crate) set: u64,
-    /// Configs that were not taken, since the start.
+    /// Configs that Kafka did not accept, since the start.
     pub(crate) refused: u64,
     /// Another process leads, and this one waits.
     pub(crate) standby: bool,
     /// When the loop was last seen alive.
     pub(crate) alive: Option<Instant>,
-    /// What the canary hears; `None`: it was not asked for, or another leads.
+    /// What the canary hears; `None` without a canary, or while another process leads.
     pub(crate) heard: Option<Heard>,
 }
 
 /// What the canary hears.
 #[derive(Debug, Clone)]
 pub(crate) struct Heard {
-    /// Asked for what it hears now, whenever somebody looks.
+    /// The source of what the canary hears now, read at each request.
     pub(crate) messages: Option<Arc<statelog::Canary>>,
     pub(crate) readings: BTreeMap<BrokerId, Canary>,
-    /// What keeps it from measuring all brokers.
+    /// The reason why the canary does not measure all brokers.
     pub(crate) problem: Option<String>,
-    /// What an operator calls slow.
+    /// The operator's limit for a slow message.
     pub(crate) most: Option<Duration>,
 }
 
@@ -69,7 +69,7 @@ pub(crate) struct Round {
     pub(crate) applied: BTreeMap<(BrokerId, Role), Rate>,
     pub(crate) copies: Vec<CopySeen>,
     pub(crate) unmeasured: usize,
-    /// Who told the metrics.
+    /// The source of the metrics.
     pub(crate) metrics: Option<metrics::Source>,
     pub(crate) decision: Decision,
     /// Configs that are ours.
@@ -86,7 +86,7 @@ impl Board {
         self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All of it; what the canary hears is of this moment, whatever the loop waits for.
+    /// The whole board. The canary's part is current even while the loop waits.
     pub(crate) fn shown(&self) -> Shown {
         let mut shown = self.lock().clone();
         if let Some(heard) = &mut shown.heard
@@ -97,7 +97,7 @@ impl Board {
         shown
     }
 
-    /// What is asked of it without copying the rest.
+    /// Reads one part without a copy of the rest.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Shown) -> T) -> T {
         read(&self.lock())
     }
@@ -110,7 +110,7 @@ impl Board {
         self.lock().alive = Some(Instant::now());
     }
 
-    /// Another process leads: what was seen before is no longer told.
+    /// Another process leads: forgets what this one saw.
     pub(crate) fn waits(&self) {
         let mut shown = self.lock();
         (shown.standby, shown.round, shown.failing) = (true, None, None);

@@ -1,4 +1,4 @@
-//! What is set in the cluster, what stood there before, and what operators ask for: in memory, and in its place.
+//! The book: what is set in the cluster, the original values and the overrides, in memory and in its place.
 
 use crate::error::Error;
 use crate::place::{Leader, Place, this_process};
@@ -9,11 +9,11 @@ use std::time::Duration;
 use throttle::{Override, Overrides};
 use tokio::time::Instant;
 
-/// How often it is asked whether the place is still ours.
+/// How often the loop checks that the place is still ours.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The ledger, as the API and the loop share it. Nobody holds the memory while waiting; the place is asked by one at a
-/// time.
+/// The ledger, shared by the API and the loop. No caller locks the memory while it waits. One caller at a time uses
+/// the place.
 #[derive(Debug)]
 pub(crate) struct Book {
     name: String,
@@ -39,7 +39,7 @@ impl Book {
         Self { name, pages: Mutex::default(), leader, place }
     }
 
-    /// What these lines say: nothing is taken, and nothing is ever written.
+    /// A book of these lines. It claims nothing and writes nothing.
     pub(crate) fn rehearse(entries: Vec<LedgerEntry>) -> Self {
         let pages = Pages { leads: false, ledger: Ledger::replay(entries) };
         let (pages, place) = (Mutex::new(pages), tokio::sync::Mutex::new(None));
@@ -57,7 +57,7 @@ impl Book {
         let Some(place) = place.as_mut() else { return Ok(()) };
         let entries = place.take().await?;
         *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
-        // Not as the place knows us: a pod's name does not say that it is a daemon's.
+        // Not the name in the place: a pod's name does not show that it is a daemon.
         let by = this_process();
         self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
         self.leader.is(&place.us());
@@ -65,13 +65,13 @@ impl Book {
         Ok(())
     }
 
-    /// The place is another's now.
+    /// Forgets the place and its lines, because the place is lost.
     pub(crate) fn let_go(&self) {
         self.leader.is_unknown();
         *self.pages() = Pages::default();
     }
 
-    /// The place has heard that another process has it.
+    /// Notes the name of the process that has the place.
     #[cfg(test)]
     pub(crate) fn is_led_by(&self, name: &str) {
         self.leader.is(name);
@@ -82,7 +82,7 @@ impl Book {
         self.pages().leads
     }
 
-    /// Who has it, this process or another; `None`: not known, or nobody.
+    /// The process that has the place, this one or another. `None`: not known, or no process.
     pub(crate) fn leader(&self) -> Option<String> {
         self.leader.name()
     }
@@ -91,7 +91,7 @@ impl Book {
         self.pages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// As it stands.
+    /// The ledger as it is now.
     pub(crate) fn ledger(&self) -> Ledger {
         self.pages().ledger.clone()
     }
@@ -104,12 +104,12 @@ impl Book {
         }
     }
 
-    /// Does a write to the cluster, for as long as the place is ours for certain.
+    /// Writes to the cluster while the place is certainly ours.
     pub(crate) async fn in_time<T>(&self, write: impl Future<Output = T>) -> Result<T, Error> {
         let until = self.place.lock().await.as_ref().and_then(|place| place.until());
         let Some(until) = until else { return Ok(write.await) };
         tokio::select! {
-            // After a pause of the whole process, time is asked first.
+            // After a pause of the whole process, the clock decides first.
             biased;
             () = tokio::time::sleep_until(until) => {
                 Err(Error::lost(&self.name, "a write to the cluster took longer than it was ours"))
@@ -118,7 +118,7 @@ impl Book {
         }
     }
 
-    /// Waits until the place, once ours, is lost by time alone.
+    /// Waits until our place expires.
     pub(crate) async fn is_over(&self) {
         loop {
             let until = self.place.lock().await.as_ref().and_then(|place| place.until());
@@ -129,14 +129,14 @@ impl Book {
         }
     }
 
-    /// Gives the place back.
+    /// Releases the place.
     pub(crate) async fn leave(&self) {
         if let Some(place) = self.place.lock().await.as_mut() {
             place.leave().await;
         }
     }
 
-    /// Takes in what others have written there.
+    /// Reads the lines that others have written there.
     pub(crate) async fn catch_up(&self) -> Result<(), Error> {
         let mut place = self.place.lock().await;
         let Some(place) = place.as_mut() else { return Ok(()) };
@@ -146,9 +146,9 @@ impl Book {
         Ok(())
     }
 
-    /// Writes lines; they are kept when this returns.
+    /// Writes lines; they are stored when this returns.
     pub(crate) async fn write(&self, entries: Vec<LedgerEntry>) -> Result<(), Error> {
-        // Asked before the place, which whoever waits for it may have for hours.
+        // Checked before the place, because a waiting task may hold the place for hours.
         if !self.leads() {
             return Err(Error::NotLeading { place: self.name.clone() });
         }
@@ -179,14 +179,14 @@ impl Book {
         }
     }
 
-    /// Takes an override down: of all that take part, or of one broker.
+    /// Records an override: of all brokers that copy, or of one broker.
     pub(crate) async fn ask(&self, broker: Option<BrokerId>, asked: Override) -> Result<(), Error> {
         let Override { rate, autoremove } = asked;
         let asked = Asked { rate_bytes_per_second: rate.0, autoremove };
         self.write(vec![LedgerEntry::Asked { broker, asked }]).await
     }
 
-    /// Takes one override down for each of these brokers.
+    /// Records one override for each of these brokers.
     pub(crate) async fn ask_each(
         &self,
         brokers: impl IntoIterator<Item = BrokerId>,
@@ -198,7 +198,7 @@ impl Book {
         self.write(brokers.into_iter().map(entry).collect()).await
     }
 
-    /// Takes overrides back.
+    /// Removes overrides.
     pub(crate) async fn withdraw(
         &self,
         brokers: impl IntoIterator<Item = Option<BrokerId>>,

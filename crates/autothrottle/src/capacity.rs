@@ -1,4 +1,4 @@
-//! What networks can carry, as flags and files tell it.
+//! The capacities of networks, from flags and files.
 
 use crate::baseline::baseline;
 use crate::cli::RateArgs;
@@ -10,29 +10,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use topicmappr::shared;
 
-/// What is known of networks.
+/// The known capacities.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Networks {
     told: Capacities,
-    /// The types of machines that a snapshot tells, or nodes.
+    /// Instance types from a snapshot or from nodes.
     types: BTreeMap<BrokerId, String>,
 }
 
-/// Words for those who look for the reason.
+/// The reason for a missing node, in words.
 const NOT_FOUND: &str =
     "no pod is it, or two claim to be: see --namespace, --pod-labels, --identity";
 const SILENT: &str = "its node says nothing under --cap-label";
 const NO_CAPACITY: &str = "what its node says is no number of MB/s, and no type that --cap-map has";
 
 impl Networks {
-    /// What a broker's network can carry: as operators say; else, of a machine with a burst, what it can carry all day.
+    /// The capacity of a broker's network: the operator's number, or else the sustained rate of a machine that
+    /// bursts.
     pub(crate) fn of(&self, broker: BrokerId, instance_type: Option<&str>) -> Option<Ports> {
         let kind = instance_type.or_else(|| self.types.get(&broker).map(String::as_str));
         let told = self.told.of(broker, kind).map(|capacity| capacity.ports);
         told.or_else(|| baseline(kind?).map(|rate| Ports { tx: rate, rx: rate }))
     }
 
-    /// Takes in what nodes say now, in place of what they said before.
+    /// Replaces the nodes' earlier answers by their present ones.
     pub(crate) fn learn(&mut self, said: &Said) {
         let texts = || said.iter().filter_map(|(id, text)| Some((*id, text.as_deref()?)));
         self.told.nodes =
@@ -41,7 +42,7 @@ impl Networks {
         self.types = types.map(|(id, text)| (id, text.to_owned())).collect();
     }
 
-    /// The brokers whose capacity nobody tells, though nodes were asked, and why not.
+    /// The brokers without a known capacity although nodes were asked, and why.
     pub(crate) fn unknown(
         &self,
         live: &BTreeSet<BrokerId>,
@@ -101,7 +102,8 @@ fn read(path: &Path) -> Result<Snapshot, Error> {
     })
 }
 
-/// A label that says nothing costs its broker the capacity, so it is wrong input; a node without one is not.
+/// A label without a number is wrong input, because its broker would have no capacity. A node without the label is
+/// not.
 fn of_nodes(snapshot: &Snapshot, label: &str) -> Result<BTreeMap<BrokerId, Ports>, Error> {
     let bad =
         |problem: String| Error::Flag { flag: "--cap-label", value: label.to_owned(), problem };

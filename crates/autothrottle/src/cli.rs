@@ -64,7 +64,7 @@ pub(crate) struct Cli {
     pub(crate) man: bool,
 }
 
-/// Which cluster, and where to remember what was done to it.
+/// The cluster, and where its ledger is.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Cluster")]
 pub(crate) struct ClusterArgs {
@@ -108,7 +108,7 @@ pub(crate) struct ClusterArgs {
     pub(crate) zk_config_prefix: String,
 }
 
-/// Within which bounds rates are decided.
+/// The bounds of the rates.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Rates")]
 pub(crate) struct RateArgs {
@@ -192,7 +192,7 @@ pub(crate) enum ShareArg {
     Headroom,
 }
 
-/// Messages of our own, to feel what clients feel.
+/// Our own messages, which measure the latency that clients see.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Canary")]
 pub(crate) struct CanaryArgs {
@@ -210,7 +210,7 @@ pub(crate) struct CanaryArgs {
     pub(crate) canary_interval: Duration,
 }
 
-/// Whom else it tells.
+/// Where else the daemon reports.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Metrics")]
 pub(crate) struct EventArgs {
@@ -221,7 +221,7 @@ pub(crate) struct EventArgs {
     pub(crate) dd_event_tags: Vec<String>,
 }
 
-/// When it looks, and what it may do.
+/// When a round runs, and what it may change.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Rounds")]
 pub(crate) struct RoundArgs {
@@ -274,7 +274,7 @@ pub(crate) struct ApiArgs {
     pub(crate) api_insecure: bool,
 }
 
-/// Flags of old that have no meaning here.
+/// Flags of kafka-kit's autothrottle that have no meaning here.
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Without a meaning here")]
 struct OldArgs {
@@ -309,7 +309,7 @@ fn percent(text: &str) -> Result<Ratio, String> {
     ratio.ok_or_else(|| "write a percentage: 90".to_owned())
 }
 
-/// `1s`; not so often that it would be a load, nor so seldom that it says nothing.
+/// `1s`. Less would be a load on brokers, more would find a slow broker too late.
 fn canary_interval(text: &str) -> Result<Duration, String> {
     let time = shared::duration(text)?;
     let sound = (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&time);

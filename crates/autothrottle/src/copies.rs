@@ -1,4 +1,4 @@
-//! Which replicas are being filled: read off what the cluster says of itself.
+//! Which replicas are being copied, from the state of the cluster.
 //!
 //! In: what is seen of moves and topics, and the sizes of logs. Out: one copy for each partition that has a replica to be
 //! filled, whether a reassignment asks for it or a broker has fallen behind. Pure.
@@ -12,7 +12,7 @@ use throttle::{Cause, CopySeen, Destination};
 /// The size of each log that was asked for.
 pub(crate) type Sizes = BTreeMap<(TopicPartition, BrokerId), Bytes>;
 
-/// Everything that is being copied; sizes unknown as yet.
+/// All copies, still without sizes.
 pub(crate) fn copies(seen: &Seen) -> Vec<CopySeen> {
     let mut copies = Vec::new();
     for topic in seen.topics.values() {
@@ -35,7 +35,7 @@ fn moved(of: TopicPartition, partition: &Partition, running: &Running) -> CopySe
     copy(of, partition, Cause::Reassignment, running.target.iter().copied())
 }
 
-/// A dead broker takes nothing in: its replicas count when it is back.
+/// A dead broker receives nothing; its replicas count when it is back.
 fn fallen_behind(
     of: TopicPartition,
     partition: &Partition,
@@ -77,7 +77,7 @@ fn in_sync(partition: &Partition) -> Replicas {
     facts.and_then(|facts| facts.isr.clone()).unwrap_or_default()
 }
 
-/// The logs whose sizes tell how far copies are, by broker.
+/// The logs whose sizes show the progress of copies, by broker.
 pub(crate) fn logs(copies: &[CopySeen]) -> BTreeMap<BrokerId, BTreeSet<TopicPartition>> {
     let mut wanted: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
     for copy in copies {
@@ -89,7 +89,7 @@ pub(crate) fn logs(copies: &[CopySeen]) -> BTreeMap<BrokerId, BTreeSet<TopicPart
     wanted
 }
 
-/// Puts the sizes in.
+/// Adds the sizes.
 pub(crate) fn with_sizes(copies: &mut [CopySeen], sizes: &Sizes) {
     for copy in copies {
         let size = |broker: BrokerId| sizes.get(&(copy.of.clone(), broker)).copied();

@@ -1,7 +1,7 @@
-//! The loop: looks, decides, holds, waits. It ends when it is told to, and for nothing else.
+//! The loop: it looks, decides, sets configs and waits. Only a signal ends it.
 //!
-//! A round that fails leaves everything as it is, and the next one comes later and later. What is set outlives us for as
-//! long as replicas are copied under it: whoever opens the state file next goes on.
+//! A round that fails changes nothing, and the pause before the next one grows. Throttles stay while replicas are
+//! copied under them, even if the daemon ends. The next daemon with the same state file takes them over.
 
 mod lead;
 mod leave;
@@ -32,21 +32,21 @@ use tokio::time::Instant;
 use topicmappr::Status;
 use topicmappr::shared::{self, Outage, Signal, Signals};
 
-/// After configs were set: whether they took is seen at once.
+/// The pause before a set config is read back.
 const SOON: Duration = Duration::from_millis(500);
-/// So often configs that do not take are looked at again before the next round.
+/// The most times that configs are read back; then the next round tries again.
 const LOOKS: u32 = 6;
-/// How often it is asked whether a reassignment, or a broker, has come or gone: for so long a move that others begin has no
-/// throttle. Two small requests.
+/// How often the loop checks for new reassignments and brokers. A move of another tool may have no throttle for this
+/// long. A check costs two small requests.
 const WATCH: Duration = Duration::from_secs(1);
 
-/// Whoever is to be turned away is, before it listens anywhere.
+/// The time to learn that another daemon has the place, before this one listens anywhere.
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
-/// Runs until it is told to leave.
+/// Runs until a signal ends it.
 pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error> {
     let mut signals = Signals::listen()?;
-    // Peers read it whoever leads, so it is there before anybody does.
+    // Peers read this page without regard to the leader, so it starts first.
     let _sidecar = settings.sidecar.start(settings.names.clone()).await?;
     let looker = Looker::new(&settings)?;
     looker.refuse_wrong_keys().await?;
@@ -70,7 +70,7 @@ pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error>
     let left = daemon.lives(&mut signals).await?;
     tokio::select! {
         handed_over = daemon.hand_over() => handed_over,
-        _ = signals.next() => tracing::warn!("left at once: what is set stays, and the ledger knows of it"),
+        _ = signals.next() => tracing::warn!("ended at once: throttles stay set, and the ledger lists them"),
     }
     book.leave().await;
     daemon.crier.close().await;
@@ -81,7 +81,7 @@ pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error>
     })
 }
 
-/// A single round is over before messages have told anything.
+/// A single round ends before messages have measured anything.
 fn flight(settings: &Settings) -> Result<Flight, Error> {
     let Some(every) = settings.canary.filter(|_| !settings.once) else {
         return Ok(Flight::new(None));
@@ -96,7 +96,7 @@ struct Daemon<'s> {
     board: Arc<Board>,
     wake: Arc<Notify>,
     announced: Arc<Announced>,
-    /// What was, in the last round.
+    /// The state of the last round.
     announced_then: BTreeMap<TopicPartition, Replicas>,
     /// None before the first connection, and after a round that failed.
     client: Option<Client>,
@@ -110,7 +110,7 @@ struct Daemon<'s> {
     slow: Slow,
 }
 
-/// What is looked at between rounds: targets of running moves, and who lives.
+/// What is checked between rounds: targets of running moves, and live brokers.
 type Watched = (BTreeMap<TopicPartition, Replicas>, BTreeSet<BrokerId>);
 
 impl<'s> Daemon<'s> {
@@ -139,7 +139,7 @@ impl<'s> Daemon<'s> {
         }
     }
 
-    /// Rounds, until a signal, or the first one if there is to be only one.
+    /// Runs rounds until a signal, or a single round with `--once`.
     async fn rounds(&mut self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
         let mut outage = Outage::none(self.settings.interval);
         let mut seen = None;
@@ -162,7 +162,7 @@ impl<'s> Daemon<'s> {
                     return Err(error);
                 }
                 Err(error) => {
-                    // The servers at hand may be those that are down.
+                    // The known servers may be the ones that are down.
                     self.client = None;
                     self.board.failed(error.to_string());
                     let (rest, tell) = outage.goes_on(Instant::now());
@@ -183,13 +183,13 @@ impl<'s> Daemon<'s> {
         }
     }
 
-    /// Wrong from the beginning: no round has succeeded, and none will.
+    /// Whether the input is wrong: no round has succeeded, and none will.
     fn is_hopeless(&self, error: &Error) -> bool {
         error.status() == Status::BadInput && self.board.read(|shown| shown.round.is_none())
     }
 
-    /// The interval is over, somebody has changed an override, a reassignment or a broker has come or gone, or the canary
-    /// hears what it did not.
+    /// Waits for the end of the interval, a changed override, a reassignment or broker that comes or goes, or news of
+    /// the canary.
     async fn something_happens(&self, pause: Duration, seen: Option<&Watched>) {
         let over = tokio::time::sleep(pause);
         tokio::pin!(over);
@@ -197,7 +197,7 @@ impl<'s> Daemon<'s> {
             tokio::select! {
                 () = &mut over => return,
                 () = self.wake.notified() => return,
-                // The round that follows is told so, and ends.
+                // The next round sees the lost place, and ends.
                 () = self.book.is_over() => return,
                 () = self.hears_news() => return,
                 () = tokio::time::sleep(WATCH) => {}
@@ -212,16 +212,16 @@ impl<'s> Daemon<'s> {
             match watched(client).await {
                 Ok(now) if now == *seen => {}
                 Ok(_) => return,
-                Err(error) => tracing::debug!(%error, "not told what runs"),
+                Err(error) => tracing::debug!(%error, "running moves are not known"),
             }
         }
     }
 
     async fn round(&mut self) -> Result<Watched, Error> {
         let began = Instant::now();
-        // First: a round that fails is not begun again for it.
+        // Set it first, so that a round that fails does not begin again because of it.
         self.announced_then = self.announced.standing(Instant::now());
-        // Before Kafka is: a place that time alone has ended is taken again, and not waited for in round after round.
+        // Check the place before Kafka: a place that has expired is taken again at once.
         self.book.catch_up().await?;
         let settings = self.settings;
         let client = match self.client.take() {
@@ -265,7 +265,7 @@ impl<'s> Daemon<'s> {
         Ok((running.collect(), look.cluster.live))
     }
 
-    /// Brings configs to what was decided, and looks until they are there.
+    /// Sets the decided configs, and reads them back until they are in force.
     async fn settle(&mut self, decision: &Decision, look: &mut Look) -> Result<Holding, Error> {
         let (mut looks, mut asked) = (0, false);
         loop {
@@ -290,14 +290,14 @@ impl<'s> Daemon<'s> {
         }
     }
 
-    /// Takes back what was to end with the copies that it paced.
+    /// Removes overrides that end with the copies that they paced.
     async fn end_overrides(&self, decision: &Decision) -> Result<(), Error> {
         if decision.global_override_is_over {
             self.book.withdraw([None]).await?;
             tracing::info!("the global override has ended with what it paced");
         }
         let over = &decision.broker_overrides_over;
-        // Who has just announced more asks for the same again: the next round knows of it.
+        // An execution that has just announced more moves asks for the same override again. The next round sees it.
         let more = self.announced.standing(Instant::now()) != self.announced_then;
         if !over.is_empty() && !more {
             self.book.withdraw(over.iter().copied().map(Some)).await?;
@@ -306,7 +306,8 @@ impl<'s> Daemon<'s> {
         Ok(())
     }
 
-    /// Looks again, and asks executions before and after it: what they put back meanwhile may be in the look.
+    /// Looks again, and reads executions' ledgers before and after: the look may contain values that they have
+    /// restored meanwhile.
     async fn ask_beside(&mut self, look: &mut Look) -> Result<(), Error> {
         let Some(client) = &self.client else { return Ok(()) };
         let before = self.beside.others(client).await;
@@ -320,7 +321,7 @@ impl<'s> Daemon<'s> {
         self.looker.configs_again(client, &self.book.ledger(), &mut look.cluster).await
     }
 
-    /// Writes down, then sets. Whether anything was set.
+    /// Writes the ledger, then sets configs. Returns whether any was set.
     async fn act(&self, holding: &Holding) -> Result<bool, Error> {
         let (mut accounts, mut sets) = (Vec::new(), Vec::new());
         for action in &holding.actions {
@@ -348,7 +349,7 @@ impl<'s> Daemon<'s> {
     }
 }
 
-/// A way into the cluster.
+/// Connects to the cluster.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
     let (client, ignored) =
         shared::connect(&settings.bootstrap, settings.properties.as_deref()).await?;
@@ -365,7 +366,7 @@ async fn watched(client: &Client) -> Result<Watched, kafka::Error> {
     Ok((targets.collect(), cluster.live().collect()))
 }
 
-/// What is new.
+/// Logs what is new in a round.
 fn tell(before: &Decision, now: &Decision) {
     for ((broker, role), decided) in &now.rates {
         let rate_before = before.rates.get(&(*broker, *role)).map(|decided| decided.rate);
@@ -376,9 +377,9 @@ fn tell(before: &Decision, now: &Decision) {
         }
     }
     for (broker, role) in before.rates.keys().filter(|at| !now.rates.contains_key(at)) {
-        tracing::info!(broker = broker.0, %role, "takes part no more");
+        tracing::info!(broker = broker.0, %role, "no longer copies: no rate is needed");
     }
     for note in now.notes.difference(&before.notes) {
-        tracing::warn!(?note, "to be known");
+        tracing::warn!(?note, "new note");
     }
 }

@@ -10,10 +10,10 @@ use topicmappr::shared::{Common, Failure, Mark, MarkError};
 /// Why a run ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// What both binaries may meet: flags, files, Kafka.
+    /// An error that both binaries share: flags, files, Kafka.
     #[error(transparent)]
     Shared(#[from] Failure),
-    /// clap's own.
+    /// An error of clap.
     #[error("{0}")]
     Usage(#[from] clap::Error),
     /// A value that clap could not refuse.
@@ -28,13 +28,13 @@ pub(crate) enum Error {
     /// Datadog does not take our keys.
     #[error("the keys are refused: {0}")]
     Keys(metrics::MetricsError),
-    /// The topic of shared state cannot be found or made, and nobody has asked for another place.
-    #[error("ledger and overrides are to be kept in the topic {TOPIC}: {0}")]
+    /// The topic of shared state cannot be found or created, and no flag names another place.
+    #[error("the topic {TOPIC} cannot hold the ledger and the overrides: {0}")]
     NoTopic(#[source] Box<Error>),
-    /// Executions cannot be told whose the rates are.
-    #[error("executions are to be told whose the rates are: {0}")]
+    /// The mark that tells executions about our rates cannot be written.
+    #[error("the mark for executions cannot be left: {0}")]
     NoMark(#[source] Box<Error>),
-    /// What is known of it is not as it should be.
+    /// The mark is wrong or cannot be used.
     #[error(transparent)]
     Mark(Box<MarkError>),
     /// A daemon with another ledger has the cluster, or had it.
@@ -52,22 +52,20 @@ pub(crate) enum Error {
     /// ZooKeeper did not answer, or not as it should.
     #[error(transparent)]
     ZooKeeper(zookeeper::Error),
-    /// A record of the ledger that cannot be believed.
+    /// A record of the ledger that is damaged.
     #[error("{path}: {problem}")]
     Record { path: String, problem: String },
-    /// The place of the ledger is ours no more.
+    /// We have lost the place of the ledger.
     #[error("{place} is lost: {why}")]
     Lost { place: String, why: String },
-    /// A ConfigMap of ours that is not as this program writes it.
+    /// A ConfigMap of ours that this program did not write like this.
     #[error("ConfigMap {name} cannot be believed: {problem}")]
     Records { name: String, problem: String },
     /// Another process has the place: this one waits for it.
     #[error("another process leads: it has {place}, and this one waits for it")]
     NotLeading { place: String },
-    /// The API would be open to everybody.
-    #[error(
-        "--api-listen {0} is not this machine alone, and whoever reaches it could change rates"
-    )]
+    /// The API would be open to every machine.
+    #[error("--api-listen {0} is open to other machines, and each of them could change rates")]
     OpenToAll(SocketAddr),
     /// The API has no address.
     #[error("cannot listen on {address}: {problem}")]
@@ -119,7 +117,7 @@ impl From<MarkError> for Error {
 
 impl From<zookeeper::Error> for Error {
     fn from(error: zookeeper::Error) -> Self {
-        // Also what a read says of it: no later request would say anything else.
+        // A read may report it too. Every later request would fail in the same way.
         if error.is_session_over() {
             return Self::lost("the lock in ZooKeeper", error.to_string());
         }
@@ -143,7 +141,7 @@ impl Error {
         matches!(self, Self::Lost { .. } | Self::NotLeading { .. })
     }
 
-    /// Whether waiting helps nobody: the place was never there, or what stands in it is not for us.
+    /// Whether waiting is useless: the place never existed, or its content is not for us.
     pub(crate) fn is_for_good(&self) -> bool {
         matches!(self, Self::NoTopic(_) | Self::NoMark(_))
             || matches!(self.status(), Status::BadInput | Status::Held)
@@ -196,7 +194,7 @@ impl Error {
             Self::NoMark(why) => {
                 let rest = why.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
                 return Some(format!(
-                    "where nobody else sets rates, no execution either, say so: --sole-daemon{rest}"
+                    "if nothing else sets throttles here, including topicmappr execute, pass --sole-daemon{rest}"
                 ));
             }
             Self::Marked { remove, .. } => {
@@ -228,7 +226,7 @@ impl Error {
         Some(hint.to_owned())
     }
 
-    /// Says it, and what to do about it; help goes to `out`.
+    /// Writes the error and its hint to `err`; help goes to `out`.
     pub(crate) fn tell(&self, out: &mut dyn Write, err: &mut dyn Write) -> Status {
         let help = match self {
             Self::Shared(failure) => failure.help(),
@@ -240,13 +238,13 @@ impl Error {
             (None, Some(hint)) => write!(err, "error: {self}\nhint: {hint}\n"),
             (None, None) => writeln!(err, "error: {self}"),
         };
-        // There is nobody left to tell that telling failed.
+        // If stderr fails, there is no other way to report it.
         let _ = told.and_then(|()| out.flush());
         self.status()
     }
 }
 
-/// There is a record that we cannot read.
+/// Whether there is a record that we cannot read.
 fn is_unread(error: &statelog::Error) -> bool {
     matches!(error, statelog::Error::Malformed { .. } | statelog::Error::Newer { .. })
 }

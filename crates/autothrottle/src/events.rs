@@ -1,4 +1,4 @@
-//! What is done, told to Datadog as events: in the words of kafka-kit's autothrottle, and only when something has changed.
+//! Sends changes to Datadog as events, in the words of kafka-kit's autothrottle.
 
 use crate::error::Error;
 use mapper::{BrokerId, Rate};
@@ -7,22 +7,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use throttle::{Cause, CopySeen, Decision, Override, Overrides, Role};
 
-/// Filters on dashboards of old look for these.
+/// Filters on existing dashboards use these words.
 const TITLE: &str = "[kafka-autothrottle]";
 const TAG: &str = "name:kafka-autothrottle";
-/// What events that still wait are given when we leave.
+/// How long events that still wait may take when the daemon ends.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Tells of each round what is new in it.
+/// Sends the news of each round.
 #[derive(Debug, Default)]
 pub(crate) struct Crier {
-    /// Nobody is told without Datadog's keys.
+    /// Without Datadog's keys, no event is sent.
     events: Option<Events>,
     tags: Vec<String>,
     before: Round,
 }
 
-/// What is told of one round.
+/// The events of one round.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Round {
     /// Topics that a reassignment moves.
@@ -44,7 +44,7 @@ impl Round {
 }
 
 impl Crier {
-    /// Begins, if there are keys to tell with.
+    /// Begins, if there are keys for Datadog.
     pub(crate) fn start(metrics: &metrics::Settings, tags: &[String]) -> Result<Self, Error> {
         let datadog = metrics.datadog.as_ref();
         let events = datadog.map(|datadog| Events::start(datadog, &metrics.http)).transpose()?;
@@ -52,7 +52,7 @@ impl Crier {
         Ok(Self { events, tags, before: Round::default() })
     }
 
-    /// Takes a round in. Never waits.
+    /// Adds a round. Never waits.
     pub(crate) fn tell(&mut self, now: Round) {
         let Some(events) = &self.events else { return };
         for (title, text) in news(&self.before, &now) {

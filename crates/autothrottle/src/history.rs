@@ -1,4 +1,4 @@
-//! The last hour, as sums over the cluster: what a picture of it needs, and no more.
+//! The last hour as sums over the cluster, for the chart of the page.
 
 use crate::board::Round;
 use mapper::Rate;
@@ -6,9 +6,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 use throttle::Role;
 
-/// How far back it goes.
+/// How long samples are kept.
 const SPAN: Duration = Duration::from_secs(3600);
-/// Rounds that follow closer are one sample: at most 360 are kept.
+/// Rounds within this time become one sample, so at most 360 are kept.
 const STEP: Duration = Duration::from_secs(10);
 
 /// The samples, the oldest first.
@@ -30,13 +30,13 @@ pub(crate) struct Sample {
 }
 
 impl History {
-    /// Takes a round in.
+    /// Adds a round.
     pub(crate) fn learn(&mut self, round: &Round) {
         let sample = Sample::of(round);
         while self.0.front().is_some_and(|old| sample.at.duration_since(old.at) > SPAN) {
             self.0.pop_front();
         }
-        // The last is replaced for as long as it is near the one before it.
+        // Replace the last sample while it is near the one before it.
         let len = self.0.len();
         let near = len >= 2 && self.0[len - 1].at.duration_since(self.0[len - 2].at) < STEP;
         if near {
@@ -70,7 +70,7 @@ impl Sample {
     }
 }
 
-/// Nothing of nothing, which is not zero.
+/// The sum; `None` without values, because that is not zero.
 fn sum(all: impl Iterator<Item = u64>) -> Option<Rate> {
     all.reduce(u64::saturating_add).map(Rate)
 }

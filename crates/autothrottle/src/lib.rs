@@ -1,8 +1,8 @@
 //! The `autothrottle` daemon: keeps replication as fast as clients allow.
 //!
-//! Each round it looks at the cluster and its metrics, asks `throttle::decide`, and lets `execute::hold` bring the
-//! throttle's configs to what was decided: after the ledger has them, and never at the cost of a value that is not its
-//! own. Operators talk to it over HTTP. What it says of itself stands in the board that the API shows.
+//! Each round it looks at the cluster and its metrics, asks `throttle::decide`, and lets `execute::hold` set the
+//! decided configs. It writes the ledger first, and keeps the values of others. Operators use its HTTP API. The API
+//! shows the board, which has the daemon's state.
 
 mod announced;
 mod api;

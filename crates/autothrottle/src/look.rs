@@ -1,6 +1,6 @@
 //! One look: at the cluster, at its metrics, at what operators ask for.
 //!
-//! Who does not answer is missing, and costs the others nothing.
+//! A broker that does not answer is missing, and does not delay the others.
 
 use crate::announced::as_running;
 use crate::backend::refuse_wrong_keys;
@@ -22,16 +22,16 @@ use std::time::{Duration, Instant};
 use throttle::{BrokerSeen, Overrides, Ports, Role};
 use topicmappr::shared::{Observer, topics_of};
 
-/// What a broker is given to tell of its logs.
+/// The longest wait for a broker's log sizes.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many brokers are asked at once.
+/// The most brokers that are asked at the same time.
 const AT_ONCE: usize = 32;
-/// Between the two answers that make a rate of a counter.
+/// The pause between the two answers that turn a counter into a rate.
 const BETWEEN: Duration = Duration::from_secs(5);
-/// While nothing moves and nothing is ours, brokers' rates are looked at so often.
+/// How often brokers' rates are read while nothing moves and nothing is ours.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Looks, and remembers what changes slowly.
+/// Looks at the cluster, and remembers what changes slowly.
 pub(crate) struct Looker {
     observer: Observer,
     backend: Backend,
@@ -41,9 +41,9 @@ pub(crate) struct Looker {
     machines: Option<Machines>,
     began: Instant,
     rates_read: Option<Instant>,
-    /// Who told the numbers of the round before.
+    /// The source of the previous round's metrics.
     told_by: Option<Source>,
-    /// Why it is unknown whether topics of ours exist, and what to do about it, as it was told last.
+    /// The last warning about topics of ours that this user may not see, with its hint.
     untold: Option<(String, Option<String>)>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Look {
     pub(crate) known: BTreeSet<BrokerId>,
     /// Brokers without metrics, though they were asked for.
     pub(crate) unmeasured: usize,
-    /// Who told the metrics.
+    /// The source of the metrics.
     pub(crate) metrics: Option<Source>,
 }
 
@@ -84,12 +84,12 @@ impl Looker {
         })
     }
 
-    /// Whether the keys of the backend are taken.
+    /// Checks that the backend accepts the keys.
     pub(crate) async fn refuse_wrong_keys(&self) -> Result<(), Error> {
         refuse_wrong_keys(&self.backend).await
     }
 
-    /// Lets counters become rates, where one round is all there is: what a page says once tells nothing.
+    /// Measures a second time if there is only one round: one reading of a counter is no rate.
     pub(crate) async fn warm_up(&mut self, client: &Client) -> Result<(), Error> {
         if self.backend.learns_by_repetition() {
             client.describe_cluster().await?;
@@ -107,7 +107,7 @@ impl Looker {
         overrides: &Overrides,
         announced: BTreeMap<TopicPartition, Replicas>,
     ) -> Result<Look, Error> {
-        // A topic that is hidden from us keeps what is ours on it, and the others are paced all the same.
+        // A topic that this user may not see keeps our throttle, and the others are paced as usual.
         let (mut seen, untold) = self.observer.see_what_is_told(client, &topics_of(ledger)).await?;
         self.tell_untold(untold);
         let waiting = as_running(announced, &mut seen);
@@ -148,7 +148,7 @@ impl Looker {
         })
     }
 
-    /// Names topics of ours that are hidden from us, when they are others than before.
+    /// Warns of topics with our throttle that this user may not see, when they change.
     fn tell_untold(&mut self, untold: Option<kafka::Error>) {
         let untold = untold.map(|error| (error.to_string(), error.hint()));
         if let Some((error, hint)) = untold.as_ref().filter(|_| untold != self.untold) {
@@ -157,7 +157,7 @@ impl Looker {
         self.untold = untold;
     }
 
-    /// What the throttle's configs say: of these topics, and of all live brokers, unless nothing can have changed.
+    /// Reads the throttle's configs of these topics and all live brokers, unless nothing can have changed.
     async fn configs(
         &mut self,
         client: &Client,
@@ -177,7 +177,7 @@ impl Looker {
         Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
     }
 
-    /// What the throttle's configs say now, of everything that was looked at before.
+    /// Reads the throttle's configs again, of everything that was read before.
     pub(crate) async fn configs_again(
         &mut self,
         client: &Client,
@@ -194,13 +194,13 @@ impl Looker {
         Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
     }
 
-    /// Takes in what machines say of their networks, where that is asked for, and names those that say nothing.
+    /// Learns network capacities from machines, if requested, and warns of machines without one.
     async fn ask_machines(&mut self, live: &BTreeSet<BrokerId>) {
         let Some(machines) = &mut self.machines else { return };
         let Some(said) = machines.news(live).await else { return };
         self.networks.learn(&said);
         for (id, problem) in self.networks.unknown(live, &said) {
-            tracing::warn!(broker = id.0, problem, "nothing tells what its network can carry");
+            tracing::warn!(broker = id.0, problem, "its network capacity is not known");
         }
     }
 
@@ -229,7 +229,7 @@ impl Looker {
     }
 }
 
-/// The live brokers: who is down has no page.
+/// The live brokers. A broker that is down has no page.
 fn addresses(client: &Client) -> Vec<BrokerAddress> {
     let cluster = client.cluster();
     let live = cluster.brokers.iter().filter(|(_, broker)| broker.live);
@@ -240,7 +240,7 @@ fn addresses(client: &Client) -> Vec<BrokerAddress> {
     live.map(address).collect()
 }
 
-/// The replicas on brokers that have an override of their own. Kafka's own topics stay untouched.
+/// The replicas on brokers with their own override. Kafka's own topics stay untouched.
 fn hosted(
     seen: &Seen,
     overrides: &Overrides,
@@ -260,7 +260,7 @@ fn hosted(
     hosted
 }
 
-/// The sizes of these logs, as far as live brokers tell.
+/// The sizes of these logs, as far as live brokers report them.
 async fn sizes(
     client: &Client,
     wanted: BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
@@ -275,7 +275,7 @@ async fn sizes(
         let dirs = match answer {
             Ok(dirs) => dirs,
             Err(error) => {
-                tracing::warn!(broker = id.0, %error, "does not tell how far copies are");
+                tracing::warn!(broker = id.0, %error, "cannot read the progress of copies");
                 continue;
             }
         };
@@ -300,7 +300,7 @@ fn known(seen: &Seen, registered: impl Iterator<Item = BrokerId>) -> BTreeSet<Br
     known
 }
 
-/// The rates that stand on brokers; a value that is no number is nobody's rate.
+/// The rates that are set on brokers; a value that is no number is ignored.
 fn applied(seen: &Seen) -> BTreeMap<(BrokerId, Role), Rate> {
     let mut applied = BTreeMap::new();
     for (resource, set) in &seen.configs {

@@ -1,6 +1,7 @@
-//! What brokers' machines say of their networks: asked of Kubernetes when brokers come and go, and now and then.
+//! Network capacities from the nodes of brokers. Kubernetes is asked when brokers come and go, and from time to time.
 //!
-//! A round hardly waits for it. What was told last counts until there is something newer, also while Kubernetes is away.
+//! A round hardly waits for it. The last answer counts until there is a newer one, also while Kubernetes is
+//! unreachable.
 
 use crate::error::Error;
 use kubernetes::brokers::Rules;
@@ -12,11 +13,11 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use topicmappr::shared::PodArgs;
 
-/// Labels of nodes change seldom, and a pod on another node is a broker that was away.
+/// Labels of nodes change seldom. A pod moves to another node only with a restart of its broker.
 const OLD: Duration = Duration::from_secs(600);
-/// After an answer that did not come.
+/// The pause after a missing answer.
 const AGAIN: Duration = Duration::from_secs(60);
-/// What the first round waits for an answer, and what any other does.
+/// How long the first round waits for an answer; later rounds wait for `PATIENCE`.
 const FIRST: Duration = Duration::from_secs(10);
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -33,7 +34,7 @@ pub(crate) struct MachineArgs {
     pods: PodArgs,
 }
 
-/// What to ask.
+/// The question to Kubernetes.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     access: Access,
@@ -77,14 +78,14 @@ impl Question {
 /// By broker; `None`: its node has no such label, or there is none.
 pub(crate) type Said = BTreeMap<BrokerId, Option<String>>;
 
-/// Asks, and remembers when it did.
+/// Asks Kubernetes, and remembers when.
 pub(crate) struct Machines {
     question: Question,
     asked: Option<Asked>,
     answer: Option<JoinHandle<Result<Said, kubernetes::Error>>>,
 }
 
-/// When, while these brokers were live, and whether there was an answer.
+/// When Kubernetes was asked, the live brokers at that time, and whether it answered.
 #[derive(Debug)]
 struct Asked {
     at: Instant,
@@ -97,7 +98,7 @@ impl Machines {
         Self { question, asked: None, answer: None }
     }
 
-    /// What machines say, if there is an answer that was not told before.
+    /// The new answers of nodes, if there are any.
     pub(crate) async fn news(&mut self, live: &BTreeSet<BrokerId>) -> Option<Said> {
         let patience = if self.asked.is_none() { FIRST } else { PATIENCE };
         if self.answer.is_none() {
@@ -115,7 +116,7 @@ impl Machines {
                 Some(said)
             }
             Err(error) => {
-                tracing::warn!(%error, again_in_seconds = AGAIN.as_secs(), "nodes do not tell what networks can carry");
+                tracing::warn!(%error, again_in_seconds = AGAIN.as_secs(), "cannot read network capacities from nodes");
                 None
             }
         }

@@ -10,16 +10,16 @@ use throttle::{Health, Ports, Traffic};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Numbers {
     pub(crate) brokers: BTreeMap<BrokerId, BrokerMetrics>,
-    /// The span that rates are the mean of; zero: since the round before.
+    /// The span over which rates are averaged. Zero means since the previous round.
     pub(crate) window: Duration,
-    /// Who told; nobody yet: none.
+    /// The source of the numbers; `None` before the first answer.
     pub(crate) source: Option<Source>,
     /// Brokers that could not be measured.
     pub(crate) failures: usize,
 }
 
-/// Asks for all brokers; who does not answer is absent, and costs nobody else anything. `window`: the span that a metrics
-/// server was told to take the mean of.
+/// Measures all brokers. A broker that does not answer is absent, and delays no other. `window` is the span over
+/// which a metrics server averages.
 pub(crate) async fn measure(
     backend: &mut Backend,
     brokers: &[BrokerAddress],

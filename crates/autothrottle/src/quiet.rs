@@ -1,44 +1,44 @@
-//! Rates that stood on brokers while nothing moved: somebody's own, to be put back when all is over.
+//! Rates that brokers had while nothing moved: an operator's original values, restored at the end.
 //!
-//! An execution sets its rate some seconds before its first move begins, when nothing moves yet. So what appears under our
-//! eyes is somebody's own only when it has stood for a while; what stood there when we first looked always is, unless moves
-//! that nobody accounts for have ended since: an execution takes its rate away some seconds after its last move.
+//! An execution sets its rate some seconds before its first move begins. So a rate that appears while we watch counts
+//! as an operator's only after a while. A rate from before our first look always does, with one exception: moves that
+//! no ledger lists have ended since. An execution removes its rate some seconds after its last move.
 
 use execute::{Key, Ledger, Resource, Seen, Setting};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// No execution has its rate there for so long before something moves.
+/// An execution never sets its rate this long before its first move.
 const SETTLED: Duration = Duration::from_secs(60);
 
-/// What was seen in quiet times.
+/// The rates seen while nothing moved.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Quiet {
     originals: BTreeMap<Setting, String>,
-    /// Whose configs were seen before.
+    /// The brokers whose configs were seen before.
     known: BTreeSet<Resource>,
-    /// What has appeared, and when it was first seen.
+    /// The rates that have appeared, and when they were first seen.
     young: BTreeMap<Setting, (String, Instant)>,
-    /// Moves ran that nobody accounts for: what paced them may stand yet.
+    /// Moves ran that no ledger lists: their throttle may still be set.
     unsettled: bool,
-    /// Since when nothing moves, where that counts.
+    /// Since when nothing moves, if that counts.
     calm: Option<Instant>,
 }
 
 impl Quiet {
-    /// Whether something would count as somebody's own that did not before.
+    /// Whether a new value would now count as an operator's original.
     pub(crate) fn would_settle(&self, seen: &Seen, ledger: &Ledger, now: Instant) -> bool {
         let mut next = self.clone();
         next.learn(seen, ledger, now);
         next.originals.iter().any(|(setting, value)| self.originals.get(setting) != Some(value))
     }
 
-    /// Takes in what brokers told, if nothing moves. What the ledger holds is ours, what others account for is theirs, and
-    /// neither anybody's original.
+    /// Learns the brokers' rates if nothing moves. Rates in the ledger are ours, rates of other ledgers are theirs.
+    /// Neither counts as an original value.
     pub(crate) fn learn(&mut self, seen: &Seen, ledger: &Ledger, now: Instant) {
         if seen.copied().next().is_some() {
-            // Whoever began the move may have set it for the move.
+            // The tool that began the move may have set it for the move.
             self.young.clear();
             self.calm = None;
             return;
@@ -83,18 +83,18 @@ impl Quiet {
         }
     }
 
-    /// Moves run that nobody accounts for, under a throttle that we have met.
+    /// Notes moves that no ledger lists, under a throttle that we found.
     pub(crate) fn unsettle(&mut self) {
         self.unsettled = true;
         self.calm = None;
     }
 
-    /// Whether what paced them may stand yet, though nothing moves.
+    /// Whether their throttle may still be set although nothing moves.
     pub(crate) fn is_unsettled(&self) -> bool {
         self.unsettled
     }
 
-    /// By config.
+    /// The rates of the original values, by config.
     pub(crate) fn originals(&self) -> &BTreeMap<Setting, String> {
         &self.originals
     }

@@ -12,7 +12,7 @@ use std::io::Write;
 use throttle::{State, decide};
 use topicmappr::Status;
 
-/// Shows what would be set and put back; findings if there is something.
+/// Shows what would be set and restored. The status is `Findings` if there is anything.
 pub(crate) async fn run(
     settings: Settings,
     keep: Keep,
@@ -48,7 +48,7 @@ fn write(
     strays: &[Stray],
     look: &crate::look::Look,
 ) -> std::io::Result<()> {
-    writeln!(out, "{} partition(s) with replicas to be filled", look.throttle.copies.len())?;
+    writeln!(out, "partitions with replicas to copy: {}", look.throttle.copies.len())?;
     for action in actions {
         let Action::Set { setting, value } = action else { continue };
         let now = look.cluster.configs.get(&setting.resource).and_then(|set| set.get(&setting.key));
@@ -61,10 +61,10 @@ fn write(
     for stray in strays {
         match stray {
             Stray::UnknownOwner { setting, value } => {
-                writeln!(out, "leaves {setting}: {value}, set by nobody knows whom")?;
+                writeln!(out, "leaves {setting}: {value}, set by an unknown owner")?;
             }
             Stray::OfAnother { setting, value } => {
-                writeln!(out, "leaves {setting}: {value}, another process's")?;
+                writeln!(out, "leaves {setting}: {value}, set by another process")?;
             }
             Stray::ChangedByOthers { setting, value } => {
                 let value = value.as_deref().unwrap_or("nothing");
@@ -73,7 +73,7 @@ fn write(
             Stray::Unreachable { setting } => {
                 let why = match &setting.resource {
                     Resource::Broker(_) => "its broker does not answer",
-                    Resource::Topic(_) => "its topic is hidden from us",
+                    Resource::Topic(_) => "this user may not see its topic",
                 };
                 writeln!(out, "waits with {setting}: {why}")?;
             }

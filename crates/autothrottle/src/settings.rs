@@ -1,4 +1,4 @@
-//! The flags, resolved once: after this nobody looks at an argument again.
+//! The flags, resolved once: no later code reads an argument.
 
 use crate::backend::SECRETS;
 use crate::book::Book;
@@ -19,13 +19,13 @@ use throttle::{HealthLimits, Limits, Share, Terms};
 use topicmappr::Environment;
 use topicmappr::shared::{self, Common, ServerNames, Tls, Watched};
 
-/// What a run was asked to do.
+/// The request of a run.
 pub(crate) struct Settings {
     pub(crate) bootstrap: String,
     pub(crate) properties: Option<PathBuf>,
     pub(crate) limits: Limits,
     pub(crate) networks: Networks,
-    /// What to ask Kubernetes of networks, if anything.
+    /// The question to Kubernetes about networks, if any.
     pub(crate) machines: Option<Question>,
     pub(crate) metrics: metrics::Settings,
     /// Of events.
@@ -36,11 +36,11 @@ pub(crate) struct Settings {
     pub(crate) keeps_throttles: bool,
     pub(crate) api: Option<ApiSettings>,
     pub(crate) sidecar: SidecarArgs,
-    /// Under which names both are asked.
+    /// The names under which clients reach both servers.
     pub(crate) names: ServerNames,
-    /// How often messages of our own go to each broker, if at all.
+    /// The pause between our own messages to a broker; `None` without the canary.
     pub(crate) canary: Option<Duration>,
-    /// What starts it again.
+    /// The command line that starts the daemon again.
     pub(crate) command_line: String,
 }
 
@@ -57,7 +57,7 @@ pub(crate) enum Keep {
     Topic(Way),
 }
 
-/// Where the API listens, and whom it believes.
+/// Where the API listens, and which requests it accepts.
 #[derive(Debug)]
 pub(crate) struct ApiSettings {
     pub(crate) listen: String,
@@ -102,7 +102,7 @@ impl fmt::Debug for Token {
 }
 
 impl Settings {
-    /// And where ledger and overrides are.
+    /// The settings, and where ledger and overrides are.
     pub(crate) fn of(
         cli: Cli,
         args: &[OsString],
@@ -137,7 +137,7 @@ impl Settings {
 }
 
 impl Keep {
-    /// Not taken yet. Who is to be done after one round (`once`) does not wait for somebody else's end.
+    /// The book, not claimed yet. With `once`, it does not wait for the end of another process.
     pub(crate) fn book(self, once: bool) -> Book {
         match self {
             Self::File(path, None) => Book::at(FilePlace::at(&path)),
@@ -150,7 +150,7 @@ impl Keep {
         }
     }
 
-    /// Where executions keep what they have set; `None`: nobody else is there, or nobody can be asked.
+    /// Where executions keep their ledger. `None`: there are no executions, or no place to ask.
     pub(crate) fn common(&self) -> Option<Common> {
         match self {
             Self::File(_, marker) => marker.as_ref()?.common(),
@@ -293,7 +293,7 @@ fn no_token(value: String) -> Error {
     Error::Flag { flag: "--api-token-file", value, problem: "there is no token in it".to_owned() }
 }
 
-/// Those that are listed, and the one that it listens at.
+/// The listed names, and the name in the listen address.
 fn names(args: &ApiArgs) -> ServerNames {
     let own = args.api_listen.rsplit_once(':').map(|(host, _)| host.to_owned());
     ServerNames::of("--api-host", args.api_host.iter().cloned().chain(own))

@@ -1,6 +1,6 @@
-//! The sidecar's own page: what the pod beside us carries, served to whoever leads.
+//! The sidecar's own page: the traffic and volumes of the pod next to us, served to the daemon that leads.
 //!
-//! It has a port of its own, changes nothing and tells no secret, so that peers need no token.
+//! It has its own port, changes nothing and reveals no secret, so peers need no token.
 
 use crate::error::Error;
 use axum::Router;
@@ -18,7 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use topicmappr::shared::{self, ServerNames};
 
-/// What each version of Kafka calls its own id in a log dir.
+/// The names of a broker's own id in a log dir, by version of Kafka.
 const IDS: [&str; 2] = ["node.id", "broker.id"];
 
 /// Looks that are under way at once. Each has a thread, and a volume that hangs keeps it.
@@ -46,7 +46,7 @@ pub(crate) struct SidecarArgs {
     sidecar_root: PathBuf,
 }
 
-/// What is served.
+/// The page's settings.
 #[derive(Debug)]
 struct Sidecar {
     view: PodView,
@@ -69,7 +69,7 @@ impl SidecarArgs {
         let root = self.sidecar_root.clone();
         let view = PodView { root, log_dirs: self.sidecar_log_dirs.clone() };
         let sidecar = Arc::new(Sidecar::of(view, self.sidecar_broker_id));
-        tracing::info!(%address, "the sidecar's page is served");
+        tracing::info!(%address, "serving the sidecar's page");
         let mut tasks = JoinSet::new();
         tasks.spawn(shared::serve(listener, router(sidecar), names, None));
         Ok(Some(Server { _tasks: tasks }))
@@ -96,7 +96,7 @@ async fn page(State(sidecar): State<Arc<Sidecar>>) -> Response {
     match written.map_err(|error| error.to_string()).and_then(|page| page) {
         Ok(text) => ([(CONTENT_TYPE, kind)], text).into_response(),
         Err(problem) => {
-            tracing::warn!(problem, "the sidecar has nothing to tell");
+            tracing::warn!(problem, "the sidecar has no metrics");
             (StatusCode::SERVICE_UNAVAILABLE, format!("{problem}\n")).into_response()
         }
     }
@@ -116,7 +116,7 @@ impl Sidecar {
     }
 }
 
-/// The broker whose data this is; a new broker writes the file at its first start.
+/// The broker that owns this data. A new broker writes the file at its first start.
 fn owner(dir: &Path) -> Option<BrokerId> {
     let text = std::fs::read_to_string(dir.join("meta.properties")).ok()?;
     let meta = Properties::parse(&text).ok()?;

@@ -1,8 +1,8 @@
-//! From what was decided to what the throttle's configs have to say.
+//! From a decision to the configs of the throttle.
 //!
-//! In: the decision, the ledger, what is seen. Out: [`Wanted`]. What was decided is wanted; so is what is ours and still
-//! covers a replica that a reassignment fills, whatever was decided: a throttle outlives every decision, and every
-//! process, for as long as a replica under it is being copied. Pure.
+//! In: the decision, the ledger, what is seen. Out: [`Wanted`]. It contains the decision. It also contains each
+//! throttle of ours that covers a replica which a reassignment fills, whatever was decided: a throttle stays while a
+//! replica is copied under it. Pure.
 
 use crate::quiet::Quiet;
 use execute::{
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
 use topicmappr::shared::DAEMON;
 
-/// What has to stand in the cluster now. `quiet` tells what stood there while nothing moved.
+/// The configs that the cluster needs now. `quiet` has the values from when nothing moved.
 pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &Quiet) -> Wanted {
     let mut lists = decided_lists(decision);
     for (setting, entries) in covering(ledger, seen) {
@@ -41,12 +41,12 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
     }
 }
 
-/// Nothing, but for what only executions can judge.
+/// No throttle, except those that only an execution can judge.
 pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
     Wanted { plan: DAEMON.to_owned(), rates: of_executions(ledger).collect(), ..Wanted::default() }
 }
 
-/// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
+/// Only the execution knows whether a broker copies between its own dirs, so its rate stays.
 fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, Option<u64>)> {
     let theirs = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
     theirs.map(|(setting, _)| (setting.clone(), None))
@@ -110,7 +110,7 @@ fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<String>> {
     lists
 }
 
-/// What is ours and may still hold a replica back that a reassignment fills.
+/// Our throttles that may still limit a replica which a reassignment fills.
 fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<String>> {
     let mut lists = BTreeMap::new();
     for (setting, held) in ledger.held() {
@@ -131,7 +131,7 @@ fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<String>>
     lists
 }
 
-/// Known to be in sync: a list does not hold it back.
+/// Known to be in sync: a list does not limit it.
 fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::BrokerId) -> bool {
     let topic = seen.topics.get(topic);
     let found = topic.and_then(|topic| {

@@ -86,7 +86,7 @@ fn nodes_tell_the_daemon_what_networks_can_carry() {
 
     kubernetes.stop(Component::ApiServer);
     comes_and_goes(&cluster, 1001);
-    let said = || daemon.said().contains("nodes do not tell what networks can carry").then_some(());
+    let said = || daemon.said().contains("cannot read network capacities from nodes").then_some(());
     until("a word of it", SOON, said).unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
     await_capacity(&daemon, 1001, [500_000_000, 250_000_000]);
     assert_eq!(daemon.leave().0, Some(143));

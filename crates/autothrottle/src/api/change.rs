@@ -97,9 +97,9 @@ async fn withdraw(api: &Api, brokers: Vec<Option<BrokerId>>) -> Result<(), Reply
 
 pub(super) fn not_written(error: crate::error::Error) -> Reply {
     let code = match error.status() {
-        // Whoever has the place takes it.
+        // The daemon that has the place takes the change.
         Status::Held => "not-leading",
-        // The place does not take it now: a full disk, servers that are away.
+        // The place cannot store it now: the disk is full, or servers are unreachable.
         _ => "not-written",
     };
     Reply::error(StatusCode::SERVICE_UNAVAILABLE, code, format!("nothing was changed: {error}"))
@@ -115,7 +115,7 @@ fn rate(text: Option<&str>) -> Result<Rate, Reply> {
     }
 }
 
-/// As Go reads booleans: scripts of old write so.
+/// Accepts the booleans of Go, because scripts for kafka-kit write them.
 fn autoremove(text: Option<&str>) -> Result<bool, Reply> {
     match text {
         None | Some("" | "0" | "f" | "F" | "false" | "False" | "FALSE") => Ok(false),

@@ -67,7 +67,7 @@ pub(super) fn broker_of(api: &Api, text: &str) -> Result<BrokerId, Reply> {
     }
 }
 
-/// The floors that are known now, of one broker or of all that take part.
+/// The floors that are known now, of one broker or of all that copy.
 pub(super) fn floors(api: &Api, broker: Option<BrokerId>) -> Floors {
     api.board.read(|shown| {
         let rates = shown.round.iter().flat_map(|round| &round.decision.rates);

@@ -1,11 +1,11 @@
-//! `/`: one page that needs nothing beside it, and reads `/v1/state`.
+//! `/`: one page that needs no other file, and reads `/v1/state`.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, X_FRAME_OPTIONS};
 use axum::response::{IntoResponse, Response};
 
 /// The page. `{token}`: whether changes need one.
 const PAGE: &str = include_str!("page.html");
-/// Nothing from elsewhere, nothing to elsewhere, in nobody's frame.
+/// The page loads nothing from other servers, sends nothing to them, and cannot be framed.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; \
                       form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 

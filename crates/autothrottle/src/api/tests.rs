@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use throttle::{Decided, Decision, Floor, Override, Role, Why};
 use tower::ServiceExt;
 
-/// An API over a state file of its own, of a cluster with brokers 1001 and 1002.
+/// An API with its own state file, of a cluster with brokers 1001 and 1002.
 struct Fixture {
     api: Api,
     router: Router,

@@ -26,7 +26,7 @@ pub(super) enum Step {
     Move(Vec<(PartitionId, BrokerId)>),
 }
 
-/// Nothing is begun while one of its partitions moves, whoever moves it.
+/// No change begins while one of its partitions moves, for any reason.
 pub(super) fn keep(
     topic: Option<&Topic>,
     moving: &BTreeSet<PartitionId>,

@@ -1,6 +1,6 @@
 //! `--canary`: keeps the topic of the canary in place, and has messages sent to each live broker.
 //!
-//! Whoever leads does it. What is wrong with it is said once, and the loop goes on without what is missing.
+//! The leading daemon does it. It reports each problem once, and continues without what is missing.
 
 mod keep;
 
@@ -61,7 +61,7 @@ impl Flight {
         self.messages.as_deref().map(readings).unwrap_or_default()
     }
 
-    /// Whoever wants to know more often than it is told.
+    /// The messages, for readers that need them more often than once a round.
     pub(crate) fn messages(&self) -> Option<Arc<statelog::Canary>> {
         self.messages.clone()
     }
@@ -192,7 +192,7 @@ async fn look(client: &Client, live: &BTreeSet<BrokerId>) -> Result<Kept, Wrong>
     Ok(keep(named.found.get(CANARY_TOPIC), &moving, live))
 }
 
-/// A step that somebody else has taken meanwhile is taken.
+/// Takes a step. A step that another process has taken meanwhile counts as taken.
 async fn take(client: &Client, step: Step) -> Result<(), Wrong> {
     let name = || CANARY_TOPIC.to_owned();
     let one = |id: BrokerId| Replicas::from_iter([id]);

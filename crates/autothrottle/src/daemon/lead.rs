@@ -1,4 +1,4 @@
-//! Whose turn it is: one process at a time acts on a cluster, and the others wait for it.
+//! The lead: one process at a time acts on a cluster, and the others wait.
 
 use super::{Daemon, WATCH};
 use crate::announced::SETTLING;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use topicmappr::shared::{Outage, Signal, Signals};
 
 impl Daemon<'_> {
-    /// Waits until it leads, and leads until it is told to leave; again, if another takes the lead meanwhile.
+    /// Waits until it leads, and leads until a signal ends it. If another takes the lead meanwhile, it waits again.
     pub(super) async fn lives(&mut self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
         loop {
             if !self.book.leads()
@@ -21,8 +21,8 @@ impl Daemon<'_> {
             }
             self.board.leads();
             if !self.book.ledger().is_empty() {
-                tracing::info!(state = self.book.name(), "taking over what was set before");
-                // What was announced to whoever led before us shows by then.
+                tracing::info!(state = self.book.name(), "taking over the throttles of the ledger");
+                // By then, moves that were announced to the earlier leader are visible.
                 tokio::select! {
                     () = tokio::time::sleep(SETTLING) => {}
                     signal = signals.next() => return Ok(Some(signal)),
@@ -30,7 +30,7 @@ impl Daemon<'_> {
             }
             match self.rounds(signals).await {
                 Err(error) if error.is_lost() && !self.settings.once => {
-                    tracing::warn!(%error, "another may act on the cluster now: nothing is written any more");
+                    tracing::warn!(%error, "another daemon may act on the cluster now: this one writes nothing any more");
                     self.book.let_go();
                     self.announced.forget();
                     (self.quiet, self.state) = (Quiet::default(), State::default());
@@ -42,7 +42,7 @@ impl Daemon<'_> {
         }
     }
 
-    /// Waits for the lead; the signal, if one comes first.
+    /// Waits for the lead. Returns the signal, if one comes first.
     async fn stand_by(&self, signals: &mut Signals) -> Result<Option<Signal>, Error> {
         self.board.waits();
         tracing::info!(state = self.book.name(), "waiting for the lead");
@@ -64,7 +64,7 @@ impl Daemon<'_> {
                         let again_in_seconds = rest.as_secs();
                         tracing::error!(%error, again_in_seconds, "cannot wait for the lead");
                     }
-                    // Who has it, nobody tells now.
+                    // The leader is not known now.
                     self.book.let_go();
                     self.board.failed(error.to_string());
                     tokio::select! {
@@ -76,7 +76,7 @@ impl Daemon<'_> {
         }
     }
 
-    /// Says so for as long as it is waited for; never ends.
+    /// Reports the wait for as long as it lasts; never ends.
     async fn stay_alive(&self) -> Infallible {
         loop {
             self.board.alive();

@@ -1,4 +1,4 @@
-//! The one way out.
+//! The only way in which the daemon ends.
 
 use super::{Daemon, SOON, connect};
 use crate::error::Error;
@@ -8,23 +8,23 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// What the last look before we leave may take.
+/// The longest time for the last look before the end.
 const LAST_LOOK: Duration = Duration::from_secs(10);
 
 impl Daemon<'_> {
-    /// Puts back what paces nothing any more, and leaves the rest to whoever comes next.
+    /// Restores the configs that pace nothing any more, and leaves the rest to the next daemon.
     pub(super) async fn hand_over(&mut self) {
         if !self.book.leads() {
             return;
         }
         let rest = self.announced.close(Instant::now());
         if !rest.is_zero() {
-            tracing::info!("moves were announced a moment ago: waiting until they show");
+            tracing::info!("moves were announced a moment ago: waiting until they are visible");
             tokio::time::sleep(rest).await;
         }
         let ledger = self.book.ledger();
         if ledger.is_empty() {
-            tracing::info!("nothing in the cluster is ours");
+            tracing::info!("this daemon has set nothing in the cluster");
             return;
         }
         let next = &self.settings.command_line;
@@ -32,18 +32,18 @@ impl Daemon<'_> {
             tracing::info!(
                 configs = ledger.held().count(),
                 next,
-                "what is set stays, as asked for"
+                "throttles stay set, as --skip-auto-delete-throttles asks"
             );
             return;
         }
         match tokio::time::timeout(LAST_LOOK, self.clear_unless_copied()).await {
             Ok(Ok(0)) if self.book.ledger().is_empty() => {
-                tracing::info!("nothing is copied any more: every value is as it was before")
+                tracing::info!("no replica is copied any more: the original values are restored")
             }
             Ok(Ok(0)) => tracing::warn!(
                 configs = self.book.ledger().held().count(),
                 next,
-                "nothing is copied any more, but not every value could be put back: the next start tries again"
+                "no replica is copied any more, but some values could not be restored: the next start tries again"
             ),
             Ok(Ok(copied)) => tracing::warn!(
                 partitions = copied,
@@ -51,16 +51,16 @@ impl Daemon<'_> {
                 "replicas are being copied: their rates stay, and the next start takes them over"
             ),
             Ok(Err(error)) => {
-                tracing::warn!(%error, next, "what is set stays, and the next start takes it over")
+                tracing::warn!(%error, next, "throttles stay set, and the next start takes them over")
             }
             Err(_) => tracing::warn!(
                 next,
-                "Kafka does not answer: what is set stays, and the next start takes it over"
+                "Kafka does not answer: throttles stay set, and the next start takes them over"
             ),
         }
     }
 
-    /// How many partitions are being copied under a list of ours; if none, nothing of ours is left.
+    /// Clears our throttles unless a partition is being copied under one. Returns the number of these partitions.
     async fn clear_unless_copied(&mut self) -> Result<usize, Error> {
         let client = match self.client.take() {
             Some(client) => client,
@@ -78,7 +78,7 @@ impl Daemon<'_> {
         loop {
             let holding = hold(&nothing(&self.book.ledger()), &self.book.ledger(), &look.cluster);
             for stray in &holding.strays {
-                tracing::warn!(?stray, "left as it is");
+                tracing::warn!(?stray, "left alone");
             }
             if !self.act(&holding).await? {
                 return Ok(0);

@@ -7,10 +7,10 @@ use mapper::BrokerId;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// Rounds that follow closer are not begun for the canary's sake.
+/// The shortest pause between rounds that begin because of the canary.
 const APART: Duration = Duration::from_secs(5);
 
-/// How often the loop asks it, while it waits.
+/// How often the waiting loop reads the canary.
 const HEARING: Duration = Duration::from_millis(100);
 
 /// The brokers that were slow in a round, and when that was.
@@ -27,7 +27,7 @@ impl Default for Slow {
 }
 
 impl Daemon<'_> {
-    /// Lets a round know.
+    /// Gives the slow brokers to a round.
     pub(super) fn listen(&mut self, seen: &mut throttle::Seen) {
         for (id, canary) in self.canary.readings() {
             if let Some(broker) = seen.brokers.get_mut(&id) {
@@ -37,7 +37,7 @@ impl Daemon<'_> {
         self.slow = Slow { brokers: self.slow_now(), at: Instant::now() };
     }
 
-    /// Tells the API, between rounds, too.
+    /// Updates the API, also between rounds.
     pub(super) fn tell_what_is_heard(&self) {
         if self.canary.is_asked() {
             self.board.hears(Heard {
@@ -49,7 +49,7 @@ impl Daemon<'_> {
         }
     }
 
-    /// Returns when other brokers are slow than in the last round, while rates depend on it.
+    /// Returns when the set of slow brokers differs from the last round's, while rates depend on it.
     pub(super) async fn hears_news(&self) {
         if !self.canary.is_asked() {
             return std::future::pending().await;

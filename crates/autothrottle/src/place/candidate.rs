@@ -1,4 +1,4 @@
-//! Whoever stands for the claim in the topic `__mappr_state`: finds the topic, or makes it, and waits for its turn.
+//! A candidate for the claim in the topic `__mappr_state`. It finds or creates the topic, and waits for its turn.
 
 use super::topic::Way;
 use crate::error::Error;
@@ -10,10 +10,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use topicmappr::shared::line::PREFIX;
 use topicmappr::shared::{self, CLAIM, SILENCE};
 
-/// Whether anybody still waits is asked so often.
+/// How often the thread checks that a caller still waits.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Stands until it is dropped, on a thread of its own: librdkafka blocks.
+/// Runs until it is dropped, on its own thread, because librdkafka blocks.
 #[derive(Debug)]
 pub(super) struct Candidate(UnboundedReceiver<Heard>);
 
@@ -74,7 +74,7 @@ impl Candidate {
 async fn found(way: &Way) -> Result<StateTopic, Error> {
     let client = way.client().await?;
     let access = way.access()?;
-    // Whoever may not make it may still use it.
+    // A user without the right to create the topic may still use it.
     if client.has_topic(TOPIC).await? {
         return in_thread(move || StateTopic::existing(access)).await;
     }
@@ -89,7 +89,7 @@ async fn found(way: &Way) -> Result<StateTopic, Error> {
     Ok(topic)
 }
 
-/// Until it is our turn, or nobody listens any more.
+/// Waits until it is our turn, or until no caller listens any more.
 fn waits(
     topic: &StateTopic,
     holder: Holder,
@@ -101,9 +101,9 @@ fn waits(
             Turn::Theirs(holder) => Heard::Theirs { name: holder.name, lives: true },
             Turn::Open(holder) => Heard::Theirs { name: holder.name, lives: false },
             Turn::Ours(claim) => {
-                // Who wrote there before is fenced by now.
+                // The earlier writer is fenced by now.
                 let records = topic.records(PREFIX)?;
-                // Whoever has stopped listening meanwhile gives it back by that.
+                // If the caller has stopped listening, dropping the claim releases it.
                 let _ = teller.send(Heard::Ours(Ours { claim, records }));
                 return Ok(());
             }

@@ -9,16 +9,16 @@ use futures::future::{BoxFuture, ready};
 use std::path::{Path, PathBuf};
 use topicmappr::shared::Store;
 
-/// A file of so many lines is written anew with what still counts.
+/// A file with more lines is rewritten with the lines that still count.
 const LONG: usize = 10_000;
-/// After so many more lines that is tried again, where the disk has no room for it.
+/// If the disk has no room for that, it is tried again after this many more lines.
 const LATER: usize = 1_000;
 
 /// A file. A second process is turned away, and never waits.
 #[derive(Debug)]
 pub(crate) struct FilePlace {
     path: PathBuf,
-    /// None: there is nobody else to be told, says the operator.
+    /// `None`: the operator says that nothing else needs the mark (`--sole-daemon`).
     marker: Option<Marker>,
     open: Option<Open>,
 }
@@ -27,7 +27,7 @@ pub(crate) struct FilePlace {
 struct Open {
     store: Store<LedgerEntry>,
     lines: usize,
-    /// It is written anew beyond so many lines.
+    /// The file is rewritten beyond this many lines.
     most: usize,
     /// Something in the cluster is ours.
     holds: bool,
@@ -43,7 +43,7 @@ impl FilePlace {
         Self { marker: Some(marker), ..Self::at(path) }
     }
 
-    /// The file first: whoever has that one is told from whoever has another.
+    /// Takes the file first. Its lock tells a daemon with this file from one with another file.
     async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
         let entries = self.opened()?;
         if let Some(marker) = &mut self.marker {
@@ -67,7 +67,7 @@ impl FilePlace {
     }
 
     fn opened(&mut self) -> Result<Vec<LedgerEntry>, Error> {
-        // The system's lock knows nobody twice.
+        // The system refuses its lock a second time to this process too, so release it first.
         self.open = None;
         let (store, entries) = Store::open(&self.path)?;
         let holds = !Ledger::replay(entries.iter().cloned()).is_empty();
@@ -90,14 +90,14 @@ impl FilePlace {
 }
 
 impl Open {
-    /// Writes a file that has grown long anew. The lines are kept by now: that there is no room for a second file is no
-    /// reason to call them lost.
+    /// Rewrites a file that has grown long. The lines are stored by now: that there is no room for a second file is
+    /// no reason to call them lost.
     fn shorten(&mut self, all: &Ledger) {
         if self.lines <= self.most {
             return;
         }
         let rest = all.entries();
-        // A ledger that is long itself is written anew only when it has doubled.
+        // A ledger that is long itself is rewritten only when it has doubled.
         if rest.len() >= self.lines / 2 {
             return;
         }
@@ -105,7 +105,7 @@ impl Open {
             Ok(()) => (self.lines, self.most) = (rest.len(), LONG),
             Err(error) => {
                 self.most = self.lines + LATER;
-                tracing::warn!(%error, "the ledger stays long: it is not written anew");
+                tracing::warn!(%error, "the ledger file could not be rewritten, and stays long");
             }
         }
     }
@@ -133,7 +133,7 @@ impl Place for FilePlace {
         ready(Ok(())).boxed()
     }
 
-    /// Nobody else writes to a file that is locked.
+    /// No other process writes to a locked file.
     fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
         ready(Ok(Vec::new())).boxed()
     }

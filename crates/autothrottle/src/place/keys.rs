@@ -1,6 +1,7 @@
-//! The ledger as records by key, in the topic `__mappr_state`: `autothrottle/owner`, `autothrottle/ledger:RESOURCE:KEY` for
-//! each config that is ours, `autothrottle/asked` and `autothrottle/asked:BROKER` for overrides. A daemon with its
-//! ledger in a file leaves `autothrottle/mark` beside them, which is none of them.
+//! The ledger as records by key, in the topic `__mappr_state`: `autothrottle/owner`,
+//! `autothrottle/ledger:RESOURCE:KEY` for each config that is ours, `autothrottle/asked` and
+//! `autothrottle/asked:BROKER` for overrides. A daemon with its ledger in a file leaves `autothrottle/mark` next to
+//! them, which is no line of the ledger.
 //!
 //! They hold the fewest lines that tell the ledger, not its history: what is over is deleted.
 
@@ -9,16 +10,16 @@ use statelog::Changes;
 use std::collections::{BTreeMap, BTreeSet};
 use topicmappr::shared::line::{MARK, PREFIX, Unread, name, read_all, written};
 
-/// What stands there, as far as we know.
+/// The records of the topic, as far as we know.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
     there: BTreeMap<String, Vec<u8>>,
-    /// Whether what was to be written stands there, nobody has told.
+    /// Keys whose last write Kafka has not confirmed.
     unsure: BTreeSet<String>,
 }
 
 impl Keys {
-    /// Takes in all that stands there, by the rest of the key, and the lines that it tells.
+    /// Reads all records, by the rest of their keys, and the ledger's lines in them.
     pub(super) fn of(
         mut records: BTreeMap<String, Vec<u8>>,
     ) -> Result<(Self, Vec<LedgerEntry>), statelog::Error> {
@@ -27,7 +28,7 @@ impl Keys {
         Ok((Self { there: records, unsure: BTreeSet::new() }, entries))
     }
 
-    /// What makes this ledger of what stands there.
+    /// The changes that turn the records into this ledger.
     pub(super) fn towards(&self, ledger: &Ledger) -> Changes {
         let entries = ledger.entries();
         let wanted: BTreeMap<String, Vec<u8>> =
@@ -40,7 +41,7 @@ impl Keys {
         changes.map(|key| (format!("{PREFIX}{key}"), wanted.get(key).cloned())).collect()
     }
 
-    /// These are being written, and nobody knows yet whether they are.
+    /// Marks these keys as being written; the result is not known yet.
     pub(super) fn are_written(&mut self, changes: &Changes) {
         self.unsure
             .extend(changes.keys().filter_map(|key| key.strip_prefix(PREFIX)).map(Into::into));
@@ -158,7 +159,7 @@ mod tests {
         let changes = kept.towards(&ledger);
         kept.are_written(&changes);
         assert_eq!(kept.towards(&ledger), changes);
-        // Those lines count as not written: whatever stands there of them has to go.
+        // Those lines count as not written, so their records must go.
         let all = kept.towards(&Ledger::default());
         assert!(all.len() == 4 && all.values().all(Option::is_none), "{all:?}");
         kept.stand(all);

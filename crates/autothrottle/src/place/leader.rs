@@ -12,7 +12,7 @@ impl Leader {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.to_owned());
     }
 
-    /// Nobody knows who leads.
+    /// Forgets the leader: it is not known now.
     pub(crate) fn is_unknown(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

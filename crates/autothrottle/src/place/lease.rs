@@ -1,8 +1,8 @@
-//! `--lease`: a Lease says who leads, and ConfigMaps beside it keep the ledger and the overrides.
+//! `--lease`: a Lease names the leader, and ConfigMaps next to it keep the ledger and the overrides.
 //!
-//! Before each write to the cluster, two questions: is the Lease ours by our own monotonic clock, and are the records as
-//! we left them? Whoever takes the lead rewrites every record first, so that of an earlier leader that was stopped and
-//! goes on, whatever its clock, the next question or record is refused.
+//! Before each write to the cluster, the daemon checks two things: the Lease is still ours by our own monotonic
+//! clock, and the records are unchanged. A new leader rewrites every record first. So an earlier leader that was
+//! stopped and continues fails its next check or write, whatever its clock says.
 
 use super::records::{Records, RecordsError};
 use super::{Leader, Place};
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use topicmappr::Environment;
 use topicmappr::shared::{self, Common, Failure, LEASE};
 
-/// An Event says what was done, and nobody waits for it.
+/// The longest wait for an Event; the round does not depend on it.
 const TOLD: Duration = Duration::from_secs(5);
 
 /// The flags of a place in Kubernetes.
@@ -39,13 +39,13 @@ pub(crate) struct LeaseArgs {
 }
 
 impl LeaseArgs {
-    /// The place, if there is to be one; in a pod it is where nobody asks for another.
+    /// The place, if a flag asks for it. In a pod it is the default without another place.
     pub(crate) fn place(&self, environment: &Environment, other: bool) -> Option<LeasePlace> {
         let access = self.api.access(environment);
         let default = || (access.in_pod && !other).then(|| Name::new("", LEASE));
         let name = self.lease.clone().or_else(default)?;
         let pod = environment.get("POD_NAME").map_or_else(crate::host, str::to_owned);
-        // Two processes of one host may have one number, in namespaces of their own.
+        // Two processes of one host may have the same number, in different namespaces.
         let holder = format!("{pod}-{}-{:08x}", std::process::id(), rand::random::<u32>());
         let (duration, leader) = (self.lease_duration, Leader::default());
         Some(LeasePlace { access, name, duration, holder, leader, held: None })
@@ -53,7 +53,7 @@ impl LeaseArgs {
 }
 
 impl LeaseArgs {
-    /// Where a daemon leaves its mark whose ledger is in a file: in a pod, or where a Lease is named.
+    /// Where a daemon with its ledger in a file leaves its mark: in a pod, or with a named Lease.
     pub(crate) fn marks(&self, environment: &Environment) -> Option<Common> {
         let access = self.api.access(environment);
         let named = self.lease.as_ref().map(|name| name.namespace.clone());
@@ -62,7 +62,7 @@ impl LeaseArgs {
     }
 }
 
-/// What a Lease can say: whole seconds; and what a busy API server can keep up with.
+/// A Lease holds whole seconds. A shorter time would be too much for a busy API server.
 fn duration(text: &str) -> Result<Duration, String> {
     let time = shared::duration(text)?;
     match time.subsec_nanos() == 0 && (3..=600).contains(&time.as_secs()) {
@@ -78,13 +78,13 @@ fn in_namespace(name: &Name, kubernetes: &Kubernetes) -> Name {
     }
 }
 
-/// A Lease, and the records beside it.
+/// A Lease, and the records next to it.
 #[derive(Debug)]
 pub(crate) struct LeasePlace {
     access: Access,
     name: Name,
     duration: Duration,
-    /// Who we are to others: no two processes are the same.
+    /// Our name for others; no two processes share it.
     holder: String,
     leader: Leader,
     held: Option<Lead>,
@@ -98,7 +98,7 @@ struct Lead {
 }
 
 impl LeasePlace {
-    /// What is written down, without taking or changing anything.
+    /// Reads the records without taking or changing anything.
     pub(crate) async fn peek(&self) -> Result<Vec<LedgerEntry>, Error> {
         let kubernetes = Kubernetes::connect(&self.access).await.map_err(Failure::from)?;
         let name = in_namespace(&self.name, &kubernetes);
@@ -114,7 +114,7 @@ impl LeasePlace {
         let terms = Terms { name: name.clone(), holder: self.holder.clone(), duration };
         let tell = |holder: &str| {
             self.leader.is(holder);
-            tracing::info!(lease = %name, holder, "another leads");
+            tracing::info!(lease = %name, holder, "another daemon leads");
         };
         let held = kubernetes.campaign(&terms, tell).await;
         let kept = held.map_err(|error| self.not_ours(error))?.kept();
@@ -135,7 +135,7 @@ impl LeasePlace {
         Ok(entries)
     }
 
-    /// While the Lease is ours; else why not.
+    /// The lead while the Lease is ours; otherwise the reason why it is not.
     fn lead(&mut self) -> Result<&mut Lead, Error> {
         let place = self.place();
         let lead = self.held.as_mut().ok_or_else(|| Error::lost(&place, "it was never taken"))?;
@@ -168,7 +168,7 @@ impl LeasePlace {
     fn record(&self, error: RecordsError) -> Error {
         match error {
             RecordsError::Taken { name, .. } => {
-                Error::lost(&self.place(), format!("ConfigMap {name} is written by somebody else"))
+                Error::lost(&self.place(), format!("another process writes ConfigMap {name}"))
             }
             RecordsError::Unreadable { name, problem } => {
                 Error::Records { name: name.to_string(), problem }
@@ -198,7 +198,7 @@ impl Lead {
     }
 }
 
-/// What lines come to, for those who describe the Lease.
+/// The Events for new lines, shown when an operator describes the Lease.
 fn told(new: &[LedgerEntry]) -> Vec<(&'static str, String)> {
     let (mut held, mut released, mut told) = (Vec::new(), Vec::new(), Vec::new());
     let whom = |broker: &Option<mapper::BrokerId>| match broker {

@@ -1,8 +1,8 @@
 //! The mark of a daemon whose ledger is in a file: so that executions find out, in the place that all share, whose the
 //! rates are that they meet.
 //!
-//! It is there before anything is set, and goes with the last of what is set: a daemon that was killed, or that leaves
-//! rates behind, has left its mark as well. Whoever comes next with the same file takes it over; another file is refused.
+//! The mark exists from the first throttle to the last. A daemon that was killed, or that leaves rates behind, leaves
+//! its mark too. The next daemon with the same file takes the mark over; one with another file is refused.
 
 use super::topic::Way;
 use crate::error::Error;
@@ -11,16 +11,16 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use topicmappr::shared::{Common, Mark};
 
-/// What taking it away may take: the next one takes it over as well.
+/// The longest wait for the removal. If it fails, the next daemon takes the mark over.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// Leaves one mark, and takes it away.
+/// Leaves one mark, and removes it.
 #[derive(Debug)]
 pub(crate) struct Marker {
     way: Way,
     /// `None`: in the topic of the cluster.
     place: Option<Common>,
-    /// Whoever waits for it may stop waiting; it goes on.
+    /// A caller may stop waiting; the work continues.
     leaves: Option<JoinHandle<Result<Mark, Error>>>,
     stands: Option<Mark>,
 }
@@ -66,13 +66,13 @@ impl Marker {
         let left = left.unwrap_or_else(|ended| Err(Error::lost("the mark", ended.to_string())));
         let mark = left.map_err(no_mark)?;
         if self.stands.as_ref() != Some(&mark) {
-            tracing::info!(%mark, "executions are told whose the rates are");
+            tracing::info!(%mark, "left the mark for executions");
         }
         self.stands = Some(mark);
         Ok(())
     }
 
-    /// Takes away what stands, if anything does.
+    /// Removes the mark, if there is one.
     pub(super) async fn remove(&mut self) {
         let Some(mark) = self.stands.take() else { return };
         let removed = tokio::time::timeout(PATIENCE, removed(&self.way, self.place.clone(), &mark));

@@ -52,9 +52,8 @@ pub(crate) trait Place: fmt::Debug + Send {
 
     /// Waits until this process alone has it, if it is to wait at all, and tells what is written there.
     ///
-    /// # Errors
-    /// One of [`Status::Held`](topicmappr::Status::Held) where another process has it and nobody is to wait; whatever
-    /// reading meets.
+    /// # Errors One of [`Status::Held`](topicmappr::Status::Held) if another process has it and the caller does not
+    /// wait; any error of reading.
     fn take(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>>;
 
     /// Writes lines down: they outlive this process when it returns. `all` is the ledger with these lines in it.

@@ -16,7 +16,7 @@ pub(super) struct Records {
 pub(super) type RecordsError = ShardsError<String>;
 
 impl Records {
-    /// Reads all of them and makes them ours: whoever wrote them before can do so no more.
+    /// Reads all records and makes them ours: an earlier writer can write no more.
     pub(super) async fn claim(
         kubernetes: Kubernetes,
         lease: &Name,
@@ -28,7 +28,7 @@ impl Records {
         Ok((Self { shards, form }, entries))
     }
 
-    /// Reads all of them, for nobody.
+    /// Reads all records without claiming them.
     pub(super) async fn read(
         kubernetes: Kubernetes,
         lease: &Name,

@@ -1,9 +1,9 @@
 //! `--state-topic`: the compacted topic `__mappr_state` of the cluster itself keeps the ledger and the overrides, and a claim
 //! there says who leads.
 //!
-//! Whoever leads renews its claim with each record that it writes, in a transaction. Whoever takes over fences it: of a
-//! leader that was stopped and goes on, Kafka refuses the next transaction, and before each write to the cluster there is
-//! one.
+//! The leader renews its claim with each record that it writes, in a transaction. The next leader fences it: Kafka
+//! refuses the next transaction of a leader that was stopped and continues. There is one before each write to the
+//! cluster.
 
 use super::candidate::{Candidate, Heard, in_thread};
 use super::keys::Keys;
@@ -21,7 +21,7 @@ use tokio::time::Instant;
 use topicmappr::shared::line::{MARK, PREFIX};
 use topicmappr::shared::{self, Common, Mark};
 
-/// How long whoever leaves waits until the claim is given back.
+/// How long a leaving daemon waits until the claim is released.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How the cluster is reached.
@@ -35,10 +35,10 @@ pub(crate) struct Way {
 #[derive(Debug)]
 pub(crate) struct TopicPlace {
     way: Way,
-    /// Who waits for its turn; others are turned away.
+    /// Whether it waits for its turn; otherwise it is refused.
     waits: bool,
     leader: Leader,
-    /// What no other process has: whoever held the claim here before is us.
+    /// An id that no other process has. An earlier holder with this id is this process.
     own: String,
     /// Once it was found, or made.
     topic: Option<StateTopic>,
@@ -92,14 +92,14 @@ impl TopicPlace {
         Ok(entries)
     }
 
-    /// Refuses a cluster that a daemon paces by a ledger of its own.
+    /// Refuses a cluster that a daemon with another ledger paces.
     fn unmarked(&self, records: &BTreeMap<String, Vec<u8>>) -> Result<(), Error> {
         let Some(data) = records.get(MARK) else { return Ok(()) };
         let mark = Mark::read(&format!("the record {PREFIX}{MARK} of {TOPIC}"), data)?;
         Err(Error::marked(mark, &Common::Topic(self.way.access()?)))
     }
 
-    /// The next that whoever waits for us hears. A wait that was broken off goes on.
+    /// The next news of the candidate. A wait that was broken off continues.
     async fn heard(&mut self) -> Option<Heard> {
         let us = self.us();
         let candidate = self.candidate.get_or_insert_with(|| {
@@ -109,14 +109,14 @@ impl TopicPlace {
         candidate.hears().await
     }
 
-    /// Who is to be done after one round does not wait for somebody else's end.
+    /// Refuses with `--once` if another process leads, because a single round does not wait for its end.
     fn is_led_by(&mut self, name: String, lives: bool) -> Result<(), Error> {
         if lives && !self.waits {
             self.candidate = None;
             return Err(Error::Held { place: self.name(), by: name });
         }
         if self.leader.name().as_ref() != Some(&name) {
-            tracing::info!(topic = TOPIC, leader = name, lives, "another has the claim");
+            tracing::info!(topic = TOPIC, leader = name, lives, "another daemon has the claim");
             self.leader.is(&name);
         }
         Ok(())
@@ -154,7 +154,9 @@ impl TopicPlace {
             Ok(())
         });
         if tokio::time::timeout(PATIENCE, gives_back).await.is_err() {
-            tracing::info!("the claim is not given back: whoever comes next has to wait");
+            tracing::info!(
+                "the claim was not released: the next daemon has to wait until it expires"
+            );
         }
     }
 }
@@ -221,7 +223,7 @@ impl Way {
     }
 }
 
-/// Writes records, as the holder of the claim and as nobody else, and renews it.
+/// Writes records as the holder of the claim, and renews the claim.
 async fn write(claim: &Claim, changes: Changes) -> Result<(), Error> {
     let answer = claim.write(changes);
     match in_thread(move || Ok(answer.wait())).await? {

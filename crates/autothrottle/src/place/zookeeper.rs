@@ -1,9 +1,9 @@
-//! `--zookeeper`: overrides in the znodes of kafka-kit's autothrottle, the ledger beside them, and a lock that ends with the
-//! session.
+//! `--zookeeper`: overrides in the znodes of kafka-kit's autothrottle, the ledger next to them, and a lock that ends
+//! with the session.
 //!
-//! `/<prefix>/override_rate[/<id>]` are anybody's to change, and read in each round. `/<prefix>/ledger/...` has a znode for
-//! each config that is ours; `/<prefix>/lock` is whoever acts. What Kafka takes as a config, ZooKeeper takes as a record of
-//! it: both have the same limit.
+//! Any client may change `/<prefix>/override_rate[/<id>]`; each round reads them. `/<prefix>/ledger/...` has a znode
+//! for each config that is ours. `/<prefix>/lock` names the daemon that acts. A config that Kafka accepts fits into a
+//! record, because both have the same limit.
 
 use super::{Leader, Place};
 use crate::error::Error;
@@ -17,7 +17,7 @@ use std::time::Duration;
 use topicmappr::shared::line::{name, read_all, written};
 use zookeeper::{Address, Deadlines, Guarded, StoredOverride, ZooKeeper, override_path};
 
-/// How often who waits asks who leads.
+/// How often a waiting daemon asks which one leads.
 const LOOK: Duration = Duration::from_secs(2);
 /// The record of who has had the ledger.
 const OWNER: &str = "owner";
@@ -54,7 +54,7 @@ impl ZooKeeperPlace {
     }
 
     async fn taking(&mut self) -> Result<Vec<LedgerEntry>, Error> {
-        // A session that is over never comes back: each attempt has one of its own.
+        // A session that is over never comes back, so each attempt has a new one.
         self.taken = None;
         let zookeeper = ZooKeeper::connect(&self.address, Deadlines::default()).await?;
         let lock = self.folder("lock");
@@ -181,7 +181,7 @@ pub(crate) async fn glance(address: &Address, prefix: &str) -> Result<Vec<Ledger
 async fn overrides(zookeeper: &ZooKeeper, prefix: &str) -> Result<Overrides, Error> {
     let found = zookeeper.overrides(prefix).await?;
     for (path, wrong) in &found.unusable {
-        tracing::warn!(path, %wrong, "asks for nothing that makes sense: passed over");
+        tracing::warn!(path, %wrong, "skipped an override that makes no sense");
     }
     let asked = |stored: StoredOverride| Asked {
         rate_bytes_per_second: stored.rate_bytes_per_second,
