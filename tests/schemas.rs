@@ -276,7 +276,7 @@ fn every_record_beside_the_lock_is_as_its_schema_says() {
     let run = vec![Entry::Submitted { moves: (0..99).collect() }];
     let mut kinds = BTreeSet::new();
     for lines in [journal(), many, long, run] {
-        let records = topicmappr::shared::beside_the_lock(PLAN, "c", &lines, &ledger());
+        let records = operate::execution::beside_the_lock(PLAN, "c", &lines, &ledger());
         for (name, record) in records {
             let record: Value = serde_json::from_str(&record).unwrap();
             assert_valid(&schema, &record, &name);

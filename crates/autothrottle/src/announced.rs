@@ -2,15 +2,15 @@
 //!
 //! An announced move counts as a running one, and is throttled like any other, until its announcement expires.
 //! Announcements are only in memory. So the next leader waits for [`SETTLING`]: an execution begins a move at most
-//! [`BEGUN_WITHIN`](topicmappr::shared::BEGUN_WITHIN) after our answer, and the move is visible by then.
+//! [`BEGUN_WITHIN`](operate::execution::BEGUN_WITHIN) after our answer, and the move is visible by then.
 
 use execute::{Running, Seen};
 use mapper::{Replicas, TopicPartition};
+use operate::execution::BEGUN_WITHIN;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
-use topicmappr::shared::BEGUN_WITHIN;
 
 /// How long an announcement is valid unless it is renewed. Longer than any request of an execution takes.
 const STANDS: Duration = Duration::from_secs(120);

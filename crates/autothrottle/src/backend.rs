@@ -1,8 +1,8 @@
 //! The keys of metrics systems, with the flags of kafka-kit's autothrottle.
 
 use crate::error::Error;
+use console::Environment;
 use metrics::{Backend, MetricsError};
-use topicmappr::Environment;
 
 /// Keys on the command line. Better in the environment or in files: every user of a machine sees flags.
 #[derive(Debug, clap::Args)]

@@ -3,9 +3,10 @@
 
 use execute::Others;
 use kafka::Client;
+use operate::execution::set_by_executions;
+use operate::marks::Common;
 use std::time::Duration;
 use tokio::time::timeout;
-use topicmappr::shared::{Common, set_by_executions};
 
 /// The longest wait of a round for the ledger.
 const PATIENCE: Duration = Duration::from_secs(5);

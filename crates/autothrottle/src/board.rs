@@ -9,7 +9,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use throttle::{Canary, CopySeen, Decision, Role};
-use topicmappr::shared;
 
 /// The board, shared.
 #[derive(Debug)]
@@ -160,7 +159,7 @@ impl Round {
     ) -> Self {
         let throttle::Seen { brokers, copies, applied, .. } = look.throttle.clone();
         Self {
-            at: shared::now(),
+            at: operate::runtime::now(),
             took,
             ended: Instant::now(),
             cluster_id,

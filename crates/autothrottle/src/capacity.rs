@@ -8,7 +8,6 @@ use mapper::{BrokerId, Rate, Snapshot};
 use metrics::{CapMap, Capacities, Ports};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use topicmappr::shared;
 
 /// The known capacities.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +80,7 @@ pub(crate) fn networks(args: &RateArgs) -> Result<Networks, Error> {
 fn cap_map(text: &str) -> Result<CapMap, Error> {
     let json = match text.trim_start().starts_with('{') || text.trim().is_empty() {
         true => text.to_owned(),
-        false => shared::read_text(text.as_ref())?,
+        false => operate::files::read_text(text.as_ref())?,
     };
     if json.trim().is_empty() {
         return Ok(CapMap::default());
@@ -94,7 +93,7 @@ fn cap_map(text: &str) -> Result<CapMap, Error> {
 }
 
 fn read(path: &Path) -> Result<Snapshot, Error> {
-    let text = shared::read_text(path)?;
+    let text = operate::files::read_text(path)?;
     Snapshot::from_json(text.as_bytes()).map_err(|problem| Error::Flag {
         flag: "--cap-snapshot",
         value: path.display().to_string(),
@@ -202,7 +201,7 @@ mod tests {
     fn a_label_that_tells_nothing_is_wrong_input() {
         for label in ["odd", "none"] {
             let refused = told(&["--cap-label", label]).unwrap_err();
-            assert_eq!(refused.status(), topicmappr::Status::BadInput, "{refused}");
+            assert_eq!(refused.status(), operate::Status::BadInput, "{refused}");
         }
     }
 }

@@ -5,10 +5,10 @@ use crate::machines::MachineArgs;
 use crate::place::LeaseArgs;
 use crate::sidecar::SidecarArgs;
 use clap::ArgAction;
+use console::{LogArgs, MetricsArgs};
 use mapper::{Bytes, Rate, Ratio};
 use std::path::PathBuf;
 use std::time::Duration;
-use topicmappr::shared::{self, LogArgs, MetricsArgs};
 
 /// Keep a Kafka cluster's replication as fast as its clients allow.
 #[derive(Debug, clap::Parser)]
@@ -154,7 +154,7 @@ pub(crate) struct RateArgs {
           action = ArgAction::Set)]
     pub(crate) pace_recovery: bool,
     /// Throttle a recovery if at least this many bytes are missing
-    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = shared::size)]
+    #[arg(long, value_name = "SIZE", default_value = "1GB", value_parser = console::units::size)]
     pub(crate) recovery_bytes: Bytes,
     /// Throttle also the recovery of partitions in danger
     ///
@@ -162,16 +162,16 @@ pub(crate) struct RateArgs {
     #[arg(long)]
     pub(crate) pace_all: bool,
     /// Lower the rate of a broker with slower produce requests (99th percentile)
-    #[arg(long, value_name = "TIME", value_parser = shared::duration)]
+    #[arg(long, value_name = "TIME", value_parser = console::units::duration)]
     pub(crate) max_p99_produce: Option<Duration>,
     /// Lower the rate of a broker with slower consumer fetches (99th percentile)
-    #[arg(long, value_name = "TIME", value_parser = shared::duration)]
+    #[arg(long, value_name = "TIME", value_parser = console::units::duration)]
     pub(crate) max_p99_fetch: Option<Duration>,
     /// Lower the rate of a broker with slower --canary messages
     ///
     /// The time is that of a message to the broker and back. Default: three times what is usual there, and at least
     /// 10ms.
-    #[arg(long, value_name = "TIME", value_parser = shared::duration)]
+    #[arg(long, value_name = "TIME", value_parser = console::units::duration)]
     pub(crate) max_canary: Option<Duration>,
     /// Lower the rate of a broker whose request handlers are busier
     ///
@@ -256,7 +256,7 @@ pub(crate) struct ApiArgs {
     ///
     /// For example autothrottle.kafka.svc. It applies to the sidecar's page too. localhost and IP addresses are
     /// always accepted. Requests to other names are refused, because a foreign web page could have sent them.
-    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = shared::host_name)]
+    #[arg(long, value_name = "NAME", value_delimiter = ',', value_parser = operate::http_server::host_name)]
     pub(crate) api_host: Vec<String>,
     /// Read the bearer token for changes from this file
     ///
@@ -298,7 +298,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
         Ok(megabytes) => Rate::from_megabytes(megabytes)
             .filter(|rate| *rate > Rate::default())
             .ok_or_else(|| "write a rate above 0: 10 (MB/s) or 10MiB/s".to_owned()),
-        Err(_) => shared::rate(text).map(Rate),
+        Err(_) => console::units::rate(text).map(Rate),
     }
 }
 
@@ -311,7 +311,7 @@ fn percent(text: &str) -> Result<Ratio, String> {
 
 /// `1s`. Less would be a load on brokers, more would find a slow broker too late.
 fn canary_interval(text: &str) -> Result<Duration, String> {
-    let time = shared::duration(text)?;
+    let time = console::units::duration(text)?;
     let sound = (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&time);
     if sound { Ok(time) } else { Err("write a time from 100ms to 1m".to_owned()) }
 }
@@ -320,7 +320,7 @@ fn canary_interval(text: &str) -> Result<Duration, String> {
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let time = match text.trim().parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => shared::duration(text)?,
+        Err(_) => console::units::duration(text)?,
     };
     if time.is_zero() {
         Err("write a time above 0: 180 (seconds) or 3m".to_owned())

@@ -23,14 +23,14 @@ use execute::{Action, Holding, hold, meets, records_what_stands};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
+use operate::Status;
+use operate::execution::{Outage, Signal, Signals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::{Decision, State, decide};
 use tokio::sync::Notify;
 use tokio::time::Instant;
-use topicmappr::Status;
-use topicmappr::shared::{self, Outage, Signal, Signals};
 
 /// The pause before a set config is read back.
 const SOON: Duration = Duration::from_millis(500);
@@ -56,7 +56,8 @@ pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error>
     if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {
         taken?;
     }
-    let process = format!("{} {} since {}", crate::host(), std::process::id(), shared::now());
+    let process =
+        format!("{} {} since {}", crate::host(), std::process::id(), operate::runtime::now());
     let announced = Arc::new(Announced::to(process));
     let api = Api::new(book.clone(), board.clone(), wake.clone(), announced.clone());
     let _server = match &settings.api {
@@ -86,7 +87,7 @@ fn flight(settings: &Settings) -> Result<Flight, Error> {
     let Some(every) = settings.canary.filter(|_| !settings.once) else {
         return Ok(Flight::new(None));
     };
-    let access = shared::data_plane(&settings.bootstrap, settings.properties.as_deref())?;
+    let access = operate::live::data_plane(&settings.bootstrap, settings.properties.as_deref())?;
     Ok(Flight::new(Some((access, every))))
 }
 
@@ -343,7 +344,7 @@ impl<'s> Daemon<'s> {
         };
         self.book.hold().await?;
         let count = sets.len();
-        let refused = self.book.in_time(shared::set_configs(client, sets)).await??;
+        let refused = self.book.in_time(operate::execution::set_configs(client, sets)).await??;
         self.board.acted(count, refused);
         Ok(true)
     }
@@ -352,7 +353,7 @@ impl<'s> Daemon<'s> {
 /// Connects to the cluster.
 pub(crate) async fn connect(settings: &Settings) -> Result<Client, Error> {
     let (client, ignored) =
-        shared::connect(&settings.bootstrap, settings.properties.as_deref()).await?;
+        operate::live::connect(&settings.bootstrap, settings.properties.as_deref()).await?;
     for key in ignored {
         tracing::warn!("the client property {key} has no meaning here");
     }

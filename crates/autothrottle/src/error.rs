@@ -1,21 +1,22 @@
 //! What ends the daemon otherwise than asked, with its exit code and a hint.
 
+use operate::Status;
+use operate::files::FileError;
+use operate::marks::{Common, Mark, MarkError};
 use statelog::TOPIC;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use topicmappr::Status;
-use topicmappr::shared::{Common, Failure, Mark, MarkError};
 
 /// Why a run ended otherwise than asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// An error that both binaries share: flags, files, Kafka.
+    /// The command line was refused.
     #[error(transparent)]
-    Shared(#[from] Failure),
-    /// An error of clap.
-    #[error("{0}")]
-    Usage(#[from] clap::Error),
+    Console(#[from] console::Error),
+    /// An error that both binaries share: files, Kafka, Kubernetes.
+    #[error(transparent)]
+    Operate(#[from] operate::Error),
     /// A value that clap could not refuse.
     #[error("{flag} {value:?}: {problem}")]
     Flag { flag: &'static str, value: String, problem: String },
@@ -78,9 +79,21 @@ pub(crate) enum Error {
     Stream(io::Error),
 }
 
+impl From<clap::Error> for Error {
+    fn from(error: clap::Error) -> Self {
+        Self::Console(error.into())
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::Operate(error.into())
+    }
+}
+
 impl From<kafka::Error> for Error {
     fn from(error: kafka::Error) -> Self {
-        Self::Shared(error.into())
+        Self::Operate(error.into())
     }
 }
 
@@ -98,8 +111,8 @@ impl From<statelog::Error> for Error {
 impl From<MarkError> for Error {
     fn from(error: MarkError) -> Self {
         match error {
-            MarkError::Kafka(error) => Self::Shared((*error).into()),
-            MarkError::Kubernetes(error) => Self::Shared((*error).into()),
+            MarkError::Kafka(error) => Self::Operate((*error).into()),
+            MarkError::Kubernetes(error) => Self::Operate((*error).into()),
             MarkError::ZooKeeper(error) => Self::ZooKeeper(*error),
             MarkError::Topic(error) => match *error {
                 statelog::Error::Held { claim, holder } => {
@@ -150,10 +163,9 @@ impl Error {
     /// The exit code.
     pub(crate) fn status(&self) -> Status {
         match self {
-            Self::Shared(failure) => failure.status(),
-            Self::Usage(error) if !error.use_stderr() => Status::Done,
-            Self::Usage(_)
-            | Self::Flag { .. }
+            Self::Console(error) => error.status(),
+            Self::Operate(error) => error.status(),
+            Self::Flag { .. }
             | Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
@@ -179,10 +191,11 @@ impl Error {
 
     fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Shared(failure) if failure.is_locked() => {
+            Self::Operate(error) if error.is_locked() => {
                 "another autothrottle, or an execution, works with it: one at a time acts on a cluster"
             }
-            Self::Shared(failure) => return failure.hint(),
+            Self::Console(error) => return error.hint(),
+            Self::Operate(error) => return error.hint(),
             Self::Held { .. } => {
                 "another autothrottle, or an execution, works with it: one at a time acts on a cluster"
             }
@@ -210,8 +223,7 @@ impl Error {
             Self::Records { .. } => {
                 "put it back as it was; or note what topicmappr throttle show lists, and delete it"
             }
-            Self::Usage(_)
-            | Self::Lost { .. }
+            Self::Lost { .. }
             | Self::NotLeading { .. }
             | Self::Flag { .. }
             | Self::Limit(_)
@@ -229,8 +241,7 @@ impl Error {
     /// Writes the error and its hint to `err`; help goes to `out`.
     pub(crate) fn tell(&self, out: &mut dyn Write, err: &mut dyn Write) -> Status {
         let help = match self {
-            Self::Shared(failure) => failure.help(),
-            Self::Usage(error) if !error.use_stderr() => Some(error.render().to_string()),
+            Self::Console(error) => error.help(),
             _ => None,
         };
         let told = match (help, self.hint()) {

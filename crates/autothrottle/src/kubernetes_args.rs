@@ -1,8 +1,8 @@
 //! Where Kubernetes is: for what is kept there, and for what it knows of brokers' machines.
 
+use console::Environment;
 use kubernetes::Access;
 use std::path::PathBuf;
-use topicmappr::Environment;
 
 /// The way to the API.
 #[derive(Debug, Clone, clap::Args)]

@@ -38,10 +38,12 @@ use crate::cli::Cli;
 use crate::error::Error;
 use crate::settings::Settings;
 use clap::{CommandFactory, FromArgMatches};
+use console::Environment;
+use operate::Status;
+use operate::marks::host;
+use operate::plain::Plain;
 use std::ffi::OsString;
 use std::io::Write;
-use topicmappr::shared::{self, Plain, host};
-use topicmappr::{Environment, Status};
 
 /// What the names of the environment's variables begin with.
 const PREFIX: &str = "AUTOTHROTTLE_";
@@ -68,7 +70,7 @@ fn carry_out(
     environment: &Environment,
     out: &mut dyn Write,
 ) -> Result<Status, Error> {
-    let matches = shared::parse(Cli::command, PREFIX, args, environment)?;
+    let matches = console::parse(Cli::command, PREFIX, args, environment)?;
     let cli = Cli::from_arg_matches(&matches)?;
     if cli.man {
         return man::write(out);
@@ -76,7 +78,7 @@ fn carry_out(
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
     let (settings, keep) = Settings::of(cli, args, environment)?;
-    shared::wait(async {
+    operate::runtime::wait(async {
         if settings.dry_run {
             rehearsal::run(settings, keep, out).await
         } else {

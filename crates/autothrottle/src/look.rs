@@ -17,10 +17,10 @@ use kafka::Client;
 use kafka::admin::ClusterBroker;
 use mapper::{BrokerId, PartitionId, Rate, Replicas, TopicPartition};
 use metrics::{Backend, BrokerAddress, Source};
+use operate::execution::{Observer, topics_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use throttle::{BrokerSeen, Overrides, Ports, Role};
-use topicmappr::shared::{Observer, topics_of};
 
 /// The longest wait for a broker's log sizes.
 const PATIENCE: Duration = Duration::from_secs(3);

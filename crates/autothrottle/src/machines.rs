@@ -4,6 +4,7 @@
 //! unreachable.
 
 use crate::error::Error;
+use console::PodArgs;
 use kubernetes::brokers::Rules;
 use kubernetes::{Access, Kubernetes, Wanted};
 use mapper::BrokerId;
@@ -11,7 +12,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
-use topicmappr::shared::PodArgs;
 
 /// Labels of nodes change seldom. A pod moves to another node only with a restart of its broker.
 const OLD: Duration = Duration::from_secs(600);

@@ -1,8 +1,8 @@
 //! The `autothrottle` command: maps streams and status, no more.
 
+use console::Environment;
 use std::io;
 use std::process::ExitCode;
-use topicmappr::Environment;
 
 fn main() -> ExitCode {
     let environment = Environment::of_process();

@@ -4,8 +4,8 @@ use crate::cli::Cli;
 use crate::error::Error;
 use clap::CommandFactory;
 use clap_mangen::Man;
+use operate::Status;
 use std::io::Write;
-use topicmappr::Status;
 
 /// Writes the page: `autothrottle --man | man -l -`.
 pub(crate) fn write(out: &mut dyn Write) -> Result<Status, Error> {

@@ -7,10 +7,10 @@ use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
 use execute::{Action, Resource, Stray, hold};
+use operate::Status;
 use std::collections::BTreeMap;
 use std::io::Write;
 use throttle::{State, decide};
-use topicmappr::Status;
 
 /// Shows what would be set and restored. The status is `Findings` if there is anything.
 pub(crate) async fn run(

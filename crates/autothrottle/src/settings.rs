@@ -8,16 +8,18 @@ use crate::error::Error;
 use crate::machines::Question;
 use crate::place::{FilePlace, LeasePlace, Marker, TopicPlace, Way, ZooKeeperPlace, glance, peek};
 use crate::sidecar::SidecarArgs;
+use console::Environment;
 use mapper::Ratio;
 use metrics::Backend;
+use operate::http_server::{ServerNames, Tls};
+use operate::marks::Common;
+use operate::watched::Watched;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use throttle::{HealthLimits, Limits, Share, Terms};
-use topicmappr::Environment;
-use topicmappr::shared::{self, Common, ServerNames, Tls, Watched};
 
 /// The request of a run.
 pub(crate) struct Settings {
@@ -164,7 +166,7 @@ impl Keep {
     /// The same as it is written down, without taking anything.
     pub(crate) async fn glance(&self) -> Result<Book, Error> {
         let entries = match self {
-            Self::File(path, _) => shared::Store::read(path)?,
+            Self::File(path, _) => operate::store::Store::read(path)?,
             Self::ZooKeeper(address, prefix) => glance(address, prefix).await?,
             Self::Lease(lease) => lease.peek().await?,
             Self::Topic(way) => peek(way).await?,
@@ -325,7 +327,7 @@ mod tests {
     fn limits_that_make_no_sense_are_refused_with_exit_code_2() {
         for flag in ["--max-tx-rate=100", "--max-tx-rate=0", "--max-rx-rate=120", "--min-rate=0"] {
             let refused = settings(&format!("autothrottle --state-file s {flag}"), &[]);
-            assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput, "{flag}");
+            assert_eq!(refused.err().unwrap().status(), operate::Status::BadInput, "{flag}");
         }
     }
 
@@ -334,7 +336,7 @@ mod tests {
         for wrong in ["8080", "localhost", ":8080", "localhost:99999"] {
             let refused =
                 settings(&format!("autothrottle --state-file s --api-listen {wrong}"), &[]);
-            assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput, "{wrong}");
+            assert_eq!(refused.err().unwrap().status(), operate::Status::BadInput, "{wrong}");
         }
         for right in ["none", "localhost:0", "[::1]:8080"] {
             assert!(
@@ -358,7 +360,7 @@ mod tests {
         assert!(matches!(keep(" --state-file s", &pod), Keep::File(..)));
         for other in ["--zookeeper zk1", "--lease n"] {
             let two = both(&format!("autothrottle --state-topic {other}"), &[]);
-            assert_eq!(two.err().unwrap().status(), topicmappr::Status::BadInput, "{other}");
+            assert_eq!(two.err().unwrap().status(), operate::Status::BadInput, "{other}");
         }
     }
 
@@ -373,9 +375,9 @@ mod tests {
             ("zk1:2181,zk2:2181", "of-events")
         );
         let two = settings("autothrottle --zookeeper zk1 --lease n", &[]);
-        assert_eq!(two.err().unwrap().status(), topicmappr::Status::BadInput);
+        assert_eq!(two.err().unwrap().status(), operate::Status::BadInput);
         let wrong = settings("autothrottle --zookeeper zk1:x", &[]);
-        assert_eq!(wrong.err().unwrap().status(), topicmappr::Status::BadInput);
+        assert_eq!(wrong.err().unwrap().status(), operate::Status::BadInput);
     }
 
     #[test]
@@ -396,7 +398,7 @@ mod tests {
         assert!(at(" --zookeeper zk1", &pod).contains("ZooKeeper"));
         assert!(at(" --lease kafka/n", &[]).contains("\"kafka\""));
         let alone = both("autothrottle --sole-daemon", &[]);
-        assert_eq!(alone.err().unwrap().status(), topicmappr::Status::BadInput);
+        assert_eq!(alone.err().unwrap().status(), operate::Status::BadInput);
     }
 
     #[test]
@@ -421,7 +423,7 @@ mod tests {
         assert_eq!(slower.canary, Some(Duration::from_secs(5)));
         assert_eq!(slower.limits.terms().health.canary, Some(Duration::from_millis(80)));
         let refused = settings("autothrottle --dry-run --canary --canary-interval 10ms", &[]);
-        assert_eq!(refused.err().unwrap().status(), topicmappr::Status::BadInput);
+        assert_eq!(refused.err().unwrap().status(), operate::Status::BadInput);
     }
 
     #[test]
@@ -467,7 +469,7 @@ mod tests {
     fn a_label_is_asked_of_a_snapshot_or_of_kubernetes() {
         let refused = settings("autothrottle --dry-run --cap-label net", &[]).err().unwrap();
         assert!(refused.to_string().contains("no Kubernetes to ask"), "{refused}");
-        assert_eq!(refused.status(), topicmappr::Status::BadInput);
+        assert_eq!(refused.status(), operate::Status::BadInput);
         let line = "autothrottle --dry-run --cap-label net --kubeconfig k --pod-labels app=kafka";
         assert!(settings(line, &[]).unwrap().machines.is_some());
         let in_pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];

@@ -12,11 +12,11 @@ use axum::routing::get;
 use kafka::Properties;
 use mapper::BrokerId;
 use metrics::PodView;
+use operate::http_server::ServerNames;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use topicmappr::shared::{self, ServerNames};
 
 /// The names of a broker's own id in a log dir, by version of Kafka.
 const IDS: [&str; 2] = ["node.id", "broker.id"];
@@ -65,13 +65,13 @@ impl SidecarArgs {
         let Some(address) = &self.sidecar_listen else { return Ok(None) };
         let failed = |problem| Error::Listen { address: address.clone(), problem };
         let addresses: Vec<_> = tokio::net::lookup_host(address).await.map_err(failed)?.collect();
-        let listener = shared::listen(&addresses).map_err(failed)?;
+        let listener = operate::http_server::listen(&addresses).map_err(failed)?;
         let root = self.sidecar_root.clone();
         let view = PodView { root, log_dirs: self.sidecar_log_dirs.clone() };
         let sidecar = Arc::new(Sidecar::of(view, self.sidecar_broker_id));
         tracing::info!(%address, "serving the sidecar's page");
         let mut tasks = JoinSet::new();
-        tasks.spawn(shared::serve(listener, router(sidecar), names, None));
+        tasks.spawn(operate::http_server::serve(listener, router(sidecar), names, None));
         Ok(Some(Server { _tasks: tasks }))
     }
 }

@@ -9,9 +9,9 @@ use execute::{
     Key, Ledger, List, Resource, Seen, Setting, Wanted, passing, rate_of, rate_setting, read_entry,
 };
 use mapper::{PartitionId, TopicPartition};
+use operate::marks::DAEMON;
 use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
-use topicmappr::shared::DAEMON;
 
 /// The configs that the cluster needs now. `quiet` has the values from when nothing moved.
 pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &Quiet) -> Wanted {

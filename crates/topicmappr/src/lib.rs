@@ -3,47 +3,26 @@
 //! Every command is a file in `commands`, every flag that several of them share one in `flags`, every
 //! form of output one in `views`.
 
-mod certs;
-mod cli;
 mod commands;
 mod doctor;
 mod error;
-mod executing;
-mod failure;
-mod files;
+mod facts;
 mod flags;
-mod healing;
-mod layers;
-mod live;
-mod locks;
-mod maps;
-mod marks;
-mod plain;
+mod lost;
 mod planning;
-mod pods;
-mod probing;
-mod returning;
-mod rolling;
-mod serving;
 mod session;
-pub mod shared;
-mod source;
-mod status;
-mod throttles;
-mod topics;
 mod views;
-mod watched;
 
-pub use layers::Environment;
+pub use console::Environment;
+pub use operate::Status;
 pub use session::Streams;
-pub use status::Status;
 
-use crate::cli::Cli;
+use crate::commands::Cli;
 use crate::error::Error;
 use crate::flags::WhenColor;
-use crate::plain::Plain;
 use crate::session::Session;
 use clap::{CommandFactory, FromArgMatches};
+use operate::plain::Plain;
 use std::ffi::OsString;
 
 /// Runs one command line (the program's own name first) and says how it ended.
@@ -55,7 +34,7 @@ pub fn run(
     streams: &mut Streams<'_>,
 ) -> Status {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = layers::parse(Cli::command, "TOPICMAPPR_", &args, environment)
+    let cli = console::parse(Cli::command, "TOPICMAPPR_", &args, environment)
         .map_err(Error::from)
         .and_then(|matches| Cli::from_arg_matches(&matches).map_err(Error::from));
     let color = cli.as_ref().map_or(WhenColor::Auto, |cli| cli.global.talk.color);

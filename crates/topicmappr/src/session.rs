@@ -1,12 +1,12 @@
 //! One run: its flags, its streams, and how it speaks.
 
-use crate::cli::Cli;
 use crate::error::Error;
 use crate::flags::{ConsentArgs, Global, OutputFormat, WhenColor};
-use crate::layers::{self, Environment};
-use crate::status::Status;
 use crate::views::{ErrorView, View};
-use clap::{CommandFactory, FromArgMatches};
+use console::Environment;
+use operate::Status;
+use operate::cluster::ClusterAccess;
+use operate::events::{DriverEvent, EventListener, RunContext};
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
 
@@ -68,16 +68,14 @@ impl<'a, 's> Session<'a, 's> {
         std::iter::once("topicmappr".to_owned()).chain(args).collect()
     }
 
-    /// Runs another command line of this program (without its name), in the same streams and environment.
-    pub(crate) fn run(&mut self, words: &[String]) -> Result<Status, Error> {
-        let args: Vec<OsString> = std::iter::once("topicmappr")
-            .map(OsString::from)
-            .chain(words.iter().map(OsString::from))
-            .collect();
-        let matches = layers::parse(Cli::command, "TOPICMAPPR_", &args, self.environment)?;
-        let cli = Cli::from_arg_matches(&matches)?;
-        let nested = Session::new(cli.global, &args, self.environment, &mut *self.streams);
-        cli.command.run(&mut Session { nested: true, ..nested })
+    /// The session of another command line that this one runs, in the same streams and environment.
+    pub(crate) fn nested<'b>(
+        &'b mut self,
+        global: Global,
+        args: &'b [OsString],
+    ) -> Session<'b, 's> {
+        let nested = Session::new(global, args, self.environment, &mut *self.streams);
+        Session { nested: true, ..nested }
     }
 
     /// Lets go of what is large once a command is done. The process gives all its memory back when it ends: to free a
@@ -110,7 +108,7 @@ impl<'a, 's> Session<'a, 's> {
             .map_err(io::Error::from)
             .and_then(|()| self.streams.out.write_all(b"\n"))
             .and_then(|()| self.streams.out.flush());
-        told.map_err(Error::Stream)
+        told.map_err(Error::stream)
     }
 
     /// Puts the last of several results on stdout: for a program, as one more line.
@@ -124,6 +122,17 @@ impl<'a, 's> Session<'a, 's> {
         if somebody { Ok(()) } else { Err(Error::NotAgreed) }
     }
 
+    /// What a driver works with: the live cluster that the flags name, and this session, which shows what happens.
+    pub(crate) fn context(&mut self) -> Result<RunContext<'_>, Error> {
+        Ok(RunContext { access: self.cluster()?, listener: self })
+    }
+
+    /// The live cluster that the flags name.
+    pub(crate) fn cluster(&self) -> Result<ClusterAccess, Error> {
+        let kubernetes = self.global.kubernetes.access(self.environment);
+        self.global.source.cluster(kubernetes)
+    }
+
     /// Goes on if it was agreed to beforehand, or a person now answers with this word.
     pub(crate) fn agrees(
         &mut self,
@@ -135,12 +144,12 @@ impl<'a, 's> Session<'a, 's> {
     }
 
     fn confirms(&mut self, question: &str, word: &str) -> Result<bool, Error> {
-        write!(self.streams.err, "{question} ").map_err(Error::Stream)?;
-        self.streams.err.flush().map_err(Error::Stream)?;
+        write!(self.streams.err, "{question} ").map_err(Error::stream)?;
+        self.streams.err.flush().map_err(Error::stream)?;
         // To the end of the line, and no further.
         let mut answer = Vec::new();
         let mut byte = [0];
-        while self.streams.stdin.read(&mut byte).map_err(Error::Stream)? == 1 && byte != *b"\n" {
+        while self.streams.stdin.read(&mut byte).map_err(Error::stream)? == 1 && byte != *b"\n" {
             answer.extend(byte);
         }
         Ok(String::from_utf8_lossy(&answer).trim() == word)
@@ -156,21 +165,40 @@ impl<'a, 's> Session<'a, 's> {
         } else {
             write!(self.streams.err, "{view}")
         };
-        said.map_err(Error::Stream)
+        said.map_err(Error::stream)
     }
 
     /// The run's status, once its error, if any, is told.
     pub(crate) fn end(self, ended: Result<Status, Error>) -> Status {
         let ended = ended.and_then(|status| {
-            self.streams.out.flush().map_err(Error::Stream)?;
+            self.streams.out.flush().map_err(Error::stream)?;
             Ok(status)
         });
         match ended {
             Ok(status) => status,
             // Whoever read our stdout has seen enough.
-            Err(Error::Stream(error)) if error.kind() == io::ErrorKind::BrokenPipe => Status::Done,
+            Err(Error::Operate(operate::Error::Stream(error)))
+                if error.kind() == io::ErrorKind::BrokenPipe =>
+            {
+                Status::Done
+            }
             Err(error) => self.speech.tell(&error, self.streams),
         }
+    }
+}
+
+impl EventListener for Session<'_, '_> {
+    fn hear(&mut self, event: &DriverEvent<'_>) -> io::Result<()> {
+        let heard = match event {
+            DriverEvent::Note(note) => self.say(note),
+            DriverEvent::Progress(progress) => self.event(progress),
+            DriverEvent::CatchUp(progress) => self.event(progress),
+            DriverEvent::Roll(event) => self.event(event),
+        };
+        heard.map_err(|error| match error {
+            Error::Operate(operate::Error::Stream(error)) => error,
+            other => io::Error::other(other),
+        })
     }
 }
 
@@ -219,7 +247,7 @@ impl Speech {
         } else {
             write!(out, "{view}")
         };
-        shown.map_err(Error::Stream)
+        shown.map_err(Error::stream)
     }
 
     /// Errors are talk, unless a program reads: then they are the document that it waits for.

@@ -11,12 +11,12 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
 use mapper::{BrokerId, Rate, Replicas, TopicPartition};
+use operate::execution::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, OnBroker};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use throttle::Override;
 use tokio::time::Instant;
-use topicmappr::shared::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, OnBroker};
 
 /// The rate that no network has.
 const MOST: u64 = MOST_MEGABYTES * 1_000_000;

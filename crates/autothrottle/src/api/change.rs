@@ -7,10 +7,10 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use mapper::{BrokerId, Rate};
+use operate::Status;
 use serde::Deserialize;
 use serde_json::json;
 use throttle::Override;
-use topicmappr::Status;
 
 /// MB/s that no network has: what is above is a slip of the unit.
 pub(super) const MOST_MEGABYTES: u64 = 1_000_000;

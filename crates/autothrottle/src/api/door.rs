@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
-use topicmappr::shared;
 
 /// Opens the socket; the address that it got.
 pub(super) async fn open(settings: &ApiSettings) -> Result<(TcpListener, SocketAddr), Error> {
@@ -24,7 +23,7 @@ pub(super) async fn open(settings: &ApiSettings) -> Result<(TcpListener, SocketA
     if let Some(outside) = outside.filter(|_| settings.token.is_none() && !settings.insecure) {
         return Err(Error::OpenToAll(*outside));
     }
-    let listener = shared::listen(&addresses).map_err(failed)?;
+    let listener = operate::http_server::listen(&addresses).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }

@@ -25,11 +25,11 @@ use crate::settings::{ApiSettings, Token};
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
+use operate::http_server::ServerNames;
 use reply::Reply;
 use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
-use topicmappr::shared::{self, ServerNames};
 
 /// What handlers work with.
 #[derive(Clone)]
@@ -69,7 +69,7 @@ pub(crate) async fn start(
     tracing::info!(%address, tls, token = settings.token.is_some(), "the API listens");
     let router = router(api, settings.token.clone());
     let mut tasks = JoinSet::new();
-    tasks.spawn(shared::serve(listener, router, names, settings.tls.clone()));
+    tasks.spawn(operate::http_server::serve(listener, router, names, settings.tls.clone()));
     Ok(Server { _tasks: tasks })
 }
 

@@ -4,11 +4,11 @@ use super::{Daemon, WATCH};
 use crate::announced::SETTLING;
 use crate::error::Error;
 use crate::quiet::Quiet;
+use operate::execution::{Outage, Signal, Signals};
 use std::convert::Infallible;
 use std::time::Duration;
 use throttle::{Decision, State};
 use tokio::time::Instant;
-use topicmappr::shared::{Outage, Signal, Signals};
 
 impl Daemon<'_> {
     /// Waits until it leads, and leads until a signal ends it. If another takes the lead meanwhile, it waits again.

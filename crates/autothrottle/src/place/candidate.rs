@@ -2,13 +2,13 @@
 
 use super::topic::Way;
 use crate::error::Error;
+use operate::marks::line::PREFIX;
+use operate::marks::{CLAIM, SILENCE};
 use statelog::{Campaign, Claim, Holder, StateTopic, TOPIC, Term, Turn};
 use std::collections::BTreeMap;
 use std::thread;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use topicmappr::shared::line::PREFIX;
-use topicmappr::shared::{self, CLAIM, SILENCE};
 
 /// How often the thread checks that a caller still waits.
 const LOOK: Duration = Duration::from_secs(1);
@@ -117,7 +117,7 @@ fn waits(
 pub(super) async fn in_thread<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, statelog::Error> + Send + 'static,
 ) -> Result<T, Error> {
-    match shared::in_thread(work).await {
+    match operate::runtime::in_thread(work).await {
         Some(done) => Ok(done?),
         None => Err(Error::lost(&format!("the topic {TOPIC}"), "the thread that asks it has died")),
     }

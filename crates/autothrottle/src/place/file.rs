@@ -6,8 +6,8 @@ use crate::error::Error;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
+use operate::store::Store;
 use std::path::{Path, PathBuf};
-use topicmappr::shared::Store;
 
 /// A file with more lines is rewritten with the lines that still count.
 const LONG: usize = 10_000;

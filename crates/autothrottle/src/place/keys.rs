@@ -6,9 +6,9 @@
 //! They hold the fewest lines that tell the ledger, not its history: what is over is deleted.
 
 use execute::{Ledger, LedgerEntry};
+use operate::marks::line::{MARK, PREFIX, Unread, name, read_all, written};
 use statelog::Changes;
 use std::collections::{BTreeMap, BTreeSet};
-use topicmappr::shared::line::{MARK, PREFIX, Unread, name, read_all, written};
 
 /// The records of the topic, as far as we know.
 #[derive(Debug, Default)]

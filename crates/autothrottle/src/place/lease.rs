@@ -8,15 +8,15 @@ use super::records::{Records, RecordsError};
 use super::{Leader, Place};
 use crate::error::Error;
 use crate::kubernetes_args::KubernetesArgs;
+use console::Environment;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use kubernetes::lease::{Kept, LeaseError, Terms, lease_name};
 use kubernetes::{About, Access, Announcer, Kubernetes, Name};
+use operate::marks::{Common, LEASE};
 use std::time::Duration;
 use tokio::time::Instant;
-use topicmappr::Environment;
-use topicmappr::shared::{self, Common, Failure, LEASE};
 
 /// The longest wait for an Event; the round does not depend on it.
 const TOLD: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ impl LeaseArgs {
 
 /// A Lease holds whole seconds. A shorter time would be too much for a busy API server.
 fn duration(text: &str) -> Result<Duration, String> {
-    let time = shared::duration(text)?;
+    let time = console::units::duration(text)?;
     match time.subsec_nanos() == 0 && (3..=600).contains(&time.as_secs()) {
         true => Ok(time),
         false => Err("write whole seconds from 3s to 10m".to_owned()),
@@ -100,7 +100,7 @@ struct Lead {
 impl LeasePlace {
     /// Reads the records without taking or changing anything.
     pub(crate) async fn peek(&self) -> Result<Vec<LedgerEntry>, Error> {
-        let kubernetes = Kubernetes::connect(&self.access).await.map_err(Failure::from)?;
+        let kubernetes = Kubernetes::connect(&self.access).await.map_err(operate::Error::from)?;
         let name = in_namespace(&self.name, &kubernetes);
         Records::read(kubernetes, &name).await.map_err(|error| self.record(error))
     }
@@ -108,7 +108,7 @@ impl LeasePlace {
     async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
         // A Lease that we had before ends by itself, if it has not been lost.
         self.held = None;
-        let kubernetes = Kubernetes::connect(&self.access).await.map_err(Failure::from)?;
+        let kubernetes = Kubernetes::connect(&self.access).await.map_err(operate::Error::from)?;
         let name = in_namespace(&self.name, &kubernetes);
         let duration = self.duration;
         let terms = Terms { name: name.clone(), holder: self.holder.clone(), duration };
@@ -173,13 +173,13 @@ impl LeasePlace {
             RecordsError::Unreadable { name, problem } => {
                 Error::Records { name: name.to_string(), problem }
             }
-            RecordsError::Api(error) => Error::Shared(error.into()),
+            RecordsError::Api(error) => Error::Operate(error.into()),
         }
     }
 
     fn not_ours(&self, error: LeaseError) -> Error {
         match error {
-            LeaseError::Api(error) => Error::Shared(error.into()),
+            LeaseError::Api(error) => Error::Operate(error.into()),
             other => Error::lost(&self.place(), other.to_string()),
         }
     }

@@ -6,10 +6,10 @@
 
 use super::topic::Way;
 use crate::error::Error;
+use operate::marks::{Common, Mark};
 use std::path::Path;
 use std::time::Duration;
 use tokio::task::JoinHandle;
-use topicmappr::shared::{Common, Mark};
 
 /// The longest wait for the removal. If it fails, the next daemon takes the mark over.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -140,9 +140,9 @@ mod tests {
     #[test]
     fn who_has_the_cluster_is_told_from_who_cannot_be_asked() {
         let held = || Error::Held { place: "p".to_owned(), by: "b".to_owned() };
-        assert_eq!(no_mark(held()).status(), topicmappr::Status::Held);
+        assert_eq!(no_mark(held()).status(), operate::Status::Held);
         let away = no_mark(Error::Untaken { seconds: 5 });
         assert!(matches!(away, Error::NoMark(_)) && away.is_for_good());
-        assert_eq!(away.status(), topicmappr::Status::Outside);
+        assert_eq!(away.status(), operate::Status::Outside);
     }
 }

@@ -3,7 +3,7 @@
 use execute::LedgerEntry;
 use kubernetes::shards::{Shards, ShardsError};
 use kubernetes::{Kubernetes, Name};
-use topicmappr::shared::lines::{self, Lines, beside, entries};
+use operate::marks::lines::{self, Lines, beside, entries};
 
 /// The ConfigMaps of one ledger, as we left them.
 #[derive(Debug)]

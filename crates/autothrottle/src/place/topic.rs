@@ -12,14 +12,14 @@ use crate::error::Error;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
+use operate::marks::line::{MARK, PREFIX};
+use operate::marks::{Common, Mark};
 use statelog::{Changes, Claim, Holder, StateTopic, TOPIC, Unwritten};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 use tokio::time::Instant;
-use topicmappr::shared::line::{MARK, PREFIX};
-use topicmappr::shared::{self, Common, Mark};
 
 /// How long a leaving daemon waits until the claim is released.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -215,11 +215,11 @@ pub(crate) async fn peek(way: &Way) -> Result<Vec<LedgerEntry>, Error> {
 
 impl Way {
     pub(super) async fn client(&self) -> Result<kafka::Client, Error> {
-        Ok(shared::connect(&self.bootstrap, self.properties.as_deref()).await?.0)
+        Ok(operate::live::connect(&self.bootstrap, self.properties.as_deref()).await?.0)
     }
 
     pub(crate) fn access(&self) -> Result<statelog::Access, Error> {
-        Ok(shared::data_plane(&self.bootstrap, self.properties.as_deref())?)
+        Ok(operate::live::data_plane(&self.bootstrap, self.properties.as_deref())?)
     }
 }
 

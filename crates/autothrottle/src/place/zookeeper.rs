@@ -11,10 +11,10 @@ use execute::{Asked, Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mapper::BrokerId;
+use operate::marks::line::{name, read_all, written};
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::time::Duration;
-use topicmappr::shared::line::{name, read_all, written};
 use zookeeper::{Address, Deadlines, Guarded, StoredOverride, ZooKeeper, override_path};
 
 /// How often a waiting daemon asks which one leads.
@@ -216,7 +216,7 @@ async fn ledger(zookeeper: &ZooKeeper, folder: &str) -> Result<Vec<LedgerEntry>,
 mod tests {
     use super::*;
     use execute::{Key, rate_setting};
-    use topicmappr::shared::line::read;
+    use operate::marks::line::read;
 
     fn place() -> ZooKeeperPlace {
         ZooKeeperPlace::at("localhost:2181".parse().unwrap(), "/autothrottle/", true)

@@ -2,13 +2,12 @@
 
 use super::execute::tell;
 use crate::error::Error;
-use crate::executing::{Opened, Signals, Terms};
 use crate::flags::{ClaimArgs, ConsentArgs, ExecutionArgs};
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
-use crate::views::CancelView;
+use crate::views::{CancelView, PutBack};
 use execute::{Aim, Limits, Pace, PauseOn};
+use operate::Status;
+use operate::execution::{Opened, Signals, Terms};
 
 /// The flags of `cancel`.
 #[derive(Debug, clap::Args)]
@@ -22,11 +21,11 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let meant = args.execution.plan()?;
+    let meant = args.execution.files().plan()?;
     session.needs_consent(args.consent)?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
-        let opened = Opened::of(&args.execution, meant, session).await?;
+    talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         // Moves in flight keep their throttle.
         let terms = Terms {
             aim: Aim::Cancel,
@@ -38,12 +37,14 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let mut execution = opened.execution(terms, args.consent.dry_run)?;
         if execution.history().plan.is_none() {
             // Another machine may have begun it. Its moves and throttles must be known before the preview.
-            execution.claim_where_there(&args.claim, &opened.places, session).await?;
+            execution
+                .claim_where_there(&args.claim.by(), &opened.places, &mut session.context()?)
+                .await?;
         }
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
         let (told, files) = ((&execution.task(), execution.history()), opened.places.files());
-        let put_back = execution.to_put_back(&round);
+        let put_back = PutBack::all(execution.ledger(), &round.strays);
         let view = CancelView::of(told, &look.seen, &round, put_back, files);
         session.event(&view)?;
         if args.consent.dry_run {
@@ -51,8 +52,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         }
         let question = format!("Cancel in cluster {}? Type yes:", execution.cluster_id);
         session.agrees(args.consent, &question, "yes")?;
-        execution.claim(&args.claim, &opened.places, true, session).await?;
-        let ended = execution.run(Signals::listen()?, session).await?;
+        execution.claim(&args.claim.by(), &opened.places, true, &mut session.context()?).await?;
+        let ended = execution.run(Signals::listen()?, &mut session.context()?).await?;
         tell(&opened.plan, &ended, session)
     })
 }

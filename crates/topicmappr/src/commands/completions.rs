@@ -1,11 +1,11 @@
 //! `completions`: what a shell needs to complete our flags.
 
-use crate::cli::Cli;
+use super::Cli;
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
 use clap::CommandFactory;
 use clap_complete::Shell;
+use operate::Status;
 
 /// The flags of `completions`.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,6 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "topicmappr", &mut script);
-    session.streams.out.write_all(&script).map_err(Error::Stream)?;
+    session.streams.out.write_all(&script).map_err(Error::stream)?;
     Ok(Status::Done)
 }

@@ -2,19 +2,23 @@
 
 use crate::doctor::{Around, Moves, OffMap, findings};
 use crate::error::Error;
-use crate::executing::{Neighbours, Shown, common, is_locked};
-use crate::flags::{ClaimArgs, LedgerArgs, Servers, Source};
-use crate::live;
-use crate::maps::Maps;
-use crate::marks::Common;
-use crate::pods::Pods;
+use crate::facts::with_storage;
+use crate::flags::LedgerArgs;
 use crate::session::Session;
-use crate::source::{from_file, with_storage};
-use crate::status::Status;
-use crate::throttles::{self, Untold};
 use crate::views::DoctorView;
 use kafka::Glance;
 use mapper::Snapshot;
+use operate::Status;
+use operate::cluster::{ClaimBy, Servers, Source};
+use operate::execution::{Neighbours, Shown, common};
+use operate::live;
+use operate::live::from_file;
+use operate::maps::Maps;
+use operate::marks::Common;
+use operate::pods::Pods;
+use operate::runtime;
+use operate::store::is_locked;
+use operate::throttles::{self, Untold};
 use std::path::Path;
 
 /// Topics that Cruise Control keeps its own data in.
@@ -32,9 +36,9 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (snapshot, mut around) = match &source {
         Source::Live(Servers::Kafka { bootstrap, properties, .. }) => {
             let talk = session.global.talk.clone();
-            let marks = common(&ClaimArgs::unnamed(), session)?;
+            let marks = common(&ClaimBy::Default, &session.cluster()?)?;
             let looked = look(bootstrap, properties.as_deref(), (args, marks));
-            live::wait_for(&talk, looked)?
+            talk.wait_for(looked)?
         }
         Source::File(path) => (from_file(path)?, Around::default()),
         Source::Live(Servers::ZooKeeper(_)) => (session.facts()?.snapshot, Around::default()),
@@ -65,7 +69,7 @@ async fn look(
 ) -> Result<(Snapshot, Around), Error> {
     let client = live::hasty_client(bootstrap, properties).await?;
     let Glance { cluster, snapshot, quorum, failed_log_dirs, versions, untold } =
-        kafka::glance(&client, live::now()).await?;
+        kafka::glance(&client, runtime::now()).await?;
     let ledger = args.ledger.find(cluster.id.as_deref())?;
     let beside = Neighbours::shown(&client, &marks, ledger.as_deref()).await;
     let accounts = beside.daemons.beside(throttles::accounts(ledger.as_deref())?);

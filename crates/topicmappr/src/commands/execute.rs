@@ -1,16 +1,10 @@
 //! `execute`: carries a plan out in a live cluster.
 
 use crate::error::Error;
-use crate::executing::{
-    Ended, Execution, Opened, Pacer, Places, Signal, Signals, Terms, Why, estimate,
-    refuse_below_ingest,
-};
-use crate::flags::{ClaimArgs, ConsentArgs, DaemonArgs, ExecutionArgs, rate, seconds, size};
-use crate::live;
+use crate::flags::{ClaimArgs, ConsentArgs, DaemonArgs, ExecutionArgs};
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
 use crate::views::{Next, Preview, Summary};
+use console::units::{rate, seconds, size};
 use execute::{
     Aim, Estimate, Held, Limits, MOVES_PER_BROKER, OnDeadBroker, Outcome, Pace, PauseOn, Round,
     Standing, cordoned, returned,
@@ -19,6 +13,12 @@ use jiff::civil::Time;
 use jiff::tz::Offset;
 use jiff::{SignedDuration, Timestamp};
 use mapper::{Bytes, Plan};
+use operate::Status;
+use operate::events::Note;
+use operate::execution::{
+    Ended, Execution, Opened, Pacer, Places, Signal, Signals, Terms, Why, estimate,
+    refuse_below_ingest,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -121,14 +121,14 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 /// Carries out this plan alone, without a sweep.
 pub(super) fn once(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let terms = args.terms()?;
-    let meant = args.execution.plan()?;
+    let meant = args.execution.files().plan()?;
     if has_begun(&meant.journal) && !args.resume && !args.consent.dry_run {
         return Err(Error::JournalExists(meant.journal));
     }
     session.needs_consent(args.consent)?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
-        let opened = Opened::of(&args.execution, meant, session).await?;
+    talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         let mut execution = opened.execution(terms, args.consent.dry_run)?;
         if terms.pace == Pace::Auto {
             execution.paced_by(args.pacer(&opened).await?);
@@ -164,7 +164,7 @@ impl Args {
         let pace = match (self.throttle, self.daemon.is_given()) {
             (Pace::BytesPerSecond(_), true) => Pace::Auto,
             (Pace::Unthrottled, true) => {
-                return Err(Error::Flags(
+                return Err(Error::flags(
                     "--throttle none: autothrottle paces whatever moves; leave --autothrottle out, or give a rate, or auto"
                         .to_owned(),
                 ));
@@ -177,7 +177,7 @@ impl Args {
     /// The daemon, if it leads in this cluster.
     async fn pacer(&self, opened: &Opened) -> Result<Pacer, Error> {
         if opened.plan.moves.iter().any(|change| change.named_log_dirs().next().is_some()) {
-            return Err(Error::Flags(
+            return Err(Error::flags(
                 "--throttle auto, and --autothrottle with a rate: the plan names log dirs, and autothrottle does not pace \
                  copies between those of one broker; give a rate without --autothrottle"
                     .to_owned(),
@@ -218,9 +218,9 @@ impl Args {
         };
         let resumes = execution.history().plan.is_some();
         self.agreed(execution, resumes, estimate.bytes, session)?;
-        execution.claim(&self.claim, places, self.resume, session).await?;
+        execution.claim(&self.claim.by(), places, self.resume, &mut session.context()?).await?;
         let signals = early.map_or_else(Signals::listen, Ok)?;
-        let ended = execution.run(signals, session).await;
+        let ended = execution.run(signals, &mut session.context()?).await;
         if ended.is_err() && execution.holds_configs() {
             session.say(&Note::new("the throttle stays for as long as replicas are copied"))?;
         }
@@ -249,10 +249,10 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Ready, Error> {
-        execution.meet(&self.claim, places, session).await?;
+        execution.meet(&self.claim.by(), places, &mut session.context()?).await?;
         if self.resume && execution.history().plan.is_none() {
             // Another machine may have begun it. Its moves and throttles must be known before any check.
-            execution.claim_where_there(&self.claim, places, session).await?;
+            execution.claim_where_there(&self.claim.by(), places, &mut session.context()?).await?;
         }
         let look = execution.first_look().await?;
         let round = execution.first_round(&look);
@@ -270,7 +270,7 @@ impl Args {
         if !onto.is_empty() && execution.history().submitted.is_empty() {
             return Err(Error::Cordoned { brokers: onto });
         }
-        refuse_below_ingest(execution, &look, &round, session).await?;
+        refuse_below_ingest(execution, &look, &round, &mut session.context()?).await?;
         if self.consent.dry_run {
             let open = round.course.count(|s| !matches!(s, Standing::Done | Standing::Left(_)));
             let clean = open == 0 && !execution.holds_configs();
@@ -322,11 +322,14 @@ fn until(text: &str) -> Result<u64, Error> {
         Err(_) => Time::strptime("%H:%M", text.trim()).ok().and_then(of_day),
     };
     let seconds = meant.and_then(|time| u64::try_from(time.as_second()).ok());
-    seconds.ok_or_else(|| Error::Flag {
-        flag: "--until",
-        value: text.to_owned(),
-        problem: "write a time of day, 06:00, or a time to come, 2026-11-21T06:00:00Z, both UTC"
-            .to_owned(),
+    seconds.ok_or_else(|| {
+        Error::Operate(operate::Error::Flag {
+            flag: "--until",
+            value: text.to_owned(),
+            problem:
+                "write a time of day, 06:00, or a time to come, 2026-11-21T06:00:00Z, both UTC"
+                    .to_owned(),
+        })
     })
 }
 
@@ -393,7 +396,13 @@ mod tests {
         }
         assert_eq!(until("2100-01-01T00:00:00Z").unwrap(), 4_102_444_800);
         for text in ["1999-01-01T00:00:00Z", "25:00", "soon"] {
-            assert!(matches!(until(text), Err(Error::Flag { flag: "--until", .. })), "{text}");
+            assert!(
+                matches!(
+                    until(text),
+                    Err(Error::Operate(operate::Error::Flag { flag: "--until", .. }))
+                ),
+                "{text}"
+            );
         }
     }
 }

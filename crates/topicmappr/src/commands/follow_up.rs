@@ -2,12 +2,13 @@
 
 use super::execute;
 use crate::error::Error;
-use crate::executing::{Opened, Store, journal_of};
-use crate::live;
+use crate::facts::with_storage;
 use crate::session::Session;
-use crate::source::with_storage;
 use ::execute::{Entry, History, Outcome};
 use mapper::Snapshot;
+use operate::execution::{Opened, journal_of};
+use operate::live;
+use operate::store::Store;
 use std::path::{Path, PathBuf};
 
 /// Where such a plan is kept.

@@ -1,18 +1,21 @@
 //! `heal`: replaces one broker that has been lost for long, as an operator would: `rebuild`, then `execute` with a
 //! throttle. Made for a CronJob. It leaves every unusual state to people, and begins at most one heal a day.
 
+use super::cli::run_words;
 use crate::error::Error;
-use crate::executing::journal_of;
-use crate::flags::{SourceArgs, duration, rate, size};
-use crate::healing::{NotesPlace, Place, announce};
-use crate::live;
+use crate::facts::with_storage;
+use crate::flags::SourceArgs;
 use crate::session::Session;
-use crate::source::{Note, with_storage};
-use crate::status::Status;
 use crate::views::HealView;
+use console::units::{duration, rate, size};
 use execute::heal::{Found, Notes, Terms, Verdict, heal};
 use jiff::Timestamp;
 use mapper::{Bytes, ailments};
+use operate::Status;
+use operate::events::Note;
+use operate::execution::journal_of;
+use operate::heal::{NotesPlace, Place, announce};
+use operate::live;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -61,7 +64,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         return args.carry_out(&plan, true, session);
     }
     let access = session.global.kubernetes.access(session.environment);
-    let (place, looked) = live::wait_for(&talk, async {
+    let (place, looked) = talk.wait_for(async {
         let (place, before) = Place::open(&args.notes, &access).await?;
         let client = live::client(&bootstrap, properties.as_deref()).await?.0;
         let looked = args.look(&client, before, &session.global.source).await?;
@@ -74,7 +77,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         return Ok(if well { Status::Done } else { Status::Findings });
     }
     // Record it before the start, so that an interrupted heal does not begin again.
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         place.write(&looked.notes, &access).await?;
         if let Some(reason) = reason(&looked.verdict) {
             announce(&args.notes, &access, reason, looked.verdict.to_string().trim()).await;
@@ -85,7 +88,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         Verdict::Well | Verdict::Wait { .. } => Ok(Status::Done),
         Verdict::Hands { .. } => Ok(Status::Findings),
         Verdict::Heal { .. } => {
-            let planned = session.run(&args.plans(&plan, session))?;
+            let planned = run_words(&args.plans(&plan, session), session)?;
             if planned != Status::Done {
                 return Ok(planned);
             }
@@ -114,11 +117,11 @@ impl Args {
         let captured = live::captured(client).await?;
         let cluster_id = client.cluster().id.clone().unwrap_or_default();
         if !before.cluster_id.is_empty() && before.cluster_id != cluster_id {
-            return Err(Error::OtherState {
+            return Err(Error::Operate(operate::Error::OtherState {
                 place: self.notes.to_string(),
                 state: before.cluster_id,
                 found: cluster_id,
-            });
+            }));
         }
         let snapshot = with_storage(captured.snapshot, source)?;
         let mut found = Found::of(&ailments(&snapshot));
@@ -156,13 +159,13 @@ impl Args {
     ) -> Result<Status, Error> {
         let mut flags = vec![format!("--throttle={}B/s", self.throttle)];
         flags.extend(resumes.then(|| "--resume".to_owned()));
-        let (status, done) = match session.run(&on_plan("execute", plan, flags, session)) {
+        let (status, done) = match run_words(&on_plan("execute", plan, flags, session), session) {
             // Copies that have not begun are no longer needed.
             Err(Error::Returned { brokers }) => {
                 let ids: Vec<String> = brokers.keys().map(ToString::to_string).collect();
                 let back = format!("broker {} is back: the heal is cancelled", ids.join(", "));
                 session.say(&Note::new(&back))?;
-                let status = session.run(&on_plan("cancel", plan, Vec::new(), session))?;
+                let status = run_words(&on_plan("cancel", plan, Vec::new(), session), session)?;
                 (status, ("HealCancelled", back))
             }
             ended => {
@@ -177,7 +180,7 @@ impl Args {
         let (reason, note) = if status == Status::Done { done } else { unfinished(status) };
         let access = session.global.kubernetes.access(session.environment);
         let told = announce(&self.notes, &access, reason, &note);
-        live::wait_for(&session.global.talk.clone(), async {
+        session.global.talk.clone().wait_for(async {
             told.await;
             Ok(())
         })?;

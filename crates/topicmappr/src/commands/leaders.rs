@@ -5,12 +5,12 @@ mod elect;
 use super::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
 use crate::flags::{BrokerList, ConsentArgs, PlanningArgs, TopicArgs, holders};
-use crate::maps::Maps;
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use crate::status::Status;
 use mapper::maps::{Finding, Unmapped};
 use mapper::{Assignment, BrokerId, LeadBy, Leaders, Mends, Snapshot, Terms, Topics};
+use operate::Status;
+use operate::maps::Maps;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 

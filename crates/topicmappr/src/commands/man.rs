@@ -1,12 +1,12 @@
 //! `man`: our help as manual pages, one for each command.
 
-use crate::cli::Cli;
+use super::Cli;
 use crate::error::Error;
-use crate::files::OutFile;
 use crate::session::Session;
-use crate::status::Status;
 use clap::CommandFactory;
 use clap_mangen::Man;
+use operate::Status;
+use operate::files::OutFile;
 use std::path::{Path, PathBuf};
 
 /// The flags of `man`.
@@ -31,7 +31,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         Some(folder) => write(&program, folder)?,
         None => {
             let page = page(named(&program, &args.command)?)?;
-            session.streams.out.write_all(&page).map_err(Error::Stream)?;
+            session.streams.out.write_all(&page).map_err(Error::stream)?;
         }
     }
     Ok(Status::Done)
@@ -46,10 +46,12 @@ fn whole() -> clap::Command {
 
 fn named<'c>(program: &'c clap::Command, words: &[String]) -> Result<&'c clap::Command, Error> {
     words.iter().try_fold(program, |command, word| {
-        command.find_subcommand(word).ok_or_else(|| Error::Flag {
-            flag: "COMMAND",
-            value: words.join(" "),
-            problem: format!("{} has no command {word}", full_name(command)),
+        command.find_subcommand(word).ok_or_else(|| {
+            Error::Operate(operate::Error::Flag {
+                flag: "COMMAND",
+                value: words.join(" "),
+                problem: format!("{} has no command {word}", full_name(command)),
+            })
         })
     })
 }
@@ -63,7 +65,7 @@ fn page(command: &clap::Command) -> Result<Vec<u8>, Error> {
     // The page's name is that of its file: `man topicmappr-plan-show`.
     let name = full_name(command).to_owned();
     let man = Man::new(command.clone().name(name.clone())).title(name.to_uppercase());
-    man.render(&mut page).map_err(Error::Stream)?;
+    man.render(&mut page).map_err(Error::stream)?;
     Ok(page)
 }
 

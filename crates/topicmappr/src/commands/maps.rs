@@ -1,13 +1,13 @@
 //! `maps show|check|resolve`: what maps mean now, and what is wrong with them.
 
 use crate::error::Error;
+use crate::facts::Around;
 use crate::flags::ForcedArgs;
-use crate::live;
-use crate::pods::Pods;
 use crate::session::Session;
-use crate::source::Around;
-use crate::status::Status;
 use crate::views::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
+use operate::Status;
+use operate::probes::in_inventory;
+use operate::runtime;
 
 /// The commands for the maps of `--maps` and `--map`. They look at a cluster if a flag names one.
 #[derive(Debug, clap::Subcommand)]
@@ -29,7 +29,7 @@ pub(crate) enum Command {
 pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     if session.global.maps.is_empty() {
         let message = "this command needs maps: --maps FILE, or --map LINE";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     }
     let source = session.global.source.source_if_any()?;
     let Around { facts, pods, maps } = session.look_around(source.as_ref())?;
@@ -38,8 +38,10 @@ pub(super) fn run(command: &Command, session: &mut Session<'_, '_>) -> Result<St
     let problems = PodProblems::of(pods.as_ref(), cluster, maps.written());
     match command {
         Command::Show(forced) => {
-            let mut forces = pods.as_ref().map(Pods::forces).unwrap_or_default();
-            forces.extend(live::wait(forced.read(None, session))?);
+            let mut forces =
+                pods.as_ref().map(|pods| in_inventory(pods.inventory())).unwrap_or_default();
+            let access = session.global.kubernetes.access(session.environment);
+            forces.extend(runtime::wait(forced.read(None, &access))?);
             session.show(&MapsShow::of(maps.written(), &resolved, forces))?;
         }
         Command::Resolve => {

@@ -3,6 +3,7 @@
 mod broker;
 mod cancel;
 mod certs;
+mod cli;
 mod completions;
 mod doctor;
 mod execute;
@@ -27,9 +28,11 @@ mod throttle;
 mod topics;
 mod version;
 
+pub(crate) use cli::Cli;
+
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
+use operate::Status;
 
 /// The commands.
 #[derive(Debug, clap::Subcommand)]

@@ -4,8 +4,8 @@ use crate::error::Error;
 use crate::flags::{PlanningArgs, StepArgs, TopicArgs, refuse_unknown};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use crate::status::Status;
 use mapper::{BrokerId, RackRule, Replace, Request, Snapshot, Topics};
+use operate::Status;
 
 /// The flags of `replace`.
 #[derive(Debug, clap::Args)]
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     if args.same_id.same_id {
         let broker =
-            args.broker.ok_or_else(|| Error::Flags("replace needs --broker ID".to_owned()));
+            args.broker.ok_or_else(|| Error::flags("replace needs --broker ID".to_owned()));
         return super::same_id::run(&args.same_id, broker?, session);
     }
     let outputs = Outputs::find(&args.planning)?;
@@ -47,7 +47,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 
 impl Args {
     fn request(&self, snapshot: &Snapshot) -> Result<Replace, Error> {
-        let needs = |flag: &str| Error::Flags(format!("replace needs {flag}"));
+        let needs = |flag: &str| Error::flags(format!("replace needs {flag}"));
         let outgoing = self.broker.ok_or_else(|| needs("--broker ID"))?;
         let with = self.with.as_deref();
         let with = with.ok_or_else(|| needs("--with ID, or --with auto"))?;
@@ -60,7 +60,7 @@ impl Args {
         refuse_unknown(snapshot, [&incoming])?;
         if incoming == outgoing {
             let message = format!("broker {outgoing} cannot replace itself");
-            return Err(Error::Flags(message));
+            return Err(Error::flags(message));
         }
         let topics = self.topics(snapshot)?;
         let headroom = self.planning.storage_headroom;
@@ -81,9 +81,11 @@ impl Args {
 }
 
 fn incoming(with: &str) -> Result<BrokerId, Error> {
-    with.parse().map_err(|_| Error::Flag {
-        flag: "--with",
-        value: with.to_owned(),
-        problem: "write a broker id, or auto".to_owned(),
+    with.parse().map_err(|_| {
+        Error::Operate(operate::Error::Flag {
+            flag: "--with",
+            value: with.to_owned(),
+            problem: "write a broker id, or auto".to_owned(),
+        })
     })
 }

@@ -1,20 +1,23 @@
 //! `roll`: restarts the pods of StatefulSets one by one, so that no partition falls below its min ISR.
 
 use crate::error::Error;
-use crate::executing::{Signal, Signals};
-use crate::flags::{ConsentArgs, Servers, Source, ZooKeeperPlace, duration};
-use crate::live;
-use crate::locks::{self, Guard};
-use crate::rolling::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
+use crate::flags::ConsentArgs;
 use crate::session::Session;
-use crate::status::Status;
-use crate::views::{Next as NextCommand, RollPlan, RollSummary, counted};
+use crate::views::{Next as NextCommand, RollPlan, RollSummary};
 use ::kubernetes::brokers::Rules;
 use ::kubernetes::lease::lease_name;
 use ::kubernetes::{Kubernetes, Name};
+use console::units::duration;
 use execute::roll::{Memory, Terms, next};
 use jiff::Timestamp;
 use mapper::maps::Target;
+use operate::Status;
+use operate::cluster::{Servers, Source, ZooKeeperPlace};
+use operate::execution::{Signal, Signals};
+use operate::live;
+use operate::locks::{self, Guard};
+use operate::roll::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
+use operate::words::counted;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -83,7 +86,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     session.needs_consent(args.consent)?;
     let since = args.all.then(|| args.since.unwrap_or_else(Timestamp::now));
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let flags = &session.global.kubernetes;
         let kubernetes = Kubernetes::connect(&flags.access(session.environment)).await?;
         let rules = flags.rules();
@@ -103,7 +106,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             true => None,
             false => {
                 if let execute::roll::Next::Unavailable(partitions) = args.next(&sight) {
-                    return Err(Error::WouldBeUnavailable { partitions });
+                    return Err(Error::Operate(operate::Error::WouldBeUnavailable { partitions }));
                 }
                 args.agreed(&sight, session)?;
                 let lease = lease.unwrap_or_else(|| locks::lease_of(&place, &cluster));
@@ -125,7 +128,7 @@ impl Args {
         let servers = match session.global.source.source()? {
             Source::Live(servers) => servers,
             Source::File(_) => {
-                return Err(Error::Flags(
+                return Err(Error::flags(
                     "roll works on a live cluster: name it with --bootstrap-server HOST:PORT, or the ZooKeeper servers \
                      that it restarts with --zookeeper"
                         .to_owned(),
@@ -133,7 +136,7 @@ impl Args {
             }
         };
         match servers {
-            Servers::Kafka { .. } if !self.server.is_empty() => Err(Error::Flags(
+            Servers::Kafka { .. } if !self.server.is_empty() => Err(Error::flags(
                 "--server is about ZooKeeper servers: name them with --zookeeper, without --bootstrap-server"
                     .to_owned(),
             )),
@@ -168,7 +171,7 @@ impl Args {
             return Ok(self.sets.clone());
         }
         if let Servers::ZooKeeper(_) = source {
-            return Err(Error::Flags(
+            return Err(Error::flags(
                 "name the StatefulSet of the ZooKeeper servers: roll NAMESPACE/STATEFULSET --zookeeper ...; maps tell of \
                  brokers (--bootstrap-server)"
                     .to_owned(),
@@ -184,7 +187,7 @@ impl Args {
         });
         let sets: Vec<String> = sets.collect();
         if sets.is_empty() {
-            return Err(Error::Flags(
+            return Err(Error::flags(
                 "roll needs StatefulSets: name them, or give maps that do (--maps)".to_owned(),
             ));
         }
@@ -242,10 +245,13 @@ impl Args {
 /// The servers of an ensemble, and the id of the Kafka cluster whose metadata they keep: one roll of either at a time.
 async fn ensemble(place: &ZooKeeperPlace) -> Result<(Vec<String>, String), Error> {
     let zookeeper = live::zookeeper(place).await?;
-    let cluster = zookeeper.cluster_id().await?.ok_or_else(|| Error::Flag {
-        flag: "--zookeeper",
-        value: place.connect.clone(),
-        problem: "no Kafka cluster has its id there (/cluster/id): is a chroot missing?".to_owned(),
+    let cluster = zookeeper.cluster_id().await?.ok_or_else(|| {
+        Error::Operate(operate::Error::Flag {
+            flag: "--zookeeper",
+            value: place.connect.clone(),
+            problem: "no Kafka cluster has its id there (/cluster/id): is a chroot missing?"
+                .to_owned(),
+        })
     })?;
     Ok((zookeeper.address().servers().to_vec(), cluster))
 }
@@ -258,12 +264,14 @@ fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
 }
 
 /// Marks a missing right at the Lease: the manifest of rolls grants it, perhaps for another Lease.
-fn lease_rights(error: Error) -> Error {
+fn lease_rights(error: operate::Error) -> Error {
     match error {
-        Error::Kubernetes(error) if matches!(*error, ::kubernetes::Error::Forbidden { .. }) => {
+        operate::Error::Kubernetes(error)
+            if matches!(*error, ::kubernetes::Error::Forbidden { .. }) =>
+        {
             Error::LeaseRights(error)
         }
-        other => other,
+        other => other.into(),
     }
 }
 

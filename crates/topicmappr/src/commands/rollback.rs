@@ -4,19 +4,18 @@
 use super::execute;
 use super::follow_up::{Place, captured, on};
 use crate::error::Error;
-use crate::executing::{Execution, Opened, Signals, Terms, Why};
-use crate::files::OutFile;
-use crate::live;
 use crate::planning;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
-use crate::views::RollbackView;
+use crate::views::{PutBack, RollbackView};
 use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
     Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, RackRule, Ratio, Rebuild,
     Request, Snapshot, Terms as PlanTerms, Topics,
 };
+use operate::Status;
+use operate::events::Note;
+use operate::execution::{Execution, Opened, Signals, Terms, Why};
+use operate::files::OutFile;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
@@ -27,9 +26,9 @@ const NAME: &str = "rollback";
 pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     if args.sweep {
         let message = "there is nothing to sweep on the way back: leave out --sweep";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     }
-    let meant = args.execution.plan()?;
+    let meant = args.execution.files().plan()?;
     let place = Place::latest(&meant.journal, NAME)?;
     let begun = place.as_ref().is_some_and(|place| !place.is_over);
     if begun && !args.resume && !args.consent.dry_run {
@@ -39,15 +38,16 @@ pub(super) fn run(args: &execute::Args, session: &mut Session<'_, '_>) -> Result
     let talk = session.global.talk.clone();
     let (journal, resumes) = (meant.journal.clone(), args.resume || begun);
     if let Some(place) = place.as_ref().filter(|_| resumes) {
-        let ledger = live::wait_for(&talk, async {
-            let opened = Opened::of(&args.execution, meant, session).await?;
+        let ledger = talk.wait_for(async {
+            let opened =
+                Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
             Ok(opened.places.ledger)
         })?;
         return execute::run(&on(args, &place.plan, &ledger, args.consent.yes), session);
     }
     let place = Place::next(&journal, NAME, place.as_ref());
-    let prepared = live::wait_for(&talk, async {
-        let opened = Opened::of(&args.execution, meant, session).await?;
+    let prepared = talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         prepare(args, &opened, &place, session).await
     })?;
     match prepared {
@@ -79,7 +79,9 @@ async fn prepare(
     let mut execution = opened.execution(cancelling(), args.consent.dry_run)?;
     if execution.history().plan.is_none() {
         // Another machine may have carried it out. Its moves and throttles must be known before the preview.
-        execution.claim_where_there(&args.claim, &opened.places, session).await?;
+        execution
+            .claim_where_there(&args.claim.by(), &opened.places, &mut session.context()?)
+            .await?;
     }
     let look = execution.first_look().await?;
     if execution.history().plan.is_none() {
@@ -92,7 +94,7 @@ async fn prepare(
     let headroom = opened.plan.request.terms().storage_headroom;
     let snapshot = captured(opened, session).await?;
     let plan = planned(&snapshot, &back, headroom)?;
-    let put_back = execution.to_put_back(&execution.first_round(&look));
+    let put_back = PutBack::all(execution.ledger(), &execution.first_round(&look).strays);
     let way = (&back, plan.as_ref(), place.plan.as_path());
     session.event(&RollbackView::of(&opened.cluster_id, way, put_back))?;
     let holds = execution.holds_configs();
@@ -104,7 +106,7 @@ async fn prepare(
     }
     let question = format!("Roll back in cluster {}? Type yes:", opened.cluster_id);
     session.agrees(args.consent, &question, "yes")?;
-    execution.claim(&args.claim, &opened.places, true, session).await?;
+    execution.claim(&args.claim.by(), &opened.places, true, &mut session.context()?).await?;
     if let Some(status) = cancel(&mut execution, session).await? {
         return Ok(Prepared::Over(status));
     }
@@ -138,7 +140,7 @@ async fn cancel(
     execution: &mut Execution<'_>,
     session: &mut Session<'_, '_>,
 ) -> Result<Option<Status>, Error> {
-    let ended = execution.run(Signals::listen()?, session).await?;
+    let ended = execution.run(Signals::listen()?, &mut session.context()?).await?;
     match ended.why {
         Why::Left(_) => execute::tell(execution.plan, &ended, session).map(Some),
         Why::Over(_) => Ok(None),

@@ -2,18 +2,22 @@
 //! `broker init`, frees the pod, throttles the copies, and elects the broker again.
 
 use crate::error::Error;
-use crate::executing::{Alone, Observer, Places, Signal, Signals, refuse_below_ingest_of};
-use crate::flags::{ClaimArgs, ConsentArgs, Servers, Source, duration, rate};
-use crate::live;
-use crate::returning::{Account, CatchUp, Ended, Freeing};
+use crate::flags::{ClaimArgs, ConsentArgs};
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
-use crate::views::{Erasures, Next, PodPlan, SameIdPlan};
+use crate::views::{Next, PodPlan, SameIdPlan};
 use ::kubernetes::fate::{Fate, NotLost};
+use console::units::{duration, rate};
 use execute::Pace;
 use kafka::{Client, Standing, Unsettled};
 use mapper::{BrokerId, would_erase};
+use operate::Status;
+use operate::cluster::{Servers, Source};
+use operate::erasures::Erasures;
+use operate::events::Note;
+use operate::execution::{Alone, Observer, Places, Signal, Signals, refuse_below_ingest_of};
+use operate::live;
+use operate::runtime;
+use operate::same_id::{Account, CatchUp, Ended, Freeing};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -78,17 +82,17 @@ pub(super) fn run(
 ) -> Result<Status, Error> {
     let Some(pace) = args.throttle else {
         let message = "replace --same-id needs --throttle RATE, or --throttle none";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     };
     session.needs_consent(args.consent)?;
     let (bootstrap, properties) = session.global.source.brokers()?;
     let talk = session.global.talk.clone();
-    let known = live::wait_for(&talk, async {
+    let known = talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let known = known(&client, broker).await?;
         if let Pace::BytesPerSecond(rate) = pace {
             let seen = Observer::default().see(&client, &BTreeSet::new()).await?;
-            refuse_below_ingest_of(&client, &seen, broker, rate, session).await?;
+            refuse_below_ingest_of(&client, &seen, broker, rate, &mut session.context()?).await?;
         }
         Ok(known)
     })?;
@@ -119,13 +123,15 @@ pub(super) fn run(
     let beside = Path::new("journal");
     let places = Places::of(beside, Some(beside), args.state_file.as_deref(), &known.cluster_id);
     let asked = CatchUp { broker, rate, ledger: places.ledger, patience: args.timeout };
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = live::client(&bootstrap, properties.as_deref()).await?.0;
         let free = freeing.as_ref().filter(|freeing| !freeing.back.steps.is_empty());
         let pods = free.map(|freeing| freeing.back.pod.namespace.as_str());
         let account = Account::open(&asked.ledger)?;
-        let terms = (&args.claim, asked.ledger.as_path(), pods);
-        let mut alone = Alone::take(&client, &known.cluster_id, terms, session).await?;
+        let claim = args.claim.by();
+        let terms = (&claim, asked.ledger.as_path(), pods);
+        let mut alone =
+            Alone::take(&client, &known.cluster_id, terms, &mut session.context()?).await?;
         let ended = go_on(&asked, &client, account, (&mut alone, free), session).await;
         alone.leave().await;
         tell(ended?, args, session)
@@ -145,7 +151,8 @@ async fn go_on(
     if let Some(free) = free {
         free.is_justified(client).await?;
     }
-    asked.run(client, account, (alone, free), &mut signals, session).await
+    let mut context = session.context()?;
+    Ok(asked.run(client, account, (alone, free), &mut signals, &mut context).await?)
 }
 
 /// Reads whether the broker is registered, and how much it has to copy. Refuses a start that would erase a last copy.
@@ -158,8 +165,9 @@ async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
     match settled(client, broker).await? {
         Standing::Settled(snapshot) => {
             let erased = would_erase(&snapshot, broker, &BTreeSet::new());
-            let erased =
-                erased.map_err(|untold| Error::Unproven { broker, problem: untold.to_string() })?;
+            let erased = erased.map_err(|untold| {
+                Error::Operate(operate::Error::Unproven { broker, problem: untold.to_string() })
+            })?;
             if !erased.is_empty() {
                 let empty = vec![PathBuf::from("its new disk")];
                 return Err(Error::WouldErase(Box::new(Erasures { broker, empty, erased })));
@@ -172,9 +180,10 @@ async fn known(client: &Client, broker: BrokerId) -> Result<Known, Error> {
             let partitions = execute::catch_up::behind(&seen, broker).len();
             Ok(Known { live: true, partitions, cluster_id })
         }
-        Standing::Unsettled(other) => {
-            Err(Error::NoAnswer { waited: SETTLES, reason: other.to_string() })
-        }
+        Standing::Unsettled(other) => Err(Error::Operate(operate::Error::NoAnswer {
+            waited: SETTLES,
+            reason: other.to_string(),
+        })),
     }
 }
 
@@ -222,12 +231,12 @@ fn pod_of(
         return Ok(None);
     };
     let search = pods.search().clone();
-    let (fate, time) = live::wait(async {
+    let (fate, time) = runtime::wait(async {
         let fate = search.fate(broker).await?;
         Ok::<_, Error>((fate, search.connect().await?.server_time().await?))
     })??;
     let Fate::Returns(back) = fate else {
-        return Err(Error::Flags(format!(
+        return Err(Error::flags(format!(
             "no pod is broker {broker}: it does not come back under its id; replace --broker {broker} --with auto moves \
              its replicas to another"
         )));

@@ -4,8 +4,8 @@ use super::rebalance::even::EvenArgs;
 use crate::error::Error;
 use crate::planning;
 use crate::session::Session;
-use crate::status::Status;
 use mapper::{Request, Scale};
+use operate::Status;
 
 /// The flags of `scale`.
 #[derive(Debug, clap::Args)]

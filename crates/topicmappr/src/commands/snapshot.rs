@@ -3,10 +3,10 @@
 mod edit;
 
 use crate::error::Error;
-use crate::files::OutFile;
 use crate::session::Session;
-use crate::status::Status;
 use mapper::Snapshot;
+use operate::Status;
+use operate::files::OutFile;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -52,11 +52,11 @@ fn write(
     snapshot: impl FnOnce(&mut Session<'_, '_>) -> Result<Snapshot, Error>,
 ) -> Result<Status, Error> {
     let path = args.out_file.as_deref().ok_or_else(|| {
-        Error::Flags("snapshot needs --out-file FILE (or - for stdout)".to_owned())
+        Error::flags("snapshot needs --out-file FILE (or - for stdout)".to_owned())
     })?;
     if path == Path::new("-") {
         let snapshot = snapshot(session)?;
-        snapshot.write_json(session.streams.out).map_err(Error::Stream)?;
+        snapshot.write_json(session.streams.out).map_err(Error::stream)?;
         return Ok(Status::Done);
     }
     let out = OutFile::at(path)?;

@@ -2,13 +2,13 @@
 //! from what another machine keeps next to the cluster's lock.
 
 use crate::error::Error;
-use crate::executing::{Beside, Observer, Opened, Store, history_of, is_locked};
 use crate::flags::{BesideArgs, ExecutionArgs};
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::StatusView;
 use execute::{Aim, Course, Ledger, Limits, Pace, PauseOn, Round, Task};
+use operate::Status;
+use operate::execution::{Beside, Observer, Opened, history_of};
+use operate::store::{Store, is_locked};
 
 /// The flags of `status`.
 #[derive(Debug, clap::Args)]
@@ -20,13 +20,13 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let meant = args.execution.plan()?;
+    let meant = args.execution.files().plan()?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
-        let opened = Opened::of(&args.execution, meant, session).await?;
+    talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         let Opened { client, cluster_id, plan_id, places, .. } = &opened;
         let at = (&args.beside.claim(), places);
-        let beside = Beside::of(client, cluster_id, plan_id, at, session).await?;
+        let beside = Beside::of(client, cluster_id, plan_id, at, &mut session.context()?).await?;
         let Beside { history, ledger, runs } = match beside {
             Some(beside) => beside,
             None => Beside {

@@ -5,15 +5,14 @@
 use super::execute::{self, Args};
 use super::follow_up::{Place, captured, is_over, on};
 use crate::error::Error;
-use crate::executing::Opened;
-use crate::files::OutFile;
-use crate::live;
 use crate::planning;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
 use crate::views::SweepView;
 use mapper::{PlaceBy, Plan, PlanFile, Request, Snapshot, sweep, undrained};
+use operate::Status;
+use operate::events::Note;
+use operate::execution::Opened;
+use operate::files::OutFile;
 use std::path::{Path, PathBuf};
 
 /// What a sweep's files are called after.
@@ -23,10 +22,10 @@ const NAME: &str = "sweep";
 const SWEEPS: usize = 3;
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    let meant = args.execution.plan()?;
+    let meant = args.execution.files().plan()?;
     if meant.plan.request.emptied().is_empty() {
         let message = "the plan drains no broker, so there is nothing to sweep: leave out --sweep";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     }
     session.needs_consent(args.consent)?;
     let begun = Place::latest(&meant.journal, NAME)?.filter(|place| !place.is_over);
@@ -86,10 +85,10 @@ enum Prepared {
 
 /// Looks at what is left on the brokers, and plans to move it.
 fn prepare(args: &Args, session: &mut Session<'_, '_>) -> Result<Prepared, Error> {
-    let (meant, talk) = (args.execution.plan()?, session.global.talk.clone());
+    let (meant, talk) = (args.execution.files().plan()?, session.global.talk.clone());
     let journal = meant.journal.clone();
-    live::wait_for(&talk, async {
-        let opened = Opened::of(&args.execution, meant, session).await?;
+    talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         let snapshot = captured(&opened, session).await?;
         let Some(plan) = planned(&opened.plan.request, &snapshot)? else {
             return Ok(Prepared::Clean);
@@ -124,9 +123,9 @@ fn planned(request: &Request, snapshot: &Snapshot) -> Result<Option<Plan>, Error
 }
 
 fn ledger(args: &Args, session: &mut Session<'_, '_>) -> Result<PathBuf, Error> {
-    let (meant, talk) = (args.execution.plan()?, session.global.talk.clone());
-    live::wait_for(&talk, async {
-        let opened = Opened::of(&args.execution, meant, session).await?;
+    let (meant, talk) = (args.execution.files().plan()?, session.global.talk.clone());
+    talk.wait_for(async {
+        let opened = Opened::of(&args.execution.files(), meant, &mut session.context()?).await?;
         Ok(opened.places.ledger)
     })
 }

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
+use operate::Status;
 use serde::Serialize;
 use std::fmt;
 

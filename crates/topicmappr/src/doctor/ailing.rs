@@ -1,9 +1,9 @@
 //! What is wrong with brokers, disks and partitions, in sentences.
 
 use super::{Around, Finding, Needs, Severity};
-use crate::error::ranges;
-use crate::views::{counted, uncordon};
 use mapper::{Ailment, BrokerId, Bytes, TopicPartition};
+use operate::words::ranges;
+use operate::words::{counted, uncordon};
 use std::collections::BTreeSet;
 
 /// What is to be done about a failed log dir.

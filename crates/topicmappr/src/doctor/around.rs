@@ -2,14 +2,14 @@
 
 use super::ailing::REPLACE_DISK;
 use super::{Finding, Needs, Severity};
-use crate::error::ranges;
-use crate::marks::DAEMON;
-use crate::throttles::Untold;
-use crate::views::counted;
 use execute::{Accounts, Key, Owner, Resource, Setting, Throttled};
 use kafka::admin::Quorum;
 use mapper::maps::{Severity as OfMaps, Unmapped};
 use mapper::{BrokerId, TopicPartition};
+use operate::marks::DAEMON;
+use operate::throttles::Untold;
+use operate::words::counted;
+use operate::words::ranges;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A controller that is so many milliseconds behind takes no part in elections for now.

@@ -1,7 +1,7 @@
 //! Flags of the way to the daemon.
 
 use crate::error::Error;
-use crate::executing::Pacer;
+use operate::execution::Pacer;
 use std::path::PathBuf;
 
 /// The default address of a daemon on the same machine.
@@ -34,6 +34,6 @@ impl DaemonArgs {
     pub(crate) fn pacer(&self) -> Result<Pacer, Error> {
         let url = self.autothrottle.as_deref().unwrap_or(DEFAULT);
         let token = self.autothrottle_token_file.as_deref();
-        Pacer::new(url, token, self.autothrottle_ca.as_deref())
+        Ok(Pacer::new(url, token, self.autothrottle_ca.as_deref())?)
     }
 }

@@ -1,10 +1,9 @@
 //! Flags of the commands that carry plans out.
 
-use crate::error::Error;
-use crate::executing::{Places, journal_of, read_plan};
 use ::kubernetes::Name;
 use ::kubernetes::lease::lease_name;
-use mapper::Plan;
+use operate::cluster::ClaimBy;
+use operate::execution::ExecutionFiles;
 use std::path::{Path, PathBuf};
 
 /// The plan, and the files of its execution.
@@ -34,18 +33,18 @@ pub(crate) struct ClaimArgs {
     ///
     /// Default in a pod: mappr-cluster-HASH in the pod's namespace. The command roll uses the same Lease.
     #[arg(long, value_name = "[NAMESPACE/]NAME", value_parser = lease_name, conflicts_with_all = ["state_topic", "sole_executor"])]
-    pub(crate) lease: Option<Name>,
+    lease: Option<Name>,
     /// Claim the cluster in its topic __mappr_state
     ///
     /// The first use creates the topic. The claim keeps out executors on other machines. If one is running, the exit
     /// code is 7. This is the default outside of a pod, without --zookeeper and --lease.
     #[arg(long)]
-    pub(crate) state_topic: bool,
+    state_topic: bool,
     /// Claim nothing: no executor on another machine uses this cluster
     ///
     /// No topic is created.
     #[arg(long, conflicts_with = "state_topic")]
-    pub(crate) sole_executor: bool,
+    sole_executor: bool,
 }
 
 /// Where to find an execution of another machine, if this machine has no journal of it.
@@ -61,24 +60,21 @@ pub(crate) struct BesideArgs {
 
 impl ClaimArgs {
     /// The flags if the operator names no place.
-    pub(crate) const fn unnamed() -> Self {
-        Self { lease: None, state_topic: false, sole_executor: false }
+    pub(crate) fn by(&self) -> ClaimBy {
+        match &self.lease {
+            _ if self.sole_executor => ClaimBy::Nothing,
+            _ if self.state_topic => ClaimBy::Topic,
+            Some(name) => ClaimBy::Lease(name.clone()),
+            None => ClaimBy::Default,
+        }
     }
 }
 
 impl BesideArgs {
     /// The same place as the flags of an executor.
-    pub(crate) fn claim(&self) -> ClaimArgs {
-        ClaimArgs { lease: self.lease.clone(), ..ClaimArgs::unnamed() }
+    pub(crate) fn claim(&self) -> ClaimBy {
+        self.lease.clone().map_or(ClaimBy::Default, ClaimBy::Lease)
     }
-}
-
-/// A plan that is meant for this cluster.
-pub(crate) struct Meant {
-    /// Each submission is a separate move.
-    pub(crate) plan: Plan,
-    pub(crate) plan_id: String,
-    pub(crate) journal: PathBuf,
 }
 
 impl ExecutionArgs {
@@ -88,33 +84,13 @@ impl ExecutionArgs {
         Self { plan, journal: None, state_file, cluster_id: self.cluster_id.clone() }
     }
 
-    /// Reads the plan.
-    pub(crate) fn plan(&self) -> Result<Meant, Error> {
-        let (plan, plan_id) = read_plan(&self.plan)?;
-        let journal = journal_of(&self.plan, self.journal.as_deref());
-        let plan = execute::legs(&plan);
-        Ok(Meant { plan, plan_id, journal })
-    }
-
-    /// The cluster's id, if the plan is meant for it.
-    pub(crate) fn cluster_id(&self, plan: &Plan, found: Option<String>) -> Result<String, Error> {
-        let found = found.ok_or_else(|| {
-            Error::Flags(
-                "the cluster does not tell its id: it is older than Kafka 0.10.1".to_owned(),
-            )
-        })?;
-        let meant = plan.cluster_id.as_ref().or(self.cluster_id.as_ref());
-        let both = plan.cluster_id.iter().chain(&self.cluster_id);
-        match both.into_iter().find(|id| **id != found) {
-            Some(other) => Err(Error::OtherCluster { plan: other.clone(), found }),
-            None if meant.is_none() => Err(Error::NoClusterId { found }),
-            None => Ok(found),
+    /// The files, in plain values.
+    pub(crate) fn files(&self) -> ExecutionFiles {
+        ExecutionFiles {
+            plan: self.plan.clone(),
+            journal: self.journal.clone(),
+            ledger: self.state_file.clone(),
+            cluster_id: self.cluster_id.clone(),
         }
-    }
-
-    /// Where journal and ledger are.
-    pub(crate) fn places(&self, cluster_id: &str) -> Places {
-        let (journal, ledger) = (self.journal.as_deref(), self.state_file.as_deref());
-        Places::of(&self.plan, journal, ledger, cluster_id)
     }
 }

@@ -1,9 +1,9 @@
 //! `--forced`: where the operator lists what counts as ready by force.
 
-use crate::flags::Document;
-use crate::pods::config_map;
-use crate::probing::{Forces, Subject, in_documents};
-use crate::session::Session;
+use ::kubernetes::Access;
+use operate::files::Document;
+use operate::pods::config_map;
+use operate::probes::{Forces, Subject, in_documents};
 use std::path::Path;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -27,23 +27,16 @@ pub(crate) struct ForcedArgs {
 impl ForcedArgs {
     /// The entries for the subject, or for all subjects. Entries that cannot be read force nothing, so that a probe
     /// still answers.
-    pub(crate) async fn read(
-        &self,
-        subject: Option<&Subject>,
-        session: &Session<'_, '_>,
-    ) -> Forces {
+    pub(crate) async fn read(&self, subject: Option<&Subject>, access: &Access) -> Forces {
         let Some(place) = self.forced.as_deref() else { return Forces::default() };
         let documents = match place.strip_prefix(CONFIG_MAP) {
             // There being none is the usual state.
             None if !Path::new(place).exists() => Ok(Vec::new()),
             None => Document::in_files(Path::new(place), &ENDINGS).map_err(|e| e.to_string()),
-            Some(name) => {
-                let access = session.global.kubernetes.access(session.environment);
-                match timeout(PATIENCE, config_map(&access, name)).await {
-                    Ok(read) => read.map_err(|error| error.to_string()),
-                    Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
-                }
-            }
+            Some(name) => match timeout(PATIENCE, config_map(access, name)).await {
+                Ok(read) => read.map_err(|error| error.to_string()),
+                Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
+            },
         };
         match documents {
             Ok(documents) => in_documents(&documents, subject),

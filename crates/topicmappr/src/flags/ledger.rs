@@ -1,8 +1,8 @@
 //! Flags that name a ledger where there is no plan to find it by.
 
 use crate::error::Error;
-use crate::executing::Places;
-use crate::files::FileError;
+use operate::execution::Places;
+use operate::files::FileError;
 use std::io;
 use std::path::{Path, PathBuf};
 

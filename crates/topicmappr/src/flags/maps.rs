@@ -1,9 +1,9 @@
 //! `--maps`, `--map`: the maps that an operator wrote.
 
 use crate::error::Error;
-use crate::files;
 use mapper::maps::{self, MapSet};
-use std::path::{Path, PathBuf};
+use operate::files::Document;
+use std::path::Path;
 
 /// Before the name of a ConfigMap: `configmap:NAMESPACE/NAME`.
 const CONFIG_MAP: &str = "configmap:";
@@ -76,25 +76,9 @@ fn in_files(place: &str) -> Result<Vec<Document>, Error> {
         return Ok(documents);
     }
     let endings = ENDINGS.map(|ending| format!(".{ending}")).join(", ");
-    Err(Error::Flag {
+    Err(Error::Operate(operate::Error::Flag {
         flag: "--maps",
         value: place.to_owned(),
         problem: format!("there is no file in it whose name ends in one of {endings}"),
-    })
-}
-
-/// A text that an operator wrote, and what errors call it.
-pub(crate) struct Document {
-    pub(crate) name: String,
-    pub(crate) text: String,
-}
-
-impl Document {
-    /// The files at this path, or those in this folder whose names end in one of `endings`.
-    pub(crate) fn in_files(path: &Path, endings: &[&str]) -> Result<Vec<Self>, Error> {
-        let read = |path: PathBuf| -> Result<Self, Error> {
-            Ok(Self { name: path.display().to_string(), text: files::read_text(&path)? })
-        };
-        files::in_folder(path, endings)?.into_iter().map(read).collect()
-    }
+    }))
 }

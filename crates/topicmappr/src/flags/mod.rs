@@ -8,7 +8,6 @@ mod forced;
 mod kubernetes;
 mod ledger;
 mod maps;
-mod metrics;
 mod outputs;
 mod planning;
 mod solver;
@@ -16,29 +15,22 @@ mod source;
 mod steps;
 mod storage;
 mod topics;
-mod units;
 mod warns;
 
 pub(crate) use brokers::{BrokerList, holders, known_brokers, refuse_unknown};
 pub(crate) use consent::ConsentArgs;
 pub(crate) use daemon::DaemonArgs;
-pub(crate) use execution::{BesideArgs, ClaimArgs, ExecutionArgs, Meant};
+pub(crate) use execution::{BesideArgs, ClaimArgs, ExecutionArgs};
 pub(crate) use forced::ForcedArgs;
 pub(crate) use kubernetes::KubernetesArgs;
-pub use kubernetes::PodArgs;
 pub(crate) use ledger::LedgerArgs;
-pub(crate) use maps::{Document, MapArgs};
-pub use metrics::MetricsArgs;
-pub use outputs::LogArgs;
-pub(crate) use outputs::{LogFormat, OutputFormat, TalkArgs, WhenColor};
+pub(crate) use maps::MapArgs;
+pub(crate) use outputs::{OutputFormat, TalkArgs, WhenColor};
 pub(crate) use planning::PlanningArgs;
 pub(crate) use solver::SolverArgs;
-pub(crate) use source::{Servers, Source, SourceArgs, ZooKeeperPlace};
+pub(crate) use source::SourceArgs;
 pub(crate) use steps::StepArgs;
 pub(crate) use topics::{TopicArgs, patterns};
-pub(crate) use units::{
-    days, duration, gibibytes, mebibytes, percent, rate, seconds, share, size, size_factor,
-};
 pub(crate) use warns::WarnArgs;
 
 use std::path::PathBuf;

@@ -1,5 +1,12 @@
 //! How a run talks.
 
+use crate::error::Error;
+use console::LogArgs;
+use operate::cluster::Servers;
+use operate::live::{self, Facts};
+use operate::runtime;
+use tracing::level_filters::LevelFilter;
+
 /// The flags of speech.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Global options")]
@@ -16,20 +23,6 @@ pub(crate) struct TalkArgs {
     pub(crate) color: WhenColor,
     #[command(flatten)]
     pub(crate) logs: LogArgs,
-}
-
-/// What is logged on stderr.
-#[derive(Debug, Clone, clap::Args)]
-pub struct LogArgs {
-    /// Log more on stderr; -vv logs even more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
-    pub(crate) verbose: u8,
-    /// Log errors only
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-    /// Choose the form of the log
-    #[arg(long, value_enum, value_name = "FORM", global = true, default_value = "text")]
-    pub(crate) log_format: LogFormat,
 }
 
 /// The form of what stdout carries.
@@ -52,11 +45,24 @@ pub(crate) enum WhenColor {
     Never,
 }
 
-/// The form of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum LogFormat {
+impl TalkArgs {
+    /// The form of the log.
+    pub(crate) fn log(&self) {
+        self.logs.start(LevelFilter::WARN);
+    }
+
     /// Plain text lines
-    Text,
+    pub(crate) fn wait_for<T>(
+        &self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        self.log();
+        runtime::wait(work)?
+    }
+
     /// One JSON object per line
-    Json,
+    pub(crate) fn captured(&self, servers: &Servers) -> Result<Facts, Error> {
+        self.log();
+        Ok(live::capture(servers)?)
+    }
 }

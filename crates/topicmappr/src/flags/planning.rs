@@ -1,6 +1,6 @@
 //! What every planning command takes.
 
-use crate::flags::units;
+use console::units;
 use jiff::SignedDuration;
 use mapper::Ratio;
 use std::path::PathBuf;

@@ -2,6 +2,8 @@
 
 use crate::error::Error;
 use crate::flags::storage::BrokerStorage;
+use ::kubernetes::Access;
+use operate::cluster::{ClusterAccess, Servers, Source, ZooKeeperPlace};
 use std::path::PathBuf;
 
 /// The flags that name a cluster.
@@ -40,44 +42,10 @@ pub(crate) struct SourceArgs {
     pub(crate) broker_storage: Option<BrokerStorage>,
 }
 
-/// A place to learn about a cluster.
-#[derive(Debug, Clone)]
-pub(crate) enum Source {
-    /// A snapshot file.
-    File(PathBuf),
-    /// A live cluster.
-    Live(Servers),
-}
-
-/// The servers of a live cluster.
-#[derive(Debug, Clone)]
-pub(crate) enum Servers {
-    /// Kafka's brokers.
-    Kafka {
-        bootstrap: String,
-        properties: Option<PathBuf>,
-        /// Where metrics are stored, if the operator named the servers.
-        metrics: Option<ZooKeeperPlace>,
-    },
-    /// ZooKeeper alone: no sizes, unless metrics are stored there.
-    ZooKeeper(ZooKeeperPlace),
-}
-
-/// A cluster's znodes.
-#[derive(Debug, Clone)]
-pub(crate) struct ZooKeeperPlace {
-    /// `HOST:PORT,.../CHROOT`.
-    pub(crate) connect: String,
-    /// The chroot, if it is not part of `connect`.
-    pub(crate) chroot: Option<String>,
-    /// The parent of stored metrics.
-    pub(crate) metrics_prefix: String,
-}
-
 impl SourceArgs {
     /// The one place that the flags name.
     pub(crate) fn source(&self) -> Result<Source, Error> {
-        self.source_if_any()?.ok_or(Error::NoSource)
+        self.source_if_any()?.ok_or(Error::Operate(operate::Error::NoSource))
     }
 
     /// The place that the flags name, for commands that can do without.
@@ -96,14 +64,20 @@ impl SourceArgs {
 
     /// Kafka's brokers, for a command that changes the cluster.
     pub(crate) fn brokers(&self) -> Result<(String, Option<PathBuf>), Error> {
+        let ClusterAccess { bootstrap, properties, .. } = self.cluster(Access::default())?;
+        Ok((bootstrap, properties))
+    }
+
+    /// A live cluster, and the API of Kubernetes beside it.
+    pub(crate) fn cluster(&self, kubernetes: Access) -> Result<ClusterAccess, Error> {
         match self.source_if_any()? {
-            Some(Source::Live(Servers::Kafka { bootstrap, properties, .. })) => {
-                Ok((bootstrap, properties))
+            Some(Source::Live(Servers::Kafka { bootstrap, properties, metrics })) => {
+                Ok(ClusterAccess { bootstrap, properties, zookeeper: metrics, kubernetes })
             }
             // A snapshot does not work here, so the message does not mention it.
             Some(Source::Live(Servers::ZooKeeper(_)) | Source::File(_)) | None => {
                 let message = "this command works on a live cluster: name it with --bootstrap-server HOST:PORT";
-                Err(Error::Flags(message.to_owned()))
+                Err(Error::flags(message))
             }
         }
     }

@@ -1,6 +1,6 @@
 //! How a plan is cut into steps.
 
-use crate::flags::units;
+use console::units;
 use mapper::{Bytes, Pacing, StepOrder};
 use std::str::FromStr;
 

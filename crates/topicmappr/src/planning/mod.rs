@@ -9,15 +9,14 @@ pub(crate) use outputs::Outputs;
 use crate::error::Error;
 use crate::flags::PlanningArgs;
 use crate::flags::holders;
+use crate::lost::LostBroker;
 use crate::session::Session;
-use crate::source::Facts;
-use crate::status::Status;
-use crate::views::{
-    Caution, Cautions, LostBroker, Next, PlacementChoice, Report, Sums, Surroundings,
-};
+use crate::views::{Caution, Cautions, Next, PlacementChoice, Report, Sums, Surroundings};
 use jiff::SignedDuration;
 use mapper::maps::{Finding, Unmapped};
 use mapper::{BrokerId, NoPlan, Plan, Request, Snapshot};
+use operate::Status;
+use operate::live::Facts;
 use outputs::Staging;
 use std::collections::BTreeSet;
 use std::path::PathBuf;

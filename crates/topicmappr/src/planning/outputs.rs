@@ -1,9 +1,9 @@
 //! A planning command's files: their places, found before anything is planned, and what goes into them.
 
 use crate::error::Error;
-use crate::files::{self, OutFile, Staged};
 use crate::flags::PlanningArgs;
 use mapper::{Plan, PlanFile, PlannedPartition, Snapshot, Stage};
+use operate::files::{self, OutFile, Staged};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -51,7 +51,7 @@ impl Written {
 /// A file, not stdout: that is where the report goes.
 fn own_file(flag: &str, path: &Path) -> Result<OutFile, Error> {
     if path == Path::new("-") {
-        return Err(Error::Flags(format!("{flag} needs a file here: stdout has the report")));
+        return Err(Error::flags(format!("{flag} needs a file here: stdout has the report")));
     }
     Ok(OutFile::at(path)?)
 }
@@ -61,7 +61,7 @@ impl Outputs {
     pub(crate) fn find(args: &PlanningArgs) -> Result<Self, Error> {
         if args.skip_no_ops && args.include_no_ops {
             let message = "--skip-no-ops and --include-no-ops deny each other";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         let place = |flag, path: &Option<PathBuf>| {
             path.as_deref().map(|path| own_file(flag, path)).transpose()
@@ -77,7 +77,7 @@ impl Outputs {
         };
         if outputs.plan.is_some() && outputs.plan == outputs.snapshot {
             let message = "--out-file and --save-snapshot name the same file";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         Ok(outputs)
     }
@@ -155,7 +155,7 @@ impl Outputs {
         if others.into_iter().flatten().any(|other| other == out) {
             let path = out.path().display();
             let message = format!("two files would be {path}: --out-path names its files by topic");
-            return Err(Error::Flags(message));
+            return Err(Error::flags(message));
         }
         Ok(())
     }

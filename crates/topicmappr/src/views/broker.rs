@@ -1,15 +1,11 @@
 //! The settings of a starting broker, and the replicas that its start would erase.
 
-use super::{Ink, listed};
-use mapper::{BrokerId, Erasure, WhyErased};
+use super::Ink;
+use mapper::BrokerId;
+use operate::erasures::Erasures;
 use serde::{Serialize, Serializer};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::PathBuf;
-
-/// How many partitions are named one by one.
-const LONG: usize = 20;
 
 /// The form of [`BrokerSettings`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -65,87 +61,8 @@ impl Serialize for BrokerSettings<'_> {
     }
 }
 
-/// What the start of a broker with an empty disk would erase.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Erasures {
-    pub(crate) broker: BrokerId,
-    #[serde(rename = "empty_log_dirs")]
-    pub(crate) empty: Vec<PathBuf>,
-    #[serde(rename = "partitions")]
-    pub(crate) erased: Vec<Erasure>,
-}
-
-impl Erasures {
-    /// The same loss, accepted by the operator.
-    pub(crate) fn accepted(&self) -> Accepted<'_> {
-        Accepted(self)
-    }
-
-    /// The partitions, and how to start the broker and keep the data of other replicas.
-    pub(crate) fn details(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.list(f)?;
-        let keepable: Vec<&Erasure> =
-            self.erased.iter().filter(|erasure| !erasure.others.is_empty()).collect();
-        writeln!(f, "nothing is lost if the old disk of broker {} comes back", self.broker)?;
-        if !keepable.is_empty() {
-            self.safe_way(&keepable, f)?;
-        }
-        if keepable.len() < self.erased.len() {
-            writeln!(
-                f,
-                "partitions without another replica exist on the old disk alone; --accept-data-loss starts without it"
-            )?;
-        }
-        Ok(())
-    }
-
-    fn list(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for erasure in self.erased.iter().take(LONG) {
-            writeln!(f, "  {}: {}", erasure.partition, why(erasure))?;
-        }
-        if self.erased.len() > LONG {
-            let more = self.erased.len() - LONG;
-            writeln!(f, "  and {more} more; --output json names them all")?;
-        }
-        Ok(())
-    }
-
-    fn safe_way(&self, erasures: &[&Erasure], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let broker = self.broker;
-        let others: BTreeSet<BrokerId> =
-            erasures.iter().flat_map(|erasure| erasure.others.iter().copied()).collect();
-        let others: Vec<BrokerId> = others.into_iter().collect();
-        writeln!(f, "otherwise follow these steps, which keep the data of the other replicas:")?;
-        writeln!(f, "  1. keep broker {broker} down: this check keeps it down while it refuses")?;
-        writeln!(f, "  2. start the others: {}", listed(&others))?;
-        // An election while replicas are being added may choose an empty one of them.
-        if erasures.iter().any(|erasure| erasure.adding) {
-            writeln!(
-                f,
-                "  !  some are being reassigned: cancel that before step 3, or an empty replica may become leader"
-            )?;
-        }
-        writeln!(
-            f,
-            "  3. elect a leader only for partitions that still have none (records that only {broker} had are lost):"
-        )?;
-        for (topic, partitions) in by_topic(erasures) {
-            for partition in partitions {
-                writeln!(
-                    f,
-                    "       kafka-leader-election --bootstrap-server HOST:PORT --election-type UNCLEAN --topic {topic} --partition {partition}"
-                )?;
-            }
-        }
-        writeln!(
-            f,
-            "  4. start broker {broker} again: this check then allows it, and it copies from them"
-        )
-    }
-}
-
 /// A loss that the operator has accepted.
-pub(crate) struct Accepted<'a>(&'a Erasures);
+pub(crate) struct Accepted<'a>(pub(crate) &'a Erasures);
 
 impl fmt::Display for Accepted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -158,46 +75,6 @@ impl fmt::Display for Accepted<'_> {
         writeln!(f, "{}; --accept-data-loss allows it", self.0)?;
         self.0.list(f)
     }
-}
-
-impl fmt::Display for Erasures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = super::counted(self.erased.len(), "partition");
-        let dirs: Vec<String> = self.empty.iter().map(|dir| dir.display().to_string()).collect();
-        write!(
-            f,
-            "broker {} has no log of {count} in {}: starting it erases the last copy",
-            self.broker,
-            dirs.join(", ")
-        )
-    }
-}
-
-fn why(erasure: &Erasure) -> String {
-    let others = listed(&erasure.others);
-    match erasure.why {
-        WhyErased::OnlyReplica => "there is no other replica".to_owned(),
-        WhyErased::OnlyInSync => format!("it alone was in sync; other replicas: {others}"),
-        WhyErased::OnlyEligible => format!("it alone may lead; other replicas: {others}"),
-        WhyErased::LastLeader => {
-            format!("it led last, and no broker leads now; other replicas: {others}")
-        }
-        WhyErased::OthersDown => format!("all others that may lead are down: {others}"),
-        WhyErased::Unclean => {
-            format!(
-                "no in-sync replica is up, and unclean elections are allowed; other replicas: {others}"
-            )
-        }
-    }
-}
-
-fn by_topic<'e>(erasures: &[&'e Erasure]) -> BTreeMap<&'e str, BTreeSet<u32>> {
-    let mut topics: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
-    for erasure in erasures.iter().take(LONG) {
-        let of = &erasure.partition;
-        topics.entry(&of.topic).or_default().insert(of.partition.0);
-    }
-    topics
 }
 
 #[cfg(test)]

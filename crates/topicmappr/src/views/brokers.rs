@@ -1,10 +1,11 @@
 //! Which brokers come, go, or are gone.
 
+use super::heading;
 use super::report::LONG;
 use super::table::Table;
-use super::{counted, heading};
 use mapper::snapshot::Broker;
 use mapper::{BrokerFigures, BrokerId, Plan, Request, Snapshot};
+use operate::words::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

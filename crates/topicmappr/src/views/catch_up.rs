@@ -1,8 +1,9 @@
 //! `replace --same-id`, in words.
 
-use super::{counted, heading};
+use super::heading;
 use ::kubernetes::fate::{Disks, NotLost, Return};
 use mapper::BrokerId;
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 
@@ -80,61 +81,5 @@ impl fmt::Display for SameIdPlan {
             None => writeln!(f, "  --yes frees it, as these commands do:")?,
         }
         pod.commands.iter().try_for_each(|command| writeln!(f, "    {command}"))
-    }
-}
-
-/// How far it is.
-#[derive(Debug, Serialize)]
-pub(crate) struct CatchUpProgress {
-    pub(crate) broker: BrokerId,
-    pub(crate) registered: bool,
-    pub(crate) partitions_behind: usize,
-    pub(crate) partitions: usize,
-    pub(crate) waited_seconds: u64,
-    pub(crate) stalled: bool,
-}
-
-impl fmt::Display for CatchUpProgress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { broker, partitions_behind, partitions, waited_seconds, .. } = self;
-        if !self.registered {
-            return writeln!(f, "waiting ({waited_seconds} s): broker {broker} is not registered");
-        }
-        write!(
-            f,
-            "copying ({waited_seconds} s): broker {broker} is in sync in {} of {partitions}",
-            partitions - partitions_behind
-        )?;
-        match self.stalled {
-            true => writeln!(
-                f,
-                "; no partition was finished for 10 minutes: is the rate below what producers write to these brokers?"
-            ),
-            false => writeln!(f),
-        }
-    }
-}
-
-/// That it is back.
-#[derive(Debug, Serialize)]
-pub(crate) struct CatchUpDone {
-    pub(crate) broker: BrokerId,
-    pub(crate) partitions: usize,
-    pub(crate) elected: usize,
-    pub(crate) not_elected: Vec<String>,
-    pub(crate) took_seconds: u64,
-}
-
-impl fmt::Display for CatchUpDone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "Done in {} s: broker {} is in sync everywhere ({} copied), leads {} more, and no throttle is left.",
-            self.took_seconds,
-            self.broker,
-            counted(self.partitions, "partition"),
-            counted(self.elected, "partition")
-        )?;
-        self.not_elected.iter().try_for_each(|why| writeln!(f, "  not elected: {why}"))
     }
 }

@@ -1,13 +1,14 @@
 //! `certs check`: what listeners serve.
 
+use super::Ink;
 use super::table::Table;
-use super::{Ink, counted};
-use crate::certs::{CertFinding, Judge, Seen};
-use crate::live;
-use crate::status::Status;
 use jiff::Timestamp;
 use kafka::certificates::{Certificate, Served};
 use mapper::BrokerId;
+use operate::Status;
+use operate::certificates::{CertFinding, Judge, Seen};
+use operate::runtime;
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 
@@ -72,7 +73,7 @@ impl CertsView {
         };
         Self {
             version: 1,
-            checked_at: live::now(),
+            checked_at: runtime::now(),
             warn_before_seconds: judge.warn_before.as_secs(),
             trust_judged,
             listeners: seen.iter().map(listener).collect(),

@@ -1,8 +1,8 @@
 //! `certs reload`: what became of each broker.
 
-use super::listed;
-use crate::certs::{Changed, Failed};
 use mapper::BrokerId;
+use operate::certificates::{Changed, Failed};
+use operate::words::listed;
 use serde::Serialize;
 use std::fmt;
 

@@ -1,9 +1,10 @@
 //! What will change, by map and topic.
 
+use super::heading;
 use super::report::LONG;
 use super::table::Table;
-use super::{counted, heading};
 use mapper::{Bytes, Move, Plan, Reason, Snapshot};
+use operate::words::counted;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

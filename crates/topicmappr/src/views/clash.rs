@@ -1,8 +1,8 @@
 //! Which rules clash, and what would make a plan possible.
 
-use super::{counted, listed, uncordon};
-use crate::error::ranges;
 use mapper::{Bytes, Clash, RackRule, Ratio, Remedy, Rule};
+use operate::words::ranges;
+use operate::words::{counted, listed, uncordon};
 use std::fmt;
 
 /// The rules behind a refusal, and the remedies.

@@ -1,12 +1,13 @@
 //! `doctor`: one screen.
 
+use super::Ink;
 use super::next::{folded_after, quoted};
-use super::{Ink, counted};
 use crate::doctor::{Around, Finding, Needs, Severity};
-use crate::error::ranges;
 use crate::flags::Global;
-use crate::throttles::Untold;
 use mapper::{BrokerId, Snapshot, TopicPartition};
+use operate::throttles::Untold;
+use operate::words::counted;
+use operate::words::ranges;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,9 @@
 //! Preferred elections: what would be elected, what cannot be, and what came of it.
 
-use super::{counted, heading, listed};
+use super::heading;
 use execute::{Election, Elections, Obstacle};
 use mapper::TopicPartition;
+use operate::words::{counted, listed};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -2,7 +2,8 @@
 
 use super::report::LONG;
 use super::{Ink, no_plan};
-use crate::error::{Error, is_help};
+use crate::error::Error;
+use console::is_help;
 use mapper::definitions::DefinitionError;
 use mapper::explain::ExplainError;
 use mapper::{Clash, NoPlan};
@@ -15,7 +16,7 @@ pub(crate) struct ErrorView<'a>(pub(crate) &'a Error);
 
 impl fmt::Display for ErrorView<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Error::Usage(error) = self.0
+        if let Error::Console(console::Error::Usage(error)) = self.0
             && is_help(error)
         {
             return writeln!(f, "{}", self.0);
@@ -43,7 +44,7 @@ impl fmt::Display for ErrorView<'_> {
                     writeln!(f, "  and {more} more; --output json names them all")?;
                 }
             }
-            Error::Definitions(errors) => {
+            Error::Operate(operate::Error::Definitions(errors)) => {
                 errors.0.iter().try_for_each(|error| writeln!(f, "  {error}"))?;
             }
             _ => {}
@@ -90,7 +91,9 @@ fn evidence(error: &Error) -> Option<Value> {
         }
         Error::WouldErase(erasures) => serde_json::to_value(erasures).ok(),
         Error::NotLost { broker, .. } => Some(json!({ "broker": broker })),
-        Error::Changed { deleted, .. } => Some(json!({ "deleted": deleted })),
+        Error::Operate(operate::Error::Changed { deleted, .. }) => {
+            Some(json!({ "deleted": deleted }))
+        }
         Error::OthersDisk { owner, path, pod, id, by } => Some(json!({
             "meta_properties": path, "broker_id": owner, "pod": pod, "pod_broker_id": id, "by": by,
         })),
@@ -98,38 +101,43 @@ fn evidence(error: &Error) -> Option<Value> {
             "unknown": unknown,
             "known": known,
         })),
-        Error::Definitions(errors) => {
-            let mistake = |error: &DefinitionError| {
-                let (place, topic, key) = (&error.place, &error.topic, &error.key);
-                let mut said = json!({
-                    "document": place.document, "line": place.line, "column": place.column,
-                    "message": error.mistake.to_string(),
-                });
-                if let Some(topic) = topic {
-                    said["topic"] = topic.as_str().into();
-                }
-                if let Some(key) = key {
-                    said["key"] = key.as_str().into();
-                }
-                said
-            };
+        Error::Operate(operate::Error::Definitions(errors)) => {
             Some(json!({ "mistakes": errors.0.iter().map(mistake).collect::<Vec<_>>() }))
         }
-        Error::Held(by) => Some(json!({ "lock": by.lock, "holder": by.holder })),
+        Error::Operate(operate::Error::Held(by)) => {
+            Some(json!({ "lock": by.lock, "holder": by.holder }))
+        }
         Error::UnknownMap { name, known } => Some(json!({ "name": name, "known": known })),
-        Error::MapFindings(refused) => {
+        Error::Operate(operate::Error::MapFindings(refused)) => {
             let findings = refused.findings.iter().map(super::maps::Problem::of);
             Some(json!({ "problems": findings.collect::<Vec<_>>() }))
         }
         Error::Explain(ExplainError::UnknownTopic { topic, near }) => {
             Some(json!({ "topic": topic, "near": near }))
         }
-        Error::Flag { flag, value, .. } => Some(json!({ "flag": flag, "value": value })),
-        Error::Snapshot { path, .. } | Error::ConfigFile { path, .. } => {
-            Some(json!({ "path": path }))
+        Error::Operate(operate::Error::Flag { flag, value, .. }) => {
+            Some(json!({ "flag": flag, "value": value }))
         }
+        Error::Operate(operate::Error::Snapshot { path, .. })
+        | Error::Console(console::Error::ConfigFile { path, .. }) => Some(json!({ "path": path })),
         _ => None,
     }
+}
+
+/// One mistake of a definition, and where it stands.
+fn mistake(error: &DefinitionError) -> Value {
+    let (place, topic, key) = (&error.place, &error.topic, &error.key);
+    let mut said = json!({
+        "document": place.document, "line": place.line, "column": place.column,
+        "message": error.mistake.to_string(),
+    });
+    if let Some(topic) = topic {
+        said["topic"] = topic.as_str().into();
+    }
+    if let Some(key) = key {
+        said["key"] = key.as_str().into();
+    }
+    said
 }
 
 #[cfg(test)]

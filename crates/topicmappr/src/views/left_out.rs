@@ -1,9 +1,10 @@
 //! What could not be planned, and what would heal it.
 
+use super::heading;
 use super::report::LONG;
 use super::table::Table;
-use super::{counted, heading, listed};
 use mapper::{BrokerId, LeftOut, WhyLeftOut};
+use operate::words::{counted, listed};
 use std::fmt;
 
 /// The partitions that a plan leaves as they are, though something is wrong with them.

@@ -1,8 +1,9 @@
 //! The numbers before and after, per broker.
 
+use super::heading;
 use super::table::Table;
-use super::{counted, heading};
 use mapper::{BrokerFigures, Bytes, Figures};
+use operate::words::counted;
 use std::fmt;
 
 /// More brokers than this do not fit on a page.

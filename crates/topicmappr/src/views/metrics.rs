@@ -1,11 +1,11 @@
 //! What metrics systems tell of brokers.
 
-use super::counted;
 use super::report::LONG;
 use super::table::Table;
-use crate::error::ranges;
 use mapper::{BrokerId, Bytes, Rate};
 use metrics::{BrokerMetrics, Capacity, Measured, PartitionSizes, Reading};
+use operate::words::counted;
+use operate::words::ranges;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;

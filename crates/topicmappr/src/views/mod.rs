@@ -36,7 +36,6 @@ mod report;
 mod roll;
 mod rollback;
 mod solver;
-mod stalls;
 mod steps;
 mod table;
 mod throttles;
@@ -45,18 +44,17 @@ mod transfer;
 mod unregister;
 mod warnings;
 
-pub(crate) use broker::{BrokerSettings, Erasures, SettingsFormat};
-pub(crate) use catch_up::{CatchUpDone, CatchUpProgress, PodPlan, SameIdPlan};
+pub(crate) use broker::{Accepted, BrokerSettings, SettingsFormat};
+pub(crate) use catch_up::{PodPlan, SameIdPlan};
 pub(crate) use certs::CertsView;
 pub(crate) use certs_reload::{ReloadView, Reloaded};
 pub(crate) use doctor::DoctorView;
 pub(crate) use elections::{Elected, ElectionsView};
 pub(crate) use error::ErrorView;
-pub(crate) use execution::{CancelView, Preview, Progress, StatusView, Summary, SweepView};
+pub(crate) use execution::{CancelView, Preview, StatusView, Summary, SweepView};
 pub(crate) use explain::ExplainView;
 pub(crate) use heal::HealView;
 pub(crate) use html::Page;
-pub(crate) use lost::LostBroker;
 pub(crate) use maps::{MapsCheck, MapsShow, PodProblems, ResolvedMaps};
 pub(crate) use metrics::{Failures, FetchedInto, FetchedView, MetricsView};
 pub(crate) use moves::Moves;
@@ -66,14 +64,13 @@ pub(crate) use plan_diff::PlanDiffView;
 pub(crate) use probes::{LiveView, ReadyView};
 pub(crate) use put_back::PutBack;
 pub(crate) use report::{PlacementChoice, Report, Sums, Surroundings};
-pub(crate) use roll::{RollEvent, RollPlan, RollSummary};
+pub(crate) use roll::{RollPlan, RollSummary};
 pub(crate) use rollback::RollbackView;
 pub(crate) use throttles::{Cleared, StraysView, ThrottlesView};
 pub(crate) use topics::TopicsView;
 pub(crate) use unregister::Unregister;
 pub(crate) use warnings::{Caution, Cautions};
 
-use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt::{self, Display};
 
@@ -125,27 +122,4 @@ fn shown<T: fmt::Display>(f: &mut fmt::Formatter<'_>, all: &[T], name: &str) -> 
         writeln!(f, "  and {} more; --output json names them all", all.len() - SHOWN)?;
     }
     Ok(())
-}
-
-/// `3 partitions`, `1 partition`.
-pub(crate) fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-/// Kafka's own command that ends a cordon of brokers (KIP-1066).
-pub(crate) fn uncordon(brokers: &[BrokerId]) -> String {
-    let name = match brokers {
-        [one] => one.to_string(),
-        _ => "ID".to_owned(),
-    };
-    format!(
-        "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers \
-         --entity-name {name} --delete-config cordoned.log.dirs"
-    )
-}
-
-/// Ids in their own order: `1003, 1001`.
-fn listed(ids: &[BrokerId]) -> String {
-    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    texts.join(", ")
 }

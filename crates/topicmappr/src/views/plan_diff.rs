@@ -1,12 +1,13 @@
 //! Two plans side by side: what differs, and what each comes to.
 
+use super::heading;
 use super::report::LONG;
 use super::table::Table;
-use super::{counted, heading};
 use mapper::{
     BrokerDiff, BrokerFigures, BrokerId, Bytes, Change, Difference, Differs, PlanDiff, PlanSide,
     Replicas,
 };
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

@@ -1,14 +1,14 @@
 //! `roll`, in words.
 
-use super::{counted, heading};
-use crate::rolling::{Rolled, Sight, Why};
+use super::heading;
 use ::kubernetes::rolling::RollingSet;
 use execute::roll::{Next, Pod, Role, Scene, order};
-use mapper::{BrokerId, TopicPartition};
+use mapper::BrokerId;
+use operate::events::role_word;
+use operate::roll::{Rolled, Sight, Why};
+use operate::words::{counted, few};
 use serde::Serialize;
-use std::collections::BTreeSet;
 use std::fmt;
-use std::time::Duration;
 
 /// What would be restarted, in its order.
 #[derive(Debug, Serialize)]
@@ -36,7 +36,7 @@ impl RollPlan {
         let order = order(scene);
         let restart = |pod: &Pod| Restart {
             pod: pod.name.clone(),
-            role: word(scene.role(pod.id)),
+            role: role_word(scene.role(pod.id)),
             id: pod.id,
             rack: pod.rack.clone(),
             up: scene.is_up(pod.id),
@@ -71,6 +71,9 @@ impl RollPlan {
     }
 }
 
+/// How many partitions a line names.
+const FEW: usize = 5;
+
 /// Less than this, and Kafka's controlled shutdown may not come to its end.
 const ENOUGH_SECONDS: u64 = 60;
 
@@ -82,11 +85,11 @@ fn in_the_way(next: &Next) -> Vec<String> {
     match next {
         Next::Done | Next::Restart(_) => Vec::new(),
         Next::Wait(waits) => waits.iter().map(ToString::to_string).collect(),
-        Next::Moving(partitions) => vec![format!("{}: {}", moving(), few(partitions))],
+        Next::Moving(partitions) => vec![format!("{}: {}", moving(), few(partitions, FEW))],
         Next::Unavailable(partitions) => vec![format!(
             "{} would be unavailable for as long as a broker is away (--allow-unavailable): {}",
             counted(partitions.len(), "partition"),
-            few(partitions)
+            few(partitions, FEW)
         )],
     }
 }
@@ -118,48 +121,6 @@ impl fmt::Display for RollPlan {
     }
 }
 
-/// Something that happens.
-#[derive(Debug, Serialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub(crate) enum RollEvent {
-    Restarts { pod: String, role: &'static str, id: BrokerId, left: usize },
-    Waits { waited_seconds: u64, why: Vec<String> },
-    Killed { pod: String, broker: BrokerId, led_partitions: usize, grace_seconds: u64 },
-}
-
-impl RollEvent {
-    pub(crate) fn restarts(pod: &Pod, role: Role, left: usize) -> Self {
-        Self::Restarts { pod: pod.name.clone(), role: word(role), id: pod.id, left }
-    }
-
-    pub(crate) fn waits(why: &[String], waited: Duration) -> Self {
-        Self::Waits { waited_seconds: waited.as_secs(), why: why.to_vec() }
-    }
-
-    pub(crate) fn killed(pod: &str, broker: BrokerId, led: usize, grace_seconds: u64) -> Self {
-        Self::Killed { pod: pod.to_owned(), broker, led_partitions: led, grace_seconds }
-    }
-}
-
-impl fmt::Display for RollEvent {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Restarts { pod, role, id, left } => {
-                writeln!(f, "restarting {pod} ({role} {id}); {left} left after it")
-            }
-            Self::Waits { waited_seconds, why } => {
-                writeln!(f, "waiting ({waited_seconds} s): {}", why.join("; "))
-            }
-            Self::Killed { pod, broker, led_partitions, grace_seconds } => writeln!(
-                f,
-                "warning: pod {pod} ended while broker {broker} still led {}: it was not shut down but killed; \
-                 terminationGracePeriodSeconds is {grace_seconds}",
-                counted(*led_partitions, "partition")
-            ),
-        }
-    }
-}
-
 /// How it ended.
 #[derive(Debug, Serialize)]
 pub(crate) struct RollSummary {
@@ -178,7 +139,7 @@ impl RollSummary {
             Why::Left(_) => ("left", Vec::new()),
             Why::Stuck(why) => ("stuck", why.clone()),
             Why::Moving(partitions) => {
-                ("moving", vec![format!("{}: {}", moving(), few(partitions))])
+                ("moving", vec![format!("{}: {}", moving(), few(partitions, FEW))])
             }
         };
         Self {
@@ -214,19 +175,4 @@ impl fmt::Display for RollSummary {
             }
         }
     }
-}
-
-fn word(role: Role) -> &'static str {
-    match role {
-        Role::Broker => "broker",
-        Role::Controller => "controller",
-        Role::ZooKeeper => "ZooKeeper server",
-    }
-}
-
-fn few(partitions: &BTreeSet<TopicPartition>) -> String {
-    const FEW: usize = 5;
-    let names: Vec<String> = partitions.iter().take(FEW).map(ToString::to_string).collect();
-    let more = partitions.len().saturating_sub(FEW);
-    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }

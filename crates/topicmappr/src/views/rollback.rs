@@ -1,8 +1,9 @@
 //! `rollback`, before it begins: what is cancelled, what returns, and what does not.
 
-use super::{PutBack, counted, listed, shown};
+use super::{PutBack, shown};
 use execute::{WayBack, WhyNotBack};
 use mapper::{BrokerId, Bytes, Plan, TopicPartition};
+use operate::words::{counted, listed};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

@@ -1,9 +1,10 @@
 //! The steps of a plan: what each copies, and the broker that has most to do in it.
 
+use super::heading;
 use super::report::LONG;
 use super::table::Table;
-use super::{counted, heading};
 use mapper::{BrokerId, Bytes, Plan, Stage};
+use operate::words::counted;
 use serde::Serialize;
 use std::cmp::Reverse;
 use std::fmt;

@@ -2,12 +2,13 @@
 
 use super::next::quoted;
 use super::table::Table;
-use super::{Next, counted, heading};
+use super::{Next, heading};
 use crate::flags::SourceArgs;
-use crate::throttles::{Outcome, Set, Untold};
 use execute::{Entries, Owner, Paces, Place, Throttled};
 use jiff::Timestamp;
 use mapper::Bytes;
+use operate::throttles::{Outcome, Set, Untold};
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;
@@ -131,7 +132,7 @@ fn owner(one: &Throttled) -> String {
 fn age(since: &str) -> Option<String> {
     let since: Timestamp = since.parse().ok()?;
     let seconds = Timestamp::now().duration_since(since).as_secs().max(0);
-    Some(format!(", {}", super::execution::duration(seconds.unsigned_abs())))
+    Some(format!(", {}", operate::words::duration(seconds.unsigned_abs())))
 }
 
 /// A rate with its unit; of a list no more than fits.

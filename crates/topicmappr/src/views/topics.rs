@@ -1,11 +1,12 @@
 //! What became of topics, or would.
 
+use super::heading;
 use super::report::{LONG, Report};
 use super::table::Table;
-use super::{counted, heading};
 use crate::error::Error;
-use crate::topics::{Applied, Done, Looked, Outcome, Step};
 use mapper::definitions::{ConfigChange, Decision};
+use operate::topics::{Applied, Done, Looked, Outcome, Step};
+use operate::words::counted;
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;

@@ -1,7 +1,8 @@
 //! What a plan copies, how close that is to the least possible, and how long it takes.
 
-use super::{counted, nothing};
+use super::nothing;
 use mapper::{BrokerId, Bytes, Plan};
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 

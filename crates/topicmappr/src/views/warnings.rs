@@ -1,11 +1,12 @@
 //! Warnings: each with the code that `--ignore-warns` names it by.
 
-use super::{Ink, counted};
-use crate::error::ranges;
+use super::Ink;
 use ::kubernetes::{Difference, Finding as PodFinding};
 use jiff::SignedDuration;
 use mapper::maps::{Finding, Severity, Unmapped};
 use mapper::{BrokerId, Warning};
+use operate::words::counted;
+use operate::words::ranges;
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::fmt;

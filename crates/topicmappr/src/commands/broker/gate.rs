@@ -2,11 +2,12 @@
 
 use super::volume::Volume;
 use crate::error::Error;
-use crate::flags::Servers;
-use crate::live;
 use crate::session::Session;
 use kafka::{Standing, Unsettled};
 use mapper::{BrokerId, Erasure, Snapshot, would_erase};
+use operate::cluster::Servers;
+use operate::live;
+use operate::runtime;
 use std::fmt;
 use std::time::{Duration, Instant};
 
@@ -55,8 +56,12 @@ pub(super) fn erased(
     same_cluster(question.volume, &snapshot)?;
     let erased = would_erase(&snapshot, question.broker, &question.volume.partitions);
     // Kafka reports leader and ISR of each partition. An answer without them is no answer.
-    erased
-        .map_err(|untold| Error::Unproven { broker: question.broker, problem: untold.to_string() })
+    erased.map_err(|untold| {
+        Error::Operate(operate::Error::Unproven {
+            broker: question.broker,
+            problem: untold.to_string(),
+        })
+    })
 }
 
 fn await_answer(question: &Question<'_>, session: &mut Session<'_, '_>) -> Result<Snapshot, Error> {
@@ -64,13 +69,16 @@ fn await_answer(question: &Question<'_>, session: &mut Session<'_, '_>) -> Resul
     let mut pause = FIRST_PAUSE;
     let mut told: Option<(String, Instant)> = None;
     loop {
-        let reason = match live::wait(ask(question))?? {
+        let reason = match runtime::wait(ask(question))?? {
             Ok(snapshot) => return Ok(*snapshot),
             Err(reason) => reason,
         };
         let waited = began.elapsed();
         if question.patience.is_some_and(|patience| waited >= patience) {
-            return Err(Error::NoAnswer { waited, reason: reason.to_string() });
+            return Err(Error::Operate(operate::Error::NoAnswer {
+                waited,
+                reason: reason.to_string(),
+            }));
         }
         let text = reason.to_string();
         if told.as_ref().is_none_or(|(last, when)| *last != text || when.elapsed() >= TELL_EVERY) {
@@ -91,7 +99,9 @@ async fn ask(question: &Question<'_>) -> Result<Result<Box<Snapshot>, Wait>, Err
     match answer.await {
         Ok(Standing::Settled(snapshot)) => Ok(Ok(snapshot)),
         Ok(Standing::Unsettled(why)) => Ok(Err(Wait::Unsettled(why))),
-        Err(Error::Kafka(error)) if may_pass(&error) => Ok(Err(Wait::Unreachable(*error))),
+        Err(Error::Operate(operate::Error::Kafka(error))) if may_pass(&error) => {
+            Ok(Err(Wait::Unreachable(*error)))
+        }
         Err(error) => Err(error),
     }
 }

@@ -4,16 +4,18 @@
 use super::gate::{self, Question};
 use super::volume::Volume;
 use crate::error::Error;
-use crate::files::OutFile;
-use crate::flags::{Servers, Source, duration};
-use crate::live;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
-use crate::views::{BrokerSettings, Erasures, SettingsFormat};
+use crate::views::{Accepted, BrokerSettings, SettingsFormat};
 use ::kubernetes::brokers::{BrokerPod, Rules, brokers};
 use ::kubernetes::{Kubernetes, Name};
+use console::units::duration;
 use mapper::BrokerId;
+use operate::Status;
+use operate::cluster::{Servers, Source};
+use operate::erasures::Erasures;
+use operate::events::Note;
+use operate::files::OutFile;
+use operate::runtime;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -53,7 +55,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    live::log(&session.global.talk);
+    session.global.talk.log();
     let out = args.out_file.as_deref().map(OutFile::at).transpose()?;
     let servers = args.servers(session)?;
     let volume = Volume::read(&args.log_dirs)?;
@@ -90,7 +92,7 @@ impl Args {
         }
         match session.global.source.source_if_any()? {
             Some(Source::Live(servers @ Servers::Kafka { .. })) => Ok(Some(servers)),
-            _ => Err(Error::Flags(
+            _ => Err(Error::flags(
                 "broker init needs --bootstrap-server, to ask Kafka before an empty disk is used; only the first \
                  start of a new cluster does without, by --bootstrap-new-cluster"
                     .to_owned(),
@@ -107,7 +109,7 @@ impl Args {
         }
         let erasures = Erasures { broker: question.broker, empty, erased };
         if self.accept_data_loss {
-            return session.say(&erasures.accepted());
+            return session.say(&Accepted(&erasures));
         }
         Err(Error::WouldErase(Box::new(erasures)))
     }
@@ -118,7 +120,7 @@ impl Args {
         let rules = Rules { pods_are_chosen: true, ..session.global.kubernetes.rules() };
         let mut pause = FIRST_PAUSE;
         loop {
-            let asked = live::wait(async {
+            let asked = runtime::wait(async {
                 let kubernetes = Kubernetes::connect(&access).await?;
                 let name = self.pod_name(session, kubernetes.namespace())?;
                 let inventory = kubernetes.pod(&name).await?;
@@ -129,11 +131,11 @@ impl Args {
                     let mut found = brokers(&inventory, &rules, &BTreeSet::new()).pods.into_iter();
                     return found.find(|pod| pod.name == name).ok_or_else(|| not_a_broker(&name));
                 }
-                Err(Error::Kubernetes(error)) if may_pass(&error) => error,
+                Err(Error::Operate(operate::Error::Kubernetes(error))) if may_pass(&error) => error,
                 Err(error) => return Err(error),
             };
             if self.timeout.is_some_and(|timeout| began.elapsed() >= timeout) {
-                return Err(Error::Kubernetes(error));
+                return Err(Error::Operate(operate::Error::Kubernetes(error)));
             }
             session.say(&Note::new(format!("Kubernetes is asked again: {error}")))?;
             std::thread::sleep(pause);
@@ -150,7 +152,7 @@ impl Args {
                 None => Name::new(namespace, pod),
             }),
             (None, Some(name)) => Ok(Name::new(namespace, name)),
-            (None, None) => Err(Error::Flags(
+            (None, None) => Err(Error::flags(
                 "nothing tells which pod this is: set --pod, or POD_NAME from the pod's metadata.name".to_owned(),
             )),
         }
@@ -170,9 +172,10 @@ fn identity(volume: &Volume, pod: &BrokerPod) -> Result<BrokerId, Error> {
         }),
         (Some((owner, _)), _) => Ok(*owner),
         (None, Ok(found)) => Ok(found.id),
-        (None, Err(problem)) => {
-            Err(Error::NoIdentity { pod: pod.name.to_string(), problem: problem.to_string() })
-        }
+        (None, Err(problem)) => Err(Error::Operate(operate::Error::NoIdentity {
+            pod: pod.name.to_string(),
+            problem: problem.to_string(),
+        })),
     }
 }
 
@@ -186,7 +189,7 @@ fn may_pass(error: &::kubernetes::Error) -> bool {
 
 fn not_a_broker(name: &Name) -> Error {
     let problem = "it is not the pod of a broker".to_owned();
-    Error::NoIdentity { pod: name.to_string(), problem }
+    Error::Operate(operate::Error::NoIdentity { pod: name.to_string(), problem })
 }
 
 fn rackless(pod: &BrokerPod) -> Note {

@@ -5,11 +5,11 @@
 
 use super::subject::{Looked, Role, SubjectArgs};
 use crate::error::Error;
-use crate::live;
-use crate::probing::{answers, runs};
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::LiveView;
+use operate::Status;
+use operate::probes::{answers, runs};
+use operate::runtime;
 
 /// The flags of `broker live`.
 #[derive(Debug, clap::Args)]
@@ -29,9 +29,9 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    live::log(&session.global.talk);
+    session.global.talk.log();
     let Looked { address, .. } = args.subject.address(session)?;
-    let (live, reason) = match live::wait(answers(&address))? {
+    let (live, reason) = match runtime::wait(answers(&address))? {
         Ok(address) => (true, format!("{address} answers")),
         Err(why) if args.starting => args.by_process(&why)?,
         Err(why) => (false, why),
@@ -47,7 +47,7 @@ impl Args {
             Role::Zookeeper => "QuorumPeerMain",
         };
         let text = self.process.as_deref().unwrap_or(usual);
-        Ok(match runs(text).map_err(Error::Runtime)? {
+        Ok(match runs(text).map_err(operate::Error::Runtime)? {
             Some(id) => (true, format!("process {id} starts; {why}")),
             None => (false, format!("no process has {text} in its command line; {why}")),
         })

@@ -10,7 +10,7 @@ mod volume;
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
+use operate::Status;
 
 /// What to do in a broker's pod.
 #[derive(Debug, clap::Subcommand)]

@@ -3,17 +3,17 @@
 
 use super::subject::{Found, Looked, Role, SubjectArgs};
 use crate::error::Error;
-use crate::flags::duration;
-use crate::live;
-use crate::probing::{
-    Forces, Latest, Memory, answers, ask_broker, ask_controller, ask_zookeeper, serve,
-};
-use crate::serving::{ServerNames, host_name};
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::ReadyView;
+use console::units::duration;
 use jiff::Timestamp;
 use mapper::readiness::{Terms, Told, Verdict, readiness};
+use operate::Status;
+use operate::http_server::{ServerNames, host_name};
+use operate::probes::{
+    Forces, Latest, Memory, answers, ask_broker, ask_controller, ask_zookeeper, serve,
+};
+use operate::runtime;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -53,13 +53,13 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    live::log(&session.global.talk);
+    session.global.talk.log();
     if args.cached {
         return args.repeat(session);
     }
     let Looked { address, properties } = args.subject.address(session)?;
     let asked = Asked { args, address: &address, properties: properties.as_deref() };
-    live::wait(async {
+    runtime::wait(async {
         match &args.listen {
             None => {
                 let view = ReadyView::of(&asked.look(session).await?.0);
@@ -183,7 +183,7 @@ impl Asked<'_> {
                 Err(why) => (false, format!("not live: {why}")),
             };
             if last.as_ref() != Some(&ready.0) {
-                session.say(&crate::source::Note::new(ready.1.clone()))?;
+                session.say(&operate::events::Note::new(ready.1.clone()))?;
                 last = Some(ready.0);
             }
             latest.tell(ready, live);

@@ -1,15 +1,16 @@
 //! The subject of a probe: its flags, and what Kubernetes knows of the pod.
 
 use crate::error::Error;
-use crate::flags::Servers;
-use crate::flags::{ForcedArgs, Source};
-use crate::probing::{Forces, Subject, on_pod};
+use crate::flags::ForcedArgs;
 use crate::session::Session;
 use ::kubernetes::brokers::{Rules, brokers};
 use ::kubernetes::facts::PodFacts;
 use ::kubernetes::{About, Inventory, Kubernetes, Name};
 use mapper::BrokerId;
 use mapper::maps::{Group, Target};
+use operate::cluster::Servers;
+use operate::cluster::Source;
+use operate::probes::{Forces, Subject, in_inventory};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,7 +75,7 @@ impl SubjectArgs {
     }
 
     pub(super) fn address(&self, session: &Session<'_, '_>) -> Result<Looked, Error> {
-        let needs = |what: &str| Err(Error::Flags(format!("this probe needs {what}")));
+        let needs = |what: &str| Err(Error::flags(format!("this probe needs {what}")));
         match (self.role, session.global.source.source_if_any()?) {
             (Role::Zookeeper, Some(Source::Live(Servers::ZooKeeper(place)))) => {
                 let address = place.connect.split(['/', ',']).next().unwrap_or_default();
@@ -102,9 +103,7 @@ impl SubjectArgs {
     pub(super) fn named(&self, _: &Session<'_, '_>) -> Result<String, Error> {
         let broker = self.broker_id;
         if broker.is_none() && self.role != Role::Zookeeper {
-            return Err(Error::Flags(
-                "--cached contacts no server: it needs --broker-id ID".to_owned(),
-            ));
+            return Err(Error::flags("--cached contacts no server: it needs --broker-id ID"));
         }
         Ok(self.named_as(&Found { broker, subject: Subject::default(), inventory: None }))
     }
@@ -121,7 +120,10 @@ impl SubjectArgs {
         }
         let looked = timeout(PATIENCE, self.look_at_pod(session, &mut found)).await;
         let looked = looked.unwrap_or_else(|_| {
-            Err(Error::NoAnswer { waited: PATIENCE, reason: "Kubernetes is silent".to_owned() })
+            Err(Error::Operate(operate::Error::NoAnswer {
+                waited: PATIENCE,
+                reason: "Kubernetes is silent".to_owned(),
+            }))
         });
         match looked {
             Err(error) if self.broker_id.is_some() => {
@@ -162,14 +164,9 @@ impl SubjectArgs {
 
     /// The forces that apply to the subject.
     pub(super) async fn forces(&self, found: &Found, session: &Session<'_, '_>) -> Forces {
-        let mut forces = Forces::default();
-        for pod in found.inventory.iter().flat_map(|inventory| &inventory.pods) {
-            forces.extend(on_pod(&format!("pod {}", pod.name), &pod.annotations));
-        }
-        for set in found.inventory.iter().flat_map(|inventory| inventory.stateful_sets.values()) {
-            forces.extend(on_pod(&format!("StatefulSet {}", set.name), &set.annotations));
-        }
-        forces.extend(self.forced.read(Some(&found.subject), session).await);
+        let mut forces = found.inventory.as_ref().map(in_inventory).unwrap_or_default();
+        let access = session.global.kubernetes.access(session.environment);
+        forces.extend(self.forced.read(Some(&found.subject), &access).await);
         forces
     }
 

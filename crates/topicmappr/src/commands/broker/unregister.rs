@@ -5,13 +5,12 @@
 
 use crate::error::Error;
 use crate::flags::ConsentArgs;
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::Unregister;
 use kafka::admin::NoAnswer;
 use kafka::{Client, Standing, Unsettled};
 use mapper::BrokerId;
+use operate::Status;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (bootstrap, properties) = session.global.source.brokers()?;
     session.needs_consent(args.consent)?;
     let (talk, broker) = (session.global.talk.clone(), args.broker);
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let fenced = may_go(&client, broker).await?;
         let said = |done| Unregister { broker, fenced, done };
@@ -63,7 +62,7 @@ async fn may_go(client: &Client, broker: BrokerId) -> Result<bool, Error> {
     let refused = |why: String| Err(Error::NotUnregistered { broker, why });
     let Some(quorum) = client.quorum().await? else {
         let message = "in ZooKeeper mode a broker's registration ends with its session: there is nothing to unregister";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     };
     if quorum.voters.contains_key(&broker) {
         return refused("it has a vote in the controllers' quorum: remove the controller first (kafka-metadata-quorum.sh remove-controller)".to_owned());

@@ -1,15 +1,15 @@
 //! `certs check`: one handshake with each listener, and what its certificates say.
 
-use crate::certs::{Judge, Place, ca, findings, look, places, textfile};
 use crate::error::Error;
-use crate::files::OutFile;
-use crate::flags::days;
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::CertsView;
+use console::units::days;
 use jiff::{SignedDuration, Timestamp};
 use kafka::Address;
+use operate::Status;
+use operate::certificates::{Judge, Place, ca, findings, look, places, textfile};
+use operate::files::OutFile;
+use operate::live;
 use std::io;
 use std::path::PathBuf;
 
@@ -51,7 +51,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let bootstrap = cluster.map_or_else(|| args.first(), |(bootstrap, _)| bootstrap);
     let trust = ca(args.ca.as_deref(), &bootstrap, properties.as_deref())?;
     let talk = session.global.talk.clone();
-    let seen = live::wait_for(&talk, async {
+    let seen = talk.wait_for(async {
         let named =
             |address: &Address| Place { broker: None, listener: None, address: address.clone() };
         let mut wanted: Vec<Place> = args.listener.iter().map(named).collect();
@@ -82,7 +82,7 @@ impl Args {
 }
 
 fn nobody_named() -> Error {
-    Error::Flags(
+    Error::flags(
         "name a cluster with --bootstrap-server HOST:PORT, or listeners with --listener HOST:PORT"
             .to_owned(),
     )

@@ -5,7 +5,7 @@ mod reload;
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
+use operate::Status;
 
 /// What to do about certificates.
 #[derive(Debug, clap::Subcommand)]

@@ -1,16 +1,16 @@
 //! `certs reload`: switches brokers to new certificates and authorities without a restart, one broker at a time.
 
-use crate::certs::{Goal, Moves, Target, bad_pem, ca, out_of_time, refused_by_kafka};
 use crate::error::Error;
-use crate::flags::{ConsentArgs, seconds};
-use crate::live;
+use crate::flags::ConsentArgs;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::{ReloadView, Reloaded};
+use console::units::seconds;
 use jiff::Timestamp;
 use kafka::Client;
 use kafka::certificates::{Certificate, Trust, read_file};
 use mapper::BrokerId;
+use operate::Status;
+use operate::certificates::{Goal, Moves, Target, bad_pem, ca, out_of_time, refused_by_kafka};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -88,7 +88,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     session.needs_consent(args.consent)?;
     let trust = args.trust(&bootstrap, properties.as_deref())?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let targets = args.targets(&client).await?;
         let (waiting, done) = args.waiting(targets, &trust).await?;
@@ -119,7 +119,7 @@ impl Args {
         ca(file, bootstrap, properties)?.ok_or_else(|| {
             let message = "whether clients trust what is served cannot be told: name their authorities with --ca FILE, or \
                            ssl.ca.location in --kafka-config";
-            Error::Flags(message.to_owned())
+            Error::flags(message)
         })
     }
 
@@ -136,7 +136,7 @@ impl Args {
             };
             let target = Target::of(client, id, address, &self.listener_name).await?;
             if target.listeners.is_empty() {
-                return Err(Error::Flags(format!("broker {id} has no such listener with TLS")));
+                return Err(Error::flags(format!("broker {id} has no such listener with TLS")));
             }
             targets.push(target);
         }
@@ -211,7 +211,7 @@ impl Args {
         if old == new {
             let message = "--old-ca and --new-ca have the same subject: listeners tell authorities by their subjects, so \
                            that nothing could be verified";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         Ok(match self.step {
             Some(Step::TrustBoth) | None => Goal::TrustBoth { old, new },

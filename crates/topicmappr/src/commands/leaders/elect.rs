@@ -3,17 +3,16 @@
 
 use super::Args;
 use crate::error::Error;
-use crate::executing::{Observer, read_plan};
-use crate::live;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
 use crate::views::{Elected, ElectionsView};
 use execute::{Elections, preferred};
 use kafka::Client;
 use kafka::admin::NoAnswer;
 use mapper::scope::Scope;
 use mapper::{PartitionId, Plan, TopicPartition};
+use operate::Status;
+use operate::events::Note;
+use operate::execution::{Observer, read_plan};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -44,7 +43,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let plan = args.election.plan.as_deref().map(read_plan).transpose()?;
     session.needs_consent(args.election.consent())?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         if let Some((plan, _)) = &plan {
             refuse_other_cluster(plan, &client)?;
@@ -69,7 +68,10 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 fn refuse_other_cluster(plan: &Plan, client: &Client) -> Result<(), Error> {
     match (&plan.cluster_id, &client.cluster().id) {
         (Some(meant), Some(found)) if meant != found => {
-            Err(Error::OtherCluster { plan: meant.clone(), found: found.clone() })
+            Err(Error::Operate(operate::Error::OtherCluster {
+                plan: meant.clone(),
+                found: found.clone(),
+            }))
         }
         _ => Ok(()),
     }

@@ -5,16 +5,17 @@
 
 use super::{Asking, addresses, machine};
 use crate::error::Error;
-use crate::files::OutFile;
-use crate::flags::{Servers, Source, ZooKeeperPlace, seconds};
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::{Failures, FetchedInto, FetchedView, MetricsView};
+use console::units::seconds;
 use mapper::{BrokerId, Bytes, Snapshot};
 use metrics::{
     Backend, Capacities, DatadogQuery, DatadogSettings, Measured, PartitionSizes, Settings, Sized,
 };
+use operate::Status;
+use operate::cluster::{Servers, Source, ZooKeeperPlace};
+use operate::files::OutFile;
+use operate::live;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -64,12 +65,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let measured = args.asking.measure(&mut backend, &brokers).await;
         Ok((measured, backend.partition_sizes(&brokers).await))
     };
-    let (measured, sized) = live::wait_for(&session.global.talk, asked)?;
+    let (measured, sized) = session.global.talk.wait_for(asked)?;
     session.say_oddities(&snapshot, &measured, &capacities)?;
     sized
         .notices
         .iter()
-        .try_for_each(|text| session.say(&crate::source::Note::new(text.clone())))?;
+        .try_for_each(|text| session.say(&operate::events::Note::new(text.clone())))?;
     session.say(&Failures(&MetricsView::of(&measured, |_| None)))?;
     let free = free_of(&measured);
     let into = match target {
@@ -88,7 +89,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
             let store = ToStore { compress: args.compression, ..store };
             if !args.dry_run {
                 let written = live::store_metrics(&place, &store);
-                live::wait_for(&session.global.talk, written)?;
+                session.global.talk.wait_for(async { Ok(written.await?) })?;
             }
             FetchedInto::Znodes(place.metrics_prefix)
         }
@@ -115,7 +116,7 @@ impl Args {
             (None, Source::Live(Servers::Kafka { metrics: Some(place), .. })) => {
                 Ok(Target::Znodes(place.clone()))
             }
-            (None, _) => Err(Error::Flags(
+            (None, _) => Err(Error::flags(
                 "metrics fetch needs --out-file FILE for a snapshot, or --zookeeper for the znodes"
                     .to_owned(),
             )),

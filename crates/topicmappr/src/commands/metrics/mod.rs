@@ -4,13 +4,13 @@ mod fetch;
 mod show;
 
 use crate::error::Error;
-use crate::files;
-use crate::flags::MetricsArgs;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
+use console::MetricsArgs;
 use mapper::{BrokerId, Rate, Snapshot};
 use metrics::{Backend, BrokerAddress, CapMap, Capacities, Measured, Ports};
+use operate::Status;
+use operate::events::Note;
+use operate::files;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -50,7 +50,7 @@ struct Asking {
     /// Pause this long between the two rounds that measure rates
     ///
     /// Counters become rates only over two rounds. 0s: one round, without rates from counters.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = crate::flags::duration, help_heading = "Metrics")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = console::units::duration, help_heading = "Metrics")]
     rate_over: Duration,
 }
 
@@ -74,7 +74,11 @@ impl Asking {
         };
         let map = text.map(|text| CapMap::parse(&text)).transpose().map_err(|problem| {
             let value = self.cap_map.clone().unwrap_or_default();
-            Error::Flag { flag: "--cap-map", value, problem: problem.to_string() }
+            Error::Operate(operate::Error::Flag {
+                flag: "--cap-map",
+                value,
+                problem: problem.to_string(),
+            })
         })?;
         let known = snapshot.brokers().iter();
         let known = known.filter_map(|b| Some((b.id, Rate(b.network_bytes_per_second?))));

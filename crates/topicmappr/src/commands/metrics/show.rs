@@ -2,11 +2,10 @@
 
 use super::{Asking, addresses, machine};
 use crate::error::Error;
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::{Failures, MetricsView};
 use metrics::Backend;
+use operate::Status;
 
 /// The flags of `metrics show`.
 #[derive(Debug, clap::Args)]
@@ -22,7 +21,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let capacities = args.asking.capacities(&snapshot)?;
     let brokers = addresses(&snapshot);
     let asked = async { Ok(args.asking.measure(&mut backend, &brokers).await) };
-    let measured = live::wait_for(&session.global.talk, asked)?;
+    let measured = session.global.talk.wait_for(asked)?;
     session.say_oddities(&snapshot, &measured, &capacities)?;
     let capacity = |id| capacities.0.of(id, machine(&snapshot, &measured, id));
     let view = MetricsView::of(&measured, capacity);

@@ -3,8 +3,8 @@
 use super::read;
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
 use crate::views::PlanDiffView;
+use operate::Status;
 use std::path::PathBuf;
 
 /// The flags of `plan diff`.

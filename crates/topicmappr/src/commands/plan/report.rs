@@ -2,11 +2,11 @@
 
 use super::{read, refuse_other_cluster};
 use crate::error::Error;
-use crate::files::OutFile;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
 use crate::views::Page;
+use operate::Status;
+use operate::events::Note;
+use operate::files::OutFile;
 use serde::Serialize;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,11 +25,13 @@ pub(crate) struct Args {
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let path = args.out_file.as_deref().ok_or_else(|| {
-        Error::Flags("plan report needs --out-file FILE (or - for stdout)".to_owned())
+        Error::flags("plan report needs --out-file FILE (or - for stdout)".to_owned())
     })?;
     let out = if path == Path::new("-") { None } else { Some(OutFile::at(path)?) };
     let facts = session.facts_if_any()?;
-    let plan = read(&args.plan)?.plan.ok_or_else(|| Error::NotOurs(args.plan.clone()))?;
+    let plan = read(&args.plan)?
+        .plan
+        .ok_or_else(|| Error::Operate(operate::Error::NotOurs(args.plan.clone())))?;
     if let Some(facts) = &facts {
         refuse_other_cluster(&plan, &facts.snapshot)?;
         if plan.snapshot != facts.snapshot.hash() {
@@ -42,7 +44,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let judged = snapshot.map(|snapshot| (snapshot, mapper::check(snapshot, &plan)));
     let page = Page { plan: &plan, snapshot: judged };
     match out {
-        None => write!(session.streams.out, "{page}").map_err(Error::Stream)?,
+        None => write!(session.streams.out, "{page}").map_err(Error::stream)?,
         Some(out) => {
             out.stage(|to| write!(to, "{page}"))?.publish()?;
             session.show(&Written { file: path })?;

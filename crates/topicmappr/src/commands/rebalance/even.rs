@@ -2,19 +2,18 @@
 
 use crate::commands::rebuild::scope::{in_scope, narrowed};
 use crate::error::Error;
-use crate::flags::{
-    BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, holders, mebibytes, share, size,
-};
-use crate::maps::Maps;
+use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, holders};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use crate::source::Facts;
-use crate::status::Status;
+use console::units::{mebibytes, share, size};
 use mapper::maps::{Finding, Unmapped};
 use mapper::{
     Assignment, Balance, BrokerId, Bytes, Engine, Goal, Measure, Mends, Plan, RackRule, Ratio,
     Snapshot, Terms, Topics,
 };
+use operate::Status;
+use operate::live::Facts;
+use operate::maps::Maps;
 use std::collections::BTreeSet;
 
 /// The flags of evening.
@@ -175,11 +174,11 @@ impl EvenArgs {
     fn scoped_by_maps(&self, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
         if maps.written().is_empty() {
             let message = "name the brokers: --brokers IDS, --add IDS, or --maps FILE";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         if self.add.is_some() {
             let message = "--add needs --brokers here: maps name their brokers, so add them there";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         let resolved = maps.resolve(Some(snapshot));
         let mut assignments = resolved.assignments()?.to_vec();
@@ -198,7 +197,7 @@ impl EvenArgs {
         let solver = self.solver.engine();
         if solver == Engine::Exact && self.balance != [What::Storage] {
             let message = "--solver exact searches for even storage only: leave it out, or leave out --balance";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         let goal = |what: &What| match what {
             What::Storage => Goal::Storage,

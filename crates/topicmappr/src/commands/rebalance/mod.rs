@@ -3,12 +3,13 @@
 pub(super) mod even;
 
 use crate::error::Error;
-use crate::flags::{gibibytes, percent, refuse_unknown, share};
+use crate::flags::refuse_unknown;
 use crate::planning;
 use crate::session::Session;
-use crate::status::Status;
+use console::units::{gibibytes, percent, share};
 use even::EvenArgs;
 use mapper::{BrokerId, Bytes, Ratio, Rebalance, Relieve, Request};
+use operate::Status;
 
 /// The flags of `rebalance`.
 #[derive(Debug, clap::Args)]

@@ -1,8 +1,8 @@
 //! `--map-string`: replica lists that the operator gives.
 
 use crate::error::Error;
-use crate::files;
 use mapper::{BaseReplicas, BrokerId, PartitionId};
+use operate::files;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -25,12 +25,12 @@ struct Entry {
 pub(super) fn read(value: &str, stdin: &mut dyn Read) -> Result<Vec<BaseReplicas>, Error> {
     let mut text = String::new();
     let value = if value == "-" {
-        stdin.take(files::MOST).read_to_string(&mut text).map_err(Error::Stream)?;
+        stdin.take(files::MOST).read_to_string(&mut text).map_err(Error::stream)?;
         &text
     } else {
         value
     };
-    lists(value).map_err(|problem| Error::Flags(format!("--map-string: {problem}")))
+    lists(value).map_err(|problem| Error::flags(format!("--map-string: {problem}")))
 }
 
 fn lists(text: &str) -> Result<Vec<BaseReplicas>, String> {

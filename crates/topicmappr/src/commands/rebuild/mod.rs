@@ -5,18 +5,20 @@ mod map_string;
 pub(super) mod scope;
 
 use crate::error::Error;
-use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs, size_factor};
-use crate::maps::Maps;
+use crate::flags::{BrokerList, PlanningArgs, SolverArgs, StepArgs, TopicArgs};
 use crate::planning::{self, Outputs, Planned};
 use crate::session::Session;
-use crate::source::{Facts, Note};
-use crate::status::Status;
 use crate::views::PlacementChoice;
+use console::units::size_factor;
 use evacuation::EvacuationArgs;
 use mapper::{
     Engine, Mends, NoPlan, Optimize, PlaceBy, Plan, RackRule, Ratio, Rebuild, Request, Snapshot,
     Terms,
 };
+use operate::Status;
+use operate::events::Note;
+use operate::live::Facts;
+use operate::maps::Maps;
 use scope::Scoped;
 
 /// The flags of `rebuild`.
@@ -125,13 +127,13 @@ impl Args {
     fn refuse_contradictions(&self) -> Result<(), Error> {
         if self.placement == Some(By::Storage) && !self.use_meta {
             let message = "--placement storage needs what --use-meta=false leaves out";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         let by_count = self.placement == Some(By::Count) || !self.use_meta;
         if self.searches() && (by_count || self.partition_size_factor != Ratio::ONE) {
             let message = "--solver exact searches for even storage only: leave it out, or leave out \
                 --placement count, --use-meta=false and --partition-size-factor";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         Ok(())
     }

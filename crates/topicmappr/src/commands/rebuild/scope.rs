@@ -3,12 +3,12 @@
 use super::{Args, map_string};
 use crate::error::Error;
 use crate::flags::holders;
-use crate::maps::Maps;
 use crate::session::Session;
 use mapper::maps::{Finding, Unmapped};
 use mapper::scope::Scope;
 use mapper::snapshot::Topic;
 use mapper::{Assignment, BaseReplicas, BrokerId, LeaderEvacuation, Snapshot, Topics};
+use operate::maps::Maps;
 use std::collections::BTreeSet;
 
 /// The scope of a rebuild, resolved.
@@ -36,7 +36,7 @@ pub(super) fn find(
         (None, false) => from_maps(args, snapshot, maps)?,
         (None, true) => {
             let message = "rebuild needs --maps FILE, or --topics REGEX with --brokers IDS";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
     };
     if args.replication > 0 {
@@ -53,7 +53,7 @@ pub(super) fn find(
 fn from_maps(args: &Args, snapshot: &Snapshot, maps: &Maps) -> Result<Scoped, Error> {
     if args.map_string.is_some() {
         let message = "--map-string needs --brokers: maps name no replica lists";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     }
     let resolved = maps.resolve(Some(snapshot));
     let mut assignments = resolved.assignments()?.to_vec();
@@ -106,7 +106,7 @@ fn from_flags(
         Some(value) => given(args, value, session, snapshot)?,
         None if args.topics.is_empty() => {
             let message = "--brokers needs --topics REGEX, or --map-string JSON";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         None => (Topics::Matching(args.topics.scope(None)?), Vec::new()),
     };
@@ -136,7 +136,7 @@ fn given(
     if let Some(list) = lists.iter().find(missing) {
         let (topic, partition) = (&list.topic, list.partition);
         let message = format!("--map-string: partition {topic}-{partition} does not exist");
-        return Err(Error::Flags(message));
+        return Err(Error::flags(message));
     }
     let kept = args.topics.scope_of_excludes()?.select(&names(snapshot))?;
     lists.retain(|list| kept.contains(list.topic.as_str()));

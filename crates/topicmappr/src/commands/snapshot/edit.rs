@@ -2,11 +2,12 @@
 
 use super::{OutArgs, write};
 use crate::error::Error;
-use crate::flags::{refuse_unknown, size, size_factor};
+use crate::flags::refuse_unknown;
 use crate::session::Session;
-use crate::status::Status;
+use console::units::{size, size_factor};
 use mapper::snapshot::Broker;
 use mapper::{BrokerId, Bytes, Ratio, Snapshot};
+use operate::Status;
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
@@ -67,11 +68,11 @@ impl Args {
                 (true, true) => "is live: lose it first, or add another",
                 (true, false) => return Ok(broker.clone()),
             };
-            Err(Error::Flag {
+            Err(Error::Operate(operate::Error::Flag {
                 flag: "--add-broker",
                 value: broker.id.to_string(),
                 problem: format!("broker {} {why}", broker.id),
-            })
+            }))
         });
         added.collect()
     }
@@ -82,11 +83,11 @@ impl Args {
         for rack in &self.lose_rack {
             let brokers = before.rack(rack);
             if brokers.is_empty() {
-                return Err(Error::Flag {
+                return Err(Error::Operate(operate::Error::Flag {
                     flag: "--lose-rack",
                     value: rack.clone(),
                     problem: "no broker of the snapshot is in this rack".to_owned(),
-                });
+                }));
             }
             lost.extend(brokers);
         }

@@ -1,15 +1,14 @@
 //! `throttle clear --strays`: deletes throttles that pace no copy and that no ledger lists.
 
 use crate::error::Error;
-use crate::executing::Neighbours;
 use crate::flags::{ConsentArgs, LedgerArgs};
-use crate::live;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
-use crate::throttles::{self, change};
 use crate::views::{Cleared, StraysView};
 use execute::{Accounts, Throttled, throttled};
+use operate::Status;
+use operate::events::Note;
+use operate::execution::Neighbours;
+use operate::throttles::{self, change};
 
 /// The flags of `throttle clear`.
 #[derive(Debug, clap::Args)]
@@ -27,12 +26,12 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (bootstrap, properties) = session.global.source.brokers()?;
     session.needs_consent(args.consent)?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         // A copy of a topic that we cannot see may be what a rate is there for.
         client.sees_every_topic().await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
-        let daemons = Neighbours::told(&client, ledger.as_deref(), session).await?;
+        let daemons = Neighbours::told(&client, ledger.as_deref(), &mut session.context()?).await?;
         // Taken, so that no execution of this machine begins meanwhile.
         let (_taken, accounts) = match ledger.as_deref() {
             Some(path) if !args.consent.dry_run => {

@@ -6,7 +6,7 @@ mod show;
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
+use operate::Status;
 
 /// What to do with throttles.
 #[derive(Debug, clap::Subcommand)]

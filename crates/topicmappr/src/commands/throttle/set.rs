@@ -4,19 +4,18 @@
 //! ledger holds are changed here.
 
 use crate::error::Error;
-use crate::executing::{
-    Answer, Measured, Observer, Store, ask, is_locked, set_configs, starved_in_flight,
-};
-use crate::flags::{ConsentArgs, LedgerArgs, rate};
-use crate::live;
-use crate::marks::DAEMON;
+use crate::flags::{ConsentArgs, LedgerArgs};
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
-use crate::throttles;
 use crate::views::PacesView;
+use console::units::rate;
 use execute::{Action, Key, Ledger, LedgerEntry, Seen, Stray, repace};
 use kafka::Client;
+use operate::Status;
+use operate::events::Note;
+use operate::execution::{Answer, Measured, Observer, ask, set_configs, starved_in_flight};
+use operate::marks::DAEMON;
+use operate::store::{Store, is_locked};
+use operate::throttles;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +41,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (bootstrap, properties) = session.global.source.brokers()?;
     session.needs_consent(args.consent)?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
         let Some(path) = ledger else { return Err(Error::NoLedger) };
@@ -92,7 +91,11 @@ impl Args {
         if let Measured::Starved(starved) = starved_in_flight(client, &found.seen, self.rate).await
         {
             let value = format!("{} bytes per second", self.rate);
-            return Err(Error::Flag { flag: "RATE", value, problem: starved.to_string() });
+            return Err(Error::Operate(operate::Error::Flag {
+                flag: "RATE",
+                value,
+                problem: starved.to_string(),
+            }));
         }
         if self.consent.dry_run {
             let as_asked = view.is_as_asked() && !view.is_empty();
@@ -115,7 +118,7 @@ impl Args {
             Answer::Taken => Ok(true),
             Answer::Refused(problem) => {
                 let value = format!("{} bytes per second", self.rate);
-                Err(Error::Flag { flag: "RATE", value, problem })
+                Err(Error::Operate(operate::Error::Flag { flag: "RATE", value, problem }))
             }
             Answer::Gone => {
                 session.say(&Note::new("the execution has ended meanwhile"))?;

@@ -1,13 +1,12 @@
 //! `throttle show`: every throttle of the cluster.
 
 use crate::error::Error;
-use crate::executing::Neighbours;
 use crate::flags::LedgerArgs;
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
-use crate::throttles::{self, Untold};
 use crate::views::ThrottlesView;
+use operate::Status;
+use operate::execution::Neighbours;
+use operate::throttles::{self, Untold};
 
 /// The flags of `throttle show`.
 #[derive(Debug, clap::Args)]
@@ -19,11 +18,11 @@ pub(crate) struct Args {
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
     let (bootstrap, properties) = session.global.source.brokers()?;
     let talk = session.global.talk.clone();
-    live::wait_for(&talk, async {
+    talk.wait_for(async {
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let cluster_id = client.cluster().id.clone();
         let ledger = args.ledger.find(cluster_id.as_deref())?;
-        let daemons = Neighbours::told(&client, ledger.as_deref(), session).await?;
+        let daemons = Neighbours::told(&client, ledger.as_deref(), &mut session.context()?).await?;
         let accounts = daemons.beside(throttles::accounts(ledger.as_deref())?);
         let mut look = throttles::look(&client).await?;
         if let Err(error) = client.sees_every_topic().await {

@@ -4,16 +4,17 @@
 use super::args::DefinitionArgs;
 use super::{diff, plan};
 use crate::error::Error;
-use crate::flags::{PlanningArgs, Servers, Source, days};
-use crate::live;
+use crate::flags::PlanningArgs;
 use crate::planning::Outputs;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
-use crate::topics::{self, Applied, Done, StatePlace};
 use crate::views::TopicsView;
+use console::units::days;
 use jiff::SignedDuration;
 use mapper::definitions::PruneLimits;
+use operate::Status;
+use operate::cluster::{Servers, Source};
+use operate::events::Note;
+use operate::topics::{self, Applied, Done, StatePlace};
 
 /// The flags of `topics apply`.
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,7 @@ impl PruneArgs {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    live::log(&session.global.talk);
+    session.global.talk.log();
     let outputs = Outputs::find(&args.planning)?;
     let source = session.global.source.source()?;
     let mut asked = args.definitions.asked(&source, session)?;
@@ -68,7 +69,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     asked.plan_wanted = !outputs.are_none();
     if args.prune.prune && asked.state == StatePlace::Nowhere {
         let message = "--prune needs a state: without one no topic is known to be ours";
-        return Err(Error::Flags(message.to_owned()));
+        return Err(Error::flags(message));
     }
     if args.dry_run {
         return diff::show(&topics::look(asked, &source)?, session);
@@ -83,7 +84,7 @@ fn servers(source: &Source) -> Result<&Servers, Error> {
         Source::Live(servers) => Ok(servers),
         Source::File(_) => {
             let message = "topics apply changes a cluster: --bootstrap-server, or --dry-run";
-            Err(Error::Flags(message.to_owned()))
+            Err(Error::flags(message))
         }
     }
 }

@@ -1,15 +1,16 @@
 //! The flags that `apply` and `diff` share: definitions, state, and the topics of the run.
 
 use crate::error::Error;
-use crate::flags::{Source, patterns};
-use crate::live;
-use crate::maps::Maps;
-use crate::pods::Pods;
+use crate::flags::patterns;
 use crate::session::Session;
-use crate::topics::{self, Asked, StatePlace};
 use ::kubernetes::Name;
 use mapper::definitions::Options;
 use mapper::scope::TopicPattern;
+use operate::cluster::Source;
+use operate::maps::Maps;
+use operate::pods::Pods;
+use operate::runtime;
+use operate::topics::{self, Asked, StatePlace};
 use std::path::{Path, PathBuf};
 
 /// The flags of definitions.
@@ -47,16 +48,16 @@ impl DefinitionArgs {
         if self.file.is_empty() && self.configmap_selector.is_none() {
             let message =
                 "this command needs definitions: --file FILE, or --configmap-selector KEY=VALUE";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         if session.global.maps.is_empty() {
             let message = "this command needs maps, which say where topics go: --maps FILE";
-            return Err(Error::Flags(message.to_owned()));
+            return Err(Error::flags(message));
         }
         let access = session.global.kubernetes.access(session.environment);
         let mut documents = topics::in_files(&self.file)?;
         if let Some(selector) = &self.configmap_selector {
-            documents.extend(live::wait(topics::in_config_maps(&access, selector))??);
+            documents.extend(runtime::wait(topics::in_config_maps(&access, selector))??);
         }
         let definitions = topics::read_all(&documents)?;
         let set = session.map_set()?;
@@ -82,7 +83,7 @@ impl DefinitionArgs {
         match (self.state.as_deref(), self.file.first()) {
             (Some("none"), _) => Ok(StatePlace::Nowhere),
             (Some(""), _) => {
-                Err(Error::Flags("--state needs FILE, configmap:NS/NAME, or none".to_owned()))
+                Err(Error::flags("--state needs FILE, configmap:NS/NAME, or none".to_owned()))
             }
             (Some(place), _) => Ok(match place.strip_prefix(CONFIG_MAP) {
                 Some(name) => StatePlace::ConfigMap(config_map(name)),

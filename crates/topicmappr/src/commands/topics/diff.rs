@@ -2,11 +2,10 @@
 
 use super::args::DefinitionArgs;
 use crate::error::Error;
-use crate::live;
 use crate::session::Session;
-use crate::status::Status;
-use crate::topics::{self, Looked};
 use crate::views::TopicsView;
+use operate::Status;
+use operate::topics::{self, Looked};
 
 /// The flags of `topics diff`.
 #[derive(Debug, clap::Args)]
@@ -16,7 +15,7 @@ pub(crate) struct Args {
 }
 
 pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, Error> {
-    live::log(&session.global.talk);
+    session.global.talk.log();
     let source = session.global.source.source()?;
     let asked = args.definitions.asked(&source, session)?;
     let looked = topics::look(asked, &source)?;

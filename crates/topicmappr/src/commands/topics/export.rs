@@ -1,13 +1,13 @@
 //! `topics export`: the cluster's topics as definitions; applied, they change nothing.
 
 use crate::error::Error;
-use crate::files::OutFile;
 use crate::flags::patterns;
 use crate::session::Session;
-use crate::source::Note;
-use crate::status::Status;
 use mapper::definitions::{Exported, export};
 use mapper::scope::Scope;
+use operate::Status;
+use operate::events::Note;
+use operate::files::OutFile;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -45,7 +45,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     }
     match out {
         Some(out) => out.stage(|to| write!(to, "{exported}"))?.publish()?,
-        None => write!(session.streams.out, "{exported}").map_err(Error::Stream)?,
+        None => write!(session.streams.out, "{exported}").map_err(Error::stream)?,
     }
     Ok(Status::Done)
 }

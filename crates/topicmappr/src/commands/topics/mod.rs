@@ -8,7 +8,7 @@ mod plan;
 
 use crate::error::Error;
 use crate::session::Session;
-use crate::status::Status;
+use operate::Status;
 
 /// What to do with topic definitions.
 #[derive(Debug, clap::Subcommand)]

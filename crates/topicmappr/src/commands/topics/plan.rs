@@ -1,13 +1,14 @@
 //! The plan for topics that have to move, or need more or fewer replicas: `apply` moves no data.
 
 use crate::error::Error;
+use crate::facts::with_storage;
 use crate::flags::PlanningArgs;
 use crate::planning::{self, Outputs, Planned, Prepared};
 use crate::session::Session;
-use crate::source::{Facts, with_storage};
-use crate::topics::Looked;
 use crate::views::PlacementChoice;
 use mapper::{NoPlan, PlaceBy, Plan, Rebuild, Request, Terms};
+use operate::live::Facts;
+use operate::topics::Looked;
 
 /// Makes the plan, has it checked and writes it; none if nothing has to move and no file is asked for.
 pub(super) fn prepare(

@@ -2,9 +2,10 @@
 
 use super::summary::stray;
 use super::trouble::{Trouble, by_others};
-use crate::views::{PutBack, counted, listed, shown};
+use crate::views::{PutBack, shown};
 use execute::{Action, History, Round, Seen, Standing, Stray, Task};
 use mapper::{BrokerId, TopicPartition};
+use operate::words::{counted, listed};
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

@@ -1,10 +1,10 @@
 //! Details of an execution: the slowest copies, what each broker has to send and receive, and lagging partitions.
 
-use crate::executing::Look;
 use crate::views::heading;
 use crate::views::table::Table;
 use execute::{Estimate, Round, Seen, Standing, Task};
 use mapper::{BrokerId, Bytes, TopicPartition};
+use operate::execution::Look;
 use serde::Serialize;
 use std::fmt;
 

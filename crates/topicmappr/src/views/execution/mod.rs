@@ -3,7 +3,6 @@
 mod cancel;
 mod detail;
 mod preview;
-mod progress;
 mod status;
 mod summary;
 mod trouble;
@@ -11,13 +10,12 @@ mod undrained;
 
 pub(crate) use cancel::CancelView;
 pub(crate) use preview::Preview;
-pub(crate) use progress::Progress;
 pub(crate) use status::StatusView;
 pub(crate) use summary::Summary;
 pub(crate) use undrained::SweepView;
 
-use crate::executing::Why;
 use execute::Outcome;
+use operate::execution::Why;
 
 fn outcome(why: Why) -> &'static str {
     match why {
@@ -28,13 +26,5 @@ fn outcome(why: Why) -> &'static str {
         Why::Over(Outcome::CancelledPartly) => "cancelled_partly",
         Why::Over(Outcome::HeldByOthers) => "held_by_others",
         Why::Left(_) => "detached",
-    }
-}
-
-pub(super) fn duration(seconds: u64) -> String {
-    match seconds {
-        ..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h", seconds.div_ceil(3600)),
     }
 }

@@ -1,10 +1,11 @@
 //! What is about to be done.
 
-use super::duration;
 use super::trouble::{Trouble, troubles};
-use crate::views::{counted, shown};
+use crate::views::shown;
 use execute::{Estimate, Pace, Round, Standing, Task};
 use mapper::{BrokerId, Bytes};
+use operate::words::counted;
+use operate::words::duration;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;

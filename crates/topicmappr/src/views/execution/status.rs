@@ -1,12 +1,13 @@
 //! The progress of an execution, read by another process.
 
 use super::detail::Detail;
-use super::progress::Progress;
 use super::trouble::{Trouble, troubles};
-use crate::executing::{Look, Why};
-use crate::views::{counted, shown};
+use crate::views::shown;
 use execute::{History, Ledger, Round, Task};
 use mapper::TopicPartition;
+use operate::events::Progress;
+use operate::execution::{Look, Why};
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 
@@ -40,7 +41,12 @@ impl StatusView {
     ) -> Self {
         let by = ledger.last_owner().filter(|_| runs).map(str::to_owned);
         Self {
-            progress: Progress::of(task, look, round, if runs { &history.stalled } else { &[] }),
+            progress: Progress::of(
+                task,
+                (&look.seen, &look.copied),
+                round,
+                if runs { &history.stalled } else { &[] },
+            ),
             detail: Detail::of(task, look, round),
             execution: match (runs, history.plan.is_some(), history.finished) {
                 (true, _, _) => "running",

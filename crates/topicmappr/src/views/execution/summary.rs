@@ -1,12 +1,14 @@
 //! How an execution ended.
 
+use super::outcome;
 use super::trouble::{Trouble, troubles};
 use super::undrained::left;
-use super::{duration, outcome};
-use crate::executing::{Ended, Why};
-use crate::views::{listed, shown};
+use crate::views::shown;
 use execute::{Resource, Standing, Stray};
 use mapper::{BrokerId, Plan, Undrained};
+use operate::execution::{Ended, Why};
+use operate::words::duration;
+use operate::words::listed;
 use serde::Serialize;
 use std::fmt;
 

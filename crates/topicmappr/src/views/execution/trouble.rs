@@ -1,8 +1,8 @@
 //! What is not as planned, partition by partition.
 
-use crate::views::listed;
 use execute::{Hindrance, Round, Standing, WhyLeft};
 use mapper::Plan;
+use operate::words::listed;
 use serde::Serialize;
 use std::fmt;
 

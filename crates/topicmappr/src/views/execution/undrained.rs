@@ -1,7 +1,8 @@
 //! Brokers that the plan empties and that are not empty, and the sweep that moves the rest.
 
-use crate::views::{counted, shown};
+use crate::views::shown;
 use mapper::{Bytes, Plan, TopicPartition, Undrained};
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

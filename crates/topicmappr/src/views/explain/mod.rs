@@ -3,10 +3,11 @@
 mod broker;
 mod partition;
 
+use super::heading;
 use super::table::Table;
-use super::{counted, heading};
 use mapper::Bytes;
 use mapper::explain::{Admitted, Compared, Evenness, Explained, PlanExplained, Verdict};
+use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 use std::path::Path;

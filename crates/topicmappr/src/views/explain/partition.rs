@@ -1,15 +1,16 @@
 //! Why one partition moves, or stays.
 
 use super::{answer, known, percent};
-use crate::error::ranges;
+use crate::views::heading;
 use crate::views::report::LONG;
 use crate::views::table::Table;
-use crate::views::{counted, heading, listed};
 use mapper::explain::{
     Cause, Comes, Instead, LeaderChange, Leaves, PartitionExplained, RackCount, Stays, Verdict,
     Without,
 };
 use mapper::{BrokerId, WhyLeftOut};
+use operate::words::ranges;
+use operate::words::{counted, listed};
 use std::collections::BTreeMap;
 use std::fmt;
 

@@ -1,12 +1,12 @@
 //! The tables of the page: topics, steps, moves, and what is left out.
 
 use super::super::changes::TopicChange;
-use super::super::counted;
 use super::super::left_out::{cure, why};
 use super::super::nothing;
 use super::super::steps::StepView;
 use super::escape::Text;
 use mapper::{BrokerId, LeftOut, Move, Plan};
+use operate::words::counted;
 use std::fmt;
 
 /// A section with a table; a column whose name starts with `>` holds numbers.

@@ -1,11 +1,12 @@
 //! `maps check`: what is wrong with the maps, and which topics are off theirs.
 
 use super::{PodProblems, Problem};
-use crate::error::ranges;
+use crate::views::heading;
 use crate::views::table::Table;
-use crate::views::{counted, heading};
 use mapper::BrokerId;
 use mapper::maps::{Drift, Map, MapName, Resolved};
+use operate::words::counted;
+use operate::words::ranges;
 use serde::Serialize;
 use std::fmt;
 

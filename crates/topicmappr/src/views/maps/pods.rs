@@ -1,10 +1,10 @@
 //! Problems of the pods of maps, in addition to those of the maps themselves.
 
 use super::Problem;
-use crate::pods::Pods;
 use ::kubernetes::{Difference, Finding};
 use mapper::Snapshot;
 use mapper::maps::{Map, MapName, Severity};
+use operate::pods::Pods;
 use std::collections::BTreeSet;
 
 /// Problems, each with the maps that it concerns.

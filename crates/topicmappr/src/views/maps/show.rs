@@ -1,12 +1,12 @@
 //! `maps show`: the maps as written, and how many topics and brokers that is now.
 
 use super::joined;
-use crate::error::ranges;
-use crate::probing::Forces;
 use crate::views::table::Table;
 use mapper::BrokerId;
 use mapper::maps::{Map, MapTopics, Resolved, ResolvedMap};
 use mapper::readiness::Force;
+use operate::probes::Forces;
+use operate::words::ranges;
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,0 +1,16 @@
+//! Certificates of listeners: where they are served, what is wrong with them, and how to count them.
+
+mod finding;
+mod goal;
+mod listeners;
+mod look;
+mod reload;
+#[cfg(test)]
+mod testing;
+mod textfile;
+
+pub use finding::{CertFinding, Judge, date, findings};
+pub use goal::{Goal, out_of_time, refused_by_kafka};
+pub use look::{Place, Seen, bad_pem, ca, look, places};
+pub use reload::{Changed, Failed, Moves, Target};
+pub use textfile::textfile;

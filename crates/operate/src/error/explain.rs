@@ -1,0 +1,238 @@
+//! What an error is to scripts and to people: its code, its exit status, and what to do about it.
+//!
+//! Each function names every variant: a new error does not compile until all three are decided here.
+
+use super::{Error, LinesKind};
+use crate::files::FileError;
+use crate::status::Status;
+use mapper::SnapshotError;
+
+impl Error {
+    /// What scripts tell errors apart by.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Flag { .. } | Self::Flags(_) => "usage",
+            Self::NoSource => "source",
+            Self::File(FileError::Read { .. }) => "unreadable",
+            Self::File(FileError::Unwritable { .. }) => "unwritable",
+            Self::File(FileError::Write { .. }) | Self::NotStored { .. } => "write-failed",
+            Self::Snapshot { .. } => "snapshot",
+            Self::PlanFile { .. } | Self::NotOurs(_) | Self::OtherCluster { .. } => "plan-file",
+            Self::NoClusterId { .. } => "cluster-id",
+            Self::OtherPlan { .. }
+            | Self::BrokenLine { .. }
+            | Self::NotOurLines { .. }
+            | Self::NewerLines { .. }
+            | Self::Record { .. } => "journal",
+            Self::Locked { .. } | Self::HeldBy { .. } | Self::Held(_) | Self::LockLost { .. } => {
+                "held"
+            }
+            Self::NoDaemon { .. } => "no-autothrottle",
+            Self::WouldBeUnavailable { .. } => "unavailable",
+            Self::Scope(_) => "topics",
+            Self::MapFindings(_) => "maps",
+            Self::Definitions(_) => "definitions",
+            Self::State { .. } | Self::OtherState { .. } => "state",
+            Self::Kafka(_) => "kafka",
+            Self::Claim(_) => "claim",
+            Self::ZooKeeper(_) => "zookeeper",
+            Self::Kubernetes(_) | Self::LockRights(_) => "kubernetes",
+            Self::Pods(_) | Self::Contradiction { .. } => "pods",
+            Self::NoIdentity { .. } => "identity",
+            Self::Changed { .. } => "changed",
+            Self::Unproven { .. } | Self::NoAnswer { .. } => "no-answer",
+            Self::Runtime(_) => "runtime",
+            Self::Stream(_) => "stream",
+        }
+    }
+
+    /// The exit status.
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Changed { .. } | Self::WouldBeUnavailable { .. } | Self::NoDaemon { .. } => {
+                Status::NoPlan
+            }
+            Self::Held(_) | Self::LockLost { .. } | Self::Locked { .. } | Self::HeldBy { .. } => {
+                Status::Held
+            }
+            Self::Claim(error) => match **error {
+                statelog::Error::Held { .. } | statelog::Error::Lost(_) => Status::Held,
+                _ => Status::Outside,
+            },
+            Self::Kafka(error) => match **error {
+                kafka::Error::Config(_) => Status::BadInput,
+                _ => Status::Outside,
+            },
+            Self::ZooKeeper(error) => match **error {
+                // A mistyped chroot, most likely.
+                zookeeper::Error::NoKafka { .. } => Status::BadInput,
+                _ => Status::Outside,
+            },
+            Self::Kubernetes(error) => match **error {
+                kubernetes::Error::NoConfig
+                | kubernetes::Error::BadConfig { .. }
+                | kubernetes::Error::NotFound { .. } => Status::BadInput,
+                _ => Status::Outside,
+            },
+            Self::Record { .. }
+            | Self::LockRights(_)
+            | Self::Unproven { .. }
+            | Self::NoAnswer { .. }
+            | Self::Runtime(_)
+            | Self::Stream(_)
+            | Self::File(FileError::Write { .. })
+            | Self::NotStored { .. } => Status::Outside,
+            Self::Flag { .. }
+            | Self::Flags(_)
+            | Self::NoSource
+            | Self::File(FileError::Read { .. } | FileError::Unwritable { .. })
+            | Self::Snapshot { .. }
+            | Self::PlanFile { .. }
+            | Self::NotOurs(_)
+            | Self::OtherCluster { .. }
+            | Self::NoClusterId { .. }
+            | Self::OtherPlan { .. }
+            | Self::BrokenLine { .. }
+            | Self::NotOurLines { .. }
+            | Self::NewerLines { .. }
+            | Self::Scope(_)
+            | Self::MapFindings(_)
+            | Self::Definitions(_)
+            | Self::State { .. }
+            | Self::OtherState { .. }
+            | Self::Pods(_)
+            | Self::Contradiction { .. }
+            | Self::NoIdentity { .. } => Status::BadInput,
+        }
+    }
+
+    /// What to do about it, where that is not plain.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
+            Self::NotOurs(_) => "a plan of this program is what --out-file writes",
+            Self::File(FileError::Write { .. }) => NOTHING_WRITTEN,
+            Self::File(FileError::Unwritable { .. }) => NOTHING_PLANNED,
+            Self::Snapshot { problem: SnapshotError::Version { .. }, .. } => OTHER_VERSION,
+            Self::Snapshot { .. } => "capture it again: topicmappr snapshot --out-file FILE",
+            Self::State { .. } => BROKEN_STATE,
+            Self::OtherState { .. } => "name this cluster's own state with --state FILE",
+            Self::Held(_) => "wait for it to end; a run that was killed holds nothing",
+            Self::Pods(_) => "topicmappr maps resolve shows which pod is which broker",
+            Self::NoIdentity { .. } => NO_IDENTITY,
+            Self::Unproven { .. } | Self::NoAnswer { .. } => KEEP_IT_DOWN,
+            Self::Changed { .. } => CHANGED,
+            Self::OtherPlan { .. } => "name the plan's own journal with --journal FILE",
+            Self::Locked { .. } | Self::HeldBy { .. } => END_IT_FIRST,
+            Self::LockLost { .. } => "see what the other run has done, then go on with --resume",
+            Self::NoDaemon { .. } => NO_DAEMON,
+            Self::WouldBeUnavailable { .. } => UNAVAILABLE,
+            Self::NewerLines { .. } => "use the version of the program that has written it",
+            Self::NotOurLines { kind, .. } => not_our_lines(*kind),
+            Self::BrokenLine { kind, .. } => broken_line(*kind),
+            Self::NotStored { kind, .. } => not_stored(*kind),
+            Self::NoClusterId { found } => {
+                return Some(format!("if it is meant for this one, say so: --cluster-id {found}"));
+            }
+            Self::Kafka(error) => return error.hint(),
+            Self::Claim(error) => return error.hint(),
+            Self::ZooKeeper(error) => return error.hint(),
+            Self::Kubernetes(error) => return error.hint(),
+            Self::LockRights(error) => return lock_rights(error),
+            Self::Flag { .. }
+            | Self::Flags(_)
+            | Self::File(FileError::Read { .. })
+            | Self::PlanFile { .. }
+            | Self::OtherCluster { .. }
+            | Self::Record { .. }
+            | Self::Scope(_)
+            | Self::MapFindings(_)
+            | Self::Definitions(_)
+            | Self::Contradiction { .. }
+            | Self::Runtime(_)
+            | Self::Stream(_) => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+const NOTHING_WRITTEN: &str = "nothing was written; make room, or name another place";
+const NOTHING_PLANNED: &str =
+    "nothing was planned or written; make the folder, or name another place";
+const OTHER_VERSION: &str = "read it with the version of topicmappr that wrote it, or newer";
+const BROKEN_STATE: &str = "correct it, or begin anew with another --state: nothing is owned then";
+const NO_IDENTITY: &str = "say it by annotation, label or KAFKA_BROKER_ID on the pod, or see --identity and --broker-id-base";
+const KEEP_IT_DOWN: &str = "keep the broker down until Kafka answers; a cluster that has never run needs --bootstrap-new-cluster";
+const CHANGED: &str = "run the same command with --dry-run: it looks at broker and pod again; once the broker is back, the \
+                       command paces what it copies, puts the throttle back, and deletes nothing";
+const END_IT_FIRST: &str =
+    "end that process first (SIGTERM: its moves go on), and run this with --resume";
+const NO_DAEMON: &str = "start autothrottle in this cluster, name its API with --autothrottle URL, or give a rate: --throttle 50MB/s";
+const UNAVAILABLE: &str = "give them more replicas than min.insync.replicas (topicmappr rebuild --replication N), or accept it \
+                           with --allow-unavailable";
+
+fn not_our_lines(kind: LinesKind) -> &'static str {
+    match kind {
+        LinesKind::Ledger => {
+            "name a new file with --state-file FILE, or one that this program has written"
+        }
+        LinesKind::Journal => {
+            "name a new file with --journal FILE, or one that this program has written"
+        }
+        LinesKind::Requests => {
+            "move it away: the file beside a ledger that ends in .asked is for requests"
+        }
+    }
+}
+
+/// Only a journal may go: nothing but the ledger knows what stood there before.
+fn broken_line(kind: LinesKind) -> &'static str {
+    match kind {
+        LinesKind::Journal => {
+            "a lost journal loses only history: move it away, and run this with --resume"
+        }
+        LinesKind::Ledger => {
+            "keep this file: its lines name the values that stood in the cluster before. Copy it away, look at \
+             topicmappr throttle show (without this file), put those values back by hand, and start with a new --state-file"
+        }
+        LinesKind::Requests => "move it away: it has nothing but requests for another rate",
+    }
+}
+
+fn not_stored(kind: LinesKind) -> &'static str {
+    match kind {
+        LinesKind::Journal | LinesKind::Ledger => {
+            "make room on that disk, then start again, an execution with --resume; keep the file: its lines are whole. \
+             topicmappr throttle show lists what is set, throttle clear puts it back"
+        }
+        LinesKind::Requests => "make room on that disk, and ask again",
+    }
+}
+
+fn lock_rights(error: &kubernetes::Error) -> Option<String> {
+    match error {
+        kubernetes::Error::Forbidden { request, .. } => Some(format!(
+            "{}, as deploy/manifests/execute.yaml does for --lease kafka/topicmappr-execute; --sole-executor does without",
+            request.grant()
+        )),
+        other => other.hint(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::path::PathBuf;
+
+    #[test]
+    fn a_failed_write_is_an_outside_failure_and_a_missing_folder_wrong_input() {
+        let path = PathBuf::from("p");
+        let failed =
+            FileError::Write { path: path.clone(), problem: io::ErrorKind::StorageFull.into() };
+        assert_eq!(Error::from(failed).status(), Status::Outside);
+        let problem = "there is no folder".to_owned();
+        let missing = FileError::Unwritable { path, problem };
+        assert_eq!(Error::from(missing).status(), Status::BadInput);
+    }
+}

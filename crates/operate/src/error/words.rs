@@ -1,0 +1,14 @@
+//! Parts of the sentences that errors are told in.
+
+pub(super) fn joined(findings: &[kubernetes::Finding]) -> String {
+    let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    all.join("; ")
+}
+
+/// What became of the objects that were to be deleted.
+pub(super) fn so_far(deleted: &[String]) -> String {
+    match deleted {
+        [] => "nothing was deleted".to_owned(),
+        some => format!("after {}, nothing more was deleted", some.join(" and ")),
+    }
+}

@@ -1,0 +1,59 @@
+//! The right to move replicas is taken away while a plan is carried out.
+
+use super::Execution;
+use super::act::Acted;
+use crate::error::Error;
+use crate::events::{Note, RunContext};
+use execute::{Aim, Entry, OnDeadBroker};
+
+impl Execution<'_> {
+    /// Where the right to move replicas was taken away, nothing more is begun: what is in flight is awaited, and what is set is put
+    /// back, which needs another right. The run ends with this error then.
+    pub(super) fn unless_denied(
+        &mut self,
+        acted: Result<Acted, Error>,
+        denied: &mut Option<Error>,
+        context: &mut RunContext<'_>,
+    ) -> Result<Acted, Error> {
+        match acted {
+            Err(error) if self.terms.aim == Aim::CarryOut && may_not_move(&error) => {
+                if denied.is_none() {
+                    let text = format!(
+                        "{error}: nothing more is begun, and the throttle is put back once nothing is in flight"
+                    );
+                    context.note(&Note { text, hint: error.hint() })?;
+                    // A cancel needs the same right.
+                    self.terms.limits.on_dead_broker = OnDeadBroker::Wait;
+                    self.write(vec![Entry::GaveUp])?;
+                    *denied = Some(error);
+                }
+                Ok(Acted { changed: true, ..Acted::default() })
+            }
+            acted => acted,
+        }
+    }
+}
+
+/// Whether we may not move replicas, elect leaders or place replicas: all need Alter on the cluster.
+fn may_not_move(error: &Error) -> bool {
+    let Error::Kafka(error) = error else { return false };
+    let kafka::Error::Authorization(denied) = &**error else { return false };
+    denied.operation == kafka::Operation::Alter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_right_to_move_replicas_is_done_without() {
+        let denied = |operation| {
+            let (api, resource, principal) = ("A", kafka::Resource::Cluster, None);
+            let denied = kafka::Denied { api, resource, operation, principal };
+            Error::from(kafka::Error::Authorization(Box::new(denied)))
+        };
+        assert!(may_not_move(&denied(kafka::Operation::Alter)));
+        assert!(!may_not_move(&denied(kafka::Operation::AlterConfigs)));
+        assert!(!may_not_move(&denied(kafka::Operation::Describe)));
+    }
+}

@@ -1,0 +1,273 @@
+//! What producers write into the partitions that are to move.
+//!
+//! A throttle on the leaders' side counts in-sync traffic, too: below what is written, new replicas get exactly
+//! nothing, without an error. Measured as the growth of the leaders' logs between two reads.
+
+use super::{Execution, Look};
+use crate::error::Error;
+use crate::events::{Note, RunContext};
+use execute::catch_up::behind;
+use execute::{Pace, Round, Running, Seen, Standing};
+use futures::StreamExt;
+use futures::stream;
+use mapper::snapshot::Leader;
+use mapper::{BrokerId, Bytes, Move, Reason, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::{Duration, Instant};
+
+/// Between the two reads.
+const WATCHED: Duration = Duration::from_secs(4);
+const PATIENCE: Duration = Duration::from_secs(5);
+const AT_ONCE: usize = 32;
+/// What a throttle has to be above the ingest, in percent.
+const MARGIN: u64 = 120;
+
+/// A broker that needs more than it would be given, for new data alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Starved {
+    pub broker: BrokerId,
+    /// Bytes per second, the margin included.
+    pub least: u64,
+}
+
+impl fmt::Display for Starved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { broker, least } = self;
+        write!(
+            f,
+            "broker {broker} needs {} per second for new data alone ({least} bytes, a margin of 20 % included): \
+             replicas would never catch up",
+            Bytes(*least)
+        )
+    }
+}
+
+/// Refuses a throttle below what one broker has to send and to take in of new data alone.
+pub async fn refuse_below_ingest(
+    execution: &Execution<'_>,
+    look: &Look,
+    round: &Round,
+    context: &mut RunContext<'_>,
+) -> Result<(), Error> {
+    let Pace::BytesPerSecond(rate) = execution.terms.pace else { return Ok(()) };
+    refuse(starved(execution, look, round, rate).await, rate, context)
+}
+
+/// The same for a broker that copies everything anew that it is to hold: all at once, and nobody is added.
+pub async fn refuse_below_ingest_of(
+    client: &kafka::Client,
+    seen: &Seen,
+    broker: BrokerId,
+    rate: u64,
+    context: &mut RunContext<'_>,
+) -> Result<(), Error> {
+    let moves: Vec<Move> =
+        behind(seen, broker).iter().filter_map(|of| return_of(seen, of, broker)).collect();
+    let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
+    let measured = judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await;
+    refuse(measured, rate, context)
+}
+
+/// What a broker copies anew, as a move to it.
+fn return_of(seen: &Seen, of: &TopicPartition, broker: BrokerId) -> Option<Move> {
+    let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
+    let others = partition.replicas.iter().copied().filter(|id| *id != broker);
+    Some(Move {
+        topic: of.topic.as_str().into(),
+        partition: of.partition,
+        from: others.collect(),
+        via: Vec::new(),
+        to: partition.replicas.clone(),
+        log_dirs: Vec::new(),
+        reason: Reason::Lost,
+        bytes: None,
+    })
+}
+
+fn refuse(measured: Measured, rate: u64, context: &mut RunContext<'_>) -> Result<(), Error> {
+    match measured {
+        Measured::Starved(starved) => Err(Error::Flag {
+            flag: "--throttle",
+            value: format!("{rate} bytes per second"),
+            problem: starved.to_string(),
+        }),
+        Measured::Enough => Ok(()),
+        Measured::Unknown => {
+            context.note(&Note::new("what is written meanwhile could not be measured"))
+        }
+    }
+}
+
+/// What a rate is, measured by what is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// The rate is enough for new data with a margin of 20 %, or nothing is to be copied.
+    Enough,
+    /// The rate is too low for new data alone: copies would never catch up.
+    Starved(Starved),
+    /// Nobody told what is written.
+    Unknown,
+}
+
+/// Whether a rate is enough for every move of the plan that is not over.
+pub(super) async fn starved(
+    execution: &Execution<'_>,
+    look: &Look,
+    round: &Round,
+    rate: u64,
+) -> Measured {
+    let open = |standing: &Standing| match standing {
+        Standing::Moving | Standing::Ready | Standing::Hindered(_) => true,
+        Standing::Done | Standing::Left(_) => false,
+    };
+    let moves: Vec<(&Move, BrokerId)> = round
+        .course
+        .all(open)
+        .filter_map(|index| execution.plan.moves.get(index))
+        .filter(|change| change.added().next().is_some())
+        .filter_map(|change| Some((change, leader(&look.seen, change)?)))
+        .collect();
+    let limits = execution.terms.limits;
+    judged(execution.client, &moves, limits.moves.min(limits.moves_per_broker), rate).await
+}
+
+/// Whether a rate is enough for these moves, each with its leader, so many at a time.
+async fn judged(
+    client: &kafka::Client,
+    moves: &[(&Move, BrokerId)],
+    at_a_time: usize,
+    rate: u64,
+) -> Measured {
+    let written = written(client, moves).await;
+    match floor(moves, &written, at_a_time) {
+        Some((broker, least)) if rate < least => Measured::Starved(Starved { broker, least }),
+        Some(_) => Measured::Enough,
+        None if moves.is_empty() => Measured::Enough,
+        None => Measured::Unknown,
+    }
+}
+
+/// Whether a rate is enough for everything that is being copied now, whoever began it.
+pub async fn starved_in_flight(client: &kafka::Client, seen: &Seen, rate: u64) -> Measured {
+    let moves: Vec<Move> =
+        seen.running.iter().filter_map(|(of, run)| move_of(seen, of, run)).collect();
+    let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
+    judged(client, &led.collect::<Vec<_>>(), usize::MAX, rate).await
+}
+
+/// A running reassignment as a move.
+fn move_of(seen: &Seen, of: &TopicPartition, running: &Running) -> Option<Move> {
+    let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
+    let all = partition.replicas.iter().copied();
+    Some(Move {
+        topic: of.topic.as_str().into(),
+        partition: of.partition,
+        from: all.filter(|id| !running.adding.contains(id)).collect(),
+        via: Vec::new(),
+        to: running.target.clone(),
+        log_dirs: Vec::new(),
+        reason: Reason::Forced,
+        bytes: None,
+    })
+}
+
+fn leader(seen: &Seen, change: &Move) -> Option<BrokerId> {
+    match seen.topics.get(&*change.topic)?.partition(change.partition)?.leader() {
+        Leader::Broker(id) => Some(id),
+        Leader::Nobody | Leader::Unknown => None,
+    }
+}
+
+/// Bytes per second, of each partition whose leader answered twice.
+async fn written(
+    client: &kafka::Client,
+    moves: &[(&Move, BrokerId)],
+) -> BTreeMap<TopicPartition, u64> {
+    let mut led: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
+    for (change, leader) in moves {
+        led.entry(*leader).or_default().insert(change.of());
+    }
+    let start = Instant::now();
+    let first = sizes(client, &led).await;
+    if first.is_empty() {
+        return BTreeMap::new();
+    }
+    tokio::time::sleep(WATCHED).await;
+    let millis = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    let second = sizes(client, &led).await;
+    let grown = first.into_iter().filter_map(|(of, before)| {
+        let after = second.get(&of)?;
+        Some((of, after.saturating_sub(before).saturating_mul(1000) / millis))
+    });
+    grown.collect()
+}
+
+async fn sizes(
+    client: &kafka::Client,
+    led: &BTreeMap<BrokerId, BTreeSet<TopicPartition>>,
+) -> BTreeMap<TopicPartition, u64> {
+    let asked = stream::iter(led)
+        .map(async |(broker, wanted)| client.log_dirs_of(*broker, wanted, PATIENCE).await);
+    let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+    let dirs = answers.into_iter().filter_map(Result::ok).flatten();
+    let of_topics = dirs.flat_map(|dir| dir.topics);
+    let all = of_topics.flat_map(|(topic, replicas)| {
+        replicas.into_iter().map(move |(partition, size)| {
+            (TopicPartition { topic: topic.clone(), partition }, size.0)
+        })
+    });
+    all.collect()
+}
+
+/// The broker that needs most, and how much: what it sends of the partitions that it leads to all their followers,
+/// old and new, or takes in as a new one; as many at a time as may move at a time.
+fn floor(
+    moves: &[(&Move, BrokerId)],
+    written: &BTreeMap<TopicPartition, u64>,
+    at_a_time: usize,
+) -> Option<(BrokerId, u64)> {
+    let mut needs: BTreeMap<(BrokerId, bool), Vec<u64>> = BTreeMap::new();
+    for (change, leader) in moves {
+        let Some(rate) = written.get(&change.of()) else { continue };
+        let followers = change.from.len().saturating_sub(1) + change.added().count();
+        let sent = rate.saturating_mul(followers as u64);
+        needs.entry((*leader, true)).or_default().push(sent);
+        for broker in change.added() {
+            needs.entry((broker, false)).or_default().push(*rate);
+        }
+    }
+    let of_brokers = needs.into_iter().map(|((broker, _), mut rates)| {
+        rates.sort_unstable_by(|a, b| b.cmp(a));
+        let sum = rates.iter().take(at_a_time).fold(0_u64, |sum, rate| sum.saturating_add(*rate));
+        (broker, sum.saturating_mul(MARGIN) / 100)
+    });
+    of_brokers.max_by_key(|(broker, least)| (*least, std::cmp::Reverse(*broker)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::PartitionId;
+
+    #[test]
+    fn a_leader_needs_what_it_sends_to_all_followers_and_a_margin() {
+        let change = |partition: u32, from: &[u32], to: &[u32]| Move {
+            topic: "t".into(),
+            partition: PartitionId(partition),
+            from: from.iter().copied().map(BrokerId).collect(),
+            via: Vec::new(),
+            log_dirs: Vec::new(),
+            to: to.iter().copied().map(BrokerId).collect(),
+            reason: Reason::Balance,
+            bytes: None,
+        };
+        let (one, two) = (change(0, &[1, 2], &[1, 3]), change(1, &[1, 2], &[1, 4]));
+        let moves = [(&one, BrokerId(1)), (&two, BrokerId(1))];
+        let written = [(one.of(), 100), (two.of(), 50)].into();
+        // Each has an old and a new follower.
+        assert_eq!(floor(&moves, &written, 9), Some((BrokerId(1), 360)));
+        assert_eq!(floor(&moves, &written, 1), Some((BrokerId(1), 240)));
+        assert_eq!(floor(&moves, &BTreeMap::new(), 9), None);
+    }
+}

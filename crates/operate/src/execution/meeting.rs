@@ -1,0 +1,192 @@
+//! Whom an execution meets beside it: asked before it begins, and again around each look after which it would else take what
+//! stands there for an operator's.
+//!
+//! A ledger that was read before and after a look tells of all that the look has seen. A daemon that starts midway is found
+//! by that, too: before anything of its is recorded, and soon after it has set something.
+
+use super::Execution;
+use super::Places;
+use super::claims::common;
+use super::neighbour::{Neighbours, unknown};
+use crate::cluster::ClaimBy;
+use crate::error::Error;
+use crate::events::{Note, RunContext};
+use crate::marks::Common;
+use execute::{Others, Round, Stray, records_what_stands};
+use kafka::Client;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// For so long what was learned counts as known, where nothing is done yet.
+const STILL: Duration = Duration::from_secs(60);
+/// So often it is asked whose that is which stands there and is not ours.
+const OFTEN: Duration = Duration::from_secs(10);
+
+/// Where daemons are looked for, and who was found.
+#[derive(Debug)]
+pub(crate) struct Meeting {
+    place: Common,
+    ours: PathBuf,
+    /// Whoever only looks, or says that it is alone; or may not ask.
+    does_without: bool,
+    met: Neighbours,
+    /// Why nobody could tell when they were asked last.
+    silence: Option<String>,
+    asked: Instant,
+}
+
+impl Meeting {
+    /// Asks for the first time. Whoever does without somebody that cannot be asked says so.
+    pub(crate) async fn first(
+        client: &Client,
+        claim: &ClaimBy,
+        (ours, only_looks): (&Path, bool),
+        context: &mut RunContext<'_>,
+    ) -> Result<Self, Error> {
+        let place = common(claim, &context.access)?;
+        let mut does_without = only_looks || *claim == ClaimBy::Nothing;
+        let answer = match does_without {
+            true => Neighbours::soon_at(&place, client, Some(ours)).await,
+            false => Neighbours::at(&place, client, Some(ours)).await,
+        };
+        let (met, silence) = match answer {
+            Ok(met) => (met, None),
+            // A pod may well do without: its role was made before there were marks.
+            Err(error) if does_without || error.is_missing_right() => {
+                does_without = true;
+                (Neighbours::default(), Some(error.to_string()))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let (ours, asked) = (ours.to_owned(), Instant::now());
+        let meeting = Self { place, ours, does_without, met, silence, asked };
+        let silence = meeting.silence.iter().map(|why| unknown(why));
+        silence.chain(meeting.met.notes()).try_for_each(|note| context.note(&note))?;
+        Ok(meeting)
+    }
+
+    /// Asks again; what is news.
+    pub(crate) async fn again(&mut self, client: &Client) -> Vec<Note> {
+        if !self.answers() {
+            return Vec::new();
+        }
+        let answer = Neighbours::soon_at(&self.place, client, Some(&self.ours)).await;
+        self.asked = Instant::now();
+        match answer {
+            Ok(met) => {
+                let before: Vec<String> =
+                    self.met.notes().into_iter().map(|note| note.text).collect();
+                (self.met, self.silence) = (met, None);
+                self.met.notes().into_iter().filter(|note| !before.contains(&note.text)).collect()
+            }
+            Err(error) => {
+                let is_news = self.silence.is_none();
+                let why = self.silence.insert(error.to_string());
+                if is_news { vec![unknown(why)] } else { Vec::new() }
+            }
+        }
+    }
+
+    /// What they account for. Of whoever cannot be asked any more, whatever stands may be.
+    pub(crate) fn others(&self) -> Others {
+        match self.silence {
+            Some(_) if !self.does_without => Others::Unread,
+            Some(_) | None => self.met.accounts_for(),
+        }
+    }
+
+    /// Whether there is any sense in asking.
+    pub(crate) fn answers(&self) -> bool {
+        self.silence.is_none() || !self.does_without
+    }
+}
+
+impl Execution<'_> {
+    /// Looks whether a daemon is beside us, and says so. Somebody may have thought for long about what was told then.
+    pub async fn meet(
+        &mut self,
+        claim: &ClaimBy,
+        places: &Places,
+        context: &mut RunContext<'_>,
+    ) -> Result<(), Error> {
+        match &mut self.meeting {
+            Some(meeting) if meeting.asked.elapsed() < STILL => {}
+            Some(meeting) => {
+                let news = meeting.again(self.client).await;
+                news.iter().try_for_each(|note| context.note(note))?;
+            }
+            None => {
+                let terms = (places.ledger.as_path(), self.books.is_none());
+                let first = Meeting::first(self.client, claim, terms, context).await?;
+                self.meeting = Some(first);
+            }
+        }
+        Ok(())
+    }
+
+    /// What daemons account for, as far as it is known; asked now, where the look that this is for depends on it.
+    pub(super) async fn others(&mut self, context: &mut RunContext<'_>) -> Result<Others, Error> {
+        let Some(meeting) = &mut self.meeting else { return Ok(Others::Nobody) };
+        if self.asks {
+            let news = meeting.again(self.client).await;
+            news.iter().try_for_each(|note| context.note(note))?;
+        }
+        Ok(meeting.others())
+    }
+
+    /// Whether the look that led to this round is to be made again, with daemons asked before and after it.
+    pub(super) fn looks_again(&mut self, round: &Round) -> bool {
+        if std::mem::take(&mut self.asks) {
+            return false;
+        }
+        let Some(meeting) = self.meeting.as_ref().filter(|meeting| meeting.answers()) else {
+            return false;
+        };
+        let is_due = || meeting.asked.elapsed() >= OFTEN && round.strays.iter().any(is_anothers);
+        self.asks = records_what_stands(&round.actions, &self.ledger) || is_due();
+        self.asks
+    }
+}
+
+fn is_anothers(stray: &Stray) -> bool {
+    matches!(stray, Stray::UnknownOwner { .. } | Stray::OfAnother { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use execute::{Action, Key, Ledger, LedgerEntry, rate_setting};
+    use mapper::BrokerId;
+
+    fn meeting(does_without: bool, silence: Option<&str>) -> Meeting {
+        let place = Common::Topic(statelog::Access::new([("bootstrap.servers", "a:1")]));
+        let (met, ours, asked) = (Neighbours::default(), PathBuf::from("ledger"), Instant::now());
+        Meeting { place, ours, does_without, met, silence: silence.map(str::to_owned), asked }
+    }
+
+    #[test]
+    fn of_whoever_does_not_answer_any_more_anything_may_be() {
+        assert_eq!(meeting(false, None).others(), Others::Nobody);
+        let silent = meeting(false, Some("no answer"));
+        assert!(silent.others() == Others::Unread && silent.answers(), "it may answer again");
+        let alone = meeting(true, Some("no answer"));
+        assert!(alone.others() == Others::Nobody && !alone.answers(), "it does without");
+    }
+
+    #[test]
+    fn only_what_stands_there_and_is_not_ours_yet_is_a_question() {
+        let held = |before: Option<&str>| LedgerEntry::Held {
+            setting: rate_setting(BrokerId(1), Key::LeaderRate),
+            before: before.map(str::to_owned),
+            found: None,
+            ours: ["7".to_owned()].into(),
+            met: [].into(),
+            plan: "p".to_owned(),
+        };
+        let asks =
+            |before, ledger: &Ledger| records_what_stands(&[Action::Account(held(before))], ledger);
+        assert!(asks(Some("5"), &Ledger::default()));
+        assert!(!asks(None, &Ledger::default()), "nothing stood there");
+        assert!(!asks(Some("7"), &Ledger::replay([held(None)])), "it is ours");
+    }
+}

@@ -1,0 +1,366 @@
+//! Journal and ledger beside the lock, so that another machine can go on without our files.
+//!
+//! The files come first, and are the truth on this machine. What is written besides is waited for before a config is set,
+//! but not for long: a place that does not answer holds nothing up, and gets what it missed later.
+
+use super::lock::{
+    Changes, Lock, NotOurs, Owner, Records, Told, came_between, changes, next_gist, put_gist,
+    put_line, put_owner, put_setting,
+};
+use super::{Execution, Store};
+use crate::error::Error;
+use crate::events::{Note, RunContext};
+use execute::{Entry, History, Ledger, LedgerEntry};
+use statelog::Holder;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// After a failure nothing is tried for so long: each try may hold a round up.
+const QUIET: Duration = Duration::from_secs(20);
+/// After so many lines, or bytes of them, their gist is kept in their place.
+const LINES: usize = 500;
+const BYTES: usize = 200_000;
+
+/// What is there, and what is to be there.
+#[derive(Debug)]
+pub(super) struct Mirror {
+    there: Records,
+    wanted: Records,
+    plan: String,
+    cluster_id: String,
+    /// The number of the next line of the journal.
+    next: usize,
+    /// Lines since the last gist, and their bytes.
+    lines: usize,
+    bytes: usize,
+    /// What all lines tell.
+    history: History,
+    quiet_until: Option<Instant>,
+    /// A failure is told once.
+    said: bool,
+}
+
+impl Mirror {
+    /// What is there, and is to be there with these lines of the owner's journal.
+    fn of(there: Records, wanted: Records, owner: &Owner, journal: &[Entry]) -> Self {
+        let next = next_gist(&there);
+        let (plan, cluster_id) = (owner.plan.clone(), owner.cluster_id.clone());
+        let (quiet_until, history) = (None, History::default());
+        let (lines, bytes, said) = (0, 0, false);
+        let mut mirror = Self {
+            there,
+            wanted,
+            plan,
+            cluster_id,
+            next: next.unwrap_or(0),
+            lines,
+            bytes,
+            history,
+            quiet_until,
+            said,
+        };
+        mirror.written(journal);
+        if next.is_some() {
+            mirror.summed_up();
+        }
+        mirror
+    }
+
+    /// Takes lines of the journal in.
+    pub(super) fn written(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            self.bytes += put_line(&mut self.wanted, self.next, &self.plan, entry);
+            self.lines += 1;
+            self.next += 1;
+            self.history.apply(entry.clone());
+        }
+        if self.lines >= LINES || self.bytes >= BYTES {
+            self.summed_up();
+        }
+    }
+
+    /// Keeps the gist of all lines instead of them.
+    fn summed_up(&mut self) {
+        let gist = self.history.gist(&self.cluster_id);
+        put_gist(&mut self.wanted, self.next, &self.plan, gist);
+        (self.lines, self.bytes) = (0, 0);
+        self.next += 1;
+    }
+
+    /// Takes lines of the ledger in, which `ledger` has by now.
+    pub(super) fn accounted(&mut self, entries: &[LedgerEntry], ledger: &Ledger) {
+        for entry in entries {
+            match entry {
+                LedgerEntry::Held { setting, .. } | LedgerEntry::Released { setting } => {
+                    put_setting(&mut self.wanted, setting, ledger);
+                }
+                LedgerEntry::Opened { .. }
+                | LedgerEntry::Asked { .. }
+                | LedgerEntry::Withdrawn { .. } => {}
+            }
+        }
+    }
+
+    /// Writes what differs. A place that does not answer is an answer; a lock that is lost is not.
+    async fn catch_up(&mut self, lock: &mut Lock) -> Result<(), Error> {
+        let changes = changes(&self.there, &self.wanted);
+        let is_quiet = self.quiet_until.is_some_and(|until| Instant::now() < until);
+        if changes.is_empty() || is_quiet {
+            return Ok(());
+        }
+        match self.put(changes, lock).await {
+            Ok(()) => {
+                self.quiet_until = None;
+                Ok(())
+            }
+            Err(NotOurs::ForNow(why) | NotOurs::Ended(why)) => {
+                if !self.said {
+                    tracing::warn!(%why, "journal and ledger stand in the files of this machine alone; going on");
+                }
+                self.said = true;
+                self.quiet_until = Some(Instant::now() + QUIET);
+                Ok(())
+            }
+            Err(NotOurs::ForGood(error)) => Err(error),
+        }
+    }
+
+    /// Takes in what stands there, once the lock was taken again.
+    ///
+    /// # Errors
+    /// Somebody else has had the lock since we wrote there.
+    pub(super) fn is_as_left(&mut self, now: Records) -> Result<(), Error> {
+        if let Some(by) = came_between(&now, &self.there, &self.wanted)? {
+            let lock = format!("the lock of cluster {}", self.cluster_id);
+            return Err(Error::LockLost { lock, why: format!("{by} had it meanwhile") });
+        }
+        (self.there, self.quiet_until, self.said) = (now, None, false);
+        Ok(())
+    }
+
+    /// First what is new: a gist is there before the lines are gone that it stands for.
+    async fn put(&mut self, changes: Changes, lock: &mut Lock) -> Result<(), NotOurs> {
+        let (new, gone): (Changes, Changes) =
+            changes.into_iter().partition(|(_, text)| text.is_some());
+        for part in [new, gone].into_iter().filter(|part| !part.is_empty()) {
+            lock.write(&part).await?;
+            for (name, text) in part {
+                match text {
+                    Some(text) => drop(self.there.insert(name, text)),
+                    None => drop(self.there.remove(&name)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The records beside the cluster's lock that tell these lines of an execution's journal and ledger.
+pub fn beside_the_lock(
+    plan: &str,
+    cluster_id: &str,
+    journal: &[Entry],
+    ledger: &[LedgerEntry],
+) -> BTreeMap<String, String> {
+    let us = format!("process {}", std::process::id());
+    let owner = Owner::now(&Holder::new(us, ""), plan, cluster_id);
+    let ledger = Ledger::replay(ledger.to_vec());
+    Mirror::of(Records::new(), owned(&owner, &ledger), &owner, journal).wanted
+}
+
+/// Whose the records are, and what is set.
+fn owned(owner: &Owner, ledger: &Ledger) -> Records {
+    let mut records = Records::new();
+    put_owner(&mut records, owner);
+    for (setting, _) in ledger.held() {
+        put_setting(&mut records, setting, ledger);
+    }
+    records
+}
+
+impl Execution<'_> {
+    /// Takes over what another machine has left beside the lock, into our own files first, and puts there what we have.
+    ///
+    /// Our files are the truth if they wrote there last. Else the other's is: it may have put back what our old lines still
+    /// name. A config that our lines alone name stays in the ledger: whoever has not set it leaves it alone.
+    pub(super) async fn take_over(
+        &mut self,
+        us: &Holder,
+        journal: &Path,
+        resumes: bool,
+        context: &mut RunContext<'_>,
+    ) -> Result<(), Error> {
+        let Some(books) = self.books.as_mut() else { return Ok(()) };
+        let Some(lock) = books.lock.as_mut() else { return Ok(()) };
+        let there = lock.records().await?;
+        let told = Told::by(&there, self.plan_id)?;
+        let is_ours = |owner: &Owner| owner.place == us.place && !self.is_new;
+        let other = told.owner.as_ref().filter(|owner| !is_ours(owner));
+        if let Some(owner) = other {
+            let adopted = adopted(&told.ledger, &self.ledger);
+            let lines = if resumes { told.journal } else { Vec::new() };
+            let text = format!(
+                "taking over from {}: {} config(s) in its ledger, {} line(s) of its journal",
+                owner.name,
+                told.ledger.held().count(),
+                lines.len()
+            );
+            self.adopt(adopted, lines)?;
+            context.note(&Note::new(text))?;
+        }
+        let mirror = self.mirror_of(us, there, journal)?;
+        if let Some(books) = self.books.as_mut() {
+            books.mirror = Some(mirror);
+        }
+        self.mirror().await
+    }
+
+    /// Writes another machine's lines into our own files.
+    fn adopt(&mut self, ledger: Vec<LedgerEntry>, journal: Vec<Entry>) -> Result<(), Error> {
+        let Some(books) = self.books.as_mut() else { return Ok(()) };
+        books.accounts.append(&ledger)?;
+        ledger.into_iter().for_each(|entry| self.ledger.apply(entry));
+        // What does not begin with the beginning tells less than nothing.
+        if matches!(journal.first(), Some(Entry::Started { .. })) {
+            books.journal.append(&journal)?;
+            self.history = History::replay(journal);
+            self.history.apply(Entry::Resumed { pace: self.terms.pace });
+        }
+        Ok(())
+    }
+
+    /// What is to be there from now on.
+    fn mirror_of(&self, us: &Holder, there: Records, journal: &Path) -> Result<Mirror, Error> {
+        let owner = Owner::now(us, self.plan_id, self.cluster_id);
+        let wanted = owned(&owner, &self.ledger);
+        Ok(Mirror::of(there, wanted, &owner, &Store::read(journal)?))
+    }
+
+    /// Puts beside the lock what the files have by now.
+    pub(super) async fn mirror(&mut self) -> Result<(), Error> {
+        let Some(books) = self.books.as_mut() else { return Ok(()) };
+        match (&mut books.mirror, &mut books.lock) {
+            (Some(_), Some(_)) if books.away.has_ended => {
+                tracing::debug!("written into the files of this machine alone");
+                Ok(())
+            }
+            (Some(mirror), Some(lock)) => mirror.catch_up(lock).await,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The lines that make our ledger tell what another's tells, and what it alone tells, too.
+pub(super) fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
+    let mut lines = Vec::new();
+    for (setting, held) in theirs.held() {
+        let mut held = held.clone();
+        if let Some(own) = ours.get(setting) {
+            // Our line may be older than what stood there before theirs.
+            lines.push(LedgerEntry::Released { setting: setting.clone() });
+            held.ours.extend(own.ours.iter().cloned());
+        }
+        lines.push(held.line(setting));
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use execute::{Key, Pace, Setting, rate_setting};
+    use mapper::BrokerId;
+
+    fn held(broker: u32, before: &str, ours: &str) -> LedgerEntry {
+        LedgerEntry::Held {
+            setting: setting(broker),
+            before: Some(before.to_owned()),
+            found: None,
+            ours: [ours.to_owned()].into(),
+            met: [].into(),
+            plan: "p".to_owned(),
+        }
+    }
+
+    fn setting(broker: u32) -> Setting {
+        rate_setting(BrokerId(broker), Key::LeaderRate)
+    }
+
+    #[test]
+    fn a_long_journal_keeps_its_place_small_and_tells_who_goes_on_all_it_needs() {
+        let owner = Owner::now(&Holder::new("a", "b"), "p", "c");
+        let (plan, cluster_id, ill) = ("p".to_owned(), "c".to_owned(), [].into());
+        let started = Entry::Started { plan, cluster_id, pace: Pace::Unthrottled, ill };
+        let mut whole = History::replay([started.clone()]);
+        let mut mirror = Mirror::of(Records::new(), Records::new(), &owner, &[started]);
+        for index in 0..2_000 {
+            let moves = || vec![index];
+            let entries = [
+                Entry::Submitted { moves: moves() },
+                Entry::Cancelled { moves: moves() },
+                Entry::Submitted { moves: moves() },
+                Entry::Completed { moves: moves() },
+            ];
+            mirror.written(&entries);
+            entries.into_iter().for_each(|entry| whole.apply(entry));
+            assert!(mirror.wanted.len() <= LINES + 4, "{}", mirror.wanted.len());
+        }
+        let told = |records: &Records| History::replay(Told::by(records, "p").unwrap().journal);
+        assert_eq!(told(&mirror.wanted), whole);
+
+        // Another one goes on, and is killed before it has removed what the first one left.
+        let adopted = whole.gist("c");
+        let next = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &adopted);
+        assert_eq!(told(&next.wanted), whole);
+        let mut both = next.there.clone();
+        both.extend(next.wanted.clone());
+        assert_eq!(told(&both), whole);
+        // One that begins anew instead has nothing of the old journal.
+        let anew = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &[]);
+        assert_eq!(told(&anew.wanted), History::default());
+    }
+
+    #[test]
+    fn a_lock_that_somebody_else_had_meanwhile_is_told_from_one_that_nobody_had() {
+        let owner = |name: &str| {
+            let mut records = Records::new();
+            put_owner(&mut records, &Owner::now(&Holder::new(name, "x"), "p", "c"));
+            records
+        };
+        let of = |there: Records| {
+            let ours = Owner::now(&Holder::new("ours", "x"), "p", "c");
+            Mirror::of(there, owned(&ours, &Ledger::default()), &ours, &[])
+        };
+        let mut written = of(owner("ours"));
+        written.wanted = owner("ours");
+        written.there = owner("ours");
+        let mut more = owner("ours");
+        more.insert("journal:00000000".to_owned(), "{}".to_owned());
+        written.is_as_left(more.clone()).unwrap();
+        assert_eq!(written.there, more, "what we wrote without hearing so is ours");
+        for (now, by) in [(owner("another"), "another"), (Records::new(), "somebody")] {
+            let error = written.is_as_left(now).unwrap_err();
+            assert!(error.to_string().contains(by), "{error}");
+            assert_eq!(error.status(), crate::status::Status::Held);
+        }
+        // Our first line was never taken: whoever was there before still is.
+        of(owner("before")).is_as_left(owner("before")).unwrap();
+        of(Records::new()).is_as_left(Records::new()).unwrap();
+        of(owner("before")).is_as_left(owner("another")).unwrap_err();
+    }
+
+    #[test]
+    fn what_another_machine_found_before_is_the_original() {
+        let theirs = Ledger::replay([held(1, "7", "20"), held(2, "8", "20")]);
+        let mut ours = Ledger::replay([held(1, "20", "10"), held(3, "9", "10")]);
+        for line in adopted(&theirs, &ours) {
+            ours.apply(line);
+        }
+        let first = ours.get(&setting(1)).unwrap();
+        assert_eq!(first.before.as_deref(), Some("7"));
+        assert_eq!(first.ours, ["10".to_owned(), "20".to_owned()].into());
+        assert_eq!(ours.get(&setting(2)).unwrap().before.as_deref(), Some("8"));
+        assert!(ours.get(&setting(3)).is_some(), "what we alone know of is not forgotten");
+    }
+}

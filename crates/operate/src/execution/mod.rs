@@ -1,0 +1,484 @@
+//! Carrying a plan out in a live cluster: looks, asks `execute::next`, acts, and looks again.
+//!
+//! Whoever ends it with SIGINT, SIGTERM or SIGHUP leaves moves and throttle as they are: both go on without us, and the next
+//! run takes them over.
+
+mod act;
+mod alone;
+mod beside;
+mod claims;
+mod configs;
+mod denied;
+mod emptied;
+mod hears;
+mod ingest;
+mod lock;
+mod meeting;
+mod mirror;
+mod neighbour;
+mod observe;
+mod opening;
+mod outage;
+mod pacer;
+mod places;
+mod requests;
+mod rest;
+mod seats;
+mod signals;
+mod told;
+
+pub use alone::Alone;
+pub use beside::Beside;
+pub use claims::common;
+pub use configs::set_configs;
+pub use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
+pub(crate) use lock::RECORDS_KEY;
+pub(crate) use meeting::Meeting;
+pub use mirror::beside_the_lock;
+pub use neighbour::{Neighbours, Shown};
+pub use observe::Look;
+pub use observe::{Observer, topics_of};
+pub use opening::{ExecutionFiles, Opened};
+pub use outage::Outage;
+pub use pacer::Pacer;
+pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
+pub use places::{Places, journal_of, read_plan};
+pub use requests::{Answer, ask};
+pub use told::set_by_executions;
+
+use crate::error::{Error, may_pass};
+use crate::events::{DriverEvent, Note, Progress, RunContext};
+use crate::store::Store;
+use execute::{
+    Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
+    PauseOn, Round, Stall, Standing, Task, Watch, next,
+};
+use lock::{Away, Lock};
+use mapper::{BrokerId, Plan, Undrained, undrained};
+use mirror::Mirror;
+use requests::Inbox;
+use rest::{PAUSE, rest};
+pub use signals::{Signal, Signals};
+use std::time::{Duration, Instant};
+
+/// How long a cluster that does not answer is asked again.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// A plan on its way into a cluster.
+pub struct Execution<'c> {
+    /// Connection to the cluster that the plan is for.
+    pub client: &'c kafka::Client,
+    /// The plan, with each leg of a move as a move.
+    pub plan: &'c Plan,
+    /// SHA-256 of the plan as this program writes it, before legs are cut.
+    pub plan_id: &'c str,
+    /// The cluster's id, as Kafka reports it.
+    pub cluster_id: &'c str,
+    /// Direction, throttle and limits of this run.
+    pub terms: Terms,
+    /// A rehearsal has none.
+    books: Option<Books>,
+    history: History,
+    ledger: Ledger,
+    /// Nobody has written into the ledger's file before.
+    is_new: bool,
+    observer: Observer,
+    watch: Watch,
+    /// What the controller answers soon.
+    batch: Batch,
+    /// Where the daemon paces what is moved.
+    pacer: Option<Pacer>,
+    /// The daemons beside us, once they were looked for.
+    meeting: Option<Meeting>,
+    /// They are to be asked around the next look.
+    asks: bool,
+}
+
+/// The files that are written, open for this process alone.
+#[derive(Debug)]
+struct Books {
+    journal: Store<Entry>,
+    accounts: Store<LedgerEntry>,
+    inbox: Inbox,
+    /// Given back at the end of the run.
+    lock: Option<Lock>,
+    /// Whether it answers, and is still ours.
+    away: Away,
+    /// What stands beside the lock, where something is kept there.
+    mirror: Option<Mirror>,
+}
+
+/// Which way, and how fast.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Carry the plan out, or cancel it.
+    pub aim: Aim,
+    /// Replication throttle: a rate, none, or as autothrottle decides.
+    pub pace: Pace,
+    /// How many moves at a time, and how long to wait.
+    pub limits: Limits,
+    /// Which partitions below min ISR, or offline, stop new moves (`--pause-on`).
+    pub pause_on: PauseOn,
+    /// Go on although other tools move replicas, too (`--join`).
+    pub join: bool,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its outcome, or the signal that ended it.
+    pub why: Why,
+    /// The last round: the state of each move, and why none was begun.
+    pub round: Round,
+    /// What the journal says at the end, earlier runs included.
+    pub history: History,
+    /// Nothing of ours is left in the cluster's configs.
+    pub clean: bool,
+    /// Time from the start of this run to its end.
+    pub took: Duration,
+    /// What was thought beforehand that it would take.
+    pub estimated_seconds: Option<u64>,
+    /// Dead brokers that hold nothing any more, and that the cluster still lists.
+    pub emptied: Vec<BrokerId>,
+    /// Brokers that the plan was to empty, and what they hold all the same.
+    pub undrained: Vec<Undrained>,
+}
+
+/// Why a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// Nothing is left that this run can do; how the plan ended.
+    Over(Outcome),
+    /// A signal ended it; moves in flight and their throttle stay.
+    Left(Signal),
+}
+
+impl<'c> Execution<'c> {
+    /// Takes the ledger, so that no other process of this machine acts on the cluster, and the journal.
+    fn open(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
+        let places = &opened.places;
+        // What is no journal, or another plan's, is refused before a ledger is made.
+        history_of(Store::read(&places.journal)?, opened)?;
+        let (mut accounts, lines) = match Store::open(&places.ledger).map_err(Error::from) {
+            Err(Error::Locked { path }) => {
+                let ledger = Ledger::replay(Store::read(&path)?);
+                let by = ledger.last_owner().unwrap_or("another process").to_owned();
+                return Err(Error::HeldBy { path, by });
+            }
+            opened => opened?,
+        };
+        let ledger = Ledger::replay(lines);
+        let (journal, lines) = Store::open(&places.journal)?;
+        let history = history_of(lines, opened)?;
+        let by = format!("process {} of this machine", std::process::id());
+        accounts.append(&[LedgerEntry::Opened { by }])?;
+        let inbox = Inbox::open(&places.ledger);
+        let (lock, away, mirror) = (None, Away::none(), None);
+        let books = Books { journal, accounts, inbox, lock, away, mirror };
+        Ok(Self::new(opened, terms, Some(books), history, ledger))
+    }
+
+    /// The same without taking or writing anything: for a look at what would be done.
+    fn rehearse(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
+        let history = history_of(Store::read(&opened.places.journal)?, opened)?;
+        let ledger = Ledger::replay(Store::read(&opened.places.ledger)?);
+        Ok(Self::new(opened, terms, None, history, ledger))
+    }
+
+    fn new(
+        opened: &'c Opened,
+        terms: Terms,
+        books: Option<Books>,
+        history: History,
+        ledger: Ledger,
+    ) -> Self {
+        let Opened { client, plan, plan_id, cluster_id, .. } = opened;
+        let mut execution = Self {
+            client,
+            plan,
+            plan_id,
+            cluster_id,
+            terms,
+            books,
+            history,
+            is_new: ledger == Ledger::default(),
+            ledger,
+            observer: Observer::default(),
+            watch: Watch::default(),
+            batch: Batch::default(),
+            pacer: None,
+            meeting: None,
+            asks: false,
+        };
+        execution.taken_up();
+        execution
+    }
+
+    /// What is shown beforehand is what is done afterwards. It is written down once it is agreed to.
+    fn taken_up(&mut self) {
+        if self.history.plan.is_some() {
+            self.history.apply(Entry::Resumed { pace: self.terms.pace });
+        }
+    }
+
+    /// Nothing is begun but what this daemon paces.
+    pub fn paced_by(&mut self, pacer: Pacer) {
+        self.pacer = Some(pacer);
+    }
+
+    /// The input of [`next`]: plan, cluster and terms.
+    pub fn task(&self) -> Task<'c> {
+        Task {
+            plan: self.plan,
+            plan_id: self.plan_id,
+            cluster_id: self.cluster_id,
+            aim: self.terms.aim,
+            pace: self.terms.pace,
+            limits: self.terms.limits,
+            pause_on: self.terms.pause_on,
+            join: self.terms.join,
+        }
+    }
+
+    /// Rounds, until it is over or a signal ends it; then the lock is given back.
+    pub async fn run(
+        &mut self,
+        signals: Signals,
+        context: &mut RunContext<'_>,
+    ) -> Result<Ended, Error> {
+        let ended = self.rounds(signals, context).await;
+        self.leave().await;
+        ended
+    }
+
+    async fn rounds(
+        &mut self,
+        mut signals: Signals,
+        context: &mut RunContext<'_>,
+    ) -> Result<Ended, Error> {
+        let (start, mut leaving, mut denied) = (Instant::now(), None, None);
+        if self.history.plan.is_some() {
+            self.write(vec![Entry::Resumed { pace: self.terms.pace }])?;
+        }
+        let mut told = Told::default();
+        loop {
+            let (look, looked) = match self.look(context, &mut signals).await? {
+                Looked::Seen { look, took } => (look, took),
+                Looked::Signal(signal) => {
+                    let seen = execute::Seen::default();
+                    let course = Course::of(&self.task(), &self.history, &seen);
+                    let round = Round::of(course);
+                    return self.detached(signal, round, start);
+                }
+            };
+            let mut round = next(&self.task(), &self.history, &self.ledger, &look.seen);
+            if self.looks_again(&round) {
+                continue;
+            }
+            self.notice_stalls(&look, &round)?;
+            let until = self.announce(&look, &mut round, context).await?;
+            if self.hears(&look, &round, context).await? {
+                // What was measured is of another rate.
+                told.began = None;
+                continue;
+            }
+            let acted = self.act(std::mem::take(&mut round.actions), until).await;
+            let acted = self.unless_denied(acted, &mut denied, context)?;
+            told.tell(&self.task(), &look, &round, &self.history.stalled, context)?;
+            if let Some(outcome) = acted.outcome {
+                let why = leaving.map_or(Why::Over(outcome), Why::Left);
+                return match denied.filter(|_| leaving.is_none()) {
+                    Some(denied) => Err(denied),
+                    None => self.over(why, round, &look, start).await,
+                };
+            }
+            let Some(signal) = signals.within(rest(&acted, looked)).await else { continue };
+            let moves = round.course.count(|standing| *standing == Standing::Moving) > 0;
+            if moves || acted.begun || leaving.is_some() || self.history.plan.is_none() {
+                return self.detached(signal, round, start);
+            }
+            // Nothing is in flight, so the throttle can go before we do.
+            leaving = Some(signal);
+            self.write(vec![Entry::GaveUp])?;
+        }
+    }
+
+    /// The end of a run whose outcome is known.
+    async fn over(
+        &self,
+        why: Why,
+        round: Round,
+        look: &Look,
+        start: Instant,
+    ) -> Result<Ended, Error> {
+        let outcome = self.history.finished;
+        let mut ended = self.ended(why, round, start);
+        if matches!(outcome, Some(Outcome::Complete | Outcome::LeftOut)) {
+            let topics = &look.seen.topics;
+            let drained = self.plan.request.emptied();
+            emptied::refuse_hidden(self.client, &drained, &look.seen).await?;
+            ended.undrained = undrained(&self.plan.request, topics.values());
+        }
+        if outcome == Some(Outcome::Complete) {
+            ended.emptied = emptied::emptied(self.client, self.plan, &look.seen).await;
+        }
+        Ok(ended)
+    }
+
+    /// Writes down which copies get nothing, when others do than before.
+    fn notice_stalls(&mut self, look: &Look, round: &Round) -> Result<(), Error> {
+        let moving = round.course.all(|standing| *standing == Standing::Moving);
+        let moving = moving.filter_map(|index| self.plan.moves.get(index));
+        let patience = self.terms.limits.stalled_after_seconds;
+        let stalls = self.watch.look(moving, &look.seen, &look.copied, patience);
+        if stalls != self.history.stalled {
+            self.write(vec![Entry::Stalled { stalls }])?;
+        }
+        Ok(())
+    }
+
+    /// Looks, and again if the cluster does not answer.
+    async fn look(
+        &mut self,
+        context: &mut RunContext<'_>,
+        signals: &mut Signals,
+    ) -> Result<Looked, Error> {
+        let start = Instant::now();
+        loop {
+            // Tries that failed say nothing of how busy the cluster is.
+            let began = Instant::now();
+            let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
+            // Before and after: what it puts back meanwhile may be in the look.
+            let others = self.others(context).await?;
+            let task = self.task();
+            let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
+            let looked = tokio::select! {
+                looked = looking => looked,
+                signal = signals.next() => return Ok(Looked::Signal(signal)),
+            };
+            match looked {
+                Ok(mut look) => {
+                    look.seen.announced = announced;
+                    look.seen.others = others.or(self.others(context).await?);
+                    let took = began.elapsed();
+                    return Ok(Looked::Seen { look: Box::new(look), took });
+                }
+                Err(Error::Kafka(error)) if may_pass(&error) && start.elapsed() < PATIENCE => {
+                    context.note(&Note::new(format!("{error}; asking again")))?;
+                }
+                Err(error) => return Err(error),
+            }
+            if let Some(signal) = signals.within(PAUSE * 5).await {
+                return Ok(Looked::Signal(signal));
+            }
+        }
+    }
+
+    fn detached(&mut self, signal: Signal, round: Round, start: Instant) -> Result<Ended, Error> {
+        self.write(vec![Entry::Detached])?;
+        Ok(self.ended(Why::Left(signal), round, start))
+    }
+
+    fn ended(&self, why: Why, round: Round, start: Instant) -> Ended {
+        let history = self.history.clone();
+        let (clean, took) = (self.ledger.is_empty(), start.elapsed());
+        let (estimated_seconds, emptied, undrained) = (None, Vec::new(), Vec::new());
+        Ended { why, round, history, clean, took, estimated_seconds, emptied, undrained }
+    }
+
+    /// One look before anything is begun.
+    pub async fn first_look(&mut self) -> Result<Look, Error> {
+        let met = self.meeting.as_ref();
+        let told = || met.map_or(execute::Others::Nobody, Meeting::others);
+        let others = told();
+        let task = self.task();
+        let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
+        let mut look = looking.await?;
+        look.seen.others = others.or(told());
+        Ok(look)
+    }
+
+    /// What would be done now.
+    pub fn first_round(&self, look: &Look) -> Round {
+        next(&self.task(), &self.history, &self.ledger, &look.seen)
+    }
+
+    /// What the journal says so far, earlier runs included.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// What is ours in the cluster's configs.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// Whether the ledger still lists configs that this program set in the cluster.
+    pub fn holds_configs(&self) -> bool {
+        !self.ledger.is_empty()
+    }
+}
+
+/// What the journal tells, if it is this plan's.
+pub fn history_of(lines: Vec<Entry>, opened: &Opened) -> Result<History, Error> {
+    let history = History::replay(lines);
+    match &history.plan {
+        Some(other) if *other != opened.plan_id => {
+            let (path, plan) = (opened.places.journal.clone(), other.clone());
+            Err(Error::OtherPlan { path, plan })
+        }
+        _ => Ok(history),
+    }
+}
+
+enum Looked {
+    Seen {
+        look: Box<Look>,
+        /// By the try that succeeded.
+        took: Duration,
+    },
+    Signal(Signal),
+}
+
+/// What was told last, and when.
+#[derive(Default)]
+struct Told {
+    last: Option<(Instant, Progress)>,
+    began: Option<(Instant, u64)>,
+}
+
+impl Told {
+    /// A line when something has changed, and now and then while nothing does.
+    fn tell(
+        &mut self,
+        task: &Task<'_>,
+        look: &Look,
+        round: &Round,
+        stalls: &[Stall],
+        context: &mut RunContext<'_>,
+    ) -> Result<(), Error> {
+        const OFTEN: Duration = Duration::from_secs(2);
+        const SELDOM: Duration = Duration::from_secs(30);
+        let mut now = Progress::of(task, (&look.seen, &look.copied), round, stalls);
+        let now_at = Instant::now();
+        let (began, bytes_then) = *self.began.get_or_insert((now_at, now.copied_bytes.0));
+        now.measured(now.copied_bytes.0.saturating_sub(bytes_then), now_at - began);
+        let due = match &self.last {
+            None => true,
+            Some((at, last)) => {
+                let age = now_at - *at;
+                age >= SELDOM || (age >= OFTEN && !now.is_like(last)) || now.is_news(last)
+            }
+        };
+        if due {
+            context.event(&DriverEvent::Progress(&now))?;
+            self.last = Some((now_at, now));
+        }
+        Ok(())
+    }
+}
+
+/// What is left, from the first look.
+pub fn estimate(execution: &Execution<'_>, look: &Look, round: &Round) -> Estimate {
+    Estimate::of(&execution.task(), &round.course, &look.seen)
+}

@@ -1,0 +1,460 @@
+//! One look at a cluster: everything that the next round needs to know.
+//!
+//! Who does not answer costs three seconds, and is asked again after half a minute; its facts are missing meanwhile,
+//! and nothing that needs them is begun.
+
+use crate::error::Error;
+use execute::{
+    Abandoned, Cordon, History, Key, Ledger, Others, Resource, Running, Seen, Settling, Stored,
+    Task, throttled_topics,
+};
+use futures::StreamExt;
+use futures::stream;
+use jiff::Timestamp;
+use kafka::admin::{ConfigKeys, ConfigResource, Cordons, LogDirFacts, Topics};
+use kafka::{Client, Target};
+use mapper::{BrokerId, Bytes, Plan, TopicPartition};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// What a broker is given to tell of itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a broker that did not answer is left alone.
+const REST: Duration = Duration::from_secs(30);
+/// How often `min.insync.replicas` is read again.
+const MIN_ISR_AGE: Duration = Duration::from_secs(60);
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 32;
+/// How many topics are asked for in one request.
+const TOPICS: usize = 500;
+/// Dirs of one volume report what is free a little apart.
+const SAME_VOLUME: u64 = 64 << 20;
+
+/// Looks, and remembers what changes slowly.
+#[derive(Debug, Default)]
+pub struct Observer {
+    min_isr: BTreeMap<String, u32>,
+    min_isr_read: Option<Instant>,
+    resting: BTreeMap<BrokerId, Instant>,
+    settling: Settling,
+    abandoned: Abandoned,
+    /// The first look, by both clocks.
+    began: Option<(Instant, u64)>,
+    cordons: BTreeMap<BrokerId, Cordon>,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Look {
+    /// Brokers, topics, reassignments, configs and free disk space: the input of `execute::next`.
+    pub seen: Seen,
+    /// The bytes of each new replica so far.
+    pub copied: BTreeMap<(TopicPartition, BrokerId), Bytes>,
+}
+
+impl Observer {
+    /// Looks at the cluster, with what the plan and the ledger name. Of the topics' throttles only what the next round has to
+    /// know: with ZooKeeper each is a read there, by the brokers that copy meanwhile.
+    pub async fn look(
+        &mut self,
+        client: &Client,
+        task: &Task<'_>,
+        history: &History,
+        ledger: &Ledger,
+    ) -> Result<Look, Error> {
+        let plan = task.plan;
+        let mut surely = topics_of(ledger);
+        surely.extend(plan.moves.iter().map(|m| m.topic.to_string()));
+        let mut seen = self.see(client, &surely).await?;
+        self.settling.mark(plan, history, &mut seen);
+        self.abandoned.mark(&mut seen);
+        // First, so that it is chosen by what the round sees: what may be begun depends on the room, and on what is copied.
+        let copied = self.read_disks(client, plan, &mut seen).await;
+        self.read_copies(client, ledger, &mut seen).await;
+        let topics = throttled_topics(task, history, &seen);
+        let brokers = plan.moves.iter().flat_map(|m| m.from.iter().chain(&m.to)).copied();
+        self.read_configs(client, ledger, topics, brokers.collect(), &mut seen).await?;
+        Ok(Look { seen, copied })
+    }
+
+    /// Running moves, brokers and topics, in this order: a move that ends meanwhile is seen as ended. No configs, and
+    /// nothing of disks. Topics in `surely` that are missing are [gone](Seen::gone).
+    ///
+    /// # Errors
+    /// As any call to Kafka; where it is unknown whether a topic in `surely` exists.
+    pub async fn see(&mut self, client: &Client, surely: &BTreeSet<String>) -> Result<Seen, Error> {
+        match self.see_what_is_told(client, surely).await? {
+            (seen, None) => Ok(seen),
+            (_, Some(untold)) => Err(untold.into()),
+        }
+    }
+
+    /// The same, where topics in `surely` of which it is unknown whether they exist keep nobody from looking at the others: why it
+    /// is unknown is told beside what was seen.
+    ///
+    /// # Errors
+    /// As any call to Kafka.
+    pub async fn see_what_is_told(
+        &mut self,
+        client: &Client,
+        surely: &BTreeSet<String>,
+    ) -> Result<(Seen, Option<kafka::Error>), Error> {
+        let running = client.reassignments().await?;
+        let cluster = client.describe_cluster().await?;
+        let mut topics = client.topics().await?;
+        let live: BTreeSet<BrokerId> = cluster.live().collect();
+        let (gone, untold) = gone(client, surely, &live, &mut topics).await;
+        self.read_min_isr(client, &topics).await?;
+        for (name, topic) in &mut topics {
+            topic.min_insync_replicas = self.min_isr.get(name).copied();
+        }
+        let running = running.into_iter().map(|(of, moving)| {
+            let target = moving.target();
+            (of, Running { target, adding: moving.adding })
+        });
+        let (at_seconds, clock_seconds) = self.now();
+        let seen = Seen {
+            at_seconds,
+            clock_seconds,
+            live,
+            running: running.collect(),
+            settling: BTreeSet::new(),
+            abandoned: BTreeSet::new(),
+            topics,
+            gone,
+            configs: BTreeMap::new(),
+            free: BTreeMap::new(),
+            stored: BTreeMap::new(),
+            cordons: BTreeMap::new(),
+            announced: BTreeSet::new(),
+            others: Others::Nobody,
+        };
+        Ok((seen, untold))
+    }
+
+    async fn read_min_isr(&mut self, client: &Client, topics: &Topics) -> Result<(), Error> {
+        if self.min_isr_read.is_some_and(|read| read.elapsed() < MIN_ISR_AGE) {
+            return Ok(());
+        }
+        let names: Vec<String> = topics.keys().cloned().collect();
+        for some in names.chunks(TOPICS) {
+            let keys = &ConfigKeys::MinInsyncReplicas;
+            let told = client.topic_configs(Target::Any, some, keys).await?;
+            let known = told.found.into_iter();
+            self.min_isr.extend(known.filter_map(|(name, c)| Some((name, c.min_insync_replicas?))));
+        }
+        self.min_isr_read = Some(Instant::now());
+        Ok(())
+    }
+
+    /// The throttle's configs, of these topics and brokers and of everything that the ledger names.
+    ///
+    /// # Errors
+    /// A missing right; no answer about topics. A broker that gives no answer only stays untold.
+    pub async fn read_configs(
+        &mut self,
+        client: &Client,
+        ledger: &Ledger,
+        mut topics: BTreeSet<String>,
+        mut brokers: BTreeSet<BrokerId>,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
+        for resource in ledger.resources() {
+            match resource {
+                Resource::Topic(name) => drop(topics.insert(name)),
+                Resource::Broker(id) => drop(brokers.insert(id)),
+            }
+        }
+        let there: Vec<ConfigResource> = topics
+            .into_iter()
+            .filter(|name| seen.topics.contains_key(name))
+            .map(ConfigResource::Topic)
+            .collect();
+        let keys = Key::OF_TOPICS.map(Key::as_str);
+        for some in there.chunks(TOPICS) {
+            let patience = PATIENCE * 10;
+            seen.configs.extend(
+                client.configs_set(some, &keys, patience).await?.into_iter().filter_map(known),
+            );
+        }
+        brokers.retain(|id| seen.live.contains(id) && !self.rests(*id));
+        let keys = Key::RATES.map(Key::as_str);
+        let asked = stream::iter(brokers).map(async |id| {
+            (id, client.configs_set(&[ConfigResource::Broker(id)], &keys, PATIENCE).await)
+        });
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        for (id, answer) in answers {
+            match answer {
+                Ok(told) => seen.configs.extend(told.into_iter().filter_map(known)),
+                Err(error @ kafka::Error::Authorization(_)) => return Err(error.into()),
+                Err(error) => self.rest(id, &error),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is free where replicas are to go, and what has arrived.
+    async fn read_disks(
+        &mut self,
+        client: &Client,
+        plan: &Plan,
+        seen: &mut Seen,
+    ) -> BTreeMap<(TopicPartition, BrokerId), Bytes> {
+        let mut wanted: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
+        for change in &plan.moves {
+            let of = change.of();
+            let moves = seen.running.contains_key(&of);
+            for broker in change.added().filter(|id| seen.live.contains(id) && !self.rests(*id)) {
+                let of_broker = wanted.entry(broker).or_default();
+                if moves {
+                    of_broker.insert(of.clone());
+                }
+            }
+            for (broker, _) in change.named_log_dirs() {
+                if seen.live.contains(&broker) && !self.rests(broker) {
+                    wanted.entry(broker).or_default().insert(of.clone());
+                }
+            }
+        }
+        let asked = stream::iter(wanted).map(async |(id, wanted)| {
+            let dirs = client.log_dirs_of(id, &wanted, PATIENCE).await;
+            // Who does not tell the one tells nothing of the other.
+            let cordons = match &dirs {
+                Ok(_) => Some(client.cordons(id, PATIENCE).await),
+                Err(_) => None,
+            };
+            (id, dirs, cordons)
+        });
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        let mut copied = BTreeMap::new();
+        for (id, answer, cordons) in answers {
+            self.take_cordons(id, cordons);
+            match answer {
+                Ok(dirs) => {
+                    seen.free.extend(free(&dirs).map(|bytes| (id, bytes)));
+                    seen.stored.insert(id, stored(&dirs));
+                    let replicas = dirs.into_iter().flat_map(|dir| dir.topics);
+                    for (topic, sizes) in replicas {
+                        copied.extend(sizes.into_iter().map(|(partition, size)| {
+                            ((TopicPartition { topic: topic.clone(), partition }, id), size)
+                        }));
+                    }
+                }
+                Err(error) => self.rest(id, &error),
+            }
+        }
+        seen.cordons.clone_from(&self.cordons);
+        copied
+    }
+
+    /// Whoever told of a cordon and is silent now may well have it still.
+    fn take_cordons(&mut self, id: BrokerId, told: Option<Result<Cordons, kafka::Error>>) {
+        match told {
+            Some(Ok(Cordons { log_dirs, every })) => {
+                let cordon = Cordon { every, log_dirs: log_dirs.into_iter().collect() };
+                self.cordons.insert(id, cordon);
+                self.cordons.retain(|_, cordon| *cordon != Cordon::default());
+            }
+            Some(Err(error)) => {
+                tracing::warn!(broker = id.0, %error, "whether it is cordoned is not told");
+            }
+            None => {}
+        }
+    }
+
+    /// What brokers copy from one of their dirs to another, where the ledger holds a rate for it: also for other plans.
+    async fn read_copies(&mut self, client: &Client, ledger: &Ledger, seen: &mut Seen) {
+        let held = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
+        let brokers = held.filter_map(|(setting, _)| match setting.resource {
+            Resource::Broker(id) => Some(id),
+            Resource::Topic(_) => None,
+        });
+        let brokers: BTreeSet<BrokerId> =
+            brokers.filter(|id| seen.live.contains(id) && !self.rests(*id)).collect();
+        let asked = stream::iter(brokers)
+            .map(async |id| (id, tokio::time::timeout(PATIENCE * 2, client.log_dirs(id)).await));
+        let answers: Vec<_> = asked.buffer_unordered(AT_ONCE).collect().await;
+        for (id, answer) in answers {
+            match answer {
+                Ok(Ok(dirs)) => drop(seen.stored.insert(id, stored(&dirs))),
+                Ok(Err(error)) => self.rest(id, &error),
+                Err(_) => drop(seen.stored.remove(&id)),
+            }
+        }
+    }
+
+    /// The time of a look, counted from the first one, whatever the clock is set to meanwhile; and what the clock says.
+    fn now(&mut self) -> (u64, u64) {
+        let clock_seconds = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let (began, then) = *self.began.get_or_insert((Instant::now(), clock_seconds));
+        (then.saturating_add(began.elapsed().as_secs()), clock_seconds)
+    }
+
+    fn rests(&self, id: BrokerId) -> bool {
+        self.resting.get(&id).is_some_and(|since| since.elapsed() < REST)
+    }
+
+    fn rest(&mut self, id: BrokerId, error: &kafka::Error) {
+        tracing::warn!(broker = id.0, %error, "a live broker does not tell of itself");
+        self.resting.insert(id, Instant::now());
+    }
+}
+
+/// The topics that a ledger has something of.
+pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
+    let of_topic = |resource| match resource {
+        Resource::Topic(name) => Some(name),
+        Resource::Broker(_) => None,
+    };
+    ledger.resources().into_iter().filter_map(of_topic).collect()
+}
+
+/// What live brokers have said by name of topics that are in no listing.
+#[derive(Debug, Default)]
+struct Missing {
+    /// Those that none of them shows.
+    topics: BTreeSet<String>,
+    /// Those of which one refuses to tell.
+    hidden: BTreeSet<String>,
+    asked: usize,
+    answered: usize,
+}
+
+/// Topics that do not exist; those that are hidden; those of which too few brokers tell.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Judged {
+    gone: BTreeSet<String>,
+    hidden: BTreeSet<String>,
+    untold: BTreeSet<String>,
+}
+
+impl Missing {
+    /// A broker that has just started may know of no topic at all. So more than half of the live brokers have to say so: a
+    /// single one that restarts decides nothing, and one that is silent keeps no execution waiting.
+    fn is_enough(&self) -> bool {
+        self.answered * 2 > self.asked
+    }
+
+    /// A listing leaves out what we may not describe, without a word: a topic of which one broker refuses to tell is not gone.
+    fn judged(&self) -> Judged {
+        let others: BTreeSet<String> = &self.topics - &self.hidden;
+        let hidden = &self.topics & &self.hidden;
+        match self.is_enough() {
+            true => Judged { gone: others, hidden, untold: BTreeSet::new() },
+            false => Judged { gone: BTreeSet::new(), hidden, untold: others },
+        }
+    }
+}
+
+/// Which of these topics do not exist; why it is unknown of others, if it is. Those that a listing has left out, and that brokers
+/// show when they are asked by name, come to the others.
+async fn gone(
+    client: &Client,
+    surely: &BTreeSet<String>,
+    live: &BTreeSet<BrokerId>,
+    topics: &mut Topics,
+) -> (BTreeSet<String>, Option<kafka::Error>) {
+    let unlisted = surely.iter().filter(|name| !topics.contains_key(*name)).cloned().collect();
+    let mut missing = Missing { topics: unlisted, asked: live.len(), ..Missing::default() };
+    for id in live {
+        if missing.topics.is_empty() || missing.is_enough() {
+            break;
+        }
+        let told = client.topics_told_by(Target::Broker(*id), &missing.topics);
+        match tokio::time::timeout(PATIENCE, told).await {
+            Ok(Ok(told)) => {
+                missing.answered += 1;
+                missing.topics.retain(|name| !told.found.contains_key(name));
+                missing.hidden.extend(told.forbidden);
+                topics.extend(told.found);
+            }
+            Ok(Err(error)) => tracing::debug!(broker = id.0, %error, "does not tell of topics"),
+            Err(_) => tracing::debug!(broker = id.0, "does not answer"),
+        }
+    }
+    let Judged { gone, hidden, untold } = missing.judged();
+    let (asked, answered) = (missing.asked, missing.answered);
+    let why = match (hidden.is_empty(), untold.is_empty()) {
+        (false, _) => Some(client.hidden(hidden)),
+        (true, false) => Some(kafka::Error::UntoldTopics { topics: untold, asked, answered }),
+        (true, true) => None,
+    };
+    (gone, why)
+}
+
+fn known(
+    (resource, set): (ConfigResource, BTreeMap<String, String>),
+) -> Option<(Resource, BTreeMap<Key, String>)> {
+    let resource = match resource {
+        ConfigResource::Topic(name) => Resource::Topic(name),
+        ConfigResource::Broker(id) => Resource::Broker(id),
+        // An execution sets none there, and asks for none.
+        ConfigResource::EveryBroker => return None,
+    };
+    let set = set.into_iter().filter_map(|(key, value)| Some((Key::named(&key)?, value)));
+    Some((resource, set.collect()))
+}
+
+/// Where replicas lie, and what is free in each dir.
+fn stored(dirs: &[LogDirFacts]) -> Stored {
+    let mut stored = Stored::default();
+    for dir in dirs.iter().filter(|dir| dir.failure.is_none()) {
+        stored.free.extend(dir.free.map(|free| (dir.path.clone(), free)));
+        let lying = |arriving: bool| {
+            let topics = if arriving { &dir.arriving } else { &dir.topics };
+            topics.iter().flat_map(|(topic, replicas)| {
+                replicas.iter().map(|(partition, _)| TopicPartition {
+                    topic: topic.clone(),
+                    partition: *partition,
+                })
+            })
+        };
+        for of in lying(false) {
+            stored.replicas.entry(of).or_default().log_dir = Some(dir.path.clone());
+        }
+        for of in lying(true) {
+            stored.replicas.entry(of).or_default().arriving = Some(dir.path.clone());
+        }
+    }
+    stored
+}
+
+/// On all volumes together, where each dir tells.
+fn free(dirs: &[LogDirFacts]) -> Option<Bytes> {
+    let sound = dirs.iter().filter(|dir| dir.failure.is_none());
+    let told: Option<Vec<(u64, u64)>> = sound.map(|d| Some((d.total?.0, d.free?.0))).collect();
+    let mut told = told.filter(|told| !told.is_empty())?;
+    told.sort_unstable();
+    told.dedup_by(|one, other| one.0 == other.0 && one.1.abs_diff(other.1) < SAME_VOLUME);
+    Some(Bytes(told.iter().map(|(_, free)| free).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_topic_is_gone_only_when_most_brokers_say_so_and_none_refuses_to_tell() {
+        let judged = |hidden: &[&str], answered, asked| {
+            let (topics, hidden) = (names(&["a", "b"]), names(hidden));
+            Missing { topics, hidden, asked, answered }.judged()
+        };
+        let both = || names(&["a", "b"]);
+        let gone = || Judged { gone: both(), ..Judged::default() };
+        let untold = || Judged { untold: both(), ..Judged::default() };
+        assert_eq!(judged(&[], 2, 3), gone());
+        assert_eq!(judged(&[], 1, 1), gone());
+        assert_eq!(judged(&[], 1, 3), untold(), "it may just have started");
+        assert_eq!(judged(&[], 1, 2), untold());
+        assert_eq!(judged(&[], 0, 3), untold());
+        assert_eq!(judged(&[], 0, 0), untold(), "no broker is known to live");
+        let hidden = Judged { gone: names(&["b"]), hidden: names(&["a"]), ..Judged::default() };
+        assert_eq!(judged(&["a"], 2, 3), hidden);
+        let shown_by_another = judged(&["c"], 2, 3);
+        assert_eq!(shown_by_another, gone());
+    }
+}

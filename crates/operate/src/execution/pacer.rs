@@ -1,0 +1,372 @@
+//! `--throttle auto`: the daemon paces what this execution moves, and is told before each move begins.
+//!
+//! A move is begun when the daemon that leads has known of it since before the last look, that look has read rates and lists
+//! that pace it, three seconds have passed since the first such look, and the same daemon has just said again that it
+//! leads. What was announced it keeps paced, whether it then lives or dies. A rate that an operator has given is announced with
+//! the moves: the daemon takes it as an override for their brokers.
+
+use super::rest::SPREAD;
+use super::{Execution, Look};
+use crate::error::Error;
+use crate::events::{Note, RunContext};
+use crate::files;
+use crate::watched::Watched;
+use execute::{Round, Seen, is_paced};
+use mapper::{BrokerId, Bytes, Move, PartitionId, Replicas, TopicPartition};
+use metrics::without_login;
+use reqwest::{Certificate, Client, Url, redirect};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// So long after an answer of the daemon a move may begin.
+pub const BEGUN_WITHIN: Duration = Duration::from_secs(2);
+/// What the daemon is given to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// After such a silence what was announced may have lapsed: half of what the daemon keeps it for.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How much of an answer is read, in bytes.
+const MOST_BYTES: usize = 1 << 16;
+
+/// What an execution tells the daemon that it is about to begin.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Announcement {
+    /// [`Self::VERSION`].
+    pub version: u32,
+    /// The cluster that it is about.
+    pub cluster_id: String,
+    /// Everything that may begin next.
+    pub moves: Vec<AnnouncedMove>,
+    /// A rate that an operator has given the execution; absent: as the daemon decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pace: Option<AnnouncedPace>,
+}
+
+impl Announcement {
+    /// Of the format.
+    pub const VERSION: u32 = 1;
+}
+
+/// An override for the brokers of what is about to begin, which ends with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncedPace {
+    /// Into each broker, and out of each.
+    pub rate_bytes_per_second: u64,
+    /// Those that take part.
+    pub brokers: BTreeSet<BrokerId>,
+}
+
+/// What comes of an [`AnnouncedPace`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnsweredPace {
+    /// Brokers on which another override stands that an operator has set there, and that stays.
+    pub kept: Vec<OnBroker>,
+    /// Brokers that get more: below, new replicas would never catch up.
+    pub raised: Vec<OnBroker>,
+}
+
+/// One broker's rate.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct OnBroker {
+    /// Whose.
+    pub broker: BrokerId,
+    /// Which.
+    pub rate_bytes_per_second: u64,
+}
+
+/// One move.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnnouncedMove {
+    /// The topic.
+    pub topic: String,
+    /// The partition.
+    pub partition: PartitionId,
+    /// Its replicas when the move is over.
+    pub replicas: Replicas,
+}
+
+/// What the daemon answers.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    lead: String,
+    pace: Option<AnsweredPace>,
+}
+
+/// The daemon, as this execution knows it.
+pub struct Pacer {
+    client: Client,
+    url: Url,
+    /// The URL without a login.
+    shown: String,
+    /// What its API asks for, in a file that may be replaced.
+    token: Option<Watched<String, Error>>,
+    /// What an operator asks it for, in bytes per second; `None`: as it decides.
+    rate: Option<u64>,
+    known: Option<Known>,
+    /// Why it paces nothing new, as it was told last.
+    told: Option<String>,
+    /// What came of the rate, as it was told last.
+    told_of_rate: Option<AnsweredPace>,
+}
+
+impl std::fmt::Debug for Pacer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pacer").field("url", &self.shown).finish_non_exhaustive()
+    }
+}
+
+/// What it has confirmed.
+#[derive(Debug)]
+struct Known {
+    /// Who leads, and since when it does.
+    lead: String,
+    at: Instant,
+    /// What it has been told, and since when a look has found it paced.
+    moves: BTreeMap<TopicPartition, Option<Instant>>,
+}
+
+impl Pacer {
+    /// Prepares the way.
+    pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
+        // Only the first provider of a process counts, and ours is the same everywhere.
+        let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+        let bad = |flag, value: &str, problem: String| Error::Flag {
+            flag,
+            value: without_login(value),
+            problem,
+        };
+        let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
+        let at = at.map_err(|error| bad("--autothrottle", url, error.to_string()))?;
+        let text = |texts: &[Vec<u8>]| Ok(String::from_utf8_lossy(&texts[0]).trim().to_owned());
+        let token = token_file.map(|path| Watched::open(&[path], text)).transpose()?;
+        let roots = ca.map(files::read).transpose()?;
+        let shown = ca.map(|path| path.display().to_string()).unwrap_or_default();
+        let wrong = |error: reqwest::Error| bad("--autothrottle-ca", &shown, error.to_string());
+        let roots = roots.map(|pem| Certificate::from_pem_bundle(&pem)).transpose();
+        let roots = match (roots.map_err(wrong)?, at.scheme()) {
+            // Without TLS the system's certificates need not even be there.
+            (None, "http") => Some(Vec::new()),
+            (roots, _) => roots,
+        };
+        let builder =
+            Client::builder().redirect(redirect::Policy::none()).timeout(PATIENCE).no_proxy();
+        let builder = match roots {
+            Some(roots) => builder.tls_certs_only(roots),
+            None => builder,
+        };
+        let client = builder.build().map_err(wrong)?;
+        if token.is_some() {
+            let secret = "the token of --autothrottle-token-file";
+            metrics::warn_if_open(at.as_str(), secret, "--autothrottle");
+        }
+        let (known, told, told_of_rate) = (None, None, None);
+        Ok(Self {
+            client,
+            shown: without_login(at.as_str()),
+            url: at,
+            token,
+            rate: None,
+            known,
+            told,
+            told_of_rate,
+        })
+    }
+
+    /// Asks for this rate, as an override for the brokers of each move.
+    pub fn at(self, rate: Option<u64>) -> Self {
+        Self { rate, ..self }
+    }
+
+    /// Who it is.
+    fn url(&self) -> &str {
+        &self.shown
+    }
+
+    /// What may begin, if a look that begins now finds it paced.
+    pub(super) fn ripe(&self) -> BTreeSet<TopicPartition> {
+        let Some(known) = &self.known else { return BTreeSet::new() };
+        let ripe = |(of, paced): (&TopicPartition, &Option<Instant>)| {
+            paced.is_some_and(|since| since.elapsed() >= SPREAD).then(|| of.clone())
+        };
+        known.moves.iter().filter_map(ripe).collect()
+    }
+
+    /// Tells it what may begin next. `seen` is the look after the last time; an error is what the daemon, or the way to it,
+    /// has against a beginning now.
+    async fn announce(
+        &mut self,
+        cluster_id: &str,
+        moves: &[&Move],
+        seen: &Seen,
+    ) -> Result<(Instant, Option<AnsweredPace>), Unpaced> {
+        let before = self.known.take();
+        let at = Instant::now();
+        let Answer { lead, pace } = self.ask(cluster_id, moves).await.map_err(Unpaced::Refused)?;
+        let before = before.filter(|known| known.lead == lead && known.at.elapsed() < SILENCE);
+        let same = before.is_some();
+        let then = before.map(|known| known.moves).unwrap_or_default();
+        let now = Instant::now();
+        let standing = |change: &&Move| {
+            let since = then.get(&change.of()).copied();
+            let paced = since.is_some() && is_paced(seen, change);
+            (change.of(), if paced { since.flatten().or(Some(now)) } else { None })
+        };
+        let moves = moves.iter().map(standing).collect();
+        self.known = Some(Known { lead, at, moves });
+        match same {
+            true => Ok((at, pace)),
+            false => Err(Unpaced::New),
+        }
+    }
+
+    /// Whether it answers, and leads in this cluster.
+    pub async fn is_there(&self, cluster_id: &str) -> Result<(), Error> {
+        match self.ask(cluster_id, &[]).await {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(Error::NoDaemon { url: self.shown.clone(), problem }),
+        }
+    }
+
+    async fn ask(&self, cluster_id: &str, moves: &[&Move]) -> Result<Answer, String> {
+        let one = |change: &&Move| AnnouncedMove {
+            topic: change.topic.to_string(),
+            partition: change.partition,
+            replicas: change.to.clone(),
+        };
+        let announcement = Announcement {
+            version: Announcement::VERSION,
+            cluster_id: cluster_id.to_owned(),
+            moves: moves.iter().map(one).collect(),
+            pace: self.rate.map(|rate_bytes_per_second| AnnouncedPace {
+                rate_bytes_per_second,
+                brokers: moves
+                    .iter()
+                    .flat_map(|change| change.from.iter().chain(&change.to))
+                    .copied()
+                    .collect(),
+            }),
+        };
+        let body = serde_json::to_vec(&announcement).map_err(|error| error.to_string())?;
+        let json = "application/json";
+        let request = self.client.post(self.url.clone()).header("content-type", json);
+        let request = request.header("accept", json).body(body);
+        let request = match &self.token {
+            Some(token) => request.bearer_auth(token.now()),
+            None => request,
+        };
+        let answer = request.send().await.map_err(|error| cause(&error))?;
+        let status = answer.status();
+        if answer.content_length().is_some_and(|length| length > MOST_BYTES as u64) {
+            return Err(format!("{status}, and too long an answer"));
+        }
+        let body = answer.bytes().await.map_err(|error| cause(&error))?;
+        if !status.is_success() {
+            let told: Option<serde_json::Value> = serde_json::from_slice(&body).ok();
+            let told = told.and_then(|told| Some(told["error"]["message"].as_str()?.to_owned()));
+            return Err(format!("{status}: {}", told.unwrap_or_else(|| "no reason".to_owned())));
+        }
+        let answer: Answer = serde_json::from_slice(&body)
+            .map_err(|error| format!("no answer of an autothrottle: {error}"))?;
+        match (self.rate, &answer.pace) {
+            // One that does not know of rates would pace as it likes.
+            (Some(_), None) => Err("it does not take the rate".to_owned()),
+            _ => Ok(answer),
+        }
+    }
+
+    /// Whether this is news: what keeps it from pacing what is to begin, or (`None`) that nothing does.
+    fn is_news(&mut self, problem: Option<&str>) -> bool {
+        let news = self.told.as_deref() != problem;
+        self.told = problem.map(str::to_owned);
+        news
+    }
+
+    /// What comes of the rate that was asked for, where it is news.
+    fn news_of_rate(&mut self, pace: Option<AnsweredPace>) -> Option<String> {
+        let (rate, pace) = (self.rate?, pace?);
+        if self.told_of_rate.as_ref() == Some(&pace) {
+            return None;
+        }
+        let first = self.told_of_rate.is_none();
+        let whole = first.then(|| {
+            format!("autothrottle takes {} per second as an override of what is moved", Bytes(rate))
+        });
+        let kept = pace.kept.iter().map(|OnBroker { broker, rate_bytes_per_second: rate }| {
+            format!("broker {broker} keeps its own override, {} per second", Bytes(*rate))
+        });
+        let raised = pace.raised.iter().map(|OnBroker { broker, rate_bytes_per_second: rate }| {
+            let rate = Bytes(*rate);
+            format!(
+                "broker {broker} gets {rate} per second: below, new replicas would never catch up"
+            )
+        });
+        let words: Vec<String> = whole.into_iter().chain(kept).chain(raised).collect();
+        self.told_of_rate = Some(pace);
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+impl Execution<'_> {
+    /// Tells the daemon, where one paces, what is to begin next. Without its word nothing does; until when, with it.
+    pub(super) async fn announce(
+        &mut self,
+        look: &Look,
+        round: &mut Round,
+        context: &mut RunContext<'_>,
+    ) -> Result<Option<Instant>, Error> {
+        let (plan, cluster_id) = (self.plan, self.cluster_id);
+        let Some(pacer) = self.pacer.as_mut().filter(|_| !round.to_announce.is_empty()) else {
+            return Ok(None);
+        };
+        let moves: Vec<&Move> =
+            round.to_announce.iter().filter_map(|index| plan.moves.get(*index)).collect();
+        match pacer.announce(cluster_id, &moves, &look.seen).await {
+            Ok((at, pace)) => {
+                if pacer.is_news(None) {
+                    context.note(&Note::new("autothrottle answers, and leads"))?;
+                }
+                if let Some(words) = pacer.news_of_rate(pace) {
+                    context.note(&Note::new(words))?;
+                }
+                Ok(Some(at + BEGUN_WITHIN))
+            }
+            Err(Unpaced::New) => {
+                round.submit_nothing();
+                Ok(None)
+            }
+            Err(Unpaced::Refused(problem)) => {
+                round.submit_nothing();
+                if pacer.is_news(Some(&problem)) {
+                    let url = pacer.url();
+                    context.note(&Note::new(format!(
+                        "autothrottle at {url} paces nothing new: {problem}; nothing new is begun, and what is in flight \
+                         keeps its rates"
+                    )))?;
+                }
+                Ok(None)
+            }
+        }
+    }
+}
+
+/// Why nothing may begin now.
+#[derive(Debug)]
+enum Unpaced {
+    /// Whoever leads has just heard of it for the first time.
+    New,
+    /// The daemon, or the way to it, is against it.
+    Refused(String),
+}
+
+/// The innermost reason.
+fn cause(error: &reqwest::Error) -> String {
+    let mut reason: &dyn std::error::Error = error;
+    while let Some(inner) = reason.source() {
+        reason = inner;
+    }
+    reason.to_string()
+}

@@ -1,0 +1,97 @@
+//! Where an execution keeps what it must not forget, and how it names its plan.
+
+use crate::error::Error;
+use crate::files;
+use mapper::{Plan, PlanFile};
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The journal is a plan's, the ledger a cluster's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// What the plan's executions asked, did and found, one line each.
+    pub journal: PathBuf,
+    /// Each config set in the cluster, with its original value.
+    pub ledger: PathBuf,
+}
+
+impl Places {
+    /// By default the journal is beside the plan, and the ledger beside the journal.
+    pub fn of(
+        plan: &Path,
+        journal: Option<&Path>,
+        ledger: Option<&Path>,
+        cluster_id: &str,
+    ) -> Self {
+        let journal = journal_of(plan, journal);
+        let name = plain(cluster_id);
+        let beside = || journal.with_file_name(format!("topicmappr-{name}.ledger"));
+        let ledger = ledger.map_or_else(beside, Path::to_owned);
+        Self { journal, ledger }
+    }
+
+    /// The journal, and the ledger.
+    pub fn files(&self) -> (&Path, &Path) {
+        (&self.journal, &self.ledger)
+    }
+}
+
+/// A cluster's id as a part of names.
+pub(super) fn plain(cluster_id: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
+    cluster_id.chars().map(plain).collect()
+}
+
+/// `P.journal`, unless it is named.
+pub fn journal_of(plan: &Path, journal: Option<&Path>) -> PathBuf {
+    let beside = || {
+        let mut name = plan.as_os_str().to_owned();
+        name.push(".journal");
+        PathBuf::from(name)
+    };
+    journal.map_or_else(beside, Path::to_owned)
+}
+
+/// A plan file of ours, and the plan's hash.
+pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
+    let text = files::read(path)?;
+    let wrong = |problem| Error::PlanFile { name: path.display().to_string(), problem };
+    let file = PlanFile::from_json(&text).map_err(wrong)?;
+    let plan = file.plan.ok_or_else(|| Error::NotOurs(path.to_owned()))?;
+    let id = plan_id(&plan);
+    Ok((plan, id))
+}
+
+/// The hash of a plan as we write it, however its file is compressed or laid out.
+pub(super) fn plan_id(plan: &Plan) -> String {
+    struct Hashing(Sha256);
+    impl io::Write for Hashing {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.update(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut hashing = Hashing(Sha256::new());
+    // A hash takes all that it is given.
+    let _ = plan.write_json(&mut hashing);
+    let hex: String = hashing.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256:{hex}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_journal_is_beside_the_plan_and_the_ledger_beside_the_journal() {
+        let places = Places::of(Path::new("a/p.json.gz"), None, None, "x/y");
+        assert_eq!(places.journal, Path::new("a/p.json.gz.journal"));
+        assert_eq!(places.ledger, Path::new("a/topicmappr-x_y.ledger"));
+        let places = Places::of(Path::new("p"), Some(Path::new("j/k")), None, "c");
+        assert_eq!(places.ledger, Path::new("j/topicmappr-c.ledger"));
+    }
+}

@@ -1,0 +1,195 @@
+//! What an operator asks of an execution while it runs: lines in a file beside the ledger, and its answers.
+//!
+//! The ledger itself is the running process's alone. Whoever asks adds a line here, and waits for the answer; what was
+//! asked before an execution began is not for it.
+
+use super::Store;
+use crate::error::Error;
+use crate::error::LinesKind;
+use crate::store::{Filed, is_locked};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How long an execution is given to answer: it may be waiting for a broker, and watches what is written for a while.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks for the answer.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Another who asks has the file only for a moment.
+const TRIES: usize = 20;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "snake_case")]
+pub(super) enum Line {
+    /// Somebody asks for another rate.
+    Asked {
+        /// By which it is answered.
+        id: String,
+        bytes_per_second: u64,
+    },
+    /// The execution has it from now on.
+    Taken { id: String },
+    /// It keeps what it has.
+    Refused { id: String, problem: String },
+}
+
+impl Filed for Line {
+    const KIND: LinesKind = LinesKind::Requests;
+}
+
+impl Line {
+    fn id(&self) -> &str {
+        match self {
+            Self::Asked { id, .. } | Self::Taken { id } | Self::Refused { id, .. } => id,
+        }
+    }
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The execution uses the new rate from now on.
+    Taken,
+    /// The execution keeps its rate; why.
+    Refused(String),
+    /// The execution has ended meanwhile, and the request was taken back.
+    Gone,
+}
+
+/// The file beside a ledger.
+fn beside(ledger: &Path) -> PathBuf {
+    let mut name = ledger.as_os_str().to_owned();
+    name.push(".asked");
+    PathBuf::from(name)
+}
+
+/// The execution's end.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    path: PathBuf,
+    known: BTreeSet<String>,
+}
+
+impl Inbox {
+    /// From now on.
+    pub(super) fn open(ledger: &Path) -> Self {
+        let path = beside(ledger);
+        let known = read(&path).iter().map(|line| line.id().to_owned()).collect();
+        Self { path, known }
+    }
+
+    /// The latest rate that was asked for since the last time, and what its answer is to name.
+    pub(super) fn next(&mut self) -> Option<(String, u64)> {
+        let mut asked = None;
+        for line in read(&self.path) {
+            if let Line::Asked { id, bytes_per_second } = line
+                && self.known.insert(id.clone())
+            {
+                asked = Some((id, bytes_per_second));
+            }
+        }
+        asked
+    }
+
+    /// Whoever waits for it is told.
+    pub(super) fn answer(&self, line: Line) {
+        if let Err(error) = write(&self.path, &[line]) {
+            tracing::warn!(%error, "an answer cannot be written");
+        }
+    }
+}
+
+/// A mailbox that cannot be read never ends an execution.
+fn read(path: &Path) -> Vec<Line> {
+    Store::read(path).unwrap_or_else(|failure| {
+        tracing::warn!(error = %Error::from(failure), "requests cannot be read");
+        Vec::new()
+    })
+}
+
+fn write(path: &Path, lines: &[Line]) -> Result<(), Error> {
+    for _ in 1..TRIES {
+        match Store::open(path) {
+            Ok((mut store, _)) => return Ok(store.append(lines)?),
+            Err(failure) if failure.is_locked() => std::thread::sleep(PAUSE / 5),
+            Err(failure) => return Err(failure.into()),
+        }
+    }
+    let (mut store, _) = Store::open(path)?;
+    Ok(store.append(lines)?)
+}
+
+/// Asks the execution that has this ledger for another rate, in bytes per second, and waits for its answer.
+pub async fn ask(ledger: &Path, bytes_per_second: u64) -> Result<Answer, Error> {
+    let path = beside(ledger);
+    let id = format!("{}-{}", std::process::id(), Timestamp::now().as_nanosecond());
+    write(&path, &[Line::Asked { id: id.clone(), bytes_per_second }])?;
+    let looks = PATIENCE.as_millis() / PAUSE.as_millis();
+    for _ in 0..looks {
+        tokio::time::sleep(PAUSE).await;
+        let runs = is_locked(ledger);
+        for line in Store::<Line>::read(&path)? {
+            match line {
+                Line::Taken { id: of } if of == id => return Ok(Answer::Taken),
+                Line::Refused { id: of, problem } if of == id => {
+                    return Ok(Answer::Refused(problem));
+                }
+                _ => {}
+            }
+        }
+        if !runs {
+            return Ok(Answer::Gone);
+        }
+    }
+    let reason = format!("the execution does not read {}", path.display());
+    Err(Error::NoAnswer { waited: PATIENCE, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_asked_since_the_start_is_heard_and_the_latest_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("l");
+        let path = beside(&ledger);
+        let asked = |id: &str, rate| Line::Asked { id: id.to_owned(), bytes_per_second: rate };
+        write(&path, &[asked("a", 1)]).unwrap();
+        let mut inbox = Inbox::open(&ledger);
+        assert_eq!(inbox.next(), None);
+        write(&path, &[asked("b", 2), asked("c", 3)]).unwrap();
+        assert_eq!(inbox.next(), Some(("c".to_owned(), 3)));
+        assert_eq!(inbox.next(), None);
+    }
+
+    #[test]
+    fn whoever_asks_is_answered_and_learns_that_nobody_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let ledger = folder.path().join("l");
+        let answer = |hears: bool| {
+            let held = Store::<Line>::open(&ledger).unwrap().0;
+            let mut inbox = Inbox::open(&ledger);
+            let own = ledger.clone();
+            let asking = std::thread::spawn(move || crate::runtime::wait(ask(&own, 7)).unwrap());
+            if !hears {
+                drop(held);
+                return asking.join().unwrap().unwrap();
+            }
+            let (id, rate) = loop {
+                match inbox.next() {
+                    Some(asked) => break asked,
+                    None => std::thread::sleep(PAUSE / 10),
+                }
+            };
+            assert_eq!(rate, 7);
+            inbox.answer(Line::Refused { id, problem: "no".to_owned() });
+            asking.join().unwrap().unwrap()
+        };
+        assert_eq!(answer(true), Answer::Refused("no".to_owned()));
+        assert_eq!(answer(false), Answer::Gone);
+    }
+}

@@ -1,0 +1,184 @@
+//! What `heal` has to remember between two runs: in a file, or in a ConfigMap, written only over what was read.
+
+use crate::error::Error;
+use crate::files::{self, FileError, OutFile};
+use ::kubernetes::{About, Access, ConfigMap, Kubernetes, Name};
+use execute::heal::Notes;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+const CONFIG_MAP: &str = "configmap:";
+const KEY: &str = "heal.json";
+const VERSION: u32 = 1;
+/// What an Event may take.
+const TOLD: Duration = Duration::from_secs(5);
+
+/// Where notes are kept.
+#[derive(Debug, Clone)]
+pub enum NotesPlace {
+    /// In this file.
+    File(PathBuf),
+    /// In a ConfigMap: `NAME`, in the namespace of the context, or `NAMESPACE/NAME`.
+    ConfigMap(String),
+}
+
+impl FromStr for NotesPlace {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Ok(match text.strip_prefix(CONFIG_MAP) {
+            Some(name) => Self::ConfigMap(name.to_owned()),
+            None => Self::File(PathBuf::from(text)),
+        })
+    }
+}
+
+impl fmt::Display for NotesPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(f),
+            Self::ConfigMap(name) => write!(f, "{CONFIG_MAP}{name}"),
+        }
+    }
+}
+
+/// Tells an Event at the ConfigMap of the notes, for those who describe it or listen to Events. Notes in a file have nobody to
+/// tell; that an Event is not taken stops nothing.
+pub async fn announce(place: &NotesPlace, access: &Access, reason: &str, note: &str) {
+    let NotesPlace::ConfigMap(name) = place else { return };
+    let told = async {
+        let kubernetes = Kubernetes::connect(access).await?;
+        let name = in_namespace(name, &kubernetes);
+        let Some(map) = kubernetes.config_map(&name).await? else { return Ok(()) };
+        let announcer = kubernetes.announcer("topicmappr", "heal", About::config_map(&map));
+        announcer.tell(reason, note).await
+    };
+    match tokio::time::timeout(TOLD, told).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            let error: &::kubernetes::Error = &error;
+            tracing::warn!(%error, reason, "no Event");
+        }
+        Err(_) => tracing::warn!(reason, "no Event in time"),
+    }
+}
+
+fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
+    match name.split_once('/') {
+        Some((namespace, name)) => Name::new(namespace, name),
+        None => Name::new(kubernetes.namespace(), name),
+    }
+}
+
+/// The place, as it was read.
+pub enum Place {
+    /// This file; it may not exist yet.
+    File(PathBuf),
+    /// A connection lives no longer than the wait that it was made in: who writes makes another.
+    ConfigMap {
+        /// Its namespace and name.
+        name: Name,
+        /// Its version at the time of reading; `None`: there is none, and a write creates it.
+        read: Option<Box<ConfigMap>>,
+    },
+}
+
+impl Place {
+    /// Reads what is noted there; nothing yet is no error.
+    pub async fn open(place: &NotesPlace, access: &Access) -> Result<(Self, Notes), Error> {
+        let (opened, text) = match place {
+            NotesPlace::File(path) => {
+                let text = match files::read_text(path) {
+                    Err(FileError::Read { problem, .. })
+                        if problem.kind() == io::ErrorKind::NotFound =>
+                    {
+                        None
+                    }
+                    read => Some(read?),
+                };
+                (Self::File(path.clone()), text)
+            }
+            NotesPlace::ConfigMap(name) => {
+                let kubernetes = Kubernetes::connect(access).await?;
+                let name = in_namespace(name, &kubernetes);
+                let read = kubernetes.config_map(&name).await?;
+                let text = read.as_ref().and_then(|map| map.data.get(KEY).cloned());
+                (Self::ConfigMap { name, read: read.map(Box::new) }, text)
+            }
+        };
+        let notes = text.map(|text| parse(place, &text)).transpose()?.unwrap_or_default();
+        Ok((opened, notes))
+    }
+
+    /// Notes them.
+    pub async fn write(self, notes: &Notes, access: &Access) -> Result<(), Error> {
+        let text = written(notes).map_err(io::Error::from).map_err(Error::Stream)?;
+        match self {
+            Self::File(path) => {
+                let staged = OutFile::at(&path)?.stage(|out| out.write_all(text.as_bytes()))?;
+                staged.publish_stored()?;
+            }
+            Self::ConfigMap { name, read: None } => {
+                let kubernetes = Kubernetes::connect(access).await?;
+                let data = [(KEY.to_owned(), text)].into();
+                kubernetes.create_config_map(&name, &BTreeMap::new(), data).await?;
+            }
+            Self::ConfigMap { read: Some(read), .. } => {
+                let kubernetes = Kubernetes::connect(access).await?;
+                let mut data = read.data.clone();
+                data.insert(KEY.to_owned(), text);
+                kubernetes.replace_config_map(&read, data).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn written(notes: &Notes) -> Result<String, serde_json::Error> {
+    let mut document = serde_json::to_value(notes)?;
+    document["version"] = json!(VERSION);
+    serde_json::to_string_pretty(&document)
+}
+
+fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
+    let wrong =
+        |problem: String| Error::Flag { flag: "--notes", value: place.to_string(), problem };
+    let document: Value = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    if document["version"] != VERSION {
+        let version = &document["version"];
+        return Err(wrong(format!("version {version} is none that this program reads")));
+    }
+    // Always written, and every other file of ours has a version, too.
+    if document.get("lost_since_seconds").is_none() {
+        return Err(wrong("these are not the notes of heal".to_owned()));
+    }
+    serde_json::from_value(document).map_err(|error| wrong(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::BrokerId;
+
+    #[test]
+    fn what_is_noted_is_read_back_and_other_versions_are_not() {
+        let place = NotesPlace::File(PathBuf::from("notes"));
+        let notes = Notes {
+            cluster_id: "c".to_owned(),
+            looked_at_seconds: Some(6),
+            lost_since_seconds: [(BrokerId(1003), 5)].into(),
+            healed_at_seconds: Some(7),
+        };
+        let text = written(&notes).unwrap();
+        assert_eq!(parse(&place, &text).unwrap(), notes);
+        assert!(parse(&place, &text.replace("\"version\": 1", "\"version\": 2")).is_err());
+        assert!(parse(&place, "{}").is_err());
+        let plan = r#"{"version":1,"cluster_id":"c","partitions":[]}"#;
+        assert!(parse(&place, plan).unwrap_err().to_string().contains("not the notes of heal"));
+    }
+}

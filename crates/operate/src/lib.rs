@@ -1,0 +1,33 @@
+//! Drivers: what acts on a live cluster.
+//!
+//! A driver takes plain values, looks, asks a pure crate what to do, and acts. It tells a [`EventListener`](events::EventListener) what
+//! happens. It knows no flag, no table and no stream: the command line and the daemon bring those.
+
+pub mod certificates;
+pub mod cluster;
+pub mod erasures;
+pub mod error;
+pub mod events;
+pub mod execution;
+pub mod files;
+pub mod heal;
+pub mod http_server;
+pub mod live;
+pub mod locks;
+pub mod maps;
+pub mod marks;
+pub mod plain;
+pub mod pods;
+pub mod probes;
+pub mod roll;
+pub mod runtime;
+pub mod same_id;
+pub mod status;
+pub mod store;
+pub mod throttles;
+pub mod topics;
+pub mod watched;
+pub mod words;
+
+pub use error::Error;
+pub use status::Status;

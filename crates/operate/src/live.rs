@@ -1,0 +1,287 @@
+//! Live clusters: the only part of the program that opens a socket, or starts a runtime.
+
+use crate::cluster::{Servers, ZooKeeperPlace};
+use crate::error::Error;
+use crate::events::Note;
+use crate::files;
+use crate::pods::Pods;
+use crate::runtime;
+use jiff::{SignedDuration, Timestamp};
+use kafka::admin::ConfigKeys;
+use kafka::{Pem, PemSource, Roots, Settings};
+use mapper::Snapshot;
+use statelog::Access;
+use std::path::Path;
+use std::time::Duration;
+use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
+
+/// A cluster as it was captured.
+pub struct Facts {
+    /// The cluster.
+    pub snapshot: Snapshot,
+    /// How old stored metrics were, where the run needed them.
+    pub metrics_age: Option<SignedDuration>,
+    /// What is missing from the snapshot, and why.
+    pub notes: Vec<Note>,
+    /// Where its brokers run, where Kubernetes was asked.
+    pub pods: Option<Pods>,
+}
+
+impl Facts {
+    /// A cluster of which nobody has told where its brokers run.
+    pub fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
+        Self { snapshot, metrics_age: None, notes, pods: None }
+    }
+}
+
+/// Captures the cluster behind these servers.
+pub fn capture(servers: &Servers) -> Result<Facts, Error> {
+    runtime::wait(async {
+        match servers {
+            Servers::Kafka { bootstrap, properties, metrics } => {
+                from_kafka(bootstrap, properties.as_deref(), metrics.as_ref()).await
+            }
+            Servers::ZooKeeper(place) => from_zookeeper(place).await,
+        }
+    })?
+}
+
+/// A way into the cluster behind these servers.
+pub async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Error> {
+    match servers {
+        Servers::Kafka { bootstrap, properties, .. } => {
+            Ok(kafka::Client::connect(settings(bootstrap, properties.as_deref())?).await?)
+        }
+        Servers::ZooKeeper(_) => Err(Error::NoSource),
+    }
+}
+
+/// A cluster to call, for commands that do more than capture it.
+pub async fn kafka(servers: &Servers) -> Result<(kafka::Client, Vec<Note>), Error> {
+    match servers {
+        Servers::Kafka { bootstrap, properties, .. } => {
+            client(bootstrap, properties.as_deref()).await
+        }
+        Servers::ZooKeeper(_) => {
+            let message = "this command speaks to Kafka's brokers: --bootstrap-server HOST:PORT";
+            Err(Error::Flags(message.to_owned()))
+        }
+    }
+}
+
+/// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the
+/// properties that have no meaning here.
+///
+/// # Errors
+/// The properties are wrong, or nobody answers.
+pub async fn connect(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<(kafka::Client, Vec<String>), Error> {
+    let settings = settings(bootstrap, properties)?;
+    let ignored = settings.ignored.clone();
+    Ok((kafka::Client::connect(settings).await?, ignored))
+}
+
+/// How librdkafka reaches the same cluster, as the same user.
+///
+/// # Errors
+/// The properties are wrong.
+pub fn data_plane(bootstrap: &str, properties: Option<&Path>) -> Result<Access, Error> {
+    Ok(access(&settings(bootstrap, properties)?))
+}
+
+/// Connects to Kafka; what is to be known of the properties.
+pub async fn client(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<(kafka::Client, Vec<Note>), Error> {
+    let (client, keys) = connect(bootstrap, properties).await?;
+    Ok((client, keys.iter().map(|key| ignored(key)).collect()))
+}
+
+/// What a cluster says of itself now.
+pub async fn captured(client: &kafka::Client) -> Result<kafka::Capture, Error> {
+    captured_with(client, ConfigKeys::All).await
+}
+
+/// The same, with these of the topics' configs.
+pub(crate) async fn captured_with(
+    client: &kafka::Client,
+    configs: ConfigKeys,
+) -> Result<kafka::Capture, Error> {
+    Ok(kafka::snapshot(client, &kafka::Wanted { captured_at: runtime::now(), configs }).await?)
+}
+
+async fn from_kafka(
+    bootstrap: &str,
+    properties: Option<&Path>,
+    metrics: Option<&ZooKeeperPlace>,
+) -> Result<Facts, Error> {
+    let (client, mut notes) = client(bootstrap, properties).await?;
+    let captured = captured(&client).await?;
+    notes.extend(
+        captured
+            .notices
+            .iter()
+            .map(|notice| Note { text: notice.to_string(), hint: notice.hint() }),
+    );
+    let facts = Facts::new(captured.snapshot, notes);
+    match metrics {
+        Some(place) => {
+            let zookeeper = zookeeper(place).await?;
+            let stored = zookeeper.stored_metrics(&place.metrics_prefix).await?;
+            completed(facts, &stored)
+        }
+        None => Ok(facts),
+    }
+}
+
+/// The same for whoever has no time: nobody is waited for longer than a moment.
+pub async fn hasty_client(
+    bootstrap: &str,
+    properties: Option<&Path>,
+) -> Result<kafka::Client, Error> {
+    Ok(kafka::Client::connect(hasty(settings(bootstrap, properties)?)).await?)
+}
+
+/// No longer than a moment for anything.
+pub(crate) fn hasty(mut settings: kafka::Settings) -> kafka::Settings {
+    const SETUP: Duration = Duration::from_millis(1500);
+    const REQUEST: Duration = Duration::from_secs(2);
+    settings.setup_timeout = settings.setup_timeout.min(SETUP);
+    settings.request_timeout = settings.request_timeout.min(REQUEST);
+    settings
+}
+
+fn ignored(key: &str) -> Note {
+    Note::new(format!("the client property {key} has no meaning here"))
+}
+
+/// Kafka client settings: the properties file, if any, with `bootstrap` as `bootstrap.servers`.
+///
+/// # Errors
+/// The file cannot be read, or a client property has no valid value.
+pub fn settings(bootstrap: &str, properties: Option<&Path>) -> Result<kafka::Settings, Error> {
+    let text = properties.map(files::read_text).transpose()?;
+    let wrong = |error| Error::from(kafka::Error::from(error));
+    let mut properties = kafka::Properties::parse(&text.unwrap_or_default()).map_err(wrong)?;
+    properties.set("bootstrap.servers", bootstrap);
+    kafka::Settings::from_properties(&properties).map_err(wrong)
+}
+
+async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
+    let zookeeper = zookeeper(place).await?;
+    let captured = zookeeper.snapshot().await?;
+    let notices = captured.notices.iter();
+    let notes = notices.map(|notice| Note::new(notice.to_string())).collect();
+    let facts = Facts::new(captured.snapshot, notes);
+    match zookeeper.stored_metrics(&place.metrics_prefix).await {
+        Ok(stored) => completed(facts, &stored),
+        // ZooKeeper alone may do without: the plan then places by count, and says so.
+        Err(zookeeper::Error::NoMetrics { .. }) => Ok(facts),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Stores metrics in the cluster's znodes.
+pub async fn store_metrics(place: &ZooKeeperPlace, metrics: &ToStore) -> Result<(), Error> {
+    Ok(zookeeper(place).await?.store_metrics(&place.metrics_prefix, metrics).await?)
+}
+
+/// Opens a session with a cluster's ZooKeeper.
+pub async fn zookeeper(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
+    let mut address = ensemble(place)?;
+    if let Some(prefix) = &place.chroot {
+        address = address.with_prefix(prefix).map_err(wrong_address(place))?;
+    }
+    Ok(ZooKeeper::connect(&address, Deadlines::default()).await?)
+}
+
+/// Its servers, and the chroot that is written with them: what Kafka's own prefix is, no matter.
+pub fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
+    place.connect.parse().map_err(wrong_address(place))
+}
+
+fn wrong_address(place: &ZooKeeperPlace) -> impl Fn(zookeeper::BadAddress) -> Error {
+    |problem| Error::Flag {
+        flag: "--zookeeper",
+        value: place.connect.clone(),
+        problem: problem.to_string(),
+    }
+}
+
+fn completed(facts: Facts, stored: &StoredMetrics) -> Result<Facts, Error> {
+    let age = Timestamp::try_from(stored.captured)
+        .map(|captured| Timestamp::now().duration_since(captured))
+        .unwrap_or(SignedDuration::MAX);
+    let snapshot = stored.complete(facts.snapshot);
+    Ok(Facts {
+        snapshot: snapshot.map_err(zookeeper::Error::Contradictory)?,
+        metrics_age: Some(age),
+        ..facts
+    })
+}
+
+/// A snapshot file's cluster.
+///
+/// # Errors
+/// The file cannot be read, or is no snapshot of this version.
+pub fn from_file(path: &Path) -> Result<Snapshot, Error> {
+    let text = files::read(path)?;
+    Snapshot::from_json(&text).map_err(|problem| Error::Snapshot { path: path.to_owned(), problem })
+}
+
+/// librdkafka's properties for the same cluster, as the same user.
+fn access(settings: &Settings) -> Access {
+    let bootstrap: Vec<String> = settings.bootstrap.iter().map(ToString::to_string).collect();
+    let mut properties = vec![
+        ("bootstrap.servers", bootstrap.join(",")),
+        ("security.protocol", settings.protocol.to_string()),
+        ("client.id", settings.client_id.clone()),
+    ];
+    if let Some(tls) = &settings.tls {
+        let check = if tls.check_name { "https" } else { "none" };
+        properties.push(("ssl.endpoint.identification.algorithm", check.to_owned()));
+        properties.push(match &tls.roots {
+            Roots::System => ("ssl.ca.location", "probe".to_owned()),
+            Roots::Pem(pem) => pem_property(pem, "ssl.ca.location", "ssl.ca.pem"),
+        });
+        if let Some(identity) = &tls.identity {
+            let chain = (&identity.chain, "ssl.certificate.location", "ssl.certificate.pem");
+            let key = (&identity.key, "ssl.key.location", "ssl.key.pem");
+            let both = [chain, key].map(|(pem, file, inline)| pem_property(pem, file, inline));
+            properties.extend(both);
+        }
+    }
+    if let Some(sasl) = &settings.sasl {
+        properties.push(("sasl.mechanism", sasl.mechanism.to_string()));
+        properties.push(("sasl.username", sasl.user.clone()));
+        properties.push(("sasl.password", sasl.password.expose().to_owned()));
+    }
+    Access::new(properties)
+}
+
+fn pem_property(pem: &Pem, file: &'static str, inline: &'static str) -> (&'static str, String) {
+    match &pem.source {
+        PemSource::File(path) => (file, path.display().to_string()),
+        PemSource::Inline(text) => (inline, text.expose().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn librdkafka_is_given_what_our_own_client_was() {
+        let text = "bootstrap.servers=a:1,b:2\nsecurity.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n\
+                    sasl.username=u\nsasl.password=hunter2\nssl.ca.location=/ca.pem\n";
+        let settings = Settings::from_properties(&kafka::Properties::parse(text).unwrap()).unwrap();
+        let access = access(&settings);
+        for key in ["bootstrap.servers", "sasl.mechanism", "sasl.password", "ssl.ca.location"] {
+            assert!(format!("{access:?}").contains(key), "{access:?}");
+        }
+        assert!(!format!("{access:?}").contains("hunter2"));
+    }
+}

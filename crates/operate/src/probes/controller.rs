@@ -1,0 +1,46 @@
+//! What is said of a KRaft controller, and what a ZooKeeper server says of itself.
+
+use kafka::Client;
+use mapper::BrokerId;
+use mapper::readiness::{Told, Vote};
+use std::path::Path;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::live;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Asks the controllers, at the listener of one of them, about this one.
+///
+/// # Errors
+/// The client properties are wrong. A controller that does not answer is told of, and no error.
+pub async fn ask_controller(
+    bootstrap: &str,
+    properties: Option<&Path>,
+    controller: BrokerId,
+) -> Result<Told, Error> {
+    let silent = |error: kafka::Error| Told::Silent { why: error.to_string() };
+    let settings = live::hasty(live::settings(bootstrap, properties)?);
+    let client = match Client::connect_to_controller(settings).await {
+        Ok(client) => client,
+        Err(error) => return Ok(silent(error)),
+    };
+    Ok(match client.quorum().await {
+        Ok(Some(quorum)) => Told::Controller(Vote {
+            is_voter: quorum.voters.contains_key(&controller),
+            leads: quorum.leader == Some(controller),
+            behind_ms: quorum.voters.get(&controller).copied().flatten(),
+        }),
+        Ok(None) => Told::Silent { why: "it tells of no quorum: is it a controller?".to_owned() },
+        Err(error) => silent(error),
+    })
+}
+
+/// Asks a ZooKeeper server.
+pub async fn ask_zookeeper(address: &str) -> Told {
+    match zookeeper::server_mode(address, PATIENCE).await {
+        Ok(mode) => Told::ZooKeeper { mode },
+        Err(error) => Told::Silent { why: format!("{address}: {error}") },
+    }
+}

@@ -1,0 +1,20 @@
+//! Whether anybody listens at an address.
+
+use std::time::Duration;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Opens a connection to the first of these addresses that takes one, and says which; else what each said.
+pub async fn answers(addresses: &str) -> Result<String, String> {
+    let mut failures = Vec::new();
+    for address in addresses.split(',').map(str::trim) {
+        match timeout(PATIENCE, TcpStream::connect(address)).await {
+            Ok(Ok(_)) => return Ok(address.to_owned()),
+            Ok(Err(error)) => failures.push(format!("{address}: {error}")),
+            Err(_) => failures.push(format!("{address}: no answer in {} s", PATIENCE.as_secs())),
+        }
+    }
+    Err(failures.join("; "))
+}

@@ -1,0 +1,103 @@
+//! One look at pods and at the servers in them.
+
+use super::ensemble::Ensemble;
+use super::kafka::KafkaPods;
+use super::pods::Pods;
+use crate::error::Error;
+use ::kafka::Client;
+use ::kubernetes::brokers::Rules;
+use ::kubernetes::rolling::{Evicted, RollingSet};
+use execute::roll::{Memory, Pod, Scene, Terms};
+use std::collections::BTreeMap;
+
+/// Looks at the pods of some StatefulSets, and at what they are: brokers and controllers, or ZooKeeper servers.
+pub struct Sights<'a>(Of<'a>);
+
+enum Of<'a> {
+    Kafka(Box<KafkaPods<'a>>),
+    ZooKeeper(Ensemble<'a>),
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub struct Sight {
+    /// Pods, controllers and cluster: the input of `execute::roll::next`.
+    pub scene: Scene,
+    /// The StatefulSets that the pods belong to.
+    pub sets: Vec<RollingSet>,
+    /// StatefulSets whose controller has not seen their latest change.
+    pub unobserved: Vec<String>,
+}
+
+impl Sight {
+    pub(super) fn of(mut scene: Scene, sets: Vec<RollingSet>) -> Self {
+        let unobserved = sets.iter().filter(|set| !set.observed);
+        let unobserved = unobserved.map(|set| {
+            format!("the latest change of StatefulSet {} is not observed yet", set.name)
+        });
+        scene.missing = sets.iter().flat_map(|set| set.missing.clone()).collect();
+        Self { unobserved: unobserved.collect(), scene, sets }
+    }
+
+    pub(crate) fn grace_of(&self, pod: &Pod) -> u64 {
+        let of = |set: &&RollingSet| set.pods.iter().any(|one| one.uid == pod.uid);
+        self.sets.iter().find(of).map_or(0, |set| set.grace_seconds)
+    }
+
+    /// How many pods are still to be restarted.
+    pub fn left(&self) -> usize {
+        self.scene.pods.iter().filter(|pod| pod.outdated).count()
+    }
+}
+
+impl<'a> Sights<'a> {
+    /// Brokers, or KRaft controllers.
+    ///
+    /// # Errors
+    /// A pod of which nobody knows who it is; a StatefulSet that is not there.
+    pub async fn of_kafka(pods: Pods<'a>, client: Client, rules: &Rules) -> Result<Self, Error> {
+        let pods = KafkaPods::of(pods, client, rules.clone()).await?;
+        Ok(Self(Of::Kafka(Box::new(pods))))
+    }
+
+    /// ZooKeeper servers, by their addresses, and those of pods whose names are not in them.
+    pub fn of_zookeeper(
+        pods: Pods<'a>,
+        servers: &[String],
+        named: &BTreeMap<String, String>,
+    ) -> Self {
+        Self(Of::ZooKeeper(Ensemble::of(pods, servers, named)))
+    }
+
+    /// Reads the pods first, then the servers in them.
+    ///
+    /// # Errors
+    /// Kubernetes or Kafka did not answer, or nothing tells the id of the server in a pod.
+    pub async fn look(&mut self) -> Result<Sight, Error> {
+        match &mut self.0 {
+            Of::Kafka(pods) => pods.look().await,
+            Of::ZooKeeper(ensemble) => ensemble.look().await,
+        }
+    }
+
+    /// Why others see it otherwise. Every ZooKeeper server has been asked already.
+    pub(super) async fn disagreed(
+        &mut self,
+        sight: &Sight,
+        index: usize,
+        memory: &Memory,
+        terms: &Terms,
+    ) -> Result<Option<Vec<String>>, Error> {
+        match &mut self.0 {
+            Of::Kafka(pods) => pods.disagreed(sight, index, memory, terms).await,
+            Of::ZooKeeper(_) => Ok(None),
+        }
+    }
+
+    pub(super) async fn end_pod(&self, pod: &Pod, delete: bool) -> Result<Evicted, Error> {
+        match &self.0 {
+            Of::Kafka(all) => all.pods.end(pod, delete).await,
+            Of::ZooKeeper(all) => all.pods.end(pod, delete).await,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! The pods of some StatefulSets: which are to be restarted, and how.
+
+use crate::error::Error;
+use ::kubernetes::rolling::{Evicted, RollingSet};
+use ::kubernetes::{Kubernetes, Name};
+use execute::roll::Pod;
+use jiff::Timestamp;
+use mapper::BrokerId;
+
+/// StatefulSets whose pods are restarted.
+pub struct Pods<'a> {
+    /// Connection to the Kubernetes API.
+    pub kubernetes: &'a Kubernetes,
+    /// StatefulSets, by namespace and name.
+    pub sets: Vec<Name>,
+    /// Every pod that was made before is to be restarted, in seconds since 1970.
+    pub since: Option<u64>,
+}
+
+impl Pods<'_> {
+    /// The StatefulSets as they are now.
+    pub(super) async fn look(&self) -> Result<Vec<RollingSet>, Error> {
+        let mut sets = Vec::new();
+        for name in &self.sets {
+            sets.push(self.kubernetes.rolling(name).await?);
+        }
+        Ok(sets)
+    }
+
+    /// Their pods, with what is in them.
+    pub(super) fn of(
+        &self,
+        sets: &[RollingSet],
+        id_of: impl Fn(&Name) -> Result<BrokerId, Error>,
+        rack_of: impl Fn(BrokerId) -> Option<String>,
+    ) -> Result<Vec<Pod>, Error> {
+        let now = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
+        let mut pods = Vec::new();
+        for set in sets {
+            for pod in &set.pods {
+                let id = id_of(&pod.name)?;
+                let before = self.since.is_some_and(|since| pod.created_seconds < since);
+                pods.push(Pod {
+                    name: pod.name.to_string(),
+                    uid: pod.uid.clone(),
+                    id,
+                    rack: rack_of(id),
+                    outdated: before || pod.revision != set.update_revision,
+                    ready: pod.ready,
+                    terminating: pod.terminating,
+                    age_seconds: now.saturating_sub(pod.created_seconds),
+                });
+            }
+        }
+        Ok(pods)
+    }
+
+    pub(super) async fn end(&self, pod: &Pod, delete: bool) -> Result<Evicted, Error> {
+        let (namespace, name) = pod.name.split_once('/').unwrap_or(("", &pod.name));
+        let name = Name::new(namespace, name);
+        Ok(match delete {
+            true => self.kubernetes.delete_pod(&name, &pod.uid).await?,
+            false => self.kubernetes.evict(&name, &pod.uid).await?,
+        })
+    }
+}

@@ -1,0 +1,204 @@
+//! Frees the pod of a lost broker: each deletion right after everything that justifies it was read again.
+//!
+//! A deletion cannot be taken back, and between a look and an answer at a terminal a broker has time to return. So cluster and
+//! pod have to be as they were when the operator agreed, before each deletion; and the API server carries it out only on the
+//! very object that was seen.
+
+use crate::error::Error;
+use crate::events::{Note, RunContext};
+use crate::execution::Alone;
+use crate::pods::Search;
+use ::kubernetes::Deleted;
+use ::kubernetes::fate::{Fate, Return, Step};
+use kafka::{Client, Standing, Unsettled};
+use mapper::{BrokerId, would_erase};
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+/// How long a cluster is given to tell one story, and between two questions.
+const SETTLES: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a broker that is said to be dead may take to answer. A machine that is gone does not refuse, it is silent: each
+/// look takes as long.
+const ANSWERS: Duration = Duration::from_secs(2);
+/// A node's object also changes without its node: how often a deletion that was refused for it is looked at anew.
+const ATTEMPTS: usize = 3;
+
+/// What was agreed to.
+#[derive(Debug)]
+pub struct Freeing {
+    /// Id of the lost broker.
+    pub broker: BrokerId,
+    /// Its pod, and the objects to delete, as the operator agreed to them.
+    pub back: Return,
+    /// How pod and node are found again before each deletion.
+    pub search: Search,
+    /// How long a silent node has to be silent.
+    pub lost_for: Duration,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub enum Freed {
+    Yes,
+    /// The broker came back by itself before anything was deleted.
+    Back(String),
+}
+
+/// Why a deletion is not justified any more.
+enum Void {
+    /// The broker lives.
+    Back(String),
+    Changed(String),
+}
+
+impl Freeing {
+    /// # Errors
+    /// [`Error::Changed`] where the pod may not be freed any more.
+    pub async fn is_justified(&self, client: &Client) -> Result<(), Error> {
+        match self.look(client, 0).await? {
+            Ok(_) => Ok(()),
+            Err(Void::Back(what) | Void::Changed(what)) => {
+                Err(Error::Changed { what, deleted: Vec::new() })
+            }
+        }
+    }
+
+    /// Carries the steps out.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] as soon as anything is not as it was agreed to; what keeps us from knowing.
+    pub async fn free(
+        &self,
+        client: &Client,
+        alone: &mut Alone,
+        context: &mut RunContext<'_>,
+    ) -> Result<Freed, Error> {
+        let mut done: Vec<String> = Vec::new();
+        for (index, step) in self.back.steps.iter().enumerate() {
+            match self.carry_out(step, index, client, alone).await? {
+                Ok(()) => {}
+                Err(Void::Back(what)) if done.is_empty() => return Ok(Freed::Back(what)),
+                Err(Void::Back(what) | Void::Changed(what)) => {
+                    return Err(Error::Changed { what, deleted: done });
+                }
+            }
+            context.note(&Note::new(format!("deleted {step}")))?;
+            done.push(format!("deleting {step}"));
+        }
+        Ok(Freed::Yes)
+    }
+
+    /// One deletion, right after a look.
+    async fn carry_out(
+        &self,
+        step: &Step,
+        index: usize,
+        client: &Client,
+        alone: &mut Alone,
+    ) -> Result<Result<(), Void>, Error> {
+        for _ in 0..ATTEMPTS {
+            if !alone.may_act().await? {
+                let what = "the claim on the cluster cannot be confirmed".to_owned();
+                return Ok(Err(Void::Changed(what)));
+            }
+            let version = match self.look(client, index).await? {
+                Ok(now) => version_of(step, &now),
+                Err(void) => return Ok(Err(void)),
+            };
+            let kubernetes = self.search.connect().await?;
+            match kubernetes.delete_seen(step, version.as_deref()).await? {
+                Deleted::Yes | Deleted::Gone => return Ok(Ok(())),
+                // The next look tells what it is.
+                Deleted::Changed => {}
+            }
+        }
+        Ok(Err(Void::Changed(format!("{step} keeps changing"))))
+    }
+
+    /// Looks at everything again. The slow questions come first: between the last one and the deletion is next to no time.
+    async fn look(&self, client: &Client, next: usize) -> Result<Result<Return, Void>, Error> {
+        if let Err(void) = self.absent(client).await? {
+            return Ok(Err(void));
+        }
+        let time = self.search.connect().await?.server_time().await?;
+        let now = self.search.fate(self.broker).await?;
+        if let Some(what) = self.back.changed(&now, next) {
+            return Ok(Err(Void::Changed(what)));
+        }
+        let Fate::Returns(now) = now else {
+            return Ok(Err(Void::Changed(format!(
+                "pod {} does not exist any more",
+                self.back.pod
+            ))));
+        };
+        if let Some(why) = now.not_lost(time, self.lost_for) {
+            return Ok(Err(Void::Changed(why.to_string())));
+        }
+        let cluster = client.describe_cluster().await?;
+        Ok(match cluster.live().any(|id| id == self.broker) {
+            true => Err(registered(self.broker)),
+            false => Ok(now),
+        })
+    }
+
+    /// The broker is not in the cluster, is silent, and has nothing that only it has.
+    async fn absent(&self, client: &Client) -> Result<Result<(), Void>, Error> {
+        let moving = client.reassignments().await?;
+        if let Some(of) = moving.keys().next() {
+            return Ok(Err(Void::Changed(format!("{of} is being reassigned"))));
+        }
+        let began = Instant::now();
+        let snapshot = loop {
+            match kafka::standing(client, self.broker).await? {
+                Standing::Settled(snapshot) => break snapshot,
+                Standing::Unsettled(Unsettled::Live(broker)) => {
+                    return Ok(Err(registered(broker)));
+                }
+                Standing::Unsettled(why) if began.elapsed() < SETTLES => {
+                    tracing::info!(%why, "asking again");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                Standing::Unsettled(why) => {
+                    return Ok(Err(Void::Changed(why.to_string())));
+                }
+            }
+        };
+        let erased = would_erase(&snapshot, self.broker, &BTreeSet::new());
+        let problem = |untold: mapper::Untold| Error::Unproven {
+            broker: self.broker,
+            problem: untold.to_string(),
+        };
+        let erased = erased.map_err(problem)?;
+        if let Some(first) = erased.first() {
+            let (count, of) = (erased.len(), &first.partition);
+            let what = format!(
+                "only broker {} has the last records of {count} partition(s), {of} for one",
+                self.broker
+            );
+            return Ok(Err(Void::Changed(what)));
+        }
+        Ok(match client.answers_unlisted(self.broker, ANSWERS).await {
+            Some(address) => {
+                let what = format!(
+                    "broker {} answers at {address}, although the cluster does not count it as live",
+                    self.broker
+                );
+                Err(Void::Changed(what))
+            }
+            None => Ok(()),
+        })
+    }
+}
+
+fn registered(broker: BrokerId) -> Void {
+    Void::Back(format!("broker {broker} is registered again"))
+}
+
+/// Of a node, the version of the object that was just found silent: as soon as it reports again, it has another.
+fn version_of(step: &Step, now: &Return) -> Option<String> {
+    match step {
+        Step::Node { node, .. } => now.nodes.get(node).map(|node| node.version.clone()),
+        Step::Claim { .. } | Step::Pod { .. } => None,
+    }
+}

@@ -1,0 +1,226 @@
+//! What a file of lines says, and how a line is written. Opens no file.
+//!
+//! In: bytes. Out: entries, and how many bytes of them are sound; or why these bytes are not ours to change. Torn is a last
+//! line without its newline: a crash has cut it off. Everything else that we have not written is an error.
+
+use crate::error::LinesKind;
+use crate::runtime;
+use execute::{Entry, LedgerEntry};
+use flate2::Crc;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::io;
+
+const VERSION: u64 = 1;
+/// Every line ends with this, eight hexadecimal digits, and `"}`.
+const CHECKSUM: &str = ",\"crc32\":\"";
+/// So many bytes tell whose a file is: the longest head of a line has about 60.
+pub(super) const START: u64 = 4096;
+/// A time in RFC 3339 is shorter than this.
+const LONGEST_TIME: usize = 40;
+
+/// What is kept in a file of lines.
+pub trait Filed: Serialize + DeserializeOwned {
+    /// What such a file is to an operator.
+    const KIND: LinesKind;
+}
+
+impl Filed for Entry {
+    const KIND: LinesKind = LinesKind::Journal;
+}
+
+impl Filed for LedgerEntry {
+    const KIND: LinesKind = LinesKind::Ledger;
+}
+
+const ALL: [LinesKind; 3] = [LinesKind::Journal, LinesKind::Ledger, LinesKind::Requests];
+
+/// The key that only lines of this kind have.
+fn tag(kind: LinesKind) -> &'static str {
+    match kind {
+        LinesKind::Journal => "entry",
+        LinesKind::Ledger => "ledger",
+        LinesKind::Requests => "line",
+    }
+}
+
+/// Why a file is not read, and must not be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum NotOurLine {
+    /// It is something else.
+    Foreign { seems: String },
+    /// A newer version of this program wrote it.
+    Newer { version: u64 },
+    /// One of its lines is not as it was written.
+    Broken { line: usize, problem: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line<T> {
+    version: u64,
+    at: String,
+    #[serde(flatten)]
+    entry: T,
+}
+
+/// What a file's lines say, and how far they are sound.
+#[derive(Debug)]
+pub(super) struct Sound<T> {
+    /// Each with the time at which it was written.
+    pub(super) entries: Vec<(String, T)>,
+    pub(super) bytes: u64,
+}
+
+impl<T> Sound<T> {
+    pub(super) fn undated(self) -> Vec<T> {
+        self.entries.into_iter().map(|(_, entry)| entry).collect()
+    }
+}
+
+/// Entries as lines, each with its checksum.
+pub(super) fn written<T: Serialize>(entries: &[T]) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let at = runtime::now();
+    for entry in entries {
+        let line = Line { version: VERSION, at: at.clone(), entry };
+        let json = serde_json::to_string(&line)?;
+        let body = json.strip_suffix('}').unwrap_or(&json);
+        let sum = checksum(body);
+        text.extend_from_slice(format!("{body}{CHECKSUM}{sum}\"}}\n").as_bytes());
+    }
+    Ok(text)
+}
+
+/// Judges a file by its first bytes, so that a large one which is not ours is never read whole.
+pub(super) fn check_start<T: Filed>(start: &[u8]) -> Result<(), NotOurLine> {
+    if begins(start, T::KIND) {
+        return Ok(());
+    }
+    match version_of(start) {
+        Some(version) if version != VERSION => Err(NotOurLine::Newer { version }),
+        Some(_) | None => Err(NotOurLine::Foreign { seems: seems(start) }),
+    }
+}
+
+/// Reads a whole file.
+pub(super) fn read<T: Filed>(text: &[u8]) -> Result<Sound<T>, NotOurLine> {
+    check_start::<T>(text)?;
+    let mut sound = Sound { entries: Vec::new(), bytes: 0 };
+    for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        // Torn: the last, and what precedes it is ours.
+        let Some(whole) = line.strip_suffix(b"\n") else { break };
+        sound.entries.push(entry(whole).map_err(|wrong| wrong.in_line(index + 1))?);
+        sound.bytes += line.len() as u64;
+    }
+    Ok(sound)
+}
+
+/// What is wrong with one line.
+enum Wrong {
+    Newer(u64),
+    Broken(String),
+}
+
+impl Wrong {
+    fn in_line(self, line: usize) -> NotOurLine {
+        match self {
+            Self::Newer(version) => NotOurLine::Newer { version },
+            Self::Broken(problem) => NotOurLine::Broken { line, problem },
+        }
+    }
+}
+
+fn entry<T: DeserializeOwned>(text: &[u8]) -> Result<(String, T), Wrong> {
+    let broken = |problem: &str| Wrong::Broken(problem.to_owned());
+    let text = std::str::from_utf8(text).map_err(|_| broken("it is not text"))?;
+    let parts = text.rsplit_once(CHECKSUM).and_then(|(body, end)| {
+        let sum = end.strip_suffix("\"}")?;
+        Some((body, sum))
+    });
+    let Some((body, sum)) = parts else {
+        return Err(match version_of(text.as_bytes()) {
+            Some(version) if version != VERSION => Wrong::Newer(version),
+            Some(_) | None => broken("it has no checksum"),
+        });
+    };
+    if checksum(body) != sum {
+        return Err(broken("its checksum is another"));
+    }
+    // Before the rest, which a newer version may say in another way.
+    if let Some(version) = version_of(text.as_bytes()).filter(|version| *version != VERSION) {
+        return Err(Wrong::Newer(version));
+    }
+    let line: Line<T> =
+        serde_json::from_str(text).map_err(|error| Wrong::Broken(plain(&error.to_string())))?;
+    match line.version {
+        VERSION => Ok((line.at, line.entry)),
+        version => Err(Wrong::Newer(version)),
+    }
+}
+
+/// Without what a terminal would obey.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+/// Whether a file of this kind begins so, as far as it goes: `{"version":1,"at":"2026-11-22T15:43:22Z","ledger":"`.
+fn begins(start: &[u8], kind: LinesKind) -> bool {
+    let head = format!("{{\"version\":{VERSION},\"at\":\"");
+    let Some(rest) = past(start, head.as_bytes()) else { return false };
+    let of_time = |byte: &u8| byte.is_ascii_digit() || b"TZ:.+-".contains(byte);
+    let length = rest.iter().take_while(|byte| of_time(byte)).count();
+    let tag = format!("\",\"{}\":\"", tag(kind));
+    length <= LONGEST_TIME && past(&rest[length..], tag.as_bytes()).is_some()
+}
+
+/// What follows these bytes; nothing, where the text ends before they do.
+fn past<'t>(text: &'t [u8], expected: &[u8]) -> Option<&'t [u8]> {
+    match text.len() < expected.len() {
+        true => expected.starts_with(text).then_some(&[]),
+        false => text.strip_prefix(expected),
+    }
+}
+
+/// The version of a line that begins as ours do.
+fn version_of(text: &[u8]) -> Option<u64> {
+    let rest = text.strip_prefix(b"{\"version\":")?;
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let version = std::str::from_utf8(&rest[..digits]).ok()?.parse().ok()?;
+    rest[digits..].starts_with(b",\"at\":\"").then_some(version)
+}
+
+/// What a file that is not ours looks like. Never quotes it: it may be a secret.
+fn seems(start: &[u8]) -> String {
+    if let Some(kind) = ALL.into_iter().find(|kind| begins(start, *kind)) {
+        return kind.to_string();
+    }
+    if start.starts_with(&[0x1f, 0x8b]) {
+        return "compressed (gzip)".to_owned();
+    }
+    let cut = |error: std::str::Utf8Error| error.error_len().is_none().then(|| error.valid_up_to());
+    let length = std::str::from_utf8(start).map(str::len).or_else(|error| cut(error).ok_or(()));
+    let text = length.ok().and_then(|length| std::str::from_utf8(&start[..length]).ok());
+    let odd = |c: char| c.is_control() && !c.is_whitespace();
+    let Some(text) = text.filter(|text| !text.contains(odd)) else {
+        return "binary data".to_owned();
+    };
+    let seems = match text.trim_start() {
+        text if text.starts_with("-----BEGIN") => "a key or a certificate (PEM)",
+        text if text.starts_with(['{', '[']) && text.contains("\"partitions\"") => {
+            "a plan or a partition map"
+        }
+        text if text.starts_with(['{', '[']) => "JSON of something else",
+        "" => "blank",
+        _ => "text",
+    };
+    seems.to_owned()
+}
+
+fn checksum(text: &str) -> String {
+    let mut crc = Crc::new();
+    crc.update(text.as_bytes());
+    format!("{:08x}", crc.sum())
+}
+
+#[cfg(test)]
+pub(super) mod tests;

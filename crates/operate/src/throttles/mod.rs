@@ -1,0 +1,212 @@
+//! Every throttle that is set in a live cluster, and what it may pace.
+//!
+//! A broker that does not answer costs three seconds, and its facts; it is named, and nothing is decided about it.
+
+mod change;
+
+pub use change::{Outcome, change};
+
+use crate::error::Error;
+use crate::store::Store;
+use execute::{Accounts, InFlight, LISTS, Ledger, LedgerEntry, Paces, Place, RATES};
+use futures::StreamExt;
+use futures::stream;
+use kafka::Client;
+use kafka::admin::{Cluster, ConfigResource, Reassignment, Topics};
+use mapper::{BrokerId, Snapshot, TopicPartition};
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Duration;
+
+/// What a broker is given to tell of itself.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// How many brokers are asked at once.
+const AT_ONCE: usize = 32;
+/// How many topics are asked for in one request.
+const TOPICS: usize = 500;
+
+/// What is set, by place and name.
+pub type Set = BTreeMap<Place, BTreeMap<String, String>>;
+
+/// What one look found.
+#[derive(Debug, Default)]
+pub struct Look {
+    /// Throttle configs of each broker and topic, by config name.
+    pub set: Set,
+    /// Replicas being copied, with the brokers that may send them.
+    pub in_flight: InFlight,
+    /// Facts missing from this look; empty: it is complete.
+    pub untold: Vec<Untold>,
+}
+
+/// Something that we were not told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Untold {
+    /// What is not known.
+    pub what: String,
+    /// What came instead.
+    pub why: String,
+}
+
+impl Untold {
+    /// The reason is the error, with its hint if it has one.
+    pub fn new(what: impl Into<String>, why: &kafka::Error) -> Self {
+        let hint = why.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        Self { what: what.into(), why: format!("{why}{hint}") }
+    }
+}
+
+/// What a ledger tells; nothing if there is none.
+pub fn accounts(ledger: Option<&Path>) -> Result<Accounts, Error> {
+    let lines = ledger.map(Store::read_dated).transpose()?.unwrap_or_default();
+    Ok(Accounts::replay_dated(lines.into_iter().map(|(at, line)| (Some(at), line))))
+}
+
+/// The same, and nobody else on this machine writes it while we hold it.
+pub fn take(ledger: &Path) -> Result<(Store<LedgerEntry>, Accounts), Error> {
+    match Store::open(ledger).map_err(Error::from) {
+        Err(Error::Locked { path }) => {
+            let ledger = Ledger::replay(Store::read(&path)?);
+            let by = ledger.last_owner().unwrap_or("another process").to_owned();
+            Err(Error::HeldBy { path, by })
+        }
+        opened => opened.map(|(store, lines)| (store, Accounts::replay(lines))),
+    }
+}
+
+/// Looks at the whole cluster. Moves first: one that begins meanwhile is then seen by its replicas.
+pub async fn look(client: &Client) -> Result<Look, Error> {
+    let running = client.reassignments().await?;
+    let cluster = client.describe_cluster().await?;
+    let topics = client.topics().await?;
+    Ok(read(client, &cluster, &topics, &running).await)
+}
+
+/// The same where the rest is known already; a snapshot has the moves in its partitions.
+pub async fn of_snapshot(client: &Client, cluster: &Cluster, snapshot: &Snapshot) -> Look {
+    let topics: Topics =
+        snapshot.topics().iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
+    read(client, cluster, &topics, &BTreeMap::new()).await
+}
+
+async fn read(
+    client: &Client,
+    cluster: &Cluster,
+    topics: &Topics,
+    running: &BTreeMap<TopicPartition, Reassignment>,
+) -> Look {
+    let adding = running.iter();
+    let adding: BTreeMap<TopicPartition, BTreeSet<BrokerId>> =
+        adding.map(|(of, moving)| (of.clone(), moving.adding.iter().copied().collect())).collect();
+    let mut look = Look { in_flight: InFlight::of(topics.values(), &adding), ..Look::default() };
+    let (of_topics, of_brokers) =
+        tokio::join!(topic_configs(client, topics), broker_configs(client, cluster));
+    for (set, untold) in [of_topics, of_brokers] {
+        look.set.extend(set);
+        look.untold.extend(untold);
+    }
+    look.untold.extend(dead(cluster, topics));
+    let paced = look.set.iter().filter(|(_, set)| set.keys().any(|key| is_of_log_dirs(key)));
+    let paced: BTreeSet<Place> = paced.map(|(place, _)| place.clone()).collect();
+    between_log_dirs(client, cluster, &paced, &mut look).await;
+    look
+}
+
+type Told = (Set, Vec<Untold>);
+
+async fn topic_configs(client: &Client, topics: &Topics) -> Told {
+    let names: Vec<ConfigResource> = topics.keys().cloned().map(ConfigResource::Topic).collect();
+    let keys = LISTS.map(|(key, _)| key);
+    let asked = stream::iter(names.chunks(TOPICS))
+        .map(async |some| client.configs_set(some, &keys, PATIENCE * 3).await);
+    let mut answers = asked.buffer_unordered(AT_ONCE);
+    let (mut set, mut untold) = (Set::new(), Vec::new());
+    while let Some(answer) = answers.next().await {
+        match answer {
+            Ok(told) => set.extend(told.into_iter().filter_map(place)),
+            Err(error) => untold.push(Untold::new("throttles of topics", &error)),
+        }
+    }
+    (set, untold)
+}
+
+async fn broker_configs(client: &Client, cluster: &Cluster) -> Told {
+    let keys = RATES.map(|(key, _)| key);
+    let brokers = cluster.live().map(ConfigResource::Broker);
+    let all: Vec<ConfigResource> = brokers.chain([ConfigResource::EveryBroker]).collect();
+    let asked = stream::iter(&all).map(async |resource| {
+        let one = std::slice::from_ref(resource);
+        (resource, client.configs_set(one, &keys, PATIENCE).await)
+    });
+    let mut answers = asked.buffer_unordered(AT_ONCE);
+    let (mut set, mut untold) = (Set::new(), BTreeMap::new());
+    while let Some((resource, answer)) = answers.next().await {
+        match answer {
+            Ok(told) => set.extend(told.into_iter().filter_map(place)),
+            Err(error) => {
+                let name = match resource {
+                    ConfigResource::Broker(id) => format!("throttles of broker {id}"),
+                    ConfigResource::EveryBroker | ConfigResource::Topic(_) => {
+                        "the default throttles of brokers".to_owned()
+                    }
+                };
+                untold.insert(resource, Untold::new(name, &error));
+            }
+        }
+    }
+    (set, untold.into_values().collect())
+}
+
+/// A dead broker tells nothing, but still has what was set on it when it comes back.
+fn dead(cluster: &Cluster, topics: &Topics) -> Vec<Untold> {
+    let partitions = topics.values().flat_map(|topic| &topic.partitions);
+    let holders = partitions.flat_map(|partition| partition.replicas.iter().copied());
+    let fenced = cluster.brokers.iter().filter(|(_, broker)| !broker.live).map(|(id, _)| *id);
+    let mut dead: BTreeSet<BrokerId> = holders.chain(fenced).collect();
+    dead.retain(|id| !cluster.brokers.get(id).is_some_and(|broker| broker.live));
+    let untold = dead.into_iter().map(|id| Untold {
+        what: format!("throttles of broker {id}"),
+        why: "it is not live".to_owned(),
+    });
+    untold.collect()
+}
+
+fn is_of_log_dirs(key: &str) -> bool {
+    RATES.iter().any(|(name, paces)| *name == key && *paces == Paces::LogDirs)
+}
+
+/// Only where something is set that paces it is anybody asked.
+async fn between_log_dirs(
+    client: &Client,
+    cluster: &Cluster,
+    paced: &BTreeSet<Place>,
+    look: &mut Look,
+) {
+    let every = paced.contains(&Place::EveryBroker);
+    let concerned = cluster.live().filter(|id| every || paced.contains(&Place::Broker(*id)));
+    let asked = stream::iter(concerned)
+        .map(async |id| (id, client.between_log_dirs(id, PATIENCE * 3).await));
+    let mut answers = asked.buffer_unordered(AT_ONCE);
+    while let Some((id, answer)) = answers.next().await {
+        if let Err(error) = &answer {
+            look.untold.push(Untold::new(format!("copies between log dirs of {id}"), error));
+        }
+        look.in_flight.between_log_dirs(id, answer.ok());
+    }
+}
+
+/// Where nothing is set, there is nothing to tell.
+fn place(
+    (resource, set): (ConfigResource, BTreeMap<String, String>),
+) -> Option<(Place, BTreeMap<String, String>)> {
+    let place = match resource {
+        ConfigResource::Topic(name) => Place::Topic(name),
+        ConfigResource::Broker(id) => Place::Broker(id),
+        ConfigResource::EveryBroker => Place::EveryBroker,
+    };
+    // A list without an entry is as good as none: Kafka writes it for topics whose list was emptied.
+    let set: BTreeMap<String, String> =
+        set.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+    (!set.is_empty()).then_some((place, set))
+}

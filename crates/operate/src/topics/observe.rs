@@ -1,0 +1,71 @@
+//! The cluster as a run finds it: everything that a snapshot holds, and what only this command asks for.
+
+use crate::error::Error;
+use crate::events::Note;
+use crate::live;
+use kafka::Notice;
+use kafka::admin::ConfigKeys;
+use mapper::Snapshot;
+use mapper::definitions::{Definitions, EndOffsets, State, TopicId};
+use mapper::snapshot::Topic;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What was seen.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) snapshot: Snapshot,
+    pub(super) ids: BTreeMap<String, TopicId>,
+    pub(super) configs_untold: BTreeSet<String>,
+    pub(super) end_offsets: BTreeMap<String, EndOffsets>,
+    /// What is missing from it, and why.
+    pub(super) notes: Vec<Note>,
+}
+
+impl Seen {
+    /// A cluster that was captured before: it tells no ids, so nothing of earlier runs is known to hold.
+    pub(super) fn of(snapshot: Snapshot) -> Self {
+        Self {
+            snapshot,
+            ids: BTreeMap::new(),
+            configs_untold: BTreeSet::new(),
+            end_offsets: BTreeMap::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Asks a live cluster; of the topics' configs, only those that a definition or an earlier run names.
+    pub(super) async fn ask(
+        client: &kafka::Client,
+        definitions: &Definitions,
+        state: &State,
+    ) -> Result<Self, Error> {
+        let keys = definitions.config_keys().into_iter().chain(state.config_keys());
+        let keys = ConfigKeys::Named(keys.map(str::to_owned).collect());
+        let captured = live::captured_with(client, keys).await?;
+        let mut seen = Self::of(captured.snapshot);
+        for notice in &captured.notices {
+            seen.notes.push(Note { text: notice.to_string(), hint: notice.hint() });
+            if let Notice::ConfigsForbidden { topics, .. } | Notice::ConfigsMissing { topics, .. } =
+                notice
+            {
+                seen.configs_untold.extend(topics.iter().cloned());
+            }
+        }
+        let mut names = definitions.names();
+        names.extend(state.topics.keys().cloned());
+        names.retain(|name| seen.snapshot.topic(name).is_some());
+        if !names.is_empty() {
+            seen.ids = client.topic_ids(&names).await?;
+        }
+        let left: Vec<&Topic> = state
+            .topics
+            .iter()
+            .filter(|(name, topic)| topic.owned && definitions.get(name).is_none())
+            .filter_map(|(name, _)| seen.snapshot.topic(name))
+            .collect();
+        if !left.is_empty() {
+            seen.end_offsets = client.end_offsets(&left).await?;
+        }
+        Ok(seen)
+    }
+}

@@ -1,0 +1,106 @@
+//! A state in ConfigMaps: `NAME`, `NAME-1`, `NAME-2`, ... each small enough for the API, each a state by itself.
+
+use super::state_file;
+use super::store::{STATE_LABEL, StatePlace};
+use crate::error::Error;
+use crate::error::StateError;
+use ::kubernetes::shards::{self, Form, Items, ShardsError, managed_by};
+use ::kubernetes::{Kubernetes, Name};
+use mapper::definitions::State;
+use std::collections::BTreeMap;
+
+/// The ConfigMaps of one state.
+#[derive(Debug)]
+pub(super) struct Shards(shards::Shards);
+
+/// A state of some of the topics, with what is true of all.
+struct Part {
+    /// Without topics.
+    whole: State,
+}
+
+impl Form for Part {
+    /// The API takes 1 MiB with everything around it.
+    const MOST: usize = 900_000;
+    type Problem = StateError;
+
+    fn items(&self, data: &BTreeMap<String, String>) -> Result<Items, StateError> {
+        state_file::lines(&read(data)?)
+    }
+
+    fn data(&self, items: &Items) -> BTreeMap<String, String> {
+        [(STATE_LABEL.to_owned(), state_file::of_lines(&self.whole, items))].into()
+    }
+
+    fn labels(&self) -> BTreeMap<String, String> {
+        managed_by("topicmappr")
+    }
+}
+
+impl Shards {
+    /// Reads all of them.
+    pub(super) async fn read(kubernetes: Kubernetes, first: Name) -> Result<(Self, State), Error> {
+        let form = Part { whole: State::default() };
+        let shards = shards::Shards::read(kubernetes, first, &form).await.map_err(failed)?;
+        let mut state = State::default();
+        for map in shards.maps() {
+            let place = StatePlace::ConfigMap(map.name.clone()).to_string();
+            let part = read(&map.data).map_err(|problem| Error::State { place, problem })?;
+            state.cluster_id = state.cluster_id.or(part.cluster_id);
+            state.documents = state.documents.max(part.documents);
+            state.topics.extend(part.topics);
+        }
+        Ok((Self(shards), state))
+    }
+
+    /// Writes those that change.
+    pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
+        let lines = state_file::lines(state).map_err(|problem| {
+            let place = StatePlace::ConfigMap(self.0.first().clone()).to_string();
+            Error::State { place, problem }
+        })?;
+        let (cluster_id, documents) = (state.cluster_id.clone(), state.documents);
+        let whole = State { cluster_id, documents, topics: BTreeMap::new() };
+        self.0.write(lines, &Part { whole }).await.map_err(failed)
+    }
+}
+
+fn read(data: &BTreeMap<String, String>) -> Result<State, StateError> {
+    state_file::read(data.get(STATE_LABEL).map_or("", String::as_str))
+}
+
+fn failed(error: ShardsError<StateError>) -> Error {
+    match error {
+        ShardsError::Unreadable { name, problem } => {
+            Error::State { place: StatePlace::ConfigMap(name).to_string(), problem }
+        }
+        ShardsError::Taken { error, .. } => Error::Kubernetes(error),
+        ShardsError::Api(error) => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mapper::definitions::{TopicId, TopicState};
+
+    #[test]
+    fn a_part_of_a_state_is_a_state_and_reads_back() {
+        let id = || Some(TopicId("Nk3mLx0vQ7yTzR5wBfG1aA".to_owned()));
+        let topic = || TopicState { id: id(), owned: true, ..TopicState::default() };
+        let topics = (0..100).map(|n| (format!("topic-{n:04}"), topic()));
+        let whole = State { cluster_id: Some("c".to_owned()), documents: 2, ..State::default() };
+        let state = State { topics: topics.collect(), ..whole.clone() };
+        let part = Part { whole };
+        let lines = state_file::lines(&state).unwrap();
+        assert_eq!(lines.len(), 100);
+        let data = part.data(&lines);
+        assert_eq!(data, [(STATE_LABEL.to_owned(), state_file::written(&state).unwrap())].into());
+        assert_eq!(read(&data).unwrap(), state);
+        assert_eq!(part.items(&data).unwrap(), lines);
+        let refused = part.items(&BTreeMap::new()).unwrap_err();
+        assert!(matches!(failed(ShardsError::Unreadable {
+            name: Name::new("kafka", "s-1"), problem: refused
+        }), Error::State { place, .. } if place == "configmap:kafka/s-1"));
+    }
+}

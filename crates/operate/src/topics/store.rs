@@ -1,0 +1,153 @@
+//! Where a state is kept, and the lock that goes with it.
+
+use super::lock::FileLock;
+use super::shards::Shards;
+use super::state_file;
+use crate::error::Error;
+use crate::files::{self, OutFile};
+use crate::locks::Guard;
+use crate::runtime::us;
+use ::kubernetes::{Access, Kubernetes, Name};
+use mapper::definitions::State;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// The key of a state in a ConfigMap.
+pub(super) const STATE_LABEL: &str = "topics-state.json";
+
+/// Where a state is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatePlace {
+    /// Nowhere: nothing is owned.
+    Nowhere,
+    /// In a file.
+    File(PathBuf),
+    /// In a ConfigMap, and more of them beside it; no namespace: that of the context.
+    ConfigMap(Name),
+}
+
+impl fmt::Display for StatePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Nowhere => f.write_str("none"),
+            Self::File(path) => path.display().fmt(f),
+            Self::ConfigMap(name) if name.namespace.is_empty() => {
+                write!(f, "configmap:{}", name.name)
+            }
+            Self::ConfigMap(name) => write!(f, "configmap:{name}"),
+        }
+    }
+}
+
+/// A state, as it was read and as it is to be.
+#[derive(Debug)]
+pub(super) struct Store {
+    keeper: Keeper,
+    /// What is there now.
+    stored: State,
+}
+
+#[derive(Debug)]
+enum Keeper {
+    Nobody,
+    File(PathBuf),
+    ConfigMaps(Box<Shards>),
+}
+
+/// What keeps other runs away; given back when it is dropped, or released.
+#[derive(Debug)]
+pub(super) enum Lock {
+    Nothing,
+    File { _lock: FileLock },
+    Lease(Guard),
+}
+
+impl Store {
+    /// Reads a state without taking its lock: to look, not to change anything.
+    pub(super) async fn read(place: &StatePlace, access: &Access) -> Result<Self, Error> {
+        match place {
+            StatePlace::Nowhere => Ok(Self { keeper: Keeper::Nobody, stored: State::default() }),
+            StatePlace::File(path) => {
+                Ok(Self { keeper: Keeper::File(path.clone()), stored: read_file(path)? })
+            }
+            StatePlace::ConfigMap(name) => {
+                let kubernetes = Kubernetes::connect(access).await?;
+                let name = in_namespace(name, &kubernetes);
+                let (shards, stored) = Shards::read(kubernetes, name).await?;
+                Ok(Self { keeper: Keeper::ConfigMaps(Box::new(shards)), stored })
+            }
+        }
+    }
+
+    /// Takes the lock of a state, and reads it.
+    pub(super) async fn open(place: &StatePlace, access: &Access) -> Result<(Self, Lock), Error> {
+        let lock = match place {
+            StatePlace::Nowhere => Lock::Nothing,
+            StatePlace::File(path) => {
+                // Found out now, not when a topic has been made.
+                OutFile::at(path)?;
+                Lock::File { _lock: FileLock::take(path, &us())? }
+            }
+            StatePlace::ConfigMap(name) => {
+                let kubernetes = Kubernetes::connect(access).await?;
+                let name = in_namespace(name, &kubernetes);
+                Lock::Lease(Guard::take(&kubernetes, name).await?)
+            }
+        };
+        Ok((Self::read(place, access).await?, lock))
+    }
+
+    /// What is there.
+    pub(super) fn state(&self) -> &State {
+        &self.stored
+    }
+
+    /// Writes a state, if it is another than what is there.
+    pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
+        if *state == self.stored {
+            return Ok(());
+        }
+        match &mut self.keeper {
+            Keeper::Nobody => {}
+            Keeper::File(path) => {
+                let place = path.display().to_string();
+                let text = state_file::written(state)
+                    .map_err(|problem| Error::State { place, problem })?;
+                let staged = OutFile::at(path)?.stage(|out| out.write_all(text.as_bytes()))?;
+                staged.publish_stored()?;
+            }
+            Keeper::ConfigMaps(shards) => shards.write(state).await?,
+        }
+        self.stored = state.clone();
+        Ok(())
+    }
+}
+
+impl Lock {
+    /// Does work for as long as the lock is ours, and gives it back.
+    pub(super) async fn during<T>(
+        self,
+        work: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, Error> {
+        match self {
+            Self::Lease(lease) => lease.during(work).await,
+            Self::Nothing | Self::File { .. } => work.await,
+        }
+    }
+}
+
+fn in_namespace(name: &Name, kubernetes: &Kubernetes) -> Name {
+    match name.namespace.as_str() {
+        "" => Name::new(kubernetes.namespace(), &name.name),
+        _ => name.clone(),
+    }
+}
+
+fn read_file(path: &Path) -> Result<State, Error> {
+    if !path.exists() {
+        return Ok(State::default());
+    }
+    let text = files::read_text(path)?;
+    state_file::read(&text)
+        .map_err(|problem| Error::State { place: path.display().to_string(), problem })
+}

@@ -1,0 +1,67 @@
+//! Parts of sentences.
+
+use mapper::{BrokerId, TopicPartition};
+
+/// `3 partitions`, `1 partition`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Ids in their own order: `1003, 1001`.
+pub fn listed(ids: &[BrokerId]) -> String {
+    let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
+    texts.join(", ")
+}
+
+/// Sorted ids, neighbours joined: `1001..1006, 1010`.
+pub fn ranges(ids: &[BrokerId]) -> String {
+    let runs = ids.chunk_by(|a, b| a.0 + 1 == b.0);
+    let texts: Vec<String> = runs
+        .map(|run| match run {
+            [first, _, .., last] => format!("{first}..{last}"),
+            few => listed(few),
+        })
+        .collect();
+    if texts.is_empty() { "no broker".to_owned() } else { texts.join(", ") }
+}
+
+/// The first so many partitions, and how many more there are.
+pub fn few<'p>(partitions: impl IntoIterator<Item = &'p TopicPartition>, most: usize) -> String {
+    let mut all = partitions.into_iter();
+    let names: Vec<String> = all.by_ref().take(most).map(ToString::to_string).collect();
+    let more = all.count();
+    names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
+}
+
+/// A time as people say it: `90 s`, `3 min`, `5 h`.
+pub fn duration(seconds: u64) -> String {
+    match seconds {
+        ..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3600)),
+    }
+}
+
+/// Kafka's own command that ends a cordon of brokers (KIP-1066).
+pub fn uncordon(brokers: &[BrokerId]) -> String {
+    let name = match brokers {
+        [one] => one.to_string(),
+        _ => "ID".to_owned(),
+    };
+    format!(
+        "kafka-configs.sh --bootstrap-server HOST:PORT --alter --entity-type brokers \
+         --entity-name {name} --delete-config cordoned.log.dirs"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_shown_as_ranges() {
+        let some: Vec<BrokerId> = [1, 2, 3, 7, 9, 10].map(BrokerId).into();
+        assert_eq!(ranges(&some), "1..3, 7, 9, 10");
+        assert_eq!(ranges(&[]), "no broker");
+    }
+}

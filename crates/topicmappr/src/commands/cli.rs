@@ -1,0 +1,130 @@
+//! The command line's outermost shape.
+
+use super::Command;
+use crate::error::Error;
+use crate::flags::Global;
+use crate::session::Session;
+use clap::{CommandFactory, FromArgMatches};
+use operate::Status;
+use std::ffi::OsString;
+
+/// Plan where the replicas of a Kafka cluster go, and move them.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "topicmappr",
+    version,
+    max_term_width = 100,
+    after_help = "You can also set each flag in the environment (TOPICMAPPR_OUT_FILE) or in the --config \
+                  file (out-file: ...).\nFlags override the environment. The environment overrides the file.\n\n\
+                  Exit codes: 0 done, 1 no plan, 2 wrong input, 3 outside failure, 4 warnings, 5 findings,\n\
+                  6 partly done (resume), 7 another run or daemon holds the lock, 130/143 signals."
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Runs another command line of this program (without its name), in the same streams and environment.
+pub(super) fn run_words(words: &[String], session: &mut Session<'_, '_>) -> Result<Status, Error> {
+    let args: Vec<OsString> = std::iter::once("topicmappr")
+        .map(OsString::from)
+        .chain(words.iter().map(OsString::from))
+        .collect();
+    let matches = console::parse(Cli::command, "TOPICMAPPR_", &args, session.environment)?;
+    let cli = Cli::from_arg_matches(&matches)?;
+    cli.command.run(&mut session.nested(cli.global, &args))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::ArgMatches;
+    use console::Environment;
+    use std::path::PathBuf;
+
+    fn innermost(matches: &ArgMatches) -> &ArgMatches {
+        matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
+    }
+
+    fn parse(line: &str, variables: &[(&str, &str)]) -> ArgMatches {
+        let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let matches =
+            console::parse(Cli::command, "TOPICMAPPR_", &args, &Environment(variables.collect()))
+                .unwrap();
+        innermost(&matches).clone()
+    }
+
+    #[test]
+    fn every_flag_of_every_command_can_stand_in_the_environment() {
+        let matches = parse(
+            "topicmappr rebuild",
+            &[
+                ("TOPICMAPPR_REPLICATION", "2"),
+                ("TOPICMAPPR_FORCE_REBUILD", "true"),
+                ("TOPICMAPPR_ZK_ADDR", "zk:2181"),
+                ("TOPICMAPPR_OUT_PATH", ""),
+            ],
+        );
+        assert_eq!(matches.get_one("replication"), Some(&2_u32));
+        assert_eq!(matches.get_one("force_rebuild"), Some(&true));
+        assert_eq!(matches.get_one("zookeeper"), Some(&"zk:2181".to_owned()));
+        assert_eq!(matches.get_one::<PathBuf>("out_path"), None);
+    }
+
+    #[test]
+    fn a_typed_source_silences_the_others_of_lower_layers() {
+        let variables = [("TOPICMAPPR_KAFKA_ADDR", "k:9092"), ("TOPICMAPPR_ZK_ADDR", "zk")];
+        let matches = parse("topicmappr rebuild --snapshot s.json", &variables);
+        assert_eq!(matches.get_one::<String>("bootstrap_server"), None);
+        assert_eq!(matches.get_one::<String>("zookeeper"), None);
+        let matches = parse("topicmappr --kafka-addr b:9092 rebuild", &variables);
+        assert_eq!(matches.get_one("bootstrap_server"), Some(&"b:9092".to_owned()));
+        assert_eq!(matches.get_one("zookeeper"), Some(&"zk".to_owned()));
+    }
+
+    #[test]
+    fn a_switch_may_carry_its_value() {
+        let matches = parse("topicmappr rebuild --force-rebuild=true --fix-racks=false", &[]);
+        assert_eq!(matches.get_one("force_rebuild"), Some(&true));
+        assert_eq!(matches.get_one("fix_racks"), Some(&false));
+    }
+
+    #[test]
+    fn the_flags_do_not_deny_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    /// The most words that an operator reads at a glance; details follow after a blank line.
+    const MOST_WORDS: usize = 12;
+
+    /// The help lines of this command, its flags and their values. A line that is missing is empty.
+    fn help_lines(command: &clap::Command) -> Vec<(String, String)> {
+        let text = |help: Option<&clap::builder::StyledStr>| {
+            help.map(ToString::to_string).unwrap_or_default()
+        };
+        let mut lines = vec![(command.get_name().to_owned(), text(command.get_about()))];
+        for arg in command.get_arguments() {
+            let name = format!("{} {}", command.get_name(), arg.get_id());
+            let values = arg.get_possible_values();
+            let of_values = values.iter().filter_map(|value| value.get_help());
+            lines.extend(of_values.map(|help| (name.clone(), help.to_string())));
+            lines.push((name, text(arg.get_help())));
+        }
+        lines
+    }
+
+    #[test]
+    fn a_help_line_has_at_most_twelve_words() {
+        let mut commands = vec![Cli::command()];
+        while let Some(command) = commands.pop() {
+            for (name, line) in help_lines(&command) {
+                let words = line.split_whitespace().count();
+                assert!((1..=MOST_WORDS).contains(&words), "{name}: {line:?}, {words} words");
+            }
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What an error is to scripts and to people: its code, its exit status, and what to do about it.
+//!
+//! Each function names every variant: a new error does not compile until all three are decided here.
+
+use super::Error;
+use mapper::explain::ExplainError;
+use mapper::{BrokerId, NoPlan, Refusal};
+use operate::Status;
+use operate::words::{ranges, uncordon};
+use std::collections::BTreeMap;
+
+impl Error {
+    /// What scripts tell errors apart by.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::Console(error) => error.code(),
+            Self::Operate(error) => error.code(),
+            Self::TwoSources { .. } => "source",
+            Self::Explain(ExplainError::OtherSnapshot { .. } | ExplainError::Request(_)) => {
+                "snapshot"
+            }
+            Self::Explain(ExplainError::UnknownBroker(_)) => "brokers",
+            Self::Explain(_) => "partition",
+            Self::JournalExists(_) => "journal",
+            Self::DaemonHas { .. } | Self::OtherTools { .. } => "held",
+            Self::NoLedger | Self::NothingPaced { .. } => "ledger",
+            Self::Returned { .. } => "returned",
+            Self::Cordoned { .. } => "cordoned",
+            Self::NotAgreed => "not-agreed",
+            Self::NotUnregistered { .. } | Self::HoldsReplicas { .. } => "not-unregistered",
+            Self::NotReloadable { .. } => "not-reloadable",
+            Self::NotOnDelete { .. } => "update-strategy",
+            Self::Maps(_) | Self::UnknownMap { .. } => "maps",
+            Self::UnknownBrokers { .. } => "brokers",
+            Self::NoPlan { why, .. } => match **why {
+                NoPlan::TooLarge { .. } => "too-large",
+                _ => "no-plan",
+            },
+            Self::Broken(_) => "broken-promise",
+            Self::Unanswered { .. } => "kafka",
+            Self::NoNumbers { .. } | Self::OddNumbers { .. } => "metrics",
+            Self::LeaseRights(_) => "kubernetes",
+            Self::LogDir { .. } => "log-dir",
+            Self::OthersDisk { .. } => "identity",
+            Self::WouldErase(_) => "would-erase",
+            Self::NotLost { .. } => "not-lost",
+        }
+    }
+
+    /// The exit status.
+    pub(crate) fn status(&self) -> Status {
+        match self {
+            Self::Console(error) => error.status(),
+            Self::Operate(error) => error.status(),
+            Self::NoPlan { why, .. } => match **why {
+                NoPlan::TooLarge { .. } => Status::BadInput,
+                _ => Status::NoPlan,
+            },
+            Self::Broken(_)
+            | Self::WouldErase(_)
+            | Self::Returned { .. }
+            | Self::Cordoned { .. }
+            | Self::NotLost { .. }
+            | Self::NotUnregistered { .. }
+            | Self::HoldsReplicas { .. }
+            | Self::NotOnDelete { .. }
+            | Self::NotReloadable { .. }
+            | Self::NothingPaced { .. } => Status::NoPlan,
+            Self::NoNumbers { .. }
+            | Self::OddNumbers { .. }
+            | Self::Unanswered { .. }
+            | Self::LeaseRights(_) => Status::Outside,
+            Self::DaemonHas { .. } | Self::OtherTools { .. } => Status::Held,
+            Self::TwoSources { .. }
+            | Self::JournalExists(_)
+            | Self::NoLedger
+            | Self::NotAgreed
+            | Self::Maps(_)
+            | Self::UnknownMap { .. }
+            | Self::UnknownBrokers { .. }
+            | Self::Explain(_)
+            | Self::LogDir { .. }
+            | Self::OthersDisk { .. } => Status::BadInput,
+        }
+    }
+
+    /// What to do about it, where that is not plain.
+    pub(crate) fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Console(error) => return error.hint(),
+            Self::Operate(error) => return error.hint(),
+            Self::TwoSources { .. } => "leave one of them out",
+            Self::UnknownMap { known, .. } => return Some(known_maps(known)),
+            Self::UnknownBrokers { known, .. } => {
+                let known: Vec<BrokerId> = known.iter().copied().collect();
+                return Some(format!("the cluster knows {}", ranges(&known)));
+            }
+            Self::Explain(wrong) => return explain_hint(wrong),
+            Self::LeaseRights(error) => return lease_rights_hint(error),
+            Self::NoPlan { lost, .. } if lost.iter().any(|lost| lost.returns().is_some()) => {
+                "free the pod of the lost broker: once it is back, there may be nothing to plan"
+            }
+            // What was tried is better advice than what might help.
+            Self::NoPlan { clash: Some(clash), .. } if !clash.remedies.is_empty() => return None,
+            Self::NoPlan { why, .. } => return no_plan_hint(why),
+            Self::OthersDisk { owner, .. } => return Some(others_disk(*owner)),
+            Self::NotLost { .. } => NOT_LOST,
+            Self::Cordoned { brokers } => return Some(cordoned_hint(brokers)),
+            Self::Broken(_) => "do not carry this plan out; make a new one from a fresh snapshot",
+            Self::JournalExists(_) => JOURNAL_EXISTS,
+            Self::DaemonHas { .. } => DAEMON_HAS,
+            Self::NoLedger => "name it with --state-file FILE, or its journal with --journal FILE",
+            Self::NothingPaced { .. } => NOTHING_PACED,
+            Self::OtherTools { .. } => OTHER_TOOLS,
+            Self::NoNumbers { .. } => NO_NUMBERS,
+            Self::Returned { .. } => RETURNED,
+            Self::NotOnDelete { set, .. } => return Some(patch(set)),
+            Self::HoldsReplicas { broker, .. } => return Some(give_away(*broker)),
+            Self::Unanswered { .. } => UNANSWERED,
+            Self::NotAgreed => {
+                "agree at the terminal, or with --yes; --dry-run shows what would be done"
+            }
+            Self::Maps(_)
+            | Self::WouldErase(_)
+            | Self::NotUnregistered { .. }
+            | Self::NotReloadable { .. }
+            | Self::OddNumbers { .. }
+            | Self::LogDir { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+}
+
+const NOT_LOST: &str = "wait for the machine; if it is gone for good, delete its Node object, or lower --lost-for for one \
+                        that is silent";
+const JOURNAL_EXISTS: &str =
+    "--resume goes on with it; to begin anew, name another with --journal FILE";
+const DAEMON_HAS: &str = "ask the daemon: curl -X POST 'http://HOST:8080/throttle?rate=50' is 50 MB/s for all that take part";
+const NOTHING_PACED: &str =
+    "nothing was changed; topicmappr throttle show tells what is set, and whose it is";
+const OTHER_TOOLS: &str = "wait for them, or cancel them there; --join goes on beside them (Cruise Control stops the moves of \
+                           others by default)";
+const NO_NUMBERS: &str = "topicmappr metrics show tells what is known; --exporter-metric and --prometheus-query say where \
+                          storage-free and partition-size stand";
+const RETURNED: &str = "plan again, which copies less; --even-if-returned carries this plan out all the same, cancel takes back \
+                        what is in flight";
+const UNANSWERED: &str =
+    "look before you ask for it again: the same command with --dry-run tells what is left to do";
+
+fn others_disk(owner: BrokerId) -> String {
+    format!(
+        "give the pod the disk of its own broker; or let it be broker {owner} (annotation broker-id, \
+         --broker-id-base); a disk whose data nobody needs may be emptied, which is then checked against Kafka"
+    )
+}
+
+fn patch(set: &str) -> String {
+    let (namespace, name) = set.split_once('/').unwrap_or(("default", set));
+    format!(
+        "kubectl patch statefulset {name} --namespace {namespace} --patch '{{\"spec\":{{\"updateStrategy\":{{\"type\":\"OnDelete\",\"rollingUpdate\":null}}}}}}'"
+    )
+}
+
+fn give_away(broker: BrokerId) -> String {
+    format!(
+        "give its replicas to others first: topicmappr scale --brokers -2 --drain {broker}, or replace --broker {broker} --with ID"
+    )
+}
+
+fn known_maps(known: &[String]) -> String {
+    if known.is_empty() {
+        "give the maps with --maps FILE".to_owned()
+    } else {
+        format!("the maps are {}", known.join(", "))
+    }
+}
+
+fn lease_rights_hint(error: &kubernetes::Error) -> Option<String> {
+    match error {
+        kubernetes::Error::Forbidden { request, .. } => Some(format!(
+            "name the Lease of deploy/manifests/roll.yaml: --lease kafka/topicmappr-execute; or {}",
+            request.grant()
+        )),
+        other => other.hint(),
+    }
+}
+
+fn explain_hint(wrong: &ExplainError) -> Option<String> {
+    let hint = match wrong {
+        ExplainError::OtherSnapshot { .. } => {
+            "name the snapshot that the plan was made from (--save-snapshot keeps it), with the same --broker-storage; a \
+             live cluster must be as it was then, and be asked as then: with the same --maps and --namespace"
+        }
+        ExplainError::UnknownTopic { near, .. } if !near.is_empty() => {
+            return Some(format!("near to it: {}", near.join(", ")));
+        }
+        ExplainError::NoSuchMove { .. } | ExplainError::UnknownTopic { .. } => {
+            "topicmappr plan show PLAN --moves lists what moves"
+        }
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
+
+fn cordoned_hint(brokers: &BTreeMap<BrokerId, usize>) -> String {
+    let brokers: Vec<BrokerId> = brokers.keys().copied().collect();
+    let command = uncordon(&brokers);
+    format!("plan again: no plan uses a cordoned broker or log dir; or end the cordon: {command}")
+}
+
+fn no_plan_hint(reason: &NoPlan) -> Option<String> {
+    let hint = match reason {
+        NoPlan::NoBroker { shortage, .. } if !shortage.is_empty() => {
+            "add storage or brokers to the rack that lacks room, or lower --storage-headroom"
+        }
+        NoPlan::NoBroker { refusals, .. } if refusals.values().any(|r| *r == Refusal::Cordoned) => {
+            "end the cordon of a broker, or allow more brokers for these topics"
+        }
+        NoPlan::NoBroker { .. } => "allow more brokers for these topics",
+        NoPlan::TooFewBrokers { cordoned, .. } if !cordoned.is_empty() => {
+            "end the cordon of a broker, allow more live brokers, or ask for fewer replicas"
+        }
+        NoPlan::TooFewBrokers { .. } => "allow more live brokers, or ask for fewer replicas",
+        NoPlan::TooFewRacks { .. } => "lower --min-rack-ids, or allow brokers of other racks",
+        NoPlan::NoRoomForBothCopies { .. } => {
+            "make room on that broker first, or lower --storage-headroom"
+        }
+        NoPlan::MissingFact { fact, .. } if fact.ends_with("_per_second") => {
+            "leave network out of --balance, or add the rate to the snapshot"
+        }
+        NoPlan::MissingFact { .. } => {
+            "place by count (--placement count), or give capacities with --broker-storage"
+        }
+        NoPlan::TooLarge { .. } => {
+            "name fewer topics or brokers, or leave it to --solver auto, which says how near it came"
+        }
+        NoPlan::BeyondLimit { .. } => "raise --max-bytes-moved or --max-moves",
+        NoPlan::NoPartner { .. } => "name the incoming broker: --with ID",
+        _ => return None,
+    };
+    Some(hint.to_owned())
+}
