@@ -178,10 +178,14 @@ impl Situation {
         let client = concat!(env!("CARGO_MANIFEST_DIR"), "/live/Facts.java");
         let (bootstrap, cancel) = (self.cluster.bootstrap(), format!("cancel:{topic}:{partition}"));
         self.cluster.bare_tool(client, [bootstrap.as_str(), &cancel]).unwrap();
-        self.await_journal("\"cancelled_by_others\"");
-        let list = self.cluster.tool("reassign", ["--list"]).unwrap();
-        let runs = list.lines().any(|line| line.starts_with(&format!("{topic}-{partition}:")));
-        assert!(!runs, "it is in flight again: {list}\n{}", self.journal());
+        until("what another tool has cancelled in the journal", SOON, || {
+            let written = self.journal().contains("\"cancelled_by_others\"");
+            let list = self.cluster.tool("reassign", ["--list"]).unwrap();
+            let runs = list.lines().any(|line| line.starts_with(&format!("{topic}-{partition}:")));
+            assert!(!runs, "it is in flight again: {list}\n{}", self.journal());
+            written.then_some(())
+        })
+        .unwrap();
     }
 
     /// A rehearsal names the moves in flight, their original lists, and the configs that were set. It changes nothing.
