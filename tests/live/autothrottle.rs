@@ -227,12 +227,18 @@ fn a_killed_daemon_is_taken_over(mode: Mode) {
     daemon.kill();
     assert!(situation.is_paced_at(LEAST), "the throttle outlives the process");
 
-    let daemon = situation.daemon();
-    assert!(situation.is_paced_at(LEAST), "whoever takes over keeps it");
-    let (code, said) = daemon.leave();
-    assert_eq!(code, Some(143), "{said}");
-    assert!(said.contains("their rates stay"), "it says what it leaves:\n{said}");
-    assert!(situation.moves() && situation.is_paced_at(LEAST), "{said}");
+    for (signal, times) in [("-TERM", 1), ("-HUP", 2)] {
+        let daemon = situation.daemon();
+        assert!(situation.is_paced_at(LEAST), "whoever takes over keeps it");
+        let (code, said) = daemon.leave_by(signal);
+        assert_eq!(code, Some(143), "{signal}: {said}");
+        assert_eq!(
+            said.matches("their rates stay").count(),
+            times,
+            "it says what it leaves:\n{said}"
+        );
+        assert!(situation.moves() && situation.is_paced_at(LEAST), "{said}");
+    }
 
     // The move ends while no daemon runs. Our values wait for the next start.
     let state = situation.folder.path().join("autothrottle.state");

@@ -3,6 +3,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -156,7 +157,9 @@ pub(crate) fn topicmappr<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> 
 /// The binary at its own terminal: stdin is typed, and all output goes to stdout.
 pub(crate) fn terminal(args: &[String]) -> Command {
     let own = command();
-    let words = [&[own.get_program().to_string_lossy().into_owned()], args].concat();
+    let own = iter::once(own.get_program()).chain(own.get_args());
+    let own: Vec<_> = own.map(|word| word.to_string_lossy().into_owned()).collect();
+    let words = [&own[..], args].concat();
     let mut command = Command::new("script");
     command.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
     command
@@ -188,7 +191,9 @@ fn binary(name: &str) -> Command {
         "no {}; build it: cargo build --package mappr-{name} --bin {name}",
         binary.display()
     );
-    let mut command = Command::new(&binary);
+    // Under `nohup`, the tests ignore SIGHUP, and so would the programs that they start.
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP").arg(&binary);
     // Environment variables are a source of flags. A developer's own must not affect a test.
     let prefix = format!("{}_", name.to_uppercase());
     let ours = env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with(&prefix));

@@ -139,9 +139,14 @@ impl Daemon {
     }
 
     /// Stops it. Returns its exit code and its whole log.
-    pub(crate) fn leave(mut self) -> (Option<i32>, String) {
+    pub(crate) fn leave(self) -> (Option<i32>, String) {
+        self.leave_by("-TERM")
+    }
+
+    /// The same with this signal.
+    pub(crate) fn leave_by(mut self, signal: &str) -> (Option<i32>, String) {
         let run = self.run.take().unwrap();
-        run.signal("-TERM");
+        run.signal(signal);
         (run.end().code, self.said())
     }
 }

@@ -210,6 +210,14 @@ impl Situation {
         assert!(self.rates() > 0, "a rehearsal changes nothing");
     }
 
+    /// A signal ends it: it says how to take over, and the rates stay.
+    fn leaves(&self, run: Run, signal: &str) {
+        run.signal(signal);
+        let left = run.end().with(143);
+        assert!(left.stderr.contains("--resume"), "it says how to take over:\n{}", left.stderr);
+        assert!(self.rates() > 0, "whoever leaves leaves the rates:\n{}", left.stderr);
+    }
+
     fn rates(&self) -> usize {
         let now = throttles(&self.cluster, &self.before);
         let ours = |set: &BTreeMap<String, String>| set.values().any(|value| value == "400000");
@@ -270,10 +278,10 @@ fn a_killed_execution_is_resumed(mode: Mode) {
     std::thread::sleep(Duration::from_secs(15));
     let second = situation.execute(&resumed).with(7);
     assert!(second.stderr.contains("held by process"), "{}", second.stderr);
-    child.signal("-TERM");
-    let left = child.end().with(143);
-    assert!(left.stderr.contains("--resume"), "it says how to take over:\n{}", left.stderr);
-    assert!(situation.rates() > 0, "whoever leaves leaves the rates:\n{}", left.stderr);
+    situation.leaves(child, "-TERM");
+    let child = situation.start(&resumed);
+    situation.await_resumed(4);
+    situation.leaves(child, "-HUP");
 
     let done = situation.execute(&["--throttle", FAST, "--resume"]).with(0);
     situation.is_as_planned(&format!("{}\n{}", done.stderr, situation.journal()));
