@@ -1,6 +1,7 @@
 //! Two executors with separate ledgers, as on two machines. The second names the first and changes nothing. The first
 //! is killed, and its successor gets the lock after it expires.
 
+use std::fs;
 use std::thread;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use testbed::kubernetes::Component;
 use testbed::{Cluster, Kubernetes, Mode, until};
 
 use crate::autothrottle::DAEMON;
-use crate::binary::{Run, autothrottle, topicmappr};
+use crate::binary::{Run, SOLE, autothrottle, topicmappr};
 use crate::daemon::Daemon;
 use crate::execution::{set, throttles};
 use crate::kubernetes::without;
@@ -152,6 +153,25 @@ impl Situation {
 fn a_second_executor_is_kept_out_by_the_state_topic() {
     let situation = situation(Mode::KRaft);
     situation.the_second_is_kept_out(&[], &[]);
+}
+
+/// It looks again soon after: for four times as long as its look had waited, it would neither hear nor begin anything.
+#[test]
+#[ignore = "live"]
+fn an_execution_hears_of_a_rate_soon_after_an_outage() {
+    let situation = situation(Mode::KRaft);
+    let properties = situation.at("client.properties");
+    fs::write(&properties, "request.timeout.ms=5000\n").unwrap();
+    let run = situation.begin(&["--kafka-config", &properties, SOLE]);
+    situation.cluster.pause_brokers().unwrap();
+    thread::sleep(OUTAGE);
+    situation.cluster.resume_brokers().unwrap();
+    Traffic::of(&situation.cluster).seen();
+    let (bootstrap, ledger) = (situation.cluster.bootstrap(), situation.at("a.ledger"));
+    let asks = ["throttle", "set", "100MB/s", "--bootstrap-server", &bootstrap];
+    topicmappr(asks.iter().chain(&["--state-file", &ledger, "--yes"])).with(0);
+    run.end().with(0).complaining_of("asking again");
+    situation.is_moved();
 }
 
 #[test]
