@@ -1,5 +1,6 @@
-//! The HTTP servers of both programs against hostile peers and foreign pages (issue 20, findings 11, 12 and 14). The
-//! tests need no cluster, because a daemon whose rounds fail still answers.
+//! The HTTP servers of both programs against hostile peers and foreign pages.
+//!
+//! Only announcements need a cluster, because a daemon whose rounds fail still answers.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,13 +12,14 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use testbed::{lone_port, until};
+use testbed::{Cluster, lone_port, until};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpSocket;
 
+use crate::autothrottle::DAEMON;
 use crate::binary::{Run, command};
-use crate::daemon::with_tls;
-use crate::traffic::SOON;
+use crate::daemon::{Daemon, with_tls};
+use crate::traffic::{SOON, Traffic};
 
 /// Connections of one kind.
 const CROWD: usize = 5_000;
@@ -393,6 +395,38 @@ fn a_foreign_page_changes_nothing_at_the_default_api_and_curl_does() {
     let answer = server.ask("POST", "/throttle?rate=1000000", named).unwrap();
     assert_eq!(answer.0, 200, "{answer:?}");
     server.run.kill();
+}
+
+#[test]
+#[ignore = "live"]
+fn an_announcement_of_what_the_cluster_lacks_is_not_taken_in() {
+    let cluster = Cluster::builder().brokers(1).start().unwrap();
+    Traffic::of(&cluster).create(&[("events".to_owned(), vec![vec![1001]])].into());
+    let folder = tempfile::tempdir().unwrap();
+    let port = lone_port().unwrap();
+    let state = folder.path().join("state").display().to_string();
+    let more = [&DAEMON[..], &["--state-file", &state, "--sole-daemon"]].concat();
+    let daemon = Daemon::listening(port, &cluster.bootstrap(), folder.path(), &more);
+    let announce = |topic: &str, partition: u32, broker: u32| {
+        let moves = format!(
+            "[{{\"topic\":\"{topic}\",\"partition\":{partition},\"replicas\":[{broker}]}}]"
+        );
+        let cluster_id = &daemon.state()["cluster_id"];
+        let body = format!("{{\"version\":1,\"cluster_id\":{cluster_id},\"moves\":{moves}}}");
+        let head =
+            "POST /v1/announce HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json";
+        let (length, close) = (body.len(), "connection: close");
+        let request = format!("{head}\r\ncontent-length: {length}\r\n{close}\r\n\r\n{body}");
+        plain(port, request.as_bytes(), false).unwrap()
+    };
+    let is = |answer: &str, status: &str| answer.split(' ').nth(1) == Some(status);
+    let taken = || is(&announce("events", 0, 1001), "200").then_some(());
+    until("a round that knows the topic", SOON, taken).unwrap();
+    for (topic, partition, broker) in [("others", 0, 1001), ("events", 1, 1001), ("events", 0, 7)] {
+        let answer = announce(topic, partition, broker);
+        assert!(is(&answer, "400") && answer.contains("the cluster has no"), "{answer}");
+    }
+    daemon.kill();
 }
 
 #[test]
