@@ -337,7 +337,7 @@ fn every_form_of_a_definition_is_valid() {
     ]});
     assert_valid(&schema("topics"), &topics, "design");
     let text = topics.to_string();
-    assert!(mapper::definitions::Definitions::read([("design", text.as_str())]).is_ok());
+    assert!(topics::Definitions::read([("design", text.as_str())]).is_ok());
 }
 
 #[test]

@@ -2,20 +2,21 @@
 //! does nothing, and applying an export changes nothing.
 
 use crate::config;
-use mapper::definitions::{
-    Decision, Definitions, Exported, Mapped, Observed, Options, PruneLimits, State, TopicId,
-    TopicState, decide, export, within,
-};
 use mapper::maps::{Known, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
     Assignment, BrokerId, PartitionId, PlaceBy, Ratio, Rebuild, Replicas, Request, Snapshot, Terms,
+    TopicId,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
+use topics::{
+    Decision, Definitions, Exported, Mapped, Observed, Options, PruneLimits, State, TopicState,
+    decide, export, within,
+};
 
 /// Two maps over two or three racks. Topics of `a` and `b`, and others in no map.
 const MAPS: &str =

@@ -7,6 +7,9 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
+/// Kafka's own limit.
+const LONGEST_TOPIC_NAME: usize = 249;
+
 /// A Kafka `broker.id` (`node.id` in KRaft): at least 0, at most `i32::MAX`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -86,6 +89,23 @@ impl fmt::Display for TopicPartition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}", self.topic, self.partition)
     }
+}
+
+/// A topic's id as Kafka's own tools print it (KIP-516): a topic that was deleted and made again has another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TopicId(pub String);
+
+impl fmt::Display for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whether Kafka takes this for the name of a topic.
+pub fn is_topic_name(name: &str) -> bool {
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    !matches!(name, "" | "." | "..") && name.len() <= LONGEST_TOPIC_NAME && name.chars().all(legal)
 }
 
 /// One replica position of one partition; 0 is the preferred leader's.

@@ -54,7 +54,7 @@ impl TopicPattern {
     }
 
     /// Which of `names` (in order, without repetition) it means.
-    pub(crate) fn select<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
+    pub fn select<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
         let mut marks = vec![false; names.len()];
         self.mark(names, &mut marks);
         names.iter().copied().zip(marks).filter(|(_, marked)| *marked).map(|(n, _)| n).collect()

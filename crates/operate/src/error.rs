@@ -7,7 +7,7 @@ mod words;
 
 use crate::files::FileError;
 use crate::words::few;
-use mapper::definitions::DefinitionErrors;
+use ::topics::DefinitionErrors;
 use mapper::maps::Refused;
 use mapper::scope::ScopeError;
 use mapper::{BrokerId, PlanFileError, SnapshotError, TopicPartition};

@@ -18,8 +18,10 @@ use sources::{Crate, Source};
 
 /// Crates that are not shipped: servers for tests, and these tasks.
 const NOT_SHIPPED: [&str; 2] = ["testbed", "xtask"];
-/// Crates without a command line or a table: the pure crates and the drivers.
-const WITHOUT_COMMAND_LINE: [&str; 4] = ["mapper", "execute", "throttle", "operate"];
+/// Crates without a command line or a table. Of ours, they depend only on one another.
+const PURE: [&str; 4] = ["mapper", "topics", "execute", "throttle"];
+/// The drivers know no command line and no table either.
+const DRIVERS: [&str; 1] = ["operate"];
 /// The packages for command lines and tables.
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 
@@ -71,9 +73,17 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         let all = arrows.get(from).map(Vec::as_slice).unwrap_or_default();
         all.iter().filter(|name| to.contains(&name.as_str())).count()
     };
-    let knowing: Vec<&str> = WITHOUT_COMMAND_LINE
+    let knowing: Vec<&str> = PURE
         .into_iter()
+        .chain(DRIVERS)
         .filter(|name| reaches(&package(name), &COMMAND_LINE) > 0)
+        .collect();
+    let impure =
+        |name: &&String| name.strip_prefix("mappr-").is_some_and(|name| !PURE.contains(&name));
+    let beneath: Vec<&str> = PURE
+        .into_iter()
+        .filter_map(|name| arrows.get(&package(name))?.iter().find(impure))
+        .map(String::as_str)
         .collect();
     let daemon = reaches("mappr-autothrottle", &["mappr-topicmappr", "tabled", "clap_complete"]);
     let code = crates.iter().flat_map(|one| &one.files).map(|file| file.code).sum();
@@ -89,6 +99,13 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
             0,
             0,
             knowing.join(", "),
+        ),
+        law(
+            "crates that pure ones have and that are not pure",
+            beneath.len(),
+            0,
+            0,
+            beneath.join(", "),
         ),
         law(
             "lines of shipped code, without tests, comments, blanks",

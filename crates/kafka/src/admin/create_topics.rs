@@ -9,8 +9,7 @@ use kafka_protocol::messages::create_topics_request::{
 };
 use kafka_protocol::messages::{BrokerId as WireBrokerId, CreateTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
-use mapper::Replicas;
-use mapper::definitions::TopicId;
+use mapper::{Replicas, TopicId};
 use std::collections::BTreeMap;
 
 /// A topic to create.

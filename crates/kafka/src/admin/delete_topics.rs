@@ -6,7 +6,7 @@ use crate::client::Client;
 use crate::error::{Error, Operation, ProtocolFault};
 use kafka_protocol::messages::DeleteTopicsRequest;
 use kafka_protocol::messages::delete_topics_request::DeleteTopicState;
-use mapper::definitions::TopicId;
+use mapper::TopicId;
 use std::collections::BTreeMap;
 
 /// The first version that accepts topic ids.

@@ -65,8 +65,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use kafka_protocol::messages::{BrokerId as WireBrokerId, TopicName};
 use kafka_protocol::protocol::StrBytes;
-use mapper::definitions::TopicId;
-use mapper::{BrokerId, PartitionId, Replicas};
+use mapper::{BrokerId, PartitionId, Replicas, TopicId};
 use uuid::Uuid;
 
 /// The topic of autothrottle's canary: one partition for each broker, with that broker as its only replica.

@@ -5,13 +5,15 @@ use crate::client::{Client, Target};
 use crate::error::Error;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::{BrokerId as WireBrokerId, ListOffsetsRequest};
-use mapper::definitions::EndOffsets;
 use mapper::snapshot::{Leader, Topic};
 use mapper::{BrokerId, PartitionId};
 use std::collections::BTreeMap;
 
 /// The offset after the last record that consumers can see.
 const LATEST: i64 = -1;
+
+/// For each topic: the partitions, and the offset that the next record of each gets.
+type Ends = BTreeMap<String, BTreeMap<PartitionId, u64>>;
 
 /// The partitions to request from one leader.
 type OfLeader<'t> = BTreeMap<&'t str, Vec<PartitionId>>;
@@ -22,11 +24,8 @@ impl Client {
     ///
     /// # Errors
     /// As any call.
-    pub async fn end_offsets(
-        &self,
-        topics: &[&Topic],
-    ) -> Result<BTreeMap<String, EndOffsets>, Error> {
-        let mut ends: BTreeMap<String, EndOffsets> = BTreeMap::new();
+    pub async fn end_offsets(&self, topics: &[&Topic]) -> Result<Ends, Error> {
+        let mut ends = Ends::new();
         for (leader, partitions) in by_leader(topics) {
             let answer = self.ask(Target::Broker(leader), |_| request(&partitions)).await?;
             for topic in answer.topics {

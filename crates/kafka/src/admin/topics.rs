@@ -9,7 +9,7 @@ use kafka_protocol::messages::metadata_response::{
     MetadataResponsePartition, MetadataResponseTopic,
 };
 use kafka_protocol::messages::{MetadataRequest, MetadataResponse};
-use mapper::definitions::TopicId;
+use mapper::TopicId;
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -24,7 +24,7 @@ impl Place {
     }
 
     /// Where YAML's reader stands.
-    pub(crate) fn in_yaml(document: &str, location: Location) -> Self {
+    pub fn in_yaml(document: &str, location: Location) -> Self {
         Self {
             document: document.to_owned(),
             // An error without a location concerns the document as a whole.
@@ -41,7 +41,7 @@ impl Place {
 }
 
 /// What YAML's reader says. It may quote the document: no line break or escape sequence of that reaches a terminal.
-pub(crate) fn of_yaml(error: &serde_saphyr::Error) -> String {
+pub fn yaml_message(error: &serde_saphyr::Error) -> String {
     serde_saphyr::UserMessageFormatter.format_message(error).replace(char::is_control, " ")
 }
 

@@ -21,13 +21,12 @@ mod written;
 mod yaml;
 
 pub use drift::Drift;
-pub(crate) use error::of_yaml;
-pub use error::{MapsError, Mistake, Place};
+pub use error::{MapsError, Mistake, Place, yaml_message};
 pub use finding::{Finding, Refused, Severity};
 pub use lines::parse_line;
 pub use resolve::{Known, Member, Members, Resolved, ResolvedMap, resolve};
 pub use taken::Unmapped;
-pub(crate) use yaml::DEEPEST;
+pub use yaml::DEEPEST;
 
 use crate::ids::BrokerId;
 use crate::scope::TopicPattern;

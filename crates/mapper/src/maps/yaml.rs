@@ -3,7 +3,7 @@
 //! Strict: a key that nobody knows is most likely a typing error, and would be ignored at the operator's cost.
 
 use super::cursor::{Cursor, Fault};
-use super::error::{MapsError, Mistake, Place, of_yaml};
+use super::error::{MapsError, Mistake, Place, yaml_message};
 use super::lines::{MAX_REPLICATION, map_topics};
 use super::target::{add_label, id_or_range, in_range, stateful_set, target};
 use super::written::{BrokersIn, DocumentIn, GroupIn, MapIn, NamesIn, VersionIn};
@@ -29,7 +29,7 @@ pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
 }
 
 /// How deep a document of ours may nest: none needs ten levels, and each takes stack.
-pub(crate) const DEEPEST: usize = 16;
+pub const DEEPEST: usize = 16;
 
 fn options() -> Options {
     serde_saphyr::options! {
@@ -73,7 +73,7 @@ impl Source<'_> {
         {
             return place.blame(Mistake::MapTwice { name, first });
         }
-        place.blame(Mistake::Yaml(of_yaml(error)))
+        place.blame(Mistake::Yaml(yaml_message(error)))
     }
 
     /// The map of that name, if it stands before `second`.

@@ -2,8 +2,7 @@
 
 use super::{Broker, Leader, Partition, PartitionFacts, Parts, Topic};
 use crate::bytes::Bytes;
-use crate::definitions::is_topic_name;
-use crate::ids::{BrokerId, PartitionId, TopicPartition};
+use crate::ids::{BrokerId, PartitionId, TopicPartition, is_topic_name};
 use std::collections::BTreeSet;
 
 /// One place where a snapshot denies itself.

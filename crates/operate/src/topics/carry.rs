@@ -6,9 +6,9 @@ use super::store::Store;
 use crate::error::Error;
 use kafka::admin::{AlterTopic, Answers, MorePartitions, NewTopic, NoAnswer, Refusal};
 use kafka::{Client, ResponseError};
-use mapper::Replicas;
-use mapper::definitions::{ConfigChange, Create, Decision, Grow, State, TopicId, TopicState};
+use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
+use topics::{ConfigChange, Create, Decision, Grow, State, TopicState};
 
 /// What one request makes at most: a controller takes seconds for more, and refuses far more.
 const TOPICS: usize = 100;

@@ -5,8 +5,8 @@ use crate::error::Error;
 use crate::execution::RECORDS_KEY;
 use crate::files::Document;
 use ::kubernetes::{Access, Kubernetes};
-use mapper::definitions::Definitions;
 use std::path::PathBuf;
+use topics::Definitions;
 
 /// The documents of these files, and of the `.yaml` and `.yml` files in these folders by name.
 pub fn in_files(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {

@@ -5,10 +5,10 @@ use crate::events::Note;
 use crate::live;
 use kafka::Notice;
 use kafka::admin::ConfigKeys;
-use mapper::Snapshot;
-use mapper::definitions::{Definitions, EndOffsets, State, TopicId};
 use mapper::snapshot::Topic;
+use mapper::{Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
+use topics::{Definitions, EndOffsets, State};
 
 /// What was seen.
 #[derive(Debug)]

@@ -3,9 +3,10 @@
 use kafka::Client;
 use kafka::admin::{AlterTopic, ConfigKeys, MorePartitions, NewTopic};
 use kafka::{Error, Target};
-use mapper::definitions::{TopicId, same_value};
+use mapper::TopicId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
+use topics::same_value;
 
 /// How often the cluster is looked at, and how long a change is given to appear between.
 const LOOKS: u32 = 20;

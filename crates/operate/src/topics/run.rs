@@ -13,13 +13,11 @@ use crate::runtime;
 use crate::words::counted;
 use ::kubernetes::Access;
 use jiff::Timestamp;
-use mapper::definitions::{
-    Decision, Definitions, Mapped, Observed, Options, State, TopicId, decide, within,
-};
 use mapper::maps::{Finding, Severity};
 use mapper::scope::Scope;
-use mapper::{Assignment, Snapshot};
+use mapper::{Assignment, Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
+use topics::{Decision, Definitions, Mapped, Observed, Options, State, decide, within};
 
 /// What a run is asked for.
 #[derive(Debug)]

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::error::StateError;
 use ::kubernetes::shards::{self, Form, Items, ShardsError, managed_by};
 use ::kubernetes::{Kubernetes, Name};
-use mapper::definitions::State;
 use std::collections::BTreeMap;
+use topics::State;
 
 /// The ConfigMaps of one state.
 #[derive(Debug)]
@@ -82,7 +82,8 @@ fn failed(error: ShardsError<StateError>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mapper::definitions::{TopicId, TopicState};
+    use mapper::TopicId;
+    use topics::TopicState;
 
     #[test]
     fn a_part_of_a_state_is_a_state_and_reads_back() {

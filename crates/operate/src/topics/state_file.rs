@@ -2,11 +2,11 @@
 
 use crate::error::StateError;
 use jiff::Timestamp;
-use mapper::definitions::{Absence, EndOffsets, Intent, State, TopicId, TopicState};
-use mapper::{BrokerId, PartitionId, Replicas};
+use mapper::{BrokerId, PartitionId, Replicas, TopicId};
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
+use topics::{Absence, EndOffsets, Intent, State, TopicState};
 
 const VERSION: u64 = 1;
 

@@ -8,9 +8,9 @@ use crate::files::{self, OutFile};
 use crate::locks::Guard;
 use crate::runtime::us;
 use ::kubernetes::{Access, Kubernetes, Name};
-use mapper::definitions::State;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use topics::State;
 
 /// The key of a state in a ConfigMap.
 pub(super) const STATE_LABEL: &str = "topics-state.json";

@@ -4,12 +4,13 @@ use super::report::LONG;
 use super::{Ink, no_plan};
 use crate::error::Error;
 use console::is_help;
-use mapper::definitions::DefinitionError;
+use ::topics::DefinitionError;
 use mapper::explain::ExplainError;
 use mapper::{Clash, NoPlan};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
 use std::fmt;
+use topics::DefinitionError;
 
 /// An error, as the last word of a run.
 pub(crate) struct ErrorView<'a>(pub(crate) &'a Error);

@@ -4,7 +4,7 @@ use super::heading;
 use super::report::{LONG, Report};
 use super::table::Table;
 use crate::error::Error;
-use mapper::definitions::{ConfigChange, Decision};
+use ::topics::{ConfigChange, Decision};
 use operate::topics::{Applied, Done, Looked, Outcome, Step};
 use operate::words::counted;
 use serde::{Serialize, Serializer};
@@ -50,7 +50,7 @@ impl<'a> TopicsView<'a> {
             what: "left as it is",
             why: held.why.to_string(),
             hint: match held.why {
-                mapper::definitions::Why::Deleted => {
+                topics::Why::Deleted => {
                     Some("--recreate makes it again; or take its definition away".to_owned())
                 }
                 _ => None,

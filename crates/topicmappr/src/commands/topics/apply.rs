@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::views::TopicsView;
 use console::units::days;
 use jiff::SignedDuration;
-use mapper::definitions::PruneLimits;
+use ::topics::PruneLimits;
 use operate::Status;
 use operate::cluster::{Servers, Source};
 use operate::events::Note;

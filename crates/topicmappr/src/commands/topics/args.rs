@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::flags::patterns;
 use crate::session::Session;
 use ::kubernetes::Name;
-use mapper::definitions::Options;
+use ::topics::Options;
 use mapper::scope::TopicPattern;
 use operate::cluster::Source;
 use operate::maps::Maps;

@@ -3,13 +3,14 @@
 use crate::error::Error;
 use crate::flags::patterns;
 use crate::session::Session;
-use mapper::definitions::{Exported, export};
+use ::topics::{Exported, export};
 use mapper::scope::Scope;
 use operate::Status;
 use operate::events::Note;
 use operate::files::OutFile;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use topics::{Exported, export};
 
 /// The flags of `topics export`.
 #[derive(Debug, clap::Args)]

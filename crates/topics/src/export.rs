@@ -1,7 +1,7 @@
 //! A cluster's topics as definitions, so that applying them changes nothing.
 
-use super::config::{MIN_INSYNC_REPLICAS, THROTTLES};
-use crate::snapshot::{Snapshot, Topic};
+use crate::config::{MIN_INSYNC_REPLICAS, THROTTLES};
+use mapper::snapshot::{Snapshot, Topic};
 use std::fmt::{self, Write as _};
 
 /// Topics as a document of definitions.

@@ -2,12 +2,13 @@
 //!
 //! Strict: a key that nobody knows is most likely a typing error, and would be ignored at the operator's cost.
 
-use super::config;
-use super::error::DefinitionError;
-use super::mistake::Mistake;
-use super::tree::{self, Entry, Tree, Value};
-use super::{Allowance, Definition, Written};
-use crate::maps::{MapName, Place};
+use crate::config;
+use crate::error::DefinitionError;
+use crate::mistake::Mistake;
+use crate::tree::{self, Entry, Tree, Value};
+use crate::{Allowance, Definition, Written};
+use mapper::is_topic_name;
+use mapper::maps::{MapName, Place};
 use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: &str = "1";
@@ -19,25 +20,17 @@ const TOPIC: &[&str] =
 const MOST_PARTITIONS: u32 = 10_000;
 /// A 16-bit number in the protocol.
 const MOST_REPLICAS: u32 = 32_767;
-/// Kafka's own limit.
-const LONGEST_NAME: usize = 249;
-
-/// Whether Kafka takes this for the name of a topic.
-pub(crate) fn is_topic_name(name: &str) -> bool {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    !matches!(name, "" | "." | "..") && name.len() <= LONGEST_NAME && name.chars().all(legal)
-}
 
 /// What a text holds.
 #[derive(Default)]
-pub(super) struct Read {
-    pub(super) topics: Vec<Definition>,
-    pub(super) documents: usize,
-    pub(super) errors: Vec<DefinitionError>,
+pub(crate) struct Read {
+    pub(crate) topics: Vec<Definition>,
+    pub(crate) documents: usize,
+    pub(crate) errors: Vec<DefinitionError>,
 }
 
 /// Reads one text.
-pub(super) fn read(document: &str, text: &str) -> Read {
+pub(crate) fn read(document: &str, text: &str) -> Read {
     let (trees, errors) = tree::read(document, text);
     let mut reader =
         Reader { read: Read { errors, documents: trees.len(), ..Read::default() }, topic: None };
@@ -308,7 +301,7 @@ fn name_in(tree: &Tree) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{definitions, mistakes};
+    use crate::testing::{definitions, mistakes};
 
     #[test]
     fn a_definition_is_read_as_it_is_written() {

@@ -1,8 +1,8 @@
 //! What is decided, and what is remembered of it.
 
-use super::testing::World;
-use super::{Decision, Options, PruneLimits, PruneRefusal, TopicState, Why};
-use crate::ids::PartitionId;
+use crate::testing::World;
+use crate::{Decision, Options, PruneLimits, PruneRefusal, TopicState, Why};
+use mapper::PartitionId;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn one(name: &str, more: &str) -> String {

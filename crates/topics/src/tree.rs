@@ -1,20 +1,20 @@
 //! YAML as a tree in which everything has its place, so that all mistakes of a document can be told at once.
 
-use super::error::DefinitionError;
-use super::mistake::Mistake;
-use crate::maps::{DEEPEST, Place, of_yaml};
+use crate::error::DefinitionError;
+use crate::mistake::Mistake;
+use mapper::maps::{DEEPEST, Place, yaml_message};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
 use std::fmt;
 
 /// A value and its place.
-pub(super) struct Tree {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Tree {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     /// Text, numbers and booleans, as they are written.
     Scalar(String),
@@ -24,7 +24,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What an error calls it.
-    pub(super) fn described(&self) -> String {
+    pub(crate) fn described(&self) -> String {
         match self {
             Self::Null => "nothing".to_owned(),
             Self::Scalar(text) => format!("{text:?}"),
@@ -35,14 +35,14 @@ impl Value {
 }
 
 /// A key of a mapping, and its value.
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) place: Place,
-    pub(super) value: Tree,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) place: Place,
+    pub(crate) value: Tree,
 }
 
 /// Reads every document of a text. What is no YAML ends it; a key that stands twice does not.
-pub(super) fn read(document: &str, text: &str) -> (Vec<Tree>, Vec<DefinitionError>) {
+pub(crate) fn read(document: &str, text: &str) -> (Vec<Tree>, Vec<DefinitionError>) {
     let source = Source { document, text };
     match documents(text, DuplicateKeyPolicy::Error) {
         Ok(nodes) => (source.trees(nodes), Vec::new()),
@@ -84,7 +84,7 @@ impl Source<'_> {
             place: self.place(error.location().unwrap_or(Location::UNKNOWN)),
             topic: None,
             key: None,
-            mistake: Mistake::Yaml(of_yaml(error)),
+            mistake: Mistake::Yaml(yaml_message(error)),
         }
     }
 

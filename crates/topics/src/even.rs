@@ -3,12 +3,12 @@
 //! Placing one seat after the other cannot foresee the last ones: a seat of a broker with too many is given to one with
 //! too few, over others in between where racks leave no direct way.
 
-use crate::ids::{BrokerId, Replicas};
-use crate::snapshot::{Broker, Snapshot};
+use mapper::snapshot::{Broker, Snapshot};
+use mapper::{BrokerId, Replicas};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Evens `lists` over the `live` brokers of a map. `held`: the replicas that each holds besides.
-pub(super) fn even(
+pub(crate) fn even(
     lists: &mut [Replicas],
     snapshot: &Snapshot,
     live: &[BrokerId],

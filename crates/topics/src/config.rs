@@ -1,16 +1,16 @@
 //! Topic configs: when two values are the same, and which keys are nobody's to define.
 
 /// Set for the time of a reassignment, by whoever carries it out.
-pub(super) const THROTTLES: [&str; 2] =
+pub(crate) const THROTTLES: [&str; 2] =
     ["follower.replication.throttled.replicas", "leader.replication.throttled.replicas"];
 
 /// How many replicas have to have a write before it is acknowledged with `acks=all`.
-pub(super) const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+pub(crate) const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
 /// Whether Kafka would take both for the same: it answers `0.5` where `0.50` was set, and lists without blanks.
 ///
 /// ```
-/// use mappr_mapper::definitions::same_value;
+/// use mappr_topics::same_value;
 ///
 /// assert!(same_value("0.50", "0.5") && same_value("compact, delete", "compact,delete"));
 /// assert!(!same_value("1", "10"));

@@ -1,32 +1,31 @@
 //! What several tests of definitions need.
 
-use super::Definitions;
+use crate::Definitions;
 
 /// The definitions of a document that has to be right.
-pub(super) fn definitions(text: &str) -> Definitions {
+pub(crate) fn definitions(text: &str) -> Definitions {
     Definitions::read([("test.yaml", text)]).unwrap_or_else(|errors| panic!("{:#?}", errors.0))
 }
 
 /// What the refusal of a document says.
-pub(super) fn mistakes(text: &str) -> Vec<String> {
+pub(crate) fn mistakes(text: &str) -> Vec<String> {
     match Definitions::read([("test.yaml", text)]) {
         Ok(read) => panic!("accepted: {read:?}"),
         Err(errors) => errors.0.iter().map(ToString::to_string).collect(),
     }
 }
 
-use super::decide::{Decision, Observed, Options, decide};
-use super::owned::TopicId;
-use super::prune::EndOffsets;
-use super::within::within;
-use super::{DefinitionErrors, State};
-use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::maps::{Known, MapSet, resolve};
-use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
+use crate::decide::{Decision, Observed, Options, decide};
+use crate::prune::EndOffsets;
+use crate::within::within;
+use crate::{DefinitionErrors, State};
+use mapper::maps::{Known, MapSet, resolve};
+use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
+use mapper::{BrokerId, PartitionId, Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Brokers 1..9 in three racks; `m1` has 1..6, `m2` the rest.
-pub(super) const MAPS: &str =
+pub(crate) const MAPS: &str =
     "m1: \"events.*\" => [1..6], allow=[no-topics]\nm2: \"logs.*\" => [7..9], allow=[no-topics]";
 
 /// A topic: the replicas of its partitions, and its configs.
@@ -34,24 +33,24 @@ type There = (Vec<Vec<u32>>, BTreeMap<String, String>);
 
 /// A cluster under definitions: what is there, what was done, what time it is.
 #[derive(Clone, Default)]
-pub(super) struct World {
-    pub(super) topics: BTreeMap<String, There>,
-    pub(super) state: State,
-    pub(super) end_offsets: BTreeMap<String, EndOffsets>,
+pub(crate) struct World {
+    pub(crate) topics: BTreeMap<String, There>,
+    pub(crate) state: State,
+    pub(crate) end_offsets: BTreeMap<String, EndOffsets>,
     /// Deleted and made again by somebody: their ids are others.
-    pub(super) remade: BTreeSet<String>,
-    pub(super) now: i64,
+    pub(crate) remade: BTreeSet<String>,
+    pub(crate) now: i64,
 }
 
 impl World {
-    pub(super) fn with(mut self, name: &str, lists: &[&[u32]], config: &[(&str, &str)]) -> Self {
+    pub(crate) fn with(mut self, name: &str, lists: &[&[u32]], config: &[(&str, &str)]) -> Self {
         let lists = lists.iter().map(|list| list.to_vec()).collect();
         let config = config.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         self.topics.insert(name.to_owned(), (lists, config));
         self
     }
 
-    pub(super) fn snapshot(&self) -> Snapshot {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let rack = |id: u32| Some(["a", "b", "c"][id as usize % 3].to_owned());
         let broker = |id| Broker { rack: rack(id), ..Broker::new(BrokerId(id)) };
         let topic = |(name, (lists, config)): (&String, &There)| Topic {
@@ -68,14 +67,14 @@ impl World {
         Snapshot::new(Parts { brokers, topics, ..Parts::default() }).unwrap()
     }
 
-    pub(super) fn ids(&self) -> BTreeMap<String, TopicId> {
+    pub(crate) fn ids(&self) -> BTreeMap<String, TopicId> {
         let again = |name: &String| if self.remade.contains(name) { "again" } else { "" };
         let id = |name: &String| (name.clone(), TopicId(format!("id-{name}{}", again(name))));
         self.topics.keys().map(id).collect()
     }
 
     /// Decides; what is remembered is as a run would write it before it does anything.
-    pub(super) fn decide(
+    pub(crate) fn decide(
         &mut self,
         text: &str,
         options: &Options,
@@ -97,7 +96,7 @@ impl World {
     }
 
     /// Does all that can be done at once, as a run that nobody disturbs.
-    pub(super) fn carry_out(&mut self, decision: &Decision) {
+    pub(crate) fn carry_out(&mut self, decision: &Decision) {
         let raw = |list: &Replicas| list.iter().map(|id| id.0).collect::<Vec<u32>>();
         for new in &decision.create {
             let lists = new.replicas.iter().map(raw).collect();

@@ -1,6 +1,6 @@
 //! The mistakes that a definition can hold.
 
-use crate::maps::{MapName, Place};
+use mapper::maps::{MapName, Place};
 use std::collections::BTreeSet;
 
 /// A mistake in a definition.

@@ -1,8 +1,8 @@
 //! What is wrong with definitions: where, about which topic and key, and what.
 
-use super::Definition;
-use super::mistake::Mistake;
-use crate::maps::Place;
+use crate::Definition;
+use crate::mistake::Mistake;
+use mapper::maps::Place;
 use std::fmt;
 
 /// One mistake.
@@ -20,7 +20,7 @@ pub struct DefinitionError {
 
 impl DefinitionError {
     /// A mistake about a topic's key.
-    pub(super) fn of(topic: &Definition, place: &Place, key: &str, mistake: Mistake) -> Self {
+    pub(crate) fn of(topic: &Definition, place: &Place, key: &str, mistake: Mistake) -> Self {
         Self {
             place: place.clone(),
             topic: Some(topic.name.clone()),

@@ -3,10 +3,10 @@
 //! In: what was remembered, and the cluster. Out: what a run may call its own: never a topic that somebody else made,
 //! and never a key that somebody else set.
 
-use super::owned::{Intent, TopicId, TopicState};
-use super::{Definitions, same_value};
-use crate::ids::Replicas;
-use crate::snapshot::{Snapshot, Topic};
+use crate::owned::{Intent, TopicState};
+use crate::{Definitions, same_value};
+use mapper::snapshot::{Snapshot, Topic};
+use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is remembered from run to run.

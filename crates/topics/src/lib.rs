@@ -28,13 +28,12 @@ pub use decide::{
 pub use error::{DefinitionError, DefinitionErrors};
 pub use export::{Exported, export};
 pub use mistake::Mistake;
-pub use owned::{Absence, Intent, TopicId, TopicState};
+pub use owned::{Absence, Intent, TopicState};
 pub use prune::{EndOffsets, Prune, PruneRefusal};
-pub(crate) use read::is_topic_name;
 pub use state::State;
 pub use within::{Mapped, within};
 
-use crate::maps::{MapName, Place};
+use mapper::maps::{MapName, Place};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -54,12 +53,12 @@ impl Definitions {
     /// Every mistake in every document.
     ///
     /// ```
-    /// use mappr_mapper::definitions::Definitions;
+    /// use mappr_topics::Definitions;
     ///
     /// let text = "{version: 1, topics: [{name: orders, partitions: 3, replication: 2}]}";
     /// let definitions = Definitions::read([("topics.yaml", text)])?;
     /// assert_eq!(definitions.get("orders").map(|topic| topic.partitions), Some(3));
-    /// # Ok::<(), mappr_mapper::definitions::DefinitionErrors>(())
+    /// # Ok::<(), mappr_topics::DefinitionErrors>(())
     /// ```
     pub fn read<'t>(
         documents: impl IntoIterator<Item = (&'t str, &'t str)>,

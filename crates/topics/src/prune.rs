@@ -1,9 +1,9 @@
 //! Topics of its own that nobody defines any more, and what stands against deleting each.
 
-use super::decide::{Observed, Options};
-use super::owned::Absence;
-use super::{Definitions, State};
-use crate::ids::PartitionId;
+use crate::decide::{Observed, Options};
+use crate::owned::Absence;
+use crate::{Definitions, State};
+use mapper::PartitionId;
 use std::collections::BTreeMap;
 
 /// Where each partition of a topic ends: the offset that its next record gets.
@@ -52,7 +52,7 @@ pub enum PruneRefusal {
 }
 
 /// Looks at each topic of its own that nobody defines, and notes in `state` what it saw. Topics are in order of name.
-pub(super) fn candidates(
+pub(crate) fn candidates(
     definitions: &Definitions,
     observed: &Observed<'_>,
     options: &Options,

@@ -1,11 +1,11 @@
 //! Definitions within their maps: whose brokers each topic lives on, and with how many replicas.
 
-use super::config::MIN_INSYNC_REPLICAS;
-use super::error::{DefinitionError, DefinitionErrors};
-use super::mistake::Mistake;
-use super::{Allowance, Definition, Definitions, Written, same_value};
-use crate::maps::{MapName, MapSet, Resolved, ResolvedMap};
-use crate::snapshot::Snapshot;
+use crate::config::MIN_INSYNC_REPLICAS;
+use crate::error::{DefinitionError, DefinitionErrors};
+use crate::mistake::Mistake;
+use crate::{Allowance, Definition, Definitions, Written, same_value};
+use mapper::maps::{MapName, MapSet, Resolved, ResolvedMap};
+use mapper::snapshot::Snapshot;
 
 /// A definition, and what its map adds to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,32 +3,31 @@
 //! The planner places them as it places replicas that were lost: over the racks, where fewest replicas of the map's
 //! topics are, then where most storage is free; leaders are evened exactly.
 
-use super::even::even;
-use super::within::Mapped;
-use crate::assignment::{Assignment, Topics};
-use crate::bytes::Ratio;
-use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::maps::ResolvedMap;
-use crate::no_plan::NoPlan;
-use crate::request::{BaseReplicas, PlaceBy, Rebuild, Terms};
-use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
+use crate::even::even;
+use crate::within::Mapped;
+use mapper::maps::ResolvedMap;
+use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
+use mapper::{
+    Assignment, BaseReplicas, BrokerId, NoPlan, PartitionId, PlaceBy, Ratio, Rebuild, Replicas,
+    Terms, Topics,
+};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Partitions that a topic lacks.
 #[derive(Clone, Copy)]
-pub(super) struct Wanted<'a> {
-    pub(super) topic: &'a Mapped<'a>,
+pub(crate) struct Wanted<'a> {
+    pub(crate) topic: &'a Mapped<'a>,
     /// The replication factor of the new partitions.
-    pub(super) replication: u32,
+    pub(crate) replication: u32,
     /// How many partitions there are.
-    pub(super) from: u32,
+    pub(crate) from: u32,
 }
 
 /// The new partitions' replicas, in order, or why there are none.
-pub(super) type Placed = Result<Vec<Replicas>, NoPlan>;
+pub(crate) type Placed = Result<Vec<Replicas>, NoPlan>;
 
 /// Places all partitions that the topics of one map lack, for each topic or not at all.
-pub(super) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Vec<Placed> {
+pub(crate) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Vec<Placed> {
     let lost: Vec<BrokerId> = map.brokers.iter().filter(|b| !b.live).map(|b| b.id).collect();
     // As Kafka's own placement does: new partitions are spread over the brokers that take any.
     let is_cordoned = |id: &BrokerId| snapshot.broker(*id).is_some_and(Broker::is_cordoned);
@@ -62,7 +61,7 @@ fn too_few(
     cordoned: &[BrokerId],
 ) -> NoPlan {
     NoPlan::TooFewBrokers {
-        of: crate::ids::TopicPartition {
+        of: mapper::TopicPartition {
             topic: wanted.topic.definition.name.clone(),
             partition: PartitionId(wanted.from),
         },
@@ -205,7 +204,7 @@ fn planned(
         partition,
         replicas: start.list(at, wanted.replication),
     });
-    let plan = crate::rebuild::rebuild(before, &request(wanted, live, base.collect()))?;
+    let plan = mapper::rebuild(before, &request(wanted, live, base.collect()))?;
     let moved: BTreeMap<(&str, PartitionId), &Replicas> =
         plan.moves.iter().map(|m| ((&*m.topic, m.partition), &m.to)).collect();
     let list = |(wanted, id): (Wanted<'_>, PartitionId)| match moved.get(&(wanted.name(), id)) {

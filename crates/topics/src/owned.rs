@@ -1,21 +1,8 @@
 //! What earlier runs have done to one topic.
 
-use super::prune::EndOffsets;
-use crate::ids::Replicas;
-use serde::{Deserialize, Serialize};
+use crate::prune::EndOffsets;
+use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-
-/// A topic's id as Kafka's own tools print it (KIP-516): a topic that was deleted and made again has another.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct TopicId(pub String);
-
-impl fmt::Display for TopicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What is remembered of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -3,17 +3,14 @@
 //! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`Decision`]: everything that
 //! may be done at once, what needs a plan, and what is not done and why. Topics that nobody defines are in none of it.
 
-use super::owned::TopicId;
-use super::place::{Wanted, place};
-use super::prune::{EndOffsets, Prune, candidates};
-use super::within::Mapped;
-use super::{Definitions, State, same_value};
-use crate::assignment::{Assignment, Topics};
-use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::maps::{MapName, ResolvedMap};
-use crate::no_plan::NoPlan;
-use crate::scope::TopicPattern;
-use crate::snapshot::{Snapshot, Topic};
+use crate::place::{Wanted, place};
+use crate::prune::{EndOffsets, Prune, candidates};
+use crate::within::Mapped;
+use crate::{Definitions, State, same_value};
+use mapper::maps::{MapName, ResolvedMap};
+use mapper::scope::TopicPattern;
+use mapper::snapshot::{Snapshot, Topic};
+use mapper::{Assignment, BrokerId, NoPlan, PartitionId, Replicas, TopicId, Topics};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The cluster as it was found.
