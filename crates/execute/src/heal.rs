@@ -3,7 +3,8 @@
 //! In: what is wrong now ([`Found`]), what earlier looks noted ([`Notes`]), the time, and the [`Terms`]. Out: a [`Verdict`]
 //! and the notes for the next look. In doubt it is left to people.
 
-use mapper::{Ailment, BrokerId, Bytes};
+use health::Ailment;
+use mapper::{BrokerId, Bytes};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,7 @@
 //! The state of all partitions that one broker has replicas of.
 //!
 //! In: a [`Client`] and a broker that is down. Out: a [`mapper::Snapshot`] of those partitions for
-//! [`mapper::would_erase`], on which every live broker agrees, or the reason to wait. An answer that may be incomplete
+//! [`health::would_erase`], on which every live broker agrees, or the reason to wait. An answer that may be incomplete
 //! is an error, because metadata silently leaves out topics that we may not see.
 //!
 //! It needs Describe on every topic. For partitions without a leader, it also uses Describe on the cluster (running

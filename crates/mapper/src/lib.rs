@@ -3,7 +3,6 @@
 //! In: a [`Snapshot`] and a request. Out: a [`Plan`], or the reasons why there is none.
 //! Reads no clock, file, socket or environment: the same input gives the same plan.
 
-mod ailment;
 mod assignment;
 mod balance;
 mod both;
@@ -19,7 +18,6 @@ mod figures;
 mod finish;
 mod floor;
 mod ids;
-mod last_copy;
 mod leaders;
 pub mod maps;
 mod no_plan;
@@ -29,7 +27,6 @@ mod place;
 mod plan;
 mod plan_file;
 mod queues;
-pub mod readiness;
 mod rebuild;
 mod replace;
 mod request;
@@ -43,7 +40,6 @@ mod volumes;
 mod warning;
 mod work;
 
-pub use ailment::{Ailment, ailments};
 pub use assignment::{Assignment, Topics, assign};
 pub use balance::{rebalance, scale};
 pub use both::both;
@@ -53,7 +49,6 @@ pub use diff::{BrokerDiff, Change, Difference, Differs, PlanDiff, PlanSide, diff
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name};
-pub use last_copy::{Erasure, Untold, WhyErased, would_erase};
 pub use leaders::leaders;
 pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, Standing, clash, plan};
 pub use pacing::{Pacing, StepOrder};

@@ -1,7 +1,8 @@
 //! What the start of a broker with an empty disk would erase, in words.
 
 use crate::words::{counted, listed};
-use mapper::{BrokerId, Erasure, WhyErased};
+use health::{Erasure, WhyErased};
+use mapper::BrokerId;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

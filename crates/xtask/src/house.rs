@@ -19,7 +19,7 @@ use sources::{Crate, Source};
 /// Crates that are not shipped: servers for tests, and these tasks.
 const NOT_SHIPPED: [&str; 2] = ["testbed", "xtask"];
 /// Crates without a command line or a table. Of ours, they depend only on one another.
-const PURE: [&str; 4] = ["mapper", "topics", "execute", "throttle"];
+const PURE: [&str; 5] = ["mapper", "topics", "health", "execute", "throttle"];
 /// The drivers know no command line and no table either.
 const DRIVERS: [&str; 1] = ["operate"];
 /// The packages for command lines and tables.

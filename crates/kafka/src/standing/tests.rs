@@ -3,9 +3,10 @@
 use super::{Standing, Unsettled, standing};
 use crate::error::{Error, Operation, Resource};
 use crate::fake::{Cluster, Fake, FakePartition};
+use health::{WhyErased, would_erase};
 use kafka_protocol::messages::{DescribeTopicPartitionsRequest, ListPartitionReassignmentsRequest};
 use kafka_protocol::protocol::Request;
-use mapper::{BrokerId, WhyErased, would_erase};
+use mapper::BrokerId;
 use std::collections::BTreeSet;
 
 const DOWN: BrokerId = BrokerId(3);

@@ -1,9 +1,9 @@
 //! What a broker says of itself: its log dirs, then metadata for what lies in them, then the running moves, which is the
 //! controller's word.
 
+use health::readiness::{Attendance, Told};
 use kafka::Client;
 use kafka::admin::LogDirFacts;
-use mapper::readiness::{Attendance, Told};
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,8 +1,8 @@
 //! What is said of a KRaft controller, and what a ZooKeeper server says of itself.
 
+use health::readiness::{Told, Vote};
 use kafka::Client;
 use mapper::BrokerId;
-use mapper::readiness::{Told, Vote};
 use std::path::Path;
 use std::time::Duration;
 

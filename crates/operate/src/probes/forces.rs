@@ -5,11 +5,11 @@
 //! `broker.ID` or `pod.NAME` in a ConfigMap or a YAML file. A word that cannot be read forces nothing, and is told.
 
 use crate::files::Document;
+use health::readiness::Force;
 use jiff::Timestamp;
 use kubernetes::facts::Keys;
 use kubernetes::{Inventory, Name};
 use mapper::BrokerId;
-use mapper::readiness::Force;
 use std::collections::{BTreeMap, BTreeSet};
 
 const KEY: &str = "force-ready";

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::files::{self, FileError, OutFile};
-use mapper::readiness::{Known, Verdict};
+use health::readiness::{Known, Verdict};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
 //! Probes: what a broker, a controller or a ZooKeeper server says of itself, who forces it to be ready, and what was
-//! known before. What that comes to is decided by [`mapper::readiness`].
+//! known before. What that comes to is decided by [`health::readiness`].
 
 mod broker;
 mod controller;

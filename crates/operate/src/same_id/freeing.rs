@@ -10,8 +10,9 @@ use crate::execution::Alone;
 use crate::pods::Search;
 use ::kubernetes::Deleted;
 use ::kubernetes::fate::{Fate, Return, Step};
+use health::would_erase;
 use kafka::{Client, Standing, Unsettled};
-use mapper::{BrokerId, would_erase};
+use mapper::BrokerId;
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -165,7 +166,7 @@ impl Freeing {
             }
         };
         let erased = would_erase(&snapshot, self.broker, &BTreeSet::new());
-        let problem = |untold: mapper::Untold| Error::Unproven {
+        let problem = |untold: health::Untold| Error::Unproven {
             broker: self.broker,
             problem: untold.to_string(),
         };

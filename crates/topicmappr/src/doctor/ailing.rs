@@ -1,7 +1,8 @@
 //! What is wrong with brokers, disks and partitions, in sentences.
 
 use super::{Around, Finding, Needs, Severity};
-use mapper::{Ailment, BrokerId, Bytes, TopicPartition};
+use health::Ailment;
+use mapper::{BrokerId, Bytes, TopicPartition};
 use operate::words::ranges;
 use operate::words::{counted, uncordon};
 use std::collections::BTreeSet;

@@ -8,7 +8,8 @@ mod around;
 
 pub(crate) use around::{Around, Moves, OffMap};
 
-use mapper::{BrokerId, Snapshot, TopicPartition, ailments};
+use health::ailments;
+use mapper::{BrokerId, Snapshot, TopicPartition};
 use serde::Serialize;
 
 /// What is placed, and where, if no map says.

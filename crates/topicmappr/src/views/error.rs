@@ -4,7 +4,6 @@ use super::report::LONG;
 use super::{Ink, no_plan};
 use crate::error::Error;
 use console::is_help;
-use ::topics::DefinitionError;
 use mapper::explain::ExplainError;
 use mapper::{Clash, NoPlan};
 use serde::{Serialize, Serializer};

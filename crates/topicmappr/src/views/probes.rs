@@ -1,6 +1,6 @@
 //! `broker live`, `broker ready`: one sentence.
 
-use mapper::readiness::Verdict;
+use health::readiness::Verdict;
 use serde::Serialize;
 use std::fmt;
 

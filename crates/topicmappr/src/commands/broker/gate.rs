@@ -3,8 +3,9 @@
 use super::volume::Volume;
 use crate::error::Error;
 use crate::session::Session;
+use health::{Erasure, would_erase};
 use kafka::{Standing, Unsettled};
-use mapper::{BrokerId, Erasure, Snapshot, would_erase};
+use mapper::{BrokerId, Snapshot};
 use operate::cluster::Servers;
 use operate::live;
 use operate::runtime;

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::session::Session;
 use crate::views::ReadyView;
 use console::units::duration;
+use health::readiness::{Terms, Told, Verdict, readiness};
 use jiff::Timestamp;
-use mapper::readiness::{Terms, Told, Verdict, readiness};
 use operate::Status;
 use operate::http_server::{ServerNames, host_name};
 use operate::probes::{

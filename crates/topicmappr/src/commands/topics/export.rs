@@ -3,7 +3,6 @@
 use crate::error::Error;
 use crate::flags::patterns;
 use crate::session::Session;
-use ::topics::{Exported, export};
 use mapper::scope::Scope;
 use operate::Status;
 use operate::events::Note;

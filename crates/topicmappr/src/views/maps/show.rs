@@ -2,9 +2,9 @@
 
 use super::joined;
 use crate::views::table::Table;
+use health::readiness::Force;
 use mapper::BrokerId;
 use mapper::maps::{Map, MapTopics, Resolved, ResolvedMap};
-use mapper::readiness::Force;
 use operate::probes::Forces;
 use operate::words::ranges;
 use serde::Serialize;

@@ -3,9 +3,8 @@
 //! In: a [`Snapshot`]. Out: every [`Ailment`], the worst kind first. A fact that is missing is no ailment: whoever
 //! gathered the snapshot knows what it was not told.
 
-use crate::bytes::{Bytes, Ratio};
-use crate::ids::{BrokerId, TopicPartition};
-use crate::snapshot::{Broker, Leader, Partition, Snapshot, Topic};
+use mapper::snapshot::{Broker, Leader, Partition, Topic};
+use mapper::{BrokerId, Bytes, Ratio, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -265,8 +264,8 @@ fn missing_brokers(snapshot: &Snapshot) -> Vec<Ailment> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::PartitionId;
-    use crate::snapshot::{PartitionFacts, Parts};
+    use mapper::PartitionId;
+    use mapper::snapshot::{PartitionFacts, Parts};
 
     fn partition(id: u32, replicas: &[u32], isr: &[u32], leader: Leader) -> Partition {
         let ids = |ids: &[u32]| ids.iter().copied().map(BrokerId).collect();

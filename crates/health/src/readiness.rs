@@ -3,8 +3,8 @@
 //! In: what it and its cluster say ([`Told`]), what was known when the controller last had a say ([`Known`]), and who
 //! forces it to be ready until when ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
 
-use crate::ids::{BrokerId, TopicPartition};
-use crate::snapshot::Topic;
+use mapper::snapshot::Topic;
+use mapper::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

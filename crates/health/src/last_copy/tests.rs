@@ -1,8 +1,8 @@
 //! One test for each way to lead without a log, and laws over random clusters.
 
 use super::*;
-use crate::ids::PartitionId;
-use crate::snapshot::{Broker, Parts};
+use mapper::PartitionId;
+use mapper::snapshot::{Broker, Parts};
 use proptest::prelude::*;
 
 const B: BrokerId = BrokerId(1004);

@@ -1,6 +1,6 @@
 use super::*;
-use crate::ids::PartitionId;
-use crate::snapshot::{Partition, PartitionFacts};
+use mapper::PartitionId;
+use mapper::snapshot::{Partition, PartitionFacts};
 
 const TERMS: Terms = Terms { max_lagging: 0, max_age_seconds: 600, max_behind_ms: 10_000 };
 const NOW: u64 = 1_000_000;

@@ -5,8 +5,8 @@
 //! the other replicas cut theirs down to it. Neither `min.insync.replicas` nor
 //! `unclean.leader.election.enable=false` prevents that, in ZooKeeper mode and in KRaft.
 
-use crate::ids::{BrokerId, Replicas, TopicPartition};
-use crate::snapshot::{Leader, Partition, PartitionFacts, Snapshot, Topic};
+use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
+use mapper::{BrokerId, Replicas, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
 

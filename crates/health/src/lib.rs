@@ -1,0 +1,11 @@
+//! What is wrong with a cluster, which of its servers are ready, and what a broker would erase.
+//!
+//! In: a snapshot, or what servers say of themselves. Out: [`Ailment`]s, a [`readiness::Verdict`], [`Erasure`]s. It changes
+//! nothing and asks nothing.
+
+mod ailment;
+mod last_copy;
+pub mod readiness;
+
+pub use ailment::{Ailment, ailments};
+pub use last_copy::{Erasure, Untold, WhyErased, would_erase};
