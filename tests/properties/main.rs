@@ -1,5 +1,6 @@
 //! Laws that hold for every plan, over random clusters and requests.
 
+mod assignments;
 mod balance;
 mod brute;
 mod clusters;

@@ -1,4 +1,5 @@
-//! A second opinion on every plan. Shares no code with the planners that it judges: only the types.
+//! A second opinion on every plan. Shares no code with the planners that it judges: only the types, which
+//! `cargo xtask house` lists.
 //!
 //! In: the snapshot before, and a plan or another tool's partition map. Out: every promise that is broken, at the end
 //! and at each step; nothing when all are kept.
@@ -10,12 +11,14 @@ mod leaders;
 mod log_dirs;
 mod spread;
 mod steps;
+mod submissions;
+mod topics;
 mod view;
 mod violation;
 
 pub use violation::Violation;
 
-use crate::assignment::Assignment;
+use crate::assignment::{Assignment, Topics};
 use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
@@ -83,7 +86,7 @@ fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Aroun
         then.extend(leaders::evacuated(view, plan, evacuation));
     }
     then.extend(balance::broken(before, plan));
-    then.extend(steps::capacity(view, terms.storage_headroom, &plan.stages()));
+    then.extend(steps::capacity(view, terms.storage_headroom, &submissions::by_step(plan)));
     let figures = figures::wrong(before, plan, &view.all_allowed());
     Ok(Around { first, then, figures })
 }
@@ -93,7 +96,7 @@ fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Aroun
 pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
     let mut broken = Vec::new();
     let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
-    let everywhere = Assignment::new(crate::assignment::Topics::Rest, brokers);
+    let everywhere = Assignment::new(Topics::Rest, brokers);
     let view = match View::new(before, std::slice::from_ref(&everywhere)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
@@ -108,7 +111,7 @@ pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -
             broken.push(Violation::Factor { of: change.of(), asked, found });
         }
     }
-    let step = changed.iter().filter_map(|change| change.stage(0)).collect();
+    let step = changed.iter().flat_map(submissions::of_move).collect();
     broken.extend(steps::capacity(&view, headroom, &[step]));
     broken
 }

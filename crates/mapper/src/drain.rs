@@ -3,7 +3,8 @@
 //! In: the request that was carried out, and the cluster as it is now. Out: which replicas are still there, and the
 //! request that moves them, and nothing else.
 
-use crate::assignment::{Assignment, Topics, assign_any};
+use crate::assign::assign_any;
+use crate::assignment::{Assignment, Topics};
 use crate::balance::without_drained;
 use crate::ids::{BrokerId, TopicPartition};
 use crate::pacing::Pacing;

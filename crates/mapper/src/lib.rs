@@ -3,12 +3,14 @@
 //! In: a [`Snapshot`] and a request. Out: a [`Plan`], or the reasons why there is none.
 //! Reads no clock, file, socket or environment: the same input gives the same plan.
 
+mod assign;
 mod assignment;
 mod balance;
 mod both;
 mod bytes;
 mod check;
 mod constraints;
+mod counting;
 mod dense;
 mod diff;
 mod drain;
@@ -40,7 +42,8 @@ mod volumes;
 mod warning;
 mod work;
 
-pub use assignment::{Assignment, Topics, assign};
+pub use assign::assign;
+pub use assignment::{Assignment, Topics};
 pub use balance::{rebalance, scale};
 pub use both::both;
 pub use bytes::{Bytes, Rate, Ratio};

@@ -1,7 +1,6 @@
 //! A complete answer: what moves, why, in which order, and what it comes to.
 
 use crate::bytes::Bytes;
-use crate::exact::CONSTRUCTIVE;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas, TopicPartition};
 use crate::request::Request;
@@ -59,6 +58,9 @@ impl Plan {
         self.steps.iter().map(|step| step.iter().filter_map(&mut stage).collect()).collect()
     }
 }
+
+/// As plans name what was built, not searched for.
+pub(crate) const CONSTRUCTIVE: &str = "constructive";
 
 /// Kafka's word for the log dir of a replica that stays where it is, or that Kafka places.
 pub const ANY_LOG_DIR: &str = "any";

@@ -66,8 +66,7 @@ impl TopicPattern {
             marks[index] = true;
             return true;
         }
-        let large = || whole(&self.source, MOST).ok();
-        let Some(whole) = self.whole.clone().or_else(large) else {
+        let Some(whole) = self.regex() else {
             return false;
         };
         let mut any = false;
@@ -79,13 +78,19 @@ impl TopicPattern {
         any
     }
 
-    /// How many of `names` a match of any part of the name would take.
-    fn unanchored(&self, names: &[&str]) -> Vec<String> {
+    /// The regex over whole names, compiled now if it is large.
+    pub(crate) fn regex(&self) -> Option<Regex> {
+        self.whole.clone().or_else(|| whole(&self.source, MOST).ok())
+    }
+
+    /// That it means none of `names`, with those that a match of any part of the name would take.
+    pub(crate) fn matches_nothing(&self, names: &[&str]) -> ScopeError {
         let part = compiled(&self.source, MOST);
-        part.map_or_else(
+        let parts = part.map_or_else(
             |_| Vec::new(),
             |part| names.iter().filter(|n| part.is_match(n)).map(|n| (*n).to_owned()).collect(),
-        )
+        );
+        ScopeError::MatchesNothing { pattern: self.source.clone(), parts }
     }
 }
 
@@ -167,10 +172,7 @@ impl Scope {
     /// The same, as one answer for each of `names`.
     pub(crate) fn choose(&self, names: &[&str]) -> Result<Vec<bool>, ScopeError> {
         let (chosen, idle) = self.weigh(names);
-        idle.map_or(Ok(chosen), |pattern| {
-            let parts = pattern.unanchored(names);
-            Err(ScopeError::MatchesNothing { pattern: pattern.source.clone(), parts })
-        })
+        idle.map_or(Ok(chosen), |pattern| Err(pattern.matches_nothing(names)))
     }
 
     /// The same, where a pattern may mean none of them.

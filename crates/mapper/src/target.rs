@@ -1,6 +1,7 @@
 //! Where the replicas of an assignment's topics may go, by dense indices.
 
-use crate::assignment::{Assignment, assign};
+use crate::assign::assign;
+use crate::assignment::Assignment;
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::NoPlan;
 use crate::request::{RackRule, Terms};

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 const LATEST: i64 = -1;
 
 /// For each topic: the partitions, and the offset that the next record of each gets.
-type Ends = BTreeMap<String, BTreeMap<PartitionId, u64>>;
+type EndsByTopic = BTreeMap<String, BTreeMap<PartitionId, u64>>;
 
 /// The partitions to request from one leader.
 type OfLeader<'t> = BTreeMap<&'t str, Vec<PartitionId>>;
@@ -24,8 +24,8 @@ impl Client {
     ///
     /// # Errors
     /// As any call.
-    pub async fn end_offsets(&self, topics: &[&Topic]) -> Result<Ends, Error> {
-        let mut ends = Ends::new();
+    pub async fn end_offsets(&self, topics: &[&Topic]) -> Result<EndsByTopic, Error> {
+        let mut ends = EndsByTopic::new();
         for (leader, partitions) in by_leader(topics) {
             let answer = self.ask(Target::Broker(leader), |_| request(&partitions)).await?;
             for topic in answer.topics {

@@ -1,6 +1,7 @@
 //! What holds of preferred leaders: evacuated brokers lead nothing that somebody else can lead, and choosing leaders
 //! moves no data.
 
+use super::topics;
 use super::view::View;
 use super::violation::Violation;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
@@ -31,8 +32,7 @@ impl<'p> Evacuation<'p> {
             },
             Request::Replace(_) | Request::Rebalance(_) | Request::Scale(_) => return Ok(None),
         };
-        let names: Vec<&str> = before.topics().iter().map(|topic| topic.name.as_str()).collect();
-        let topics = topics.map(|topics| topics.select(&names)).transpose()?;
+        let topics = topics.map(|topics| topics::meant(before, topics)).transpose()?;
         Ok((!brokers.is_empty()).then_some(Self { brokers, topics }))
     }
 

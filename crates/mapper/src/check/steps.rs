@@ -1,10 +1,11 @@
 //! What a plan promises of its steps: each is safe by itself, keeps to the pacing asked for, and none is wasted.
 
 use super::Violation;
+use super::submissions::{Submission, by_step, of_move};
 use super::view::View;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, Replicas};
-use crate::plan::{Move, Plan, Stage};
+use crate::plan::{Move, Plan};
 use crate::request::Terms;
 use crate::snapshot::{Leader, Partition};
 use crate::table::IdSet;
@@ -19,7 +20,7 @@ pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
         }
     }
     if !terms.pacing.is_default() {
-        broken.extend(pacing(view, terms, &plan.stages()));
+        broken.extend(pacing(view, terms, &by_step(plan)));
     }
     broken
 }
@@ -78,9 +79,8 @@ fn on_the_way(
         let next = change.via.get(at + 1).unwrap_or(&change.to);
         broken.extend(racks_on_the_way(view, change, list, next));
     }
-    let stages = || (0..=change.via.len()).filter_map(|at| change.stage(at));
-    let copies: usize = stages().map(|stage| stage.added().count()).sum();
-    if copies != change.added().count() || stages().any(|stage| stage.from == stage.to) {
+    let copies: usize = of_move(change).map(|part| part.added().count()).sum();
+    if copies != change.added().count() || of_move(change).any(|part| part.from == part.to) {
         broken.push(Violation::Detour { of: change.of(), list: change.to.to_vec() });
     }
     broken
@@ -111,13 +111,13 @@ fn racks_on_the_way(
 }
 
 /// No step is larger than asked for.
-fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Stage<'_>>]) -> Vec<Violation> {
+fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<Violation> {
     let mut broken = Vec::new();
     let pacing = &terms.pacing;
-    for (step, stages) in steps.iter().enumerate() {
+    for (step, parts) in steps.iter().enumerate() {
         if let Some(most_bytes) = pacing.max_bytes {
             let copying: Vec<u64> =
-                stages.iter().filter_map(|s| s.bytes()).map(|b| b.0).filter(|b| *b > 0).collect();
+                parts.iter().filter_map(|s| s.bytes()).map(|b| b.0).filter(|b| *b > 0).collect();
             let bytes = Bytes(copying.iter().sum());
             // One partition is never divided.
             if bytes > most_bytes && copying.len() > 1 {
@@ -125,7 +125,7 @@ fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Stage<'_>>]) -> Vec<Viola
             }
         }
         if let Some(most) = pacing.max_moves_per_broker {
-            let of = partaking(view, stages).into_iter().filter(|(_, moves)| *moves > most);
+            let of = partaking(view, parts).into_iter().filter(|(_, moves)| *moves > most);
             broken.extend(of.map(|(broker, moves)| Violation::StepMoves {
                 step,
                 broker,
@@ -134,7 +134,7 @@ fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Stage<'_>>]) -> Vec<Viola
             }));
         }
         if let Some(most) = pacing.chunk_brokers {
-            let brokers = giving(view, stages);
+            let brokers = giving(view, parts);
             if brokers.len() > most.max(1) as usize {
                 let brokers = brokers.into_iter().collect();
                 broken.push(Violation::StepBrokers { step, brokers, most });
@@ -145,14 +145,14 @@ fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Stage<'_>>]) -> Vec<Viola
 }
 
 /// For each broker: the partitions that it receives, or that are copied from it.
-fn partaking(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeMap<BrokerId, u32> {
+fn partaking(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u32> {
     let mut moves = BTreeMap::new();
-    for stage in stages {
-        let mut brokers: BTreeSet<BrokerId> = stage.added().collect();
+    for part in parts {
+        let mut brokers: BTreeSet<BrokerId> = part.added().collect();
         if brokers.is_empty() {
             continue;
         }
-        brokers.extend(copied_from(view, stage));
+        brokers.extend(copied_from(view, *part));
         for broker in brokers {
             *moves.entry(broker).or_default() += 1;
         }
@@ -161,48 +161,48 @@ fn partaking(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeMap<BrokerId, u32> {
 }
 
 /// The leader while it is in the list, else the first replica that can lead.
-fn copied_from(view: &View<'_>, stage: &Stage<'_>) -> Option<BrokerId> {
-    let partition = view.find.partition(&stage.change.topic, stage.change.partition)?;
+fn copied_from(view: &View<'_>, part: Submission<'_>) -> Option<BrokerId> {
+    let partition = view.find.partition(&part.change.topic, part.change.partition)?;
     match partition.leader() {
-        Leader::Broker(id) if stage.from.contains(&id) => Some(id),
+        Leader::Broker(id) if part.from.contains(&id) => Some(id),
         Leader::Broker(_) | Leader::Nobody | Leader::Unknown => {
             let can_lead = |id: &&BrokerId| view.is_live(**id) && !partition.offline().contains(id);
-            stage.from.iter().find(can_lead).copied()
+            part.from.iter().find(can_lead).copied()
         }
     }
 }
 
 /// Brokers that give up sound replicas.
-fn giving(view: &View<'_>, stages: &[Stage<'_>]) -> BTreeSet<BrokerId> {
-    let of = |stage: &Stage<'_>| {
-        let partition = view.find.partition(&stage.change.topic, stage.change.partition);
+fn giving(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeSet<BrokerId> {
+    let of = |part: &Submission<'_>| {
+        let partition = view.find.partition(&part.change.topic, part.change.partition);
         let offline = partition.map(Partition::offline).unwrap_or_default();
         let sound = |id: &BrokerId| view.is_live(*id) && !offline.contains(id);
-        stage.removed().filter(sound).collect::<Vec<BrokerId>>()
+        part.removed().filter(sound).collect::<Vec<BrokerId>>()
     };
-    stages.iter().flat_map(of).collect()
+    parts.iter().flat_map(of).collect()
 }
 
 /// At every step, with both copies of what moves present, no broker is filled beyond its limit.
 pub(super) fn capacity(
     view: &View<'_>,
     headroom: Ratio,
-    steps: &[Vec<Stage<'_>>],
+    steps: &[Vec<Submission<'_>>],
 ) -> Vec<Violation> {
     let mut broken = Vec::new();
     let mut disks = view.disks(headroom);
-    for (step, stages) in steps.iter().enumerate() {
+    for (step, parts) in steps.iter().enumerate() {
         let mut grown = IdSet::default();
         let mut grown_dirs: BTreeSet<(BrokerId, &str)> = BTreeSet::new();
-        for stage in stages {
-            let each = stage.change.copy_bytes().unwrap_or_default().0;
-            for id in stage.added().filter(|_| each > 0) {
-                let log_dir = stage.change.log_dir(id);
+        for part in parts {
+            let each = part.change.copy_bytes().unwrap_or_default().0;
+            for id in part.added().filter(|_| each > 0) {
+                let log_dir = part.change.log_dir(id);
                 disks.add(id, log_dir, each);
                 grown.insert(id);
                 grown_dirs.extend(log_dir.map(|log_dir| (id, log_dir)));
             }
-            for (id, to, _, size) in between_dirs(view, *stage).filter(|(.., size)| *size > 0) {
+            for (id, to, _, size) in between_dirs(view, *part).filter(|(.., size)| *size > 0) {
                 disks.add(id, Some(to), size);
                 grown.insert(id);
                 grown_dirs.insert((id, to));
@@ -218,14 +218,14 @@ pub(super) fn capacity(
                 broken.push(Violation::Capacity { broker, log_dir, step, over_bytes });
             }
         }
-        for stage in stages {
-            let Some(topic) = view.find.topic(&stage.change.topic) else { continue };
-            let Some(partition) = topic.partition(stage.change.partition) else { continue };
-            for id in stage.removed() {
+        for part in parts {
+            let Some(topic) = view.find.topic(&part.change.topic) else { continue };
+            let Some(partition) = topic.partition(part.change.partition) else { continue };
+            for id in part.removed() {
                 let gone = partition.size_on(id).unwrap_or_default();
                 disks.remove(id, topic.log_dir_of(partition, id), gone.0);
             }
-            between_dirs(view, *stage).for_each(|(id, _, from, size)| disks.remove(id, from, size));
+            between_dirs(view, *part).for_each(|(id, _, from, size)| disks.remove(id, from, size));
         }
     }
     broken
@@ -235,10 +235,10 @@ pub(super) fn capacity(
 /// the broker, where to, where from, and the bytes that lie twice meanwhile.
 fn between_dirs<'v>(
     view: &View<'v>,
-    stage: Stage<'v>,
+    part: Submission<'v>,
 ) -> impl Iterator<Item = (BrokerId, &'v str, Option<&'v str>, u64)> {
-    let change = stage.change;
-    let asked = !change.log_dirs.is_empty() && *stage.to == change.to;
+    let change = part.change;
+    let asked = !change.log_dirs.is_empty() && *part.to == change.to;
     let topic = asked.then(|| view.find.topic(&change.topic)).flatten();
     let found = topic.and_then(|topic| Some((topic, topic.partition(change.partition)?)));
     let named =

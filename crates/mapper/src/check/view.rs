@@ -1,7 +1,8 @@
 //! What the check looks at: brokers, racks and disks by id, and what the request allows for each topic.
 
 use super::spread::{Places, Spread};
-use crate::assignment::{Assignment, assign};
+use super::topics;
+use crate::assignment::Assignment;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
 use crate::plan::Move;
@@ -54,7 +55,7 @@ impl<'s> View<'s> {
         snapshot: &'s Snapshot,
         assignments: &[Assignment],
     ) -> Result<Self, ScopeError> {
-        let of_topic = assign(snapshot, assignments)?;
+        let of_topic = topics::taken(snapshot, assignments)?;
         let places = Places::new(snapshot);
         let allowed = assignments.iter().map(|of| Allowed::new(snapshot, &places, of));
         let allowed = allowed.collect();

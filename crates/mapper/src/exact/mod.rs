@@ -28,9 +28,6 @@ pub(crate) const HIGHS: bool = cfg!(feature = "highs");
 /// As plans name who found an answer that was searched for to the end.
 pub(crate) const EXACT: &str = if HIGHS { "exact (HiGHS)" } else { "exact (microlp)" };
 
-/// As plans name what was built, not searched for.
-pub(crate) const CONSTRUCTIVE: &str = "constructive";
-
 /// As plans name who bettered an answer that was built.
 pub(crate) const POLISHED: &str = "constructive, polished (microlp)";
 

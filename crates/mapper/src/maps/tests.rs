@@ -2,7 +2,8 @@
 
 use super::testing::{maps, names, said, snapshot};
 use super::{Group, Known, MapSet, Resolved, Severity, resolve};
-use crate::assignment::{Topics, assign};
+use crate::assign::assign;
+use crate::assignment::Topics;
 use crate::ids::BrokerId;
 use crate::snapshot::Snapshot;
 use proptest::prelude::*;

@@ -100,6 +100,8 @@ impl Patterns {
         for list in self.many_uses.captures_iter(text) {
             uses.extend(self.word.captures_iter(&list[1]).map(|found| found[1].to_owned()));
         }
+        let to_crate = "super::".repeat(within.split('/').filter(|name| *name != "mod.rs").count());
+        uses.extend(self.above(&to_crate, text));
         let comment = |line: &&str| line.trim_start().starts_with("//");
         Ok(Source {
             path: path.strip_prefix(root())?.to_string_lossy().into_owned(),
@@ -111,6 +113,16 @@ impl Patterns {
             code: text.lines().filter(|line| is_code(line)).count(),
             prose: text.lines().filter(comment).flat_map(|line| [line, "\n"]).collect(),
         })
+    }
+
+    /// The names that a file reaches through its parents, up to the crate. `to_crate` has one `super::` for each step.
+    fn above(&self, to_crate: &str, text: &str) -> Vec<String> {
+        let after = |(at, _): (usize, &str)| {
+            let (before, rest) = (&text[..at], &text[at + to_crate.len()..]);
+            let name = self.word.find(rest).filter(|name| name.start() == 0)?.as_str();
+            (!before.ends_with("super::") && name != "super").then(|| name.to_owned())
+        };
+        text.match_indices(to_crate).filter_map(after).collect()
     }
 
     /// The lines of code in each body, as Clippy's `too_many_lines` counts them. A body ends at the brace that rustfmt

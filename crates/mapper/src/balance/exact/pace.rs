@@ -1,7 +1,8 @@
 //! How far a search goes, by what was asked for and by how much there is to weigh. Sizes decide, never a clock.
 
-use crate::exact::{CONSTRUCTIVE, EXACT, Limits, MOST_BINARIES, POLISHED, Who, thorough};
+use crate::exact::{EXACT, Limits, MOST_BINARIES, POLISHED, Who, thorough};
 use crate::no_plan::NoPlan;
+use crate::plan::CONSTRUCTIVE;
 use crate::request::Engine;
 
 /// How far a search goes.

@@ -9,13 +9,13 @@ use super::seat::seat;
 use super::{ROUNDS, cut, emptied, fresh, nodes};
 use crate::dense::BrokerIx;
 use crate::exact::{
-    Answer, CONSTRUCTIVE, Column, EXACT, Effort, Evidence, Found, HIGHS, Limits, MOST_BINARIES,
-    MOST_LINEAR, POLISHED, Program, Who, thorough,
+    Answer, Column, EXACT, Effort, Evidence, Found, HIGHS, Limits, MOST_BINARIES, MOST_LINEAR,
+    POLISHED, Program, Who, thorough,
 };
 use crate::floor;
 use crate::no_plan::{NoPlan, Standing};
 use crate::place::{Manner, Pairs, Placement};
-use crate::plan::BoundBy;
+use crate::plan::{BoundBy, CONSTRUCTIVE};
 use crate::request::{Engine, PlaceBy};
 use crate::work::{Search, Work};
 

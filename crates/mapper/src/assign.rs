@@ -1,0 +1,56 @@
+//! Which assignment each topic falls to.
+
+use crate::assignment::{Assignment, Topics};
+use crate::scope::{Scope, ScopeError};
+use crate::snapshot::{Snapshot, Topic};
+use std::convert::Infallible;
+
+/// For each topic of the snapshot, in its order: the index of the assignment that takes it.
+///
+/// # Errors
+/// [`ScopeError::MatchesNothing`] when a pattern means no topic.
+pub fn assign(
+    snapshot: &Snapshot,
+    assignments: &[Assignment],
+) -> Result<Vec<Option<usize>>, ScopeError> {
+    let topics: Vec<&Topic> = snapshot.topics().iter().collect();
+    taken(&topics, assignments, Scope::choose)
+}
+
+/// The same for any topics in order of name, where a pattern may mean none of them (any more).
+pub(crate) fn assign_any(topics: &[&Topic], assignments: &[Assignment]) -> Vec<Option<usize>> {
+    let choose = |scope: &Scope, names: &[&str]| Ok::<_, Infallible>(scope.choose_any(names));
+    let Ok(taken) = taken(topics, assignments, choose);
+    taken
+}
+
+fn taken<E>(
+    topics: &[&Topic],
+    assignments: &[Assignment],
+    choose: impl Fn(&Scope, &[&str]) -> Result<Vec<bool>, E>,
+) -> Result<Vec<Option<usize>>, E> {
+    let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+    let mut taken = vec![None; names.len()];
+    for (index, assignment) in assignments.iter().enumerate() {
+        let selected = match &assignment.topics {
+            Topics::Matching(scope) => choose(scope, &names)?,
+            Topics::Named(_) | Topics::Internal | Topics::Rest => Vec::new(),
+        };
+        for (at, (topic, slot)) in topics.iter().zip(&mut taken).enumerate() {
+            if slot.is_none() && takes(&assignment.topics, topic, selected.get(at)) {
+                *slot = Some(index);
+            }
+        }
+    }
+    Ok(taken)
+}
+
+/// `matches`: whether patterns mean it, where there are patterns.
+fn takes(topics: &Topics, topic: &Topic, matches: Option<&bool>) -> bool {
+    match topics {
+        Topics::Matching(_) => matches.copied().unwrap_or(false),
+        Topics::Named(names) => names.contains(&topic.name),
+        Topics::Internal => topic.is_internal(),
+        Topics::Rest => true,
+    }
+}

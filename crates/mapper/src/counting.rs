@@ -1,0 +1,206 @@
+//! Counts what a cluster's load comes to, before and after a plan.
+
+use crate::bytes::Bytes;
+use crate::dense::{BrokerIx, Cluster};
+use crate::figures::{BrokerFigures, Figures};
+use crate::ids::BrokerId;
+use crate::plan::Move;
+use crate::request::Terms;
+use crate::snapshot::{Leader, Lookup, Partition};
+use crate::target::{RackCounts, Target, Targets};
+use crate::traffic;
+
+impl Figures {
+    /// The figures of a snapshot, for a request's scope.
+    pub(crate) fn before(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+        let mut figures = Self { brokers: brokers(cluster), ..Self::default() };
+        let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
+        for ((topic, target), first) in topics.zip(&cluster.first_partition) {
+            let Some(target) = target.map(|target| &targets.all[target]) else {
+                continue;
+            };
+            for (offset, partition) in topic.partitions.iter().enumerate() {
+                let seats = cluster.seats_of(first + offset);
+                let counts = RackCounts::of(cluster, seats.iter().copied());
+                figures.rack_violations += usize::from(!counts.keeps(terms.racks, target));
+                figures.lost_replicas += lost(cluster, partition, seats.iter().copied());
+            }
+        }
+        figures.set_extremes(targets);
+        figures
+    }
+
+    /// The figures once `moves` are carried out.
+    pub(crate) fn after(
+        &self,
+        cluster: &Cluster<'_>,
+        targets: &Targets,
+        terms: &Terms,
+        moves: &[Move],
+    ) -> Self {
+        let mut after = self.clone();
+        let find = Lookup::new(cluster.snapshot);
+        for (change, topic) in find.topics_of(moves) {
+            let Some(topic) = topic else { continue };
+            let partition = cluster.snapshot.topics()[topic].partition(change.partition);
+            let Some(partition) = partition else { continue };
+            after.move_load(cluster, partition, change);
+            let Some(target) = targets.of_topic[topic].map(|target| &targets.all[target]) else {
+                continue;
+            };
+            let (old, new) = (
+                judge(cluster, terms, target, partition, &change.from),
+                judge(cluster, terms, target, partition, &change.to),
+            );
+            after.rack_violations = after.rack_violations + new.0 - old.0;
+            after.lost_replicas = after.lost_replicas + new.1 - old.1;
+        }
+        after.set_extremes(targets);
+        after
+    }
+
+    fn move_load(&mut self, cluster: &Cluster<'_>, partition: &Partition, change: &Move) {
+        let copies = change.added().count() as u64;
+        let size = change.bytes.map_or(0, |bytes| bytes.0 / copies.max(1));
+        let rate = traffic::of_replica(partition);
+        for id in change.added() {
+            if let Some(broker) = self.broker(cluster, id) {
+                broker.replicas += 1;
+                let traffic = broker.traffic_bytes_per_second.zip(rate);
+                broker.traffic_bytes_per_second = traffic.map(|(traffic, rate)| traffic + rate);
+                broker.incoming_bytes.0 += size;
+                broker.used_bytes = broker.used_bytes.map(|used| Bytes(used.0 + size));
+            }
+        }
+        for id in change.removed() {
+            let gone = partition.size_on(id).unwrap_or_default().0;
+            if let Some(broker) = self.broker(cluster, id) {
+                broker.replicas -= 1;
+                let traffic = broker.traffic_bytes_per_second.zip(rate);
+                broker.traffic_bytes_per_second =
+                    traffic.map(|(traffic, rate)| traffic.saturating_sub(rate));
+                broker.used_bytes =
+                    broker.used_bytes.map(|used| Bytes(used.0.saturating_sub(gone)));
+            }
+        }
+        if let Some(source) = source(cluster, partition)
+            && let Some(broker) = self.broker(cluster, source)
+        {
+            broker.outgoing_bytes.0 += size * copies;
+        }
+        for (list, delta) in [(&change.from, -1_i64), (&change.to, 1)] {
+            if let Some(broker) = list.first().and_then(|id| self.broker(cluster, *id)) {
+                broker.leaders = broker.leaders.saturating_add_signed(delta);
+            }
+        }
+    }
+
+    fn broker(&mut self, cluster: &Cluster<'_>, id: BrokerId) -> Option<&mut BrokerFigures> {
+        self.brokers.get_mut(cluster.index_of(id)? as usize)
+    }
+
+    /// The fullest and the emptiest broker that any target allows.
+    pub(crate) fn set_extremes(&mut self, targets: &Targets) {
+        let allowed = |at: usize| targets.all.iter().any(|target| target.allowed[at]);
+        let brokers = self.brokers.iter().enumerate().filter(|(at, _)| allowed(*at));
+        let brokers: Vec<&BrokerFigures> = brokers.map(|(_, broker)| broker).collect();
+        let ratios = |of: fn(&BrokerFigures) -> Option<f64>| {
+            let ratios: Vec<f64> = brokers.iter().copied().filter_map(of).collect();
+            let (max, min) = (ratios.iter().copied(), ratios.iter().copied());
+            (max.reduce(f64::max), min.reduce(f64::min))
+        };
+        let counts = |of: fn(&BrokerFigures) -> u64| {
+            let counts = || brokers.iter().copied().map(of);
+            (counts().max(), counts().min())
+        };
+        let used = ratios(BrokerFigures::used_ratio);
+        let network = ratios(BrokerFigures::network_ratio);
+        let (replicas, leaders) =
+            (counts(|broker| broker.replicas), counts(|broker| broker.leaders));
+        (self.max_used_ratio, self.min_used_ratio) = used;
+        (self.max_network_ratio, self.min_network_ratio) = network;
+        (self.max_replicas, self.min_replicas) = replicas;
+        (self.max_leaders, self.min_leaders) = leaders;
+    }
+}
+
+fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
+    let mut brokers: Vec<BrokerFigures> = cluster
+        .ids
+        .iter()
+        .enumerate()
+        .map(|(at, id)| BrokerFigures {
+            traffic_bytes_per_second: Some(0),
+            network_bytes_per_second: (0..).nth(at).and_then(|broker| cluster.network(broker)),
+            id: *id,
+            live: cluster.live[at],
+            replicas: 0,
+            leaders: 0,
+            used_bytes: cluster.used[at].map(Bytes),
+            capacity_bytes: cluster.capacity[at].map(Bytes),
+            incoming_bytes: Bytes(0),
+            outgoing_bytes: Bytes(0),
+        })
+        .collect();
+    for partition in 0..cluster.first_seat.len() - 1 {
+        for (index, seat) in cluster.seats_of(partition).iter().enumerate() {
+            let broker = &mut brokers[*seat as usize];
+            broker.replicas += 1;
+            broker.leaders += u64::from(index == 0);
+        }
+    }
+    add_traffic(cluster, &mut brokers);
+    brokers
+}
+
+/// Traffic is known of a broker that holds no partition without rates.
+fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
+    for (index, partition) in cluster.partitions() {
+        let rate = traffic::of_replica(partition);
+        for seat in cluster.seats_of(index) {
+            let traffic = &mut brokers[*seat as usize].traffic_bytes_per_second;
+            *traffic = traffic.zip(rate).map(|(traffic, rate)| traffic + rate);
+        }
+    }
+    // Where no rate is known at all, an empty broker's nothing says nothing.
+    let known = brokers.iter().any(|b| b.replicas > 0 && b.traffic_bytes_per_second.is_some());
+    if !known {
+        brokers.iter_mut().for_each(|broker| broker.traffic_bytes_per_second = None);
+    }
+}
+
+/// The broker that copies are taken from: the leader where it is told, else the first replica that can lead.
+fn source(cluster: &Cluster<'_>, partition: &Partition) -> Option<BrokerId> {
+    let live = |id: &BrokerId| cluster.is_live(*id);
+    if let Leader::Broker(leader) = partition.leader() {
+        return Some(leader).filter(live);
+    }
+    partition.replicas.iter().copied().find(|id| live(id) && !partition.offline().contains(id))
+}
+
+/// Lost replicas among a partition's seats.
+fn lost(
+    cluster: &Cluster<'_>,
+    partition: &Partition,
+    seats: impl Iterator<Item = BrokerIx>,
+) -> usize {
+    let offline = partition.offline();
+    let is_lost = |seat: &BrokerIx| {
+        !cluster.live[*seat as usize]
+            || (!offline.is_empty() && offline.contains(&cluster.id(*seat)))
+    };
+    seats.filter(is_lost).count()
+}
+
+/// Rack violations (0 or 1) and lost replicas of one replica list.
+fn judge(
+    cluster: &Cluster<'_>,
+    terms: &Terms,
+    target: &Target,
+    partition: &Partition,
+    list: &[BrokerId],
+) -> (usize, usize) {
+    let seats = || list.iter().filter_map(|id| cluster.index_of(*id));
+    let broken = !RackCounts::of(cluster, seats()).keeps(terms.racks, target);
+    (usize::from(broken), lost(cluster, partition, seats()))
+}
