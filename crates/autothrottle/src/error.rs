@@ -18,7 +18,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     Operate(#[from] operate::Error),
     /// A value that clap could not refuse.
-    #[error("{flag} {value:?}: {problem}")]
+    #[error("{flag} {:?}: {problem}", metrics::value_without_login(.value))]
     Flag { flag: &'static str, value: String, problem: String },
     /// A limit that makes no sense.
     #[error(transparent)]
@@ -244,10 +244,12 @@ impl Error {
             Self::Console(error) => error.help(),
             _ => None,
         };
+        // A path may be a URL in the wrong place.
+        let said = metrics::without_login(&self.to_string());
         let told = match (help, self.hint()) {
             (Some(help), _) => write!(out, "{help}"),
-            (None, Some(hint)) => write!(err, "error: {self}\nhint: {hint}\n"),
-            (None, None) => writeln!(err, "error: {self}"),
+            (None, Some(hint)) => write!(err, "error: {said}\nhint: {hint}\n"),
+            (None, None) => writeln!(err, "error: {said}"),
         };
         // If stderr fails, there is no other way to report it.
         let _ = told.and_then(|()| out.flush());

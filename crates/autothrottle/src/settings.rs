@@ -225,7 +225,7 @@ fn command_line(args: &[OsString]) -> String {
         words.push(match (hidden, secret && arg.contains('=')) {
             (true, _) => "...".to_owned(),
             (false, true) => format!("{flag}=..."),
-            (false, false) => metrics::without_login(&arg),
+            (false, false) => metrics::value_without_login(&arg),
         });
         hidden = secret && !arg.contains('=');
     }
@@ -320,7 +320,11 @@ mod tests {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
-        Settings::of(Cli::try_parse_from(&args)?, &args, &environment)
+        Settings::of(
+            Cli::try_parse_from(&args)?,
+            &args,
+            &environment,
+        )
     }
 
     #[test]

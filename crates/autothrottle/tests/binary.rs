@@ -43,6 +43,20 @@ fn what_makes_no_sense_is_refused_before_anything_is_asked() {
 }
 
 #[test]
+fn a_login_in_a_mistyped_url_is_not_shown() {
+    for args in [
+        ["-exporter-url", "http*//u:Tr0ub4dor&3'@h"],
+        ["-exporter-url", "http://u:Tr0ub4dor&3{host}:1"],
+        ["-sidecar-peers", "http:/u:Tr0ub4dor&3@h:x"],
+        ["-api-listen", "http*//u:Tr0ub4dor&3@h"],
+        ["-config", "http*//u:Tr0ub4dor&3@h"],
+    ] {
+        let said = refused(&args);
+        assert!(!said.contains("Tr0ub4dor"), "{said}");
+    }
+}
+
+#[test]
 fn who_cannot_look_for_the_topic_is_told_what_does_without() {
     let said = refused_with(3, &["-bootstrap-servers", "127.0.0.1:1", "-api-listen", "none"]);
     assert!(said.contains("__mappr_state") && said.contains("--state-file"), "{said}");

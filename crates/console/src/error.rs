@@ -73,16 +73,29 @@ impl Error {
 
 /// clap's sentence, without the word that our own rendering puts before it.
 fn clap_message(error: &clap::Error) -> String {
-    let text = error.render().to_string();
     if is_help(error) {
-        return text.trim_end().to_owned();
+        return error.render().to_string().trim_end().to_owned();
     }
-    // It repeats what was typed, and a URL may hold a password.
-    let text = metrics::without_login(&text);
+    let text = clap_text(error);
     let sentence = text.split("\n\n").next().unwrap_or_default();
     let sentence = sentence.strip_prefix("error: ").unwrap_or(sentence);
     let lines: Vec<&str> = sentence.lines().map(str::trim).collect();
     lines.join(" ")
+}
+
+/// clap's text. It repeats what was typed, and a URL may contain a password.
+///
+/// The values come first, because each is complete there. A sentence does not say where a value with a quote ends.
+fn clap_text(error: &clap::Error) -> String {
+    let values = error.context().filter_map(|(_, value)| match value {
+        ContextValue::String(value) => Some(value),
+        _ => None,
+    });
+    let shown =
+        |text: String, value: &String| text.replace(value, &metrics::value_without_login(value));
+    metrics::without_login(
+        &values.filter(|value| !value.is_empty()).fold(error.render().to_string(), shown),
+    )
 }
 
 /// The help of a command that was given nothing to do.
@@ -92,7 +105,7 @@ pub fn is_help(error: &clap::Error) -> bool {
 
 /// clap's own proposal, where it has one.
 fn clap_hint(error: &clap::Error) -> Option<String> {
-    let text = error.render().to_string();
+    let text = clap_text(error);
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
     let unknown = error.kind() == clap::error::ErrorKind::UnknownArgument;
     if unknown && is_below_zero(error) {

@@ -28,6 +28,7 @@ mod exporter;
 mod exposition;
 #[cfg(test)]
 mod fuzz;
+mod hidden;
 mod http;
 mod measured;
 mod numbers;
@@ -42,13 +43,12 @@ pub use capacity::{BadCapMap, CapMap, Capacities, Capacity, CapacityFrom, Ports}
 pub use datadog::{DatadogKeys, DatadogQuery, DatadogSettings, Event, Events, EventsFull};
 pub use error::MetricsError;
 pub use exporter::{ExporterSettings, ExporterUrl, MetricAt};
+pub use hidden::{value_without_login, without_login};
 pub use measured::{
     BrokerAddress, BrokerMetrics, Measured, PartitionSizes, Reading, Sized, Source,
 };
 pub use numbers::Number;
 pub use prometheus::{PrometheusSettings, QueryFor};
 pub use secret::Secret;
-pub use settings::{
-    BadSettings, BaseUrl, Choice, HttpSettings, Settings, warn_if_open, without_login,
-};
+pub use settings::{BadSettings, BaseUrl, Choice, HttpSettings, Settings, warn_if_open};
 pub use sidecar::{Carried, PodCounters, PodError, PodView, SidecarPeers, Volume, page};

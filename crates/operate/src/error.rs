@@ -28,7 +28,7 @@ pub enum Error {
     #[error("this command needs a cluster, and no flag names one")]
     NoSource,
     /// A value that only the cluster or another flag could refuse.
-    #[error("{flag} {value:?}: {problem}")]
+    #[error("{flag} {:?}: {problem}", metrics::value_without_login(.value))]
     Flag {
         /// With its dashes: `--throttle`.
         flag: &'static str,

@@ -64,7 +64,7 @@ impl<'a, 's> Session<'a, 's> {
     /// The command line that runs this again, as a shell reads it.
     pub(crate) fn command_line(&self) -> Vec<String> {
         let args = self.args.iter().skip(1);
-        let args = args.map(|arg| metrics::without_login(&arg.to_string_lossy()));
+        let args = args.map(|arg| metrics::value_without_login(&arg.to_string_lossy()));
         std::iter::once("topicmappr".to_owned()).chain(args).collect()
     }
 

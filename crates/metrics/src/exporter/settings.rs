@@ -1,6 +1,7 @@
 //! The URLs of brokers' pages, and the names of numbers on them.
 
 use crate::error::MetricsError;
+use crate::hidden::value_without_login;
 use crate::measured::BrokerAddress;
 use crate::numbers::{self, Number};
 use crate::selector::Selector;
@@ -52,8 +53,8 @@ impl FromStr for ExporterUrl {
 impl fmt::Display for ExporterUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.broker {
-            Some(id) => write!(f, "{id}={}", settings::without_login(&self.template)),
-            None => f.write_str(&settings::without_login(&self.template)),
+            Some(id) => write!(f, "{id}={}", value_without_login(&self.template)),
+            None => f.write_str(&value_without_login(&self.template)),
         }
     }
 }

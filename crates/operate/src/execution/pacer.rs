@@ -13,7 +13,7 @@ use crate::files;
 use crate::watched::Watched;
 use execute::{Round, Seen, is_paced};
 use mapper::{BrokerId, Bytes, Move, PartitionId, Replicas, TopicPartition};
-use metrics::without_login;
+use metrics::value_without_login;
 use reqwest::{Certificate, Client, Url, redirect};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -136,7 +136,7 @@ impl Pacer {
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let bad = |flag, value: &str, problem: String| Error::Flag {
             flag,
-            value: without_login(value),
+            value: value_without_login(value),
             problem,
         };
         let at = Url::parse(url).and_then(|base| base.join("/v1/announce"));
@@ -166,7 +166,7 @@ impl Pacer {
         let (known, told, told_of_rate) = (None, None, None);
         Ok(Self {
             client,
-            shown: without_login(at.as_str()),
+            shown: value_without_login(at.as_str()),
             url: at,
             token,
             rate: None,

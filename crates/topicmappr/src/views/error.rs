@@ -27,7 +27,8 @@ impl fmt::Display for ErrorView<'_> {
         } else {
             write!(f, "{word} ")?;
         }
-        writeln!(f, "{}", self.0)?;
+        // A path or a pattern may be a URL in the wrong place.
+        writeln!(f, "{}", metrics::without_login(&self.0.to_string()))?;
         match self.0 {
             Error::NoPlan { why, clash, lost } => {
                 no_plan::details(why, f)?;
@@ -60,7 +61,7 @@ impl Serialize for ErrorView<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut error = json!({
             "code": self.0.code(),
-            "message": self.0.to_string(),
+            "message": metrics::without_login(&self.0.to_string()),
             "evidence": evidence(self.0).unwrap_or_else(|| json!({})),
         });
         if let Some(hint) = self.0.hint() {
@@ -116,7 +117,7 @@ fn evidence(error: &Error) -> Option<Value> {
             Some(json!({ "topic": topic, "near": near }))
         }
         Error::Operate(operate::Error::Flag { flag, value, .. }) => {
-            Some(json!({ "flag": flag, "value": value }))
+            Some(json!({ "flag": flag, "value": metrics::value_without_login(value) }))
         }
         Error::Operate(operate::Error::Snapshot { path, .. })
         | Error::Console(console::Error::ConfigFile { path, .. }) => Some(json!({ "path": path })),
