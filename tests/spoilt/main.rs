@@ -14,6 +14,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use topicmappr::{Environment, Streams};
 
@@ -24,8 +25,15 @@ const MAPPED: u32 = 2 << 20;
 /// The highest peak of its resident memory, in KiB: 500 MiB.
 const RESIDENT: u64 = 500 << 10;
 const MUTATIONS: u64 = 100;
+/// What one input may cost this process on its processors. A busy machine gives them late, but it adds nothing to this.
 const LONGEST: Duration = Duration::from_secs(5);
-/// No regex, no flag and no answer contains it by accident.
+/// After this long an input is not slow: it hangs, and would never return to be measured.
+const HUNG: Duration = Duration::from_secs(60);
+/// How many ticks of `/proc/self/stat` make a second, on every architecture that this runs on.
+const TICKS: u64 = 100;
+/// The input that runs now, and since when.
+static RUNNING: Mutex<Option<(Instant, String)>> = Mutex::new(None);
+/// No regex, no flag and no answer holds it by accident.
 const SECRET: &str = "Tr0ub4dor&3";
 /// The most replicas of one partition that a snapshot may hold.
 const MOST_REPLICAS: u32 = 500;
@@ -168,6 +176,7 @@ fn kinds() -> Vec<Kind> {
 struct Ran {
     code: u8,
     said: String,
+    /// Processor time.
     took: Duration,
 }
 
@@ -184,19 +193,20 @@ fn run(line: &str, file: Option<&str>) -> Ran {
         out_is_terminal: false,
         err_is_terminal: false,
     };
-    let begun = Instant::now();
+    *RUNNING.lock().unwrap() = Some((Instant::now(), line.to_owned()));
+    let before = used();
     let status = topicmappr::run(args, &Environment(BTreeMap::new()), &mut streams);
+    let took = used() - before;
+    *RUNNING.lock().unwrap() = None;
     out.extend(err);
-    Ran {
-        code: status.code(),
-        said: String::from_utf8_lossy(&out).into_owned(),
-        took: begun.elapsed(),
-    }
+    Ran { code: status.code(), said: String::from_utf8_lossy(&out).into_owned(), took }
 }
 
-fn attack(kind: &Kind, count: u64) {
+/// The most processor time that one of the inputs took.
+fn attack(kind: &Kind, count: u64) -> Duration {
     let mut random = StdRng::seed_from_u64(20_261_122);
     let file = format!("spoilt.{}", kind.ending);
+    let mut slowest = Duration::ZERO;
     for round in 0..count {
         let sound = &kind.sound[random.random_range(0..kind.sound.len())];
         let spoilt = faults::spoil(sound, &mut random);
@@ -209,6 +219,7 @@ fn attack(kind: &Kind, count: u64) {
             format!("{}, input {round} (in /tmp/mappr-spoilt-input): {line}", kind.name)
         };
         let Ok(ran) = caught else { panic!("{}", about()) };
+        slowest = slowest.max(ran.took);
         assert!(ran.took < LONGEST, "{}: {:?}", about(), ran.took);
         let obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
         assert!(!ran.said.contains(obeyed), "{}: {:?}", about(), ran.said);
@@ -221,6 +232,7 @@ fn attack(kind: &Kind, count: u64) {
             fs::remove_file(new).unwrap();
         }
     }
+    slowest
 }
 
 /// A snapshot of `brokers` brokers in racks of this name, with one partition on all of them.
@@ -291,7 +303,31 @@ fn peak() -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
+/// The processor time of this process so far, in all its threads.
+fn used() -> Duration {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    // The name of the program, in brackets, may hold spaces. The state follows it as the third field.
+    let fields: Vec<&str> = stat.rsplit_once(") ").unwrap().1.split(' ').collect();
+    let [user, system] = [14, 15].map(|field| fields[field - 3].parse::<u64>().unwrap());
+    Duration::from_millis((user + system) * 1000 / TICKS)
+}
+
+/// Ends this process when an input hangs, with or without the use of a processor.
+fn watch() {
+    std::thread::spawn(|| {
+        loop {
+            std::thread::sleep(Duration::from_secs(1));
+            let running = RUNNING.lock().unwrap().clone();
+            if let Some((_, line)) = running.filter(|(since, _)| since.elapsed() > HUNG) {
+                eprintln!("hangs for {HUNG:?}, in {:?}: {line}", std::env::current_dir());
+                std::process::exit(1);
+            }
+        }
+    });
+}
+
 fn attack_all() {
+    watch();
     let folder = tempfile::tempdir().unwrap();
     for name in ["fixtures", "maps", "tests"] {
         std::os::unix::fs::symlink(repository().join(name), folder.path().join(name)).unwrap();
@@ -301,9 +337,9 @@ fn attack_all() {
     audited();
     for kind in kinds() {
         let begun = Instant::now();
-        attack(&kind, count);
+        let slowest = attack(&kind, count);
         eprintln!(
-            "{}: {count} in {:.1} s, peak {} KiB",
+            "{}: {count} in {:.1} s, the slowest {slowest:?}, peak {} KiB",
             kind.name,
             begun.elapsed().as_secs_f64(),
             peak()
