@@ -320,11 +320,7 @@ mod tests {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
-        Settings::of(
-            Cli::try_parse_from(&args)?,
-            &args,
-            &environment,
-        )
+        Settings::of(Cli::try_parse_from(&args)?, &args, &environment)
     }
 
     #[test]

@@ -168,6 +168,11 @@ impl Notes {
         };
         (notes, Some(jump))
     }
+
+    /// The same notes, with a heal that begins at this look. It counts as one, however it ends.
+    pub fn begun(self) -> Self {
+        Self { healed_at_seconds: self.looked_at_seconds, ..self }
+    }
 }
 
 /// Another time since the last look than a run every few minutes explains.
@@ -177,12 +182,12 @@ struct Jump {
     seconds: u64,
 }
 
-/// What to do now, and what to note. A heal that is begun is noted as one, however it ends. None is begun in a look that finds
-/// another time than the notes let expect: the next one judges.
+/// What to do now, and what to note. No heal begins in a look that finds another time than the notes let expect: the next look
+/// judges. The notes do not say that a heal begins, before it does: [`Notes::begun`].
 pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (Verdict, Notes) {
     let (notes, jump) = notes.by_the_clock(now_seconds, terms);
     let since = |id: &BrokerId| notes.lost_since_seconds.get(id).copied().unwrap_or(now_seconds);
-    let mut next = Notes {
+    let next = Notes {
         lost_since_seconds: found.lost.keys().map(|id| (*id, since(id))).collect(),
         looked_at_seconds: Some(now_seconds),
         ..notes.clone()
@@ -199,9 +204,6 @@ pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (V
         }
         (verdict, _) => verdict,
     };
-    if matches!(verdict, Verdict::Heal { .. }) {
-        next.healed_at_seconds = Some(now_seconds);
-    }
     (verdict, next)
 }
 
@@ -292,7 +294,8 @@ mod tests {
         assert_eq!(heal(&lost(&[(3, 10)]), &well, NOW + 1800, &TERMS).0, wait(0), "it begins anew");
         let (verdict, healed) = heal(&lost(&[(3, 10)]), &notes, NOW + 1800, &TERMS);
         assert_eq!(verdict, Verdict::Heal { broker: BrokerId(3), bytes: Bytes(10) });
-        assert_eq!(healed.healed_at_seconds, Some(NOW + 1800));
+        assert_eq!(healed.healed_at_seconds, None, "nothing is begun by a look");
+        assert_eq!(healed.begun().healed_at_seconds, Some(NOW + 1800));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use mapper::Bytes;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::journal_of;
+use operate::files::FileError;
 use operate::heal::{NotesPlace, Place, announce};
 use operate::live;
 use std::fs;
@@ -77,35 +78,58 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let well = matches!(looked.verdict, Verdict::Well);
         return Ok(if well { Status::Done } else { Status::Findings });
     }
+    let heals = matches!(looked.verdict, Verdict::Heal { .. });
+    let next = args.work_dir.join("heal.next.json");
+    let planned = match heals {
+        true => run_words(&args.plans(&next, session), session),
+        false => Ok(Status::Done),
+    };
+    let begins = heals && matches!(planned, Ok(Status::Done));
+    let seen = looked.notes;
     // Record it before the start, so that an interrupted heal does not begin again.
+    let notes = if begins { seen.clone().begun() } else { seen.clone() };
     talk.wait_for(async {
-        place.write(&looked.notes, &access).await?;
-        if let Some(reason) = reason(&looked.verdict) {
-            announce(&args.notes, &access, reason, looked.verdict.to_string().trim()).await;
+        place.write(&notes, &access).await?;
+        if let Some((reason, note)) = news(&looked.verdict, &planned) {
+            announce(&args.notes, &access, reason, &note).await;
         }
         Ok(())
     })?;
     match looked.verdict {
         Verdict::Well | Verdict::Wait { .. } => Ok(Status::Done),
         Verdict::Hands { .. } => Ok(Status::Findings),
+        Verdict::Heal { .. } if !begins => planned,
         Verdict::Heal { .. } => {
-            let planned = run_words(&args.plans(&plan, session), session)?;
-            if planned != Status::Done {
-                return Ok(planned);
+            // Only a run that has recorded its heal replaces the plan. Another run may still execute the old one.
+            fs::rename(&next, &plan)
+                .map_err(|problem| FileError::Write { path: plan.clone(), problem })?;
+            let ended = args.carry_out(&plan, false, session);
+            if !matches!(ended, Ok(Status::Done)) && !journal_of(&plan, None).exists() {
+                args.take_back(seen, session)?;
             }
-            args.carry_out(&plan, false, session)
+            ended
         }
     }
 }
 
-/// The reason of the Event; a healthy cluster has none.
-fn reason(verdict: &Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::Well => None,
-        Verdict::Wait { .. } => Some("BrokerLost"),
-        Verdict::Hands { .. } => Some("LeftToPeople"),
-        Verdict::Heal { .. } => Some("Healing"),
-    }
+/// What an Event tells, and its name; a cluster that is well is no news.
+fn news(verdict: &Verdict, planned: &Result<Status, Error>) -> Option<(&'static str, String)> {
+    let said = verdict.to_string().trim().to_owned();
+    let reason = match (verdict, planned) {
+        (Verdict::Well, _) => return None,
+        (Verdict::Wait { .. }, _) => "BrokerLost",
+        (Verdict::Hands { .. }, _) => "LeftToPeople",
+        (Verdict::Heal { .. }, Ok(Status::Done)) => "Healing",
+        (Verdict::Heal { broker, .. }, Ok(status)) => {
+            let code = status.code();
+            let note = format!("planning for broker {broker} ended with exit code {code}");
+            return Some(("LeftToPeople", note));
+        }
+        (Verdict::Heal { broker, .. }, Err(error)) => {
+            return Some(("LeftToPeople", format!("no plan for broker {broker}: {error}")));
+        }
+    };
+    Some((reason, said))
 }
 
 impl Args {
@@ -151,7 +175,16 @@ impl Args {
         words
     }
 
-    /// Carries out a heal. It removes the files of a finished heal, so that the next one starts fresh.
+    /// Notes what was seen, without the heal: the execution refused before it had a journal.
+    fn take_back(&self, seen: Notes, session: &Session<'_, '_>) -> Result<(), Error> {
+        let access = session.global.kubernetes.access(session.environment);
+        session.global.talk.wait_for(async {
+            let (place, _) = Place::open(&self.notes, &access).await?;
+            Ok(place.write(&seen, &access).await?)
+        })
+    }
+
+    /// Files of a heal that is over are removed: the next one begins anew.
     fn carry_out(
         &self,
         plan: &Path,
