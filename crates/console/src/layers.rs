@@ -1,10 +1,11 @@
 //! Flag > environment > config file > default, for every flag alike.
 //!
 //! In: the arguments, the environment, and the file that `--config` names. Out: clap's matches. A value of
-//! a lower layer becomes the flag's default, so it is parsed and refused like one that was typed.
+//! a lower layer becomes the flag's default, so it is parsed and refused like one that was typed. A layer that names a flag
+//! silences what contradicts it in the layers below.
 
 use crate::error::Error;
-use clap::error::{ContextKind, ContextValue};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use operate::files;
@@ -12,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Sources of a cluster deny each other: the layer that names one silences those of the layers below.
+/// Sources of a cluster deny each other, though one command line may name servers of both kinds.
 const SNAPSHOT: &str = "snapshot";
 const SERVERS: [&str; 2] = ["bootstrap-server", "zookeeper"];
 
@@ -51,25 +52,49 @@ pub fn parse(
     args: &[OsString],
     environment: &Environment,
 ) -> Result<ArgMatches, Error> {
-    let all = command();
+    let mut all = command();
     let (switches, flags) = (switches_of(&all), flags_of(&all));
     let args = &plain_switches(args, &switches);
-    let typed = all.try_get_matches_from(args).map_err(Error::from)?;
-    let typed_flags = typed_flags(innermost(&typed), &flags);
+    let (typed, refused) = match all.try_get_matches_from_mut(args) {
+        Ok(typed) => (typed, None),
+        // What is missing here may stand in a layer below. The arguments alone are sound.
+        Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
+            all = command().ignore_errors(true);
+            (all.try_get_matches_from_mut(args).map_err(Error::from)?, Some(error))
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let asked = asked(&all, &typed);
+    let denials = denials(asked);
+    let typed_names = typed_names(asked, innermost(&typed));
     let mut below = Layer::new();
-    lay(&mut below, from_environment(environment, prefix, &flags), &typed_flags);
+    let mut denied =
+        lay(&mut below, from_environment(environment, prefix, &flags), &typed_names, &denials);
     if let Some(path) = config_file(innermost(&typed), &below) {
         let file = from_file(&path, &flags)?;
-        lay(&mut below, file, &typed_flags);
+        denied.append(&mut lay(&mut below, file, &typed_names, &denials));
     }
     if below.is_empty() {
-        return Ok(typed);
+        return refused.map_or(Ok(typed), |error| Err(error.into()));
     }
-    with_defaults(command(), &below).try_get_matches_from(args).map_err(|error| {
-        match origin(&error, &below) {
-            Some(origin) => Error::Layer { error, origin },
-            None => Error::Usage(error),
-        }
+    let parsed = |named: &dyn Fn(&str) -> bool| {
+        let args = with_flags(args, asked, &below, named);
+        with_defaults(command(), &below).try_get_matches_from(args)
+    };
+    // clap lets no default contradict a flag, or be what another flag needs. So these are put as if they were typed; all of
+    // them only if something is missing, because a file for every command names flags that need others.
+    let error = match parsed(&|flag| denied.contains(flag)) {
+        Ok(matches) => return Ok(matches),
+        Err(error) => error,
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Ok(matches) = parsed(&|_| true)
+    {
+        return Ok(matches);
+    }
+    Err(match origin(&error, &below) {
+        Some(origin) => Error::Layer { error, origin },
+        None => Error::Usage(error),
     })
 }
 
@@ -111,13 +136,40 @@ fn aliases(arg: &Arg) -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-fn typed_flags(matches: &ArgMatches, flags: &BTreeMap<String, Vec<String>>) -> BTreeSet<String> {
-    let typed = |flag: &&String| {
-        let id = flag.replace('-', "_");
-        matches.try_contains_id(&id).is_ok()
-            && matches.value_source(&id) == Some(ValueSource::CommandLine)
+/// The command that is asked for, with the flags that it shares with all.
+fn asked<'a>(all: &'a Command, matches: &ArgMatches) -> &'a Command {
+    let below =
+        matches.subcommand().and_then(|(name, inner)| Some((all.find_subcommand(name)?, inner)));
+    below.map_or(all, |(command, inner)| asked(command, inner))
+}
+
+/// A flag's long name; of what has none, the name that the program gives it.
+fn name(arg: &Arg) -> String {
+    arg.get_long().unwrap_or(arg.get_id().as_str()).to_owned()
+}
+
+/// What contradicts what on a command line.
+fn denials(command: &Command) -> BTreeMap<String, BTreeSet<String>> {
+    let mut denials: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut deny = |one: &str, other: &str| {
+        denials.entry(one.to_owned()).or_default().insert(other.to_owned());
+        denials.entry(other.to_owned()).or_default().insert(one.to_owned());
     };
-    flags.keys().filter(typed).cloned().collect()
+    for arg in command.get_arguments() {
+        let others = command.get_arg_conflicts_with(arg);
+        others.iter().for_each(|other| deny(&name(arg), &name(other)));
+    }
+    SERVERS.iter().for_each(|server| deny(SNAPSHOT, server));
+    denials
+}
+
+fn typed_names(command: &Command, matches: &ArgMatches) -> BTreeSet<String> {
+    let typed = |arg: &&Arg| {
+        let id = arg.get_id().as_str();
+        matches.try_contains_id(id).is_ok()
+            && matches.value_source(id) == Some(ValueSource::CommandLine)
+    };
+    command.get_arguments().filter(typed).map(name).collect()
 }
 
 fn from_environment(
@@ -184,18 +236,51 @@ fn texts(value: &serde_json::Value) -> Option<Vec<String>> {
     }
 }
 
-/// Puts a layer under those above it.
-fn lay(above: &mut Layer, layer: Layer, typed: &BTreeSet<String>) {
-    let named = |flag: &str| typed.contains(flag) || above.contains_key(flag);
-    let servers_above = SERVERS.iter().any(|flag| named(flag));
-    let snapshot_above = named(SNAPSHOT);
-    for (flag, value) in layer {
-        let silenced = (flag == SNAPSHOT && servers_above)
-            || (SERVERS.contains(&flag.as_str()) && snapshot_above);
-        if !silenced {
-            above.entry(flag).or_insert(value);
+/// Puts a layer under those above it. The flags of this layer that contradict each other are returned.
+fn lay(
+    above: &mut Layer,
+    layer: Layer,
+    typed: &BTreeSet<String>,
+    denials: &BTreeMap<String, BTreeSet<String>>,
+) -> BTreeSet<String> {
+    let denies = |flag: &str, has: &dyn Fn(&str) -> bool| {
+        denials.get(flag).is_some_and(|others| others.iter().any(|other| has(other)))
+    };
+    // A switch that is off contradicts nothing.
+    let on =
+        |layer: &Layer, flag: &str| layer.get(flag).is_some_and(|(values, _)| values != &["false"]);
+    let named = |flag: &str| typed.contains(flag) || on(above, flag);
+    let hears = |flag: &str| !typed.contains(flag) && !above.contains_key(flag);
+    let heard: Layer =
+        layer.into_iter().filter(|(flag, _)| hears(flag) && !denies(flag, &named)).collect();
+    let denied = |flag: &&String| on(&heard, flag) && denies(flag, &|other| on(&heard, other));
+    let denied = heard.keys().filter(denied).cloned().collect();
+    above.extend(heard);
+    denied
+}
+
+/// The arguments, and those of the layers' flags as if they were typed, before `--` ends all flags.
+fn with_flags(
+    args: &[OsString],
+    command: &Command,
+    below: &Layer,
+    named: &dyn Fn(&str) -> bool,
+) -> Vec<OsString> {
+    let words = |arg: &Arg| -> Vec<OsString> {
+        let Some(flag) = arg.get_long().filter(|flag| named(flag)) else { return Vec::new() };
+        let Some((values, _)) = below.get(flag) else { return Vec::new() };
+        match arg.get_action() {
+            ArgAction::SetTrue if values == &["true"] => vec![format!("--{flag}").into()],
+            ArgAction::Set => vec![format!("--{flag}={}", values.join(",")).into()],
+            ArgAction::Append => {
+                values.iter().map(|value| format!("--{flag}={value}").into()).collect()
+            }
+            _ => Vec::new(),
         }
-    }
+    };
+    let end = args.iter().position(|arg| arg == "--").unwrap_or(args.len());
+    let flags = command.get_arguments().flat_map(words);
+    [args[..end].to_vec(), flags.collect(), args[end..].to_vec()].concat()
 }
 
 fn with_defaults(command: Command, below: &Layer) -> Command {
@@ -218,4 +303,115 @@ fn origin(error: &clap::Error, below: &Layer) -> Option<String> {
     };
     let flag = named.trim_start_matches('-').split([' ', '=', '[']).next()?;
     below.get(flag).map(|(_, origin)| origin.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A command whose flags need and contradict each other in every way.
+    fn related() -> Command {
+        let flag = |name: &'static str| Arg::new(name).long(name);
+        let run = Command::new("run")
+            .arg(Arg::new("plan"))
+            .arg(flag("rate").required(true))
+            .arg(flag("from").required_unless_present("all"))
+            .arg(flag("all").action(ArgAction::SetTrue).conflicts_with("only"))
+            .arg(flag("only").action(ArgAction::Append).conflicts_with("plan"))
+            .arg(flag("since").requires("until"))
+            .arg(flag("until"))
+            .arg(flag("yes").action(ArgAction::SetTrue).requires("until"))
+            .arg(flag("file"))
+            .arg(flag("topic"))
+            .group(clap::ArgGroup::new("place").args(["file", "topic"]).required(true));
+        let config = Arg::new("config").long("config").global(true);
+        let config = config.value_parser(clap::value_parser!(PathBuf));
+        Command::new("p").subcommand_required(true).arg(config).subcommand(run)
+    }
+
+    /// What `run` gets, as `flag=values`; or why it is refused.
+    fn got(line: &str, variables: &[(&str, &str)], file: &str) -> Result<Vec<String>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("flags.yaml");
+        std::fs::write(&path, file).unwrap();
+        let config = path.display().to_string();
+        let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        let environment = variables.chain([("P_CONFIG".to_owned(), config)]).collect();
+        let args: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
+        let matches = super::parse(related, "P_", &args, &Environment(environment))
+            .map_err(|error| error.to_string())?;
+        let run = innermost(&matches);
+        let given = run.ids().filter(|id| run.try_get_raw(id.as_str()).is_ok());
+        let shown = given.filter(|id| !["config", "place"].contains(&id.as_str())).map(|id| {
+            let values: Vec<_> =
+                run.get_raw(id.as_str()).unwrap().map(|v| v.to_string_lossy()).collect();
+            format!("{id}={}", values.join(","))
+        });
+        let mut shown: Vec<String> = shown.filter(|shown| !shown.ends_with("=false")).collect();
+        shown.sort();
+        Ok(shown)
+    }
+
+    #[test]
+    fn what_a_command_needs_can_stand_in_every_layer() {
+        let all = "rate: 1\nfrom: a\nfile: f";
+        let whole = ["file=f", "from=a", "rate=1"];
+        assert_eq!(got("p run", &[], all).unwrap(), whole);
+        assert_eq!(
+            got("p run --file f", &[("P_RATE", "1"), ("P_FROM", "a")], "{}").unwrap(),
+            whole
+        );
+        let mixed = got("p run --rate 3", &[("P_RATE", "2"), ("P_FROM", "b")], all);
+        assert_eq!(mixed.unwrap(), ["file=f", "from=b", "rate=3"], "the upper layer wins");
+        let mixed = got("p run -- plan", &[("P_RATE", "2")], all);
+        assert_eq!(mixed.unwrap(), ["file=f", "from=a", "plan=plan", "rate=2"]);
+        for (without, missing) in [("from: a\nfile: f", "--rate"), ("rate: 1\nfile: f", "--from")] {
+            let refused = got("p run", &[], without).unwrap_err();
+            assert!(refused.contains(missing), "{refused}");
+        }
+        let refused = got("p run", &[], "rate: 1\nfrom: a").unwrap_err();
+        assert!(refused.contains("--file <file>|--topic <topic>"), "{refused}");
+        let refused = got("p run --rate", &[("P_RATE", "1")], all).unwrap_err();
+        assert!(refused.contains("a value is required"), "{refused}");
+    }
+
+    #[test]
+    fn what_another_flag_needs_can_stand_in_every_layer() {
+        let all = "rate: 1\nfile: f";
+        let on = got("p run", &[("P_ALL", "true")], all).unwrap();
+        assert_eq!(on, ["all=true", "file=f", "rate=1"]);
+        assert!(got("p run", &[("P_ALL", "false")], all).unwrap_err().contains("--from"));
+        let since = got("p run --all --since 1", &[("P_UNTIL", "2")], all).unwrap();
+        assert_eq!(since, ["all=true", "file=f", "rate=1", "since=1", "until=2"]);
+        assert!(got("p run --all --since 1", &[], all).unwrap_err().contains("--until"));
+        let other = got("p run --all --file f", &[], "rate: 1\nyes: true").unwrap();
+        assert!(
+            other.contains(&"yes=true".to_owned()),
+            "a file serves commands with and without it"
+        );
+    }
+
+    #[test]
+    fn a_layer_silences_what_contradicts_it_below_and_not_in_itself() {
+        let rest = [("P_RATE", "1"), ("P_FROM", "a"), ("P_FILE", "f")];
+        let with = |line: &str, more: &[(&str, &str)], file: &str| {
+            got(line, &[&rest[..], more].concat(), file)
+        };
+        let whole = |more: &[&str]| {
+            let mut whole = [more, &["file=f", "from=a", "rate=1"]].concat();
+            whole.sort_unstable();
+            Ok(whole.into_iter().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(with("p run --all", &[("P_ONLY", "x")], "only: v"), whole(&["all=true"]));
+        assert_eq!(with("p run", &[("P_ALL", "true")], "only: v"), whole(&["all=true"]));
+        assert_eq!(with("p run", &[("P_ALL", "false")], "only: [v, w]"), whole(&["only=v,w"]));
+        assert_eq!(with("p run plan", &[("P_ONLY", "x")], "{}"), whole(&["plan=plan"]));
+        let refused = with("p run", &[("P_ONLY", "x"), ("P_ALL", "true")], "{}").unwrap_err();
+        assert!(
+            refused.contains("cannot be used with") && refused.contains("(from P_"),
+            "{refused}"
+        );
+        let refused = with("p run", &[], "only: v\nall: true").unwrap_err();
+        assert!(refused.contains("cannot be used with") && refused.contains(" in "), "{refused}");
+    }
 }

@@ -97,6 +97,12 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    #[test]
+    fn an_execution_takes_its_throttle_from_the_environment() {
+        let matches = parse("topicmappr execute plan.json", &[("TOPICMAPPR_THROTTLE", "50MB/s")]);
+        assert!(matches.get_raw("throttle").unwrap().eq(["50MB/s"]));
+    }
+
     /// The most words that an operator reads at a glance; details follow after a blank line.
     const MOST_WORDS: usize = 12;
 
