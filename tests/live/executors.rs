@@ -15,6 +15,7 @@ use crate::execution::{set, throttles};
 use crate::kubernetes::without;
 use crate::plan::Partition;
 use crate::traffic::{SOON, Traffic};
+use crate::znodes;
 
 /// The shipped manifest for executors in pods, with its Lease.
 const RIGHTS: &str = include_str!("../../deploy/manifests/execute.yaml");
@@ -133,7 +134,21 @@ impl Situation {
         assert_eq!(Traffic::of(&self.cluster).seen()[&moved()].replicas, [id]);
     }
 
-    /// `second` is the place as the second executor names it.
+    /// Another run had the lock in between, and wrote nothing else: what it has done in the cluster is not known.
+    fn ends_after(&self, broker: &str, place: &[&str], between: impl FnOnce()) {
+        self.plan(broker);
+        let run = Run::start(self.execute("h", "20KB/s", place));
+        let id: i32 = broker.parse().unwrap();
+        until("a move of the run", SOON, || {
+            let seen = Traffic::of(&self.cluster).seen();
+            seen.get(&moved()).filter(|seen| seen.replicas.contains(&id)).map(|_| ())
+        })
+        .unwrap();
+        between();
+        run.end().with(7).complaining_of("another run had it meanwhile");
+    }
+
+    /// `second`: the place as the second one finds it.
     fn the_second_is_kept_out(&self, place: &[&str], second: &[&str]) {
         let first = self.begin(place);
         let name = format!("process {}", first.id());
@@ -187,6 +202,7 @@ fn a_second_executor_is_kept_out_by_zookeeper() {
         thread::sleep(OUTAGE);
         situation.cluster.start_member(server).unwrap();
     });
+    situation.ends_after("1002", &place, || znodes::take_and_leave(&zookeeper, "another run"));
 }
 
 #[test]

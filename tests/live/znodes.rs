@@ -33,7 +33,25 @@ pub(crate) fn read(zookeeper: &str, path: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// The same bytes, compressed.
+/// Leaves what a run of this name leaves that takes the cluster's lock and gives it back at once, after the lock of
+/// another one has ended.
+pub(crate) fn take_and_leave(zookeeper: &str, name: &str) {
+    const ROOT: &str = "/topicmappr/executors";
+    let servers = zookeeper.split('/').next().unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let client = Client::connect(servers).await.unwrap();
+        let clusters = client.list_children(ROOT).await.unwrap();
+        let [cluster] = clusters.as_slice() else { panic!("{clusters:?}") };
+        let folder = format!("{ROOT}/{cluster}");
+        client.set_data(&format!("{folder}/taken/by"), name.as_bytes(), None).await.unwrap();
+        let lock = format!("{folder}/lock");
+        for contender in client.list_children(&lock).await.unwrap() {
+            client.delete(&format!("{lock}/{contender}"), None).await.unwrap();
+        }
+    });
+}
+
+/// The same bytes, packed.
 pub(crate) fn gzip(data: &[u8]) -> Vec<u8> {
     let mut packer = GzEncoder::new(Vec::new(), Compression::default());
     packer.write_all(data).unwrap();

@@ -15,6 +15,9 @@ const ROOT: &str = "/topicmappr/executors";
 /// The znode of a holder that died is there until its session ends, after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
+/// The znode that names the last run that had the lock, in a folder of its own.
+const LAST: &str = "by";
+
 /// How long a run waits for its records before it goes on without.
 const WRITE: Duration = Duration::from_secs(5);
 
@@ -49,6 +52,9 @@ impl ZooKeeperLock {
         match timeout(PATIENCE, zookeeper.guard(&lock, us)).await {
             Ok(guarded) => {
                 let guarded = guarded?;
+                // Before it acts, and whether or not it ever writes a record: a run that had the lock before finds this.
+                let mark = (format!("{folder}/taken/{LAST}"), Some(us.as_bytes().to_vec()));
+                guarded.write(&[mark].into()).await?;
                 Ok(Self { zookeeper, guarded, folder, us: us.to_owned() })
             }
             Err(_) => {
@@ -96,6 +102,14 @@ impl ZooKeeperLock {
             return Err(NotOurs::ForGood(held(format!("lock {lock} in ZooKeeper"), holder)));
         }
         let guarded = zookeeper.guard(&lock, &self.us).await.map_err(for_now)?;
+        let taken = zookeeper.records(&format!("{}/taken", self.folder)).await.map_err(for_now)?;
+        if taken.get(LAST).is_none_or(|last| last != self.us.as_bytes()) {
+            let last =
+                taken.get(LAST).map_or("somebody".into(), |last| String::from_utf8_lossy(last));
+            let why = format!("{last} had it meanwhile");
+            let lock = format!("lock {lock} in ZooKeeper");
+            return Err(NotOurs::ForGood(Error::LockLost { lock, why }));
+        }
         let records = zookeeper.records(&format!("{}/records", self.folder)).await;
         let records = records.map_err(for_now)?;
         (self.zookeeper, self.guarded) = (zookeeper, guarded);
