@@ -2,8 +2,8 @@
 
 use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Figures, Move, PartitionId, Plan, Ratio,
-    Reason, Replicas, Request, Scale, Snapshot, Solver, Terms, Topics,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, Ratio, Reason,
+    Replicas, Request, Scale, Terms, Topics,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -208,19 +208,8 @@ impl World {
         let indices: Vec<usize> = (0..moves.len()).collect();
         let on_the_way = indices.iter().copied().filter(|index| !moves[*index].via.is_empty());
         let indices: Vec<usize> = on_the_way.chain(indices.iter().copied()).collect();
-        Plan {
-            cluster_id: Some("c".to_owned()),
-            snapshot: Snapshot::empty().hash(),
-            request: request(),
-            steps: self.steps(&indices),
-            moves,
-            left_out: Vec::new(),
-            before: Figures::default(),
-            after: Figures::default(),
-            bound_bytes: None,
-            floor: None,
-            solver: Solver::constructive(),
-        }
+        let (cluster_id, steps) = (Some("c".to_owned()), self.steps(&indices));
+        Plan { cluster_id, steps, moves, ..Plan::empty(request()) }
     }
 }
 

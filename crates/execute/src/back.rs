@@ -127,10 +127,7 @@ mod tests {
     use crate::journal::Entry;
     use crate::seen::Running;
     use mapper::snapshot::{Partition, PartitionFacts, Topic};
-    use mapper::{
-        Figures, LeadBy, Leaders, Mends, Pacing, PartitionId, RackRule, Ratio, Reason, Request,
-        Snapshot, Solver, Terms,
-    };
+    use mapper::{LeadBy, Leaders, Mends, PartitionId, Ratio, Reason, Request, Terms};
 
     fn ids(ids: &[u32]) -> Replicas {
         ids.iter().copied().map(BrokerId).collect()
@@ -149,29 +146,10 @@ mod tests {
             bytes: None,
         });
         let moves: Vec<Move> = moves.collect();
-        let terms = Terms {
-            assignments: Vec::new(),
-            mends: Mends::Nothing,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing: Pacing::default(),
-        };
+        let terms = Terms { mends: Mends::Nothing, ..Terms::new(Vec::new(), Ratio::ZERO) };
         let (by, evacuate) = (LeadBy::Count, Default::default());
-        let empty = Snapshot::from_json(b"{\"version\":1,\"brokers\":[],\"topics\":[]}").unwrap();
-        Plan {
-            cluster_id: None,
-            snapshot: empty.hash(),
-            request: Request::Leaders(Leaders { terms, by, per_topic: false, evacuate }),
-            steps: vec![(0..moves.len()).collect()],
-            moves,
-            left_out: Vec::new(),
-            before: Figures::default(),
-            after: Figures::default(),
-            bound_bytes: None,
-            floor: None,
-            solver: Solver::constructive(),
-        }
+        let request = Request::Leaders(Leaders { terms, by, per_topic: false, evacuate });
+        Plan { steps: vec![(0..moves.len()).collect()], moves, ..Plan::empty(request) }
     }
 
     fn seen(now: &[&[u32]]) -> Seen {

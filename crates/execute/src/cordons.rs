@@ -79,10 +79,7 @@ mod tests {
     use crate::seen::Stored;
     use crate::task::{Aim, Limits, Pace, PauseOn};
     use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
-    use mapper::{
-        Figures, Pacing, PartitionId, PlaceBy, RackRule, Ratio, Reason, Rebuild, Replicas,
-        Snapshot, Solver, Terms,
-    };
+    use mapper::{PartitionId, PlaceBy, Ratio, Reason, Rebuild, Replicas, Terms};
 
     fn ids(ids: &[u32]) -> Replicas {
         ids.iter().copied().map(BrokerId).collect()
@@ -101,27 +98,9 @@ mod tests {
             reason: Reason::Leaving,
             bytes: None,
         });
-        let terms = Terms {
-            assignments: Vec::new(),
-            mends,
-            racks: RackRule::Spread,
-            fix_racks: false,
-            storage_headroom: Ratio::ZERO,
-            pacing: Pacing::default(),
-        };
-        Plan {
-            cluster_id: None,
-            snapshot: Snapshot::empty().hash(),
-            request: Request::Rebuild(Rebuild::new(terms, PlaceBy::Count)),
-            steps: vec![vec![0, 1]],
-            moves: moves.collect(),
-            left_out: Vec::new(),
-            before: Figures::default(),
-            after: Figures::default(),
-            bound_bytes: None,
-            floor: None,
-            solver: Solver::constructive(),
-        }
+        let terms = Terms { mends, ..Terms::new(Vec::new(), Ratio::ZERO) };
+        let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Count));
+        Plan { steps: vec![vec![0, 1]], moves: moves.collect(), ..Plan::empty(request) }
     }
 
     fn task(plan: &Plan) -> Task<'_> {

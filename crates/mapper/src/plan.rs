@@ -4,7 +4,7 @@ use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas, TopicPartition};
 use crate::request::Request;
-use crate::snapshot::SnapshotHash;
+use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -37,6 +37,23 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A plan that changes nothing, for no cluster. Tests add what they are about.
+    pub fn empty(request: Request) -> Self {
+        Self {
+            cluster_id: None,
+            snapshot: Snapshot::empty().hash(),
+            request,
+            moves: Vec::new(),
+            steps: Vec::new(),
+            left_out: Vec::new(),
+            before: Figures::default(),
+            after: Figures::default(),
+            bound_bytes: None,
+            floor: None,
+            solver: Solver::constructive(),
+        }
+    }
+
     /// The bytes that all moves copy; `None` if the size of one is unknown.
     pub fn bytes_moved(&self) -> Option<Bytes> {
         self.moves.iter().map(|m| m.bytes.map(|b| b.0)).sum::<Option<u64>>().map(Bytes)
