@@ -24,8 +24,8 @@ fn cluster() -> Cluster {
     cluster
 }
 
-/// A capture asks again while the cluster settles. The pauses add up to this at most.
-const LONGEST: Duration = Duration::from_secs(15);
+/// After this long, a capture hangs. The pauses before repeated questions add up to fifteen seconds; a busy machine adds more.
+const LONGEST: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn a_broker_that_spoils_its_answers_is_read_or_refused() {
