@@ -103,7 +103,10 @@ impl Found {
 }
 
 fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String> {
-    let count = |partitions: &BTreeSet<_>| partitions.len();
+    let counted = |partitions: &BTreeSet<_>, one: &str, others: &str| {
+        let count = partitions.len();
+        format!("{} {}", mapper::counted(count, "partition"), mapper::plural(count, one, others))
+    };
     match ailment {
         // No plan gives a cordoned broker anything.
         Ailment::Lost { .. } | Ailment::Fenced { .. } | Ailment::Cordoned { .. } => None,
@@ -117,12 +120,12 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
                 .collect();
             let what = || {
                 let lag = others.join(", ");
-                format!("{} partition(s) lack replicas of live brokers: {lag}", partitions.len())
+                format!("{} replicas of live brokers: {lag}", counted(partitions, "lacks", "lack"))
             };
             (!others.is_empty()).then(what)
         }
         Ailment::Offline { partitions, .. } => {
-            Some(format!("{} partition(s) have no leader", count(partitions)))
+            Some(format!("{} no leader", counted(partitions, "has", "have")))
         }
         Ailment::FullDisk { broker, .. } => {
             Some(format!("the disk of broker {broker} is nearly full"))
@@ -131,7 +134,7 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
             Some(format!("a log dir of broker {broker} has failed"))
         }
         Ailment::Moving { partitions, .. } => {
-            Some(format!("{} partition(s) are being reassigned", count(partitions)))
+            Some(format!("{} being reassigned", counted(partitions, "is", "are")))
         }
     }
 }

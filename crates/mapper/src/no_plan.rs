@@ -12,6 +12,7 @@ pub use rule::Rule;
 pub use trials::plan;
 
 use crate::bytes::Bytes;
+use crate::counted::{counted, plural};
 use crate::ids::{BrokerId, Seat, TopicPartition, in_words};
 use crate::scope::ScopeError;
 use serde::Serialize;
@@ -26,7 +27,7 @@ pub enum NoPlan {
     Scope(#[from] ScopeError),
     /// A replica finds no broker.
     #[error(
-        "no broker can take {seat}: {} broker(s) refused{}", refusals.len(), shortage_text(.shortage)
+        "no broker can take {seat}: {} refused{}", counted(refusals.len(), "broker"), shortage_text(.shortage)
     )]
     NoBroker {
         /// The replica left without a home.
@@ -44,8 +45,8 @@ pub enum NoPlan {
     },
     /// More replicas are asked for than brokers allowed.
     #[error(
-        "{of} is to have {replication} replicas, but only {} live broker(s) are allowed for it: {}{}",
-        allowed.len(), in_words(.allowed), cordoned_text(.cordoned)
+        "{of} is to have {replication} replicas, but only {} {} allowed for it: {}{}",
+        counted(allowed.len(), "live broker"), plural(allowed.len(), "is", "are"), in_words(.allowed), cordoned_text(.cordoned)
     )]
     TooFewBrokers {
         /// The first such partition.
@@ -91,8 +92,8 @@ pub enum NoPlan {
     },
     /// What has to move is more than the request lets the plan move.
     #[error(
-        "{} has to be copied in {replicas} replica(s) before anything is evened, more than allowed",
-        bytes
+        "{bytes} has to be copied in {} before anything is evened, more than allowed",
+        counted(*replicas, "replica")
     )]
     BeyondLimit {
         /// The bytes of the replicas that are lost or leave.
@@ -212,7 +213,7 @@ pub enum Refusal {
     FailedLogDir,
     /// Another rack has to come first.
     #[error(
-        "rack {rack} already holds {held} replica(s) of this partition, and another rack fewer"
+        "rack {rack} already holds {} of this partition, and another rack fewer", counted(*held, "replica")
     )]
     RackTaken {
         /// Its rack.

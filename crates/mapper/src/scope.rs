@@ -3,6 +3,7 @@
 //! A pattern is a regex that matches the *whole* name; a pattern that is itself the name of an existing topic
 //! means that topic only, so the dots of `events.raw` never take `events-raw` along.
 
+use crate::counted::counted;
 use regex::{Regex, RegexBuilder};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -142,8 +143,8 @@ fn hint(parts: &[String]) -> String {
     match parts {
         [] => String::new(),
         [first, rest @ ..] => format!(
-            " (it matches a part of {} topic(s), {first:?} the first: write \".*\" before or after it to take them)",
-            rest.len() + 1
+            " (it matches a part of {}, {first:?} the first: write \".*\" before or after it to take them)",
+            counted(rest.len() + 1, "topic")
         ),
     }
 }
@@ -267,7 +268,7 @@ mod tests {
     fn a_match_of_a_part_is_pointed_out() {
         let error = scope(&["events"], &[]).select(&NAMES).unwrap_err();
         assert!(
-            error.to_string().contains("matches a part of 3 topic(s), \"events-raw\""),
+            error.to_string().contains("matches a part of 3 topics, \"events-raw\""),
             "{error}"
         );
     }

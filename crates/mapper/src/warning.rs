@@ -1,6 +1,7 @@
 //! What an operator should look at before a plan is written: a closed list, each with a code.
 
 use crate::bytes::{Bytes, Ratio};
+use crate::counted::{counted, plural};
 use crate::figures::Figures;
 use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::plan::{Move, Plan, WhyLeftOut};
@@ -16,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum Warning {
     /// A live broker in scope has no rack while others have one.
     #[error(
-        "broker(s) {} have no rack while others have: each counts as a rack of its own",
-        in_words(brokers)
+        "{} {} {} no rack while others have: each counts as a rack of its own",
+        plural(brokers.len(), "broker", "brokers"), in_words(brokers), plural(brokers.len(), "has", "have")
     )]
     NoRack {
         /// The brokers.
@@ -25,7 +26,8 @@ pub enum Warning {
     },
     /// Fewer racks than replicas.
     #[error(
-        "{partitions} partition(s) have more replicas than there are racks ({racks}): {of} the first"
+        "{} {} more replicas than there are racks ({racks}): {of} the first",
+        counted(*partitions, "partition"), plural(*partitions, "has", "have")
     )]
     FewRacks {
         /// How many partitions.
@@ -36,7 +38,7 @@ pub enum Warning {
         of: TopicPartition,
     },
     /// Partitions without a live leader are left out.
-    #[error("{partitions} partition(s) without a live leader are left out: {of} the first")]
+    #[error("{} without a live leader {} left out: {of} the first", counted(*partitions, "partition"), plural(*partitions, "is", "are"))]
     Leaderless {
         /// How many.
         partitions: usize,
@@ -55,8 +57,9 @@ pub enum Warning {
     },
     /// Lost brokers hold replicas in scope: evening the load repairs them on the way, evening leadership leaves them none.
     #[error(
-        "{} lost broker(s) ({}) hold replicas in scope: {}; they may only be restarting",
-        brokers.len(), in_words(brokers), repair_text(*bytes)
+        "{} ({}) {} replicas in scope: {}; {} may only be restarting",
+        counted(brokers.len(), "lost broker"), in_words(brokers), plural(brokers.len(), "holds", "hold"),
+        repair_text(*bytes), plural(brokers.len(), "it", "they")
     )]
     LostBrokers {
         /// The lost brokers.

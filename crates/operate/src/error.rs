@@ -6,7 +6,7 @@ mod explain;
 mod words;
 
 use crate::files::FileError;
-use crate::words::few;
+use crate::words::{counted, few};
 use ::topics::DefinitionErrors;
 use mapper::maps::Refused;
 use mapper::scope::ScopeError;
@@ -151,7 +151,7 @@ pub enum Error {
         problem: String,
     },
     /// Partitions with no replica to spare.
-    #[error("{} partition(s) cannot stay available while their broker restarts: {}", partitions.len(), few(.partitions, FEW))]
+    #[error("{} cannot stay available while their broker restarts: {}", counted(partitions.len(), "partition"), few(.partitions, FEW))]
     WouldBeUnavailable {
         /// Partitions that would go offline or below min ISR.
         partitions: BTreeSet<TopicPartition>,

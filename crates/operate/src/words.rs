@@ -2,10 +2,7 @@
 
 use mapper::{BrokerId, TopicPartition};
 
-/// `3 partitions`, `1 partition`.
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
+pub use mapper::counted;
 
 /// Ids in their own order: `1003, 1001`.
 pub fn listed(ids: &[BrokerId]) -> String {

@@ -12,7 +12,7 @@ use mapper::scope::ScopeError;
 use mapper::{BrokerId, Bytes, Clash, NoPlan, SnapshotError, TopicPartition, Violation};
 use operate::erasures::Erasures;
 use operate::files::FileError;
-use operate::words::few;
+use operate::words::{counted, few};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ pub(crate) enum Error {
     #[error("no execution has a throttle in this cluster: {} is empty", .path.display())]
     NothingPaced { path: PathBuf },
     /// Other tools act on the cluster.
-    #[error("other tools are moving {} partition(s): {}", partitions.len(), few(.partitions, FEW))]
+    #[error("other tools are moving {}: {}", counted(partitions.len(), "partition"), few(.partitions, FEW))]
     OtherTools { partitions: BTreeSet<TopicPartition> },
     /// Brokers that the plan replaces for good have come back.
     #[error("the plan holds for lost what is registered again: {}", back(.brokers))]
@@ -58,7 +58,7 @@ pub(crate) enum Error {
     #[error("broker {broker} is not to be unregistered: {why}")]
     NotUnregistered { broker: BrokerId, why: String },
     /// A broker that replicas would be lost with.
-    #[error("broker {broker} is not to be unregistered: it holds {replicas} replica(s) of {}", topics.join(", "))]
+    #[error("broker {broker} is not to be unregistered: it holds {} of {}", counted(*replicas, "replica"), topics.join(", "))]
     HoldsReplicas { broker: BrokerId, replicas: usize, topics: Vec<String> },
     /// Certificates that a broker must not, or would not, go over to.
     #[error("broker {broker} is not to be reloaded: {why}")]
@@ -92,7 +92,7 @@ pub(crate) enum Error {
         lost: Vec<LostBroker>,
     },
     /// A plan does not hold what it promises.
-    #[error("the plan breaks {} promise(s)", .0.len())]
+    #[error("the plan breaks {}", counted(.0.len(), "promise"))]
     Broken(Vec<Violation>),
     /// A request that changes the cluster was sent, and nobody said what came of it.
     #[error("{what} may have been carried out: {problem}")]

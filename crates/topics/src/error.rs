@@ -2,6 +2,7 @@
 
 use crate::Definition;
 use crate::mistake::Mistake;
+use mapper::counted;
 use mapper::maps::Place;
 use std::fmt;
 
@@ -47,5 +48,5 @@ impl std::error::Error for DefinitionError {}
 
 /// Every mistake; at least one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the topic definitions have {} mistake(s)", .0.len())]
+#[error("the topic definitions have {}", counted(.0.len(), "mistake"))]
 pub struct DefinitionErrors(pub Vec<DefinitionError>);

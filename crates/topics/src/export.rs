@@ -1,6 +1,7 @@
 //! A cluster's topics as definitions, so that applying them changes nothing.
 
 use crate::config::{MIN_INSYNC_REPLICAS, THROTTLES};
+use mapper::counted;
 use mapper::snapshot::{Snapshot, Topic};
 use std::fmt::{self, Write as _};
 
@@ -43,7 +44,8 @@ fn write_topic(topic: &Topic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     if others > 0 {
         writeln!(
             f,
-            "    # {others} partition(s) have another replication factor: a plan evens them"
+            "    # {} with another replication factor: a plan evens them",
+            counted(others, "partition")
         )?;
     }
     let min_isr: Option<usize> =

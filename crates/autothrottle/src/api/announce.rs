@@ -10,6 +10,7 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{FromRequest, Request, State};
 use axum::http::StatusCode;
+use mapper::counted;
 use mapper::{BrokerId, Rate, Replicas, TopicPartition};
 use operate::execution::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, OnBroker};
 use serde_json::json;
@@ -71,7 +72,7 @@ async fn take_in(api: &Api, told: Announcement) -> Result<Reply, Reply> {
         api.wake.notify_one();
         tracing::info!(count, "moves are announced: pacing them before they begin");
     }
-    let text = format!("{count} move(s) will be paced before they begin");
+    let text = format!("{} will be paced before copying begins", counted(count, "move"));
     let mut answer = json!({"version": Announcement::VERSION, "lead": lead});
     if let Some(pace) = pace {
         answer["pace"] = json!(pace);

@@ -6,6 +6,7 @@ use super::reply::Reply;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use mapper::counted;
 use mapper::{BrokerId, Rate};
 use operate::Status;
 use serde::Deserialize;
@@ -57,7 +58,8 @@ pub(super) async fn remove_for_one(
     if id == "all" {
         let all: Vec<BrokerId> = overridden.into_keys().collect();
         withdraw(&api, all.iter().copied().map(Some).collect()).await?;
-        let text = format!("the throttle overrides of {} broker(s) are removed", all.len());
+        let text =
+            format!("the throttle overrides of {} are removed", counted(all.len(), "broker"));
         return Ok(Reply::ok(text, json!({"scope": "brokers", "removed": all})));
     }
     // An override may outlive its broker, and can be removed then, too.

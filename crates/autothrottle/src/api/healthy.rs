@@ -4,6 +4,7 @@ use super::Api;
 use super::reply::Reply;
 use axum::extract::State;
 use axum::http::StatusCode;
+use mapper::counted;
 use serde_json::json;
 use std::time::Duration;
 
@@ -37,7 +38,9 @@ pub(super) async fn readyz(State(api): State<Api>) -> Reply {
         });
     }
     api.board.read(|shown| match (&shown.failing, &shown.round) {
-        (Some((times, why)), _) => unready(format!("{times} round(s) in a row have failed: {why}")),
+        (Some((times, why)), _) => {
+            unready(format!("{} failed in a row: {why}", counted(*times, "round")))
+        }
         (None, None) => unready("no round has ended yet".to_owned()),
         (None, Some(_)) => Reply::ok("ok", json!({"status": "ok"})),
     })

@@ -184,7 +184,7 @@ async fn the_endpoints_of_old_answer_as_they_did_and_each_change_wakes_the_loop_
         ("POST", "/throttle/remove/1002", true, "the throttle override of broker 1002 is removed"),
         ("POST", "/throttle/remove/1002", true, "broker 1002 had no throttle override"),
         ("POST", "/throttle/remove", true, "the global throttle override is removed"),
-        ("POST", "/throttle/remove/all", true, "the throttle overrides of 0 broker(s) are removed"),
+        ("POST", "/throttle/remove/all", true, "the throttle overrides of 0 brokers are removed"),
         ("GET", "/throttle", false, "no throttle override is set"),
     ];
     for (method, path, wakes, said) in dialogue {

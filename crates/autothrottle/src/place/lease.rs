@@ -14,6 +14,7 @@ use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use kubernetes::lease::{Kept, LeaseError, Terms, lease_name};
 use kubernetes::{About, Access, Announcer, Kubernetes, Name};
+use mapper::counted;
 use operate::marks::{Common, LEASE};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -217,7 +218,7 @@ fn told(new: &[LedgerEntry]) -> Vec<(&'static str, String)> {
             LedgerEntry::Withdrawn { broker } => told.push(("OverrideRemoved", whom(broker))),
         }
     }
-    let some = |all: Vec<String>| format!("{} config(s): {}", all.len(), all.join(", "));
+    let some = |all: Vec<String>| format!("{}: {}", counted(all.len(), "config"), all.join(", "));
     if !held.is_empty() {
         told.push(("ThrottleSet", some(held)));
     }

@@ -9,6 +9,7 @@ use crate::client::{Client, Target};
 use crate::error::Error;
 use futures::StreamExt;
 use kafka_protocol::ResponseError;
+use mapper::counted;
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -123,17 +124,17 @@ fn told(notice: Notice) -> Result<(BrokerId, String, ResponseError), Option<(Str
             Some((format!("the disks of broker {broker}"), error))
         }
         Notice::ConfigsForbidden { topics, denied } => {
-            let what = format!("min.insync.replicas of {} topic(s)", topics.len());
+            let what = format!("min.insync.replicas of {}", counted(topics.len(), "topic"));
             Some((what, Error::Authorization(Box::new(denied))))
         }
         Notice::ConfigsMissing { topics, error } => {
-            Some((format!("min.insync.replicas of {} topic(s)", topics.len()), error))
+            Some((format!("min.insync.replicas of {}", counted(topics.len(), "topic")), error))
         }
         Notice::CordonsUntold { brokers, error } => {
-            Some((format!("the cordons of {} broker(s)", brokers.len()), error))
+            Some((format!("the cordons of {}", counted(brokers.len(), "broker")), error))
         }
         Notice::EligibleLeadersMissing { topics, error } => {
-            Some((format!("the eligible leaders of {} topic(s)", topics.len()), error))
+            Some((format!("the eligible leaders of {}", counted(topics.len(), "topic")), error))
         }
         // Disks cannot be judged without volumes, and brokers before Kafka 3.3 report none.
         Notice::VolumesUntold { .. } => None,

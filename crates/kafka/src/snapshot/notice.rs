@@ -3,6 +3,7 @@
 use crate::error::{Denied, Error};
 use kafka_protocol::ResponseError;
 use mapper::BrokerId;
+use mapper::counted;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -91,10 +92,10 @@ impl fmt::Display for Notice {
                 write!(f, "brokers that do not tell the size of their volumes: {}", ids.join(", "))
             }
             Self::ConfigsForbidden { topics, denied } => {
-                write!(f, "the configs of {} topic(s) are unknown: {denied}", topics.len())
+                write!(f, "the configs of {} are unknown: {denied}", counted(topics.len(), "topic"))
             }
             Self::ConfigsMissing { topics, error } => {
-                write!(f, "the configs of {} topic(s) are unknown: {error}", topics.len())
+                write!(f, "the configs of {} are unknown: {error}", counted(topics.len(), "topic"))
             }
             Self::CordonsUntold { brokers, error } => {
                 let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
@@ -102,7 +103,11 @@ impl fmt::Display for Notice {
                 write!(f, "brokers that do not tell whether they are cordoned: {ids}: {error}")
             }
             Self::EligibleLeadersMissing { topics, error } => {
-                write!(f, "the eligible leaders of {} topic(s) are unknown: {error}", topics.len())
+                write!(
+                    f,
+                    "the eligible leaders of {} are unknown: {error}",
+                    counted(topics.len(), "topic")
+                )
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A promise that a plan breaks.
 
 use crate::bytes::Bytes;
+use crate::counted::{counted, plural};
 use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::scope::ScopeError;
 use serde::Serialize;
@@ -31,7 +32,7 @@ pub enum Violation {
         index: usize,
     },
     /// A move does not stand in one step for each list that it submits.
-    #[error("the move of {of} stands in {times} step(s), not in {asked}")]
+    #[error("the move of {of} stands in {}, not in {asked}", counted(*times, "step"))]
     Steps {
         /// The partition.
         of: TopicPartition,
@@ -88,8 +89,8 @@ pub enum Violation {
     },
     /// More brokers give up replicas in a step than the request lets.
     #[error(
-        "step {step} takes replicas off {}, and {most} broker(s) at a time are allowed",
-        in_words(brokers)
+        "step {step} takes replicas off {}, and {} at a time {} allowed",
+        in_words(brokers), counted(*most, "broker"), plural(*most, "is", "are")
     )]
     StepBrokers {
         /// The step, from 0.
@@ -276,7 +277,7 @@ pub enum Violation {
         most_bytes: Bytes,
     },
     /// More replicas are copied than the request allows.
-    #[error("the plan copies {replicas} replica(s), and {most} are allowed")]
+    #[error("the plan copies {}, and {most} are allowed", counted(*replicas, "replica"))]
     TooManyMoves {
         /// What the plan copies.
         replicas: u64,

@@ -17,6 +17,7 @@ pub use partition::{Cause, Comes, LeaderChange, Leaves, PartitionExplained, Rack
 pub use summary::{PlanExplained, ReasonSum};
 pub use without::{Evenness, Without};
 
+use crate::counted::counted;
 use crate::ids::{BrokerId, PartitionId, TopicPartition};
 use crate::no_plan::NoPlan;
 use crate::plan::Plan;
@@ -85,7 +86,7 @@ pub enum ExplainError {
     #[error("not registered, nor in any replica list: broker {0}")]
     UnknownBroker(BrokerId),
     /// The plan has fewer moves.
-    #[error("the plan has {moves} move(s), numbered from 0, and no move {index}")]
+    #[error("the plan has {}, numbered from 0, and no move {index}", counted(*moves, "move"))]
     NoSuchMove {
         /// As asked.
         index: usize,

@@ -230,7 +230,7 @@ fn a_map_without_topics_is_an_error_unless_it_may_or_they_are_defined() {
         said(&resolve(&strict, &known)),
         [
             "map m takes no topic: the pattern \"events\" matches no topic by its whole name (it matches a part of 1 \
-          topic(s), \"my-events\" the first: write \".*\" before or after it to take them)"
+          topic, \"my-events\" the first: write \".*\" before or after it to take them)"
         ]
     );
     let lenient = maps("m: \"events\" => [1], allow=[no-topics]");

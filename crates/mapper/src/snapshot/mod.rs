@@ -24,6 +24,7 @@ pub use volume::Volume;
 
 use crate::both::both;
 use crate::bytes::Bytes;
+use crate::counted::counted;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -309,7 +310,7 @@ pub enum SnapshotError {
         found: u64,
     },
     /// The parts deny each other.
-    #[error("the snapshot contradicts itself in {} place(s): {}", .0.len(), first_few(.0))]
+    #[error("the snapshot contradicts itself in {}: {}", counted(.0.len(), "place"), first_few(.0))]
     Contradictions(Vec<Contradiction>),
 }
 

@@ -10,7 +10,7 @@ use crate::live;
 use crate::marks::Common;
 use futures::{StreamExt, stream};
 use kafka::admin::Cluster;
-use mapper::{BrokerId, Plan};
+use mapper::{BrokerId, Plan, plural};
 use statelog::{Access, Holder, REPLICATION, TOPIC};
 use std::collections::BTreeSet;
 use std::fs;
@@ -234,7 +234,8 @@ fn topic_access(cluster: &ClusterAccess) -> Result<Access, Error> {
 fn made(brokers: &[BrokerId]) -> Note {
     let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
     Note::new(format!(
-        "made the topic {TOPIC} on broker(s) {}, compacted, in which executors claim the cluster; --sole-executor does without",
+        "made the topic {TOPIC} on {} {}, compacted, in which executors claim the cluster; --sole-executor does without",
+        plural(ids.len(), "broker", "brokers"),
         ids.join(", ")
     ))
 }

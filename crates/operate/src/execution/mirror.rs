@@ -11,6 +11,7 @@ use super::{Execution, Store};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use execute::{Entry, History, Ledger, LedgerEntry};
+use mapper::counted;
 use statelog::Holder;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -201,10 +202,10 @@ impl Execution<'_> {
             let adopted = adopted(&told.ledger, &self.ledger);
             let lines = if resumes { told.journal } else { Vec::new() };
             let text = format!(
-                "taking over from {}: {} config(s) in its ledger, {} line(s) of its journal",
+                "taking over from {}: {} in its ledger, {} of its journal",
                 owner.name,
-                told.ledger.held().count(),
-                lines.len()
+                counted(told.ledger.held().count(), "config"),
+                counted(lines.len(), "line")
             );
             self.adopt(adopted, lines)?;
             context.note(&Note::new(text))?;

@@ -12,7 +12,7 @@ use ::kubernetes::Deleted;
 use ::kubernetes::fate::{Fate, Return, Step};
 use health::would_erase;
 use kafka::{Client, Standing, Unsettled};
-use mapper::BrokerId;
+use mapper::{BrokerId, counted};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
@@ -174,8 +174,9 @@ impl Freeing {
         if let Some(first) = erased.first() {
             let (count, of) = (erased.len(), &first.partition);
             let what = format!(
-                "only broker {} has the last records of {count} partition(s), {of} for one",
-                self.broker
+                "only broker {} has the last records of {}, {of} for one",
+                self.broker,
+                counted(count, "partition")
             );
             return Ok(Err(Void::Changed(what)));
         }

@@ -10,6 +10,7 @@ use ::kubernetes::{Kubernetes, Name};
 use console::units::duration;
 use execute::roll::{Memory, Terms, next};
 use jiff::Timestamp;
+use mapper::counted;
 use mapper::maps::Target;
 use operate::Status;
 use operate::cluster::{Servers, Source, ZooKeeperPlace};
@@ -17,7 +18,6 @@ use operate::execution::{Signal, Signals};
 use operate::live;
 use operate::locks::{self, Guard};
 use operate::roll::{Pods, Roll, Rolled, Sight, Sights, Ways, Why};
-use operate::words::counted;
 use std::collections::BTreeMap;
 use std::time::Duration;
 

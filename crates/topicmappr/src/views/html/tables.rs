@@ -5,8 +5,8 @@ use super::super::left_out::{cure, why};
 use super::super::nothing;
 use super::super::steps::StepView;
 use super::escape::Text;
+use mapper::counted;
 use mapper::{BrokerId, LeftOut, Move, Plan};
-use operate::words::counted;
 use std::fmt;
 
 /// A section with a table; a column whose name starts with `>` holds numbers.

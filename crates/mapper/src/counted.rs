@@ -1,0 +1,29 @@
+//! Numbers of things in sentences.
+
+use std::fmt::Display;
+
+/// `3 partitions`, `1 partition`.
+pub fn counted<N: Copy + Display + PartialEq + From<u8>>(count: N, what: &str) -> String {
+    format!("{count} {what}{}", plural(count, "", "s"))
+}
+
+/// The form of a word after a number: `is` for one, `are` for all others.
+pub fn plural<'a, N: Copy + PartialEq + From<u8>>(
+    count: N,
+    one: &'a str,
+    others: &'a str,
+) -> &'a str {
+    if count == N::from(1) { one } else { others }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_is_singular() {
+        assert_eq!(counted(0_usize, "move") + plural(0_usize, " is", " are"), "0 moves are");
+        assert_eq!(counted(1_u64, "move") + plural(1_u64, " is", " are"), "1 move is");
+        assert_eq!(counted(2_u32, "move"), "2 moves");
+    }
+}
