@@ -1,4 +1,4 @@
-//! How full a broker may be: its share, and as far above and below as the tolerance says.
+//! The range of load that a broker should end in: its share, plus and minus the tolerance.
 
 use crate::bytes::{Bytes, Ratio};
 
@@ -16,22 +16,22 @@ impl Band {
         Self { low: share - width.min(share), share, high: share.saturating_add(width) }
     }
 
-    /// The same for what comes in whole pieces of `unit`: with the whole numbers next to the share.
+    /// The same for loads in whole pieces of `unit`. The range includes the whole numbers next to the share.
     pub(super) fn of_pieces(share: u64, tolerance: Ratio, unit: u64) -> Self {
         let Self { low, high, .. } = Self::around(share, tolerance);
-        // Shares are rounded themselves, by far less than this.
+        // A share is rounded as well, by far less than this.
         let near = unit / 64;
         let below = (share + near) / unit * unit;
         let above = share.saturating_sub(near).div_ceil(unit) * unit;
         Self { low: low.min(below), share, high: high.max(above) }
     }
 
-    /// How far outside the band, in parts of the share per 2^30; 0 inside.
+    /// Distance from the band, in parts of the share per 2^30; 0 inside.
     pub(super) fn strain(self, used: u64) -> u64 {
         parts(used.saturating_sub(self.high).max(self.low.saturating_sub(used)), self.share)
     }
 
-    /// How full, in parts of the share per 2^30.
+    /// Load in parts of the share per 2^30.
     pub(super) fn level(self, used: u64) -> u64 {
         parts(used, self.share)
     }

@@ -1,8 +1,8 @@
-//! Many small replicas for one large: how numbers are evened where bytes must stay.
+//! Exchanges many small replicas for one large replica, to even replica counts where bytes must stay.
 //!
-//! A broker with too many replicas and one with too few may both be at the edge of what storage lets them give or take.
-//! Then the first gives its smallest replicas, and the second gives one back of as many bytes: their numbers come nearer,
-//! their bytes stay, and two times a few small replicas is all that it costs.
+//! Storage can forbid that a broker with too many replicas gives one, or that a broker with too few takes one.
+//! Then the first broker gives its smallest replicas. The second broker gives back one replica of as many bytes.
+//! Their counts come nearer and their bytes stay. The cost is twice the bytes of a few small replicas.
 
 use super::evening::Evening;
 use super::load::REPLICA;
@@ -17,11 +17,11 @@ pub(super) struct Barter {
     to: BrokerIx,
 }
 
-/// Candidates for what comes back that are looked at.
+/// Limits how many replicas are tried as the one that comes back. Then the exchange is given up.
 const CANDIDATES: usize = 32;
 
 impl Barter {
-    /// The exchange between two brokers that brings their numbers nearest; `None` if none does.
+    /// The exchange that brings the counts of two brokers nearest to each other; `None` if no exchange does.
     pub(super) fn between(
         evening: &mut Evening<'_, '_>,
         from: BrokerIx,
@@ -29,7 +29,7 @@ impl Barter {
     ) -> Option<Self> {
         let above = evening.used(from).saturating_sub(evening.band(from).share) / REPLICA;
         let below = evening.band(to).share.saturating_sub(evening.used(to)) / REPLICA;
-        // One comes back.
+        // Plus one, because one replica comes back.
         let most = usize::try_from(above.min(below)).ok()? + 1;
         if most < 2 {
             return None;
@@ -61,7 +61,7 @@ impl Barter {
     }
 }
 
-/// The smallest replicas that may go, in order of size.
+/// The smallest replicas that may move, in order of size.
 fn small_ones(
     evening: &mut Evening<'_, '_>,
     from: BrokerIx,
@@ -75,7 +75,7 @@ fn small_ones(
     shelf.into_iter().filter(may_go).take(most).collect()
 }
 
-/// The smallest replica on `to` that makes up for what comes there.
+/// The smallest replica on `to` that compensates for the bytes that arrive there.
 fn counterpart(
     evening: &mut Evening<'_, '_>,
     there: &[u32],
@@ -85,7 +85,7 @@ fn counterpart(
     let size = |evening: &Evening<'_, '_>, partition: u32| evening.state.size[partition as usize];
     let bytes: u64 = there.iter().map(|partition| size(evening, *partition)).sum();
     let shelf = evening.shelf(to).to_vec();
-    // A little less may do: the bands are as wide as a few replicas.
+    // Slightly fewer bytes are enough, because a band is as wide as a few replicas.
     let slack = evening.slack(to);
     let least = bytes.saturating_sub(slack);
     let first = shelf.partition_point(|partition| size(evening, *partition) < least);

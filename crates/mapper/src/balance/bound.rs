@@ -1,10 +1,13 @@
-//! The bytes that any plan has to move to end as evenly as this one does.
+//! The least bytes that any plan has to move to end as evenly as this one.
 //!
-//! A plan ends with every broker at most so far above and so far below its share. Whatever plan ends inside those two
-//! edges, in each group of brokers that hands bytes only round itself: what was above the upper edge had to leave its
-//! broker, and so had every replica that was lost or not allowed; what was missing under the lower edge had to
-//! arrive. Each byte that leaves or arrives is copied once, so the larger of the two sums is a lower bound. Where the
-//! rack rule sends more of the repairs into some racks than there is room for, as much has to leave those ([`Forced`]).
+//! The plan's worst brokers define two edges: the largest distance above the share, and the largest below it.
+//! Consider any plan that ends inside these edges, in each group of brokers that exchanges bytes only among itself:
+//!
+//! - Bytes above the upper edge had to leave their broker. Lost and forbidden replicas had to leave, too.
+//! - Bytes that were missing under the lower edge had to arrive.
+//!
+//! Each byte that leaves or arrives is copied once, so the larger of the two sums is a lower bound. The rack rule can
+//! send more repairs into some racks than there is room for. Then the excess has to leave those racks ([`Forced`]).
 
 use super::band::Band;
 use super::forced::Forced;
@@ -18,20 +21,20 @@ use crate::target::Targets;
 use crate::work::Work;
 use std::collections::BTreeMap;
 
-/// What stays on each broker, whatever is done about what is wrong.
+/// The bytes that stay on each broker, whatever a plan does about lost and forbidden replicas.
 pub(super) struct Base {
-    /// At the least: what may leave has left. A rack that holds too many replicas does not say which one goes.
+    /// The least: all replicas that may leave have left. In a rack with too many replicas, each of them may leave.
     least: Vec<u64>,
-    /// At the most: only what is lost or not allowed has left.
+    /// The most: only lost and forbidden replicas have left.
     most: Vec<u64>,
-    /// What has to be placed anew, wherever it was.
+    /// Bytes that have to be placed on new brokers.
     repairs: Option<Bytes>,
-    /// Where some of that has to go.
+    /// The racks that have to take some of these bytes.
     forced: Forced,
 }
 
 impl Base {
-    /// The cluster before, as `repairs` leave it.
+    /// The cluster before the plan, without the replicas that `repairs` remove.
     pub(super) fn new(
         cluster: &Cluster<'_>,
         targets: &Targets,
@@ -64,7 +67,7 @@ impl Base {
         Self { least, most, repairs: floor::had_to_copy(cluster, repairs), forced }
     }
 
-    /// The lower bound for plans that end where `state` does, or more evenly.
+    /// The lower bound for plans that end as evenly as `state`, or more evenly.
     pub(super) fn bytes(&self, state: &State<'_>, shares: &Shares) -> Option<Bytes> {
         let repairs = self.repairs?.0;
         let (mut excess, mut deficit) = (0, 0);
@@ -83,14 +86,14 @@ impl Base {
             deficit += under;
             apart += over.max(under);
         }
-        // Repairs may go to any group, so only the sum over all says what they leave to fill.
+        // Repairs may go to any group. Only the sum over all groups says how many bytes they leave to fill.
         let leaves = excess + self.forced.leaves(state.cluster, &ends);
         let one_sea = (repairs + leaves).max(deficit);
         Some(Bytes(if repairs == 0 { apart.max(one_sea) } else { one_sea }))
     }
 }
 
-/// The range that a group's brokers ended in, from the worst of them on either side.
+/// The range in which a group's brokers ended, from the worst broker on each side.
 pub(super) fn edges(
     state: &State<'_>,
     shares: &Shares,
@@ -100,7 +103,7 @@ pub(super) fn edges(
         group.iter().filter_map(|b| Some((*b, shares.of[*b as usize]?, state.used[*b as usize])))
     };
     let parts = |bytes: u64, share: u64| (u128::from(bytes) << PARTS) / u128::from(share.max(1));
-    // Rounded outwards, so that the bound holds.
+    // Rounded outwards, or the result would not be a bound.
     let above = shared().map(|(_, share, used)| parts(used.saturating_sub(share), share) + 1).max();
     let below = shared().map(|(_, share, used)| parts(share.saturating_sub(used), share) + 1).max();
     let of = |share: u64, parts: Option<u128>| {
@@ -109,7 +112,7 @@ pub(super) fn edges(
     };
     shared()
         .map(|(broker, share, used)| {
-            // A broker without a share has no deviation: its own end is its edge.
+            // A broker without a share has no deviation, so its own final load is its edge.
             let high = share.saturating_add(of(share, above)).max(used);
             let low = share.saturating_sub(of(share, below)).min(used);
             (broker, Band { low, share, high })
@@ -117,5 +120,5 @@ pub(super) fn edges(
         .collect()
 }
 
-/// Fractions of a share are counted in parts per 2^40.
+/// Resolution of a fraction of a share: parts per 2^40.
 const PARTS: u32 = 40;

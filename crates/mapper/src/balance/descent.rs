@@ -1,8 +1,8 @@
-//! How far so many bytes go: a ladder from the cluster as it is down to one that is even.
+//! Finds how far a limited number of bytes can even a cluster: a ladder of levels from the present state to an even one.
 //!
-//! So many bytes, taken off the fullest, bring the top down to one level, and no plan that moves as many ends with a lower
-//! one. They go to the emptiest. Each rung is such a level, a few bytes below the one before, and is reached from the start
-//! at once, so that few and large replicas move. The last rungs bring the bottom up.
+//! Take a number of bytes off the fullest brokers, and the top comes down to a level. No plan that moves as many bytes
+//! ends with a lower top. The bytes go to the emptiest brokers. Each rung is such a level, a few bytes below the one
+//! before. It is reached directly from the start, so that few and large replicas move. The last rungs raise the bottom.
 
 use super::band::Band;
 use super::evening::Evening;
@@ -11,15 +11,15 @@ use super::pour::{Seats, pour};
 use super::state::{Shift, State};
 use crate::dense::BrokerIx;
 
-/// So many rungs lead down at least, and so many up: between two of them lies so small a part of the bytes.
+/// The fewest rungs down, and the fewest rungs up. It sets the resolution: each rung is at most 1/128 of the bytes.
 const FEWEST: usize = 128;
 
-/// Where there are few partitions, more rungs take no time.
+/// The most rungs in each direction. A cluster of few partitions gets more rungs, because they take no time there.
 const MOST: usize = 4096;
 const OF_PARTITIONS: usize = 1 << 20;
 
-/// The bands of each rung: first the top comes down, and what it gives goes to the emptiest of its group; then the bottom
-/// comes up. The last are the bands of the layout.
+/// The bands of each rung. First the top comes down, and its bytes go to the emptiest brokers of the group. Then the
+/// bottom comes up. The last bands are those of the layout.
 pub(super) fn ladder(state: &State<'_>, layout: &Layout) -> Vec<Vec<Option<Band>>> {
     let rungs = (OF_PARTITIONS / state.partitions().max(1)).clamp(FEWEST, MOST) as u128;
     let slope = Slope::new(state, layout);
@@ -37,8 +37,9 @@ pub(super) fn ladder(state: &State<'_>, layout: &Layout) -> Vec<Vec<Option<Band>
     all.chain((1..=rungs).filter(|_| taken > 0).map(up)).collect()
 }
 
-/// What brings the cluster to each rung, until one is `beyond` what may be moved. Only rungs that end with a lower top or a
-/// higher bottom than the one before, and with neither worse.
+/// The changes that bring the cluster to each rung, until one is `beyond` the limit of the request.
+///
+/// A rung is kept only if the top is lower or the bottom is higher than before, and neither is worse.
 pub(super) fn descend<'e, 'a>(
     evening: &mut Evening<'e, 'a>,
     layout: &Layout,
@@ -70,7 +71,7 @@ pub(super) fn descend<'e, 'a>(
     rungs
 }
 
-/// The level of the fullest broker above its band, and of the emptiest below.
+/// The level of the fullest broker above its band, and of the emptiest broker below its band.
 #[derive(PartialEq, Eq)]
 struct Ends {
     top: u64,
@@ -91,10 +92,10 @@ impl Ends {
     }
 }
 
-/// Brokers at their levels.
+/// All brokers of a layout with their loads.
 struct Slope {
     brokers: Vec<Standing>,
-    /// The highest level of all.
+    /// The highest level of all brokers.
     top: u64,
 }
 
@@ -121,14 +122,14 @@ impl Slope {
         Self { brokers, top }
     }
 
-    /// What those give that come down to a level, or only to the upper edge of their band.
+    /// Bytes that brokers give to come down to this level, but never below the upper edge of their band.
     fn given(&self, level: u64) -> u128 {
         let of =
             |one: &Standing| one.used.saturating_sub(one.band.high.max(at(level, one.capacity)));
         self.brokers.iter().map(|one| u128::from(of(one))).sum()
     }
 
-    /// What those take that come up to a level, or only to the lower edge of their band.
+    /// Bytes that brokers take to come up to this level, but never above the lower edge of their band.
     fn taken(&self, level: u64) -> u128 {
         let of =
             |one: &Standing| one.band.low.min(at(level, one.capacity)).saturating_sub(one.used);
@@ -149,19 +150,19 @@ impl Slope {
     }
 }
 
-/// How full, in parts of the capacity per 2^30.
+/// Load in parts of the capacity per 2^30.
 fn level(used: u64, capacity: u64) -> u64 {
     let parts = (u128::from(used) << 30) / u128::from(capacity.max(1));
     u64::try_from(parts).unwrap_or(u64::MAX)
 }
 
-/// What a broker at this level carries.
+/// The load of a broker at this level.
 fn at(level: u64, capacity: u64) -> u64 {
     let carried = (u128::from(capacity) * u128::from(level)) >> 30;
     u64::try_from(carried).unwrap_or(u64::MAX)
 }
 
-/// The first number for which `holds`, or the last of all.
+/// The first number for which `holds` is true; `last` if it is true for none before.
 fn first(last: u64, holds: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (0, last);
     while low < high {

@@ -1,9 +1,9 @@
-//! From an evened state to a plan that is not followed by another.
+//! Turns an evened state into a final plan: planning again after it plans nothing.
 //!
-//! A reassignment holds both copies for a while, and what finds no room for that is taken back: repairs first, evening
-//! as far as room is left. What was taken back may have room once the plan was carried out, so planning again would go
-//! on. Therefore a plan that was cut short is continued on paper until planning again plans nothing: a partition moves
-//! once, to where it ends.
+//! A reassignment holds both copies for a while. Moves that find no room for that are taken back: repairs have
+//! priority, and evening uses the room that is left. Once the plan is carried out, these moves may have room, and a
+//! second plan would continue. Therefore a plan that was cut short is continued on paper until planning again plans
+//! nothing. A partition then moves only once, to its final brokers.
 
 use super::bound::Base;
 use super::exact::Solved;
@@ -23,22 +23,22 @@ use crate::work::Work;
 use smallvec::SmallVec;
 use std::collections::BTreeSet;
 
-/// What a plan is written from, beside the state in which it ends.
+/// The inputs of a plan, except the state in which it ends.
 pub(super) struct Draft<'d, 'a> {
     pub(super) repairs: &'d Outcome<'a>,
     pub(super) balance: &'d Balance,
     pub(super) base: Base,
     pub(super) start: Start,
-    /// What a search came to, where there was one.
+    /// The result of the exact search, if there was one.
     pub(super) solved: Option<Solved>,
     pub(super) request: &'d Request,
 }
 
-/// The marks before anything was evened.
+/// The bands before any replica was moved to even the load.
 pub(super) struct Start {
-    /// Of what is evened, the most important first.
+    /// One for each goal, the most important first.
     pub(super) layouts: Vec<Layout>,
-    /// Of storage where that is not evened: it is told all the same.
+    /// The layout of storage if storage is not a goal: the plan reports its evenness anyway.
     storage: Option<Layout>,
 }
 
@@ -54,7 +54,7 @@ impl Start {
     }
 }
 
-/// Plans that are made on paper, one after the other, before the last word is written.
+/// The most plans that are made on paper, one after another. After the last one the plan is returned as it is.
 const ROUNDS: usize = 8;
 
 impl<'a> Draft<'_, 'a> {
@@ -63,14 +63,14 @@ impl<'a> Draft<'_, 'a> {
         self.as_far_as_room(state).map(|(plan, _)| plan)
     }
 
-    /// The same, carried on until `again`, which plans anew, plans nothing.
+    /// As [`Self::written`], but continued until `again`, which plans once more, finds nothing to move.
     pub(super) fn carried_on(
         &self,
         state: &mut State<'_>,
         again: &dyn Fn(&Snapshot) -> Result<Plan, NoPlan>,
     ) -> Result<Plan, NoPlan> {
         let (mut plan, whole) = self.as_far_as_room(state)?;
-        // What a limit cut short is meant to be followed by another plan.
+        // If a limit cut the plan short, the operator expects another plan after it.
         if whole || limits::are_set(self.balance) {
             return Ok(plan);
         }
@@ -90,8 +90,8 @@ impl<'a> Draft<'_, 'a> {
         Ok(plan)
     }
 
-    /// The most even plan within the limits of the request that there is room for; `rungs` tells how far bytes alone go. The
-    /// state is then that after the plan.
+    /// The most even plan within the limits of the request that has room. `rungs` are the stages that a limit of bytes
+    /// can reach. Afterwards `state` is the state after the plan.
     pub(super) fn within_limits(
         &self,
         state: &mut State<'a>,
@@ -118,7 +118,7 @@ impl<'a> Draft<'_, 'a> {
         self.written(state)
     }
 
-    /// The plan that ends in `state`, if there is room for all of it.
+    /// The plan that ends in `state`, if all of it has room.
     fn whole(&self, state: &State<'_>) -> Result<Option<Plan>, NoPlan> {
         match self.finished(state) {
             Ok(Finished { plan, taken_back }) => Ok(taken_back.is_empty().then_some(plan)),
@@ -127,12 +127,12 @@ impl<'a> Draft<'_, 'a> {
         }
     }
 
-    /// Without the changes that find no room whatever the limits are: where there was room for all of them together,
-    /// there is room for the first so many, too.
+    /// Takes back the changes that find no room, whatever the limits are. If all other changes together have room, any
+    /// first part of them has room, too.
     fn leave_out_what_finds_no_room(&self, state: &mut State<'_>) -> Result<(), NoPlan> {
         let all = state.log.clone();
         self.as_far_as_room(state)?;
-        // Where the repairs have to go alone, some of the changes may yet go with them.
+        // If the repairs have to go alone, some of the changes may still go with them.
         let back = state.log.get(all.len()..).unwrap_or_default();
         let back: BTreeSet<u32> = back.iter().map(|change| change.partition).collect();
         state.rewind(0);
@@ -141,7 +141,7 @@ impl<'a> Draft<'_, 'a> {
         Ok(())
     }
 
-    /// The plan, and whether it is all that was wanted. The state is then that after the plan.
+    /// The plan, and whether it is complete. Afterwards `state` is the state after the plan.
     fn as_far_as_room(&self, state: &mut State<'_>) -> Result<(Plan, bool), NoPlan> {
         let mut whole = true;
         loop {
@@ -149,13 +149,13 @@ impl<'a> Draft<'_, 'a> {
                 Ok(Finished { plan, taken_back }) if taken_back.is_empty() => {
                     return Ok((plan, whole));
                 }
-                // Written once more: leaders are even over what is left.
+                // The plan is written once more, because leaders are evened over the moves that are left.
                 Ok(Finished { taken_back, .. }) => {
                     for change in &taken_back {
                         self.put(state, change, &change.from);
                     }
                 }
-                // Repairs and evening wait for each other's room: then the repairs go alone.
+                // Repairs and evening wait for each other's room. Then only the repairs are planned.
                 Err(NoPlan::NoRoomForBothCopies { .. }) if !state.log.is_empty() => state.rewind(0),
                 Err(other) => return Err(other),
             }
@@ -172,7 +172,7 @@ impl<'a> Draft<'_, 'a> {
         }
     }
 
-    /// The best reachable of all that is evened.
+    /// The best evenness that is reachable, for each goal.
     fn floor(&self) -> Option<Floor> {
         let cluster = self.repairs.cluster;
         let mut floor = self.start.storage()?.floor(cluster)?;
@@ -183,14 +183,14 @@ impl<'a> Draft<'_, 'a> {
             let targets = &self.repairs.targets.all;
             let allowed = |at: &usize| targets.iter().any(|target| target.allowed[*at]);
             let brokers = (0..cluster.ids.len()).filter(allowed).count();
-            // Who leads what is out of scope or left out, nobody promises.
+            // The leaders of partitions that are out of scope or left out are unknown.
             let led = self.in_scope().saturating_sub(self.repairs.left_out.len());
             floor.max_leaders = Some(led.div_ceil(brokers.max(1)) as u64);
         }
         Some(floor)
     }
 
-    /// Partitions that the request covers.
+    /// The number of partitions that the request covers.
     fn in_scope(&self) -> usize {
         let Outcome { cluster, targets, .. } = self.repairs;
         let topics = targets.of_topic.iter().zip(cluster.first_partition.windows(2));
@@ -225,7 +225,7 @@ impl<'a> Draft<'_, 'a> {
     }
 }
 
-/// The partitions that change: the repairs where they stand now, and what moved to even the load.
+/// The partitions that change: the repairs as planned now, and the moves that even the load.
 fn work(state: &State<'_>, repairs: &[Work]) -> Vec<Work> {
     let mut changed: Vec<usize> =
         state.log.iter().map(|change| change.partition as usize).collect();
@@ -264,7 +264,7 @@ fn moved(state: &State<'_>, partition: usize) -> Option<Work> {
     })
 }
 
-/// The seats in the order of the list before: who stays keeps the place, so that no leader changes in vain.
+/// The seats in the order of the list before. A broker that stays keeps its position, so no leader changes needlessly.
 fn in_place(before: &[BrokerIx], seats: &[BrokerIx]) -> SmallVec<[Option<BrokerIx>; 4]> {
     if before.len() != seats.len() {
         return seats.iter().copied().map(Some).collect();

@@ -1,4 +1,4 @@
-//! A cluster on its way into its bands.
+//! The state of a cluster while one load is brought into its bands.
 
 use super::band::Band;
 use super::field::Layout;
@@ -8,17 +8,17 @@ use super::shelves::Shelves;
 use super::state::{Shift, State};
 use crate::dense::BrokerIx;
 
-/// What one round of evening works with.
+/// The inputs of one round of evening.
 pub(super) struct Evening<'e, 'a> {
     pub(super) state: &'e mut State<'a>,
     pub(super) rules: &'e Rules<'a>,
     pub(super) shelves: Shelves,
     pub(super) load: Load,
-    /// For each broker the band that it should end in; `None` for those that take no part.
+    /// For each broker the band that it should end in; `None` for brokers that are not evened.
     pub(super) bands: &'e [Option<Band>],
     /// For each broker whether it may give replicas away.
     pub(super) gives: &'e [bool],
-    /// What is evened already, and stays so.
+    /// Loads that are already even and must stay so.
     pub(super) guards: &'e [Layout],
 }
 
@@ -31,7 +31,7 @@ impl Evening<'_, '_> {
         self.state.weight(self.load, partition)
     }
 
-    /// The band of a broker that takes part.
+    /// The band of a broker that is evened.
     pub(super) fn band(&self, broker: BrokerIx) -> Band {
         self.bands[broker as usize].unwrap_or(Band { low: 0, share: 0, high: u64::MAX })
     }
@@ -44,14 +44,14 @@ impl Evening<'_, '_> {
         self.band(broker).level(self.used(broker))
     }
 
-    /// What a broker's disk still takes, in bytes, whatever its band says.
+    /// The bytes that a broker's disk still takes, whatever its band says.
     pub(super) fn room(&self, broker: BrokerIx) -> u64 {
         let limit = self.rules.limit[broker as usize].unwrap_or(u64::MAX);
         limit.saturating_sub(self.state.used[broker as usize])
     }
 
-    /// Whether the disks have room for a seat that goes from `from` to `to`, and one that comes `back`, in one order or
-    /// the other: a copy takes room before the other is gone.
+    /// Whether the disks have room for a seat that goes from `from` to `to`, and for one that comes `back`. Either may
+    /// go before the other. The new copy takes room before the old one is removed.
     pub(super) fn fits(&self, from: BrokerIx, to: BrokerIx, there: u32, back: Option<u32>) -> bool {
         let size = |partition: u32| self.state.size[partition as usize];
         let (there, back) = (size(there), back.map_or(0, size));
@@ -59,7 +59,7 @@ impl Evening<'_, '_> {
             || (back > 0 && back <= self.room(from) && there.saturating_sub(back) <= self.room(to))
     }
 
-    /// Whether what was evened before stays in its bands, or as far outside as it is.
+    /// Whether each load that was evened before stays in its bands, or at least no further outside.
     pub(super) fn guarded(
         &self,
         from: BrokerIx,
@@ -93,7 +93,7 @@ impl Evening<'_, '_> {
         self.state.shift(Shift { partition, from, to });
     }
 
-    /// Whether disks and guards let many seats go there for one that comes back.
+    /// Whether disks and guards allow the exchange of many seats for one that comes back.
     pub(super) fn barters(&self, from: BrokerIx, to: BrokerIx, there: &[u32], back: u32) -> bool {
         let size = |partition: u32| self.state.size[partition as usize];
         let bytes: u64 = there.iter().map(|partition| size(*partition)).sum();
@@ -104,7 +104,7 @@ impl Evening<'_, '_> {
         fits && self.keeps_guards(from, to, there, Some(back))
     }
 
-    /// The bytes that a broker may take before what was evened before says no.
+    /// The bytes that a broker may take before a load that was evened before leaves its band.
     pub(super) fn slack(&self, broker: BrokerIx) -> u64 {
         let of_storage = self.guards.iter().find(|guard| guard.load == Load::Storage);
         let band = of_storage.and_then(|guard| guard.bands[broker as usize]);
@@ -112,12 +112,12 @@ impl Evening<'_, '_> {
         below.unwrap_or(u64::MAX).min(self.room(broker))
     }
 
-    /// The partitions of a broker that weigh most first.
+    /// The partitions of a broker, the heaviest first.
     pub(super) fn shelf(&mut self, broker: BrokerIx) -> &[u32] {
         self.shelves.of(broker, self.state)
     }
 
-    /// Where the partitions of at most this weight begin on a broker's shelf.
+    /// The position on a broker's shelf where the partitions of at most this weight begin.
     pub(super) fn first_at_most(&mut self, broker: BrokerIx, weight: u64) -> usize {
         let (state, load) = (&*self.state, self.load);
         let shelf = self.shelves.of(broker, state);

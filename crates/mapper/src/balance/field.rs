@@ -1,4 +1,4 @@
-//! Who gives, who takes, and between which marks: the request laid over the cluster as it stands.
+//! Which brokers give, which take, and between which bands: the request applied to the cluster.
 
 use super::band::Band;
 use super::load::{Load, REPLICA};
@@ -10,10 +10,10 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::plan::Floor;
 use crate::request::{Balance, Measure, Rebalance, Relieve, Terms};
 
-/// What a request asks of any state of the cluster.
+/// The rules and goals of a request, for any state of the cluster.
 pub(super) struct Field<'a> {
     pub(super) rules: Rules<'a>,
-    /// What is evened, the most important first.
+    /// The loads to even, the most important first.
     pub(super) loads: Vec<Load>,
     by: Measure,
     tolerance: Ratio,
@@ -21,7 +21,7 @@ pub(super) struct Field<'a> {
     relieve: Option<(BrokerIx, Ratio)>,
 }
 
-/// What only `rebalance` can ask for.
+/// Options that only `rebalance` has.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Special {
     pub(super) threshold: Threshold,
@@ -33,13 +33,13 @@ pub(super) struct Special {
 pub(super) enum Threshold {
     #[default]
     All,
-    /// Those with less free than this.
+    /// Brokers with less free storage than this.
     FreeBelow(Bytes),
-    /// Those whose free storage is further below the harmonic mean of all than this share of it.
+    /// Brokers whose free storage is below the harmonic mean of all brokers by more than this share of it.
     BelowMean(Ratio),
 }
 
-/// The marks for one state and one load.
+/// The bands for one state and one load.
 pub(super) struct Layout {
     pub(super) load: Load,
     pub(super) bands: Vec<Option<Band>>,
@@ -62,7 +62,7 @@ impl<'a> Field<'a> {
             keep_below(cluster, below, &mut limit);
         }
         let rules = Rules { cluster, racks: terms.racks, local: balance.locality_scoped, limit };
-        // Whoever relieves one broker evens nothing else.
+        // `relieve` empties one broker, and evens no other load.
         let loads = if relieve.is_some() { vec![Load::Storage] } else { Load::of(&balance.goals) };
         Self {
             rules,
@@ -74,7 +74,7 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The marks for a state: a function of what stands where, not of how it came there.
+    /// The bands for a state. They depend only on where replicas are, not on the changes that led there.
     pub(super) fn layout(&self, state: &State<'_>, load: Load) -> Layout {
         let gives = self.gives(state);
         let by = if load == Load::Storage { self.by } else { Measure::PercentUsed };
@@ -90,7 +90,7 @@ impl<'a> Field<'a> {
         Layout { load, bands, shares, gives }
     }
 
-    /// The marks of all loads, the most important first.
+    /// The bands of all loads, the most important first.
     pub(super) fn layouts(&self, state: &State<'_>) -> Vec<Layout> {
         self.loads.iter().map(|load| self.layout(state, *load)).collect()
     }
@@ -116,7 +116,7 @@ impl<'a> Field<'a> {
         (0..cluster.ids.len()).map(|at| free(at).is_some_and(|free| free < mark)).collect()
     }
 
-    /// Every broker may fill up to the mark; one that is above it already stays as it is, unless it is relieved.
+    /// Every broker may fill up to the mark. A broker that is already above it keeps its load, unless it is relieved.
     fn below(&self, state: &State<'_>, shares: &Shares, below: Ratio) -> Vec<Option<Band>> {
         let band = |at: usize| {
             shares.of[at]?;
@@ -130,7 +130,7 @@ impl<'a> Field<'a> {
     }
 }
 
-/// Nobody is filled beyond the mark that one is relieved to, and who is above it already takes nothing.
+/// Limits each broker to the mark to which one broker is relieved. A broker above the mark takes nothing.
 fn keep_below(cluster: &Cluster<'_>, below: Ratio, limit: &mut [Option<u64>]) {
     let facts = cluster.capacity.iter().zip(&cluster.used);
     for (limit, (capacity, used)) in limit.iter_mut().zip(facts) {
@@ -150,7 +150,7 @@ impl Threshold {
     }
 }
 
-/// Of what is not zero; 0 of nothing.
+/// The harmonic mean of the values that are not zero; 0 if there are none.
 fn harmonic_mean(values: impl Iterator<Item = u64>) -> u64 {
     const ONE: u128 = 1 << 100;
     let (mut inverse, mut count) = (0, 0);
@@ -170,7 +170,7 @@ impl Layout {
         self.bands.iter().zip(state.carried(self.load)).all(held)
     }
 
-    /// The best reachable evenness.
+    /// The best evenness that is reachable for storage.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub(super) fn floor(&self, cluster: &Cluster<'_>) -> Option<Floor> {
         let shared = self.shares.of.iter().zip(&cluster.capacity);
@@ -188,7 +188,7 @@ impl Layout {
         })
     }
 
-    /// Adds what is best for a load other than storage.
+    /// Adds the best evenness that is reachable for a load other than storage.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub(super) fn add_floor(&self, cluster: &Cluster<'_>, floor: &mut Floor) {
         let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));

@@ -1,8 +1,8 @@
-//! What the rack rule sends into some racks, whatever a plan does: replicas that find no place in the others.
+//! Bytes that the rack rule sends into some racks in every plan: replicas that find no place in the other racks.
 //!
-//! A partition that lost a replica, and whose other replicas hold racks `A` and `B` already, gets one more replica
-//! beyond those two racks. If what all such partitions bring there is more than there is room for, as much has to
-//! leave the brokers there, or they end fuller.
+//! Say that a partition lost a replica, and its other replicas are in racks `A` and `B`. Then it gets its new replica
+//! outside those two racks. If all such partitions bring more bytes than there is room for, the excess has to leave
+//! the brokers there, or they end fuller.
 
 use super::shares::replicas_in;
 use crate::dense::{BrokerIx, Cluster};
@@ -12,20 +12,20 @@ use crate::work::Work;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// Racks, ascending; with those of several replicas of one partition as often as it has replicas there.
+/// Racks, ascending. A rack with several replicas of a partition occurs once for each of them.
 type Racks = SmallVec<[usize; 4]>;
 
-/// Partitions in more racks have too many sets of racks to look at each.
+/// The most racks of a partition that are examined. Beyond it there are too many sets of racks, and the bound omits them.
 const MOST_RACKS: usize = 6;
 
-/// For sets of racks: what has to arrive in all other racks together, in bytes.
+/// For sets of racks: the bytes that have to arrive in all other racks together.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Forced {
     beyond: BTreeMap<Racks, u64>,
 }
 
 impl Forced {
-    /// What lost and leaving replicas bring. One target only: with several, racks have other brokers for each.
+    /// The bytes of lost and leaving replicas. Only for one target: several targets have different brokers in a rack.
     pub(super) fn new(
         cluster: &Cluster<'_>,
         targets: &Targets,
@@ -36,7 +36,7 @@ impl Forced {
         let mut alike: BTreeMap<(usize, Racks), u64> = BTreeMap::new();
         for item in repairs {
             let current = cluster.seats_of(item.partition).iter().copied();
-            // What broke the rule before may go on breaking it.
+            // A partition that broke the rule before may continue to break it.
             let keeps = RackCounts::of(cluster, current).keeps(rule, target);
             if let Some(racks) = racks_that_stay(cluster, target, item).filter(|_| keeps) {
                 *alike.entry((item.seats.len(), racks)).or_default() += item.size.unwrap_or(0);
@@ -51,7 +51,7 @@ impl Forced {
         forced
     }
 
-    /// Adds partitions of so many replicas that are in these racks; `most`: of one rack, under the rule.
+    /// Adds partitions with this number of replicas in these racks; `most`: the rule's maximum in one rack.
     fn add(&mut self, racks: &Racks, bytes: u64, replicas: usize, most: impl Fn(usize) -> usize) {
         let mut apart = racks.clone();
         apart.dedup();
@@ -68,8 +68,8 @@ impl Forced {
         }
     }
 
-    /// The bytes that have to leave brokers because of that, beyond what has to leave them for being too full;
-    /// `brokers`: each with what stays on it and what it may end with at the most.
+    /// The bytes that have to leave brokers because of these arrivals, beyond those of brokers that are too full.
+    /// `brokers`: each with the bytes that stay on it, and the most that it may end with.
     pub(super) fn leaves(&self, cluster: &Cluster<'_>, brokers: &[(BrokerIx, u64, u64)]) -> u64 {
         let beyond = |(racks, arrives): (&Racks, &u64)| {
             let there = brokers
@@ -82,8 +82,8 @@ impl Forced {
     }
 }
 
-/// The racks of the replicas that need not leave; `None`: nothing is lost, which of them leaves is a choice, or there
-/// are too many racks to look at.
+/// The racks of the replicas that need not leave. `None`: no replica is lost, the plan chooses which replica leaves, or
+/// there are too many racks.
 fn racks_that_stay(cluster: &Cluster<'_>, target: &Target, item: &Work) -> Option<Racks> {
     let partition = cluster.partition(item.partition);
     let right = |broker: &&BrokerIx| {

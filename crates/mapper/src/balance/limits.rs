@@ -1,13 +1,13 @@
-//! What a plan may move at most.
+//! Keeps a plan within the limits of its request (`--max-bytes-moved`, `--max-moves`).
 //!
-//! What stays within the limits is kept as it is. Otherwise a limit of bytes goes down a ladder
-//! ([`descent`](super::descent)) as far as it can: no rung depends on the limit, and none has a higher top or a lower
-//! bottom than those above it, so a larger limit never ends less evenly.
+//! A plan within the limits is kept as it is. Otherwise a limit of bytes goes down a ladder
+//! ([`descent`](super::descent)) as far as it can. No rung depends on the limit, and no rung has a higher top or a lower
+//! bottom than those above it. So a larger limit never ends less evenly.
 //!
-//! Where replicas are limited, too, or no rung finds room, the changes that even the load are put in one order: inside a
-//! group of brokers that in which they were found, and the group whose worst broker is the worst of all goes first. The
-//! plan keeps the first so many of them: of all numbers that stay within the limits and leave room for both copies of what
-//! moves, the one that ends most evenly.
+//! The ladder does not help if replicas are limited, or if no rung finds room. Then the changes are put in one order:
+//! within a group of brokers in the order of their discovery, and first those of the group with the worst broker.
+//! The plan keeps a first part of them. Of all first parts that stay within the limits and leave room for both copies,
+//! it takes the one that ends most evenly.
 
 use super::field::Layout;
 use super::state::{Shift, State};
@@ -20,7 +20,7 @@ use crate::work::Work;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// What has to move whatever is evened is not beyond the limits.
+/// Fails if the repairs alone exceed the limits: they have to move in any case.
 pub(super) fn repairs_fit(balance: &Balance, repairs: &[Work]) -> Result<(), NoPlan> {
     let (bytes, replicas) = needed(repairs);
     let fits = balance.max_bytes_moved.is_none_or(|most| bytes <= most.0)
@@ -34,12 +34,12 @@ fn needed(repairs: &[Work]) -> (u64, u64) {
     (floor::must_copy(repairs).map_or(0, |bytes| bytes.0), replicas)
 }
 
-/// Whether there is any.
+/// Whether the request has any limit.
 pub(super) fn are_set(balance: &Balance) -> bool {
     balance.max_bytes_moved.is_some() || balance.max_moves.is_some()
 }
 
-/// Whether what a state has changed stays within them.
+/// Whether the changes of a state stay within the limits.
 pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &State<'_>) -> bool {
     let (bytes, replicas) = needed(repairs);
     let (mut bytes, mut replicas) = (i128::from(bytes), i128::from(replicas));
@@ -55,17 +55,17 @@ pub(super) fn allow(balance: &Balance, repairs: &[Work], state: &State<'_>) -> b
 /// The changes of a state in one order, and how many of them may be kept.
 pub(super) struct Way {
     changes: Vec<Shift>,
-    /// Numbers of changes that stay within the limits, the one that ends most evenly first; the last is none.
+    /// Numbers of changes within the limits. The one that ends most evenly is first; the last is zero.
     lengths: Vec<usize>,
-    /// Whether the most important load is as even as it gets: every broker is in its band, or all changes may be kept.
+    /// Whether the most important load is as even as possible: each broker is in its band, or all changes are kept.
     pub(super) is_enough: bool,
 }
 
-/// So many numbers of changes are tried. Nearly always the first does: there was room for all of the changes together.
+/// The most numbers of changes that are tried. Nearly always the first has room, because all changes together had room.
 const TRIES: usize = 64;
 
 impl Way {
-    /// `state` ends as it began.
+    /// Afterwards `state` is as it was before the call.
     pub(super) fn new(
         state: &mut State<'_>,
         balance: &Balance,
@@ -87,7 +87,7 @@ impl Way {
         way
     }
 
-    /// Each number of changes that stays within the limits, with how evenly it ends.
+    /// Each number of changes within the limits, with the evenness in which it ends.
     fn walk(
         &mut self,
         state: &mut State<'_>,
@@ -121,7 +121,7 @@ impl Way {
         &self.lengths
     }
 
-    /// Carries so many changes out, and no others.
+    /// Carries out the first `length` changes, and no others.
     pub(super) fn go(&self, state: &mut State<'_>, length: usize) {
         state.rewind(0);
         self.changes[..length].iter().for_each(|change| state.shift(*change));
@@ -151,7 +151,7 @@ impl<'l> Queues<'l> {
         Self { groups, all }
     }
 
-    /// The next change of the group that needs one most.
+    /// The next change of the group whose worst broker is the worst of all.
     fn next(&mut self, state: &State<'_>, layout: &Layout) -> Option<Shift> {
         let waiting = self.groups.iter_mut().rev().filter(|(_, queue)| !queue.is_empty());
         waiting.max_by_key(|(brokers, _)| worst(state, layout, brokers))?.1.pop_front()
@@ -160,12 +160,12 @@ impl<'l> Queues<'l> {
 
 type Strains = SmallVec<[u64; 3]>;
 
-/// How far the worst is outside its band, the most important load first.
+/// The strain of the worst broker for each load, the most important load first.
 fn worst_of_all(state: &State<'_>, layouts: &[Layout], brokers: &[BrokerIx]) -> Strains {
     layouts.iter().map(|layout| worst(state, layout, brokers)).collect()
 }
 
-/// How far the worst of some brokers is outside its band.
+/// The strain of the worst of some brokers: its distance from its band.
 fn worst(state: &State<'_>, layout: &Layout, brokers: &[BrokerIx]) -> u64 {
     let strain = |broker: &BrokerIx| {
         let at = *broker as usize;

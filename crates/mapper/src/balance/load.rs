@@ -1,31 +1,31 @@
-//! What brokers carry, as numbers: each replica weighs something, and each broker is built for something.
+//! The loads of brokers as numbers: each replica has a weight, and each broker has a capacity.
 
 use super::state::State;
 use crate::dense::{BrokerIx, Cluster};
 use crate::request::Goal;
 
-/// What is evened by moving replicas.
+/// A load that moves of replicas can even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
     /// Bytes stored, in proportion to storage.
     Storage,
-    /// Replicas, as many on each broker: what they cost in memory and requests does not depend on its disks.
+    /// Replicas, the same number on each broker: their cost in memory and requests does not depend on its disks.
     Replicas,
-    /// Traffic expected (bytes a second), in proportion to the network card.
+    /// Expected traffic (bytes per second), in proportion to the network's capacity.
     Network,
 }
 
-/// One replica: shares are seldom whole numbers, so replicas are counted in parts.
+/// The weight of one replica. Replicas are counted in parts, because a share is seldom a whole number.
 pub(super) const REPLICA: u64 = 1 << 20;
 
-/// Room for sixteen million replicas a broker.
+/// The upper end of the levels: sixteen million replicas on a broker.
 const MOST_REPLICAS: u64 = 1 << 44;
 
-/// Parts of a byte a second, so that slow networks have levels too.
+/// Levels count traffic in parts of a byte per second (2^8), so that slow networks have enough levels.
 const RATE_PARTS: u32 = 8;
 
 impl Load {
-    /// The loads of an ordered list of goals, the most important first; leadership moves no replica.
+    /// The loads of an ordered list of goals, the most important first. The goal of leaders moves no replica.
     pub(super) fn of(goals: &[Goal]) -> Vec<Self> {
         let mut loads = Vec::new();
         for goal in goals {
@@ -42,7 +42,7 @@ impl Load {
         loads
     }
 
-    /// What a broker is built for, in the unit of the load; `None` where unknown.
+    /// A broker's capacity in the unit of the load; `None` if unknown.
     pub(super) fn capacity(self, cluster: &Cluster<'_>, broker: BrokerIx) -> Option<u64> {
         match self {
             Self::Storage => cluster.capacity[broker as usize],
@@ -51,7 +51,7 @@ impl Load {
         }
     }
 
-    /// Levels are parts of a capacity; this many bits more make them fine enough.
+    /// Additional bits of a level. A level is a part of a capacity, and these bits make it fine enough.
     pub(super) fn finer(self) -> u32 {
         match self {
             Self::Storage | Self::Replicas => 0,
@@ -59,14 +59,14 @@ impl Load {
         }
     }
 
-    /// Whether every replica weighs the same.
+    /// Whether every replica has the same weight.
     pub(super) fn is_uniform(self) -> bool {
         self == Self::Replicas
     }
 }
 
 impl State<'_> {
-    /// What each broker carries of a load.
+    /// The load of each broker.
     pub(super) fn carried(&self, load: Load) -> &[u64] {
         match load {
             Load::Storage => &self.used,
@@ -75,7 +75,7 @@ impl State<'_> {
         }
     }
 
-    /// What a replica of the partition adds to the load of its broker.
+    /// The weight that a replica of the partition adds to its broker.
     pub(super) fn weight(&self, load: Load, partition: u32) -> u64 {
         match load {
             Load::Storage => self.size[partition as usize],

@@ -1,9 +1,11 @@
-//! Evens the load of brokers with least movement.
+//! Evens the load of brokers with the least movement.
 //!
-//! Lost and leaving replicas are placed anew first; they cost their bytes wherever they go. Then every broker gets a
-//! share ([`shares`]) and a band around it, and bytes flow from those above to those below ([`pour`]), until all are
-//! inside their bands ([`settle`]) and nothing moved in vain ([`trim`]). A cluster inside its bands is left alone, so
-//! a plan that was carried out is not followed by another.
+//! 1. Lost and leaving replicas get new brokers first. They cost their bytes on any broker.
+//! 2. Every broker gets a share ([`shares`]) and a band around it.
+//! 3. Bytes flow from brokers above their bands to brokers below ([`pour`]).
+//! 4. Single changes bring the last brokers into their bands ([`settle`]), and needless moves are undone ([`trim`]).
+//!
+//! A cluster inside its bands is left alone, so planning again after a plan was carried out plans nothing.
 
 mod band;
 mod barter;
@@ -48,14 +50,14 @@ use state::{Shift, State};
 /// Answers `rebalance`.
 ///
 /// # Errors
-/// [`NoPlan`]: a lost or leaving replica finds no broker, a storage fact is missing, or what has to move is beyond the
-/// limits of the request. Balance alone is never a reason: what cannot be evened stays.
+/// [`NoPlan`]: a lost or leaving replica finds no broker, a storage fact is missing, or the required moves exceed the
+/// limits of the request. Uneven load alone is never an error: replicas that cannot be moved stay.
 pub fn rebalance(snapshot: &Snapshot, request: &Rebalance) -> Result<Plan, NoPlan> {
     let special = Special { threshold: Threshold::of(request), relieve: request.relieve };
     even(snapshot, Request::Rebalance(request.clone()), &request.balance, special)
 }
 
-/// Answers `scale`. Brokers that are new hold nothing, so the least movement that ends evenly fills them.
+/// Answers `scale`. New brokers hold nothing, so the least movement that ends evenly fills them.
 ///
 /// # Errors
 /// As [`rebalance`].
@@ -76,7 +78,7 @@ fn even(
     })
 }
 
-/// How a plan is written from the state in which it ends.
+/// Writes a plan from the state in which it ends.
 type Writing<'w> = &'w dyn Fn(&Draft<'_, '_>, &mut State<'_>) -> Result<Plan, NoPlan>;
 
 fn planned(
@@ -116,7 +118,7 @@ fn planned(
     write(&draft, &mut state)
 }
 
-/// Drained brokers are nobody's.
+/// The terms without the drained brokers: they take no replicas.
 pub(crate) fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
     let mut terms = terms.clone();
     for assignment in &mut terms.assignments {
@@ -137,7 +139,7 @@ fn storage_is_known(cluster: &Cluster<'_>, targets: &Targets) -> Result<(), NoPl
     })
 }
 
-/// Places what is lost or leaving.
+/// Places the replicas that are lost or leaving.
 fn repair<'a>(
     cluster: &'a Cluster<'a>,
     targets: &'a Targets,
@@ -156,23 +158,23 @@ fn repair<'a>(
     rebuild::solve(&search, by_storage, &Pairs::new(), found, engine)
 }
 
-/// Rounds of evening; nearly always one does, and a second finds nothing to do.
+/// The most rounds of evening. Nearly always one round evens everything, and the second finds nothing to do.
 const ROUNDS: usize = 16;
 
-/// Brings every broker into its bands, as far as that can be: the most important load first, each of the others inside
-/// the bands of those before it.
+/// Brings every broker into its bands, as far as possible. The most important load comes first. Each other load is
+/// evened inside the bands of those before it.
 fn even_loads<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance) {
     let since = state.log.len();
     let sent = in_rounds(state, field, balance, true);
     let first = || field.loads.first().map(|load| field.layout(state, *load));
-    // What was sent ahead must not have cost the most important load anything.
+    // Sending small replicas ahead must not make the most important load less even.
     if sent && first().is_some_and(|layout| !layout.is_even(state)) {
         state.rewind(since);
         in_rounds(state, field, balance, false);
     }
 }
 
-/// How far the limits let the most important load be evened, rung by rung.
+/// The stages to which the limits can even the most important load.
 fn rungs<'f, 'a>(
     field: &'f Field<'a>,
     balance: &'f Balance,
@@ -189,12 +191,12 @@ fn rungs<'f, 'a>(
     }
 }
 
-/// What [`even_loads`] does, for whoever has another state to even.
+/// [`even_loads`] as a function of the state, for callers that even another state.
 fn evens<'f, 'a>(field: &'f Field<'a>, balance: &'f Balance) -> impl Fn(&mut State<'a>) + 'f {
     |state| even_loads(state, field, balance)
 }
 
-/// Evens round by round; says whether anything was sent ahead.
+/// Evens round by round. Returns whether small replicas were sent ahead.
 fn in_rounds<'a>(
     state: &mut State<'a>,
     field: &Field<'a>,
@@ -219,8 +221,8 @@ fn in_rounds<'a>(
     sent
 }
 
-/// Bytes have to flow anyway: who holds too many replicas sends small ones ahead, which then need not be moved beside
-/// large ones.
+/// Sends small replicas ahead from brokers that hold too many. Bytes have to flow anyway, and these replicas then need
+/// no extra moves next to large ones.
 fn send_ahead<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, layouts: &[Layout]) {
     for (at, layout) in layouts.iter().enumerate().filter(|(_, l)| l.load == Load::Replicas) {
         let before = &layouts[..at];
@@ -234,7 +236,7 @@ fn send_ahead<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, l
     }
 }
 
-/// Evens the last of these, until it is even or nothing helps; the others stay as they are.
+/// Evens the last layout until it is even or no change helps. The other layouts stay as even as they are.
 fn even_one<'a>(state: &mut State<'a>, field: &Field<'a>, balance: &Balance, layouts: &[Layout]) {
     let Some((layout, guards)) = layouts.split_last() else { return };
     let mut anew;

@@ -1,10 +1,10 @@
-//! The bulk of the bytes, each straight from a broker that has too many to one that has too few.
+//! Moves most of the bytes, each directly from a broker that has too many to one that has too few.
 //!
-//! With every broker in its band, the bytes moved are at least the excess over the upper edges, and at least the
-//! deficit under the lower ones. The larger of the two decides: if it is the excess, givers come down just to their
-//! upper edge, and takers rise together, inside their bands, by as much as that is; if it is the deficit, the other
-//! way round. The fullest gives first, its largest replica that fits, to the emptiest: few replicas move, and a plan
-//! that is cut short has done what mattered most.
+//! If every broker ends in its band, the bytes moved are at least the excess over the upper edges. They are also at
+//! least the deficit under the lower edges. The larger sum decides. If it is the excess, givers come down only to
+//! their upper edge, and takers rise together inside their bands. If it is the deficit, it is the other way round.
+//! The fullest broker gives first: its largest replica that fits goes to the emptiest broker. So few replicas move,
+//! and a plan that is cut short has made the most important moves.
 
 use super::band::Band;
 use super::evening::Evening;
@@ -14,21 +14,21 @@ use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, BinaryHeap};
 
-/// Between which loads bytes flow: givers go down to `floor`, takers up to `ceiling`.
+/// The loads between which bytes flow: givers go down to `floor`, takers up to `ceiling`.
 struct Edges {
     floor: Vec<u64>,
     ceiling: Vec<u64>,
 }
 
-/// Which seats flow.
+/// The seats that may move.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seats {
-    /// Those that are placed anew: they cost their bytes wherever they go.
+    /// Seats that get a new broker anyway: they cost their bytes on any broker.
     Anew,
     All,
 }
 
-/// Moves what can be moved without overshooting any edge.
+/// Moves as many bytes as possible without passing an edge.
 pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group, seats: Seats) {
     let edges = edges(evening, group);
     let mut takers = BTreeSet::new();
@@ -52,26 +52,26 @@ pub(super) fn pour(evening: &mut Evening<'_, '_>, group: &Group, seats: Seats) {
     }
 }
 
-/// Who takes, and where each giver has come to.
+/// The brokers that take, and the position of each giver on its shelf.
 struct Flow {
     seats: Seats,
     /// For each broker the next partition on its shelf.
     next: Vec<usize>,
-    /// Those that still take, by how full they are.
+    /// Brokers that still take, ordered by load.
     takers: BTreeSet<(u64, BrokerIx)>,
     edges: Edges,
-    /// No taker has more room than this.
+    /// The most room that any taker has.
     widest: u64,
-    /// For each broker how often it refused a seat that it had space for, since it took one.
+    /// For each broker the seats that it refused in spite of enough space, since it last took one.
     refused: Vec<u32>,
 }
 
-/// Where numbers are evened, bytes grow along the shelf: whoever refuses so many seats takes no more, and whoever is
-/// refused so many gives no more.
+/// The most refusals in a row when counts are evened. Then the taker takes no more, or the giver gives no more. The
+/// bytes grow along the shelf, so later seats would be refused as well.
 const MOST_REFUSED: u32 = 32;
 
 impl Flow {
-    /// Gives one seat away; false if the giver has none left that anyone can take.
+    /// Gives one seat away; false if the giver has none left that a taker accepts.
     fn one_seat(&mut self, evening: &mut Evening<'_, '_>, giver: BrokerIx) -> bool {
         let spare = evening.used(giver).saturating_sub(self.edges.floor[giver as usize]);
         let mut at = self.next[giver as usize];
@@ -102,14 +102,14 @@ impl Flow {
         }
     }
 
-    /// Whether the partition is still there, and its seat one of those that flow.
+    /// Whether the replica is still on the giver, and is one of the seats that may move.
     fn may_flow(&self, evening: &Evening<'_, '_>, partition: u32, giver: BrokerIx) -> bool {
         let (state, at) = (&evening.state, partition as usize);
         state.seats_of(at).contains(&giver)
             && (self.seats == Seats::All || !state.cluster.seats_of(at).contains(&giver))
     }
 
-    /// The emptiest taker that is admitted and has the space.
+    /// The emptiest taker that the rules allow and that has the space.
     fn taker_of(
         &mut self,
         evening: &Evening<'_, '_>,
@@ -183,13 +183,13 @@ fn sum_reaches(sum: u64, bytes: u64) -> bool {
     sum >= bytes
 }
 
-/// A load inside the band, `at` of [`STEPS`] of the way up.
+/// The load inside the band at step `at` of [`STEPS`].
 fn between(band: Band, at: u64) -> u64 {
     let above = u128::from(band.high - band.low) * u128::from(at) / u128::from(STEPS);
     band.low + u64::try_from(above).unwrap_or(u64::MAX)
 }
 
-/// The first step for which `enough` holds; it holds for the last, and for all after the first.
+/// The first step for which `enough` is true. It is true for the last step, and for all steps after the first.
 fn first_step(enough: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (0, STEPS);
     while low < high {

@@ -1,17 +1,17 @@
-//! Which seat may change to which broker, as far as racks, hosts and scope say. Room is the caller's to judge.
+//! Whether racks, hosts and scope allow that a seat changes its broker. The caller checks the room.
 
 use super::state::State;
 use crate::dense::{BrokerIx, Cluster};
 use crate::request::RackRule;
 use crate::target::{RackCounts, Target};
 
-/// The rules of a request for seats that nothing forces to move.
+/// The rules of a request for seats that do not have to move.
 pub(super) struct Rules<'a> {
     pub(super) cluster: &'a Cluster<'a>,
     pub(super) racks: RackRule,
     /// Seats stay in their rack (`--locality-scoped`).
     pub(super) local: bool,
-    /// What may be used of each broker's storage; `None` where unknown.
+    /// The usable storage of each broker; `None` if unknown.
     pub(super) limit: Vec<Option<u64>>,
 }
 
@@ -40,7 +40,7 @@ impl Rules<'_> {
         !self.cluster.shared_hosts || self.hosts_keep(seats, from, to, target)
     }
 
-    /// Whether the racks keep their rule if the seat leaves its rack. What broke the rule before stays in its racks.
+    /// Whether the rack rule still holds if the seat leaves its rack. A seat that broke the rule before stays in its rack.
     fn may_cross(&self, seats: &[BrokerIx], from: BrokerIx, to: BrokerIx, target: &Target) -> bool {
         let rack = |broker: BrokerIx| self.cluster.rack[broker as usize];
         let others = || seats.iter().copied().filter(|seat| *seat != from);
@@ -63,7 +63,7 @@ impl Rules<'_> {
             .all(|(at, seat)| seats[..at].iter().all(|other| rack(other) != rack(seat)))
     }
 
-    /// Whether the seats keep the rack rule as they are.
+    /// Whether the seats comply with the rack rule.
     pub(super) fn keeps(&self, seats: &[BrokerIx], target: &Target) -> bool {
         let spread = self.racks == RackRule::Spread && seats.len() <= target.racks.len();
         if spread {
@@ -72,8 +72,8 @@ impl Rules<'_> {
         RackCounts::of(self.cluster, seats.iter().copied()).keeps(self.racks, target)
     }
 
-    /// Hosts are to a rack what racks are to the cluster. Stricter than need be where hosts are shared: a rack that
-    /// would be left with several replicas keeps them all.
+    /// Applies the rack rule to the hosts inside a rack. It is stricter than necessary where racks share hosts: a rack
+    /// that would keep several replicas keeps them all.
     fn hosts_keep(
         &self,
         seats: &[BrokerIx],

@@ -1,8 +1,8 @@
-//! The last bytes: brokers that pouring left just outside their band.
+//! Brings the last brokers into their bands: those that pouring left just outside.
 //!
-//! The worst broker goes first, and a change counts only if it leaves both brokers better than the worse of them was:
-//! the list of strains, worst first, gets smaller with every change, so there is an end. One seat is tried before two
-//! seats that change places, and little bytes before many.
+//! The worst broker comes first. A change counts only if it leaves both brokers better than the worse one was. So the
+//! list of strains, worst first, gets smaller with every change, and the search ends. A single seat is tried before
+//! an exchange of two seats, and few bytes before many.
 
 use super::barter::Barter;
 use super::evening::Evening;
@@ -11,16 +11,16 @@ use super::shares::Group;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
-/// Questions asked for one broker before it is left as it is.
+/// The most checks in one search for a change. After that the broker stays as it is.
 const PATIENCE: usize = 20_000;
 
-/// Replicas of one broker that another may refuse before it is not asked again, where numbers are evened.
+/// The most replicas of one broker that another may refuse before it is skipped, when counts are evened.
 const MOST_REFUSED: usize = 64;
 
 /// Brings brokers into their bands one by one.
 pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
     let mut stuck = vec![false; evening.state.used.len()];
-    // A broker is improved a few dozen times at most; the factor leaves room for clusters of few, huge replicas.
+    // A broker improves a few dozen times at most. The factor leaves room for clusters of few, huge replicas.
     for _ in 0..group.brokers.len() * 64 {
         let open = group.brokers.iter().copied().filter(|broker| !stuck[*broker as usize]);
         let worst = open
@@ -36,7 +36,7 @@ pub(super) fn settle(evening: &mut Evening<'_, '_>, group: &Group) {
     }
 }
 
-/// What helps a broker.
+/// A change that helps a broker.
 #[derive(Debug, Clone)]
 enum Change {
     One {
@@ -44,7 +44,7 @@ enum Change {
         from: BrokerIx,
         to: BrokerIx,
     },
-    /// `there` goes from `from` to `to`, and `back` the other way; whichever finds room goes first.
+    /// `there` goes from `from` to `to`, and `back` the other way. The one that finds room goes first.
     Two {
         there: u32,
         back: u32,
@@ -76,7 +76,7 @@ impl Change {
 struct Search<'s, 'e, 'a> {
     evening: &'s mut Evening<'e, 'a>,
     brokers: &'s [BrokerIx],
-    /// How bad it is.
+    /// The broker's distance from its band.
     strain: u64,
     asked: usize,
 }
@@ -105,18 +105,18 @@ impl Search<'_, '_, '_> {
         })
     }
 
-    /// Whether a replica less here and one more there leaves both better than the worse of them.
+    /// Whether one replica less here and one more there leaves both brokers better than the worse one is.
     fn nears(&self, from: BrokerIx, to: BrokerIx) -> bool {
         self.helps(from, to, REPLICA, 0)
     }
 
-    /// What brings the broker just into its band.
+    /// The load that brings the broker just into its band.
     fn needed(&self, broker: BrokerIx) -> u64 {
         let (band, used) = (self.evening.band(broker), self.evening.used(broker));
         used.saturating_sub(band.high).max(band.low.saturating_sub(used))
     }
 
-    /// One seat that does: the smallest that is enough, else the largest that is not.
+    /// The best change of one seat: the smallest seat that is enough, else the largest that is not.
     fn one(
         &mut self,
         needed: u64,
@@ -143,7 +143,7 @@ impl Search<'_, '_, '_> {
             if self.evening.load.is_uniform() {
                 break;
             }
-            // A pair asks little once something is known: what has to beat it is found at once or not at all.
+            // If one seat helps, the search for a pair gets less effort: it beats that seat soon or not at all.
             self.asked += PATIENCE / 256;
         }
         best.map(|(_, _, change)| change)
@@ -155,7 +155,7 @@ impl Search<'_, '_, '_> {
         from: BrokerIx,
         to: BrokerIx,
     ) -> Option<(bool, u64, Change)> {
-        // What weighs the same is enough or not alike: then fewest bytes come first.
+        // With equal weights, all seats are enough or none is. Then the one with the fewest bytes comes first.
         let middle = match self.evening.load.is_uniform() {
             true => 0,
             false => self.evening.first_at_most(from, needed.saturating_sub(1)),
@@ -172,7 +172,7 @@ impl Search<'_, '_, '_> {
         for at in (0..middle).rev() {
             let partition = self.evening.shelf(from)[at];
             let size = self.evening.weight(partition);
-            // Larger ones only overshoot further.
+            // Larger seats only overshoot further.
             if !self.helps(from, to, size, 0) || self.asked > PATIENCE {
                 break;
             }
@@ -182,7 +182,7 @@ impl Search<'_, '_, '_> {
         }
         let mut refused = 0;
         for at in middle..length {
-            // Where numbers count, bytes grow along the shelf: what is refused is refused from here on.
+            // When counts are evened, bytes grow along the shelf, so later seats are refused as well.
             if self.asked > PATIENCE || refused > MOST_REFUSED {
                 break;
             }
@@ -194,7 +194,7 @@ impl Search<'_, '_, '_> {
         None
     }
 
-    /// Two seats that change places, the fewest bytes first.
+    /// The best exchange of two seats, with the fewest bytes.
     fn two(
         &mut self,
         needed: u64,
@@ -215,7 +215,7 @@ impl Search<'_, '_, '_> {
         None
     }
 
-    /// What may come back for `there`, the difference nearest to what is needed.
+    /// The seat that comes back for `there`: the difference is nearest to the load that is needed.
     fn counterpart(
         &mut self,
         needed: u64,
@@ -234,7 +234,7 @@ impl Search<'_, '_, '_> {
             .or_else(|| self.first_helpful(there, from, to, (0..exact).rev()))
     }
 
-    /// The first on the shelf of `to` that may come back for `there`; the further, the less it helps.
+    /// The first seat on the shelf of `to` that may come back for `there`. Seats further along the shelf help less.
     fn first_helpful(
         &mut self,
         there: u32,
@@ -261,7 +261,7 @@ impl Search<'_, '_, '_> {
         self.evening.state.holds(partition, from) && self.evening.admit(partition, from, to)
     }
 
-    /// Whether both brokers end better than the worse of them is, if so much goes and so much comes back.
+    /// Whether both brokers end better than the worse one is, if `there` goes and `back` comes back.
     fn helps(&self, from: BrokerIx, to: BrokerIx, there: u64, back: u64) -> bool {
         let (giver, taker) = (self.evening.used(from), self.evening.used(to));
         let less = (giver + back).saturating_sub(there);
@@ -271,7 +271,7 @@ impl Search<'_, '_, '_> {
         there > back && new < old
     }
 
-    /// Whether disks and what was evened before let them.
+    /// Whether the disks and the loads that were evened before allow the change.
     fn allowed(&self, from: BrokerIx, to: BrokerIx, there: u32, back: Option<u32>) -> bool {
         self.evening.fits(from, to, there, back) && self.evening.guarded(from, to, there, back)
     }

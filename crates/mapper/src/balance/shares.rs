@@ -1,10 +1,10 @@
-//! What each broker should hold: the most even shares that scope, racks and fixed replicas leave reachable.
+//! The load that each broker should hold: the most even shares that scope, racks and fixed replicas allow.
 //!
-//! One water level is sought at which all brokers together hold all bytes. What a broker cannot get rid of lifts it
-//! above the level, what it may not hold keeps it below; a rack likewise, for the rack rule says how many replicas of
-//! each partition it holds at least and at most. Among all loads within those bounds the poured ones have both the
-//! lowest peak and the highest trough, so no plan ends more evenly. Where the replication factor equals the racks, the
-//! bounds of each rack meet, and every rack has a level of its own.
+//! The shares are like water in connected vessels: at one level, all brokers together hold all bytes. Replicas that a
+//! broker cannot give away lift it above the level. Replicas that it may not hold keep it below. The same applies to
+//! a rack, because the rack rule sets the least and the most replicas of each partition in it. Of all loads within
+//! these bounds, the shares have the lowest peak and the highest trough, so no plan ends more evenly. If the
+//! replication factor equals the number of racks, the two bounds of each rack meet, and each rack has its own level.
 
 use super::load::Load;
 use super::rules::Rules;
@@ -13,14 +13,14 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::request::{Measure, RackRule};
 use std::collections::BTreeMap;
 
-/// Brokers that can hand bytes to each other, and only to each other.
+/// Brokers that can hand bytes to each other, but to no other broker.
 pub(super) struct Group {
     pub(super) brokers: Vec<BrokerIx>,
 }
 
-/// The most even loads reachable.
+/// The most even loads that are reachable.
 pub(super) struct Shares {
-    /// For each broker its share in bytes; `None` for those that no target allows.
+    /// For each broker its share in bytes; `None` for brokers that no target allows.
     pub(super) of: Vec<Option<u64>>,
     pub(super) groups: Vec<Group>,
 }
@@ -74,7 +74,7 @@ pub(super) fn shares(
     shares
 }
 
-/// What a broker or rack holds at least and at most, in bytes.
+/// The least and the most bytes of a broker or rack.
 #[derive(Debug, Clone, Copy, Default)]
 struct Bounds {
     least: u64,
@@ -87,7 +87,7 @@ impl Bounds {
     }
 }
 
-/// A broker that is being poured into.
+/// A broker while its share is computed.
 struct Vessel {
     broker: BrokerIx,
     capacity: u64,
@@ -105,7 +105,7 @@ impl Vessel {
     }
 }
 
-/// How high the water stands: a whole number that what a broker holds grows with.
+/// The water level: a whole number, and a broker's load grows with it.
 #[derive(Clone, Copy)]
 struct Level {
     by: Measure,
@@ -113,7 +113,7 @@ struct Level {
     parts: u32,
 }
 
-/// Parts of a disk that a level by percent counts: finer than a KiB of the largest disks.
+/// Resolution of a level by percent: 2^32 parts of a disk, finer than a KiB of the largest disks.
 const PARTS: u32 = 32;
 
 impl Level {
@@ -122,7 +122,7 @@ impl Level {
         Self { by, largest_disk: disks.max().unwrap_or(0), parts: PARTS + load.finer() }
     }
 
-    /// What a broker of this capacity holds at level `x`.
+    /// The load of a broker of this capacity at level `x`.
     fn bytes(self, capacity: u64, x: u64) -> u64 {
         match self.by {
             Measure::PercentUsed => {
@@ -140,7 +140,7 @@ impl Level {
         }
     }
 
-    /// The lowest level at which `held` comes to `bytes`, or the top.
+    /// The lowest level at which `held` reaches `bytes`, or the top.
     fn reaching(self, bytes: u64, held: impl Fn(u64) -> u64) -> u64 {
         let (mut below, mut enough) = (0, self.top());
         while below < enough {
@@ -186,12 +186,12 @@ fn broker_bounds(state: &State<'_>, rules: &Rules<'_>, load: Load, gives: &[bool
     (0..state.used.len()).map(bounds).collect()
 }
 
-/// Partitions are numbered in 32 bits.
+/// Converts the number of a partition, which fits into 32 bits.
 fn index(partition: usize) -> u32 {
     u32::try_from(partition).unwrap_or(u32::MAX)
 }
 
-/// Targets that share brokers, directly or through others.
+/// Targets that share brokers, directly or through other targets.
 struct Pool {
     targets: Vec<usize>,
     brokers: Vec<BrokerIx>,
@@ -218,7 +218,7 @@ fn pools(state: &State<'_>) -> Vec<Pool> {
     pools
 }
 
-/// For each rack of a pool what it holds at least and at most, its fixed bytes included.
+/// For each rack of a pool the least and the most bytes, its fixed bytes included.
 fn rack_bounds(
     state: &State<'_>,
     rules: &Rules<'_>,
@@ -235,7 +235,7 @@ fn rack_bounds(
     if rules.local {
         return bounds;
     }
-    // What the racks hold now, less what may change its rack, plus what the rule makes of that.
+    // The bytes of the racks now, without those that may change their rack, plus those that the rule assigns.
     let mut bytes: BTreeMap<(usize, usize), u64> = BTreeMap::new();
     let mut leaves = vec![0_u64; rules.cluster.rack_names.len()];
     for partition in 0..state.partitions() {
@@ -268,7 +268,7 @@ fn rack_bounds(
     bounds
 }
 
-/// The fewest and the most replicas of one partition that a rack holds under the rule. `sizes`: brokers of each rack.
+/// The fewest and the most replicas of one partition in a rack under the rule. `sizes`: brokers of each rack.
 pub(super) fn replicas_in(
     sizes: &[usize],
     rack: usize,
@@ -288,7 +288,7 @@ pub(super) fn replicas_in(
             let left = replicas.saturating_sub(poured(each));
             let open = sizes.iter().enumerate().filter(|(at, size)| *at != rack && **size > each);
             let most = if left > 0 { (each + 1).min(sizes[rack]) } else { least };
-            // Where every rack that is still open gets one more, so does this one.
+            // If every rack that is still open gets one more, this rack does, too.
             (if left > open.count() { most } else { least }, most)
         }
     }

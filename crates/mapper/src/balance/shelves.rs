@@ -1,19 +1,19 @@
-//! What each broker could give away, the largest first.
+//! The replicas that each broker could give away, the largest first.
 
 use super::load::Load;
 use super::state::State;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
-/// For each broker its movable partitions at one moment. Later changes are not followed: whoever takes one down looks
-/// whether it is still there.
+/// For each broker its movable partitions at one moment. The shelves do not follow later changes, so the caller checks
+/// that a replica is still there.
 pub(super) struct Shelves {
     first: Vec<usize>,
     partitions: Vec<u32>,
     sorted: Vec<bool>,
-    /// Partitions per broker that may move at all, its largest (`--partition-limit`).
+    /// The most partitions per broker that may move: its largest (`--partition-limit`).
     most: usize,
-    /// What they are sorted by.
+    /// The load by which they are sorted.
     load: Load,
 }
 
@@ -41,8 +41,8 @@ impl Shelves {
         Self { first, partitions, sorted: vec![false; brokers], most, load }
     }
 
-    /// The partitions on one broker, those that weigh most first; of equal weight the smallest first, so that what is
-    /// told by numbers costs few bytes.
+    /// The partitions on one broker, the heaviest first. Of equal weight, the smallest comes first, so that evening by
+    /// count costs few bytes.
     pub(super) fn of(&mut self, broker: BrokerIx, state: &State<'_>) -> &[u32] {
         let at = broker as usize;
         let shelf = &mut self.partitions[self.first[at]..self.first[at + 1]];
@@ -59,7 +59,7 @@ impl Shelves {
     }
 }
 
-/// Sorts by a key, equal ones in order.
+/// Sorts by a key; equal keys stay in order of partition.
 fn sort(shelf: &mut [u32], key: impl Fn(u32) -> (Reverse<u64>, u64)) {
     let mut keyed: Vec<_> = shelf.iter().map(|partition| (key(*partition), *partition)).collect();
     keyed.sort_unstable();

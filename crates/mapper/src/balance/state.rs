@@ -1,4 +1,4 @@
-//! The cluster as planned so far, flat: who stands on which seat, and how full that makes each broker.
+//! The cluster as planned so far, in flat arrays: the broker of each seat, and the load of each broker.
 
 use super::load::REPLICA;
 use crate::dense::{BrokerIx, Cluster};
@@ -7,10 +7,10 @@ use crate::target::Targets;
 use crate::work::{Work, copy_size, why_left_out};
 use std::borrow::Cow;
 
-/// Of a partition that no target takes, or that must not move.
+/// Marks a partition that no target takes, or that must not move.
 const FIXED: u32 = u32::MAX;
 
-/// A seat's change of broker.
+/// The move of a seat from one broker to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shift {
     pub(super) partition: u32,
@@ -18,27 +18,27 @@ pub(super) struct Shift {
     pub(super) to: BrokerIx,
 }
 
-/// The seats while they are being evened.
+/// The seats while the load is evened.
 #[derive(Clone)]
 pub(super) struct State<'a> {
     pub(super) cluster: &'a Cluster<'a>,
     pub(super) targets: &'a Targets,
-    /// For each partition the index of its first seat, and the number of all as the last entry.
+    /// For each partition the index of its first seat. The last entry is the number of all seats.
     first: Cow<'a, [usize]>,
     seats: Vec<BrokerIx>,
-    /// What a copy of each partition transfers; 0 where unknown.
+    /// The bytes that a copy of each partition transfers; 0 if unknown.
     pub(super) size: Vec<u64>,
     /// For each partition the target that takes it, or [`FIXED`].
     movable: Vec<u32>,
-    /// Storage used on each broker; 0 where unknown.
+    /// Storage used on each broker, in bytes; 0 if unknown.
     pub(super) used: Vec<u64>,
     /// Replicas on each broker, in parts of [`REPLICA`].
     pub(super) replicas: Vec<u64>,
-    /// The traffic of one replica of each partition; empty where nobody asks for it.
+    /// The traffic of one replica of each partition; empty if no goal uses it.
     pub(super) rate: Vec<u64>,
-    /// Traffic of each broker; all 0 where nobody asks for it.
+    /// Traffic of each broker; all 0 if no goal uses it.
     pub(super) traffic: Vec<u64>,
-    /// Whether anything was placed anew before the evening.
+    /// Whether repairs placed any replica on a new broker.
     pub(super) is_repaired: bool,
     /// Every change since the repairs, in order.
     pub(super) log: Vec<Shift>,
@@ -76,7 +76,7 @@ impl<'a> State<'a> {
         state
     }
 
-    /// What each broker carries beside bytes.
+    /// Counts each broker's loads other than bytes.
     fn count(&mut self) {
         for seat in &self.seats {
             self.replicas[*seat as usize] += REPLICA;
@@ -143,7 +143,7 @@ impl<'a> State<'a> {
         self.seats_of(partition as usize).contains(&broker)
     }
 
-    /// What a broker gets rid of with its replica: its own size of it, which may differ from the leader's.
+    /// The bytes that a broker frees with its replica: its own size, which can differ from the leader's.
     pub(super) fn size_on(&self, partition: u32, broker: BrokerIx) -> u64 {
         let index = partition as usize;
         let copied = self.size[index];
@@ -157,7 +157,7 @@ impl<'a> State<'a> {
         known.size_on(self.cluster.id(broker)).map_or(copied, |size| size.0)
     }
 
-    /// Carries a change out, on paper.
+    /// Applies a change to this state.
     pub(super) fn shift(&mut self, change: Shift) {
         let Shift { partition, from, to } = change;
         let gone = self.size_on(partition, from);
@@ -176,7 +176,7 @@ impl<'a> State<'a> {
         self.log.push(change);
     }
 
-    /// Gives a partition the brokers of `list`, whatever their order.
+    /// Gives a partition the brokers of `list`, in any order.
     pub(super) fn put(&mut self, partition: usize, list: &[BrokerIx]) {
         let seats = self.seats_of(partition).to_vec();
         let gone = seats.iter().copied().filter(|seat| !list.contains(seat));
@@ -187,13 +187,13 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The bytes that a change adds to what the plan copies: none where it undoes an earlier one.
+    /// How a change alters the number of copies in the plan: none is added if it undoes an earlier change.
     pub(super) fn copies(&self, change: Shift) -> i8 {
         let before = self.cluster.seats_of(change.partition as usize);
         i8::from(!before.contains(&change.to)) - i8::from(!before.contains(&change.from))
     }
 
-    /// Goes back to the state after so many changes.
+    /// Goes back to the state after the first `length` changes.
     pub(super) fn rewind(&mut self, length: usize) {
         while self.log.len() > length {
             let Some(Shift { partition, from, to }) = self.log.pop() else { return };
@@ -203,7 +203,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// The seats of all partitions, with those of `repairs` in place.
+/// The seats of all partitions, with the seats of `repairs` filled.
 fn seats_after<'a>(
     cluster: &'a Cluster<'a>,
     repairs: &[Work],

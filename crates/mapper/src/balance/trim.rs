@@ -1,13 +1,13 @@
-//! Takes back what turned out not to be needed.
+//! Undoes changes that turned out to be needless.
 
 use super::evening::Evening;
 use super::shares::Group;
 use super::state::Shift;
 use std::cmp::Reverse;
 
-/// Lets every seat go home whose giver and taker are in their bands without its change too, the largest first.
+/// Undoes each change without which giver and taker are still in their bands, the largest first.
 ///
-/// Only where every broker of the group is in its band: elsewhere each change was hard won.
+/// It does this only if every broker of the group is in its band. Otherwise each change was needed.
 pub(super) fn trim(evening: &mut Evening<'_, '_>, group: &Group, since: usize) {
     if group.brokers.iter().any(|broker| evening.strain(*broker) > 0) {
         return;
