@@ -1,4 +1,4 @@
-//! Who may lead which partition.
+//! Decides which brokers may lead which partitions.
 
 use super::free::FreeLeads;
 use crate::dense::{BrokerIx, Cluster};
@@ -16,13 +16,13 @@ use std::sync::Arc;
 /// The partitions of some topics whose leader is to be chosen.
 pub(super) struct Ballot {
     pub(super) free: FreeLeads,
-    /// For each of them: the partition.
+    /// For each free leadership the index of its partition.
     pub(super) partitions: Vec<usize>,
-    /// What each broker leads, by count, in the topics that are evened together.
+    /// The partitions that each broker leads in the topics that are evened together.
     pub(super) load: Vec<u64>,
 }
 
-/// What decides who may lead.
+/// The facts that decide which brokers may lead.
 pub(super) struct Rules<'a> {
     pub(super) cluster: &'a Cluster<'a>,
     pub(super) targets: &'a Targets,
@@ -34,8 +34,8 @@ impl<'a> Rules<'a> {
         Self { cluster, targets, evacuated: marked(cluster, &request.evacuate) }
     }
 
-    /// The ballot for some topics, each with its partitions; those of every other topic are led as before. What cannot
-    /// be touched goes to `left_out`.
+    /// The ballot for some topics, each with its partitions. The leaders of all other topics do not change. Partitions
+    /// that cannot be touched go to `left_out`.
     pub(super) fn ballot(&self, topics: Range<usize>, left_out: &mut Vec<LeftOut>) -> Ballot {
         let load = vec![0; self.cluster.ids.len()];
         let mut ballot = Ballot { free: FreeLeads::new(), partitions: Vec::new(), load };
@@ -77,7 +77,7 @@ impl<'a> Rules<'a> {
         }
     }
 
-    /// Who may lead a partition; nobody: it stays as it is, and that is right.
+    /// The brokers that may lead a partition. If there are none, its leader rightly stays as it is.
     fn candidates(
         &self,
         index: usize,
@@ -102,7 +102,7 @@ impl<'a> Rules<'a> {
         let Some(head) = seats.first().filter(|head| self.evacuated[**head as usize]) else {
             return Ok(allowed);
         };
-        // Away from an evacuated broker, even to one that the request does not name.
+        // Leadership leaves an evacuated broker even for a broker that the request does not name.
         let all = if allowed.is_empty() { fit.collect() } else { allowed };
         if all.is_empty() {
             return Err(WhyLeftOut::NoOtherLeader { leader: self.cluster.id(*head) });
@@ -111,7 +111,7 @@ impl<'a> Rules<'a> {
     }
 }
 
-/// For each broker: whether it is one of these.
+/// For each broker of the cluster: whether it is in `brokers`.
 fn marked(cluster: &Cluster<'_>, brokers: &BTreeSet<BrokerId>) -> Vec<bool> {
     let mut marked = vec![false; cluster.ids.len()];
     for broker in brokers.iter().filter_map(|id| cluster.index_of(*id)) {

@@ -1,26 +1,26 @@
-//! Evens preferred leadership by bytes: not exactly (that is as hard as packing), but with a bound beside it.
+//! Evens preferred leadership by bytes. The result is not exact, because that is as hard as packing, but it has a bound.
 //!
-//! Leadership goes over only where that makes two brokers more even, so the sum of squares shrinks each time. It ends
-//! where nothing helps, or where the brokers that lead most and least are close enough to the mean; both can be seen
-//! from the leaders alone, so planning again from there changes nothing.
+//! Leadership moves only if that makes two brokers more even, so the sum of squares falls each time. The search ends if
+//! no change helps, or if the brokers that lead most and least are close enough to the mean. Both conditions depend on
+//! the leaders alone, so planning again from there changes nothing.
 
 use super::free::FreeLeads;
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
-/// The brokers that lead most and least are even enough within this part of the mean.
+/// If the brokers that lead most and least are within 1/1000 of the mean, the load is even enough, and the search ends.
 const CLOSE: u64 = 1_000;
-/// Two brokers are not evened any more within this part of the mean.
+/// Two brokers whose loads differ by less than 1/10000 of the mean are not evened further.
 const SAME: u64 = 10_000;
-/// Rounds, each one look at every partition; two or three are the rule.
+/// The most rounds. A round examines every partition; two or three are usual. After the last one the result is kept.
 const MOST_ROUNDS: usize = 200;
 
-/// The bytes that brokers lead, and the partitions that they are made of.
+/// The bytes that brokers lead, and the partitions that they consist of.
 pub(super) struct Led<'f> {
     pub(super) free: &'f mut FreeLeads,
-    /// For each partition: what it adds to its leader.
+    /// For each partition the bytes that it adds to its leader.
     pub(super) size: &'f [u64],
-    /// For each broker: the bytes that it leads, those included.
+    /// For each broker the bytes that it leads, those of free partitions included.
     pub(super) load: Vec<u64>,
 }
 
@@ -40,7 +40,7 @@ impl Led<'_> {
             }) else {
                 return;
             };
-            // First without passing the mean on either side, which takes the fewest hand-overs; then whatever helps.
+            // The first try passes the mean on neither side, which takes the fewest hand-overs. Then any change counts.
             let helped = self.round(&order, mean, Some(mean))
                 || self.round(&order, mean, None)
                 || self.exchange(fullest, mean / SAME);
@@ -50,8 +50,8 @@ impl Led<'_> {
         }
     }
 
-    /// The brokers between which some partition could change hands, ascending. One that nothing can be taken from is
-    /// left aside, so that it is not waited for in vain; it would not be seen at all when planning again.
+    /// The brokers that can hand over or receive some partition, ascending. A broker that can give nothing is left out,
+    /// because the search would wait for it in vain. Planning again would not see it at all.
     fn with_a_choice(&self) -> Vec<BrokerIx> {
         let mut chosen_from = vec![false; self.load.len()];
         let members = (0..self.free.len()).map(|lead| self.free.members(lead));
@@ -72,8 +72,8 @@ impl Led<'_> {
         self.free.choose(lead, to);
     }
 
-    /// Hands over each partition that it helps to; false if there is none. With a `mark`, only from brokers that stay
-    /// at it or above, to brokers that stay at it or below.
+    /// Hands over each partition where that helps; false if there is none. With a `mark`, givers stay at it or above,
+    /// and takers stay at it or below.
     fn round(&mut self, order: &[usize], mean: u64, mark: Option<u64>) -> bool {
         let mut helped = false;
         for lead in order.iter().copied() {
@@ -96,15 +96,15 @@ impl Led<'_> {
         helped
     }
 
-    /// Lets one broker swap a partition that it leads for a smaller one of another broker, where that helps most;
-    /// false if it helps nowhere by more than `least`.
+    /// Swaps a partition that a broker leads for a smaller one of another broker, where that helps most; false if it
+    /// helps nowhere by more than `least`.
     fn exchange(&mut self, broker: BrokerIx, least: u64) -> bool {
         let offers = self.offers(broker);
         let mut best: Option<(u64, usize, usize)> = None;
         for lead in (0..self.free.len()).filter(|lead| self.free.leader(*lead) == broker) {
             for other in self.free.members(lead).iter().filter(|other| **other != broker) {
                 let gap = self.load(broker).saturating_sub(self.load(*other));
-                // The best exchange is worth half the gap: look at the offer next below that, and next above.
+                // The best exchange is worth half the gap, so only the offers next below and next above it are examined.
                 let ideal = self.size[lead].saturating_sub(gap / 2);
                 let at = offers.partition_point(|(by, size, _)| (*by, *size) < (*other, ideal));
                 let near = &offers[at.saturating_sub(1)..(at + 1).min(offers.len())];
@@ -125,7 +125,7 @@ impl Led<'_> {
         true
     }
 
-    /// What others lead and this broker could: by leader, then by size.
+    /// Partitions that other brokers lead and this broker could lead: by leader, then by size.
     fn offers(&self, broker: BrokerIx) -> Vec<(BrokerIx, u64, usize)> {
         let others = (0..self.free.len()).filter(|lead| self.free.leader(*lead) != broker);
         let mut offers: Vec<(BrokerIx, u64, usize)> = others
@@ -136,10 +136,11 @@ impl Led<'_> {
         offers
     }
 
-    /// What the broker that leads most must lead at least, however leaders are chosen.
+    /// The bytes that the broker with the most must lead at least, however leaders are chosen.
     ///
-    /// Brokers that share no partition with others share what they lead, so their mean is a bound; so is what a broker
-    /// leads besides, and each partition on top of that on the broker that it suits best.
+    /// Brokers that share no partition with others divide their load among themselves, so their mean is a bound. The
+    /// bytes that a broker leads in any case are also a bound. So is each partition together with such bytes of the
+    /// broker that suits it best.
     pub(super) fn floor(&self) -> u64 {
         let mut fixed = self.load.clone();
         for (lead, size) in self.size.iter().enumerate() {
@@ -156,7 +157,7 @@ impl Led<'_> {
         alone.max(with_one.max().unwrap_or(0)).max(mean)
     }
 
-    /// All brokers that leadership can get to from the one that leads most.
+    /// All brokers that the leadership of the broker with the most bytes can reach.
     fn closed_set(&self) -> Vec<BrokerIx> {
         let all: Vec<BrokerIx> = (0..).take(self.load.len()).collect();
         let fullest = all.iter().copied().max_by_key(|b| (self.load(*b), Reverse(*b)));

@@ -1,12 +1,12 @@
-//! The most even preferred leadership by count, with the fewest changes of leader. Both exactly.
+//! The most even preferred leadership by count, with the fewest changes of leader. Both are exact.
 
 use super::flow::Flow;
 use super::free::{FreeLeads, Locals};
 use super::web::{Pairs, Web};
 use super::{fewest, levels};
 
-/// Chooses leaders for `free`, so that `load` (the partitions that each broker leads, those included) is as even as
-/// can be: the sum of squares is at its least, and among such choices the number of changes is.
+/// Chooses leaders for `free` so that `load` is as even as possible. `load` counts the partitions that each broker leads,
+/// those of `free` included. The sum of squares is the least, and of such choices this one changes the fewest leaders.
 pub(super) fn even(load: &mut [u64], free: &mut FreeLeads) {
     if free.len() == 0 {
         return;

@@ -1,14 +1,14 @@
-//! Of all most even choices of leaders, one with the fewest changes of leader.
+//! Of all most even choices of leaders, finds one with the fewest changes of leader.
 //!
-//! Every partition that can keep its leader starts there, which costs nothing; then leadership moves to where the
-//! levels want it, always along the cheapest chains. So the choice is a cheapest one for its loads at any time.
+//! At the start, every partition that can keep its leader does, which costs nothing. Then leadership moves to where the
+//! levels need it, always along the cheapest chains. So at any time the choice is a cheapest one for its loads.
 
 use super::flow::Flow;
 use super::free::{FreeLeads, Locals};
 use super::web::{Pairs, Web};
 
-/// Who leads each partition, by the brokers' numbers; `None` if the levels cannot be kept, which is never so for the
-/// levels of a most even choice. `even` is one such choice, `fixed` what each broker leads besides.
+/// The leader of each partition, by the brokers' numbers. `even` is one most even choice. `fixed` is the load that each
+/// broker leads in addition. `None` if the levels cannot be kept, which never happens for levels of such a choice.
 pub(super) fn leaders(
     free: &FreeLeads,
     locals: &Locals,
@@ -20,7 +20,7 @@ pub(super) fn leaders(
     let leader: Vec<u32> = (0..free.len())
         .map(|lead| {
             let incumbent = free.incumbent(lead).map(|broker| locals.number(broker));
-            // The even choice leads from the lowest level: who is higher up has to go.
+            // In the even choice a broker of the lowest level leads, so an incumbent of a higher level cannot keep it.
             let keeps = |broker: &u32| level[*broker as usize] == level[even[lead] as usize];
             incumbent.filter(keeps).unwrap_or(even[lead])
         })

@@ -1,50 +1,51 @@
-//! Moves leadership from brokers that have some to give to brokers that can take some, along shortest chains of
-//! hand-overs, many at a time (Dinic), and only where that is cheapest (primal-dual).
+//! Moves leadership from brokers with too many partitions to brokers with too few.
+//!
+//! It uses the shortest chains of hand-overs, many at a time (Dinic), and only the cheapest ones (primal-dual).
 
 use super::web::{PRICES, Web, price};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 const UNSEEN: u32 = u32::MAX;
-/// Every way from here has been tried.
+/// Every way from this node has been tried.
 const SPENT: u32 = u32::MAX - 1;
 
-/// The brokers, and behind them one *hub* for each set of brokers, where there are hubs.
+/// The brokers, followed by one *hub* for each set of brokers, if there are hubs.
 ///
-/// Inside a set each broker ends on the set's level or one above it. It hands its one above to the hub (or takes it
-/// from there) without handing over a partition: so the ones above wander to where that is cheapest.
+/// Inside a set each broker ends on the set's level or one above it. A broker gives its one above to the hub, or takes
+/// one from it, and no partition changes hands. So the ones above move to where they are cheapest.
 pub(super) struct Flow<'f> {
     pub(super) web: Web<'f>,
-    /// For each broker: its set. Nothing is handed to another set.
+    /// For each broker its set. Leadership never goes to another set.
     pub(super) set: Vec<usize>,
-    /// For each broker and hub: what it has to give, or (negative) can take.
+    /// For each broker and hub the number that it has to give, or (negative) can take.
     pub(super) room: Vec<i64>,
-    /// For each broker: it ends one above its set's level.
+    /// For each broker whether it ends one above its set's level.
     pub(super) above: Vec<bool>,
-    /// For each broker and hub: the price of getting there. A chain is taken only along arcs that keep to these.
+    /// For each broker and hub the price of reaching it. A chain follows only arcs that agree with these prices.
     potential: Vec<i64>,
     depth: Vec<u32>,
-    /// For each broker and hub: where to go on looking for a way.
+    /// For each broker and hub the next arc to try.
     cursor: Vec<usize>,
-    /// For each broker and hub: the extra price of the cheapest way found to it.
+    /// For each broker and hub the extra price of the cheapest way found to it.
     best: Vec<i64>,
 }
 
 /// A way from one broker or hub to another.
 struct Arc {
-    /// Its place among those of its start: prices and brokers first, the hub last.
+    /// Its position among the arcs of its start: brokers by price come first, the hub last.
     at: usize,
     to: usize,
     price: i64,
 }
 
-/// Which arcs are looked for.
+/// The arcs that a search looks for.
 #[derive(Clone, Copy)]
 enum Wanted {
     Any,
     /// On a cheapest way, to a node of this depth.
     Tight(u32),
-    /// To a node that is reached at a lower price this way, from one that is reached at this price.
+    /// From a node that is reached at this price, to a node that this arc reaches at a lower price than known.
     Cheaper(i64),
 }
 
@@ -63,7 +64,7 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// Moves as much as can be moved without raising the price.
+    /// Moves as much as possible without raising the price.
     pub(super) fn saturate(&mut self) {
         while self.measure() {
             self.cursor.fill(0);
@@ -104,7 +105,7 @@ impl<'f> Flow<'f> {
         arcs
     }
 
-    /// Depths from those who give, down to the nearest who can take; false if none can be reached.
+    /// Measures depths from the givers down to the nearest takers; false if no taker can be reached.
     fn measure(&mut self) -> bool {
         self.depth.fill(UNSEEN);
         let mut queue = VecDeque::new();
@@ -131,7 +132,7 @@ impl<'f> Flow<'f> {
         deepest != UNSEEN
     }
 
-    /// Moves one from here to whoever can take it; false if nobody can any more.
+    /// Moves one leadership from here to a taker; false if no taker is left.
     fn move_one(&mut self, source: usize) -> bool {
         let mut way = vec![source];
         while let Some(node) = way.last().copied() {
@@ -171,7 +172,7 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// Finds the extra price of the cheapest way to each node from any that has to give; `i64::MAX` where there is none.
+    /// Finds the extra price of the cheapest way from any giver to each node; `i64::MAX` if there is none.
     fn find_cheapest_ways(&mut self) {
         self.best.fill(i64::MAX);
         let mut heap = BinaryHeap::new();
@@ -192,7 +193,7 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// What an arc costs beyond the difference of the potentials; 0 on a cheapest way, never negative.
+    /// The cost of an arc beyond the difference of the potentials; 0 on a cheapest way, never negative.
     fn extra(&self, from: usize, to: usize, price: i64) -> i64 {
         price + self.potential[from] - self.potential[to]
     }
@@ -205,7 +206,7 @@ impl<'f> Flow<'f> {
         }
     }
 
-    /// The first wanted arc from the place `start` on.
+    /// The first wanted arc from position `start` on.
     fn next(&mut self, from: usize, start: usize, wanted: Wanted) -> Option<Arc> {
         let brokers = self.set.len();
         if from >= brokers {

@@ -2,17 +2,17 @@
 
 use crate::dense::BrokerIx;
 
-/// No incumbent: whoever is chosen, the leader changes.
+/// No incumbent: any choice changes the leader.
 const NOBODY: u32 = u32::MAX;
 
-/// Who may lead each partition, who leads it now, and whom it costs a change to replace.
+/// The brokers that may lead each partition, its present leader, and the incumbent whose replacement costs a change.
 pub(crate) struct FreeLeads {
-    /// For each partition the index of its first member, and the number of all as the last entry.
+    /// For each partition the index of its first member. The last entry is the number of all members.
     first: Vec<u32>,
     members: Vec<BrokerIx>,
-    /// For each partition: which of its members leads.
+    /// For each partition the position of its leader among its members.
     chosen: Vec<u32>,
-    /// For each partition: which of its members led at the start, or [`NOBODY`].
+    /// For each partition the position of the member that led at the start, or `u32::MAX`.
     incumbent: Vec<u32>,
 }
 
@@ -21,9 +21,9 @@ impl FreeLeads {
         Self { first: vec![0], members: Vec::new(), chosen: Vec::new(), incumbent: Vec::new() }
     }
 
-    /// Adds a partition that any of `members` may lead; at first the incumbent does, or the first of them.
+    /// Adds a partition that any of `members` may lead. The incumbent leads at first, or the first member if there is none.
     ///
-    /// One without members has nobody to choose and must not be added.
+    /// The caller must not add a partition without members, because it has no broker to choose.
     pub(crate) fn push(
         &mut self,
         members: impl Iterator<Item = BrokerIx>,
@@ -47,17 +47,17 @@ impl FreeLeads {
         &self.members[self.first[lead] as usize..self.first[lead + 1] as usize]
     }
 
-    /// Who leads.
+    /// The present leader.
     pub(crate) fn leader(&self, lead: usize) -> BrokerIx {
         self.members(lead)[self.chosen[lead] as usize]
     }
 
-    /// Who led at the start, if it may go on.
+    /// The leader at the start, if it may continue.
     pub(crate) fn incumbent(&self, lead: usize) -> Option<BrokerIx> {
         self.members(lead).get(self.incumbent[lead] as usize).copied()
     }
 
-    /// Makes a member lead; anybody else is ignored.
+    /// Makes a member the leader; a broker that is not a member is ignored.
     pub(super) fn choose(&mut self, lead: usize, broker: BrokerIx) {
         let slot = self.members(lead).iter().zip(0_u32..).find(|(member, _)| **member == broker);
         if let Some((_, slot)) = slot {
@@ -66,11 +66,11 @@ impl FreeLeads {
     }
 }
 
-/// The brokers that take part, numbered without gaps: a small topic's problem stays small in a large cluster.
+/// The brokers of these partitions, numbered without gaps: a small topic's problem stays small in a large cluster.
 pub(super) struct Locals {
     /// Ascending.
     pub(super) brokers: Vec<BrokerIx>,
-    /// For each broker of the cluster: its number here, where it has one.
+    /// For each broker of the cluster its number here, if it has one.
     number: Vec<u32>,
 }
 

@@ -1,22 +1,22 @@
-//! The level of each broker: how many partitions it leads, or one more, in *every* most even choice.
+//! The level of each broker: in *every* most even choice, it leads this number of partitions or one more.
 //!
-//! Given levels such that each partition is led by a member of the lowest level among its members, and each broker
-//! leads as many as its level or one more, no choice has a smaller sum of squares: for whole numbers
-//! `(y - m)(y - m - 1) >= 0`, so a broker of level `m` that leads `y` adds at least `(2m + 1) y - m (m + 1)`, and over
-//! all brokers `(2m + 1) y` sums to `2m + 1` of each partition's leader. So exactly the choices that keep to the levels
-//! are the most even ones, which is all that choosing among them by another measure needs to know.
+//! Say that each partition is led by a member of the lowest level among its members, and that each broker leads as many
+//! as its level or one more. Then no choice has a smaller sum of squares. The proof: for whole numbers,
+//! `(y - m)(y - m - 1) >= 0`. So a broker of level `m` that leads `y` adds at least `(2m + 1) y - m (m + 1)`. Over all
+//! brokers, `(2m + 1) y` sums to `2m + 1` of each partition's leader. So the most even choices are exactly those that
+//! comply with the levels. A choice among them by another measure needs to know nothing else.
 
 use super::flow::Flow;
 
-/// Evens `load` (what each broker leads) through `flow`, and says on which level each broker ends.
+/// Evens `load` (the partitions that each broker leads) through `flow`, and returns the level of each broker.
 ///
-/// The flow comes with all brokers in one set, no hubs and no prices.
+/// The caller passes a flow with all brokers in one set, without hubs and prices.
 pub(super) fn find(flow: &mut Flow<'_>, load: &mut [i64]) -> Vec<i64> {
     let mut open = vec![true];
     loop {
         let levels = mean_levels(&flow.set, load, open.len());
         let level_of: Vec<i64> = flow.set.iter().map(|set| levels[*set]).collect();
-        // First nobody above the level by more than one, as far as can be; then nobody below it.
+        // First bring brokers down to one above the level, as far as possible. Then bring brokers up to the level.
         for tolerated in [1, 0] {
             let target = |broker: usize| level_of[broker] + tolerated;
             for broker in 0..load.len() {
@@ -35,7 +35,7 @@ pub(super) fn find(flow: &mut Flow<'_>, load: &mut [i64]) -> Vec<i64> {
     }
 }
 
-/// For each set: the mean of its brokers' load, rounded down.
+/// For each set the mean of its brokers' load, rounded down.
 fn mean_levels(set: &[usize], load: &[i64], sets: usize) -> Vec<i64> {
     let mut sums = vec![(0_i64, 0_i64); sets];
     for (set, load) in set.iter().zip(load) {
@@ -45,10 +45,11 @@ fn mean_levels(set: &[usize], load: &[i64], sets: usize) -> Vec<i64> {
     sums.iter().map(|(sum, brokers)| sum.div_euclid((*brokers).max(1))).collect()
 }
 
-/// Makes sets of their own of the brokers that those too high can reach, and of those that can reach one too low;
-/// false if there are none.
+/// Splits off brokers that a broker with too much load can reach, and brokers that can reach one with too little. Each
+/// part becomes a set; false if there are none.
 ///
-/// Who can be reached from one too high leads more than the level: else there was a chain. The same the other way.
+/// A broker that one with too much load can reach leads more than the level, or there would be a chain. The same holds
+/// the other way round.
 fn split(flow: &mut Flow<'_>, load: &[i64], level: &[i64], open: &mut Vec<bool>) -> bool {
     let is_high = |broker: &usize| load[*broker] > level[*broker] + 1;
     let is_low = |broker: &usize| load[*broker] < level[*broker];
@@ -61,7 +62,7 @@ fn split(flow: &mut Flow<'_>, load: &[i64], level: &[i64], open: &mut Vec<bool>)
     let reached = closure(high, arcs.iter().copied(), load.len());
     let reaching = closure(low, arcs.iter().map(|(from, to)| (*to, *from)), load.len());
     let sets = open.len();
-    // A set has a high part, a low part and what stays: three numbers each, unused ones stay closed.
+    // A set has a high part, a low part and the rest: three numbers each. Unused numbers stay closed.
     open.resize(3 * sets, false);
     for broker in 0..load.len() {
         let part = if reached[broker] { 1 } else { usize::from(reaching[broker]) * 2 };
@@ -72,7 +73,7 @@ fn split(flow: &mut Flow<'_>, load: &[i64], level: &[i64], open: &mut Vec<bool>)
     true
 }
 
-/// All that can be reached from `start` along `arcs`.
+/// All brokers that can be reached from `start` along `arcs`.
 fn closure(
     start: Vec<usize>,
     arcs: impl Iterator<Item = (usize, usize)>,
@@ -92,7 +93,7 @@ fn closure(
     seen
 }
 
-/// Numbers the sets that have brokers without gaps.
+/// Numbers the sets that have brokers, without gaps.
 fn renumber(set: &mut [usize], open: &mut Vec<bool>) {
     let mut used: Vec<usize> = set.to_vec();
     used.sort_unstable();

@@ -1,7 +1,7 @@
 //! Chooses preferred leaders, as evenly as the replica sets allow. No data moves.
 //!
-//! In: a snapshot and a request. Out: a plan that reorders replica lists. By count the plan is exact: none is more even,
-//! and none as even changes fewer leaders. By bytes it is near, with a bound beside it.
+//! In: a snapshot and a request. Out: a plan that reorders replica lists. By count the plan is exact: no other plan is
+//! more even, and no equally even plan changes fewer leaders. By bytes it is nearly even, and has a bound.
 
 mod ballot;
 mod bytes;
@@ -31,7 +31,7 @@ use std::ops::Range;
 /// Answers `leaders`.
 ///
 /// # Errors
-/// [`NoPlan::Scope`] for topics that are not there, [`NoPlan::MissingFact`] for a size that evening by bytes needs.
+/// [`NoPlan::Scope`] for topics that do not exist, [`NoPlan::MissingFact`] for a size that evening by bytes needs.
 pub fn leaders(snapshot: &Snapshot, request: &Leaders) -> Result<Plan, NoPlan> {
     let cluster = Cluster::new(snapshot);
     let targets = Targets::new(&cluster, &request.terms)?;
@@ -54,10 +54,10 @@ pub fn leaders(snapshot: &Snapshot, request: &Leaders) -> Result<Plan, NoPlan> {
     Ok(written::plan(&cluster, &targets, request, chosen))
 }
 
-/// What was chosen, in order of partition.
+/// The chosen leaders, in order of partition.
 #[derive(Default)]
 struct Chosen {
-    /// The partitions whose leader changes, and to whom.
+    /// The partitions whose leader changes, each with its new leader.
     changes: Vec<(usize, BrokerIx)>,
     left_out: Vec<LeftOut>,
     bytes: Option<LeaderBytes>,
@@ -73,7 +73,7 @@ impl Chosen {
         }
     }
 
-    /// Of several topics, the one that ends the furthest above its floor stands for all.
+    /// Of several topics, keeps the figures of the one that ends the furthest above its floor.
     fn weigh(&mut self, bytes: LeaderBytes) {
         let gap = |bytes: LeaderBytes| bytes.after.0 - bytes.floor.0;
         if self.bytes.is_none_or(|known| gap(bytes) > gap(known)) {

@@ -11,21 +11,21 @@ use crate::work::{Work, copy_size, why_left_out};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// Whose preferred leaders a plan may choose.
+/// The partitions whose preferred leaders a plan may choose.
 #[derive(Clone, Copy)]
 pub(crate) struct Lead<'r> {
-    /// Those of all partitions in scope, not only of those whose own is gone.
+    /// All partitions in scope, not only those whose leader is gone.
     pub(crate) all: bool,
-    /// None, else: brokers stand in for others, and for their leadership.
+    /// Each broker also takes over the leadership of the one that it replaces, so a lost leader needs no choice.
     pub(crate) as_paired: bool,
-    /// The lists that the caller gives, which bound the scope.
+    /// The lists that the caller gives, which limit the scope.
     pub(crate) lists: &'r BaseLists<'r>,
-    /// Brokers that are not to lead some of the topics.
+    /// Brokers that must not lead some of the topics.
     pub(crate) evacuation: Option<&'r LeaderEvacuation>,
 }
 
-/// Chooses the preferred leaders that are free to choose: those of partitions whose own is gone or evacuated, and of all
-/// in scope where the request says so. What an evacuated broker goes on leading is left out.
+/// Chooses the preferred leaders of partitions whose leader is gone or evacuated, and of all partitions in scope if the
+/// request says so. A partition that an evacuated broker continues to lead is left out.
 pub(crate) fn even_leaders(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -73,7 +73,7 @@ pub(crate) fn even_leaders(
     Ok(())
 }
 
-/// For each broker: how many partitions it is the preferred leader of.
+/// For each broker the number of partitions whose preferred leader it is.
 fn heads(cluster: &Cluster<'_>) -> Vec<u64> {
     let mut load = vec![0_u64; cluster.ids.len()];
     for partition in 0..cluster.first_seat.len() - 1 {
@@ -94,8 +94,8 @@ fn left_as_it_is(cluster: &Cluster<'_>, index: usize, why: WhyLeftOut) -> LeftOu
     }
 }
 
-/// Lets healthy partitions in scope take part, though none of their seats moves: all of them, or those led by an
-/// evacuated broker. Returns what would have to take part and cannot.
+/// Adds healthy partitions in scope although none of their seats moves: all of them, or those that an evacuated broker
+/// leads. Returns the partitions that should be added and cannot.
 fn add_untouched(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -152,7 +152,7 @@ fn as_it_is(cluster: &Cluster<'_>, index: usize, target: usize) -> Work {
     }
 }
 
-/// Which brokers are not to lead which topics.
+/// The brokers that must not lead, and the topics that they must not lead.
 struct Evacuated {
     brokers: Vec<bool>,
     topics: Vec<bool>,
@@ -179,7 +179,7 @@ impl Evacuated {
         !self.brokers.contains(&true)
     }
 
-    /// Whether the broker is not to lead the topic.
+    /// Whether the broker must not lead the topic.
     fn covers(&self, topic: usize, broker: BrokerIx) -> bool {
         self.topics[topic] && self.brokers[broker as usize]
     }

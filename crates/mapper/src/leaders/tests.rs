@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::subsequence;
 
-/// Partitions by their members; the first leads and may go on.
+/// Partitions by their members; the first member leads and may continue.
 fn free(members: &[&[BrokerIx]]) -> FreeLeads {
     let mut free = FreeLeads::new();
     for members in members {
@@ -24,7 +24,7 @@ fn load(free: &FreeLeads, brokers: usize) -> Vec<u64> {
 
 #[test]
 fn leaders_even_out_along_a_chain() {
-    // 0 can hand over to 1 only, and 1 to 2 only.
+    // Broker 0 can hand over to 1 only, and 1 to 2 only.
     let mut free = free(&[&[0, 1], &[0, 1], &[1, 2], &[1, 2]]);
     let mut counts = vec![2, 2, 0];
     even(&mut counts, &mut free);
@@ -43,7 +43,7 @@ fn what_is_even_stays() {
 
 #[test]
 fn what_cannot_be_evened_out_stays_uneven() {
-    // 0 and 1 share four partitions that nobody else holds; 2 and 3 share none with them.
+    // Brokers 0 and 1 share four partitions with no other broker; 2 and 3 share none with them.
     let mut free = free(&[&[0, 1], &[0, 1], &[0, 1], &[0, 1], &[2, 3]]);
     let mut counts = vec![4, 0, 1, 0];
     even(&mut counts, &mut free);
@@ -52,7 +52,7 @@ fn what_cannot_be_evened_out_stays_uneven() {
 
 #[test]
 fn no_more_leaders_change_than_must() {
-    // 0 leads three, 1 leads one, 2 none. The one-step way from 0 to 2 is taken, not the two-step way over 1.
+    // Broker 0 leads three, 1 leads one, 2 none. The direct way from 0 to 2 is taken, not the longer one over 1.
     let mut free = free(&[&[0, 1], &[0, 1], &[0, 2], &[1, 2]]);
     let mut counts = vec![3, 1, 0];
     even(&mut counts, &mut free);
@@ -61,7 +61,7 @@ fn no_more_leaders_change_than_must() {
     assert_eq!((0..4).filter(changed).collect::<Vec<_>>(), [2]);
 }
 
-/// Sum of squares, then changes: of every choice the least.
+/// The sum of squares, then the changes: the least of all choices.
 fn best_of_all(fixed: &[u64], free: &FreeLeads) -> (u64, usize) {
     let mut best = (u64::MAX, usize::MAX);
     let choices: usize = (0..free.len()).map(|lead| free.members(lead).len()).product();

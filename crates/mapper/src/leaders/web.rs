@@ -1,21 +1,21 @@
-//! Who could hand leadership to whom, and of which partition: stacks of partitions for each pair of brokers.
+//! The possible hand-overs of leadership: for each pair of brokers, stacks of partitions.
 //!
-//! A pair has one stack for each price of a hand-over, and a bit for each stack that may hold something, so that a
-//! search looks at 64 brokers at once.
+//! A pair has one stack for each price of a hand-over. Each stack has a bit that says whether it may hold something, so
+//! a search examines 64 brokers at once.
 
 use super::free::{FreeLeads, Locals};
 
-/// Prices of a hand-over: it undoes a change (-1), makes none more (0), or makes one (+1).
+/// Prices of a hand-over: it undoes a change (-1), adds none (0), or makes one (+1).
 pub(super) const PRICES: usize = 3;
 
-/// The price of a stack, from its place among the three.
+/// The price of a stack, from its position among the three.
 pub(super) fn price(class: usize) -> i64 {
     [-1, 0, 1][class]
 }
 
 const NOTHING: u32 = u32::MAX;
 
-/// The pairs of brokers that share a partition, numbered: a bit for each pair, and how many come before each word.
+/// The pairs of brokers that share a partition, numbered: a bit for each pair, and the number of pairs before each word.
 pub(super) struct Pairs {
     /// Words in the row of each broker.
     words: usize,
@@ -55,7 +55,7 @@ impl Pairs {
     }
 }
 
-/// One partition on a stack. It is stale once somebody else leads the partition; stale ones are dropped when met.
+/// One partition on a stack. It is stale once another broker leads the partition. A search drops stale entries.
 struct Entry {
     lead: u32,
     below: u32,
@@ -68,11 +68,11 @@ pub(super) struct Web<'f> {
     pairs: &'f Pairs,
     /// Whether a change of leader has a price at all.
     priced: bool,
-    /// For each partition: the number of the broker that leads it.
+    /// For each partition the number of its leader.
     leader: Vec<u32>,
-    /// For each price and pair: whether its stack may hold something.
+    /// For each price and pair whether its stack may hold something.
     open: [Vec<u64>; PRICES],
-    /// For each price and pair: the top of its stack.
+    /// For each price and pair the top of its stack.
     top: [Vec<u32>; PRICES],
     entries: Vec<Entry>,
 }
@@ -100,7 +100,7 @@ impl<'f> Web<'f> {
             top: std::array::from_fn(stacks),
             entries: Vec::new(),
         };
-        // The first partitions come to lie on top.
+        // In reverse, so that the first partitions are on top.
         for lead in (0..free.len()).rev() {
             web.offer(lead);
         }
@@ -111,7 +111,7 @@ impl<'f> Web<'f> {
         self.leader
     }
 
-    /// The first broker from `start` on that `from` may have something to hand to at this price.
+    /// The first broker from `start` on to which `from` may be able to hand over a partition at this price.
     pub(super) fn next_open(&self, class: usize, from: usize, start: usize) -> Option<usize> {
         let row = &self.open[class][from * self.pairs.words..(from + 1) * self.pairs.words];
         let mut at = start / 64;
@@ -123,7 +123,7 @@ impl<'f> Web<'f> {
         Some(at * 64 + word.trailing_zeros() as usize)
     }
 
-    /// Whether there is something to hand over; what is stale on the way is dropped.
+    /// Whether there is a partition to hand over. Drops stale entries on the way.
     pub(super) fn has(&mut self, class: usize, from: usize, to: usize) -> bool {
         let pair = self.pairs.number(from, to);
         let top = &mut self.top[class][pair];
@@ -137,7 +137,7 @@ impl<'f> Web<'f> {
         false
     }
 
-    /// Hands over the partition on top. Only after [`Self::has`].
+    /// Hands over the partition on top. The caller calls [`Self::has`] first.
     pub(super) fn hand_over(&mut self, class: usize, from: usize, to: usize) {
         let pair = self.pairs.number(from, to);
         let Some(entry) = self.entries.get(self.top[class][pair] as usize) else {
@@ -149,7 +149,7 @@ impl<'f> Web<'f> {
         self.offer(lead);
     }
 
-    /// Puts a partition on the stacks of all that its leader could hand it to.
+    /// Puts a partition on the stacks of all brokers to which its leader could hand it.
     fn offer(&mut self, lead: usize) {
         let members = self.free.members(lead);
         let from = self.leader[lead];

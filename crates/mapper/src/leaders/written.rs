@@ -1,4 +1,4 @@
-//! From chosen leaders to a plan: every change is a reordering, in one step, at no byte.
+//! Turns chosen leaders into a plan: every change is a reordering, in one step, and copies no bytes.
 
 use super::Chosen;
 use crate::bytes::Bytes;
@@ -10,7 +10,7 @@ use crate::request::{LeadBy, Leaders, Request};
 use crate::target::Targets;
 use std::sync::Arc;
 
-/// Writes the plan down.
+/// Writes the plan.
 pub(super) fn plan(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -47,7 +47,7 @@ pub(super) fn plan(
     }
 }
 
-/// The chosen leader first; the others keep their order.
+/// The chosen leader comes first; the others keep their order.
 fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
     let mut name: (usize, Arc<str>) = (usize::MAX, Arc::from(""));
     let mut moves = Vec::with_capacity(changes.len());
@@ -75,7 +75,7 @@ fn moves(cluster: &Cluster<'_>, changes: &[(usize, BrokerIx)]) -> Vec<Move> {
     moves
 }
 
-/// The figures with other leaders: nothing else changes.
+/// The figures with other leaders; all other figures stay the same.
 fn led_by(
     before: &Figures,
     cluster: &Cluster<'_>,
