@@ -1,7 +1,7 @@
 //! The level of each broker: in *every* most even choice, it leads this number of partitions or one more.
 //!
-//! Say that each partition is led by a member of the lowest level among its members, and that each broker leads as many
-//! as its level or one more. Then no choice has a smaller sum of squares. The proof: for whole numbers,
+//! Say that each partition is led by a member of the lowest level among its members. Say also that each broker leads as
+//! many as its level, or one more. Then no choice has a smaller sum of squares. The proof: for whole numbers,
 //! `(y - m)(y - m - 1) >= 0`. So a broker of level `m` that leads `y` adds at least `(2m + 1) y - m (m + 1)`. Over all
 //! brokers, `(2m + 1) y` sums to `2m + 1` of each partition's leader. So the most even choices are exactly those that
 //! comply with the levels. A choice among them by another measure needs to know nothing else.

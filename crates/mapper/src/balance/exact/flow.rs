@@ -1,9 +1,9 @@
 //! The linear relaxation of the balance of storage, as a flow of bytes.
 //!
-//! If replicas could be cut into parts, partitions that lie on the same brokers would be one: each such class has as many
-//! bytes to place as its open seats ask for, at most once on each broker and as often in each rack as the rule says, and
-//! each broker takes in what its marks allow. What stays costs nothing, what is copied costs its bytes. The cheapest
-//! flow is what no plan goes below, and says which way the bytes go in the best of plans.
+//! If replicas could be divided, partitions on the same brokers would be one partition. Each such class has as many
+//! bytes to place as its open seats need. A broker gets them at most once, and a rack as often as the rack rule says.
+//! Each broker takes as much as its marks allow. Replicas that stay cost nothing; copies cost their bytes. No plan
+//! costs less than the cheapest flow. The flow also says which way the bytes go in the best plans.
 
 use super::marks::Marks;
 use super::model::{Item, Model, SmallSeats};
@@ -17,28 +17,28 @@ use std::collections::BTreeMap;
 /// All seats to decide, by class.
 pub(super) struct Classes {
     all: Vec<Class>,
-    /// For each broker how far its replicas are off the sizes that copies of them have: followers lag behind.
+    /// For each broker the total difference between its replicas' sizes and the sizes of copies: followers can lag.
     pub(super) off: Vec<u64>,
     /// Bytes to place, each replica counted.
     total: u64,
 }
 
-/// Partitions for which the same is open.
+/// Partitions with the same open seats and choices.
 struct Class {
     kind: Kind,
-    /// Of the items of the model, the largest first.
+    /// Items of the model, the largest first.
     items: Vec<usize>,
-    /// Of one replica of each.
+    /// Bytes of one replica of each item, summed.
     bytes: u64,
 }
 
-/// What is open.
+/// The decision that a class leaves open.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Kind {
     seats: usize,
     /// Brokers, and whether bytes have to be copied there.
     choices: SmallVec<[(BrokerIx, bool); 8]>,
-    /// For each rack that says something: where its choices are, and how many of them are taken at least and at most.
+    /// For each rack that limits the choice: its choices, and how many of them are taken at least and at most.
     racks: SmallVec<[Rack; 4]>,
 }
 
@@ -78,7 +78,7 @@ impl Classes {
         Self { all, off, total }
     }
 
-    /// The cheapest flow that ends between the marks; `off`: how far those may be overstepped. `None`: there is none.
+    /// The cheapest flow that ends between the marks. `off`: the bytes by which it may pass them. `None`: there is none.
     pub(super) fn pour(&self, model: &Model, marks: &Marks, off: &[u64]) -> Option<Poured> {
         let mut network = Network::default();
         let brokers: Vec<usize> = model.base.iter().map(|_| network.node()).collect();
@@ -110,10 +110,10 @@ impl Classes {
         Some(Poured { copied, of })
     }
 
-    /// Whole replicas as near to a flow as their sizes let them be: for each item of the model the brokers it gets.
+    /// Whole replicas, as near to a flow as their sizes allow: for each item of the model its brokers.
     pub(super) fn whole(&self, model: &Model, poured: &Poured) -> Vec<(usize, SmallSeats)> {
         let mut all: Vec<(&Class, &Vec<u64>)> = self.all.iter().zip(&poured.of).collect();
-        // What sizes leave is handed on, and small replicas make up for it best.
+        // Rounding errors pass on to the next class. Small replicas correct them best, so they come last.
         all.sort_by_key(|(class, _)| Reverse(class.items.last().map(|at| model.items[*at].size)));
         let mut left = vec![0; model.base.len()];
         all.iter().flat_map(|(class, of)| class.whole(model, of, &mut left)).collect()
@@ -140,7 +140,7 @@ impl Kind {
 }
 
 impl Class {
-    /// Lays in that everything stays; returns for each choice its arc.
+    /// Adds a flow in which every replica stays. Returns the arc of each choice.
     fn lay(&self, network: &mut Network, brokers: &[usize], laid: &mut [u64]) -> Vec<usize> {
         let node = network.node();
         network.supply(node, signed(self.bytes * self.kind.seats as u64));
@@ -169,9 +169,9 @@ impl Class {
         moved.map(|(_, bytes)| bytes).sum()
     }
 
-    /// The largest replicas go where most of the class goes; the small ones make up for what they leave.
+    /// The largest replicas go where most of the class goes. The small ones correct the rounding errors.
     ///
-    /// `left`: for each broker what classes before this one were to bring it, and did not, or brought too much.
+    /// `left`: for each broker the bytes that earlier classes brought too few (positive) or too many (negative).
     fn whole(&self, model: &Model, of: &[u64], left: &mut [i64]) -> Vec<(usize, SmallSeats)> {
         let mut open: Vec<i64> = of.iter().map(|bytes| signed(*bytes)).collect();
         for (at, open) in open.iter_mut().enumerate() {
@@ -197,7 +197,7 @@ impl Class {
         whole
     }
 
-    /// The choices for which most is open, as the racks let them.
+    /// The choices for which most bytes are open, within the limits of the racks.
     fn chosen(&self, open: &[i64]) -> SmallVec<[usize; 4]> {
         let mut order: Vec<usize> = (0..open.len()).collect();
         order.sort_by_key(|at| (Reverse(open[*at]), self.kind.choices[*at].1, *at));
@@ -220,7 +220,7 @@ impl Class {
     }
 }
 
-/// A state with whole replicas where `seats` says.
+/// A state with whole replicas on the brokers of `seats`.
 pub(super) fn placed<'a>(
     asked: &Asked<'_, 'a>,
     model: &Model,

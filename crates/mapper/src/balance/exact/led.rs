@@ -1,5 +1,7 @@
-//! Plans that follow the linear relaxation: where what was built is far from the bound, the cheapest flow of bytes says
-//! which way to go instead, whole replicas go there, and what their sizes leave outside the bands is evened as ever.
+//! Plans that follow the linear relaxation.
+//!
+//! If a plan is far from the bound, the cheapest flow of bytes gives a better direction. Whole replicas follow it. Their
+//! sizes leave some brokers outside the bands, and the usual evening brings these back.
 
 use super::super::band::Band;
 use super::super::bound::edges;
@@ -10,16 +12,17 @@ use super::whittle::whittle;
 use super::{Asked, State, copied, is_near};
 use crate::bytes::Bytes;
 
-/// Evens a state as far as that can be.
+/// Evens a state as far as possible.
 pub(in super::super) type Evens<'e, 'a> = &'e dyn Fn(&mut State<'a>);
 
-/// So many parts of each band are kept free on either side, of [`PARTS`]: what is rounded to whole replicas overshoots.
-/// The first that ends near the bound will do.
+/// Parts of each band, of [`PARTS`], that the flow keeps free on both sides, because whole replicas overshoot. They are
+/// tried in this order. The search stops as soon as a plan is near the bound.
 const FREE: [u64; 8] = [0, 3, 6, 9, 12, 16, 20, 26];
 const PARTS: u64 = 32;
 
-/// Follows the cheapest flow if that copies less, and no broker ends further outside its band. Returns the seats that
-/// were weighed, and what no plan that ends as evenly goes below.
+/// Follows the cheapest flow if that copies less and no broker ends further outside its band.
+///
+/// Returns the number of seats in the program, and a lower bound of bytes for plans that end as evenly.
 pub(super) fn follow<'a>(
     state: &mut State<'a>,
     asked: &Asked<'_, 'a>,
@@ -47,7 +50,7 @@ pub(super) fn follow<'a>(
             asked.layout.bands.iter().map(|band| band.map(|band| narrower(band, free))).collect();
         let marks = asked.marks(&bands).widened(&state.used, groups);
         let Some(poured) = classes.pour(&model, &marks, &exact) else { continue };
-        // The first flow has the whole bands to itself: none costs less.
+        // The first flow may use the whole bands, so no other flow costs less.
         let least = *least.get_or_insert(Bytes(model.given.0 + poured.copied));
         if is_near(copied(state).0, Some(least)) {
             break;
@@ -59,7 +62,8 @@ pub(super) fn follow<'a>(
     (model.binaries(), bound(state, asked, &model, &classes))
 }
 
-/// The same with fewer bytes, if evening once more leaves that alone: a plan is not followed by another.
+/// The state with fewer bytes, if evening it again changes nothing. Otherwise planning again after the plan would not
+/// end, and the state stays as it is.
 fn whittled<'a>(
     state: State<'a>,
     asked: &Asked<'_, 'a>,
@@ -73,7 +77,7 @@ fn whittled<'a>(
     if fewer.log.len() == changes { fewer } else { state }
 }
 
-/// What no plan that ends as evenly copies less than.
+/// The least bytes that a plan copies if it ends as evenly.
 fn bound(
     state: &State<'_>,
     asked: &Asked<'_, '_>,

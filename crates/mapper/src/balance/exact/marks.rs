@@ -1,27 +1,27 @@
-//! Between which loads each broker has to end, and how far the worst of each group is from that.
+//! The loads between which each broker has to end, and the distance of each group's worst broker from them.
 
 use super::super::band::Band;
 use super::super::shares::Group;
 use crate::dense::BrokerIx;
 
-/// What a broker may hold.
+/// The limits for one broker's load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mark {
     pub(super) low: u64,
     pub(super) high: u64,
-    /// What its disk takes, whatever its band says.
+    /// The bytes that the disk holds at most, whatever the band says.
     pub(super) room: u64,
-    /// What its distance from the marks is a part of.
+    /// The share that distances from the marks are measured against.
     pub(super) share: u64,
 }
 
-/// For each broker its marks; `None` for those that take no part.
+/// For each broker its marks; `None` for brokers that are not evened.
 #[derive(Debug, Clone)]
 pub(super) struct Marks {
     pub(super) of: Vec<Option<Mark>>,
 }
 
-/// A distance from a band, as a part of a share: an exact fraction.
+/// A distance from a band, as an exact fraction of a share.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Strain {
     bytes: u64,
@@ -40,7 +40,7 @@ impl Strain {
         product(self.bytes, other.share) > product(other.bytes, self.share)
     }
 
-    /// So much of another share, rounded up: what has this strain stays inside.
+    /// This fraction of another share, rounded up, so that a load with this strain stays inside.
     fn of(self, share: u64) -> u64 {
         let bytes = u128::from(share) * u128::from(self.bytes);
         u64::try_from(bytes.div_ceil(u128::from(self.share))).unwrap_or(u64::MAX)
@@ -53,7 +53,7 @@ impl Strain {
 }
 
 impl Marks {
-    /// `limit`: what may be used of each disk; `before`: what is used, which one beyond its limit may keep.
+    /// `limit`: the usable bytes of each disk; `before`: the bytes used. A broker beyond its limit may keep them.
     pub(super) fn new(bands: &[Option<Band>], limit: &[Option<u64>], before: &[u64]) -> Self {
         let mark = |at: usize| {
             let Band { low, share, high } = bands[at]?;
@@ -63,7 +63,7 @@ impl Marks {
         Self { of: (0..bands.len()).map(mark).collect() }
     }
 
-    /// How far the worst of a group is outside its marks.
+    /// The strain of the worst broker of a group.
     pub(super) fn strain(&self, used: &[u64], group: &Group) -> Strain {
         let strain = |broker: &BrokerIx| {
             let at = *broker as usize;
@@ -75,7 +75,7 @@ impl Marks {
         all.fold(Strain::NONE, |worst, one| if one.exceeds(worst) { one } else { worst })
     }
 
-    /// The marks with room for as much strain as each group has, and a millionth of a share: evenness is no finer.
+    /// The marks, widened by each group's strain and by 2^-20 of a share, the resolution of evenness.
     pub(super) fn widened(&self, used: &[u64], groups: &[Group]) -> Self {
         let mut wider = self.clone();
         for group in groups {
@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn marks_widen_by_the_strain_of_the_worst() {
-        // Shares too small for a millionth of them to be a byte.
+        // A millionth of these shares is less than a byte.
         let band = |share: u64| Some(Band { low: share - 10, share, high: share + 10 });
         let bands = [band(100), band(200), None];
         let marks = Marks::new(&bands, &[None, Some(205), None], &[150, 0, 0]);

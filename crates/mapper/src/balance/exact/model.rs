@@ -1,8 +1,9 @@
-//! The balance of storage as a mixed-integer program: a column for each broker that a replica may be on.
+//! The balance of storage as a mixed-integer program, with a column for each broker that a replica may be on.
 //!
-//! In: the cluster as planned so far, what may move, and what every rule leaves open. Out: a program whose whole-valued
-//! answers are exactly the plans that keep to the rules, and the way back from its columns to seats. Bytes are counted
-//! in units of the largest replica, so that factors stay near one; edges and room are those of the integers.
+//! In: the cluster as planned so far, the seats that may move, and the choices that the rules leave open. Out: a program
+//! whose integer answers are exactly the plans that comply with the rules, and a way from its columns back to seats.
+//! The program counts bytes in units of the largest replica, so that factors stay near one. Edges and room come from
+//! integers.
 
 use super::super::load::Load;
 use super::super::shares::replicas_in;
@@ -19,54 +20,54 @@ use smallvec::SmallVec;
 /// A partition with seats to decide.
 pub(super) struct Item {
     pub(super) partition: u32,
-    /// What a copy of it takes.
+    /// The bytes of one copy.
     pub(super) size: u64,
     /// Brokers that keep their replica.
     pub(super) fixed: SmallVec<[BrokerIx; 4]>,
-    /// Brokers that may hold one, each with its column.
+    /// Brokers that may hold a replica, each with its column.
     pub(super) choices: SmallVec<[(BrokerIx, usize); 8]>,
     /// Seats to fill with choices.
     pub(super) open: usize,
-    /// For each rack how many replicas of the partition it holds at least and at most.
+    /// For each rack the least and the most replicas of the partition in it.
     pub(super) racks: SmallVec<[(usize, usize, usize); 4]>,
-    /// No two replicas on one host: racks hold several.
+    /// Two replicas must not share a host. Needed where a rack holds several.
     apart: bool,
 }
 
 /// The seats to decide, by column.
 pub(super) struct Model {
     pub(super) items: Vec<Item>,
-    /// What is on each broker whatever is decided.
+    /// The bytes on each broker that no decision changes.
     pub(super) base: Vec<u64>,
-    /// What is copied whatever is decided: bytes, replicas.
+    /// The bytes and replicas that every plan copies.
     pub(super) given: (u64, u64),
-    /// Some seats that rules leave open are not decided here: the least cost is not that of all plans.
+    /// Some seats that the rules leave open are not decided here. The least cost is then no bound for other plans.
     pub(super) narrowed: bool,
-    /// Bytes of a load of one.
+    /// Bytes of one unit of load.
     pub(super) unit: f64,
     columns: Vec<Seat>,
 }
 
-/// A column beyond those of the seats, that is one where any of these seats is taken.
+/// An extra column that is one if any of these seats is taken.
 pub(super) struct Span {
     column: usize,
     seats: Vec<usize>,
 }
 
-/// What a column stands for.
+/// The meaning of a column.
 #[derive(Clone, Copy)]
 pub(super) struct Seat {
     pub(super) broker: BrokerIx,
-    /// What the replica takes on the broker.
+    /// The bytes of the replica on the broker.
     pub(super) load: u64,
-    /// What has to be copied to it.
+    /// The bytes to copy to the broker.
     pub(super) copied: u64,
-    /// Whether it has to be copied.
+    /// Whether the replica has to be copied.
     pub(super) moves: bool,
 }
 
 impl Model {
-    /// All seats that may change.
+    /// A model of all seats that may change.
     pub(super) fn new(asked: &Asked<'_, '_>) -> Self {
         let state = &asked.before;
         let mut model = Self {
@@ -118,7 +119,7 @@ impl Model {
         self.items.push(item);
     }
 
-    /// A repair that nothing is left to decide about.
+    /// Adds a repair that leaves nothing to decide.
     fn give(&mut self, state: &State<'_>, partition: usize, repair: Option<&Work>) {
         if repair.is_some() {
             let before = state.cluster.seats_of(partition);
@@ -128,7 +129,7 @@ impl Model {
         }
     }
 
-    /// The rules alone: columns without cost.
+    /// The rules alone, as rows over columns without cost.
     pub(super) fn rules(&self, asked: &Asked<'_, '_>) -> (Program, Vec<Span>) {
         let (mut program, mut spans) = (Program::default(), Vec::new());
         for _ in &self.columns {
@@ -150,7 +151,7 @@ impl Model {
         (program, spans)
     }
 
-    /// Every broker between its marks; `slack`: for each broker a column that widens them by so much of its share.
+    /// Keeps every broker between its marks. `slack`: for each broker a column that widens them by that part of its share.
     pub(super) fn bound_loads(
         &self,
         program: &mut Program,
@@ -183,19 +184,19 @@ impl Model {
         }
     }
 
-    /// What each column adds, without those that add nothing.
+    /// The factor of each column, without those of zero.
     pub(super) fn terms(&self, of: impl Fn(&Seat) -> f64) -> Vec<(usize, f64)> {
         let all = self.columns.iter().map(of).enumerate();
         all.filter(|(_, factor)| *factor != 0.0).collect()
     }
 
-    /// Bytes in units.
+    /// Bytes in units of the program.
     #[expect(clippy::cast_precision_loss, reason = "the answer is held against the integers")]
     pub(super) fn load(&self, bytes: u64) -> f64 {
         bytes as f64 / self.unit
     }
 
-    /// The values that stand for the seats of a state.
+    /// The values of all columns for the seats of a state.
     pub(super) fn values(&self, state: &State<'_>, spans: &[Span]) -> Vec<f64> {
         let mut values = vec![0.0; self.columns.len() + spans.len()];
         for item in &self.items {
@@ -213,7 +214,7 @@ impl Model {
     }
 }
 
-/// One for each replica that has to be copied.
+/// The cost that counts replicas to copy: one for each.
 pub(super) fn replicas(seat: &Seat) -> f64 {
     f64::from(u8::from(seat.moves))
 }
@@ -266,7 +267,7 @@ impl Item {
         self.racks.iter().all(|(_, least, most)| least == most)
     }
 
-    /// At least so many racks: a column for each says whether it holds one, and their sum is asked for.
+    /// Asks for the least number of racks: one column per rack is one if the rack is used, and their sum has a bound.
     fn span(&self, asked: &Asked<'_, '_>, program: &mut Program, spans: &mut Vec<Span>) {
         let racks = match asked.rules.racks {
             RackRule::AtLeast(racks) if !self.is_settled() => racks as usize,
@@ -283,7 +284,7 @@ impl Item {
             let terms = self.choices.iter().filter(|(broker, _)| rack(*broker) == *at);
             let mut terms: Vec<(usize, f64)> = terms.map(|(_, column)| (*column, 1.0)).collect();
             if !terms.is_empty() && *most > 0 {
-                // Whole where the seats are: it need not be asked to be.
+                // It is whole if the seats are whole, so the solver need not enforce it.
                 let any = program.column(Column { cost: 0.0, most: 1.0, whole: false });
                 let seats = terms.iter().map(|(column, _)| *column).collect();
                 spans.push(Span { column: any, seats });
@@ -329,7 +330,7 @@ impl Item {
 
 pub(super) type SmallSeats = SmallVec<[BrokerIx; 4]>;
 
-/// One partition, and all that decides what may become of it.
+/// One partition, with everything that decides where its replicas may go.
 struct Scene<'s, 'a> {
     asked: &'s Asked<'s, 'a>,
     partition: usize,
@@ -381,7 +382,7 @@ impl Scene<'_, '_> {
         })
     }
 
-    /// The seats that stay: what was there and must not move.
+    /// The seats that stay: replicas that were there before and must not move.
     fn fixed(
         &self,
         current: &[BrokerIx],
@@ -400,7 +401,7 @@ impl Scene<'_, '_> {
         current.iter().copied().filter(|broker| stays(broker)).collect()
     }
 
-    /// What each rack holds at least and at most: what the rule says, or what it holds where the rule is not kept.
+    /// The least and the most replicas in each rack: by the rule, or the present count if the rule is already broken.
     fn racks(&self, current: &[BrokerIx], target: &Target) -> SmallVec<[(usize, usize, usize); 4]> {
         let rules = self.asked.rules;
         let counts = RackCounts::of(rules.cluster, current.iter().copied());
@@ -418,7 +419,7 @@ impl Scene<'_, '_> {
         target.racks.iter().map(|rack| (*rack, counts.get(*rack), counts.get(*rack))).collect()
     }
 
-    /// Whether a rack may hold two replicas whose hosts could be one.
+    /// Whether a rack may hold two replicas whose hosts could be the same.
     fn crowded(&self, target: &Target, racks: &[(usize, usize, usize)]) -> bool {
         let cluster = self.asked.rules.cluster;
         let several = |rack: usize| racks.iter().any(|(at, _, most)| *at == rack && *most > 1);

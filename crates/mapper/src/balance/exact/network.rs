@@ -1,37 +1,37 @@
-//! A network through which bytes flow where that costs least: shortest ways first, many at a time (primal-dual).
+//! A network in which bytes flow at the least cost: shortest ways first, many at a time (primal-dual).
 //!
-//! Flows are laid in before; what goes into a node and does not leave it is its excess, what leaves it without having
-//! come is a lack. As nothing that is laid in costs anything, excess that goes to where bytes are lacking along the
-//! cheapest ways ends as the cheapest flow of all. Numbers are whole, so the answer is exact.
+//! Flows are added first. A node that receives more than it sends has an excess; one that receives less has a lack.
+//! The added flows cost nothing. So the excess that then flows along the cheapest ways makes the cheapest flow of all.
+//! All numbers are integers, so the answer is exact.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// Nodes and arcs between them, each arc beside the one that undoes it.
+/// Nodes and arcs between them. Each arc is followed by its reverse arc, which undoes it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Network {
     arcs: Vec<Arc>,
     /// For each node the arcs that begin there.
     out: Vec<Vec<usize>>,
-    /// For each node what has to leave it, or (negative) is lacking.
+    /// For each node the bytes that have to leave it, or (negative) that it lacks.
     excess: Vec<i64>,
-    /// For each node the price of getting there.
+    /// For each node the price of the cheapest way to it.
     price: Vec<i64>,
     depth: Vec<u32>,
-    /// For each node the next of its arcs to look at.
+    /// For each node its next arc to try.
     next: Vec<usize>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Arc {
     to: usize,
-    /// How much more may flow.
+    /// The bytes that the arc can still take.
     room: i64,
-    /// Of each byte.
+    /// Cost per byte.
     cost: i64,
 }
 
-/// What flows along an arc.
+/// The flow along an arc: its limits and its present value.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Flow {
     pub(super) low: i64,
@@ -48,12 +48,12 @@ impl Network {
         self.out.len() - 1
     }
 
-    /// What a node is given from outside, or (negative) gives away.
+    /// Gives bytes to a node from outside, or (negative) takes bytes from it.
     pub(super) fn supply(&mut self, node: usize, bytes: i64) {
         self.excess[node] += bytes;
     }
 
-    /// Adds an arc and returns its name. What flows already must cost nothing.
+    /// Adds an arc and returns its number. A flow that is already there must cost nothing.
     pub(super) fn arc(&mut self, from: usize, to: usize, flow: Flow, cost: i64) -> usize {
         let Flow { low, now, high } = flow;
         let name = self.arcs.len();
@@ -66,12 +66,12 @@ impl Network {
         name
     }
 
-    /// What flows along an arc beyond the least that has to.
+    /// The bytes along an arc beyond its lower limit.
     pub(super) fn beyond_least(&self, arc: usize) -> i64 {
         self.arcs[arc ^ 1].room
     }
 
-    /// Lets all excess flow to where bytes are lacking, at the least cost; false if it cannot.
+    /// Sends all excess to nodes that lack bytes, at the least cost; false if that is impossible.
     pub(super) fn settle(&mut self) -> bool {
         self.price = vec![0; self.out.len()];
         loop {
@@ -90,8 +90,8 @@ impl Network {
         }
     }
 
-    /// Leaves as few arcs as can be partly filled: a round of such arcs costs nothing, so it is run round until one of them
-    /// is empty or full. Those that are left are a forest.
+    /// Leaves as few arcs as possible partly filled. A cycle of such arcs costs nothing, so bytes flow round it until one
+    /// arc is empty or full. The arcs that remain form a forest.
     pub(super) fn straighten(&mut self) {
         let mut forest: Vec<Vec<usize>> = vec![Vec::new(); self.out.len()];
         for name in (0..self.arcs.len()).step_by(2) {
@@ -192,7 +192,7 @@ impl Network {
         arc.room > 0 && arc.cost + self.price[from] == self.price[arc.to]
     }
 
-    /// Counts the arcs on cheapest ways from excess to each node; false if none reaches one that lacks.
+    /// Counts the arcs on cheapest ways from excess to each node; false if none reaches a node that lacks bytes.
     fn measure(&mut self) -> bool {
         self.depth = vec![UNSEEN; self.out.len()];
         let mut queue = VecDeque::new();
@@ -214,7 +214,7 @@ impl Network {
         reached
     }
 
-    /// Sends what fits along one way from a node; false if there is none left.
+    /// Sends as much as fits along one way from a node; false if no way is left.
     fn send(&mut self, start: usize) -> bool {
         let mut way: Vec<usize> = Vec::new();
         let mut node = start;
@@ -229,7 +229,7 @@ impl Network {
                 return true;
             }
             let Some(name) = self.out[node].get(self.next[node]).copied() else {
-                // A dead end: nobody comes here again.
+                // A dead end: no later search enters this node.
                 let Some(last) = way.pop() else { return false };
                 node = self.arcs[last ^ 1].to;
                 self.next[node] += 1;
@@ -271,7 +271,7 @@ mod tests {
     fn what_was_laid_in_is_taken_back_where_that_is_cheaper() {
         let mut network = Network::default();
         let [a, b, c] = [(); 3].map(|()| network.node());
-        // Five lie on `b` already, of which two must stay.
+        // Five bytes already go to `b`, and at least two must stay.
         let laid = network.arc(a, b, Flow { low: 2, now: 5, high: 5 }, 0);
         let away = network.arc(a, c, open(9), 1);
         network.supply(a, 5);
@@ -285,7 +285,7 @@ mod tests {
     fn partly_filled_arcs_end_as_a_forest() {
         let mut network = Network::default();
         let [a, b, c, d] = [(); 4].map(|()| network.node());
-        // Two ways from `a` to `d`, half of each filled.
+        // Two ways from `a` to `d`, each half filled.
         let half = Flow { low: 0, now: 5, high: 10 };
         let ways = [(a, b), (b, d), (a, c), (c, d)];
         let arcs = ways.map(|(from, to)| network.arc(from, to, half, 0));

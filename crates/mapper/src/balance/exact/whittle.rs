@@ -1,7 +1,7 @@
-//! Fewer bytes for the same evenness: replicas that moved change places with smaller ones that stayed.
+//! Fewer bytes for the same evenness: a replica that moved changes places with a smaller one that stayed.
 //!
-//! Whole replicas overshoot: a broker that gave ends below its upper edge, one that took above its lower one. A smaller
-//! replica would have done. It goes instead, and the larger one goes home, as far as the bands of both let them.
+//! Whole replicas overshoot: a broker that gave ends below its upper edge, and one that took ends above its lower edge.
+//! A smaller replica would have been enough. It moves instead, and the larger one returns, if both bands allow it.
 
 use super::super::shelves::Shelves;
 use super::super::state::{Shift, State};
@@ -9,10 +9,10 @@ use super::{Asked, Marks};
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 
-/// Rounds over all that moved; nearly always the second finds next to nothing.
+/// The most rounds over all moved replicas. Nearly always the second round finds almost nothing.
 const ROUNDS: usize = 4;
 
-/// Smaller ones that are asked for each that moved.
+/// The most smaller replicas that are tried in place of one that moved. Then that one stays moved.
 const CANDIDATES: usize = 64;
 
 pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Marks) {
@@ -35,7 +35,7 @@ pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Mark
                 continue;
             }
             let shelf = shelves.of(change.from, state);
-            // The smallest that is enough is the last before those that are not.
+            // The shelf is in order of size, so the last replica of this part is the smallest that is enough.
             let end = shelf.partition_point(|other| state.size[*other as usize] >= size - spare);
             let instead = shelf[..end].iter().rev().take(CANDIDATES).copied().find(|other| {
                 state.size[*other as usize] < size && may_go(state, asked, *other, change)
@@ -52,7 +52,7 @@ pub(super) fn whittle(state: &mut State<'_>, asked: &Asked<'_, '_>, marks: &Mark
     }
 }
 
-/// What moved, the largest first: from where to where, inside a rack where that can be said.
+/// All moved replicas, the largest first, each with its old and new broker, which are in one rack if possible.
 fn moved(state: &State<'_>) -> Vec<Shift> {
     let mut moved = Vec::new();
     for partition in 0..state.partitions() {
@@ -73,7 +73,7 @@ fn moved(state: &State<'_>) -> Vec<Shift> {
     moved
 }
 
-/// The bytes that one broker may have more and the other less.
+/// The bytes that `from` may still take and `to` may still give.
 fn spare(state: &State<'_>, marks: &Marks, from: BrokerIx, to: BrokerIx) -> u64 {
     let (from, to) = (from as usize, to as usize);
     let (Some(gave), Some(took)) = (marks.of[from], marks.of[to]) else { return 0 };
