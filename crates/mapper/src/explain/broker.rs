@@ -1,4 +1,4 @@
-//! What becomes of one broker, and why it was not given more.
+//! What a plan changes on one broker, and why the broker got no more replicas.
 
 use super::context::{Context, each_copy};
 use super::instead::{Compared, Judge, Verdict};
@@ -10,7 +10,7 @@ use crate::plan::Reason;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What becomes of one broker.
+/// The changes of one broker, and why it got no more replicas.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct BrokerExplained {
     /// The broker.
@@ -26,24 +26,24 @@ pub struct BrokerExplained {
     /// Its load after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<BrokerFigures>,
-    /// What may be used of its storage, where known.
+    /// The usable bytes of its storage, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit_bytes: Option<Bytes>,
-    /// The most that it uses at any step, with both copies of what moves, where known.
+    /// The most bytes that it uses at any step, with both copies of moving replicas, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_bytes: Option<Bytes>,
-    /// The step of that peak, from 0.
+    /// The step of that peak, numbered from 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_step: Option<usize>,
-    /// The replicas that come to it.
+    /// The replicas that move to it.
     pub takes: Vec<Passing>,
     /// The replicas that leave it.
     pub gives: Vec<Passing>,
-    /// What became of the replicas that the plan copies, as far as this broker is concerned.
+    /// The replicas that the plan copies, and why this broker got them or not.
     pub placed: Placed,
 }
 
-/// A replica that comes or leaves.
+/// A replica that arrives or leaves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Passing {
     /// The partition.
@@ -58,25 +58,25 @@ pub struct Passing {
     pub bytes: Bytes,
 }
 
-/// The replicas that a plan copies, by what speaks against one broker.
+/// The replicas that a plan copies, grouped by the reason against one broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Placed {
-    /// All of them.
+    /// The number of all copied replicas.
     pub replicas: usize,
-    /// Those that it gets.
+    /// The number that this broker gets.
     pub here: usize,
-    /// The others.
+    /// The others, by reason.
     pub elsewhere: Vec<VerdictCount>,
 }
 
-/// Replicas of which one thing speaks against a broker.
+/// Replicas with the same reason against a broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VerdictCount {
-    /// How many.
+    /// How many there are.
     pub replicas: usize,
     /// The first of them.
     pub first: TopicPartition,
-    /// The answer for that one.
+    /// The answer for the first one.
     pub answer: Verdict,
 }
 
@@ -138,7 +138,7 @@ fn placed(context: &Context<'_>, broker: BrokerIx) -> Placed {
     placed
 }
 
-/// What answers are counted by.
+/// The key by which answers are counted.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Refused(&'static str),

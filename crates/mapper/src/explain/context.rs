@@ -1,4 +1,4 @@
-//! What every answer looks at: the cluster, the request's rules, and the load of each broker through the steps.
+//! The data behind every answer: the cluster, the request's rules, and the load of each broker through the steps.
 
 use crate::balance::without_drained;
 use crate::bytes::Ratio;
@@ -16,24 +16,24 @@ use crate::target::{Target, Targets};
 use crate::work::Search;
 use std::collections::BTreeMap;
 
-/// A plan against its snapshot.
+/// A plan with its snapshot.
 pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
     pub(super) cluster: Cluster<'a>,
-    /// The request's, without the brokers that are drained.
+    /// The request's terms, without the brokers that are drained.
     pub(super) terms: Terms,
     pub(super) targets: Targets,
-    /// For each broker: what may be used of its storage; `None` where unknown.
+    /// For each broker its usable storage; `None` if unknown.
     pub(super) limit: Vec<Option<u64>>,
-    /// For each broker: its storage used once all is carried out; `None` where unknown.
+    /// For each broker its storage used after the plan; `None` if unknown.
     pub(super) used_after: Vec<Option<u64>>,
-    /// For each broker: its replicas then.
+    /// For each broker its replicas after the plan.
     pub(super) replicas_after: Vec<u64>,
-    /// For each broker that a step changes: the step, what it takes in and what it gives up.
+    /// For each broker its changes: the step, the bytes that it takes in, and the bytes that it gives up.
     loads: Vec<Vec<Load>>,
-    /// For each move: its steps, one for each list that it submits.
+    /// For each move its steps, one for each list that it submits.
     pub(super) steps_of: Vec<Vec<usize>>,
-    /// The brokers that stand in for others.
+    /// The brokers that replace others.
     pub(super) pairs: Pairs,
 }
 
@@ -78,7 +78,7 @@ impl<'a> Context<'a> {
         Ok(context)
     }
 
-    /// A plan that relieves one broker fills no other beyond the same mark.
+    /// Lowers the limits of a plan that relieves one broker: it fills no other broker beyond the same mark.
     fn lower_limits(&mut self) {
         let Request::Rebalance(rebalance) = &self.plan.request else { return };
         let Some(relieve) = rebalance.relieve else { return };
@@ -116,7 +116,7 @@ impl<'a> Context<'a> {
         loads
     }
 
-    /// The most that a broker uses from a step on, with both copies of what moves, and the step of it.
+    /// The most that a broker uses from a step on, with both copies of moving replicas, and the step of that peak.
     pub(super) fn peak(&self, broker: BrokerIx, from: usize) -> Option<(u64, usize)> {
         let mut used = self.cluster.used[broker as usize]?;
         let mut peak = None;
@@ -154,7 +154,7 @@ impl<'a> Context<'a> {
         let key = (topic, partition);
         let moves = &self.plan.moves;
         let found = moves.binary_search_by(|change| (&*change.topic, change.partition).cmp(&key));
-        // Another tool may have put them in another order.
+        // Another tool may have changed the order of the moves. Then the binary search fails, and a scan helps.
         let scan = || moves.iter().position(|change| (&*change.topic, change.partition) == key);
         found.ok().or_else(scan)
     }
@@ -163,7 +163,7 @@ impl<'a> Context<'a> {
         self.cluster.snapshot.broker(self.cluster.id(broker))?.rack.as_deref()
     }
 
-    /// The share of a broker's storage that so many bytes are; `None` where unknown.
+    /// These bytes as a share of a broker's storage; `None` if unknown.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub(super) fn ratio(&self, broker: BrokerIx, used: Option<u64>) -> Option<f64> {
         let capacity = self.cluster.capacity[broker as usize].filter(|capacity| *capacity > 0)?;
@@ -171,7 +171,7 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The bytes of one copy; 0 where unknown.
+/// The bytes of one copy; 0 if unknown.
 pub(super) fn each_copy(change: &Move) -> u64 {
     change.copy_bytes().map_or(0, |bytes| bytes.0)
 }

@@ -1,4 +1,4 @@
-//! Why not another broker: each broker's answer for one replica, every other move of the plan being made.
+//! Why not another broker: each broker's answer for one replica, if all other moves of the plan are made.
 
 use super::context::{Context, each_copy};
 use crate::bytes::Bytes;
@@ -12,7 +12,7 @@ use crate::target::Target;
 use crate::work::{Work, copy_size};
 use serde::Serialize;
 
-/// One broker, had it been given the replica instead.
+/// The answer of one broker, if it got the replica instead.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Instead {
     /// The broker.
@@ -20,12 +20,12 @@ pub struct Instead {
     /// Its rack, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,
-    /// What speaks against it.
+    /// The reason against it, if any.
     #[serde(flatten)]
     pub verdict: Verdict,
 }
 
-/// What speaks against a broker, or that nothing does.
+/// The reason against a broker, or that there is none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Verdict {
@@ -34,30 +34,30 @@ pub enum Verdict {
         /// The rule.
         why: Refusal,
     },
-    /// It would be filled beyond its limit while both copies of what moves are there.
+    /// It would be filled beyond its limit while both copies of moving replicas exist.
     NoRoomDuring {
-        /// The first step, from 0, with too much.
+        /// The first step, numbered from 0, with too many bytes.
         step: usize,
-        /// How far beyond.
+        /// The bytes beyond the limit.
         missing_bytes: Bytes,
     },
-    /// Only the partner of the broker that goes takes its replicas (`--sub-affinity`).
+    /// Only the partner of the outgoing broker takes its replicas (`--sub-affinity`).
     NotThePartner {
         /// The partner.
         partner: BrokerId,
     },
-    /// What moves for balance is to stay in its rack (`--locality-scoped`).
+    /// A move for balance must stay in its rack (`--locality-scoped`).
     LeavesItsRack,
     /// No rule refuses it.
     Admitted(Admitted),
 }
 
-/// What a broker would come to with the replica, beside the one that the plan chose.
+/// The load of a broker with the replica, compared with the broker that the plan chose.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Admitted {
-    /// By the measure of the request: is the plan's choice the better one?
+    /// Which of the two is less loaded, by the measure of the request.
     pub compared: Compared,
-    /// Whether the replica would have to be copied to it; a broker that the plan takes it from has it already.
+    /// Whether the replica would have to be copied to it. A broker from which the plan takes it already has it.
     pub copies: bool,
     /// Its share of storage used with the replica, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,23 +69,23 @@ pub struct Admitted {
     pub replicas: u64,
     /// The chosen broker's replicas with this one.
     pub chosen_replicas: u64,
-    /// The fullest broker's share of storage used would be this.
+    /// The share of storage used on the broker that would then be the fullest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_used_ratio: Option<f64>,
-    /// The emptiest broker's share of storage used would be this.
+    /// The share of storage used on the broker that would then be the emptiest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_used_ratio: Option<f64>,
 }
 
-/// A broker that is admitted, beside the one that the plan chose; each with the replica.
+/// Compares an admitted broker with the one that the plan chose, each with the replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Compared {
-    /// It would end less loaded than the chosen one does: the plan chose before later replicas came.
+    /// It would end less loaded than the chosen broker: the plan chose before later replicas came.
     Better,
-    /// Both would end alike; ties go to the lowest id.
+    /// Both would end with the same load. The lowest id wins a tie.
     Alike,
-    /// It would end more loaded than the chosen one does.
+    /// It would end more loaded than the chosen broker.
     Worse,
 }
 
@@ -144,7 +144,7 @@ impl<'c> Judge<'c> {
         .collect()
     }
 
-    /// What speaks against a broker for this replica.
+    /// The reason against a broker for this replica, if any.
     pub(super) fn verdict(&self, copied: &Copied<'_>, broker: BrokerIx) -> Verdict {
         let context = self.context;
         let replaced = copied.work.replaces[copied.seat];
@@ -177,7 +177,7 @@ impl<'c> Judge<'c> {
         if as_before == Some(Ok(())) { None } else { Some(refused) }
     }
 
-    /// What a broker uses in the end without this replica.
+    /// The bytes that a broker uses in the end without this replica.
     fn used_without(&self, copied: &Copied<'_>, broker: BrokerIx) -> Option<u64> {
         let used = self.context.used_after[broker as usize]?;
         let own = if broker == copied.chosen { each_copy(copied.change) } else { 0 };
@@ -192,14 +192,14 @@ impl<'c> Judge<'c> {
             && rack(broker) != rack(copied.chosen)
     }
 
-    /// The step in which a broker would be too full, and by how much.
+    /// The step in which a broker would be too full, and by how many bytes.
     fn short_during(&self, copied: &Copied<'_>, broker: BrokerIx) -> Option<(usize, Bytes)> {
         if self.had(copied, broker) {
             return None;
         }
         let limit = self.context.limit[broker as usize]?;
         let (peak, step) = self.context.peak(broker, copied.step)?;
-        // Of a replica of unknown size nothing can be said; who is full already has been refused.
+        // Nothing is known about a replica of unknown size, and a full broker was already refused.
         let needed = peak + copied.work.size?;
         (needed > limit).then(|| (step, Bytes(needed - limit)))
     }
@@ -232,7 +232,7 @@ impl<'c> Judge<'c> {
         }
     }
 
-    /// Which of the two is less loaded with the replica, in whole numbers.
+    /// Compares the load of the two brokers with the replica, in whole numbers.
     fn compare(
         &self,
         copied: &Copied<'_>,
@@ -252,7 +252,7 @@ impl<'c> Judge<'c> {
         let ordering = match &context.plan.request {
             Request::Rebuild(rebuild) if rebuild.placement == PlaceBy::Count => by_count,
             Request::Replace(_) => by_count,
-            // What is evened first is what counts.
+            // The most important load decides.
             Request::Rebalance(Rebalance { balance, .. })
             | Request::Scale(Scale { balance, .. })
                 if balance.goals.first() == Some(&Goal::Replicas) =>
@@ -271,7 +271,7 @@ impl<'c> Judge<'c> {
         }
     }
 
-    /// Every other broker's answer; of one only, where one is asked for.
+    /// Every other broker's answer, or only that of the broker `only`.
     pub(super) fn instead(&self, copied: &Copied<'_>, only: Option<BrokerId>) -> Vec<Instead> {
         let cluster = &self.context.cluster;
         let all = (0..cluster.ids.len()).filter_map(|at| BrokerIx::try_from(at).ok());

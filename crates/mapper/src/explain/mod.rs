@@ -1,7 +1,7 @@
-//! Why a plan is as it is: why a replica moves, why it goes there and not elsewhere, and what a move is for.
+//! Explains a plan: why a replica moves, why it goes there and not elsewhere, and what a move is for.
 //!
 //! In: the snapshot that the plan was made from, the plan, and a question. Out: the answer as data, with every number.
-//! Brokers are judged by the planners' own rules, at the place's final state: with every other move of the plan made.
+//! The planners' own rules judge each broker, with every other move of the plan made.
 
 mod broker;
 mod context;
@@ -25,16 +25,16 @@ use crate::snapshot::{Snapshot, SnapshotHash};
 use context::Context;
 use serde::Serialize;
 
-/// What is asked about a plan.
+/// A question about a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Question {
     /// What the plan is for.
     Plan,
-    /// Why one partition moves, and where to; of one broker only, where one is named.
+    /// Why one partition moves, and where to. With a broker: only that broker's answer.
     Partition(TopicPartition, Option<BrokerId>),
-    /// The same, for a move by its index.
+    /// As [`Self::Partition`], for a move by its index.
     Move(usize, Option<BrokerId>),
-    /// What becomes of one broker, and why it was not given more.
+    /// What the plan changes on one broker, and why the broker got no more replicas.
     Broker(BrokerId),
 }
 
@@ -50,47 +50,47 @@ pub enum Explained {
     Broker(Box<BrokerExplained>),
 }
 
-/// Why a question has no answer: it is wrong, not the plan.
+/// Why a question has no answer. The question is wrong, not the plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ExplainError {
     /// The snapshot is not the one that the plan was made from.
     #[error("the plan was made from snapshot {plan}, and this is {found}")]
     OtherSnapshot {
-        /// The plan's.
+        /// The hash that the plan names.
         plan: SnapshotHash,
-        /// The one given.
+        /// The hash of the snapshot that was given.
         found: SnapshotHash,
     },
     /// The plan's own request does not fit the snapshot.
     #[error("the plan's request does not fit the snapshot: {0}")]
     Request(Box<NoPlan>),
-    /// There is no such topic.
+    /// The topic does not exist.
     #[error("there is no topic {topic:?}")]
     UnknownTopic {
-        /// As asked.
+        /// The name in the question.
         topic: String,
-        /// Names that are like it.
+        /// Similar names.
         near: Vec<String>,
     },
     /// The topic has no such partition.
     #[error("topic {} has partitions {first}..{last}, and not {}", .of.topic, .of.partition)]
     UnknownPartition {
-        /// As asked.
+        /// The partition in the question.
         of: TopicPartition,
         /// The topic's first partition.
         first: PartitionId,
         /// The topic's last partition.
         last: PartitionId,
     },
-    /// No replica list names the broker, and it is not listed.
+    /// The broker is not registered and no replica list names it.
     #[error("not registered, nor in any replica list: broker {0}")]
     UnknownBroker(BrokerId),
     /// The plan has fewer moves.
     #[error("the plan has {}, numbered from 0, and no move {index}", counted(*moves, "move"))]
     NoSuchMove {
-        /// As asked.
+        /// The index in the question.
         index: usize,
-        /// How many there are.
+        /// The number of moves.
         moves: usize,
     },
 }
@@ -98,7 +98,7 @@ pub enum ExplainError {
 /// Answers a question about a plan.
 ///
 /// # Errors
-/// [`ExplainError`]: the snapshot is not the plan's, or the question names what is not there.
+/// [`ExplainError`]: the snapshot is not the plan's, or the question names something that does not exist.
 pub fn explain(
     before: &Snapshot,
     plan: &Plan,

@@ -1,9 +1,9 @@
-//! Names that somebody who typed another one may have meant.
+//! Similar names, for a name that is probably misspelled.
 
-/// How many are offered.
+/// How many names are suggested. More would hide the right one.
 const OFFERED: usize = 3;
 
-/// The names most like `asked`: at most a third of it differs, or one holds the other.
+/// The names most similar to `asked`: at most a third of the letters differ, or one name contains the other.
 pub(super) fn names<'n>(asked: &str, known: impl Iterator<Item = &'n str>) -> Vec<String> {
     let lower = asked.to_lowercase();
     let mut near: Vec<(usize, &str)> = known
@@ -18,7 +18,7 @@ pub(super) fn names<'n>(asked: &str, known: impl Iterator<Item = &'n str>) -> Ve
     near.into_iter().take(OFFERED).map(|(_, name)| name.to_owned()).collect()
 }
 
-/// The letters to add, to leave out or to change (Levenshtein).
+/// The number of letters to add, remove or change (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

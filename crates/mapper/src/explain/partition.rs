@@ -13,7 +13,7 @@ use crate::work::copy_size;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What becomes of one partition, and why.
+/// What the plan changes for one partition, and why.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PartitionExplained {
     /// The partition.
@@ -22,7 +22,7 @@ pub struct PartitionExplained {
     /// The map that its topic belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub map: Option<String>,
-    /// What one replica takes, where known.
+    /// The bytes of one replica, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size_bytes: Option<Bytes>,
     /// The list before.
@@ -33,16 +33,16 @@ pub struct PartitionExplained {
     pub racks_before: Vec<RackCount>,
     /// The racks of the list after.
     pub racks_after: Vec<RackCount>,
-    /// Why it stays; absent where it moves.
+    /// Why it stays; absent if it moves.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stays: Option<Stays>,
-    /// The move's index in the plan; absent where it stays.
+    /// The move's index in the plan; absent if the partition stays.
     #[serde(rename = "move", skip_serializing_if = "Option::is_none")]
     pub index: Option<usize>,
-    /// The steps that make the move, from 0: one for each list that is submitted.
+    /// The steps that make the move, numbered from 0: one for each list that is submitted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<usize>,
-    /// The lists on the way, where it is not made at once.
+    /// The intermediate lists, if the move has several submissions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<Replicas>,
     /// The strongest reason of its seats.
@@ -51,14 +51,14 @@ pub struct PartitionExplained {
     /// The bytes that are copied, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
-    /// The replicas that go.
+    /// The replicas that leave.
     pub leaves: Vec<Leaves>,
-    /// The replicas that come.
+    /// The replicas that arrive.
     pub comes: Vec<Comes>,
-    /// Who is preferred to lead, where that changes.
+    /// The change of the preferred leader, if any.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub leader: Option<LeaderChange>,
-    /// What the plan would be without the move.
+    /// The plan without this move.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub without: Option<Without>,
 }
@@ -66,13 +66,13 @@ pub struct PartitionExplained {
 /// How many replicas of a partition a rack holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RackCount {
-    /// The rack; a broker without one is a rack of its own.
+    /// The rack. A broker without one counts as a separate rack.
     pub rack: String,
     /// The replicas.
     pub replicas: usize,
 }
 
-/// A replica that goes.
+/// A replica that leaves.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Leaves {
     /// Its broker.
@@ -80,12 +80,12 @@ pub struct Leaves {
     /// The broker's rack, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,
-    /// Why.
+    /// Why it leaves.
     #[serde(flatten)]
     pub cause: Cause,
 }
 
-/// Why a replica goes.
+/// Why a replica leaves its broker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "cause", rename_all = "snake_case")]
 pub enum Cause {
@@ -93,23 +93,23 @@ pub enum Cause {
     NotLive,
     /// Its broker is live, and the replica is in a failed log dir.
     FailedLogDir,
-    /// Its broker is to be emptied (`--drain`, `replace`).
+    /// The request empties its broker (`--drain`, `replace`).
     Leaving,
-    /// Its broker is not among those that the request allows.
+    /// The request does not allow its broker.
     NotAllowed,
-    /// Its broker is not one of its map's.
+    /// Its broker does not belong to the map.
     OffMap {
         /// The map.
         map: String,
     },
-    /// Fewer replicas are asked for.
+    /// The request asks for fewer replicas.
     FewerReplicas {
-        /// Before.
+        /// The replicas before.
         before: usize,
-        /// Asked for.
+        /// The replicas that the request asks for.
         after: usize,
     },
-    /// Its rack held more than another (`--fix-racks`).
+    /// Its rack held more replicas than another rack (`--fix-racks`).
     CrowdedRack {
         /// The rack's replicas of the partition before.
         held: usize,
@@ -119,19 +119,19 @@ pub enum Cause {
         /// The broker's share of storage used before, where known.
         #[serde(skip_serializing_if = "Option::is_none")]
         used_ratio_before: Option<f64>,
-        /// The same after the plan.
+        /// The broker's share after the plan.
         #[serde(skip_serializing_if = "Option::is_none")]
         used_ratio_after: Option<f64>,
         /// The broker's replicas before.
         replicas_before: u64,
-        /// The same after the plan.
+        /// The broker's replicas after the plan.
         replicas_after: u64,
     },
-    /// Everything in scope is placed anew, or the caller gave the list.
+    /// The request places everything in scope again, or gives the list.
     Forced,
 }
 
-/// A replica that comes.
+/// A replica that arrives.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comes {
     /// Its broker.
@@ -142,26 +142,26 @@ pub struct Comes {
     /// The broker's share of storage used before the plan, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_ratio_before: Option<f64>,
-    /// The same after the plan.
+    /// The broker's share after the plan.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub used_ratio_after: Option<f64>,
-    /// What it may still take under its limit after the plan, where known.
+    /// The bytes that the broker may still take under its limit after the plan, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room_after_bytes: Option<Bytes>,
     /// Each other broker's answer for this replica.
     pub instead: Vec<Instead>,
 }
 
-/// Who is preferred to lead.
+/// A change of the preferred leader.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LeaderChange {
-    /// Before.
+    /// The preferred leader before the plan.
     pub from: BrokerId,
-    /// The partitions that it is preferred to lead: before the plan, and after.
+    /// The number of partitions whose preferred leader is `from`: before the plan, and after.
     pub from_leads: [u64; 2],
-    /// After.
+    /// The preferred leader after the plan.
     pub to: BrokerId,
-    /// The partitions that it is preferred to lead: before the plan, and after.
+    /// The number of partitions whose preferred leader is `to`: before the plan, and after.
     pub to_leads: [u64; 2],
 }
 
@@ -171,13 +171,13 @@ pub struct LeaderChange {
 pub enum Stays {
     /// The request does not cover it.
     OutOfScope,
-    /// Something is wrong with it, and it cannot be moved.
+    /// A fault prevents a move.
     LeftOut(WhyLeftOut),
-    /// Nothing about it is wrong, and no move of it was needed.
+    /// It has no fault, and did not need to move.
     NothingWrong,
 }
 
-/// What becomes of the partition of this index.
+/// The explanation for the partition with this index.
 pub(super) fn of(
     context: &Context<'_>,
     partition: usize,
@@ -245,7 +245,7 @@ fn leaves(context: &Context<'_>, partition: usize, change: &Move) -> Vec<Leaves>
         .collect()
 }
 
-/// The first that applies; a fault outranks what was asked for.
+/// The first cause that applies. A fault outranks the request.
 fn cause(
     context: &Context<'_>,
     partition: usize,
@@ -273,7 +273,7 @@ fn cause(
         return map.map_or(Cause::NotAllowed, |map| Cause::OffMap { map });
     }
     let (before, after) = (change.from.len(), change.to.len());
-    // What moved for a fault may be moved once more to even the load.
+    // A replica that moved because of a fault can move once more to even the load.
     let evens = change.reason == Reason::Balance || context.plan.request.balance().is_some();
     if change.reason == Reason::Forced {
         Cause::Forced

@@ -1,4 +1,4 @@
-//! What a plan is for: its moves by reason.
+//! The purpose of a plan: its moves by reason.
 
 use super::context::Context;
 use super::without::Evenness;
@@ -8,24 +8,24 @@ use crate::plan::Reason;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What a plan is for.
+/// The purpose of a plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanExplained {
     /// The command that made it.
     pub command: &'static str,
-    /// Its moves by reason, the strongest first.
+    /// Its moves by reason, the strongest reason first.
     pub reasons: Vec<ReasonSum>,
     /// The bytes that it copies, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved_bytes: Option<Bytes>,
-    /// The bytes that no plan for the request can do without.
+    /// The least bytes that any plan for the request copies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound_bytes: Option<Bytes>,
-    /// How even storage is before.
+    /// The evenness of storage before the plan.
     pub before: Evenness,
-    /// How even it is after.
+    /// The evenness of storage after the plan.
     pub after: Evenness,
-    /// Partitions that are left as they are, though something is wrong with them.
+    /// The number of partitions that have a fault and that the plan does not touch.
     pub left_out: usize,
 }
 
@@ -34,16 +34,16 @@ pub struct PlanExplained {
 pub struct ReasonSum {
     /// The reason.
     pub reason: Reason,
-    /// The partitions that move for it.
+    /// The number of partitions that move for this reason.
     pub partitions: usize,
-    /// The replicas that are copied for it.
+    /// The number of replicas that are copied for this reason.
     pub replicas: usize,
     /// The bytes of these copies, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
-    /// The partition of them that copies most, to ask about next.
+    /// The partition that copies most bytes of them, as an example for the next question.
     pub largest: TopicPartition,
-    /// Its move's index.
+    /// The index of that partition's move.
     #[serde(rename = "move")]
     pub index: usize,
 }

@@ -1,4 +1,4 @@
-//! What a plan would be without one of its moves: judged by the check, as any plan is.
+//! A plan without one of its moves, judged by the same check as any plan.
 
 use super::context::Context;
 use super::instead::extremes;
@@ -11,28 +11,28 @@ use serde::Serialize;
 /// A plan without one of its moves.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Without {
-    /// The bytes that are not copied then, where known.
+    /// The bytes that are then not copied, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_bytes: Option<Bytes>,
-    /// The promises that the rest would break.
+    /// The promises that the rest of the plan would break.
     pub breaks: Vec<Violation>,
-    /// The moves that need the room that this one makes.
+    /// The moves that need the room that this move frees.
     pub dependents: Vec<TopicPartition>,
-    /// How even storage is before the plan.
+    /// The evenness of storage before the plan.
     pub before: Evenness,
-    /// How even it is after the plan.
+    /// The evenness of storage after the plan.
     pub after: Evenness,
-    /// How even it would be after the rest.
+    /// The evenness of storage after the plan without this move.
     pub after_without: Evenness,
 }
 
 /// The fullest and the emptiest of the brokers that the request allows, by the share of storage used.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Evenness {
-    /// The fullest; absent where no capacity is known.
+    /// The fullest broker's share; absent if no capacity is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_used_ratio: Option<f64>,
-    /// The emptiest.
+    /// The emptiest broker's share.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_used_ratio: Option<f64>,
 }
@@ -42,7 +42,7 @@ pub(super) fn of(context: &Context<'_>, index: usize) -> Without {
     let plan = context.plan;
     let dropped = &plan.moves[index];
     let rest = rest(plan, index);
-    // A plan that was tampered with may break promises of its own: they are not this move's doing.
+    // A plan that another tool has edited may break promises anyway. This move is not the cause of those.
     let known = check(context.cluster.snapshot, plan);
     let mut breaks = check(context.cluster.snapshot, &rest);
     breaks.retain(|violation| !known.contains(violation));
@@ -68,7 +68,7 @@ fn rest(plan: &Plan, index: usize) -> Plan {
     rest
 }
 
-/// The moves of the steps that would have too little room, onto the brokers that lack it.
+/// The partitions that move to a broker without enough room, in the steps where the room is missing.
 fn dependents(rest: &Plan, breaks: &[Violation]) -> Vec<TopicPartition> {
     let mut waiting: Vec<TopicPartition> = Vec::new();
     let stages = rest.stages();
