@@ -1,7 +1,8 @@
-//! Cuts moves into what is submitted at once: by the brokers that give up replicas, and before a leader leaves.
+//! Cuts moves into single submissions: by the brokers that give up replicas, and before a leader leaves.
 //!
-//! Every list on the way is made of replicas of the first and the last list, names no broker twice, and holds, rack by
-//! rack and host by host, a number of replicas between those two lists' numbers: a spread that both keep is kept.
+//! Every intermediate list consists of replicas of the first and the last list, and names no broker twice. In each rack
+//! and host it holds a number of replicas between those of the two lists. So if both lists comply with the rack rule,
+//! the intermediate lists do, too.
 
 use crate::dense::Cluster;
 use crate::ids::{BrokerId, Replicas};
@@ -11,20 +12,20 @@ use crate::snapshot::{Leader, Partition};
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// For each submission of a move: the wave that it belongs to. A wave begins when the one before it has ended.
+/// For each submission of a move its wave. A wave begins when the wave before it has ended.
 pub(super) type Waves = SmallVec<[u32; 1]>;
 
-/// Whether the pacing cuts any move at all.
+/// Whether the pacing cuts any move.
 pub(super) fn is_asked_for(pacing: &Pacing) -> bool {
     pacing.chunk_brokers.is_some() || pacing.phased
 }
 
-/// The waves of moves that are submitted as they are.
+/// The waves of moves that are submitted uncut.
 pub(super) fn uncut(moves: usize) -> Vec<Waves> {
     vec![smallvec![0]; moves]
 }
 
-/// Writes the lists on the way into the moves, and says when each is submitted.
+/// Writes the intermediate lists into the moves, and returns the wave of each submission.
 pub(super) fn cut(
     cluster: &Cluster<'_>,
     pacing: &Pacing,
@@ -43,11 +44,11 @@ pub(super) fn cut(
 struct Scissors<'a> {
     cluster: &'a Cluster<'a>,
     phased: bool,
-    /// The wave of each broker that gives up replicas; none where they all do at once.
+    /// The wave of each broker that gives up replicas; `None` if they all give at once.
     window: Option<BTreeMap<BrokerId, u32>>,
 }
 
-/// Gives brokers that give up sound replicas to waves, the highest ids first.
+/// Assigns waves to the brokers that give up healthy replicas, the highest ids first.
 fn windows(
     cluster: &Cluster<'_>,
     partitions: &[Option<&Partition>],
@@ -62,12 +63,12 @@ fn windows(
     numbered.map(|(at, broker)| (broker, at / size.max(1))).collect()
 }
 
-/// What is lost is replaced at once: Kafka refuses a new list that names a lost broker.
+/// A lost replica is replaced at once, because Kafka refuses a new list that names a lost broker.
 fn is_sound(cluster: &Cluster<'_>, partition: Option<&Partition>, id: BrokerId) -> bool {
     cluster.snapshot.is_live(id) && partition.is_some_and(|p| !p.offline().contains(&id))
 }
 
-/// One replica that goes, and the one that comes for it.
+/// One replica that leaves, and the one that replaces it.
 struct Exchange {
     wave: u32,
     out: Option<BrokerId>,
@@ -86,7 +87,7 @@ impl Scissors<'_> {
         waves
     }
 
-    /// The lists after each wave that takes something from the partition; the last is the move's own.
+    /// The lists after each wave that changes the partition. The last one is the move's final list.
     fn by_window(&self, change: &Move, partition: Option<&Partition>) -> Vec<(Replicas, u32)> {
         let Some(window) = &self.window else {
             return vec![(change.to.clone(), 0)];
@@ -108,7 +109,7 @@ impl Scissors<'_> {
         lists
     }
 
-    /// Who comes for whom: of the same host first, then of the same rack, then whoever is left.
+    /// Pairs each leaving replica with a new one: first on the same host, then in the same rack, then any.
     fn exchanges(&self, change: &Move, wave: &dyn Fn(&BrokerId) -> u32) -> Vec<Exchange> {
         let mut out: Vec<BrokerId> = change.removed().collect();
         let mut into: Vec<BrokerId> = change.added().collect();
@@ -138,7 +139,7 @@ impl Scissors<'_> {
         exchanges
     }
 
-    /// Before each list that the leader is not in: the same list with the leader ahead.
+    /// Adds a list before each list without the leader: the same list, with the leader in front.
     fn keeping_leaders(
         &self,
         change: &Move,

@@ -6,17 +6,17 @@ use crate::request::Terms;
 use crate::snapshot::Partition;
 use crate::volumes::Volumes;
 
-/// What is used of each broker's storage now, old copies included.
+/// The storage that each broker uses now, old copies included.
 pub(super) struct Disks<'s> {
     limit: Vec<Option<u64>>,
     used: Vec<Option<u64>>,
     volumes: Volumes<'s>,
 }
 
-/// Why a copy has no room.
+/// The missing space for a copy.
 pub(super) struct Lack {
     pub(super) missing: u64,
-    /// The log dir that lacks it, where the broker as a whole does not.
+    /// The log dir without room, if the broker as a whole has enough.
     pub(super) log_dir: Option<String>,
 }
 
@@ -29,7 +29,7 @@ impl<'s> Disks<'s> {
         }
     }
 
-    /// What a broker lacks for its copy; `None` where there is room, or nobody knows.
+    /// The space that a broker lacks for its copy; `None` if there is room, or if the figures are unknown.
     pub(super) fn lacks(
         &self,
         cluster: &Cluster<'_>,
@@ -63,7 +63,7 @@ impl<'s> Disks<'s> {
         }
     }
 
-    /// Takes the old copies away; tells which brokers have more room now.
+    /// Removes the old copies, and adds the brokers that have more room now to `freed`.
     pub(super) fn free(
         &mut self,
         cluster: &Cluster<'_>,

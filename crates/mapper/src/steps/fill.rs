@@ -1,7 +1,7 @@
-//! Takes moves into steps, in their order: each step takes whatever fits into it.
+//! Puts moves into steps, in their order: each step takes every move that fits into it.
 //!
-//! A move that a broker has no time for in this step waits at that broker, and one that a broker has no room for waits
-//! until something leaves that broker: nobody is asked again before the answer can be another one.
+//! A move waits at a broker that has no time for it in this step. It also waits at a broker without room, until
+//! something leaves that broker. So no broker is asked again before its answer can change.
 
 use super::cut::Waves;
 use super::disks::Disks;
@@ -21,7 +21,7 @@ use std::collections::BinaryHeap;
 /// The steps of all moves.
 pub(super) struct Filled {
     pub(super) steps: Vec<Vec<usize>>,
-    /// For each move: there was no room for it, and it may stay undone.
+    /// For each move whether it was dropped: it had no room, and was optional.
     pub(super) dropped: Vec<bool>,
 }
 
@@ -36,25 +36,25 @@ pub(super) struct Schedule<'a> {
     max_bytes: Option<u64>,
     max_moves: Option<u32>,
     disks: Disks<'a>,
-    /// For each move: the submission that comes next.
+    /// For each move its next submission.
     next: Vec<u32>,
     dropped: Vec<bool>,
-    /// What may go into the step.
+    /// The moves that may go into the step.
     ready: Ready,
-    /// For each broker: the ranks that wait for it to have time, and whether its first is among the ready.
+    /// For each broker the ranks that wait for its time, and whether the first of them is already in `ready`.
     line: Vec<(BinaryHeap<Reverse<usize>>, bool)>,
-    /// For each broker: the ranks that wait for room on it.
+    /// For each broker the ranks that wait for room on it.
     short: Vec<Vec<usize>>,
-    /// For each broker: the moves of the step that it takes part in.
+    /// For each broker its number of moves in the step.
     busy: Vec<u32>,
     step_bytes: u64,
 }
 
 /// Why a move is not in the step.
 enum Waits {
-    /// The step copies enough.
+    /// The step already copies enough bytes.
     NextStep,
-    /// This broker takes part in enough moves of it.
+    /// This broker already has enough moves in the step.
     Time(BrokerIx),
     /// This broker has no room for both copies.
     Room(BrokerIx),
@@ -139,7 +139,7 @@ impl<'a> Schedule<'a> {
         step
     }
 
-    /// The first in a broker's line becomes ready, if the broker has time.
+    /// Moves the first rank in a broker's line to `ready`, if the broker has time.
     fn call_next_of(&mut self, broker: BrokerIx) {
         let at = broker as usize;
         let (line, called) = &mut self.line[at];
@@ -194,7 +194,7 @@ impl<'a> Schedule<'a> {
         Ok(())
     }
 
-    /// Copies are taken from the leader: the one that is told while it is in the list, else the first that can lead.
+    /// The broker that sends the copies: the known leader while it is in the list, else the first that can lead.
     fn source(&self, index: usize, stage: Stage<'_>) -> Option<BrokerIx> {
         let partition = self.partitions[index]?;
         let told = match partition.leader() {
@@ -207,7 +207,7 @@ impl<'a> Schedule<'a> {
         self.cluster.index_of(source)
     }
 
-    /// What the step frees is free from now on, and who waited for it may ask again.
+    /// Frees the space of the step's old copies. Moves that waited for that space become ready again.
     fn finish_step(&mut self, step: &[usize], wave: usize, todo: &mut [Vec<usize>]) {
         let mut freed = Vec::new();
         for rank in step {
@@ -233,7 +233,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Who still waits, waits for ever: repairs make the plan impossible, the rest stays undone.
+    /// Moves that still wait will never have room. For a repair that means no plan; an optional move is dropped.
     fn drop_what_waits(&mut self) -> Result<(), NoPlan> {
         let mut waiting: Vec<(usize, BrokerIx)> = Vec::new();
         for (broker, short) in (0..).zip(&mut self.short) {

@@ -1,8 +1,8 @@
-//! Cuts a plan into steps that each leave room for both copies of what moves, and keep to the pacing asked for.
+//! Cuts a plan into steps. Each step leaves room for both copies of moving replicas and complies with the pacing.
 //!
-//! A reassignment holds the old copy until the new one is in sync, so what a step frees counts only in the next one.
-//! Moves are first cut into what is submitted at once ([`cut`]), then ordered ([`order`]), then taken into steps
-//! ([`fill`]): each step takes, in order, whatever fits into it. All in O(moves log moves), however many steps there are.
+//! A reassignment holds the old copy until the new one is in sync. So the bytes that a step frees count only in the next
+//! step. Moves are first cut into single submissions ([`cut`]) and ordered ([`order`]). Then each step takes, in order,
+//! every move that fits into it ([`fill`]). All this takes O(moves log moves), for any number of steps.
 
 mod cut;
 mod disks;
@@ -22,11 +22,11 @@ use fill::Schedule;
 pub(crate) struct Stepped {
     pub(crate) moves: Vec<Move>,
     pub(crate) steps: Vec<Vec<usize>>,
-    /// Moves for balance alone that no order leaves room for, and which are not made.
+    /// Moves for balance alone for which no order leaves room. The plan does not make them.
     pub(crate) taken_back: Vec<Move>,
 }
 
-/// The moves that there is room for, and their steps; and what `meanwhile` answers about all moves.
+/// The moves that have room, with their steps, and the result of `meanwhile` for all moves. The two run in parallel.
 pub(crate) fn lay_out<T: Send>(
     cluster: &Cluster<'_>,
     terms: &Terms,
@@ -78,7 +78,7 @@ fn without(moves: Vec<Move>, mut steps: Vec<Vec<usize>>, dropped: &[bool]) -> St
     Stepped { moves: only(moves), steps, taken_back: only(taken_back) }
 }
 
-/// What may stay undone: it would only have evened the load.
+/// Whether the move may be dropped: it only evens the load.
 fn is_optional(change: &Move) -> bool {
     change.reason == Reason::Balance
 }

@@ -1,4 +1,4 @@
-//! In which order moves are taken into steps.
+//! The order in which moves go into steps.
 
 use crate::dense::Cluster;
 use crate::ids::BrokerId;
@@ -18,7 +18,7 @@ pub(super) fn order(
 ) -> Vec<usize> {
     let mut order: Vec<usize> = (0..moves.len()).collect();
     let size = |at: &usize| moves[*at].copy_bytes().unwrap_or_default();
-    // Every sort is stable: what is equal stays in order of topic and partition.
+    // Every sort is stable, so equal moves stay in order of topic and partition.
     match terms.pacing.order {
         StepOrder::ByReason => order.sort_by_key(|at| moves[*at].reason),
         StepOrder::SmallFirst => order.sort_by_cached_key(size),
@@ -34,10 +34,10 @@ pub(super) fn order(
     order
 }
 
-/// What a move is good for, the most urgent first.
+/// What a move improves, the most urgent first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Risk {
-    /// Its partition misses replicas: the fewer are left, the more urgent.
+    /// Its partition lacks replicas. The fewer are left, the more urgent it is.
     Heals {
         sound: usize,
     },
@@ -55,7 +55,8 @@ impl Risk {
     ) -> Self {
         let sound = partition.map_or(0, |partition| sound(cluster, partition));
         let least = cluster.snapshot.topic(&change.topic).and_then(|t| t.min_insync_replicas);
-        // What is out of sync and on a live broker catches up without us; it counts where Kafka tells of it.
+        // An out-of-sync replica on a live broker catches up by itself. It makes the move urgent only if the ISR is too
+        // small for the topic.
         let in_sync = partition.and_then(|p| p.facts.as_ref()?.isr.as_ref()).map(|isr| isr.len());
         let too_few = in_sync.zip(least).is_some_and(|(held, least)| held < least as usize);
         if change.reason == Reason::Lost || too_few {
@@ -65,7 +66,7 @@ impl Risk {
     }
 }
 
-/// Its replicas that serve: in sync where that is told, on live brokers and in sound log dirs where not.
+/// The number of replicas that serve: on live brokers, in healthy log dirs, and in sync if the ISR is known.
 fn sound(cluster: &Cluster<'_>, partition: &Partition) -> usize {
     let told = partition.facts.as_ref().and_then(|facts| facts.isr.as_ref());
     let serves =

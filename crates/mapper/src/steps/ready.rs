@@ -1,16 +1,16 @@
-//! The moves that may go into the step, by their rank: most of them known from the start, and in order.
+//! The moves that may go into the step, by their rank. Most of them are known from the start, and in order.
 
 use crate::dense::BrokerIx;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-/// A rank, with the broker in whose line it stood first.
+/// A rank, with the broker whose line it comes from.
 pub(super) type Called = (usize, Option<BrokerIx>);
 
 /// A queue by rank.
 #[derive(Default)]
 pub(super) struct Ready {
-    /// Ascending: no tree is needed for what nobody comes before.
+    /// Ascending: ranks that are in order from the start need no heap.
     first: VecDeque<usize>,
     later: BinaryHeap<Reverse<Called>>,
 }
@@ -24,7 +24,7 @@ impl Ready {
         self.later.push(Reverse(called));
     }
 
-    /// `ranks` ascend, and nothing is queued yet that came so before.
+    /// Queues `ranks`, which ascend. No rank from an earlier call may be left in the queue.
     pub(super) fn begin(&mut self, ranks: impl Iterator<Item = usize>) {
         self.first.extend(ranks);
     }

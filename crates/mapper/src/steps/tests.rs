@@ -1,4 +1,4 @@
-//! One rule of steps each.
+//! Each test covers one rule of steps.
 
 use crate::snapshot::{Broker, Partition, PartitionFacts, Parts, Snapshot, Topic};
 use crate::{
@@ -27,7 +27,7 @@ fn cluster(brokers: u32, partitions: &[(u64, &[u32])]) -> Parts {
     Parts { brokers: (1..=brokers).map(broker).collect(), topics: vec![topic], ..Parts::default() }
 }
 
-/// Everything onto these brokers.
+/// A request that moves everything to these brokers.
 fn onto(brokers: &[u32], pacing: Pacing) -> Rebuild {
     let brokers = brokers.iter().copied().map(BrokerId).collect();
     let all = Terms::new(vec![Assignment::new(Topics::Rest, brokers)], Ratio::ZERO);
