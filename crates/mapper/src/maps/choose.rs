@@ -1,7 +1,7 @@
-//! Which brokers each map has.
+//! Chooses the brokers of each map.
 //!
-//! A count is a target: where more brokers fit, a map keeps those that hold its topics; where fewer do, it takes what
-//! is there, and the finding says whether lost brokers explain it.
+//! A count is a target. If more brokers fit, a map keeps those that hold its topics. If fewer fit, it takes all of them,
+//! and the finding says whether lost brokers explain the difference.
 
 use super::finding::Finding;
 use super::{Group, Known, Map, MapSet, Target};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The brokers of the maps.
 pub(super) struct Chosen {
-    /// For each map, in the order in which they are written.
+    /// For each map, in the order of the document.
     pub(super) by_map: Vec<BTreeSet<BrokerId>>,
     pub(super) findings: Vec<Finding>,
 }
@@ -43,7 +43,7 @@ pub(super) fn choose(maps: &MapSet, known: &Known<'_>, topics: &[BTreeSet<String
     chosen
 }
 
-/// Every broker that the map's target fits, whatever its count.
+/// Every broker that fits the map's target, without regard to its count.
 fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> {
     let found = match &map.target {
         Target::Ids(ids) => Some(ids.clone()),
@@ -66,13 +66,13 @@ fn fitting(map: &Map, known: &Known<'_>) -> Result<BTreeSet<BrokerId>, Finding> 
     }
 }
 
-/// The members of a group; `None` if nobody tells.
+/// The members of a group; `None` if neither the snapshot nor the Kubernetes API describes them.
 fn members(group: &Group, known: &Known<'_>) -> Option<BTreeSet<BrokerId>> {
     let told: Option<BTreeSet<BrokerId>> =
         known.groups.get(group).map(|members| members.keys().copied().collect());
     let brokers = known.cluster.map_or(&[][..], Snapshot::brokers);
     let described = brokers.iter().filter_map(|broker| Some((broker, is_member(broker, group)?)));
-    // Once the API has spoken, the snapshot only adds lost brokers, whose nodes may be gone.
+    // If the API has answered, the snapshot adds only lost brokers, because their nodes may be gone.
     let described = described.filter(|(broker, _)| told.is_none() || !broker.live);
     let snapshot_tells = described.clone().next().is_some();
     let described = described.filter(|(_, is_member)| *is_member).map(|(broker, _)| broker.id);
@@ -83,7 +83,7 @@ fn members(group: &Group, known: &Known<'_>) -> Option<BTreeSet<BrokerId>> {
     }
 }
 
-/// Whether a broker belongs to a group, as far as the snapshot tells.
+/// Whether a broker belongs to a group; `None` if the snapshot does not say.
 fn is_member(broker: &Broker, group: &Group) -> Option<bool> {
     match group {
         Group::InstanceType(wanted) => broker.instance_type.as_ref().map(|own| own == wanted),
@@ -98,7 +98,7 @@ fn is_member(broker: &Broker, group: &Group) -> Option<bool> {
     }
 }
 
-/// A map that wants a number of brokers out of more.
+/// A map that wants fewer brokers than fit.
 struct Wish<'m> {
     index: usize,
     map: &'m Map,
@@ -106,7 +106,7 @@ struct Wish<'m> {
     group: BTreeSet<BrokerId>,
 }
 
-/// The wishes for each group: maps that draw on one group have to share it.
+/// The wishes for each group. Maps of one group have to share its brokers.
 fn wishes<'m>(maps: &'m [Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeMap<Group, Vec<Wish<'m>>> {
     let mut wishes: BTreeMap<Group, Vec<Wish<'m>>> = BTreeMap::new();
     for (index, map) in maps.iter().enumerate() {
@@ -122,16 +122,16 @@ fn wishes<'m>(maps: &'m [Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeMap<Group
     wishes
 }
 
-/// Brokers that a map has without a choice; those of the rest are anybody's.
+/// Brokers that a map has without a choice. Any map may take the others.
 fn claimed(maps: &[Map], fitting: &[BTreeSet<BrokerId>]) -> BTreeSet<BrokerId> {
     let firm = |(map, _): &(&Map, _)| map.target.count().is_none() && !map.is_rest();
     maps.iter().zip(fitting).filter(firm).flat_map(|(_, brokers)| brokers).copied().collect()
 }
 
-/// Shares one group's brokers out among the maps that want some of them, each broker to one map.
+/// Shares one group's brokers among the maps that want some of them. Each broker goes to one map.
 ///
-/// First the live ones, first those that no other map has anyway, first to the map that has most replicas there;
-/// names and ids break the ties, so that the order in which the maps are written changes nothing.
+/// Live brokers come first, then those that no other map has in any case. A broker goes to the map with the most
+/// replicas on it. Names and ids break ties, so the order of the maps in the document changes nothing.
 fn share_out(
     wishes: &[Wish<'_>],
     claimed: &BTreeSet<BrokerId>,
@@ -164,7 +164,7 @@ fn share_out(
     }
 }
 
-/// How many replicas of these topics each broker holds.
+/// The number of replicas of these topics on each broker.
 fn replicas_held(known: &Known<'_>, topics: &BTreeSet<String>) -> BTreeMap<BrokerId, u64> {
     let mut held = BTreeMap::new();
     let existing = topics.iter().filter_map(|name| known.cluster?.topic(name));
@@ -176,7 +176,7 @@ fn replicas_held(known: &Known<'_>, topics: &BTreeSet<String>) -> BTreeMap<Broke
     held
 }
 
-/// What is wrong with the number of the map's brokers, or with their ids.
+/// The finding about the number of the map's brokers, or about their ids.
 fn missing(
     map: &Map,
     brokers: &BTreeSet<BrokerId>,
@@ -197,7 +197,7 @@ fn missing(
     }
 }
 
-/// Is the count met by live brokers, and if not, do lost ones explain it?
+/// The finding if too few brokers are live: do lost brokers explain it?
 fn too_few(
     map: &Map,
     wanted: u32,
@@ -236,7 +236,7 @@ fn unknown(cluster: &Snapshot, ids: &BTreeSet<BrokerId>) -> BTreeSet<BrokerId> {
     unknown
 }
 
-/// Lost brokers that hold these topics and of which nobody tells what they were: they may have been the map's.
+/// Lost brokers that hold these topics and whose type is unknown. They may have been the map's.
 fn untyped_holders(known: &Known<'_>, topics: &BTreeSet<String>) -> Vec<BrokerId> {
     let Some(cluster) = known.cluster else {
         return Vec::new();

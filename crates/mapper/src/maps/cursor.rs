@@ -2,7 +2,7 @@
 
 use super::error::Mistake;
 
-/// A mistake and the byte at which it stands.
+/// A mistake and its byte position.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: usize,
@@ -21,12 +21,12 @@ impl<'t> Cursor<'t> {
         Self { text, at: 0 }
     }
 
-    /// What has not been read.
+    /// The text that has not been read yet.
     pub(super) fn rest(&self) -> &'t str {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Skips blanks; says whether there were any.
+    /// Skips blanks; true if there were any.
     pub(super) fn blanks(&mut self) -> bool {
         !self.word(char::is_whitespace).is_empty()
     }
@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
         if self.eat(token) { Ok(()) } else { Err(self.expected(expected)) }
     }
 
-    /// Reads the longest run of such characters; it may be empty.
+    /// Reads the longest run of characters that belong; it may be empty.
     pub(super) fn word(&mut self, belongs: impl Fn(char) -> bool) -> &'t str {
         let rest = self.rest();
         let word = &rest[..rest.find(|c| !belongs(c)).unwrap_or(rest.len())];
@@ -54,7 +54,7 @@ impl<'t> Cursor<'t> {
         word
     }
 
-    /// Reads a run of such characters that may not be empty.
+    /// Reads the longest run of characters that belong; it must not be empty.
     pub(super) fn some(
         &mut self,
         belongs: impl Fn(char) -> bool,
@@ -66,7 +66,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Reads the text between two `"`; a backslash before a `"` keeps it from ending the text, and stays in it.
+    /// Reads the text between two `"`. A backslash before a `"` keeps that quote in the text, and stays in the text, too.
     pub(super) fn quoted(&mut self, expected: &'static str) -> Result<&'t str, Fault> {
         if !self.eat("\"") {
             return Err(self.expected(expected));
@@ -84,7 +84,7 @@ impl<'t> Cursor<'t> {
         Err(self.expected("a closing \""))
     }
 
-    /// Reads nothing more, save blanks and a comment.
+    /// Checks that only blanks and a comment follow.
     pub(super) fn end(&mut self, expected: &'static str) -> Result<(), Fault> {
         let apart = self.blanks();
         if self.rest().is_empty() || (apart && self.rest().starts_with('#')) {
@@ -94,7 +94,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// Something else was due here.
+    /// The mistake that something else was expected here.
     pub(super) fn expected(&self, expected: &'static str) -> Fault {
         let token: String =
             self.rest().chars().take_while(|c| !c.is_whitespace()).take(40).collect();

@@ -1,4 +1,4 @@
-//! Maps in their one-line form: what is written here reads back as the same map.
+//! Writes maps in their one-line form. Reading the line gives the same map.
 
 use super::{Allowance, Map, MapSet, MapTopics, Target};
 use crate::ids::BrokerId;
@@ -29,7 +29,7 @@ impl fmt::Display for Map {
     }
 }
 
-/// A regex means the same with `\"` for `"`, and can then stand between quotes.
+/// Writes `"` as `\"`, so that the regex fits between quotes. It means the same.
 fn quotes_escaped(pattern: &str) -> String {
     let mut out = String::with_capacity(pattern.len());
     let mut escaped = false;
@@ -65,7 +65,7 @@ impl fmt::Display for Allowance {
     }
 }
 
-/// Ids as an operator would write them: neighbours as ranges, from three on.
+/// Ids in an operator's notation: three or more consecutive ids become a range.
 pub(super) struct Ranges<'a>(pub(super) &'a BTreeSet<BrokerId>);
 
 impl fmt::Display for Ranges<'_> {

@@ -1,4 +1,4 @@
-//! Where replicas are off their topic's map.
+//! Finds replicas that are not on the brokers of their topic's map.
 
 use super::MapName;
 use super::resolve::Resolved;
@@ -6,28 +6,28 @@ use crate::ids::BrokerId;
 use crate::snapshot::Snapshot;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A topic with replicas that are not on its map's brokers.
+/// A topic with replicas outside its map's brokers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Drift {
-    /// The map; none for an internal topic, which belongs to all brokers of all maps.
+    /// The map; `None` for an internal topic, which belongs to all brokers of all maps.
     pub map: Option<MapName>,
     /// The topic.
     pub topic: String,
-    /// How many of its replicas each broker has that is none of the map's; a lost one may be among them.
+    /// Brokers outside the map, lost ones included, each with its number of the topic's replicas.
     pub off: BTreeMap<BrokerId, usize>,
 }
 
 impl Drift {
-    /// How many replicas are off the map.
+    /// The number of replicas outside the map.
     pub fn replicas(&self) -> usize {
         self.off.values().sum()
     }
 }
 
 impl Resolved {
-    /// The topics that are off their map, in the order of the maps and of names; internal ones last.
+    /// The topics with replicas outside their map, in the order of the maps and of names. Internal topics come last.
     ///
-    /// A map whose brokers could not be found says nothing about where its topics should be.
+    /// A map whose brokers could not be found is skipped, because its topics have no known place.
     pub fn drift(&self, snapshot: &Snapshot) -> Vec<Drift> {
         let mut drift = Vec::new();
         let mut everywhere = BTreeSet::new();

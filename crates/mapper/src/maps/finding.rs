@@ -1,4 +1,4 @@
-//! What resolving maps found, and whether a plan may go on.
+//! Findings from resolving maps, and whether a plan may continue in spite of them.
 
 use super::display::Ranges;
 use super::{MapName, Target};
@@ -7,38 +7,38 @@ use crate::scope::ScopeError;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// One thing to know about the maps as they are now.
+/// One finding about the maps as they are now.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Finding {
     /// Two maps take one topic.
     #[error("maps {first} and {second} both take {}", few(topics))]
     TopicsShared {
-        /// The map that was written first.
+        /// The map that comes first in the document.
         first: MapName,
-        /// The other.
+        /// The other map.
         second: MapName,
         /// The topics that both take.
         topics: BTreeSet<String>,
     },
-    /// A map takes no topic and does not say that it may.
+    /// A map takes no topic and does not allow that (`no-topics`).
     #[error("map {map} takes no topic: {problem}")]
     NoTopics {
         /// The map.
         map: MapName,
-        /// What the pattern would match otherwise.
+        /// Why the pattern matches no topic, and what it would match otherwise.
         problem: ScopeError,
     },
-    /// Two maps have one broker, and not both say that they may.
+    /// Two maps have the same broker, and not both allow that (`shared-brokers`).
     #[error("maps {first} and {second} both have {}", ids(brokers))]
     BrokersShared {
-        /// The map that was written first.
+        /// The map that comes first in the document.
         first: MapName,
-        /// The other.
+        /// The other map.
         second: MapName,
         /// The brokers that both have.
         brokers: BTreeSet<BrokerId>,
     },
-    /// A map lists ids that the cluster has never heard of.
+    /// A map lists ids that the cluster does not know.
     #[error("map {map} lists {}, neither registered nor in any replica list", ids(brokers))]
     UnknownBrokers {
         /// The map.
@@ -46,31 +46,31 @@ pub enum Finding {
         /// The ids.
         brokers: BTreeSet<BrokerId>,
     },
-    /// Nobody told who belongs to the map's group.
+    /// The members of the map's group are unknown.
     #[error("map {map} needs the Kubernetes API to find its brokers: {target}")]
     NeedsKubernetes {
         /// The map.
         map: MapName,
-        /// The brokers that it asks for.
+        /// The brokers that the map asks for.
         target: Target,
     },
-    /// `all` brokers of a cluster that nobody looked at.
+    /// A map asks for `all` brokers, but there is no cluster and no snapshot.
     #[error("map {map} needs a cluster or a snapshot to find its brokers: {target}")]
     NeedsCluster {
         /// The map.
         map: MapName,
-        /// The brokers that it asks for.
+        /// The brokers that the map asks for.
         target: Target,
     },
-    /// There is no such broker, or other maps of the same group hold them all.
+    /// There is no such broker, or other maps of the same group hold all of them.
     #[error("map {map} has no broker: none is left for {target}")]
     NoBrokers {
         /// The map.
         map: MapName,
-        /// The brokers that it asks for.
+        /// The brokers that the map asks for.
         target: Target,
     },
-    /// More replicas of a partition than brokers to hold them.
+    /// A map asks for more replicas of a partition than it has brokers.
     #[error("map {map} asks for {replication} replicas of each partition and has {}", ids(brokers))]
     TooManyReplicas {
         /// The map.
@@ -80,45 +80,45 @@ pub enum Finding {
         /// All of its brokers.
         brokers: BTreeSet<BrokerId>,
     },
-    /// Fewer than the map's count, and lost brokers do not explain it.
+    /// The map has fewer brokers than its count, and lost brokers do not explain the difference.
     #[error("map {map} asks for {wanted} brokers and has {live} live ones; {} lost", lost.len())]
     TooFew {
         /// The map.
         map: MapName,
         /// Its count.
         wanted: u32,
-        /// How many of its brokers are live.
+        /// The number of its live brokers.
         live: usize,
         /// Lost brokers of its kind, or that hold its topics.
         lost: BTreeSet<BrokerId>,
     },
-    /// Fewer than the map's count, because brokers are lost.
+    /// The map has fewer brokers than its count, because brokers are lost.
     #[error("map {map} asks for {wanted} brokers and has {live} live ones: {} lost", ids(lost))]
     FewerByLoss {
         /// The map.
         map: MapName,
         /// Its count.
         wanted: u32,
-        /// How many of its brokers are live.
+        /// The number of its live brokers.
         live: usize,
         /// The lost brokers that explain it.
         lost: BTreeSet<BrokerId>,
     },
 }
 
-/// What a finding means for a plan.
+/// The effect of a finding on a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// Worth a line.
+    /// The finding is printed, and the plan continues.
     Notice,
-    /// A plan waits until the operator says to go on (`--ignore-warns`).
+    /// No plan is made until the operator accepts the finding (`--ignore-warns`).
     Warning,
-    /// No plan.
+    /// No plan is made.
     Error,
 }
 
 impl Finding {
-    /// What it means for a plan.
+    /// The effect on a plan.
     pub fn severity(&self) -> Severity {
         match self {
             Self::TopicsShared { .. }
@@ -134,7 +134,7 @@ impl Finding {
         }
     }
 
-    /// A word for scripts; a warning's is what `--ignore-warns` takes.
+    /// A stable word for scripts. `--ignore-warns` takes the word of a warning.
     pub fn code(&self) -> &'static str {
         match self {
             Self::TopicsShared { .. } => "topic-in-two-maps",
@@ -150,7 +150,7 @@ impl Finding {
         }
     }
 
-    /// Does it concern this map?
+    /// Whether the finding concerns this map.
     pub fn names(&self, map: &MapName) -> bool {
         match self {
             Self::TopicsShared { first, second, .. }
@@ -167,7 +167,7 @@ impl Finding {
     }
 }
 
-/// Why nothing may be planned with these maps.
+/// Why no plan can be made with these maps.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", joined(.findings))]
 pub struct Refused {

@@ -1,6 +1,6 @@
 //! Maps in lines: `NAME: "REGEX" => TARGET[, replication=N][, allow=[no-topics,shared-brokers]]`.
 //!
-//! One map a line; blank lines and those that begin with `#` say nothing. The map named `rest` has no regex.
+//! Each line has one map. Blank lines and lines that begin with `#` are skipped. The map named `rest` has no regex.
 
 use super::cursor::{Cursor, Fault};
 use super::error::{MapsError, Mistake, Place};
@@ -9,10 +9,10 @@ use super::{Allowance, Map, MapName, MapSet, MapTopics, REST};
 use crate::scope::TopicPattern;
 use std::collections::BTreeSet;
 
-/// Kafka stores the factor in 16 bits.
+/// The highest replication factor: Kafka stores it in 16 bits. A larger one is refused.
 pub(super) const MAX_REPLICATION: u32 = i16::MAX as u32;
 
-/// The first line that is neither blank nor a comment: it decides the form of the document.
+/// The first line that is neither blank nor a comment. It decides the format of the document.
 pub(super) fn first_line(text: &str) -> Option<&str> {
     text.lines().find(|line| says_something(line))
 }
@@ -33,7 +33,7 @@ pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
     MapSet::new(maps)
 }
 
-/// Reads one map in its one-line form (`--map`). `document` is what errors call its place.
+/// Reads one map in its one-line form (`--map`). Errors name the map's source as `document`.
 ///
 /// # Errors
 /// The first mistake, with its column.
@@ -86,7 +86,7 @@ fn topics(cursor: &mut Cursor<'_>, name: &MapName) -> Result<MapTopics, Fault> {
     map_topics(name, source).map_err(|mistake| start.fault(mistake))
 }
 
-/// The topics of the map of that name: only the map of the rest has no regex, and it has none.
+/// The topics of a map with this name. The map `rest` must have no regex, and every other map needs one.
 pub(super) fn map_topics(name: &MapName, source: Option<&str>) -> Result<MapTopics, Mistake> {
     match (source, name.as_str() == REST) {
         (None, true) => Ok(MapTopics::Rest),
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(maps(yaml).maps().len(), 1);
     }
 
-    /// A document, and what its refusal says.
+    /// A document, and the error that it causes.
     const REFUSED: &[(&str, &str)] = &[
         ("\n#\nm \"x\" => [1]", "3:3: expected : after the map's name, found \"\\\"x\\\"\""),
         ("# nothing\n\n", "1:1: there is no map in it"),

@@ -1,7 +1,7 @@
-//! What the maps mean now.
+//! Resolves maps to the topics and brokers that they mean now.
 //!
-//! In: a [`MapSet`] and what is [`Known`]. Out: a [`Resolved`]: each map's topics and brokers, what no map takes, and
-//! every [`Finding`]. Nothing is refused here; [`Resolved::assignments`] refuses.
+//! In: a [`MapSet`] and the facts in [`Known`]. Out: a [`Resolved`]: each map's topics and brokers, the topics that no
+//! map takes, and every [`Finding`]. [`resolve()`] refuses nothing; [`Resolved::assignments`] does.
 
 use super::choose::choose;
 use super::finding::{Finding, Refused, Severity};
@@ -16,19 +16,19 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The brokers of a group with their racks, where known.
 pub type Members = BTreeMap<BrokerId, Option<String>>;
 
-/// What there is to resolve maps with.
+/// The facts for resolving maps.
 #[derive(Debug, Clone, Default)]
 pub struct Known<'a> {
     /// The cluster. Without it, topics stay unknown and ids unchecked.
     pub cluster: Option<&'a Snapshot>,
     /// Topics that do not exist yet, but are defined: a map may match them.
     pub defined_topics: BTreeSet<String>,
-    /// Who belongs to a group, as the Kubernetes API tells. A group that is absent has not been asked for.
+    /// The members of each group, from the Kubernetes API. A group that was not requested is absent.
     pub groups: BTreeMap<Group, Members>,
 }
 
 impl<'a> Known<'a> {
-    /// A cluster, and nothing else.
+    /// A cluster, and no other facts.
     pub fn of(cluster: &'a Snapshot) -> Self {
         Self { cluster: Some(cluster), ..Self::default() }
     }
@@ -37,7 +37,7 @@ impl<'a> Known<'a> {
         self.cluster.is_some() || !self.defined_topics.is_empty()
     }
 
-    /// Without a cluster, who belongs to a group is taken to be live.
+    /// Whether a broker is live. Without a cluster, members of a group count as live.
     pub(super) fn is_live(&self, id: BrokerId) -> bool {
         self.cluster.is_none_or(|cluster| cluster.is_live(id))
     }
@@ -56,13 +56,13 @@ impl<'a> Known<'a> {
 /// The maps as they are now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// The maps, in the order in which they are written.
+    /// The maps, in the order of the document.
     pub maps: Vec<ResolvedMap>,
     /// Existing internal topics that no map takes: they belong to all brokers of all maps.
     pub internal: BTreeSet<String>,
     /// Other existing topics that no map takes, in order.
     pub unmapped: Vec<Unmapped>,
-    /// Everything worth saying, errors first.
+    /// All findings, errors first.
     pub findings: Vec<Finding>,
     assignments: Vec<Assignment>,
 }
@@ -72,9 +72,9 @@ pub struct Resolved {
 pub struct ResolvedMap {
     /// Its name.
     pub name: MapName,
-    /// Its brokers, in order of id; none if they could not be found.
+    /// Its brokers, in order of id; empty if they could not be found.
     pub brokers: Vec<Member>,
-    /// Its topics, those that are only defined too; `None` if nobody told which topics there are.
+    /// Its topics, including those that are only defined; `None` if the topics of the cluster are unknown.
     pub topics: Option<BTreeSet<String>>,
 }
 
@@ -83,13 +83,13 @@ pub struct ResolvedMap {
 pub struct Member {
     /// Its id.
     pub id: BrokerId,
-    /// Registered and not fenced; also when no cluster was there to ask.
+    /// Registered and not fenced. Also true if there is no cluster to ask.
     pub live: bool,
     /// Its rack, where known.
     pub rack: Option<String>,
 }
 
-/// Finds each map's topics and brokers, and what is wrong with them.
+/// Finds each map's topics and brokers, and the faults in them.
 ///
 /// ```
 /// use mappr_mapper::Snapshot;
@@ -133,7 +133,7 @@ pub fn resolve(maps: &MapSet, known: &Known<'_>) -> Resolved {
 }
 
 impl Resolved {
-    /// What a planner works with: topics and their brokers, the first that takes a topic keeping it.
+    /// The input of a planner: topics and their brokers. If several maps take a topic, the first one keeps it.
     ///
     /// # Errors
     /// [`Refused`] with every finding that is an error.
@@ -147,8 +147,10 @@ impl Resolved {
         self.findings.iter().filter(move |finding| finding.severity() == severity)
     }
 
-    /// Maps that no plan can satisfy: more replicas than brokers. Not among the findings, since one such map is no reason
-    /// to refuse plans for the topics of others; a planner refuses its own topics.
+    /// Maps that no plan can satisfy, because they ask for more replicas than they have brokers.
+    ///
+    /// They are not among the findings: one such map is no reason to refuse plans for the topics of other maps. The planner
+    /// refuses them for its own topics.
     pub fn too_many_replicas(&self, maps: &[Map]) -> Vec<Finding> {
         let mut findings = Vec::new();
         for (written, resolved) in maps.iter().zip(&self.maps) {
@@ -169,7 +171,7 @@ impl Resolved {
     }
 }
 
-/// One finding for each pair of maps that have the same brokers, unless both say that they may.
+/// One finding for each pair of maps with the same brokers, unless both allow that.
 fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> {
     let maps: Vec<(&Map, &BTreeSet<BrokerId>)> =
         maps.maps().iter().zip(by_map).filter(|(map, _)| !map.is_rest()).collect();
@@ -190,7 +192,7 @@ fn shared_brokers(maps: &MapSet, by_map: &[BTreeSet<BrokerId>]) -> Vec<Finding> 
     findings
 }
 
-/// The maps that take existing topics, then whoever takes what they leave.
+/// The assignments of maps that take existing topics, then that of the map `rest`, or else of internal topics.
 fn assignments(
     maps: &MapSet,
     known: &Known<'_>,
@@ -210,7 +212,7 @@ fn assignments(
         let exists = |name: &String| known.cluster.is_some_and(|c| c.topic(name).is_some());
         match &map.topics {
             MapTopics::Rest => last = assignment(Topics::Rest),
-            // A pattern that means no existing topic is no scope: a planner refuses those.
+            // A pattern that matches no existing topic is no scope, and a planner would refuse it.
             MapTopics::Matching(pattern) if topics.iter().any(exists) => {
                 assignments.push(assignment(Topics::Matching(Scope {
                     include: vec![pattern.clone()],

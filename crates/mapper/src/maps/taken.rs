@@ -1,4 +1,4 @@
-//! Which topics each map takes, and which are left.
+//! Finds the topics that each map takes, and the topics that no map takes.
 
 use super::finding::Finding;
 use super::{Allowance, Known, Map, MapSet, MapTopics};
@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct Unmapped {
     /// Its name.
     pub topic: String,
-    /// How many of its replicas are on lost brokers or in failed log dirs.
+    /// The number of its replicas on lost brokers or in failed log dirs.
     pub lost_replicas: usize,
 }
 
 /// The topics of the maps.
 pub(super) struct Taken {
-    /// For each map, in the order in which they are written.
+    /// For each map, in the order of the document.
     pub(super) by_map: Vec<BTreeSet<String>>,
     /// Existing internal topics that no map takes.
     pub(super) internal: BTreeSet<String>,
@@ -57,7 +57,7 @@ pub(super) fn take(maps: &MapSet, known: &Known<'_>) -> Taken {
 }
 
 impl Taken {
-    /// Lists the existing topics that nobody owns.
+    /// Lists the existing topics that no map owns.
     fn leave(&mut self, known: &Known<'_>, owned: &BTreeSet<String>) {
         let Some(snapshot) = known.cluster else {
             return;
@@ -72,7 +72,7 @@ impl Taken {
     }
 }
 
-/// The names that a pattern may mean, in order.
+/// The names that a pattern can match, in order.
 struct Names<'a> {
     existing: Vec<&'a str>,
     defined: Vec<&'a str>,
@@ -93,8 +93,8 @@ impl<'a> Names<'a> {
 
     fn taken_by(&self, map: &Map) -> BTreeSet<String> {
         match &map.topics {
-            // Apart, because a pattern that is the name of a topic means that topic only if it exists:
-            // what a plan does must not change with what is merely defined.
+            // Existing and defined names are matched separately. A pattern that is a topic's name means only that topic,
+            // but only if it exists: a definition alone must not change a plan.
             MapTopics::Matching(pattern) => [&self.existing, &self.defined]
                 .into_iter()
                 .flat_map(|names| pattern.select(names))

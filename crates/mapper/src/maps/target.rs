@@ -1,6 +1,6 @@
 //! Reads a target: the right-hand side of a map.
 //!
-//! One grammar for lines and for YAML: a scalar in YAML is read as the same text in a line would be.
+//! Lines and YAML share one grammar: a YAML scalar is read in the same way as the text in a line.
 
 use super::Target;
 use super::cursor::{Cursor, Fault};
@@ -8,12 +8,12 @@ use super::error::Mistake;
 use crate::ids::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The most ids that one map may list: more is a typing error, and would only fill the memory.
+/// The most ids that one map may list. More are probably a typing error and would fill the memory, so they are refused.
 pub(super) const MAX_IDS: usize = 100_000;
 
 const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, nodeLabels k=v, or all";
 
-/// Reads a target; what follows it is left to the caller.
+/// Reads a target. The caller reads the text after it.
 pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
     if cursor.eat("[") {
         return listed(cursor).map(Target::Ids);
@@ -118,7 +118,7 @@ fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
     loop {
         label(cursor, &mut labels)?;
         let mut after = *cursor;
-        // A comma and a blank begin an option of the map: `nodeLabels pool=small, replication=2`.
+        // A comma followed by a blank begins an option of the map: `nodeLabels pool=small, replication=2`.
         if !after.eat(",") || after.blanks() {
             break;
         }
@@ -145,7 +145,7 @@ fn label(cursor: &mut Cursor<'_>, labels: &mut BTreeMap<String, String>) -> Resu
     add_label(labels, key, value).map_err(|mistake| start.fault(mistake))
 }
 
-/// Adds a label whose key and value are of the characters that Kubernetes knows.
+/// Adds a label after checking that Kubernetes allows the characters of its key and value.
 pub(super) fn add_label(
     labels: &mut BTreeMap<String, String>,
     key: &str,
@@ -179,7 +179,7 @@ pub(super) fn number(cursor: &mut Cursor<'_>, what: &'static str, most: u32) -> 
     in_range(digits, what, most).map_err(|mistake| start.fault(mistake))
 }
 
-/// The number that `digits` says, if it is from 1 to `most`.
+/// The number in `digits`, if it is from 1 to `most`.
 pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, Mistake> {
     digits.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| Mistake::Count {
         what,

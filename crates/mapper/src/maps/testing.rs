@@ -1,4 +1,4 @@
-//! What several tests of maps need: values to compare, and random maps.
+//! Helpers for tests of maps: values to compare, and random maps.
 
 use super::{Allowance, Map, MapName, MapSet, MapTopics, Place, REST, Resolved, Target};
 use crate::ids::{BrokerId, PartitionId};
@@ -8,12 +8,12 @@ use proptest::collection::{btree_map, btree_set};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 
-/// The maps of a document that has to be right.
+/// The maps of a valid document.
 pub(super) fn maps(text: &str) -> MapSet {
     MapSet::parse("test.yaml", text).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// What the refusal of a document says.
+/// The error of an invalid document.
 pub(super) fn refusal(text: &str) -> String {
     match MapSet::parse("test.yaml", text) {
         Ok(maps) => panic!("accepted:\n{maps}"),
@@ -21,7 +21,7 @@ pub(super) fn refusal(text: &str) -> String {
     }
 }
 
-/// The maps without their places, to compare what was written in different forms.
+/// The maps without their places, to compare maps from different formats.
 pub(super) fn unplaced(maps: &MapSet) -> Vec<Map> {
     let place = Place::start_of("");
     maps.maps().iter().map(|map| Map { place: place.clone(), ..map.clone() }).collect()
@@ -46,7 +46,7 @@ pub(super) fn any_map() -> impl Strategy<Value = Map> {
     )
 }
 
-/// With what has a meaning in a line or in YAML: `=>`, `#`, `,`, a backslash. Quotes are tested apart.
+/// Patterns with characters that have a meaning in lines or in YAML: `=>`, `#`, `,`, a backslash. Other tests cover quotes.
 fn any_pattern() -> impl Strategy<Value = String> {
     let atoms =
         ["events", ".*", r"\.", "=>", "#", ", ", ": ", "a|b", "[0-9]", "(x)", r"\\", "é", " "];
@@ -91,7 +91,7 @@ pub(super) fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
-/// The findings as an operator reads them.
+/// The findings in the operator's words.
 pub(super) fn said(resolved: &Resolved) -> Vec<String> {
     resolved.findings.iter().map(ToString::to_string).collect()
 }

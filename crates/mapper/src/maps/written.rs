@@ -1,4 +1,4 @@
-//! The shape of maps in YAML, as serde reads it: what the values mean is for others to say.
+//! The shape of maps in YAML for serde. Other modules interpret the values.
 
 use super::Allowance;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub(super) struct MapIn {
 }
 
 pub(super) enum BrokersIn {
-    /// `all`, `6x TYPE`, or any other target as it is written in a line.
+    /// `all`, `6x TYPE`, or any other target in its one-line form.
     Text(String),
     /// Ids and ranges.
     Ids(Vec<Spanned<String>>),
@@ -41,16 +41,16 @@ pub(super) struct GroupIn {
     pub(super) count: Option<Spanned<String>>,
 }
 
-/// A mapping in the order in which it is written, with the places of its keys.
+/// A mapping in the order of the document, with the places of its keys.
 pub(super) struct Pairs<V>(pub(super) Vec<(Spanned<String>, V)>);
 
-/// Looked at if the rest is refused: another version may have another shape.
+/// Read if the full shape is refused, because another version may have another shape.
 #[derive(Deserialize)]
 pub(super) struct VersionIn {
     pub(super) version: Spanned<u64>,
 }
 
-/// Looked at if a key is refused as written before: where was it?
+/// Read if a key occurs twice, to find the place of the first one.
 #[derive(Deserialize)]
 pub(super) struct NamesIn {
     pub(super) maps: Pairs<IgnoredAny>,
