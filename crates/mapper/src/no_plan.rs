@@ -1,4 +1,4 @@
-//! Why there is no plan: from data, so that "why not 1004?" never needs a debugger.
+//! Explains why there is no plan, as data: "why not 1004?" never needs a debugger.
 
 mod clash;
 mod remedy;
@@ -18,11 +18,11 @@ use crate::scope::ScopeError;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// No plan keeps every promise.
+/// The reason why no plan keeps every promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum NoPlan {
-    /// The topics asked for are not there: the caller's input is wrong, not the cluster.
+    /// The request names topics that do not exist: the caller's input is wrong, not the cluster.
     #[error(transparent)]
     Scope(#[from] ScopeError),
     /// A replica finds no broker.
@@ -30,20 +30,20 @@ pub enum NoPlan {
         "no broker can take {seat}: {} refused{}", counted(refusals.len(), "broker"), shortage_text(.shortage)
     )]
     NoBroker {
-        /// The replica left without a home.
+        /// The replica without a broker.
         seat: Seat,
         /// Its size, where known.
         #[serde(skip_serializing_if = "Option::is_none")]
         size_bytes: Option<Bytes>,
         /// One answer for each broker.
         refusals: BTreeMap<BrokerId, Refusal>,
-        /// The racks that cannot hold what has to go there.
+        /// The racks without enough room for the replicas that have to go there.
         shortage: Vec<Shortage>,
-        /// Whether another choice of brokers could have found room. In JSON it is the `status` of any refusal.
+        /// Whether another choice of brokers could find room. In JSON it is the `status` of any refusal.
         #[serde(skip)]
         standing: Standing,
     },
-    /// More replicas are asked for than brokers allowed.
+    /// The request asks for more replicas than it allows brokers.
     #[error(
         "{of} is to have {replication} replicas, but only {} {} allowed for it: {}{}",
         counted(allowed.len(), "live broker"), plural(allowed.len(), "is", "are"), in_words(.allowed), cordoned_text(.cordoned)
@@ -51,17 +51,17 @@ pub enum NoPlan {
     TooFewBrokers {
         /// The first such partition.
         of: TopicPartition,
-        /// The replication factor asked for.
+        /// The replication factor of the request.
         replication: usize,
-        /// The live brokers allowed.
+        /// The live brokers that the request allows.
         allowed: Vec<BrokerId>,
-        /// The brokers allowed but lost.
+        /// The lost brokers that the request allows.
         lost: Vec<BrokerId>,
-        /// The brokers allowed and live that get no new replica.
+        /// Allowed, live brokers that get no new replica.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         cordoned: Vec<BrokerId>,
     },
-    /// `--min-rack-ids` is beyond what there is.
+    /// `--min-rack-ids` exceeds the number of racks.
     #[error(
         "{of} is to span {asked} racks, but the live brokers allowed for it are in {}: {}",
         racks.len(), racks.join(", ")
@@ -69,12 +69,12 @@ pub enum NoPlan {
     TooFewRacks {
         /// The first such partition.
         of: TopicPartition,
-        /// The racks asked for.
+        /// The racks that the request asks for.
         asked: u32,
-        /// The racks of the live brokers allowed.
+        /// The racks of the allowed, live brokers.
         racks: Vec<String>,
     },
-    /// Both copies of what moves do not fit at once, in any order.
+    /// Both copies of moving replicas do not fit at once, in any order.
     #[error(
         "no order of steps leaves room for both copies of {of}: {}broker {broker} lacks {missing_bytes}",
         dir_text(.log_dir)
@@ -84,13 +84,13 @@ pub enum NoPlan {
         of: TopicPartition,
         /// The broker without room.
         broker: BrokerId,
-        /// Its log dir without room, where the broker as a whole has enough.
+        /// Its log dir without room, if the broker as a whole has enough.
         #[serde(skip_serializing_if = "Option::is_none")]
         log_dir: Option<String>,
-        /// How much it lacks.
+        /// The bytes that it lacks.
         missing_bytes: Bytes,
     },
-    /// What has to move is more than the request lets the plan move.
+    /// The required moves exceed the limits of the request.
     #[error(
         "{bytes} has to be copied in {} before anything is evened, more than allowed",
         counted(*replicas, "replica")
@@ -98,10 +98,10 @@ pub enum NoPlan {
     BeyondLimit {
         /// The bytes of the replicas that are lost or leave.
         bytes: Bytes,
-        /// How many they are.
+        /// The number of these replicas.
         replicas: u64,
     },
-    /// The exact solver would not come to an end: the caller's input is wrong, not the cluster.
+    /// The exact solver would not finish: the caller's input is wrong, not the cluster.
     #[error("the exact solver weighs {most} seats at most, and here are {binaries}")]
     TooLarge {
         /// Replicas in scope times the brokers that each could be on.
@@ -117,12 +117,12 @@ pub enum NoPlan {
         /// The broker or partition that lacks it.
         what: String,
     },
-    /// One outgoing broker has no partner among the incoming ones (`--sub-affinity`, `replace --with auto`).
+    /// An outgoing broker has no partner among the incoming ones (`--sub-affinity`, `replace --with auto`).
     #[error("no new broker can stand in for {outgoing}: {problem}")]
     NoPartner {
-        /// The broker that goes.
+        /// The outgoing broker.
         outgoing: BrokerId,
-        /// Why each candidate was refused, or that there is none.
+        /// Why each candidate was refused, or that there is no candidate.
         problem: String,
         /// The new brokers, each with its rack.
         candidates: BTreeMap<BrokerId, String>,
@@ -130,7 +130,7 @@ pub enum NoPlan {
 }
 
 impl NoPlan {
-    /// What is known about a plan that nobody found; `None` where it was not the cluster that refused.
+    /// Whether it is proven that no plan exists; `None` if the cluster is not the cause of the refusal.
     pub fn standing(&self) -> Option<Standing> {
         match self {
             Self::NoBroker { standing, .. } => Some(*standing),
@@ -142,7 +142,7 @@ impl NoPlan {
         }
     }
 
-    /// The same refusal, with what a search has to say to it.
+    /// The same refusal, with the result of a search.
     pub(crate) fn judged(mut self, said: Standing) -> Self {
         if let Self::NoBroker { standing, .. } = &mut self {
             *standing = said;
@@ -151,13 +151,13 @@ impl NoPlan {
     }
 }
 
-/// What is known about a plan that nobody found.
+/// Whether it is proven that no plan exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// Proven: there is none.
+    /// Proven: no plan exists.
     Infeasible,
-    /// None was found, within the limits of what is searched.
+    /// No plan was found within the limits of the search.
     Unproven,
 }
 
@@ -165,10 +165,10 @@ fn shortage_text(shortage: &[Shortage]) -> String {
     shortage.iter().map(|s| format!("; {s}")).collect()
 }
 
-/// A rack that cannot hold what has to go there.
+/// A rack without enough room for the replicas that have to go there.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Shortage {
-    /// The rack; none: the brokers without one, or all where no rack is known.
+    /// The rack. `None`: the brokers without a rack, or all brokers if no rack is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rack: Option<String>,
     /// The bytes of the replicas that have to go there.
@@ -196,10 +196,10 @@ impl std::fmt::Display for Shortage {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "refused", rename_all = "snake_case")]
 pub enum Refusal {
-    /// Not registered, fenced, or known from replica lists alone.
+    /// It is not registered, it is fenced, or only replica lists name it.
     #[error("it is not live")]
     NotLive,
-    /// Not among the brokers that this topic may use.
+    /// The topic may not use it.
     #[error("it is not among the brokers allowed for this topic")]
     NotAllowed,
     /// All its log dirs are cordoned, and it does not hold the replica already.
@@ -211,17 +211,17 @@ pub enum Refusal {
     /// Its replica of the partition is in a failed log dir.
     #[error("its replica of this partition is in a failed log dir")]
     FailedLogDir,
-    /// Another rack has to come first.
+    /// Another rack has fewer replicas and comes first.
     #[error(
         "rack {rack} already holds {} of this partition, and another rack fewer", counted(*held, "replica")
     )]
     RackTaken {
         /// Its rack.
         rack: String,
-        /// How many replicas the rack holds.
+        /// The number of replicas in the rack.
         held: usize,
     },
-    /// Another host of the rack has to come first.
+    /// Another host of the rack has no replica and comes first.
     #[error(
         "host {host} already holds a replica of this partition, and another host of the rack none"
     )]
@@ -235,18 +235,18 @@ pub enum Refusal {
         .log_dir.as_ref().map_or_else(|| "it".to_owned(), |dir| format!("its emptiest log dir {dir}"))
     )]
     NoRoom {
-        /// Its log dir with the most room, where the broker as a whole has enough.
+        /// Its log dir with the most room, if the broker as a whole has enough.
         #[serde(skip_serializing_if = "Option::is_none")]
         log_dir: Option<String>,
-        /// What it has left under its limit.
+        /// The bytes left under its limit.
         room_bytes: Bytes,
-        /// What it lacks for this replica.
+        /// The bytes that it lacks for this replica.
         missing_bytes: Bytes,
     },
 }
 
 impl Refusal {
-    /// The rule that refuses, as JSON names it.
+    /// The name of the refusing rule in JSON.
     pub(crate) fn rule(&self) -> &'static str {
         match self {
             Self::NotLive => "not_live",

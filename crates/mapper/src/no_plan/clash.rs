@@ -1,8 +1,9 @@
-//! Why there is no plan: a smallest set of rules that clash, and what would make a plan possible.
+//! Finds a smallest set of rules that contradict each other, and changes that would make a plan possible.
 //!
-//! In: the snapshot, the request and the planner's refusal. Out: rules without any one of which there is a plan, and
-//! remedies. Both are found by planning again, with a rule given up or a change made; nothing is printed that was not
-//! tried. The work is bounded by the partitions planned, never by time, so that the answer is the same everywhere.
+//! In: the snapshot, the request and the planner's refusal. Out: rules that no plan keeps together, and remedies. A plan
+//! exists without any one of these rules. Both results come from planning again without a rule or with a change, so each
+//! of them was tried. The number of planned partitions bounds the work, never the time, so every machine gives the same
+//! answer.
 
 use super::NoPlan;
 use super::remedy::Remedy;
@@ -13,27 +14,27 @@ use crate::request::Request;
 use crate::snapshot::Snapshot;
 use serde::Serialize;
 
-/// Why there is no plan, beyond the first seat that found no broker.
+/// Why there is no plan, beyond the first seat without a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Clash {
-    /// Rules that no plan keeps together; empty: none that the request could do without is the cause.
+    /// Rules that no plan keeps together. Empty: the cause is no rule that the request could drop.
     pub rules: Vec<Rule>,
-    /// Without any one of them there is a plan; false where there were too many partitions to find out.
+    /// Whether a plan exists without any one of them. False if there were too many partitions to find out.
     pub minimal: bool,
     /// Each of these alone makes a plan possible.
     pub remedies: Vec<Remedy>,
-    /// Attempts at remedies that were not made, for the size of the cluster.
+    /// Remedies that were not tried, because the cluster is too large.
     pub untried: usize,
 }
 
-/// Finds out why `request` has no plan, once a planner has said `why`.
+/// Finds out why `request` has no plan, after a planner has refused it with `why`.
 pub fn clash(snapshot: &Snapshot, request: &Request, why: &NoPlan) -> Clash {
     clash_of(&mut Trials::new(snapshot, request), why)
 }
 
 pub(super) fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
     let mut clash = Clash { rules: Vec::new(), minimal: true, remedies: Vec::new(), untried: 0 };
-    // Choosing leaders is refused for missing facts only, and a wrong pattern is nobody's rule.
+    // Only missing facts prevent a choice of leaders, and no rule causes a wrong pattern.
     if matches!(trials.request, Request::Leaders(_)) || matches!(why, NoPlan::Scope(_)) {
         return clash;
     }
@@ -46,7 +47,7 @@ pub(super) fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
     clash
 }
 
-/// Leaves out each rule without which the others still clash; whether all were looked at.
+/// Removes each rule without which the others still clash. Returns the rest, and whether all rules were tried.
 fn smallest(trials: &mut Trials<'_>, all: Vec<Rule>) -> (Vec<Rule>, bool) {
     let mut kept = all.clone();
     let mut minimal = true;
@@ -58,7 +59,7 @@ fn smallest(trials: &mut Trials<'_>, all: Vec<Rule>) -> (Vec<Rule>, bool) {
             None => minimal = false,
         }
     }
-    // A planner that is no oracle may have found a plan with more rules and none with fewer: look again.
+    // A heuristic planner can find a plan with more rules and none with fewer, so look again.
     loop {
         let needless = kept.iter().position(|rule| {
             let without: Vec<&Rule> = kept.iter().filter(|other| *other != rule).collect();
@@ -69,12 +70,12 @@ fn smallest(trials: &mut Trials<'_>, all: Vec<Rule>) -> (Vec<Rule>, bool) {
             None => break,
         };
     }
-    // Tried last, and named first: what people think of first.
+    // The rules that operators think of first were tried last. They are named first.
     kept.reverse();
     (kept, minimal)
 }
 
-/// Whether there is no plan that keeps these rules and gives up all others; `None`: not tried.
+/// Whether there is no plan that keeps these rules and drops all others; `None`: not tried.
 fn still_clash(trials: &mut Trials<'_>, all: &[Rule], kept: &[&Rule]) -> Option<bool> {
     trials.fails(|snapshot, request| {
         let (mut snapshot, mut request) = (snapshot.clone(), request.clone());

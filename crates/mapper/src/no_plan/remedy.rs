@@ -1,4 +1,4 @@
-//! What would make a plan possible, as a change of the cluster or of the request.
+//! Changes of the cluster or of the request that make a plan possible.
 
 use super::rule::{allow, balance_of, rebuild_of, returned, terms_of};
 use crate::bytes::{Bytes, Ratio};
@@ -24,79 +24,79 @@ pub enum Remedy {
     },
     /// A broker gets more storage.
     MoreStorage {
-        /// The broker.
+        /// The broker that gets it.
         broker: BrokerId,
         /// Its rack, where known.
         #[serde(skip_serializing_if = "Option::is_none")]
         rack: Option<String>,
-        /// How much more.
+        /// The bytes to add.
         bytes: Bytes,
     },
     /// Empty brokers join, and are allowed for the topics.
     MoreBrokers {
-        /// How many.
+        /// The number of new brokers.
         brokers: u32,
-        /// Their rack; none: no broker has one.
+        /// Their rack; `None`: no broker has a rack.
         #[serde(skip_serializing_if = "Option::is_none")]
         rack: Option<String>,
-        /// Whether no broker is in that rack yet.
+        /// Whether the rack is new.
         new_rack: bool,
-        /// The storage of each, where any is known.
+        /// The storage of each new broker, if any broker's is known.
         #[serde(rename = "storage_total_bytes", skip_serializing_if = "Option::is_none")]
         storage: Option<Bytes>,
     },
-    /// Brokers that are live may take the topics, too.
+    /// The request allows more live brokers for the topics.
     Allow {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// These brokers are not drained.
+    /// The request no longer drains these brokers.
     KeepUndrained {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// Less of each broker's storage is kept free (`--storage-headroom`).
+    /// Plans keep a smaller share of each broker's storage free (`--storage-headroom`).
     Headroom {
         /// The share that no plan fills.
         #[serde(rename = "storage_headroom_ratio")]
         ratio: Ratio,
     },
-    /// Fewer racks are asked for (`--min-rack-ids`).
+    /// The request asks for fewer racks (`--min-rack-ids`).
     MinRackIds {
-        /// How many.
+        /// The number of racks.
         racks: u32,
     },
-    /// Fewer replicas are asked for (`--replication`, or `replication` of the maps).
+    /// The request asks for fewer replicas (`--replication`, or `replication` of the maps).
     Replication {
         /// The factor.
         replication: u32,
     },
-    /// More may be moved (`--max-bytes-moved`, `--max-moves`).
+    /// The request allows more moves (`--max-bytes-moved`, `--max-moves`).
     Limits {
-        /// The bytes, where they are limited.
+        /// The limit of bytes, if the request has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_bytes_moved: Option<Bytes>,
-        /// The replicas, where they are limited.
+        /// The limit of replicas, if the request has one.
         #[serde(skip_serializing_if = "Option::is_none")]
         max_moves: Option<u64>,
     },
-    /// Another broker comes (`replace --with`).
+    /// Another broker takes the seats (`replace --with`).
     Incoming {
         /// The broker.
         broker: BrokerId,
     },
-    /// Placed by count, which needs no sizes (`--placement count`).
+    /// Placement by count, which needs no sizes (`--placement count`).
     ByCount,
-    /// Without `--fix-racks`.
+    /// The request without `--fix-racks`.
     WithoutFixRacks,
-    /// Without `--force-rebuild`.
+    /// The request without `--force-rebuild`.
     WithoutForce,
-    /// Without `--sub-affinity`.
+    /// The request without `--sub-affinity`.
     WithoutPairs,
 }
 
 impl Remedy {
-    /// The cluster and the request with the change made.
+    /// The cluster and the request after this change.
     #[must_use]
     pub fn applied(&self, snapshot: &Snapshot, request: &Request) -> (Snapshot, Request) {
         let mut request = request.clone();
@@ -177,7 +177,7 @@ fn take_by(replace: &mut Replace, incoming: BrokerId) {
     }
 }
 
-/// Brokers with the next free ids.
+/// New brokers with the next free ids.
 fn new_brokers(
     snapshot: &Snapshot,
     count: u32,

@@ -1,4 +1,4 @@
-//! The rules that a request can do without, and what it is without one of them.
+//! The rules that a request can drop, and the request without one of them.
 
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
@@ -7,16 +7,16 @@ use crate::snapshot::Snapshot;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// A rule that stands between a request and a plan.
+/// A rule that prevents a plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Rule {
     /// How replicas spread over racks.
     Racks {
-        /// The rule asked for.
+        /// The rack rule of the request.
         spread: RackRule,
     },
-    /// Replicas of one rack stand on different hosts.
+    /// Replicas in one rack are on different hosts.
     Hosts,
     /// No broker is filled beyond its storage less the headroom.
     Storage {
@@ -34,27 +34,27 @@ pub enum Rule {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// Topics live on the brokers that the request allows for them.
+    /// Topics are only on brokers that the request allows for them.
     Allowed,
     /// Drained brokers hold no replicas.
     Drained {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// The replication factor asked for.
+    /// The request's replication factor.
     Replication,
-    /// Partitions that broke the rack rule before are mended (`--fix-racks`).
+    /// Partitions that broke the rack rule before are repaired (`--fix-racks`).
     FixRacks,
-    /// Everything in scope is placed anew (`--force-rebuild`).
+    /// All replicas in scope get new brokers (`--force-rebuild`).
     Forced,
-    /// One incoming broker for each outgoing one (`--sub-affinity`).
+    /// Each outgoing broker has one incoming broker (`--sub-affinity`).
     Pairs,
-    /// What may be moved (`--max-bytes-moved`, `--max-moves`).
+    /// The limits of moves (`--max-bytes-moved`, `--max-moves`).
     Limits,
 }
 
 impl Rule {
-    /// The rules of a request that it could do without; what is thought of last comes first.
+    /// The rules that a request could drop. The rules that operators think of last come first.
     pub fn of(snapshot: &Snapshot, request: &Request) -> Vec<Self> {
         let terms = request.terms();
         let live: BTreeSet<BrokerId> = live(snapshot);
@@ -76,7 +76,7 @@ impl Rule {
             any(Self::Pairs, rebuild(|rebuild| rebuild.sub_affinity)),
             any(Self::Limits, limited),
             any(Self::Drained { brokers: drained.clone() }, !drained.is_empty()),
-            // A replacement names its broker; it is another request with another one.
+            // `replace` names its broker. With another broker it is another request.
             any(Self::Allowed, narrow && !replaces),
             any(Self::Lost { brokers: lost.clone() }, !lost.is_empty()),
             any(Self::Cordoned { brokers: cordoned.clone() }, !cordoned.is_empty()),
@@ -135,7 +135,7 @@ impl Rule {
     }
 }
 
-/// More than all replicas take, both copies of each.
+/// More bytes than all replicas take, both copies of each included.
 fn enough(snapshot: &Snapshot) -> u64 {
     let partitions = snapshot.topics().iter().flat_map(|topic| &topic.partitions);
     let sizes = partitions.map(|p| p.size.map_or(0, |size| size.0) * p.replicas.len() as u64);
@@ -146,13 +146,13 @@ pub(super) fn live(snapshot: &Snapshot) -> BTreeSet<BrokerId> {
     snapshot.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id).collect()
 }
 
-/// Live brokers of which a log dir is cordoned.
+/// Live brokers with a cordoned log dir.
 fn cordoned(snapshot: &Snapshot) -> impl Iterator<Item = BrokerId> {
     let brokers = snapshot.brokers().iter();
     brokers.filter(|b| b.live && !b.cordoned_log_dirs.is_empty()).map(|broker| broker.id)
 }
 
-/// Brokers that hold replicas, or are named by the request, and are not live.
+/// Brokers that are not live, and that hold replicas or are named by the request.
 pub(super) fn lost(snapshot: &Snapshot, request: &Request) -> BTreeSet<BrokerId> {
     let named = request.terms().assignments.iter().flat_map(|a| a.brokers.iter().copied());
     crate::dense::all_ids(snapshot)
@@ -162,7 +162,7 @@ pub(super) fn lost(snapshot: &Snapshot, request: &Request) -> BTreeSet<BrokerId>
         .collect()
 }
 
-/// Lost brokers are back, and may keep what they hold: where every live broker is allowed, and where they were named.
+/// Makes lost brokers live. They keep their replicas where the request allows every live broker, or names them.
 pub(super) fn returned(
     snapshot: &Snapshot,
     request: &Request,
@@ -174,12 +174,12 @@ pub(super) fn returned(
     (snapshot.with_returned(&brokers), request)
 }
 
-/// More brokers for every topic; a replacement has its one.
+/// Allows more brokers for every topic. `replace` keeps its single broker.
 pub(super) fn allow(request: &mut Request, brokers: &BTreeSet<BrokerId>) {
     allow_where(request, brokers, |_| true);
 }
 
-/// The same, where what is allowed so far is like this.
+/// As [`allow()`], but only for assignments whose allowed brokers match.
 fn allow_where(
     request: &mut Request,
     brokers: &BTreeSet<BrokerId>,

@@ -1,4 +1,4 @@
-//! Remedies: for each rule that clashes, the least change that makes a plan possible.
+//! Finds remedies: for each rule of a clash, the smallest change that makes a plan possible.
 
 use super::remedy::Remedy;
 use super::rule::{Rule, live, lost};
@@ -10,12 +10,12 @@ use crate::request::{RackRule, Request};
 use crate::snapshot::Snapshot;
 use std::collections::BTreeSet;
 
-/// So many single brokers are tried for each kind of remedy.
+/// The most single brokers that are tried for each kind of remedy. It bounds the search; further ones are not tried.
 const BROKERS: usize = 12;
-/// So many brokers are added at most.
+/// The most brokers that a remedy adds. If more are needed, the report has no such remedy.
 const ADDED: u32 = 8;
 
-/// The remedies that give a plan, the least far-reaching first.
+/// The remedies that lead to a plan, the smallest change first.
 pub(super) fn remedies(trials: &mut Trials<'_>, rules: &[Rule], why: &NoPlan) -> Vec<Remedy> {
     let mut found = Vec::new();
     for rule in rules {
@@ -54,7 +54,7 @@ fn of_rule(trials: &mut Trials<'_>, rule: &Rule, why: &NoPlan) -> Vec<Remedy> {
         Rule::Forced => works(trials, Remedy::WithoutForce).into_iter().collect(),
         Rule::Pairs => works(trials, Remedy::WithoutPairs).into_iter().collect(),
         Rule::Limits => limits(trials, why).into_iter().collect(),
-        // Nobody gives up apart hosts by a flag; more storage or another broker is what helps.
+        // No flag drops the rule of hosts. More storage or another broker helps instead.
         Rule::Hosts => Vec::new(),
     }
 }
@@ -63,7 +63,7 @@ fn works(trials: &mut Trials<'_>, remedy: Remedy) -> Option<Remedy> {
     trials.helps(|s, r| remedy.applied(s, r)).then_some(remedy)
 }
 
-/// Each that helps alone; else all together.
+/// Each broker that helps alone; if there is none, all together.
 fn singly(
     trials: &mut Trials<'_>,
     brokers: &[BrokerId],
@@ -83,7 +83,7 @@ fn bring_back(trials: &mut Trials<'_>) -> Vec<Remedy> {
     singly(trials, &lost, |brokers| Remedy::BringBack { brokers })
 }
 
-/// The most racks that there is a plan for.
+/// The most racks for which there is a plan.
 fn min_rack_ids(trials: &mut Trials<'_>, spread: RackRule) -> Option<Remedy> {
     if matches!(trials.request, Request::Replace(_)) {
         return None;
@@ -98,7 +98,7 @@ fn min_rack_ids(trials: &mut Trials<'_>, spread: RackRule) -> Option<Remedy> {
     tried.into_iter().find_map(|racks| works(trials, Remedy::MinRackIds { racks }))
 }
 
-/// The most headroom, in whole percent, that there is a plan for.
+/// The most headroom, in whole percent, for which there is a plan.
 fn headroom(trials: &mut Trials<'_>, asked: Ratio) -> Option<Remedy> {
     let remedy = |percent: u32| Remedy::Headroom { ratio: Ratio::from_percent(percent) };
     let mut fails = asked.ppm().div_ceil(10_000);
@@ -117,7 +117,7 @@ fn headroom(trials: &mut Trials<'_>, asked: Ratio) -> Option<Remedy> {
     Some(best)
 }
 
-/// The brokers that lack room, and what the first replica lacks there.
+/// The brokers that lack room, with the bytes that the first replica lacks there.
 fn short(why: &NoPlan) -> Vec<(BrokerId, u64)> {
     let mut short: Vec<(BrokerId, u64)> = match why {
         NoPlan::NoBroker { refusals, .. } => refusals
@@ -148,7 +148,7 @@ fn short(why: &NoPlan) -> Vec<(BrokerId, u64)> {
     short
 }
 
-/// The least storage that helps, on the first broker of those that lack room that it helps on.
+/// The least additional storage, on the first broker for which it helps.
 fn more_storage(trials: &mut Trials<'_>, why: &NoPlan) -> Option<Remedy> {
     short(why)
         .into_iter()
@@ -166,7 +166,7 @@ fn least_storage(trials: &mut Trials<'_>, broker: BrokerId, missing: u64) -> Opt
     works(trials, remedy(round_up(most)))?;
     let (mut fails, mut helps) = (0, most);
     let mut guess = missing.max(1);
-    // Doubling first: what is missing for one replica tells where to look.
+    // Start from the bytes that one replica lacks, and double: the result is probably near.
     while guess < helps {
         if works(trials, remedy(guess)).is_some() {
             helps = guess;
@@ -184,7 +184,7 @@ fn least_storage(trials: &mut Trials<'_>, broker: BrokerId, missing: u64) -> Opt
     works(trials, remedy(round_up(helps)))
 }
 
-/// Up to a tenth of the unit that it is shown in, so that what is shown is enough.
+/// Rounds up to a tenth of the displayed unit, so that the displayed size is enough.
 fn round_up(bytes: u64) -> u64 {
     let unit = [1_u64 << 40, 1 << 30, 1 << 20, 1 << 10].into_iter().find(|unit| *unit <= bytes);
     let Some(unit) = unit.map(u128::from) else { return bytes };
@@ -192,7 +192,7 @@ fn round_up(bytes: u64) -> u64 {
     u64::try_from((tenths * unit).div_ceil(10)).unwrap_or(u64::MAX)
 }
 
-/// The fewest new brokers, in the first rack that they help in.
+/// The fewest new brokers, in the first rack where they help.
 fn more_brokers(trials: &mut Trials<'_>, why: &NoPlan) -> Option<Remedy> {
     let racks = racks(&trials.snapshot, why);
     let mut count = 1;
@@ -210,7 +210,7 @@ fn more_brokers(trials: &mut Trials<'_>, why: &NoPlan) -> Option<Remedy> {
     None
 }
 
-/// The racks to add a broker to: where space is short, then the others, then a new one.
+/// The racks for a new broker: first those that lack space, then the others, then a new rack.
 fn racks(snapshot: &Snapshot, why: &NoPlan) -> Vec<(Option<String>, bool)> {
     let known: BTreeSet<&str> =
         snapshot.brokers().iter().filter_map(|broker| broker.rack.as_deref()).collect();
@@ -240,7 +240,7 @@ fn racks(snapshot: &Snapshot, why: &NoPlan) -> Vec<(Option<String>, bool)> {
     racks.take(BROKERS).map(|rack| (Some(rack), false)).chain([(new, true)]).collect()
 }
 
-/// The storage of the rack's smallest broker, else of the smallest of all.
+/// The storage of the rack's smallest broker, or else of the smallest broker of all.
 fn typical_storage(snapshot: &Snapshot, rack: Option<&String>) -> Option<Bytes> {
     let live = || snapshot.brokers().iter().filter(|broker| broker.live);
     let of_rack = live().filter(|broker| broker.rack.as_ref() == rack);
@@ -248,7 +248,7 @@ fn typical_storage(snapshot: &Snapshot, rack: Option<&String>) -> Option<Bytes> 
     smallest.or_else(|| live().filter_map(|broker| broker.storage_total).min())
 }
 
-/// Each broker that helps alone, else the fewest of all that are not allowed.
+/// Each broker that helps alone, or else the fewest of all that are not allowed.
 fn allow(trials: &mut Trials<'_>) -> Vec<Remedy> {
     let assignments = &trials.request.terms().assignments;
     let everywhere = |id: &BrokerId| assignments.iter().all(|a| a.brokers.contains(id));
@@ -272,7 +272,7 @@ fn allow(trials: &mut Trials<'_>) -> Vec<Remedy> {
     works(trials, remedy(kept)).into_iter().collect()
 }
 
-/// The highest replication factor below the one asked for.
+/// The highest replication factor below that of the request.
 fn replication(trials: &mut Trials<'_>) -> Option<Remedy> {
     let assignments = &trials.request.terms().assignments;
     let asked = assignments.iter().filter_map(|assignment| assignment.replication).max()?;
@@ -280,7 +280,7 @@ fn replication(trials: &mut Trials<'_>) -> Option<Remedy> {
     tried.into_iter().find_map(|replication| works(trials, Remedy::Replication { replication }))
 }
 
-/// What has to be copied is what must be allowed.
+/// Raises the limits to the bytes and replicas that have to be copied.
 fn limits(trials: &mut Trials<'_>, why: &NoPlan) -> Option<Remedy> {
     let NoPlan::BeyondLimit { bytes, replicas } = why else { return None };
     let balance = trials.request.balance()?;
@@ -289,7 +289,7 @@ fn limits(trials: &mut Trials<'_>, why: &NoPlan) -> Option<Remedy> {
     works(trials, Remedy::Limits { max_bytes_moved, max_moves })
 }
 
-/// Another broker that can take all that the outgoing one holds; its rack's first.
+/// Another broker that can take all replicas of the outgoing one. Brokers of its rack come first.
 fn incoming(trials: &mut Trials<'_>) -> Option<Remedy> {
     let Request::Replace(replace) = trials.request else { return None };
     let (outgoing, incoming) = (replace.outgoing, replace.incoming);

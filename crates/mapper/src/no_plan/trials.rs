@@ -1,4 +1,4 @@
-//! Planning again, on the part of the cluster that matters, as often as the work limit allows.
+//! Plans again, with the relevant part of the cluster, as often as the work limit allows.
 
 use crate::balance::without_drained;
 use crate::dense::Cluster;
@@ -8,14 +8,14 @@ use crate::snapshot::Snapshot;
 use crate::{NoPlan, check, leaders, rebalance, rebuild, replace, scale};
 use std::borrow::Cow;
 
-/// Below this many partitions nothing is left out.
+/// A cluster with fewer partitions is planned as a whole.
 const SMALL: usize = 1_000;
-/// The partitions that are planned while looking for an answer: some seconds' worth, not a limit of time.
+/// The most partitions that are planned during a search. It takes some seconds, but is no limit of time.
 const SEARCH: u64 = 2_000_000;
-/// The partitions of the whole cluster that are planned to confirm what was found.
+/// The most partitions of the whole cluster that are planned to confirm the results.
 const CONFIRM: u64 = 2_000_000;
 
-/// Plans, whatever was asked for.
+/// Makes a plan with the planner of the request's command.
 ///
 /// # Errors
 /// As the planner of the request's command.
@@ -32,12 +32,12 @@ pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, NoPlan> {
 /// Attempts at a plan.
 pub(super) struct Trials<'a> {
     pub(super) whole: &'a Snapshot,
-    /// What matters of it: all of a small cluster.
+    /// The relevant part of the cluster: all of a small one.
     pub(super) snapshot: Cow<'a, Snapshot>,
     pub(super) request: &'a Request,
     search: u64,
     confirm: u64,
-    /// Attempts that the limit left no room for.
+    /// Attempts that the work limit did not allow.
     pub(super) untried: usize,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Trials<'a> {
         Self { whole, snapshot, request, search: SEARCH, confirm: CONFIRM, untried: 0 }
     }
 
-    /// Whether there is no plan once a change is made; `None`: not tried.
+    /// Whether there is no plan after a change; `None`: not tried.
     pub(super) fn fails(
         &mut self,
         change: impl Fn(&Snapshot, &Request) -> (Snapshot, Request),
@@ -70,7 +70,7 @@ impl<'a> Trials<'a> {
         Some(plan(&snapshot, &request).is_err())
     }
 
-    /// Whether a change of the part that matters gives a plan.
+    /// Whether a change of the relevant part leads to a plan.
     pub(super) fn helps(
         &mut self,
         change: impl Fn(&Snapshot, &Request) -> (Snapshot, Request),
@@ -78,7 +78,7 @@ impl<'a> Trials<'a> {
         self.fails(change) == Some(false)
     }
 
-    /// Whether it gives a plan for the whole cluster that keeps every promise.
+    /// Whether the change leads to a plan for the whole cluster that keeps every promise.
     pub(super) fn is_confirmed(
         &mut self,
         change: impl Fn(&Snapshot, &Request) -> (Snapshot, Request),
@@ -98,7 +98,7 @@ fn partitions(snapshot: &Snapshot) -> u64 {
     snapshot.topics().iter().map(|topic| topic.partitions.len() as u64).sum()
 }
 
-/// The partitions with something to do; the others only take the storage that they take. `None`: all may matter.
+/// The partitions that need work. The others are left out, but their storage counts as used. `None`: all may matter.
 fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
     let all_matter = match request {
         Request::Rebuild(rebuild) => rebuild.force || rebuild.sub_affinity,
