@@ -1,8 +1,8 @@
 //! Finds a broker for every empty seat.
 //!
-//! The largest replicas are placed first, each on the broker that it leaves the cluster most even with. A replica
-//! that finds no room may push one that this plan has placed to another broker; what the plan did not have to
-//! move is never pushed.
+//! The largest replicas come first. Each goes to the broker that then leaves the cluster most even. A replica without
+//! room can push a replica that this plan has placed to another broker. A replica that the plan did not have to move is
+//! never pushed.
 
 use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
@@ -28,33 +28,33 @@ pub(crate) struct Manner {
     pub(crate) by: PlaceBy,
     pub(crate) optimize: Optimize,
     pub(crate) size_factor: Ratio,
-    /// Take the fullest broker that has room, not the emptiest: packs tighter where space is short.
+    /// Take the fullest broker that has room, not the emptiest. This packs tighter if space is short.
     pub(crate) tight: bool,
 }
 
-/// The brokers that stand in for others (`--sub-affinity`, `replace`).
+/// The brokers that replace others (`--sub-affinity`, `replace`).
 pub(crate) type Pairs = BTreeMap<BrokerIx, BrokerIx>;
 
-/// A cluster in which seats are being filled.
+/// A cluster while its seats are filled.
 pub(crate) struct Placement<'a> {
     pub(crate) cluster: &'a Cluster<'a>,
     targets: &'a Targets,
     constraints: Constraints<'a>,
     pairs: &'a Pairs,
     manner: Manner,
-    /// Storage used on each broker once the plan is carried out, as far as it is made.
+    /// Storage used on each broker after the plan as made so far.
     pub(crate) used: Vec<Option<u64>>,
-    /// Replicas on each broker, likewise.
+    /// Replicas on each broker after the plan as made so far.
     count: Vec<u64>,
-    /// Brokers in the order in which they are preferred now.
+    /// Brokers in the present order of preference.
     queues: Queues<'a>,
-    /// For each rack how many of the first in its queue are compared with a replica's size in mind.
+    /// For each rack how many of the first in its queue are compared by their load with the replica.
     nearest: Vec<usize>,
-    /// For each broker the seats that this plan put there: indices of work and seat.
+    /// For each broker the seats that this plan filled with it: indices of work and seat.
     placed: Vec<Vec<(usize, usize)>>,
-    /// The volumes of brokers that have several, likewise.
+    /// The volumes of brokers that have several, after the plan as made so far.
     volumes: Volumes<'a>,
-    /// The log dirs of the seats that this plan put on them.
+    /// The log dirs of the seats that this plan filled.
     log_dirs: BTreeMap<(usize, usize), &'a str>,
 }
 
@@ -95,7 +95,7 @@ impl<'a> Placement<'a> {
         let all: &[Work] = work;
         let ((), (mut order, most)) = both(all.len(), || self.settle(all), || largest_first(all));
         if self.manner.tight {
-            // Who has the fewest racks to choose from goes first; the sort is stable.
+            // The work with the fewest possible racks comes first; the sort is stable.
             order.sort_by_key(|at| self.open_racks(&work[*at]));
         }
         let (passes, seats) = match self.manner.optimize {
@@ -117,20 +117,20 @@ impl<'a> Placement<'a> {
         Ok(())
     }
 
-    /// The racks that the first empty seat may go to.
+    /// The number of racks that the first empty seat may use.
     fn open_racks(&self, item: &Work) -> usize {
         let seat = item.seats.iter().position(Option::is_none).unwrap_or(0);
         let target = &self.targets.all[item.target];
         self.constraints.of(item, seat, target).open_racks().count()
     }
 
-    /// Brings what is known of the work into account before anything is placed, and the queues into order once.
+    /// Accounts for all replicas that leave or are already placed, and sorts the queues once.
     fn settle(&mut self, work: &[Work]) {
         work.iter().for_each(|item| self.settle_what_is_known(item));
         (0..).take(self.count.len()).for_each(|broker| self.requeue(broker));
     }
 
-    /// What leaves its brokers is credited to them before anything is placed.
+    /// Credits brokers with the replicas that leave them, before anything is placed.
     fn settle_what_is_known(&mut self, item: &Work) {
         let partition = self.cluster.partition(item.partition);
         let current = self.cluster.seats_of(item.partition);
@@ -196,7 +196,7 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// Fills the volume that a replica goes to, where the broker has several.
+    /// Adds a replica to the volume that takes it, if the broker has several.
     fn take_volume(&mut self, broker: BrokerIx, size: Option<u64>) -> Option<&'a str> {
         if self.volumes.is_empty() {
             return None;
@@ -207,7 +207,7 @@ impl<'a> Placement<'a> {
         Some(log_dir)
     }
 
-    /// What the rules say, and whether one of the broker's volumes has room.
+    /// The answer of the rules, and whether one of the broker's volumes has room.
     #[inline]
     fn admits(&self, rules: &SeatRules<'_>, item: &Work, broker: BrokerIx) -> Result<(), Refusal> {
         rules.admits(broker, self.used[broker as usize])?;
@@ -222,12 +222,12 @@ impl<'a> Placement<'a> {
         })
     }
 
-    /// The broker that has to take a seat, because it stands in for the one before.
+    /// The only broker that may take a seat, because it replaces the seat's former broker.
     fn partner(&self, item: &Work, seat: usize) -> Option<BrokerIx> {
         item.replaces[seat].and_then(|outgoing| self.pairs.get(&outgoing).copied())
     }
 
-    /// The brokers that may stand on a seat at all.
+    /// The brokers that may take a seat.
     fn candidates(&self, item: &Work, seat: usize) -> (&'a Target, Cow<'a, [BrokerIx]>) {
         let target = &self.targets.all[item.target];
         let all = || Cow::Borrowed(target.brokers.as_slice());
@@ -235,11 +235,11 @@ impl<'a> Placement<'a> {
         (target, self.partner(item, seat).map_or_else(all, one))
     }
 
-    /// The broker to prefer among those admitted, `except` left aside.
+    /// The preferred broker among those admitted, without `except`.
     fn best(&self, item: &Work, seat: usize, except: Option<BrokerIx>) -> Option<BrokerIx> {
         let (target, candidates) = self.candidates(item, seat);
         let rules = self.constraints.of(item, seat, target);
-        // What broke the rack rule before may go on breaking it in the same way.
+        // A partition that broke the rack rule before may continue to break it in the same way.
         self.choose(&rules, item, &candidates, except)
             .or_else(|| self.choose(&rules.as_before()?, item, &candidates, except))
     }
@@ -269,7 +269,7 @@ impl<'a> Placement<'a> {
         best.map(|(.., broker)| broker)
     }
 
-    /// Smallest is best. The id breaks every tie, so no two runs can differ.
+    /// The smallest rank is best. The id breaks every tie, so no two runs can differ.
     #[inline]
     fn rank(&self, broker: BrokerIx, size: Option<u64>) -> (u64, u64, BrokerIx) {
         let count = self.count[broker as usize];
@@ -281,7 +281,7 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// The share of its storage that a broker uses with one replica more, in parts per 2^30; 0 where unknown.
+    /// The share of its storage that a broker uses with one more replica, in parts per 2^30; 0 if unknown.
     #[inline]
     fn fill_after(&self, broker: BrokerIx, size: Option<u64>) -> u64 {
         let (used, capacity) = (self.used[broker as usize], self.cluster.capacity[broker as usize]);
@@ -298,7 +298,7 @@ impl<'a> Placement<'a> {
         })
     }
 
-    /// Moves one replica that this plan placed to another broker, so that the seat finds room where it was.
+    /// Moves one replica that this plan placed to another broker, so that the seat finds room in its place.
     fn make_room(&mut self, work: &mut [Work], at: usize, seat: usize) -> Option<BrokerIx> {
         let (target, candidates) = self.candidates(&work[at], seat);
         for broker in candidates.iter().copied() {
@@ -310,7 +310,7 @@ impl<'a> Placement<'a> {
             placed.sort_by_key(|(other, seat)| (work[*other].size, *other, *seat));
             for (other, other_seat) in placed.into_iter().take(MOST_PUSHED) {
                 if self.push_elsewhere(work, other, other_seat, broker) {
-                    // What was pushed may have lain on another volume than the one in want.
+                    // The pushed replica may have been on another volume than the one without room.
                     let rules = self.constraints.of(&work[at], seat, target);
                     if self.admits(&rules, &work[at], broker).is_ok() {
                         return Some(broker);
@@ -334,7 +334,7 @@ impl<'a> Placement<'a> {
         elsewhere.is_some()
     }
 
-    /// Moves what this plan placed.
+    /// Moves a replica that this plan placed.
     fn shift(
         &mut self,
         work: &mut [Work],
@@ -346,7 +346,7 @@ impl<'a> Placement<'a> {
         self.put(work, at, seat, to);
     }
 
-    /// Takes what this plan placed off its broker.
+    /// Removes a replica that this plan placed from its broker.
     fn clear(&mut self, work: &mut [Work], (at, seat): (usize, usize), from: BrokerIx) {
         work[at].seats[seat] = None;
         self.take(from, work[at].size);
@@ -356,7 +356,7 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// The brokers that the rules leave a seat, whoever is on it now.
+    /// The brokers that the rules allow for a seat, without regard to its present broker.
     fn admitted(&self, item: &Work, seat: usize) -> Vec<BrokerIx> {
         let (target, candidates) = self.candidates(item, seat);
         let rules = self.constraints.of(item, seat, target);
@@ -364,7 +364,7 @@ impl<'a> Placement<'a> {
         candidates.iter().copied().filter(admitted).collect()
     }
 
-    /// Which seat found no broker, what each broker said, and which racks are short of space.
+    /// The refusal: which seat found no broker, each broker's answer, and which racks lack space.
     fn explain(&self, work: &[Work], at: usize, seat: usize) -> NoPlan {
         let item = &work[at];
         let target = &self.targets.all[item.target];
@@ -372,7 +372,7 @@ impl<'a> Placement<'a> {
         let partner = self.partner(item, seat);
         let refusal = |broker: BrokerIx| {
             let refused = self.admits(&rules, item, broker).err();
-            // Who is admitted and yet not taken is not the partner that was asked for.
+            // A broker that is admitted and yet not chosen is not the requested partner.
             refused.filter(|_| partner.is_none_or(|p| p == broker)).unwrap_or(Refusal::NotAllowed)
         };
         let all = 0..self.cluster.ids.len();
@@ -389,7 +389,7 @@ impl<'a> Placement<'a> {
         }
     }
 
-    /// Racks whose brokers cannot hold the replicas that the rack rule leaves no other rack.
+    /// Racks whose brokers cannot hold the replicas for which the rack rule leaves no other rack.
     fn shortage(&self, work: &[Work], target: &Target) -> Vec<Shortage> {
         let mut needed: BTreeMap<usize, u64> = BTreeMap::new();
         for item in work
@@ -404,7 +404,7 @@ impl<'a> Placement<'a> {
         }
         let short = needed.into_iter().filter_map(|(rack, waiting)| {
             let of_rack = target.brokers.iter().filter(|b| self.cluster.rack[**b as usize] == rack);
-            // It is the cordon that leaves no room there, not the storage.
+            // The cordon causes the lack of room in this rack, not the storage.
             if of_rack.clone().any(|broker| self.cluster.is_cordoned(*broker)) {
                 return None;
             }
@@ -423,8 +423,7 @@ impl<'a> Placement<'a> {
     }
 }
 
-/// The work that has empty seats, in order of size, what is equal in the order in which it stands; and the most empty
-/// seats of any.
+/// The work with empty seats, the largest first, equal sizes in their given order; and the most empty seats of any.
 fn largest_first(work: &[Work]) -> (Vec<usize>, usize) {
     let mut sizes: Vec<(u64, usize)> = Vec::with_capacity(work.len());
     let mut most = 0;
@@ -432,7 +431,7 @@ fn largest_first(work: &[Work]) -> (Vec<usize>, usize) {
         let empty = item.empty();
         most = most.max(empty);
         if empty > 0 {
-            // What is of unknown size comes last.
+            // Work of unknown size comes last.
             sizes.push((item.size.map_or(0, |size| size.saturating_add(1)), at));
         }
     }
@@ -440,8 +439,8 @@ fn largest_first(work: &[Work]) -> (Vec<usize>, usize) {
     (sizes.into_iter().map(|(_, at)| at).collect(), most)
 }
 
-/// Looks at a block of work at once: in order of size it lies anywhere in memory, which answers many questions in about
-/// the time of one.
+/// Touches a block of work at once. In order of size it is scattered in memory, and the processor then loads many items
+/// in about the time of one.
 fn fetch(work: &[Work], block: &[usize]) {
     let look = |at: &usize| {
         let Work { seats, replaces, offline, target, .. } = &work[*at];
@@ -450,7 +449,7 @@ fn fetch(work: &[Work], block: &[usize]) {
     std::hint::black_box(block.iter().fold(0, |seen, at| seen ^ look(at)));
 }
 
-/// How much of the whole a part is, in parts per 2^30.
+/// A part as a share of the whole, in parts per 2^30.
 #[inline]
 fn parts(part: u64, whole: u64) -> u64 {
     const STEP: u32 = 15;
@@ -460,13 +459,13 @@ fn parts(part: u64, whole: u64) -> u64 {
         let parts = (u128::from(part) << (2 * STEP)) / u128::from(whole);
         return u64::try_from(parts).unwrap_or(u64::MAX);
     }
-    // The same by halves: division of 128 bits takes several times as long, and this is asked for every seat.
+    // The same in two halves: a division of 128 bits takes several times as long, and every seat needs one.
     let (high, rest) = ((rest << STEP) / whole, (rest << STEP) % whole);
     let low = (rest << STEP) / whole;
     (shares << (2 * STEP)) + (high << STEP) + low
 }
 
-/// Where all brokers of a rack have the same storage, the one that is best before a replica comes is best after, too.
+/// If all brokers of a rack have the same storage, the best one before a replica arrives is also the best one after.
 fn nearest(cluster: &Cluster<'_>) -> Vec<usize> {
     let mut capacity: Vec<Option<Option<u64>>> = vec![None; cluster.rack_names.len()];
     let mut nearest = vec![1; cluster.rack_names.len()];
@@ -478,16 +477,16 @@ fn nearest(cluster: &Cluster<'_>) -> Vec<usize> {
     nearest
 }
 
-/// Replicas that are tried to be pushed off one broker for the sake of one seat.
+/// The most replicas of one broker that are tried to be pushed away for one seat. Then another broker is tried.
 const MOST_PUSHED: usize = 64;
 
-/// Work that is looked at before it is done: little enough to be still at hand then.
+/// The number of work items that are touched in advance. They are few enough to be still in the cache when they are used.
 const BLOCK: usize = 32;
 
-/// So many candidates are looked at one by one; of more, only the first of each rack.
+/// Up to this number, every candidate is compared. Beyond it, only the first of each rack are.
 const FEW: usize = 16;
 
-/// Brokers of a rack of unlike brokers that are compared with the replica's size in mind: the emptiest need not stay it.
+/// Brokers compared in a rack with different disks: the emptiest one may be fuller than others once it has the replica.
 const NEAREST: usize = 4;
 
 #[cfg(test)]

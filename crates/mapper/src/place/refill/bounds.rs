@@ -1,18 +1,18 @@
-//! How many replicas of a partition each rack, and each host of a rack, ends with, at least and at most.
+//! The least and the most replicas of a partition that each rack, and each host of a rack, ends with.
 //!
-//! Replicas go where there are fewest, so the end is fixed but for the last level, which not all may reach.
+//! Replicas go where there are fewest. So the result is fixed except for the last level, which only some may reach.
 
 use crate::dense::{BrokerIx, Cluster};
 use crate::target::{RackCounts, Target};
 use smallvec::SmallVec;
 
-/// A rack or a host: which, and what it ends with at least and at most.
+/// A rack or a host: its number, and the least and the most replicas that it ends with.
 pub(super) type Ends = SmallVec<[(usize, usize, usize); 4]>;
 
-/// A rack or a host: which, what it holds, and what it can hold.
+/// A rack or a host: its number, the replicas that it holds, and the replicas that it can hold.
 type Places = SmallVec<[(usize, usize, usize); 4]>;
 
-/// The racks of a partition that these brokers hold, once so many replicas more have come; `None`: they find no rack.
+/// The racks of a partition on these brokers, after `come` more replicas; `None`: the racks cannot hold them.
 pub(super) fn of_racks(
     cluster: &Cluster<'_>,
     target: &Target,
@@ -24,7 +24,7 @@ pub(super) fn of_racks(
     poured(&target.racks.iter().map(place).collect(), come)
 }
 
-/// The hosts of a rack, once between `least` and `most` replicas more have come; `None`: they find no host.
+/// The hosts of a rack, after `least` to `most` more replicas; `None`: the hosts cannot hold them.
 pub(super) fn of_hosts(
     cluster: &Cluster<'_>,
     target: &Target,
@@ -50,7 +50,7 @@ pub(super) fn of_hosts(
     Some(both.map(|((own, least, _), (_, _, most))| (own, least, most)).collect())
 }
 
-/// Level by level; the last one is reached by some only.
+/// Fills places level by level. Only some of them reach the last level.
 fn poured(places: &Places, replicas: usize) -> Option<Ends> {
     let mut held: SmallVec<[usize; 4]> = places.iter().map(|(_, held, _)| *held).collect();
     let mut left = replicas;

@@ -1,6 +1,7 @@
-//! The fullest broker eased: what was filled seat by seat, changed where that leaves the fullest one emptier.
+//! Eases the fullest broker: changes seats that were filled one by one, if that leaves the fullest broker emptier.
 //!
-//! One replica goes elsewhere, or to where it pushes another one on. What this plan does not copy stays.
+//! One replica goes to another broker, or takes the place of a second one, which moves on. Replicas that this plan does
+//! not copy stay.
 
 use super::even::{Full, fullest};
 use crate::dense::BrokerIx;
@@ -9,14 +10,14 @@ use crate::work::Work;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// Replicas that change their broker, at the most.
+/// The most replicas that change their broker. After that the plan stays as it is.
 const MOST_EASED: usize = 200;
-/// Replicas of a broker that are looked at in turn.
+/// The most replicas of a broker that are tried in turn.
 const MOST_TRIED: usize = 100;
-/// Exchanges that are looked at in all: some milliseconds.
+/// The most exchanges that are tried in all. They take some milliseconds.
 const MOST_EXCHANGES: usize = 8_000;
 
-/// Eases until no broker is fuller than `enough`, or nothing helps.
+/// Eases brokers until none is fuller than `enough`, or no change helps.
 pub(super) fn ease(placement: &mut Placement<'_>, work: &mut [Work], enough: f64) {
     let mut left = MOST_EXCHANGES;
     for _ in 0..MOST_EASED {
@@ -31,10 +32,10 @@ pub(super) fn ease(placement: &mut Placement<'_>, work: &mut [Work], enough: f64
 struct Ease<'e, 'a> {
     placement: &'e mut Placement<'a>,
     work: &'e mut [Work],
-    /// The fullest, which is eased.
+    /// The fullest broker.
     broker: BrokerIx,
     full: Full,
-    /// Exchanges that may still be looked at.
+    /// The number of exchanges that may still be tried.
     left: &'e mut usize,
 }
 
@@ -42,7 +43,7 @@ struct Ease<'e, 'a> {
 type Copy = (usize, usize);
 
 impl Ease<'_, '_> {
-    /// A replica of the fullest goes to a broker that it leaves emptier.
+    /// Moves a replica of the fullest broker to one that stays emptier with it.
     fn hand_on(&mut self) -> bool {
         let from = self.broker;
         for copy in self.copies(from) {
@@ -54,7 +55,7 @@ impl Ease<'_, '_> {
         false
     }
 
-    /// A replica of the fullest goes where another one makes room for it.
+    /// Moves a replica of the fullest broker to one where another replica makes room for it.
     fn swap(&mut self) -> bool {
         let from = self.broker;
         let mut copies_to: BTreeMap<BrokerIx, Vec<Copy>> = BTreeMap::new();
@@ -98,7 +99,8 @@ impl Ease<'_, '_> {
         self.work[at].size.unwrap_or(0)
     }
 
-    /// Where a replica leaves the emptiest broker, `leaves` being on its way from the fullest; emptier than that is.
+    /// The broker that is emptiest with the replica, if it is emptier than the fullest now. `leaves`: bytes on their way
+    /// from the fullest broker.
     fn emptiest(&self, (at, seat): Copy, except: BrokerIx, leaves: u64) -> Option<BrokerIx> {
         let size = self.size((at, seat));
         let admitted = self.placement.admitted(&self.work[at], seat).into_iter();

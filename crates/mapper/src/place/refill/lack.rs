@@ -1,4 +1,4 @@
-//! Bytes that no choice of brokers finds room for, by adding up what has to go where: a proof at any size.
+//! Proves at any size that no choice of brokers has room: it adds up the bytes that have to go to the same brokers.
 
 use super::even::allowed;
 use super::model::Scene;
@@ -7,7 +7,7 @@ use crate::place::Placement;
 use crate::work::Work;
 use std::collections::BTreeMap;
 
-/// What has to be held together by some brokers.
+/// Brokers that have to take bytes together.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum By {
     All,
@@ -15,8 +15,7 @@ enum By {
     One(BrokerIx),
 }
 
-/// Whether all brokers, those of a rack, or the one that stands in for another have to take more than they have room
-/// for.
+/// Whether all brokers, those of a rack, or one replacing broker have to take more bytes than they have room for.
 pub(super) fn is_certain(placement: &Placement<'_>, work: &[Work]) -> bool {
     let mut needed: BTreeMap<By, u128> = BTreeMap::new();
     for item in work.iter().filter(|item| item.empty() > 0) {

@@ -1,9 +1,9 @@
-//! Seats filled by a search, where filling them one by one ends without room or less even than need be.
+//! Fills seats by a search, if filling them one by one ends without room or less even than necessary.
 //!
-//! In: seats that are still empty, and a placement in which nothing is placed yet. Out: the same seats filled, with
-//! what is proven about them. What a solver says is floats: its brokers are put on their seats one by one, by the very
-//! rules that the heuristic keeps to, and what a rule refuses is cut off and searched for again. Limits are columns and
-//! nodes of the search tree.
+//! In: empty seats, and a placement without any of their brokers. Out: the same seats filled, with the proof. A solver
+//! answers in floats. Its brokers are put on their seats one by one, by the same rules that the heuristic follows. An
+//! answer that a rule refuses is excluded, and the search is repeated. The limits of a search are columns and nodes of
+//! its tree.
 
 mod bounds;
 mod ease;
@@ -22,17 +22,17 @@ use crate::work::{Search, Work};
 use model::Model;
 use seat::{Unseated, seat};
 
-/// How far a search for room goes.
+/// The limits of a search for room.
 #[derive(Clone, Copy)]
 struct Reach {
     who: Who,
-    /// As plans name who found room where the heuristic did not.
+    /// The engine that plans name, if the search found room where the heuristic did not.
     engine: &'static str,
-    /// Columns of which the linear relaxation is looked at.
+    /// The most columns for which the linear relaxation is solved.
     most_linear: usize,
-    /// Columns that a search weighs.
+    /// The most whole columns for which a search is made.
     most_whole: usize,
-    /// Columns times nodes of the search tree, for each part of the cluster that is placed apart.
+    /// Columns times nodes of the search tree, for each independent part of the cluster.
     work: usize,
 }
 
@@ -44,7 +44,7 @@ const QUICK: Reach = Reach {
     work: 120_000,
 };
 
-/// What the first search neither found nor proved.
+/// The second search, for cases that the first one neither solved nor proved impossible.
 const FURTHER: Option<Reach> = if HIGHS { Some(STRONG) } else { None };
 
 const STRONG: Reach = Reach {
@@ -55,12 +55,12 @@ const STRONG: Reach = Reach {
     work: 1_200_000,
 };
 
-/// Nodes, however small a part is.
+/// The most nodes, also for small parts.
 const MOST_NODES: usize = 4_000;
-/// Answers that may be held against the rules in integers, and be cut off.
+/// The most answers that are checked in integers and excluded. After that the result is unproven.
 const ROUNDS: usize = 12;
 
-/// The seats of `work` without the brokers that a placement put there.
+/// The seats of `work` without the brokers that a placement gave them.
 pub(super) fn emptied(placement: &Placement<'_>, work: &[Work]) -> Vec<Work> {
     let mut empty = work.to_vec();
     for (at, seat) in placement.placed.iter().flatten() {
@@ -69,7 +69,7 @@ pub(super) fn emptied(placement: &Placement<'_>, work: &[Work]) -> Vec<Work> {
     empty
 }
 
-/// A placement in which nothing is placed yet.
+/// A placement in which no replica is placed yet.
 fn fresh<'a>(
     search: &Search<'a>,
     pairs: &'a Pairs,
@@ -82,10 +82,10 @@ fn fresh<'a>(
     placement
 }
 
-/// Fills the empty seats that the heuristic found no room for, wherever there is room.
+/// Fills the empty seats for which the heuristic found no room, if there is room.
 ///
 /// # Errors
-/// There is proven to be none, or none was found.
+/// It is proven that there is no room, or the search found none.
 pub(crate) fn rescue<'a>(
     search: &Search<'a>,
     pairs: &'a Pairs,
@@ -106,7 +106,7 @@ pub(crate) fn rescue<'a>(
     Ok((found.placement, found.evidence))
 }
 
-/// Seats that are still empty, and what they are filled by.
+/// Seats that are still empty, and the means to fill them.
 struct Room<'s, 'a> {
     search: &'s Search<'a>,
     pairs: &'a Pairs,
@@ -114,7 +114,7 @@ struct Room<'s, 'a> {
     empty: Vec<Work>,
 }
 
-/// The same seats filled.
+/// The same seats, filled.
 struct Filled<'a> {
     work: Vec<Work>,
     placement: Placement<'a>,
@@ -156,7 +156,7 @@ impl<'a> Room<'_, 'a> {
     }
 }
 
-/// Nodes for a program of so many columns: small ones are searched through, large ones as far as that takes as long.
+/// The nodes for a program of this size: small ones are searched fully, large ones for about the same time.
 fn nodes(work: usize, columns: usize) -> u64 {
     (work / columns.max(1)).min(MOST_NODES) as u64
 }
@@ -166,7 +166,7 @@ fn evidence(model: &Model, Reach { engine, .. }: Reach, effort: Effort) -> Evide
     Evidence { engine, binaries, effort, most_even: None, fullest: None, by: BoundBy::Loads }
 }
 
-/// Shuts out what a rule refused. What is refused for another reason than room is no proof.
+/// Excludes the columns that a rule refused. A refusal for another reason than room is no proof.
 fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<()> {
     if !unseated.certain {
         *refused = Standing::Unproven;
@@ -177,7 +177,7 @@ fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<
     Some(())
 }
 
-/// Any answer; of a large program one that leaves alone what its relaxation has decided.
+/// Any answer. In a large program, columns that the relaxation has decided are not changed.
 fn any(rules: &Program, reach: Reach, refused: &mut Standing) -> Answer {
     let Reach { who, most_whole, work, .. } = reach;
     let limits = |columns| Limits { who, nodes: nodes(work, columns), gap: 0.0 };
@@ -189,7 +189,7 @@ fn any(rules: &Program, reach: Reach, refused: &mut Standing) -> Answer {
         Answer::Found(linear) => linear,
         other @ (Answer::Infeasible | Answer::Nothing) => return other,
     };
-    // What the relaxation decided may have been decided otherwise: from here on, no answer proves nothing.
+    // Another decision than that of the relaxation may be possible, so a missing answer proves nothing from here on.
     *refused = Standing::Unproven;
     let rest = decided(rules, &linear);
     let columns = whole(&rest);
@@ -209,7 +209,7 @@ fn whole(rules: &Program) -> usize {
     rules.columns.iter().filter(|column| column.whole).count()
 }
 
-/// The program with all columns as they are that have whole values already.
+/// The program with every column fixed that already has a whole value.
 fn decided(rules: &Program, linear: &Found) -> Program {
     const WHOLE: f64 = 1e-6;
     let (mut rest, mut taken) = (rules.clone(), Vec::new());

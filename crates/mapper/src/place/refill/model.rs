@@ -1,8 +1,8 @@
-//! Empty seats as a mixed-integer program: a column for each broker that a seat may go to.
+//! Empty seats as a mixed-integer program, with a column for each broker that a seat may use.
 //!
-//! In: a placement in which nothing is placed yet, and its work. Out: a program that every way to fill the seats
-//! keeps to, and the way back from its columns to brokers. What it leaves out (volumes one by one, how a partition may
-//! go on breaking the rack rule) makes it wider, never narrower: where it has no answer, there is none.
+//! In: a placement in which no replica is placed yet, and its work. Out: a program that every way to fill the seats
+//! satisfies, and a way from its columns back to brokers. It omits single volumes, and how a partition may continue to
+//! break the rack rule. This makes it wider, never narrower: if the program has no answer, the seats have none.
 
 use super::bounds;
 use crate::dense::BrokerIx;
@@ -19,9 +19,9 @@ pub(super) struct Model {
     pub(super) items: Vec<Item>,
     /// The rules alone: columns without cost.
     pub(super) rules: Program,
-    /// For each broker what each of its columns adds, in units.
+    /// For each broker the load that each of its columns adds, in units.
     pub(super) on: BTreeMap<BrokerIx, Vec<(usize, f64)>>,
-    /// Bytes of a load of one: the largest replica.
+    /// Bytes of one unit of load: the largest replica.
     unit: f64,
 }
 
@@ -35,14 +35,14 @@ pub(super) struct Item {
 /// Empty seats that the same brokers may take.
 pub(super) struct Group {
     pub(super) seats: SmallVec<[usize; 4]>,
-    /// Those brokers, each with its column.
+    /// These brokers, each with its column.
     pub(super) choices: Vec<(BrokerIx, usize)>,
 }
 
-/// Rounding of factors must not shut out what just fits.
+/// Widens each limit by this, because rounded factors must not exclude a replica that just fits.
 const ROUNDING: f64 = 1e-9;
 
-/// The columns that a model of this work has at most.
+/// The most columns that a model of this work can have.
 pub(super) fn weight(placement: &Placement<'_>, work: &[Work]) -> usize {
     let columns = |item: &Work| match item.empty() {
         0 => 0,
@@ -55,7 +55,7 @@ pub(super) fn weight(placement: &Placement<'_>, work: &[Work]) -> usize {
 }
 
 impl Model {
-    /// `None`: some seat has nowhere to go, whatever happens to the others.
+    /// `None`: some seat has no possible broker, even if all others stay empty.
     pub(super) fn new(placement: &Placement<'_>, work: &[Work]) -> Option<Self> {
         let largest =
             work.iter().filter(|item| item.empty() > 0).filter_map(|item| item.size).max();
@@ -77,12 +77,12 @@ impl Model {
         self.rules.columns.iter().filter(|column| column.whole).count()
     }
 
-    /// Bytes in units.
+    /// Bytes in units of the program.
     pub(super) fn load(&self, bytes: u64) -> f64 {
         as_float(bytes) / self.unit
     }
 
-    /// The values that stand for seats as they are filled.
+    /// The values of the columns for filled seats.
     pub(super) fn values(&self, work: &[Work]) -> Vec<f64> {
         let mut values = vec![0.0; self.rules.columns.len()];
         for item in &self.items {
@@ -139,15 +139,15 @@ impl Model {
     }
 }
 
-/// A partition whose seats are to be filled.
+/// A partition with seats to fill.
 pub(super) struct Scene<'s, 'a> {
     placement: &'s Placement<'a>,
     pub(super) item: &'s Work,
     target: &'s Target,
     held: SmallVec<[BrokerIx; 4]>,
-    /// It broke the rack rule before and may go on breaking it.
+    /// Whether it broke the rack rule before and may continue to break it.
     lenient: bool,
-    /// What each rack ends with; `None` where the rule does not say.
+    /// The replicas that each rack ends with; `None` if the rule does not fix them.
     racks: Option<bounds::Ends>,
 }
 
@@ -172,14 +172,14 @@ impl<'s, 'a> Scene<'s, 'a> {
         Self { placement, item, target, held, lenient, racks }
     }
 
-    /// For each rack what has to come to it.
+    /// For each rack the replicas that have to go there.
     pub(super) fn forced(&self) -> impl Iterator<Item = (usize, usize)> {
         let counts = RackCounts::of(self.placement.cluster, self.held.iter().copied());
         let racks = self.racks.iter().flatten();
         racks.map(move |(rack, least, _)| (*rack, least - counts.get(*rack)))
     }
 
-    /// The seats by who may take them: the one who stands in for another, or anybody.
+    /// The seats by the brokers that may take them: the replacing broker, or any.
     fn groups(&self) -> SmallVec<[Group; 1]> {
         let mut groups: SmallVec<[Group; 1]> = SmallVec::new();
         let mut free = None;
@@ -202,7 +202,7 @@ impl<'s, 'a> Scene<'s, 'a> {
         groups
     }
 
-    /// Whether a broker could take a replica of the partition if nothing else came to it.
+    /// Whether a broker could take a replica of the partition if it took nothing else.
     fn may_take(&self, broker: BrokerIx) -> bool {
         let Placement { cluster, constraints, volumes, used, .. } = self.placement;
         let size = self.item.size.unwrap_or(0);
@@ -221,7 +221,7 @@ impl<'s, 'a> Scene<'s, 'a> {
             && self.racks.as_ref().is_none_or(open)
     }
 
-    /// The rows of racks and hosts; `None`: a rack or host that has to take replicas cannot.
+    /// Adds the rows of racks and hosts; `None`: a rack or host that has to take replicas cannot.
     fn spread(&self, rules: &mut Program, choices: &[(BrokerIx, usize)]) -> Option<()> {
         let cluster = self.placement.cluster;
         if let Some(racks) = &self.racks {
@@ -267,7 +267,7 @@ impl<'s, 'a> Scene<'s, 'a> {
         Some(())
     }
 
-    /// So many replicas at least and at most in one place, with those that are there already.
+    /// Adds a row for the least and the most replicas in one place, those already there included.
     fn between(
         &self,
         rules: &mut Program,
@@ -288,7 +288,7 @@ impl<'s, 'a> Scene<'s, 'a> {
         Some(())
     }
 
-    /// Replicas in so many racks at least, or as many as the empty seats can still reach.
+    /// Asks for replicas in at least `asked` racks, or in as many as the empty seats can still reach.
     fn span(&self, rules: &mut Program, choices: &[(BrokerIx, usize)], asked: usize) {
         let cluster = self.placement.cluster;
         let counts = RackCounts::of(cluster, self.held.iter().copied());

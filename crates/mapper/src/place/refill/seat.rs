@@ -1,4 +1,4 @@
-//! From a solver's values to seats: each broker is put where the rules, in integers, let it.
+//! Turns a solver's values into filled seats: each broker gets a seat that the rules, in integers, allow.
 
 use super::model::{Item, Model};
 use crate::dense::BrokerIx;
@@ -8,15 +8,15 @@ use crate::work::Work;
 use smallvec::SmallVec;
 use std::cmp::Reverse;
 
-/// What a rule refused.
+/// The columns that a rule refused.
 pub(super) struct Unseated {
     /// Columns that cannot all be chosen together.
     pub(super) together: Vec<usize>,
-    /// They cannot in any way: by the bytes alone.
+    /// The bytes alone prove that they cannot be chosen together.
     pub(super) certain: bool,
 }
 
-/// Fills the seats with the brokers chosen, the largest replicas first, as volumes are filled.
+/// Fills the seats with the chosen brokers, the largest replicas first, in the order in which volumes are filled.
 pub(super) fn seat(
     placement: &mut Placement<'_>,
     work: &mut [Work],
@@ -30,7 +30,7 @@ pub(super) fn seat(
             let chosen = group.choices.iter().filter(|(_, column)| is_chosen(values, *column));
             let mut chosen: SmallVec<[BrokerIx; 4]> = chosen.map(|(broker, _)| *broker).collect();
             let mut seats = group.seats.clone();
-            // Values that are not whole name too few, or too many.
+            // Values that are not whole name too few brokers, or too many.
             if chosen.len() != seats.len() {
                 return Err(Unseated { together: Vec::new(), certain: false });
             }
@@ -48,7 +48,7 @@ fn is_chosen(values: &[f64], column: usize) -> bool {
     values[column] > 0.5
 }
 
-/// Fills the first seat that one of these brokers may take; the rules are those of the heuristic.
+/// Fills the first seat that one of these brokers may take, by the rules of the heuristic.
 fn seat_one(
     placement: &mut Placement<'_>,
     work: &mut [Work],
@@ -75,7 +75,7 @@ fn seat_one(
     false
 }
 
-/// A broker without room cannot hold all that was chosen for it; else it is the partition's own choice that cannot be.
+/// Finds the columns to exclude: all of a broker without room, else those of the partition itself.
 fn why(
     placement: &Placement<'_>,
     work: &[Work],
