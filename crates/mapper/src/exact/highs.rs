@@ -1,12 +1,12 @@
-//! HiGHS: simplex, cuts and branch and bound in C++, which prove more in fewer nodes; in a build with the feature `highs`.
+//! HiGHS, in a build with the feature `highs`: simplex, cuts and branch and bound in C++. It proves more in fewer nodes.
 //!
-//! It is spoken to directly, since `good_lp` passes neither its bound nor its nodes on. One thread, a fixed seed and
-//! limits that count: the same program gets the same answer on any machine.
+//! The solver is called directly, because `good_lp` passes on neither its bound nor its nodes. It uses one thread, a
+//! fixed seed and limits by count. So the same program has the same answer on any machine.
 
 use super::program::{Answer, Column, Effort, Found, Limits, Program, Row};
 use highs::{HighsModelStatus, HighsSolutionStatus, Model, RowProblem, Sense, SolvedModel};
 
-/// Whole values, and rows, are kept to this: a tenth of what whoever asks allows for.
+/// Tolerance for whole values and rows: a tenth of the error that callers allow for.
 const TOLERANCE: f64 = 1e-7;
 
 pub(super) fn solve(program: &Program, limits: Limits, hint: Option<&[f64]>) -> Answer {
@@ -18,7 +18,7 @@ pub(super) fn solve(program: &Program, limits: Limits, hint: Option<&[f64]>) -> 
     answer.map_or(Answer::Nothing, |solved| read(program, &solved, whole))
 }
 
-/// The program as HiGHS holds it; `None`: it is refused.
+/// The program as a HiGHS model; `None`: HiGHS refuses it.
 fn model(program: &Program) -> Option<Model> {
     let mut problem = RowProblem::new();
     let add = |Column { cost, most, whole }: &Column| {
@@ -57,7 +57,7 @@ fn with_hint(mut model: Model, hint: Option<&[f64]>) -> Option<Model> {
 fn read(program: &Program, solved: &SolvedModel, whole: bool) -> Answer {
     use HighsModelStatus as Status;
     let status = solved.status();
-    // Every column has both its ends: nothing is unbounded.
+    // Every column has two finite limits, so no program is unbounded.
     if matches!(status, Status::Infeasible | Status::UnboundedOrInfeasible) {
         return Answer::Infeasible;
     }
@@ -78,9 +78,10 @@ fn read(program: &Program, solved: &SolvedModel, whole: bool) -> Answer {
     })
 }
 
-/// What no values cost less than, given a price for each row: true of any prices, so that nothing rests on how nearly
-/// optimal they are. Each row is worth its price times the mark that is dear to keep, and each column adds what it
-/// costs beyond its rows' prices, where that is a gain.
+/// A lower bound of the cost, from a price for each row. It holds for any prices, so they need not be optimal.
+///
+/// Each row adds its price times the mark that limits it. Each column adds its cost beyond its rows' prices, if that is
+/// negative.
 fn bound_by(program: &Program, prices: &[f64]) -> f64 {
     let mut costs: Vec<f64> = program.columns.iter().map(|column| column.cost).collect();
     let mut bound = 0.0;
@@ -109,7 +110,7 @@ mod tests {
 
     const LIMITS: Limits = Limits { who: Who::Strong, nodes: 4_000, gap: 0.0 };
 
-    /// Numbers that look random, the same in every run.
+    /// Numbers that look random, but are the same in every run.
     struct Dice(u64);
 
     impl Dice {
@@ -119,7 +120,7 @@ mod tests {
         }
     }
 
-    /// Partitions of one replica, each at home on one of the brokers; every broker is to end near the mean.
+    /// Partitions of one replica, each on one of the brokers at first. Every broker has to end near the mean.
     fn cluster(dice: &mut Dice, partitions: usize, brokers: usize, tolerance: f64) -> Program {
         let mut program = Program::default();
         let mut loads = vec![Vec::new(); brokers];
@@ -144,7 +145,7 @@ mod tests {
         program
     }
 
-    /// What the best of all plans costs.
+    /// The cost of the best of all plans.
     fn best(program: &Program, partitions: usize, brokers: usize) -> Option<f64> {
         let plans = brokers.pow(u32::try_from(partitions).unwrap());
         let cost = |plan: usize| {

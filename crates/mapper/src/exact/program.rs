@@ -1,7 +1,7 @@
-//! A mixed-integer program, and its answer: what every solver here takes and gives.
+//! A mixed-integer program and its answer, for every solver.
 //!
-//! Minimise the sum of the columns' costs, each row's sum between its marks. Numbers are floats, so an answer is a
-//! proposal: whoever asked rounds it and holds it against the rules in integers.
+//! The solver minimises the sum of the columns' costs and keeps each row's sum between its marks. Numbers are floats, so
+//! an answer is a proposal: the caller rounds it and checks it against the rules in integers.
 
 /// A variable from 0 to `most`.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,60 +21,60 @@ pub(crate) struct Row {
     pub(crate) high: f64,
 }
 
-/// What is asked.
+/// The problem to solve.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Program {
     pub(crate) columns: Vec<Column>,
     pub(crate) rows: Vec<Row>,
 }
 
-/// Who solves a program.
+/// The solver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Who {
     /// microlp: a small program needs a few milliseconds.
     Quick,
-    /// The best that this build has.
+    /// The best solver of this build.
     Strong,
 }
 
-/// When a solver stops short of a proof. Never a time: the same input gives the same answer on any machine.
+/// When a solver stops without a proof. There is no limit of time, so every machine gives the same answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
     pub(crate) who: Who,
-    /// Nodes of the search tree, for each part of the program that stands by itself.
+    /// Nodes of the search tree, for each independent part of the program.
     pub(crate) nodes: u64,
-    /// Relative distance from the bound that is near enough.
+    /// The relative distance from the bound at which the search may stop.
     pub(crate) gap: f64,
 }
 
-/// What was found.
+/// The result of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Answer {
     /// Values for all columns.
     Found(Found),
-    /// Proven: no values keep to all rows.
+    /// Proven: no values satisfy all rows.
     Infeasible,
-    /// The limit was reached first, or the solver lost its footing.
+    /// The limit was reached first, or the solver had numerical trouble.
     Nothing,
 }
 
-/// Values that keep to all rows, as far as floats can say.
+/// Values that satisfy all rows within the precision of floats.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Found {
     pub(crate) values: Vec<f64>,
-    /// No values cost less.
+    /// A lower bound of the cost.
     pub(crate) bound: f64,
-    /// Within the solver's tolerance of the least cost.
+    /// Whether the cost is the least, within the solver's tolerance.
     pub(crate) proven: bool,
     pub(crate) effort: Effort,
 }
 
-/// What it took.
+/// The work that a search took.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Effort {
     /// Pivots of the simplex algorithm.
     pub(crate) iterations: u64,
-    /// Nodes of the search tree; `None`: the solver does not tell.
+    /// Nodes of the search tree; `None`: the solver does not report them.
     pub(crate) nodes: Option<u64>,
 }
 
@@ -98,13 +98,13 @@ impl Program {
         self.rows.push(Row { terms, low, high });
     }
 
-    /// The program without the demand for whole values: its least cost is a lower bound.
+    /// The program without whole columns. Its least cost is a lower bound.
     pub(crate) fn relaxed(mut self) -> Self {
         self.columns.iter_mut().for_each(|column| column.whole = false);
         self
     }
 
-    /// Solves each part that shares no row with the others by itself. `hint`: values to start from.
+    /// Solves each part that shares no row with the others separately. `hint`: values to start from.
     pub(crate) fn solve(&self, limits: Limits, hint: Option<&[f64]>) -> Answer {
         let mut all = Found {
             values: vec![0.0; self.columns.len()],
@@ -157,7 +157,7 @@ impl Program {
             part.program.columns.push(*column);
         }
         for row in &self.rows {
-            // A row of no columns holds whatever is chosen, or never: the one who asked looks at it in integers.
+            // A row without columns always holds, or never does. The caller checks it in integers.
             let Some((first, _)) = row.terms.first() else { continue };
             let part = &mut parts[place[*first].0];
             let terms = row.terms.iter().map(|(at, factor)| (place[*at].1, *factor)).collect();
@@ -169,7 +169,7 @@ impl Program {
 
 #[derive(Default)]
 struct Part {
-    /// For each of its columns the index in the whole.
+    /// For each of its columns the index in the whole program.
     columns: Vec<usize>,
     program: Program,
 }
@@ -207,7 +207,7 @@ mod tests {
     fn what_cannot_be_is_proven_not_to_be() {
         let mut program = Program::default();
         let [a, b] = [1.0, 1.0].map(|cost| program.column(binary(cost)));
-        // Two halves would do; no whole values do.
+        // Two halves would satisfy the row; no whole values do.
         program.row(vec![(a, 2.0), (b, 2.0)], 1.0, 1.0);
         assert_eq!(program.solve(LIMITS, None), Answer::Infeasible);
         let Answer::Found(relaxed) = program.relaxed().solve(LIMITS, None) else {

@@ -1,8 +1,7 @@
 //! microlp: a simplex and branch-and-bound solver in Rust.
 //!
-//! The program is written down through `good_lp`. What `good_lp` passes on of microlp's limits is a time only, which
-//! would make an answer depend on the machine; so microlp's own options are handed to the model that `good_lp` built:
-//! they count nodes, and tell the bound.
+//! `good_lp` builds the model. Of microlp's limits it passes on only a time, and then an answer would depend on the
+//! machine. Therefore this module gives microlp's own options to that model: they count nodes, and report the bound.
 
 use super::program::{Answer, Effort, Found, Limits, Program};
 use good_lp::{Expression, ProblemVariables, SolverModel, constraint, variable};
@@ -50,7 +49,7 @@ pub(super) fn solve(program: &Program, limits: Limits, hint: Option<&[f64]>) -> 
     }
 }
 
-/// microlp's names of the first so many columns. Only a problem gives them out, numbered from 0.
+/// microlp's names of the first columns. Only a problem creates such names, numbered from 0.
 fn handles(columns: usize) -> impl Iterator<Item = Variable> {
     let mut numbering = Problem::new(OptimizationDirection::Minimize);
     (0..columns).map(move |_| numbering.add_var(0.0, (0.0, 0.0)))
