@@ -1,17 +1,17 @@
-//! Cordons (KIP-1066): log dirs that keep what they hold and get no new replica.
+//! Cordons (KIP-1066): log dirs that keep their replicas and get no new ones.
 //!
-//! A snapshot carries them as brokers do, in the form of the config `cordoned.log.dirs`: paths, or `*` for every log dir.
+//! A snapshot stores them in the form of the broker config `cordoned.log.dirs`: paths, or `*` for every log dir.
 
 use super::{Broker, LogDir, Snapshot};
 use crate::ids::BrokerId;
 
-/// Stands for every log dir of a broker, those that it gets later included.
+/// Every log dir of a broker, including those that it gets later.
 pub const EVERY_LOG_DIR: &str = "*";
 
 impl Broker {
-    /// No log dir of it takes a new replica: all that work are cordoned. What it holds may stay.
+    /// Whether no log dir takes a new replica: all working ones are cordoned. Replicas that are there may stay.
     pub fn is_cordoned(&self) -> bool {
-        // Nearly every broker has no cordon at all.
+        // Checked first, because nearly every broker has no cordon.
         if self.cordoned_log_dirs.is_empty() {
             return false;
         }
@@ -20,18 +20,18 @@ impl Broker {
         every || (working.peek().is_some() && working.all(|dir| self.cordons(&dir.path)))
     }
 
-    /// Whether one of its log dirs is cordoned.
+    /// Whether this log dir is cordoned.
     pub fn cordons(&self, log_dir: &str) -> bool {
         self.cordoned_log_dirs.iter().any(|path| path == EVERY_LOG_DIR || path == log_dir)
     }
 
-    /// Failed log dirs tell no size while others do; where none tells any, nothing is known of failures.
+    /// The log dirs that work. A failed one reports no size while others do; if none does, no failure is known.
     fn working_log_dirs(&self) -> impl Iterator<Item = &LogDir> {
         let tells = self.log_dirs.iter().any(|dir| dir.total.is_some());
         self.log_dirs.iter().filter(move |dir| dir.total.is_some() || !tells)
     }
 
-    /// Forgets its log dirs, but not that all of them are cordoned.
+    /// Removes the log dirs, but remembers if all of them are cordoned.
     pub(super) fn forget_log_dirs(&mut self) {
         if self.is_cordoned() {
             self.cordoned_log_dirs = vec![EVERY_LOG_DIR.to_owned()];
@@ -41,7 +41,7 @@ impl Broker {
 }
 
 impl Snapshot {
-    /// The cluster with some brokers cordoned as a whole.
+    /// The cluster with all log dirs of some brokers cordoned.
     #[must_use]
     pub fn with_cordoned(&self, of: impl Fn(BrokerId) -> bool) -> Self {
         let mut parts = self.parts.clone();
@@ -51,7 +51,7 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The cluster with the cordons of some brokers lifted.
+    /// The cluster without the cordons of some brokers.
     #[must_use]
     pub fn without_cordons(&self, of: impl Fn(BrokerId) -> bool) -> Self {
         let mut parts = self.parts.clone();
@@ -62,10 +62,10 @@ impl Snapshot {
 }
 
 impl Snapshot {
-    /// The cluster for a way back: brokers that are cordoned as a whole take back what they held.
+    /// The cluster for a rollback: brokers whose log dirs are all cordoned take back their replicas.
     ///
-    /// Their log dirs are not known any more, so that none is named: Kafka accepts a replica on such a broker, and
-    /// refuses to be told where it is to lie there.
+    /// Their log dirs count as unknown, so that a plan names none. Kafka accepts a replica on such a broker, but refuses
+    /// a request for one of its log dirs.
     #[must_use]
     pub fn taking_back(&self) -> Self {
         let mut parts = self.parts.clone();

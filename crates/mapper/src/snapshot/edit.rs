@@ -1,4 +1,4 @@
-//! Snapshots made from snapshots.
+//! Makes snapshots from snapshots.
 
 use super::{
     Broker, EVERY_LOG_DIR, Leader, LogDirIndex, Partition, PartitionFacts, Parts, Snapshot,
@@ -9,7 +9,7 @@ use crate::plan::{Move, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Snapshot {
-    /// The cluster once a plan has been carried out: what planning again starts from.
+    /// The cluster after a plan has been carried out, as the start of the next plan.
     #[must_use]
     pub fn after(&self, plan: &Plan) -> Self {
         let mut parts = self.parts.clone();
@@ -17,7 +17,7 @@ impl Snapshot {
         for change in &plan.moves {
             apply(&mut parts, self, change, &mut grown);
         }
-        // All at once: a broker may take more than it has free before it gives more than that.
+        // Applied at once: in between, a broker could need more space than it has free.
         for broker in &mut parts.brokers {
             if let (Some(free), Some(grown)) = (&mut broker.storage_free, grown.get(&broker.id)) {
                 free.0 = u64::try_from(i128::from(free.0) - grown).unwrap_or(0);
@@ -27,8 +27,8 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The cluster as its replica lists alone tell it (`--use-meta=false`): every broker in them, and those in
-    /// `also`, is live, and no rack, host or leader is known.
+    /// The cluster from its replica lists alone (`--use-meta=false`). Every broker in them, and every one in `also`, is
+    /// live. No rack, host or leader is known.
     #[must_use]
     pub fn without_meta(&self, also: &BTreeSet<BrokerId>) -> Self {
         let mut parts = self.parts.clone();
@@ -48,7 +48,7 @@ impl Snapshot {
             Broker {
                 storage_total: known.and_then(|b| b.storage_total),
                 storage_free: known.and_then(|b| b.storage_free),
-                // Whoever cordoned a broker did so for what the lists alone do not tell.
+                // A cordon stays, because its reason is not visible in the replica lists.
                 cordoned_log_dirs: match known.is_some_and(Broker::is_cordoned) {
                     true => vec![EVERY_LOG_DIR.to_owned()],
                     false => Vec::new(),
@@ -60,8 +60,8 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The same cluster with other disks (`--broker-storage`); what is used of them is then the sum of the replicas,
-    /// for brokers on one test host all report the same disk.
+    /// The same cluster with other disks (`--broker-storage`). Used storage is then the sum of the replicas, because
+    /// brokers on one test host all report the same disk.
     #[must_use]
     pub fn with_broker_storage(&self, totals: &BTreeMap<BrokerId, Bytes>) -> Self {
         let mut parts = self.parts.clone();
@@ -99,7 +99,7 @@ fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
             continue;
         };
         let Ok(at) = parts.brokers.binary_search_by_key(&id, |broker| broker.id) else { continue };
-        // Log dirs of one volume have its room in common.
+        // Log dirs of one volume share its room.
         let dirs = parts.brokers[at].log_dirs.iter_mut();
         for free in
             dirs.filter(|dir| volume.paths.contains(&&*dir.path)).filter_map(|d| d.free.as_mut())
@@ -109,7 +109,7 @@ fn grow_volumes(parts: &mut Parts, before: &Snapshot, plan: &Plan) {
     }
 }
 
-/// Changes one partition, and counts what each broker grows by.
+/// Changes one partition, and adds up the bytes by which each broker grows.
 fn apply(
     parts: &mut Parts,
     before: &Snapshot,
@@ -119,7 +119,7 @@ fn apply(
     let Ok(topic) = parts.topics.binary_search_by(|t| t.name.as_str().cmp(&change.topic)) else {
         return;
     };
-    // Few topics have more than a handful of paths; a new one beyond 65,535 stays unknown.
+    // Few topics have more than a handful of paths. A new path beyond the limit stays unknown.
     let named: BTreeMap<BrokerId, LogDirIndex> = change
         .added()
         .filter_map(|id| Some((id, parts.topics[topic].log_dir(change.log_dir(id)?).ok()?)))
@@ -127,7 +127,7 @@ fn apply(
     let partitions = &mut parts.topics[topic].partitions;
     let Ok(index) = partitions.binary_search_by_key(&change.partition, |p| p.id) else { return };
     let copies = change.added().count() as u64;
-    // A move that copies nothing has 0 bytes, and tells nothing of the partition's size.
+    // A move that copies nothing has 0 bytes, which says nothing about the partition's size.
     let each = change.bytes.filter(|_| copies > 0).map(|bytes| Bytes(bytes.0 / copies));
     let old = partitions[index].clone();
     for id in change.removed() {
@@ -144,7 +144,7 @@ fn apply(
     });
 }
 
-/// Every replica is in sync; a leader that stayed leads on, else the first of the list does.
+/// The facts after a move. Every live replica is in sync. A leader that stays still leads, else the first live replica.
 fn settled(
     before: &Snapshot,
     old: &Partition,

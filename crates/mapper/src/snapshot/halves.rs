@@ -1,8 +1,8 @@
-//! A snapshot's topics, read in two halves at once where there are many.
+//! Reads a snapshot's topics in two halves at once, if there are many.
 //!
-//! The text is cut between two topics, at a place that is only a guess, and a topic where its partitions begin: every
-//! part has to be JSON of its own shape, up to its last byte, and then so is the whole. Where one is not, there is no
-//! answer here, and the text is read in one piece.
+//! The text is cut between two topics, and a topic where its partitions begin. Both places are guesses. Therefore every
+//! part has to be JSON of its own shape up to its last byte, which proves the whole. If one part is not, this module
+//! returns `None`, and the caller reads the text in one piece.
 
 use super::partition::PartitionIn;
 use super::{Topic, plain};
@@ -10,17 +10,17 @@ use crate::both::both;
 use serde::de::DeserializeOwned;
 use serde_json::Deserializer;
 
-/// The least that a partition takes in a text.
+/// The least bytes of a partition in the text. The quotient is an upper estimate of the number of partitions.
 const BYTES_A_PARTITION: usize = 64;
 
-/// How the topics begin, in what programs write.
+/// How the topics begin in files that programs write.
 const TOPICS: &[u8] = b"\"topics\":[";
-/// How a topic begins after another: one on each line, or all on one.
+/// How the next topic begins: on a new line, or on the same line.
 const NEXT: [&[u8]; 2] = [b",\n{\"name\":", b",{\"name\":"];
 /// How the partitions of a topic begin.
 const PARTITIONS: &[u8] = b"\"partitions\":[";
 
-/// The text read with no topics in it, and the topics; `None`: it is to be read in one piece.
+/// The text without its topics, and the topics. `None`: the caller has to read the text in one piece.
 pub(super) fn read<H: DeserializeOwned>(text: &[u8]) -> Option<(H, Vec<Topic>)> {
     let (head, topics) = head(text, TOPICS)?;
     let topics = topics.trim_ascii_end().strip_suffix(b"}")?;
@@ -37,7 +37,7 @@ pub(super) fn read<H: DeserializeOwned>(text: &[u8]) -> Option<(H, Vec<Topic>)> 
     Some((head, all))
 }
 
-/// An object read as if it ended with this list, and the list empty; and the text where its elements begin.
+/// Reads an object as if it ended with this list, and the list were empty. Also returns the text of the list's elements.
 fn head<'t, H: DeserializeOwned>(text: &'t [u8], list: &[u8]) -> Option<(H, &'t [u8])> {
     let begin = find(text, list)?;
     // After a backslash, the quote would not begin a key.
@@ -63,7 +63,7 @@ fn all_topics(mut text: &[u8]) -> Option<Vec<Topic>> {
     }
 }
 
-/// A topic whose last key is its partitions, at least one, and the text behind it.
+/// A topic whose last key is its partitions, at least one, and the text after it.
 fn topic(text: &[u8]) -> Option<(Topic, &[u8])> {
     let (mut topic, mut text): (Topic, _) = head(text, PARTITIONS)?;
     loop {
@@ -83,7 +83,7 @@ fn topic(text: &[u8]) -> Option<(Topic, &[u8])> {
     }
 }
 
-/// The value with which a text begins, and the text behind it.
+/// The value at the start of a text, and the text after it.
 fn value<T: DeserializeOwned>(text: &[u8]) -> Option<(T, &[u8])> {
     let mut values = Deserializer::from_slice(text).into_iter();
     let value = values.next()?.ok()?;

@@ -1,4 +1,4 @@
-//! What a snapshot is known by.
+//! The hash that identifies a snapshot.
 
 use super::{Broker, KubernetesFacts, Partition, PartitionFacts, Snapshot, Topic};
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,8 @@ use std::fmt::{self, Write};
 
 /// SHA-256 of a snapshot's canonical form, written `sha256:` and 64 hex digits.
 ///
-/// The form is a stream of length-prefixed fields in order of id and name. It leaves out what changes from one
-/// minute to the next without changing a plan's validity: `captured_at`, `source`, `isr`, `leader`, free bytes, rates of
-/// traffic.
+/// The form is a stream of length-prefixed fields in order of id and name. It omits facts that change every minute
+/// without effect on a plan's validity: `captured_at`, `source`, `isr`, `leader`, free bytes and traffic rates.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SnapshotHash(String);
@@ -21,7 +20,7 @@ impl fmt::Display for SnapshotHash {
 }
 
 impl Snapshot {
-    /// The hash by which a plan knows the snapshot that it was made from.
+    /// The hash by which a plan names the snapshot that it was made from.
     pub fn hash(&self) -> SnapshotHash {
         let mut form = Form { buffer: Vec::with_capacity(FLUSH_AT * 2), digest: Sha256::new() };
         form.text("mappr snapshot 1");
@@ -34,13 +33,13 @@ impl Snapshot {
         for topic in self.topics() {
             form.topic(topic);
         }
-        // At the end, so that a cluster of which nobody asked Kubernetes hashes as it always did.
+        // At the end, so that a cluster without facts from Kubernetes keeps the same hash.
         let placed = self.brokers().iter().filter_map(|b| Some((b.id, b.kubernetes.as_deref()?)));
         for (id, facts) in placed {
             form.number(id.0.into());
             form.kubernetes(facts);
         }
-        // Likewise, for clusters without cordons.
+        // At the end, so that a cluster without cordons keeps the same hash.
         for broker in self.brokers().iter().filter(|b| !b.cordoned_log_dirs.is_empty()) {
             form.text("cordoned");
             form.number(broker.id.0.into());
@@ -51,7 +50,7 @@ impl Snapshot {
     }
 }
 
-/// Fields are collected and hashed in blocks: a call for each would cost more than the hashing.
+/// Collects fields and hashes them in blocks: a call for each field would cost more than the hashing.
 struct Form {
     buffer: Vec<u8>,
     digest: Sha256,
@@ -126,7 +125,7 @@ impl Form {
         self.number(partition.id.0.into());
         self.brokers(&partition.replicas);
         self.optional(partition.size.map(|bytes| bytes.0), Self::number);
-        // Knowing only who leads and who is in sync must hash like knowing nothing.
+        // Leader and ISR are not hashed, so a partition with only these has the hash of one without facts.
         let none = PartitionFacts::default();
         let facts = partition.facts.as_deref().unwrap_or(&none);
         for list in [&facts.offline, &facts.elr, &facts.adding, &facts.removing] {

@@ -1,4 +1,4 @@
-//! Partitions by name, asked for one after the other.
+//! Finds partitions by name, for callers that ask for many in a row.
 
 use super::{Partition, Snapshot, Topic};
 use crate::ids::PartitionId;
@@ -6,8 +6,8 @@ use crate::plan::Move;
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// Finds partitions of a snapshot. Quick where those of one topic are asked for in a row, and then those of
-/// the next, as plans list them.
+/// Finds partitions of a snapshot. It is fast if the caller asks for all partitions of one topic before the next topic, in
+/// the order of plans.
 #[derive(Clone)]
 pub(crate) struct Lookup<'s> {
     snapshot: &'s Snapshot,
@@ -19,7 +19,7 @@ impl<'s> Lookup<'s> {
         Self { snapshot, last: Cell::new(0) }
     }
 
-    /// The position of a topic among the snapshot's.
+    /// The position of a topic in the snapshot.
     pub(crate) fn position(&self, name: &str) -> Option<usize> {
         let (topics, last) = (self.snapshot.topics(), self.last.get());
         let is_named = |at: &usize| topics.get(*at).is_some_and(|topic| topic.name == name);
@@ -34,7 +34,7 @@ impl<'s> Lookup<'s> {
         self.snapshot.topics().get(self.position(name)?)
     }
 
-    /// Each of the moves with the position of its topic, which is looked for once where moves share its name.
+    /// Each move with the position of its topic. Moves in a row with the same topic cost one search.
     pub(crate) fn topics_of<'m>(
         &self,
         moves: &'m [Move],
@@ -46,7 +46,7 @@ impl<'s> Lookup<'s> {
         })
     }
 
-    /// Each of the moves with its partition.
+    /// Each move with its partition.
     pub(crate) fn partitions_of<'m>(
         &self,
         moves: &'m [Move],

@@ -1,7 +1,7 @@
 //! A cluster at one moment.
 //!
-//! In: the parts that an edge gathered, or a file's JSON. Out: a [`Snapshot`], which holds no contradiction,
-//! or every contradiction by name. *Missing is not zero*: what nobody told us is absent, never 0.
+//! In: the parts that an edge gathered, or a file's JSON. Out: a [`Snapshot`] without contradictions, or every
+//! contradiction by name. *Missing is not zero*: an unknown fact is absent, never 0.
 
 mod contradiction;
 mod cordon;
@@ -30,14 +30,14 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// Topics that Kafka itself makes, for snapshots that do not carry the `internal` flag.
+/// Kafka's internal topics, for snapshots without the `internal` flag.
 const INTERNAL_TOPICS: [&str; 3] =
     ["__consumer_offsets", "__share_group_state", "__transaction_state"];
 
-/// Topics that we make, for what our programs share. To Kafka they are like any other.
+/// Topics for the shared state of our programs. Kafka treats them like any other topic.
 pub const OWN_TOPICS: [&str; 2] = ["__mappr_canary", "__mappr_state"];
 
-/// Everything known about a cluster at one moment: a value, built whole, never changed.
+/// All known facts about a cluster at one moment: a value that is built as a whole and never changed.
 ///
 /// Brokers are in order of id, topics of name, partitions of id, so that equal clusters are equal values.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,16 +45,16 @@ pub struct Snapshot {
     parts: Parts,
 }
 
-/// What a snapshot is made of, before it has been checked for contradictions.
+/// The parts of a snapshot before the check for contradictions.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parts {
-    /// Kafka's cluster id, where the source tells it.
+    /// Kafka's cluster id, where known.
     pub cluster_id: Option<String>,
     /// When it was captured: RFC 3339, UTC.
     pub captured_at: Option<String>,
-    /// Where it came from: `kafka`, `zookeeper`, a generator's name.
+    /// The source: `kafka`, `zookeeper`, or the name of a generator.
     pub source: Option<String>,
-    /// The registered brokers; a lost one may be listed with `live: false`, or not at all.
+    /// The registered brokers. A lost broker is listed with `live: false`, or not at all.
     pub brokers: Vec<Broker>,
     /// The topics.
     pub topics: Vec<Topic>,
@@ -73,23 +73,23 @@ pub struct Broker {
     pub host: Option<String>,
     /// The advertised port.
     pub port: Option<u16>,
-    /// The size of its data volumes together.
+    /// The total size of its data volumes.
     pub storage_total: Option<Bytes>,
-    /// What is free on them together.
+    /// The total free bytes on its data volumes.
     pub storage_free: Option<Bytes>,
     /// Its log dirs (`log.dirs`), where known.
     pub log_dirs: Vec<LogDir>,
-    /// What its `cordoned.log.dirs` says (Kafka 4.3): paths of log dirs that get no new replica, or [`EVERY_LOG_DIR`].
+    /// Its config `cordoned.log.dirs` (Kafka 4.3): paths of log dirs that get no new replica, or [`EVERY_LOG_DIR`].
     pub cordoned_log_dirs: Vec<String>,
     /// The type of its machine: `i3.4xlarge`.
     pub instance_type: Option<String>,
     /// The capacity of its network card, in bytes per second and direction.
     pub network_bytes_per_second: Option<u64>,
-    /// Where it runs on Kubernetes, if it does and somebody looked.
+    /// Its place on Kubernetes, where known.
     pub kubernetes: Option<Box<KubernetesFacts>>,
 }
 
-/// Where a broker runs on Kubernetes: what maps may choose it by.
+/// The place of a broker on Kubernetes. Maps can choose brokers by it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct KubernetesFacts {
     /// Its pod, as `NAMESPACE/NAME`.
@@ -106,7 +106,7 @@ pub struct KubernetesFacts {
 }
 
 impl Broker {
-    /// A live broker of which no more than the id is known.
+    /// A live broker with only its id known.
     pub fn new(id: BrokerId) -> Self {
         Self {
             id,
@@ -124,13 +124,13 @@ impl Broker {
         }
     }
 
-    /// Storage that is told by log dir only is the sum of the volumes.
+    /// If only log dirs have known sizes, the broker's storage is the sum of its volumes.
     fn sum_up_volumes(&mut self) {
         let told = |dir: &LogDir| dir.total.is_some() && dir.free.is_some();
         let nothing_else = self.storage_total.is_none() && self.storage_free.is_none();
         if nothing_else && !self.log_dirs.is_empty() && self.log_dirs.iter().all(told) {
             let volumes = self.volumes();
-            // What is more than a number holds is refused as a contradiction afterwards.
+            // A sum that exceeds the number type is refused later as a contradiction.
             let sum = |of: fn(&Volume) -> u64| volumes.iter().map(of).fold(0, u64::saturating_add);
             let (total, free) = (sum(|volume| volume.total.0), sum(|volume| volume.free.0));
             (self.storage_total, self.storage_free) = (Some(Bytes(total)), Some(Bytes(free)));
@@ -143,9 +143,9 @@ impl Broker {
 pub struct LogDir {
     /// Its path on the broker.
     pub path: String,
-    /// The size of the volume that it lies on (KIP-827).
+    /// The size of its volume, in bytes (KIP-827).
     pub total: Option<Bytes>,
-    /// What is usable on that volume (KIP-827).
+    /// The usable bytes on its volume (KIP-827).
     pub free: Option<Bytes>,
 }
 
@@ -154,20 +154,20 @@ pub struct LogDir {
 pub struct Topic {
     /// Its name.
     pub name: String,
-    /// Kafka's own flag, where the source tells it.
+    /// Kafka's own flag, where known.
     pub internal: Option<bool>,
     /// The configs set on the topic itself.
     pub config: BTreeMap<String, String>,
-    /// The effective `min.insync.replicas`, whichever level sets it.
+    /// The effective `min.insync.replicas`, from any level of configuration.
     pub min_insync_replicas: Option<u32>,
-    /// The paths that [`PartitionFacts::log_dirs`] points into.
+    /// The paths to which [`PartitionFacts::log_dirs`] refers.
     pub log_dir_paths: Vec<String>,
     /// Its partitions.
     pub partitions: Vec<Partition>,
 }
 
 impl Topic {
-    /// Made by Kafka for itself (by its flag, else by its name), or by us ([`OWN_TOPICS`]).
+    /// Whether Kafka made the topic for itself (by its flag, else by its name), or our programs did ([`OWN_TOPICS`]).
     pub fn is_internal(&self) -> bool {
         let name = self.name.as_str();
         OWN_TOPICS.contains(&name)
@@ -184,10 +184,10 @@ impl Topic {
         })
     }
 
-    /// The index of a log dir's path in this topic, added if it is new.
+    /// The index of a log dir's path in this topic. A new path is added.
     ///
     /// # Errors
-    /// When the topic already has 4,096 different paths.
+    /// The topic already has 4,096 different paths.
     pub fn log_dir(&mut self, path: &str) -> Result<LogDirIndex, TooManyLogDirs> {
         let found = self.log_dir_paths.iter().position(|known| known == path);
         let index = found.unwrap_or(self.log_dir_paths.len());
@@ -200,10 +200,11 @@ impl Topic {
     }
 }
 
-/// Each replica's path is looked for among the topic's: more would cost minutes. Brokers have a dozen, named alike.
+/// The most log dir paths of a topic; beyond it the snapshot is refused. Each replica's path is searched for among them,
+/// so more would cost minutes. Brokers usually have about a dozen, with the same names.
 const MOST_LOG_DIRS: u16 = 4096;
 
-/// A topic lies in more than 4,096 differently named log dirs.
+/// A topic has replicas in more than 4,096 differently named log dirs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MOST_LOG_DIRS} log dir paths in one topic")]
 pub struct TooManyLogDirs;
@@ -217,21 +218,21 @@ pub struct LogDirIndex(pub u16);
 pub struct Partition {
     /// Its number.
     pub id: PartitionId,
-    /// Its replica list; during a reassignment the target list, without what is being removed.
+    /// Its replica list. During a reassignment it is the target list, without the replicas that are being removed.
     pub replicas: Replicas,
-    /// What a copy transfers: the leader's size, else the largest live replica's.
+    /// The bytes that a copy transfers: the leader's size, else that of the largest live replica.
     pub size: Option<Bytes>,
-    /// What only a live cluster tells; boxed, because plans over a million partitions rarely have it.
+    /// Facts that only a live cluster reports. Boxed, because plans over a million partitions rarely have them.
     pub facts: Option<Box<PartitionFacts>>,
 }
 
 impl Partition {
-    /// A partition of which no more than the replica list is known.
+    /// A partition with only its replica list known.
     pub fn new(id: PartitionId, replicas: impl IntoIterator<Item = BrokerId>) -> Self {
         Self { id, replicas: replicas.into_iter().collect(), size: None, facts: None }
     }
 
-    /// Who leads it.
+    /// Its leader.
     pub fn leader(&self) -> Leader {
         self.facts.as_ref().map_or(Leader::Unknown, |facts| facts.leader)
     }
@@ -241,13 +242,13 @@ impl Partition {
         self.facts.as_ref().map_or(&[], |facts| &facts.offline)
     }
 
-    /// Named by a running reassignment.
+    /// Whether a running reassignment changes it.
     pub fn is_moving(&self) -> bool {
         self.facts.as_ref().is_some_and(|f| !f.adding.is_empty() || !f.removing.is_empty())
     }
 
-    /// The bytes that this broker's replica takes of its usable storage, as far as known: its own size, else the
-    /// partition's; nothing if it lies in a failed log dir.
+    /// The bytes that this broker's replica takes of its usable storage, where known: its own size, else the partition's.
+    /// Zero if the replica is in a failed log dir.
     pub fn size_on(&self, broker: BrokerId) -> Option<Bytes> {
         let index = self.replicas.iter().position(|id| *id == broker)?;
         if self.offline().contains(&broker) {
@@ -258,40 +259,40 @@ impl Partition {
     }
 }
 
-/// What a live cluster tells of a partition, beyond its replica list.
+/// Facts that a live cluster reports about a partition, beyond its replica list.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct PartitionFacts {
-    /// The in-sync replicas; `None`: not told.
+    /// The in-sync replicas; `None` if unknown.
     pub isr: Option<Replicas>,
     /// The leader.
     pub leader: Leader,
     /// Replicas in failed log dirs, or on lost brokers, as Kafka reports them.
     pub offline: Replicas,
-    /// Eligible leader replicas (KIP-966); empty where the cluster has none.
+    /// Eligible leader replicas (KIP-966); empty if the cluster has none.
     pub elr: Replicas,
-    /// The last leader of a partition that has none (KIP-966's `LastKnownElr`); empty where the cluster tells no such thing.
+    /// The last leader of a partition without a leader (KIP-966's `LastKnownElr`); empty if the cluster does not report it.
     pub last_known_elr: Replicas,
-    /// One size for each replica, in their order; empty: none is known.
+    /// The size of each replica, in the order of the list; empty if none is known.
     pub replica_sizes: SmallVec<[Option<Bytes>; 4]>,
-    /// One log dir for each replica, in their order; empty: none is known.
+    /// The log dir of each replica, in the order of the list; empty if none is known.
     pub log_dirs: SmallVec<[Option<LogDirIndex>; 4]>,
-    /// What producers write to it, in bytes per second; each replica takes it in.
+    /// The rate at which producers write to it, in bytes per second. Each replica receives it.
     pub bytes_in: Option<u64>,
-    /// What consumers read of it, in bytes per second; the leader sends it.
+    /// The rate at which consumers read it, in bytes per second. The leader sends it.
     pub bytes_out: Option<u64>,
-    /// Replicas that a running reassignment adds; they stand in the replica list.
+    /// Replicas that a running reassignment adds. They are in the replica list.
     pub adding: Replicas,
-    /// Replicas that a running reassignment removes; they do not stand in the replica list.
+    /// Replicas that a running reassignment removes. They are not in the replica list.
     pub removing: Replicas,
 }
 
-/// Who leads a partition. "Nobody" and "nobody told us" are different facts.
+/// The leader of a partition. "No leader" and "leader unknown" are different facts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Leader {
-    /// Not told.
+    /// The leader is unknown.
     #[default]
     Unknown,
-    /// Told: it has none (Kafka's -1).
+    /// The partition has no leader (Kafka's -1).
     Nobody,
     /// This broker.
     Broker(BrokerId),
@@ -303,24 +304,24 @@ pub enum SnapshotError {
     /// Not JSON, or not of the snapshot's shape.
     #[error("not a snapshot: {0}")]
     Syntax(#[from] serde_json::Error),
-    /// Written in a format that this program does not know.
+    /// The file has a format version that this program does not know.
     #[error("the snapshot has version {found}, this program reads version 1")]
     Version {
         /// The version that the file names.
         found: u64,
     },
-    /// The parts deny each other.
-    #[error("the snapshot contradicts itself in {}: {}", counted(.0.len(), "place"), first_few(.0))]
+    /// The parts contradict each other.
+    #[error("the snapshot contradicts itself in {} place(s): {}", .0.len(), first_few(.0))]
     Contradictions(Vec<Contradiction>),
 }
 
-/// Puts topics in order, each by itself; what they contradict of themselves.
+/// Sorts each topic's parts, and returns the contradictions inside single topics.
 fn settle(topics: &mut [Topic]) -> Vec<Contradiction> {
     let mut found = Vec::new();
     for topic in topics {
         topic.partitions.sort_by_key(|partition| partition.id);
         for partition in &mut topic.partitions {
-            // Equal clusters are equal values: no facts is the only way to know nothing.
+            // Equal clusters must be equal values, so facts without content become no facts.
             let empty = |facts: &mut Box<PartitionFacts>| **facts == PartitionFacts::default();
             partition.facts.take_if(empty);
         }
@@ -337,10 +338,10 @@ fn first_few(all: &[Contradiction]) -> String {
 }
 
 impl Snapshot {
-    /// Puts the parts in order and accepts them if they do not deny each other.
+    /// Sorts the parts and accepts them if they do not contradict each other.
     ///
     /// # Errors
-    /// [`SnapshotError::Contradictions`] with every one of them.
+    /// [`SnapshotError::Contradictions`] with every contradiction.
     pub fn new(mut parts: Parts) -> Result<Self, SnapshotError> {
         parts.brokers.sort_by_key(|broker| broker.id);
         for broker in &mut parts.brokers {
@@ -362,15 +363,15 @@ impl Snapshot {
         }
     }
 
-    /// Reads the JSON of design version 1. Unknown keys are ignored.
+    /// Reads the JSON of format version 1. Unknown keys are ignored.
     ///
     /// # Errors
-    /// What is wrong with the text or with the cluster that it describes.
+    /// [`SnapshotError`]: what is wrong with the text, or with the cluster in it.
     pub fn from_json(text: &[u8]) -> Result<Self, SnapshotError> {
         Self::new(wire::read(text)?)
     }
 
-    /// Writes the JSON of design version 1, one topic a line, ending with a newline.
+    /// Writes the JSON of format version 1, one topic per line, with a newline at the end.
     ///
     /// # Errors
     /// Only those of `out`.
@@ -393,7 +394,7 @@ impl Snapshot {
         self.parts.captured_at.as_deref()
     }
 
-    /// Where it came from.
+    /// The source, where known.
     pub fn source(&self) -> Option<&str> {
         self.parts.source.as_deref()
     }
@@ -414,7 +415,7 @@ impl Snapshot {
         self.parts.brokers.get(index)
     }
 
-    /// Listed and live.
+    /// Whether the broker is listed and live.
     pub fn is_live(&self, id: BrokerId) -> bool {
         self.broker(id).is_some_and(|broker| broker.live)
     }

@@ -1,4 +1,4 @@
-//! A partition's JSON, read straight into its dense form: a snapshot has a million of them, and most tell three keys.
+//! Reads a partition's JSON directly into its dense form: a snapshot has a million of them, most with only three keys.
 
 use super::{Leader, Partition, PartitionFacts};
 use crate::bytes::Bytes;
@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor
 use smallvec::SmallVec;
 use std::fmt;
 
-/// A partition, but for its log dirs: the topic numbers them.
+/// A partition without its log dirs, because the topic numbers them.
 pub(super) struct PartitionIn {
     pub(super) partition: Partition,
     pub(super) log_dirs: LogDirs,
@@ -43,7 +43,7 @@ enum Key {
     Unknown,
 }
 
-/// As they are written, in the order of [`Key`].
+/// The keys in JSON, in the order of [`Key`].
 const KEYS: [&str; 14] = [
     "id",
     "replicas",
@@ -67,7 +67,7 @@ impl<'de> Deserialize<'de> for PartitionIn {
     }
 }
 
-/// What a partition's keys have told so far.
+/// The values of a partition's keys that were read so far.
 #[derive(Default)]
 struct Told {
     id: Option<PartitionId>,
@@ -75,7 +75,7 @@ struct Told {
     size: Option<Bytes>,
     facts: Option<Box<PartitionFacts>>,
     log_dirs: LogDirs,
-    /// One bit for each key.
+    /// One bit for each key that was read.
     seen: u32,
 }
 
@@ -142,7 +142,7 @@ impl Told {
     }
 }
 
-/// Kafka writes -1 for "no leader", and so do we; `null` says the same.
+/// Kafka writes -1 for "no leader", and so do snapshots. `null` means the same.
 fn leader(told: Option<i64>) -> Result<Leader, String> {
     match told {
         None | Some(-1) => Ok(Leader::Nobody),

@@ -1,11 +1,11 @@
-//! A partition as programs write it: its keys in our order and no blanks between them, so that nothing has to be asked
-//! about what comes next. A snapshot has a million of them.
+//! Reads a partition in the form that our programs write: known order of keys, no blanks. The reader then needs no
+//! look-ahead, which matters because a snapshot has a million partitions.
 
 use super::Partition;
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, PartitionId, Replicas};
 
-/// The partition with which a text begins, and the text behind it; `None`: it is written in another way, or tells more.
+/// The partition at the start of a text, and the text after it; `None` if it has another form or more keys.
 pub(super) fn partition(text: &[u8]) -> Option<(Partition, &[u8])> {
     let (id, text) = narrow(text.strip_prefix(b"{\"id\":")?)?;
     let (replicas, text) = brokers(text.strip_prefix(b",\"replicas\":[")?)?;
@@ -36,7 +36,7 @@ fn narrow(text: &[u8]) -> Option<(u32, &[u8])> {
     Some((number.try_into().ok()?, rest))
 }
 
-/// Digits. Whatever makes them another number, a point or an exponent, is not what comes next.
+/// Digits. A decimal point or an exponent is left in the text, where the caller does not expect it.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let (mut number, mut digits) = (0_u64, 0);
     for byte in text.iter().take(MOST_DIGITS + 1) {
@@ -47,12 +47,12 @@ fn number(text: &[u8]) -> Option<(u64, &[u8])> {
         number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
         digits += 1;
     }
-    // JSON's numbers have no zeros ahead.
+    // A JSON number has no leading zeros.
     let ends = digits == 1 || (digits > 1 && digits <= MOST_DIGITS && text[0] != b'0');
     ends.then(|| (number, &text[digits..]))
 }
 
-/// So many digits fit into 64 bits, whichever they are.
+/// Any number with this many digits fits into 64 bits. A longer one is left to the general reader.
 const MOST_DIGITS: usize = 19;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The cluster as it would have to be for a plan: brokers back, more storage, hosts apart; and its part that matters.
+//! The cluster with changes that a plan would need: brokers back, more storage, separate hosts; and its relevant part.
 
 use super::{Broker, Partition, Parts, Snapshot, Topic};
 use crate::bytes::Bytes;
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 impl Snapshot {
     /// The cluster with lost brokers back, each with the replicas that its lists name.
     ///
-    /// A broker of unknown storage comes back full, so that it is given nothing new; one of unknown rack into the rack
-    /// that no replica beside its own is in, if that is one.
+    /// A broker of unknown storage comes back full, so that it gets no new replicas. A broker of unknown rack gets the
+    /// only rack in which its partitions have no other replica, if there is exactly one.
     #[must_use]
     pub fn with_returned(&self, returned: &BTreeSet<BrokerId>) -> Self {
         let held = self.held_by(returned);
@@ -28,7 +28,7 @@ impl Snapshot {
                 broker.rack = self.only_rack_for(broker.id);
             }
         }
-        // What Kafka reported as offline was so for its broker.
+        // Kafka reported these replicas as offline because their broker was lost.
         let was_lost = |id: &BrokerId| returned.contains(id) && !self.is_live(*id);
         for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             if let Some(facts) = &mut partition.facts {
@@ -38,7 +38,7 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The bytes of the replicas of some brokers; `None` where the size of one is unknown.
+    /// The bytes of the replicas of some brokers; `None` if the size of one is unknown.
     fn held_by(&self, brokers: &BTreeSet<BrokerId>) -> BTreeMap<BrokerId, Option<u64>> {
         let mut held: BTreeMap<BrokerId, Option<u64>> =
             brokers.iter().map(|id| (*id, Some(0))).collect();
@@ -52,7 +52,7 @@ impl Snapshot {
         held
     }
 
-    /// The rack that a broker must have been in, if racks were kept apart.
+    /// The rack that a broker must have been in, if each partition's replicas were in different racks.
     fn only_rack_for(&self, id: BrokerId) -> Option<String> {
         let of = |id: &BrokerId| self.broker(*id)?.rack.as_deref();
         let mut possible: BTreeSet<&str> =
@@ -67,7 +67,7 @@ impl Snapshot {
         possible.next().filter(|_| possible.next().is_none()).map(str::to_owned)
     }
 
-    /// The cluster with more storage on some brokers, all of it free; of several volumes, that with the most room has it.
+    /// The cluster with more free storage on some brokers. Of several volumes, the one with the most room grows.
     #[must_use]
     pub fn with_more_storage(&self, more: impl Fn(BrokerId) -> Option<Bytes>) -> Self {
         let mut parts = self.parts.clone();
@@ -84,7 +84,7 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The cluster with every broker on a host of its own.
+    /// The cluster with every broker on a separate host.
     #[must_use]
     pub fn without_hosts(&self) -> Self {
         let mut parts = self.parts.clone();
@@ -92,8 +92,8 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The cluster without partitions that do not matter to a question; what their replicas take of the storage stays
-    /// taken, as `used` tells it.
+    /// The cluster without partitions that do not matter to a question. The storage of their replicas stays used; `used`
+    /// gives the figures.
     #[must_use]
     pub(crate) fn only(
         &self,
@@ -124,7 +124,8 @@ impl Snapshot {
     }
 }
 
-/// Adds free space to the volume with the most room. What lies on one volume needs no dirs to be told.
+/// Adds free space to the volume with the most room. A broker with one volume drops its log dirs: its
+/// totals say enough.
 fn grow_roomiest(broker: &mut Broker, bytes: Bytes) {
     let volumes = broker.volumes();
     let roomiest = volumes.iter().max_by_key(|volume| (volume.free, Reverse(volume.paths[0])));

@@ -1,4 +1,4 @@
-//! The volumes of a broker: what its log dirs lie on.
+//! The volumes under the log dirs of a broker.
 
 use super::{Broker, LogDir, Partition, Topic};
 use crate::bytes::Bytes;
@@ -9,15 +9,15 @@ use crate::ids::BrokerId;
 pub struct Volume<'b> {
     /// The paths of its log dirs, in order.
     pub paths: Vec<&'b str>,
-    /// Its size.
+    /// Its size, in bytes.
     pub total: Bytes,
-    /// What is usable on it.
+    /// Its usable bytes.
     pub free: Bytes,
 }
 
 impl Broker {
-    /// Its volumes, in order of their first path: log dirs of equal total and free are on one. A log dir that tells
-    /// neither has failed, or nobody knows, and is on none.
+    /// Its volumes, in order of their first path. Log dirs with equal total and free bytes are on one volume. A log dir
+    /// without figures has failed, or its figures are unknown, so it is on no volume.
     pub fn volumes(&self) -> Vec<Volume<'_>> {
         let mut dirs: Vec<&LogDir> = self.log_dirs.iter().collect();
         dirs.sort_by(|a, b| a.path.cmp(&b.path));
@@ -34,7 +34,7 @@ impl Broker {
 }
 
 impl Topic {
-    /// The log dir in which a broker keeps its replica of a partition, where that is known.
+    /// The log dir in which a broker keeps its replica of a partition, where known.
     pub fn log_dir_of(&self, partition: &Partition, broker: BrokerId) -> Option<&str> {
         let at = partition.replicas.iter().position(|id| *id == broker)?;
         let index = partition.facts.as_ref()?.log_dirs.get(at).copied().flatten()?;

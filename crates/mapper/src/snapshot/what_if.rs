@@ -1,4 +1,4 @@
-//! The cluster as it might be: brokers lost, gone or added, data grown (`snapshot edit`).
+//! Hypothetical clusters: brokers lost, gone or added, data grown (`snapshot edit`).
 
 use super::{Broker, Leader, Partition, Parts, Snapshot};
 use crate::bytes::{Bytes, Ratio};
@@ -6,14 +6,14 @@ use crate::ids::BrokerId;
 use std::collections::BTreeSet;
 
 impl Snapshot {
-    /// A cluster of nothing, to add brokers to.
+    /// A cluster without brokers and topics, to which brokers can be added.
     pub fn empty() -> Self {
         Self { parts: Parts::default() }
     }
 
-    /// The cluster after these brokers died: not live, their racks still known, leadership with the survivors.
+    /// The cluster after these brokers died. Their racks stay known, and surviving brokers lead their partitions.
     ///
-    /// Ids that are not listed are left aside.
+    /// Ids that are not listed are ignored.
     #[must_use]
     pub fn without_live(&self, lost: &BTreeSet<BrokerId>) -> Self {
         let mut parts = self.parts.clone();
@@ -30,7 +30,7 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The cluster after these brokers died and were forgotten: in replica lists, and nowhere else.
+    /// The cluster after these brokers died and were unregistered. Only replica lists still name them.
     #[must_use]
     pub fn without_registered(&self, gone: &BTreeSet<BrokerId>) -> Self {
         let Self { mut parts } = self.without_live(gone);
@@ -44,7 +44,7 @@ impl Snapshot {
         of_rack.map(|broker| broker.id).collect()
     }
 
-    /// The cluster with brokers more, replacing those of the same id.
+    /// The cluster with more brokers. A broker replaces one of the same id.
     #[must_use]
     pub fn with_brokers(&self, added: Vec<Broker>) -> Self {
         let mut parts = self.parts.clone();
@@ -54,7 +54,7 @@ impl Snapshot {
         Self { parts }
     }
 
-    /// The cluster with all its data grown by a factor; what no longer fits leaves a broker with nothing free.
+    /// The cluster with all data grown by a factor. A broker whose data no longer fits has no free space.
     #[must_use]
     pub fn grown(&self, factor: Ratio) -> Self {
         let mut parts = self.parts.clone();
@@ -63,7 +63,7 @@ impl Snapshot {
                 let used = factor.of(Bytes(total.0 - free.0));
                 *free = Bytes(total.0.saturating_sub(used.0));
             }
-            // Which dir the growth lands in is not known.
+            // It is unknown which log dirs grow.
             broker.forget_log_dirs();
         }
         for partition in parts.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
@@ -78,7 +78,7 @@ impl Snapshot {
     }
 }
 
-/// The first live replica in sync leads on; without one nobody does, and the last in sync are remembered.
+/// Makes the first live in-sync replica the leader. If there is none, the partition has no leader and keeps its last ISR.
 fn fail_over(partition: &mut Partition, live: &BTreeSet<BrokerId>) {
     let replicas = partition.replicas.clone();
     let Some(facts) = &mut partition.facts else { return };

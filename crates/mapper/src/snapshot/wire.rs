@@ -1,7 +1,6 @@
 //! The JSON form of a snapshot, version 1.
 //!
-//! Topics are turned into their dense form one at a time, so that the wide form of a million partitions never
-//! stands in memory at once.
+//! Topics become their dense form one at a time, so that a million partitions are never in memory in their wide form.
 
 use super::partition::PartitionIn;
 use super::{
@@ -17,7 +16,7 @@ use std::io::{self, Write};
 
 const VERSION: u64 = 1;
 
-/// Looked at first, so that a file of another version is refused by its version, not by its shape.
+/// Read first, so that a file of another version is refused because of its version, not its shape.
 #[derive(Deserialize)]
 struct Version {
     version: u64,
@@ -101,7 +100,7 @@ struct PartitionWire<'a> {
     replicas: Replicas,
     #[serde(skip_serializing_if = "Option::is_none")]
     isr: Option<Replicas>,
-    /// Kafka writes -1 for "no leader", and so do we.
+    /// Kafka writes -1 for "no leader", and so do snapshots.
     #[serde(skip_serializing_if = "Option::is_none")]
     leader: Option<i64>,
     #[serde(skip_serializing_if = "Replicas::is_empty")]
@@ -131,7 +130,7 @@ pub(super) fn read(text: &[u8]) -> Result<Parts, SnapshotError> {
     let read: SnapshotIn = match in_halves(text).map_or_else(|| serde_json::from_slice(text), Ok) {
         Ok(read) => read,
         Err(error) => {
-            // A later version may have another shape; its number is the better answer.
+            // A later version may have another shape, and then its number explains the error better.
             return match serde_json::from_slice::<Version>(text) {
                 Ok(Version { version }) if version != VERSION => {
                     Err(SnapshotError::Version { found: version })
@@ -157,7 +156,7 @@ fn in_halves(text: &[u8]) -> Option<SnapshotIn> {
     Some(SnapshotIn { topics, ..head })
 }
 
-/// Writes one topic a line: large files stay readable to line tools.
+/// Writes one topic per line, so that line tools can read large files.
 pub(super) fn write(parts: &Parts, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{{\"version\":{VERSION}")?;
     for (key, value) in [
@@ -252,7 +251,7 @@ impl<'de> Deserialize<'de> for Topic {
 }
 
 impl Topic {
-    /// Adds a partition, its log dirs numbered.
+    /// Adds a partition and numbers its log dirs.
     #[inline]
     pub(super) fn add(&mut self, read: PartitionIn) -> Result<(), TooManyLogDirs> {
         let PartitionIn { mut partition, log_dirs } = read;
