@@ -1,13 +1,13 @@
-//! Two things done at once, on two cores.
+//! Runs two functions at once, on two cores.
 //!
-//! Each is a function of its arguments, and both are waited for: what comes out is the same on one core, or on many.
+//! Each depends only on its arguments, and the caller waits for both. So the result is the same on one core or many.
 
 use std::{panic, thread};
 
-/// With fewer partitions than this, a thread takes longer than it saves.
+/// With fewer partitions than this, a thread costs more time than it saves, so both run on the caller's thread.
 pub(crate) const MANY: usize = 20_000;
 
-/// What both answer about so many partitions. The first runs on the caller's own thread.
+/// The results of both functions. `partitions` is the amount of work. The first runs on the caller's own thread.
 pub fn both<A, B: Send>(
     partitions: usize,
     one: impl FnOnce() -> A,
@@ -41,11 +41,11 @@ mod tests {
     use std::cell::Cell;
 
     thread_local! {
-        /// Whether a thread pays, whatever there is to do.
+        /// Whether a thread is used, for any amount of work.
         pub(super) static FORCED: Cell<Option<bool>> = const { Cell::new(None) };
     }
 
-    /// Six brokers in three racks, of which the last is lost, and five topics.
+    /// Six brokers in three racks, the last one lost, and five topics.
     fn cluster() -> Snapshot {
         let broker = |id| Broker {
             live: id < 6,

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A number of bytes.
 ///
-/// Displayed in binary units (1 GiB = 2^30 bytes), as the disks of brokers are usually read.
+/// Displayed in binary units (1 GiB = 2^30 bytes), as is usual for disks of brokers.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -29,7 +29,7 @@ impl fmt::Display for Bytes {
 
 /// A rate, in bytes per second: the unit of Kafka's throttle configs.
 ///
-/// Displayed in MB/s, as links and throttles are usually read; 1 MB = 10^6 bytes.
+/// Displayed in MB/s (1 MB = 10^6 bytes), as is usual for links and throttles.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]

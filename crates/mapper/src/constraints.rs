@@ -1,4 +1,4 @@
-//! Which broker may take a seat. One rule, one function; a rule can only say no.
+//! Decides which broker may take a seat. Each rule is one function, and a rule can only refuse.
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
@@ -9,7 +9,7 @@ use crate::target::{RackCounts, Target};
 use crate::work::Work;
 use smallvec::SmallVec;
 
-/// The rules of a request, over a cluster.
+/// The rules of a request for a cluster.
 pub(crate) struct Constraints<'a> {
     cluster: &'a Cluster<'a>,
     racks: RackRule,
@@ -27,12 +27,12 @@ impl<'a> Constraints<'a> {
         }
     }
 
-    /// How replicas spread over racks, and whether faults of before are mended.
+    /// How replicas spread over racks, and whether the plan repairs existing violations.
     pub(crate) fn rack_rule(&self) -> (RackRule, bool) {
         (self.racks, self.fix_racks)
     }
 
-    /// What a broker may still take; `None` where its capacity or use is unknown.
+    /// The bytes that a broker may still take; `None` if its capacity or use is unknown.
     #[inline]
     pub(crate) fn room(&self, broker: BrokerIx, used: Option<u64>) -> Option<u64> {
         let (limit, used) = self.limit[broker as usize].zip(used)?;
@@ -74,9 +74,9 @@ impl<'a> Constraints<'a> {
 #[derive(Clone, Copy)]
 enum AllowedRacks {
     Any,
-    /// Racks that hold no more than so many replicas of the partition.
+    /// Racks with at most this number of replicas of the partition.
     HoldingAtMost(usize),
-    /// Only this one: the partition broke the rule there before.
+    /// Only this rack, because the partition broke the rule there before.
     Only(usize),
 }
 
@@ -93,7 +93,7 @@ pub(crate) struct SeatRules<'s> {
 }
 
 impl SeatRules<'_> {
-    /// A broker is admitted only when every rule has said `Ok`. `used`: its storage as planned so far.
+    /// Admits a broker only if every rule returns `Ok`. `used`: its storage as planned so far.
     #[inline]
     pub(crate) fn admits(&self, broker: BrokerIx, used: Option<u64>) -> Result<(), Refusal> {
         self.live(broker)?;
@@ -106,9 +106,9 @@ impl SeatRules<'_> {
         self.has_room(broker, used)
     }
 
-    /// The rules as they were kept before, where the partition broke the rack rule already.
+    /// Weaker rules for a partition that already broke the rack rule: it may continue to do so.
     pub(crate) fn as_before(&self) -> Option<Self> {
-        // Whoever asks for racks to be mended, or for a new placement, would rather hear that it cannot be.
+        // A request that repairs racks, or forces a rebuild, must fail rather than keep the violation.
         let current = self.all.cluster.seats_of(self.item.partition);
         let before = RackCounts::of(self.all.cluster, current.iter().copied());
         if self.all.fix_racks || self.item.reason == Reason::Forced {
@@ -126,14 +126,14 @@ impl SeatRules<'_> {
         })
     }
 
-    /// The racks that the rule leaves.
+    /// The racks that the rule allows.
     #[inline]
     pub(crate) fn open_racks(&self) -> impl Iterator<Item = usize> {
         let free = |rack: &usize| self.counts.get(*rack) < self.target.rack_size[*rack];
         self.target.racks.iter().copied().filter(move |rack| self.rack_allows(*rack) && free(rack))
     }
 
-    /// The one rack that the rule leaves, if it is one.
+    /// The rack that the rule allows, if there is only one.
     pub(crate) fn only_rack(&self) -> Option<usize> {
         let mut open = self.open_racks();
         let first = open.next()?;
@@ -161,7 +161,7 @@ impl SeatRules<'_> {
         if self.others.contains(&broker) { Err(Refusal::Holds) } else { Ok(()) }
     }
 
-    /// A reassignment to the broker that a replica is on already would leave it in its failed log dir.
+    /// Refuses the broker of a replica in a failed log dir: a reassignment to it would leave the replica there.
     #[inline]
     fn log_dir_is_sound(&self, broker: BrokerIx) -> Result<(), Refusal> {
         if self.item.offline.contains(&broker) { Err(Refusal::FailedLogDir) } else { Ok(()) }
@@ -186,7 +186,7 @@ impl SeatRules<'_> {
         Err(Refusal::RackTaken { rack: name, held: self.counts.get(rack) })
     }
 
-    /// Hosts are to a rack what racks are to the cluster: as evenly as can be.
+    /// Spreads replicas over the hosts of a rack as evenly as possible, like replicas over racks.
     fn host_is_free(&self, broker: BrokerIx) -> Result<(), Refusal> {
         let cluster = self.all.cluster;
         if !cluster.shared_hosts {

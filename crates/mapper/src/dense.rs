@@ -1,7 +1,7 @@
-//! A snapshot by dense indices: what planners compute with. Names and ids stay outside.
+//! A snapshot with dense indices, for the arithmetic of planners. Names and ids stay outside.
 //!
-//! Every broker that is listed or stands in a replica list has an index, in order of id; so has every partition, in
-//! order of topic and number.
+//! Every broker that is listed or in a replica list has an index, in order of id. Every partition has an index, in order
+//! of topic and number.
 
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, PartitionId, Seat, TopicPartition};
@@ -12,32 +12,32 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A position in [`Cluster::ids`].
 pub(crate) type BrokerIx = u32;
 
-/// The dense form of a snapshot. Read-only: what changes stands in a placement.
+/// The dense form of a snapshot. Read-only: a placement holds the changes.
 pub(crate) struct Cluster<'s> {
     pub(crate) snapshot: &'s Snapshot,
     /// Broker ids, ascending.
     pub(crate) ids: Vec<BrokerId>,
     positions: Positions,
     pub(crate) live: Vec<bool>,
-    /// Brokers that get no new replica, since all their log dirs are cordoned.
+    /// Brokers that get no new replica, because all their log dirs are cordoned.
     cordoned: Vec<bool>,
-    /// The rack of each broker. One that has none is a rack of its own.
+    /// The rack of each broker. A broker without a rack counts as a separate rack.
     pub(crate) rack: Vec<usize>,
-    /// What each rack is called.
+    /// The name of each rack.
     pub(crate) rack_names: Vec<String>,
-    /// The host of each broker. One whose host is unknown is a host of its own.
+    /// The host of each broker. A broker with an unknown host counts as a separate host.
     pub(crate) host: Vec<usize>,
-    /// Whether two brokers share a host, so that hosts matter at all.
+    /// Whether any two brokers share a host. If not, hosts do not matter.
     pub(crate) shared_hosts: bool,
     /// The storage of each broker, where known.
     pub(crate) capacity: Vec<Option<u64>>,
-    /// What is used of it at the start, where known.
+    /// The storage used on each broker at the start, where known.
     pub(crate) used: Vec<Option<u64>>,
-    /// For each topic the index of its first partition, and the number of all as the last entry.
+    /// For each topic the index of its first partition. The last entry is the number of all partitions.
     pub(crate) first_partition: Vec<usize>,
     /// For each partition the index of its topic.
     topic: Vec<u32>,
-    /// For each partition the index of its first seat, and the number of all as the last entry.
+    /// For each partition the index of its first seat. The last entry is the number of all seats.
     pub(crate) first_seat: Vec<usize>,
     /// The broker on each seat.
     pub(crate) seats: Vec<BrokerIx>,
@@ -86,7 +86,7 @@ impl<'s> Cluster<'s> {
         cluster
     }
 
-    /// Total less free where both are known, else the sum of the replicas, if the size of each is known.
+    /// Total less free bytes if both are known, else the sum of the replicas if the size of each is known.
     fn used_bytes(&self, listed: &[Option<&Broker>]) -> Vec<Option<u64>> {
         let mut used: Vec<Option<u64>> = listed
             .iter()
@@ -126,19 +126,19 @@ impl<'s> Cluster<'s> {
         self.positions.of(id)
     }
 
-    /// Listed and live.
+    /// Whether the broker is listed and live.
     pub(crate) fn is_live(&self, id: BrokerId) -> bool {
         self.index_of(id).is_some_and(|broker| self.live[broker as usize])
     }
 
-    /// Gets no new replica: all its log dirs are cordoned.
+    /// Whether the broker gets no new replica, because all its log dirs are cordoned.
     #[inline]
     pub(crate) fn is_cordoned(&self, broker: BrokerIx) -> bool {
         self.cordoned[broker as usize]
     }
 
-    /// The one question that every planner asks of cordons: a broker takes what is not cordoned, or what it holds
-    /// already. Going back to it is no new replica.
+    /// Whether a cordon allows a broker for a partition. All planners ask this. A broker takes a replica if it is not
+    /// cordoned, or already holds it: a return to it is no new replica.
     #[inline]
     pub(crate) fn cordon_lets(&self, partition: usize, broker: BrokerIx) -> bool {
         !self.is_cordoned(broker) || self.seats_of(partition).contains(&broker)
@@ -148,12 +148,12 @@ impl<'s> Cluster<'s> {
         self.ids[broker as usize]
     }
 
-    /// What a broker's network takes, in bytes a second, where known.
+    /// The capacity of a broker's network, in bytes per second, where known.
     pub(crate) fn network(&self, broker: BrokerIx) -> Option<u64> {
         self.snapshot.broker(self.id(broker))?.network_bytes_per_second
     }
 
-    /// What may be used of a broker's storage at most; `None` where its capacity or use is unknown.
+    /// The usable storage of each broker; `None` if its capacity or use is unknown.
     pub(crate) fn limits(&self, headroom: Ratio) -> Vec<Option<u64>> {
         let limit = |(capacity, used): (&Option<u64>, &Option<u64>)| {
             let (capacity, _) = (*capacity).zip(*used)?;
@@ -161,7 +161,7 @@ impl<'s> Cluster<'s> {
         };
         let mut limits: Vec<Option<u64>> =
             self.capacity.iter().zip(&self.used).map(limit).collect();
-        // What lies in a cordoned log dir may leave it; nothing comes in its place.
+        // Replicas can leave a cordoned log dir, but no replica can take their place.
         let cordoned = self.snapshot.brokers().iter().filter(|b| !b.cordoned_log_dirs.is_empty());
         for broker in cordoned {
             let Some(at) = self.index_of(broker.id).map(|at| at as usize) else { continue };
@@ -176,13 +176,13 @@ impl<'s> Cluster<'s> {
         self.topic[partition] as usize
     }
 
-    /// The partition as the snapshot knows it.
+    /// The partition in the snapshot.
     pub(crate) fn partition(&self, index: usize) -> &'s Partition {
         let topic = self.topic_of(index);
         &self.snapshot.topics()[topic].partitions[index - self.first_partition[topic]]
     }
 
-    /// The index of a partition, if there is such a one.
+    /// The index of a partition, if it exists.
     pub(crate) fn find(&self, topic: &str, partition: PartitionId) -> Option<usize> {
         let topics = self.snapshot.topics();
         let at = topics.binary_search_by(|known| known.name.as_str().cmp(topic)).ok()?;
@@ -200,7 +200,7 @@ impl<'s> Cluster<'s> {
     }
 }
 
-/// What the log dirs of a broker that are not cordoned still take, all together.
+/// The bytes that the log dirs of a broker that are not cordoned still take together.
 fn open_room(broker: &Broker, headroom: Ratio) -> u64 {
     if broker.is_cordoned() {
         return 0;
@@ -218,7 +218,7 @@ fn open_room(broker: &Broker, headroom: Ratio) -> u64 {
     open.map(room).sum()
 }
 
-/// Every broker that is listed or stands in a replica list, ascending.
+/// Every broker that is listed or in a replica list, ascending.
 pub(crate) fn all_ids(snapshot: &Snapshot) -> Vec<BrokerId> {
     let mut ids = IdSet::default();
     for broker in snapshot.brokers() {
@@ -252,7 +252,7 @@ fn racks(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, Vec<Strin
 }
 
 fn hosts(ids: &[BrokerId], listed: &[Option<&Broker>]) -> (Vec<usize>, bool) {
-    // A host is one within its rack; a broker without a rack shares neither.
+    // Hosts are compared only within a rack. A broker without a rack shares neither rack nor host.
     let mut seen: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     let mut host = Vec::with_capacity(ids.len());
     let mut shared = false;

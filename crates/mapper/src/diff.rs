@@ -1,8 +1,8 @@
-//! What differs between two plans, or between partition maps of other tools.
+//! Compares two plans, or partition maps of other tools.
 //!
-//! In: two plan files, and a snapshot where one is at hand, which tells what a map without a plan starts from. Out:
-//! every partition that the two do not treat alike, and what each comes to. What is compared is what would be carried
-//! out: targets, starts, log dirs and steps.
+//! In: two plan files, and a snapshot if one is available. The snapshot gives the start of a map without a plan. Out:
+//! every partition that the two treat differently, and the totals of each. The comparison covers everything that is
+//! carried out: targets, starts, log dirs and steps.
 
 use crate::bytes::Bytes;
 use crate::figures::{BrokerFigures, Figures};
@@ -13,48 +13,48 @@ use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Two plans, side by side.
+/// The comparison of two plans.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanDiff {
-    /// Nothing differs in what would be carried out.
+    /// Whether both would carry out the same changes.
     pub same: bool,
-    /// Both were made from one snapshot; absent where one of them does not say.
+    /// Whether both were made from the same snapshot; absent if one of them does not name its snapshot.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub same_snapshot: Option<bool>,
-    /// What the first comes to.
+    /// The totals of the first plan.
     pub a: PlanSide,
-    /// What the second comes to.
+    /// The totals of the second plan.
     pub b: PlanSide,
-    /// The partitions that the two do not treat alike, in order of topic and partition.
+    /// The partitions that the two treat differently, in order of topic and partition.
     pub differences: Vec<Difference>,
-    /// The brokers whose figures after the two differ, in order of id.
+    /// The brokers whose figures differ after the two plans, in order of id.
     pub brokers: Vec<BrokerDiff>,
 }
 
-/// What one plan comes to.
+/// The totals of one plan.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanSide {
     /// The command that made it; absent for another tool's map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub command: Option<&'static str>,
-    /// The cluster that it was made for, where known.
+    /// The cluster for which it was made, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_id: Option<String>,
-    /// The snapshot that it was made from; absent for another tool's map.
+    /// The snapshot from which it was made; absent for another tool's map.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub snapshot: Option<SnapshotHash>,
-    /// The partitions that it changes.
+    /// The number of partitions that it changes.
     pub partitions: usize,
-    /// The replicas that it copies; absent where it is not known what it starts from.
+    /// The number of replicas that it copies; absent if its start is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replicas: Option<usize>,
-    /// The bytes that it copies; absent where a size is unknown.
+    /// The bytes that it copies; absent if a size is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved_bytes: Option<Bytes>,
-    /// The bytes that no plan for its request can do without.
+    /// The least bytes that any plan for its request copies.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bound_bytes: Option<Bytes>,
-    /// Its steps; another tool's map is one.
+    /// The number of its steps; another tool's map has one.
     pub steps: usize,
     /// The fullest broker's share of storage used after it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,32 +62,32 @@ pub struct PlanSide {
     /// The emptiest broker's share of storage used after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub min_used_ratio: Option<f64>,
-    /// Partitions in its scope that break the rack rule after it.
+    /// The number of partitions in its scope that break the rack rule after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rack_violations: Option<usize>,
-    /// Replicas in its scope that are lost after it.
+    /// The number of replicas in its scope that are lost after it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lost_replicas: Option<usize>,
 }
 
-/// One partition that the two do not treat alike.
+/// One partition that the two treat differently.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     /// The topic.
     pub topic: String,
     /// The partition.
     pub partition: PartitionId,
-    /// What differs most.
+    /// The most important difference.
     pub differs: Differs,
-    /// What the first does with it; absent: leaves it as it is.
+    /// The first plan's change; absent if it does not change the partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub a: Option<Change>,
-    /// What the second does with it; absent: leaves it as it is.
+    /// The second plan's change; absent if it does not change the partition.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub b: Option<Change>,
 }
 
-/// What differs about a partition; the first is the strongest.
+/// How two plans differ for a partition; the first kind is the most important.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Differs {
@@ -99,7 +99,7 @@ pub enum Differs {
     OtherBrokers,
     /// It ends on the same brokers, with another preferred leader or order.
     OtherOrder,
-    /// It ends alike, and starts from another list.
+    /// It ends in the same way, but starts from another list.
     OtherStart,
     /// It ends on the same brokers, in other log dirs.
     OtherLogDirs,
@@ -107,7 +107,7 @@ pub enum Differs {
     OtherStep,
 }
 
-/// What a plan does with one partition.
+/// A plan's change of one partition.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// The list before, where known.
@@ -118,35 +118,35 @@ pub struct Change {
     /// One log dir for each replica; empty: Kafka chooses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub log_dirs: Vec<String>,
-    /// What is copied, where known.
+    /// The bytes that are copied, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
-    /// Why, in a plan of ours.
+    /// The reason, in a plan of topicmappr.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The steps, from 0: one for each list that is submitted.
+    /// The steps, numbered from 0: one for each list that is submitted.
     pub steps: Vec<usize>,
-    /// The lists on the way, where the change is not made at once.
+    /// The intermediate lists, if the change has several submissions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<Replicas>,
 }
 
-/// One broker after each of the two.
+/// The figures of one broker after each of the two plans.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct BrokerDiff {
     /// The broker.
     pub id: BrokerId,
-    /// After the first; absent: the first does not know it.
+    /// After the first plan; absent if it does not contain the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub a: Option<BrokerFigures>,
-    /// After the second; absent: the second does not know it.
+    /// After the second plan; absent if it does not contain the broker.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub b: Option<BrokerFigures>,
 }
 
-/// Lays two plan files side by side.
+/// Compares two plan files.
 ///
-/// `before` tells what a map without a plan starts from: its bytes, and which of its entries change nothing.
+/// `before` gives the start of a map without a plan: its bytes, and which of its entries change nothing.
 pub fn diff(a: &PlanFile, b: &PlanFile, before: Option<&Snapshot>) -> PlanDiff {
     let (left, right) = (Side::of(a, before), Side::of(b, before));
     let keys: BTreeSet<Key<'_>> =
@@ -173,7 +173,7 @@ type Key<'f> = (&'f str, PartitionId);
 struct Side<'f> {
     plan: Option<&'f Plan>,
     changes: BTreeMap<Key<'f>, Change>,
-    /// All entries of the partition map, those that change nothing too.
+    /// All entries of the partition map, including those that change nothing.
     listed: BTreeMap<Key<'f>, &'f PlannedPartition>,
 }
 
@@ -242,7 +242,7 @@ fn of_plan<'f>(
     plan.moves.iter().zip(steps).map(change).collect()
 }
 
-/// What an entry of another tool's map does; `None`: nothing.
+/// The change of an entry of another tool's map; `None` if it changes nothing.
 fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<Change> {
     let known = before.and_then(|before| before.partition(&entry.topic, entry.partition));
     if known.is_some_and(|known| known.replicas == entry.replicas && entry.log_dirs.is_empty()) {
@@ -266,7 +266,7 @@ fn of_entry(entry: &PlannedPartition, before: Option<&Snapshot>) -> Option<Chang
 }
 
 impl Change {
-    /// The replicas that are copied to a broker that does not hold them; `None` where the start is unknown.
+    /// The number of replicas that are copied to brokers that do not hold them; `None` if the start is unknown.
     fn copies(&self) -> Option<usize> {
         let from = self.from.as_ref()?;
         Some(self.to.iter().filter(|id| !from.contains(id)).count())
@@ -275,7 +275,7 @@ impl Change {
 
 fn difference(key: Key<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<Difference> {
     let (a, b) = (left.changes.get(&key), right.changes.get(&key));
-    // A file may list what another one leaves out, though both leave it as it is.
+    // A file may list a partition that the other omits, and yet both leave it as it is.
     let idle = |side: &Side<'_>, other: &Change| {
         side.listed.get(&key).is_some_and(|entry| entry.replicas == other.to)
     };
@@ -309,7 +309,7 @@ fn of_both(a: &Change, b: &Change) -> Option<Differs> {
     }
 }
 
-/// The brokers whose figures differ; none where one side has no figures.
+/// The brokers whose figures differ; none if one side has no figures.
 fn brokers(a: Option<&Figures>, b: Option<&Figures>) -> Vec<BrokerDiff> {
     let Some((a, b)) = a.zip(b) else {
         return Vec::new();

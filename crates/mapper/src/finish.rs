@@ -1,4 +1,4 @@
-//! From filled seats to a plan: moves, steps, bound and figures.
+//! Turns filled seats into a plan: moves, steps, bound and figures.
 
 use crate::both::both;
 use crate::bytes::Bytes;
@@ -16,41 +16,41 @@ use crate::volumes;
 use crate::work::Work;
 use std::sync::Arc;
 
-/// Seats filled, before they are written down.
+/// Filled seats, before they become a plan.
 pub(crate) struct Outcome<'a> {
     pub(crate) cluster: &'a Cluster<'a>,
     pub(crate) targets: &'a Targets,
     pub(crate) terms: Terms,
     pub(crate) work: Vec<Work>,
     pub(crate) left_out: Vec<LeftOut>,
-    /// Of a search for seats, where there was one.
+    /// The evidence of a search for seats, if there was one.
     pub(crate) evidence: Option<Evidence>,
-    /// Where somebody found it meanwhile.
+    /// The start of the plan, if a caller has already computed it.
     pub(crate) start: Option<Start>,
 }
 
-/// What a plan starts from.
+/// The state before a plan.
 pub(crate) struct Start {
     before: Figures,
     hash: SnapshotHash,
 }
 
-/// What is proven about the request, whichever plan answers it.
+/// The proof about the request, for any plan that answers it.
 pub(crate) struct Proof {
     pub(crate) bound_bytes: Option<Bytes>,
     pub(crate) floor: Option<Floor>,
-    /// Of a search, where there was one.
+    /// The evidence of a search, if there was one.
     pub(crate) evidence: Option<Evidence>,
 }
 
-/// A plan, and what it had to do without.
+/// A plan, and the moves that it omits.
 pub(crate) struct Finished {
     pub(crate) plan: Plan,
-    /// Moves for balance alone that no order leaves room for, and which are not made.
+    /// Moves for balance alone for which no order leaves room. The plan does not make them.
     pub(crate) taken_back: Vec<Move>,
 }
 
-/// Writes the plan down; `prove` says what is proven about its seats.
+/// Makes the plan; `prove` returns the proof about its seats.
 pub(crate) fn finish(
     outcome: Outcome<'_>,
     request: Request,
@@ -59,7 +59,7 @@ pub(crate) fn finish(
     finish_what_fits(outcome, request, prove).map(|finished| finished.plan)
 }
 
-/// The same, and says which moves for balance found no room.
+/// As [`finish`], and also returns the moves for balance that found no room.
 pub(crate) fn finish_what_fits(
     mut outcome: Outcome<'_>,
     request: Request,
@@ -76,7 +76,7 @@ pub(crate) fn finish_what_fits(
     let mut taken_back = volumes::name_log_dirs(cluster, terms, &mut moves)?;
     let after = |moves: &[Move]| before.after(cluster, targets, terms, moves);
     let meanwhile = |moves: &[Move]| {
-        // A million of them take a while to go, too.
+        // Dropped here, in parallel, because a million of them take a while to free.
         drop(work);
         after(moves)
     };
@@ -114,7 +114,7 @@ impl Start {
 }
 
 impl Proof {
-    /// So much of what the fullest broker has to use is used beyond it, where a search looked at that.
+    /// The fullest broker's share beyond the proven least, as a part of that least, if a search examined it.
     fn unevenness(&self, used: Option<f64>) -> Option<f64> {
         self.evidence.as_ref()?.fullest?;
         let floor = self.floor?.max_used_ratio;
@@ -149,13 +149,13 @@ impl Proof {
     }
 }
 
-/// So much of the bound is moved beyond it; `None` where nothing has to move.
+/// The moved bytes beyond the bound, as a part of the bound; `None` if nothing has to move.
 #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
 fn gap(bound: Bytes, moved: Bytes) -> Option<f64> {
     (bound.0 > 0).then(|| moved.0.saturating_sub(bound.0) as f64 / bound.0 as f64)
 }
 
-/// The partitions whose list is another one now.
+/// The moves of all partitions with a new list.
 fn moves(cluster: &Cluster<'_>, work: &[Work]) -> Vec<Move> {
     let mut moves = Vec::with_capacity(work.len());
     let mut name: (usize, Arc<str>) = (usize::MAX, Arc::from(""));

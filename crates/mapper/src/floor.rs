@@ -1,4 +1,4 @@
-//! What no plan can do better: the bytes that have to move, and the fullest broker that has to be.
+//! Proves what no plan can improve: the least bytes to move, and the least load of the fullest broker.
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
@@ -11,7 +11,7 @@ use crate::target::{RackCounts, Target, Targets};
 use crate::work::{Search, Work};
 use std::collections::BTreeMap;
 
-/// What is proven about a request that only fills the seats of `work`.
+/// The proof about a request that only fills the seats of `work`.
 pub(crate) fn proof(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -27,8 +27,8 @@ pub(crate) fn proof(
     Proof { bound_bytes, floor, evidence }
 }
 
-/// The bytes that any answer has to copy, where a request forces work that nothing is wrong with: one copy for each
-/// seat that would have to be filled anew without that.
+/// The bytes that any answer has to copy, if a request forces work on healthy partitions: one copy for each seat that
+/// would also be filled without force.
 pub(crate) fn unforced(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -43,8 +43,8 @@ pub(crate) fn had_to_copy(cluster: &Cluster<'_>, work: &[Work]) -> Option<Bytes>
     sum(work, |item| item.must_copy.min(copied(cluster, item)))
 }
 
-/// The copies that the seats as they are filled come to: fewer than had to be expected where a broker that gave up a
-/// seat was the only one to take it back.
+/// The copies of an item with its seats filled. There are fewer than expected if the broker that gave up a seat was the
+/// only one to take it back.
 fn copied(cluster: &Cluster<'_>, item: &Work) -> usize {
     let current = cluster.seats_of(item.partition);
     item.held().filter(|broker| !current.contains(broker)).count()
@@ -64,8 +64,8 @@ fn sum(work: &[Work], copies: impl Fn(&Work) -> usize) -> Option<Bytes> {
 
 /// The least share that the fullest allowed broker must use, if only the seats of `work` are placed.
 ///
-/// What stays is fixed; what has to go to some racks is poured over their brokers like water, whichever these are, and
-/// all of it over all brokers. `None` where a size or capacity is unknown.
+/// Replicas that stay are fixed. Replicas that have to go to some racks fill their brokers like water, on any of these
+/// brokers. All replicas together fill all brokers in the same way. `None` if a size or capacity is unknown.
 pub(crate) fn fullest(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -97,7 +97,7 @@ pub(crate) fn fullest(
         let of = |broker: &BrokerIx| disks[*broker as usize];
         let (closed, open): (Vec<BrokerIx>, Vec<BrokerIx>) =
             target.brokers.iter().partition(|broker| cluster.is_cordoned(**broker));
-        // What a cordoned broker holds may stay; nothing is poured on it.
+        // A cordoned broker may keep its replicas, but takes no others.
         let closed = closed.iter().map(of).collect::<Option<Vec<Disk>>>()?;
         worst = closed.iter().map(Disk::share).fold(worst, f64::max);
         let mut disks = open.iter().map(of).collect::<Option<Vec<Disk>>>()?;
@@ -116,7 +116,7 @@ pub(crate) fn fullest(
     Some(Floor { max_used_ratio: worst, ..Floor::default() })
 }
 
-/// What is used for certain on a broker's disk, and the disk.
+/// The bytes that certainly stay on a broker's disk, and the disk.
 #[derive(Clone, Copy)]
 struct Disk {
     rack: usize,
@@ -134,7 +134,7 @@ impl Disk {
     }
 }
 
-/// Racks, each a bit.
+/// A set of racks, one bit each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Racks(u64);
 
@@ -150,7 +150,7 @@ impl Racks {
     }
 }
 
-/// Bytes that have to go somewhere, and the largest replica among them.
+/// Bytes that have to go to the same brokers, and the largest replica among them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Pool {
     bytes: u64,
@@ -164,17 +164,17 @@ impl Pool {
     }
 }
 
-/// What has to go to brokers of a target.
+/// The bytes that have to go to brokers of a target.
 #[derive(Debug, Default)]
 struct Pools {
     all: Pool,
-    /// One copy of each partition, by the racks that the rule leaves its new replicas, one of which each takes at most,
-    /// and by how many these are.
+    /// One copy of each partition. The key: the racks that the rule allows its new replicas, and how many replicas go
+    /// there, at most one in each rack.
     open: BTreeMap<(Racks, usize), Pool>,
 }
 
 impl Pools {
-    /// `None` where a size is unknown.
+    /// `None` if a size is unknown.
     fn of<'w>(
         cluster: &Cluster<'_>,
         target: &Target,
@@ -192,21 +192,21 @@ impl Pools {
             let size = item.size?;
             pools.all.add(Pool { bytes: size * new as u64, largest: size });
             let before = RackCounts::of(cluster, current.iter().copied());
-            // A seat of a list that broke the rule before may be filled as it was.
+            // A seat of a list that broke the rule before may be filled in the same way again.
             if !by_rack || !before.keeps(rule, target) {
                 continue;
             }
             let kept = item.held().filter(|broker| current.contains(broker));
             let counts = RackCounts::of(cluster, kept);
             let open = counts.open(target).fold(Racks(0), |open, rack| Racks(open.0 | 1 << rack));
-            // Where they are more than that, each of these racks gets one.
+            // With more new replicas than open racks, each of these racks gets one.
             let apart = new.min(open.without(Racks(0)));
             pools.open.entry((open, apart)).or_default().add(Pool { bytes: size, largest: size });
         }
         Some(pools)
     }
 
-    /// The sets of racks to look at: all there are of a few, of many those that the rule names.
+    /// The sets of racks to examine: all sets of a few racks; of many racks, only those that the rule names.
     fn sets(&self, target: &Target) -> Vec<Racks> {
         if self.open.is_empty() {
             return Vec::new();
@@ -226,18 +226,18 @@ impl Pools {
         (1..1_u64 << target.racks.len()).map(|set| chosen(&set)).collect()
     }
 
-    /// The bytes that have to go to these racks: all that find no other.
+    /// The bytes that have to go to these racks, because they find no other.
     fn within(&self, racks: Racks) -> u64 {
         let inside = |(open, new): &(Racks, usize)| new.saturating_sub(open.without(racks)) as u64;
         self.open.iter().map(|(of, pool)| pool.bytes * inside(of)).sum()
     }
 }
 
-/// Of more racks than this, not all sets are looked at.
+/// With more racks than this, only some sets are examined. The bound is then lower, but still true.
 const MOST_RACKS: usize = 8;
 
-/// The level to which bytes fill disks that are partly full, the emptiest first, each in proportion to its size; at
-/// least what the fullest holds already.
+/// The level to which bytes fill partly full disks, the emptiest first, in proportion to the size of each disk. At least
+/// the present level of the fullest disk.
 #[expect(
     clippy::cast_precision_loss,
     reason = "a bound; what floats are off by is far below a replica"
@@ -256,13 +256,13 @@ fn level(disks: &[Disk], bytes: u64) -> f64 {
     level.max(fullest)
 }
 
-/// What a replica makes of the disk that it suits best.
+/// The share of the best suited disk with the replica on it.
 fn indivisible<'d>(disks: impl IntoIterator<Item = &'d Disk>, size: u64) -> f64 {
     let with = disks.into_iter().map(|disk| Disk { used: disk.used + size, ..*disk }.share());
     with.reduce(f64::min).unwrap_or(0.0)
 }
 
-/// What replicas of one partition make of the fullest disk that gets one, each in a rack of its own.
+/// The share of the fullest disk that gets one of these replicas, if each replica is in a different rack.
 fn apart(disks: &[Disk], racks: Racks, replicas: usize, size: u64) -> f64 {
     let of = |rack| move |disk: &&Disk| disk.rack == rack;
     let racks = (0..Racks::MOST).filter(|rack| racks.has(*rack));

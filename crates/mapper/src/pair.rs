@@ -1,7 +1,7 @@
-//! Which incoming broker stands in for which outgoing one (`--sub-affinity`, `replace --with auto`).
+//! Pairs each outgoing broker with an incoming one (`--sub-affinity`, `replace --with auto`).
 //!
-//! A new broker stands in for an outgoing one of its rack, lowest ids first. The rack of a lost broker that nobody
-//! tells is inferred: it is one in which no partition of the broker has another replica.
+//! A new broker replaces an outgoing one of its rack, lowest ids first. If the rack of a lost broker is unknown, it is
+//! inferred: it is a rack in which no partition of the broker has another replica.
 
 use crate::dense::{BrokerIx, Cluster};
 use crate::ids::{BrokerId, in_words};
@@ -13,7 +13,7 @@ use crate::target::Targets;
 use crate::work::Work;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The pairs that a rebuild asks for, one for each broker that gives up seats; none unless it asks for any.
+/// The pairs of a rebuild, one for each broker that gives up seats; empty if the request does not ask for pairs.
 pub(crate) fn pairs(
     cluster: &Cluster<'_>,
     targets: &Targets,
@@ -44,7 +44,7 @@ pub(crate) fn pairs(
     Ok(pairs)
 }
 
-/// The new, empty broker that can stand in for `outgoing`.
+/// The new, empty broker that can replace `outgoing`.
 ///
 /// # Errors
 /// [`NoPlan::NoPartner`] with the rack of every empty broker.
@@ -90,7 +90,7 @@ fn partner(
     free.iter().copied().find(|broker| possible.contains(&cluster.rack[*broker as usize]))
 }
 
-/// Its own rack where known, else the racks that no partition of it has another replica in.
+/// Its rack where known, else the racks in which no partition of it has another replica.
 fn possible_racks(cluster: &Cluster<'_>, broker: BrokerIx) -> BTreeSet<usize> {
     let id = cluster.id(broker);
     if cluster.snapshot.broker(id).is_some_and(|b| b.rack.is_some())

@@ -1,4 +1,4 @@
-//! The JSON file of a plan: a partition map that Kafka's own tool accepts, and beside it the plan itself.
+//! The JSON file of a plan: a partition map that Kafka's own tool accepts, and in the same file the plan itself.
 
 use crate::bytes::Bytes;
 use crate::figures::Figures;
@@ -16,17 +16,16 @@ mod text;
 
 const VERSION: u64 = 1;
 
-/// What a plan file holds. One of another tool holds no `plan`.
+/// The content of a plan file. Another tool's file has no `plan`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanFile {
     /// The partition map.
     pub partitions: Vec<PlannedPartition>,
-    /// The plan, where the file is ours.
+    /// The plan, if topicmappr wrote the file.
     pub plan: Option<Plan>,
 }
 
 /// One entry of a partition map, as `kafka-reassign-partitions` reads it.
-///
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedPartition {
     /// The topic.
@@ -35,7 +34,7 @@ pub struct PlannedPartition {
     pub partition: PartitionId,
     /// The replica list, the preferred leader first.
     pub replicas: Replicas,
-    /// One log dir for each replica, `any` where Kafka may choose; empty: Kafka chooses all.
+    /// One log dir for each replica, `any` if Kafka may choose. Empty: Kafka chooses all.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_dirs: Vec<String>,
 }
@@ -46,7 +45,7 @@ pub enum PlanFileError {
     /// Not JSON, or not of a partition map's shape.
     #[error("not a partition map: {0}")]
     Syntax(#[from] serde_json::Error),
-    /// Written in a format that this program does not know.
+    /// The file has a format version that this program does not know.
     #[error("the {what} has version {found}, this program reads version 1")]
     Version {
         /// `partition map` or `plan`.
@@ -54,17 +53,17 @@ pub enum PlanFileError {
         /// The version that the file names.
         found: u64,
     },
-    /// A step names a move that is not there.
+    /// A step names a move that does not exist.
     #[error("step {step} names move {index}, but there are {moves}")]
     NoSuchMove {
-        /// The step, from 0.
+        /// The step, numbered from 0.
         step: usize,
         /// The index that it names.
         index: usize,
-        /// How many moves there are.
+        /// The number of moves.
         moves: usize,
     },
-    /// The partition map and the plan beside it say different things.
+    /// The partition map and the plan in the file contradict each other.
     #[error("the partition map and the moves of the plan differ at {0}")]
     Differs(String),
 }
@@ -84,7 +83,7 @@ struct FileOut<'p> {
     plan: Option<PlanWire<'p>>,
 }
 
-/// An entry of a partition map, from wherever it comes.
+/// An entry of a partition map, from any source.
 struct EntryOut<'p> {
     topic: &'p str,
     partition: PartitionId,
@@ -92,7 +91,7 @@ struct EntryOut<'p> {
     log_dirs: &'p [String],
 }
 
-/// Borrowed to write, owned once read.
+/// The plan in JSON: borrowed to write, owned after reading.
 #[derive(Serialize, Deserialize)]
 struct PlanWire<'p> {
     #[serde(flatten)]
@@ -105,7 +104,7 @@ struct PlanWire<'p> {
     tail: Tail<'p>,
 }
 
-/// What stands before the request.
+/// The keys before the request.
 #[derive(Serialize, Deserialize)]
 struct Head<'p> {
     version: u64,
@@ -114,7 +113,7 @@ struct Head<'p> {
     snapshot: Cow<'p, SnapshotHash>,
 }
 
-/// What stands after the steps.
+/// The keys after the steps.
 #[derive(Serialize, Deserialize)]
 struct Tail<'p> {
     #[serde(default, skip_serializing_if = "<[LeftOut]>::is_empty")]
@@ -129,17 +128,17 @@ struct Tail<'p> {
 }
 
 impl PlanFile {
-    /// The file of a plan: only what changes.
+    /// The file of a plan, with only the partitions that change.
     pub fn of(plan: Plan) -> Self {
         Self { partitions: Self::map(&plan), plan: Some(plan) }
     }
 
-    /// The partition map of a plan: only what changes.
+    /// The partition map of a plan, with only the partitions that change.
     pub fn map(plan: &Plan) -> Vec<PlannedPartition> {
         plan.moves.iter().map(PlannedPartition::of).collect()
     }
 
-    /// The same, with the partitions in its scope that stay as they are (`--include-no-ops`).
+    /// As [`Self::map`], with the partitions in scope that do not change (`--include-no-ops`).
     pub fn map_with_no_ops(
         plan: &Plan,
         before: &Snapshot,
@@ -166,15 +165,15 @@ impl PlanFile {
         partitions
     }
 
-    /// What one step of a plan submits: a partition map without a plan.
+    /// The submission of one step: a partition map without a plan.
     pub fn of_step(stages: &[Stage<'_>]) -> Self {
         Self { partitions: stages.iter().map(PlannedPartition::of_stage).collect(), plan: None }
     }
 
-    /// Reads a partition map, ours or another tool's. Unknown keys are ignored.
+    /// Reads a partition map of topicmappr or of another tool. Unknown keys are ignored.
     ///
     /// # Errors
-    /// What is wrong with the text.
+    /// [`PlanFileError`]: what is wrong with the text.
     pub fn from_json(text: &[u8]) -> Result<Self, PlanFileError> {
         let wire: FileIn = serde_json::from_slice(text)?;
         if wire.version != VERSION {
@@ -195,7 +194,7 @@ impl PlanFile {
         text::write(self.partitions.iter().map(EntryOut::of), plan.as_ref(), out)
     }
 
-    /// Every move stands in the partition map with the same target.
+    /// Checks that every move is in the partition map with the same target.
     fn agrees(&self) -> Result<(), PlanFileError> {
         let Some(plan) = &self.plan else {
             return Ok(());
@@ -222,7 +221,7 @@ impl Serialize for PlanFile {
 }
 
 impl Plan {
-    /// Writes its file, that of [`PlanFile::of`], as one line of JSON.
+    /// Writes its file, as [`PlanFile::of`] makes it, as one line of JSON.
     ///
     /// # Errors
     /// Only those of `out`.
@@ -230,7 +229,7 @@ impl Plan {
         text::write(self.moves.iter().map(EntryOut::of_move), Some(&PlanWire::of(self)), out)
     }
 
-    /// The same beside another map: that with no-ops.
+    /// Writes the plan with another map: the one with no-ops.
     ///
     /// # Errors
     /// Only those of `out`.

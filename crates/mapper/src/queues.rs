@@ -1,10 +1,10 @@
-//! The brokers of each rack, the most preferable first: so that filling a million seats does not look at every broker
-//! for each.
+//! The brokers of each rack, the most preferred first. So filling a million seats does not examine every broker for each
+//! seat.
 
 use crate::dense::BrokerIx;
 use std::collections::VecDeque;
 
-/// What a broker is preferred by, apart from its id; smallest first.
+/// The preference for a broker, apart from its id; the smallest comes first.
 pub(crate) type Preference = (u64, u64);
 
 type Entry = (Preference, BrokerIx);
@@ -13,12 +13,12 @@ type Entry = (Preference, BrokerIx);
 pub(crate) struct Queues<'a> {
     rack: &'a [usize],
     preference: Vec<Preference>,
-    /// Ascending. The first takes a replica and goes to about the end, of which a ring shifts little.
+    /// Ascending. The first broker takes a replica and moves near the end, which shifts few entries of a ring buffer.
     by_rack: Vec<VecDeque<Entry>>,
 }
 
 impl<'a> Queues<'a> {
-    /// `rack` and `preference` by broker; `racks`: how many there are.
+    /// `rack` and `preference` by broker; `racks`: the number of racks.
     pub(crate) fn new(rack: &'a [usize], racks: usize, preference: Vec<Preference>) -> Self {
         let mut by_rack = vec![VecDeque::new(); racks];
         for ((broker, rack), preference) in (0..).zip(rack).zip(&preference) {
@@ -28,7 +28,7 @@ impl<'a> Queues<'a> {
         Self { rack, preference, by_rack }
     }
 
-    /// Puts a broker where its new preference belongs.
+    /// Moves a broker to the position of its new preference.
     pub(crate) fn update(&mut self, broker: BrokerIx, preference: Preference) {
         let queue = &mut self.by_rack[self.rack[broker as usize]];
         let old = std::mem::replace(&mut self.preference[broker as usize], preference);
@@ -47,7 +47,7 @@ impl<'a> Queues<'a> {
     }
 }
 
-/// Where an entry belongs, looked for in growing strides from the end.
+/// The position of a new entry, searched in growing strides from the end.
 fn place_from_end(queue: &VecDeque<Entry>, new: &Entry) -> usize {
     let (mut after, mut stride) = (queue.len(), 1);
     let mut before = loop {

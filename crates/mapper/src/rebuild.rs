@@ -1,7 +1,7 @@
-//! Places topics on brokers, with least movement.
+//! Places topics on brokers with the least movement.
 //!
-//! What is right stays. A seat that is lost, leaving, off its map, or one too many or too few for the replication
-//! factor is filled anew, and nothing else moves.
+//! Healthy replicas stay. A seat gets a new broker if it is lost, leaving or off its map, or if the replication factor
+//! changes. Nothing else moves.
 
 use crate::both::both;
 use crate::dense::{BrokerIx, Cluster};
@@ -60,7 +60,7 @@ pub fn rebuild(snapshot: &Snapshot, request: &Rebuild) -> Result<Plan, NoPlan> {
     })
 }
 
-/// Fills every seat; where that fails, once more in a way that packs tighter, and then by a search.
+/// Fills every seat. If that fails, tries again with tighter packing, and then with a search.
 pub(crate) fn solve<'a>(
     search: &Search<'a>,
     manner: Manner,
@@ -73,7 +73,7 @@ pub(crate) fn solve<'a>(
     Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
 }
 
-/// The same, and no broker fuller than it has to be, as far as a search of limited length can tell.
+/// As [`solve`], but also makes no broker fuller than necessary, as far as a search of limited length can find.
 fn solve_evenly<'a>(
     search: &Search<'a>,
     manner: Manner,
@@ -93,7 +93,7 @@ fn solve_evenly<'a>(
     Ok(Outcome { cluster, targets, terms: terms.clone(), work, left_out, evidence, start: None })
 }
 
-/// Seats filled, and the placement that they are in.
+/// Filled seats, and their placement.
 struct Seated<'a> {
     placement: Placement<'a>,
     work: Vec<Work>,

@@ -1,4 +1,4 @@
-//! Moves every seat of one broker to one other, and moves nothing else.
+//! Moves every seat of one broker to one other broker, and moves nothing else.
 
 use crate::assignment::{Assignment, Topics};
 use crate::bytes::Ratio;
@@ -62,7 +62,7 @@ pub fn replace(snapshot: &Snapshot, request: &Replace) -> Result<Plan, NoPlan> {
     })
 }
 
-/// The rack rule looks at every broker that stays, though only one may take seats.
+/// The rack rule counts every broker that stays, although only one broker may take seats.
 pub(crate) fn count_all_racks(cluster: &Cluster<'_>, targets: &mut Targets, outgoing: BrokerId) {
     for target in &mut targets.all {
         target.rack_size = vec![0; cluster.rack_names.len()];

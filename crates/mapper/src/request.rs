@@ -1,6 +1,6 @@
-//! What was asked for, with every flag, name and count resolved.
+//! A request with every flag, name and count resolved.
 //!
-//! A request stands in the plan that answers it, so that `check` can hold the plan to it later.
+//! The plan that answers a request contains it, so that `check` can compare both later.
 
 use crate::assignment::Assignment;
 use crate::bytes::{Bytes, Ratio};
@@ -27,7 +27,7 @@ pub enum Request {
 }
 
 impl Request {
-    /// What any plan for this request has to keep to.
+    /// The terms that any plan for this request must satisfy.
     pub fn terms(&self) -> &Terms {
         match self {
             Self::Rebuild(rebuild) => &rebuild.terms,
@@ -38,7 +38,7 @@ impl Request {
         }
     }
 
-    /// How load is evened, where the command evens any.
+    /// How the load is evened, if the command evens it.
     pub fn balance(&self) -> Option<&Balance> {
         match self {
             Self::Rebuild(_) | Self::Replace(_) | Self::Leaders(_) => None,
@@ -47,7 +47,7 @@ impl Request {
         }
     }
 
-    /// The brokers that hold nothing of the request's topics in the end (`--drain`).
+    /// The brokers that hold no replica of the request's topics in the end (`--drain`).
     pub fn emptied(&self) -> BTreeSet<BrokerId> {
         self.balance().map(|balance| balance.drain.clone()).unwrap_or_default()
     }
@@ -64,16 +64,16 @@ impl Request {
     }
 }
 
-/// What a plan has to keep to, whichever planner made it.
+/// The terms that a plan must satisfy, from any planner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Which topics may be touched, and where their replicas may live.
+    /// The topics that may be touched, and the brokers that their replicas may be on.
     pub assignments: Vec<Assignment>,
-    /// Which seats have to move.
+    /// The seats that have to move.
     pub mends: Mends,
     /// How replicas spread over racks.
     pub racks: RackRule,
-    /// Mend partitions that broke the rack rule before, at the price of moving them.
+    /// Whether to repair partitions that broke the rack rule before, which moves them.
     #[serde(default)]
     pub fix_racks: bool,
     /// The share of each broker's storage that no plan fills (`--storage-headroom`).
@@ -85,7 +85,7 @@ pub struct Terms {
 }
 
 impl Terms {
-    /// Every seat that has to move does, over as many racks as there are.
+    /// Terms under which every faulty seat moves, with replicas spread over as many racks as possible.
     pub fn new(assignments: Vec<Assignment>, storage_headroom: Ratio) -> Self {
         Self {
             assignments,
@@ -98,13 +98,13 @@ impl Terms {
     }
 }
 
-/// Which seats a plan has to move.
+/// The seats that a plan has to move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Mends {
-    /// Every seat that is lost or on a broker that its assignment does not name.
+    /// Every seat that is lost, or on a broker that its assignment does not name.
     Everything,
-    /// Only the seats of this broker; other trouble stays as it is.
+    /// Only the seats of this broker; other faults stay.
     SeatsOf(BrokerId),
     /// None: replicas stay where they are.
     Nothing,
@@ -114,73 +114,73 @@ pub enum Mends {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RackRule {
-    /// Over as many racks as there are, as evenly as can be (`--min-rack-ids 0`).
+    /// Over as many racks as possible, as evenly as possible (`--min-rack-ids 0`).
     Spread,
-    /// Over at least so many, or as many as there are replicas (`--min-rack-ids N`).
+    /// Over at least this number of racks, or as many as there are replicas (`--min-rack-ids N`).
     AtLeast(u32),
 }
 
 impl RackRule {
-    /// The rule of `--min-rack-ids`: 0 asks for as many racks as there can be.
+    /// The rule of `--min-rack-ids`: 0 asks for as many racks as possible.
     pub fn at_least(racks: u32) -> Self {
         if racks == 0 { Self::Spread } else { Self::AtLeast(racks) }
     }
 }
 
-/// The brokers that lost or leaving replicas go to are chosen by this.
+/// How the brokers for lost or leaving replicas are chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceBy {
-    /// Fewest replicas first; needs no sizes.
+    /// The broker with the fewest replicas first; needs no sizes.
     Count,
-    /// Least share of storage used first; needs sizes and capacities.
+    /// The broker with the least share of storage used first; needs sizes and capacities.
     Storage,
 }
 
-/// How placement by storage goes about it.
+/// The order in which placement by storage fills seats.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Optimize {
-    /// One replica of every partition before the next replica of any.
+    /// One replica of every partition before the next replica of any partition.
     Distribution,
     /// All replicas of the largest partition before the next partition.
     Storage,
 }
 
-/// Places topics on brokers, with least movement.
+/// Places topics on brokers with the least movement.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rebuild {
-    /// What the plan has to keep to.
+    /// The terms that the plan must satisfy.
     #[serde(flatten)]
     pub terms: Terms,
     /// How the brokers of new replicas are chosen.
     pub placement: PlaceBy,
-    /// How placement by storage goes about it.
+    /// The order in which placement by storage fills seats.
     pub optimize: Optimize,
-    /// Drop all replicas in scope and place them anew.
+    /// Whether to drop all replicas in scope and place them again.
     #[serde(default)]
     pub force: bool,
-    /// Pair each outgoing broker with one incoming broker of its rack.
+    /// Whether to pair each outgoing broker with one incoming broker of its rack.
     #[serde(default)]
     pub sub_affinity: bool,
-    /// Sizes are multiplied by this when placing by storage (`--partition-size-factor`).
+    /// Placement by storage multiplies sizes by this factor (`--partition-size-factor`).
     pub partition_size_factor: Ratio,
-    /// Even the preferred leaders of all partitions in scope, not only of those that change.
+    /// Whether to even the preferred leaders of all partitions in scope, not only of those that change.
     #[serde(default)]
     pub optimize_leadership: bool,
-    /// Brokers that are not to lead some of the topics.
+    /// Brokers that must not lead some of the topics.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_evacuation: Option<LeaderEvacuation>,
     /// Replica lists to start from instead of the cluster's own (`--map-string`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub base: Vec<BaseReplicas>,
-    /// Who looks for the answer.
+    /// The search for the answer.
     #[serde(default, skip_serializing_if = "Engine::is_auto")]
     pub solver: Engine,
 }
 
 impl Rebuild {
-    /// Asks for nothing beyond its terms.
+    /// A rebuild with no options beyond its terms.
     pub fn new(terms: Terms, placement: PlaceBy) -> Self {
         Self {
             terms,
@@ -197,7 +197,7 @@ impl Rebuild {
     }
 }
 
-/// A replica list that the caller gives; an absent broker (-1 in Kafka's JSON) is an empty seat.
+/// A replica list that the caller gives. An absent broker (-1 in Kafka's JSON) is an empty seat.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseReplicas {
     /// The topic.
@@ -208,7 +208,7 @@ pub struct BaseReplicas {
     pub replicas: Vec<Option<BrokerId>>,
 }
 
-/// The replica lists that a caller gives, by partition. Where there are any, they are the whole scope.
+/// The replica lists that the caller gives, by partition. If there are any, they are the whole scope.
 pub(crate) struct BaseLists<'r>(BTreeMap<(&'r str, PartitionId), &'r [Option<BrokerId>]>);
 
 impl<'r> BaseLists<'r> {
@@ -241,77 +241,77 @@ impl<'r> BaseLists<'r> {
     }
 }
 
-/// Moves every seat of one broker to one other.
+/// Moves every seat of one broker to one other broker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Replace {
-    /// What the plan has to keep to.
+    /// The terms that the plan must satisfy.
     #[serde(flatten)]
     pub terms: Terms,
-    /// The broker that goes.
+    /// The broker that loses its seats.
     pub outgoing: BrokerId,
-    /// The broker that comes.
+    /// The broker that gets them.
     pub incoming: BrokerId,
 }
 
-/// Chooses preferred leaders anew. No data moves.
+/// Chooses new preferred leaders. No data moves.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Leaders {
-    /// What the plan has to keep to; the brokers that are named are those that may be chosen.
+    /// The terms that the plan must satisfy. Only the brokers in them may be chosen.
     #[serde(flatten)]
     pub terms: Terms,
-    /// What a broker's leadership is measured by.
+    /// How a broker's leadership is measured.
     pub by: LeadBy,
-    /// Even the leaders of each topic by itself, instead of those of all topics together.
+    /// Whether to even the leaders of each topic separately, instead of those of all topics together.
     #[serde(default)]
     pub per_topic: bool,
-    /// Brokers that are to lead no partition in scope that somebody else can lead.
+    /// Brokers that must lead no partition in scope that another broker can lead.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub evacuate: BTreeSet<BrokerId>,
 }
 
-/// What a broker's leadership is measured by.
+/// How a broker's leadership is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeadBy {
-    /// The partitions that it leads.
+    /// By the number of partitions that it leads.
     Count,
-    /// The bytes of the partitions that it leads; needs sizes.
+    /// By the bytes of the partitions that it leads; needs sizes.
     Bytes,
 }
 
 /// Takes the leadership of some topics away from some brokers (`--leader-evac-brokers`, `--leader-evac-topics`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeaderEvacuation {
-    /// Brokers that are to lead none of the topics' partitions that somebody else can lead.
+    /// Brokers that must lead no partition of the topics that another broker can lead.
     pub brokers: BTreeSet<BrokerId>,
-    /// The topics; those out of the request's scope stay as they are.
+    /// The topics. Those outside the request's scope stay as they are.
     pub topics: Scope,
 }
 
-/// Evens the load of brokers, with least movement; lost and leaving replicas are placed anew first.
+/// Evens the load of brokers with the least movement. Lost and leaving replicas get new brokers first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rebalance {
-    /// What the plan has to keep to.
+    /// The terms that the plan must satisfy.
     #[serde(flatten)]
     pub terms: Terms,
-    /// How load is evened.
+    /// How the load is evened.
     #[serde(flatten)]
     pub balance: Balance,
-    /// Only brokers with less free storage than this much below the harmonic mean of all give replicas away
-    /// (`--storage-threshold`); none: every broker may.
+    /// Only brokers whose free storage is below the harmonic mean by more than this share of it give replicas away
+    /// (`--storage-threshold`). `None`: every broker may.
     #[serde(default, rename = "storage_threshold_ratio", skip_serializing_if = "Option::is_none")]
     pub storage_threshold: Option<Ratio>,
-    /// Only brokers with less free storage than this give replicas away (`--storage-threshold-gb`); outranks the
-    /// other threshold.
+    /// Only brokers with less free storage than this give replicas away (`--storage-threshold-gb`). It overrides
+    /// `storage_threshold`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub storage_threshold_bytes: Option<Bytes>,
-    /// Empty one broker below a mark with the fewest bytes, instead of evening all.
+    /// Empties one broker below a mark with the fewest bytes, instead of evening all brokers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relieve: Option<Relieve>,
 }
 
 impl Rebalance {
-    /// Every broker may give replicas away.
+    /// A rebalance in which every broker may give replicas away.
     pub fn new(terms: Terms, balance: Balance) -> Self {
         Self {
             terms,
@@ -323,70 +323,70 @@ impl Rebalance {
     }
 }
 
-/// Spreads onto new brokers, and off drained ones: ends as even as a rebalance does.
+/// Spreads replicas onto new brokers, and off drained ones. It ends as evenly as a rebalance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
-    /// What the plan has to keep to.
+    /// The terms that the plan must satisfy.
     #[serde(flatten)]
     pub terms: Terms,
-    /// How load is evened.
+    /// How the load is evened.
     #[serde(flatten)]
     pub balance: Balance,
 }
 
-/// One full broker, and how full it may be in the end.
+/// One full broker, and its allowed share of storage used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relieve {
     /// The broker.
     pub broker: BrokerId,
-    /// The share of its storage that it may use; nor is any other filled beyond it.
+    /// The share of its storage that it may use in the end. No other broker is filled beyond this share.
     #[serde(rename = "below_ratio")]
     pub below: Ratio,
 }
 
-/// How load is evened.
+/// How the load is evened.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Balance {
-    /// What is evened, the most important first.
+    /// The loads to even, the most important first.
     pub goals: Vec<Goal>,
-    /// What even storage means.
+    /// The meaning of even storage.
     pub by: Measure,
-    /// How far the used storage of any broker may be from its share, as a part of that share; shares are the best
-    /// that replicas, racks and scope allow. Zero: as even as can be found.
+    /// The allowed distance between a broker's used storage and its share, as a part of that share. The shares are the
+    /// best that replicas, racks and scope allow. Zero: as even as the search can find.
     #[serde(rename = "tolerance_ratio")]
     pub tolerance: Ratio,
-    /// Brokers to be emptied; no assignment's brokers count them.
+    /// Brokers to empty. They do not count as brokers of any assignment.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub drain: BTreeSet<BrokerId>,
-    /// Only so many of a broker's largest partitions may move for balance (`--partition-limit`).
+    /// The number of a broker's largest partitions that may move for balance (`--partition-limit`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition_limit: Option<u32>,
-    /// Only partitions of this size or more move for balance (`--partition-size-threshold`).
+    /// The least size of a partition that may move for balance (`--partition-size-threshold`).
     #[serde(
         default,
         rename = "partition_size_threshold_bytes",
         skip_serializing_if = "Option::is_none"
     )]
     pub partition_size_threshold: Option<Bytes>,
-    /// What moves for balance stays in its rack.
+    /// Whether moves for balance stay inside a rack.
     #[serde(default)]
     pub locality_scoped: bool,
-    /// The bytes that the plan copies at most, repairs included.
+    /// The most bytes that the plan copies, repairs included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_bytes_moved: Option<Bytes>,
-    /// The replicas that the plan copies at most, repairs included.
+    /// The most replicas that the plan copies, repairs included.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_moves: Option<u64>,
-    /// Even the preferred leaders of all partitions in scope.
+    /// Whether to even the preferred leaders of all partitions in scope.
     #[serde(default)]
     pub optimize_leadership: bool,
-    /// Who looks for the answer.
+    /// The search for the answer.
     #[serde(default, skip_serializing_if = "Engine::is_auto")]
     pub solver: Engine,
 }
 
 impl Balance {
-    /// Half a percent: closer evenness costs bytes that nobody sees in service.
+    /// Half a percent. Closer evenness costs bytes, and its effect is not noticeable in service.
     pub const DEFAULT_TOLERANCE: Ratio = Ratio::from_ppm(5_000);
 }
 
@@ -408,16 +408,16 @@ impl Default for Balance {
     }
 }
 
-/// Who looks for the answer. All keep to the same rules and the same objective.
+/// The search for the answer. All searches follow the same rules and the same objective.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Engine {
-    /// The heuristic; where its plan copies more than is proven to be needed, a search round it.
+    /// The heuristic. If its plan copies more than the proven least, also a search near that plan.
     #[default]
     Auto,
     /// The heuristic alone.
     Heuristic,
-    /// The heuristic, and then a search of all plans for a better one, with a proof; for small scopes.
+    /// The heuristic, and then a search of all plans for a better one, with a proof. For small scopes.
     Exact,
 }
 
@@ -428,7 +428,7 @@ impl Engine {
     }
 }
 
-/// What is evened.
+/// A load to even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Goal {
@@ -438,11 +438,11 @@ pub enum Goal {
     Replicas,
     /// Partitions led.
     Leaders,
-    /// Traffic expected; needs rates.
+    /// Expected traffic; needs rates.
     Network,
 }
 
-/// What even storage means.
+/// The meaning of even storage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {

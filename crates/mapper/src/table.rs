@@ -1,17 +1,18 @@
-//! Broker ids in bulk: for the loops over every replica of a cluster, where a tree look-up would be the whole cost.
+//! Broker ids in bulk, for loops over every replica of a cluster. A look-up in a tree would dominate their cost.
 
 use crate::ids::BrokerId;
 use crate::snapshot::Topic;
 use std::collections::BTreeSet;
 
-/// Above this a table by id would cost more than searching; nobody numbers brokers so high by hand.
+/// Ids below this are looked up in a table, ids above it by a search. A larger table would cost more than the search, and
+/// operators do not number brokers that high.
 const DIRECT_BELOW: u32 = 1 << 20;
 
 /// The positions of ids in an ascending list.
 #[derive(Clone)]
 pub(crate) struct Positions {
     ids: Vec<BrokerId>,
-    /// Positions by id; empty where ids are too large for it.
+    /// Positions by id; empty if ids are too large for a table.
     direct: Vec<u32>,
 }
 
@@ -62,7 +63,7 @@ impl IdSet {
         self.small.get(id.0 as usize).copied().unwrap_or(false)
     }
 
-    /// All of them, ascending.
+    /// All ids, ascending.
     pub(crate) fn into_sorted(self) -> Vec<BrokerId> {
         let small = (0_u32..).zip(self.small).filter(|(_, seen)| *seen).map(|(id, _)| BrokerId(id));
         small.chain(self.large).collect()

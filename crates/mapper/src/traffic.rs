@@ -1,15 +1,15 @@
-//! The network traffic that a replica means for its broker.
+//! The network traffic of one replica on its broker.
 //!
-//! Every replica receives what producers write. The leader also sends it to each follower, and sends consumers what they
-//! read. Leadership wanders over the replicas of a partition, so each is expected to lead its part of the time: the
-//! traffic of a replica is `in + (out + (replicas - 1) * in) / replicas`, wherever the leader is now.
+//! Every replica receives the bytes that producers write. The leader also sends them to each follower, and sends
+//! consumers the bytes that they read. Leadership moves between the replicas of a partition, so each is expected to lead
+//! an equal part of the time. The traffic of a replica is `in + (out + (replicas - 1) * in) / replicas`, for any leader.
 
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::NoPlan;
 use crate::snapshot::Partition;
 use crate::target::Targets;
 
-/// The traffic of one replica, in bytes a second; `None` where a rate is unknown.
+/// The traffic of one replica, in bytes per second; `None` if a rate is unknown.
 pub(crate) fn of_replica(partition: &Partition) -> Option<u64> {
     let facts = partition.facts.as_deref()?;
     let (rate_in, rate_out) = facts.bytes_in.zip(facts.bytes_out)?;
@@ -18,10 +18,10 @@ pub(crate) fn of_replica(partition: &Partition) -> Option<u64> {
     Some(rate_in.saturating_add(led))
 }
 
-/// For each partition the traffic of one replica; 0 for those that no allowed broker holds and no target takes.
+/// For each partition the traffic of one replica; 0 if no allowed broker holds it and no target takes it.
 ///
 /// # Errors
-/// [`NoPlan::MissingFact`] with the partition or broker whose rate or network capacity is needed and unknown.
+/// [`NoPlan::MissingFact`] with the partition or broker whose rate or network capacity is needed but unknown.
 pub(crate) fn of_all(cluster: &Cluster<'_>, targets: &Targets) -> Result<Vec<u64>, NoPlan> {
     let allowed = |broker: BrokerIx| targets.all.iter().any(|t| t.allowed[broker as usize]);
     let brokers = targets.all.iter().flat_map(|target| &target.brokers).copied();
@@ -61,7 +61,7 @@ mod tests {
         let facts =
             PartitionFacts { bytes_in: Some(300), bytes_out: Some(600), ..Default::default() };
         partition.facts = Some(Box::new(facts));
-        // It takes 300 in; as leader it would send 600 to consumers and 300 to each of two followers.
+        // It receives 300. As leader it would send 600 to consumers, and 300 to each of two followers.
         assert_eq!(of_replica(&partition), Some(300 + (600 + 600) / 3));
     }
 }

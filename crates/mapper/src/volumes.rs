@@ -1,7 +1,7 @@
-//! Brokers with several volumes: how full each is, and which of them takes what comes to its broker.
+//! Brokers with several volumes: how full each volume is, and which one takes a new replica.
 //!
-//! Kafka puts a replica into the log dir with the fewest replicas, however full it is. A plan therefore names the log
-//! dir wherever a broker has several volumes: that with the most room.
+//! Kafka puts a replica into the log dir with the fewest replicas, however full it is. Therefore a plan names the log
+//! dir for each broker with several volumes: the one with the most room.
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
@@ -13,7 +13,7 @@ use crate::snapshot::{Partition, Topic};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// The volumes of those brokers that have several.
+/// The volumes of brokers that have several.
 #[derive(Clone)]
 pub(crate) struct Volumes<'s> {
     of: BTreeMap<BrokerIx, Vec<Filling<'s>>>,
@@ -22,13 +22,13 @@ pub(crate) struct Volumes<'s> {
 #[derive(Clone)]
 struct Filling<'s> {
     paths: Vec<&'s str>,
-    /// The log dir that is named: the first that is not cordoned. None: the volume takes nothing new.
+    /// The log dir that a plan names: the first that is not cordoned. `None`: the volume takes no new replica.
     open: Option<&'s str>,
     limit: u64,
     used: u64,
 }
 
-/// Why a volume cannot take a replica: that with the most room, and what it lacks.
+/// Why no volume can take a replica: the volume with the most room, and the bytes that it lacks.
 pub(crate) struct Full<'s> {
     pub(crate) log_dir: &'s str,
     pub(crate) room: u64,
@@ -54,12 +54,12 @@ impl<'s> Volumes<'s> {
         Self { of }
     }
 
-    /// No broker has several.
+    /// Whether no broker has several volumes.
     pub(crate) fn is_empty(&self) -> bool {
         self.of.is_empty()
     }
 
-    /// The log dir that a replica of this size should go to; `None` where the broker has no choice of volumes.
+    /// The log dir for a replica of this size; `None` if the broker has no choice of volumes.
     pub(crate) fn choose(&self, broker: BrokerIx, bytes: u64) -> Result<Option<&'s str>, Full<'s>> {
         let Some(volumes) = self.of.get(&broker) else { return Ok(None) };
         let room = |volume: &Filling<'_>| volume.limit.saturating_sub(volume.used);
@@ -73,14 +73,14 @@ impl<'s> Volumes<'s> {
         }
     }
 
-    /// What all volumes of a broker may still take together; `None` where it has no choice of volumes.
+    /// The bytes that all volumes of a broker may still take together; `None` if it has no choice of volumes.
     pub(crate) fn room(&self, broker: BrokerIx) -> Option<u64> {
         let volumes = self.of.get(&broker)?;
         let open = volumes.iter().filter(|volume| volume.open.is_some());
         Some(open.map(|volume| volume.limit.saturating_sub(volume.used)).sum())
     }
 
-    /// What a log dir's volume lacks for a replica; 0 where there is room, or nobody knows.
+    /// The bytes that a log dir's volume lacks for a replica; 0 if there is room, or if the figures are unknown.
     pub(crate) fn lacks(&self, broker: BrokerIx, log_dir: &str, bytes: u64) -> u64 {
         let volume = self.of.get(&broker).and_then(|of| of.iter().find(|v| v.holds(log_dir)));
         volume.map_or(0, |v| bytes.saturating_sub(v.limit.saturating_sub(v.used)))
@@ -98,7 +98,7 @@ impl<'s> Volumes<'s> {
         }
     }
 
-    /// Takes away what a broker holds of a partition before the plan.
+    /// Frees the bytes of the replica that a broker holds before the plan.
     pub(crate) fn free_replica(
         &mut self,
         cluster: &Cluster<'_>,
@@ -125,8 +125,8 @@ impl Filling<'_> {
     }
 }
 
-/// Names the log dirs of what comes to brokers with several volumes. What would only have evened the load, and finds
-/// no volume with room, is taken out of the moves and returned.
+/// Names the log dirs of replicas that arrive at brokers with several volumes. Moves for balance that find no volume with
+/// room are removed from the moves and returned.
 pub(crate) fn name_log_dirs(
     cluster: &Cluster<'_>,
     terms: &Terms,
@@ -142,14 +142,14 @@ pub(crate) fn name_log_dirs(
         if without_room.is_empty() {
             return Ok(taken_back);
         }
-        // What they would have freed is not free either: the others are named anew.
+        // The room that the removed moves would have freed is not free, so the others are named again.
         for at in without_room.into_iter().rev() {
             taken_back.push(moves.remove(at));
         }
     }
 }
 
-/// Names every log dir; says which moves for balance have no room, in their order.
+/// Names every log dir. Returns the moves for balance without room, in their order.
 fn name_all(
     cluster: &Cluster<'_>,
     mut volumes: Volumes<'_>,

@@ -1,4 +1,4 @@
-//! What an operator should look at before a plan is written: a closed list, each with a code.
+//! Warnings that an operator should read before a plan is written: a closed list, each with a code.
 
 use crate::bytes::{Bytes, Ratio};
 use crate::counted::{counted, plural};
@@ -24,15 +24,15 @@ pub enum Warning {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// Fewer racks than replicas.
+    /// There are fewer racks than replicas.
     #[error(
         "{} {} more replicas than there are racks ({racks}): {of} the first",
         counted(*partitions, "partition"), plural(*partitions, "has", "have")
     )]
     FewRacks {
-        /// How many partitions.
+        /// The number of partitions.
         partitions: usize,
-        /// How many racks their allowed brokers have.
+        /// The number of racks of their allowed brokers.
         racks: usize,
         /// The first of them.
         of: TopicPartition,
@@ -40,22 +40,22 @@ pub enum Warning {
     /// Partitions without a live leader are left out.
     #[error("{} without a live leader {} left out: {of} the first", counted(*partitions, "partition"), plural(*partitions, "is", "are"))]
     Leaderless {
-        /// How many.
+        /// The number of partitions.
         partitions: usize,
         /// The first of them.
         of: TopicPartition,
     },
-    /// The plan leaves the fullest and the emptiest broker further apart than they were.
+    /// The plan increases the distance between the fullest and the emptiest broker.
     #[error("storage ends less even: {} between the emptiest and the fullest broker, before {}", percent(*after), percent(*before))]
     LessEven {
-        /// The fullest less the emptiest broker's share of storage used before, in parts per million.
+        /// The fullest broker's share of storage used less the emptiest broker's, before, in parts per million.
         #[serde(rename = "before_ppm")]
         before: u64,
-        /// The same after.
+        /// The same difference after the plan.
         #[serde(rename = "after_ppm")]
         after: u64,
     },
-    /// Lost brokers hold replicas in scope: evening the load repairs them on the way, evening leadership leaves them none.
+    /// Lost brokers hold replicas in scope. Evening the load also repairs these; evening leadership gives them no leader.
     #[error(
         "{} ({}) {} replicas in scope: {}; {} may only be restarting",
         counted(brokers.len(), "lost broker"), in_words(brokers), plural(brokers.len(), "holds", "hold"),
@@ -64,10 +64,10 @@ pub enum Warning {
     LostBrokers {
         /// The lost brokers.
         brokers: Vec<BrokerId>,
-        /// The bytes that the repair adds; absent where nothing is repaired.
+        /// The bytes that the repair adds; absent if nothing is repaired.
         bytes: Option<Bytes>,
     },
-    /// More brokers are lost than expected of an ordinary day.
+    /// More brokers are lost than usual.
     #[error(
         "{} lost ({}){}: repairing them copies {bytes}; will they come back?",
         are(brokers.len()), in_words(brokers), racks_text(racks)
@@ -75,7 +75,7 @@ pub enum Warning {
     MaxLost {
         /// The lost brokers that hold replicas in scope.
         brokers: Vec<BrokerId>,
-        /// Racks of which every broker is lost.
+        /// Racks whose brokers are all lost.
         racks: Vec<String>,
         /// The bytes of their replicas in scope.
         bytes: Bytes,
@@ -104,7 +104,7 @@ fn repair_text(bytes: Option<Bytes>) -> String {
 }
 
 impl Warning {
-    /// What `--ignore-warns` names it by.
+    /// The name of the warning for `--ignore-warns`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoRack { .. } => "no-rack",
@@ -117,7 +117,7 @@ impl Warning {
     }
 }
 
-/// The warnings of a plan, in the order of the list. `max_lost`: brokers that may be lost without a word.
+/// The warnings of a plan, in the order of the list. `max_lost`: the number of lost brokers that causes no warning.
 pub fn warnings(before: &Snapshot, plan: &Plan, max_lost: usize) -> Vec<Warning> {
     let Ok(taken) = crate::assign(before, &plan.request.terms().assignments) else {
         return Vec::new();
@@ -154,7 +154,7 @@ fn few_racks(before: &Snapshot, plan: &Plan, taken: &[Option<usize>]) -> Option<
             named.len()
         })
         .collect();
-    // A replacement names one broker, and choosing leaders none: they say nothing about racks that the replicas did not.
+    // `replace` names one broker, and `leaders` none, so their allowed brokers say nothing about racks.
     let silent = matches!(plan.request, Request::Replace(_) | Request::Leaders(_));
     let mut found: Option<Warning> = None;
     let find = Lookup::new(before);
@@ -211,7 +211,7 @@ fn live(before: &Snapshot) -> IdSet {
     before.brokers().iter().filter(|broker| broker.live).map(|broker| broker.id).collect()
 }
 
-/// For each lost broker the bytes of its replicas that the plan places anew.
+/// For each lost broker the bytes of its replicas that the plan places on other brokers.
 fn lost_bytes<'p>(before: &Snapshot, plan: &'p Plan) -> Option<BTreeMap<BrokerId, u64>> {
     let live = &live(before);
     let lost = |change: &'p Move| change.removed().filter(move |id| !live.contains(*id));
@@ -242,7 +242,7 @@ fn copy(partition: &Partition) -> u64 {
     partition.size.unwrap_or_default().0
 }
 
-/// Racks, of more than one, whose every listed broker is lost.
+/// Racks whose listed brokers are all lost.
 fn whole_racks(before: &Snapshot, lost: impl Iterator<Item = BrokerId>) -> Vec<String> {
     let racks: BTreeSet<&str> = lost.filter_map(|id| before.broker(id)?.rack.as_deref()).collect();
     let has_live =

@@ -1,4 +1,4 @@
-//! What has to change: the seats that must move, and the partitions that must be left alone.
+//! Finds the necessary changes: the seats that must move, and the partitions that must be left alone.
 
 use crate::both::both;
 use crate::dense::{BrokerIx, Cluster};
@@ -18,18 +18,18 @@ pub(crate) struct Work {
     pub(crate) partition: usize,
     /// An index into [`Targets::all`].
     pub(crate) target: usize,
-    /// The new list; an empty seat waits for a broker.
+    /// The new list. An empty seat still needs a broker.
     pub(crate) seats: SmallVec<[Option<BrokerIx>; 4]>,
-    /// For each seat: the broker that it replaces, where it replaces one.
+    /// For each seat the broker that it replaces, if any.
     pub(crate) replaces: SmallVec<[Option<BrokerIx>; 4]>,
     pub(crate) reason: Reason,
-    /// What a copy transfers, where known.
+    /// The bytes that a copy transfers, where known.
     pub(crate) size: Option<u64>,
     /// Live brokers whose replica of the partition is in a failed log dir.
     pub(crate) offline: SmallVec<[BrokerIx; 1]>,
-    /// Seats that any answer has to copy: those empty at the start, and those that the caller's list asks for.
+    /// Seats that any answer has to copy: those that are empty at the start, and those in the caller's list.
     pub(crate) must_copy: usize,
-    /// The preferred leader of before is gone, so that any replica may come first at no extra byte.
+    /// Whether the former preferred leader is gone. Then any replica may come first without a further copy.
     pub(crate) head_is_free: bool,
 }
 
@@ -38,7 +38,7 @@ impl Work {
         self.seats.iter().filter_map(|seat| *seat)
     }
 
-    /// Puts a broker that it holds first; the others keep their order.
+    /// Puts one of its brokers first; the others keep their order.
     pub(crate) fn lead_by(&mut self, leader: BrokerIx) {
         if let Some(at) = self.seats.iter().position(|seat| *seat == Some(leader)) {
             self.seats[..=at].rotate_right(1);
@@ -51,13 +51,13 @@ impl Work {
     }
 }
 
-/// All that a request makes necessary.
+/// All changes that a request makes necessary.
 pub(crate) struct Found {
     pub(crate) work: Vec<Work>,
     pub(crate) left_out: Vec<LeftOut>,
 }
 
-/// How a planner looks for work.
+/// How a planner searches for necessary changes.
 pub(crate) struct Search<'a> {
     pub(crate) cluster: &'a Cluster<'a>,
     pub(crate) targets: &'a Targets,
@@ -83,7 +83,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Looks at every partition in scope.
+    /// Examines every partition in scope.
     pub(crate) fn run(&self) -> Result<Found, NoPlan> {
         let (topics, partitions) = (self.targets.of_topic.len(), self.cluster.partition_count());
         let middle = self.cluster.first_partition.partition_point(|first| *first < partitions / 2);
@@ -97,9 +97,9 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// Looks at every partition of these topics.
+    /// Examines every partition of these topics.
     fn look_at(&self, topics: Range<usize>) -> Result<Found, NoPlan> {
-        // Room also for what is appended later. What nothing is written to takes no memory.
+        // Reserves room for later additions, too. Memory that is never written costs nothing.
         let room = self.cluster.partition_count() - self.cluster.first_partition[topics.start];
         let mut found = Found { work: Vec::with_capacity(room), left_out: Vec::new() };
         for at in topics {
@@ -129,7 +129,7 @@ impl<'a> Search<'a> {
         Ok(found)
     }
 
-    /// The work on one partition; `None` if everything about it is right.
+    /// The work on one partition; `None` if it has no fault.
     fn look(
         &self,
         index: usize,
@@ -195,7 +195,7 @@ impl<'a> Search<'a> {
         self.terms.fix_racks && !counts.keeps(self.terms.racks, target)
     }
 
-    /// Copies the list to start from, with an empty seat for each that may not stay.
+    /// Copies the list to start from, with an empty seat for each broker that may not stay.
     fn seat_those_who_stay(
         &self,
         work: &mut Work,
@@ -214,7 +214,7 @@ impl<'a> Search<'a> {
                 _ if self.force => Some(Reason::Forced),
                 None => Some(Reason::Forced),
                 Some(broker) if work.held().any(|held| held == broker) => Some(Reason::Forced),
-                // A given list may name a broker that gets no new replica: its seat is filled by another.
+                // The caller's list may name a broker that gets no new replica. Another broker then fills its seat.
                 Some(broker) if !self.cluster.cordon_lets(work.partition, broker) => {
                     Some(Reason::Forced)
                 }
@@ -228,7 +228,7 @@ impl<'a> Search<'a> {
         work.reason = if given { reason.min(Reason::Forced) } else { reason };
     }
 
-    /// Adds empty seats at the tail, or takes seats away: empty ones first, then those that the racks miss least.
+    /// Adds empty seats at the end, or removes seats: empty ones first, then those that the racks need least.
     fn fit_to_factor(&self, work: &mut Work, factor: usize, target: &Target) {
         if work.seats.len() != factor {
             work.reason = work.reason.min(Reason::Replication);
@@ -250,7 +250,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Whether the seats without this one can still be filled so that the rack rule is kept.
+    /// Whether the other seats can still be filled so that the rack rule holds.
     fn keeps_racks_without(&self, work: &Work, gone: usize, target: &Target) -> bool {
         let stay = work.seats.iter().enumerate().filter(|(at, _)| *at != gone);
         let empty = stay.clone().filter(|(_, seat)| seat.is_none()).count();
@@ -259,7 +259,8 @@ impl<'a> Search<'a> {
         counts.keeps(self.terms.racks, target)
     }
 
-    /// The seat in the rack, then on the host, that holds most; a follower before the leader; the fullest broker's.
+    /// The seat in the fullest rack, then on the fullest host. A follower goes before the leader, and then the seat of the
+    /// broker with the most storage used.
     fn least_missed(&self, work: &Work) -> usize {
         let counts = RackCounts::of(self.cluster, work.held());
         let on_host = |broker: BrokerIx| {
@@ -276,7 +277,7 @@ impl<'a> Search<'a> {
         (0..work.seats.len()).max_by_key(|at| missed_least(*at)).unwrap_or(0)
     }
 
-    /// Empties seats of crowded racks, no more than placing them anew needs to mend the spread.
+    /// Empties seats of crowded racks, but no more than necessary to comply with the rack rule.
     fn release_for_racks(&self, work: &mut Work, target: &Target) {
         for at in (0..work.seats.len()).rev() {
             let mut counts = RackCounts::of(self.cluster, work.held());
@@ -340,7 +341,7 @@ pub(crate) fn copy_size(cluster: &Cluster<'_>, partition: &Partition) -> Option<
     })
 }
 
-/// A broker's used share of its storage, in parts per million; 0 where unknown.
+/// The share of its storage that a broker uses, in parts per million; 0 if unknown.
 fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
     let (used, capacity) = (cluster.used[broker as usize], cluster.capacity[broker as usize]);
     used.zip(capacity).map_or(0, |(used, capacity)| {
@@ -349,7 +350,7 @@ fn used_ppm(cluster: &Cluster<'_>, broker: BrokerIx) -> u64 {
     })
 }
 
-/// Why a partition that needs work must be left alone; `None` if it can be moved.
+/// Why a partition that needs work must be left alone; `None` if it can move.
 pub(crate) fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Option<WhyLeftOut> {
     let healthy = |id: &BrokerId| cluster.is_live(*id) && !partition.offline().contains(id);
     let led = match partition.leader() {
@@ -367,7 +368,7 @@ pub(crate) fn why_left_out(cluster: &Cluster<'_>, partition: &Partition) -> Opti
     })
 }
 
-/// The brokers of which one must return: in sync or eligible (KIP-966), else any that holds a replica.
+/// The brokers of which one must return: those in sync or eligible (KIP-966), else any that holds a replica.
 fn heals(partition: &Partition) -> Vec<BrokerId> {
     let facts = partition.facts.as_deref();
     let in_sync = facts.and_then(|facts| facts.isr.as_deref()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is written by hand is what serde would write.
+//! The hand-written JSON equals serde's JSON.
 
 use super::*;
 use crate::snapshot::{Broker, Partition, Parts, Topic};
@@ -6,7 +6,7 @@ use crate::{
     Assignment, Engine, PlaceBy, Ratio, Reason, Rebuild, Terms, Topics, WhyLeftOut, rebuild,
 };
 
-/// Three topics, one of a name that JSON has to escape, off a broker that leaves.
+/// Three topics on a broker that leaves. One has a name that JSON has to escape.
 fn plan() -> Plan {
     let partition = |id| Partition::new(PartitionId(id), [1, 2].map(BrokerId));
     let topic = |name: &str| Topic {
@@ -23,14 +23,14 @@ fn plan() -> Plan {
     let terms = Terms::new(vec![assignment], Ratio::ZERO);
     let request = Rebuild { solver: Engine::Heuristic, ..Rebuild::new(terms, PlaceBy::Count) };
     let mut plan = rebuild(&Snapshot::new(parts).unwrap(), &request).unwrap();
-    // No cluster has such a topic; a file that was edited may.
+    // No cluster has such a topic, but an edited file can.
     for change in plan.moves.iter_mut().filter(|change| &*change.topic == "b") {
         change.topic = "b \"c\" \\ \u{7} é".into();
     }
     plan
 }
 
-/// The same with everything in it that may or may not be there.
+/// The same plan with every optional part.
 fn full() -> Plan {
     let mut plan = plan();
     plan.cluster_id = Some("\"".to_owned());

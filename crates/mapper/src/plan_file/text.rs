@@ -1,5 +1,5 @@
-//! A plan file's text. A plan of a million moves is names and numbers over and over: those are written here, as serde
-//! would write them; what stands in a file once is serde's.
+//! Writes the text of a plan file. A plan of a million moves repeats names and numbers. This module writes these in the
+//! same form as serde, but faster. Serde writes the parts that occur once.
 
 use super::{EntryOut, PlanWire, VERSION};
 use crate::ids::{BrokerId, PartitionId};
@@ -7,10 +7,10 @@ use crate::plan::Move;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// Written in pieces of about this size.
+/// The text is written in pieces of about this size, in bytes.
 const FLUSH_AT: usize = 1 << 16;
 
-/// Writes a partition map, and the plan beside it where there is one, as one line of JSON.
+/// Writes a partition map, and the plan if there is one, as one line of JSON.
 pub(super) fn write<'p>(
     map: impl Iterator<Item = EntryOut<'p>>,
     plan: Option<&'p PlanWire<'p>>,
@@ -38,12 +38,12 @@ pub(super) fn write<'p>(
     text.flush()
 }
 
-/// JSON on its way out.
+/// JSON while it is written.
 struct Text<'p, 'o> {
     out: &'o mut dyn Write,
     waiting: Vec<u8>,
     digits: itoa::Buffer,
-    /// The last topic's name, and what JSON makes of it: what belongs to one topic stands together.
+    /// The last topic's name, and its JSON. Entries of one topic follow each other, so it is escaped once.
     topic: &'p str,
     topic_in_json: Vec<u8>,
 }
@@ -90,7 +90,7 @@ impl<'p, 'o> Text<'p, 'o> {
         Ok(())
     }
 
-    /// What serde writes between the braces of an object.
+    /// The text that serde writes between the braces of an object.
     fn members(&mut self, object: &impl Serialize) -> io::Result<()> {
         let written = serde_json::to_vec(object)?;
         let within = written.get(1..written.len().saturating_sub(1));
