@@ -1,10 +1,14 @@
 //! The exact answer for small scopes: the balance of storage as a mixed-integer program, solved in three rounds.
 //!
-//! Each round settles one word of the objective and holds the next ones to it: the worst distance of a broker from its
-//! band, group by group; then the bytes copied; then the replicas copied. The heuristic's answer is where the search
-//! starts, so the result is never worse. A solver's answer is floats: it is rounded, held against every rule in
-//! integers, and dropped if it breaks one. What is said to be proven is proven to the solver's tolerance, a
-//! ten-millionth of the largest replica.
+//! Each round settles one part of the objective, and the next rounds keep its result:
+//!
+//! 1. the worst distance of a broker from its band, group by group;
+//! 2. the bytes copied;
+//! 3. the replicas copied.
+//!
+//! The search starts from the heuristic's answer, so the result is never worse. A solver answers in floats. The answer is
+//! rounded, checked against every rule in integers, and dropped if it breaks one. A proof holds to the solver's
+//! tolerance: a ten-millionth of the largest replica.
 
 mod flow;
 mod led;
@@ -33,7 +37,7 @@ use marks::{Marks, Strain};
 use model::{Model, SmallSeats, Span, replicas};
 use pace::Pace;
 
-/// The cluster as a search finds it.
+/// The cluster at the start of a search.
 pub(super) struct Start<'s, 'a> {
     before: State<'a>,
     balance: &'s Balance,
@@ -42,28 +46,28 @@ pub(super) struct Start<'s, 'a> {
 }
 
 impl<'s, 'a> Start<'s, 'a> {
-    /// Keeps the cluster as it is once the repairs are done, if it is to be searched.
+    /// Keeps a copy of the cluster after the repairs, if there will be a search.
     ///
     /// # Errors
-    /// [`NoPlan::TooLarge`]: the exact solver is asked for, and would not come to an end.
+    /// [`NoPlan::TooLarge`]: the request asks for the exact solver, and it would not finish.
     pub(super) fn new(
         state: &State<'a>,
         field: &Field<'_>,
         balance: &'s Balance,
         repairs: &'s [Work],
     ) -> Result<Option<Self>, NoPlan> {
-        // Storage is what the program knows; other goals would be lost to it.
+        // The program knows only storage, so a search would undo other goals.
         if field.loads != [Load::Storage] {
             return Ok(None);
         }
         let pace = Pace::of(balance.solver, binaries(state, repairs))?;
-        // A larger limit has to end as evenly at least, which only the heuristic's order of changes warrants.
+        // A larger limit has to end at least as evenly. Only the heuristic's order of changes guarantees that.
         let limited = balance.max_bytes_moved.is_some() || balance.max_moves.is_some();
         let pace = pace.filter(|pace| *pace == Pace::Thorough || !limited);
         Ok(pace.map(|pace| Self { before: state.clone(), balance, repairs, pace }))
     }
 
-    /// Betters the plan of `state`, and proves what it can; `None` where that is not worth the while.
+    /// Improves the plan of `state`, and proves as much as it can; `None` if a search is not worth its time.
     pub(super) fn search(
         self,
         state: &mut State<'a>,
@@ -78,7 +82,7 @@ impl<'s, 'a> Start<'s, 'a> {
         match pace {
             Pace::Thorough => {}
             Pace::Short | Pace::Led if even && is_near(copied(state).0, least) => return None,
-            // With other goals beside it storage is not searched, and must not end less evenly for that.
+            // With other goals, storage is not searched. It must not end less evenly for that reason.
             Pace::Short if !even => return None,
             Pace::Short | Pace::Led => {}
         }
@@ -94,7 +98,7 @@ impl<'s, 'a> Start<'s, 'a> {
         }
         let mut better = state.clone();
         let solved = improve(&mut better, &asked);
-        // A short search proves little; what it leaves outside the bands, the next plan would take up again.
+        // A short search proves little. The next plan would move again what it leaves outside the bands.
         if pace == Pace::Short && !field.layout(&better, Load::Storage).is_even(&better) {
             return None;
         }
@@ -103,19 +107,19 @@ impl<'s, 'a> Start<'s, 'a> {
     }
 }
 
-/// Within a fifth of a percent of the bound.
+/// Whether the bytes are within a fifth of a percent of the bound.
 fn is_near(bytes: u64, least: Option<Bytes>) -> bool {
     least.is_some_and(|least| bytes <= least.0 + least.0 / 500)
 }
 
-/// What is asked of any answer.
+/// The conditions for any answer.
 struct Asked<'s, 'a> {
     /// The cluster once the repairs are done.
     pub(super) before: State<'a>,
     pub(super) rules: &'s Rules<'a>,
     pub(super) balance: &'s Balance,
     pub(super) repairs: &'s [Work],
-    /// The bands, and who may give replicas away, before anything was evened.
+    /// The bands, and the brokers that may give replicas away, before anything was evened.
     pub(super) layout: &'s Layout,
     pub(super) pace: Pace,
 }
@@ -127,25 +131,25 @@ impl Asked<'_, '_> {
     }
 }
 
-/// What the search came to.
+/// The result of the search.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Solved {
     pace: Pace,
-    /// What the plan copies: bytes, replicas.
+    /// The bytes and replicas that the plan copies.
     copied: (u64, u64),
-    /// Seats that were weighed.
+    /// The number of columns in the program.
     binaries: usize,
     effort: Effort,
-    /// No plan ends with its worst broker nearer to its share.
+    /// Whether no plan ends with its worst broker nearer to its share.
     most_even: bool,
-    /// No plan that ends as evenly copies less than this.
+    /// The least bytes that a plan copies if it ends as evenly.
     bound: Option<Bytes>,
-    /// The plan copies the least.
+    /// Whether no plan that ends as evenly copies fewer bytes.
     fewest_bytes: bool,
 }
 
 impl Solved {
-    /// Nothing is proven.
+    /// A result without any proof.
     fn nothing(pace: Pace, binaries: usize) -> Self {
         Self {
             pace,
@@ -158,14 +162,14 @@ impl Solved {
         }
     }
 
-    /// What is proven about a plan; `sums`: the bound that the loads of brokers and racks give.
+    /// The proof about a plan; `sums`: the bound from the loads of brokers and racks.
     pub(super) fn proof(
         &self,
         state: &State<'_>,
         sums: Option<Bytes>,
         floor: Option<Floor>,
     ) -> Proof {
-        // What was changed since is another plan: less even, for all that is known.
+        // A plan that was changed since is another plan, and may be less even.
         let same = copied(state) == self.copied;
         let own = self.bound.filter(|_| same);
         let own = if self.fewest_bytes { own.map(|_| Bytes(self.copied.0)) } else { own };
@@ -182,10 +186,10 @@ impl Solved {
     }
 }
 
-/// What a second try keeps away from the edges, in units of the largest replica: ten times what floats may overstep.
+/// Distance from the edges in a second try, in units of the largest replica: ten times the error of floats.
 const MARGIN: f64 = 1e-6;
 
-/// How many seats there are to weigh, at the most.
+/// The most columns that a program for this state can have.
 fn binaries(state: &State<'_>, repairs: &[Work]) -> usize {
     let mut repairs = repairs.iter().peekable();
     let choices = (0..state.partitions()).map(|partition| {
@@ -196,7 +200,7 @@ fn binaries(state: &State<'_>, repairs: &[Work]) -> usize {
     choices.sum()
 }
 
-/// Betters the plan of `state` as far as a search of limited length can.
+/// Improves the plan of `state` as far as a search of limited length can.
 fn improve<'a>(state: &mut State<'a>, asked: &Asked<'_, 'a>) -> Solved {
     let model = Model::new(asked);
     let (rules, spans) = model.rules(asked);
@@ -227,7 +231,7 @@ struct Search<'s, 'a> {
 }
 
 impl<'a> Search<'_, 'a> {
-    /// Evening that leaves the worst broker of every group as it was is given up.
+    /// Undoes the evening if the worst broker of every group is no better for it.
     fn stay(&self, state: &mut State<'a>) {
         let before = &self.asked.before;
         let in_vain = self.groups.iter().all(|group| {
@@ -239,7 +243,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// The worst broker of each group as near to its band as can be.
+    /// Brings the worst broker of each group as near to its band as possible.
     fn evenness(&mut self, state: &mut State<'a>) {
         let strains: Vec<Strain> =
             self.groups.iter().map(|group| self.marks.strain(&state.used, group)).collect();
@@ -275,7 +279,7 @@ impl<'a> Search<'_, 'a> {
         self.solved.most_even &= accepted;
     }
 
-    /// The fewest bytes of all plans that end as evenly.
+    /// Finds the fewest bytes of all plans that end as evenly.
     fn bytes(&mut self, state: &mut State<'a>) {
         self.marks = self.marks.widened(&state.used, self.groups);
         for margin in [0.0, MARGIN] {
@@ -295,7 +299,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// The fewest replicas of all plans that copy as few bytes.
+    /// Finds the fewest replicas of all plans that copy as few bytes.
     fn replicas(&mut self, state: &mut State<'a>) {
         if !self.solved.fewest_bytes {
             return;
@@ -303,7 +307,7 @@ impl<'a> Search<'_, 'a> {
         let mut program = self.within_marks(0.0);
         let bytes = copied(state).0.saturating_sub(self.model.given.0);
         let cost = self.model.terms(|seat| self.model.load(seat.copied));
-        // Rounding must not shut the plan out that is at hand.
+        // Without the margin, rounding could exclude the plan that is already known.
         program.row(cost, f64::NEG_INFINITY, self.model.load(bytes) + MARGIN);
         for (column, cost) in self.model.terms(replicas) {
             program.columns[column].cost = cost;
@@ -316,7 +320,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// The bytes copied, as the cost of a plan within the marks.
+    /// The program in which the cost of a plan within the marks is its bytes copied.
     fn costs_bytes(&self, margin: f64) -> Program {
         let mut program = self.within_marks(margin);
         for (column, cost) in self.model.terms(|seat| self.model.load(seat.copied)) {
@@ -343,7 +347,7 @@ impl<'a> Search<'_, 'a> {
         }
     }
 
-    /// Carries an answer out if it keeps to every rule and is `better`; says whether it did.
+    /// Applies an answer if it follows every rule and is `better`. Returns whether it was applied.
     fn take(
         &self,
         state: &mut State<'a>,
@@ -366,7 +370,7 @@ impl<'a> Search<'_, 'a> {
         accepted
     }
 
-    /// What no plan goes below, rounded down by more than floats may be off.
+    /// The lower bound of bytes, rounded down by more than the error of floats.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -392,7 +396,7 @@ fn copied(state: &State<'_>) -> (u64, u64) {
     (bytes, replicas)
 }
 
-/// Gives a partition other brokers; a seat that changes stays in its rack where it can.
+/// Gives a partition other brokers. A seat that changes stays in its rack if possible.
 fn change(state: &mut State<'_>, partition: u32, seats: &SmallSeats) {
     let held = state.seats_of(partition as usize);
     let mut gone: SmallSeats = held.iter().copied().filter(|b| !seats.contains(b)).collect();
