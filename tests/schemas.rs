@@ -5,7 +5,7 @@ use execute::{
     WhyLeft,
 };
 use jsonschema::Validator;
-use mapper::{BrokerId, PartitionId, Snapshot, TopicPartition};
+use mapper::{BrokerId, PartitionId, Rate, Snapshot, TopicPartition};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -199,9 +199,9 @@ fn journal() -> Vec<Entry> {
     let left_out = |why| Entry::LeftOut { index: 1, why };
     vec![
         started(Pace::Unthrottled),
-        started(Pace::BytesPerSecond(1)),
+        started(Pace::BytesPerSecond(Rate(1))),
         started(Pace::Auto),
-        Entry::Resumed { pace: Pace::BytesPerSecond(1) },
+        Entry::Resumed { pace: Pace::BytesPerSecond(Rate(1)) },
         Entry::Submitted { moves: moves() },
         Entry::Begun { moves: moves() },
         Entry::Completed { moves: moves() },
@@ -226,7 +226,7 @@ fn journal() -> Vec<Entry> {
                 partitions: [of.clone()].into(),
             }],
         },
-        Entry::Paced { pace: Pace::BytesPerSecond(5) },
+        Entry::Paced { pace: Pace::BytesPerSecond(Rate(5)) },
         Entry::GaveUp,
         Entry::Detached,
         Entry::Finished { outcome: Outcome::Complete },
@@ -245,7 +245,7 @@ fn ledger() -> Vec<LedgerEntry> {
         met: ["1:2".to_owned()].into(),
         plan: "p".to_owned(),
     };
-    let asked = Asked { rate_bytes_per_second: 10_000_000, autoremove: true };
+    let asked = Asked { rate_bytes_per_second: Rate(10_000_000), autoremove: true };
     vec![
         LedgerEntry::Opened { by: "process 1".to_owned() },
         held(rate.clone(), None),

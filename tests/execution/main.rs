@@ -7,7 +7,7 @@ mod swept;
 mod world;
 
 use execute::{Limits, Pace, PauseOn};
-use mapper::{ANY_LOG_DIR, PartitionId};
+use mapper::{ANY_LOG_DIR, PartitionId, Rate};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed};
 use run::Run;
@@ -77,7 +77,7 @@ fn cancelled_by_another_tool(lags: bool) -> Run {
         partitions: vec![shape([1, 3], [2, 3]), shape([4, 3], [5, 3])],
         moves_per_step: 2,
         phased: false,
-        pace: Pace::BytesPerSecond(1000),
+        pace: Pace::BytesPerSecond(Rate(1000)),
         pause_on: PauseOn::New,
         limits: Limits::default(),
         rates: Vec::new(),

@@ -7,7 +7,7 @@ use execute::{
     Outcome, Pace, PauseOn, Resource, Setting, Settling, Standing, Stray, Task, WhyLeft, legs,
     next, repace, throttled_topics,
 };
-use mapper::{BrokerId, Move, PartitionId, Plan, Replicas, TopicPartition};
+use mapper::{BrokerId, Move, PartitionId, Plan, Rate, Replicas, TopicPartition};
 use std::collections::BTreeSet;
 
 /// After this number of calm rounds, everything must be over.
@@ -109,17 +109,16 @@ impl Run {
         self.round(allowed);
     }
 
-    /// The executor is asked for another rate, and accepts it.
-    fn rate_is_asked(&mut self, rate: u64) {
+    /// The executor is asked for another rate, and takes it.
+    fn rate_is_asked(&mut self, rate: Rate) {
         if let Pace::BytesPerSecond(_) = self.world.pace {
             self.world.pace = Pace::BytesPerSecond(rate);
             self.journal.push(Entry::Paced { pace: self.world.pace });
         }
     }
 
-    /// The executor is not running, and an operator sets another rate for the moves in flight. The next executor uses
-    /// this rate.
-    fn rate_is_set(&mut self, rate: u64) {
+    /// The executor is gone, and somebody gives what is in flight another rate; the next one is told the same.
+    fn rate_is_set(&mut self, rate: Rate) {
         if let Pace::BytesPerSecond(_) = self.world.pace {
             self.world.pace = Pace::BytesPerSecond(rate);
             let ledger = Ledger::replay(self.ledger.clone());
@@ -131,7 +130,7 @@ impl Run {
 
     fn rate(&self) -> Option<String> {
         match self.world.pace {
-            Pace::BytesPerSecond(rate) => Some(rate.to_string()),
+            Pace::BytesPerSecond(rate) => Some(rate.0.to_string()),
             Pace::Unthrottled | Pace::Auto => None,
         }
     }

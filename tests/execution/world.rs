@@ -2,8 +2,8 @@
 
 use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, Ratio, Reason,
-    Replicas, Request, Scale, Terms, Topics,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, Rate, Ratio,
+    Reason, Replicas, Request, Scale, Terms, Topics,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -73,9 +73,9 @@ pub enum Event {
     /// We get this right back.
     Shown(usize),
     /// An operator asks the executor for another rate.
-    RateAsked(u64),
-    /// The executor is not running, and an operator changes the rates that it has left.
-    RateSet(u64),
+    RateAsked(Rate),
+    /// The executor is gone, and an operator changes the rates that it has left.
+    RateSet(Rate),
 }
 
 fn brokers() -> impl Strategy<Value = Vec<u32>> {
@@ -94,7 +94,8 @@ fn shapes() -> impl Strategy<Value = Shape> {
 }
 
 pub fn worlds() -> impl Strategy<Value = World> {
-    let pace = prop_oneof![4 => Just(Pace::BytesPerSecond(1000)), 1 => Just(Pace::Unthrottled)];
+    let pace =
+        prop_oneof![4 => Just(Pace::BytesPerSecond(Rate(1000))), 1 => Just(Pace::Unthrottled)];
     let pause = select(vec![PauseOn::Never, PauseOn::New, PauseOn::Any]);
     let dead = select(vec![OnDeadBroker::Wait, OnDeadBroker::Cancel]);
     let limits =
@@ -143,8 +144,8 @@ pub fn events() -> impl Strategy<Value = Vec<Event>> {
         2 => (0_usize..9).prop_map(Event::CancelledByOthers),
         1 => (0..TOPICS).prop_map(Event::Hidden),
         2 => (0..TOPICS).prop_map(Event::Shown),
-        1 => select(vec![7_u64, 1000, 2000]).prop_map(Event::RateAsked),
-        1 => select(vec![7_u64, 1000, 3000]).prop_map(Event::RateSet),
+        1 => select([7, 1000, 2000].map(Rate).to_vec()).prop_map(Event::RateAsked),
+        1 => select([7, 1000, 3000].map(Rate).to_vec()).prop_map(Event::RateSet),
     ];
     vec(event, 0..60)
 }

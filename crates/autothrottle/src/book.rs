@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::place::{Leader, Place, this_process};
 use execute::{Asked, Ledger, LedgerEntry};
-use mapper::{BrokerId, Rate};
+use mapper::BrokerId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use throttle::{Override, Overrides};
@@ -169,7 +169,7 @@ impl Book {
     pub(crate) fn overrides(&self) -> Overrides {
         let pages = self.pages();
         let asked = |asked: &Asked| Override {
-            rate: Rate(asked.rate_bytes_per_second),
+            rate: asked.rate_bytes_per_second,
             autoremove: asked.autoremove,
         };
         let all = pages.ledger.asked();
@@ -182,7 +182,7 @@ impl Book {
     /// Records an override: of all brokers that copy, or of one broker.
     pub(crate) async fn ask(&self, broker: Option<BrokerId>, asked: Override) -> Result<(), Error> {
         let Override { rate, autoremove } = asked;
-        let asked = Asked { rate_bytes_per_second: rate.0, autoremove };
+        let asked = Asked { rate_bytes_per_second: rate, autoremove };
         self.write(vec![LedgerEntry::Asked { broker, asked }]).await
     }
 
@@ -193,7 +193,7 @@ impl Book {
         asked: Override,
     ) -> Result<(), Error> {
         let Override { rate, autoremove } = asked;
-        let asked = Asked { rate_bytes_per_second: rate.0, autoremove };
+        let asked = Asked { rate_bytes_per_second: rate, autoremove };
         let entry = |id| LedgerEntry::Asked { broker: Some(id), asked };
         self.write(brokers.into_iter().map(entry).collect()).await
     }
@@ -214,6 +214,7 @@ mod tests {
     use crate::place::FilePlace;
     use futures::FutureExt;
     use futures::future::{BoxFuture, pending, ready};
+    use mapper::Rate;
     use std::path::Path;
 
     /// More than a file keeps.
@@ -253,7 +254,7 @@ mod tests {
         let book = taken(&path).await.unwrap();
         let asked = |rate| Override { rate: Rate(rate), autoremove: false };
         let many = (1..=MANY).map(|rate| {
-            let asked = Asked { rate_bytes_per_second: rate, autoremove: false };
+            let asked = Asked { rate_bytes_per_second: Rate(rate), autoremove: false };
             LedgerEntry::Asked { broker: None, asked }
         });
         book.write(many.collect()).await.unwrap();

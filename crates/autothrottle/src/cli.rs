@@ -298,7 +298,7 @@ pub(crate) fn rate(text: &str) -> Result<Rate, String> {
         Ok(megabytes) => Rate::from_megabytes(megabytes)
             .filter(|rate| *rate > Rate::default())
             .ok_or_else(|| "write a rate above 0: 10 (MB/s) or 10MiB/s".to_owned()),
-        Err(_) => console::units::rate(text).map(Rate),
+        Err(_) => console::units::rate(text),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::quiet::Quiet;
 use execute::{
     Key, Ledger, List, Resource, Seen, Setting, Wanted, passing, rate_of, rate_setting, read_entry,
 };
-use mapper::{PartitionId, TopicPartition};
+use mapper::{PartitionId, Rate, TopicPartition};
 use operate::marks::DAEMON;
 use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
@@ -19,14 +19,14 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
     for (setting, entries) in covering(ledger, seen) {
         lists.entry(setting).or_default().extend(entries);
     }
-    let mut rates: BTreeMap<Setting, Option<u64>> = BTreeMap::new();
+    let mut rates: BTreeMap<Setting, Option<Rate>> = BTreeMap::new();
     for (setting, entries) in &lists {
         let brokers = entries.iter().filter_map(|text| read_entry(text)).map(|(_, broker)| broker);
         rates.extend(brokers.map(|broker| (rate_setting(broker, rate_of(setting.key)), None)));
     }
     rates.extend(of_executions(ledger));
     for ((broker, role), decided) in &decision.rates {
-        rates.insert(rate_setting(*broker, rate_key(*role)), Some(decided.rate.0));
+        rates.insert(rate_setting(*broker, rate_key(*role)), Some(decided.rate));
     }
     let list = |(setting, now): (Setting, BTreeSet<String>)| {
         let in_flight = passing(seen, &setting);
@@ -46,8 +46,8 @@ pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
     Wanted { plan: DAEMON.to_owned(), rates: of_executions(ledger).collect(), ..Wanted::default() }
 }
 
-/// Only the execution knows whether a broker copies between its own dirs, so its rate stays.
-fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, Option<u64>)> {
+/// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
+fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, Option<Rate>)> {
     let theirs = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
     theirs.map(|(setting, _)| (setting.clone(), None))
 }

@@ -2,7 +2,7 @@
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
-use mapper::{Bytes, Ratio};
+use mapper::{Bytes, Rate, Ratio};
 use std::time::Duration;
 
 /// `500GB` (10^9 bytes each), `2TiB` (2^40 bytes each); a bare number is bytes.
@@ -44,14 +44,14 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 /// A sentence, for any other text.
-pub fn rate(text: &str) -> Result<u64, String> {
+pub fn rate(text: &str) -> Result<Rate, String> {
     let text = text.trim();
     let number = text.strip_suffix("/s").unwrap_or(text);
     if number.trim().parse::<f64>().is_ok_and(|number| number > 0.0) {
         return Err("a rate needs its unit: 50MB/s is 50,000,000 bytes a second".to_owned());
     }
     match size(number).map(|bytes| bytes.0) {
-        Ok(rate @ 1..) => Ok(rate),
+        Ok(rate @ 1..) => Ok(Rate(rate)),
         Ok(0) | Err(_) => Err("write a rate above 0: 10MB/s".to_owned()),
     }
 }
@@ -159,9 +159,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_size_in_a_second() {
-        assert_eq!(rate("10MB/s"), Ok(10_000_000));
-        assert_eq!(rate("1MiB"), Ok(1 << 20));
-        assert_eq!(rate("500B"), Ok(500));
+        assert_eq!(rate("10MB/s"), Ok(Rate(10_000_000)));
+        assert_eq!(rate("1MiB"), Ok(Rate(1 << 20)));
+        assert_eq!(rate("500B"), Ok(Rate(500)));
         assert!(rate("0").is_err(), "that would stop everything");
         for bare in ["50", "50/s", " 50 ", "0.5", "50000000"] {
             assert!(rate(bare).unwrap_err().contains("50MB/s"), "{bare}");

@@ -8,7 +8,7 @@ use crate::config::{Key, Resource, Setting, entry};
 use crate::hold::{List, Wanted, rate_setting};
 use crate::seen::{Seen, isr};
 use mapper::snapshot::{Leader, Partition};
-use mapper::{BrokerId, TopicPartition};
+use mapper::{BrokerId, Rate, TopicPartition};
 use std::collections::BTreeSet;
 
 /// The partitions that the broker is to hold, and is not in sync in.
@@ -33,7 +33,7 @@ pub fn to_elect(seen: &Seen, broker: BrokerId) -> BTreeSet<TopicPartition> {
 /// behind in at the start: their entries are ours.
 pub fn pace(
     broker: BrokerId,
-    rate: u64,
+    rate: Rate,
     ever: &BTreeSet<TopicPartition>,
     seen: &Seen,
     plan: &str,
@@ -134,23 +134,23 @@ mod tests {
     #[test]
     fn leaders_are_held_back_before_it_is_there_and_itself_from_then_on() {
         let ever = [of(0), of(1)].into();
-        let wanted = pace(BROKER, 7, &ever, &seen(&[1, 2], [false, false]), "p");
+        let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2], [false, false]), "p");
         assert_eq!(list(&wanted, Key::LeaderReplicas), ["0:1", "0:2", "1:1"]);
         assert_eq!(list(&wanted, Key::FollowerReplicas), ["0:3", "1:3"]);
-        let leaders = [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), Some(7)));
+        let leaders = [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), Some(Rate(7))));
         assert_eq!(wanted.rates, leaders.clone().into());
-        let wanted = pace(BROKER, 7, &ever, &seen(&[1, 2, 3], [false, false]), "p");
-        let own = (rate_setting(BROKER, Key::FollowerRate), Some(7));
+        let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [false, false]), "p");
+        let own = (rate_setting(BROKER, Key::FollowerRate), Some(Rate(7)));
         assert_eq!(wanted.rates, leaders.into_iter().chain([own]).collect::<BTreeMap<_, _>>());
     }
 
     #[test]
     fn what_is_in_sync_is_named_no_more_and_in_the_end_nothing() {
         let ever = [of(0), of(1)].into();
-        let half = pace(BROKER, 7, &ever, &seen(&[1, 2, 3], [true, false]), "p");
+        let half = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, false]), "p");
         assert_eq!(list(&half, Key::FollowerReplicas), ["1:3"]);
         assert_eq!(half.rates.len(), 2, "broker 2 sends nothing any more");
-        let done = pace(BROKER, 7, &ever, &seen(&[1, 2, 3], [true, true]), "p");
+        let done = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, true]), "p");
         assert_eq!(done, Wanted { plan: "p".to_owned(), ..Wanted::default() });
     }
 
@@ -167,7 +167,7 @@ mod tests {
         let mut ledger = Ledger::default();
         for in_sync in [[false; 2], [true, false], [true; 2], [true; 2], [true; 2]] {
             let seen = Seen { configs: configs.clone(), ..seen(&[1, 2, 3], in_sync) };
-            let wanted = pace(BROKER, 7, &[of(0), of(1)].into(), &seen, "p");
+            let wanted = pace(BROKER, Rate(7), &[of(0), of(1)].into(), &seen, "p");
             for action in hold(&wanted, &ledger, &seen).actions {
                 if let Action::Account(entry) = action {
                     ledger.apply(entry);

@@ -60,7 +60,7 @@ impl Estimate {
         }
         estimate.seconds = match task.pace {
             Pace::BytesPerSecond(rate) => {
-                let through = u128::from(rate.max(1)) * u128::from(THROUGH_PERCENT);
+                let through = u128::from(rate.0.max(1)) * u128::from(THROUGH_PERCENT);
                 let seconds = (u128::from(worst_of_steps) * 100).div_ceil(through);
                 Some(u64::try_from(seconds).unwrap_or(u64::MAX))
             }

@@ -8,7 +8,7 @@ use crate::action::Action;
 use crate::config::{Entries, Key, Resource, Setting, entry, read_entry};
 use crate::ledger::{Held, Ledger, LedgerEntry};
 use crate::seen::Seen;
-use mapper::{BrokerId, PartitionId, TopicPartition};
+use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ pub struct Wanted {
     /// On whose behalf, as the ledger has it: a plan's hash, or the daemon's name.
     pub plan: String,
     /// The rates of brokers, in bytes per second; `None`: what stands there stays, whoever wanted it.
-    pub rates: BTreeMap<Setting, Option<u64>>,
+    pub rates: BTreeMap<Setting, Option<Rate>>,
     /// The lists of topics.
     pub lists: BTreeMap<Setting, List>,
     /// Values that stood there while nothing moved: somebody's own, even if moves run now that nobody accounts for.
@@ -267,7 +267,7 @@ impl Holding {
         ledger: &Ledger,
         seen: &Seen,
         setting: &Setting,
-        rate: Option<u64>,
+        rate: Option<Rate>,
         unaccounted: bool,
     ) {
         self.clean = false;
@@ -280,7 +280,7 @@ impl Holding {
             }
             return;
         };
-        let Some(rate) = rate.map(|rate| rate.to_string()) else { return };
+        let Some(rate) = rate.map(|rate| rate.0.to_string()) else { return };
         if value == Some(rate.as_str()) && held.is_some() {
             self.satisfied.insert(setting.clone());
             return;

@@ -4,7 +4,7 @@
 //! value that stands in it is nobody's original: whoever finds it, however late, restores what was before.
 
 use crate::config::{Resource, Setting};
-use mapper::BrokerId;
+use mapper::{BrokerId, Rate};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -65,7 +65,7 @@ pub enum LedgerEntry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// The rate.
-    pub rate_bytes_per_second: u64,
+    pub rate_bytes_per_second: Rate,
     /// It ends with the copies that it paced.
     pub autoremove: bool,
 }
@@ -220,7 +220,7 @@ mod tests {
             met: BTreeSet::new(),
             plan: "p".to_owned(),
         };
-        let asked = |rate| Asked { rate_bytes_per_second: rate, autoremove: true };
+        let asked = |rate| Asked { rate_bytes_per_second: Rate(rate), autoremove: true };
         let lines = vec![
             LedgerEntry::Opened { by: "b".to_owned() },
             held(None, "10"),

@@ -8,6 +8,7 @@ use crate::config::Key;
 use crate::hold::{Stray, Wanted, hold};
 use crate::ledger::Ledger;
 use crate::seen::Seen;
+use mapper::Rate;
 use std::collections::BTreeSet;
 
 /// What comes of it.
@@ -19,8 +20,8 @@ pub struct Repaced {
     pub strays: BTreeSet<Stray>,
 }
 
-/// Gives every rate that is ours this value, in bytes per second.
-pub fn repace(ledger: &Ledger, seen: &Seen, rate: u64) -> Repaced {
+/// Gives every rate that is ours this value.
+pub fn repace(ledger: &Ledger, seen: &Seen, rate: Rate) -> Repaced {
     let mut repaced = Repaced::default();
     for (setting, held) in ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key)) {
         let alone = Ledger::replay([held.line(setting)]);
@@ -78,7 +79,7 @@ mod tests {
     #[test]
     fn what_is_ours_is_accounted_for_and_set_and_nothing_else_is_touched() {
         let (ledger, seen) = world();
-        let repaced = repace(&ledger, &seen, 20);
+        let repaced = repace(&ledger, &seen, Rate(20));
         let [Action::Account(line), Action::Set { setting, value }] = &repaced.actions[..] else {
             panic!("{:?}", repaced.actions);
         };
@@ -96,6 +97,6 @@ mod tests {
     #[test]
     fn the_same_rate_again_changes_nothing() {
         let (ledger, seen) = world();
-        assert_eq!(repace(&ledger, &seen, 10).actions, []);
+        assert_eq!(repace(&ledger, &seen, Rate(10)).actions, []);
     }
 }

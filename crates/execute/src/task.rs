@@ -1,7 +1,7 @@
 //! What is to be done: a plan, and how fast it may go.
 
 use crate::seen::Seen;
-use mapper::{Move, Plan};
+use mapper::{Move, Plan, Rate};
 use serde::{Deserialize, Serialize};
 
 /// A plan on its way into a cluster, or back out of it.
@@ -55,7 +55,7 @@ pub enum Aim {
 pub enum Pace {
     /// At most so many bytes per second into each broker, and out of each
     /// (`leader.replication.throttled.rate`, `follower.replication.throttled.rate`).
-    BytesPerSecond(u64),
+    BytesPerSecond(Rate),
     /// As fast as the machines can.
     Unthrottled,
     /// As the daemon decides: it sets rates and lists, before the first byte of a move that it was told of and as long as

@@ -5,7 +5,7 @@
 
 use crate::connect::ZooKeeper;
 use crate::error::{Error, Wrong};
-use mapper::BrokerId;
+use mapper::{BrokerId, Rate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,8 +18,8 @@ const MEGABYTE: u64 = 1_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StoredOverride {
     /// The rate; never 0.
-    pub rate_bytes_per_second: u64,
-    /// Whether it ends with the copies that it throttles.
+    pub rate_bytes_per_second: Rate,
+    /// It ends with the copies that it paced.
     pub autoremove: bool,
 }
 
@@ -39,7 +39,7 @@ struct Wire {
     autoremove: bool,
     /// The exact rate, if it is not a whole number of MB/s. Older tools ignore this field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    rate_bytes_per_second: Option<u64>,
+    rate_bytes_per_second: Option<Rate>,
 }
 
 #[derive(Deserialize)]
@@ -55,9 +55,9 @@ impl StoredOverride {
         let wire = match of {
             None => Wire { rate: 0, autoremove: false, rate_bytes_per_second: None },
             Some(Self { rate_bytes_per_second: rate, autoremove }) => {
-                // Older tools read a rate below one as no override.
-                let megabytes = (rate / MEGABYTE).max(1);
-                let exact = (megabytes * MEGABYTE != rate).then_some(rate);
+                // Less than one would ask the tools of old for nothing.
+                let megabytes = (rate.0 / MEGABYTE).max(1);
+                let exact = (megabytes * MEGABYTE != rate.0).then_some(rate);
                 let rate = i64::try_from(megabytes).unwrap_or(i64::MAX);
                 Wire { rate, autoremove, rate_bytes_per_second: exact }
             }
@@ -76,12 +76,12 @@ impl StoredOverride {
         };
         let megabytes = u64::try_from(wire.rate).map_err(|_| Wrong::Size(wire.rate as f64))?;
         let rate = match wire.rate_bytes_per_second {
-            // If a tool changed only the rate in MB/s, that rate counts.
-            Some(exact) if (exact / MEGABYTE).max(1) == megabytes => exact,
-            Some(_) | None => megabytes.saturating_mul(MEGABYTE),
+            // Whoever changed the rate alone meant the rate.
+            Some(exact) if (exact.0 / MEGABYTE).max(1) == megabytes => exact,
+            Some(_) | None => Rate(megabytes.saturating_mul(MEGABYTE)),
         };
         let asked = Self { rate_bytes_per_second: rate, autoremove: wire.autoremove };
-        Ok((rate > 0).then_some(asked))
+        Ok((rate > Rate::default()).then_some(asked))
     }
 }
 
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     fn asked(rate: u64, autoremove: bool) -> StoredOverride {
-        StoredOverride { rate_bytes_per_second: rate, autoremove }
+        StoredOverride { rate_bytes_per_second: Rate(rate), autoremove }
     }
 
     #[test]

@@ -136,8 +136,8 @@ async fn overrides_for(api: &Api, pace: AnnouncedPace) -> Result<AnsweredPace, R
     let (mut new, mut answer) = (Vec::new(), AnsweredPace::default());
     for broker in pace.brokers.into_iter().filter(|id| known.contains(id)) {
         let stays = standing.get(&broker).filter(|own| !own.autoremove);
-        if let Some(Override { rate, .. }) = stays {
-            answer.kept.push(OnBroker { broker, rate_bytes_per_second: rate.0 });
+        if let Some(&Override { rate, .. }) = stays {
+            answer.kept.push(OnBroker { broker, rate_bytes_per_second: rate });
             continue;
         }
         if standing.get(&broker) != Some(&asked) {
@@ -145,7 +145,7 @@ async fn overrides_for(api: &Api, pace: AnnouncedPace) -> Result<AnsweredPace, R
         }
         let floor = floors(api, Some(broker)).into_iter().map(|(_, _, floor)| floor).max();
         if let Some(floor) = floor.filter(|floor| *floor > asked.rate) {
-            answer.raised.push(OnBroker { broker, rate_bytes_per_second: floor.0 });
+            answer.raised.push(OnBroker { broker, rate_bytes_per_second: floor });
         }
     }
     if !new.is_empty() {
@@ -156,9 +156,9 @@ async fn overrides_for(api: &Api, pace: AnnouncedPace) -> Result<AnsweredPace, R
     Ok(answer)
 }
 
-fn in_range(bytes_per_second: u64) -> Result<Rate, Reply> {
-    match bytes_per_second {
-        1..=MOST => Ok(Rate(bytes_per_second)),
+fn in_range(rate: Rate) -> Result<Rate, Reply> {
+    match rate.0 {
+        1..=MOST => Ok(rate),
         _ => Err(Reply::bad(format!("rate_bytes_per_second: write 1 to {MOST}"))),
     }
 }

@@ -85,12 +85,12 @@ fn about(entry: &LedgerEntry) -> String {
 mod tests {
     use super::*;
     use execute::{Asked, Key, rate_setting};
-    use mapper::BrokerId;
+    use mapper::{BrokerId, Rate};
 
     const SCHEMA: &str = include_str!("../../../../docs/schema/autothrottle-records.schema.json");
 
     fn lines() -> Vec<LedgerEntry> {
-        let asked = Asked { rate_bytes_per_second: 5, autoremove: true };
+        let asked = Asked { rate_bytes_per_second: Rate(5), autoremove: true };
         vec![
             LedgerEntry::Opened { by: "a".to_owned() },
             LedgerEntry::Held {

@@ -212,7 +212,7 @@ fn told(new: &[LedgerEntry]) -> Vec<(&'static str, String)> {
             LedgerEntry::Held { setting, .. } => held.push(setting.to_string()),
             LedgerEntry::Released { setting } => released.push(setting.to_string()),
             LedgerEntry::Asked { broker, asked } => {
-                let note = format!("{} B/s for {}", asked.rate_bytes_per_second, whom(broker));
+                let note = format!("{} B/s for {}", asked.rate_bytes_per_second.0, whom(broker));
                 told.push(("OverrideSet", note));
             }
             LedgerEntry::Withdrawn { broker } => told.push(("OverrideRemoved", whom(broker))),

@@ -216,6 +216,7 @@ async fn ledger(zookeeper: &ZooKeeper, folder: &str) -> Result<Vec<LedgerEntry>,
 mod tests {
     use super::*;
     use execute::{Key, rate_setting};
+    use mapper::Rate;
     use operate::marks::line::read;
 
     fn place() -> ZooKeeperPlace {
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn overrides_stand_where_the_daemon_of_old_had_them() {
-        let asked = Asked { rate_bytes_per_second: 50_000_000, autoremove: true };
+        let asked = Asked { rate_bytes_per_second: Rate(50_000_000), autoremove: true };
         let of = |broker| LedgerEntry::Asked { broker, asked };
         let new = vec![of(None), of(Some(BrokerId(1001)))];
         let znodes = place().znodes(&new, &Ledger::replay(new.clone()));
@@ -267,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_others_change_comes_as_lines() {
-        let asked = |rate| Asked { rate_bytes_per_second: rate, autoremove: false };
+        let asked = |rate| Asked { rate_bytes_per_second: Rate(rate), autoremove: false };
         let before = Overrides::from([(None, asked(1)), (Some(BrokerId(1)), asked(2))]);
         let now = Overrides::from([(None, asked(3))]);
         let expected = vec![

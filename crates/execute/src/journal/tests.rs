@@ -7,7 +7,10 @@ fn partition(number: u32) -> TopicPartition {
 }
 
 fn pace() -> impl Strategy<Value = Pace> {
-    prop_oneof![Just(Pace::Unthrottled), (1..99_u64).prop_map(Pace::BytesPerSecond)]
+    prop_oneof![
+        Just(Pace::Unthrottled),
+        (1..99_u64).prop_map(|rate| Pace::BytesPerSecond(mapper::Rate(rate)))
+    ]
 }
 
 fn partitions() -> impl Strategy<Value = BTreeSet<TopicPartition>> {

@@ -3,7 +3,7 @@
 use super::stalled::Stalled;
 use crate::words::{duration, few, listed};
 use execute::{Held, Ill, Round, Seen, Stall, Standing, Task};
-use mapper::{BrokerId, Bytes, TopicPartition};
+use mapper::{BrokerId, Bytes, Rate, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -32,7 +32,7 @@ pub struct Progress {
     /// To copy in all; moves of unknown size and those left out do not count.
     pub bytes: Bytes,
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes_per_second: Option<u64>,
+    bytes_per_second: Option<Rate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     left_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,7 +90,7 @@ impl Progress {
         let seconds = time.as_secs();
         if seconds >= LONG_ENOUGH && bytes > 0 {
             let rate = (bytes / seconds).max(1);
-            self.bytes_per_second = Some(rate);
+            self.bytes_per_second = Some(Rate(rate));
             self.left_seconds = Some(self.bytes.0.saturating_sub(self.copied_bytes.0) / rate);
         }
     }
@@ -172,7 +172,7 @@ impl fmt::Display for Progress {
             write!(f, "; {} of {}", self.copied_bytes, self.bytes)?;
         }
         if let (Some(rate), Some(left)) = (self.bytes_per_second, self.left_seconds) {
-            write!(f, ", {}/s, {} left", Bytes(rate), duration(left))?;
+            write!(f, ", {}/s, {} left", Bytes(rate.0), duration(left))?;
         }
         for stalled in &self.stalled {
             write!(f, "; stalled: {stalled}")?;

@@ -34,7 +34,7 @@ impl Execution<'_> {
             Some(problem) => {
                 let text = format!(
                     "{} per second, which was asked for, is refused: {problem}",
-                    Bytes(rate)
+                    Bytes(rate.0)
                 );
                 (text, Line::Refused { id, problem })
             }
@@ -43,7 +43,7 @@ impl Execution<'_> {
                 self.terms.pace = pace;
                 self.write(vec![Entry::Paced { pace }])?;
                 (
-                    format!("the throttle is {} per second from now on", Bytes(rate)),
+                    format!("the throttle is {} per second from now on", Bytes(rate.0)),
                     Line::Taken { id },
                 )
             }

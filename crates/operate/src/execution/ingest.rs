@@ -11,7 +11,7 @@ use execute::{Pace, Round, Running, Seen, Standing};
 use futures::StreamExt;
 use futures::stream;
 use mapper::snapshot::Leader;
-use mapper::{BrokerId, Bytes, Move, Reason, TopicPartition};
+use mapper::{BrokerId, Bytes, Move, Rate, Reason, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
@@ -27,8 +27,8 @@ const MARGIN: u64 = 120;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Starved {
     pub broker: BrokerId,
-    /// Bytes per second, the margin included.
-    pub least: u64,
+    /// The margin included.
+    pub least: Rate,
 }
 
 impl fmt::Display for Starved {
@@ -36,9 +36,10 @@ impl fmt::Display for Starved {
         let Self { broker, least } = self;
         write!(
             f,
-            "broker {broker} needs {} per second for new data alone ({least} bytes, a margin of 20 % included): \
+            "broker {broker} needs {} per second for new data alone ({} bytes, a margin of 20 % included): \
              replicas would never catch up",
-            Bytes(*least)
+            Bytes(least.0),
+            least.0
         )
     }
 }
@@ -59,7 +60,7 @@ pub async fn refuse_below_ingest_of(
     client: &kafka::Client,
     seen: &Seen,
     broker: BrokerId,
-    rate: u64,
+    rate: Rate,
     context: &mut RunContext<'_>,
 ) -> Result<(), Error> {
     let moves: Vec<Move> =
@@ -85,11 +86,11 @@ fn return_of(seen: &Seen, of: &TopicPartition, broker: BrokerId) -> Option<Move>
     })
 }
 
-fn refuse(measured: Measured, rate: u64, context: &mut RunContext<'_>) -> Result<(), Error> {
+fn refuse(measured: Measured, rate: Rate, context: &mut RunContext<'_>) -> Result<(), Error> {
     match measured {
         Measured::Starved(starved) => Err(Error::Flag {
             flag: "--throttle",
-            value: format!("{rate} bytes per second"),
+            value: format!("{} bytes per second", rate.0),
             problem: starved.to_string(),
         }),
         Measured::Enough => Ok(()),
@@ -115,7 +116,7 @@ pub(super) async fn starved(
     execution: &Execution<'_>,
     look: &Look,
     round: &Round,
-    rate: u64,
+    rate: Rate,
 ) -> Measured {
     let open = |standing: &Standing| match standing {
         Standing::Moving | Standing::Ready | Standing::Hindered(_) => true,
@@ -137,7 +138,7 @@ async fn judged(
     client: &kafka::Client,
     moves: &[(&Move, BrokerId)],
     at_a_time: usize,
-    rate: u64,
+    rate: Rate,
 ) -> Measured {
     let written = written(client, moves).await;
     match floor(moves, &written, at_a_time) {
@@ -149,7 +150,7 @@ async fn judged(
 }
 
 /// Whether a rate is enough for everything that is being copied now, whoever began it.
-pub async fn starved_in_flight(client: &kafka::Client, seen: &Seen, rate: u64) -> Measured {
+pub async fn starved_in_flight(client: &kafka::Client, seen: &Seen, rate: Rate) -> Measured {
     let moves: Vec<Move> =
         seen.running.iter().filter_map(|(of, run)| move_of(seen, of, run)).collect();
     let led = moves.iter().filter_map(|change| Some((change, leader(seen, change)?)));
@@ -179,11 +180,11 @@ fn leader(seen: &Seen, change: &Move) -> Option<BrokerId> {
     }
 }
 
-/// Bytes per second, of each partition whose leader answered twice.
+/// Of each partition whose leader answered twice.
 async fn written(
     client: &kafka::Client,
     moves: &[(&Move, BrokerId)],
-) -> BTreeMap<TopicPartition, u64> {
+) -> BTreeMap<TopicPartition, Rate> {
     let mut led: BTreeMap<BrokerId, BTreeSet<TopicPartition>> = BTreeMap::new();
     for (change, leader) in moves {
         led.entry(*leader).or_default().insert(change.of());
@@ -198,7 +199,7 @@ async fn written(
     let second = sizes(client, &led).await;
     let grown = first.into_iter().filter_map(|(of, before)| {
         let after = second.get(&of)?;
-        Some((of, after.saturating_sub(before).saturating_mul(1000) / millis))
+        Some((of, Rate(after.saturating_sub(before).saturating_mul(1000) / millis)))
     });
     grown.collect()
 }
@@ -224,12 +225,12 @@ async fn sizes(
 /// old and new, or takes in as a new one; as many at a time as may move at a time.
 fn floor(
     moves: &[(&Move, BrokerId)],
-    written: &BTreeMap<TopicPartition, u64>,
+    written: &BTreeMap<TopicPartition, Rate>,
     at_a_time: usize,
-) -> Option<(BrokerId, u64)> {
+) -> Option<(BrokerId, Rate)> {
     let mut needs: BTreeMap<(BrokerId, bool), Vec<u64>> = BTreeMap::new();
     for (change, leader) in moves {
-        let Some(rate) = written.get(&change.of()) else { continue };
+        let Some(Rate(rate)) = written.get(&change.of()) else { continue };
         let followers = change.from.len().saturating_sub(1) + change.added().count();
         let sent = rate.saturating_mul(followers as u64);
         needs.entry((*leader, true)).or_default().push(sent);
@@ -240,7 +241,7 @@ fn floor(
     let of_brokers = needs.into_iter().map(|((broker, _), mut rates)| {
         rates.sort_unstable_by(|a, b| b.cmp(a));
         let sum = rates.iter().take(at_a_time).fold(0_u64, |sum, rate| sum.saturating_add(*rate));
-        (broker, sum.saturating_mul(MARGIN) / 100)
+        (broker, Rate(sum.saturating_mul(MARGIN) / 100))
     });
     of_brokers.max_by_key(|(broker, least)| (*least, std::cmp::Reverse(*broker)))
 }
@@ -264,10 +265,10 @@ mod tests {
         };
         let (one, two) = (change(0, &[1, 2], &[1, 3]), change(1, &[1, 2], &[1, 4]));
         let moves = [(&one, BrokerId(1)), (&two, BrokerId(1))];
-        let written = [(one.of(), 100), (two.of(), 50)].into();
+        let written = [(one.of(), Rate(100)), (two.of(), Rate(50))].into();
         // Each has an old and a new follower.
-        assert_eq!(floor(&moves, &written, 9), Some((BrokerId(1), 360)));
-        assert_eq!(floor(&moves, &written, 1), Some((BrokerId(1), 240)));
+        assert_eq!(floor(&moves, &written, 9), Some((BrokerId(1), Rate(360))));
+        assert_eq!(floor(&moves, &written, 1), Some((BrokerId(1), Rate(240))));
         assert_eq!(floor(&moves, &BTreeMap::new(), 9), None);
     }
 }

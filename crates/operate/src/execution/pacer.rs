@@ -12,7 +12,7 @@ use crate::events::{Note, RunContext};
 use crate::files;
 use crate::watched::Watched;
 use execute::{Round, Seen, is_paced};
-use mapper::{BrokerId, Bytes, Move, PartitionId, Replicas, TopicPartition};
+use mapper::{BrokerId, Bytes, Move, PartitionId, Rate, Replicas, TopicPartition};
 use metrics::value_without_login;
 use reqwest::{Certificate, Client, Url, redirect};
 use serde::{Deserialize, Serialize};
@@ -54,7 +54,7 @@ impl Announcement {
 #[serde(deny_unknown_fields)]
 pub struct AnnouncedPace {
     /// Into each broker, and out of each.
-    pub rate_bytes_per_second: u64,
+    pub rate_bytes_per_second: Rate,
     /// Those that take part.
     pub brokers: BTreeSet<BrokerId>,
 }
@@ -74,7 +74,7 @@ pub struct OnBroker {
     /// Whose.
     pub broker: BrokerId,
     /// Which.
-    pub rate_bytes_per_second: u64,
+    pub rate_bytes_per_second: Rate,
 }
 
 /// One move.
@@ -104,8 +104,8 @@ pub struct Pacer {
     shown: String,
     /// What its API asks for, in a file that may be replaced.
     token: Option<Watched<String, Error>>,
-    /// What an operator asks it for, in bytes per second; `None`: as it decides.
-    rate: Option<u64>,
+    /// What an operator asks it for; `None`: as it decides.
+    rate: Option<Rate>,
     known: Option<Known>,
     /// Why it paces nothing new, as it was told last.
     told: Option<String>,
@@ -177,7 +177,7 @@ impl Pacer {
     }
 
     /// Asks for this rate, as an override for the brokers of each move.
-    pub fn at(self, rate: Option<u64>) -> Self {
+    pub fn at(self, rate: Option<Rate>) -> Self {
         Self { rate, ..self }
     }
 
@@ -293,13 +293,16 @@ impl Pacer {
         }
         let first = self.told_of_rate.is_none();
         let whole = first.then(|| {
-            format!("autothrottle takes {} per second as an override of what is moved", Bytes(rate))
+            format!(
+                "autothrottle takes {} per second as an override of what is moved",
+                Bytes(rate.0)
+            )
         });
         let kept = pace.kept.iter().map(|OnBroker { broker, rate_bytes_per_second: rate }| {
-            format!("broker {broker} keeps its own override, {} per second", Bytes(*rate))
+            format!("broker {broker} keeps its own override, {} per second", Bytes(rate.0))
         });
         let raised = pace.raised.iter().map(|OnBroker { broker, rate_bytes_per_second: rate }| {
-            let rate = Bytes(*rate);
+            let rate = Bytes(rate.0);
             format!(
                 "broker {broker} gets {rate} per second: below, new replicas would never catch up"
             )

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::error::LinesKind;
 use crate::store::{Filed, is_locked};
 use jiff::Timestamp;
+use mapper::Rate;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub(super) enum Line {
     Asked {
         /// By which it is answered.
         id: String,
-        bytes_per_second: u64,
+        bytes_per_second: Rate,
     },
     /// The execution has it from now on.
     Taken { id: String },
@@ -82,7 +83,7 @@ impl Inbox {
     }
 
     /// The latest rate that was asked for since the last time, and what its answer is to name.
-    pub(super) fn next(&mut self) -> Option<(String, u64)> {
+    pub(super) fn next(&mut self) -> Option<(String, Rate)> {
         let mut asked = None;
         for line in read(&self.path) {
             if let Line::Asked { id, bytes_per_second } = line
@@ -122,8 +123,8 @@ fn write(path: &Path, lines: &[Line]) -> Result<(), Error> {
     Ok(store.append(lines)?)
 }
 
-/// Asks the execution that has this ledger for another rate, in bytes per second, and waits for its answer.
-pub async fn ask(ledger: &Path, bytes_per_second: u64) -> Result<Answer, Error> {
+/// Asks the execution that has this ledger for another rate, and waits for its answer.
+pub async fn ask(ledger: &Path, bytes_per_second: Rate) -> Result<Answer, Error> {
     let path = beside(ledger);
     let id = format!("{}-{}", std::process::id(), Timestamp::now().as_nanosecond());
     write(&path, &[Line::Asked { id: id.clone(), bytes_per_second }])?;
@@ -157,12 +158,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let ledger = folder.path().join("l");
         let path = beside(&ledger);
-        let asked = |id: &str, rate| Line::Asked { id: id.to_owned(), bytes_per_second: rate };
+        let asked =
+            |id: &str, rate| Line::Asked { id: id.to_owned(), bytes_per_second: Rate(rate) };
         write(&path, &[asked("a", 1)]).unwrap();
         let mut inbox = Inbox::open(&ledger);
         assert_eq!(inbox.next(), None);
         write(&path, &[asked("b", 2), asked("c", 3)]).unwrap();
-        assert_eq!(inbox.next(), Some(("c".to_owned(), 3)));
+        assert_eq!(inbox.next(), Some(("c".to_owned(), Rate(3))));
         assert_eq!(inbox.next(), None);
     }
 
@@ -174,7 +176,8 @@ mod tests {
             let held = Store::<Line>::open(&ledger).unwrap().0;
             let mut inbox = Inbox::open(&ledger);
             let own = ledger.clone();
-            let asking = std::thread::spawn(move || crate::runtime::wait(ask(&own, 7)).unwrap());
+            let asking =
+                std::thread::spawn(move || crate::runtime::wait(ask(&own, Rate(7))).unwrap());
             if !hears {
                 drop(held);
                 return asking.join().unwrap().unwrap();
@@ -185,7 +188,7 @@ mod tests {
                     None => std::thread::sleep(PAUSE / 10),
                 }
             };
-            assert_eq!(rate, 7);
+            assert_eq!(rate, Rate(7));
             inbox.answer(Line::Refused { id, problem: "no".to_owned() });
             asking.join().unwrap().unwrap()
         };

@@ -103,7 +103,7 @@ mod tests {
         let setting = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
         let (before, ours) = (Some("7".to_owned()), ["9".to_owned()].into());
         let plan = "autothrottle".to_owned();
-        let asked = Asked { rate_bytes_per_second: 5, autoremove: true };
+        let asked = Asked { rate_bytes_per_second: mapper::Rate(5), autoremove: true };
         let entries = vec![
             LedgerEntry::Opened { by: "a\nb".to_owned() },
             LedgerEntry::Held { setting, before, found: None, ours, met: [].into(), plan },

@@ -16,7 +16,7 @@ pub use done::CatchUpDone;
 use execute::catch_up::{behind, to_elect};
 use freeing::Freed;
 pub use freeing::Freeing;
-use mapper::{BrokerId, TopicPartition};
+use mapper::{BrokerId, Rate, TopicPartition};
 pub use pace::Account;
 use pace::Books;
 use std::collections::BTreeSet;
@@ -36,7 +36,7 @@ pub struct CatchUp {
     /// Id of the broker that returns with an empty disk.
     pub broker: BrokerId,
     /// Bytes per second out of each broker, and into this one; `None`: as fast as the machines can.
-    pub rate: Option<u64>,
+    pub rate: Option<Rate>,
     /// File that lists the throttle configs of this run, with their original values.
     pub ledger: PathBuf,
     /// How long the broker may take to be registered.

@@ -9,7 +9,7 @@ use execute::{
     Action, Ledger, LedgerEntry, Others, Resource, Seen, Wanted, hold, records_what_stands,
 };
 use kafka::Client;
-use mapper::{BrokerId, TopicPartition};
+use mapper::{BrokerId, Rate, TopicPartition};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -23,7 +23,7 @@ pub struct Account {
 pub(super) struct Books {
     store: Store<LedgerEntry>,
     ledger: Ledger,
-    rate: u64,
+    rate: Rate,
     /// On whose behalf.
     plan: String,
     /// The daemons that may pace the same copies.
@@ -64,7 +64,7 @@ impl Books {
     pub(super) fn of(
         Account { store, ledger }: Account,
         broker: BrokerId,
-        rate: u64,
+        rate: Rate,
         meeting: Option<Meeting>,
     ) -> Self {
         let plan = format!("replace --same-id of broker {broker}");

@@ -2,7 +2,7 @@
 
 use super::heading;
 use ::kubernetes::fate::{Disks, NotLost, Return};
-use mapper::BrokerId;
+use mapper::{BrokerId, Rate};
 use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
@@ -15,7 +15,7 @@ pub(crate) struct SameIdPlan {
     /// How many partitions it has to copy.
     pub(crate) partitions: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) rate_bytes_per_second: Option<u64>,
+    pub(crate) rate_bytes_per_second: Option<Rate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) pod: Option<PodPlan>,
 }
@@ -66,7 +66,8 @@ impl fmt::Display for SameIdPlan {
         match self.rate_bytes_per_second {
             Some(rate) => writeln!(
                 f,
-                "It copies {rate} bytes per second at most, and each other broker sends no more."
+                "It copies {} bytes per second at most, and each other broker sends no more.",
+                rate.0
             )?,
             None => writeln!(f, "It copies without a throttle.")?,
         }

@@ -46,8 +46,8 @@ struct Number {
 
 #[derive(Debug, Serialize)]
 struct CapacityRow {
-    tx_bytes_per_second: u64,
-    rx_bytes_per_second: u64,
+    tx_bytes_per_second: Rate,
+    rx_bytes_per_second: Rate,
     from: String,
 }
 
@@ -58,8 +58,8 @@ impl MetricsView {
             numbers: answer.as_ref().map(numbers).unwrap_or_default(),
             instance_type: answer.as_ref().ok().and_then(|found| found.instance_type.clone()),
             capacity: capacity(*id).map(|found| CapacityRow {
-                tx_bytes_per_second: found.ports.tx.0,
-                rx_bytes_per_second: found.ports.rx.0,
+                tx_bytes_per_second: found.ports.tx,
+                rx_bytes_per_second: found.ports.rx,
                 from: found.from.to_string(),
             }),
             error: answer.as_ref().err().map(ToString::to_string),
@@ -74,7 +74,7 @@ impl MetricsView {
 }
 
 fn numbers(of: &BrokerMetrics) -> BTreeMap<&'static str, Number> {
-    let rate = |reading: Option<Reading<Rate>>| number(reading, |r| r.0.into(), |r| in_mb(r.0));
+    let rate = |reading: Option<Reading<Rate>>| number(reading, |r| r.0.into(), in_mb);
     let bytes =
         |reading: Option<Reading<Bytes>>| number(reading, |b| b.0.into(), |b| b.to_string());
     let time = |reading: Option<Reading<Duration>>| {
@@ -110,8 +110,8 @@ fn number<T: Copy>(
 }
 
 /// Tenths of a MB/s, and a little traffic is not none.
-fn in_mb(bytes_per_second: u64) -> String {
-    match bytes_per_second {
+fn in_mb(rate: Rate) -> String {
+    match rate.0 {
         1..50_000 => "<0.1".to_owned(),
         rate => format!("{:.1}", rate as f64 / 1e6),
     }

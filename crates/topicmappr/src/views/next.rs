@@ -79,7 +79,7 @@ impl Next {
             None => file,
         };
         let reassign = tool.on(&quoted(file));
-        commands.push(format!("{reassign} --execute --throttle {SUGGESTED_RATE}"));
+        commands.push(format!("{reassign} --execute --throttle {}", SUGGESTED_RATE.0));
         commands.push(format!("{reassign} --verify"));
         if elect {
             commands.push(tool.elect(&quoted(file)));
@@ -101,7 +101,7 @@ impl Next {
             let files: Vec<String> = files.iter().map(|file| quoted(file)).collect();
             let files = files.join(" ");
             for action in [
-                format!("--execute --additional --throttle {SUGGESTED_RATE}"),
+                format!("--execute --additional --throttle {}", SUGGESTED_RATE.0),
                 "--verify".to_owned(),
             ] {
                 commands.push(format!("for map in {files}; do {reassign} {action}; done"));
@@ -117,7 +117,7 @@ impl Next {
             let map = format!("step{step}.json");
             let reassign = tool.on(&map);
             commands.push(format!("topicmappr plan show {} --step {step} > {map}", quoted(plan)));
-            commands.push(format!("{reassign} --execute --throttle {SUGGESTED_RATE}"));
+            commands.push(format!("{reassign} --execute --throttle {}", SUGGESTED_RATE.0));
             commands.push(format!("{reassign} --verify"));
         }
         Self { commands, note: between_steps(steps), instead: None }

@@ -2,7 +2,7 @@
 
 use super::table::Table;
 use execute::{Key, Resource, Seen, Setting};
-use mapper::{BrokerId, Bytes};
+use mapper::{BrokerId, Bytes, Rate};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::fmt;
 #[derive(Debug, Serialize)]
 pub(crate) struct PacesView {
     event: &'static str,
-    asked_bytes_per_second: u64,
+    asked_bytes_per_second: Rate,
     rates: Vec<Rated>,
 }
 
@@ -21,22 +21,23 @@ struct Rated {
     key: Key,
     /// The value in the cluster; absent if it is not set or not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    bytes_per_second: Option<u64>,
-    /// Whether the broker answered.
+    bytes_per_second: Option<Rate>,
+    /// The broker told.
     told: bool,
 }
 
 impl PacesView {
     pub(crate) fn of<'s>(
         event: &'static str,
-        asked: u64,
+        asked: Rate,
         rates: impl Iterator<Item = &'s Setting>,
         seen: &Seen,
     ) -> Self {
         let rates = rates.filter_map(|setting| {
             let Resource::Broker(broker) = setting.resource else { return None };
             let set: Option<&BTreeMap<Key, String>> = seen.configs.get(&setting.resource);
-            let value = set.and_then(|set| set.get(&setting.key)).and_then(|v| v.parse().ok());
+            let value =
+                set.and_then(|set| set.get(&setting.key)).and_then(|v| v.parse().ok()).map(Rate);
             let key = setting.key;
             Some(Rated { broker, key, bytes_per_second: value, told: set.is_some() })
         });
@@ -57,7 +58,7 @@ impl PacesView {
 
 impl fmt::Display for PacesView {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let asked = Bytes(self.asked_bytes_per_second);
+        let asked = Bytes(self.asked_bytes_per_second.0);
         if self.event == "preview" {
             writeln!(
                 f,
@@ -81,7 +82,7 @@ impl fmt::Display for PacesView {
             let now = match (one.told, one.bytes_per_second) {
                 (false, _) => "unknown".to_owned(),
                 (true, None) => "nothing".to_owned(),
-                (true, Some(rate)) => format!("{}/s", Bytes(rate)),
+                (true, Some(rate)) => format!("{}/s", Bytes(rate.0)),
             };
             table.row([one.broker.to_string(), what.to_owned(), now]);
         }

@@ -1,15 +1,15 @@
 //! What a plan copies, how close that is to the least possible, and how long it takes.
 
 use super::nothing;
-use mapper::{BrokerId, Bytes, Plan};
+use mapper::{BrokerId, Bytes, Plan, Rate};
 use operate::words::counted;
 use serde::Serialize;
 use std::fmt;
 
 /// The rates that durations are given for, per broker; Kafka's throttles are in bytes, 1 MB = 10^6.
-const RATES: [u64; 3] = [10_000_000, 50_000_000, 100_000_000];
+const RATES: [Rate; 3] = [Rate(10_000_000), Rate(50_000_000), Rate(100_000_000)];
 /// The one that the next command suggests.
-pub(super) const SUGGESTED_RATE: u64 = RATES[1];
+pub(super) const SUGGESTED_RATE: Rate = RATES[1];
 
 /// A plan's transfer.
 #[derive(Debug, Serialize)]
@@ -53,7 +53,7 @@ enum Direction {
 /// How long the worst broker takes.
 #[derive(Debug, Serialize)]
 struct Duration {
-    rate_bytes_per_second: u64,
+    rate_bytes_per_second: Rate,
     seconds: u64,
 }
 
@@ -92,8 +92,8 @@ impl Transfer {
 }
 
 impl Duration {
-    fn at(rate_bytes_per_second: u64, worst: Worst) -> Self {
-        Self { rate_bytes_per_second, seconds: worst.bytes.0.div_ceil(rate_bytes_per_second) }
+    fn at(rate_bytes_per_second: Rate, worst: Worst) -> Self {
+        Self { rate_bytes_per_second, seconds: worst.bytes.0.div_ceil(rate_bytes_per_second.0) }
     }
 }
 
@@ -166,6 +166,6 @@ impl fmt::Display for Duration {
             seconds @ 120..7200 => format!("{} min", seconds.div_ceil(60)),
             seconds => format!("{} h", seconds.div_ceil(3600)),
         };
-        write!(f, "{time} at {} MB/s", self.rate_bytes_per_second / 1_000_000)
+        write!(f, "{time} at {} MB/s", self.rate_bytes_per_second.0 / 1_000_000)
     }
 }

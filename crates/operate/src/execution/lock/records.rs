@@ -180,7 +180,10 @@ mod tests {
     fn journal() -> [Entry; 2] {
         let (plan, cluster_id) = ("p".to_owned(), "c".to_owned());
         let ill = [TopicPartition { topic: "t".to_owned(), partition: PartitionId(3) }].into();
-        [Entry::Started { plan, cluster_id, pace: Pace::BytesPerSecond(9), ill }, Entry::Detached]
+        [
+            Entry::Started { plan, cluster_id, pace: Pace::BytesPerSecond(mapper::Rate(9)), ill },
+            Entry::Detached,
+        ]
     }
 
     fn records() -> Records {

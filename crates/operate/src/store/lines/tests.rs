@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 
 fn journal() -> Vec<u8> {
     let (plan, cluster_id) = ("sha256:ab".to_owned(), "c".to_owned());
-    let pace = Pace::BytesPerSecond(5);
+    let pace = Pace::BytesPerSecond(mapper::Rate(5));
     written(&[
         Entry::Started { plan, cluster_id, pace, ill: [].into() },
         Entry::Submitted { moves: vec![1, 2, 3] },
@@ -19,7 +19,7 @@ fn journal() -> Vec<u8> {
 
 fn ledger() -> Vec<u8> {
     let setting = rate_setting(BrokerId(1), Key::LeaderRate);
-    let asked = Asked { rate_bytes_per_second: 7, autoremove: true };
+    let asked = Asked { rate_bytes_per_second: mapper::Rate(7), autoremove: true };
     written(&[
         LedgerEntry::Opened { by: "process 1".to_owned() },
         LedgerEntry::Held {

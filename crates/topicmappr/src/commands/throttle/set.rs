@@ -10,6 +10,7 @@ use crate::views::PacesView;
 use console::units::rate;
 use execute::{Action, Key, Ledger, LedgerEntry, Seen, Stray, repace};
 use kafka::Client;
+use mapper::Rate;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{Answer, Measured, Observer, ask, set_configs, starved_in_flight};
@@ -30,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(crate) struct Args {
     /// Bytes per second into and out of each broker: 10MB/s
     #[arg(value_name = "RATE", value_parser = rate)]
-    rate: u64,
+    rate: Rate,
     #[command(flatten)]
     ledger: LedgerArgs,
     #[command(flatten)]
@@ -65,7 +66,7 @@ impl Found {
         Ok(Self { ledger, seen })
     }
 
-    fn view(&self, rate: u64, event: &'static str) -> PacesView {
+    fn view(&self, rate: Rate, event: &'static str) -> PacesView {
         let rates = self.ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key));
         PacesView::of(event, rate, rates.map(|(setting, _)| setting), &self.seen)
     }
@@ -90,7 +91,7 @@ impl Args {
         }
         if let Measured::Starved(starved) = starved_in_flight(client, &found.seen, self.rate).await
         {
-            let value = format!("{} bytes per second", self.rate);
+            let value = format!("{} bytes per second", self.rate.0);
             return Err(Error::Operate(operate::Error::Flag {
                 flag: "RATE",
                 value,
@@ -117,7 +118,7 @@ impl Args {
         match ask(path, self.rate).await? {
             Answer::Taken => Ok(true),
             Answer::Refused(problem) => {
-                let value = format!("{} bytes per second", self.rate);
+                let value = format!("{} bytes per second", self.rate.0);
                 Err(Error::Operate(operate::Error::Flag { flag: "RATE", value, problem }))
             }
             Answer::Gone => {

@@ -3,7 +3,7 @@
 use super::trouble::{Trouble, troubles};
 use crate::views::shown;
 use execute::{Estimate, Pace, Round, Standing, Task};
-use mapper::{BrokerId, Bytes};
+use mapper::{BrokerId, Bytes, Rate};
 use operate::words::counted;
 use operate::words::duration;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(crate) struct Preview<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     busiest: Option<Busiest>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    throttle_bytes_per_second: Option<u64>,
+    throttle_bytes_per_second: Option<Rate>,
     /// The daemon decides it.
     paced_by_autothrottle: bool,
     /// About, by the throttle.
@@ -83,7 +83,7 @@ impl<'a> Preview<'a> {
     }
 }
 
-fn rate(pace: Pace) -> Option<u64> {
+fn rate(pace: Pace) -> Option<Rate> {
     match pace {
         Pace::BytesPerSecond(rate) => Some(rate),
         Pace::Unthrottled | Pace::Auto => None,
@@ -115,7 +115,7 @@ impl fmt::Display for Preview<'_> {
             Some(rate) => writeln!(
                 f,
                 "  throttle    {} per second, into and out of each broker",
-                Bytes(rate)
+                Bytes(rate.0)
             )?,
             None if self.paced_by_autothrottle => {
                 writeln!(f, "  throttle    set by autothrottle")?;

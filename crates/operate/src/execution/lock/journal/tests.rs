@@ -3,7 +3,8 @@ use ::execute::{History, Pace};
 use mapper::{PartitionId, TopicPartition};
 
 fn started(ill: u32) -> Entry {
-    let (plan, cluster_id, pace) = ("p".to_owned(), "c".to_owned(), Pace::BytesPerSecond(9));
+    let (plan, cluster_id, pace) =
+        ("p".to_owned(), "c".to_owned(), Pace::BytesPerSecond(mapper::Rate(9)));
     let partition = |n| TopicPartition { topic: "täglich".to_owned(), partition: PartitionId(n) };
     Entry::Started { plan, cluster_id, pace, ill: (0..ill).map(partition).collect() }
 }
