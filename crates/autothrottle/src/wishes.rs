@@ -6,9 +6,10 @@
 
 use crate::quiet::Quiet;
 use execute::{
-    Key, Ledger, List, Resource, Seen, Setting, Wanted, passing, rate_of, rate_setting, read_entry,
+    Key, Ledger, List, Resource, Seen, Setting, Wanted, WantedRate, passing, rate_of, rate_setting,
+    read_entry,
 };
-use mapper::{PartitionId, Rate, TopicPartition};
+use mapper::{PartitionId, TopicPartition};
 use operate::marks::DAEMON;
 use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
@@ -19,14 +20,18 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
     for (setting, entries) in covering(ledger, seen) {
         lists.entry(setting).or_default().extend(entries);
     }
-    let mut rates: BTreeMap<Setting, Option<Rate>> = BTreeMap::new();
+    let mut rates: BTreeMap<Setting, WantedRate> = BTreeMap::new();
     for (setting, entries) in &lists {
         let brokers = entries.iter().filter_map(|text| read_entry(text)).map(|(_, broker)| broker);
-        rates.extend(brokers.map(|broker| (rate_setting(broker, rate_of(setting.key)), None)));
+        rates.extend(
+            brokers.map(|broker| {
+                (rate_setting(broker, rate_of(setting.key)), WantedRate::LeaveAsItIs)
+            }),
+        );
     }
     rates.extend(of_executions(ledger));
     for ((broker, role), decided) in &decision.rates {
-        rates.insert(rate_setting(*broker, rate_key(*role)), Some(decided.rate));
+        rates.insert(rate_setting(*broker, rate_key(*role)), WantedRate::At(decided.rate));
     }
     let list = |(setting, now): (Setting, BTreeSet<String>)| {
         let in_flight = passing(seen, &setting);
@@ -47,9 +52,9 @@ pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
 }
 
 /// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
-fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, Option<Rate>)> {
+fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, WantedRate)> {
     let theirs = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
-    theirs.map(|(setting, _)| (setting.clone(), None))
+    theirs.map(|(setting, _)| (setting.clone(), WantedRate::LeaveAsItIs))
 }
 
 /// Everything that is ours stays as it is (`--skip-auto-delete-throttles`).
@@ -57,7 +62,7 @@ pub(crate) fn and_keep_what_is_ours(wanted: &mut Wanted, ledger: &Ledger) {
     for (setting, held) in ledger.held() {
         match setting.key {
             Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => {
-                wanted.rates.entry(setting.clone()).or_insert(None);
+                wanted.rates.entry(setting.clone()).or_insert(WantedRate::LeaveAsItIs);
             }
             Key::LeaderReplicas | Key::FollowerReplicas => {
                 let list = wanted.lists.entry(setting.clone()).or_default();
@@ -180,7 +185,7 @@ mod tests {
         let wanted = wanted(&nothing, &ledger, &moving(&[1]), &Quiet::default());
         assert_eq!(wanted.lists[&list(Key::FollowerReplicas)].now, ["0:3".to_owned()].into());
         let rate = rate_setting(BrokerId(3), Key::FollowerRate);
-        assert_eq!(wanted.rates, [(rate, None)].into());
+        assert_eq!(wanted.rates, [(rate, WantedRate::LeaveAsItIs)].into());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! rates stand before the broker is registered; its own rate can be set only afterwards.
 
 use crate::config::{Key, Resource, Setting, entry};
-use crate::hold::{List, Wanted, rate_setting};
+use crate::hold::{List, Wanted, WantedRate, rate_setting};
 use crate::seen::{Seen, isr};
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Rate, TopicPartition};
@@ -67,7 +67,7 @@ pub fn pace(
     let live = |id: &BrokerId| seen.live.contains(id);
     let rates = senders.into_iter().filter(live).map(|id| rate_setting(id, Key::LeaderRate));
     let own = live(&broker).then(|| rate_setting(broker, Key::FollowerRate));
-    wanted.rates = rates.chain(own).map(|setting| (setting, Some(rate))).collect();
+    wanted.rates = rates.chain(own).map(|setting| (setting, WantedRate::At(rate))).collect();
     wanted
 }
 
@@ -137,10 +137,11 @@ mod tests {
         let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2], [false, false]), "p");
         assert_eq!(list(&wanted, Key::LeaderReplicas), ["0:1", "0:2", "1:1"]);
         assert_eq!(list(&wanted, Key::FollowerReplicas), ["0:3", "1:3"]);
-        let leaders = [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), Some(Rate(7))));
+        let leaders =
+            [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), WantedRate::At(Rate(7))));
         assert_eq!(wanted.rates, leaders.clone().into());
         let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [false, false]), "p");
-        let own = (rate_setting(BROKER, Key::FollowerRate), Some(Rate(7)));
+        let own = (rate_setting(BROKER, Key::FollowerRate), WantedRate::At(Rate(7)));
         assert_eq!(wanted.rates, leaders.into_iter().chain([own]).collect::<BTreeMap<_, _>>());
     }
 

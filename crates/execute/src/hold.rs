@@ -20,14 +20,23 @@ const MANY: usize = 32;
 pub struct Wanted {
     /// On whose behalf, as the ledger has it: a plan's hash, or the daemon's name.
     pub plan: String,
-    /// The rates of brokers, in bytes per second; `None`: what stands there stays, whoever wanted it.
-    pub rates: BTreeMap<Setting, Option<Rate>>,
+    /// The rates of brokers.
+    pub rates: BTreeMap<Setting, WantedRate>,
     /// The lists of topics.
     pub lists: BTreeMap<Setting, List>,
     /// Values that stood there while nothing moved: somebody's own, even if moves run now that nobody accounts for.
     pub originals: BTreeMap<Setting, String>,
     /// Moves of others have ended a moment ago, and the rates that they were paced by may stand yet.
     pub unsettled: bool,
+}
+
+/// What a broker's rate has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WantedRate {
+    /// This one.
+    At(Rate),
+    /// The rate that is set stays, whoever set it.
+    LeaveAsItIs,
 }
 
 /// What one list has to name.
@@ -267,7 +276,7 @@ impl Holding {
         ledger: &Ledger,
         seen: &Seen,
         setting: &Setting,
-        rate: Option<Rate>,
+        rate: WantedRate,
         unaccounted: bool,
     ) {
         self.clean = false;
@@ -280,7 +289,8 @@ impl Holding {
             }
             return;
         };
-        let Some(rate) = rate.map(|rate| rate.0.to_string()) else { return };
+        let WantedRate::At(Rate(rate)) = rate else { return };
+        let rate = rate.to_string();
         if value == Some(rate.as_str()) && held.is_some() {
             self.satisfied.insert(setting.clone());
             return;

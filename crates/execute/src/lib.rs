@@ -51,7 +51,8 @@ pub use dirs::Destination;
 pub use estimate::{Estimate, Traffic};
 pub use health::Ill;
 pub use hold::{
-    Holding, List, Stray, Wanted, hold, meets, passing, rate_of, rate_setting, records_what_stands,
+    Holding, List, Stray, Wanted, WantedRate, hold, meets, passing, rate_of, rate_setting,
+    records_what_stands,
 };
 pub use journal::{Entry, History};
 pub use ledger::{Asked, Held as HeldSetting, Ledger, LedgerEntry};

@@ -8,7 +8,7 @@
 use crate::by_daemon;
 use crate::config::{Key, Resource, Setting, entry, read_entry};
 use crate::dirs;
-use crate::hold::{Holding, List, Wanted, hold, rate_of, rate_setting};
+use crate::hold::{Holding, List, Wanted, WantedRate, hold, rate_of, rate_setting};
 use crate::ledger::Ledger;
 use crate::seen::{Seen, same_set};
 use crate::task::{Pace, Task};
@@ -28,8 +28,8 @@ pub(crate) fn pace(
 ) -> Holding {
     let needs = needed_lists(task, ledger, seen, about);
     let rate = match task.pace {
-        Pace::BytesPerSecond(rate) => Some(rate),
-        Pace::Unthrottled | Pace::Auto => None,
+        Pace::BytesPerSecond(rate) => WantedRate::At(rate),
+        Pace::Unthrottled | Pace::Auto => WantedRate::LeaveAsItIs,
     };
     let mut rates = needed_rates(task, &needs, keep);
     rates.extend(log_dir_rates(task, ledger, seen, about));

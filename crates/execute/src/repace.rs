@@ -5,7 +5,7 @@
 
 use crate::action::Action;
 use crate::config::Key;
-use crate::hold::{Stray, Wanted, hold};
+use crate::hold::{Stray, Wanted, WantedRate, hold};
 use crate::ledger::Ledger;
 use crate::seen::Seen;
 use mapper::Rate;
@@ -25,7 +25,7 @@ pub fn repace(ledger: &Ledger, seen: &Seen, rate: Rate) -> Repaced {
     let mut repaced = Repaced::default();
     for (setting, held) in ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key)) {
         let alone = Ledger::replay([held.line(setting)]);
-        let rates = [(setting.clone(), Some(rate))].into();
+        let rates = [(setting.clone(), WantedRate::At(rate))].into();
         let wanted = Wanted { plan: held.plan.clone(), rates, ..Wanted::default() };
         let holding = hold(&wanted, &alone, seen);
         repaced.actions.extend(holding.actions);

@@ -7,7 +7,7 @@ fn rate() -> Setting {
     rate_setting(BrokerId(1), Key::LeaderRate)
 }
 
-fn wanted(rate_wanted: Option<Rate>) -> Wanted {
+fn wanted(rate_wanted: WantedRate) -> Wanted {
     let rates = [(rate(), rate_wanted)].into();
     Wanted { plan: "autothrottle".to_owned(), rates, ..Wanted::default() }
 }
@@ -36,7 +36,7 @@ fn apply(ledger: &mut Ledger, holding: &Holding) {
 
 #[test]
 fn a_rate_met_while_moves_run_that_nobody_accounts_for_is_left_and_reported() {
-    let holding = hold(&wanted(Some(Rate(10))), &Ledger::default(), &seen(Some("7")));
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &Ledger::default(), &seen(Some("7")));
     assert_eq!(holding.actions, []);
     assert!(matches!(holding.strays.first(), Some(Stray::UnknownOwner { .. })));
 }
@@ -45,7 +45,7 @@ fn a_rate_met_while_moves_run_that_nobody_accounts_for_is_left_and_reported() {
 fn a_rate_that_stood_there_while_nothing_moved_is_put_back_to_the_letter() {
     let mut ledger = Ledger::default();
     let originals = [(rate(), "7".to_owned())].into();
-    let wanted = Wanted { originals, ..wanted(Some(Rate(10))) };
+    let wanted = Wanted { originals, ..wanted(WantedRate::At(Rate(10))) };
     let holding = hold(&wanted, &ledger, &seen(Some("7")));
     assert!(holding.sets());
     apply(&mut ledger, &holding);
@@ -60,9 +60,9 @@ fn a_rate_that_stood_there_while_nothing_moved_is_put_back_to_the_letter() {
 #[test]
 fn a_rate_that_is_wanted_without_a_number_stays_as_it_is() {
     let mut ledger = Ledger::default();
-    let holding = hold(&wanted(Some(Rate(10))), &ledger, &seen(None));
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &ledger, &seen(None));
     apply(&mut ledger, &holding);
-    let holding = hold(&wanted(None), &ledger, &seen(Some("10")));
+    let holding = hold(&wanted(WantedRate::LeaveAsItIs), &ledger, &seen(Some("10")));
     assert_eq!(holding.actions, []);
     assert!(!holding.clean && !ledger.is_empty());
 }
@@ -116,7 +116,7 @@ fn wanted_beside(seen: &Seen) -> Wanted {
         (list(key), List { ever: now.clone(), now, in_flight: passing(seen, &list(key)) })
     };
     let lists = [of(Key::LeaderReplicas, "0:1"), of(Key::FollowerReplicas, "0:2")];
-    Wanted { lists: lists.into(), ..wanted(Some(Rate(10))) }
+    Wanted { lists: lists.into(), ..wanted(WantedRate::At(Rate(10))) }
 }
 
 #[test]
@@ -134,11 +134,11 @@ fn a_rate_of_moves_that_others_pace_is_left_for_as_long_as_they_run() {
     }
     // They have ended, and their rate goes soon: who still wants one there waits for that.
     let ended = || Seen { running: BTreeMap::new(), ..beside_an_execution("8") };
-    let recovery = Wanted { unsettled: true, ..wanted(Some(Rate(10))) };
+    let recovery = Wanted { unsettled: true, ..wanted(WantedRate::At(Rate(10))) };
     let holding = hold(&recovery, &ledger, &ended());
     assert!(matches!(holding.strays.first(), Some(Stray::UnknownOwner { .. })));
     assert!(!meets(&ledger, &ended()));
-    let holding = hold(&wanted(Some(Rate(10))), &ledger, &seen(None));
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &ledger, &seen(None));
     assert!(holding.sets(), "where nothing stands, it is set");
 }
 
@@ -190,7 +190,7 @@ fn accounts_for(setting: Setting, ours: &str) -> Others {
 #[test]
 fn a_rate_that_a_daemon_accounts_for_is_never_an_original() {
     let own = || beside(accounts_for(rate(), "7"), [(Key::LeaderRate, "7")]);
-    let holding = hold(&wanted(Some(Rate(10))), &Ledger::default(), &own());
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &Ledger::default(), &own());
     assert_eq!(holding.actions, []);
     assert!(matches!(holding.strays.first(), Some(Stray::OfAnother { .. })));
     assert!(holding.satisfies(&rate()), "what it paces is paced");
@@ -200,7 +200,7 @@ fn a_rate_that_a_daemon_accounts_for_is_never_an_original() {
         ..own()
     };
     let mut ledger = Ledger::default();
-    let holding = hold(&wanted(Some(Rate(10))), &ledger, &seen);
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &ledger, &seen);
     apply(&mut ledger, &holding);
     assert_eq!(ledger.get(&rate()).unwrap().before.as_deref(), Some("6"));
 }
@@ -208,13 +208,13 @@ fn a_rate_that_a_daemon_accounts_for_is_never_an_original() {
 #[test]
 fn where_a_daemons_ledger_cannot_be_read_every_rate_that_stands_is_left() {
     let unread = beside(Others::Unread, [(Key::LeaderRate, "7")]);
-    let holding = hold(&wanted(Some(Rate(10))), &Ledger::default(), &unread);
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &Ledger::default(), &unread);
     assert_eq!(holding.actions, []);
     assert!(matches!(holding.strays.first(), Some(Stray::OfAnother { .. })));
     // Where nothing stands, or what is ours, it is as ever.
     let nothing = Seen { others: Others::Unread, ..seen(None) };
     let mut ledger = Ledger::default();
-    let holding = hold(&wanted(Some(Rate(10))), &ledger, &nothing);
+    let holding = hold(&wanted(WantedRate::At(Rate(10))), &ledger, &nothing);
     assert!(holding.sets());
     apply(&mut ledger, &holding);
     let ours = beside(Others::Unread, [(Key::LeaderRate, "10")]);
