@@ -240,9 +240,9 @@ fn ledger() -> Vec<LedgerEntry> {
     let held = |setting, before: Option<&str>| LedgerEntry::Held {
         setting,
         before: before.map(str::to_owned),
-        found: before.map(str::to_owned),
-        ours: ["1:2".to_owned()].into(),
-        met: ["1:2".to_owned()].into(),
+        found: before.map(Into::into),
+        ours: ["1:2".into()].into(),
+        met: ["1:2".into()].into(),
         plan: "p".to_owned(),
     };
     let asked = Asked { rate_bytes_per_second: Rate(10_000_000), autoremove: true };

@@ -393,7 +393,7 @@ impl Run {
     fn covers(&self, change: &Move, key: Key, broker: BrokerId) -> bool {
         let list = self.config(Resource::Topic(change.topic.to_string()), key);
         let entry = format!("{}:{broker}", change.partition);
-        Entries::parse(list).cover(&[entry].into())
+        Entries::parse(list).cover(&[entry.into()].into())
     }
 
     /// Sources and new replicas are in the lists, and their brokers have a rate.
@@ -480,7 +480,8 @@ impl Run {
                     );
                 }
                 Resource::Topic(name) if **name == *change.topic => {
-                    let entries = brokers.iter().map(|id| format!("{}:{id}", change.partition));
+                    let entries =
+                        brokers.iter().map(|id| format!("{}:{id}", change.partition).into());
                     let left = Entries::parse(value).cover(&entries.collect());
                     assert!(left, "{setting} is taken from {}", change.of());
                 }

@@ -50,7 +50,7 @@ impl Quiet {
             for key in Key::OF_BROKERS {
                 let setting = Setting { resource: resource.clone(), key };
                 match set.get(&key) {
-                    Some(value) if seen.others.may_have_set(&setting, value) => {
+                    Some(value) if seen.others.may_have_set(&setting, &value.as_str().into()) => {
                         self.young.insert(setting, (value.to_owned(), now));
                     }
                     Some(value) if ledger.get(&setting).is_none() => {
@@ -158,7 +158,7 @@ mod tests {
         let set = [(Key::LeaderRate, "7".to_owned())].into();
         seen.configs.insert(rate.resource.clone(), set);
         assert!(quiet.would_settle(&seen, &ledger, now), "it has to be asked for");
-        seen.others = Others::Known([(rate.clone(), ["7".to_owned()].into())].into());
+        seen.others = Others::Known([(rate.clone(), ["7".into()].into())].into());
         quiet.learn(&seen, &ledger, now);
         assert!(quiet.originals().is_empty());
         let later = now + SETTLED;

@@ -6,8 +6,8 @@
 
 use crate::quiet::Quiet;
 use execute::{
-    Key, Ledger, List, Resource, Seen, Setting, Wanted, WantedRate, passing, rate_of, rate_setting,
-    read_entry,
+    Key, Ledger, List, Resource, Seen, Setting, ThrottleValue, ThrottledReplica, Wanted,
+    WantedRate, passing, rate_of, rate_setting,
 };
 use mapper::{PartitionId, TopicPartition};
 use operate::marks::DAEMON;
@@ -22,7 +22,7 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
     }
     let mut rates: BTreeMap<Setting, WantedRate> = BTreeMap::new();
     for (setting, entries) in &lists {
-        let brokers = entries.iter().filter_map(|text| read_entry(text)).map(|(_, broker)| broker);
+        let brokers = entries.iter().map(|replica| replica.broker);
         rates.extend(
             brokers.map(|broker| {
                 (rate_setting(broker, rate_of(setting.key)), WantedRate::LeaveAsItIs)
@@ -33,7 +33,7 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
     for ((broker, role), decided) in &decision.rates {
         rates.insert(rate_setting(*broker, rate_key(*role)), WantedRate::At(decided.rate));
     }
-    let list = |(setting, now): (Setting, BTreeSet<String>)| {
+    let list = |(setting, now): (Setting, BTreeSet<ThrottledReplica>)| {
         let in_flight = passing(seen, &setting);
         (setting, List { ever: now.clone(), now, in_flight })
     };
@@ -66,8 +66,8 @@ pub(crate) fn and_keep_what_is_ours(wanted: &mut Wanted, ledger: &Ledger) {
             }
             Key::LeaderReplicas | Key::FollowerReplicas => {
                 let list = wanted.lists.entry(setting.clone()).or_default();
-                list.now.extend(held.ours.iter().cloned());
-                list.ever.extend(held.ours.iter().cloned());
+                list.now.extend(held.ours.iter().filter_map(ThrottleValue::replica));
+                list.ever.extend(&list.now);
             }
         }
     }
@@ -82,8 +82,8 @@ pub(crate) fn covered(
     let mut found = BTreeSet::new();
     for (setting, held) in ledger.held() {
         let Resource::Topic(topic) = &setting.resource else { continue };
-        for (partition, _) in held.ours.iter().filter_map(|text| read_entry(text)) {
-            let of = TopicPartition { topic: topic.clone(), partition };
+        for replica in held.ours.iter().filter_map(ThrottleValue::replica) {
+            let of = TopicPartition { topic: topic.clone(), partition: replica.partition };
             if copied.contains(&of) || seen.running.contains_key(&of) {
                 found.insert(of);
             }
@@ -99,36 +99,34 @@ pub(crate) fn rate_key(role: Role) -> Key {
     }
 }
 
-fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<String>> {
+fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
     let mut lists = BTreeMap::new();
     for (topic, ThrottledReplicas { leaders, followers }) in &decision.lists {
         for (key, replicas) in [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)]
         {
             if !replicas.is_empty() {
                 let setting = Setting { resource: Resource::Topic(topic.clone()), key };
-                let entries =
-                    replicas.iter().map(|(partition, id)| execute::entry(*partition, *id));
-                lists.insert(setting, entries.collect());
+                let replica = |&(partition, broker): &_| ThrottledReplica { partition, broker };
+                lists.insert(setting, replicas.iter().map(replica).collect());
             }
         }
     }
     lists
 }
 
-/// Our throttles that may still limit a replica which a reassignment fills.
-fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<String>> {
+/// What is ours and may still hold a replica back that a reassignment fills.
+fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
     let mut lists = BTreeMap::new();
     for (setting, held) in ledger.held() {
         let Resource::Topic(topic) = &setting.resource else { continue };
-        let covers = |text: &&String| {
-            read_entry(text).is_some_and(|(partition, broker)| {
-                let of = TopicPartition { topic: topic.clone(), partition };
-                let follows = setting.key == Key::FollowerReplicas;
-                let done = || follows && in_sync(seen, topic, partition, broker);
-                seen.running.contains_key(&of) && !done()
-            })
+        let covers = |&ThrottledReplica { partition, broker }: &ThrottledReplica| {
+            let of = TopicPartition { topic: topic.clone(), partition };
+            let follows = setting.key == Key::FollowerReplicas;
+            let done = || follows && in_sync(seen, topic, partition, broker);
+            seen.running.contains_key(&of) && !done()
         };
-        let entries: BTreeSet<String> = held.ours.iter().filter(covers).cloned().collect();
+        let ours = held.ours.iter().filter_map(ThrottleValue::replica);
+        let entries: BTreeSet<ThrottledReplica> = ours.filter(covers).collect();
         if !entries.is_empty() {
             lists.insert(setting.clone(), entries);
         }
@@ -150,7 +148,7 @@ fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::Bro
 mod tests {
     use super::*;
     use crate::testing::{ids, partition, seen_of};
-    use execute::{LedgerEntry, Running};
+    use execute::{Entries, LedgerEntry, Running};
     use mapper::BrokerId;
 
     fn list(key: Key) -> Setting {
@@ -158,7 +156,7 @@ mod tests {
     }
 
     fn ledger(key: Key, ours: &[&str]) -> Ledger {
-        let ours = ours.iter().map(|entry| (*entry).to_owned()).collect();
+        let ours = ours.iter().map(|entry| (*entry).into()).collect();
         let plan = DAEMON.to_owned();
         Ledger::replay([LedgerEntry::Held {
             setting: list(key),
@@ -183,7 +181,10 @@ mod tests {
         let nothing = Decision::default();
         let ledger = ledger(Key::FollowerReplicas, &["0:3", "1:3"]);
         let wanted = wanted(&nothing, &ledger, &moving(&[1]), &Quiet::default());
-        assert_eq!(wanted.lists[&list(Key::FollowerReplicas)].now, ["0:3".to_owned()].into());
+        assert_eq!(
+            wanted.lists[&list(Key::FollowerReplicas)].now,
+            Entries::parse(Some("0:3")).replicas()
+        );
         let rate = rate_setting(BrokerId(3), Key::FollowerRate);
         assert_eq!(wanted.rates, [(rate, WantedRate::LeaveAsItIs)].into());
     }

@@ -3,11 +3,10 @@
 //! In: what is *read* from the cluster. Nothing that the daemon says of itself counts here: rates on every live broker that
 //! takes part, the sources in the leaders' list, and in the followers' list whoever is to be filled.
 
-use crate::config::{Entries, Key, Resource, entry};
+use crate::config::{Entries, Key, Resource, ThrottleValue, ThrottledReplica};
 use crate::dirs;
 use crate::seen::{Seen, isr};
 use mapper::{BrokerId, Move};
-use std::collections::BTreeSet;
 
 /// Whether every byte of this move would be paced. A copy between the dirs of one broker is not the daemon's.
 pub fn is_paced(seen: &Seen, change: &Move) -> bool {
@@ -34,7 +33,8 @@ pub(crate) fn covers(seen: &Seen, change: &Move) -> bool {
 fn is_paced_on(seen: &Seen, change: &Move, (list, rate): (Key, Key), brokers: &[BrokerId]) -> bool {
     let topic = seen.configs.get(&Resource::Topic(change.topic.to_string()));
     let listed = Entries::parse(topic.and_then(|set| set.get(&list)).map(String::as_str));
-    let needed: BTreeSet<String> = brokers.iter().map(|id| entry(change.partition, *id)).collect();
+    let replica = |id: &BrokerId| ThrottledReplica { partition: change.partition, broker: *id };
+    let needed = brokers.iter().map(|id| ThrottleValue::Replica(replica(id))).collect();
     let has_rate = |id: &BrokerId| {
         let set = seen.configs.get(&Resource::Broker(*id));
         let rate = set.and_then(|set| set.get(&rate)).and_then(|rate| rate.parse::<u64>().ok());

@@ -4,7 +4,7 @@
 //! those ([`Wanted`]). No reassignment runs while it copies: only these lists hold it back (KIP-73). Leaders' lists and
 //! rates stand before the broker is registered; its own rate can be set only afterwards.
 
-use crate::config::{Key, Resource, Setting, entry};
+use crate::config::{Key, Resource, Setting, ThrottledReplica};
 use crate::hold::{List, Wanted, WantedRate, rate_setting};
 use crate::seen::{Seen, isr};
 use mapper::snapshot::{Leader, Partition};
@@ -54,7 +54,8 @@ pub fn pace(
         for (key, brokers) in lists {
             let setting = Setting { resource: Resource::Topic(of.topic.clone()), key };
             let list: &mut List = wanted.lists.entry(setting).or_default();
-            let entries = brokers.iter().map(|id| entry(of.partition, *id));
+            let replica = |id: &BrokerId| ThrottledReplica { partition: of.partition, broker: *id };
+            let entries = brokers.iter().map(replica);
             list.ever.extend(entries.clone());
             if now.contains(of) {
                 list.now.extend(entries);
@@ -92,6 +93,7 @@ fn find<'s>(seen: &'s Seen, of: &TopicPartition) -> Option<&'s Partition> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Entries;
     use crate::hold::hold;
     use crate::ledger::Ledger;
     use crate::{Action, LedgerEntry};
@@ -126,17 +128,21 @@ mod tests {
         TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
     }
 
-    fn list(wanted: &Wanted, key: Key) -> Vec<&str> {
+    fn list(wanted: &Wanted, key: Key) -> BTreeSet<ThrottledReplica> {
         let setting = Setting { resource: Resource::Topic("t".to_owned()), key };
-        wanted.lists[&setting].now.iter().map(String::as_str).collect()
+        wanted.lists[&setting].now.clone()
+    }
+
+    fn named(text: &str) -> BTreeSet<ThrottledReplica> {
+        Entries::parse(Some(text)).replicas()
     }
 
     #[test]
     fn leaders_are_held_back_before_it_is_there_and_itself_from_then_on() {
         let ever = [of(0), of(1)].into();
         let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2], [false, false]), "p");
-        assert_eq!(list(&wanted, Key::LeaderReplicas), ["0:1", "0:2", "1:1"]);
-        assert_eq!(list(&wanted, Key::FollowerReplicas), ["0:3", "1:3"]);
+        assert_eq!(list(&wanted, Key::LeaderReplicas), named("0:1,0:2,1:1"));
+        assert_eq!(list(&wanted, Key::FollowerReplicas), named("0:3,1:3"));
         let leaders =
             [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), WantedRate::At(Rate(7))));
         assert_eq!(wanted.rates, leaders.clone().into());
@@ -149,7 +155,7 @@ mod tests {
     fn what_is_in_sync_is_named_no_more_and_in_the_end_nothing() {
         let ever = [of(0), of(1)].into();
         let half = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, false]), "p");
-        assert_eq!(list(&half, Key::FollowerReplicas), ["1:3"]);
+        assert_eq!(list(&half, Key::FollowerReplicas), named("1:3"));
         assert_eq!(half.rates.len(), 2, "broker 2 sends nothing any more");
         let done = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, true]), "p");
         assert_eq!(done, Wanted { plan: "p".to_owned(), ..Wanted::default() });

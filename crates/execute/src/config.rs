@@ -1,6 +1,6 @@
 //! The configs that pace replication: their names, and the lists that some of them hold.
 
-use mapper::{BrokerId, PartitionId};
+use mapper::{BrokerId, PartitionId, Rate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -86,25 +86,105 @@ impl fmt::Display for Setting {
     }
 }
 
+/// One replica that a list names; written `PARTITION:BROKER`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ThrottledReplica {
+    /// Of this partition.
+    pub partition: PartitionId,
+    /// On this broker.
+    pub broker: BrokerId,
+}
+
+impl ThrottledReplica {
+    fn read(text: &str) -> Option<Self> {
+        let (partition, broker) = text.split_once(':')?;
+        let partition = PartitionId(partition.parse().ok()?);
+        Some(Self { partition, broker: broker.parse().ok()? })
+    }
+}
+
+/// A rate, or one entry of a list, as the ledger and the cluster have it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum ThrottleValue {
+    /// A rate.
+    Rate(Rate),
+    /// A replica in a list.
+    Replica(ThrottledReplica),
+    /// What we would write in another way, or cannot read: it is not ours, and stays exactly as it is.
+    Foreign(String),
+}
+
+impl ThrottleValue {
+    /// The replica that an entry names. Others may write `03:1001`.
+    pub fn replica(&self) -> Option<ThrottledReplica> {
+        match self {
+            Self::Rate(_) => None,
+            Self::Replica(replica) => Some(*replica),
+            Self::Foreign(text) => ThrottledReplica::read(text),
+        }
+    }
+}
+
+impl fmt::Display for ThrottleValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rate(rate) => write!(f, "{}", rate.0),
+            Self::Replica(ThrottledReplica { partition, broker }) => {
+                write!(f, "{partition}:{broker}")
+            }
+            Self::Foreign(text) => f.write_str(text),
+        }
+    }
+}
+
+impl From<&str> for ThrottleValue {
+    fn from(text: &str) -> Self {
+        let rate = || text.parse().ok().map(|rate| Self::Rate(Rate(rate)));
+        let read = ThrottledReplica::read(text).map(Self::Replica).or_else(rate);
+        read.filter(|value| value.to_string() == text)
+            .unwrap_or_else(|| Self::Foreign(text.to_owned()))
+    }
+}
+
+impl From<String> for ThrottleValue {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<ThrottleValue> for String {
+    fn from(value: ThrottleValue) -> Self {
+        value.to_string()
+    }
+}
+
+/// As they are written, in the order of their texts: lists and ledgers have always had it.
+pub(crate) fn texts(values: &BTreeSet<ThrottleValue>) -> BTreeSet<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
 /// The value of a list of throttled replicas.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Entries {
     /// `*`: every replica of the topic.
     All,
-    /// These, as `PARTITION:BROKER`.
-    Some(BTreeSet<String>),
+    /// These.
+    Some(BTreeSet<ThrottleValue>),
 }
 
 impl Entries {
-    /// Reads a config's value; absent is empty. Whatever is no entry is kept as it is: it is not ours.
+    /// Reads a config's value; absent is empty.
     pub fn parse(value: Option<&str>) -> Self {
-        let words = value.unwrap_or_default().split(',').map(str::trim);
-        let words: BTreeSet<String> = words.filter(|w| !w.is_empty()).map(str::to_owned).collect();
-        if words.contains("*") { Self::All } else { Self::Some(words) }
+        let words = || value.unwrap_or_default().split(',').map(str::trim);
+        match words().any(|word| word == "*") {
+            true => Self::All,
+            false => Self::Some(words().filter(|w| !w.is_empty()).map(Into::into).collect()),
+        }
     }
 
     /// Whether every one of these is named.
-    pub fn cover(&self, entries: &BTreeSet<String>) -> bool {
+    pub fn cover(&self, entries: &BTreeSet<ThrottleValue>) -> bool {
         match self {
             Self::All => true,
             Self::Some(own) => own.is_superset(entries),
@@ -116,23 +196,17 @@ impl Entries {
         match self {
             Self::All => Some("*".to_owned()),
             Self::Some(entries) if entries.is_empty() => None,
-            Self::Some(entries) => {
-                let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
-                Some(entries.join(","))
-            }
+            Self::Some(entries) => Some(Vec::from_iter(texts(entries)).join(",")),
         }
     }
-}
 
-/// One replica in such a list, as `PARTITION:BROKER`.
-pub fn entry(partition: PartitionId, broker: BrokerId) -> String {
-    format!("{partition}:{broker}")
-}
-
-/// The partition and the broker that an entry names.
-pub fn read_entry(text: &str) -> Option<(PartitionId, BrokerId)> {
-    let (partition, broker) = text.split_once(':')?;
-    Some((PartitionId(partition.parse().ok()?), broker.parse().ok()?))
+    /// The replicas that are named one by one.
+    pub fn replicas(&self) -> BTreeSet<ThrottledReplica> {
+        match self {
+            Self::All => BTreeSet::new(),
+            Self::Some(entries) => entries.iter().filter_map(ThrottleValue::replica).collect(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -143,9 +217,24 @@ mod tests {
     fn a_list_reads_and_writes_as_kafka_does() {
         let list = Entries::parse(Some("1:1002, 0:1001"));
         assert_eq!(list.value().as_deref(), Some("0:1001,1:1002"));
-        assert!(Entries::parse(Some("*")).cover(&["7:7".to_owned()].into()));
+        assert!(Entries::parse(Some("*")).cover(&["7:7".into()].into()));
         assert_eq!(Entries::parse(Some("")).value(), None);
-        assert_eq!(read_entry("3:1001"), Some((PartitionId(3), BrokerId(1001))));
+        let replica = ThrottledReplica { partition: PartitionId(3), broker: BrokerId(1001) };
+        assert_eq!(ThrottleValue::from("3:1001"), ThrottleValue::Replica(replica));
+        assert_eq!(ThrottleValue::from("1001"), ThrottleValue::Rate(Rate(1001)));
+        let order = Entries::parse(Some("9:1,10:1,10:02"));
+        assert_eq!(order.value().as_deref(), Some("10:02,10:1,9:1"), "by their texts");
+    }
+
+    #[test]
+    fn what_others_have_written_stays_as_they_wrote_it() {
+        for text in ["03:1001", "+3:1001", "007", "x", "3:", "3:1001:7", ""] {
+            let value = ThrottleValue::from(text);
+            assert_eq!(value, ThrottleValue::Foreign(text.to_owned()));
+            assert_eq!(value.to_string(), text);
+        }
+        let same = ThrottleValue::from("3:1001").replica();
+        assert_eq!(ThrottleValue::from("03:1001").replica(), same, "it paces all the same");
     }
 
     #[test]

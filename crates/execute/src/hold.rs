@@ -5,7 +5,7 @@
 //! its plan needs, the daemon what it has decided: neither loses an operator's value, whoever is killed when.
 
 use crate::action::Action;
-use crate::config::{Entries, Key, Resource, Setting, entry, read_entry};
+use crate::config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
 use crate::ledger::{Held, Ledger, LedgerEntry};
 use crate::seen::Seen;
 use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
@@ -42,13 +42,13 @@ pub enum WantedRate {
 /// What one list has to name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
-    /// Now, as `PARTITION:BROKER`.
-    pub now: BTreeSet<String>,
+    /// Now.
+    pub now: BTreeSet<ThrottledReplica>,
     /// Now or later: every entry that is ours where it is found and not needed.
-    pub ever: BTreeSet<String>,
+    pub ever: BTreeSet<ThrottledReplica>,
     /// Of moves in flight that are our own for certain, though the ledger may have been lost; or that are somebody's who
     /// takes them away with the move: nobody's original either way.
-    pub in_flight: BTreeSet<String>,
+    pub in_flight: BTreeSet<ThrottledReplica>,
 }
 
 /// A config that is left as it is.
@@ -184,11 +184,13 @@ fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
 fn named(
     ledger: &Ledger,
     of: &TopicPartition,
-    entries: impl Fn(&Held) -> &BTreeSet<String>,
+    entries: impl Fn(&Held) -> &BTreeSet<ThrottleValue>,
 ) -> bool {
     Key::OF_TOPICS.iter().any(|key| {
         let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
-        let names = |text: &String| read_entry(text).is_some_and(|(p, _)| p == of.partition);
+        let names = |entry: &ThrottleValue| {
+            entry.replica().is_some_and(|replica| replica.partition == of.partition)
+        };
         ledger.get(&setting).is_some_and(|held| entries(held).iter().any(names))
     })
 }
@@ -196,32 +198,26 @@ fn named(
 /// The entries of a list that somebody has set for a move in flight, and will take away with it: [`List::in_flight`] for who
 /// begins no moves. A follower's entry whose broker the move adds tells of it; what the leaders' list says of its partition
 /// belongs to it.
-pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<String> {
+pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<ThrottledReplica> {
     let Resource::Topic(name) = &setting.resource else { return BTreeSet::new() };
     let entries = |key| {
         let list = Setting { resource: setting.resource.clone(), key };
-        match Entries::parse(told(seen, &list).flatten()) {
-            Entries::Some(entries) => entries,
-            Entries::All => BTreeSet::new(),
-        }
+        Entries::parse(told(seen, &list).flatten()).replicas()
     };
-    let comes = |text: &String| {
-        let (partition, broker) = read_entry(text)?;
-        let of = TopicPartition { topic: name.clone(), partition };
-        let adds = seen.running.get(&of).is_some_and(|run| run.adding.contains(&broker));
-        adds.then_some((partition, broker))
+    let comes = |replica: &ThrottledReplica| {
+        let of = TopicPartition { topic: name.clone(), partition: replica.partition };
+        seen.running.get(&of).is_some_and(|run| run.adding.contains(&replica.broker))
     };
-    let coming: BTreeSet<(PartitionId, BrokerId)> =
-        entries(Key::FollowerReplicas).iter().filter_map(comes).collect();
-    let moved: BTreeSet<PartitionId> = coming.iter().map(|(partition, _)| *partition).collect();
-    let passes = |text: &String| {
-        read_entry(text).is_some_and(|(partition, broker)| match setting.key {
-            Key::FollowerReplicas => coming.contains(&(partition, broker)),
-            Key::LeaderReplicas => moved.contains(&partition),
-            Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => false,
-        })
-    };
-    entries(setting.key).into_iter().filter(passes).collect()
+    let mut coming = entries(Key::FollowerReplicas);
+    coming.retain(comes);
+    let moved: BTreeSet<PartitionId> = coming.iter().map(|replica| replica.partition).collect();
+    let mut passing = entries(setting.key);
+    passing.retain(|replica| match setting.key {
+        Key::FollowerReplicas => coming.contains(replica),
+        Key::LeaderReplicas => moved.contains(&replica.partition),
+        Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => false,
+    });
+    passing
 }
 
 /// What is set; `None`: not told.
@@ -245,7 +241,8 @@ impl Holding {
         brokers: &[BrokerId],
     ) -> bool {
         let resource = Resource::Topic(of.topic.clone());
-        let needed = brokers.iter().map(|id| entry(of.partition, *id)).collect();
+        let replica = |id: &BrokerId| ThrottledReplica { partition: of.partition, broker: *id };
+        let needed = brokers.iter().map(|id| ThrottleValue::Replica(replica(id))).collect();
         let found = self.lists.get(&Setting { resource, key: list });
         let listed = brokers.is_empty() || found.is_some_and(|found| found.cover(&needed));
         let mut live = brokers.iter().filter(|id| seen.live.contains(id));
@@ -289,15 +286,15 @@ impl Holding {
             }
             return;
         };
-        let WantedRate::At(Rate(rate)) = rate else { return };
-        let rate = rate.to_string();
-        if value == Some(rate.as_str()) && held.is_some() {
+        let WantedRate::At(rate) = rate else { return };
+        let (rate, found) = (ThrottleValue::Rate(rate), value.map(ThrottleValue::from));
+        if found.as_ref() == Some(&rate) && held.is_some() {
             self.satisfied.insert(setting.clone());
             return;
         }
         let original = wanted.originals.get(setting).map(String::as_str);
         let before = match (held, value) {
-            (None, Some(value)) if seen.others.may_have_set(setting, value) => {
+            (None, Some(value)) if seen.others.may_have_set(setting, &value.into()) => {
                 let (setting, value) = (setting.clone(), value.to_owned());
                 self.satisfied.insert(setting.clone());
                 self.strays.insert(Stray::OfAnother { setting, value });
@@ -319,13 +316,13 @@ impl Holding {
         };
         if held.is_none_or(|held| !held.ours.contains(&rate)) {
             let many = held.filter(|held| held.ours.len() >= MANY);
-            let found = value.filter(|value| many.is_some_and(|held| held.ours.contains(*value)));
-            let (setting, found) = (setting.clone(), found.map(str::to_owned));
+            let found = found.filter(|value| many.is_some_and(|held| held.ours.contains(value)));
+            let setting = setting.clone();
             let (ours, plan) = ([rate.clone()].into(), wanted.plan.clone());
             let met = BTreeSet::new();
             self.account(LedgerEntry::Held { setting, before, found, ours, met, plan });
         }
-        self.set(setting, Some(rate));
+        self.set(setting, Some(rate.into()));
     }
 
     fn hold_list(
@@ -345,22 +342,24 @@ impl Holding {
             // Everything is covered; whoever wrote the star keeps it.
             return;
         };
-        let mut met = match unaccounted {
-            true => &found & &needed.in_flight,
-            false => BTreeSet::new(),
+        let passes = |entry: &&ThrottleValue| {
+            unaccounted && entry.replica().is_some_and(|of| needed.in_flight.contains(&of))
         };
+        let mut met: BTreeSet<ThrottleValue> = found.iter().filter(passes).cloned().collect();
+        let values = |replicas: &BTreeSet<ThrottledReplica>| -> BTreeSet<ThrottleValue> {
+            replicas.iter().copied().map(ThrottleValue::Replica).collect()
+        };
+        let ever = values(&needed.ever);
         let passing = &seen.others.among(setting, &found) | &met;
         let (before, ours) = match ledger.get(setting) {
             Some(held) => {
                 met.retain(|entry| !held.ours.contains(entry));
-                (held.before.clone(), &held.ours | &needed.ever)
+                (held.before.clone(), &held.ours | &ever)
             }
-            None if !passing.is_empty() => {
-                (Entries::Some(&found - &passing).value(), needed.ever.clone())
-            }
-            None => (value.map(str::to_owned), needed.ever.clone()),
+            None if !passing.is_empty() => (Entries::Some(&found - &passing).value(), ever),
+            None => (value.map(str::to_owned), ever),
         };
-        let complete = &without(&found, &ours, before.as_deref()) | &needed.now;
+        let complete = &without(&found, &ours, before.as_deref()) | &values(&needed.now);
         let known = ledger.get(setting).is_some_and(|held| held.ours.is_superset(&ours));
         if !known {
             met.retain(|entry| ours.contains(entry));
@@ -402,14 +401,14 @@ impl Holding {
 
 /// Ours, or what was before.
 fn is_known(held: &Held, value: &str) -> bool {
-    held.ours.contains(value) || held.before.as_deref() == Some(value)
+    held.ours.contains(&value.into()) || held.before.as_deref() == Some(value)
 }
 
 /// A rate that we have set; a list always is, as far as it names what is ours.
 fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
     match setting.key {
         Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => {
-            value.is_some_and(|value| held.ours.contains(value))
+            value.is_some_and(|value| held.ours.contains(&value.into()))
         }
         Key::LeaderReplicas | Key::FollowerReplicas => Entries::parse(value) != Entries::All,
     }
@@ -418,10 +417,10 @@ fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
 /// What is found, but for what is ours and did not stand there before. What others have taken away stays away: it may have
 /// been their own, for a move that they were about to begin.
 fn without(
-    found: &BTreeSet<String>,
-    ours: &BTreeSet<String>,
+    found: &BTreeSet<ThrottleValue>,
+    ours: &BTreeSet<ThrottleValue>,
     before: Option<&str>,
-) -> BTreeSet<String> {
+) -> BTreeSet<ThrottleValue> {
     let before = match Entries::parse(before) {
         Entries::All => BTreeSet::new(),
         Entries::Some(before) => before,

@@ -3,9 +3,9 @@
 //! It is written before the cluster is changed, and crossed out when the cluster has been seen as it was before. A
 //! value that stands in it is nobody's original: whoever finds it, however late, restores what was before.
 
-use crate::config::{Resource, Setting};
+use crate::config::{Resource, Setting, ThrottleValue, texts};
 use mapper::{BrokerId, Rate};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// One line of the ledger.
@@ -28,13 +28,14 @@ pub enum LedgerEntry {
         /// The value of ours that was found there: what older lines name besides is forgotten. A rate that is changed
         /// for weeks would else remember each of its values.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        found: Option<String>,
-        /// What we may set: the rate, or each `PARTITION:BROKER` of a list. Adds to those of older lines.
-        ours: BTreeSet<String>,
+        found: Option<ThrottleValue>,
+        /// What we may set: the rate, or each entry of a list. Adds to those of older lines.
+        #[serde(serialize_with = "in_order")]
+        ours: BTreeSet<ThrottleValue>,
         /// Entries of a list among those, which stood there already for a move in flight that nobody accounted for: rates
         /// that stand while it runs may be its own. Adds to those of older lines.
-        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-        met: BTreeSet<String>,
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty", serialize_with = "in_order")]
+        met: BTreeSet<ThrottleValue>,
         /// For which plan.
         plan: String,
     },
@@ -61,6 +62,13 @@ pub enum LedgerEntry {
     },
 }
 
+fn in_order<S: Serializer>(
+    values: &BTreeSet<ThrottleValue>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    texts(values).serialize(serializer)
+}
+
 /// A rate that an operator asks the daemon for, for both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
@@ -76,9 +84,9 @@ pub struct Held {
     /// What stood there before.
     pub before: Option<String>,
     /// What we may have set.
-    pub ours: BTreeSet<String>,
+    pub ours: BTreeSet<ThrottleValue>,
     /// Entries of a list that others had set for a move in flight.
-    pub met: BTreeSet<String>,
+    pub met: BTreeSet<ThrottleValue>,
     /// For which plan, the latest.
     pub plan: String,
 }
@@ -193,7 +201,7 @@ mod tests {
             setting: setting(),
             before: before.map(str::to_owned),
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: BTreeSet::new(),
             plan: "p".to_owned(),
         };
@@ -201,7 +209,7 @@ mod tests {
         let ledger = Ledger::replay(lines.clone());
         let kept = ledger.get(&setting()).unwrap();
         assert_eq!(kept.before, None);
-        assert_eq!(kept.ours, ["10".to_owned(), "20".to_owned()].into());
+        assert_eq!(kept.ours, ["10".into(), "20".into()].into());
 
         let text = serde_json::to_string(&lines).unwrap();
         assert_eq!(serde_json::from_str::<Vec<LedgerEntry>>(&text).unwrap(), lines);
@@ -215,8 +223,8 @@ mod tests {
         let held = |found: Option<&str>, ours: &str| LedgerEntry::Held {
             setting: setting(),
             before: Some("7".to_owned()),
-            found: found.map(str::to_owned),
-            ours: [ours.to_owned()].into(),
+            found: found.map(Into::into),
+            ours: [ours.into()].into(),
             met: BTreeSet::new(),
             plan: "p".to_owned(),
         };
@@ -232,7 +240,7 @@ mod tests {
         ];
         let ledger = Ledger::replay(lines);
         let ours = &ledger.get(&setting()).unwrap().ours;
-        assert_eq!(*ours, ["20".to_owned(), "30".to_owned()].into());
+        assert_eq!(*ours, ["20".into(), "30".into()].into());
         assert_eq!(ledger.asked(), &[(Some(BrokerId(1)), asked(6))].into());
         assert_eq!(Ledger::replay(ledger.entries()), ledger);
     }

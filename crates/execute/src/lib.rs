@@ -44,7 +44,7 @@ pub use action::{Action, Held, Outcome, Round};
 pub use back::{WayBack, WhyNotBack, way_back};
 pub use batch::Batch;
 pub use by_daemon::is_paced;
-pub use config::{Entries, Key, Resource, Setting, entry, read_entry};
+pub use config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
 pub use cordons::{Cordon, cordoned};
 pub use course::{Course, Hindrance, Standing, WhyLeft};
 pub use dirs::Destination;

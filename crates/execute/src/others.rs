@@ -2,7 +2,7 @@
 //!
 //! What is its is left as it is, and is nobody's original: it goes when the daemon takes it away.
 
-use crate::config::{Key, Setting};
+use crate::config::{Key, Setting, ThrottleValue};
 use crate::ledger::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +13,7 @@ pub enum Others {
     #[default]
     Nobody,
     /// These configs, with every value, or entry of a list, that may be theirs.
-    Known(BTreeMap<Setting, BTreeSet<String>>),
+    Known(BTreeMap<Setting, BTreeSet<ThrottleValue>>),
     /// There is somebody, and nobody can read what is theirs: whatever stands may be.
     Unread,
 }
@@ -42,7 +42,7 @@ impl Others {
     }
 
     /// Whether this value of a rate may be theirs.
-    pub fn may_have_set(&self, setting: &Setting, value: &str) -> bool {
+    pub fn may_have_set(&self, setting: &Setting, value: &ThrottleValue) -> bool {
         match self {
             Self::Nobody => false,
             Self::Known(all) => all.get(setting).is_some_and(|values| values.contains(value)),
@@ -51,8 +51,12 @@ impl Others {
     }
 
     /// Which of a list's entries may be theirs.
-    pub(crate) fn among(&self, setting: &Setting, found: &BTreeSet<String>) -> BTreeSet<String> {
-        let may_be = |entry: &&String| self.may_have_set(setting, entry);
+    pub(crate) fn among(
+        &self,
+        setting: &Setting,
+        found: &BTreeSet<ThrottleValue>,
+    ) -> BTreeSet<ThrottleValue> {
+        let may_be = |entry: &&ThrottleValue| self.may_have_set(setting, entry);
         match Key::OF_TOPICS.contains(&setting.key) {
             true => found.iter().filter(may_be).cloned().collect(),
             false => BTreeSet::new(),
@@ -72,7 +76,7 @@ mod tests {
             setting: setting(broker),
             before: Some("5".to_owned()),
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan: "autothrottle".to_owned(),
         }]))
@@ -85,15 +89,18 @@ mod tests {
     #[test]
     fn what_stood_there_before_theirs_is_not_theirs() {
         let others = known(1, "7");
-        assert!(others.may_have_set(&setting(1), "7"));
-        assert!(!others.may_have_set(&setting(1), "5"));
-        assert!(!others.may_have_set(&setting(2), "7"));
+        assert!(others.may_have_set(&setting(1), &"7".into()));
+        assert!(!others.may_have_set(&setting(1), &"5".into()));
+        assert!(!others.may_have_set(&setting(2), &"7".into()));
     }
 
     #[test]
     fn two_looks_at_a_ledger_know_what_either_knew() {
         let both = Others::Nobody.or(known(1, "7")).or(known(1, "8"));
-        assert!(both.may_have_set(&setting(1), "7") && both.may_have_set(&setting(1), "8"));
+        assert!(
+            both.may_have_set(&setting(1), &"7".into())
+                && both.may_have_set(&setting(1), &"8".into())
+        );
         assert_eq!(both.or(Others::Unread), Others::Unread);
         assert_eq!(Others::Nobody.or(Others::Nobody), Others::Nobody);
     }

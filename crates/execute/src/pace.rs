@@ -6,7 +6,7 @@
 //! held back.
 
 use crate::by_daemon;
-use crate::config::{Key, Resource, Setting, entry, read_entry};
+use crate::config::{Key, Resource, Setting, ThrottleValue, ThrottledReplica};
 use crate::dirs;
 use crate::hold::{Holding, List, Wanted, WantedRate, hold, rate_of, rate_setting};
 use crate::ledger::Ledger;
@@ -15,7 +15,7 @@ use crate::task::{Pace, Task};
 use mapper::{BrokerId, Move, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-type Needs = BTreeMap<Setting, BTreeSet<String>>;
+type Needs = BTreeMap<Setting, BTreeSet<ThrottledReplica>>;
 
 /// Looks at every config that is needed, or ours. `about` are the moves to be submitted; brokers in `keep` keep the
 /// rate that they have until all is over.
@@ -94,6 +94,15 @@ fn entries(change: &Move) -> [(Key, Vec<BrokerId>); 2] {
     [(Key::LeaderReplicas, sources), (Key::FollowerReplicas, change.added().collect())]
 }
 
+/// Replicas of a move's partition on these brokers.
+fn listed(
+    change: &Move,
+    brokers: impl IntoIterator<Item = BrokerId>,
+) -> impl Iterator<Item = ThrottledReplica> {
+    let partition = change.partition;
+    brokers.into_iter().map(move |broker| ThrottledReplica { partition, broker })
+}
+
 /// The lists of everything in flight, and of what is about to be.
 fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) -> Needs {
     let mut needs = Needs::new();
@@ -103,7 +112,7 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
         for change in task.running(seen).chain(about) {
             for (key, brokers) in entries(change).into_iter().filter(|(_, all)| !all.is_empty()) {
                 let resource = Resource::Topic(change.topic.to_string());
-                let names = brokers.into_iter().map(|id| entry(change.partition, id));
+                let names = listed(change, brokers);
                 needs.entry(Setting { resource, key }).or_default().extend(names);
             }
         }
@@ -111,12 +120,12 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
     // What is covered stays covered, whoever covered it and whatever is asked for now.
     for (setting, held) in ledger.held() {
         let Resource::Topic(topic) = &setting.resource else { continue };
-        let runs = |text: &&String| {
-            read_entry(text).is_some_and(|(partition, _)| {
-                seen.running.contains_key(&TopicPartition { topic: topic.clone(), partition })
-            })
+        let runs = |ThrottledReplica { partition, .. }: &ThrottledReplica| {
+            let of = TopicPartition { topic: topic.clone(), partition: *partition };
+            seen.running.contains_key(&of)
         };
-        let running: BTreeSet<String> = held.ours.iter().filter(runs).cloned().collect();
+        let ours = held.ours.iter().filter_map(ThrottleValue::replica);
+        let running: BTreeSet<ThrottledReplica> = ours.filter(runs).collect();
         if !running.is_empty() {
             needs.entry(setting.clone()).or_default().extend(running);
         }
@@ -128,8 +137,8 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
 fn needed_rates(task: &Task<'_>, lists: &Needs, keep: &BTreeSet<BrokerId>) -> BTreeSet<Setting> {
     let mut rates = BTreeSet::new();
     for (setting, entries) in lists {
-        let brokers = entries.iter().filter_map(|text| read_entry(text)).map(|(_, id)| id);
-        rates.extend(brokers.map(|id| rate_setting(id, rate_of(setting.key))));
+        let rate = |of: &ThrottledReplica| rate_setting(of.broker, rate_of(setting.key));
+        rates.extend(entries.iter().map(rate));
     }
     if let Pace::BytesPerSecond(_) = task.pace {
         let both = |id: &BrokerId| Key::OF_BROKERS.map(|key| rate_setting(*id, key));
@@ -144,7 +153,7 @@ fn lists(task: &Task<'_>, seen: &Seen, needs: Needs) -> BTreeMap<Setting, List> 
     for change in &task.plan.moves {
         moves_of.entry(&change.topic).or_default().push(change);
     }
-    let list = |(setting, now): (Setting, BTreeSet<String>)| {
+    let list = |(setting, now): (Setting, BTreeSet<ThrottledReplica>)| {
         let moves = match &setting.resource {
             Resource::Topic(topic) => moves_of.get(topic.as_str()),
             Resource::Broker(_) => None,
@@ -153,9 +162,9 @@ fn lists(task: &Task<'_>, seen: &Seen, needs: Needs) -> BTreeMap<Setting, List> 
         for change in moves.into_iter().flatten() {
             let of_side = entries(change).into_iter().filter(|(key, _)| *key == setting.key);
             let brokers = of_side.flat_map(|(_, brokers)| brokers);
-            let names: Vec<String> = brokers.map(|id| entry(change.partition, id)).collect();
+            let names: Vec<ThrottledReplica> = listed(change, brokers).collect();
             if runs_as_planned(seen, change) {
-                list.in_flight.extend(names.iter().cloned());
+                list.in_flight.extend(&names);
             }
             list.ever.extend(names);
         }

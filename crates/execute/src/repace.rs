@@ -50,7 +50,7 @@ mod tests {
             setting,
             before,
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan,
         }

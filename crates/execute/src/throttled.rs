@@ -4,7 +4,7 @@
 //! each config. Whatever may pace a copy that is under way is in use: a stray is what paces nothing *and* is
 //! nobody's by any ledger.
 
-use crate::config::{Entries, Key, Resource, Setting, read_entry};
+use crate::config::{Entries, Key, Resource, Setting, ThrottledReplica};
 use crate::ledger::{Ledger, LedgerEntry};
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, PartitionId, TopicPartition};
@@ -166,12 +166,15 @@ impl InFlight {
 
     fn in_list(&self, topic: &str, paces: Paces, list: &Entries) -> usize {
         let of_topic = self.copies.keys().filter(|copy| copy.of.topic == topic);
-        let Entries::Some(entries) = list else { return of_topic.count() };
-        let named: BTreeSet<(PartitionId, BrokerId)> =
-            entries.iter().filter_map(|text| read_entry(text)).collect();
-        let partitions: BTreeSet<PartitionId> = named.iter().map(|(of, _)| *of).collect();
+        if *list == Entries::All {
+            return of_topic.count();
+        }
+        let named = list.replicas();
+        let partitions: BTreeSet<PartitionId> = named.iter().map(|of| of.partition).collect();
+        let replica =
+            |copy: &Copying| ThrottledReplica { partition: copy.of.partition, broker: copy.to };
         let covered = |copy: &&Copying| match paces {
-            Paces::Followers | Paces::LogDirs => named.contains(&(copy.of.partition, copy.to)),
+            Paces::Followers | Paces::LogDirs => named.contains(&replica(copy)),
             Paces::Leaders => partitions.contains(&copy.of.partition),
         };
         of_topic.filter(covered).count()
@@ -383,7 +386,7 @@ mod tests {
             setting: Setting { resource: Resource::Broker(BrokerId(9)), key },
             before: before.map(str::to_owned),
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         }
@@ -402,7 +405,7 @@ mod tests {
             setting,
             before: None,
             found: None,
-            ours: ["7".to_owned()].into(),
+            ours: ["7".into()].into(),
             met: [].into(),
             plan: "autothrottle".to_owned(),
         }]);
@@ -465,7 +468,7 @@ mod tests {
             setting: setting.clone(),
             before: None,
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         };
@@ -490,7 +493,7 @@ mod tests {
             setting: setting.clone(),
             before: Some("7:1,0:2".to_owned()),
             found: None,
-            ours: ["1:2".to_owned()].into(),
+            ours: ["1:2".into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         };

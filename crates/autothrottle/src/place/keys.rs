@@ -97,7 +97,7 @@ mod tests {
                 setting: rate_setting(BrokerId(1), Key::LeaderRate),
                 before: Some("7".to_owned()),
                 found: None,
-                ours: ["9".to_owned()].into(),
+                ours: ["9".into()].into(),
                 met: [].into(),
                 plan: "autothrottle".to_owned(),
             },

@@ -228,7 +228,7 @@ mod tests {
             setting: rate_setting(BrokerId(1001), Key::LeaderRate),
             before: Some("7".to_owned()),
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         }

@@ -82,7 +82,7 @@ fn entries_that_others_set_for_a_move_are_nobodys_original() {
     };
     set(&mut seen, "7:1,0:1", "7:1,0:2");
     let wanted = |key, text: &str| {
-        let now: BTreeSet<String> = [text.to_owned()].into();
+        let now = Entries::parse(Some(text)).replicas();
         (list(key), List { ever: now.clone(), now, in_flight: passing(&seen, &list(key)) })
     };
     let lists = [wanted(Key::LeaderReplicas, "0:1"), wanted(Key::FollowerReplicas, "0:2")];
@@ -112,7 +112,7 @@ fn beside_an_execution(rate: &str) -> Seen {
 /// What a daemon wants then.
 fn wanted_beside(seen: &Seen) -> Wanted {
     let of = |key, text: &str| {
-        let now: BTreeSet<String> = [text.to_owned()].into();
+        let now = Entries::parse(Some(text)).replicas();
         (list(key), List { ever: now.clone(), now, in_flight: passing(seen, &list(key)) })
     };
     let lists = [of(Key::LeaderReplicas, "0:1"), of(Key::FollowerReplicas, "0:2")];
@@ -181,7 +181,7 @@ fn accounts_for(setting: Setting, ours: &str) -> Others {
         setting,
         before: None,
         found: None,
-        ours: [ours.to_owned()].into(),
+        ours: [ours.into()].into(),
         met: [].into(),
         plan: "autothrottle".to_owned(),
     }]))
@@ -225,8 +225,8 @@ fn where_a_daemons_ledger_cannot_be_read_every_rate_that_stands_is_left() {
 #[test]
 fn entries_of_a_daemons_list_are_kept_while_they_stand_and_not_put_back() {
     let key = Key::FollowerReplicas;
-    let needs =
-        List { now: ["0:2".to_owned()].into(), ever: ["0:2".to_owned()].into(), ..List::default() };
+    let now = Entries::parse(Some("0:2")).replicas();
+    let needs = List { ever: now.clone(), now, ..List::default() };
     let wanted = Wanted { lists: [(list(key), needs)].into(), ..Wanted::default() };
     let others = || accounts_for(list(key), "1:3");
     let mut ledger = Ledger::default();
@@ -251,7 +251,7 @@ fn only_a_topic_that_is_gone_for_certain_takes_its_lists_out_of_the_ledger() {
         setting: list.clone(),
         before: None,
         found: None,
-        ours: ["0:2".to_owned()].into(),
+        ours: ["0:2".into()].into(),
         met: BTreeSet::new(),
         plan: "p".to_owned(),
     }]);

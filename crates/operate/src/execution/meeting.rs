@@ -179,7 +179,7 @@ mod tests {
             setting: rate_setting(BrokerId(1), Key::LeaderRate),
             before: before.map(str::to_owned),
             found: None,
-            ours: ["7".to_owned()].into(),
+            ours: ["7".into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         };

@@ -278,7 +278,7 @@ mod tests {
             setting: setting(broker),
             before: Some(before.to_owned()),
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         }
@@ -360,7 +360,7 @@ mod tests {
         }
         let first = ours.get(&setting(1)).unwrap();
         assert_eq!(first.before.as_deref(), Some("7"));
-        assert_eq!(first.ours, ["10".to_owned(), "20".to_owned()].into());
+        assert_eq!(first.ours, ["10".into(), "20".into()].into());
         assert_eq!(ours.get(&setting(2)).unwrap().before.as_deref(), Some("8"));
         assert!(ours.get(&setting(3)).is_some(), "what we alone know of is not forgotten");
     }

@@ -199,7 +199,7 @@ mod tests {
             setting: rate_setting(BrokerId(1), Key::LeaderRate),
             before: None,
             found: None,
-            ours: ["7".to_owned()].into(),
+            ours: ["7".into()].into(),
             met: [].into(),
             plan: "autothrottle".to_owned(),
         };

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn what_a_leader_wrote_the_next_one_reads() {
         let setting = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
-        let (before, ours) = (Some("7".to_owned()), ["9".to_owned()].into());
+        let (before, ours) = (Some("7".to_owned()), ["9".into()].into());
         let plan = "autothrottle".to_owned();
         let asked = Asked { rate_bytes_per_second: mapper::Rate(5), autoremove: true };
         let entries = vec![

@@ -2,7 +2,7 @@
 
 use super::ailing::REPLACE_DISK;
 use super::{Finding, Needs, Severity};
-use execute::{Accounts, Key, Owner, Resource, Setting, Throttled};
+use execute::{Accounts, Key, Owner, Resource, Setting, ThrottleValue, Throttled};
 use kafka::admin::Quorum;
 use mapper::maps::{Severity as OfMaps, Unmapped};
 use mapper::{BrokerId, TopicPartition};
@@ -79,11 +79,11 @@ impl Moves {
     }
 
     fn is_ours(&self, of: &TopicPartition) -> bool {
-        let start = format!("{}:", of.partition);
         Key::OF_TOPICS.iter().any(|key| {
             let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
             let held = self.accounts.ledger().get(&setting);
-            held.is_some_and(|held| held.ours.iter().any(|entry| entry.starts_with(&start)))
+            let ours = held.into_iter().flat_map(|held| &held.ours);
+            ours.filter_map(ThrottleValue::replica).any(|one| one.partition == of.partition)
         })
     }
 }

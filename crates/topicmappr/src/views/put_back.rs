@@ -61,7 +61,7 @@ mod tests {
             setting: setting(id),
             before: before.map(str::to_owned),
             found: None,
-            ours: ["7".to_owned()].into(),
+            ours: ["7".into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         };

@@ -144,7 +144,7 @@ fn short(one: &Throttled) -> String {
     }
     match Entries::parse(Some(&one.value)) {
         Entries::Some(entries) if one.value.len() > FITS => {
-            let first = entries.first().map_or("", String::as_str);
+            let first = entries.iter().map(ToString::to_string).min().unwrap_or_default();
             format!("{first} and {} more", entries.len() - 1)
         }
         Entries::Some(_) | Entries::All => one.value.clone(),

@@ -160,7 +160,7 @@ mod tests {
             setting: setting(),
             before: Some("7".to_owned()),
             found: None,
-            ours: [ours.to_owned()].into(),
+            ours: [ours.into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         }])

@@ -26,7 +26,7 @@ fn ledger() -> Vec<u8> {
             setting: setting.clone(),
             before: Some("123".to_owned()),
             found: None,
-            ours: ["7".to_owned()].into(),
+            ours: ["7".into()].into(),
             met: [].into(),
             plan: "p".to_owned(),
         },
