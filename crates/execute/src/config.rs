@@ -1,9 +1,11 @@
-//! The configs that pace replication: their names, and the lists that some of them hold.
+//! The configs that pace replication: where they are set, and the values that they hold.
 
 use mapper::{BrokerId, PartitionId, Rate};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt;
+
+pub use mapper::ThrottleKey as Key;
 
 /// Where a config is set.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -21,52 +23,6 @@ impl fmt::Display for Resource {
             Self::Broker(id) => write!(f, "broker {id}"),
             Self::Topic(name) => write!(f, "topic {name}"),
         }
-    }
-}
-
-/// Which config (KIP-73).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Key {
-    /// On a broker: bytes per second that it sends of the replicas in the leaders' list.
-    #[serde(rename = "leader.replication.throttled.rate")]
-    LeaderRate,
-    /// On a broker: bytes per second that it takes in of the replicas in the followers' list.
-    #[serde(rename = "follower.replication.throttled.rate")]
-    FollowerRate,
-    /// On a topic: the replicas that count when they lead, `PARTITION:BROKER,...`.
-    #[serde(rename = "leader.replication.throttled.replicas")]
-    LeaderReplicas,
-    /// On a topic: the replicas that count when they follow.
-    #[serde(rename = "follower.replication.throttled.replicas")]
-    FollowerReplicas,
-    /// On a broker: bytes per second that it copies from one of its log dirs to another (KIP-113).
-    #[serde(rename = "replica.alter.log.dirs.io.max.bytes.per.second")]
-    LogDirRate,
-}
-
-impl Key {
-    /// Those of brokers that pace what goes from one to another.
-    pub const OF_BROKERS: [Self; 2] = [Self::LeaderRate, Self::FollowerRate];
-    /// Every rate of a broker.
-    pub const RATES: [Self; 3] = [Self::LeaderRate, Self::FollowerRate, Self::LogDirRate];
-    /// Those of topics.
-    pub const OF_TOPICS: [Self; 2] = [Self::LeaderReplicas, Self::FollowerReplicas];
-
-    /// Kafka's name of it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::LeaderRate => "leader.replication.throttled.rate",
-            Self::FollowerRate => "follower.replication.throttled.rate",
-            Self::LeaderReplicas => "leader.replication.throttled.replicas",
-            Self::FollowerReplicas => "follower.replication.throttled.replicas",
-            Self::LogDirRate => "replica.alter.log.dirs.io.max.bytes.per.second",
-        }
-    }
-
-    /// The one with this name.
-    pub fn named(name: &str) -> Option<Self> {
-        let all = Self::RATES.into_iter().chain(Self::OF_TOPICS);
-        all.into_iter().find(|key| key.as_str() == name)
     }
 }
 
@@ -235,12 +191,5 @@ mod tests {
         }
         let same = ThrottleValue::from("3:1001").replica();
         assert_eq!(ThrottleValue::from("03:1001").replica(), same, "it paces all the same");
-    }
-
-    #[test]
-    fn keys_are_found_by_their_names() {
-        for key in Key::RATES.into_iter().chain(Key::OF_TOPICS) {
-            assert_eq!(Key::named(key.as_str()), Some(key));
-        }
     }
 }

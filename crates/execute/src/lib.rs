@@ -66,6 +66,4 @@ pub use seen::{Lying, Running, Seen, Stored};
 pub use settling::Settling;
 pub use stall::{Cause, Copied, Direction, Stall, Watch};
 pub use task::{Aim, Limits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};
-pub use throttled::{
-    Accounts, Copying, InFlight, LISTS, Owner, Paces, Place, RATES, Throttled, throttled,
-};
+pub use throttled::{Accounts, Copying, InFlight, Owner, Paces, Place, Throttled, throttled};

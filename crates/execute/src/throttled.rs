@@ -8,7 +8,6 @@ use crate::config::{Entries, Key, Resource, Setting, ThrottledReplica};
 use crate::ledger::{Ledger, LedgerEntry};
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, PartitionId, TopicPartition};
-use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -18,18 +17,15 @@ use std::fmt;
 pub enum Place {
     /// On the default of all brokers (the entity with the empty name).
     EveryBroker,
-    /// On one broker.
-    Broker(BrokerId),
-    /// On a topic.
-    Topic(String),
+    /// On one of these.
+    On(Resource),
 }
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::EveryBroker => f.write_str("every broker"),
-            Self::Broker(id) => write!(f, "broker {id}"),
-            Self::Topic(name) => write!(f, "topic {name}"),
+            Self::On(resource) => resource.fmt(f),
         }
     }
 }
@@ -37,13 +33,10 @@ impl fmt::Display for Place {
 /// `{"every_broker": true}`, `{"broker": 1001}` or `{"topic": "events"}`.
 impl Serialize for Place {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
         match self {
-            Self::EveryBroker => map.serialize_entry("every_broker", &true)?,
-            Self::Broker(id) => map.serialize_entry("broker", id)?,
-            Self::Topic(name) => map.serialize_entry("topic", name)?,
+            Self::EveryBroker => serializer.collect_map([("every_broker", true)]),
+            Self::On(resource) => resource.serialize(serializer),
         }
-        map.end()
     }
 }
 
@@ -59,18 +52,15 @@ pub enum Paces {
     LogDirs,
 }
 
-/// The throttles' configs on brokers, with what they pace: KIP-73, and KIP-113 for log dirs. Bytes per second.
-pub const RATES: [(&str, Paces); 3] = [
-    ("leader.replication.throttled.rate", Paces::Leaders),
-    ("follower.replication.throttled.rate", Paces::Followers),
-    ("replica.alter.log.dirs.io.max.bytes.per.second", Paces::LogDirs),
-];
-
-/// The throttles' configs on topics, with what they pace: `PARTITION:BROKER,...` or `*`.
-pub const LISTS: [(&str, Paces); 2] = [
-    ("leader.replication.throttled.replicas", Paces::Leaders),
-    ("follower.replication.throttled.replicas", Paces::Followers),
-];
+impl From<Key> for Paces {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::LeaderRate | Key::LeaderReplicas => Self::Leaders,
+            Key::FollowerRate | Key::FollowerReplicas => Self::Followers,
+            Key::LogDirRate => Self::LogDirs,
+        }
+    }
+}
 
 /// A copy that is under way, or will be as soon as its broker is back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -135,18 +125,19 @@ impl InFlight {
     /// How many copies a config may pace.
     fn paced_by(&self, place: &Place, paces: Paces, value: &str) -> usize {
         match place {
-            Place::Topic(name) => self.in_list(name, paces, &Entries::parse(Some(value))),
-            Place::Broker(_) | Place::EveryBroker if paces == Paces::LogDirs => {
-                let of = |id: &BrokerId| match place {
-                    Place::Broker(broker) => broker == id,
-                    Place::EveryBroker | Place::Topic(_) => true,
+            Place::On(Resource::Topic(name)) => {
+                self.in_list(name, paces, &Entries::parse(Some(value)))
+            }
+            Place::On(Resource::Broker(_)) | Place::EveryBroker if paces == Paces::LogDirs => {
+                let of = |id: &BrokerId| {
+                    *place == Place::EveryBroker || *place == Place::On(Resource::Broker(*id))
                 };
                 // Who does not tell may be copying.
                 let counts = self.log_dirs.iter().filter(|(id, _)| of(id));
                 counts.map(|(_, count)| count.unwrap_or(1)).sum()
             }
             Place::EveryBroker => self.copies.len(),
-            Place::Broker(id) => {
+            Place::On(Resource::Broker(id)) => {
                 let takes_part = |(copy, all): &(&Copying, &BTreeSet<BrokerId>)| match paces {
                     Paces::Followers | Paces::LogDirs => copy.to == *id,
                     Paces::Leaders => copy.to != *id && (all.is_empty() || all.contains(id)),
@@ -158,7 +149,7 @@ impl InFlight {
 
     /// Whether a broker sends or takes in any copy: tools set rates for both sides at once.
     fn takes_part(&self, place: &Place) -> bool {
-        let Place::Broker(id) = place else { return false };
+        let Place::On(Resource::Broker(id)) = place else { return false };
         let part =
             |(copy, all): (&Copying, &BTreeSet<BrokerId>)| copy.to == *id || all.contains(id);
         self.copies.iter().any(part)
@@ -202,8 +193,8 @@ pub struct Throttled {
     /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// Its name.
-    pub key: String,
+    /// Which.
+    pub key: Key,
     /// Its value.
     pub value: String,
     /// What it paces.
@@ -279,7 +270,7 @@ impl Accounts {
     }
 
     /// Whose this value is by any ledger, and since when it has it.
-    fn owner(&self, place: &Place, key: &str, value: &str) -> (Owner, Option<String>) {
+    fn owner(&self, place: &Place, key: Key, value: &str) -> (Owner, Option<String>) {
         match (self.own(place, key, value), &self.others) {
             ((Owner::Unknown, _), Some(others)) => others.owner(place, key, value),
             (own, _) => own,
@@ -287,14 +278,9 @@ impl Accounts {
     }
 
     /// The same by our own.
-    fn own(&self, place: &Place, key: &str, value: &str) -> (Owner, Option<String>) {
-        let resource = match place {
-            Place::EveryBroker => return (Owner::Unknown, None),
-            Place::Broker(id) => Resource::Broker(*id),
-            Place::Topic(name) => Resource::Topic(name.clone()),
-        };
-        let Some(key) = Key::named(key) else { return (Owner::Unknown, None) };
-        let setting = Setting { resource, key };
+    fn own(&self, place: &Place, key: Key, value: &str) -> (Owner, Option<String>) {
+        let Place::On(resource) = place else { return (Owner::Unknown, None) };
+        let setting = Setting { resource: resource.clone(), key };
         if let Some(held) = self.ledger.get(&setting) {
             let owner = Owner::Ledger { plan: held.plan.clone() };
             return (owner, self.since.get(&setting).cloned());
@@ -320,21 +306,20 @@ fn keeps(key: Key, original: &str, value: &str) -> bool {
 
 /// Looks at every config that is set: by place, then name.
 pub fn throttled(
-    set: &BTreeMap<Place, BTreeMap<String, String>>,
+    set: &BTreeMap<Place, BTreeMap<Key, String>>,
     in_flight: &InFlight,
     accounts: &Accounts,
 ) -> Vec<Throttled> {
     let mut all = Vec::new();
     for (place, configs) in set {
         for (key, value) in configs {
-            let known = RATES.iter().chain(&LISTS).find(|(name, _)| name == key);
-            let Some((_, paces)) = known.copied() else { continue };
+            let (key, paces) = (*key, Paces::from(*key));
             let (owner, owned_since) = accounts.owner(place, key, value);
             let count = in_flight.paced_by(place, paces, value);
             let idle = count == 0 && (paces == Paces::LogDirs || !in_flight.takes_part(place));
             all.push(Throttled {
                 place: place.clone(),
-                key: key.clone(),
+                key,
                 value: value.clone(),
                 paces,
                 stray: idle && owner == Owner::Unknown && !accounts.unread,
@@ -344,6 +329,7 @@ pub fn throttled(
             });
         }
     }
+    all.sort_by(|a, b| (&a.place, a.key.as_str()).cmp(&(&b.place, b.key.as_str())));
     all
 }
 
@@ -352,9 +338,9 @@ mod tests {
     use super::*;
     use mapper::snapshot::{Partition, PartitionFacts};
 
-    const RATE: &str = "follower.replication.throttled.rate";
-    const LEADS: &str = "leader.replication.throttled.rate";
-    const LIST: &str = "follower.replication.throttled.replicas";
+    const RATE: Key = Key::FollowerRate;
+    const LEADS: Key = Key::LeaderRate;
+    const LIST: Key = Key::FollowerReplicas;
 
     /// Partition 0 is in sync on 1 and 2; partition 1 lacks 2.
     fn topic() -> Topic {
@@ -369,8 +355,8 @@ mod tests {
         Topic { name: "t".to_owned(), partitions, ..Topic::default() }
     }
 
-    fn judged(place: Place, key: &str, value: &str, lines: Vec<LedgerEntry>) -> Throttled {
-        let set = [(place, [(key.to_owned(), value.to_owned())].into())].into();
+    fn judged(place: Place, key: Key, value: &str, lines: Vec<LedgerEntry>) -> Throttled {
+        let set = [(place, [(key, value.to_owned())].into())].into();
         let in_flight = InFlight::of([&topic()], &BTreeMap::new());
         let mut all = throttled(&set, &in_flight, &Accounts::replay(lines));
         assert_eq!(all.len(), 1);
@@ -378,7 +364,7 @@ mod tests {
     }
 
     fn broker(id: u32) -> Place {
-        Place::Broker(BrokerId(id))
+        Place::On(Resource::Broker(BrokerId(id)))
     }
 
     fn held(key: Key, before: Option<&str>, ours: &str) -> LedgerEntry {
@@ -394,9 +380,7 @@ mod tests {
 
     #[test]
     fn what_a_daemon_accounts_for_beside_our_ledger_is_no_stray() {
-        let set = |value: &str| {
-            BTreeMap::from([(broker(9), [(RATE.to_owned(), value.to_owned())].into())])
-        };
+        let set = |value: &str| BTreeMap::from([(broker(9), [(RATE, value.to_owned())].into())]);
         let judged = |value: &str, accounts: &Accounts| {
             throttled(&set(value), &InFlight::default(), accounts).remove(0)
         };
@@ -429,12 +413,11 @@ mod tests {
         assert_eq!(count(broker(1), LEADS, "1"), 1);
         assert_eq!(count(broker(3), LEADS, "1"), 0, "3 has nothing to send");
         assert_eq!(count(Place::EveryBroker, RATE, "1"), 1);
-        let topic = || Place::Topic("t".to_owned());
+        let topic = || Place::On(Resource::Topic("t".to_owned()));
         assert_eq!(count(topic(), LIST, "*"), 1);
         assert_eq!(count(topic(), LIST, "0:2,1:1"), 0, "both are in sync");
         assert_eq!(count(topic(), LIST, "1:2"), 1);
-        let leads = "leader.replication.throttled.replicas";
-        assert_eq!(count(topic(), leads, "1:2"), 1, "2 may lead the next moment");
+        assert_eq!(count(topic(), Key::LeaderReplicas, "1:2"), 1, "2 may lead the next moment");
         assert!(judged(topic(), LIST, "0:2", Vec::new()).stray);
         assert!(
             !judged(broker(1), RATE, "1", Vec::new()).stray,
@@ -475,7 +458,7 @@ mod tests {
         let since = |lines: Vec<(&str, LedgerEntry)>| {
             let lines = lines.into_iter().map(|(at, line)| (Some(at.to_owned()), line));
             let accounts = Accounts::replay_dated(lines);
-            let set = [(broker(2), [(RATE.to_owned(), "5".to_owned())].into())].into();
+            let set = [(broker(2), [(RATE, "5".to_owned())].into())].into();
             throttled(&set, &InFlight::default(), &accounts)[0].owned_since.clone()
         };
         let released = || LedgerEntry::Released { setting: setting.clone() };
@@ -498,15 +481,14 @@ mod tests {
             plan: "p".to_owned(),
         };
         let over = || vec![held.clone(), LedgerEntry::Released { setting: setting.clone() }];
-        let owner = |value| judged(Place::Topic("t".to_owned()), LIST, value, over()).owner;
+        let owner = |value| judged(Place::On(setting.resource.clone()), LIST, value, over()).owner;
         assert_eq!(owner("0:2,5:5,7:1"), Owner::Operator);
         assert_eq!(owner("0:2"), Owner::Unknown);
     }
 
     #[test]
     fn a_broker_that_does_not_tell_may_be_copying_between_its_log_dirs() {
-        let key = "replica.alter.log.dirs.io.max.bytes.per.second";
-        let set = [(broker(1), [(key.to_owned(), "5".to_owned())].into())].into();
+        let set = [(broker(1), [(Key::LogDirRate, "5".to_owned())].into())].into();
         let mut in_flight = InFlight::default();
         let stray =
             |in_flight: &InFlight| throttled(&set, in_flight, &Accounts::default())[0].stray;

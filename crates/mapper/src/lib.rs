@@ -38,6 +38,7 @@ pub mod snapshot;
 mod steps;
 mod table;
 mod target;
+mod throttle_key;
 mod traffic;
 mod volumes;
 mod warning;
@@ -71,4 +72,5 @@ pub use request::{
 };
 pub use snapshot::{Snapshot, SnapshotError, SnapshotHash};
 pub use table::holders;
+pub use throttle_key::ThrottleKey;
 pub use warning::{Warning, warnings};

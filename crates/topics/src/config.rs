@@ -1,8 +1,11 @@
 //! Topic configs: when two values are the same, and which keys are nobody's to define.
 
+use crate::ThrottleKey;
+
 /// Set for the time of a reassignment, by whoever carries it out.
-pub(crate) const THROTTLES: [&str; 2] =
-    ["follower.replication.throttled.replicas", "leader.replication.throttled.replicas"];
+pub(crate) fn is_throttle(key: &str) -> bool {
+    ThrottleKey::OF_TOPICS.iter().any(|own| own.as_str() == key)
+}
 
 /// How many replicas have to have a write before it is acknowledged with `acks=all`.
 pub(crate) const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";

@@ -1,6 +1,6 @@
 //! A cluster's topics as definitions, so that applying them changes nothing.
 
-use crate::config::{MIN_INSYNC_REPLICAS, THROTTLES};
+use crate::config::{MIN_INSYNC_REPLICAS, is_throttle};
 use mapper::counted;
 use mapper::snapshot::{Snapshot, Topic};
 use std::fmt::{self, Write as _};
@@ -51,7 +51,7 @@ fn write_topic(topic: &Topic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let min_isr: Option<usize> =
         topic.config.get(MIN_INSYNC_REPLICAS).and_then(|text| text.trim().parse().ok());
     let above = min_isr.is_some_and(|min| min > replication);
-    let left_out = |key: &str| THROTTLES.contains(&key) || (above && key == MIN_INSYNC_REPLICAS);
+    let left_out = |key: &str| is_throttle(key) || (above && key == MIN_INSYNC_REPLICAS);
     if let Some(min) = min_isr.filter(|_| above) {
         writeln!(
             f,

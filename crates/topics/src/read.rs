@@ -192,7 +192,7 @@ impl Reader {
         let mut config = BTreeMap::new();
         for Entry { key, place, value } in self.entries(entry.value, path) {
             let path = format!("{path}.{key}");
-            if config::THROTTLES.contains(&key.as_str()) {
+            if config::is_throttle(&key) {
                 self.blame(&place, Some(&path), Mistake::Throttle);
             } else if let Some(text) = self.text(&value, &path) {
                 config.insert(key, Written { value: text, place: value.place, own });

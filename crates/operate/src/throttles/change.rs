@@ -1,6 +1,6 @@
 //! Sets configs of throttles, or deletes them: each broker by itself, with a deadline, so that none waits for another.
 
-use execute::Place;
+use execute::{Key, Place, Resource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -23,16 +23,16 @@ pub type Outcome = BTreeMap<Place, String>;
 /// Makes these changes: place, name, new value or none.
 pub async fn change(
     client: &Client,
-    changes: impl IntoIterator<Item = (Place, String, Option<String>)>,
+    changes: impl IntoIterator<Item = (Place, Key, Option<String>)>,
 ) -> Outcome {
     let mut requests: BTreeMap<Place, Vec<ConfigChange>> = BTreeMap::new();
     let mut of_topics = Vec::new();
     for (place, key, value) in changes {
         let resource = resource(&place);
-        let change = ConfigChange { resource, key, value };
+        let change = ConfigChange { resource, key: key.as_str().to_owned(), value };
         match place {
-            Place::Topic(_) => of_topics.push(change),
-            Place::Broker(_) | Place::EveryBroker => {
+            Place::On(Resource::Topic(_)) => of_topics.push(change),
+            Place::On(Resource::Broker(_)) | Place::EveryBroker => {
                 requests.entry(place).or_default().push(change)
             }
         }
@@ -54,26 +54,27 @@ async fn told(client: &Client, changes: &[ConfigChange], patience: Duration) -> 
     match client.set_configs(changes, patience).await {
         Ok(refused) => refused
             .into_iter()
-            .map(|(resource, refusal)| (place(&resource), refusal.to_string()))
+            .map(|(resource, refusal)| (place(resource), refusal.to_string()))
             .collect(),
-        Err(error) => {
-            changes.iter().map(|change| (place(&change.resource), error.to_string())).collect()
-        }
+        Err(error) => changes
+            .iter()
+            .map(|change| (place(change.resource.clone()), error.to_string()))
+            .collect(),
     }
 }
 
 fn resource(place: &Place) -> ConfigResource {
     match place {
         Place::EveryBroker => ConfigResource::EveryBroker,
-        Place::Broker(id) => ConfigResource::Broker(*id),
-        Place::Topic(name) => ConfigResource::Topic(name.clone()),
+        Place::On(Resource::Broker(id)) => ConfigResource::Broker(*id),
+        Place::On(Resource::Topic(name)) => ConfigResource::Topic(name.clone()),
     }
 }
 
-fn place(resource: &ConfigResource) -> Place {
+pub(super) fn place(resource: ConfigResource) -> Place {
     match resource {
         ConfigResource::EveryBroker => Place::EveryBroker,
-        ConfigResource::Broker(id) => Place::Broker(*id),
-        ConfigResource::Topic(name) => Place::Topic(name.clone()),
+        ConfigResource::Broker(id) => Place::On(Resource::Broker(id)),
+        ConfigResource::Topic(name) => Place::On(Resource::Topic(name)),
     }
 }

@@ -4,11 +4,12 @@
 
 mod change;
 
+use change::place;
 pub use change::{Outcome, change};
 
 use crate::error::Error;
 use crate::store::Store;
-use execute::{Accounts, InFlight, LISTS, Ledger, LedgerEntry, Paces, Place, RATES};
+use execute::{Accounts, InFlight, Key, Ledger, LedgerEntry, Place, Resource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -27,7 +28,7 @@ const AT_ONCE: usize = 32;
 const TOPICS: usize = 500;
 
 /// What is set, by place and name.
-pub type Set = BTreeMap<Place, BTreeMap<String, String>>;
+pub type Set = BTreeMap<Place, BTreeMap<Key, String>>;
 
 /// What one look found.
 #[derive(Debug, Default)]
@@ -107,7 +108,7 @@ async fn read(
         look.untold.extend(untold);
     }
     look.untold.extend(dead(cluster, topics));
-    let paced = look.set.iter().filter(|(_, set)| set.keys().any(|key| is_of_log_dirs(key)));
+    let paced = look.set.iter().filter(|(_, set)| set.contains_key(&Key::LogDirRate));
     let paced: BTreeSet<Place> = paced.map(|(place, _)| place.clone()).collect();
     between_log_dirs(client, cluster, &paced, &mut look).await;
     look
@@ -117,14 +118,14 @@ type Told = (Set, Vec<Untold>);
 
 async fn topic_configs(client: &Client, topics: &Topics) -> Told {
     let names: Vec<ConfigResource> = topics.keys().cloned().map(ConfigResource::Topic).collect();
-    let keys = LISTS.map(|(key, _)| key);
+    let keys = Key::OF_TOPICS.map(Key::as_str);
     let asked = stream::iter(names.chunks(TOPICS))
         .map(async |some| client.configs_set(some, &keys, PATIENCE * 3).await);
     let mut answers = asked.buffer_unordered(AT_ONCE);
     let (mut set, mut untold) = (Set::new(), Vec::new());
     while let Some(answer) = answers.next().await {
         match answer {
-            Ok(told) => set.extend(told.into_iter().filter_map(place)),
+            Ok(told) => set.extend(told.into_iter().filter_map(known)),
             Err(error) => untold.push(Untold::new("throttles of topics", &error)),
         }
     }
@@ -132,7 +133,7 @@ async fn topic_configs(client: &Client, topics: &Topics) -> Told {
 }
 
 async fn broker_configs(client: &Client, cluster: &Cluster) -> Told {
-    let keys = RATES.map(|(key, _)| key);
+    let keys = Key::RATES.map(Key::as_str);
     let brokers = cluster.live().map(ConfigResource::Broker);
     let all: Vec<ConfigResource> = brokers.chain([ConfigResource::EveryBroker]).collect();
     let asked = stream::iter(&all).map(async |resource| {
@@ -143,7 +144,7 @@ async fn broker_configs(client: &Client, cluster: &Cluster) -> Told {
     let (mut set, mut untold) = (Set::new(), BTreeMap::new());
     while let Some((resource, answer)) = answers.next().await {
         match answer {
-            Ok(told) => set.extend(told.into_iter().filter_map(place)),
+            Ok(told) => set.extend(told.into_iter().filter_map(known)),
             Err(error) => {
                 let name = match resource {
                     ConfigResource::Broker(id) => format!("throttles of broker {id}"),
@@ -172,10 +173,6 @@ fn dead(cluster: &Cluster, topics: &Topics) -> Vec<Untold> {
     untold.collect()
 }
 
-fn is_of_log_dirs(key: &str) -> bool {
-    RATES.iter().any(|(name, paces)| *name == key && *paces == Paces::LogDirs)
-}
-
 /// Only where something is set that paces it is anybody asked.
 async fn between_log_dirs(
     client: &Client,
@@ -184,7 +181,8 @@ async fn between_log_dirs(
     look: &mut Look,
 ) {
     let every = paced.contains(&Place::EveryBroker);
-    let concerned = cluster.live().filter(|id| every || paced.contains(&Place::Broker(*id)));
+    let concerned =
+        cluster.live().filter(|id| every || paced.contains(&Place::On(Resource::Broker(*id))));
     let asked = stream::iter(concerned)
         .map(async |id| (id, client.between_log_dirs(id, PATIENCE * 3).await));
     let mut answers = asked.buffer_unordered(AT_ONCE);
@@ -197,16 +195,12 @@ async fn between_log_dirs(
 }
 
 /// Where nothing is set, there is nothing to tell.
-fn place(
+fn known(
     (resource, set): (ConfigResource, BTreeMap<String, String>),
-) -> Option<(Place, BTreeMap<String, String>)> {
-    let place = match resource {
-        ConfigResource::Topic(name) => Place::Topic(name),
-        ConfigResource::Broker(id) => Place::Broker(id),
-        ConfigResource::EveryBroker => Place::EveryBroker,
-    };
+) -> Option<(Place, BTreeMap<Key, String>)> {
     // A list without an entry is as good as none: Kafka writes it for topics whose list was emptied.
-    let set: BTreeMap<String, String> =
-        set.into_iter().filter(|(_, value)| !value.is_empty()).collect();
-    (!set.is_empty()).then_some((place, set))
+    let set = set.into_iter().filter(|(_, value)| !value.is_empty());
+    let set: BTreeMap<Key, String> =
+        set.filter_map(|(key, value)| Some((Key::named(&key)?, value))).collect();
+    (!set.is_empty()).then(|| (place(resource), set))
 }

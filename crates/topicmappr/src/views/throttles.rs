@@ -4,7 +4,7 @@ use super::next::quoted;
 use super::table::Table;
 use super::{Next, heading};
 use crate::flags::SourceArgs;
-use execute::{Entries, Owner, Paces, Place, Throttled};
+use execute::{Entries, Key, Owner, Place, Resource, Throttled};
 use jiff::Timestamp;
 use mapper::Bytes;
 use operate::throttles::{Outcome, Set, Untold};
@@ -107,12 +107,12 @@ fn table(f: &mut fmt::Formatter<'_>, all: &[Throttled]) -> fmt::Result {
 }
 
 fn what(one: &Throttled) -> &'static str {
-    match (&one.place, one.paces) {
-        (Place::Topic(_), Paces::Leaders) => "leader list",
-        (Place::Topic(_), _) => "follower list",
-        (_, Paces::Leaders) => "leader rate",
-        (_, Paces::Followers) => "follower rate",
-        (_, Paces::LogDirs) => "log dir rate",
+    match one.key {
+        Key::LeaderReplicas => "leader list",
+        Key::FollowerReplicas => "follower list",
+        Key::LeaderRate => "leader rate",
+        Key::FollowerRate => "follower rate",
+        Key::LogDirRate => "log dir rate",
     }
 }
 
@@ -138,7 +138,7 @@ fn age(since: &str) -> Option<String> {
 /// A rate with its unit; of a list no more than fits.
 fn short(one: &Throttled) -> String {
     const FITS: usize = 24;
-    if let Place::Broker(_) | Place::EveryBroker = one.place {
+    if let Place::On(Resource::Broker(_)) | Place::EveryBroker = one.place {
         let rate = one.value.parse().map(|rate| format!("{}/s", Bytes(rate)));
         return rate.unwrap_or_else(|_| one.value.clone());
     }
@@ -190,7 +190,7 @@ impl fmt::Display for StraysView<'_> {
             }
         }
         for stray in self.strays {
-            writeln!(f, "  {}  {}={}", stray.place, stray.key, stray.value)?;
+            writeln!(f, "  {}  {}={}", stray.place, stray.key.as_str(), stray.value)?;
         }
         untold(f, self.untold)
     }
@@ -208,7 +208,7 @@ pub(crate) struct Cleared {
 struct Left {
     #[serde(flatten)]
     place: Place,
-    key: String,
+    key: Key,
     why: String,
 }
 
@@ -220,7 +220,7 @@ impl Cleared {
         };
         let left = found.iter().filter(still).map(|one| Left {
             place: one.place.clone(),
-            key: one.key.clone(),
+            key: one.key,
             why: refused.get(&one.place).cloned().unwrap_or_else(|| {
                 "left: it was changed, or is in use, since it was shown".to_owned()
             }),
@@ -239,7 +239,7 @@ impl fmt::Display for Cleared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Cleared: {}", counted(self.cleared, "config"))?;
         for left in &self.left {
-            writeln!(f, "  not cleared: {} of {}: {}", left.key, left.place, left.why)?;
+            writeln!(f, "  not cleared: {} of {}: {}", left.key.as_str(), left.place, left.why)?;
         }
         Ok(())
     }
@@ -248,11 +248,10 @@ impl fmt::Display for Cleared {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{LISTS, RATES};
     use mapper::BrokerId;
 
-    fn throttled(place: Place, (key, paces): (&str, Paces), value: &str) -> Throttled {
-        let (key, value) = (key.to_owned(), value.to_owned());
+    fn throttled(place: Place, key: Key, value: &str) -> Throttled {
+        let (paces, value) = (key.into(), value.to_owned());
         let owner = Owner::Unknown;
         let owned_since = None;
         Throttled { place, key, value, paces, owner, owned_since, in_flight: 0, stray: true }
@@ -260,18 +259,25 @@ mod tests {
 
     #[test]
     fn a_long_list_is_cut_and_a_rate_has_its_unit() {
-        let list = throttled(Place::Topic("t".to_owned()), LISTS[0], "0:1001,1:1002,2:1003,3:1004");
+        let list = throttled(
+            Place::On(Resource::Topic("t".to_owned())),
+            Key::LeaderReplicas,
+            "0:1001,1:1002,2:1003,3:1004",
+        );
         assert_eq!(short(&list), "0:1001 and 3 more");
-        let rate = throttled(Place::Broker(BrokerId(1)), RATES[1], "1048576");
+        let rate =
+            throttled(Place::On(Resource::Broker(BrokerId(1))), Key::FollowerRate, "1048576");
         assert_eq!((short(&rate), what(&rate)), ("1.0 MiB/s".to_owned(), "follower rate"));
     }
 
     #[test]
     fn what_is_still_set_was_not_cleared() {
-        let place = Place::Broker(BrokerId(1));
-        let found =
-            [throttled(place.clone(), RATES[0], "5"), throttled(place.clone(), RATES[1], "5")];
-        let after = [(place.clone(), [(RATES[1].0.to_owned(), "5".to_owned())].into())].into();
+        let place = Place::On(Resource::Broker(BrokerId(1)));
+        let found = [
+            throttled(place.clone(), Key::LeaderRate, "5"),
+            throttled(place.clone(), Key::FollowerRate, "5"),
+        ];
+        let after = [(place.clone(), [(Key::FollowerRate, "5".to_owned())].into())].into();
         let cleared = Cleared::of(&found, &after, &Outcome::new());
         assert_eq!((cleared.cleared, cleared.left.len()), (1, 1));
         assert!(Cleared::of(&found, &Set::new(), &Outcome::new()).is_whole());

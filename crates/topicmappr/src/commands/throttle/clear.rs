@@ -73,7 +73,7 @@ impl Args {
         client.sees_every_topic().await?;
         let mut still = strays(&throttles::look(client).await?, accounts);
         still.retain(|stray| found.contains(stray));
-        let deletions = still.iter().map(|s| (s.place.clone(), s.key.clone(), None));
+        let deletions = still.iter().map(|s| (s.place.clone(), s.key, None));
         let refused = change(client, deletions).await;
         let after = throttles::look(client).await?;
         let cleared = Cleared::of(&found, &after.set, &refused);
