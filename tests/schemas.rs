@@ -243,11 +243,11 @@ fn ledger() -> Vec<LedgerEntry> {
         found: before.map(Into::into),
         ours: ["1:2".into()].into(),
         met: ["1:2".into()].into(),
-        plan: "p".to_owned(),
+        owner: "p".to_owned().into(),
     };
     let asked = Asked { rate_bytes_per_second: Rate(10_000_000), autoremove: true };
     vec![
-        LedgerEntry::Opened { by: "process 1".to_owned() },
+        LedgerEntry::Opened { by: "process 1".to_owned().into() },
         held(rate.clone(), None),
         held(list, Some("*")),
         LedgerEntry::Released { setting: rate },

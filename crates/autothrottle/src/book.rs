@@ -57,8 +57,8 @@ impl Book {
         let Some(place) = place.as_mut() else { return Ok(()) };
         let entries = place.take().await?;
         *self.pages() = Pages { leads: false, ledger: Ledger::replay(entries) };
-        // Not the name in the place: a pod's name does not show that it is a daemon.
-        let by = this_process();
+        // Not as the place knows us: a pod's name does not say that it is a daemon's.
+        let by = this_process().into();
         self.kept(place.as_mut(), vec![LedgerEntry::Opened { by }]).await?;
         self.leader.is(&place.us());
         self.pages().leads = true;

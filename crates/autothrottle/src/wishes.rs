@@ -6,11 +6,10 @@
 
 use crate::quiet::Quiet;
 use execute::{
-    Key, Ledger, List, Resource, Seen, Setting, ThrottleValue, ThrottledReplica, Wanted,
+    Key, Ledger, List, Owner, Resource, Seen, Setting, ThrottleValue, ThrottledReplica, Wanted,
     WantedRate, passing, rate_of, rate_setting,
 };
 use mapper::{PartitionId, TopicPartition};
-use operate::marks::DAEMON;
 use std::collections::{BTreeMap, BTreeSet};
 use throttle::{Decision, Role, ThrottledReplicas};
 
@@ -38,7 +37,7 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
         (setting, List { ever: now.clone(), now, in_flight })
     };
     Wanted {
-        plan: DAEMON.to_owned(),
+        owner: Owner::Daemon,
         rates,
         lists: lists.into_iter().map(list).collect(),
         originals: quiet.originals().clone(),
@@ -48,7 +47,7 @@ pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &
 
 /// No throttle, except those that only an execution can judge.
 pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
-    Wanted { plan: DAEMON.to_owned(), rates: of_executions(ledger).collect(), ..Wanted::default() }
+    Wanted { owner: Owner::Daemon, rates: of_executions(ledger).collect(), ..Wanted::default() }
 }
 
 /// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
@@ -60,15 +59,12 @@ fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, WantedRate)>
 /// Everything that is ours stays as it is (`--skip-auto-delete-throttles`).
 pub(crate) fn and_keep_what_is_ours(wanted: &mut Wanted, ledger: &Ledger) {
     for (setting, held) in ledger.held() {
-        match setting.key {
-            Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => {
-                wanted.rates.entry(setting.clone()).or_insert(WantedRate::LeaveAsItIs);
-            }
-            Key::LeaderReplicas | Key::FollowerReplicas => {
-                let list = wanted.lists.entry(setting.clone()).or_default();
-                list.now.extend(held.ours.iter().filter_map(ThrottleValue::replica));
-                list.ever.extend(&list.now);
-            }
+        if setting.key.is_list() {
+            let list = wanted.lists.entry(setting.clone()).or_default();
+            list.now.extend(held.ours.iter().filter_map(ThrottleValue::replica));
+            list.ever.extend(&list.now);
+        } else {
+            wanted.rates.entry(setting.clone()).or_insert(WantedRate::LeaveAsItIs);
         }
     }
 }
@@ -157,14 +153,13 @@ mod tests {
 
     fn ledger(key: Key, ours: &[&str]) -> Ledger {
         let ours = ours.iter().map(|entry| (*entry).into()).collect();
-        let plan = DAEMON.to_owned();
         Ledger::replay([LedgerEntry::Held {
             setting: list(key),
             before: None,
             found: None,
             ours,
             met: BTreeSet::new(),
-            plan,
+            owner: Owner::Daemon,
         }])
     }
 

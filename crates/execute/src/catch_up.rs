@@ -6,6 +6,7 @@
 
 use crate::config::{Key, Resource, Setting, ThrottledReplica};
 use crate::hold::{List, Wanted, WantedRate, rate_setting};
+use crate::ledger::Owner;
 use crate::seen::{Seen, isr};
 use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Rate, TopicPartition};
@@ -36,9 +37,9 @@ pub fn pace(
     rate: Rate,
     ever: &BTreeSet<TopicPartition>,
     seen: &Seen,
-    plan: &str,
+    owner: Owner,
 ) -> Wanted {
-    let mut wanted = Wanted { plan: plan.to_owned(), ..Wanted::default() };
+    let mut wanted = Wanted { owner, ..Wanted::default() };
     let now = behind(seen, broker);
     if now.is_empty() {
         return wanted;
@@ -124,6 +125,10 @@ mod tests {
         seen
     }
 
+    fn owner() -> Owner {
+        Owner::Execution { plan: "p".to_owned() }
+    }
+
     fn of(partition: u32) -> TopicPartition {
         TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
     }
@@ -140,13 +145,13 @@ mod tests {
     #[test]
     fn leaders_are_held_back_before_it_is_there_and_itself_from_then_on() {
         let ever = [of(0), of(1)].into();
-        let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2], [false, false]), "p");
+        let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2], [false, false]), owner());
         assert_eq!(list(&wanted, Key::LeaderReplicas), named("0:1,0:2,1:1"));
         assert_eq!(list(&wanted, Key::FollowerReplicas), named("0:3,1:3"));
         let leaders =
             [1, 2].map(|id| (rate_setting(BrokerId(id), Key::LeaderRate), WantedRate::At(Rate(7))));
         assert_eq!(wanted.rates, leaders.clone().into());
-        let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [false, false]), "p");
+        let wanted = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [false, false]), owner());
         let own = (rate_setting(BROKER, Key::FollowerRate), WantedRate::At(Rate(7)));
         assert_eq!(wanted.rates, leaders.into_iter().chain([own]).collect::<BTreeMap<_, _>>());
     }
@@ -154,11 +159,11 @@ mod tests {
     #[test]
     fn what_is_in_sync_is_named_no_more_and_in_the_end_nothing() {
         let ever = [of(0), of(1)].into();
-        let half = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, false]), "p");
+        let half = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, false]), owner());
         assert_eq!(list(&half, Key::FollowerReplicas), named("1:3"));
         assert_eq!(half.rates.len(), 2, "broker 2 sends nothing any more");
-        let done = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, true]), "p");
-        assert_eq!(done, Wanted { plan: "p".to_owned(), ..Wanted::default() });
+        let done = pace(BROKER, Rate(7), &ever, &seen(&[1, 2, 3], [true, true]), owner());
+        assert_eq!(done, Wanted { owner: owner(), ..Wanted::default() });
     }
 
     /// Carries out what is held in a cluster that takes every config, and leaves an operator's rate as it was.
@@ -174,7 +179,7 @@ mod tests {
         let mut ledger = Ledger::default();
         for in_sync in [[false; 2], [true, false], [true; 2], [true; 2], [true; 2]] {
             let seen = Seen { configs: configs.clone(), ..seen(&[1, 2, 3], in_sync) };
-            let wanted = pace(BROKER, Rate(7), &[of(0), of(1)].into(), &seen, "p");
+            let wanted = pace(BROKER, Rate(7), &[of(0), of(1)].into(), &seen, owner());
             for action in hold(&wanted, &ledger, &seen).actions {
                 if let Action::Account(entry) = action {
                     ledger.apply(entry);

@@ -6,7 +6,7 @@
 
 use crate::action::Action;
 use crate::config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
-use crate::ledger::{Held, Ledger, LedgerEntry};
+use crate::ledger::{Held, Ledger, LedgerEntry, Owner};
 use crate::seen::Seen;
 use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
 use serde::Serialize;
@@ -18,8 +18,8 @@ const MANY: usize = 32;
 /// What the throttle's configs have to say now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// On whose behalf, as the ledger has it: a plan's hash, or the daemon's name.
-    pub plan: String,
+    /// On whose behalf.
+    pub owner: Owner,
     /// The rates of brokers.
     pub rates: BTreeMap<Setting, WantedRate>,
     /// The lists of topics.
@@ -318,9 +318,9 @@ impl Holding {
             let many = held.filter(|held| held.ours.len() >= MANY);
             let found = found.filter(|value| many.is_some_and(|held| held.ours.contains(value)));
             let setting = setting.clone();
-            let (ours, plan) = ([rate.clone()].into(), wanted.plan.clone());
+            let (ours, owner) = ([rate.clone()].into(), wanted.owner.clone());
             let met = BTreeSet::new();
-            self.account(LedgerEntry::Held { setting, before, found, ours, met, plan });
+            self.account(LedgerEntry::Held { setting, before, found, ours, met, owner });
         }
         self.set(setting, Some(rate.into()));
     }
@@ -363,8 +363,8 @@ impl Holding {
         let known = ledger.get(setting).is_some_and(|held| held.ours.is_superset(&ours));
         if !known {
             met.retain(|entry| ours.contains(entry));
-            let (setting, plan) = (setting.clone(), wanted.plan.clone());
-            self.account(LedgerEntry::Held { setting, before, found: None, ours, met, plan });
+            let (setting, owner) = (setting.clone(), wanted.owner.clone());
+            self.account(LedgerEntry::Held { setting, before, found: None, ours, met, owner });
         }
         if found != complete {
             self.set(setting, Entries::Some(complete).value());
@@ -382,10 +382,8 @@ impl Holding {
             }
             return;
         };
-        let original = match setting.key {
-            Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => held.before.clone(),
-            Key::LeaderReplicas | Key::FollowerReplicas => without_ours(value, held),
-        };
+        let is_list = setting.key.is_list();
+        let original = if is_list { without_ours(value, held) } else { held.before.clone() };
         if value == original.as_deref() {
             self.released(setting);
         } else if is_ours(setting, held, value) {
@@ -406,11 +404,9 @@ fn is_known(held: &Held, value: &str) -> bool {
 
 /// A rate that we have set; a list always is, as far as it names what is ours.
 fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
-    match setting.key {
-        Key::LeaderRate | Key::FollowerRate | Key::LogDirRate => {
-            value.is_some_and(|value| held.ours.contains(&value.into()))
-        }
-        Key::LeaderReplicas | Key::FollowerReplicas => Entries::parse(value) != Entries::All,
+    match setting.key.is_list() {
+        true => Entries::parse(value) != Entries::All,
+        false => value.is_some_and(|value| held.ours.contains(&value.into())),
     }
 }
 

@@ -7,6 +7,69 @@ use crate::config::{Resource, Setting, ThrottleValue, texts};
 use mapper::{BrokerId, Rate};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// As a daemon signs a ledger, and what it sets.
+pub const DAEMON: &str = "autothrottle";
+
+/// On whose behalf a config is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Owner {
+    /// The daemon, by what it measures.
+    #[default]
+    Daemon,
+    /// An execution.
+    Execution {
+        /// The hash of its plan; what it does, where it has none.
+        plan: String,
+    },
+}
+
+impl From<String> for Owner {
+    fn from(plan: String) -> Self {
+        if plan == DAEMON { Self::Daemon } else { Self::Execution { plan } }
+    }
+}
+
+impl From<Owner> for String {
+    fn from(owner: Owner) -> Self {
+        match owner {
+            Owner::Daemon => DAEMON.to_owned(),
+            Owner::Execution { plan } => plan,
+        }
+    }
+}
+
+/// The process that has a ledger, in words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum LedgerHolder {
+    /// A daemon: its words begin with its name.
+    Daemon(String),
+    /// A process that carries out a plan, or sets a throttle.
+    Execution(String),
+}
+
+impl From<String> for LedgerHolder {
+    fn from(words: String) -> Self {
+        if words.starts_with(DAEMON) { Self::Daemon(words) } else { Self::Execution(words) }
+    }
+}
+
+impl From<LedgerHolder> for String {
+    fn from(holder: LedgerHolder) -> Self {
+        let (LedgerHolder::Daemon(words) | LedgerHolder::Execution(words)) = holder;
+        words
+    }
+}
+
+impl fmt::Display for LedgerHolder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::Daemon(words) | Self::Execution(words)) = self;
+        f.write_str(words)
+    }
+}
 
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -14,8 +77,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub enum LedgerEntry {
     /// A process has the ledger from now on.
     Opened {
-        /// Which, in words.
-        by: String,
+        /// Which.
+        by: LedgerHolder,
     },
     /// A config is about to be set.
     Held {
@@ -36,8 +99,9 @@ pub enum LedgerEntry {
         /// that stand while it runs may be its own. Adds to those of older lines.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty", serialize_with = "in_order")]
         met: BTreeSet<ThrottleValue>,
-        /// For which plan.
-        plan: String,
+        /// On whose behalf.
+        #[serde(rename = "plan")]
+        owner: Owner,
     },
     /// It stands as before again, or somebody else has changed it since.
     Released {
@@ -87,8 +151,8 @@ pub struct Held {
     pub ours: BTreeSet<ThrottleValue>,
     /// Entries of a list that others had set for a move in flight.
     pub met: BTreeSet<ThrottleValue>,
-    /// For which plan, the latest.
-    pub plan: String,
+    /// On whose behalf, the latest.
+    pub owner: Owner,
 }
 
 impl Held {
@@ -100,7 +164,7 @@ impl Held {
             found: None,
             ours: self.ours.clone(),
             met: self.met.clone(),
-            plan: self.plan.clone(),
+            owner: self.owner.clone(),
         }
     }
 }
@@ -108,7 +172,7 @@ impl Held {
 /// Everything that is ours in one cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
-    last_owner: Option<String>,
+    last_holder: Option<LedgerHolder>,
     held: BTreeMap<Setting, Held>,
     asked: BTreeMap<Option<BrokerId>, Asked>,
 }
@@ -124,13 +188,13 @@ impl Ledger {
     /// Takes one more line in.
     pub fn apply(&mut self, entry: LedgerEntry) {
         match entry {
-            LedgerEntry::Opened { by } => self.last_owner = Some(by),
-            LedgerEntry::Held { setting, before, found, ours, met, plan } => {
+            LedgerEntry::Opened { by } => self.last_holder = Some(by),
+            LedgerEntry::Held { setting, before, found, ours, met, owner } => {
                 let new = || Held {
                     before,
                     ours: BTreeSet::new(),
                     met: BTreeSet::new(),
-                    plan: String::new(),
+                    owner: Owner::default(),
                 };
                 let held = self.held.entry(setting).or_insert_with(new);
                 if let Some(found) = found {
@@ -138,7 +202,7 @@ impl Ledger {
                 }
                 held.ours.extend(ours);
                 held.met.extend(met);
-                held.plan = plan;
+                held.owner = owner;
             }
             LedgerEntry::Released { setting } => {
                 self.held.remove(&setting);
@@ -150,7 +214,7 @@ impl Ledger {
 
     /// The fewest lines that tell the same.
     pub fn entries(&self) -> Vec<LedgerEntry> {
-        let opened = self.last_owner.iter().map(|by| LedgerEntry::Opened { by: by.clone() });
+        let opened = self.last_holder.iter().map(|by| LedgerEntry::Opened { by: by.clone() });
         let held = self.held.iter().map(|(setting, held)| held.line(setting));
         let asked = self.asked.iter();
         let asked =
@@ -164,8 +228,8 @@ impl Ledger {
     }
 
     /// The process that had the ledger last, or has it now.
-    pub fn last_owner(&self) -> Option<&str> {
-        self.last_owner.as_deref()
+    pub fn last_holder(&self) -> Option<&LedgerHolder> {
+        self.last_holder.as_ref()
     }
 
     /// What is ours, in order.
@@ -203,7 +267,7 @@ mod tests {
             found: None,
             ours: [ours.into()].into(),
             met: BTreeSet::new(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         };
         let lines = [held(None, "10"), held(Some("10"), "20")];
         let ledger = Ledger::replay(lines.clone());
@@ -226,11 +290,11 @@ mod tests {
             found: found.map(Into::into),
             ours: [ours.into()].into(),
             met: BTreeSet::new(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         };
         let asked = |rate| Asked { rate_bytes_per_second: Rate(rate), autoremove: true };
         let lines = vec![
-            LedgerEntry::Opened { by: "b".to_owned() },
+            LedgerEntry::Opened { by: "b".to_owned().into() },
             held(None, "10"),
             held(None, "20"),
             held(Some("20"), "30"),

@@ -55,7 +55,7 @@ pub use hold::{
     records_what_stands,
 };
 pub use journal::{Entry, History};
-pub use ledger::{Asked, Held as HeldSetting, Ledger, LedgerEntry};
+pub use ledger::{Asked, DAEMON, Held as HeldSetting, Ledger, LedgerEntry, LedgerHolder, Owner};
 pub use legs::legs;
 pub use next::{next, throttled_topics};
 pub use others::Others;
@@ -66,4 +66,6 @@ pub use seen::{Lying, Running, Seen, Stored};
 pub use settling::Settling;
 pub use stall::{Cause, Copied, Direction, Stall, Watch};
 pub use task::{Aim, Limits, MOVES_PER_BROKER, OnDeadBroker, Pace, PauseOn, Task};
-pub use throttled::{Accounts, Copying, InFlight, Owner, Paces, Place, Throttled, throttled};
+pub use throttled::{
+    Accounts, Copying, InFlight, Paces, Place, ThrottleOwner, Throttled, throttled,
+};

@@ -2,7 +2,7 @@
 //!
 //! What is its is left as it is, and is nobody's original: it goes when the daemon takes it away.
 
-use crate::config::{Key, Setting, ThrottleValue};
+use crate::config::{Setting, ThrottleValue};
 use crate::ledger::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,7 +57,7 @@ impl Others {
         found: &BTreeSet<ThrottleValue>,
     ) -> BTreeSet<ThrottleValue> {
         let may_be = |entry: &&ThrottleValue| self.may_have_set(setting, entry);
-        match Key::OF_TOPICS.contains(&setting.key) {
+        match setting.key.is_list() {
             true => found.iter().filter(may_be).cloned().collect(),
             false => BTreeSet::new(),
         }
@@ -67,6 +67,7 @@ impl Others {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Key;
     use crate::hold::rate_setting;
     use crate::ledger::LedgerEntry;
     use mapper::BrokerId;
@@ -78,7 +79,7 @@ mod tests {
             found: None,
             ours: [ours.into()].into(),
             met: [].into(),
-            plan: "autothrottle".to_owned(),
+            owner: crate::ledger::Owner::Daemon,
         }]))
     }
 

@@ -9,7 +9,7 @@ use crate::by_daemon;
 use crate::config::{Key, Resource, Setting, ThrottleValue, ThrottledReplica};
 use crate::dirs;
 use crate::hold::{Holding, List, Wanted, WantedRate, hold, rate_of, rate_setting};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Owner};
 use crate::seen::{Seen, same_set};
 use crate::task::{Pace, Task};
 use mapper::{BrokerId, Move, TopicPartition};
@@ -35,8 +35,8 @@ pub(crate) fn pace(
     rates.extend(log_dir_rates(task, ledger, seen, about));
     let rates = rates.into_iter().map(|setting| (setting, rate)).collect();
     let lists = lists(task, seen, needs);
-    let plan = task.plan_id.to_owned();
-    hold(&Wanted { plan, rates, lists, ..Wanted::default() }, ledger, seen)
+    let owner = Owner::Execution { plan: task.plan_id.to_owned() };
+    hold(&Wanted { owner, rates, lists, ..Wanted::default() }, ledger, seen)
 }
 
 /// Whether a move may be submitted: everything that paces it was read back from the cluster.

@@ -26,7 +26,7 @@ pub fn repace(ledger: &Ledger, seen: &Seen, rate: Rate) -> Repaced {
     for (setting, held) in ledger.held().filter(|(setting, _)| Key::RATES.contains(&setting.key)) {
         let alone = Ledger::replay([held.line(setting)]);
         let rates = [(setting.clone(), WantedRate::At(rate))].into();
-        let wanted = Wanted { plan: held.plan.clone(), rates, ..Wanted::default() };
+        let wanted = Wanted { owner: held.owner.clone(), rates, ..Wanted::default() };
         let holding = hold(&wanted, &alone, seen);
         repaced.actions.extend(holding.actions);
         repaced.strays.extend(holding.strays);
@@ -45,14 +45,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     fn held(setting: Setting, ours: &str) -> LedgerEntry {
-        let (before, plan) = (Some("7".to_owned()), "p".to_owned());
+        let (before, owner) = (Some("7".to_owned()), "p".to_owned().into());
         LedgerEntry::Held {
             setting,
             before,
             found: None,
             ours: [ours.into()].into(),
             met: [].into(),
-            plan,
+            owner,
         }
     }
 

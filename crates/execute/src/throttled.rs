@@ -5,7 +5,7 @@
 //! nobody's by any ledger.
 
 use crate::config::{Entries, Key, Resource, Setting, ThrottledReplica};
-use crate::ledger::{Ledger, LedgerEntry};
+use crate::ledger::{Ledger, LedgerEntry, Owner};
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, PartitionId, TopicPartition};
 use serde::{Serialize, Serializer};
@@ -175,11 +175,12 @@ impl InFlight {
 /// Whose a config is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "owner", rename_all = "snake_case")]
-pub enum Owner {
-    /// An execution's: its ledger holds it.
+pub enum ThrottleOwner {
+    /// A ledger holds it.
     Ledger {
-        /// Of which plan.
-        plan: String,
+        /// On whose behalf.
+        #[serde(rename = "plan")]
+        by: Owner,
     },
     /// The operator's own: a ledger tells that it stood there before.
     Operator,
@@ -201,7 +202,7 @@ pub struct Throttled {
     pub paces: Paces,
     /// Whose it is.
     #[serde(flatten)]
-    pub owner: Owner,
+    pub owner: ThrottleOwner,
     /// Since when the ledger has it, as the ledger writes times (RFC 3339, UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owned_since: Option<String>,
@@ -270,34 +271,33 @@ impl Accounts {
     }
 
     /// Whose this value is by any ledger, and since when it has it.
-    fn owner(&self, place: &Place, key: Key, value: &str) -> (Owner, Option<String>) {
+    fn owner(&self, place: &Place, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
         match (self.own(place, key, value), &self.others) {
-            ((Owner::Unknown, _), Some(others)) => others.owner(place, key, value),
+            ((ThrottleOwner::Unknown, _), Some(others)) => others.owner(place, key, value),
             (own, _) => own,
         }
     }
 
     /// The same by our own.
-    fn own(&self, place: &Place, key: Key, value: &str) -> (Owner, Option<String>) {
-        let Place::On(resource) = place else { return (Owner::Unknown, None) };
+    fn own(&self, place: &Place, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
+        let Place::On(resource) = place else { return (ThrottleOwner::Unknown, None) };
         let setting = Setting { resource: resource.clone(), key };
         if let Some(held) = self.ledger.get(&setting) {
-            let owner = Owner::Ledger { plan: held.plan.clone() };
+            let owner = ThrottleOwner::Ledger { by: held.owner.clone() };
             return (owner, self.since.get(&setting).cloned());
         }
         let mut originals = self.originals.get(&setting).into_iter().flatten();
         match originals.any(|original| keeps(key, original, value)) {
-            true => (Owner::Operator, None),
-            false => (Owner::Unknown, None),
+            true => (ThrottleOwner::Operator, None),
+            false => (ThrottleOwner::Unknown, None),
         }
     }
 }
 
 /// Whether what the operator had set is still there; others may have added to a list since.
 fn keeps(key: Key, original: &str, value: &str) -> bool {
-    let is_list = Key::OF_TOPICS.contains(&key);
     match Entries::parse(Some(original)) {
-        Entries::Some(entries) if is_list && !entries.is_empty() => {
+        Entries::Some(entries) if key.is_list() && !entries.is_empty() => {
             Entries::parse(Some(value)).cover(&entries)
         }
         Entries::Some(_) | Entries::All => original == value,
@@ -322,7 +322,7 @@ pub fn throttled(
                 key,
                 value: value.clone(),
                 paces,
-                stray: idle && owner == Owner::Unknown && !accounts.unread,
+                stray: idle && owner == ThrottleOwner::Unknown && !accounts.unread,
                 owner,
                 owned_since,
                 in_flight: count,
@@ -374,7 +374,7 @@ mod tests {
             found: None,
             ours: [ours.into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         }
     }
 
@@ -391,18 +391,18 @@ mod tests {
             found: None,
             ours: ["7".into()].into(),
             met: [].into(),
-            plan: "autothrottle".to_owned(),
+            owner: Owner::Daemon,
         }]);
         assert!(judged("7", &Accounts::default()).stray);
         let both = Accounts::default().beside(daemons);
         let found = judged("7", &both);
         assert_eq!(
             (found.stray, found.owner),
-            (false, Owner::Ledger { plan: "autothrottle".to_owned() })
+            (false, ThrottleOwner::Ledger { by: Owner::Daemon })
         );
         assert!(both.ledger().is_empty(), "it is not ours");
         let unread = judged("7", &Accounts::default().beside_unread());
-        assert_eq!((unread.stray, unread.owner), (false, Owner::Unknown));
+        assert_eq!((unread.stray, unread.owner), (false, ThrottleOwner::Unknown));
     }
 
     #[test]
@@ -431,17 +431,17 @@ mod tests {
         let key = Key::FollowerRate;
         let owner = |value, lines| judged(broker(9), RATE, value, lines).owner;
         let running = || vec![held(key, Some("7"), "10")];
-        assert_eq!(owner("10", running()), Owner::Ledger { plan: "p".to_owned() });
+        assert_eq!(owner("10", running()), ThrottleOwner::Ledger { by: "p".to_owned().into() });
         let setting = Setting { resource: Resource::Broker(BrokerId(9)), key };
         let released = || LedgerEntry::Released { setting: setting.clone() };
         let over = || [running(), vec![released()]].concat();
-        assert_eq!(owner("7", over()), Owner::Operator);
-        assert_eq!(owner("10", over()), Owner::Unknown);
+        assert_eq!(owner("7", over()), ThrottleOwner::Operator);
+        assert_eq!(owner("10", over()), ThrottleOwner::Unknown);
         assert!(!judged(broker(9), RATE, "7", over()).stray);
         assert!(judged(broker(9), RATE, "10", over()).stray);
         // A second line while the first stands tells of a value of ours.
         let twice = vec![held(key, None, "10"), held(key, Some("10"), "20"), released()];
-        assert_eq!(owner("10", twice), Owner::Unknown);
+        assert_eq!(owner("10", twice), ThrottleOwner::Unknown);
     }
 
     #[test]
@@ -453,7 +453,7 @@ mod tests {
             found: None,
             ours: [ours.into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         };
         let since = |lines: Vec<(&str, LedgerEntry)>| {
             let lines = lines.into_iter().map(|(at, line)| (Some(at.to_owned()), line));
@@ -478,12 +478,12 @@ mod tests {
             found: None,
             ours: ["1:2".into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         };
         let over = || vec![held.clone(), LedgerEntry::Released { setting: setting.clone() }];
         let owner = |value| judged(Place::On(setting.resource.clone()), LIST, value, over()).owner;
-        assert_eq!(owner("0:2,5:5,7:1"), Owner::Operator);
-        assert_eq!(owner("0:2"), Owner::Unknown);
+        assert_eq!(owner("0:2,5:5,7:1"), ThrottleOwner::Operator);
+        assert_eq!(owner("0:2"), ThrottleOwner::Unknown);
     }
 
     #[test]

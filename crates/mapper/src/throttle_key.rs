@@ -26,6 +26,11 @@ impl ThrottleKey {
     /// Those of topics.
     pub const OF_TOPICS: [Self; 2] = [Self::LeaderReplicas, Self::FollowerReplicas];
 
+    /// Whether it holds a list of replicas.
+    pub fn is_list(self) -> bool {
+        Self::OF_TOPICS.contains(&self)
+    }
+
     /// Kafka's name of it.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ pub use lines::Filed;
 
 use crate::error::Error;
 use crate::files::FileError;
+use execute::{Ledger, LedgerEntry};
 use lines::{NotOurLine, START, Sound, check_start};
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
@@ -139,6 +140,18 @@ impl<T> Drop for Store<T> {
         if let Err(error) = self.tail.disk().unlock() {
             tracing::debug!(path = %self.path.display(), %error, "is not unlocked before it is closed");
         }
+    }
+}
+
+/// Opens a ledger for this process alone; an error names the process that has it.
+pub(crate) fn open_ledger(path: &Path) -> Result<(Store<LedgerEntry>, Vec<LedgerEntry>), Error> {
+    match Store::open(path).map_err(Error::from) {
+        Err(Error::Locked { path }) => {
+            let ledger = Ledger::replay(Store::read(&path)?);
+            let by = ledger.last_holder().map(ToString::to_string);
+            Err(Error::HeldBy { path, by: by.unwrap_or_else(|| "another process".to_owned()) })
+        }
+        opened => opened,
     }
 }
 

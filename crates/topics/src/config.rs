@@ -1,6 +1,6 @@
 //! Topic configs: when two values are the same, and which keys are nobody's to define.
 
-use crate::ThrottleKey;
+use mapper::ThrottleKey;
 
 /// Set for the time of a reassignment, by whoever carries it out.
 pub(crate) fn is_throttle(key: &str) -> bool {

@@ -48,7 +48,8 @@ impl FilePlace {
         let entries = self.opened()?;
         if let Some(marker) = &mut self.marker {
             let before = Ledger::replay(entries.iter().cloned());
-            let marked = marker.leave(&self.path, before.last_owner()).await;
+            let marked =
+                marker.leave(&self.path, before.last_holder().map(ToString::to_string)).await;
             if marked.is_err() {
                 self.open = None;
             }

@@ -92,14 +92,14 @@ mod tests {
     fn lines() -> Vec<LedgerEntry> {
         let asked = Asked { rate_bytes_per_second: Rate(5), autoremove: true };
         vec![
-            LedgerEntry::Opened { by: "a".to_owned() },
+            LedgerEntry::Opened { by: "a".to_owned().into() },
             LedgerEntry::Held {
                 setting: rate_setting(BrokerId(1), Key::LeaderRate),
                 before: Some("7".to_owned()),
                 found: None,
                 ours: ["9".into()].into(),
                 met: [].into(),
-                plan: "autothrottle".to_owned(),
+                owner: execute::Owner::Daemon,
             },
             LedgerEntry::Asked { broker: None, asked },
             LedgerEntry::Asked { broker: Some(BrokerId(2)), asked },

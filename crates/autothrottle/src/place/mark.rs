@@ -45,13 +45,12 @@ impl Marker {
     ///
     /// # Errors
     /// [`Error::Marked`]: another file has the cluster. [`Error::NoMark`] with whatever leaving it meets.
-    pub(super) async fn leave(&mut self, file: &Path, before: Option<&str>) -> Result<(), Error> {
+    pub(super) async fn leave(&mut self, file: &Path, before: Option<String>) -> Result<(), Error> {
         let leaves = match self.leaves.take() {
             Some(leaves) => leaves,
             None => {
                 let host = crate::host();
                 let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
-                let before = before.map(str::to_owned);
                 let (way, place) = (self.way.clone(), self.place.clone());
                 tokio::spawn(async move {
                     let is_ours = |there: &Mark| {

@@ -230,7 +230,7 @@ mod tests {
             found: None,
             ours: [ours.into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         }
     }
 

@@ -9,7 +9,7 @@ fn rate() -> Setting {
 
 fn wanted(rate_wanted: WantedRate) -> Wanted {
     let rates = [(rate(), rate_wanted)].into();
-    Wanted { plan: "autothrottle".to_owned(), rates, ..Wanted::default() }
+    Wanted { owner: Owner::Daemon, rates, ..Wanted::default() }
 }
 
 /// A move of others runs, and broker 1 has this rate.
@@ -183,7 +183,7 @@ fn accounts_for(setting: Setting, ours: &str) -> Others {
         found: None,
         ours: [ours.into()].into(),
         met: [].into(),
-        plan: "autothrottle".to_owned(),
+        owner: Owner::Daemon,
     }]))
 }
 
@@ -253,7 +253,7 @@ fn only_a_topic_that_is_gone_for_certain_takes_its_lists_out_of_the_ledger() {
         found: None,
         ours: ["0:2".into()].into(),
         met: BTreeSet::new(),
-        plan: "p".to_owned(),
+        owner: "p".to_owned().into(),
     }]);
     let hidden = hold(&Wanted::default(), &ledger, &Seen::default());
     assert_eq!(hidden.actions, [], "nothing tells that it is gone");

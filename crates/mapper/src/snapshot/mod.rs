@@ -311,7 +311,7 @@ pub enum SnapshotError {
         found: u64,
     },
     /// The parts contradict each other.
-    #[error("the snapshot contradicts itself in {} place(s): {}", .0.len(), first_few(.0))]
+    #[error("the snapshot contradicts itself in {}: {}", counted(.0.len(), "place"), first_few(.0))]
     Contradictions(Vec<Contradiction>),
 }
 

@@ -58,7 +58,7 @@ impl Beside {
         let runs = seen.holder.is_some() && owner.plan == plan_id;
         let mut ledger = told.ledger;
         let by = format!("{} since {} ({})", owner.name, owner.since, seen.place);
-        ledger.apply(LedgerEntry::Opened { by });
+        ledger.apply(LedgerEntry::Opened { by: by.into() });
         Ok(Some(Self { history: History::replay(told.journal), ledger, runs }))
     }
 }

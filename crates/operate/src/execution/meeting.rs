@@ -181,7 +181,7 @@ mod tests {
             found: None,
             ours: ["7".into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         };
         let asks =
             |before, ledger: &Ledger| records_what_stands(&[Action::Account(held(before))], ledger);

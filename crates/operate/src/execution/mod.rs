@@ -48,7 +48,7 @@ pub use told::set_by_executions;
 
 use crate::error::{Error, may_pass};
 use crate::events::{DriverEvent, Note, Progress, RunContext};
-use crate::store::Store;
+use crate::store::{Store, open_ledger};
 use execute::{
     Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
     PauseOn, Round, Stall, Standing, Task, Watch, next,
@@ -159,19 +159,12 @@ impl<'c> Execution<'c> {
         let places = &opened.places;
         // What is no journal, or another plan's, is refused before a ledger is made.
         history_of(Store::read(&places.journal)?, opened)?;
-        let (mut accounts, lines) = match Store::open(&places.ledger).map_err(Error::from) {
-            Err(Error::Locked { path }) => {
-                let ledger = Ledger::replay(Store::read(&path)?);
-                let by = ledger.last_owner().unwrap_or("another process").to_owned();
-                return Err(Error::HeldBy { path, by });
-            }
-            opened => opened?,
-        };
+        let (mut accounts, lines) = open_ledger(&places.ledger)?;
         let ledger = Ledger::replay(lines);
         let (journal, lines) = Store::open(&places.journal)?;
         let history = history_of(lines, opened)?;
         let by = format!("process {} of this machine", std::process::id());
-        accounts.append(&[LedgerEntry::Opened { by }])?;
+        accounts.append(&[LedgerEntry::Opened { by: by.into() }])?;
         let inbox = Inbox::open(&places.ledger);
         let (lock, away, mirror) = (None, Away::none(), None);
         let books = Books { journal, accounts, inbox, lock, away, mirror };

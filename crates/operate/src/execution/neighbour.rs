@@ -201,7 +201,7 @@ mod tests {
             found: None,
             ours: ["7".into()].into(),
             met: [].into(),
-            plan: "autothrottle".to_owned(),
+            owner: "autothrottle".to_owned().into(),
         };
         store.append(&[line]).unwrap();
     }

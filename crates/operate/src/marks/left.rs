@@ -2,8 +2,8 @@
 //! keeps it there.
 
 use super::line::{Unread, read_all};
-use super::{DAEMON, Mark, MarkError};
-use execute::{Accounts, Ledger, LedgerEntry, Others};
+use super::{Mark, MarkError};
+use execute::{Accounts, DAEMON, Ledger, LedgerEntry, LedgerHolder, Others};
 use std::collections::BTreeMap;
 
 /// All that is there.
@@ -44,11 +44,12 @@ impl Kept {
 
     /// Whose it is, and where.
     pub fn owner(&self) -> String {
-        let name = self.ledger.last_owner().unwrap_or(DAEMON);
-        match name.starts_with(DAEMON) {
-            true => format!("{name}, with its ledger in {}", self.place),
-            false => format!("{DAEMON}, {name}, with its ledger in {}", self.place),
-        }
+        let name = match self.ledger.last_holder() {
+            Some(LedgerHolder::Daemon(name)) => name.clone(),
+            Some(LedgerHolder::Execution(name)) => format!("{DAEMON}, {name}"),
+            None => DAEMON.to_owned(),
+        };
+        format!("{name}, with its ledger in {}", self.place)
     }
 
     /// The configs that it has set, for a ledger that must not take them for an operator's.
@@ -74,7 +75,7 @@ mod tests {
     use mapper::BrokerId;
 
     fn opened(by: &str) -> LedgerEntry {
-        LedgerEntry::Opened { by: by.to_owned() }
+        LedgerEntry::Opened { by: by.to_owned().into() }
     }
 
     fn held() -> LedgerEntry {
@@ -84,7 +85,7 @@ mod tests {
             found: None,
             ours: ["7".into()].into(),
             met: [].into(),
-            plan: DAEMON.to_owned(),
+            owner: execute::Owner::Daemon,
         }
     }
 

@@ -102,11 +102,11 @@ mod tests {
     fn what_a_leader_wrote_the_next_one_reads() {
         let setting = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
         let (before, ours) = (Some("7".to_owned()), ["9".into()].into());
-        let plan = "autothrottle".to_owned();
+        let owner = execute::Owner::Daemon;
         let asked = Asked { rate_bytes_per_second: mapper::Rate(5), autoremove: true };
         let entries = vec![
-            LedgerEntry::Opened { by: "a\nb".to_owned() },
-            LedgerEntry::Held { setting, before, found: None, ours, met: [].into(), plan },
+            LedgerEntry::Opened { by: "a\nb".to_owned().into() },
+            LedgerEntry::Held { setting, before, found: None, ours, met: [].into(), owner },
             LedgerEntry::Asked { broker: None, asked },
             LedgerEntry::Asked { broker: Some(BrokerId(2)), asked },
         ];

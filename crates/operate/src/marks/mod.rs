@@ -22,8 +22,6 @@ use std::time::Duration;
 
 const VERSION: u64 = 1;
 
-/// As a daemon signs a ledger.
-pub const DAEMON: &str = "autothrottle";
 /// What daemons call their Lease where nobody names another.
 pub const LEASE: &str = "autothrottle";
 /// What daemons claim in the topic. The executor's claim is another: both may act, each on what is its own.

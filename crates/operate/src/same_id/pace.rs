@@ -3,10 +3,10 @@
 use crate::error::Error;
 use crate::events::Note;
 use crate::execution::{Meeting, Observer, set_configs, topics_of};
-use crate::store::Store;
+use crate::store::{Store, open_ledger};
 use execute::catch_up::pace;
 use execute::{
-    Action, Ledger, LedgerEntry, Others, Resource, Seen, Wanted, hold, records_what_stands,
+    Action, Ledger, LedgerEntry, Others, Owner, Resource, Seen, Wanted, hold, records_what_stands,
 };
 use kafka::Client;
 use mapper::{BrokerId, Rate, TopicPartition};
@@ -25,7 +25,7 @@ pub(super) struct Books {
     ledger: Ledger,
     rate: Rate,
     /// On whose behalf.
-    plan: String,
+    owner: Owner,
     /// The daemons that may pace the same copies.
     meeting: Option<Meeting>,
 }
@@ -43,17 +43,11 @@ pub(super) struct Holds {
 impl Account {
     /// Takes it. Whoever claims the cluster has it first: the claim counts an earlier holder with the same ledger as dead.
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let (mut store, lines) = match Store::open(path).map_err(Error::from) {
-            Err(Error::Locked { path }) => {
-                let ledger = Ledger::replay(Store::read(&path)?);
-                let by = ledger.last_owner().unwrap_or("another process").to_owned();
-                return Err(Error::HeldBy { path, by });
-            }
-            opened => opened?,
-        };
+        let (mut store, lines) = open_ledger(path)?;
         let mut ledger = Ledger::replay(lines);
-        let opened =
-            LedgerEntry::Opened { by: format!("process {} of this machine", std::process::id()) };
+        let opened = LedgerEntry::Opened {
+            by: format!("process {} of this machine", std::process::id()).into(),
+        };
         store.append(std::slice::from_ref(&opened))?;
         ledger.apply(opened);
         Ok(Self { store, ledger })
@@ -67,8 +61,8 @@ impl Books {
         rate: Rate,
         meeting: Option<Meeting>,
     ) -> Self {
-        let plan = format!("replace --same-id of broker {broker}");
-        Self { store, ledger, rate, plan, meeting }
+        let owner = Owner::Execution { plan: format!("replace --same-id of broker {broker}") };
+        Self { store, ledger, rate, owner, meeting }
     }
 
     /// The topics that have something of ours.
@@ -85,7 +79,7 @@ impl Books {
         broker: BrokerId,
         seen: &mut Seen,
     ) -> Result<Holds, Error> {
-        let wanted = pace(broker, self.rate, ever, seen, &self.plan);
+        let wanted = pace(broker, self.rate, ever, seen, self.owner.clone());
         let mut news = self.read(client, observer, &wanted, seen, false).await?;
         let mut holding = hold(&wanted, &self.ledger, seen);
         if records_what_stands(&holding.actions, &self.ledger) {

@@ -8,8 +8,8 @@ use change::place;
 pub use change::{Outcome, change};
 
 use crate::error::Error;
-use crate::store::Store;
-use execute::{Accounts, InFlight, Key, Ledger, LedgerEntry, Place, Resource};
+use crate::store::{Store, open_ledger};
+use execute::{Accounts, InFlight, Key, LedgerEntry, Place, Resource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -66,14 +66,8 @@ pub fn accounts(ledger: Option<&Path>) -> Result<Accounts, Error> {
 
 /// The same, and nobody else on this machine writes it while we hold it.
 pub fn take(ledger: &Path) -> Result<(Store<LedgerEntry>, Accounts), Error> {
-    match Store::open(ledger).map_err(Error::from) {
-        Err(Error::Locked { path }) => {
-            let ledger = Ledger::replay(Store::read(&path)?);
-            let by = ledger.last_owner().unwrap_or("another process").to_owned();
-            Err(Error::HeldBy { path, by })
-        }
-        opened => opened.map(|(store, lines)| (store, Accounts::replay(lines))),
-    }
+    let (store, lines) = open_ledger(ledger)?;
+    Ok((store, Accounts::replay(lines)))
 }
 
 /// Looks at the whole cluster. Moves first: one that begins meanwhile is then seen by its replicas.

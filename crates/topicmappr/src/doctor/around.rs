@@ -2,11 +2,10 @@
 
 use super::ailing::REPLACE_DISK;
 use super::{Finding, Needs, Severity};
-use execute::{Accounts, Key, Owner, Resource, Setting, ThrottleValue, Throttled};
+use execute::{Accounts, Key, Owner, Resource, Setting, ThrottleOwner, ThrottleValue, Throttled};
 use kafka::admin::Quorum;
 use mapper::maps::{Severity as OfMaps, Unmapped};
 use mapper::{BrokerId, TopicPartition};
-use operate::marks::DAEMON;
 use operate::throttles::Untold;
 use operate::words::counted;
 use operate::words::ranges;
@@ -60,7 +59,7 @@ impl Moves {
     /// Says whose these moves are.
     pub(super) fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding {
         let ours = moves.iter().filter(|of| self.is_ours(of)).count();
-        let by = self.accounts.ledger().last_owner().filter(|_| self.runs);
+        let by = self.accounts.ledger().last_holder().filter(|_| self.runs);
         let others = moves.len() - ours;
         let hint = match (self.ledger, ours, others) {
             (_, _, 0) => match by {
@@ -150,10 +149,11 @@ impl Around {
     /// What an execution has set and nobody of this machine looks after.
     fn left_to_resume(&self) -> Option<Finding> {
         // What a daemon has set it takes away itself, unless its ledger is the one that is named.
-        let is_daemons = self.moves.accounts.ledger().held().any(|(_, held)| held.plan == DAEMON);
+        let is_daemons =
+            self.moves.accounts.ledger().held().any(|(_, held)| held.owner == Owner::Daemon);
         let held = |one: &&Throttled| match &one.owner {
-            Owner::Ledger { plan } => is_daemons || plan != DAEMON,
-            Owner::Operator | Owner::Unknown => false,
+            ThrottleOwner::Ledger { by } => is_daemons || *by != Owner::Daemon,
+            ThrottleOwner::Operator | ThrottleOwner::Unknown => false,
         };
         let idle = self.throttles.iter().filter(held).filter(|one| one.in_flight == 0).count();
         if idle == 0 || self.moves.runs {

@@ -1,6 +1,7 @@
 //! Rates that are changed: the value on each broker, and the requested one.
 
 use super::table::Table;
+use super::throttles::what;
 use execute::{Key, Resource, Seen, Setting};
 use mapper::{BrokerId, Bytes, Rate};
 use serde::Serialize;
@@ -74,17 +75,12 @@ impl fmt::Display for PacesView {
         }
         let mut table = Table::new(&["broker", "what", "now"]);
         for one in &self.rates {
-            let what = match one.key {
-                Key::LeaderRate => "leader rate",
-                Key::FollowerRate => "follower rate",
-                Key::LogDirRate | Key::LeaderReplicas | Key::FollowerReplicas => "log dir rate",
-            };
             let now = match (one.told, one.bytes_per_second) {
                 (false, _) => "unknown".to_owned(),
                 (true, None) => "nothing".to_owned(),
                 (true, Some(rate)) => format!("{}/s", Bytes(rate.0)),
             };
-            table.row([one.broker.to_string(), what.to_owned(), now]);
+            table.row([one.broker.to_string(), what(one.key).to_owned(), now]);
         }
         f.write_str(&table.render())
     }

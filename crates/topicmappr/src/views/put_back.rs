@@ -63,7 +63,7 @@ mod tests {
             found: None,
             ours: ["7".into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         };
         let ledger = Ledger::replay([held(1, None), held(2, Some("5")), held(3, None)]);
         let strays = [Stray::ChangedByOthers { setting: setting(3), value: Some("9".to_owned()) }];

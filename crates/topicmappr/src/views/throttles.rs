@@ -4,7 +4,7 @@ use super::next::quoted;
 use super::table::Table;
 use super::{Next, heading};
 use crate::flags::SourceArgs;
-use execute::{Entries, Key, Owner, Place, Resource, Throttled};
+use execute::{Entries, Key, Place, Resource, ThrottleOwner, Throttled};
 use jiff::Timestamp;
 use mapper::Bytes;
 use operate::throttles::{Outcome, Set, Untold};
@@ -88,7 +88,7 @@ fn table(f: &mut fmt::Formatter<'_>, all: &[Throttled]) -> fmt::Result {
     for one in all.iter().take(LONG) {
         table.row([
             one.place.to_string(),
-            what(one).to_owned(),
+            what(one.key).to_owned(),
             short(one),
             owner(one),
             match (one.in_flight, one.stray) {
@@ -106,8 +106,8 @@ fn table(f: &mut fmt::Formatter<'_>, all: &[Throttled]) -> fmt::Result {
     Ok(())
 }
 
-fn what(one: &Throttled) -> &'static str {
-    match one.key {
+pub(super) fn what(key: Key) -> &'static str {
+    match key {
         Key::LeaderReplicas => "leader list",
         Key::FollowerReplicas => "follower list",
         Key::LeaderRate => "leader rate",
@@ -118,13 +118,14 @@ fn what(one: &Throttled) -> &'static str {
 
 fn owner(one: &Throttled) -> String {
     match &one.owner {
-        Owner::Ledger { plan } => {
+        ThrottleOwner::Ledger { by } => {
+            let plan = String::from(by.clone());
             let plan = plan.trim_start_matches("sha256:");
             let age = one.owned_since.as_deref().and_then(age).unwrap_or_default();
             format!("plan {}{age}", plan.get(..8).unwrap_or(plan))
         }
-        Owner::Operator => "operator".to_owned(),
-        Owner::Unknown => "unknown".to_owned(),
+        ThrottleOwner::Operator => "operator".to_owned(),
+        ThrottleOwner::Unknown => "unknown".to_owned(),
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
 
     fn throttled(place: Place, key: Key, value: &str) -> Throttled {
         let (paces, value) = (key.into(), value.to_owned());
-        let owner = Owner::Unknown;
+        let owner = ThrottleOwner::Unknown;
         let owned_since = None;
         Throttled { place, key, value, paces, owner, owned_since, in_flight: 0, stray: true }
     }
@@ -267,7 +268,7 @@ mod tests {
         assert_eq!(short(&list), "0:1001 and 3 more");
         let rate =
             throttled(Place::On(Resource::Broker(BrokerId(1))), Key::FollowerRate, "1048576");
-        assert_eq!((short(&rate), what(&rate)), ("1.0 MiB/s".to_owned(), "follower rate"));
+        assert_eq!((short(&rate), what(rate.key)), ("1.0 MiB/s".to_owned(), "follower rate"));
     }
 
     #[test]

@@ -162,7 +162,7 @@ mod tests {
             found: None,
             ours: [ours.into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         }])
     }
 

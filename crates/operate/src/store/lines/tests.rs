@@ -21,14 +21,14 @@ fn ledger() -> Vec<u8> {
     let setting = rate_setting(BrokerId(1), Key::LeaderRate);
     let asked = Asked { rate_bytes_per_second: mapper::Rate(7), autoremove: true };
     written(&[
-        LedgerEntry::Opened { by: "process 1".to_owned() },
+        LedgerEntry::Opened { by: "process 1".to_owned().into() },
         LedgerEntry::Held {
             setting: setting.clone(),
             before: Some("123".to_owned()),
             found: None,
             ours: ["7".into()].into(),
             met: [].into(),
-            plan: "p".to_owned(),
+            owner: "p".to_owned().into(),
         },
         LedgerEntry::Asked { broker: None, asked },
         LedgerEntry::Released { setting },

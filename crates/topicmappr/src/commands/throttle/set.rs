@@ -8,13 +8,12 @@ use crate::flags::{ConsentArgs, LedgerArgs};
 use crate::session::Session;
 use crate::views::PacesView;
 use console::units::rate;
-use execute::{Action, Key, Ledger, LedgerEntry, Seen, Stray, repace};
+use execute::{Action, Key, Ledger, LedgerEntry, LedgerHolder, Seen, Stray, repace};
 use kafka::Client;
 use mapper::Rate;
 use operate::Status;
 use operate::events::Note;
 use operate::execution::{Answer, Measured, Observer, ask, set_configs, starved_in_flight};
-use operate::marks::DAEMON;
 use operate::store::{Store, is_locked};
 use operate::throttles;
 use std::collections::BTreeSet;
@@ -81,8 +80,8 @@ impl Args {
     ) -> Result<Status, Error> {
         let found = Found::look(client, &path).await?;
         let runs = is_locked(&path);
-        if let Some(by) = found.ledger.last_owner().filter(|by| runs && by.starts_with(DAEMON)) {
-            return Err(Error::DaemonHas { path, by: by.to_owned() });
+        if let Some(LedgerHolder::Daemon(by)) = found.ledger.last_holder().filter(|_| runs) {
+            return Err(Error::DaemonHas { path, by: by.clone() });
         }
         let view = found.view(self.rate, "preview");
         session.event(&view)?;

@@ -39,7 +39,7 @@ impl StatusView {
         ledger: &Ledger,
         runs: bool,
     ) -> Self {
-        let by = ledger.last_owner().filter(|_| runs).map(str::to_owned);
+        let by = ledger.last_holder().filter(|_| runs).map(ToString::to_string);
         Self {
             progress: Progress::of(
                 task,
