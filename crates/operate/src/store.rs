@@ -51,9 +51,9 @@ impl<T: Filed> Store<T> {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::Locked { path: path.to_owned() }.into());
+                return Err(Error::Locked { path: path.to_owned() });
             }
-            Err(TryLockError::Error(problem)) => return Err(unwritable(problem).into()),
+            Err(TryLockError::Error(problem)) => return Err(unwritable(problem)),
         }
         let (text, sound) = sound::<T>(path, &mut file)?;
         let tail = LinesFile::of(file, &text, sound.bytes);
@@ -80,9 +80,7 @@ impl<T: Filed> Store<T> {
         match refuse_what_is_no_file(path).and_then(|()| File::open(path)) {
             Ok(mut file) => Ok(sound(path, &mut file)?.1.entries),
             Err(problem) if problem.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(problem) => {
-                Err(Error::from(FileError::Read { path: path.to_owned(), problem }).into())
-            }
+            Err(problem) => Err(Error::from(FileError::Read { path: path.to_owned(), problem })),
         }
     }
 
@@ -95,7 +93,7 @@ impl<T: Filed> Store<T> {
             self.settle()?;
             self.tail.append(&text)
         });
-        added.map_err(|problem| not_stored::<T>(&self.path, problem).into())
+        added.map_err(|problem| not_stored::<T>(&self.path, problem))
     }
 
     /// Puts a file of these lines alone in the place of this one, whole or not at all; it stays this process's.
@@ -145,7 +143,7 @@ impl<T> Drop for Store<T> {
 
 /// Opens a ledger for this process alone; an error names the process that has it.
 pub(crate) fn open_ledger(path: &Path) -> Result<(Store<LedgerEntry>, Vec<LedgerEntry>), Error> {
-    match Store::open(path).map_err(Error::from) {
+    match Store::open(path) {
         Err(Error::Locked { path }) => {
             let ledger = Ledger::replay(Store::read(&path)?);
             let by = ledger.last_holder().map(ToString::to_string);

@@ -86,8 +86,7 @@ impl<T: Clone, E: From<Error> + fmt::Display> Watched<T, E> {
 }
 
 fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Error> {
-    let read =
-        |path: &PathBuf| files::read(path).map_err(|error| crate::error::Error::from(error).into());
+    let read = |path: &PathBuf| files::read(path).map_err(crate::error::Error::from);
     paths.iter().map(read).collect()
 }
 

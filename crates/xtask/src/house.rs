@@ -26,10 +26,11 @@ const DRIVERS: [&str; 1] = ["operate"];
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 /// The modules of `mapper` that hold plain types. `check` uses these alone, and they only one another, so that it shares no
 /// code with the planners that it judges.
-const TYPES: [&str; 12] = [
+const TYPES: [&str; 13] = [
     "assignment",
     "both",
     "bytes",
+    "counted",
     "figures",
     "ids",
     "pacing",
@@ -107,8 +108,8 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
     let (archaic, worst) = words::count(&crates)?;
     let law = |what, count, ceiling, goal, evidence| Law { what, count, ceiling, goal, evidence };
     Ok(vec![
-        law("lines in the largest import cycle of a crate", cycle, 29_620, 1_000, of),
-        law("type names defined twice or more", homonyms, 190, 30, names),
+        law("lines in the largest import cycle of a crate", cycle, 11_500, 1_000, of),
+        law("type names defined twice or more", homonyms, 189, 30, names),
         law("what the daemon has of the CLI, tables, completions", daemon, 0, 0, String::new()),
         law(
             "pure crates and drivers that know a command line or a table",
@@ -127,7 +128,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of shipped code, without tests, comments, blanks",
             code,
-            70_600,
+            71_400,
             58_000,
             String::new(),
         ),
@@ -143,11 +144,11 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of the longest file, without its tests",
             longest.lines,
-            492,
+            491,
             400,
             longest.path.clone(),
         ),
-        law("words that plain English does without", archaic, 440, 0, worst),
+        law("words that plain English does without", archaic, 254, 0, worst),
     ])
 }
 

@@ -59,7 +59,7 @@ pub async fn set_configs(
         failed += refused.len();
         for (resource, refusal) in refused {
             if let Some(denied) = refusal.denied {
-                return Err(Error::from(kafka::Error::Authorization(Box::new(denied))).into());
+                return Err(Error::from(kafka::Error::Authorization(Box::new(denied))));
             }
             tracing::warn!(?resource, %refusal, "a throttle is not taken");
         }

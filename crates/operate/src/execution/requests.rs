@@ -106,7 +106,7 @@ impl Inbox {
 /// A mailbox that cannot be read never ends an execution.
 fn read(path: &Path) -> Vec<Line> {
     Store::read(path).unwrap_or_else(|failure| {
-        tracing::warn!(error = %Error::from(failure), "requests cannot be read");
+        tracing::warn!(error = %failure, "requests cannot be read");
         Vec::new()
     })
 }
@@ -114,13 +114,13 @@ fn read(path: &Path) -> Vec<Line> {
 fn write(path: &Path, lines: &[Line]) -> Result<(), Error> {
     for _ in 1..TRIES {
         match Store::open(path) {
-            Ok((mut store, _)) => return Ok(store.append(lines)?),
+            Ok((mut store, _)) => return store.append(lines),
             Err(failure) if failure.is_locked() => std::thread::sleep(PAUSE / 5),
-            Err(failure) => return Err(failure.into()),
+            Err(failure) => return Err(failure),
         }
     }
     let (mut store, _) = Store::open(path)?;
-    Ok(store.append(lines)?)
+    store.append(lines)
 }
 
 /// Asks the execution that has this ledger for another rate, and waits for its answer.

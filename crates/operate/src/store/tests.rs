@@ -49,7 +49,7 @@ fn a_line_that_somebody_changed_is_named() {
     written(&path);
     let text = fs::read_to_string(&path).unwrap().replace("[1,2]", "[1,3]");
     fs::write(&path, text).unwrap();
-    let error = Error::from(Store::<Entry>::open(&path).unwrap_err());
+    let error = Store::<Entry>::open(&path).unwrap_err();
     assert!(matches!(error, Error::BrokenLine { line: 1, .. }), "{error}");
 }
 
@@ -101,9 +101,9 @@ fn a_file_that_is_not_ours_is_refused_and_stays_as_it_is() {
     for text in files {
         fs::write(&path, text).unwrap();
         for error in [
-            Error::from(Store::<Entry>::open(&path).unwrap_err()),
-            Error::from(Store::<LedgerEntry>::open(&path).unwrap_err()),
-            Error::from(Store::<LedgerEntry>::read(&path).unwrap_err()),
+            Store::<Entry>::open(&path).unwrap_err(),
+            Store::<LedgerEntry>::open(&path).unwrap_err(),
+            Store::<LedgerEntry>::read(&path).unwrap_err(),
         ] {
             assert_eq!(error.status(), crate::status::Status::BadInput, "{error}");
             assert!(error.to_string().starts_with(&path.display().to_string()), "{error}");
@@ -119,8 +119,8 @@ fn what_is_no_file_is_not_waited_for() {
     for path in ["/dev/zero", "/dev/null", "/dev"] {
         let path = Path::new(path);
         for error in [
-            Error::from(Store::<Entry>::open(path).map(|_| ()).unwrap_err()),
-            Error::from(Store::<Entry>::read(path).unwrap_err()),
+            Store::<Entry>::open(path).map(|_| ()).unwrap_err(),
+            Store::<Entry>::read(path).unwrap_err(),
         ] {
             assert_eq!(error.status(), crate::status::Status::BadInput, "{error}");
         }
@@ -152,8 +152,8 @@ fn a_damaged_file_is_read_as_it_is_or_refused_unchanged() {
     };
     let opened = |text: Vec<u8>| {
         fs::write(&path, &text).unwrap();
-        let read = Store::<LedgerEntry>::read(&path).map_err(Error::from);
-        let found = Store::<LedgerEntry>::open(&path).map(|(_, found)| found).map_err(Error::from);
+        let read = Store::<LedgerEntry>::read(&path);
+        let found = Store::<LedgerEntry>::open(&path).map(|(_, found)| found);
         let now = fs::read(&path).unwrap();
         match (read, found) {
             (Ok(read), Ok(found)) => {
