@@ -1,24 +1,24 @@
-//! What ends a command line before its work begins.
+//! Errors that end a command line before its work begins.
 
 use clap::error::{ContextKind, ContextValue};
 use operate::Status;
 use std::path::PathBuf;
 
-/// Why a command line was refused.
+/// Why a command line is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// clap's own: an unknown flag, a value that does not parse; also help and version.
+    /// clap's own error: an unknown flag, or a value that does not parse. Also help and version.
     #[error("{}", clap_message(.0))]
     Usage(#[from] clap::Error),
-    /// The same, for a value that was not typed.
+    /// clap refuses a value from a lower layer: the environment or the config file.
     #[error("{} (from {origin})", clap_message(.error))]
     Layer {
-        /// What clap says of the value.
+        /// clap's error for the value.
         error: clap::Error,
-        /// The layer that it stands in.
+        /// The layer that sets the value, in words.
         origin: String,
     },
-    /// The file of `--config`.
+    /// The file of `--config` is refused.
     #[error("{}: {problem}", .path.display())]
     ConfigFile {
         /// The file.
@@ -26,13 +26,13 @@ pub enum Error {
         /// Why it is refused.
         problem: String,
     },
-    /// What a flag names cannot be used.
+    /// A file or server that a flag names cannot be used.
     #[error(transparent)]
     Operate(#[from] operate::Error),
 }
 
 impl Error {
-    /// What scripts tell errors apart by.
+    /// A stable code, by which scripts tell errors apart.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Usage(_) | Self::Layer { .. } => "usage",
@@ -50,7 +50,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, where that is not plain.
+    /// What to do next; `None` where there is nothing to add.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Usage(error) if is_help(error) => None,
@@ -60,7 +60,7 @@ impl Error {
         }
     }
 
-    /// The text of `--help` or `--version`, which are no failures.
+    /// The text of `--help` or `--version`; these two are not failures.
     pub fn help(&self) -> Option<String> {
         match self {
             Self::Usage(error) if !error.use_stderr() => Some(error.render().to_string()),
@@ -71,7 +71,7 @@ impl Error {
     }
 }
 
-/// clap's sentence, without the word that our own rendering puts before it.
+/// clap's message without the prefix `error: `, which our own rendering adds.
 fn clap_message(error: &clap::Error) -> String {
     if is_help(error) {
         return error.render().to_string().trim_end().to_owned();
@@ -83,9 +83,10 @@ fn clap_message(error: &clap::Error) -> String {
     lines.join(" ")
 }
 
-/// clap's text. It repeats what was typed, and a URL may contain a password.
+/// clap's text without the passwords of URLs: clap repeats what the operator typed.
 ///
-/// The values come first, because each is complete there. A sentence does not say where a value with a quote ends.
+/// The values are cleaned first, because a value is complete there. A sentence does not show where a value with a
+/// quote ends.
 fn clap_text(error: &clap::Error) -> String {
     let values = error.context().filter_map(|(_, value)| match value {
         ContextValue::String(value) => Some(value),
@@ -98,12 +99,12 @@ fn clap_text(error: &clap::Error) -> String {
     )
 }
 
-/// The help of a command that was given nothing to do.
+/// Whether clap shows the help of a command that needs arguments and got none.
 pub fn is_help(error: &clap::Error) -> bool {
     error.kind() == clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
 }
 
-/// clap's own proposal, where it has one.
+/// clap's own tip, or ours for an unknown flag.
 fn clap_hint(error: &clap::Error) -> Option<String> {
     let text = clap_text(error);
     let tip = text.lines().find_map(|line| line.trim().strip_prefix("tip: "));
@@ -115,7 +116,7 @@ fn clap_hint(error: &clap::Error) -> Option<String> {
     tip.map(str::to_owned)
 }
 
-/// `-1`, where a value was meant: clap takes it for a flag.
+/// Whether clap took a negative value, such as `-1`, for a flag.
 fn is_below_zero(error: &clap::Error) -> bool {
     let found = error.get(ContextKind::InvalidArg);
     let Some(ContextValue::String(word)) = found else { return false };

@@ -1,8 +1,9 @@
-//! Flag > environment > config file > default, for every flag alike.
+//! Resolves every flag from four layers: flag > environment > config file > default.
 //!
-//! In: the arguments, the environment, and the file that `--config` names. Out: clap's matches. A value of
-//! a lower layer becomes the flag's default, so it is parsed and refused like one that was typed. A layer that names a flag
-//! silences what contradicts it in the layers below.
+//! In: the arguments, the environment, and the file that `--config` names. Out: clap's matches.
+//!
+//! A value of a lower layer becomes the flag's default. So clap parses and refuses it like a value that the operator
+//! types. A layer that sets a flag disables contradicting flags in the layers below.
 
 use crate::error::Error;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -13,16 +14,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Sources of a cluster deny each other, though one command line may name servers of both kinds.
+/// Cluster sources exclude each other, although one command line may name servers of both kinds.
 const SNAPSHOT: &str = "snapshot";
 const SERVERS: [&str; 2] = ["bootstrap-server", "zookeeper"];
 
-/// The environment variables of a process, as far as they are text.
+/// The environment variables of a process that are valid text.
 #[derive(Debug, Clone, Default)]
 pub struct Environment(pub BTreeMap<String, String>);
 
 impl Environment {
-    /// Those of this process.
+    /// The variables of this process.
     pub fn of_process() -> Self {
         let text = |(name, value): (OsString, OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))
@@ -30,22 +31,22 @@ impl Environment {
         Self(std::env::vars_os().filter_map(text).collect())
     }
 
-    /// A variable that is set and not empty.
+    /// The value of a variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 }
 
-/// Values by long flag name, and where each comes from.
+/// Values by long flag name, and where each value comes from.
 type Layer = BTreeMap<String, (Vec<String>, String)>;
 
 /// Parses the command line over the layers below it.
 ///
-/// `command` makes the command anew: to copy a tree of all commands takes as long as to make it, and most command lines
-/// need one. `prefix` begins the names of the environment's variables: `TOPICMAPPR_`.
+/// `command` builds the command each time. Copying the tree of all commands takes as long as building it, and most
+/// command lines need only one. `prefix` starts the names of the environment variables: `TOPICMAPPR_`.
 ///
 /// # Errors
-/// What clap refuses, with the layer that the value stands in; a file of flags that cannot be read; also `--help`.
+/// A value that clap refuses, with the layer that sets it; a config file that cannot be read; also `--help`.
 pub fn parse(
     command: fn() -> Command,
     prefix: &str,
@@ -57,7 +58,7 @@ pub fn parse(
     let args = &plain_switches(args, &switches);
     let (typed, refused) = match all.try_get_matches_from_mut(args) {
         Ok(typed) => (typed, None),
-        // What is missing here may stand in a layer below. The arguments alone are sound.
+        // A lower layer may still set the missing flag. The arguments alone are valid.
         Err(error) if error.kind() == ErrorKind::MissingRequiredArgument => {
             all = command().ignore_errors(true);
             (all.try_get_matches_from_mut(args).map_err(Error::from)?, Some(error))
@@ -81,8 +82,9 @@ pub fn parse(
         let args = with_flags(args, asked, &below, named);
         with_defaults(command(), &below).try_get_matches_from(args)
     };
-    // clap lets no default contradict a flag, or be what another flag needs. So these are put as if they were typed; all of
-    // them only if something is missing, because a file for every command names flags that need others.
+    // clap lets no default contradict a flag, or satisfy what another flag needs. So these flags are passed as if the
+    // operator typed them. All of them are passed only if something is missing: a config file for every command names
+    // flags that need others.
     let error = match parsed(&|flag| denied.contains(flag)) {
         Ok(matches) => return Ok(matches),
         Err(error) => error,
@@ -102,7 +104,7 @@ fn innermost(matches: &ArgMatches) -> &ArgMatches {
     matches.subcommand().map_or(matches, |(_, inner)| innermost(inner))
 }
 
-/// Every long flag of every command with its other names, so that one file may serve them all.
+/// Every long flag of every command with its aliases, so that one config file serves all commands.
 fn flags_of(command: &Command) -> BTreeMap<String, Vec<String>> {
     let mut flags: BTreeMap<String, Vec<String>> = command
         .get_arguments()
@@ -121,7 +123,8 @@ fn switches_of(command: &Command) -> BTreeSet<String> {
     own.chain(command.get_subcommands().flat_map(switches_of)).collect()
 }
 
-/// `--force-rebuild=true` is `--force-rebuild`, and `--force-rebuild=false` nothing: scripts of old write so.
+/// Rewrites `--force-rebuild=true` to `--force-rebuild` and drops `--force-rebuild=false`: older scripts use these
+/// forms.
 fn plain_switches(args: &[OsString], switches: &BTreeSet<String>) -> Vec<OsString> {
     let plain = |arg: &OsString| match arg.to_str().and_then(|text| text.split_once('=')) {
         Some((flag, "true")) if switches.contains(flag) => Some(flag.into()),
@@ -136,19 +139,19 @@ fn aliases(arg: &Arg) -> Vec<String> {
     all.into_iter().map(str::to_owned).collect()
 }
 
-/// The command that is asked for, with the flags that it shares with all.
+/// The command that the operator runs, with the global flags.
 fn asked<'a>(all: &'a Command, matches: &ArgMatches) -> &'a Command {
     let below =
         matches.subcommand().and_then(|(name, inner)| Some((all.find_subcommand(name)?, inner)));
     below.map_or(all, |(command, inner)| asked(command, inner))
 }
 
-/// A flag's long name; of what has none, the name that the program gives it.
+/// A flag's long name; its id if it has no long name.
 fn name(arg: &Arg) -> String {
     arg.get_long().unwrap_or(arg.get_id().as_str()).to_owned()
 }
 
-/// What contradicts what on a command line.
+/// Which flags contradict each other on a command line.
 fn denials(command: &Command) -> BTreeMap<String, BTreeSet<String>> {
     let mut denials: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let mut deny = |one: &str, other: &str| {
@@ -198,7 +201,7 @@ fn config_file(typed: &ArgMatches, below: &Layer) -> Option<PathBuf> {
 fn from_file(path: &Path, flags: &BTreeMap<String, Vec<String>>) -> Result<Layer, Error> {
     let wrong = |problem: String| Error::ConfigFile { path: path.to_owned(), problem };
     let text = files::read_text(path).map_err(operate::Error::from)?;
-    // Flags hold texts and lists of texts.
+    // A flag's value is a text or a list of texts, so deeper nesting is refused.
     let options = serde_saphyr::options! { budget: serde_saphyr::budget! { max_depth: 8 } };
     let keys: BTreeMap<String, serde_json::Value> =
         serde_saphyr::from_str_with_options(&text, options)
@@ -217,7 +220,7 @@ fn from_file(path: &Path, flags: &BTreeMap<String, Vec<String>>) -> Result<Layer
     Ok(layer)
 }
 
-/// Where the file is no mapping of flags. The reader's own words quote the file, which may hold keys and passwords.
+/// Why the file is no mapping of flags. The parser's own message quotes the file, which may hold keys and passwords.
 fn unreadable(error: &serde_saphyr::Error) -> String {
     let place = error.location().map(|at| format!("line {}, column {}: ", at.line(), at.column()));
     format!("{}not a mapping of flags to their values in YAML", place.unwrap_or_default())
@@ -236,7 +239,7 @@ fn texts(value: &serde_json::Value) -> Option<Vec<String>> {
     }
 }
 
-/// Puts a layer under those above it. The flags of this layer that contradict each other are returned.
+/// Adds a layer below `above`. Returns the flags of this layer that contradict each other.
 fn lay(
     above: &mut Layer,
     layer: Layer,
@@ -246,7 +249,7 @@ fn lay(
     let denies = |flag: &str, has: &dyn Fn(&str) -> bool| {
         denials.get(flag).is_some_and(|others| others.iter().any(|other| has(other)))
     };
-    // A switch that is off contradicts nothing.
+    // A switch that is off contradicts no flag.
     let on =
         |layer: &Layer, flag: &str| layer.get(flag).is_some_and(|(values, _)| values != &["false"]);
     let named = |flag: &str| typed.contains(flag) || on(above, flag);
@@ -259,7 +262,8 @@ fn lay(
     denied
 }
 
-/// The arguments, and those of the layers' flags as if they were typed, before `--` ends all flags.
+/// The arguments, then the flags of the lower layers as if they were typed. They come before `--`, which ends all
+/// flags.
 fn with_flags(
     args: &[OsString],
     command: &Command,
@@ -296,7 +300,7 @@ fn with_defaults(command: Command, below: &Layer) -> Command {
         .mut_subcommands(|inner| with_defaults(inner, below))
 }
 
-/// Where the value that clap refused comes from, if it was not typed.
+/// The layer of the value that clap refuses; `None` if the operator typed it.
 fn origin(error: &clap::Error, below: &Layer) -> Option<String> {
     let ContextValue::String(named) = error.get(ContextKind::InvalidArg)? else {
         return None;
@@ -329,7 +333,7 @@ mod tests {
         Command::new("p").subcommand_required(true).arg(config).subcommand(run)
     }
 
-    /// What `run` gets, as `flag=values`; or why it is refused.
+    /// The flags that `run` gets, as `flag=values`, or why they are refused.
     fn got(line: &str, variables: &[(&str, &str)], file: &str) -> Result<Vec<String>, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("flags.yaml");

@@ -1,4 +1,4 @@
-//! What both binaries need of a command line: flags in layers, units, logs, and the flags that both have.
+//! What both binaries need for a command line: flags in layers, units, logs and common flags.
 
 mod error;
 mod layers;

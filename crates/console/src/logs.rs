@@ -28,7 +28,7 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    /// Logs go to stderr from now on, for as long as the process lives; what is below `usual` only if it is asked for.
+    /// Sends logs to stderr for the rest of the process. The flags can raise or lower the level `usual`.
     pub fn start(&self, usual: LevelFilter) {
         const LEVELS: [LevelFilter; 4] =
             [LevelFilter::WARN, LevelFilter::INFO, LevelFilter::DEBUG, LevelFilter::TRACE];
@@ -38,7 +38,7 @@ impl LogArgs {
         let logs = tracing_subscriber::fmt()
             .with_max_level(level)
             .with_writer(|| Plain::new(io::stderr()));
-        // A second run in one process keeps the first one's logs.
+        // A second run in the same process keeps the logger of the first run.
         let _ = match self.log_format {
             LogFormat::Text => logs.try_init(),
             LogFormat::Json => logs.json().try_init(),

@@ -1,4 +1,4 @@
-//! Where brokers' numbers come from: the flags of metrics systems.
+//! Flags of metrics systems: where the metrics of brokers come from.
 
 use crate::layers::Environment;
 use crate::units;
@@ -11,7 +11,7 @@ use operate::{Error, files};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What may stand before the name of a key in the environment; the last is Datadog's own.
+/// Prefixes for the names of keys in the environment; the last is Datadog's own.
 const KEY_PREFIXES: [&str; 4] = ["AUTOTHROTTLE_", "TOPICMAPPR_", "METRICSFETCHER_", "DD_"];
 
 /// The flags of metrics systems.
@@ -96,9 +96,10 @@ pub struct MetricsArgs {
 }
 
 impl MetricsArgs {
-    /// The settings from the flags and the environment's keys. Sends no request.
+    /// The settings from the flags and from the keys in the environment. Sends no request.
     ///
-    /// # Errors A file that cannot be read, an invalid URL, a requested backend that is not set up.
+    /// # Errors
+    /// A file that cannot be read, an invalid URL, or a requested backend that is not set up.
     pub fn settings(&self, environment: &Environment) -> Result<Settings, Error> {
         let ca = self.metrics_ca.as_deref().map(files::read).transpose()?;
         let http = HttpSettings { timeout: self.metrics_timeout, ca, ..HttpSettings::default() };
@@ -132,7 +133,7 @@ impl MetricsArgs {
         Ok(Some(settings))
     }
 
-    /// Datadog needs both keys. One key alone belongs to an agent's environment, not to us.
+    /// Datadog needs both keys. A single key in the environment belongs to Datadog's agent, so it is ignored.
     fn datadog(&self, environment: &Environment) -> Result<Option<DatadogSettings>, Error> {
         let key = |file: &Option<PathBuf>, flag, name: &str| match file {
             Some(path) => in_file(path, flag).map(Some),
@@ -156,7 +157,7 @@ impl MetricsArgs {
     }
 }
 
-/// A secret in a file that may be replaced.
+/// Reads a secret from a file, and again whenever the file changes.
 fn in_file(path: &Path, flag: &'static str) -> Result<Secret, Error> {
     let watched = Watched::open(&[path], move |texts| {
         let text = String::from_utf8_lossy(&texts[0]).trim().to_owned();

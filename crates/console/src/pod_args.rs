@@ -1,4 +1,4 @@
-//! Which pods are brokers'.
+//! Flags that select broker pods.
 
 use kubernetes::brokers::Rules;
 use kubernetes::identity::{Order, Rule};
@@ -34,13 +34,13 @@ pub struct PodArgs {
 }
 
 impl PodArgs {
-    /// The labels of broker pods; `None`: any.
+    /// The label selector of broker pods; `None`: pods with any labels.
     #[must_use]
     pub fn labels(&self) -> Option<&str> {
         self.pod_labels.as_deref()
     }
 
-    /// The names of labels and annotations that concern pods.
+    /// The rules that find broker ids in the labels and annotations of pods.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {

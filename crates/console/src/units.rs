@@ -1,11 +1,11 @@
-//! Human units, turned into exact numbers once, here.
+//! Parses values with units into exact numbers.
 
 use bytesize::ByteSize;
 use jiff::SignedDuration;
 use mapper::{Bytes, Rate, Ratio};
 use std::time::Duration;
 
-/// `500GB` (10^9 bytes each), `2TiB` (2^40 bytes each); a bare number is bytes.
+/// A size: `500GB` (1 GB = 10^9 bytes), `2TiB` (1 TiB = 2^40 bytes). A bare number is bytes.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -16,7 +16,7 @@ pub fn size(text: &str) -> Result<Bytes, String> {
         .map_err(|_| format!("{:?} is no size: write 500GB or 2TiB", text.trim()))
 }
 
-/// `30s`, `10m`.
+/// A duration: `30s`, `10m`.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -26,7 +26,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     parsed.ok_or_else(|| format!("{:?} is no duration: write 30s or 10m", text.trim()))
 }
 
-/// `90s`, `2m`; a bare number is seconds, as the flag has always meant. Above 0.
+/// A duration above 0: `90s`, `2m`. A bare number is seconds, as in earlier versions.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -38,9 +38,9 @@ pub fn seconds(text: &str) -> Result<Duration, String> {
     if span.is_zero() { Err("write a time above 0: 30s".to_owned()) } else { Ok(span) }
 }
 
-/// `10MB/s` (10^6 bytes each), `10MiB/s` (2^20); `/s` may be left out. Bytes per second, above 0.
+/// A rate above 0, in bytes per second: `10MB/s` (10^6 bytes), `10MiB/s` (2^20 bytes). `/s` may be left out.
 ///
-/// A bare number is refused: the old flags of autothrottle read it as MB/s, and Kafka's tools as bytes.
+/// A bare number is refused: older autothrottle flags read it as MB/s, and Kafka's tools read it as bytes.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -56,7 +56,7 @@ pub fn rate(text: &str) -> Result<Rate, String> {
     }
 }
 
-/// `10%`, or the same as a ratio: `0.1`. Less than the whole.
+/// A ratio below 1: `10%` or `0.1`.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -73,7 +73,7 @@ pub fn percent(text: &str) -> Result<Ratio, String> {
     }
 }
 
-/// A ratio that may be 0 and stays below the whole: `0.005`, `20%`.
+/// A ratio from 0 to below 1: `0.005` or `20%`.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -81,7 +81,7 @@ pub fn share(text: &str) -> Result<Ratio, String> {
     percent(text).map_err(|_| "write a ratio from 0 to below 1: 0.005 or 0.5%".to_owned())
 }
 
-/// A whole number of MiB (2^20 bytes), as the flag has always meant.
+/// A number of MiB (2^20 bytes), as in earlier versions.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -89,7 +89,7 @@ pub fn mebibytes(text: &str) -> Result<Bytes, String> {
     units_of(text, 20)
 }
 
-/// A number of GiB (2^30 bytes), as the flag has always meant.
+/// A number of GiB (2^30 bytes), as in earlier versions.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -114,7 +114,7 @@ pub fn size_factor(text: &str) -> Result<Ratio, String> {
         .ok_or_else(|| "write a factor above 0 and below 4294: 1.2".to_owned())
 }
 
-/// `90s`, `2h`; a bare number is minutes, as the flag has always meant.
+/// An age: `90s`, `2h`. A bare number is minutes, as in earlier versions.
 ///
 /// # Errors
 /// A sentence, for any other text.
@@ -132,7 +132,7 @@ pub fn minutes(text: &str) -> Result<SignedDuration, String> {
     Ok(age)
 }
 
-/// `7d`, `12h`, `90s`: a day is 24 hours.
+/// An age: `7d`, `12h`, `90s`. A day is 24 hours.
 ///
 /// # Errors
 /// A sentence, for any other text.
