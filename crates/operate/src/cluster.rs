@@ -1,9 +1,9 @@
-//! Where a cluster is, in plain values: what the flags of a command come to.
+//! Addresses of a cluster, as plain values: the result of a command's flags.
 
 use ::kubernetes::{Access, Name};
 use std::path::PathBuf;
 
-/// A place to learn about a cluster.
+/// A source of facts about a cluster.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// A snapshot file.
@@ -12,7 +12,7 @@ pub enum Source {
     Live(Servers),
 }
 
-/// Who is asked about a live cluster.
+/// The servers that describe a live cluster.
 #[derive(Debug, Clone)]
 pub enum Servers {
     /// Kafka's brokers.
@@ -21,10 +21,10 @@ pub enum Servers {
         bootstrap: String,
         /// The file of client properties.
         properties: Option<PathBuf>,
-        /// Where metrics are stored, if the operator named the servers.
+        /// The znodes with stored metrics, if the operator named ZooKeeper servers.
         metrics: Option<ZooKeeperPlace>,
     },
-    /// ZooKeeper alone: no sizes, unless metrics are stored there.
+    /// Only ZooKeeper: partition sizes are known only if metrics are stored there.
     ZooKeeper(ZooKeeperPlace),
 }
 
@@ -33,13 +33,13 @@ pub enum Servers {
 pub struct ZooKeeperPlace {
     /// `HOST:PORT,.../CHROOT`.
     pub connect: String,
-    /// The chroot, where it stands apart.
+    /// The chroot, if a separate flag gives it.
     pub chroot: Option<String>,
-    /// The parent of stored metrics.
+    /// The znode that holds the stored metrics.
     pub metrics_prefix: String,
 }
 
-/// How a driver reaches its cluster, and what stands around it.
+/// How a driver reaches its cluster, and the services around it.
 #[derive(Debug, Clone)]
 pub struct ClusterAccess {
     /// Kafka's brokers: `HOST:PORT,...`
@@ -48,19 +48,19 @@ pub struct ClusterAccess {
     pub properties: Option<PathBuf>,
     /// The cluster's znodes, if the operator named the servers.
     pub zookeeper: Option<ZooKeeperPlace>,
-    /// The API of Kubernetes; nobody is asked yet.
+    /// Access to the Kubernetes API; not connected yet.
     pub kubernetes: Access,
 }
 
-/// How executors on other machines are kept out.
+/// How an execution excludes executors on other machines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimBy {
-    /// The first that applies: ZooKeeper where it is named, a Lease in a pod, else the topic.
+    /// The first of these that applies: ZooKeeper if its servers are named, a Lease in a pod, otherwise the topic.
     Default,
-    /// This Lease of Kubernetes.
+    /// This Lease in Kubernetes.
     Lease(Name),
     /// The topic `__mappr_state`.
     Topic,
-    /// Nothing is claimed: the operator says that there is no other executor.
+    /// No lock: the operator confirms that there is no other executor.
     Nothing,
 }

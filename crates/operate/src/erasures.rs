@@ -1,4 +1,4 @@
-//! What the start of a broker with an empty disk would erase, in words.
+//! Describes the data that a broker with an empty disk would erase if it started.
 
 use crate::words::{counted, listed};
 use health::{Erasure, WhyErased};
@@ -8,10 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 
-/// How many partitions are named one by one.
+/// The number of partitions that the report lists one by one; the rest are counted.
 const LONG: usize = 20;
 
-/// What the start of a broker with an empty disk would erase.
+/// The data that a broker with an empty disk would erase if it started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Erasures {
     /// The broker that would start.
@@ -69,7 +69,7 @@ impl Erasures {
         writeln!(f, "otherwise follow these steps, which keep the data of the other replicas:")?;
         writeln!(f, "  1. keep broker {broker} down: this check keeps it down while it refuses")?;
         writeln!(f, "  2. start the others: {}", listed(&others))?;
-        // An election while replicas are being added may choose an empty one of them.
+        // While replicas are being added, an election may choose an empty one.
         if erasures.iter().any(|erasure| erasure.adding) {
             writeln!(
                 f,

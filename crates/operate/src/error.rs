@@ -1,6 +1,6 @@
-//! Everything that can end a driver, with its evidence.
+//! All errors of drivers, each with its evidence.
 //!
-//! A new error does not compile until `explain.rs` has its code, its exit status and its hint.
+//! A new variant does not compile until `explain.rs` gives it a code, an exit status and a hint.
 
 mod explain;
 mod words;
@@ -18,32 +18,32 @@ use std::path::PathBuf;
 use std::time::Duration;
 use words::{joined, so_far};
 
-/// How many partitions a sentence names.
+/// The number of partitions that a message names; the rest are counted.
 const FEW: usize = 5;
 
-/// Why a driver ended otherwise than asked.
+/// Why a driver failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// Nothing names a cluster.
+    /// No flag names a cluster.
     #[error("this command needs a cluster, and no flag names one")]
     NoSource,
-    /// A value that only the cluster or another flag could refuse.
+    /// A flag's value that the cluster or another flag rules out.
     #[error("{flag} {:?}: {problem}", metrics::value_without_login(.value))]
     Flag {
-        /// With its dashes: `--throttle`.
+        /// The flag with its dashes: `--throttle`.
         flag: &'static str,
-        /// As it was typed, or as it was understood.
+        /// The value, as typed or as parsed.
         value: String,
         /// Why it is refused.
         problem: String,
     },
-    /// Flags that do not go together, or one that needs another.
+    /// Flags that contradict each other, or a flag that needs another one.
     #[error("{0}")]
     Flags(String),
-    /// An input that cannot be read, an output that cannot be written.
+    /// An input that cannot be read, or an output that cannot be written.
     #[error(transparent)]
     File(#[from] FileError),
-    /// A plan file, or `--map-string`, that was refused.
+    /// A plan file or `--map-string` that is not valid.
     #[error("{name}: {problem}")]
     PlanFile {
         /// The file's path, or the flag with the text.
@@ -51,10 +51,10 @@ pub enum Error {
         /// Why it is no plan or partition map.
         problem: PlanFileError,
     },
-    /// A plan file of another tool, where one of ours is needed.
+    /// A plan file of another tool, where a plan of this program is needed.
     #[error("{} is a partition map without a plan beside it", .0.display())]
     NotOurs(PathBuf),
-    /// A plan that was made for another cluster.
+    /// A plan for another cluster.
     #[error("the plan is for cluster {plan}, and this is cluster {found}")]
     OtherCluster {
         /// Cluster id in the plan or in `--cluster-id`.
@@ -68,7 +68,7 @@ pub enum Error {
         /// Cluster id that Kafka reports; `--cluster-id` has to confirm it.
         found: String,
     },
-    /// A journal of another plan.
+    /// A journal that belongs to another plan.
     #[error("{} is the journal of another plan, {plan}", .path.display())]
     OtherPlan {
         /// The journal.
@@ -76,49 +76,49 @@ pub enum Error {
         /// SHA-256 of the plan that the journal is for.
         plan: String,
     },
-    /// A line of a journal or a ledger that cannot be believed.
+    /// A line of a journal or a ledger that is damaged.
     #[error("{}, line {line}: {problem}", .path.display())]
     BrokenLine {
-        /// The file, which stays as it is.
+        /// The file; it stays unchanged.
         path: PathBuf,
-        /// What its lines are.
+        /// The kind of file.
         kind: LinesKind,
         /// Line number, from 1.
         line: usize,
         /// Why the line is refused.
         problem: String,
     },
-    /// A file that was named for a journal or a ledger, and is something else.
+    /// A file that was named as a journal or a ledger, but is something else.
     #[error("{} is not {kind}: it seems to be {seems}; it stays as it is", .path.display())]
     NotOurLines {
-        /// The file, which stays as it is.
+        /// The file; it stays unchanged.
         path: PathBuf,
-        /// What it should be.
+        /// The kind of file that was expected.
         kind: LinesKind,
-        /// What it looks like, never its content: it may be a secret.
+        /// What the file looks like. Never quotes its content, which may be a secret.
         seems: String,
     },
     /// A journal or a ledger of a newer version of this program.
     #[error("{} is {kind} of version {version}, and this program reads version 1", .path.display())]
     NewerLines {
-        /// The file, which stays as it is.
+        /// The file; it stays unchanged.
         path: PathBuf,
-        /// What its lines are.
+        /// The kind of file.
         kind: LinesKind,
         /// Version in its lines.
         version: u64,
     },
-    /// A disk that takes no lines of a journal or a ledger.
+    /// A disk that does not store new lines of a journal or a ledger.
     #[error("the {} {} takes no more lines: {problem}", .kind.name(), .path.display())]
     NotStored {
-        /// The file; its earlier lines are whole.
+        /// The file; its earlier lines are intact.
         path: PathBuf,
-        /// What its lines are.
+        /// The kind of file.
         kind: LinesKind,
         /// What the operating system reports.
         problem: io::Error,
     },
-    /// A record beside the lock, which no executor of this version has written.
+    /// A record next to the lock that no executor of this version has written.
     #[error(
         "the record {name} of the cluster's executors is not understood: {problem}; --sole-executor does without it"
     )]
@@ -128,44 +128,44 @@ pub enum Error {
         /// Why it is refused.
         problem: String,
     },
-    /// A file that another process works with.
+    /// A file that another process has locked.
     #[error("{} is in use by another process", .path.display())]
     Locked {
         /// The file.
         path: PathBuf,
     },
-    /// Another process acts on the cluster.
+    /// Another process changes this cluster.
     #[error("the cluster is held by {by} ({})", .path.display())]
     HeldBy {
-        /// The ledger of the cluster.
+        /// The ledger file of the cluster.
         path: PathBuf,
         /// The process that opened the ledger last.
         by: String,
     },
-    /// Nobody decides how fast replicas may be copied.
+    /// No daemon sets the throttle rates.
     #[error("no autothrottle leads at {url}: {problem}")]
     NoDaemon {
         /// Base URL of the daemon's API.
         url: String,
-        /// What answered instead, or why nothing did.
+        /// The unexpected answer, or why there was none.
         problem: String,
     },
-    /// Partitions with no replica to spare.
+    /// Partitions that have no replica to spare.
     #[error("{} cannot stay available while their broker restarts: {}", counted(partitions.len(), "partition"), few(.partitions, FEW))]
     WouldBeUnavailable {
         /// Partitions that would go offline or below min ISR.
         partitions: BTreeSet<TopicPartition>,
     },
-    /// A pattern that is no regex, or means no topic.
+    /// A topic pattern that is no regex, or that matches no topic.
     #[error(transparent)]
     Scope(#[from] ScopeError),
-    /// Maps that no plan can be made for.
+    /// Broker maps with faults that rule out a plan.
     #[error(transparent)]
     MapFindings(Refused),
-    /// Topic definitions that were refused.
+    /// Topic definitions that are not valid.
     #[error(transparent)]
     Definitions(DefinitionErrors),
-    /// What earlier runs have done cannot be read.
+    /// The state of earlier runs cannot be read.
     #[error("the state in {place}: {problem}")]
     State {
         /// File or ConfigMap of the state.
@@ -173,7 +173,7 @@ pub enum Error {
         /// Why it is refused.
         problem: StateError,
     },
-    /// What earlier runs have done, they did to another cluster.
+    /// The state of earlier runs belongs to another cluster.
     #[error("the state in {place} is about cluster {state}, and this is cluster {found}")]
     OtherState {
         /// File or ConfigMap of the state.
@@ -183,42 +183,42 @@ pub enum Error {
         /// Cluster id of the cluster or snapshot.
         found: String,
     },
-    /// What kept other runs away is ours no more: another may be at it, or was.
+    /// This run has lost its lock: another run may act now, or has acted.
     #[error("{lock} is ours no more: {why}")]
     LockLost {
         /// Lease, claim, file or znode, in words.
         lock: String,
-        /// What ended it.
+        /// Why the lock ended.
         why: String,
     },
-    /// Another run is at it.
+    /// Another run holds the lock.
     #[error(transparent)]
     Held(HeldBy),
-    /// Kafka did not answer, or not as it should; or the client properties are wrong.
+    /// Kafka did not answer, or answered with an error; or the client properties are wrong.
     #[error(transparent)]
     Kafka(Box<kafka::Error>),
-    /// The claim on a cluster was not had, or is lost.
+    /// The claim on a cluster was not obtained, or is lost.
     #[error("{0}")]
     Claim(Box<statelog::Error>),
-    /// Kubernetes did not answer, or not as it should.
+    /// Kubernetes did not answer, or answered with an error.
     #[error(transparent)]
     Kubernetes(Box<kubernetes::Error>),
-    /// Kubernetes does not let us take the cluster's lock, or keep records beside it.
+    /// A right is missing in Kubernetes for the cluster's lock, or for the records next to it.
     #[error(transparent)]
     LockRights(Box<kubernetes::Error>),
-    /// Pods with which no plan can be right.
+    /// Pods whose faults rule out a correct plan.
     #[error("{}", joined(.0))]
     Pods(Vec<kubernetes::Finding>),
-    /// What Kubernetes says of the brokers does not go with the snapshot.
+    /// Kubernetes and the snapshot contradict each other about the brokers.
     #[error("Kafka and Kubernetes describe no one cluster: {problem}")]
     Contradiction {
         /// The contradiction in the combined snapshot.
         problem: SnapshotError,
     },
-    /// ZooKeeper did not answer, or not as it should.
+    /// ZooKeeper did not answer, or answered with an error.
     #[error(transparent)]
     ZooKeeper(Box<zookeeper::Error>),
-    /// Nothing tells the id of the broker in a pod.
+    /// The id of the broker in a pod is unknown.
     #[error("nobody knows which broker pod {pod} is: {problem}")]
     NoIdentity {
         /// Its namespace and name.
@@ -226,37 +226,37 @@ pub enum Error {
         /// Why no id is known, or which ids contradict each other.
         problem: String,
     },
-    /// What justified to free a broker's pod holds no more.
+    /// The facts that justified deleting a broker's pod no longer hold.
     #[error("{what}: {}", so_far(.deleted))]
     Changed {
         /// The fact that changed.
         what: String,
-        /// Deletions that were carried out before; empty: none.
+        /// Deletions that this run had already made; empty: none.
         deleted: Vec<String>,
     },
-    /// Kafka's answer lacks what a start with an empty disk is judged by.
+    /// Kafka's answer lacks facts that a start with an empty disk is judged by.
     #[error("whether broker {broker} may start with an empty disk cannot be told: {problem}")]
     Unproven {
         /// The broker that would start.
         broker: BrokerId,
-        /// What Kafka's answer lacks.
+        /// The missing fact.
         problem: String,
     },
-    /// The patience of `--timeout` is over.
+    /// The time of `--timeout` is over.
     #[error("no answer to act on in {} s: {reason}", .waited.as_secs())]
     NoAnswer {
         /// Time waited.
         waited: Duration,
-        /// What the last attempt met.
+        /// Why the last attempt failed.
         reason: String,
     },
-    /// The operating system gives us no event loop.
+    /// The operating system provides no event loop.
     #[error("cannot wait for servers: {0}")]
     Runtime(io::Error),
     /// stdout, stderr or stdin failed.
     #[error("a standard stream failed: {0}")]
     Stream(io::Error),
-    /// A snapshot that was refused.
+    /// A snapshot that is not valid.
     #[error("{}: {problem}", .path.display())]
     Snapshot {
         /// The snapshot file.
@@ -266,19 +266,19 @@ pub enum Error {
     },
 }
 
-/// What a file of lines is to an operator.
+/// What a file of lines holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinesKind {
-    /// What an execution did. Lost, it loses only history.
+    /// What an execution did. If it is lost, only history is lost.
     Journal,
-    /// What is set in a cluster, and the operator's values from before: nothing else knows those.
+    /// The configs that this program set in a cluster, with the operator's original values. No other file has these.
     Ledger,
-    /// Questions to a running execution, and its answers.
+    /// Requests to a running execution, and its answers.
     Requests,
 }
 
 impl LinesKind {
-    /// As it is called in a sentence.
+    /// The word for it in a sentence.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Journal => "journal",
@@ -294,43 +294,43 @@ impl fmt::Display for LinesKind {
     }
 }
 
-/// Another run holds a lock.
+/// The lock of another run.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("another run holds {lock}: {holder}")]
 pub struct HeldBy {
     /// The lock.
     pub lock: String,
-    /// What it says of itself.
+    /// The other run, by the name that it gave itself.
     pub holder: String,
 }
 
-/// Why a state of `topics apply` was refused.
+/// Why a state of `topics apply` is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Not JSON, or not of its shape.
+    /// No JSON, or JSON of another shape.
     #[error("{0}")]
     Syntax(#[from] serde_json::Error),
-    /// Written in a format that this program does not know.
+    /// A format version that this program does not know.
     #[error("it has version {0}, this program reads version 1")]
     Version(u64),
-    /// JSON of another file of ours, or of Kafka's tools.
+    /// JSON of another file of this program, or of Kafka's tools.
     #[error("it is a snapshot or a plan, and stays as it is")]
     Foreign,
 }
 
 impl Error {
-    /// Whether another try may do better: a server did not answer.
+    /// Whether a retry may succeed: a server did not answer.
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Kafka(error) if may_pass(error))
     }
 
-    /// Whether another process has what we asked for.
+    /// Whether another process has locked the file.
     pub fn is_locked(&self) -> bool {
         matches!(self, Self::Locked { .. })
     }
 }
 
-/// Whether another try at Kafka may do better.
+/// Whether a retry of a call to Kafka may succeed.
 pub fn may_pass(error: &kafka::Error) -> bool {
     match error {
         kafka::Error::Unreachable { .. }

@@ -1,4 +1,4 @@
-//! What a driver needs besides its task: the way to the cluster, and somebody who hears what it does.
+//! What a driver needs besides its task: access to the cluster, and a listener for its events.
 
 mod catch_up;
 mod progress;
@@ -15,7 +15,7 @@ use crate::error::Error;
 use std::fmt;
 use std::io;
 
-/// Something to know about a run that goes on.
+/// A note for the operator; the run goes on.
 #[derive(Debug)]
 pub struct Note {
     /// One sentence.
@@ -48,13 +48,13 @@ pub enum DriverEvent<'a> {
     Note(&'a Note),
     /// How far an execution is.
     Progress(&'a Progress),
-    /// How far a broker is that comes back under its id.
+    /// The progress of a broker that returns under its id.
     CatchUp(&'a CatchUpProgress),
     /// A step of a rolling restart.
     Roll(&'a RollEvent),
 }
 
-/// Whoever shows events: the CLI prints them.
+/// Receives the events of a driver: the CLI prints them.
 pub trait EventListener {
     /// Shows one event.
     ///
@@ -63,21 +63,21 @@ pub trait EventListener {
     fn hear(&mut self, event: &DriverEvent<'_>) -> io::Result<()>;
 }
 
-/// What every driver works with.
+/// The context of every driver.
 pub struct RunContext<'l> {
     /// The way to the cluster.
     pub access: ClusterAccess,
-    /// Hears of everything that happens.
+    /// Receives every event.
     pub listener: &'l mut (dyn EventListener + 'l),
 }
 
 impl RunContext<'_> {
-    /// Tells a sentence.
+    /// Sends a note to the listener.
     pub fn note(&mut self, note: &Note) -> Result<(), Error> {
         self.event(&DriverEvent::Note(note))
     }
 
-    /// Tells what happens.
+    /// Sends an event to the listener.
     pub fn event(&mut self, event: &DriverEvent<'_>) -> Result<(), Error> {
         self.listener.hear(event).map_err(Error::Stream)
     }

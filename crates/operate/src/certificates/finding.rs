@@ -1,4 +1,4 @@
-//! What is wrong with the certificates of listeners. Pure: the time is told.
+//! Judges the certificates of listeners. Pure: the caller passes the time.
 
 use super::look::{Place, Seen};
 use crate::words::ranges;
@@ -8,23 +8,23 @@ use mapper::BrokerId;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// By what certificates are judged.
+/// The terms by which certificates are judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Judge {
     /// The time that certificates are compared with.
     pub now: Timestamp,
-    /// What expires sooner is a finding.
+    /// A certificate that expires within this time is a finding.
     pub warn_before: SignedDuration,
 }
 
-/// Something to mend.
+/// A fault of a listener's certificate, or a difference between brokers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CertFinding {
     /// Machine-readable kind: `no-answer`, `expired`, `wrong-name` and so on.
     pub code: &'static str,
-    /// Clients fail now, not later.
+    /// Clients already fail.
     pub urgent: bool,
-    /// Brokers that it concerns; empty for an address whose broker is unknown.
+    /// Brokers with this fault; empty for an address whose broker is unknown.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub brokers: Vec<BrokerId>,
     /// Name in `advertised.listeners`; `None`: no broker reported it.
@@ -38,14 +38,14 @@ pub struct CertFinding {
 }
 
 impl Judge {
-    /// Whole days until then; negative once it is over.
+    /// Whole days until `not_after` (seconds since 1970); negative after it.
     pub fn days_left(self, not_after: i64) -> i64 {
         const DAY: i64 = 24 * 60 * 60;
         (not_after - self.now.as_second()).div_euclid(DAY)
     }
 }
 
-/// What is wrong: for each listener in turn, then between them.
+/// The findings: first those of each listener in turn, then those that compare brokers.
 pub fn findings(seen: &[Seen], judge: Judge) -> Vec<CertFinding> {
     let mut found = Vec::new();
     for Seen { place, served } in seen {
@@ -117,7 +117,7 @@ fn in_time(one: &Certificate, judge: Judge) -> Option<Wrong> {
     })
 }
 
-/// The day, UTC.
+/// The day of a time in seconds since 1970, in UTC.
 pub fn date(seconds: i64) -> String {
     Timestamp::from_second(seconds).map_or_else(
         |_| "a day beyond the calendar".to_owned(),
@@ -125,7 +125,7 @@ pub fn date(seconds: i64) -> String {
     )
 }
 
-/// Each has to be signed by the one that comes next: Java's clients insist on the order.
+/// Each certificate must be signed by the next one: Java's clients require this order.
 fn broken_chain(chain: &[Certificate]) -> Option<Wrong> {
     let broken = chain.windows(2).find(|pair| !pair[0].is_issued_by(&pair[1]))?;
     let [one, next] = broken else { return None };
@@ -136,7 +136,7 @@ fn broken_chain(chain: &[Certificate]) -> Option<Wrong> {
     Some(("broken-chain", true, said))
 }
 
-/// One listener has one issuer on all brokers, but for the hour of a rotation.
+/// A listener has the same issuer on all brokers, except during a rotation.
 fn differing(seen: &[Seen]) -> Vec<CertFinding> {
     let mut issuers: BTreeMap<&str, BTreeMap<&str, Vec<BrokerId>>> = BTreeMap::new();
     for Seen { place, served } in seen {

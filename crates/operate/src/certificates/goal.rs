@@ -1,30 +1,30 @@
-//! What a reload is to reach, and whether a listener has. Pure.
+//! Defines the goal of a reload, and whether a listener has reached it. Pure.
 
 use crate::certificates::date;
 use jiff::Timestamp;
 use kafka::certificates::{Certificate, Served};
 use std::collections::BTreeSet;
 
-/// What every listener is to show when the reload is over.
+/// What every listener has to show after the reload.
 #[derive(Debug, Clone)]
 pub enum Goal {
-    /// This certificate, by its fingerprint.
+    /// It serves this certificate, compared by fingerprint.
     Serve(Certificate),
-    /// Client certificates of the old and of the new authority are taken: the first step of a new authority.
+    /// It accepts client certificates of the old and of the new authority: the first step to a new authority.
     TrustBoth {
         /// Subjects of the old authorities.
         old: BTreeSet<String>,
         /// Subjects of the new authorities.
         new: BTreeSet<String>,
     },
-    /// The chain leads to the new authority: the second step. (Looks are judged by the new authority alone.)
+    /// Its chain leads to the new authority: the second step. (Only the new authority is trusted during this check.)
     SwapKeys {
         /// Subjects of the old authorities.
         old: BTreeSet<String>,
         /// Subjects of the new authorities.
         new: BTreeSet<String>,
     },
-    /// Client certificates of the new authority alone are taken: the third step.
+    /// It accepts client certificates of the new authority only: the third step.
     DropOld {
         /// Subjects of the new authorities.
         new: BTreeSet<String>,
@@ -32,7 +32,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// Why a listener has not reached it.
+    /// Why a listener has not reached this goal; `None`: it has.
     pub fn unmet(&self, served: &Served) -> Option<String> {
         match self {
             Self::Serve(wanted) => {
@@ -77,7 +77,8 @@ impl Goal {
     }
 }
 
-/// A listener that asks for no client certificate takes nobody's, and cannot be told from one that has been changed.
+/// The authorities whose client certificates the listener accepts. `None`: it asks clients for no certificate, so a
+/// change of its truststore does not show.
 fn taken(served: &Served) -> Option<BTreeSet<String>> {
     served.client_authorities.as_ref().map(|all| all.iter().cloned().collect())
 }
@@ -89,8 +90,8 @@ fn unbelieved(served: &Served) -> Option<String> {
     (!served.name_matches).then(|| "its certificate is not for this host".to_owned())
 }
 
-/// What Kafka refuses of a listener that is up: said before anything is done. `dn`, `san`: whether the broker allows such
-/// changes (`ssl.allow.dn.changes`, `ssl.allow.san.changes`).
+/// Why Kafka would refuse this certificate on a running listener; checked before anything is changed. `dn`, `san`:
+/// whether the broker allows such changes (`ssl.allow.dn.changes`, `ssl.allow.san.changes`).
 pub fn refused_by_kafka(
     old: &Certificate,
     new: &Certificate,

@@ -1,4 +1,4 @@
-//! The listeners of a broker, read off its configs. Pure.
+//! The TLS listeners of a broker, according to its configs. Pure.
 
 use kafka::Address;
 use kafka::admin::BrokerConfig;
@@ -7,14 +7,14 @@ use std::collections::BTreeMap;
 /// A listener of a broker that speaks TLS.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
-    /// As `listener.security.protocol.map` names it.
+    /// The name in `listener.security.protocol.map`.
     pub name: String,
-    /// Where clients find it.
+    /// The advertised address.
     pub address: Address,
 }
 
-/// What is advertised with TLS. `host`: where the broker is, for a listener that is bound to every interface and
-/// advertises nothing else.
+/// The advertised listeners that speak TLS. `host` is the broker's address. It stands in for a listener that is bound
+/// to every interface and advertises no other address.
 pub(super) fn listeners(configs: &BTreeMap<String, BrokerConfig>, host: &str) -> Vec<Listener> {
     let value = |key: &str| configs.get(key).and_then(|config| config.value.as_deref());
     let advertised = value("advertised.listeners").filter(|text| !text.is_empty());

@@ -1,4 +1,4 @@
-//! Looks at every listener at once.
+//! Reads the certificates of all listeners in parallel.
 
 use super::listeners::listeners;
 use crate::error::Error;
@@ -12,32 +12,33 @@ use mapper::BrokerId;
 use std::path::Path;
 use std::time::Duration;
 
-/// Handshakes under way at once.
+/// The largest number of requests or handshakes in flight.
 const AT_ONCE: usize = 32;
-/// What one broker or one listener may take.
+/// The time limit for one request to a broker, and for one handshake.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A listener to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
-    /// Whose it is, where the cluster tells.
+    /// The broker; `None` where only an address is known.
     pub broker: Option<BrokerId>,
-    /// Its name, where the broker tells.
+    /// Its name; `None` where no broker reported it.
     pub listener: Option<String>,
     /// Where the TLS handshake goes.
     pub address: Address,
 }
 
-/// A listener, and what it showed; or why it did not.
+/// A listener, and the result of its TLS handshake.
 #[derive(Debug)]
 pub struct Seen {
-    /// The listener that was asked.
+    /// The listener.
     pub place: Place,
     /// Certificate chain and trust from the handshake, or why the handshake failed.
     pub served: Result<Served, String>,
 }
 
-/// Every TLS listener of every live broker; what could not be learnt, and so is not looked at.
+/// Every TLS listener of every live broker. The notes list brokers whose listeners could not be read, and which are
+/// therefore skipped.
 pub async fn places(client: &Client) -> Result<(Vec<Place>, Vec<Note>), Error> {
     let cluster = client.describe_cluster().await?;
     let live = cluster.brokers.iter().filter(|(_, broker)| broker.live);
@@ -69,7 +70,7 @@ pub async fn places(client: &Client) -> Result<(Vec<Place>, Vec<Note>), Error> {
     Ok((places, notes))
 }
 
-/// The authorities that clients trust: those of `--ca`, else those of the client properties.
+/// The authorities that clients trust: those of `--ca`, otherwise those of the client properties.
 pub fn ca(
     file: Option<&Path>,
     bootstrap: &str,
@@ -82,13 +83,13 @@ pub fn ca(
     Trust::of_settings(&settings).map_err(|error| Error::from(kafka::Error::from(error)))
 }
 
-/// A flag's file that certificates cannot be read from.
+/// The error for a file that contains no certificates.
 pub fn bad_pem(flag: &'static str, error: &kafka::certificates::NoCertificates) -> Error {
     let value = error.path.display().to_string();
     Error::Flag { flag, value, problem: error.reason.clone() }
 }
 
-/// Shakes hands with each; in the order of the places.
+/// Runs a TLS handshake with each listener; returns the results in the order of `places`.
 pub async fn look(places: Vec<Place>, trust: Option<&Trust>) -> Vec<Seen> {
     let seen = |place: Place| async move {
         let served = served(&place.address, trust, PATIENCE).await;

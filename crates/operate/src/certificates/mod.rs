@@ -1,4 +1,4 @@
-//! Certificates of listeners: where they are served, what is wrong with them, and how to count them.
+//! Certificates of listeners: reads them, judges them, and exports them as metrics.
 
 mod finding;
 mod goal;

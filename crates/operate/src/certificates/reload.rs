@@ -1,9 +1,11 @@
-//! Has one broker read its stores again, and believes only what new handshakes show.
+//! Makes one broker read its keystores and truststores again. It trusts only what new handshakes show.
 //!
-//! What Kafka does, by experiment (3.9 with ZooKeeper, 4.3 with KRaft; held by a live test): any alteration of a broker's
-//! own configs makes it look whether the files of its stores have changed. With ZooKeeper it does so before it answers, and
-//! refuses what it cannot use; with KRaft it answers first, changes a moment later, and tells of a refusal in its log only.
-//! Each network thread changes for itself. A refused store leaves the old one in service.
+//! Kafka's behaviour, by experiment (3.9 with ZooKeeper, 4.3 with KRaft; a live test checks it):
+//!
+//! - Any change of a broker's own configs makes the broker check whether its store files have changed.
+//! - With ZooKeeper, the broker reloads before it answers, and refuses a store that it cannot use.
+//! - With KRaft, the broker answers first and reloads a moment later. Only its log shows a refusal.
+//! - Each network thread reloads separately. After a refusal, the old store stays in service.
 
 use super::goal::Goal;
 use super::listeners::{Listener, listeners};
@@ -16,27 +18,28 @@ use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-/// How long a broker may take for an alteration.
+/// The time limit for one change of a broker's configs, and for a rollback to show in handshakes.
 const ALTERING: Duration = Duration::from_secs(15);
-/// Between two looks at what has not changed yet.
+/// The pause between two checks of a listener that has not changed yet.
 const PAUSE: Duration = Duration::from_secs(1);
-/// Looks after which a broker is asked again: the files of a Secret reach a pod a minute after it has changed.
+/// Checks after which the change is sent again: the kubelet brings a changed Secret to a pod only after about a
+/// minute.
 const ASK_AGAIN: u32 = 5;
 
-/// A broker whose stores are to be read again.
+/// A broker that is to read its stores again.
 #[derive(Debug)]
 pub struct Target {
-    /// Its id: dynamic broker configs are altered under it.
+    /// Its id: the resource name of its dynamic configs.
     pub broker: BrokerId,
-    /// Its TLS listeners, only the named ones if names were given.
+    /// Its TLS listeners; only those that the operator named, if any.
     pub listeners: Vec<Listener>,
     configs: BTreeMap<String, BrokerConfig>,
 }
 
-/// What one listener showed before and after; both ends of a serial.
+/// The serial numbers of one listener's certificate before and after the reload.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Changed {
-    /// Its name, as in `listener.security.protocol.map`.
+    /// Its name in `listener.security.protocol.map`.
     pub listener: String,
     /// Serial number in hex before the reload; empty if no certificate was served.
     pub was: String,
@@ -44,26 +47,26 @@ pub struct Changed {
     pub now: String,
 }
 
-/// Why a broker has not got there.
+/// Why a broker has not reached the goal.
 #[derive(Debug)]
 pub struct Failed {
     /// What Kafka refused, or how a listener differs from the goal.
     pub why: String,
-    /// What became of it.
+    /// The state of its listeners since then: unchanged, rolled back or unknown.
     pub since: String,
 }
 
-/// Files to go over to, as the broker sees them.
+/// New store files, as paths on the broker.
 #[derive(Debug, Clone, Default)]
 pub struct Moves {
-    /// New `ssl.keystore.location`, with `{id}` for the broker id; `None`: stays as it is.
+    /// New `ssl.keystore.location`, with `{id}` for the broker id; `None`: unchanged.
     pub keystore: Option<String>,
-    /// New `ssl.truststore.location`, with `{id}` for the broker id; `None`: stays as it is.
+    /// New `ssl.truststore.location`, with `{id}` for the broker id; `None`: unchanged.
     pub truststore: Option<String>,
 }
 
 impl Target {
-    /// Learns a broker's TLS listeners; only those with these names, if any are given.
+    /// Reads a broker's TLS listeners; only those with these names, if any are given.
     pub async fn of(
         client: &Client,
         broker: BrokerId,
@@ -78,7 +81,7 @@ impl Target {
         Ok(Self { broker, listeners, configs })
     }
 
-    /// What each of its listeners shows.
+    /// The result of a handshake with each of its listeners.
     pub async fn look(&self, trust: &Trust) -> Result<Vec<Served>, String> {
         let mut all = Vec::new();
         for one in &self.listeners {
@@ -88,15 +91,15 @@ impl Target {
         Ok(all)
     }
 
-    /// A config of a listener: its own, else that of all listeners.
+    /// A config of a listener: its own value, otherwise the value for all listeners.
     pub fn config(&self, listener: &str, key: &str) -> Option<&str> {
         let own = format!("{}{key}", prefix(listener));
         let found = self.configs.get(&own).or_else(|| self.configs.get(key));
         found.and_then(|config| config.value.as_deref())
     }
 
-    /// Reads the stores again, or goes over to other files; waits until every thread of every listener shows the goal.
-    /// What does not get there is put back as it was.
+    /// Makes the broker read its stores again, or switch to other files. Waits until every network thread of every
+    /// listener shows the goal. If one does not, the old location is restored.
     pub async fn reload(
         &self,
         client: &Client,
@@ -148,7 +151,8 @@ impl Target {
         None
     }
 
-    /// What is wrong with any listener in as many handshakes as reach every network thread twice over.
+    /// Why any listener fails the check. Each listener gets twice as many handshakes as network threads, because each
+    /// thread reloads separately.
     async fn everywhere(
         &self,
         trust: &Trust,
@@ -184,7 +188,7 @@ impl Target {
             .collect())
     }
 
-    /// What a broker that was asked to read the same files does since.
+    /// The state of a broker that did not reach the goal with the same files.
     async fn standing(&self, before: &[Served], trust: &Trust) -> String {
         match self.look(trust).await {
             Ok(now) if now == before => {
@@ -216,7 +220,7 @@ impl Target {
         }
     }
 
-    /// The alterations that bring it about, and those that take it back.
+    /// The config changes that start the reload, and those that undo it.
     fn alterations(&self, moves: &Moves) -> (Vec<ConfigChange>, Vec<ConfigChange>) {
         let resource = ConfigResource::Broker(self.broker);
         let change = |key: String, value: Option<String>| ConfigChange {
@@ -235,7 +239,8 @@ impl Target {
                 let key = format!("{}ssl.{store}.location", prefix(&listener.name));
                 let was = dynamic(&key);
                 if moves.is_empty() && forth.is_empty() {
-                    // The same value again; where there is none, to unset what is not set leaves nothing behind.
+                    // Setting the same value again triggers the reload. Deleting a value that is not set changes
+                    // nothing else.
                     forth.push(change(key, was));
                 } else if let Some(to) = to {
                     forth.push(change(key.clone(), Some(self.path(to))));
@@ -246,7 +251,7 @@ impl Target {
         (forth, back)
     }
 
-    /// `{id}` stands for the broker.
+    /// The path with the broker id in place of `{id}`.
     pub fn path(&self, pattern: &str) -> String {
         pattern.replace("{id}", &self.broker.to_string())
     }
@@ -275,7 +280,7 @@ impl Failed {
     }
 }
 
-/// How a listener's own configs begin.
+/// The prefix of a listener's own configs.
 fn prefix(listener: &str) -> String {
     format!("listener.name.{}.", listener.to_lowercase())
 }

@@ -1,4 +1,4 @@
-//! The same as metrics, for the textfile collector of Prometheus' node_exporter.
+//! Findings and expiry times as metrics, for the textfile collector of Prometheus' node_exporter.
 
 use super::finding::{CertFinding, Judge};
 use super::look::{Place, Seen};
@@ -10,7 +10,7 @@ use std::fmt;
 
 type Labels = Vec<(&'static str, String)>;
 
-/// A page of metrics: when each certificate expires, what is wrong, and when that was found.
+/// A page of metrics: the expiry of each certificate, the findings, and the time of the check.
 pub fn textfile(
     seen: &[Seen],
     findings: &[CertFinding],

@@ -1,4 +1,4 @@
-//! What an error is to scripts and to people: its code, its exit status, and what to do about it.
+//! Explains an error to scripts and to operators: its code, its exit status, and the next step.
 //!
 //! Each function names every variant: a new error does not compile until all three are decided here.
 
@@ -8,7 +8,7 @@ use crate::status::Status;
 use mapper::SnapshotError;
 
 impl Error {
-    /// What scripts tell errors apart by.
+    /// A stable code, by which scripts tell errors apart.
     pub fn code(&self) -> &'static str {
         match self {
             Self::Flag { .. } | Self::Flags(_) => "usage",
@@ -64,7 +64,7 @@ impl Error {
                 _ => Status::Outside,
             },
             Self::ZooKeeper(error) => match **error {
-                // A mistyped chroot, most likely.
+                // Most likely the operator mistyped the chroot.
                 zookeeper::Error::NoKafka { .. } => Status::BadInput,
                 _ => Status::Outside,
             },
@@ -106,7 +106,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, where that is not plain.
+    /// What to do next; `None` where the message is enough.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NoSource => "name it with --snapshot FILE or --bootstrap-server HOST:PORT",
@@ -185,7 +185,7 @@ fn not_our_lines(kind: LinesKind) -> &'static str {
     }
 }
 
-/// Only a journal may go: nothing but the ledger knows what stood there before.
+/// An operator may remove only a journal: the ledger alone has the original values.
 fn broken_line(kind: LinesKind) -> &'static str {
     match kind {
         LinesKind::Journal => {

@@ -1,11 +1,11 @@
-//! Parts of the sentences that errors are told in.
+//! Parts of error messages.
 
 pub(super) fn joined(findings: &[kubernetes::Finding]) -> String {
     let all: Vec<String> = findings.iter().map(ToString::to_string).collect();
     all.join("; ")
 }
 
-/// What became of the objects that were to be deleted.
+/// Which deletions were made before the error.
 pub(super) fn so_far(deleted: &[String]) -> String {
     match deleted {
         [] => "nothing was deleted".to_owned(),

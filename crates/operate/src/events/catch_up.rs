@@ -1,10 +1,10 @@
-//! How far a broker is that comes back under its id, in words.
+//! Describes the progress of a broker that returns under its id.
 
 use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt;
 
-/// How far it is.
+/// The progress of a broker that returns under its id.
 #[derive(Debug, Serialize)]
 pub struct CatchUpProgress {
     /// Id of the broker that returns.
@@ -12,7 +12,7 @@ pub struct CatchUpProgress {
     /// Kafka lists it as live.
     pub registered: bool,
     pub(crate) partitions_behind: usize,
-    /// Partitions that it has lagged in since the start, those caught up included.
+    /// Partitions that it has lagged in since the start, including those in sync by now.
     pub partitions: usize,
     pub(crate) waited_seconds: u64,
     /// No partition got in sync for 10 minutes, although the broker is live.

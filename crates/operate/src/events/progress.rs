@@ -9,15 +9,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-/// How many partitions a line names.
+/// The number of partitions that a line names; the rest are counted.
 const FEW: usize = 3;
 
-/// Where an execution stands.
+/// The progress of an execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Progress {
     event: &'static str,
     at: String,
-    /// Moves of the plan; each leg of a move by way of other replicas counts.
+    /// Moves of the plan; each leg of a move counts.
     pub partitions: usize,
     /// Moves whose partition has its target replicas.
     pub done: usize,
@@ -25,11 +25,12 @@ pub struct Progress {
     pub moving: usize,
     /// Moves not submitted yet, including those without a live leader, destination or room.
     pub waiting: usize,
-    /// Moves given up: changed or cancelled by others, refused by Kafka, or of a deleted topic.
+    /// Moves that the execution gave up: others changed or cancelled them, Kafka refused them, or the topic was
+    /// deleted.
     pub left_out: usize,
-    /// Of what is to be copied.
+    /// Bytes copied so far, out of `bytes`.
     pub copied_bytes: Bytes,
-    /// To copy in all; moves of unknown size and those left out do not count.
+    /// Bytes to copy in total; moves of unknown size and moves that were given up do not count.
     pub bytes: Bytes,
     #[serde(skip_serializing_if = "Option::is_none")]
     bytes_per_second: Option<Rate>,
@@ -43,7 +44,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// From one look and its round; [`Self::measured`] adds the rate.
+    /// Builds the progress from one look and its round; [`Self::measured`] adds the rate.
     pub fn of(
         task: &Task<'_>,
         (seen, copied_so_far): (&Seen, &BTreeMap<(TopicPartition, BrokerId), Bytes>),
@@ -84,7 +85,7 @@ impl Progress {
         }
     }
 
-    /// Adds the rate: this many bytes were copied in this time.
+    /// Adds the rate, from the bytes copied in this time.
     pub fn measured(&mut self, bytes: u64, time: Duration) {
         const LONG_ENOUGH: u64 = 5;
         let seconds = time.as_secs();
@@ -113,7 +114,7 @@ fn words(one: Option<String>, other: Option<String>) -> Option<String> {
     }
 }
 
-/// Moves of other tools to dead brokers: how long the execution waits for them, and what ends the wait.
+/// Describes moves of other tools to dead brokers: how long the execution waits for them, and what ends the wait.
 fn beside_the_dead(task: &Task<'_>, seen: &Seen, round: &Round) -> Option<String> {
     let (running, live) = (&seen.running, &seen.live);
     let waits = |of: &&TopicPartition| running.get(of).is_some_and(|r| r.waits_for_the_dead(live));

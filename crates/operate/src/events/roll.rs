@@ -1,4 +1,4 @@
-//! What happens during a rolling restart, in words.
+//! Describes the events of a rolling restart.
 
 use crate::words::counted;
 use execute::roll::{Pod, Role};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 
-/// Something that happens.
+/// An event of a rolling restart.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum RollEvent {
@@ -29,7 +29,7 @@ pub enum RollEvent {
         /// Each reason, as a sentence part.
         why: Vec<String>,
     },
-    /// A pod ended before its broker had handed its partitions over: Kubernetes killed it.
+    /// Kubernetes killed a pod before its broker had handed over its partitions.
     Killed {
         /// The pod, as `NAMESPACE/NAME`.
         pod: String,
@@ -75,7 +75,7 @@ impl fmt::Display for RollEvent {
     }
 }
 
-/// A server's role, as people say it.
+/// A server's role, in words.
 pub fn role_word(role: Role) -> &'static str {
     match role {
         Role::Broker => "broker",

@@ -1,4 +1,4 @@
-//! Copies that get nothing, in words.
+//! Describes stalled copies.
 
 use crate::words::counted;
 use execute::{Cause, Direction, Stall};
@@ -7,7 +7,7 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// Copies that one broker holds back.
+/// The stalled copies of one broker in one direction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Stalled {
     broker: BrokerId,
@@ -18,7 +18,7 @@ pub struct Stalled {
 }
 
 impl Stalled {
-    /// As they stand at this time, in the seconds of what is seen.
+    /// The stalls at this time, in seconds on the clock of `Seen`.
     pub fn all(stalls: &[Stall], now_seconds: u64) -> Vec<Self> {
         let told = stalls.iter().map(|stall| Self {
             broker: stall.broker,
