@@ -1,7 +1,7 @@
-//! Does what a round asks for.
+//! Carries out the actions of a round.
 //!
-//! What Kafka refuses is written down, and what gets no answer is looked at again in the next round: nothing is sent
-//! twice by itself. Only a missing right, or a disk that takes no more lines, ends an execution.
+//! A refusal by Kafka is recorded. After a request without an answer, the next round looks at the cluster again:
+//! nothing is sent twice blindly. Only a missing right, or a disk that stores no more lines, ends an execution.
 
 use super::Execution;
 use super::configs::set_configs;
@@ -14,25 +14,25 @@ use mapper::{BrokerId, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// What a broker is given to take the log dirs of replicas.
+/// The time limit for a broker to accept log dirs for replicas.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many brokers are told at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 32;
 
-/// What came of a round's actions.
+/// The result of a round's actions.
 #[derive(Debug, Default)]
 pub(crate) struct Acted {
     /// Something was changed in the cluster.
     pub changed: bool,
-    /// A list of throttled replicas was.
+    /// A list of throttled replicas was changed.
     pub(crate) lists_changed: bool,
-    /// Moves were begun, which the look before does not show.
+    /// Moves were submitted; the look before them does not show them.
     pub begun: bool,
     /// The execution is over.
     pub outcome: Option<Outcome>,
 }
 
-/// What the controller said of moves that it was asked for.
+/// The controller's answers to submitted moves.
 #[derive(Debug, Default)]
 struct Altered {
     taken: Vec<usize>,
@@ -40,7 +40,7 @@ struct Altered {
 }
 
 impl Altered {
-    /// A topic that is gone is neither.
+    /// A move of a deleted topic counts as neither accepted nor refused.
     fn takes(&mut self, index: usize, refusal: Option<Refusal>) {
         match refusal {
             None => self.taken.push(index),
@@ -51,8 +51,8 @@ impl Altered {
 }
 
 impl<'c> Execution<'c> {
-    /// Does these things, in their order: lines first, then configs, then moves.
-    /// `until`: what was permitted to begin may do so for so long.
+    /// Carries out these actions in order: lines first, then configs, then moves. `until` is the end of the
+    /// permission to submit moves.
     pub(super) async fn act(
         &mut self,
         actions: Vec<Action>,
@@ -82,7 +82,8 @@ impl<'c> Execution<'c> {
         let has_set = !sets.is_empty();
         set_configs(self.client, sets).await?;
         let mut not_told = BTreeSet::new();
-        // Setting configs may have taken its time. What is then not begun, the next round asks for again.
+        // Setting configs may have taken a while, so the lock is checked again. The next round asks for what is
+        // skipped here.
         if has_set && !rest.is_empty() && !self.may_act().await? {
             return Ok(acted);
         }
@@ -103,7 +104,7 @@ impl<'c> Execution<'c> {
         Ok(acted)
     }
 
-    /// Writes into the journal, and remembers.
+    /// Writes entries to the journal, then applies them to the history.
     pub(super) fn write(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
         if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
             books.journal.append(&entries)?;
@@ -129,7 +130,8 @@ impl<'c> Execution<'c> {
         Ok(())
     }
 
-    /// Tells brokers of log dirs; which moves have one that was not told, or not taken.
+    /// Sends the wanted log dirs to brokers. Returns the moves with a replica whose log dir was not sent or not
+    /// accepted.
     async fn place(&mut self, places: Vec<Destination>) -> Result<BTreeSet<usize>, Error> {
         let mut of_brokers: BTreeMap<BrokerId, BTreeMap<TopicPartition, (usize, String)>> =
             BTreeMap::new();
@@ -191,8 +193,8 @@ impl<'c> Execution<'c> {
         Ok(())
     }
 
-    /// Reassigns, in requests of as many as the controller answers soon; what was taken, and what was refused, by move. What is
-    /// not asked for in the end, or got no answer, the next look sees to, and a topic that is gone.
+    /// Reassigns partitions, in batches that the controller answers soon. Returns by move what was accepted and what
+    /// was refused. The next look covers the rest: moves not sent, moves without an answer, and deleted topics.
     async fn alter(
         &mut self,
         moves: &[usize],
@@ -207,7 +209,7 @@ impl<'c> Execution<'c> {
         for (altering, moves) in [(Altering::Places, places), (Altering::Factor, factor)] {
             let mut left = &moves[..];
             while !left.is_empty() {
-                // Written down as begun and not begun.
+                // The journal already has these moves as submitted. The next look shows that they were not.
                 let late = until.is_some_and(|until| until <= Instant::now());
                 if late || (!is_first && !self.may_act().await?) {
                     return Ok(altered);
@@ -227,7 +229,7 @@ impl<'c> Execution<'c> {
         Ok(altered)
     }
 
-    /// One request, and how long it took is learnt from; `None` where the answer was lost.
+    /// Sends one request, and adapts the batch size to its duration; `None`: the answer was lost.
     async fn ask_controller(
         &mut self,
         changes: &[(TopicPartition, Option<Replicas>)],
@@ -258,7 +260,7 @@ impl<'c> Execution<'c> {
     }
 }
 
-/// The answer, or none where it was lost: the next look tells what was done.
+/// The answer; `None` if it was lost. The next look shows whether the request took effect.
 pub(super) fn unless_lost<T>(answer: Result<T, NoAnswer>) -> Result<Option<T>, Error> {
     match answer {
         Ok(answer) => Ok(Some(answer)),

@@ -1,6 +1,7 @@
-//! The cluster's claim, for a command that acts on it and carries out no plan.
+//! The cluster's lock, for a command that changes the cluster without a plan.
 //!
-//! It is the executors' own claim. Where pods may be deleted and no flag names a Lease, it is also the Lease that a roll takes.
+//! It is the lock of executions. If pods may be deleted and no flag names a Lease, it includes the Lease of rolling
+//! restarts.
 
 use super::claims::{holder, place, taken};
 use super::lock::{LeaseLock, Lock, NotOurs, Place};
@@ -11,15 +12,15 @@ use crate::locks::lease_of;
 use ::kubernetes::{Access, Kubernetes};
 use std::path::Path;
 
-/// A claim that is ours until it is given back. Dropped, it ends by itself, in some seconds.
+/// A lock that this process holds until it is released. If it is dropped, it expires after some seconds.
 #[derive(Debug)]
 pub struct Alone(Vec<Lock>);
 
 impl Alone {
-    /// Takes it. `pods` is the namespace of pods that may be deleted.
+    /// Takes the lock. `pods` is the namespace of pods that may be deleted.
     ///
     /// # Errors
-    /// [`Error::Held`] with the execution, heal or roll that acts on the cluster.
+    /// [`Error::Held`] with the execution, heal or roll that holds the lock.
     pub async fn take(
         client: &kafka::Client,
         cluster_id: &str,
@@ -45,15 +46,16 @@ impl Alone {
         Ok(alone)
     }
 
-    /// Whether the cluster may be acted on now; `false`: the place of the claim does not answer, and that may pass.
+    /// Whether this process may change the cluster now. `false`: the lock's store does not answer, and a later try
+    /// may succeed.
     ///
     /// # Errors
-    /// Another run may have it.
+    /// Another run may hold the lock.
     pub(crate) async fn may_act(&mut self) -> Result<bool, Error> {
         for lock in &mut self.0 {
             let mut checked = lock.check().await;
             if let Err(NotOurs::Ended(_)) = checked {
-                // Every change is justified by a look of its own, so nothing that was known before has to be true still.
+                // Every change is justified by its own look, so earlier facts need not hold any more.
                 checked = lock.take_again().await.map(drop);
             }
             match checked {
@@ -68,7 +70,7 @@ impl Alone {
         Ok(true)
     }
 
-    /// Gives it back, so that the next need not wait.
+    /// Releases the lock, so that the next run need not wait.
     pub async fn leave(self) {
         for lock in self.0 {
             lock.release().await;
@@ -76,7 +78,8 @@ impl Alone {
     }
 }
 
-/// The namespace of the Lease that keeps rolls away, unless the claim itself does, or the operator rules other runs out.
+/// The namespace of the Lease that excludes rolls. `None`: the lock itself is that Lease, or the operator rules out
+/// other runs.
 async fn rolls(
     place: &Place,
     access: &Access,

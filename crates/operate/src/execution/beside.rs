@@ -1,6 +1,7 @@
-//! What another machine keeps beside the lock, for a look at an execution from a machine that has no journal of it.
+//! Reads the records next to the lock, so that a machine without the journal can show an execution of another
+//! machine.
 //!
-//! Nothing is taken, made or written.
+//! It only reads.
 
 use super::claims::seen;
 use super::lock::{Owner, Seen, Told};
@@ -12,19 +13,20 @@ use crate::events::{Note, RunContext};
 use crate::store::is_locked;
 use execute::{History, Ledger, LedgerEntry};
 
-/// What another machine tells of an execution.
+/// The state of an execution, as another machine recorded it.
 #[derive(Debug)]
 pub struct Beside {
-    /// What the journal there says of this plan; empty: nothing.
+    /// The history of this plan; empty if the records have none.
     pub history: History,
-    /// Configs that executions have set, with their original values.
+    /// The configs that executions have set, with their original values.
     pub ledger: Ledger,
-    /// A process has the lock for this plan.
+    /// A process holds the lock for this plan.
     pub runs: bool,
 }
 
 impl Beside {
-    /// Looks, unless this machine has the journal or is at it; and says what was found where.
+    /// Reads the records, and notes what was found where. `None` if this machine has the journal or runs the
+    /// execution.
     pub async fn of(
         client: &kafka::Client,
         cluster_id: &str,
@@ -64,7 +66,7 @@ impl Beside {
 }
 
 impl Execution<'_> {
-    /// Rehearses what whoever takes over would do.
+    /// Loads what an execution on this machine would take over, without taking it.
     pub(super) async fn look_beside(
         &mut self,
         claim: &ClaimBy,
@@ -84,7 +86,7 @@ impl Execution<'_> {
     }
 }
 
-/// Who has the lock, since when, and what is read from beside it.
+/// Names the lock's holder, since when it holds the lock, and what was read next to the lock.
 fn words(seen: &Seen, owner: &Owner, plan_id: &str) -> String {
     let Seen { place, holder, .. } = seen;
     let Owner { name, since, plan, .. } = owner;

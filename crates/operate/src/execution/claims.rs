@@ -1,4 +1,4 @@
-//! Takes the cluster's lock for an execution, asks it before each write, and gives it back.
+//! Takes the cluster's lock for an execution, checks it before each write, and releases it.
 
 use super::lock::{LeaseLock, Lock, NotOurs, Place, Seen, TopicLock, ZooKeeperLock};
 use super::seats::seats;
@@ -17,15 +17,15 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-/// What a broker is given to tell whether it is cordoned; one that does not tell counts as open.
+/// The time limit for a broker to report its cordon. A broker that does not answer counts as not cordoned.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many brokers are asked at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 32;
 
 impl Execution<'_> {
-    /// Takes the cluster's lock for as long as [`run`](Self::run) lasts, or the execution is there; and takes over what
-    /// another machine has left beside it, the journal only to go on with it (`resumes`). Done once. A rehearsal only looks
-    /// at it.
+    /// Takes the cluster's lock until [`run`](Self::run) ends, or until this value is dropped. Then takes over the
+    /// records of another machine next to the lock; the journal only if this run `resumes` it. A second call does
+    /// nothing. A rehearsal only reads.
     pub async fn claim(
         &mut self,
         claim: &ClaimBy,
@@ -48,13 +48,14 @@ impl Execution<'_> {
         }
         let taken = self.take_over(&us, &places.journal, resumes, context).await;
         if taken.is_err() {
-            // Whoever tries again need not wait until the lock ends by itself.
+            // Releases the lock, so that a retry need not wait until it expires.
             self.leave().await;
         }
         taken
     }
 
-    /// The same before anything is agreed to: a topic that nobody has made yet keeps nobody out, and is not made now.
+    /// The same before the operator agrees to the plan. A missing state topic excludes no run, so this call does not
+    /// create it.
     pub async fn claim_where_there(
         &mut self,
         claim: &ClaimBy,
@@ -68,8 +69,10 @@ impl Execution<'_> {
         self.claim(claim, places, true, context).await
     }
 
-    /// Whether the cluster may be acted on now. A lock that nobody can vouch for may be ours again, and one that has ended
-    /// is taken again; one that somebody else has, or had meanwhile, ends the execution.
+    /// Whether this process may change the cluster now.
+    ///
+    /// An unconfirmed lock may be confirmed later, and an expired lock is taken again. A lock that another run holds,
+    /// or has held since, ends the execution.
     pub(super) async fn may_act(&mut self) -> Result<bool, Error> {
         let Some(Books { lock: Some(lock), away, .. }) = self.books.as_mut() else {
             return Ok(true);
@@ -92,12 +95,12 @@ impl Execution<'_> {
             }
         }
         self.take_again().await?;
-        // What was decided is of before: the next look comes first.
+        // The decision of this round is outdated: the next look comes first.
         Ok(false)
     }
 
-    /// Takes a lock again that has ended, as long as its place is away. What stands beside it tells whether somebody else had
-    /// it meanwhile, and has maybe acted.
+    /// Takes an expired lock again, and retries while its store does not answer. The records next to the lock show
+    /// whether another run held it since, and may have acted.
     async fn take_again(&mut self) -> Result<(), Error> {
         let Some(Books { lock: Some(lock), away, mirror, .. }) = self.books.as_mut() else {
             return Ok(());
@@ -119,7 +122,7 @@ impl Execution<'_> {
         }
     }
 
-    /// Gives the lock back, if there is one.
+    /// Releases the lock, if there is one.
     pub(super) async fn leave(&mut self) {
         if let Err(error) = self.mirror().await {
             tracing::warn!(%error, "the last lines stand in the files of this machine alone");
@@ -130,8 +133,8 @@ impl Execution<'_> {
     }
 }
 
-/// Takes the lock of the cluster in this place; `None`: there is to be none. A plan says which brokers are to hold no
-/// copy of a new topic.
+/// Takes the lock of the cluster in this place; `None`: no lock is wanted. The plan shows which brokers should get no
+/// replica of a new state topic.
 pub(super) async fn taken(
     (client, cluster_id): (&kafka::Client, &str),
     (place, access): (Place, ::kubernetes::Access),
@@ -156,7 +159,7 @@ pub(super) async fn taken(
     })
 }
 
-/// Brokers that get no new replica, as far as they tell.
+/// Brokers that report a cordon of all their log dirs.
 async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerId> {
     let asked = cluster.live().map(|id| async move {
         (id, client.cordons(id, PATIENCE).await.is_ok_and(|cordons| cordons.every))
@@ -165,7 +168,7 @@ async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerI
     told.filter_map(|(id, every)| async move { every.then_some(id) }).collect().await
 }
 
-/// Makes the topic if it is not there.
+/// Takes the lock in the state topic, and creates the topic if it is missing.
 async fn taken_in_topic(
     client: &kafka::Client,
     us: Holder,
@@ -188,13 +191,13 @@ async fn taken_in_topic(
     Ok(Lock::Topic(TopicLock::take(topic, us).await?))
 }
 
-/// Where the lock is, and how to get at Kubernetes.
+/// The lock's place, and access to Kubernetes.
 pub(super) fn place(claim: &ClaimBy, context: &RunContext<'_>) -> (Place, ::kubernetes::Access) {
     let kubernetes = context.access.kubernetes.clone();
     (Place::of(claim, context.access.zookeeper.clone(), kubernetes.in_pod), kubernetes)
 }
 
-/// Where daemons leave their marks: where the lock is, or would be if another executor could be there.
+/// The place where daemons leave their marks: the place of the lock, or its default place with `--sole-executor`.
 pub fn common(claim: &ClaimBy, access: &ClusterAccess) -> Result<Common, Error> {
     let claim = if *claim == ClaimBy::Nothing { &ClaimBy::Default } else { claim };
     let kubernetes = access.kubernetes.clone();
@@ -209,7 +212,7 @@ pub fn common(claim: &ClaimBy, access: &ClusterAccess) -> Result<Common, Error> 
     })
 }
 
-/// What stands at the lock; `None` where there is none. Takes and makes nothing.
+/// The lock's holder and records; `None` if there is no lock. Only reads.
 pub(super) async fn seen(
     client: &kafka::Client,
     cluster_id: &str,
@@ -230,7 +233,7 @@ fn topic_access(cluster: &ClusterAccess) -> Result<Access, Error> {
     live::data_plane(&cluster.bootstrap, cluster.properties.as_deref())
 }
 
-/// Whoever carries plans out makes the first topic of ours in a cluster: it is not to come as a surprise.
+/// The first execution creates this program's first topic in the cluster. The note announces it to the operator.
 fn made(brokers: &[BrokerId]) -> Note {
     let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
     Note::new(format!(
@@ -246,13 +249,14 @@ fn say_waiting(place: &str, context: &mut RunContext<'_>) -> Result<(), Error> {
     )))
 }
 
-/// Who we are: to people, and to whoever comes after us at the same ledger, whose lock only one of us has.
+/// The identity of this process: its name for operators, and its ledger. A later process with the same ledger counts
+/// this one as dead, because only one process can lock a ledger.
 pub(super) fn holder(ledger: &Path) -> Holder {
     let of = |path: &str| fs::read_to_string(path).map(|text| text.trim().to_owned()).ok();
     let host = of("/proc/sys/kernel/hostname").unwrap_or_else(|| "an unknown host".to_owned());
     let name = format!("process {} of {host}", std::process::id());
     let ledger = fs::canonicalize(ledger).unwrap_or_else(|_| ledger.to_owned());
-    // Without a name for this machine's run, no earlier process counts as ours.
+    // Without a boot id, no earlier process counts as a run of this ledger.
     let boot = of("/proc/sys/kernel/random/boot_id").unwrap_or_else(|| name.clone());
     Holder::new(name, format!("{boot} {host} {}", ledger.display()))
 }

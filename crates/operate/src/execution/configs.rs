@@ -1,4 +1,4 @@
-//! Setting configs of the throttle, each broker with a deadline of its own.
+//! Sets throttle configs, with a separate deadline for each broker.
 
 use super::act::unless_lost;
 use crate::error::Error;
@@ -10,20 +10,20 @@ use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a broker is given to take a change of its configs.
+/// The time limit for a broker to accept a change of its configs.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What the cluster is given to take changes of topics' configs.
+/// The time limit for changes of topic configs.
 const TOPICS_PATIENCE: Duration = Duration::from_secs(30);
-/// How many topics are changed in one request.
+/// The largest number of topics in one request.
 const TOPICS: usize = 200;
-/// How many brokers are told at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 32;
 
-/// Sets these configs, or deletes those without a value. What Kafka refuses, or gives no answer to, is logged, and how
-/// many those were is returned: the next look tells what stands there.
+/// Sets these configs, or deletes those without a value. Logs each change that Kafka refuses or does not answer, and
+/// returns their number. The next look shows the actual values.
 ///
 /// # Errors
-/// A missing right; a connection that no other try can mend.
+/// A missing right, or a connection that no retry can repair.
 pub async fn set_configs(
     client: &kafka::Client,
     sets: Vec<(Setting, Option<String>)>,

@@ -1,4 +1,4 @@
-//! The right to move replicas is taken away while a plan is carried out.
+//! Handles the loss of the right to move replicas during an execution.
 
 use super::Execution;
 use super::act::Acted;
@@ -7,8 +7,8 @@ use crate::events::{Note, RunContext};
 use execute::{Aim, Entry, OnDeadBroker};
 
 impl Execution<'_> {
-    /// Where the right to move replicas was taken away, nothing more is begun: what is in flight is awaited, and what is set is put
-    /// back, which needs another right. The run ends with this error then.
+    /// After the right to move replicas is revoked, the execution begins no move. It waits for moves in flight and
+    /// restores the configs, which needs another right. Then the run ends with this error.
     pub(super) fn unless_denied(
         &mut self,
         acted: Result<Acted, Error>,
@@ -22,7 +22,7 @@ impl Execution<'_> {
                         "{error}: nothing more is begun, and the throttle is put back once nothing is in flight"
                     );
                     context.note(&Note { text, hint: error.hint() })?;
-                    // A cancel needs the same right.
+                    // Cancelling a move needs the same right.
                     self.terms.limits.on_dead_broker = OnDeadBroker::Wait;
                     self.write(vec![Entry::GaveUp])?;
                     *denied = Some(error);
@@ -34,7 +34,7 @@ impl Execution<'_> {
     }
 }
 
-/// Whether we may not move replicas, elect leaders or place replicas: all need Alter on the cluster.
+/// Whether the right to move replicas, elect leaders or place replicas is missing: all need Alter on the cluster.
 fn may_not_move(error: &Error) -> bool {
     let Error::Kafka(error) = error else { return false };
     let kafka::Error::Authorization(denied) = &**error else { return false };

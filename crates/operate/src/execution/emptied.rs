@@ -1,11 +1,11 @@
-//! Brokers that a plan has emptied and that do not run any more: KRaft lists them until they are unregistered.
+//! Brokers that a plan has emptied and that are down: KRaft lists them until they are unregistered.
 
 use super::may_pass;
 use execute::Seen;
 use mapper::{BrokerId, Plan};
 use std::collections::BTreeSet;
 
-/// Those that the cluster lists as fenced, that gave replicas away by the plan, and that hold none.
+/// Brokers that the cluster lists as fenced, that gave all replicas away by the plan, and that hold none.
 pub(super) async fn emptied(client: &kafka::Client, plan: &Plan, seen: &Seen) -> Vec<BrokerId> {
     let gone = gave_all_away(plan, seen);
     if gone.is_empty() {
@@ -16,7 +16,7 @@ pub(super) async fn emptied(client: &kafka::Client, plan: &Plan, seen: &Seen) ->
             let fenced = |id: &BrokerId| cluster.brokers.get(id).is_some_and(|broker| !broker.live);
             gone.into_iter().filter(fenced).collect()
         }
-        // It is only an offer.
+        // The list is only a hint for the operator, so an error is logged and ignored.
         Err(error) => {
             tracing::debug!(%error, "whether brokers are fenced is not told");
             Vec::new()
@@ -24,11 +24,14 @@ pub(super) async fn emptied(client: &kafka::Client, plan: &Plan, seen: &Seen) ->
     }
 }
 
-/// Whoever switches a drained broker off has to know of all that it holds: a listing leaves out what we may not describe, and log
-/// dirs do not. A broker that is down tells nothing; whoever unregisters it is refused while topics are hidden.
+/// Refuses to drain brokers that hold replicas of topics hidden from this user. An operator who shuts a drained
+/// broker down must know of all its replicas. A listing leaves out topics without the right to describe them, but log
+/// dirs do not.
+///
+/// A broker that is down reports no log dirs; unregistering it is refused while topics are hidden.
 ///
 /// # Errors
-/// Topics that lie on these brokers and are hidden from us; as any call.
+/// Hidden topics on these brokers, and the errors of any call to Kafka.
 pub(super) async fn refuse_hidden(
     client: &kafka::Client,
     drained: &BTreeSet<BrokerId>,
@@ -50,7 +53,7 @@ pub(super) async fn refuse_hidden(
     if unlisted.is_empty() {
         return Ok(());
     }
-    // By name, a deleted topic is unknown, and only a hidden one is refused.
+    // Asked by name, Kafka reports a deleted topic as unknown, and refuses only a hidden one.
     let named = client.topics_named(&unlisted).await?;
     match named.forbidden.is_empty() {
         true => Ok(()),

@@ -1,4 +1,4 @@
-//! Another rate that an operator asks a running execution for: taken, unless new replicas would starve under it.
+//! Applies a new rate that an operator requests from a running execution, unless new replicas would starve under it.
 
 use super::ingest::starved;
 use super::requests::Line;
@@ -9,7 +9,7 @@ use execute::{Aim, Entry, Pace, Round};
 use mapper::Bytes;
 
 impl Execution<'_> {
-    /// Takes another rate that an operator asks for; whether the round has to be thought over.
+    /// Applies a requested rate. Returns whether the round has to be planned again.
     pub(super) async fn hears(
         &mut self,
         look: &Look,

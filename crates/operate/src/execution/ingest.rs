@@ -1,7 +1,7 @@
-//! What producers write into the partitions that are to move.
+//! Measures what producers write to the partitions that are to move.
 //!
-//! A throttle on the leaders' side counts in-sync traffic, too: below what is written, new replicas get exactly
-//! nothing, without an error. Measured as the growth of the leaders' logs between two reads.
+//! A throttle on the leaders also counts in-sync traffic. Below the rate of new data, new replicas receive nothing,
+//! and no error shows it. The rate of new data is the growth of the leaders' logs between two reads.
 
 use super::{Execution, Look};
 use crate::error::Error;
@@ -16,18 +16,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::{Duration, Instant};
 
-/// Between the two reads.
+/// The time between the two reads.
 const WATCHED: Duration = Duration::from_secs(4);
 const PATIENCE: Duration = Duration::from_secs(5);
 const AT_ONCE: usize = 32;
-/// What a throttle has to be above the ingest, in percent.
+/// The least throttle, in percent of the rate of new data.
 const MARGIN: u64 = 120;
 
-/// A broker that needs more than it would be given, for new data alone.
+/// A broker that needs a higher rate for new data alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Starved {
     pub broker: BrokerId,
-    /// The margin included.
+    /// The least sufficient rate, including the margin.
     pub least: Rate,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Starved {
     }
 }
 
-/// Refuses a throttle below what one broker has to send and to take in of new data alone.
+/// Refuses a throttle below what any broker has to send and receive of new data alone.
 pub async fn refuse_below_ingest(
     execution: &Execution<'_>,
     look: &Look,
@@ -55,7 +55,8 @@ pub async fn refuse_below_ingest(
     refuse(starved(execution, look, round, rate).await, rate, context)
 }
 
-/// The same for a broker that copies everything anew that it is to hold: all at once, and nobody is added.
+/// The same for a broker that returns with an empty disk: it copies all its replicas at once, and no replica is
+/// added.
 pub async fn refuse_below_ingest_of(
     client: &kafka::Client,
     seen: &Seen,
@@ -70,7 +71,7 @@ pub async fn refuse_below_ingest_of(
     refuse(measured, rate, context)
 }
 
-/// What a broker copies anew, as a move to it.
+/// A replica that the broker copies from scratch, as a move to it.
 fn return_of(seen: &Seen, of: &TopicPartition, broker: BrokerId) -> Option<Move> {
     let partition = seen.topics.get(&of.topic)?.partition(of.partition)?;
     let others = partition.replicas.iter().copied().filter(|id| *id != broker);
@@ -100,18 +101,18 @@ fn refuse(measured: Measured, rate: Rate, context: &mut RunContext<'_>) -> Resul
     }
 }
 
-/// What a rate is, measured by what is written.
+/// Whether a rate is sufficient for the new data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measured {
     /// The rate is enough for new data with a margin of 20 %, or nothing is to be copied.
     Enough,
     /// The rate is too low for new data alone: copies would never catch up.
     Starved(Starved),
-    /// Nobody told what is written.
+    /// No broker reported the sizes of its logs.
     Unknown,
 }
 
-/// Whether a rate is enough for every move of the plan that is not over.
+/// Whether a rate is enough for every open move of the plan.
 pub(super) async fn starved(
     execution: &Execution<'_>,
     look: &Look,
@@ -133,7 +134,7 @@ pub(super) async fn starved(
     judged(execution.client, &moves, limits.moves.min(limits.moves_per_broker), rate).await
 }
 
-/// Whether a rate is enough for these moves, each with its leader, so many at a time.
+/// Whether a rate is enough for these moves with their leaders, if `at_a_time` of them run at once.
 async fn judged(
     client: &kafka::Client,
     moves: &[(&Move, BrokerId)],
@@ -149,7 +150,7 @@ async fn judged(
     }
 }
 
-/// Whether a rate is enough for everything that is being copied now, whoever began it.
+/// Whether a rate is enough for all copies in flight, whichever tool began them.
 pub async fn starved_in_flight(client: &kafka::Client, seen: &Seen, rate: Rate) -> Measured {
     let moves: Vec<Move> =
         seen.running.iter().filter_map(|(of, run)| move_of(seen, of, run)).collect();
@@ -180,7 +181,7 @@ fn leader(seen: &Seen, change: &Move) -> Option<BrokerId> {
     }
 }
 
-/// Of each partition whose leader answered twice.
+/// The rate of new data of each partition whose leader answered both reads.
 async fn written(
     client: &kafka::Client,
     moves: &[(&Move, BrokerId)],
@@ -221,8 +222,8 @@ async fn sizes(
     all.collect()
 }
 
-/// The broker that needs most, and how much: what it sends of the partitions that it leads to all their followers,
-/// old and new, or takes in as a new one; as many at a time as may move at a time.
+/// The broker with the highest need, and its rate with the margin. A leader sends new data to all followers, old and
+/// new; a new follower receives it. Counts the `at_a_time` largest moves.
 fn floor(
     moves: &[(&Move, BrokerId)],
     written: &BTreeMap<TopicPartition, Rate>,

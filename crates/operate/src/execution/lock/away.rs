@@ -1,23 +1,24 @@
-//! A lock that does not answer, or has ended: when it is asked for again, and how often that is told.
+//! Tracks a lock that does not answer or has expired: when to ask again, and which failures to log.
 
 use crate::execution::Outage;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A lock that may be had again is not waited for longer than this.
+/// The longest pause between two attempts to take the lock again.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
-/// Since when nobody vouches for the lock.
+/// An outage of the lock, or none.
 #[derive(Debug)]
 pub(in crate::execution) struct Away {
     outage: Outage,
     again_at: Instant,
-    /// It is ours no more: only to take it again, and to find the records as they were left, makes it so.
+    /// The lock has expired. This process holds it again only after it takes it again and finds the records
+    /// unchanged.
     pub(in crate::execution) has_ended: bool,
 }
 
 impl Away {
-    /// It answers, and is ours.
+    /// No outage: the lock is confirmed.
     pub(in crate::execution) fn none() -> Self {
         Self { outage: Outage::none(LONGEST_REST), again_at: Instant::now(), has_ended: false }
     }
@@ -27,7 +28,7 @@ impl Away {
         self.again_at <= Instant::now()
     }
 
-    /// Still nobody says that it is ours.
+    /// Another attempt failed to confirm the lock.
     pub(in crate::execution) fn goes_on(&mut self, why: &str) {
         let now = Instant::now();
         let (rest, tell) = self.outage.goes_on(now);
@@ -37,7 +38,7 @@ impl Away {
         }
     }
 
-    /// It is ours.
+    /// The lock is confirmed again.
     pub(in crate::execution) fn ends(&mut self) {
         let attempts = self.outage.ends();
         if attempts > 0 || self.has_ended {

@@ -1,4 +1,4 @@
-//! Records beside a Lease: ConfigMaps `LEASE-records`, `LEASE-records-1`, ..., lines of `["NAME",RECORD]`.
+//! Records next to a Lease: ConfigMaps `LEASE-records`, `LEASE-records-1`, ..., with lines of `["NAME",RECORD]`.
 
 use super::{Changes, NotOurs, Records, lost, not_done};
 use crate::error::Error;
@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The key of the lines.
+/// The key of the lines in a ConfigMap.
 pub(crate) const RECORDS_KEY: &str = "records.jsonl";
-/// The key of who wrote them last.
+/// The key of the last writer.
 const HOLDER: &str = "holder";
-/// How long a run waits for its records before it goes on without.
+/// The time limit for a write of records; after it, the run goes on without them.
 const WRITE: Duration = Duration::from_secs(5);
 
-/// The ConfigMaps of one Lease, as we left them.
+/// The ConfigMaps of one Lease, as this process last wrote them.
 #[derive(Debug)]
 pub(super) struct ConfigMaps {
     kubernetes: Kubernetes,
@@ -23,14 +23,15 @@ pub(super) struct ConfigMaps {
     form: Lines,
 }
 
-/// Lines, and who wrote them: of two writers each leaves another ConfigMap.
+/// Lines and their writer. Two writers never leave the same ConfigMap, so each notices the other.
 #[derive(Debug)]
 struct Lines {
     holder: String,
 }
 
 impl Form for Lines {
-    /// Small enough to be written each second, and sixteen of them keep what thousands of topics need.
+    /// In bytes. A ConfigMap of this size can be written every second, and sixteen of them hold the records of
+    /// thousands of topics.
     const MOST: usize = 100_000;
     type Problem = String;
 
@@ -43,7 +44,7 @@ impl Form for Lines {
     }
 
     fn data(&self, items: &Items) -> BTreeMap<String, String> {
-        // Names are those of settings and numbers: nothing in them has to be escaped.
+        // Names consist of config names and numbers, so JSON needs no escapes in them.
         let lines = items.iter().map(|(name, text)| format!("[\"{name}\",{text}]\n"));
         let data = [(RECORDS_KEY, lines.collect()), (HOLDER, self.holder.clone())];
         data.map(|(key, value)| (key.to_owned(), value)).into()
@@ -60,7 +61,7 @@ fn parsed(line: &str) -> Option<(String, String)> {
 }
 
 impl ConfigMaps {
-    /// Reads all of them and makes them ours.
+    /// Reads all ConfigMaps and marks this process as their writer.
     pub(super) async fn claim(
         kubernetes: &Kubernetes,
         lease: &Name,
@@ -72,14 +73,14 @@ impl ConfigMaps {
         Ok(Self { kubernetes, shards: claimed.map_err(failed)?, form })
     }
 
-    /// What they say, whosever they are.
+    /// The records, whichever process wrote them.
     pub(super) async fn seen(kubernetes: &Kubernetes, lease: &Name) -> Result<Records, Error> {
         let form = Lines { holder: String::new() };
         let shards = Shards::read(kubernetes.clone(), beside(lease), &form).await;
         Ok(shards.map_err(failed)?.items())
     }
 
-    /// What they say.
+    /// The records.
     pub(super) fn records(&self) -> Records {
         self.shards.items()
     }
@@ -106,7 +107,7 @@ impl ConfigMaps {
         match self.shards.write(now.clone(), &self.form).await {
             Ok(()) => Ok(()),
             Err(ShardsError::Taken { name, .. }) => {
-                // What we sent earlier, and heard no answer to, may have been written.
+                // An earlier write of this process that got no answer may have succeeded.
                 tracing::debug!(%name, "was written since: reading it again");
                 self.read_again().await?;
                 let again = self.shards.write(now, &self.form).await;
@@ -116,7 +117,7 @@ impl ConfigMaps {
         }
     }
 
-    /// Reads all of them, of which we wrote every one last; else they are lost to somebody.
+    /// Reads all ConfigMaps. If another process wrote one of them last, the lock is lost to it.
     pub(super) async fn read_again(&mut self) -> Result<Records, NotOurs> {
         let first = self.shards.first().clone();
         let read = Shards::read(self.kubernetes.clone(), first, &self.form).await;

@@ -1,8 +1,10 @@
-//! The journal beside the lock: a record for each line, and from time to time one that stands for all before it.
+//! The journal next to the lock: one record for each line, and now and then a gist that replaces all earlier records.
 //!
-//! A place for records is small, and a journal has a line for every step: what is done is kept as the gist that going on
-//! needs. The whole journal stays in its file. Moves in a row are written as `[FIRST,LAST]`; a line that is too long for
-//! one record is kept in pieces, and counts only with all of them.
+//! Stores for records are small, and a journal has a line for every step. So the gist keeps only what a later run
+//! needs to resume. The whole journal stays in its file.
+//!
+//! Consecutive moves are written as `[FIRST,LAST]`. A line that is too long for one record is split into pieces, and
+//! counts only if all pieces are there.
 
 use super::Records;
 use super::records::{read, written, wrong};
@@ -14,17 +16,17 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 
 const JOURNAL: &str = "journal:";
-/// Between the name of a record and the number of its piece.
+/// The separator between the name of a record and the number of its piece.
 const OF: char = '+';
-/// Bytes of text in one record: whatever keeps records takes so many.
+/// The most bytes of text in one record: every store accepts records of this size.
 const PIECE: usize = 60_000;
-/// More moves than any plan has: a damaged record is not to fill the memory.
+/// More moves than any plan has. It bounds the memory that a damaged record can take.
 const MOST_MOVES: u64 = 10_000_000;
 
-/// What one record says: a line, or the gist of all lines up to here.
+/// The content of one record: a line, or the gist of all lines up to it.
 #[derive(Serialize, Deserialize)]
 struct Line<T> {
-    /// Lines of the journal have a `plan` of their own.
+    /// The plan's id. It is stored as `of`, because some journal lines have a `plan` field already.
     #[serde(rename = "of")]
     plan: String,
     #[serde(flatten)]
@@ -36,21 +38,21 @@ struct Gist {
     gist: Vec<Entry>,
 }
 
-/// What stands in a record's place that is kept in pieces.
+/// The record that replaces a line that is split into pieces.
 #[derive(Serialize, Deserialize)]
 struct Head {
     pieces: usize,
     crc32: String,
 }
 
-/// A record, read.
+/// A parsed record.
 struct Said {
     plan: String,
     entries: Vec<Entry>,
     is_gist: bool,
 }
 
-/// Writes a line; the bytes that it takes.
+/// Writes a line; returns its size in bytes.
 pub(in crate::execution) fn put_line(
     records: &mut Records,
     number: usize,
@@ -60,7 +62,7 @@ pub(in crate::execution) fn put_line(
     put(records, number, &Line { plan: plan.to_owned(), said: entry })
 }
 
-/// Writes the gist of all lines before this number, and forgets those.
+/// Writes the gist of all lines before this number, and removes their records.
 pub(in crate::execution) fn put_gist(
     records: &mut Records,
     number: usize,
@@ -71,8 +73,8 @@ pub(in crate::execution) fn put_gist(
     put(records, number, &Line { plan: plan.to_owned(), said: Gist { gist } });
 }
 
-/// The number of the gist that stands for everything in these records, where there is one in them already: lines from
-/// zero on would not count beside it.
+/// The number for a new gist of all these records, if they contain a gist or pieces already. Lines from number 0 on
+/// would be ignored next to an older gist.
 pub(in crate::execution) fn next_gist(records: &Records) -> Option<usize> {
     let is_gist =
         |name: &&String| records.get(*name).is_some_and(|text| text.contains("\"gist\":"));
@@ -82,7 +84,7 @@ pub(in crate::execution) fn next_gist(records: &Records) -> Option<usize> {
     last.filter(|_| has_gist).map(|last| last + 1)
 }
 
-/// The lines of this plan, from the last gist or the first line on, up to one that is missing.
+/// The lines of this plan: from the last gist, or the first line, up to the first gap.
 pub(super) fn lines(records: &Records, plan: &str) -> Result<Vec<Entry>, Error> {
     let mut said = BTreeMap::new();
     for name in records.keys().filter(|name| !name.contains(OF)) {
@@ -99,14 +101,14 @@ pub(super) fn lines(records: &Records, plan: &str) -> Result<Vec<Entry>, Error> 
     Ok(believed.flat_map(|((_, said), _)| said.entries).collect())
 }
 
-/// Which line a record is about, or a piece of it.
+/// The number of the line that a record, or a piece of a record, belongs to.
 fn number_of(name: &str) -> Option<usize> {
     let number = name.strip_prefix(JOURNAL)?;
     number.split_once(OF).map_or(number, |(number, _)| number).parse().ok()
 }
 
 fn put<T: Serialize>(records: &mut Records, number: usize, line: &T) -> usize {
-    // Texts and numbers: there is nothing that JSON could not say.
+    // The value has only texts and numbers, which JSON can always represent.
     let mut value = serde_json::to_value(line).unwrap_or_default();
     let short = in_lists(&mut value, &mut |moves: &mut Vec<Value>| {
         *moves = in_runs(moves);
@@ -129,7 +131,7 @@ fn put<T: Serialize>(records: &mut Records, number: usize, line: &T) -> usize {
     bytes
 }
 
-/// A record's text; `None` while a piece of it is missing.
+/// A record's text; `None` if a piece is missing.
 fn whole(records: &Records, name: &str) -> Result<Option<String>, Error> {
     let text = records.get(name).map_or("", String::as_str);
     let value: Value = read(name, text)?;
@@ -146,7 +148,7 @@ fn whole(records: &Records, name: &str) -> Result<Option<String>, Error> {
             serde_json::from_str(piece).map_err(|error| wrong(&name, error.to_string()))?;
         joined.push_str(&piece);
     }
-    // Of two writers, each may have left some.
+    // Two writers may each have left some of the pieces.
     Ok((crc(&joined) == head.crc32).then_some(joined))
 }
 
@@ -172,7 +174,7 @@ fn line(name: &str, text: &str) -> Result<Said, Error> {
     Ok(Said { plan, entries, is_gist })
 }
 
-/// Does this to each list of moves.
+/// Applies a change to each list of moves.
 fn in_lists(
     value: &mut Value,
     change: &mut impl FnMut(&mut Vec<Value>) -> Result<(), &'static str>,
@@ -186,7 +188,7 @@ fn in_lists(
     }
 }
 
-/// Three and more in a row as the first and the last of them.
+/// Replaces three or more consecutive moves by the first and the last of them.
 fn in_runs(moves: &[Value]) -> Vec<Value> {
     let numbers: Vec<u64> = moves.iter().filter_map(Value::as_u64).collect();
     let runs = numbers.chunk_by(|one, next| one.checked_add(1) == Some(*next));
@@ -212,7 +214,7 @@ fn one_by_one(moves: &[Value]) -> Option<Vec<Value>> {
     Some(all)
 }
 
-/// In the longest pieces that one record takes.
+/// Splits a text into pieces of the largest size that one record can hold.
 fn pieces(text: &str) -> Vec<&str> {
     let (mut pieces, mut rest) = (Vec::new(), text);
     while !rest.is_empty() {

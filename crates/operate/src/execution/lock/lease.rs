@@ -1,4 +1,4 @@
-//! The lock in Kubernetes: a Lease, records in ConfigMaps beside it, and Events at it that tell what is done.
+//! The lock in Kubernetes: a Lease, records in ConfigMaps next to it, and Events on it that report progress.
 
 use super::config_maps::ConfigMaps;
 use super::{Changes, NotOurs, Records, Seen, held, not_done};
@@ -11,35 +11,35 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-/// How long a run that was killed keeps the next one waiting.
+/// The duration of the Lease: the next run waits this long after a run was killed.
 const LEASE: Duration = Duration::from_secs(15);
-/// Whoever renews does it within this.
+/// The time limit to take the Lease. A live holder renews it within this time.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A Lease that nobody else has taken is had within this.
+/// The time limit to take the Lease again. A Lease that no other process took is granted at once.
 const AT_ONCE: Duration = Duration::from_secs(2);
-/// How long an Event may take.
+/// The time limit to write an Event.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// A Lease that is ours, renewed in a task of its own.
+/// A Lease that this process holds. A background task renews it.
 #[derive(Debug)]
 pub(in crate::execution) struct LeaseLock {
     kubernetes: Kubernetes,
     kept: Kept,
     name: Name,
-    /// Who we are: no two processes are the same.
+    /// The unique name of this process.
     us: String,
-    /// Once they are ours.
+    /// The records; `None` until this process has claimed them.
     records: Option<ConfigMaps>,
     announcer: Announcer,
-    /// Events under way.
+    /// Events that are being written.
     told: Vec<JoinHandle<()>>,
 }
 
 impl LeaseLock {
-    /// Takes it; without a name, that of the cluster.
+    /// Takes the Lease with this name; without a name, the Lease of the cluster.
     ///
     /// # Errors
-    /// [`Error::Held`] with a holder that lives; what the API says.
+    /// [`Error::Held`] with a live holder, or the error of the API.
     pub(in crate::execution) async fn take(
         access: &Access,
         name: Option<Name>,
@@ -63,7 +63,7 @@ impl LeaseLock {
         Ok(Self { kubernetes, kept, name, us, records: None, announcer, told: Vec::new() })
     }
 
-    /// What is there, without taking anything.
+    /// The holder and the records of the Lease. Only reads.
     pub(in crate::execution) async fn seen(
         access: &Access,
         name: Option<Name>,
@@ -76,7 +76,7 @@ impl LeaseLock {
         Ok(Seen { place: format!("lease {name}"), holder, records })
     }
 
-    /// Makes the records ours: whoever had the Lease before writes them no more, whatever its clock says.
+    /// Claims the records, so that the former holder of the Lease can no longer write them, whatever its clock says.
     pub(super) async fn records(&mut self) -> Result<Records, Error> {
         let claimed = ConfigMaps::claim(&self.kubernetes, &self.name, &self.us).await?;
         let records = claimed.records();
@@ -96,10 +96,10 @@ impl LeaseLock {
         self.kept.until().map(drop).map_err(NotOurs::Ended)
     }
 
-    /// As who had it: where nobody has taken it since, it is had at once. The records are read again, and still ours where
-    /// nobody else has written one.
+    /// Takes the Lease again under the same name. If no other process took it since, it is granted at once. The
+    /// records are read again; they are still valid if no other process wrote one.
     pub(super) async fn take_again(&mut self) -> Result<Records, NotOurs> {
-        // An API that is away is told by this without a word in the log for each attempt.
+        // This read detects an API server that is down, without a log line for each attempt.
         let asked = self.kubernetes.lease_holder(&self.name).await;
         asked.map_err(|error| NotOurs::ForNow(error.to_string()))?;
         let (name, holder) = (self.name.clone(), self.us.clone());
@@ -112,7 +112,7 @@ impl LeaseLock {
                 let taken = taken.map_err(|error| NotOurs::ForNow(error.to_string()))?;
                 self.kept = taken.kept();
             }
-            // It had it meanwhile, whether it lives or not.
+            // That process held the Lease since, whether it is alive or not.
             (Err(_), Some(other)) => {
                 return Err(NotOurs::ForGood(held(format!("lease {}", self.name), other)));
             }
@@ -124,7 +124,7 @@ impl LeaseLock {
         }
     }
 
-    /// Tells those who describe the Lease. Without the right to, everything else works.
+    /// Writes an Event on the Lease. Without the right to write Events, everything else works.
     pub(super) fn tell(&mut self, reason: &'static str, note: String) {
         let announcer = self.announcer.clone();
         self.told.retain(|told| !told.is_finished());
@@ -140,13 +140,13 @@ impl LeaseLock {
     pub(super) async fn release(self) {
         self.kept.release().await;
         for told in self.told {
-            // What became of it, it has said itself.
+            // The task has logged its own result.
             let _ = told.await;
         }
     }
 }
 
-/// The Lease by its whole name; without one, that of the cluster.
+/// The full name of the Lease; without a name, that of the cluster's Lease.
 fn named(name: Option<Name>, cluster_id: &str, kubernetes: &Kubernetes) -> Name {
     match name {
         None => lease_of(kubernetes.namespace(), cluster_id),

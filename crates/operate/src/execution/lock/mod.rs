@@ -1,7 +1,7 @@
-//! One executor at a time in a cluster, on whichever machine: a lock, in the first place for it that applies.
+//! One executor at a time in a cluster, on any machine: a lock in the first place that applies.
 //!
-//! Whoever is asked for is taken: `--state-topic`, `--lease`. Else `--zookeeper`, Kubernetes in a pod, and the state topic,
-//! which is made on first use. Before each write to the cluster the lock is asked whether it is still ours.
+//! The order of places: the one that `--state-topic` or `--lease` asks for, `--zookeeper`, Kubernetes in a pod, the
+//! state topic. The state topic is created on first use. The lock is checked before each write to the cluster.
 
 mod away;
 mod config_maps;
@@ -30,24 +30,24 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long one attempt to take a lost lock again may hold a round up, and with it a signal. An attempt that is dropped
-/// leaves nothing, and the next look comes first.
+/// The time limit for one attempt to take a lost lock again: an attempt blocks the round and delays signals. A
+/// cancelled attempt leaves nothing behind, and the next look comes first.
 const AGAIN: Duration = Duration::from_secs(5);
 
-/// Where the lock is.
+/// The place of the lock.
 #[derive(Debug)]
 pub(super) enum Place {
-    /// Nobody else is there, says the operator.
+    /// No lock: the operator confirms that there is no other executor.
     Nowhere,
     ZooKeeper(ZooKeeperPlace),
-    /// None: the Lease of the cluster, in our own namespace.
+    /// A Lease; `None`: the Lease of the cluster, in our own namespace.
     Lease(Option<Name>),
-    /// A topic of the cluster itself.
+    /// The state topic of the cluster.
     Topic,
 }
 
 impl Place {
-    /// The first that applies.
+    /// The first place that applies.
     pub(super) fn of(claim: &ClaimBy, zookeeper: Option<ZooKeeperPlace>, in_pod: bool) -> Self {
         match (claim, zookeeper) {
             (ClaimBy::Nothing, _) => Self::Nowhere,
@@ -60,7 +60,7 @@ impl Place {
     }
 }
 
-/// A lock that is ours. Dropped, it ends by itself, in some seconds.
+/// A lock that this process holds. If it is dropped, it expires after some seconds.
 #[derive(Debug)]
 pub(super) enum Lock {
     Topic(TopicLock),
@@ -68,29 +68,29 @@ pub(super) enum Lock {
     Lease(Box<LeaseLock>),
 }
 
-/// What whoever looks on finds.
+/// The state of a lock that another process may hold.
 #[derive(Debug)]
 pub(super) struct Seen {
-    /// In words.
+    /// The place in words.
     pub(super) place: String,
-    /// Who has the lock, or had it when it died, a little while ago.
+    /// The process that holds the lock, or that held it when it died some seconds ago.
     pub(super) holder: Option<String>,
     pub(super) records: Records,
 }
 
-/// Why the cluster may not be acted on.
+/// Why this process may not change the cluster.
 #[derive(Debug)]
 pub(super) enum NotOurs {
-    /// Nobody can say whose it is now; that may change.
+    /// The lock cannot be confirmed now; a later check may succeed.
     ForNow(String),
-    /// It is ours no more, and maybe nobody's: to be taken again before anything is written.
+    /// The lock has expired, and may be free. It must be taken again before any write.
     Ended(String),
-    /// Somebody else has it, or had it meanwhile.
+    /// Another process holds the lock, or has held it since.
     ForGood(Error),
 }
 
 impl Lock {
-    /// Asks whether it is still ours.
+    /// Checks that this process still holds the lock.
     pub(super) async fn check(&self) -> Result<(), NotOurs> {
         match self {
             Self::Topic(lock) => lock.check(),
@@ -99,11 +99,11 @@ impl Lock {
         }
     }
 
-    /// Takes it again after it has ended; what stands beside it now. Waits for a moment only.
+    /// Takes an expired lock again, and returns the records next to it. Waits only briefly.
     pub(super) async fn take_again(&mut self) -> Result<Records, NotOurs> {
         let again = async {
             match self {
-                // A claim that runs out is renewed, and one that was fenced taken again, by the claim itself.
+                // The claim itself renews when it is about to expire, and is taken again after it was fenced.
                 Self::Topic(lock) => lock.take_again().await,
                 Self::ZooKeeper(lock) => lock.take_again().await,
                 Self::Lease(lock) => lock.take_again().await,
@@ -117,7 +117,7 @@ impl Lock {
         }
     }
 
-    /// What whoever had the lock before has left beside it.
+    /// The records that the former holder left next to the lock.
     pub(super) async fn records(&mut self) -> Result<Records, Error> {
         match self {
             Self::Topic(lock) => lock.records().await,
@@ -126,7 +126,7 @@ impl Lock {
         }
     }
 
-    /// Writes records, as the holder of the lock and as nobody else.
+    /// Writes records; the store refuses them from any other process than the holder.
     pub(super) async fn write(&mut self, changes: &Changes) -> Result<(), NotOurs> {
         match self {
             Self::Topic(lock) => lock.write(changes).await,
@@ -135,14 +135,14 @@ impl Lock {
         }
     }
 
-    /// Tells what is written into the journal, where the lock's place has somebody who hears it.
+    /// Reports a journal line, if the lock's place supports events.
     pub(super) fn tell(&mut self, entry: &Entry, plan: &str) {
         if let (Self::Lease(lock), Some((reason, note))) = (self, event(entry, plan)) {
             lock.tell(reason, note);
         }
     }
 
-    /// Gives it back, so that the next need not wait.
+    /// Releases the lock, so that the next run need not wait.
     pub(super) async fn release(self) {
         match self {
             Self::Topic(lock) => lock.release().await,
@@ -152,7 +152,7 @@ impl Lock {
     }
 }
 
-/// A line of the journal as an Event, if people wait for it.
+/// The Event for a journal line; `None` for lines that no operator waits for.
 fn event(entry: &Entry, plan: &str) -> Option<(&'static str, String)> {
     match entry {
         Entry::Started { .. } => Some(("ExecutionBegun", format!("plan {plan}"))),
@@ -172,23 +172,23 @@ fn event(entry: &Entry, plan: &str) -> Option<(&'static str, String)> {
     }
 }
 
-/// Records as they are kept in bytes.
+/// Converts the stored bytes of records to text.
 fn texts(found: BTreeMap<String, Vec<u8>>) -> Records {
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     found.into_iter().map(|(name, bytes)| (name, text(bytes))).collect()
 }
 
-/// Somebody else has it.
+/// The error for a lock that another process holds.
 fn held(lock: String, holder: impl Into<String>) -> Error {
     Error::Held(HeldBy { lock, holder: holder.into() })
 }
 
-/// It was ours, and somebody else has or had it since.
+/// The error for a lock that another process took from this one.
 pub(super) fn lost(lock: String, why: impl Into<String>) -> NotOurs {
     NotOurs::ForGood(Error::LockLost { lock, why: why.into() })
 }
 
-/// Kubernetes did not do it; a missing right is one that the manifest of executors grants.
+/// The error of the Kubernetes API. A missing right is one that the executor's manifest grants.
 fn not_done(error: ::kubernetes::Error) -> Error {
     match error {
         ::kubernetes::Error::Forbidden { .. } => Error::LockRights(Box::new(error)),

@@ -1,8 +1,11 @@
-//! What another machine needs to go on with an execution, as records beside the lock: the ledger, the journal, and whose
-//! they are.
+//! Records next to the lock: the ledger, the journal and their owner. With them, another machine can resume an
+//! execution.
 //!
-//! `owner`; `ledger:RESOURCE:KEY` for each config that is ours, with all that is known of it; `journal:NUMBER` for each line
-//! of the journal, or for all up to there. The names are those of znodes and of keys in a topic, too.
+//! - `owner`: the process that writes the records.
+//! - `ledger:RESOURCE:KEY`: one config in the ledger, with everything known of it.
+//! - `journal:NUMBER`: one journal line, or a gist of all lines up to this number.
+//!
+//! The same names serve as znodes and as keys in a topic.
 
 use super::journal::lines;
 use crate::error::Error;
@@ -17,17 +20,17 @@ const VERSION: u64 = 1;
 const OWNER: &str = "owner";
 const LEDGER: &str = "ledger:";
 
-/// Texts by name.
+/// Record texts by name.
 pub(in crate::execution) type Records = BTreeMap<String, String>;
-/// What is to be written, and (`None`) removed.
+/// Records to write, and (`None`) to remove.
 pub(in crate::execution) type Changes = BTreeMap<String, Option<String>>;
 
-/// Whose the records are.
+/// The owner of the records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::execution) struct Owner {
-    /// The process, for people.
+    /// The process, by a name for operators.
     pub(in crate::execution) name: String,
-    /// Its ledger's file: the truth about what it has set.
+    /// Its ledger file, which is authoritative for what it has set.
     pub(in crate::execution) place: String,
     pub(in crate::execution) plan: String,
     pub(in crate::execution) cluster_id: String,
@@ -35,7 +38,7 @@ pub(in crate::execution) struct Owner {
 }
 
 impl Owner {
-    /// This process, which has the lock from now on.
+    /// This process, which holds the lock from now on.
     pub(in crate::execution) fn now(us: &Holder, plan: &str, cluster_id: &str) -> Self {
         Self {
             name: us.name.clone(),
@@ -47,12 +50,12 @@ impl Owner {
     }
 }
 
-/// What records tell.
+/// The parsed records.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::execution) struct Told {
     pub(in crate::execution) owner: Option<Owner>,
     pub(in crate::execution) ledger: Ledger,
-    /// Of this plan, from its first line on.
+    /// The journal of this plan, from its first line on.
     pub(in crate::execution) journal: Vec<Entry>,
 }
 
@@ -64,7 +67,7 @@ struct Record<T> {
 }
 
 impl Told {
-    /// Reads records; of the journal those of this plan.
+    /// Parses records; journal lines of other plans are skipped.
     pub(in crate::execution) fn by(records: &Records, plan: &str) -> Result<Self, Error> {
         let mut told = Self { journal: lines(records, plan)?, ..Self::default() };
         for (name, text) in records {
@@ -78,13 +81,13 @@ impl Told {
     }
 }
 
-/// The record of whose they are.
+/// Adds the record of the owner.
 pub(in crate::execution) fn put_owner(records: &mut Records, owner: &Owner) {
     records.insert(OWNER.to_owned(), written(owner));
 }
 
-/// The name of whoever has written there meanwhile; none where these records have the owner that those had, or were to
-/// have: whoever takes the lock writes that before anything else.
+/// The name of another process that wrote the records since. `None` if the owner is still the one that this process
+/// read or wrote. A process that takes the lock writes its owner record first.
 pub(in crate::execution) fn came_between(
     now: &Records,
     there: &Records,
@@ -100,7 +103,7 @@ pub(in crate::execution) fn came_between(
     }
 }
 
-/// The record of one config, as the ledger has it now.
+/// Updates the record of one config from the ledger.
 pub(in crate::execution) fn put_setting(records: &mut Records, setting: &Setting, ledger: &Ledger) {
     let name = match &setting.resource {
         Resource::Broker(id) => format!("{LEDGER}broker:{id}:{}", setting.key.as_str()),
@@ -112,7 +115,7 @@ pub(in crate::execution) fn put_setting(records: &mut Records, setting: &Setting
     }
 }
 
-/// What makes the one of the other.
+/// The changes that turn `there` into `wanted`.
 pub(in crate::execution) fn changes(there: &Records, wanted: &Records) -> Changes {
     let gone = there.keys().filter(|name| !wanted.contains_key(*name));
     let gone = gone.map(|name| (name.clone(), None));
@@ -121,7 +124,7 @@ pub(in crate::execution) fn changes(there: &Records, wanted: &Records) -> Change
 }
 
 pub(super) fn written<T: Serialize>(entry: &T) -> String {
-    // Texts and numbers: there is nothing that JSON could not say.
+    // The value has only texts and numbers, which JSON can always represent.
     serde_json::to_string(&Record { version: VERSION, entry }).unwrap_or_default()
 }
 

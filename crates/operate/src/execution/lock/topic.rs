@@ -1,16 +1,16 @@
-//! The lock in the state topic: a claim, which transactions renew and fence.
+//! The lock in the state topic: a claim, which Kafka transactions renew and fence.
 
 use super::{Changes, NotOurs, Records, Seen, texts};
 use crate::error::Error;
 use mapper::BrokerId;
 use statelog::{Access, Claim, Holder, Lost, StateTopic, TOPIC, Unwritten};
 
-/// What executors claim.
+/// The name of the executors' claim.
 const EXECUTOR: &str = "executor";
-/// The keys of what they keep.
+/// The prefix of the keys of their records.
 const PREFIX: &str = "executor/";
 
-/// A claim that is ours.
+/// A claim that this process holds.
 #[derive(Debug)]
 pub(in crate::execution) struct TopicLock {
     topic: StateTopic,
@@ -18,17 +18,17 @@ pub(in crate::execution) struct TopicLock {
 }
 
 impl TopicLock {
-    /// Makes the topic, with a copy on each of these brokers; it may be there by now.
+    /// Creates the topic, with a replica on each of these brokers; another process may have created it by now.
     pub(in crate::execution) async fn make(
         access: Access,
         brokers: &[BrokerId],
     ) -> Result<StateTopic, Error> {
-        // Every id of a broker is such a number.
+        // Every broker id fits into an i32.
         let ids: Vec<i32> = brokers.iter().filter_map(|id| i32::try_from(id.0).ok()).collect();
         blocking(move || StateTopic::open_on(access, &ids)).await
     }
 
-    /// The topic, which is there.
+    /// The topic, which exists already.
     pub(in crate::execution) async fn existing(access: Access) -> Result<StateTopic, Error> {
         blocking(move || StateTopic::existing(access)).await
     }
@@ -45,7 +45,7 @@ impl TopicLock {
         .await
     }
 
-    /// What is there, without taking anything; the topic is there.
+    /// The holder and the records in an existing topic. Only reads.
     pub(in crate::execution) async fn seen(access: Access) -> Result<Seen, Error> {
         blocking(move || {
             let topic = StateTopic::existing(access)?;
@@ -56,7 +56,7 @@ impl TopicLock {
         .await
     }
 
-    /// What is kept there, and no word of who has it.
+    /// The records, without the holder.
     pub(in crate::execution) async fn kept(access: Access) -> Result<Records, Error> {
         let kept = move || StateTopic::existing(access)?.records(PREFIX);
         Ok(texts(blocking(kept).await?))
@@ -66,7 +66,7 @@ impl TopicLock {
         self.claim.check().map_err(|lost| not_ours(lost.into()))
     }
 
-    /// The claim takes itself again: this only tells whether it has.
+    /// The claim renews itself in the background; this only checks whether it has.
     pub(super) async fn take_again(&self) -> Result<Records, NotOurs> {
         self.check()?;
         self.records().await.map_err(|error| NotOurs::ForNow(error.to_string()))
@@ -94,7 +94,7 @@ impl TopicLock {
     }
 
     pub(super) async fn release(self) {
-        // It waits for the thread that renews.
+        // The release waits for the thread that renews the claim.
         let _ = tokio::task::spawn_blocking(move || self.claim.release()).await;
     }
 }
@@ -108,7 +108,7 @@ fn not_ours(error: statelog::Error) -> NotOurs {
     }
 }
 
-/// librdkafka blocks.
+/// Runs calls of librdkafka on a blocking thread.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, statelog::Error> + Send + 'static,
 ) -> Result<T, Error> {

@@ -1,4 +1,4 @@
-//! The lock in ZooKeeper: an ephemeral znode, which ends with our session.
+//! The lock in ZooKeeper: an ephemeral znode, which disappears with the session of its holder.
 
 use super::{Changes, NotOurs, Records, Seen, held, texts};
 use crate::cluster::ZooKeeperPlace;
@@ -10,37 +10,37 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// The parent of what executors of all clusters keep.
+/// The parent znode for the executors of all clusters.
 const ROOT: &str = "/topicmappr/executors";
-/// The znode of a holder that died is there until its session ends, after ten seconds.
+/// The time limit to take the lock: the znode of a dead holder stays until its session expires after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-/// The znode that names the last run that had the lock, in a folder of its own.
+/// The znode that names the last holder, in a separate folder.
 const LAST: &str = "by";
 
-/// How long a run waits for its records before it goes on without.
+/// The time limit for a write of records; after it, the run goes on without them.
 const WRITE: Duration = Duration::from_secs(5);
 
-/// A lock that is ours.
+/// A lock that this process holds.
 #[derive(Debug)]
 pub(in crate::execution) struct ZooKeeperLock {
     zookeeper: ZooKeeper,
     guarded: Guarded,
     folder: String,
-    /// What others are told of us: no two processes are the same.
+    /// The unique name of this process, as other processes see it.
     us: String,
 }
 
 impl ZooKeeperLock {
-    /// Where the cluster's executors have their lock.
+    /// The folder of the cluster's lock.
     pub(in crate::execution) fn folder(cluster_id: &str) -> String {
         format!("{ROOT}/{}", plain(cluster_id))
     }
 
-    /// Takes it.
+    /// Takes the lock.
     ///
     /// # Errors
-    /// [`Error::Held`] with a holder that lives.
+    /// [`Error::Held`] with a live holder.
     pub(in crate::execution) async fn take(
         place: &ZooKeeperPlace,
         cluster_id: &str,
@@ -52,7 +52,8 @@ impl ZooKeeperLock {
         match timeout(PATIENCE, zookeeper.guard(&lock, us)).await {
             Ok(guarded) => {
                 let guarded = guarded?;
-                // Before it acts, and whether or not it ever writes a record: a run that had the lock before finds this.
+                // This process writes its name before it acts, even if it never writes a record. So a former holder
+                // sees that the lock was taken.
                 let mark = (format!("{folder}/taken/{LAST}"), Some(us.as_bytes().to_vec()));
                 guarded.write(&[mark].into()).await?;
                 Ok(Self { zookeeper, guarded, folder, us: us.to_owned() })
@@ -65,7 +66,7 @@ impl ZooKeeperLock {
         }
     }
 
-    /// What is there, without taking anything.
+    /// The holder and the records. Only reads.
     pub(in crate::execution) async fn seen(
         place: &ZooKeeperPlace,
         cluster_id: &str,
@@ -78,7 +79,7 @@ impl ZooKeeperLock {
         Ok(Seen { place: format!("lock {lock} in ZooKeeper"), holder, records })
     }
 
-    /// What is kept there, and no word of who has it.
+    /// The records, without the holder.
     pub(in crate::execution) async fn kept(
         address: &Address,
         cluster_id: &str,
@@ -91,7 +92,8 @@ impl ZooKeeperLock {
         self.guarded.check().await.map_err(|error| self.not_ours(&error))
     }
 
-    /// In a session of its own: one that is over never comes back. Its znode may outlive it for some seconds.
+    /// Takes the lock again in a new session: an expired session never returns. The old znode may remain for some
+    /// seconds.
     pub(super) async fn take_again(&mut self) -> Result<Records, NotOurs> {
         let for_now = |error: ::zookeeper::Error| NotOurs::ForNow(error.to_string());
         let connected = ZooKeeper::connect(self.zookeeper.address(), Deadlines::default()).await;

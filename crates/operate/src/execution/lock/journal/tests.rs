@@ -61,7 +61,7 @@ fn a_gist_stands_for_all_lines_before_it() {
     let told = History::replay(lines(&records, "p").unwrap());
     assert_eq!(told, History::replay(entries.to_vec()));
 
-    // A writer that was killed before it removed those, and one that left a hole.
+    // The records of a writer that was killed before it removed old lines, and of one that left a gap.
     records.extend(lines_of_before);
     assert_eq!(lines(&records, "p").unwrap().len(), gist.len() + 1);
     put_line(&mut records, 6, "p", &Entry::Detached);
