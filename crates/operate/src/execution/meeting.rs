@@ -1,8 +1,7 @@
-//! Whom an execution meets beside it: asked before it begins, and again around each look after which it would else take what
-//! stands there for an operator's.
+//! Detects daemons before the run, and again before any existing value is recorded as the operator's.
 //!
-//! A ledger that was read before and after a look tells of all that the look has seen. A daemon that starts midway is found
-//! by that, too: before anything of its is recorded, and soon after it has set something.
+//! A ledger that is read before and after a look covers everything that the look shows. This also detects a daemon
+//! that starts during the run: before its values are recorded, and soon after it sets one.
 
 use super::Execution;
 use super::Places;
@@ -17,26 +16,26 @@ use kafka::Client;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// For so long what was learned counts as known, where nothing is done yet.
+/// While the operator decides, the result of a search for daemons stays valid for this time.
 const STILL: Duration = Duration::from_secs(60);
-/// So often it is asked whose that is which stands there and is not ours.
+/// The shortest time between two searches for the owner of a value that is not in our ledger.
 const OFTEN: Duration = Duration::from_secs(10);
 
-/// Where daemons are looked for, and who was found.
+/// The place where daemons are searched, and the daemons found.
 #[derive(Debug)]
 pub(crate) struct Meeting {
     place: Common,
     ours: PathBuf,
-    /// Whoever only looks, or says that it is alone; or may not ask.
+    /// The run may go on without an answer: it only reads, the operator said that it is alone, or a right is missing.
     does_without: bool,
     met: Neighbours,
-    /// Why nobody could tell when they were asked last.
+    /// Why the last search failed; `None`: it succeeded.
     silence: Option<String>,
     asked: Instant,
 }
 
 impl Meeting {
-    /// Asks for the first time. Whoever does without somebody that cannot be asked says so.
+    /// Searches for daemons for the first time. If the search fails and the run may go on without it, a note says so.
     pub(crate) async fn first(
         client: &Client,
         claim: &ClaimBy,
@@ -51,7 +50,7 @@ impl Meeting {
         };
         let (met, silence) = match answer {
             Ok(met) => (met, None),
-            // A pod may well do without: its role was made before there were marks.
+            // A missing right is no failure: the role of a pod may be older than marks.
             Err(error) if does_without || error.is_missing_right() => {
                 does_without = true;
                 (Neighbours::default(), Some(error.to_string()))
@@ -65,7 +64,7 @@ impl Meeting {
         Ok(meeting)
     }
 
-    /// Asks again; what is news.
+    /// Searches again; returns new notes.
     pub(crate) async fn again(&mut self, client: &Client) -> Vec<Note> {
         if !self.answers() {
             return Vec::new();
@@ -87,7 +86,7 @@ impl Meeting {
         }
     }
 
-    /// What they account for. Of whoever cannot be asked any more, whatever stands may be.
+    /// The values that daemons account for. If they cannot be read any more, any value may be theirs.
     pub(crate) fn others(&self) -> Others {
         match self.silence {
             Some(_) if !self.does_without => Others::Unread,
@@ -95,14 +94,15 @@ impl Meeting {
         }
     }
 
-    /// Whether there is any sense in asking.
+    /// Whether another search is useful.
     pub(crate) fn answers(&self) -> bool {
         self.silence.is_none() || !self.does_without
     }
 }
 
 impl Execution<'_> {
-    /// Looks whether a daemon is beside us, and says so. Somebody may have thought for long about what was told then.
+    /// Searches for daemons, and reports them. Searches again if the operator took long to decide after an earlier
+    /// report.
     pub async fn meet(
         &mut self,
         claim: &ClaimBy,
@@ -124,7 +124,7 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// What daemons account for, as far as it is known; asked now, where the look that this is for depends on it.
+    /// The values that daemons account for, as far as known. Searches again if the next look depends on it.
     pub(super) async fn others(&mut self, context: &mut RunContext<'_>) -> Result<Others, Error> {
         let Some(meeting) = &mut self.meeting else { return Ok(Others::Nobody) };
         if self.asks {
@@ -134,7 +134,7 @@ impl Execution<'_> {
         Ok(meeting.others())
     }
 
-    /// Whether the look that led to this round is to be made again, with daemons asked before and after it.
+    /// Whether the look behind this round must be repeated, with a search for daemons before and after it.
     pub(super) fn looks_again(&mut self, round: &Round) -> bool {
         if std::mem::take(&mut self.asks) {
             return false;

@@ -1,7 +1,7 @@
-//! Journal and ledger beside the lock, so that another machine can go on without our files.
+//! Copies journal and ledger to the records next to the lock, so that another machine can resume without our files.
 //!
-//! The files come first, and are the truth on this machine. What is written besides is waited for before a config is set,
-//! but not for long: a place that does not answer holds nothing up, and gets what it missed later.
+//! The files are written first, and are authoritative on this machine. The records are written before a config is
+//! set, but never delay it for long. A store that does not answer gets the missed records later.
 
 use super::lock::{
     Changes, Lock, NotOurs, Owner, Records, Told, came_between, changes, next_gist, put_gist,
@@ -17,33 +17,33 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// After a failure nothing is tried for so long: each try may hold a round up.
+/// The pause after a failed write: each attempt can delay a round.
 const QUIET: Duration = Duration::from_secs(20);
-/// After so many lines, or bytes of them, their gist is kept in their place.
+/// The most lines since the last gist, or bytes of them, before a new gist replaces them.
 const LINES: usize = 500;
 const BYTES: usize = 200_000;
 
-/// What is there, and what is to be there.
+/// The records in the store, and the records that should be there.
 #[derive(Debug)]
 pub(super) struct Mirror {
     there: Records,
     wanted: Records,
     plan: String,
     cluster_id: String,
-    /// The number of the next line of the journal.
+    /// The number of the next journal line.
     next: usize,
-    /// Lines since the last gist, and their bytes.
+    /// Lines since the last gist, and their size in bytes.
     lines: usize,
     bytes: usize,
-    /// What all lines tell.
+    /// The history that all lines add up to.
     history: History,
     quiet_until: Option<Instant>,
-    /// A failure is told once.
+    /// A failure was logged already.
     said: bool,
 }
 
 impl Mirror {
-    /// What is there, and is to be there with these lines of the owner's journal.
+    /// The records in the store, and those wanted for these lines of the owner's journal.
     fn of(there: Records, wanted: Records, owner: &Owner, journal: &[Entry]) -> Self {
         let next = next_gist(&there);
         let (plan, cluster_id) = (owner.plan.clone(), owner.cluster_id.clone());
@@ -68,7 +68,7 @@ impl Mirror {
         mirror
     }
 
-    /// Takes lines of the journal in.
+    /// Adds journal lines.
     pub(super) fn written(&mut self, entries: &[Entry]) {
         for entry in entries {
             self.bytes += put_line(&mut self.wanted, self.next, &self.plan, entry);
@@ -81,7 +81,7 @@ impl Mirror {
         }
     }
 
-    /// Keeps the gist of all lines instead of them.
+    /// Replaces all lines by their gist.
     fn summed_up(&mut self) {
         let gist = self.history.gist(&self.cluster_id);
         put_gist(&mut self.wanted, self.next, &self.plan, gist);
@@ -89,7 +89,7 @@ impl Mirror {
         self.next += 1;
     }
 
-    /// Takes lines of the ledger in, which `ledger` has by now.
+    /// Adds ledger lines, which `ledger` contains already.
     pub(super) fn accounted(&mut self, entries: &[LedgerEntry], ledger: &Ledger) {
         for entry in entries {
             match entry {
@@ -103,7 +103,7 @@ impl Mirror {
         }
     }
 
-    /// Writes what differs. A place that does not answer is an answer; a lock that is lost is not.
+    /// Writes the differences. A store that does not answer is no error; a lost lock is.
     async fn catch_up(&mut self, lock: &mut Lock) -> Result<(), Error> {
         let changes = changes(&self.there, &self.wanted);
         let is_quiet = self.quiet_until.is_some_and(|until| Instant::now() < until);
@@ -127,10 +127,10 @@ impl Mirror {
         }
     }
 
-    /// Takes in what stands there, once the lock was taken again.
+    /// Accepts the records in the store after the lock was taken again.
     ///
     /// # Errors
-    /// Somebody else has had the lock since we wrote there.
+    /// Another process held the lock since our last write.
     pub(super) fn is_as_left(&mut self, now: Records) -> Result<(), Error> {
         if let Some(by) = came_between(&now, &self.there, &self.wanted)? {
             let lock = format!("the lock of cluster {}", self.cluster_id);
@@ -140,7 +140,7 @@ impl Mirror {
         Ok(())
     }
 
-    /// First what is new: a gist is there before the lines are gone that it stands for.
+    /// Writes new records first, so that a gist is stored before the lines that it replaces are removed.
     async fn put(&mut self, changes: Changes, lock: &mut Lock) -> Result<(), NotOurs> {
         let (new, gone): (Changes, Changes) =
             changes.into_iter().partition(|(_, text)| text.is_some());
@@ -157,7 +157,7 @@ impl Mirror {
     }
 }
 
-/// The records beside the cluster's lock that tell these lines of an execution's journal and ledger.
+/// The records next to the cluster's lock for these lines of a journal and a ledger.
 pub fn beside_the_lock(
     plan: &str,
     cluster_id: &str,
@@ -170,7 +170,7 @@ pub fn beside_the_lock(
     Mirror::of(Records::new(), owned(&owner, &ledger), &owner, journal).wanted
 }
 
-/// Whose the records are, and what is set.
+/// The records of the owner and of the configs in the ledger.
 fn owned(owner: &Owner, ledger: &Ledger) -> Records {
     let mut records = Records::new();
     put_owner(&mut records, owner);
@@ -181,7 +181,12 @@ fn owned(owner: &Owner, ledger: &Ledger) -> Records {
 }
 
 impl Execution<'_> {
-    /// Takes over what another machine has left beside the lock, into our own files first, and puts there what we have.
+    /// Takes over the records that another machine left next to the lock: first into our own files. Then writes our
+    /// records.
+    ///
+    /// Our files are authoritative if this machine wrote the records last. Otherwise the records are: the other
+    /// machine may have restored values that our old lines still list. A config that only our lines list stays in the
+    /// ledger. It is harmless: a value that we did not set is left alone.
     ///
     /// Our files are the truth if they wrote there last. Else the other's is: it may have put back what our old lines still
     /// name. A config that our lines alone name stays in the ledger: whoever has not set it leaves it alone.
@@ -217,12 +222,12 @@ impl Execution<'_> {
         self.mirror().await
     }
 
-    /// Writes another machine's lines into our own files.
+    /// Writes another machine's lines to our own files.
     fn adopt(&mut self, ledger: Vec<LedgerEntry>, journal: Vec<Entry>) -> Result<(), Error> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
         books.accounts.append(&ledger)?;
         ledger.into_iter().for_each(|entry| self.ledger.apply(entry));
-        // What does not begin with the beginning tells less than nothing.
+        // A journal without its first line would be misleading, so it is skipped.
         if matches!(journal.first(), Some(Entry::Started { .. })) {
             books.journal.append(&journal)?;
             self.history = History::replay(journal);
@@ -231,14 +236,14 @@ impl Execution<'_> {
         Ok(())
     }
 
-    /// What is to be there from now on.
+    /// The mirror of our files from now on.
     fn mirror_of(&self, us: &Holder, there: Records, journal: &Path) -> Result<Mirror, Error> {
         let owner = Owner::now(us, self.plan_id, self.cluster_id);
         let wanted = owned(&owner, &self.ledger);
         Ok(Mirror::of(there, wanted, &owner, &Store::read(journal)?))
     }
 
-    /// Puts beside the lock what the files have by now.
+    /// Writes the current content of the files to the records next to the lock.
     pub(super) async fn mirror(&mut self) -> Result<(), Error> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
         match (&mut books.mirror, &mut books.lock) {
@@ -252,13 +257,13 @@ impl Execution<'_> {
     }
 }
 
-/// The lines that make our ledger tell what another's tells, and what it alone tells, too.
+/// The lines that add to our ledger everything that another ledger has.
 pub(super) fn adopted(theirs: &Ledger, ours: &Ledger) -> Vec<LedgerEntry> {
     let mut lines = Vec::new();
     for (setting, held) in theirs.held() {
         let mut held = held.clone();
         if let Some(own) = ours.get(setting) {
-            // Our line may be older than what stood there before theirs.
+            // Our line may be older than the original value in theirs.
             lines.push(LedgerEntry::Released { setting: setting.clone() });
             held.ours.extend(own.ours.iter().cloned());
         }
@@ -310,14 +315,14 @@ mod tests {
         let told = |records: &Records| History::replay(Told::by(records, "p").unwrap().journal);
         assert_eq!(told(&mirror.wanted), whole);
 
-        // Another one goes on, and is killed before it has removed what the first one left.
+        // Another process resumes, and is killed before it has removed the old records.
         let adopted = whole.gist("c");
         let next = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &adopted);
         assert_eq!(told(&next.wanted), whole);
         let mut both = next.there.clone();
         both.extend(next.wanted.clone());
         assert_eq!(told(&both), whole);
-        // One that begins anew instead has nothing of the old journal.
+        // A process that starts over has no lines of the old journal.
         let anew = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &[]);
         assert_eq!(told(&anew.wanted), History::default());
     }
@@ -345,7 +350,7 @@ mod tests {
             assert!(error.to_string().contains(by), "{error}");
             assert_eq!(error.status(), crate::status::Status::Held);
         }
-        // Our first line was never taken: whoever was there before still is.
+        // Our owner record was never written: the earlier owner is still there.
         of(owner("before")).is_as_left(owner("before")).unwrap();
         of(Records::new()).is_as_left(Records::new()).unwrap();
         of(owner("before")).is_as_left(owner("another")).unwrap_err();

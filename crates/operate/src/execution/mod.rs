@@ -1,7 +1,7 @@
-//! Carrying a plan out in a live cluster: looks, asks `execute::next`, acts, and looks again.
+//! Executes a plan in a live cluster: looks, asks `execute::next`, acts, and looks again.
 //!
-//! Whoever ends it with SIGINT, SIGTERM or SIGHUP leaves moves and throttle as they are: both go on without us, and the next
-//! run takes them over.
+//! SIGINT, SIGTERM or SIGHUP ends the run and leaves moves and throttle as they are. Kafka goes on with the moves,
+//! and the next run takes them over.
 
 mod act;
 mod alone;
@@ -61,10 +61,10 @@ use rest::{PAUSE, rest};
 pub use signals::{Signal, Signals};
 use std::time::{Duration, Instant};
 
-/// How long a cluster that does not answer is asked again.
+/// How long a run retries while the cluster does not answer.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// A plan on its way into a cluster.
+/// The execution of a plan in a cluster.
 pub struct Execution<'c> {
     /// Connection to the cluster that the plan is for.
     pub client: &'c kafka::Client,
@@ -76,50 +76,50 @@ pub struct Execution<'c> {
     pub cluster_id: &'c str,
     /// Direction, throttle and limits of this run.
     pub terms: Terms,
-    /// A rehearsal has none.
+    /// The files of this run; `None`: a rehearsal.
     books: Option<Books>,
     history: History,
     ledger: Ledger,
-    /// Nobody has written into the ledger's file before.
+    /// The ledger file had no lines before this run.
     is_new: bool,
     observer: Observer,
     watch: Watch,
-    /// What the controller answers soon.
+    /// The batch size that the controller answers soon.
     batch: Batch,
-    /// Where the daemon paces what is moved.
+    /// The daemon that throttles the moves; `None`: this execution does.
     pacer: Option<Pacer>,
-    /// The daemons beside us, once they were looked for.
+    /// The search for daemons; `None`: not searched yet.
     meeting: Option<Meeting>,
-    /// They are to be asked around the next look.
+    /// The next look needs a search for daemons before and after it.
     asks: bool,
 }
 
-/// The files that are written, open for this process alone.
+/// The files of a run, locked by this process.
 #[derive(Debug)]
 struct Books {
     journal: Store<Entry>,
     accounts: Store<LedgerEntry>,
     inbox: Inbox,
-    /// Given back at the end of the run.
+    /// The cluster's lock, released at the end of the run.
     lock: Option<Lock>,
-    /// Whether it answers, and is still ours.
+    /// An outage of the lock, or none.
     away: Away,
-    /// What stands beside the lock, where something is kept there.
+    /// The records next to the lock; `None`: there are none.
     mirror: Option<Mirror>,
 }
 
-/// Which way, and how fast.
+/// Direction, throttle and limits of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Terms {
-    /// Carry the plan out, or cancel it.
+    /// Execute the plan, or cancel it.
     pub aim: Aim,
-    /// Replication throttle: a rate, none, or as autothrottle decides.
+    /// Replication throttle: a rate, none, or set by autothrottle.
     pub pace: Pace,
     /// How many moves at a time, and how long to wait.
     pub limits: Limits,
-    /// Which partitions below min ISR, or offline, stop new moves (`--pause-on`).
+    /// Which offline partitions, or partitions below min ISR, stop new moves (`--pause-on`).
     pub pause_on: PauseOn,
-    /// Go on although other tools move replicas, too (`--join`).
+    /// Go on although other tools also move replicas (`--join`).
     pub join: bool,
 }
 
@@ -128,36 +128,36 @@ pub struct Terms {
 pub struct Ended {
     /// Its outcome, or the signal that ended it.
     pub why: Why,
-    /// The last round: the state of each move, and why none was begun.
+    /// The last round: the state of each move, and why no move was begun.
     pub round: Round,
-    /// What the journal says at the end, earlier runs included.
+    /// The history at the end, including earlier runs.
     pub history: History,
-    /// Nothing of ours is left in the cluster's configs.
+    /// No config of this execution is left in the cluster.
     pub clean: bool,
     /// Time from the start of this run to its end.
     pub took: Duration,
-    /// What was thought beforehand that it would take.
+    /// The estimate before the run, in seconds.
     pub estimated_seconds: Option<u64>,
-    /// Dead brokers that hold nothing any more, and that the cluster still lists.
+    /// Dead brokers that hold no replica any more, but that the cluster still lists.
     pub emptied: Vec<BrokerId>,
-    /// Brokers that the plan was to empty, and what they hold all the same.
+    /// Brokers that the plan was to drain, and the replicas that they still hold.
     pub undrained: Vec<Undrained>,
 }
 
 /// Why a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
-    /// Nothing is left that this run can do; how the plan ended.
+    /// This run can do nothing more; the outcome of the plan.
     Over(Outcome),
     /// A signal ended it; moves in flight and their throttle stay.
     Left(Signal),
 }
 
 impl<'c> Execution<'c> {
-    /// Takes the ledger, so that no other process of this machine acts on the cluster, and the journal.
+    /// Locks the ledger, so that no other process on this machine changes the cluster, and the journal.
     fn open(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
         let places = &opened.places;
-        // What is no journal, or another plan's, is refused before a ledger is made.
+        // A wrong journal file is refused before a ledger file is created.
         history_of(Store::read(&places.journal)?, opened)?;
         let (mut accounts, lines) = open_ledger(&places.ledger)?;
         let ledger = Ledger::replay(lines);
@@ -171,7 +171,7 @@ impl<'c> Execution<'c> {
         Ok(Self::new(opened, terms, Some(books), history, ledger))
     }
 
-    /// The same without taking or writing anything: for a look at what would be done.
+    /// Opens the files for reading only, for a preview of the execution.
     fn rehearse(opened: &'c Opened, terms: Terms) -> Result<Self, Error> {
         let history = history_of(Store::read(&opened.places.journal)?, opened)?;
         let ledger = Ledger::replay(Store::read(&opened.places.ledger)?);
@@ -207,14 +207,15 @@ impl<'c> Execution<'c> {
         execution
     }
 
-    /// What is shown beforehand is what is done afterwards. It is written down once it is agreed to.
+    /// Applies the resumption to the history, so that the preview matches the run. The journal gets it after the
+    /// operator agrees.
     fn taken_up(&mut self) {
         if self.history.plan.is_some() {
             self.history.apply(Entry::Resumed { pace: self.terms.pace });
         }
     }
 
-    /// Nothing is begun but what this daemon paces.
+    /// Begins only moves that this daemon throttles.
     pub fn paced_by(&mut self, pacer: Pacer) {
         self.pacer = Some(pacer);
     }
@@ -233,7 +234,7 @@ impl<'c> Execution<'c> {
         }
     }
 
-    /// Rounds, until it is over or a signal ends it; then the lock is given back.
+    /// Runs rounds until the plan is over or a signal arrives, then releases the lock.
     pub async fn run(
         &mut self,
         signals: Signals,
@@ -271,7 +272,7 @@ impl<'c> Execution<'c> {
             self.notice_stalls(&look, &round)?;
             let until = self.announce(&look, &mut round, context).await?;
             if self.hears(&look, &round, context).await? {
-                // What was measured is of another rate.
+                // The measured rate belongs to another throttle.
                 told.began = None;
                 continue;
             }
@@ -290,13 +291,13 @@ impl<'c> Execution<'c> {
             if moves || acted.begun || leaving.is_some() || self.history.plan.is_none() {
                 return self.detached(signal, round, start);
             }
-            // Nothing is in flight, so the throttle can go before we do.
+            // No move is in flight, so the throttle can be removed before the run ends.
             leaving = Some(signal);
             self.write(vec![Entry::GaveUp])?;
         }
     }
 
-    /// The end of a run whose outcome is known.
+    /// The result of a run whose outcome is known.
     async fn over(
         &self,
         why: Why,
@@ -318,7 +319,7 @@ impl<'c> Execution<'c> {
         Ok(ended)
     }
 
-    /// Writes down which copies get nothing, when others do than before.
+    /// Records the stalled copies in the journal whenever they change.
     fn notice_stalls(&mut self, look: &Look, round: &Round) -> Result<(), Error> {
         let moving = round.course.all(|standing| *standing == Standing::Moving);
         let moving = moving.filter_map(|index| self.plan.moves.get(index));
@@ -330,7 +331,7 @@ impl<'c> Execution<'c> {
         Ok(())
     }
 
-    /// Looks, and again if the cluster does not answer.
+    /// Looks at the cluster, and retries if it does not answer.
     async fn look(
         &mut self,
         context: &mut RunContext<'_>,
@@ -338,10 +339,10 @@ impl<'c> Execution<'c> {
     ) -> Result<Looked, Error> {
         let start = Instant::now();
         loop {
-            // Tries that failed say nothing of how busy the cluster is.
+            // Failed attempts do not show how busy the cluster is.
             let began = Instant::now();
             let announced = self.pacer.as_ref().map(Pacer::ripe).unwrap_or_default();
-            // Before and after: what it puts back meanwhile may be in the look.
+            // Daemons are read before and after the look: the look may show a value that a daemon restores during it.
             let others = self.others(context).await?;
             let task = self.task();
             let looking = self.observer.look(self.client, &task, &self.history, &self.ledger);
@@ -379,7 +380,7 @@ impl<'c> Execution<'c> {
         Ended { why, round, history, clean, took, estimated_seconds, emptied, undrained }
     }
 
-    /// One look before anything is begun.
+    /// One look before any move is begun.
     pub async fn first_look(&mut self) -> Result<Look, Error> {
         let met = self.meeting.as_ref();
         let told = || met.map_or(execute::Others::Nobody, Meeting::others);
@@ -391,17 +392,17 @@ impl<'c> Execution<'c> {
         Ok(look)
     }
 
-    /// What would be done now.
+    /// The round that would follow now.
     pub fn first_round(&self, look: &Look) -> Round {
         next(&self.task(), &self.history, &self.ledger, &look.seen)
     }
 
-    /// What the journal says so far, earlier runs included.
+    /// The history so far, including earlier runs.
     pub fn history(&self) -> &History {
         &self.history
     }
 
-    /// What is ours in the cluster's configs.
+    /// The ledger: the configs that executions have set in the cluster.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -412,7 +413,7 @@ impl<'c> Execution<'c> {
     }
 }
 
-/// What the journal tells, if it is this plan's.
+/// The history of these journal lines, if they belong to this plan.
 pub fn history_of(lines: Vec<Entry>, opened: &Opened) -> Result<History, Error> {
     let history = History::replay(lines);
     match &history.plan {
@@ -427,13 +428,13 @@ pub fn history_of(lines: Vec<Entry>, opened: &Opened) -> Result<History, Error> 
 enum Looked {
     Seen {
         look: Box<Look>,
-        /// By the try that succeeded.
+        /// The duration of the attempt that succeeded.
         took: Duration,
     },
     Signal(Signal),
 }
 
-/// What was told last, and when.
+/// The last progress line, and its time.
 #[derive(Default)]
 struct Told {
     last: Option<(Instant, Progress)>,
@@ -441,7 +442,7 @@ struct Told {
 }
 
 impl Told {
-    /// A line when something has changed, and now and then while nothing does.
+    /// Reports progress at every change, and at intervals without one.
     fn tell(
         &mut self,
         task: &Task<'_>,
@@ -471,7 +472,7 @@ impl Told {
     }
 }
 
-/// What is left, from the first look.
+/// The estimate for the rest of the plan, from the first look.
 pub fn estimate(execution: &Execution<'_>, look: &Look, round: &Round) -> Estimate {
     Estimate::of(&execution.task(), &round.course, &look.seen)
 }

@@ -1,7 +1,8 @@
-//! The daemons beside us: what they have set in the cluster, as far as we can read it.
+//! Finds daemons of this cluster, and the values that they have set, as far as their ledgers can be read.
 //!
-//! In: what they have left where all find it. Out: what they account for. With a ledger out of reach, whatever stands and is
-//! not in our own ledger may be theirs: it is left as it is, and never recorded as what stood there before.
+//! In: marks and ledgers in the common place. Out: the values that daemons account for. If a ledger cannot be read,
+//! any value outside our own ledger may be a daemon's. Such a value is left alone, and never recorded as an original
+//! value.
 
 use super::Store;
 use super::claims::common;
@@ -16,25 +17,25 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How long whoever can do without waits for what they have left.
+/// The time limit for a search that the caller can do without.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// One daemon.
+/// A daemon found by its mark or its ledger.
 #[derive(Debug)]
 enum Neighbour {
-    /// Its ledger is in this file of this machine.
+    /// Its ledger is this file on this machine.
     Here(Mark, PathBuf),
-    /// Its ledger is elsewhere.
+    /// Its ledger is on another machine, or missing.
     Away(Mark),
-    /// Its ledger is where all look, and was read there.
+    /// Its ledger is in the common place, and was read.
     Read(Kept),
 }
 
-/// All of them: none that anybody has told of, unless there are some; and one whose ledger is ours is none.
+/// The daemons found. A daemon with our own ledger does not count.
 #[derive(Debug, Default)]
 pub struct Neighbours(Vec<Neighbour>);
 
-/// Whom whoever only looks, or has no place to name, finds beside it; and why it may not be all, in words.
+/// Daemons found by a read-only command, and why the list may be incomplete.
 #[derive(Debug, Default)]
 pub struct Shown {
     /// Daemons that left a mark or a ledger in the common place.
@@ -44,13 +45,13 @@ pub struct Shown {
 }
 
 impl Neighbours {
-    /// Who left this, seen from this host, by whoever has `ours` for a ledger, if any.
+    /// The daemons behind these marks and ledgers, as seen from this host. `ours` is the caller's own ledger, if any.
     fn of(left: Left, host: &str, ours: Option<&Path>) -> Self {
         let marked = left.mark.and_then(|mark| Neighbour::of(mark, host, ours));
         Self(marked.into_iter().chain(left.kept.map(Neighbour::Read)).collect())
     }
 
-    /// Those who have left something in this place. Takes and makes nothing.
+    /// Finds daemons that left a mark or a ledger in this place. Only reads.
     pub(super) async fn at(
         place: &Common,
         client: &kafka::Client,
@@ -59,7 +60,7 @@ impl Neighbours {
         Ok(Self::of(place.left(client).await?, &host(), ours))
     }
 
-    /// The same, without waiting for longer than a moment.
+    /// The same, with a short time limit.
     pub(super) async fn soon_at(
         place: &Common,
         client: &kafka::Client,
@@ -69,7 +70,7 @@ impl Neighbours {
         asked.await.unwrap_or_else(|_| Err(late()))
     }
 
-    /// For whoever only looks, or has no place to name: who cannot be asked in a moment is done without.
+    /// Finds daemons for a read-only command: if the place does not answer soon, the list is empty and says why.
     pub async fn shown(client: &kafka::Client, place: &Common, ours: Option<&Path>) -> Shown {
         match Self::soon_at(place, client, ours).await {
             Ok(daemons) => Shown { daemons, untold: None },
@@ -77,7 +78,7 @@ impl Neighbours {
         }
     }
 
-    /// The same, and said.
+    /// The same, and reports them.
     pub async fn told(
         client: &kafka::Client,
         ours: Option<&Path>,
@@ -92,12 +93,12 @@ impl Neighbours {
         Ok(daemons)
     }
 
-    /// Whose each is, and what comes of it.
+    /// A note for each daemon: its name, and how its values are treated.
     pub(super) fn notes(&self) -> Vec<Note> {
         self.0.iter().map(Neighbour::note).collect()
     }
 
-    /// Who left word of a ledger that is out of reach.
+    /// The daemons whose ledgers are out of reach.
     pub fn away(&self) -> impl Iterator<Item = &Mark> {
         self.0.iter().filter_map(|one| match one {
             Neighbour::Away(mark) => Some(mark),
@@ -105,7 +106,7 @@ impl Neighbours {
         })
     }
 
-    /// What ledgers tell, theirs included.
+    /// These accounts together with those of the daemons.
     pub fn beside(&self, accounts: Accounts) -> Accounts {
         let (mut theirs, mut unread) = (Vec::new(), false);
         for one in &self.0 {
@@ -123,7 +124,7 @@ impl Neighbours {
         theirs.into_iter().fold(accounts, Accounts::beside)
     }
 
-    /// What they account for: by files now, else when it was read.
+    /// The values that the daemons account for. A ledger file is read now; other ledgers count as they were read.
     pub(crate) fn accounts_for(&self) -> Others {
         self.0.iter().map(Neighbour::accounts_for).fold(Others::Nobody, Others::or)
     }
@@ -158,7 +159,7 @@ impl Neighbour {
             Self::Away(_) => Others::Unread,
             Self::Read(kept) => kept.others(),
             Self::Here(_, file) => match Store::<LedgerEntry>::read(file) {
-                // Who has taken it away meanwhile has not put the rates back by that.
+                // If the file was removed or emptied since, the daemon's rates may still be set.
                 Ok(lines) if lines.is_empty() => Others::Unread,
                 Ok(lines) => Others::of(&Ledger::replay(lines)),
                 Err(error) => {
@@ -170,7 +171,7 @@ impl Neighbour {
     }
 }
 
-/// That nobody can tell, and why.
+/// The note that the search for daemons failed, and why.
 pub(super) fn unknown(why: &str) -> Note {
     Note::new(format!("whether autothrottle has rates of its own here is not known: {why}"))
 }

@@ -1,7 +1,7 @@
-//! One look at a cluster: everything that the next round needs to know.
+//! One look at a cluster: all facts for the next round.
 //!
-//! Who does not answer costs three seconds, and is asked again after half a minute; its facts are missing meanwhile,
-//! and nothing that needs them is begun.
+//! A broker that does not answer costs three seconds, and is asked again after 30 seconds. Until then its facts are
+//! missing, and no move that needs them is begun.
 
 use crate::error::Error;
 use execute::{
@@ -17,20 +17,20 @@ use mapper::{BrokerId, Bytes, Plan, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-/// What a broker is given to tell of itself.
+/// The time limit for one request to a broker.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How long a broker that did not answer is left alone.
+/// How long a broker that did not answer is not asked again.
 const REST: Duration = Duration::from_secs(30);
-/// How often `min.insync.replicas` is read again.
+/// How long a read of `min.insync.replicas` stays valid.
 const MIN_ISR_AGE: Duration = Duration::from_secs(60);
-/// How many brokers are asked at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 32;
-/// How many topics are asked for in one request.
+/// The largest number of topics in one request.
 const TOPICS: usize = 500;
-/// Dirs of one volume report what is free a little apart.
+/// Log dirs whose free space differs by less than this many bytes may share a volume.
 const SAME_VOLUME: u64 = 64 << 20;
 
-/// Looks, and remembers what changes slowly.
+/// Looks at a cluster, and caches facts that change slowly.
 #[derive(Debug, Default)]
 pub struct Observer {
     min_isr: BTreeMap<String, u32>,
@@ -38,23 +38,23 @@ pub struct Observer {
     resting: BTreeMap<BrokerId, Instant>,
     settling: Settling,
     abandoned: Abandoned,
-    /// The first look, by both clocks.
+    /// The time of the first look: monotonic, and in seconds since 1970.
     began: Option<(Instant, u64)>,
     cordons: BTreeMap<BrokerId, Cordon>,
 }
 
-/// What was seen.
+/// The result of a look.
 #[derive(Debug)]
 pub struct Look {
     /// Brokers, topics, reassignments, configs and free disk space: the input of `execute::next`.
     pub seen: Seen,
-    /// The bytes of each new replica so far.
+    /// The size of each new replica so far.
     pub copied: BTreeMap<(TopicPartition, BrokerId), Bytes>,
 }
 
 impl Observer {
-    /// Looks at the cluster, with what the plan and the ledger name. Of the topics' throttles only what the next round has to
-    /// know: with ZooKeeper each is a read there, by the brokers that copy meanwhile.
+    /// Reads all facts that the plan and the ledger need. Reads only the topic throttles that the next round needs:
+    /// with ZooKeeper, a copying broker has to read each of them from ZooKeeper.
     pub async fn look(
         &mut self,
         client: &Client,
@@ -68,7 +68,7 @@ impl Observer {
         let mut seen = self.see(client, &surely).await?;
         self.settling.mark(plan, history, &mut seen);
         self.abandoned.mark(&mut seen);
-        // First, so that it is chosen by what the round sees: what may be begun depends on the room, and on what is copied.
+        // Disks come first, because the choice of topics depends on free space and on the bytes copied.
         let copied = self.read_disks(client, plan, &mut seen).await;
         self.read_copies(client, ledger, &mut seen).await;
         let topics = throttled_topics(task, history, &seen);
@@ -77,11 +77,11 @@ impl Observer {
         Ok(Look { seen, copied })
     }
 
-    /// Running moves, brokers and topics, in this order: a move that ends meanwhile is seen as ended. No configs, and
-    /// nothing of disks. Topics in `surely` that are missing are [gone](Seen::gone).
+    /// Reads reassignments, brokers and topics, in this order, so that a move that ends during the look counts as
+    /// ended. Reads no configs and no disks. Topics in `surely` that are missing are [gone](Seen::gone).
     ///
     /// # Errors
-    /// As any call to Kafka; where it is unknown whether a topic in `surely` exists.
+    /// The errors of any call to Kafka; also if it is unknown whether a topic in `surely` exists.
     pub async fn see(&mut self, client: &Client, surely: &BTreeSet<String>) -> Result<Seen, Error> {
         match self.see_what_is_told(client, surely).await? {
             (seen, None) => Ok(seen),
@@ -89,11 +89,11 @@ impl Observer {
         }
     }
 
-    /// The same, where topics in `surely` of which it is unknown whether they exist keep nobody from looking at the others: why it
-    /// is unknown is told beside what was seen.
+    /// The same, but a topic in `surely` whose existence is unknown does not end the look: the second value says why
+    /// it is unknown.
     ///
     /// # Errors
-    /// As any call to Kafka.
+    /// The errors of any call to Kafka.
     pub async fn see_what_is_told(
         &mut self,
         client: &Client,
@@ -147,10 +147,10 @@ impl Observer {
         Ok(())
     }
 
-    /// The throttle's configs, of these topics and brokers and of everything that the ledger names.
+    /// Reads the throttle configs of these topics and brokers, and of everything in the ledger.
     ///
     /// # Errors
-    /// A missing right; no answer about topics. A broker that gives no answer only stays untold.
+    /// A missing right, or no answer about topics. If a broker does not answer, only its configs are missing.
     pub async fn read_configs(
         &mut self,
         client: &Client,
@@ -193,7 +193,7 @@ impl Observer {
         Ok(())
     }
 
-    /// What is free where replicas are to go, and what has arrived.
+    /// Reads free space on destination brokers, and the sizes of new replicas.
     async fn read_disks(
         &mut self,
         client: &Client,
@@ -218,7 +218,7 @@ impl Observer {
         }
         let asked = stream::iter(wanted).map(async |(id, wanted)| {
             let dirs = client.log_dirs_of(id, &wanted, PATIENCE).await;
-            // Who does not tell the one tells nothing of the other.
+            // A broker that does not report log dirs is not asked for cordons either.
             let cordons = match &dirs {
                 Ok(_) => Some(client.cordons(id, PATIENCE).await),
                 Err(_) => None,
@@ -247,7 +247,7 @@ impl Observer {
         copied
     }
 
-    /// Whoever told of a cordon and is silent now may well have it still.
+    /// If a cordoned broker does not answer, its cordon probably still exists and stays in effect.
     fn take_cordons(&mut self, id: BrokerId, told: Option<Result<Cordons, kafka::Error>>) {
         match told {
             Some(Ok(Cordons { log_dirs, every })) => {
@@ -262,7 +262,7 @@ impl Observer {
         }
     }
 
-    /// What brokers copy from one of their dirs to another, where the ledger holds a rate for it: also for other plans.
+    /// Reads copies between log dirs of one broker, if the ledger has a rate for them; plans of other runs count too.
     async fn read_copies(&mut self, client: &Client, ledger: &Ledger, seen: &mut Seen) {
         let held = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
         let brokers = held.filter_map(|(setting, _)| match setting.resource {
@@ -283,7 +283,7 @@ impl Observer {
         }
     }
 
-    /// The time of a look, counted from the first one, whatever the clock is set to meanwhile; and what the clock says.
+    /// The time of the look on a clock that never jumps, and the system time, in seconds.
     fn now(&mut self) -> (u64, u64) {
         let clock_seconds = u64::try_from(Timestamp::now().as_second()).unwrap_or_default();
         let (began, then) = *self.began.get_or_insert((Instant::now(), clock_seconds));
@@ -300,7 +300,7 @@ impl Observer {
     }
 }
 
-/// The topics that a ledger has something of.
+/// The topics in a ledger.
 pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
     let of_topic = |resource| match resource {
         Resource::Topic(name) => Some(name),
@@ -309,18 +309,18 @@ pub fn topics_of(ledger: &Ledger) -> BTreeSet<String> {
     ledger.resources().into_iter().filter_map(of_topic).collect()
 }
 
-/// What live brokers have said by name of topics that are in no listing.
+/// The answers of live brokers about topics that no listing contains.
 #[derive(Debug, Default)]
 struct Missing {
-    /// Those that none of them shows.
+    /// Topics that no broker has shown so far.
     topics: BTreeSet<String>,
-    /// Those of which one refuses to tell.
+    /// Topics that a broker refuses to describe.
     hidden: BTreeSet<String>,
     asked: usize,
     answered: usize,
 }
 
-/// Topics that do not exist; those that are hidden; those of which too few brokers tell.
+/// The verdict: topics that do not exist, hidden topics, and topics that too few brokers answered for.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Judged {
     gone: BTreeSet<String>,
@@ -329,13 +329,14 @@ struct Judged {
 }
 
 impl Missing {
-    /// A broker that has just started may know of no topic at all. So more than half of the live brokers have to say so: a
-    /// single one that restarts decides nothing, and one that is silent keeps no execution waiting.
+    /// A broker that has just started may know no topic yet. So more than half of the live brokers have to answer.
+    /// Then a single restarting broker decides nothing, and a silent broker does not block the execution.
     fn is_enough(&self) -> bool {
         self.answered * 2 > self.asked
     }
 
-    /// A listing leaves out what we may not describe, without a word: a topic of which one broker refuses to tell is not gone.
+    /// A listing silently leaves out topics that we may not describe. So a topic that a broker refuses to describe is
+    /// not gone.
     fn judged(&self) -> Judged {
         let others: BTreeSet<String> = &self.topics - &self.hidden;
         let hidden = &self.topics & &self.hidden;
@@ -346,8 +347,8 @@ impl Missing {
     }
 }
 
-/// Which of these topics do not exist; why it is unknown of others, if it is. Those that a listing has left out, and that brokers
-/// show when they are asked by name, come to the others.
+/// Returns the topics that do not exist, and why others are unknown. Topics that a listing left out, but that a
+/// broker describes by name, are added to `topics`.
 async fn gone(
     client: &Client,
     surely: &BTreeSet<String>,
@@ -388,14 +389,14 @@ fn known(
     let resource = match resource {
         ConfigResource::Topic(name) => Resource::Topic(name),
         ConfigResource::Broker(id) => Resource::Broker(id),
-        // An execution sets none there, and asks for none.
+        // An execution neither sets nor reads configs of this resource.
         ConfigResource::EveryBroker => return None,
     };
     let set = set.into_iter().filter_map(|(key, value)| Some((Key::named(&key)?, value)));
     Some((resource, set.collect()))
 }
 
-/// Where replicas lie, and what is free in each dir.
+/// The log dir of each replica, and the free space of each dir.
 fn stored(dirs: &[LogDirFacts]) -> Stored {
     let mut stored = Stored::default();
     for dir in dirs.iter().filter(|dir| dir.failure.is_none()) {
@@ -419,7 +420,7 @@ fn stored(dirs: &[LogDirFacts]) -> Stored {
     stored
 }
 
-/// On all volumes together, where each dir tells.
+/// The free space on all volumes together; `None` unless each dir reports it.
 fn free(dirs: &[LogDirFacts]) -> Option<Bytes> {
     let sound = dirs.iter().filter(|dir| dir.failure.is_none());
     let told: Option<Vec<(u64, u64)>> = sound.map(|d| Some((d.total?.0, d.free?.0))).collect();

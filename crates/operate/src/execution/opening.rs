@@ -1,4 +1,4 @@
-//! The way in that every command on an execution takes: the plan, the cluster that it is meant for, and the files.
+//! Opens the plan, its cluster and its files, for every command on an execution.
 
 use super::places::{journal_of, read_plan};
 use super::{Execution, Places, Terms};
@@ -8,22 +8,22 @@ use crate::live;
 use mapper::Plan;
 use std::path::PathBuf;
 
-/// The plan, and the files of its execution, as they were named.
+/// The plan and the files of its execution, as the operator named them.
 #[derive(Debug, Clone)]
 pub struct ExecutionFiles {
     /// The plan.
     pub plan: PathBuf,
-    /// By default beside the plan.
+    /// Default: next to the plan.
     pub journal: Option<PathBuf>,
-    /// By default beside the journal.
+    /// Default: next to the journal.
     pub ledger: Option<PathBuf>,
-    /// The cluster, if the plan does not say which it is for.
+    /// The cluster id, for a plan that has none.
     pub cluster_id: Option<String>,
 }
 
-/// A plan that is meant for this cluster.
+/// A plan with its hash and the path of its journal.
 pub struct Meant {
-    /// Every submission is a move of its own.
+    /// The plan, with each leg of a move as a move.
     pub plan: Plan,
     pub plan_id: String,
     pub journal: PathBuf,
@@ -38,7 +38,7 @@ impl ExecutionFiles {
         Ok(Meant { plan, plan_id, journal })
     }
 
-    /// The cluster's id, if the plan is meant for it.
+    /// The id of the cluster. Refuses a cluster that the plan is not for.
     fn cluster_id(&self, plan: &Plan, found: Option<String>) -> Result<String, Error> {
         let found = found.ok_or_else(|| {
             Error::Flags(
@@ -54,18 +54,18 @@ impl ExecutionFiles {
         }
     }
 
-    /// Where journal and ledger are.
+    /// The paths of the journal and the ledger.
     fn places(&self, cluster_id: &str) -> Places {
         let (journal, ledger) = (self.journal.as_deref(), self.ledger.as_deref());
         Places::of(&self.plan, journal, ledger, cluster_id)
     }
 }
 
-/// A plan, and a way into its cluster. Nothing is taken or written yet.
+/// A plan and a connection to its cluster. Nothing is locked or written yet.
 pub struct Opened {
     /// Connection to the plan's cluster.
     pub client: kafka::Client,
-    /// Every submission is a move of its own.
+    /// The plan, with each leg of a move as a move.
     pub plan: Plan,
     /// SHA-256 of the plan as this program writes it, before legs are cut.
     pub plan_id: String,
@@ -76,7 +76,7 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// Connects; refuses any cluster but the plan's.
+    /// Connects to the cluster; refuses any cluster but the plan's.
     pub async fn of(
         files: &ExecutionFiles,
         meant: Meant,
@@ -92,7 +92,7 @@ impl Opened {
         Ok(Self { client, plan, plan_id, cluster_id, places })
     }
 
-    /// The execution, for this process alone; or only a look at what it would do.
+    /// The execution: locked by this process, or a preview (`dry_run`).
     pub fn execution(&self, terms: Terms, dry_run: bool) -> Result<Execution<'_>, Error> {
         match dry_run {
             true => Execution::rehearse(self, terms),

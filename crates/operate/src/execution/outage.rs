@@ -1,14 +1,14 @@
-//! Failures one after the other: how long to rest after each, and which of them are told.
+//! Tracks consecutive failures: how long to pause after each, and which of them to log.
 //!
-//! Servers may be away for hours, and an interval may be a second: what fails again and again is told now and then.
+//! A server may be down for hours while it is asked every second, so repeated failures are logged at intervals only.
 
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// After the first failure; twice as long after each further one.
+/// The pause after the first failure. It doubles after each further failure.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// The first ones differ: a connection ends before the next one is refused.
+/// The first failures are all logged because they differ: a connection ends, then the next one is refused.
 const TOLD_AT_ONCE: u64 = 3;
 const TOLD_EVERY: Duration = Duration::from_secs(60);
 
@@ -22,13 +22,13 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// None so far. No rest is longer than this, nor than a minute.
+    /// No outage. `longest_rest` bounds the pause, as does one minute.
     pub fn none(longest_rest: Duration) -> Self {
         let longest_rest = longest_rest.clamp(FIRST_REST, LONGEST_REST);
         Self { longest_rest, failures: 0, rest: FIRST_REST, told: None }
     }
 
-    /// One more failure: how long to rest, and whether it is to be told.
+    /// Records a failure. Returns the pause, and whether to log the failure.
     pub fn goes_on(&mut self, now: Instant) -> (Duration, bool) {
         self.failures += 1;
         let rest = self.rest;
@@ -41,7 +41,7 @@ impl Outage {
         (rest, tell)
     }
 
-    /// After how many failures it is over; none: there was no outage.
+    /// Ends the outage; returns the number of failures, 0 if there was none.
     pub fn ends(&mut self) -> u64 {
         let failures = self.failures;
         *self = Self::none(self.longest_rest);
@@ -53,7 +53,7 @@ impl Outage {
 mod tests {
     use super::*;
 
-    /// The seconds at which it is tried, and those at which that is told, for so long.
+    /// The seconds of the attempts, and of those that were logged, within this time.
     fn of(outage: &mut Outage, seconds: u64) -> (Vec<u64>, Vec<u64>) {
         let (start, mut at) = (Instant::now(), 0);
         let (mut tried, mut told) = (Vec::new(), Vec::new());

@@ -1,9 +1,15 @@
-//! `--throttle auto`: the daemon paces what this execution moves, and is told before each move begins.
+//! `--throttle auto`: the daemon throttles the moves of this execution, and the execution announces each move before
+//! it begins.
 //!
-//! A move is begun when the daemon that leads has known of it since before the last look, that look has read rates and lists
-//! that pace it, three seconds have passed since the first such look, and the same daemon has just said again that it
-//! leads. What was announced it keeps paced, whether it then lives or dies. A rate that an operator has given is announced with
-//! the moves: the daemon takes it as an override for their brokers.
+//! A move begins only under these conditions:
+//!
+//! - The daemon that leads knew of the move before the last look.
+//! - That look shows rates and lists that throttle the move.
+//! - Three seconds have passed since the first such look.
+//! - The same daemon has just confirmed again that it leads.
+//!
+//! Announced moves stay throttled, whether the daemon then lives or dies. If the operator gave a rate, the
+//! announcement contains it. The daemon takes it as an override for the brokers of these moves.
 
 use super::rest::SPREAD;
 use super::{Execution, Look};
@@ -20,64 +26,65 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// So long after an answer of the daemon a move may begin.
+/// How long after the daemon's answer a move may begin.
 pub const BEGUN_WITHIN: Duration = Duration::from_secs(2);
-/// What the daemon is given to answer.
+/// The time limit for an answer of the daemon.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// After such a silence what was announced may have lapsed: half of what the daemon keeps it for.
+/// After this time without an answer, announcements may have lapsed. It is half the time for which the daemon keeps
+/// them.
 const SILENCE: Duration = Duration::from_secs(60);
-/// How much of an answer is read, in bytes.
+/// The largest answer that is read, in bytes.
 const MOST_BYTES: usize = 1 << 16;
 
-/// What an execution tells the daemon that it is about to begin.
+/// An execution's announcement of the moves that it will begin next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Announcement {
-    /// [`Self::VERSION`].
+    /// The format version: [`Self::VERSION`].
     pub version: u32,
-    /// The cluster that it is about.
+    /// The id of the cluster.
     pub cluster_id: String,
-    /// Everything that may begin next.
+    /// All moves that may begin next.
     pub moves: Vec<AnnouncedMove>,
-    /// A rate that an operator has given the execution; absent: as the daemon decides.
+    /// The operator's rate for the execution; absent: the daemon decides.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pace: Option<AnnouncedPace>,
 }
 
 impl Announcement {
-    /// Of the format.
+    /// The format version.
     pub const VERSION: u32 = 1;
 }
 
-/// An override for the brokers of what is about to begin, which ends with it.
+/// An override for the brokers of the announced moves; it ends with them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnnouncedPace {
-    /// Into each broker, and out of each.
+    /// The rate into each broker, and out of each broker.
     pub rate_bytes_per_second: Rate,
-    /// Those that take part.
+    /// The brokers that send or receive replicas.
     pub brokers: BTreeSet<BrokerId>,
 }
 
-/// What comes of an [`AnnouncedPace`].
+/// The daemon's answer to an [`AnnouncedPace`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AnsweredPace {
-    /// Brokers on which another override stands that an operator has set there, and that stays.
+    /// Brokers that keep another override, which an operator has set on the daemon.
     pub kept: Vec<OnBroker>,
-    /// Brokers that get more: below, new replicas would never catch up.
+    /// Brokers that get a higher rate: at the announced rate, new replicas would never catch up.
     pub raised: Vec<OnBroker>,
 }
 
 /// One broker's rate.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct OnBroker {
-    /// Whose.
+    /// The broker.
     pub broker: BrokerId,
-    /// Which.
+    /// The rate.
     pub rate_bytes_per_second: Rate,
 }
 
-/// One move.
+/// An announced move.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnnouncedMove {
@@ -85,11 +92,11 @@ pub struct AnnouncedMove {
     pub topic: String,
     /// The partition.
     pub partition: PartitionId,
-    /// Its replicas when the move is over.
+    /// Its replicas after the move.
     pub replicas: Replicas,
 }
 
-/// What the daemon answers.
+/// The daemon's answer.
 #[derive(Debug, Deserialize)]
 struct Answer {
     lead: String,
@@ -100,16 +107,16 @@ struct Answer {
 pub struct Pacer {
     client: Client,
     url: Url,
-    /// The URL without a login.
+    /// The URL for messages, without credentials.
     shown: String,
-    /// What its API asks for, in a file that may be replaced.
+    /// The token for its API, from a file that may be replaced.
     token: Option<Watched<String, Error>>,
-    /// What an operator asks it for; `None`: as it decides.
+    /// The operator's rate; `None`: the daemon decides.
     rate: Option<Rate>,
     known: Option<Known>,
-    /// Why it paces nothing new, as it was told last.
+    /// The last reported reason why the daemon throttles no new move.
     told: Option<String>,
-    /// What came of the rate, as it was told last.
+    /// The last reported answer to the rate.
     told_of_rate: Option<AnsweredPace>,
 }
 
@@ -119,20 +126,20 @@ impl std::fmt::Debug for Pacer {
     }
 }
 
-/// What it has confirmed.
+/// The moves that the daemon has confirmed.
 #[derive(Debug)]
 struct Known {
-    /// Who leads, and since when it does.
+    /// The identity of the leading daemon, which includes since when it leads.
     lead: String,
     at: Instant,
-    /// What it has been told, and since when a look has found it paced.
+    /// The announced moves, and since when a look shows each one throttled.
     moves: BTreeMap<TopicPartition, Option<Instant>>,
 }
 
 impl Pacer {
-    /// Prepares the way.
+    /// Prepares the connection to the daemon.
     pub fn new(url: &str, token_file: Option<&Path>, ca: Option<&Path>) -> Result<Self, Error> {
-        // Only the first provider of a process counts, and ours is the same everywhere.
+        // Only the first provider of a process counts, and this program uses the same one everywhere.
         let _ = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
         let bad = |flag, value: &str, problem: String| Error::Flag {
             flag,
@@ -148,7 +155,7 @@ impl Pacer {
         let wrong = |error: reqwest::Error| bad("--autothrottle-ca", &shown, error.to_string());
         let roots = roots.map(|pem| Certificate::from_pem_bundle(&pem)).transpose();
         let roots = match (roots.map_err(wrong)?, at.scheme()) {
-            // Without TLS the system's certificates need not even be there.
+            // Without TLS, the system's certificates are not needed and may be missing.
             (None, "http") => Some(Vec::new()),
             (roots, _) => roots,
         };
@@ -176,17 +183,17 @@ impl Pacer {
         })
     }
 
-    /// Asks for this rate, as an override for the brokers of each move.
+    /// Requests this rate, as an override for the brokers of each move.
     pub fn at(self, rate: Option<Rate>) -> Self {
         Self { rate, ..self }
     }
 
-    /// Who it is.
+    /// The URL for messages.
     fn url(&self) -> &str {
         &self.shown
     }
 
-    /// What may begin, if a look that begins now finds it paced.
+    /// The moves that may begin if a look from now on shows them throttled.
     pub(super) fn ripe(&self) -> BTreeSet<TopicPartition> {
         let Some(known) = &self.known else { return BTreeSet::new() };
         let ripe = |(of, paced): (&TopicPartition, &Option<Instant>)| {
@@ -195,8 +202,8 @@ impl Pacer {
         known.moves.iter().filter_map(ripe).collect()
     }
 
-    /// Tells it what may begin next. `seen` is the look after the last time; an error is what the daemon, or the way to it,
-    /// has against a beginning now.
+    /// Announces the moves that may begin next. `seen` is the look after the last announcement. An error says why no
+    /// move may begin now.
     async fn announce(
         &mut self,
         cluster_id: &str,
@@ -223,7 +230,7 @@ impl Pacer {
         }
     }
 
-    /// Whether it answers, and leads in this cluster.
+    /// Checks that the daemon answers, and that it leads in this cluster.
     pub async fn is_there(&self, cluster_id: &str) -> Result<(), Error> {
         match self.ask(cluster_id, &[]).await {
             Ok(_) => Ok(()),
@@ -272,20 +279,20 @@ impl Pacer {
         let answer: Answer = serde_json::from_slice(&body)
             .map_err(|error| format!("no answer of an autothrottle: {error}"))?;
         match (self.rate, &answer.pace) {
-            // One that does not know of rates would pace as it likes.
+            // A daemon that does not know operator rates would choose a rate itself.
             (Some(_), None) => Err("it does not take the rate".to_owned()),
             _ => Ok(answer),
         }
     }
 
-    /// Whether this is news: what keeps it from pacing what is to begin, or (`None`) that nothing does.
+    /// Whether this differs from the last report: why the daemon throttles no new move, or (`None`) that it does.
     fn is_news(&mut self, problem: Option<&str>) -> bool {
         let news = self.told.as_deref() != problem;
         self.told = problem.map(str::to_owned);
         news
     }
 
-    /// What comes of the rate that was asked for, where it is news.
+    /// The daemon's answer to the rate in words, if it is new.
     fn news_of_rate(&mut self, pace: Option<AnsweredPace>) -> Option<String> {
         let (rate, pace) = (self.rate?, pace?);
         if self.told_of_rate.as_ref() == Some(&pace) {
@@ -314,7 +321,8 @@ impl Pacer {
 }
 
 impl Execution<'_> {
-    /// Tells the daemon, where one paces, what is to begin next. Without its word nothing does; until when, with it.
+    /// Announces the next moves to the daemon, if one throttles. Returns until when they may begin. If the daemon
+    /// does not confirm, none begins.
     pub(super) async fn announce(
         &mut self,
         look: &Look,
@@ -356,16 +364,16 @@ impl Execution<'_> {
     }
 }
 
-/// Why nothing may begin now.
+/// Why no move may begin now.
 #[derive(Debug)]
 enum Unpaced {
-    /// Whoever leads has just heard of it for the first time.
+    /// The leading daemon has just received its first announcement.
     New,
-    /// The daemon, or the way to it, is against it.
+    /// The daemon refuses, or cannot be reached.
     Refused(String),
 }
 
-/// The innermost reason.
+/// The innermost cause.
 fn cause(error: &reqwest::Error) -> String {
     let mut reason: &dyn std::error::Error = error;
     while let Some(inner) = reason.source() {

@@ -1,4 +1,4 @@
-//! Where an execution keeps what it must not forget, and how it names its plan.
+//! Paths of an execution's files, and the hash of its plan.
 
 use crate::error::Error;
 use crate::files;
@@ -7,17 +7,17 @@ use sha2::{Digest, Sha256};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The journal is a plan's, the ledger a cluster's.
+/// The files of an execution: the journal belongs to a plan, the ledger to a cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Places {
-    /// What the plan's executions asked, did and found, one line each.
+    /// What the plan's executions requested, did and found, one line each.
     pub journal: PathBuf,
     /// Each config set in the cluster, with its original value.
     pub ledger: PathBuf,
 }
 
 impl Places {
-    /// By default the journal is beside the plan, and the ledger beside the journal.
+    /// By default the journal is next to the plan, and the ledger next to the journal.
     pub fn of(
         plan: &Path,
         journal: Option<&Path>,
@@ -37,13 +37,13 @@ impl Places {
     }
 }
 
-/// A cluster's id as a part of names.
+/// A cluster's id in characters that file names allow.
 pub(super) fn plain(cluster_id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
     cluster_id.chars().map(plain).collect()
 }
 
-/// `P.journal`, unless it is named.
+/// The journal of plan `P`: `P.journal`, unless the operator names another file.
 pub fn journal_of(plan: &Path, journal: Option<&Path>) -> PathBuf {
     let beside = || {
         let mut name = plan.as_os_str().to_owned();
@@ -53,7 +53,7 @@ pub fn journal_of(plan: &Path, journal: Option<&Path>) -> PathBuf {
     journal.map_or_else(beside, Path::to_owned)
 }
 
-/// A plan file of ours, and the plan's hash.
+/// Reads a plan file of this program; returns the plan and its hash.
 pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
     let text = files::read(path)?;
     let wrong = |problem| Error::PlanFile { name: path.display().to_string(), problem };
@@ -63,7 +63,7 @@ pub fn read_plan(path: &Path) -> Result<(Plan, String), Error> {
     Ok((plan, id))
 }
 
-/// The hash of a plan as we write it, however its file is compressed or laid out.
+/// The hash of a plan as this program writes it. It does not depend on the file's compression or layout.
 pub(super) fn plan_id(plan: &Plan) -> String {
     struct Hashing(Sha256);
     impl io::Write for Hashing {
@@ -76,7 +76,7 @@ pub(super) fn plan_id(plan: &Plan) -> String {
         }
     }
     let mut hashing = Hashing(Sha256::new());
-    // A hash takes all that it is given.
+    // Writing to a hash cannot fail.
     let _ = plan.write_json(&mut hashing);
     let hex: String = hashing.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     format!("sha256:{hex}")

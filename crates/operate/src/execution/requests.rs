@@ -1,7 +1,7 @@
-//! What an operator asks of an execution while it runs: lines in a file beside the ledger, and its answers.
+//! Requests of an operator to a running execution, and its answers: lines in a file next to the ledger.
 //!
-//! The ledger itself is the running process's alone. Whoever asks adds a line here, and waits for the answer; what was
-//! asked before an execution began is not for it.
+//! The running process alone writes the ledger. A requesting process adds a line to this file, and waits for the
+//! answer. An execution ignores requests from before its start.
 
 use super::Store;
 use crate::error::Error;
@@ -14,26 +14,26 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long an execution is given to answer: it may be waiting for a broker, and watches what is written for a while.
+/// The time limit for an answer: the execution may be waiting for a broker, and first measures the rate of new data.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks for the answer.
+/// The pause between two reads of the file.
 const PAUSE: Duration = Duration::from_millis(250);
-/// Another who asks has the file only for a moment.
+/// The number of attempts to open the file: another requesting process locks it only briefly.
 const TRIES: usize = 20;
 
-/// One line.
+/// A line of the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub(super) enum Line {
-    /// Somebody asks for another rate.
+    /// A request for another rate.
     Asked {
-        /// By which it is answered.
+        /// The id that the answer names.
         id: String,
         bytes_per_second: Rate,
     },
-    /// The execution has it from now on.
+    /// The execution uses the new rate from now on.
     Taken { id: String },
-    /// It keeps what it has.
+    /// The execution keeps its rate.
     Refused { id: String, problem: String },
 }
 
@@ -49,25 +49,25 @@ impl Line {
     }
 }
 
-/// What came of a request.
+/// The answer to a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// The execution uses the new rate from now on.
     Taken,
-    /// The execution keeps its rate; why.
+    /// The execution keeps its rate, for this reason.
     Refused(String),
-    /// The execution has ended meanwhile, and the request was taken back.
+    /// The execution has ended since, and the request was withdrawn.
     Gone,
 }
 
-/// The file beside a ledger.
+/// The file of requests next to a ledger.
 fn beside(ledger: &Path) -> PathBuf {
     let mut name = ledger.as_os_str().to_owned();
     name.push(".asked");
     PathBuf::from(name)
 }
 
-/// The execution's end.
+/// The file as the execution reads it.
 #[derive(Debug)]
 pub(super) struct Inbox {
     path: PathBuf,
@@ -75,14 +75,14 @@ pub(super) struct Inbox {
 }
 
 impl Inbox {
-    /// From now on.
+    /// Opens the file; earlier requests are ignored.
     pub(super) fn open(ledger: &Path) -> Self {
         let path = beside(ledger);
         let known = read(&path).iter().map(|line| line.id().to_owned()).collect();
         Self { path, known }
     }
 
-    /// The latest rate that was asked for since the last time, and what its answer is to name.
+    /// The latest rate requested since the last call, and the id for its answer.
     pub(super) fn next(&mut self) -> Option<(String, Rate)> {
         let mut asked = None;
         for line in read(&self.path) {
@@ -95,7 +95,7 @@ impl Inbox {
         asked
     }
 
-    /// Whoever waits for it is told.
+    /// Writes an answer for the requesting process.
     pub(super) fn answer(&self, line: Line) {
         if let Err(error) = write(&self.path, &[line]) {
             tracing::warn!(%error, "an answer cannot be written");
@@ -103,7 +103,7 @@ impl Inbox {
     }
 }
 
-/// A mailbox that cannot be read never ends an execution.
+/// An unreadable file never ends an execution.
 fn read(path: &Path) -> Vec<Line> {
     Store::read(path).unwrap_or_else(|failure| {
         tracing::warn!(error = %failure, "requests cannot be read");
@@ -123,7 +123,7 @@ fn write(path: &Path, lines: &[Line]) -> Result<(), Error> {
     store.append(lines)
 }
 
-/// Asks the execution that has this ledger for another rate, and waits for its answer.
+/// Requests another rate from the execution with this ledger, and waits for its answer.
 pub async fn ask(ledger: &Path, bytes_per_second: Rate) -> Result<Answer, Error> {
     let path = beside(ledger);
     let id = format!("{}-{}", std::process::id(), Timestamp::now().as_nanosecond());

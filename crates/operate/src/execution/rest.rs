@@ -1,22 +1,22 @@
-//! When an execution looks at the cluster again.
+//! The pause before an execution looks at the cluster again.
 
 use super::act::Acted;
 use std::time::Duration;
 
-/// Between two looks, while nothing changes.
+/// The pause between two looks while nothing changes.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
-/// After a change: whether it took is seen at once.
+/// The pause after a change, to see soon whether it took effect.
 const SOON: Duration = Duration::from_millis(250);
-/// After lists of throttled replicas were changed: with ZooKeeper, any broker reads them back from there at once, while
-/// the others still learn of the change. A move that begins meanwhile is not paced.
+/// The pause after lists of throttled replicas changed. With ZooKeeper, one broker already reports the new list while
+/// others have not received it. A move that begins in this time is not throttled.
 pub(super) const SPREAD: Duration = Duration::from_secs(3);
-/// A look takes at most this part of the time.
+/// A look takes at most one part in this many of the time.
 const REST_AFTER_LOOK: u32 = 4;
-/// However long a look took, the next one comes no later: whoever asks for another rate is answered within a minute
-/// (`requests::PATIENCE`), and moves that have ended leave no gap worth naming.
+/// The longest pause, even after a slow look. A request for another rate is then answered within a minute
+/// (`requests::PATIENCE`), and ended moves are noticed soon.
 const LONGEST_REST: Duration = Duration::from_secs(30);
 
-/// Until the next look.
+/// The pause until the next look.
 pub(super) fn rest(acted: &Acted, looked: Duration) -> Duration {
     let pause = match (acted.lists_changed, acted.changed) {
         (true, _) => SPREAD,

@@ -1,14 +1,14 @@
-//! On which brokers a topic of ours is made while a plan is about to be carried out: on those that stay.
+//! Chooses the brokers for a new topic of this program, while a plan is about to be executed: brokers that stay.
 //!
-//! In: the cluster's brokers, and the plan. Out: as many brokers as there are to be copies, the leader first. A copy on a
-//! broker that the plan empties would leave it anything but empty, and a dead broker takes none.
+//! In: the cluster's brokers, and the plan. Out: a broker for each replica, the leader first. A replica on a broker
+//! that the plan drains would keep the broker from being empty. A dead broker cannot take a replica.
 
 use kafka::admin::Cluster;
 use mapper::{BrokerId, Plan};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Up to so many live brokers: those that the plan takes replicas off and gives none after the others, and those that it
-/// drains, or that are `cordoned`, only where there are no others; in as many racks as may be, in order of id.
+/// Up to `copies` live brokers, in as many racks as possible, in order of id. Brokers that only lose replicas by the
+/// plan come last. Drained or `cordoned` brokers count only if there are no others.
 pub(super) fn seats(
     cluster: &Cluster,
     plan: Option<&Plan>,
@@ -36,7 +36,7 @@ pub(super) fn seats(
     seats
 }
 
-/// The brokers that lose replicas by the plan and get none: perhaps they are to go.
+/// The brokers that only lose replicas by the plan: the operator may be about to remove them.
 fn giving(plan: &Plan) -> BTreeSet<BrokerId> {
     let added: BTreeSet<BrokerId> = plan.moves.iter().flat_map(|change| change.added()).collect();
     let removed = plan.moves.iter().flat_map(|change| change.removed());
@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(of(&cluster, &plan, &ids[..2]), ids[1..2]);
         let cordoned = ids[1..3].iter().copied().collect();
         assert!(!seats(&cluster, Some(&plan), &cordoned, 9).iter().any(|id| cordoned.contains(id)));
-        // The same moves by a plan that does not say that it drains.
+        // The same moves, from a plan that does not state that it drains.
         if let Request::Scale(scale) = &mut plan.request {
             scale.balance.drain.clear();
         }

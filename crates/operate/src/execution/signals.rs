@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP: the operator wants us gone, or the terminal is.
+//! SIGINT, SIGTERM and SIGHUP: the operator ends the run, or the terminal was closed.
 
 use crate::error::Error;
 use std::fs;
@@ -6,12 +6,12 @@ use std::future::pending;
 use std::time::Duration;
 use tokio::signal::unix::{Signal as Stream, SignalKind, signal};
 
-/// Which.
+/// The signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// SIGINT.
     Interrupt,
-    /// SIGTERM, and SIGHUP: a terminal that is closed asks for the same.
+    /// SIGTERM or SIGHUP: a closed terminal also ends the run.
     Terminate,
 }
 
@@ -19,15 +19,16 @@ pub enum Signal {
 pub struct Signals {
     interrupt: Stream,
     terminate: Stream,
-    /// None where whoever started us has it ignored (`nohup`): listening would end what is to outlive the terminal.
+    /// `None` if the parent process ignores SIGHUP (`nohup`): handling it would end a run that should outlive the
+    /// terminal.
     hangup: Option<Stream>,
 }
 
 impl Signals {
-    /// From now on; the process no longer ends by itself.
+    /// Handles these signals from now on; they no longer end the process directly.
     ///
     /// # Errors
-    /// The system does not let us.
+    /// The operating system refuses the handlers.
     pub fn listen() -> Result<Self, Error> {
         let of = |kind| signal(kind).map_err(Error::Runtime);
         let hangup = match ignores_hangups() {
@@ -41,7 +42,7 @@ impl Signals {
         })
     }
 
-    /// The next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) -> Signal {
         let hangup = async {
             match &mut self.hangup {
@@ -56,18 +57,18 @@ impl Signals {
         }
     }
 
-    /// The signal that comes within this time, if one does.
+    /// The signal that arrives within this time, if any.
     pub async fn within(&mut self, time: Duration) -> Option<Signal> {
         tokio::time::timeout(time, self.next()).await.ok()
     }
 }
 
-/// Whether the process ignores SIGHUP, as far as the system tells: Linux does.
+/// Whether the process ignores SIGHUP; only Linux reports it.
 fn ignores_hangups() -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| ignores_first(&status))
 }
 
-/// Whether the mask of ignored signals in a `/proc/PID/status` has SIGHUP, which is signal 1.
+/// Whether the mask of ignored signals in a `/proc/PID/status` contains SIGHUP, which is signal 1.
 fn ignores_first(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -86,7 +87,7 @@ mod tests {
         assert!(!ignores_first(""));
     }
 
-    /// Where the tests themselves run under `nohup`, a hangup changes nothing.
+    /// If the tests run under `nohup`, a hangup changes nothing.
     #[tokio::test]
     async fn a_hangup_ends_a_run_as_sigterm_does() {
         let ignored = ignores_hangups();

@@ -1,4 +1,4 @@
-//! What executions have set in a cluster, for a daemon beside them: as they keep it beside the cluster's lock.
+//! Reads, for a daemon, the configs that executions have set: from the records next to the cluster's lock.
 
 use super::lock::{Records, Told, TopicLock, ZooKeeperLock};
 use crate::error::Error;
@@ -6,11 +6,11 @@ use crate::marks::Common;
 use execute::Others;
 use statelog::TOPIC;
 
-/// What is theirs by the ledger that stands in this place, whether or not one of them runs. Takes and makes nothing. In
-/// Kubernetes their Lease has any name, and none is found.
+/// The configs in the executions' ledger in this place, whether or not an execution runs. Only reads. In Kubernetes
+/// the executors' Lease may have any name, so none is found.
 ///
 /// # Errors
-/// Nobody answers; what stands there is not understood.
+/// The place does not answer, or its records are not valid.
 pub async fn set_by_executions(client: &kafka::Client, place: &Common) -> Result<Others, Error> {
     let records = match (place, &client.cluster().id) {
         (Common::Topic(access), _) if client.has_topic(TOPIC).await? => {
