@@ -1,4 +1,4 @@
-//! Files: read whole, written whole or not at all. A name that ends in `.gz` is compressed.
+//! Reads and writes whole files; a failed write leaves no partial file. A name that ends in `.gz` is compressed.
 
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
@@ -9,20 +9,22 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use tempfile::{NamedTempFile, TempPath};
 
-/// A file of so many bytes is read in two halves at once: half of the time goes into memory that is touched first.
+/// Size in bytes from which a file is read in two halves in parallel. First access to new memory takes half of the
+/// time.
 const LARGE: usize = 1 << 20;
 
-/// The most that is read of one file: ten times a snapshot of a million partitions. More is a wrong file or a device.
+/// The most bytes read from one file: ten times a snapshot of a million partitions. A larger input is a wrong file or
+/// a device.
 pub const MOST: u64 = 1 << 31;
-/// What a compressed file may always become.
+/// Bytes that any compressed file may expand to.
 const MOST_OF_SMALL: u64 = 64 << 20;
-/// Beyond that, how many times its own size it may become. Snapshots and plans shrink to a tenth or a thirtieth; a file
-/// that is made to fill memory shrinks to a thousandth.
+/// A larger result may be at most this many times the compressed size. Snapshots and plans compress to a tenth or a
+/// thirtieth. A file made to fill memory compresses to a thousandth.
 const MOST_TIMES: u64 = 100;
-/// No text holds a zero byte; devices and files with holes begin with many.
+/// Bytes checked for zeros: text contains none, while devices and sparse files begin with many.
 const BEGINNING: usize = 1 << 12;
 
-/// Why a file could not be used.
+/// Why a file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// An input is missing, forbidden or broken.
@@ -33,15 +35,15 @@ pub enum FileError {
         /// What the operating system reports, or why the content is refused.
         problem: io::Error,
     },
-    /// An output cannot go where it should; found before anything is planned.
+    /// An output cannot be written at its path; detected before any planning.
     #[error("cannot write {}: {problem}", .path.display())]
     Unwritable {
         /// The output.
         path: PathBuf,
-        /// Why it cannot be made or replaced.
+        /// Why the file cannot be created or replaced.
         problem: String,
     },
-    /// The disk failed us while writing; nothing was left behind.
+    /// The disk failed during a write; no partial file is left.
     #[error("writing {} failed: {problem}", .path.display())]
     Write {
         /// The output.
@@ -51,7 +53,7 @@ pub enum FileError {
     },
 }
 
-/// A whole file's bytes.
+/// Reads a whole file.
 pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     let wrong = |problem| FileError::Read { path: path.to_owned(), problem };
     let stored = stored(path).map_err(wrong)?;
@@ -64,7 +66,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     bounded(MultiGzDecoder::new(stored.as_slice()), most, limit).map_err(wrong)
 }
 
-/// All that comes, if it is text and no more than `most` bytes.
+/// Reads everything, if it is text and at most `most` bytes.
 fn bounded(from: impl Read, most: u64, limit: impl Fn() -> String) -> io::Result<Vec<u8>> {
     let mut from = from.take(most + 1);
     let mut bytes = Vec::new();
@@ -90,19 +92,19 @@ fn too_large() -> String {
     format!("it holds more than {MOST} bytes")
 }
 
-/// The beginning of a file, if it is text or compressed.
+/// Refuses a file that begins like neither text nor compressed data.
 fn beginning(file: &File, path: &Path) -> io::Result<()> {
     let mut bytes = [b' '; BEGINNING];
     let read = file.read_at(&mut bytes, 0)?;
     if is_gzip(path) { Ok(()) } else { refuse_binary(&bytes[..read]) }
 }
 
-/// The bytes of a file as it is stored.
+/// The bytes of a file as stored, still compressed.
 fn stored(path: &Path) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
     let found = file.metadata()?;
     if !found.is_file() {
-        // A pipe or a device: it has no length, and may have no end.
+        // A pipe or a device has no length, and may have no end.
         return bounded(file, MOST, too_large);
     }
     if found.len() > MOST {
@@ -121,7 +123,7 @@ fn stored(path: &Path) -> io::Result<Vec<u8>> {
         || file.read_exact_at(first, 0),
         || file.read_exact_at(second, middle),
     );
-    // Whoever writes to it meanwhile gets it read in one go.
+    // If another process writes to the file during this read, it is read again in one piece.
     match (of_first, of_second, file.read_at(&mut [0], found.len())) {
         (Ok(()), Ok(()), Ok(0)) => Ok(bytes),
         _ => read_to_most(File::open(path)?),
@@ -135,7 +137,7 @@ fn read_to_most(file: File) -> io::Result<Vec<u8>> {
     if sound { Ok(bytes) } else { Err(io::Error::new(io::ErrorKind::FileTooLarge, too_large())) }
 }
 
-/// A whole file's text.
+/// Reads a whole text file.
 pub fn read_text(path: &Path) -> Result<String, FileError> {
     String::from_utf8(read(path)?).map_err(|error| FileError::Read {
         path: path.to_owned(),
@@ -143,7 +145,7 @@ pub fn read_text(path: &Path) -> Result<String, FileError> {
     })
 }
 
-/// The file itself, or the files of a folder whose names end in one of these, by name.
+/// The file itself, or the files in this folder whose names end in one of `endings`, sorted by name.
 pub(crate) fn in_folder(path: &Path, endings: &[&str]) -> Result<Vec<PathBuf>, FileError> {
     let unreadable = |problem| FileError::Read { path: path.to_owned(), problem };
     if !fs::metadata(path).map_err(unreadable)?.is_dir() {
@@ -165,25 +167,25 @@ fn is_gzip(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "gz")
 }
 
-/// A place for a file, known to be writable when it was made.
+/// The path of an output, checked to be writable when this value was created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutFile {
-    /// As the operator named it.
+    /// The path as the operator named it.
     path: PathBuf,
-    /// What it is, once links are followed.
+    /// The target after following links.
     place: Place,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
-    /// A file, or where one will be.
+    /// A regular file, which may not exist yet.
     File(PathBuf),
-    /// A pipe or a device, which no other file can take the place of.
+    /// A pipe or a device, which cannot be replaced by a file.
     Stream(PathBuf),
 }
 
 impl OutFile {
-    /// Finds out whether a file can be written there, by making one beside it.
+    /// Checks that a file can be written there, by creating a temporary file next to it.
     pub fn at(path: &Path) -> Result<Self, FileError> {
         let unwritable = |problem: String| FileError::Unwritable { path: path.to_owned(), problem };
         let place = match fs::metadata(path) {
@@ -201,7 +203,7 @@ impl OutFile {
         Ok(out)
     }
 
-    /// As the operator named it.
+    /// The path as the operator named it.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -213,7 +215,7 @@ impl OutFile {
         }
     }
 
-    /// Writes the content beside its place; [`Staged::publish`] puts it there.
+    /// Writes the content to a temporary file; [`Staged::publish`] moves it into place.
     pub fn stage(
         self,
         content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -238,7 +240,7 @@ impl OutFile {
     }
 }
 
-/// Finds out whether files can be written into a folder.
+/// Checks that files can be written to a folder.
 pub fn probe_folder(folder: &Path) -> Result<(), FileError> {
     let probed = temporary(folder).map(drop);
     probed.map_err(|error| FileError::Unwritable {
@@ -247,7 +249,7 @@ pub fn probe_folder(folder: &Path) -> Result<(), FileError> {
     })
 }
 
-/// An empty path's folder is this one.
+/// The folder of a path; the current folder if the path names none.
 fn folder(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -255,7 +257,8 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// In the same folder, so that it can be renamed; readable as any file is, not for its owner alone.
+/// Creates a temporary file in the folder of its target, so that it can be renamed. Its mode follows the umask, like
+/// that of any new file.
 fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(".topicmappr-")
@@ -266,13 +269,13 @@ fn temporary(folder: &Path) -> io::Result<NamedTempFile> {
                 io::ErrorKind::NotFound,
                 format!("there is no folder {}", folder.display()),
             ),
-            // The name of the temporary file tells an operator nothing.
+            // The name of the temporary file does not help the operator.
             kind => io::Error::new(kind, kind.to_string()),
         })
 }
 
-/// What takes an old file's place, ext4 stores before it renames it (`auto_da_alloc`). Told now, the kernel begins while the
-/// plan is still being judged. It may also decline: the rename then takes longer.
+/// Asks the kernel to start writing the file to disk while the plan is still being checked. ext4 writes a replacement
+/// to disk before the rename (`auto_da_alloc`). If the kernel ignores the request, the rename takes longer.
 fn begin_to_store(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
 }
@@ -293,7 +296,7 @@ fn fill(
     out.flush()
 }
 
-/// A file that is written, and not yet in its place. Dropped, it is gone.
+/// A written file that is not in place yet. Dropping it deletes the file.
 #[derive(Debug)]
 pub struct Staged {
     path: PathBuf,
@@ -301,7 +304,7 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// The same, on the disk before it takes the old file's place, and after: for what only this file knows.
+    /// Moves the file into place, and syncs it to disk before and after: for data that no other file has.
     pub(crate) fn publish_stored(self) -> Result<(), FileError> {
         let path = self.path.clone();
         let wrong = |problem| FileError::Write { path: path.clone(), problem };
@@ -315,7 +318,7 @@ impl Staged {
         stored.transpose().map(drop).map_err(wrong)
     }
 
-    /// Puts it in its place, over what was there.
+    /// Moves the file into place, and replaces any earlier file.
     pub fn publish(self) -> Result<(), FileError> {
         let Some((temporary, place)) = self.written else {
             return Ok(());
@@ -326,19 +329,19 @@ impl Staged {
     }
 }
 
-/// A text that an operator wrote, and what errors call it.
+/// A text from an operator, with the name that errors use.
 pub struct Document {
     /// The file, or the key of a ConfigMap.
     pub name: String,
-    /// What stands in it.
+    /// Its content.
     pub text: String,
 }
 
 impl Document {
-    /// The files at this path, or those in this folder whose names end in one of `endings`.
+    /// Reads the file at this path, or the files in this folder whose names end in one of `endings`.
     ///
     /// # Errors
-    /// One of them cannot be read, or is no text.
+    /// A file cannot be read, or is not text.
     pub fn in_files(path: &Path, endings: &[&str]) -> Result<Vec<Self>, FileError> {
         let read = |path: PathBuf| -> Result<Self, FileError> {
             Ok(Self { name: path.display().to_string(), text: read_text(&path)? })

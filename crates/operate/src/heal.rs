@@ -1,4 +1,5 @@
-//! What `heal` has to remember between two runs: in a file, or in a ConfigMap, written only over what was read.
+//! Stores what `heal` remembers between runs, in a file or a ConfigMap. A ConfigMap is written only if it has not
+//! changed since it was read.
 
 use crate::error::Error;
 use crate::files::{self, FileError, OutFile};
@@ -15,10 +16,10 @@ use std::time::Duration;
 const CONFIG_MAP: &str = "configmap:";
 const KEY: &str = "heal.json";
 const VERSION: u32 = 1;
-/// What an Event may take.
+/// The time limit to write an Event.
 const TOLD: Duration = Duration::from_secs(5);
 
-/// Where notes are kept.
+/// The place of the notes.
 #[derive(Debug, Clone)]
 pub enum NotesPlace {
     /// In this file.
@@ -47,8 +48,8 @@ impl fmt::Display for NotesPlace {
     }
 }
 
-/// Tells an Event at the ConfigMap of the notes, for those who describe it or listen to Events. Notes in a file have nobody to
-/// tell; that an Event is not taken stops nothing.
+/// Writes an Event on the ConfigMap of the notes, for operators who describe it or watch Events. Notes in a file have
+/// no Events. A failed Event is only logged.
 pub async fn announce(place: &NotesPlace, access: &Access, reason: &str, note: &str) {
     let NotesPlace::ConfigMap(name) = place else { return };
     let told = async {
@@ -75,21 +76,21 @@ fn in_namespace(name: &str, kubernetes: &Kubernetes) -> Name {
     }
 }
 
-/// The place, as it was read.
+/// The place of the notes, with the version that was read.
 pub enum Place {
     /// This file; it may not exist yet.
     File(PathBuf),
-    /// A connection lives no longer than the wait that it was made in: who writes makes another.
+    /// A ConfigMap. The connection ends with the runtime that it was created in, so a write opens a new one.
     ConfigMap {
         /// Its namespace and name.
         name: Name,
-        /// Its version at the time of reading; `None`: there is none, and a write creates it.
+        /// The version that was read; `None`: there was no ConfigMap, and a write creates it.
         read: Option<Box<ConfigMap>>,
     },
 }
 
 impl Place {
-    /// Reads what is noted there; nothing yet is no error.
+    /// Reads the notes; missing notes are no error.
     pub async fn open(place: &NotesPlace, access: &Access) -> Result<(Self, Notes), Error> {
         let (opened, text) = match place {
             NotesPlace::File(path) => {
@@ -115,7 +116,7 @@ impl Place {
         Ok((opened, notes))
     }
 
-    /// Notes them.
+    /// Writes the notes.
     pub async fn write(self, notes: &Notes, access: &Access) -> Result<(), Error> {
         let text = written(notes).map_err(io::Error::from).map_err(Error::Stream)?;
         match self {
@@ -153,7 +154,8 @@ fn parse(place: &NotesPlace, text: &str) -> Result<Notes, Error> {
         let version = &document["version"];
         return Err(wrong(format!("version {version} is none that this program reads")));
     }
-    // Always written, and every other file of ours has a version, too.
+    // The notes always have this key. Every other file of this program has a version as well, so a version alone does
+    // not identify notes.
     if document.get("lost_since_seconds").is_none() {
         return Err(wrong("these are not the notes of heal".to_owned()));
     }

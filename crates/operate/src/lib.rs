@@ -1,7 +1,8 @@
-//! Drivers: what acts on a live cluster.
+//! Drivers: the code that acts on a live cluster.
 //!
-//! A driver takes plain values, looks, asks a pure crate what to do, and acts. It tells a [`EventListener`](events::EventListener) what
-//! happens. It knows no flag, no table and no stream: the command line and the daemon bring those.
+//! A driver takes plain values, looks at the cluster, asks a pure crate what to do, and acts. It sends events to an
+//! [`EventListener`](events::EventListener). It knows no flags, tables or streams: the command line and the daemon
+//! provide those.
 
 pub mod certificates;
 pub mod cluster;

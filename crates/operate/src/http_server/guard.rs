@@ -1,8 +1,8 @@
-//! Which requests may come in: none that a foreign page has a browser send.
+//! Refuses requests that a foreign web page makes a browser send.
 //!
-//! A browser tells which page asks (`Origin`, `Sec-Fetch-Site`) and under which name it found the server (`Host`). A page
-//! that has its own name lead to this address (DNS rebinding) passes for ours by the first two, and not by the third.
-//! What is no browser sends neither of the first two.
+//! A browser states which page sends a request (`Origin`, `Sec-Fetch-Site`), and by which name it reached the server
+//! (`Host`). A page whose own name resolves to this address (DNS rebinding) passes the first two checks, but not the
+//! third. Clients that are no browsers do not send the first two headers.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -17,30 +17,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-/// What is shown of a foreign name.
+/// The most characters of a foreign name in a message.
 const SHOWN: usize = 100;
-/// Refusals are told in the log no more often.
+/// The shortest time between two log lines about refusals.
 const TOLD: Duration = Duration::from_secs(1);
 
-/// Where a request comes from.
+/// The peer address of a request.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct From(pub(super) SocketAddr);
 
-/// Names that a server goes by, besides `localhost` and any IP address: an address is in nobody's power.
+/// Names of a server. `localhost` and IP addresses are always accepted: no attacker can redirect an IP address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerNames {
-    /// The flag that lists them, for who is refused.
+    /// The flag that lists the names, for the message to a refused client.
     flag: &'static str,
     names: Vec<String>,
 }
 
 impl ServerNames {
-    /// These, in any case of letters, which this flag lists.
+    /// These names, which `flag` lists; upper and lower case are equal.
     pub fn of(flag: &'static str, names: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         Self { flag, names: names.into_iter().map(|name| plain(name.as_ref())).collect() }
     }
 
-    /// Whether a request for this `HOST` or `HOST:PORT` is meant for us.
+    /// Whether a request for this `HOST` or `HOST:PORT` is meant for this server.
     fn admit(&self, authority: &str) -> bool {
         let Ok(parsed) = authority.parse::<Authority>() else { return false };
         if authority.contains('@') {
@@ -63,7 +63,7 @@ fn plain(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// A name that a server may go by, as a flag has it.
+/// Parses a server name from a flag.
 ///
 /// # Errors
 /// A sentence, for anything else.
@@ -75,7 +75,7 @@ pub fn host_name(text: &str) -> Result<String, String> {
     }
 }
 
-/// Why a request is turned away.
+/// Why a request is refused.
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     NoHost,
@@ -83,16 +83,16 @@ enum Refusal {
     Page { header: HeaderName, value: String },
 }
 
-/// What a guard knows.
+/// The state of the guard.
 #[derive(Debug)]
 struct Guard {
     names: ServerNames,
     tls: bool,
-    /// When a refusal was last told, and how many were not since.
+    /// The time of the last logged refusal, and the number of refusals since then.
     told: Mutex<(Option<Instant>, u64)>,
 }
 
-/// The routes, for those that may come in.
+/// The routes behind the guard.
 pub(super) fn guarded(routes: Router, names: ServerNames, tls: bool) -> Router {
     let guard = Arc::new(Guard { names, tls, told: Mutex::default() });
     routes.layer(from_fn_with_state(guard, stand))
@@ -119,7 +119,7 @@ impl Guard {
         if let Some(foreign) = hosts.iter().find(|host| !self.names.admit(host)) {
             return Err(Refusal::Host(foreign.clone()));
         }
-        // What changes nothing is read by nobody else: a browser shows no page another's answers.
+        // These methods change nothing, and a browser hides the answer from a foreign page.
         if matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) {
             return Ok(());
         }
@@ -137,7 +137,7 @@ impl Guard {
         }
     }
 
-    /// A proxy before us may speak TLS where we do not, never the other way.
+    /// Whether an origin is this server. A proxy in front may add TLS, but never removes it.
     fn is_own(&self, origin: &str, host: &str) -> bool {
         match origin.split_once("://") {
             Some(("https", authority)) => authority.eq_ignore_ascii_case(host),
@@ -146,7 +146,7 @@ impl Guard {
         }
     }
 
-    /// In the log, so that an operator sees who tries; seldom enough that it fills no disk.
+    /// Logs a refusal, so that an operator sees the client. The rate limit keeps the log from filling the disk.
     fn tell(&self, refusal: &Refusal, request: &Request) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.0.is_some_and(|last| last.elapsed() < TOLD) {
@@ -163,13 +163,13 @@ impl Guard {
     }
 }
 
-/// Each value of a header; what is no text is shown as such, and is nobody's name.
+/// Each value of a header. A value that is no text keeps a replacement character, so it matches no name.
 fn texts(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     let values = headers.get_all(name).iter();
     values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
 }
 
-/// Others' words, fit for a log: without control characters, and not long.
+/// Text of a client, made safe for a log: without control characters, and cut to a length.
 fn shown(text: &str) -> String {
     let fit = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().take(SHOWN).map(fit).collect()

@@ -1,8 +1,11 @@
-//! HTTP servers of both programs, with limits.
+//! HTTP servers of both programs, with limits on connections and time.
 //!
-//! In: a socket, routes, the names that the server goes by, and TLS if it is wanted. What always holds: connections have
-//! a largest number, and idle ones are closed before new ones are refused; a peer that opens thousands takes places from
-//! itself only; a head, a body, a handshake and a connection have deadlines; a foreign page in a browser changes nothing.
+//! In: a socket, routes, the server's names, and optional TLS. These limits always hold:
+//!
+//! - The number of connections is bounded, and idle ones are closed before new ones are refused.
+//! - A peer that opens thousands of connections only displaces its own.
+//! - A head, a body, a handshake and a connection have deadlines.
+//! - A foreign page in a browser changes nothing.
 
 mod guard;
 mod room;
@@ -31,31 +34,35 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-/// Time for a request's head, and between two requests: curl and probes need milliseconds. Then the connection closes.
+/// The time limit for a request's head, and between two requests; then the connection is closed. curl and probes need
+/// milliseconds.
 const HEAD: Duration = Duration::from_secs(10);
-/// Time for a request's body: an announcement of half a megabyte, over a slow network.
+/// The time limit for a request's body: half a megabyte over a slow network.
 const BODY: Duration = Duration::from_secs(10);
-/// Time for a TLS handshake.
+/// The time limit for a TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// After this time a connection ends with its current answer: whoever does not read what he asked for keeps nothing open.
+/// The longest life of a connection; it ends after its current answer. So a client that does not read its answer
+/// cannot hold a connection forever.
 const AGE: Duration = Duration::from_secs(300);
-/// Time for that last answer.
+/// The time limit for that last answer.
 const GRACE: Duration = Duration::from_secs(10);
-/// A larger head is answered with 431. Browsers send some 2 KiB, and cookies of other servers on the same host.
+/// The largest head in bytes; a larger one is answered with 431. Browsers send about 2 KiB, plus cookies of other
+/// servers on the same host.
 const MOST_HEAD: usize = 16 << 10;
-/// What is read ahead on one connection.
+/// The read buffer of one connection, in bytes.
 const MOST_BUFFER: usize = 32 << 10;
-/// A larger body is answered with 413, where a route does not say otherwise: only announcements have one.
+/// The largest body in bytes, unless a route sets another limit; a larger one is answered with 413. Only
+/// announcements have a body.
 const MOST_BODY: usize = 64 << 10;
-/// Connections that wait to be accepted: what Linux allows by default. Some thousand may arrive at once.
+/// The most connections waiting to be accepted: Linux' default limit. Thousands may arrive at once.
 const BACKLOG: u32 = 4096;
-/// When there is no descriptor for a new connection, the next try comes so much later.
+/// The pause before the next accept if no file descriptor is free.
 const NO_DESCRIPTOR: Duration = Duration::from_millis(50);
 
-/// Opens a socket at the first of these addresses that can be had.
+/// Opens a socket at the first of these addresses that is available.
 ///
 /// # Errors
-/// What the last address said.
+/// The error of the last address.
 pub fn listen(addresses: &[SocketAddr]) -> io::Result<TcpListener> {
     let mut problem = io::Error::new(io::ErrorKind::InvalidInput, "it has no address");
     for address in addresses {
@@ -77,7 +84,7 @@ fn listen_at(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Answers until it is no longer waited for; every connection then ends.
+/// Serves until the future is dropped, which also ends every connection.
 pub async fn serve(listener: TcpListener, routes: Router, names: ServerNames, tls: Option<Tls>) {
     let routes = routes.layer(DefaultBodyLimit::max(MOST_BODY));
     let routes = guard::guarded(routes, names, tls.is_some());
@@ -99,13 +106,14 @@ pub async fn serve(listener: TcpListener, routes: Router, names: ServerNames, tl
         let crowded = place.took_anothers;
         connections.spawn(connection(stream, from, place, routes.clone(), tls.clone()));
         if crowded {
-            // Whoever lost the place gives the descriptor back before the next one comes.
+            // The evicted connection has to free its descriptor before the next accept.
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// A connection that broke before it was accepted says nothing of the next one. Without descriptors, idle ones go.
+/// Handles an accept error. A connection that broke before it was accepted needs no pause. If descriptors ran out, an
+/// idle connection is closed.
 async fn rest_after(error: &io::Error, room: &Room) {
     let broken = [io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset];
     if !broken.contains(&error.kind()) {
@@ -122,7 +130,7 @@ async fn connection(
     routes: Router,
     tls: Option<Tls>,
 ) {
-    // Small answers go at once; a socket that cannot do that still answers.
+    // Sends small answers without delay. If the socket does not support this, it still works.
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else {
         return answer(stream, from, &place, routes).await;
@@ -138,7 +146,7 @@ async fn connection(
     }
 }
 
-/// Answers requests until the other side, a deadline or another's need of the place ends it.
+/// Answers requests until the client closes, a deadline passes, or another connection needs the place.
 async fn answer<S>(stream: S, from: SocketAddr, place: &Place, routes: Router)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -180,7 +188,7 @@ fn told(from: SocketAddr, ended: hyper::Result<()>) {
     }
 }
 
-/// The body, with an error in place of what comes too late: an end would pass for a whole body.
+/// The body, with an error after the deadline: a plain end would pass for a complete body.
 fn in_time(body: Incoming) -> Body {
     if body.is_end_stream() {
         return Body::empty();

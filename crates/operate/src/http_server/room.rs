@@ -1,7 +1,7 @@
-//! Places for connections, in all and for each peer.
+//! Limits the number of connections, in total and per peer.
 //!
-//! When there is none left, the connection that has been idle longest loses its place: of the same peer where the peer
-//! has its share, else of the peer with the most.
+//! When all places are taken, the connection that has been idle longest loses its place. It is one of the same peer
+//! if that peer has used up its share; otherwise one of the peer with the most connections.
 
 use rustix::process::{Resource, getrlimit};
 use std::cmp::Reverse;
@@ -11,14 +11,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 
-/// Connections of one server. Each takes some 20 kB while it is idle, and at most 100 kB: 25 MB of the 128 MiB that the
-/// chart gives.
+/// The most connections of one server. Each takes about 20 kB when idle and at most 100 kB: 25 MB of the 128 MiB that
+/// the chart sets.
 const MOST: usize = 256;
-/// The part of a process' descriptors that one server may take: 1 of so many. A daemon has two servers, and files.
+/// One server may use one in this many of the process' file descriptors. A daemon has two servers, and files.
 const OF_DESCRIPTORS: u64 = 4;
-/// The part of all places that one peer may have: 1 of so many.
+/// One peer may use one in this many of all places.
 const OF_PLACES: usize = 4;
-/// A request that has been worked on for longer keeps no place: its peer sends or reads nothing, most likely.
+/// After this time a request no longer protects its connection: most likely its peer neither sends nor reads.
 const WORKS: Duration = Duration::from_secs(5);
 
 /// Places of one server.
@@ -38,23 +38,23 @@ struct Taken {
 #[derive(Debug)]
 struct Taker {
     peer: IpAddr,
-    /// The last request's beginning or end, or the connection's beginning.
+    /// The start or end of the last request, or the start of the connection.
     since: Instant,
     works: bool,
     lost: Arc<Notify>,
 }
 
-/// One connection's place; it is free again when this is dropped.
+/// The place of one connection; dropping it frees the place.
 #[derive(Debug)]
 pub(super) struct Place {
     taken: Arc<Mutex<Taken>>,
     number: u64,
     lost: Arc<Notify>,
-    /// Another connection has been told to end for it.
+    /// Another connection was evicted for this place.
     pub(super) took_anothers: bool,
 }
 
-/// A request is being answered until this is dropped.
+/// A request in progress, until this value is dropped.
 #[derive(Debug)]
 pub(super) struct Works {
     taken: Arc<Mutex<Taken>>,
@@ -62,7 +62,7 @@ pub(super) struct Works {
 }
 
 impl Room {
-    /// As many places as this process can afford.
+    /// The places that this process' limit of file descriptors allows.
     pub(super) fn for_this_process() -> Self {
         let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let affordable = usize::try_from(descriptors / OF_DESCRIPTORS).unwrap_or(MOST);
@@ -73,7 +73,7 @@ impl Room {
         Self { taken: Arc::default(), most, most_of_a_peer: (most / OF_PLACES).max(1) }
     }
 
-    /// A place for a new connection; none if every connection that could make room is at work.
+    /// A place for a new connection; `None` if no connection may be evicted for it.
     pub(super) fn place(&self, from: IpAddr) -> Option<Place> {
         let peer = peer(from);
         let now = Instant::now();
@@ -107,7 +107,7 @@ impl Room {
 }
 
 impl Taken {
-    /// Of the peer with the most connections, the one that is idle and has been for longest.
+    /// The longest idle connection of the peer with the most connections.
     fn idlest(&self, now: Instant, of: impl Fn(&Taker) -> bool) -> Option<u64> {
         let mut crowds: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for taker in self.places.values() {
@@ -135,12 +135,12 @@ impl Taken {
 }
 
 impl Place {
-    /// Returns when another connection has got it.
+    /// Returns when this connection is evicted.
     pub(super) async fn is_lost(&self) {
         self.lost.notified().await;
     }
 
-    /// A request begins.
+    /// Marks the start of a request.
     pub(super) fn works(&self) -> Works {
         lock(&self.taken).works(self.number, true);
         Works { taken: self.taken.clone(), number: self.number }
@@ -163,7 +163,7 @@ fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Who connects: with IPv6 a network of 64 bits, as one machine has all of its addresses.
+/// The peer for the limits. For IPv6 it is a /64 network, because one machine may use all addresses in it.
 fn peer(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),

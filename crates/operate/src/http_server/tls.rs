@@ -1,4 +1,4 @@
-//! TLS of a server: a certificate chain and its key, which may be replaced while it runs.
+//! TLS for a server: a certificate chain and its key, which may be replaced while the server runs.
 
 use crate::error::Error;
 use crate::watched::Watched;
@@ -11,15 +11,15 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Certificate chain and key of a server, read again when they change.
+/// Certificate chain and key of a server, read again whenever the files change.
 #[derive(Clone)]
 pub struct Tls(Arc<dyn Fn() -> TlsAcceptor + Send + Sync>);
 
 impl Tls {
-    /// From these files, in PEM.
+    /// Reads these PEM files.
     ///
     /// # Errors
-    /// `wrong` of a file and what is wrong with it.
+    /// The result of `wrong`, with the file and its problem.
     pub fn open<E>(
         chain: &Path,
         key: &Path,
@@ -37,7 +37,7 @@ impl Tls {
         Ok(Self(Arc::new(move || watched.now())))
     }
 
-    /// For the next handshake.
+    /// The acceptor for the next handshake.
     pub(super) fn acceptor(&self) -> TlsAcceptor {
         (self.0)()
     }
@@ -49,7 +49,7 @@ impl fmt::Debug for Tls {
     }
 }
 
-/// An error tells whether it is about the key.
+/// Builds an acceptor. In an error, the flag says whether the key is at fault.
 fn acceptor(chain: &[u8], key: &[u8]) -> Result<TlsAcceptor, (bool, String)> {
     let read = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>();
     let certificates = read.map_err(|error| (false, error.to_string()))?;
