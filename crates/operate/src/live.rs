@@ -1,4 +1,4 @@
-//! Live clusters: the only part of the program that opens a socket, or starts a runtime.
+//! Connects to live clusters. Only this module opens sockets or starts a runtime.
 
 use crate::cluster::{Servers, ZooKeeperPlace};
 use crate::error::Error;
@@ -15,20 +15,20 @@ use std::path::Path;
 use std::time::Duration;
 use zookeeper::{Deadlines, StoredMetrics, ToStore, ZooKeeper};
 
-/// A cluster as it was captured.
+/// A captured cluster.
 pub struct Facts {
     /// The cluster.
     pub snapshot: Snapshot,
-    /// How old stored metrics were, where the run needed them.
+    /// The age of stored metrics, if the run needed them.
     pub metrics_age: Option<SignedDuration>,
     /// What is missing from the snapshot, and why.
     pub notes: Vec<Note>,
-    /// Where its brokers run, where Kubernetes was asked.
+    /// The broker pods, if the run asked Kubernetes.
     pub pods: Option<Pods>,
 }
 
 impl Facts {
-    /// A cluster of which nobody has told where its brokers run.
+    /// A captured cluster without information about pods.
     pub fn new(snapshot: Snapshot, notes: Vec<Note>) -> Self {
         Self { snapshot, metrics_age: None, notes, pods: None }
     }
@@ -46,7 +46,7 @@ pub fn capture(servers: &Servers) -> Result<Facts, Error> {
     })?
 }
 
-/// A way into the cluster behind these servers.
+/// Connects to the cluster behind these servers.
 pub async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Error> {
     match servers {
         Servers::Kafka { bootstrap, properties, .. } => {
@@ -56,7 +56,8 @@ pub async fn kafka_client(servers: &Servers) -> Result<kafka::Client, Error> {
     }
 }
 
-/// A cluster to call, for commands that do more than capture it.
+/// Connects to the cluster, for commands that do more than capture it. Also returns notes on ignored client
+/// properties.
 pub async fn kafka(servers: &Servers) -> Result<(kafka::Client, Vec<Note>), Error> {
     match servers {
         Servers::Kafka { bootstrap, properties, .. } => {
@@ -69,11 +70,11 @@ pub async fn kafka(servers: &Servers) -> Result<(kafka::Client, Vec<Note>), Erro
     }
 }
 
-/// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any; and the
-/// properties that have no meaning here.
+/// Connects to the cluster behind these bootstrap servers, with the client properties in this file, if any. Also
+/// returns the properties that have no meaning here.
 ///
 /// # Errors
-/// The properties are wrong, or nobody answers.
+/// The properties are wrong, or no server answers.
 pub async fn connect(
     bootstrap: &str,
     properties: Option<&Path>,
@@ -83,7 +84,7 @@ pub async fn connect(
     Ok((kafka::Client::connect(settings).await?, ignored))
 }
 
-/// How librdkafka reaches the same cluster, as the same user.
+/// The settings with which librdkafka reaches the same cluster as the same user.
 ///
 /// # Errors
 /// The properties are wrong.
@@ -91,7 +92,7 @@ pub fn data_plane(bootstrap: &str, properties: Option<&Path>) -> Result<Access, 
     Ok(access(&settings(bootstrap, properties)?))
 }
 
-/// Connects to Kafka; what is to be known of the properties.
+/// Connects to Kafka; the notes name ignored client properties.
 pub async fn client(
     bootstrap: &str,
     properties: Option<&Path>,
@@ -100,12 +101,12 @@ pub async fn client(
     Ok((client, keys.iter().map(|key| ignored(key)).collect()))
 }
 
-/// What a cluster says of itself now.
+/// Captures the current state of a cluster.
 pub async fn captured(client: &kafka::Client) -> Result<kafka::Capture, Error> {
     captured_with(client, ConfigKeys::All).await
 }
 
-/// The same, with these of the topics' configs.
+/// The same, with only these topic configs.
 pub(crate) async fn captured_with(
     client: &kafka::Client,
     configs: ConfigKeys,
@@ -137,7 +138,7 @@ async fn from_kafka(
     }
 }
 
-/// The same for whoever has no time: nobody is waited for longer than a moment.
+/// Connects with short time limits, for commands that must not wait.
 pub async fn hasty_client(
     bootstrap: &str,
     properties: Option<&Path>,
@@ -145,7 +146,7 @@ pub async fn hasty_client(
     Ok(kafka::Client::connect(hasty(settings(bootstrap, properties)?)).await?)
 }
 
-/// No longer than a moment for anything.
+/// Shortens all time limits.
 pub(crate) fn hasty(mut settings: kafka::Settings) -> kafka::Settings {
     const SETUP: Duration = Duration::from_millis(1500);
     const REQUEST: Duration = Duration::from_secs(2);
@@ -178,7 +179,7 @@ async fn from_zookeeper(place: &ZooKeeperPlace) -> Result<Facts, Error> {
     let facts = Facts::new(captured.snapshot, notes);
     match zookeeper.stored_metrics(&place.metrics_prefix).await {
         Ok(stored) => completed(facts, &stored),
-        // ZooKeeper alone may do without: the plan then places by count, and says so.
+        // Metrics are optional with ZooKeeper alone: without them the plan places by count, and says so.
         Err(zookeeper::Error::NoMetrics { .. }) => Ok(facts),
         Err(error) => Err(error.into()),
     }
@@ -198,7 +199,7 @@ pub async fn zookeeper(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
     Ok(ZooKeeper::connect(&address, Deadlines::default()).await?)
 }
 
-/// Its servers, and the chroot that is written with them: what Kafka's own prefix is, no matter.
+/// Its servers, with the chroot of the connect string. The chroot of a separate flag is left out.
 pub fn ensemble(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
     place.connect.parse().map_err(wrong_address(place))
 }
@@ -223,7 +224,7 @@ fn completed(facts: Facts, stored: &StoredMetrics) -> Result<Facts, Error> {
     })
 }
 
-/// A snapshot file's cluster.
+/// Reads the cluster in a snapshot file.
 ///
 /// # Errors
 /// The file cannot be read, or is no snapshot of this version.

@@ -1,4 +1,4 @@
-//! One run at a time, whatever machine it is on: a Lease, named by the cluster that is acted on or by the state that is kept.
+//! One run at a time, on any machine: a Lease, named after the cluster to change or the state to keep.
 
 use crate::error::Error;
 use crate::error::HeldBy;
@@ -8,17 +8,18 @@ use ::kubernetes::{Kubernetes, Name};
 use sha2::{Digest, Sha256};
 use std::time::Duration;
 
-/// How long a run that was killed keeps the next one waiting.
+/// The duration of the Lease: the next run waits this long after a run was killed.
 const LEASE: Duration = Duration::from_secs(15);
 
-/// The Lease of a cluster: ids of clusters are no names of Kubernetes, so their hash stands for them.
+/// The Lease of a cluster. Its name contains a hash of the cluster id, because cluster ids are not valid names in
+/// Kubernetes.
 pub fn lease_of(namespace: &str, cluster_id: &str) -> Name {
     let hash = Sha256::digest(cluster_id.as_bytes());
     let hash: String = hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
     Name::new(namespace, &format!("mappr-cluster-{hash}"))
 }
 
-/// A Lease that is named, by its whole name: without a namespace it is in our own.
+/// The full name of a Lease; without a namespace, the Lease is in our own.
 pub fn whole(name: Name, kubernetes: &Kubernetes) -> Name {
     match name.namespace.is_empty() {
         true => Name::new(kubernetes.namespace(), &name.name),
@@ -26,12 +27,12 @@ pub fn whole(name: Name, kubernetes: &Kubernetes) -> Name {
     }
 }
 
-/// A Lease that is ours.
+/// A Lease that this process holds.
 #[derive(Debug)]
 pub struct Guard(Box<Held>);
 
 impl Guard {
-    /// Takes it.
+    /// Takes the Lease.
     ///
     /// # Errors
     /// [`Error::Held`] with its holder.
@@ -40,7 +41,7 @@ impl Guard {
         Ok(Self(Box::new(kubernetes.acquire(&terms).await.map_err(not_ours)?)))
     }
 
-    /// Does work for as long as it is ours, and gives it back.
+    /// Runs `work` while this process holds the Lease, then releases it.
     pub async fn during<T>(self, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Self(mut lease) = self;
         let done = tokio::select! {

@@ -1,10 +1,10 @@
-//! Maps, with who belongs to the groups that they name.
+//! Broker maps, with the members of the groups that they name.
 
 use mapper::maps::{self, Group, Known, Map, MapSet, Members, Resolved};
 use mapper::{BrokerId, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The maps of a run, and all that is not in the cluster's snapshot to resolve them by.
+/// The maps of a run, with everything outside the snapshot that is needed to resolve them.
 #[derive(Debug, Default)]
 pub struct Maps {
     set: MapSet,
@@ -12,12 +12,12 @@ pub struct Maps {
 }
 
 impl Maps {
-    /// `groups`: the members of StatefulSets, instance types and node labels that the maps name.
+    /// `groups` has the members of StatefulSets, instance types and node labels that the maps name.
     pub fn new(set: MapSet, groups: BTreeMap<Group, Members>) -> Self {
         Self { set, groups }
     }
 
-    /// The maps as they were written.
+    /// The maps as the operator wrote them.
     pub fn written(&self) -> &[Map] {
         self.set.maps()
     }
@@ -27,7 +27,7 @@ impl Maps {
         &self.set
     }
 
-    /// What they mean once these topics are there, too.
+    /// Resolves the maps as if these topics existed, too.
     pub(crate) fn resolve_with(
         &self,
         cluster: &Snapshot,
@@ -37,13 +37,13 @@ impl Maps {
         maps::resolve(&self.set, &Known { cluster: Some(cluster), defined_topics, groups })
     }
 
-    /// What they mean now.
+    /// Resolves the maps now.
     pub fn resolve(&self, cluster: Option<&Snapshot>) -> Resolved {
         let groups = self.groups.clone();
         maps::resolve(&self.set, &Known { cluster, groups, ..Known::default() })
     }
 
-    /// What the names of maps mean as brokers; their topics do not matter here.
+    /// The brokers that each map names; topics do not matter here.
     pub fn brokers(&self, cluster: &Snapshot) -> BTreeMap<String, BTreeSet<BrokerId>> {
         if self.set.maps().is_empty() {
             return BTreeMap::new();

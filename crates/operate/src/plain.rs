@@ -1,34 +1,36 @@
-//! Text for terminals: control characters of others are shown, not obeyed.
+//! Text for terminals: control characters from outside are made visible, so terminals do not obey them.
 //!
-//! Racks, config values, host names, error messages of servers and what was typed may hold any character, and terminals obey
-//! some: they clear the screen, hide text, or type for the operator. All output of both programs goes through here.
+//! Racks, config values, host names, errors of servers and typed text may contain any character. Terminals obey some
+//! of them: they clear the screen, hide text, or type for the operator. All output of both programs passes through
+//! here.
 
 use std::io::{self, Write};
 
-/// Our own colours; nothing else that begins with an escape gets through.
+/// Our own colours; no other escape sequence passes.
 const INKS: [&[u8]; 4] = [b"\x1b[0m", b"\x1b[1m", b"\x1b[1;31m", b"\x1b[1;33m"];
 
-/// Writes control characters as `\u001b`, which JSON reads back and no terminal obeys. Line ends and tabs stay.
+/// Writes control characters as `\u001b`, which JSON reads back and no terminal obeys. Line ends and tabs pass
+/// unchanged.
 pub struct Plain<W> {
     inner: W,
-    /// Whether our own colours stay.
+    /// Whether our own colours pass.
     inks: bool,
 }
 
 impl<W: Write> Plain<W> {
-    /// Without colours.
+    /// A writer without colours.
     pub fn new(inner: W) -> Self {
         Self { inner, inks: false }
     }
 
-    /// With ours, if asked for.
+    /// A writer that passes our colours if `inks`.
     pub fn with_inks(inner: W, inks: bool) -> Self {
         Self { inner, inks }
     }
 }
 
 impl<W: Write> Write for Plain<W> {
-    /// Takes all of `bytes`; formatting hands over whole pieces of text, so that no character is cut in two.
+    /// Accepts all of `bytes`. The formatter passes whole pieces of text, so no character is split.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut from = 0;
         let mut at = 0;
@@ -54,14 +56,14 @@ impl<W: Write> Write for Plain<W> {
     }
 }
 
-/// The character at the beginning, if a terminal would obey it: its code, and its bytes in UTF-8.
+/// The control character at the start, if any: its code, and its length in UTF-8 bytes.
 fn control(bytes: &[u8]) -> Option<(u32, usize)> {
     match *bytes {
         [b'\n' | b'\t', ..] => None,
         [byte @ (0..0x20 | 0x7f), ..] => Some((byte.into(), 1)),
-        // C1: U+009B begins sequences as escape and bracket do.
+        // C1 controls: U+009B begins escape sequences, as escape and bracket do.
         [0xc2, byte @ 0x80..0xa0, ..] => Some((byte.into(), 2)),
-        // What turns the direction of text around shows a line as another.
+        // Characters that reverse the text direction make a line look like another one.
         [0xe2, 0x80, byte @ 0xaa..=0xae, ..] => Some((0x2000 + u32::from(byte & 0x3f), 3)),
         [0xe2, 0x81, byte @ 0xa6..=0xa9, ..] => Some((0x2040 + u32::from(byte & 0x3f), 3)),
         _ => None,

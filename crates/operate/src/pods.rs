@@ -1,4 +1,4 @@
-//! What Kubernetes knows of the brokers, joined with what Kafka says: the adapter between the two edges.
+//! Joins the facts of Kubernetes about brokers with those of Kafka.
 
 use crate::error::Error;
 use crate::events::Note;
@@ -15,19 +15,19 @@ use std::collections::BTreeSet;
 /// The broker pods, and where they run.
 #[derive(Debug)]
 pub struct Pods {
-    /// Those that the maps mean; without a map that names pods, all of them.
+    /// The pods that the maps name; all pods if no map names any.
     brokers: Brokers,
-    /// All of them.
+    /// All broker pods.
     everybody: Brokers,
     inventory: Inventory,
     access: Access,
     search: Search,
-    /// Brokers that maps name by id: they may run anywhere.
+    /// Brokers that maps name by id; they may run outside these pods.
     elsewhere: BTreeSet<BrokerId>,
     maps_name_pods: bool,
 }
 
-/// How pods are found: enough to look again, later.
+/// The search terms for pods, kept for later searches.
 #[derive(Debug, Clone)]
 pub struct Search {
     access: Access,
@@ -37,26 +37,26 @@ pub struct Search {
 }
 
 impl Search {
-    /// The pods of these maps, by these rules.
+    /// A search for the pods of these maps, by these rules.
     pub fn new(access: Access, maps: &MapSet, pod_labels: Option<&str>, rules: Rules) -> Self {
         let groups = maps.maps().iter().filter_map(|map| map.target.group()).collect();
         Self { access, groups, pod_labels: pod_labels.map(str::to_owned), rules }
     }
 
-    /// Whether maps name pods, and not only brokers.
+    /// Whether any map names pods.
     pub fn has_groups(&self) -> bool {
         !self.groups.is_empty()
     }
 
-    /// A connection to the API that is searched.
+    /// Connects to the API server that is searched.
     pub async fn connect(&self) -> Result<Kubernetes, Error> {
         Ok(Kubernetes::connect(&self.access).await?)
     }
 
-    /// What becomes of a broker, as everything is now.
+    /// Determines whether a lost broker will return, from the current pods.
     ///
     /// # Errors
-    /// What could not be asked; two pods that claim to be this broker.
+    /// Kubernetes does not answer, or two pods claim to be this broker.
     pub async fn fate(&self, broker: BrokerId) -> Result<Fate, Error> {
         let labels = self.pod_labels.as_deref();
         let mut inventory = gather(&self.access, &self.groups, labels, false).await?;
@@ -72,10 +72,10 @@ impl Search {
 }
 
 impl Pods {
-    /// The broker pods of these maps; with the sizes of their volumes, if `sizes`.
+    /// Finds the broker pods of these maps; with the sizes of their volumes if `sizes`.
     ///
     /// # Errors
-    /// Kubernetes did not answer, or not as it should.
+    /// Kubernetes does not answer, or answers with an error.
     pub async fn find(search: Search, maps: &MapSet, sizes: bool) -> Result<Self, Error> {
         let Search { access, groups, pod_labels, rules } = &search;
         let inventory = gather(access, groups, pod_labels.as_deref(), sizes).await?;
@@ -97,24 +97,24 @@ impl Pods {
         })
     }
 
-    /// Who belongs to the groups of the maps.
+    /// The members of the groups in the maps.
     pub fn groups(&self) -> std::collections::BTreeMap<Group, mapper::maps::Members> {
         self.brokers.groups.clone()
     }
 
-    /// The snapshot, completed.
+    /// Adds the facts of Kubernetes to a snapshot.
     pub fn complete(&self, snapshot: Snapshot) -> Result<Snapshot, Error> {
         let completed = self.brokers.complete(snapshot);
         completed.map_err(|problem| Error::Contradiction { problem })
     }
 
-    /// What is odd about the pods, as far as maps are concerned by it.
+    /// Oddities of the pods, if any map names pods.
     pub fn findings(&self) -> impl Iterator<Item = &(Finding, BTreeSet<Group>)> {
         self.brokers.findings.iter().filter(|_| self.maps_name_pods)
     }
 
     /// # Errors
-    /// The findings with which no plan can be right.
+    /// The findings that rule out a correct plan.
     pub fn refuse_errors(&self) -> Result<(), Error> {
         let errors = self.findings().map(|(finding, _)| finding);
         let errors: Vec<Finding> =
@@ -127,12 +127,12 @@ impl Pods {
         &self.inventory
     }
 
-    /// Where Kafka says otherwise.
+    /// The contradictions between Kafka and Kubernetes.
     pub fn differences(&self, cluster: &Snapshot) -> Vec<Difference> {
         self.brokers.differences(cluster, &self.everybody, &self.elsewhere)
     }
 
-    /// What to know of the sizes of volumes, before the snapshot is completed.
+    /// A note on volume sizes; call it before the snapshot is completed.
     pub fn note_on_volumes(&self, cluster: &Snapshot) -> Option<Note> {
         let others = self.brokers.other_volumes(cluster);
         let first = others.first()?;
@@ -149,7 +149,7 @@ impl Pods {
         })
     }
 
-    /// What becomes of these lost brokers.
+    /// Determines for each of these lost brokers whether it will return.
     pub fn fates(&self, lost: &BTreeSet<BrokerId>) -> Result<Vec<(BrokerId, Fate)>, Error> {
         let mut inventory = self.inventory.clone();
         let of_lost = lost.iter().filter_map(|id| self.pod_of(*id));
@@ -159,7 +159,7 @@ impl Pods {
         Ok(lost.iter().map(|id| (*id, fate(*id, pods, &inventory, seen))).collect())
     }
 
-    /// How to look again.
+    /// The search terms, for another search.
     pub fn search(&self) -> &Search {
         &self.search
     }
@@ -192,7 +192,7 @@ async fn gather(
     if sizes {
         match kubernetes.add_claims(&wanted.namespaces, &mut inventory).await {
             Ok(()) => {}
-            // Kafka tells the sizes itself, unless it is old.
+            // Kafka reports the sizes itself, except in old versions.
             Err(error @ ::kubernetes::Error::Forbidden { .. }) => {
                 tracing::info!(%error, "the sizes of claims are not known");
             }
@@ -203,7 +203,7 @@ async fn gather(
     Ok(inventory)
 }
 
-/// Claims and volumes are worth knowing, and nothing depends on them: without the right to read them, they are unknown.
+/// Adds claims and volumes. They are optional: without the right to read them, they stay unknown.
 async fn add_volumes(
     access: &Access,
     pods: &BTreeSet<&Name>,
@@ -224,12 +224,12 @@ async fn add_volumes(
     Ok(VolumesSeen::Yes)
 }
 
-/// The documents of a ConfigMap, one for each key.
+/// Reads the documents of a ConfigMap, one for each key.
 pub async fn config_map(access: &Access, name: &str) -> Result<Vec<Document>, Error> {
     documents_of(&Kubernetes::connect(access).await?, name).await
 }
 
-/// The same, where a connection is at hand.
+/// The same, over an existing connection.
 pub async fn documents_of(kubernetes: &Kubernetes, name: &str) -> Result<Vec<Document>, Error> {
     let name = match name.split_once('/') {
         Some((namespace, name)) => Name::new(namespace, name),

@@ -10,7 +10,7 @@ const SOON: Duration = Duration::from_millis(250);
 /// The pause after lists of throttled replicas changed. With ZooKeeper, one broker already reports the new list while
 /// others have not received it. A move that begins in this time is not throttled.
 pub(super) const SPREAD: Duration = Duration::from_secs(3);
-/// A look takes at most one part in this many of the time.
+/// The least pause after a look, as a multiple of the look's duration: it bounds the load of slow looks.
 const REST_AFTER_LOOK: u32 = 4;
 /// The longest pause, even after a slow look. A request for another rate is then answered within a minute
 /// (`requests::PATIENCE`), and ended moves are noticed soon.

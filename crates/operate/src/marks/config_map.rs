@@ -1,5 +1,5 @@
-//! The mark in Kubernetes: in the ConfigMap `autothrottle-marks` of a namespace, under the cluster's id; and there, too, the
-//! ledger beside the Lease that daemons have where nobody names another.
+//! The mark in Kubernetes: in the ConfigMap `autothrottle-marks` of a namespace, under the cluster's id. Also reads
+//! the ledger next to the daemons' default Lease there.
 
 use super::lines::{Lines, beside, entries};
 use super::{Kept, LEASE, Left, Mark, MarkError, plain};
@@ -8,7 +8,7 @@ use ::kubernetes::{Access, ConfigMap, Error, Kubernetes, Name};
 use std::collections::BTreeMap;
 
 const NAME: &str = "autothrottle-marks";
-/// Others may write at the same time, for clusters of their own.
+/// Attempts to write: other daemons may write at the same time, for their own clusters.
 const ATTEMPTS: usize = 5;
 
 pub(super) async fn read(
@@ -22,7 +22,7 @@ pub(super) async fn read(
     let mark = there(&name, map.as_ref(), cluster_id)?;
     let lease = Name::new(&name.namespace, LEASE);
     let kept = match ledger(kubernetes, &lease).await {
-        // Of the two, the mark is what tells of a ledger that nobody could read.
+        // The mark matters more here: it names a ledger that this process may be unable to read.
         Err(error) if mark.is_some() && error.is_missing_right() => None,
         read => read?,
     };

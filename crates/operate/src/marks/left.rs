@@ -1,21 +1,21 @@
-//! What daemons have left in the common place: the mark of one whose ledger is elsewhere, and the ledger of one that
-//! keeps it there.
+//! What daemons left in the common place: the mark of a daemon whose ledger is elsewhere, and the ledger of a daemon
+//! that keeps it there.
 
 use super::line::{Unread, read_all};
 use super::{Mark, MarkError};
 use execute::{Accounts, DAEMON, Ledger, LedgerEntry, LedgerHolder, Others};
 use std::collections::BTreeMap;
 
-/// All that is there.
+/// A mark and a ledger, if they exist.
 #[derive(Debug, Default)]
 pub struct Left {
     /// The mark.
     pub mark: Option<Mark>,
-    /// The ledger, where something stands in the cluster by it.
+    /// The ledger, if it lists any config.
     pub kept: Option<Kept>,
 }
 
-/// A ledger in the common place, as it was when it was read.
+/// A ledger in the common place, as it was read.
 #[derive(Debug)]
 pub struct Kept {
     place: String,
@@ -24,14 +24,14 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// These lines in this place; `None` where nothing in the cluster is theirs.
+    /// A ledger of these lines in this place; `None` if it lists no config.
     pub(super) fn of(place: impl Into<String>, lines: Vec<LedgerEntry>) -> Option<Self> {
         let ledger = Ledger::replay(lines.iter().cloned());
         let (place, holds) = (place.into(), ledger.held().next().is_some());
         holds.then_some(Self { place, lines, ledger })
     }
 
-    /// The same of records with a line each.
+    /// The same from records with one line each.
     pub(super) fn read(
         place: String,
         records: &BTreeMap<String, Vec<u8>>,
@@ -42,7 +42,7 @@ impl Kept {
         }
     }
 
-    /// Whose it is, and where.
+    /// The ledger's owner and place, in words.
     pub fn owner(&self) -> String {
         let name = match self.ledger.last_holder() {
             Some(LedgerHolder::Daemon(name)) => name.clone(),
@@ -52,12 +52,12 @@ impl Kept {
         format!("{name}, with its ledger in {}", self.place)
     }
 
-    /// The configs that it has set, for a ledger that must not take them for an operator's.
+    /// The configs that the daemon has set, for a ledger that must not record them as an operator's.
     pub fn others(&self) -> Others {
         Others::of(&self.ledger)
     }
 
-    /// The configs that it has set, with the original values that its lines name.
+    /// The configs that the daemon has set, with the original values in its lines.
     pub fn accounts(&self) -> Accounts {
         Accounts::replay(self.lines.iter().cloned())
     }
@@ -102,7 +102,7 @@ mod tests {
         let kept = kept.unwrap();
         assert_eq!(kept.owner(), "autothrottle, process 7, with its ledger in p");
         assert!(matches!(kept.others(), Others::Known(all) if all.len() == 1));
-        // A pod's name says nothing of what runs there.
+        // A pod's name does not show which program runs in it.
         let of_a_pod = read(&[("ledger:x", held()), ("owner", opened("pod-1"))]).unwrap();
         assert_eq!(of_a_pod.owner(), "autothrottle, pod-1, with its ledger in p");
     }

@@ -1,15 +1,15 @@
-//! The ledger of a daemon where others can read it, line by line: each a record of its own, with a version and a name.
+//! The ledger of a daemon in a form that other processes can read: each line is a record with a version and a name.
 
 use execute::{LedgerEntry, Resource, Setting};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Of the format.
+/// The format version.
 pub const VERSION: u64 = 1;
 
-/// The keys of the daemons in the state topic.
+/// The prefix of the daemons' keys in the state topic.
 pub const PREFIX: &str = "autothrottle/";
-/// The rest of the key of the mark that a daemon with a ledger elsewhere leaves there: no line of this one.
+/// The rest of the key of a mark, which a daemon with a ledger elsewhere leaves there. It is no ledger line.
 pub const MARK: &str = "mark";
 
 #[derive(Serialize, Deserialize)]
@@ -19,18 +19,18 @@ struct Record {
     entry: LedgerEntry,
 }
 
-/// Why a record cannot be believed.
+/// Why a record is refused.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unread {
-    /// It was written by a later program.
+    /// A newer program wrote it.
     #[error("it has version {0}, this program reads version {VERSION}")]
     Newer(u64),
-    /// It is none.
+    /// It is no record of a ledger line.
     #[error("{0}")]
     Malformed(String),
 }
 
-/// A name of letters, digits, colons, dots and dashes, as topics' names are.
+/// The name of a setting's record: letters, digits, colons, dots and dashes, as in topic names.
 #[must_use]
 pub fn name(setting: &Setting) -> String {
     match &setting.resource {
@@ -39,24 +39,24 @@ pub fn name(setting: &Setting) -> String {
     }
 }
 
-/// The record of a line.
+/// Writes a line as a record.
 #[must_use]
 pub fn written(entry: &LedgerEntry) -> Vec<u8> {
-    // Plain strings and numbers: there is nothing that JSON could not say.
+    // The value has only strings and numbers, which JSON can always represent.
     serde_json::to_vec(&Record { version: VERSION, entry: entry.clone() }).unwrap_or_default()
 }
 
-/// The line of a record.
+/// Reads a line from a record.
 ///
 /// # Errors
-/// Why it is not believed.
+/// Why the record is refused.
 pub fn read(data: &[u8]) -> Result<LedgerEntry, Unread> {
     #[derive(Deserialize)]
     struct Versioned {
         version: u64,
     }
     let odd = |error: serde_json::Error| Unread::Malformed(error.to_string());
-    // First: a later program may have other kinds of lines.
+    // The version comes first, because a newer program may have other kinds of lines.
     let Versioned { version } = serde_json::from_slice(data).map_err(odd)?;
     if version > VERSION {
         return Err(Unread::Newer(version));
@@ -65,10 +65,10 @@ pub fn read(data: &[u8]) -> Result<LedgerEntry, Unread> {
     Ok(record.entry)
 }
 
-/// The lines of all records, in the order of their names.
+/// Reads the lines of all records, in the order of their names.
 ///
 /// # Errors
-/// The name of the first that is not believed, and why.
+/// The name of the first refused record, and why.
 pub fn read_all(records: &BTreeMap<String, Vec<u8>>) -> Result<Vec<LedgerEntry>, (String, Unread)> {
     let one = |(name, data): (&String, &Vec<u8>)| read(data).map_err(|why| (name.clone(), why));
     records.iter().map(one).collect()

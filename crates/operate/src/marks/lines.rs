@@ -1,25 +1,25 @@
-//! The ledger of a daemon in ConfigMaps beside its Lease: `NAME-state`, `NAME-state-1`, ...
+//! The ledger of a daemon in ConfigMaps next to its Lease: `NAME-state`, `NAME-state-1`, ...
 //!
-//! They hold the fewest lines that tell the ledger, not its history.
+//! They hold the fewest lines that describe the ledger, not its history.
 
 use ::kubernetes::Name;
 use ::kubernetes::shards::{Form, Items, Shards, managed_by};
 use execute::LedgerEntry;
 use std::collections::BTreeMap;
 
-/// The key of the lines.
+/// The key of the lines in a ConfigMap.
 const LINES: &str = "ledger.jsonl";
-/// The key of who wrote them last.
+/// The key of the last writer.
 const HOLDER: &str = "holder";
 
-/// Lines of the ledger, and who wrote them: of two writers each leaves another ConfigMap.
+/// Lines of the ledger, and their writer. Two writers never leave the same ConfigMap, so each notices the other.
 #[derive(Debug)]
 pub struct Lines {
     holder: String,
 }
 
 impl Lines {
-    /// As this one writes them; whoever only reads them is nobody.
+    /// Lines of this writer; a process that only reads passes an empty name.
     #[must_use]
     pub fn of(holder: &str) -> Self {
         Self { holder: holder.to_owned() }
@@ -53,14 +53,14 @@ pub fn beside(lease: &Name) -> Name {
     Name::new(&lease.namespace, &format!("{}-state", lease.name))
 }
 
-/// What they tell.
+/// The ledger lines in these ConfigMaps.
 #[must_use]
 pub fn entries(shards: &Shards) -> Vec<LedgerEntry> {
-    // What is in them was parsed when it was read.
+    // All lines were parsed when they were read.
     shards.items().values().filter_map(|line| serde_json::from_str(line).ok()).collect()
 }
 
-/// The texts of lines, by what they are about.
+/// The text of each line, by its subject.
 #[must_use]
 pub fn items(entries: &[LedgerEntry]) -> Items {
     entries.iter().map(|entry| (about(entry), line(entry))).collect()
@@ -75,7 +75,7 @@ fn parsed(text: &str) -> Result<Vec<LedgerEntry>, String> {
 }
 
 fn line(entry: &LedgerEntry) -> String {
-    // Plain strings and numbers: there is nothing that JSON could not say.
+    // The value has only strings and numbers, which JSON can always represent.
     serde_json::to_string(entry).unwrap_or_default()
 }
 

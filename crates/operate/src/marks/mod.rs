@@ -1,7 +1,8 @@
-//! Whose the rates of a cluster are, in the place that all processes of ours find for it ([`Common`]).
+//! Identifies the daemons that set rates in a cluster, in the common place that all our processes find ([`Common`]).
 //!
-//! A daemon that keeps its ledger there is known by that ledger ([`Kept`]); one that keeps it in a file of its own leaves a
-//! mark: who it is, and where that file is. A mark is no lock: it outlives a daemon that was killed, whose rates stand on.
+//! A daemon that keeps its ledger there is known by that ledger ([`Kept`]). A daemon that keeps its ledger in a file
+//! leaves a mark: its name, and the path of that file. A mark is no lock: it remains after a daemon was killed, and
+//! so do the daemon's rates.
 
 mod config_map;
 mod left;
@@ -22,72 +23,72 @@ use std::time::Duration;
 
 const VERSION: u64 = 1;
 
-/// What daemons call their Lease where nobody names another.
+/// The daemons' default Lease.
 pub const LEASE: &str = "autothrottle";
-/// What daemons claim in the topic. The executor's claim is another: both may act, each on what is its own.
+/// The daemons' claim in the state topic. The executors' claim is another one: both may act, each on its own configs.
 pub const CLAIM: &str = "autothrottle";
-/// Whoever has that claim and has been silent for so long has died.
+/// After this time without a sign of life, the holder of that claim counts as dead.
 pub const SILENCE: Duration = Duration::from_secs(10);
 
-/// Who keeps a ledger elsewhere.
+/// A mark: a daemon that keeps its ledger elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
     version: u64,
-    /// The daemon, as its ledger names it.
+    /// The daemon, by its name in its ledger.
     name: String,
     host: String,
     process: u32,
-    /// Its ledger, by its whole path on that host.
+    /// The absolute path of its ledger on that host.
     file: PathBuf,
     cluster_id: String,
-    /// Since when, RFC 3339, UTC.
+    /// The time of the mark: RFC 3339, UTC.
     since: String,
 }
 
 impl Mark {
-    /// This process, from now on.
+    /// A mark of this process, as of now.
     #[must_use]
     pub fn now(name: String, host: String, file: PathBuf, cluster_id: String) -> Self {
         let (process, since) = (std::process::id(), runtime::now());
         Self { version: VERSION, name, host, process, file, cluster_id, since }
     }
 
-    /// The cluster that it is about.
+    /// The id of the cluster.
     #[must_use]
     pub fn cluster_id(&self) -> &str {
         &self.cluster_id
     }
 
-    /// Who left it.
+    /// The daemon that left the mark.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Where its ledger is.
+    /// The path of its ledger.
     #[must_use]
     pub fn file(&self) -> &Path {
         &self.file
     }
 
-    /// Whether it is of the same file, for certain: this path on this host.
+    /// Whether it certainly names the same file: this path on this host.
     #[must_use]
     pub fn is_at(&self, host: &str, file: &Path) -> bool {
         self.host == host && self.file == file
     }
 
-    /// Whether it is of this host.
+    /// Whether the daemon ran on this host.
     #[must_use]
     pub(crate) fn is_of(&self, host: &str) -> bool {
         self.host == host
     }
 
     fn written(&self) -> Vec<u8> {
-        // Texts and numbers: there is nothing that JSON could not say.
+        // The value has only texts and numbers, which JSON can always represent.
         serde_json::to_vec(self).unwrap_or_default()
     }
 
-    /// What stands in `place`.
+    /// Parses the mark in `place`.
     ///
     /// # Errors
     /// [`MarkError::Unread`].
@@ -113,63 +114,63 @@ impl fmt::Display for Mark {
     }
 }
 
-/// Where all processes of ours look for the marks of a cluster.
+/// The common place: all our processes look there for the marks of a cluster.
 #[derive(Debug, Clone)]
 pub enum Common {
-    /// Its own topic.
+    /// The state topic of the cluster.
     Topic(statelog::Access),
-    /// An ensemble.
+    /// A ZooKeeper ensemble.
     ZooKeeper(::zookeeper::Address),
     /// A namespace of Kubernetes; `None`: our own.
     Kubernetes(::kubernetes::Access, Option<String>),
 }
 
-/// Why a mark is not read or written.
+/// Why a mark cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum MarkError {
-    /// The cluster did not answer, or not us.
+    /// The cluster did not answer, or refused.
     #[error(transparent)]
     Kafka(Box<kafka::Error>),
-    /// The cluster has no name.
+    /// The cluster reports no id.
     #[error("the cluster does not tell its id: it is older than Kafka 0.10.1")]
     Nameless,
-    /// The topic of shared state.
+    /// An error of the state topic.
     #[error(transparent)]
     Topic(#[from] Box<statelog::Error>),
-    /// ZooKeeper.
+    /// An error of ZooKeeper.
     #[error(transparent)]
     ZooKeeper(Box<::zookeeper::Error>),
-    /// Kubernetes.
+    /// An error of Kubernetes.
     #[error(transparent)]
     Kubernetes(Box<::kubernetes::Error>),
-    /// Nobody answers in time, or somebody else writes there.
+    /// The place does not answer in time, or another process writes there.
     #[error("{place}: {why}")]
     Busy {
-        /// What is waited for.
+        /// The place or lock.
         place: String,
-        /// What came instead.
+        /// What happened instead.
         why: String,
     },
-    /// What stands there is not a mark as this program knows it.
+    /// The record there is no mark that this program knows.
     #[error("the mark in {place} is not understood: {problem}")]
     Unread {
-        /// Where.
+        /// The place.
         place: String,
-        /// What is wrong with it.
+        /// Why it is refused.
         problem: String,
     },
-    /// The ledger that stands there is none as this program knows it.
+    /// The ledger there is none that this program knows.
     #[error("the daemon's ledger in {place} is not understood: {problem}")]
     Ledger {
-        /// Where.
+        /// The place.
         place: String,
-        /// What is wrong with it.
+        /// Why it is refused.
         problem: String,
     },
 }
 
 impl MarkError {
-    /// Whether our role may not look there.
+    /// Whether a right in Kubernetes is missing.
     pub(crate) fn is_missing_right(&self) -> bool {
         let Self::Kubernetes(error) = self else { return false };
         matches!(**error, ::kubernetes::Error::Forbidden { .. })
@@ -195,7 +196,7 @@ impl From<::kubernetes::Error> for MarkError {
 }
 
 impl Common {
-    /// What daemons have left there. Takes and makes nothing.
+    /// Reads the mark and the ledger there. Only reads.
     pub async fn left(&self, client: &kafka::Client) -> Result<Left, MarkError> {
         match self {
             Self::Topic(access) => topic::read(client, access).await,
@@ -206,10 +207,11 @@ impl Common {
         }
     }
 
-    /// Leaves a mark, unless another one stands there, which is then told; `is_ours` is of the same ledger.
+    /// Writes a mark, unless another daemon's mark is there; then returns that mark. `is_ours` tells whether a mark
+    /// belongs to the same ledger.
     ///
     /// # Errors
-    /// What writing meets.
+    /// The write fails.
     pub async fn leave(
         &self,
         client: &kafka::Client,
@@ -219,10 +221,10 @@ impl Common {
         self.change(client, mark, Some(mark), is_ours).await
     }
 
-    /// Takes the mark away, if it is this one.
+    /// Removes the mark, if it is this one.
     ///
     /// # Errors
-    /// What writing meets.
+    /// The write fails.
     pub async fn remove(&self, client: &kafka::Client, mark: &Mark) -> Result<(), MarkError> {
         self.change(client, mark, None, |there| there == mark).await.map(drop)
     }
@@ -243,7 +245,7 @@ impl Common {
         }
     }
 
-    /// How an operator takes away what a daemon has left that is gone for good.
+    /// The command with which an operator removes the mark of a daemon that will not return.
     #[must_use]
     pub fn how_to_remove(&self, mark: &Mark) -> String {
         match self {
@@ -254,7 +256,7 @@ impl Common {
     }
 }
 
-/// This machine, as its neighbours know it, and as marks name it.
+/// The name of this machine, as marks have it.
 #[must_use]
 pub fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
@@ -264,12 +266,12 @@ pub fn host() -> String {
     }
 }
 
-/// The cluster's name.
+/// The cluster's id.
 fn id(client: &kafka::Client) -> Result<String, MarkError> {
     client.cluster().id.clone().ok_or(MarkError::Nameless)
 }
 
-/// A cluster's id as a part of names.
+/// A cluster's id in characters that all places allow in names.
 fn plain(cluster_id: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '_' };
     cluster_id.chars().map(plain).collect()

@@ -1,7 +1,8 @@
-//! The mark in the topic `__mappr_state`: the key `autothrottle/mark`, beside the ledger of a daemon that keeps it there.
+//! The mark in the topic `__mappr_state`: the key `autothrottle/mark`, next to the ledger of a daemon that keeps it
+//! there.
 //!
-//! The mark is written by whoever has the claim of the daemons, which is given back at once: no two write at a time, and where
-//! a daemon leads that keeps its ledger in the topic itself, no mark is left beside it.
+//! A process writes the mark while it briefly holds the daemons' claim, so two processes never write at once. If a
+//! daemon with its ledger in the topic leads, it holds the claim, and no mark is written.
 
 use super::line::{MARK, PREFIX};
 use super::{CLAIM, Kept, Left, Mark, MarkError, SILENCE};
@@ -25,7 +26,7 @@ pub(super) async fn read(client: &kafka::Client, access: &Access) -> Result<Left
     Ok(Left { mark, kept: Kept::read(format!("the topic {TOPIC}"), &records)? })
 }
 
-/// Makes the topic where it is to hold a mark.
+/// Writes or removes the mark. Creates the topic if it has to hold a mark.
 pub(super) async fn change(
     client: &kafka::Client,
     access: &Access,
@@ -40,7 +41,7 @@ pub(super) async fn change(
     let brokers = client.describe_cluster().await?.live().count();
     let (access, holder) = (access.clone(), holder(by));
     let (claim, found) = in_thread(move || {
-        // Whoever may not make it may still use it.
+        // A user without the right to create the topic may still use an existing one.
         let topic = match is_there {
             true => StateTopic::existing(access),
             false => StateTopic::open(access, brokers),
@@ -79,7 +80,7 @@ pub(super) fn how_to_remove() -> String {
     )
 }
 
-/// The ledger's lock has one process at a time.
+/// The holder's identity is its ledger file: its lock admits one process at a time.
 fn holder(by: &Mark) -> Holder {
     Holder::new(&by.name, format!("{} {}", by.host, by.file.display()))
 }

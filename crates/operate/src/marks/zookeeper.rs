@@ -1,5 +1,5 @@
-//! The mark in ZooKeeper: `/topicmappr/daemons/CLUSTER_ID/records/mark`, written under a lock beside it that ends at once;
-//! and the ledger of a daemon that keeps it there, in the part of the ensemble that daemons have where nobody names another.
+//! The mark in ZooKeeper: `/topicmappr/daemons/CLUSTER_ID/records/mark`, written under a short lock next to it. Also
+//! reads the ledger of a daemon that keeps it at the daemons' default path in this ensemble.
 
 use super::{Kept, Left, Mark, MarkError, plain};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use zookeeper::{Address, DEFAULT_OVERRIDES_PREFIX, Deadlines, ZooKeeper};
 
 const ROOT: &str = "/topicmappr/daemons";
 const NAME: &str = "mark";
-/// The znode of a writer that died is there until its session ends, after ten seconds.
+/// The time limit to take the lock: the znode of a dead writer stays until its session expires after ten seconds.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub(super) async fn read(address: &Address, cluster_id: &str) -> Result<Left, MarkError> {

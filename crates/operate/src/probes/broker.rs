@@ -1,5 +1,5 @@
-//! What a broker says of itself: its log dirs, then metadata for what lies in them, then the running moves, which is the
-//! controller's word.
+//! Asks a broker about itself: its log dirs, then metadata of the topics in them, then the reassignments in flight.
+//! The controller answers the last question.
 
 use health::readiness::{Attendance, Told};
 use kafka::Client;
@@ -13,13 +13,13 @@ use tokio::time::timeout;
 use crate::error::Error;
 use crate::live;
 
-/// A controller that needs longer is away.
+/// The time limit for the controller; after it, the controller counts as unavailable.
 const CONTROLLER: Duration = Duration::from_secs(3);
 
 /// Asks the broker at this address.
 ///
 /// # Errors
-/// The client properties are wrong. A broker that does not answer is told of, and no error.
+/// The client properties are wrong. A broker that does not answer is a result, not an error.
 pub async fn ask_broker(
     bootstrap: &str,
     properties: Option<&Path>,

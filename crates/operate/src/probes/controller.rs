@@ -1,4 +1,4 @@
-//! What is said of a KRaft controller, and what a ZooKeeper server says of itself.
+//! Asks about a KRaft controller, or a ZooKeeper server.
 
 use health::readiness::{Told, Vote};
 use kafka::Client;
@@ -11,10 +11,10 @@ use crate::live;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Asks the controllers, at the listener of one of them, about this one.
+/// Asks the controllers about this one, through the listener of one of them.
 ///
 /// # Errors
-/// The client properties are wrong. A controller that does not answer is told of, and no error.
+/// The client properties are wrong. A controller that does not answer is a result, not an error.
 pub async fn ask_controller(
     bootstrap: &str,
     properties: Option<&Path>,

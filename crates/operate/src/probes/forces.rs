@@ -1,8 +1,11 @@
-//! Break the glass: who counts as ready until when, and why, whatever is true.
+//! Emergency overrides: which servers count as ready whatever their state, until when, and why.
 //!
-//! Written as `UNTIL REASON` (`2026-11-20T20:00:00Z replacing its disk`), both of them required: as the value of an
-//! annotation `force-ready` (with or without a prefix) of a pod or its StatefulSet; or of `cluster`, `map.NAME`,
-//! `broker.ID` or `pod.NAME` in a ConfigMap or a YAML file. A word that cannot be read forces nothing, and is told.
+//! An override is `UNTIL REASON` (`2026-11-20T20:00:00Z replacing its disk`); both parts are required. It is one of:
+//!
+//! - the value of an annotation `force-ready` (with or without a prefix) of a pod or its StatefulSet;
+//! - the value of `cluster`, `map.NAME`, `broker.ID` or `pod.NAME` in a ConfigMap or a YAML file.
+//!
+//! An entry that cannot be read forces nothing, and is reported.
 
 use crate::files::Document;
 use health::readiness::Force;
@@ -14,28 +17,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const KEY: &str = "force-ready";
 
-/// Who may be forced.
+/// The server that an override may concern.
 #[derive(Debug, Default)]
 pub struct Subject {
     /// Broker or KRaft node id; `None`: no `broker.ID` entry applies.
     pub broker: Option<BrokerId>,
     /// Its pod; `None`: outside Kubernetes, no `pod.NAME` entry applies.
     pub pod: Option<Name>,
-    /// The maps that it belongs to.
+    /// The maps that contain it.
     pub maps: BTreeSet<String>,
 }
 
-/// What was found.
+/// The overrides found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Forces {
-    /// Entries that could be read, expired ones included.
+    /// Valid entries, including expired ones.
     pub found: Vec<Force>,
-    /// What cannot be read, each with its place.
+    /// Invalid entries, each with its place.
     pub broken: Vec<String>,
 }
 
 impl Forces {
-    /// Adds what another place has.
+    /// Adds the entries of another place.
     pub fn extend(&mut self, others: Self) {
         self.found.extend(others.found);
         self.broken.extend(others.broken);
@@ -55,7 +58,7 @@ impl Forces {
     }
 }
 
-/// The annotations of a pod or a StatefulSet; `what` says which.
+/// Overrides in the annotations of a pod or a StatefulSet; `what` names it.
 pub(super) fn on_pod(what: &str, annotations: &Keys) -> Forces {
     let mut forces = Forces::default();
     let ours = |key: &str| key == KEY || key.ends_with(&format!("/{KEY}"));
@@ -65,7 +68,7 @@ pub(super) fn on_pod(what: &str, annotations: &Keys) -> Forces {
     forces
 }
 
-/// The documents of a file or a ConfigMap; of the entries those about the subject, or all.
+/// Overrides in the documents of a file or a ConfigMap; only those about the subject, if one is given.
 pub fn in_documents(documents: &[Document], subject: Option<&Subject>) -> Forces {
     let mut forces = Forces::default();
     for document in documents {
@@ -83,7 +86,7 @@ pub fn in_documents(documents: &[Document], subject: Option<&Subject>) -> Forces
     forces
 }
 
-/// A key of a ConfigMap is an entry by itself; a file holds several.
+/// The entries of a document: a ConfigMap has one per key, a file has several.
 fn entries(document: &Document) -> Result<BTreeMap<String, String>, String> {
     if let Some((place, key)) = document.name.rsplit_once('/')
         && place.starts_with("configmap:")
@@ -127,7 +130,7 @@ fn read(value: &str) -> Result<(Timestamp, &str), String> {
     }
 }
 
-/// Who counts as ready by an annotation of a pod or a StatefulSet, whatever is true.
+/// Overrides in the annotations of all pods and StatefulSets.
 pub fn in_inventory(inventory: &Inventory) -> Forces {
     let mut forces = Forces::default();
     for pod in &inventory.pods {

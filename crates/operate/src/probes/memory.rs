@@ -1,5 +1,5 @@
-//! What probes remember, in a file: the last judgement, for who cannot ask himself, and what the controller last
-//! confirmed, for the time that it is away.
+//! The memory of probes, in a file: the last verdict, for processes that cannot ask the broker, and the controller's
+//! last confirmation, for while it is unavailable.
 
 use crate::error::Error;
 use crate::files::{self, FileError, OutFile};
@@ -15,13 +15,13 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
     version: u32,
-    /// Whom it is about: `broker 1001`.
+    /// The server: `broker 1001`.
     subject: String,
-    /// The last judgement.
+    /// The last verdict.
     pub ready: bool,
-    /// In a sentence.
+    /// The verdict as a sentence.
     pub sentence: String,
-    /// When it was made, in seconds since 1970.
+    /// The time of the verdict, in seconds since 1970.
     pub checked_at_seconds: u64,
     /// What the controller last confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -29,7 +29,7 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Made at `now`, in seconds since 1970; without a new confirmation, `before` stays.
+    /// A verdict made at `now`, in seconds since 1970; without a new confirmation, `before` stays.
     pub fn of(subject: &str, verdict: &Verdict, before: Option<Known>, now: u64) -> Self {
         Self {
             version: VERSION,
@@ -41,8 +41,8 @@ impl Memory {
         }
     }
 
-    /// What is remembered of the subject; nothing where there is no file. Another's memory is none, and one that cannot
-    /// be read is not worth a pod: both are forgotten.
+    /// Reads the memory of the subject; `None` if there is no file. Memory of another subject, or memory that cannot
+    /// be parsed, is ignored: it must not fail a pod's probe.
     pub fn read(path: &Path, subject: &str) -> Result<Option<Self>, Error> {
         let bytes = match files::read(path) {
             Ok(bytes) => bytes,
@@ -59,7 +59,7 @@ impl Memory {
         Ok(memory.ok().filter(|memory| memory.version == VERSION && memory.subject == subject))
     }
 
-    /// Replaces the file as a whole; one that is something else stays.
+    /// Replaces the whole file; refuses to replace a file of another kind.
     pub fn write(&self, path: &Path) -> Result<(), Error> {
         if !path.metadata().is_ok_and(|found| !found.is_file()) && !is_ours(path) {
             let problem = "it is not what probes remember; name another file".to_owned();
@@ -72,7 +72,8 @@ impl Memory {
     }
 }
 
-/// Whether a file begins as ours do, as far as it goes, or is not there: a crash may have cut it off.
+/// Whether a file is missing, or begins like a memory file. A crash may have cut it short, so a shorter start counts,
+/// too.
 fn is_ours(path: &Path) -> bool {
     const HEAD: &[u8] = b"{\n  \"version\": ";
     let mut start = Vec::new();

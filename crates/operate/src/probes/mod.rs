@@ -1,5 +1,4 @@
-//! Probes: what a broker, a controller or a ZooKeeper server says of itself, who forces it to be ready, and what was
-//! known before. What that comes to is decided by [`health::readiness`].
+//! Probes: a server's own report, emergency overrides, and earlier verdicts. [`health::readiness`] decides from them.
 
 mod broker;
 mod controller;

@@ -1,4 +1,4 @@
-//! Whether anybody listens at an address.
+//! Whether a server listens at an address.
 
 use std::time::Duration;
 use tokio::net::TcpStream;
@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Opens a connection to the first of these addresses that takes one, and says which; else what each said.
+/// Connects to the first of these addresses that accepts, and returns it; otherwise the error of each.
 pub async fn answers(addresses: &str) -> Result<String, String> {
     let mut failures = Vec::new();
     for address in addresses.split(',').map(str::trim) {

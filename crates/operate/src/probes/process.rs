@@ -1,20 +1,20 @@
-//! Whether a process runs, by a part of its command line: all that shows of a broker that recovers its logs.
+//! Finds a process by a part of its command line. It is the only sign of a broker that is recovering its logs.
 
 use std::fs;
 use std::io;
 
-/// The id of a process other than this one whose command line has this text. A process that has ended and is not yet
-/// waited for has none.
+/// The id of another process whose command line contains this text. An ended process that its parent has not waited
+/// for yet does not count.
 pub fn runs(text: &str) -> io::Result<Option<u32>> {
     let own = std::process::id();
     for entry in fs::read_dir("/proc")? {
         let Ok(entry) = entry else { continue };
         let id = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok());
         let Some(id) = id.filter(|id| *id != own) else { continue };
-        // One that ends at this moment runs no more.
+        // A process that ends at this moment counts as ended.
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        // Another probe, whose own argument the text is, is not meant.
+        // Other probes also have the text in their arguments, and do not count.
         if line.contains(text) && !line.contains(" live ") {
             return Ok(Some(id));
         }
@@ -28,7 +28,7 @@ mod tests {
     use std::process::{Child, Command};
     use std::time::Duration;
 
-    /// Ends with the test, however that ends.
+    /// A child process that is killed when the test ends, even by a panic.
     struct Sleeper(Child);
 
     impl Drop for Sleeper {
@@ -42,7 +42,7 @@ mod tests {
     fn a_process_is_found_by_its_arguments_until_it_ends() {
         let own = format!("86399.{}", std::process::id());
         let sleeper = Sleeper(Command::new("sleep").arg(&own).spawn().unwrap());
-        // A process that has only just been started shows no arguments yet.
+        // A process that has just started shows no arguments yet.
         let found = (0..1_000).find_map(|_| {
             std::thread::sleep(Duration::from_millis(10));
             runs(&own).unwrap()

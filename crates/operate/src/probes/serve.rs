@@ -1,4 +1,5 @@
-//! The probes over HTTP: `GET /ready` and `GET /live` on what was found last, so that a probe costs the broker nothing.
+//! Serves probes over HTTP: `GET /ready` and `GET /live` return the last result, so that a probe costs the broker
+//! nothing.
 
 use crate::error::Error;
 use crate::http_server::{self, ServerNames};
@@ -9,14 +10,14 @@ use axum::routing::get;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A sentence, and whether it is good news.
+/// Whether the check passed, and a sentence.
 type Finding = (bool, String);
 
-/// What was found last.
+/// The last results.
 #[derive(Debug, Clone)]
 pub struct Latest {
     found: Arc<Mutex<Option<Found>>>,
-    /// Older than this, it counts for nothing.
+    /// The age after which a result is too old.
     max_age: Duration,
 }
 
@@ -28,12 +29,13 @@ struct Found {
 }
 
 impl Latest {
-    /// Nothing yet. What is older than three periods is not told: the process that looks hangs.
+    /// No result yet. A result older than three periods and 20 seconds fails the probe, because the checking process
+    /// hangs.
     pub fn every(period: Duration) -> Self {
         Self { found: Arc::default(), max_age: period * 3 + Duration::from_secs(20) }
     }
 
-    /// Replaces both answers; their age counts from now.
+    /// Replaces both results; their age counts from now.
     pub fn tell(&self, ready: Finding, live: Finding) {
         let found = Found { at: Instant::now(), ready, live };
         *self.found.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
@@ -53,7 +55,7 @@ impl Latest {
     }
 }
 
-/// Answers for as long as this is waited for, under these names and any address.
+/// Serves until the future is dropped, under these names and any IP address.
 pub async fn serve(address: &str, names: ServerNames, latest: Latest) -> Result<(), Error> {
     let wrong = |error: std::io::Error| Error::Flag {
         flag: "--listen",

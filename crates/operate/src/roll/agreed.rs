@@ -1,4 +1,5 @@
-//! Whether every live broker tells of partitions what one of them told: only then is a pod restarted.
+//! Checks that every live broker agrees about partitions with the broker that was asked. Only then is a pod
+//! restarted.
 
 use crate::error::Error;
 use ::kafka::{Client, Target};
@@ -6,10 +7,10 @@ use execute::roll::{Memory, Next, Scene, Terms, next};
 use futures::{StreamExt, stream};
 use std::collections::BTreeSet;
 
-/// How many brokers are asked at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 16;
 
-/// Why a pod is not restarted now, where a broker tells of something against it.
+/// Why a pod must not restart now, by the answers of other brokers; `None`: all agree.
 pub(super) async fn disagreed(
     client: &Client,
     scene: &Scene,
@@ -22,7 +23,7 @@ pub(super) async fn disagreed(
     if names.is_empty() {
         return Ok(None);
     }
-    // It is not needed to agree to its own end, and may be down.
+    // The pod's own broker is not asked: it may be down.
     let others = scene.cluster.live.iter().copied().filter(|id| *id != pod.id);
     let asked = others.map(|id| {
         let names = &names;

@@ -1,7 +1,8 @@
-//! One look at pods and the ZooKeeper servers in them.
+//! One look at pods and their ZooKeeper servers.
 //!
-//! A server has caught up when it says that it leads or follows: before that it serves nobody. All servers of the ensemble are
-//! asked, also those that are in no pod of ours. Their numbers are the places of their addresses, from 1.
+//! A server has caught up when it reports that it leads or follows; before that it serves no client. All servers of
+//! the ensemble are asked, including those outside our pods. A server's number is the position of its address, from
+//! 1.
 
 use super::look::Sight;
 use super::pods::Pods;
@@ -13,14 +14,14 @@ use mapper::BrokerId;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A server that serves answers at once.
+/// The time limit for one server: a server that serves answers at once.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Looks at the pods, and at the ensemble that they are.
+/// Looks at the pods and their ZooKeeper ensemble.
 pub(super) struct Ensemble<'a> {
     pub(super) pods: Pods<'a>,
     addresses: Vec<String>,
-    /// The server of a pod, where its address does not begin with the pod's name.
+    /// The server address of a pod, where it does not begin with the pod's name.
     named: BTreeMap<String, String>,
 }
 
@@ -32,7 +33,7 @@ impl<'a> Ensemble<'a> {
         Self { pods, addresses, named: named.clone() }
     }
 
-    /// Pods first, then servers: one that serves did so after its pod was seen.
+    /// Looks at pods first, then servers. So a server that serves now did so after its pod was seen.
     pub(super) async fn look(&mut self) -> Result<Sight, Error> {
         let sets = self.pods.look().await?;
         let pods = self.pods.of(&sets, |pod| self.id_of(pod), |_| None)?;
@@ -47,7 +48,7 @@ impl<'a> Ensemble<'a> {
                     voters.behind_ms.insert(id, Some(0));
                 }
                 Ok("follower") => drop(voters.behind_ms.insert(id, Some(0))),
-                // It has no vote to lose: that it serves is all there is to wait for.
+                // An observer has no vote to lose, so a restart only has to wait until it serves.
                 Ok("observer") => drop(scene.cluster.live.insert(id)),
                 Ok(_) | Err(_) => drop(voters.behind_ms.insert(id, None)),
             }

@@ -13,7 +13,7 @@ use execute::roll::{Memory, Scene, Terms, Voters};
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Looks at the pods, and at the cluster that they are.
+/// Looks at the pods and their Kafka cluster.
 pub(super) struct KafkaPods<'a> {
     pub(super) pods: Pods<'a>,
     client: Client,
@@ -23,7 +23,7 @@ pub(super) struct KafkaPods<'a> {
 }
 
 impl<'a> KafkaPods<'a> {
-    /// Learns which broker, or controller, each pod is.
+    /// Finds out which broker or controller runs in each pod.
     pub(super) async fn of(pods: Pods<'a>, client: Client, rules: Rules) -> Result<Self, Error> {
         let rules = Rules { pods_are_chosen: true, ..rules };
         let (ids, observer) = (BTreeMap::new(), Observer::default());
@@ -49,7 +49,7 @@ impl<'a> KafkaPods<'a> {
         Ok(())
     }
 
-    /// Pods first, then brokers: a broker that counts as live did so after its pod was seen.
+    /// Looks at pods first, then brokers. So a broker that is live now was live after its pod was seen.
     pub(super) async fn look(&mut self) -> Result<Sight, Error> {
         let sets = self.pods.look().await?;
         let is_new = |pod: &RollingPod| !self.ids.contains_key(&pod.name);
@@ -57,7 +57,7 @@ impl<'a> KafkaPods<'a> {
             self.learn().await?;
         }
         let quorum = self.client.quorum().await?;
-        // A partition that is hidden from us may be left without a leader by the next restart.
+        // The next restart could leave a partition without a leader if this user cannot see it.
         self.client.sees_every_topic().await?;
         let cluster = self.observer.see(&self.client, &BTreeSet::new()).await?;
         let known = self.client.cluster();
@@ -77,7 +77,7 @@ impl<'a> KafkaPods<'a> {
         Ok(Sight::of(scene, sets))
     }
 
-    /// Every other broker is asked, too, before one is restarted: what one tells may be old.
+    /// Asks every other broker before a restart, because the metadata of one broker may be old.
     pub(super) async fn disagreed(
         &mut self,
         sight: &Sight,
@@ -85,7 +85,7 @@ impl<'a> KafkaPods<'a> {
         memory: &Memory,
         terms: &Terms,
     ) -> Result<Option<Vec<String>>, Error> {
-        // What is read once a minute is read again.
+        // Facts that are cached for a minute are read again.
         self.observer = Observer::default();
         agreed::disagreed(&self.client, &sight.scene, index, memory, terms).await
     }

@@ -1,4 +1,4 @@
-//! One look at pods and at the servers in them.
+//! One look at pods and their servers.
 
 use super::ensemble::Ensemble;
 use super::kafka::KafkaPods;
@@ -10,7 +10,7 @@ use ::kubernetes::rolling::{Evicted, RollingSet};
 use execute::roll::{Memory, Pod, Scene, Terms};
 use std::collections::BTreeMap;
 
-/// Looks at the pods of some StatefulSets, and at what they are: brokers and controllers, or ZooKeeper servers.
+/// Looks at the pods of some StatefulSets and at their servers: brokers and controllers, or ZooKeeper servers.
 pub struct Sights<'a>(Of<'a>);
 
 enum Of<'a> {
@@ -18,7 +18,7 @@ enum Of<'a> {
     ZooKeeper(Ensemble<'a>),
 }
 
-/// What was seen.
+/// The result of a look.
 #[derive(Debug)]
 pub struct Sight {
     /// Pods, controllers and cluster: the input of `execute::roll::next`.
@@ -44,23 +44,24 @@ impl Sight {
         self.sets.iter().find(of).map_or(0, |set| set.grace_seconds)
     }
 
-    /// How many pods are still to be restarted.
+    /// The number of pods still to restart.
     pub fn left(&self) -> usize {
         self.scene.pods.iter().filter(|pod| pod.outdated).count()
     }
 }
 
 impl<'a> Sights<'a> {
-    /// Brokers, or KRaft controllers.
+    /// Pods with brokers or KRaft controllers.
     ///
     /// # Errors
-    /// A pod of which nobody knows who it is; a StatefulSet that is not there.
+    /// A pod without a known broker id, or a missing StatefulSet.
     pub async fn of_kafka(pods: Pods<'a>, client: Client, rules: &Rules) -> Result<Self, Error> {
         let pods = KafkaPods::of(pods, client, rules.clone()).await?;
         Ok(Self(Of::Kafka(Box::new(pods))))
     }
 
-    /// ZooKeeper servers, by their addresses, and those of pods whose names are not in them.
+    /// Pods with ZooKeeper servers. `servers` has the addresses; `named` has those of pods whose names are not in
+    /// them.
     pub fn of_zookeeper(
         pods: Pods<'a>,
         servers: &[String],
@@ -72,7 +73,7 @@ impl<'a> Sights<'a> {
     /// Reads the pods first, then the servers in them.
     ///
     /// # Errors
-    /// Kubernetes or Kafka did not answer, or nothing tells the id of the server in a pod.
+    /// Kubernetes or Kafka does not answer, or the id of the server in a pod is unknown.
     pub async fn look(&mut self) -> Result<Sight, Error> {
         match &mut self.0 {
             Of::Kafka(pods) => pods.look().await,
@@ -80,7 +81,7 @@ impl<'a> Sights<'a> {
         }
     }
 
-    /// Why others see it otherwise. Every ZooKeeper server has been asked already.
+    /// Why other brokers disagree. All ZooKeeper servers were asked during the look.
     pub(super) async fn disagreed(
         &mut self,
         sight: &Sight,

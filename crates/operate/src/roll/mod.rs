@@ -1,7 +1,7 @@
 //! Rolling restarts in a live cluster: looks, asks [`execute::roll::next`], evicts one pod, and looks again.
 //!
-//! Nothing is written down: what is left to do is read off pods and brokers every time. Whoever is killed or told to go
-//! leaves a cluster in which one pod is on its way, and the next run goes on from there.
+//! A roll keeps no records: every look shows again which pods are left. If the run is killed, one pod is restarting,
+//! and the next run goes on from there.
 
 mod agreed;
 mod ensemble;
@@ -24,21 +24,21 @@ use std::time::{Duration, Instant};
 pub use look::{Sight, Sights};
 pub use pods::Pods;
 
-/// Between two looks: a broker is away for seconds.
+/// The pause between two looks: a broker is down for seconds.
 const PAUSE: Duration = Duration::from_millis(500);
-/// A look takes at most this part of the time.
+/// The least pause after a look, as a multiple of the look's duration: it bounds the load of slow looks.
 const REST_AFTER_LOOK: u32 = 2;
-/// How often what is being waited for is told again.
+/// The shortest time before the same waiting reason is reported again.
 const SELDOM: Duration = Duration::from_secs(60);
 
-/// How pods are restarted.
+/// The options of a roll.
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
     /// What a restart must not risk, and how long a new pod has to settle.
     pub terms: Terms,
-    /// Past the PodDisruptionBudget.
+    /// Delete pods instead of evicting them, which bypasses the PodDisruptionBudget.
     pub delete: bool,
-    /// How long one pod may take to be back, ready and in sync.
+    /// The time limit for one pod to be back, ready and in sync.
     pub pod_timeout: Duration,
 }
 
@@ -49,26 +49,26 @@ pub struct Rolled {
     pub why: Why,
     /// Pods that this run evicted or deleted, as `NAMESPACE/NAME`, in order.
     pub restarted: Vec<String>,
-    /// Pods that are still to be restarted.
+    /// Pods still to restart.
     pub left: usize,
     /// Time from the start of this run to its end.
     pub took: Duration,
 }
 
-/// Why.
+/// Why a roll ended.
 #[derive(Debug)]
 pub enum Why {
     /// No pod is outdated, and every restarted server is back.
     Done,
-    /// A signal ended it; a restarted pod may still be on its way.
+    /// A signal ended it; a restarted pod may not be back yet.
     Left(Signal),
-    /// It has waited as long as one pod may take.
+    /// It has waited for the time limit of one pod, for these reasons.
     Stuck(Vec<String>),
-    /// Nothing may restart while these partitions are reassigned.
+    /// No pod may restart while these partitions are being reassigned.
     Moving(BTreeSet<TopicPartition>),
 }
 
-/// One run.
+/// A rolling restart.
 pub struct Roll<'a> {
     sights: Sights<'a>,
     ways: Ways,
@@ -76,20 +76,20 @@ pub struct Roll<'a> {
     shutdown: Option<Shutdown>,
     restarted: Vec<String>,
     began: Instant,
-    /// The last time that something was done.
+    /// The time of the last restart, or of the start.
     acted: Instant,
     told: Option<(Instant, Vec<String>)>,
 }
 
 impl<'a> Roll<'a> {
-    /// A run that has not looked yet; the pod timeout counts from now.
+    /// A roll that has not looked yet; the time limit for a pod counts from now.
     pub fn of(sights: Sights<'a>, ways: Ways) -> Self {
         let (began, memory) = (Instant::now(), Memory::default());
         let (shutdown, restarted, told) = (None, Vec::new(), None);
         Self { sights, ways, memory, shutdown, restarted, began, acted: began, told }
     }
 
-    /// Rounds, until it is over.
+    /// Runs rounds until the roll is over.
     pub async fn run(
         &mut self,
         signals: &mut Signals,
@@ -121,7 +121,7 @@ impl<'a> Roll<'a> {
         }
     }
 
-    /// Does what one look asks for.
+    /// Acts on one look.
     async fn act(
         &mut self,
         sight: &Sight,
@@ -177,7 +177,7 @@ impl<'a> Roll<'a> {
                 tell(listener, &restarts)?;
                 Ok(None)
             }
-            // Another look tells of its successor.
+            // The next look shows the successor of the pod.
             Evicted::Gone => {
                 self.memory = before;
                 Ok(None)
@@ -203,7 +203,7 @@ impl<'a> Roll<'a> {
         Ok(None)
     }
 
-    /// What is new is told at once, what stays as it is now and then.
+    /// Reports new reasons at once, and unchanged ones at intervals.
     fn tell(&mut self, waits: Vec<String>, listener: &mut dyn EventListener) -> Result<(), Error> {
         let same = |told: &(Instant, Vec<String>)| told.1 == waits && told.0.elapsed() < SELDOM;
         if self.told.as_ref().is_some_and(same) {
@@ -226,7 +226,7 @@ fn tell(listener: &mut dyn EventListener, event: &RollEvent) -> Result<(), Error
     listener.hear(&DriverEvent::Roll(event)).map_err(Error::Stream)
 }
 
-/// Whether another look may do better.
+/// Whether another look may succeed.
 fn passes(error: &Error) -> bool {
     match error {
         Error::Kafka(error) => may_pass(error),
@@ -235,7 +235,7 @@ fn passes(error: &Error) -> bool {
             ::kubernetes::Error::Refused { code, .. } => *code >= 500 || *code == 429,
             _ => false,
         },
-        // A pod that came or went between two questions.
+        // A pod appeared or disappeared between two requests.
         Error::NoIdentity { .. } => true,
         _ => false,
     }

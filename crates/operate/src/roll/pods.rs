@@ -1,4 +1,4 @@
-//! The pods of some StatefulSets: which are to be restarted, and how.
+//! The pods of some StatefulSets: reads them, and restarts them.
 
 use crate::error::Error;
 use ::kubernetes::rolling::{Evicted, RollingSet};
@@ -13,12 +13,12 @@ pub struct Pods<'a> {
     pub kubernetes: &'a Kubernetes,
     /// StatefulSets, by namespace and name.
     pub sets: Vec<Name>,
-    /// Every pod that was made before is to be restarted, in seconds since 1970.
+    /// Pods created before this time must restart, in seconds since 1970.
     pub since: Option<u64>,
 }
 
 impl Pods<'_> {
-    /// The StatefulSets as they are now.
+    /// Reads the StatefulSets.
     pub(super) async fn look(&self) -> Result<Vec<RollingSet>, Error> {
         let mut sets = Vec::new();
         for name in &self.sets {
@@ -27,7 +27,7 @@ impl Pods<'_> {
         Ok(sets)
     }
 
-    /// Their pods, with what is in them.
+    /// Their pods, with the id and the rack of the server in each.
     pub(super) fn of(
         &self,
         sets: &[RollingSet],

@@ -1,11 +1,11 @@
-//! Whether a broker that is restarted hands its partitions over before it goes.
+//! Checks that a restarted broker hands over its partitions before it stops.
 
 use crate::events::RollEvent;
 use execute::roll::{Pod, Scene};
 use mapper::BrokerId;
 use mapper::snapshot::Leader;
 
-/// The pod that is ending.
+/// The pod that is stopping.
 #[derive(Debug)]
 pub(super) struct Shutdown {
     id: BrokerId,
@@ -21,7 +21,7 @@ impl Shutdown {
         Self { id, uid, name, grace_seconds, over: false }
     }
 
-    /// A pod that is gone while its broker still leads was killed: a controlled shutdown hands over first.
+    /// If a pod is gone while its broker still leads, it was killed: a controlled shutdown hands over first.
     pub(super) fn look(&mut self, scene: &Scene) -> Option<RollEvent> {
         let there = scene.pods.iter().any(|pod| pod.uid == self.uid);
         if self.over || there {
