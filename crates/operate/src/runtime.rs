@@ -1,18 +1,19 @@
-//! Waiting, threads and the clock: what asks no server.
+//! The event loop, threads and the clock.
 
 use crate::error::Error;
 use jiff::Timestamp;
 use std::thread;
 use tokio::sync::oneshot;
 
-/// Waits for servers to answer.
+/// Runs a future to its end.
 pub fn wait<T>(answer: impl Future<Output = T>) -> Result<T, Error> {
-    // One thread is enough: the work is waiting.
+    // One thread is enough, because the work consists of waiting.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     Ok(runtime.map_err(Error::Runtime)?.block_on(answer))
 }
 
-/// Does what blocks, on a thread that nobody waits for when the process ends; `None`: that thread has died.
+/// Runs blocking work on a separate thread, which does not delay the end of the process. `None`: the thread has
+/// panicked.
 pub async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (answer, answered) = oneshot::channel();
     thread::spawn(move || {
@@ -21,15 +22,15 @@ pub async fn in_thread<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'sta
     answered.await.ok()
 }
 
-/// RFC 3339, UTC, to the second.
+/// The current time: RFC 3339, UTC, to the second.
 pub fn now() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// What the name of a process of ours begins with, in every lock file.
+/// The prefix of a process name in every lock file.
 pub const PROCESS: &str = "process ";
 
-/// The name of this process, for those who wait for its lock: `process 17 on kafka-ops`.
+/// The name of this process in locks: `process 17 on kafka-ops`.
 pub fn us() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = host.trim();

@@ -1,25 +1,25 @@
-//! How a run ended, as scripts see it.
+//! The exit status of a run.
 
 use std::process::ExitCode;
 
-/// The exit codes that this version uses. Each outranks those below it: 2, 3, 1, 4.
+/// The exit codes of this version. If several apply, the order of precedence is 2, 3, 1, 4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     /// Done, also when there was nothing to do.
     Done,
-    /// No plan keeps every promise, or a plan breaks one, or its execution ended otherwise than asked.
+    /// No plan keeps every promise, a plan breaks one, or its execution did not end as requested.
     NoPlan,
     /// A flag, a map, an id or a file is wrong; nothing was written.
     BadInput,
-    /// A server or a disk failed us.
+    /// A server or a disk failed.
     Outside,
-    /// There are warnings that were not ignored; nothing was written.
+    /// There are warnings that the operator did not allow; nothing was written.
     Warned,
     /// A check has findings.
     Findings,
     /// Partly done; can be resumed.
     Partly,
-    /// Somebody else is at it.
+    /// Another process holds the lock.
     Held,
     /// Ended by SIGINT.
     Interrupted,
@@ -28,7 +28,7 @@ pub enum Status {
 }
 
 impl Status {
-    /// The number that the process ends with.
+    /// The exit code of the process.
     pub fn code(self) -> u8 {
         match self {
             Self::Done => 0,

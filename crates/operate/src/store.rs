@@ -1,7 +1,8 @@
 //! Files of lines that survive a crash: the journal and the ledger.
 //!
-//! Each line is a JSON object with its own checksum, and is on the disk before anybody acts on it. A last line that was
-//! torn by a crash is dropped; anything else that we have not written is an error, and the file stays as it is.
+//! Each line is a JSON object with a checksum, and is on disk before any action that depends on it. A last line that
+//! a crash cut off is dropped. Any other line that this program did not write is an error, and the file stays
+//! unchanged.
 
 mod lines;
 mod tail;
@@ -23,17 +24,17 @@ use tail::LinesFile;
 pub struct Store<T> {
     path: PathBuf,
     tail: LinesFile<File>,
-    /// The file's name may not be on the disk yet: a crash would take the file with it.
+    /// The folder's entry for the file may not be on disk yet: a crash could lose the file.
     unnamed: bool,
     lines: PhantomData<T>,
 }
 
 impl<T: Filed> Store<T> {
-    /// Opens a file, or makes it, for this process alone, and reads what it says.
+    /// Opens or creates a file, locks it for this process, and reads its lines.
     ///
     /// # Errors
-    /// Another process has it; it cannot be written; a line of it cannot be believed, or it is something else: it is not
-    /// changed then.
+    /// Another process has locked the file; it cannot be written; a line is damaged; or it is another kind of file. A
+    /// refused file stays unchanged.
     pub fn open(path: &Path) -> Result<(Self, Vec<T>), Error> {
         let unwritable = |problem: io::Error| match problem.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
@@ -59,20 +60,20 @@ impl<T: Filed> Store<T> {
         let tail = LinesFile::of(file, &text, sound.bytes);
         let mut store =
             Self { path: path.to_owned(), tail, unnamed: text.is_empty(), lines: PhantomData };
-        // What a crash tore off is not added to.
+        // Removes a torn last line before new lines are added.
         store.settle().map_err(unwritable)?;
         Ok((store, sound.undated()))
     }
 
-    /// What a file says, without touching it; nothing if there is none.
+    /// Reads a file without changing it; a missing file has no lines.
     ///
     /// # Errors
-    /// It cannot be read; a line of it cannot be believed; it is something else.
+    /// The file cannot be read; a line is damaged; or it is another kind of file.
     pub fn read(path: &Path) -> Result<Vec<T>, Error> {
         Ok(Self::read_dated(path)?.into_iter().map(|(_, entry)| entry).collect())
     }
 
-    /// The same, each line with the time at which it was written: RFC 3339, UTC.
+    /// The same, with the time of each line: RFC 3339, UTC.
     ///
     /// # Errors
     /// As for [`read`](Self::read).
@@ -87,7 +88,7 @@ impl<T: Filed> Store<T> {
     /// Adds lines, and returns when they are on the disk.
     ///
     /// # Errors
-    /// The disk failed us: none of these lines counts. The next call tries to go on.
+    /// The disk failed, and none of these lines counts. The next call repairs the file first.
     pub fn append(&mut self, entries: &[T]) -> Result<(), Error> {
         let added = lines::written(entries).and_then(|text| {
             self.settle()?;
@@ -96,10 +97,10 @@ impl<T: Filed> Store<T> {
         added.map_err(|problem| not_stored::<T>(&self.path, problem))
     }
 
-    /// Puts a file of these lines alone in the place of this one, whole or not at all; it stays this process's.
+    /// Atomically replaces the file by one with only these lines. This process keeps it locked.
     ///
     /// # Errors
-    /// The disk failed us: the file is as it was.
+    /// The disk failed; the file is unchanged.
     pub fn replace(&mut self, entries: &[T]) -> Result<(), Error> {
         let put = || -> io::Result<LinesFile<File>> {
             let text = lines::written(entries)?;
@@ -107,13 +108,13 @@ impl<T: Filed> Store<T> {
             let mut new = tempfile::Builder::new().append(true).tempfile_in(folder)?;
             new.write_all(&text)?;
             new.as_file().sync_all()?;
-            // Ours before it has the name: nobody can take it in between.
+            // The new file is locked before it gets its name, so that no other process can lock it first.
             new.as_file().try_lock().map_err(io::Error::from)?;
             let file = new.persist(&self.path).map_err(|error| error.error)?;
             Ok(LinesFile::of(file, &text, text.len() as u64))
         };
         self.tail = put().map_err(|problem| not_stored::<T>(&self.path, problem))?;
-        // The next line asks again for the name.
+        // The next line tries again to store the folder's entry.
         self.unnamed = true;
         if let Err(error) = self.settle() {
             tracing::warn!(path = %self.path.display(), %error, "the new file's name is not stored yet");
@@ -121,7 +122,7 @@ impl<T: Filed> Store<T> {
         Ok(())
     }
 
-    /// Brings the file to what counts, and its name to the disk.
+    /// Repairs the file, and stores its entry in the folder on disk.
     fn settle(&mut self) -> io::Result<()> {
         self.tail.mend()?;
         if self.unnamed {
@@ -132,7 +133,8 @@ impl<T: Filed> Store<T> {
     }
 }
 
-/// A process that is being started just then has a copy of the descriptor for a moment, and with it the lock.
+/// Unlocks explicitly: a child process that is just being started holds a copy of the descriptor, and thus the lock,
+/// for a moment.
 impl<T> Drop for Store<T> {
     fn drop(&mut self) {
         if let Err(error) = self.tail.disk().unlock() {
@@ -141,7 +143,7 @@ impl<T> Drop for Store<T> {
     }
 }
 
-/// Opens a ledger for this process alone; an error names the process that has it.
+/// Opens and locks a ledger; an error names the process that has it.
 pub(crate) fn open_ledger(path: &Path) -> Result<(Store<LedgerEntry>, Vec<LedgerEntry>), Error> {
     match Store::open(path) {
         Err(Error::Locked { path }) => {
@@ -153,19 +155,19 @@ pub(crate) fn open_ledger(path: &Path) -> Result<(Store<LedgerEntry>, Vec<Ledger
     }
 }
 
-/// Whether another process has the file open for writing.
+/// Whether another process has locked the file.
 pub fn is_locked(path: &Path) -> bool {
     let locked = |file: File| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock));
     File::open(path).is_ok_and(locked)
 }
 
-/// Pipes and devices are waited for without an end.
+/// Refuses pipes and devices: opening them could block forever.
 fn refuse_what_is_no_file(path: &Path) -> io::Result<()> {
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"))
         }
-        // Whoever opens it hears why it cannot be.
+        // The attempt to open the file reports the error.
         Ok(_) | Err(_) => Ok(()),
     }
 }
@@ -179,7 +181,7 @@ fn not_stored<T: Filed>(path: &Path, problem: io::Error) -> Error {
     Error::NotStored { path: path.to_owned(), kind: T::KIND, problem }
 }
 
-/// The file's bytes, and what they say.
+/// The file's bytes and its valid lines.
 fn sound<T: Filed>(path: &Path, file: &mut File) -> Result<(Vec<u8>, Sound<T>), Error> {
     let unread = |unread| {
         let (path, kind) = (path.to_owned(), T::KIND);

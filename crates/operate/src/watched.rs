@@ -1,4 +1,4 @@
-//! What stands in files that may be replaced while a program runs: tokens, certificates and their keys.
+//! Values from files that may be replaced while the program runs: tokens, certificates and keys.
 
 use crate::error::Error;
 use crate::files;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Files are read again no more often. Kubernetes itself takes up to a minute to bring a changed Secret.
+/// The shortest time between two reads. Kubernetes takes up to a minute to deliver a changed Secret.
 const APART: Duration = Duration::from_secs(2);
 
 type Make<T, E> = Box<dyn Fn(&[Vec<u8>]) -> Result<T, E> + Send + Sync>;
 
-/// A value made from files, and made again when they change. While the files cannot be used, the last good value stays.
+/// A value made from files, and made again when they change. While the files are unusable, the last good value stays.
 pub struct Watched<T, E> {
     paths: Vec<PathBuf>,
     make: Make<T, E>,
@@ -21,10 +21,10 @@ pub struct Watched<T, E> {
 
 struct State<T> {
     value: T,
-    /// What it was made from: modification times say less where links are swapped.
+    /// The content that the value was made from. Modification times are unreliable where links are replaced.
     from: Vec<Vec<u8>>,
     looked: Instant,
-    /// Why the files are of no use, as the log has it.
+    /// The last logged reason why the files are unusable.
     told: Option<String>,
 }
 
@@ -32,7 +32,7 @@ impl<T: Clone, E: From<Error> + fmt::Display> Watched<T, E> {
     /// Makes the value from the content of these files.
     ///
     /// # Errors
-    /// A file cannot be read, or nothing can be made from it.
+    /// A file cannot be read, or its content is not valid.
     pub fn open(
         paths: &[&Path],
         make: impl Fn(&[Vec<u8>]) -> Result<T, E> + Send + Sync + 'static,
@@ -43,7 +43,7 @@ impl<T: Clone, E: From<Error> + fmt::Display> Watched<T, E> {
         Ok(Self { paths, make: Box::new(make), state: Mutex::new(state) })
     }
 
-    /// The value, of files as they were at most two seconds ago.
+    /// The value, from the files as they were at most two seconds ago.
     pub fn now(&self) -> T {
         self.after(APART)
     }
@@ -90,7 +90,7 @@ fn read(paths: &[PathBuf]) -> Result<Vec<Vec<u8>>, Error> {
     paths.iter().map(read).collect()
 }
 
-/// What was made may be a secret.
+/// The value is left out, because it may be a secret.
 impl<T, E> fmt::Debug for Watched<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watched").field("paths", &self.paths).finish_non_exhaustive()
@@ -107,7 +107,8 @@ mod tests {
     fn what_is_replaced_is_read_again_and_what_is_broken_leaves_the_last_good_value() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        // As Kubernetes does it: the file is a link into a folder that is a link, and the folder's is swapped.
+        // Kubernetes replaces files like this: the file is a link into a folder that is itself a link, and the
+        // folder's link is replaced.
         for (version, text) in [("1", "one"), ("2", "two"), ("3", "")] {
             std::fs::create_dir(at(version)).unwrap();
             std::fs::write(at(version).join("token"), text).unwrap();

@@ -1,16 +1,16 @@
-//! Parts of sentences.
+//! Parts of messages.
 
 use mapper::{BrokerId, TopicPartition};
 
 pub use mapper::counted;
 
-/// Ids in their own order: `1003, 1001`.
+/// Ids in the given order: `1003, 1001`.
 pub fn listed(ids: &[BrokerId]) -> String {
     let texts: Vec<String> = ids.iter().map(ToString::to_string).collect();
     texts.join(", ")
 }
 
-/// Sorted ids, neighbours joined: `1001..1006, 1010`.
+/// Sorted ids, with consecutive ones as ranges: `1001..1006, 1010`.
 pub fn ranges(ids: &[BrokerId]) -> String {
     let runs = ids.chunk_by(|a, b| a.0 + 1 == b.0);
     let texts: Vec<String> = runs
@@ -22,7 +22,7 @@ pub fn ranges(ids: &[BrokerId]) -> String {
     if texts.is_empty() { "no broker".to_owned() } else { texts.join(", ") }
 }
 
-/// The first so many partitions, and how many more there are.
+/// The first `most` partitions, and the number of the rest.
 pub fn few<'p>(partitions: impl IntoIterator<Item = &'p TopicPartition>, most: usize) -> String {
     let mut all = partitions.into_iter();
     let names: Vec<String> = all.by_ref().take(most).map(ToString::to_string).collect();
@@ -30,7 +30,7 @@ pub fn few<'p>(partitions: impl IntoIterator<Item = &'p TopicPartition>, most: u
     names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() }
 }
 
-/// A time as people say it: `90 s`, `3 min`, `5 h`.
+/// A time in words: `90 s`, `3 min`, `5 h`.
 pub fn duration(seconds: u64) -> String {
     match seconds {
         ..120 => format!("{seconds} s"),
@@ -39,7 +39,7 @@ pub fn duration(seconds: u64) -> String {
     }
 }
 
-/// Kafka's own command that ends a cordon of brokers (KIP-1066).
+/// The Kafka command that ends a cordon of brokers (KIP-1066).
 pub fn uncordon(brokers: &[BrokerId]) -> String {
     let name = match brokers {
         [one] => one.to_string(),

@@ -1,11 +1,11 @@
-//! That a broker is back under its id, in words.
+//! Describes the return of a broker under its id.
 
 use crate::words::counted;
 use mapper::BrokerId;
 use serde::Serialize;
 use std::fmt;
 
-/// That it is back.
+/// The result for a broker that has returned under its id.
 #[derive(Debug, Serialize)]
 pub struct CatchUpDone {
     /// Id of the broker that returned.

@@ -1,8 +1,8 @@
-//! Frees the pod of a lost broker: each deletion right after everything that justifies it was read again.
+//! Frees the pod of a lost broker. Every fact that justifies a deletion is read again right before it.
 //!
-//! A deletion cannot be taken back, and between a look and an answer at a terminal a broker has time to return. So cluster and
-//! pod have to be as they were when the operator agreed, before each deletion; and the API server carries it out only on the
-//! very object that was seen.
+//! A deletion cannot be undone, and a broker may return while the operator reads the question. So before each
+//! deletion, cluster and pod must be as they were when the operator agreed. The API server deletes only the very
+//! object that was seen.
 
 use crate::error::Error;
 use crate::events::{Note, RunContext};
@@ -16,46 +16,47 @@ use mapper::{BrokerId, counted};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// How long a cluster is given to tell one story, and between two questions.
+/// The time limit for the brokers' answers to agree, and the pause between two attempts.
 const SETTLES: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a broker that is said to be dead may take to answer. A machine that is gone does not refuse, it is silent: each
-/// look takes as long.
+/// The time limit for a broker that counts as dead to answer. A lost machine does not refuse a connection but stays
+/// silent, so every look takes this long.
 const ANSWERS: Duration = Duration::from_secs(2);
-/// A node's object also changes without its node: how often a deletion that was refused for it is looked at anew.
+/// Attempts to delete a node. A node's object may change for other reasons; the API server then refuses the deletion,
+/// and everything is checked again.
 const ATTEMPTS: usize = 3;
 
-/// What was agreed to.
+/// The deletions that the operator agreed to.
 #[derive(Debug)]
 pub struct Freeing {
     /// Id of the lost broker.
     pub broker: BrokerId,
-    /// Its pod, and the objects to delete, as the operator agreed to them.
+    /// Its pod, and the objects to delete.
     pub back: Return,
-    /// How pod and node are found again before each deletion.
+    /// The search that finds pod and node again before each deletion.
     pub search: Search,
-    /// How long a silent node has to be silent.
+    /// How long a node must have been silent to count as lost.
     pub lost_for: Duration,
 }
 
-/// How it went.
+/// The result of the deletions.
 #[derive(Debug)]
 pub enum Freed {
     Yes,
-    /// The broker came back by itself before anything was deleted.
+    /// The broker returned by itself before any deletion.
     Back(String),
 }
 
-/// Why a deletion is not justified any more.
+/// Why a deletion is no longer justified.
 enum Void {
-    /// The broker lives.
+    /// The broker has returned.
     Back(String),
     Changed(String),
 }
 
 impl Freeing {
     /// # Errors
-    /// [`Error::Changed`] where the pod may not be freed any more.
+    /// [`Error::Changed`] if the pod may not be freed any more.
     pub async fn is_justified(&self, client: &Client) -> Result<(), Error> {
         match self.look(client, 0).await? {
             Ok(_) => Ok(()),
@@ -65,10 +66,11 @@ impl Freeing {
         }
     }
 
-    /// Carries the steps out.
+    /// Makes the deletions.
     ///
     /// # Errors
-    /// [`Error::Changed`] as soon as anything is not as it was agreed to; what keeps us from knowing.
+    /// [`Error::Changed`] as soon as a fact differs from what the operator agreed to; also any error that hides a
+    /// fact.
     pub async fn free(
         &self,
         client: &Client,
@@ -90,7 +92,7 @@ impl Freeing {
         Ok(Freed::Yes)
     }
 
-    /// One deletion, right after a look.
+    /// Makes one deletion, right after a look.
     async fn carry_out(
         &self,
         step: &Step,
@@ -110,14 +112,15 @@ impl Freeing {
             let kubernetes = self.search.connect().await?;
             match kubernetes.delete_seen(step, version.as_deref()).await? {
                 Deleted::Yes | Deleted::Gone => return Ok(Ok(())),
-                // The next look tells what it is.
+                // The next look shows the new state.
                 Deleted::Changed => {}
             }
         }
         Ok(Err(Void::Changed(format!("{step} keeps changing"))))
     }
 
-    /// Looks at everything again. The slow questions come first: between the last one and the deletion is next to no time.
+    /// Checks everything again. The slow checks come first, to keep the time between the last check and the deletion
+    /// short.
     async fn look(&self, client: &Client, next: usize) -> Result<Result<Return, Void>, Error> {
         if let Err(void) = self.absent(client).await? {
             return Ok(Err(void));
@@ -143,7 +146,7 @@ impl Freeing {
         })
     }
 
-    /// The broker is not in the cluster, is silent, and has nothing that only it has.
+    /// Checks that the broker is not in the cluster, does not answer, and is not the only one with any data.
     async fn absent(&self, client: &Client) -> Result<Result<(), Void>, Error> {
         let moving = client.reassignments().await?;
         if let Some(of) = moving.keys().next() {
@@ -197,7 +200,7 @@ fn registered(broker: BrokerId) -> Void {
     Void::Back(format!("broker {broker} is registered again"))
 }
 
-/// Of a node, the version of the object that was just found silent: as soon as it reports again, it has another.
+/// For a node: the version of the object that was just found silent. A new report of the node changes the version.
 fn version_of(step: &Step, now: &Return) -> Option<String> {
     match step {
         Step::Node { node, .. } => now.nodes.get(node).map(|node| node.version.clone()),

@@ -1,7 +1,8 @@
-//! A broker comes back under its id with an empty disk: its copies are paced, waited for, and it leads again what it led.
+//! Returns a broker under its id with an empty disk: throttles its copies, waits for them, and elects it as preferred
+//! leader again.
 //!
-//! What is set in the cluster stands in the ledger beforehand, so that another run takes it over, or `throttle clear` puts
-//! it back. Whoever leaves while replicas are copied leaves the throttle, too.
+//! The ledger lists each config before it is set, so another run can take it over, or `throttle clear` can restore
+//! it. A run that ends while replicas are copied leaves the throttle in place.
 
 mod done;
 mod freeing;
@@ -23,40 +24,40 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-/// Between two looks.
+/// The pause between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
-/// How often progress is told.
+/// The interval of progress lines.
 const TELL_EVERY: Duration = Duration::from_secs(30);
-/// Copies that do not come to an end of any partition for so long may be starved by their throttle.
+/// After this time without a partition that gets in sync, the throttle may be too low.
 const STALLED: Duration = Duration::from_secs(600);
 
-/// What is asked for.
+/// The options of a return.
 #[derive(Debug, Clone)]
 pub struct CatchUp {
     /// Id of the broker that returns with an empty disk.
     pub broker: BrokerId,
-    /// Bytes per second out of each broker, and into this one; `None`: as fast as the machines can.
+    /// The rate out of each broker and into this one, in bytes per second; `None`: no throttle.
     pub rate: Option<Rate>,
-    /// File that lists the throttle configs of this run, with their original values.
+    /// The ledger file: the throttle configs of this run, with their original values.
     pub ledger: PathBuf,
-    /// How long the broker may take to be registered.
+    /// The time limit for the broker to register.
     pub patience: Duration,
 }
 
-/// How it ended.
+/// How the run ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// The broker is in sync everywhere, and its throttle is gone.
+    /// The broker is in sync everywhere, and its throttle is removed.
     Done(CatchUpDone),
     /// A signal ended it; the throttle stays while replicas are copied.
     Left(Signal),
-    /// The broker has not come back in time.
+    /// The broker did not return in time.
     Absent,
 }
 
 impl CatchUp {
-    /// Paces, waits and elects. `free` lets the broker come back, once everything that paces it is in place; a broker that
-    /// is back before that is left as it is.
+    /// Throttles, waits and elects. `free` lets the broker return, once its throttle is in place. If the broker
+    /// returns before that, nothing is deleted.
     pub async fn run(
         &self,
         client: &kafka::Client,
@@ -66,7 +67,7 @@ impl CatchUp {
         context: &mut RunContext<'_>,
     ) -> Result<Ended, Error> {
         let meeting = self.meeting(client, context).await?;
-        // Without a throttle it is only kept from others.
+        // Without a throttle, the ledger is only kept locked.
         let (books, _kept) = match self.rate {
             Some(rate) => (Some(Books::of(account, self.broker, rate, meeting)), None),
             None => (None, Some(account)),
@@ -96,7 +97,7 @@ impl CatchUp {
                         context.note(&by_itself(&what))?;
                     }
                     if state.over() {
-                        // Topics that we may not describe are missing from the listing, and may be far behind.
+                        // Topics hidden from this user are missing from the listing, and may lag far behind.
                         client.sees_every_topic().await?;
                         return Ok(Ended::Done(run.finish(&state).await?));
                     }
@@ -118,7 +119,7 @@ impl CatchUp {
 }
 
 impl CatchUp {
-    /// The daemons that may pace the same copies already, where we are to pace them.
+    /// Searches for daemons that may throttle the same copies; `None`: this run sets no throttle.
     async fn meeting(
         &self,
         client: &kafka::Client,
@@ -127,26 +128,26 @@ impl CatchUp {
         if self.rate.is_none() {
             return Ok(None);
         }
-        // A broker that is down does not wait for whoever might tell.
+        // A broker that is down should not wait for this answer.
         let terms = (self.ledger.as_path(), true);
         Meeting::first(client, &ClaimBy::Default, terms, context).await.map(Some)
     }
 }
 
-/// That nothing has to be freed.
+/// The note that no deletion is necessary.
 fn by_itself(what: &str) -> Note {
     Note::new(format!("{what}: it came back by itself, and nothing was deleted"))
 }
 
-/// What one round shows.
+/// The state after one round.
 struct State {
     live: bool,
-    /// Everything that is to pace the copies was read from the cluster.
+    /// All throttle configs were read back from the cluster as wanted.
     paced: bool,
-    /// Nothing of ours is left in the cluster's configs.
+    /// No config of this run is left in the cluster.
     clean: bool,
     behind: BTreeSet<TopicPartition>,
-    /// Of daemons that pace copies, too.
+    /// New notes on daemons that also throttle copies.
     news: Vec<Note>,
 }
 
@@ -161,11 +162,11 @@ struct Run<'a> {
     client: &'a kafka::Client,
     observer: Observer,
     books: Option<Books>,
-    /// What it was behind in, at any time.
+    /// All partitions that the broker has lagged in since the start.
     ever: BTreeSet<TopicPartition>,
     began: Instant,
     told: Option<(Instant, usize, bool)>,
-    /// When a partition was last caught up with.
+    /// The time of the last change in the number of lagging partitions, and that number.
     moved: (Instant, usize),
 }
 
@@ -176,7 +177,7 @@ impl<'a> Run<'a> {
         Self { asked, client, observer, books, ever, began, told, moved }
     }
 
-    /// Looks, and sets what has to be set.
+    /// Looks, and sets or restores configs.
     async fn round(&mut self) -> Result<State, Error> {
         let surely = self.books.as_ref().map(Books::topics).unwrap_or_default();
         let mut seen = self.observer.see(self.client, &surely).await?;
@@ -217,7 +218,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Has it lead what it is to lead, and looks once more.
+    /// Elects the broker where it is the preferred leader.
     async fn finish(&mut self, _: &State) -> Result<CatchUpDone, Error> {
         let broker = self.asked.broker;
         let seen = self.observer.see(self.client, &BTreeSet::new()).await?;

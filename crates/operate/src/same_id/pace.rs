@@ -1,4 +1,4 @@
-//! The throttle of a broker that catches up, with its ledger.
+//! The throttle of a returning broker, with its ledger.
 
 use crate::error::Error;
 use crate::events::Note;
@@ -13,35 +13,36 @@ use mapper::{BrokerId, Rate, TopicPartition};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The ledger, open for this process alone.
+/// The ledger, locked by this process.
 pub struct Account {
     store: Store<LedgerEntry>,
     ledger: Ledger,
 }
 
-/// What paces the copies, and its ledger.
+/// The throttle of the copies, and its ledger.
 pub(super) struct Books {
     store: Store<LedgerEntry>,
     ledger: Ledger,
     rate: Rate,
-    /// On whose behalf.
+    /// The owner in the ledger's lines.
     owner: Owner,
-    /// The daemons that may pace the same copies.
+    /// The search for daemons that may throttle the same copies.
     meeting: Option<Meeting>,
 }
 
-/// How the throttle stands.
+/// The state of the throttle.
 pub(super) struct Holds {
-    /// It was read from the cluster as it is to be.
+    /// The cluster shows the wanted configs.
     pub(super) paced: bool,
-    /// Nothing of ours is there.
+    /// No config of this run is left in the cluster.
     pub(super) clean: bool,
-    /// Of daemons that pace copies, too.
+    /// New notes on daemons that also throttle copies.
     pub(super) news: Vec<Note>,
 }
 
 impl Account {
-    /// Takes it. Whoever claims the cluster has it first: the claim counts an earlier holder with the same ledger as dead.
+    /// Opens and locks the ledger. It must be locked before the cluster is claimed: the claim counts an earlier
+    /// holder with the same ledger as dead.
     pub fn open(path: &Path) -> Result<Self, Error> {
         let (mut store, lines) = open_ledger(path)?;
         let mut ledger = Ledger::replay(lines);
@@ -65,12 +66,12 @@ impl Books {
         Self { store, ledger, rate, owner, meeting }
     }
 
-    /// The topics that have something of ours.
+    /// The topics in the ledger.
     pub(super) fn topics(&self) -> BTreeSet<String> {
         topics_of(&self.ledger)
     }
 
-    /// Sets what paces the copies to the broker, and puts back what does so no more.
+    /// Sets the throttle of the copies to the broker, and restores configs that are no longer needed.
     pub(super) async fn hold(
         &mut self,
         client: &Client,
@@ -83,7 +84,7 @@ impl Books {
         let mut news = self.read(client, observer, &wanted, seen, false).await?;
         let mut holding = hold(&wanted, &self.ledger, seen);
         if records_what_stands(&holding.actions, &self.ledger) {
-            // It may be a daemon's by now.
+            // By now the value may be a daemon's.
             news.extend(self.read(client, observer, &wanted, seen, true).await?);
             holding = hold(&wanted, &self.ledger, seen);
         }
@@ -94,7 +95,7 @@ impl Books {
             match action {
                 Action::Account(entry) => accounts.push(entry),
                 Action::Set { setting, value } => sets.push((setting, value)),
-                // A throttle is held by accounts and configs alone.
+                // No other action belongs to a throttle.
                 _ => {}
             }
         }
@@ -106,7 +107,8 @@ impl Books {
         Ok(Holds { paced, clean: self.ledger.is_empty(), news })
     }
 
-    /// Reads what stands, and whose it may be; what is news of those, where they are asked.
+    /// Reads the configs, and the values that daemons account for. If `asks`, searches for daemons first and returns
+    /// new notes on them.
     async fn read(
         &mut self,
         client: &Client,

@@ -1,7 +1,8 @@
-//! What a file of lines says, and how a line is written. Opens no file.
+//! Reads and writes the lines of a file. Opens no file.
 //!
-//! In: bytes. Out: entries, and how many bytes of them are sound; or why these bytes are not ours to change. Torn is a last
-//! line without its newline: a crash has cut it off. Everything else that we have not written is an error.
+//! In: bytes. Out: entries and the number of valid bytes, or the reason to leave the file unchanged. A last line
+//! without its newline counts as torn: a crash has cut it off. Any other line that this program did not write is an
+//! error.
 
 use crate::error::LinesKind;
 use crate::runtime;
@@ -12,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use std::io;
 
 const VERSION: u64 = 1;
-/// Every line ends with this, eight hexadecimal digits, and `"}`.
+/// Every line ends with this text, eight hexadecimal digits, and `"}`.
 const CHECKSUM: &str = ",\"crc32\":\"";
-/// So many bytes tell whose a file is: the longest head of a line has about 60.
+/// This many bytes identify a file: the longest head of a line has about 60.
 pub(super) const START: u64 = 4096;
-/// A time in RFC 3339 is shorter than this.
+/// No time in RFC 3339 is as long as this.
 const LONGEST_TIME: usize = 40;
 
-/// What is kept in a file of lines.
+/// An entry type that a file of lines can hold.
 pub trait Filed: Serialize + DeserializeOwned {
-    /// What such a file is to an operator.
+    /// The kind of file.
     const KIND: LinesKind;
 }
 
@@ -44,14 +45,14 @@ fn tag(kind: LinesKind) -> &'static str {
     }
 }
 
-/// Why a file is not read, and must not be changed.
+/// Why a file is refused and must not be changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum NotOurLine {
-    /// It is something else.
+    /// It is another kind of file.
     Foreign { seems: String },
     /// A newer version of this program wrote it.
     Newer { version: u64 },
-    /// One of its lines is not as it was written.
+    /// One of its lines is damaged.
     Broken { line: usize, problem: String },
 }
 
@@ -63,10 +64,10 @@ struct Line<T> {
     entry: T,
 }
 
-/// What a file's lines say, and how far they are sound.
+/// The entries of a file, and the number of valid bytes.
 #[derive(Debug)]
 pub(super) struct Sound<T> {
-    /// Each with the time at which it was written.
+    /// Each entry with the time of its line.
     pub(super) entries: Vec<(String, T)>,
     pub(super) bytes: u64,
 }
@@ -77,7 +78,7 @@ impl<T> Sound<T> {
     }
 }
 
-/// Entries as lines, each with its checksum.
+/// Writes entries as lines, each with its checksum.
 pub(super) fn written<T: Serialize>(entries: &[T]) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     let at = runtime::now();
@@ -91,7 +92,7 @@ pub(super) fn written<T: Serialize>(entries: &[T]) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// Judges a file by its first bytes, so that a large one which is not ours is never read whole.
+/// Checks the first bytes of a file, so that a large file of another kind is never read whole.
 pub(super) fn check_start<T: Filed>(start: &[u8]) -> Result<(), NotOurLine> {
     if begins(start, T::KIND) {
         return Ok(());
@@ -107,7 +108,7 @@ pub(super) fn read<T: Filed>(text: &[u8]) -> Result<Sound<T>, NotOurLine> {
     check_start::<T>(text)?;
     let mut sound = Sound { entries: Vec::new(), bytes: 0 };
     for (index, line) in text.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        // Torn: the last, and what precedes it is ours.
+        // A line without a newline can only be the last. It is torn, and the lines before it are valid.
         let Some(whole) = line.strip_suffix(b"\n") else { break };
         sound.entries.push(entry(whole).map_err(|wrong| wrong.in_line(index + 1))?);
         sound.bytes += line.len() as u64;
@@ -115,7 +116,7 @@ pub(super) fn read<T: Filed>(text: &[u8]) -> Result<Sound<T>, NotOurLine> {
     Ok(sound)
 }
 
-/// What is wrong with one line.
+/// The fault of one line.
 enum Wrong {
     Newer(u64),
     Broken(String),
@@ -146,7 +147,7 @@ fn entry<T: DeserializeOwned>(text: &[u8]) -> Result<(String, T), Wrong> {
     if checksum(body) != sum {
         return Err(broken("its checksum is another"));
     }
-    // Before the rest, which a newer version may say in another way.
+    // The version comes first, because a newer version may encode the rest in another way.
     if let Some(version) = version_of(text.as_bytes()).filter(|version| *version != VERSION) {
         return Err(Wrong::Newer(version));
     }
@@ -158,12 +159,13 @@ fn entry<T: DeserializeOwned>(text: &[u8]) -> Result<(String, T), Wrong> {
     }
 }
 
-/// Without what a terminal would obey.
+/// The text without control characters.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-/// Whether a file of this kind begins so, as far as it goes: `{"version":1,"at":"2026-11-22T15:43:22Z","ledger":"`.
+/// Whether a file of this kind may begin with these bytes, which may be cut short:
+/// `{"version":1,"at":"2026-11-22T15:43:22Z","ledger":"`.
 fn begins(start: &[u8], kind: LinesKind) -> bool {
     let head = format!("{{\"version\":{VERSION},\"at\":\"");
     let Some(rest) = past(start, head.as_bytes()) else { return false };
@@ -173,7 +175,7 @@ fn begins(start: &[u8], kind: LinesKind) -> bool {
     length <= LONGEST_TIME && past(&rest[length..], tag.as_bytes()).is_some()
 }
 
-/// What follows these bytes; nothing, where the text ends before they do.
+/// The text after `expected`; empty if the text is a beginning of it.
 fn past<'t>(text: &'t [u8], expected: &[u8]) -> Option<&'t [u8]> {
     match text.len() < expected.len() {
         true => expected.starts_with(text).then_some(&[]),
@@ -181,7 +183,7 @@ fn past<'t>(text: &'t [u8], expected: &[u8]) -> Option<&'t [u8]> {
     }
 }
 
-/// The version of a line that begins as ours do.
+/// The version of a line, if it begins like a line of this program.
 fn version_of(text: &[u8]) -> Option<u64> {
     let rest = text.strip_prefix(b"{\"version\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -189,7 +191,7 @@ fn version_of(text: &[u8]) -> Option<u64> {
     rest[digits..].starts_with(b",\"at\":\"").then_some(version)
 }
 
-/// What a file that is not ours looks like. Never quotes it: it may be a secret.
+/// The apparent kind of a foreign file. Never quotes the file, which may be a secret.
 fn seems(start: &[u8]) -> String {
     if let Some(kind) = ALL.into_iter().find(|kind| begins(start, *kind)) {
         return kind.to_string();

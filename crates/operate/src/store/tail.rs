@@ -1,21 +1,21 @@
-//! The end of a file that is added to: what does not get there whole is taken away again.
+//! Appends to a file; text that is not written whole is cut off again.
 //!
-//! After a failure nothing is added until the file is cut to its last sound length and reads back as it was. A disk that
-//! was full goes on by itself once there is room.
+//! After a failure, nothing is appended until the file is cut to its last valid length and reads back correctly.
+//! After a full disk has room again, appending goes on by itself.
 
 use flate2::Crc;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-/// What is asked of a file.
+/// The operations on a file.
 pub(super) trait Disk {
-    /// Writes at the end. What fails may have been written in part.
+    /// Appends. After an error, a part may be written.
     fn add(&mut self, text: &[u8]) -> io::Result<()>;
     /// Returns when everything is on the disk.
     fn store(&mut self) -> io::Result<()>;
-    /// Takes away what is beyond this length.
+    /// Cuts the file to this length.
     fn cut(&mut self, length: u64) -> io::Result<()>;
-    /// The whole of it.
+    /// Reads the whole file.
     fn text(&mut self) -> io::Result<Vec<u8>>;
 }
 
@@ -40,18 +40,18 @@ impl Disk for File {
     }
 }
 
-/// A file, and what of it counts.
+/// A file, and the part of it that is valid.
 #[derive(Debug)]
 pub(super) struct LinesFile<D> {
     disk: D,
     length: u64,
     crc: Crc,
-    /// Something beyond may be there.
+    /// There may be bytes after the valid part.
     doubtful: bool,
 }
 
 impl<D: Disk> LinesFile<D> {
-    /// Of a file that says this, of which so much counts.
+    /// A file with this text, of which the first `sound` bytes are valid.
     pub(super) fn of(disk: D, text: &[u8], sound: u64) -> Self {
         let length = usize::try_from(sound).unwrap_or(text.len()).min(text.len());
         let crc = crc(&text[..length]);
@@ -65,13 +65,13 @@ impl<D: Disk> LinesFile<D> {
     /// Adds text, and returns when it is on the disk.
     ///
     /// # Errors
-    /// The disk failed us: nothing of it counts, now or after a restart, unless the process ends before the disk takes
-    /// the cut.
+    /// The disk failed. None of the text counts, now or after a restart, unless the process ends before the file can
+    /// be cut.
     pub(super) fn append(&mut self, text: &[u8]) -> io::Result<()> {
         self.mend()?;
         self.doubtful = true;
         if let Err(problem) = self.disk.add(text).and_then(|()| self.disk.store()) {
-            // Else the next one does.
+            // If this repair fails, the next call repeats it.
             let _ = self.mend();
             return Err(problem);
         }
@@ -81,7 +81,7 @@ impl<D: Disk> LinesFile<D> {
         Ok(())
     }
 
-    /// Cuts off what does not count, and makes sure that the rest is there.
+    /// Cuts off invalid bytes, and checks that the rest reads back correctly.
     pub(super) fn mend(&mut self) -> io::Result<()> {
         if !self.doubtful {
             return Ok(());

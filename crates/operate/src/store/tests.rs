@@ -77,7 +77,7 @@ fn a_file_that_is_written_anew_stays_ours_and_is_added_to() {
     assert_eq!(Store::<Entry>::open(&path).unwrap().1, entries()[1..]);
 }
 
-/// Each of them was cut to nothing, or in its last line.
+/// An earlier version cut each of these files to nothing, or cut its last line.
 #[test]
 fn a_file_that_is_not_ours_is_refused_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

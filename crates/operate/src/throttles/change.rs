@@ -1,4 +1,5 @@
-//! Sets configs of throttles, or deletes them: each broker by itself, with a deadline, so that none waits for another.
+//! Sets or deletes throttle configs: each broker separately and with a time limit, so that no broker waits for
+//! another.
 
 use execute::{Key, Place, Resource};
 use futures::StreamExt;
@@ -8,19 +9,19 @@ use kafka::admin::{ConfigChange, ConfigResource};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// What a broker is given to take a change.
+/// The time limit for a broker to accept a change.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// What the cluster is given to take changes of topics.
+/// The time limit for changes of topic configs.
 const TOPICS_PATIENCE: Duration = Duration::from_secs(30);
-/// How many topics are changed in one request.
+/// The largest number of topics in one request.
 const TOPICS: usize = 200;
-/// How many brokers are told at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 32;
 
-/// What was not taken, and why, by place.
+/// Failed changes by place, with the reason.
 pub type Outcome = BTreeMap<Place, String>;
 
-/// Makes these changes: place, name, new value or none.
+/// Makes these changes: place, name, new value (`None`: delete).
 pub async fn change(
     client: &Client,
     changes: impl IntoIterator<Item = (Place, Key, Option<String>)>,
@@ -38,7 +39,7 @@ pub async fn change(
         }
     }
     let mut failed = Outcome::new();
-    // Lists first: a rate without a list paces nothing, and a list without a rate neither.
+    // Lists come first. Neither a rate without a list nor a list without a rate has any effect.
     of_topics.sort_by(|one, other| one.resource.cmp(&other.resource));
     for some in of_topics.chunks(TOPICS) {
         failed.extend(told(client, some, TOPICS_PATIENCE).await);

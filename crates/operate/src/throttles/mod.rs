@@ -1,6 +1,6 @@
-//! Every throttle that is set in a live cluster, and what it may pace.
+//! Reads every throttle in a live cluster, and the copies that it may slow down.
 //!
-//! A broker that does not answer costs three seconds, and its facts; it is named, and nothing is decided about it.
+//! A broker that does not answer costs three seconds. The result names it, and no decision is made about it.
 
 mod change;
 
@@ -20,17 +20,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-/// What a broker is given to tell of itself.
+/// The time limit for one request to a broker.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many brokers are asked at once.
+/// The largest number of brokers asked in parallel.
 const AT_ONCE: usize = 32;
-/// How many topics are asked for in one request.
+/// The largest number of topics in one request.
 const TOPICS: usize = 500;
 
-/// What is set, by place and name.
+/// Config values by place and name.
 pub type Set = BTreeMap<Place, BTreeMap<Key, String>>;
 
-/// What one look found.
+/// The result of a look.
 #[derive(Debug, Default)]
 pub struct Look {
     /// Throttle configs of each broker and topic, by config name.
@@ -41,36 +41,36 @@ pub struct Look {
     pub untold: Vec<Untold>,
 }
 
-/// Something that we were not told.
+/// A missing fact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Untold {
-    /// What is not known.
+    /// The missing fact, in words.
     pub what: String,
-    /// What came instead.
+    /// The error, in words.
     pub why: String,
 }
 
 impl Untold {
-    /// The reason is the error, with its hint if it has one.
+    /// A missing fact; the reason is this error, with its hint if it has one.
     pub fn new(what: impl Into<String>, why: &kafka::Error) -> Self {
         let hint = why.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         Self { what: what.into(), why: format!("{why}{hint}") }
     }
 }
 
-/// What a ledger tells; nothing if there is none.
+/// The accounts in a ledger; empty if there is none.
 pub fn accounts(ledger: Option<&Path>) -> Result<Accounts, Error> {
     let lines = ledger.map(Store::read_dated).transpose()?.unwrap_or_default();
     Ok(Accounts::replay_dated(lines.into_iter().map(|(at, line)| (Some(at), line))))
 }
 
-/// The same, and nobody else on this machine writes it while we hold it.
+/// The same, and locks the ledger on this machine until the store is dropped.
 pub fn take(ledger: &Path) -> Result<(Store<LedgerEntry>, Accounts), Error> {
     let (store, lines) = open_ledger(ledger)?;
     Ok((store, Accounts::replay(lines)))
 }
 
-/// Looks at the whole cluster. Moves first: one that begins meanwhile is then seen by its replicas.
+/// Looks at the whole cluster. Reads reassignments first: a move that begins later then shows in the replicas.
 pub async fn look(client: &Client) -> Result<Look, Error> {
     let running = client.reassignments().await?;
     let cluster = client.describe_cluster().await?;
@@ -78,7 +78,7 @@ pub async fn look(client: &Client) -> Result<Look, Error> {
     Ok(read(client, &cluster, &topics, &running).await)
 }
 
-/// The same where the rest is known already; a snapshot has the moves in its partitions.
+/// The same, if the rest is known already; a snapshot has the moves in its partitions.
 pub async fn of_snapshot(client: &Client, cluster: &Cluster, snapshot: &Snapshot) -> Look {
     let topics: Topics =
         snapshot.topics().iter().map(|topic| (topic.name.clone(), topic.clone())).collect();
@@ -153,7 +153,7 @@ async fn broker_configs(client: &Client, cluster: &Cluster) -> Told {
     (set, untold.into_values().collect())
 }
 
-/// A dead broker tells nothing, but still has what was set on it when it comes back.
+/// A dead broker does not answer, but its configs apply again when it returns.
 fn dead(cluster: &Cluster, topics: &Topics) -> Vec<Untold> {
     let partitions = topics.values().flat_map(|topic| &topic.partitions);
     let holders = partitions.flat_map(|partition| partition.replicas.iter().copied());
@@ -167,7 +167,7 @@ fn dead(cluster: &Cluster, topics: &Topics) -> Vec<Untold> {
     untold.collect()
 }
 
-/// Only where something is set that paces it is anybody asked.
+/// Reads copies between log dirs, only from brokers with a throttle for them.
 async fn between_log_dirs(
     client: &Client,
     cluster: &Cluster,
@@ -188,11 +188,11 @@ async fn between_log_dirs(
     }
 }
 
-/// Where nothing is set, there is nothing to tell.
+/// The values of a place; `None` if there are none.
 fn known(
     (resource, set): (ConfigResource, BTreeMap<String, String>),
 ) -> Option<(Place, BTreeMap<Key, String>)> {
-    // A list without an entry is as good as none: Kafka writes it for topics whose list was emptied.
+    // An empty list counts as no list: Kafka writes one for topics whose list was emptied.
     let set = set.into_iter().filter(|(_, value)| !value.is_empty());
     let set: BTreeMap<Key, String> =
         set.filter_map(|(key, value)| Some((Key::named(&key)?, value))).collect();

@@ -1,5 +1,5 @@
-//! Carries a decision out. Makes no choice; what it is about to do is written down first, so that a run that is killed
-//! is answered by running again.
+//! Carries out a decision; makes no choice of its own. The state records each change before it is made, so a killed
+//! run is completed by running again.
 
 use super::reread;
 use super::store::Store;
@@ -10,11 +10,11 @@ use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{ConfigChange, Create, Decision, Grow, State, TopicState};
 
-/// What one request makes at most: a controller takes seconds for more, and refuses far more.
+/// Limits of one request: a controller takes seconds for more, and refuses far more.
 const TOPICS: usize = 100;
 const PARTITIONS: usize = 1_000;
 
-/// What was done to a topic, or not.
+/// The result of a change to a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Topic name.
@@ -25,51 +25,51 @@ pub struct Outcome {
     pub done: Done,
 }
 
-/// What there was to do.
+/// A kind of change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
-    /// Make the topic.
+    /// Create the topic.
     Create,
     /// Add partitions.
     Grow,
     /// Set or unset topic configs.
     Configure,
-    /// Delete a topic that nothing defines any more.
+    /// Delete a topic that no definition contains any more.
     Delete,
 }
 
-/// How it ended.
+/// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Done {
     /// The cluster made the change.
     Yes,
-    /// The cluster refused, or was not reached.
+    /// The cluster refused, or could not be reached.
     No {
         /// The refusal, or why no request was sent.
         why: String,
-        /// What to do about it; `None`: nothing is known.
+        /// What to do next; `None`: unknown.
         hint: Option<String>,
     },
-    /// It was sent, no answer came, and the cluster does not show it.
+    /// The change was sent, but no answer came, and the cluster does not show it.
     Unknown {
-        /// Why there is no sure answer.
+        /// Why the result is unknown.
         why: String,
     },
 }
 
-/// One run's changes.
+/// Makes the changes of one run.
 pub(super) struct Carrier<'a> {
     pub(super) client: &'a Client,
     pub(super) store: &'a mut Store,
-    /// What is remembered, as the run goes on.
+    /// The state, updated during the run.
     pub(super) state: State,
     pub(super) outcomes: Vec<Outcome>,
-    /// Once the cluster is not reached any more, nothing else is tried.
+    /// Why the cluster is unreachable; after that, no other change is tried.
     pub(super) lost: Option<String>,
 }
 
 impl Carrier<'_> {
-    /// Does everything that needs no plan.
+    /// Makes all changes that need no plan.
     pub(super) async fn carry_out(
         &mut self,
         decision: &Decision,
@@ -110,7 +110,7 @@ impl Carrier<'_> {
             let late: Vec<_> = begun.iter().filter(|(name, _)| answers.is_there(name)).collect();
             for (name, before) in late {
                 answers.late.insert(name.clone());
-                // What it asked for may not be what this one does.
+                // The earlier run may have requested other replicas than this run.
                 self.state.topics.insert(name.clone(), before.clone());
             }
             let unsure = batch.iter().filter(|topic| answers.is_unsure(&topic.name));
@@ -209,7 +209,7 @@ impl Carrier<'_> {
         }
     }
 
-    /// Waits for the answer to one request; none if it was not sent.
+    /// Waits for the answer to one request; `None` if it was not sent.
     async fn told<T>(
         &mut self,
         step: Step,
@@ -244,7 +244,7 @@ impl Carrier<'_> {
         }
     }
 
-    /// Ids of topics whose making was not answered.
+    /// Ids of topics whose creation got no answer.
     async fn ids_of(&self, names: &BTreeSet<String>) -> BTreeMap<String, TopicId> {
         if names.is_empty() {
             return BTreeMap::new();
@@ -252,7 +252,7 @@ impl Carrier<'_> {
         self.client.topic_ids(names).await.unwrap_or_default()
     }
 
-    /// An intent that may still be carried out stays one: the next run looks.
+    /// Records a result. An unknown result keeps its intent, so the next run checks it.
     fn remember(&mut self, name: &str, done: &Done, id: Option<&TopicId>) {
         match done {
             Done::Yes => self.state.done(name, id),
@@ -266,16 +266,16 @@ impl Carrier<'_> {
     }
 }
 
-/// What came back for one request.
+/// The answers to one request.
 struct Told<T> {
     answers: Answers<T>,
-    /// Topics that an earlier run has begun to make, and that are there now: most likely its own.
+    /// Topics that an earlier run began to create and that exist now: most likely that run created them.
     late: BTreeSet<String>,
-    /// Why nothing came back.
+    /// Why no answer came.
     silence: Option<String>,
 }
 
-/// The same, once the cluster was looked at again where that was needed.
+/// The results, after the cluster was read again where necessary.
 struct Settled {
     done: BTreeMap<String, Done>,
     otherwise: Done,
@@ -288,7 +288,7 @@ impl Settled {
 }
 
 impl<T> Told<T> {
-    /// It may have been done, and only the cluster can tell.
+    /// Whether the change may have been made, so that the cluster must be read again.
     fn is_unsure(&self, name: &str) -> bool {
         match self.answers.get(name) {
             Some(Ok(_)) => false,
@@ -297,7 +297,7 @@ impl<T> Told<T> {
         }
     }
 
-    /// `seen`: those of which the cluster showed afterwards that it was done.
+    /// Combines answers and reads. `seen` has the topics whose change the cluster shows.
     fn settle(&self, seen: BTreeSet<String>) -> Settled {
         let mut done: BTreeMap<String, Done> = BTreeMap::new();
         for (name, answer) in &self.answers {
@@ -311,7 +311,7 @@ impl<T> Told<T> {
 }
 
 impl Told<Option<TopicId>> {
-    /// Whether it could not be made because it is there, which this run has not seen.
+    /// Whether the topic could not be created because it exists, although this run had not seen it.
     fn is_there(&self, name: &str) -> bool {
         let refusal = self.answers.get(name).and_then(|answer| answer.as_ref().err());
         refusal.is_some_and(|refusal| refusal.code == ResponseError::TopicAlreadyExists)
@@ -330,7 +330,7 @@ fn of_answer<T>(answer: &Result<T, Refusal>, unsure: bool) -> Done {
     }
 }
 
-/// The topics that a run was about to make when it was killed: the cluster may still be at it.
+/// The topics that an earlier run was about to create when it was killed: the cluster may still be creating them.
 fn begun(before: &State) -> BTreeMap<String, TopicState> {
     let begun = before.topics.iter().filter(|(_, topic)| creates(topic).is_some());
     begun.map(|(name, topic)| (name.clone(), topic.clone())).collect()
@@ -340,13 +340,13 @@ fn creates(topic: &TopicState) -> Option<&Vec<Replicas>> {
     topic.intent.as_ref()?.create.as_ref()
 }
 
-/// The topic as whoever began to make it wrote it down.
+/// The topic as the run that began to create it recorded it.
 fn intended(new: &NewTopic, state: &State) -> NewTopic {
     let replicas = state.topics.get(&new.name).and_then(creates).unwrap_or(&new.replicas).clone();
     NewTopic { replicas, ..new.clone() }
 }
 
-/// Cuts work into requests of a size that a controller answers soon.
+/// Splits work into requests that a controller answers soon.
 fn batches<T>(all: &[T], weight: impl Fn(&T) -> usize) -> Vec<&[T]> {
     let mut batches = Vec::new();
     let (mut start, mut sum) = (0, 0);
@@ -369,7 +369,7 @@ mod tests {
     use super::*;
     use mapper::BrokerId;
 
-    /// The cluster was still at it when this run looked.
+    /// The cluster was still creating the topic when this run looked.
     #[test]
     fn a_topic_that_a_killed_run_has_begun_is_looked_for_when_it_turns_out_to_be_there() {
         let list =

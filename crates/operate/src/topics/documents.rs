@@ -1,4 +1,4 @@
-//! Documents of definitions: files and folders of them, and ConfigMaps by their labels.
+//! Reads definition documents: files, folders of files, and ConfigMaps by label.
 
 use super::store::STATE_LABEL;
 use crate::error::Error;
@@ -8,7 +8,7 @@ use ::kubernetes::{Access, Kubernetes};
 use std::path::PathBuf;
 use topics::Definitions;
 
-/// The documents of these files, and of the `.yaml` and `.yml` files in these folders by name.
+/// Reads these files, and the `.yaml` and `.yml` files in these folders, sorted by name.
 pub fn in_files(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
     let mut documents = Vec::new();
     for path in paths {
@@ -17,7 +17,7 @@ pub fn in_files(paths: &[PathBuf]) -> Result<Vec<Document>, Error> {
     Ok(documents)
 }
 
-/// The documents of the ConfigMaps that a selector finds, one for each key.
+/// Reads the documents of the ConfigMaps that match a selector, one for each key.
 pub async fn in_config_maps(access: &Access, selector: &str) -> Result<Vec<Document>, Error> {
     let kubernetes = Kubernetes::connect(access).await?;
     let mut documents = Vec::new();
@@ -28,7 +28,7 @@ pub async fn in_config_maps(access: &Access, selector: &str) -> Result<Vec<Docum
             let (flag, value) = ("--configmap-selector", selector.to_owned());
             return Err(Error::Flag { flag, value, problem });
         }
-        // A selector as wide as `managed-by=...` may take what we keep there ourselves.
+        // A wide selector such as `managed-by=...` may match this program's own ConfigMaps, which are skipped.
         if ![STATE_LABEL, RECORDS_KEY].iter().any(|key| found.data.contains_key(*key)) {
             let data = found.data.into_iter();
             documents
@@ -38,7 +38,7 @@ pub async fn in_config_maps(access: &Access, selector: &str) -> Result<Vec<Docum
     Ok(documents)
 }
 
-/// All documents as one set of definitions.
+/// Parses all documents as one set of definitions.
 pub fn read_all(documents: &[Document]) -> Result<Definitions, Error> {
     let texts = documents.iter().map(|document| (document.name.as_str(), document.text.as_str()));
     Definitions::read(texts).map_err(Error::Definitions)

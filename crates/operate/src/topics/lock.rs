@@ -1,5 +1,5 @@
-//! One run at a time for one state: a lock file beside it. The operating system gives the lock back when a run ends,
-//! however it ends.
+//! One run at a time for one state: a lock file next to it. The operating system releases the lock when the run ends,
+//! even after a crash.
 
 use crate::error::{Error, HeldBy};
 use crate::files::FileError;
@@ -8,10 +8,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-/// A name of a host, and some more.
+/// The largest content of a lock file, in bytes: a host name and some more text.
 const LONGEST: u64 = 1024;
 
-/// A lock that is ours until it is dropped.
+/// A lock that this process holds until it is dropped.
 #[derive(Debug)]
 pub(super) struct FileLock {
     _file: File,
@@ -38,7 +38,7 @@ impl FileLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
-                // It may be writing its name at this moment.
+                // The holder may be writing its name at this moment.
                 let _ = file.read_to_string(&mut holder);
                 let holder = holder.trim();
                 let holder = if holder.is_empty() { "it has not said who it is" } else { holder };
@@ -58,7 +58,7 @@ impl FileLock {
     }
 }
 
-/// A file that has this name by chance, such as `Cargo.lock`, is not written over.
+/// Refuses to overwrite a file that has this name by chance, such as `Cargo.lock`.
 fn refuse_what_is_no_lock(file: &mut File) -> std::io::Result<()> {
     let mut text = Vec::new();
     file.take(LONGEST).read_to_end(&mut text)?;

@@ -1,5 +1,4 @@
-//! Topics by definition, joined from what knows nothing of each other: files and ConfigMaps, what earlier runs have
-//! done, one run at a time, and a live cluster.
+//! Topics by definition: joins files and ConfigMaps, the state of earlier runs, a lock, and a live cluster.
 
 mod carry;
 mod documents;

@@ -1,4 +1,4 @@
-//! The cluster as a run finds it: everything that a snapshot holds, and what only this command asks for.
+//! Reads the cluster for a run: everything in a snapshot, and the facts that only this command needs.
 
 use crate::error::Error;
 use crate::events::Note;
@@ -10,19 +10,19 @@ use mapper::{Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Definitions, EndOffsets, State};
 
-/// What was seen.
+/// The facts about the cluster.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) snapshot: Snapshot,
     pub(super) ids: BTreeMap<String, TopicId>,
     pub(super) configs_untold: BTreeSet<String>,
     pub(super) end_offsets: BTreeMap<String, EndOffsets>,
-    /// What is missing from it, and why.
+    /// What is missing from the snapshot, and why.
     pub(super) notes: Vec<Note>,
 }
 
 impl Seen {
-    /// A cluster that was captured before: it tells no ids, so nothing of earlier runs is known to hold.
+    /// A captured cluster. It has no topic ids, so facts of earlier runs cannot be confirmed.
     pub(super) fn of(snapshot: Snapshot) -> Self {
         Self {
             snapshot,
@@ -33,7 +33,7 @@ impl Seen {
         }
     }
 
-    /// Asks a live cluster; of the topics' configs, only those that a definition or an earlier run names.
+    /// Reads a live cluster. Of the topic configs, reads only those that a definition or an earlier run names.
     pub(super) async fn ask(
         client: &kafka::Client,
         definitions: &Definitions,

@@ -1,4 +1,4 @@
-//! Whether a change that was sent and not answered has been made: the cluster is looked at again, never told again.
+//! Checks whether a change without an answer was made. Only reads the cluster, and never sends the change again.
 
 use kafka::Client;
 use kafka::admin::{AlterTopic, ConfigKeys, MorePartitions, NewTopic};
@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use topics::same_value;
 
-/// How often the cluster is looked at, and how long a change is given to appear between.
+/// The most reads of the cluster, and the pause between two.
 const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Those of the changes that are seen to be made, once all are or time is up.
+/// The changes that the cluster shows, as soon as all are there or the time is up.
 async fn settled<F>(wanted: usize, look: impl Fn() -> F) -> BTreeSet<String>
 where
     F: Future<Output = Result<BTreeSet<String>, Error>>,
@@ -38,7 +38,7 @@ fn names<'a>(names: impl Iterator<Item = &'a String>) -> BTreeSet<String> {
     names.cloned().collect()
 }
 
-/// Which of these topics are there, with just these replicas.
+/// The topics that exist with exactly these replicas.
 pub(super) async fn created(client: &Client, topics: &[NewTopic]) -> BTreeSet<String> {
     let all = names(topics.iter().map(|topic| &topic.name));
     settled(topics.len(), || async {
@@ -53,8 +53,8 @@ pub(super) async fn created(client: &Client, topics: &[NewTopic]) -> BTreeSet<St
     .await
 }
 
-/// Waits until every live broker knows these topics, as far as that is a matter of moments: whoever writes to them, and the
-/// next run, may ask any of them, and would be told that they are not there.
+/// Waits briefly until every live broker knows these topics. Producers and the next run may ask any broker. A broker
+/// that does not know a new topic yet would answer that it does not exist.
 pub(super) async fn known_everywhere(client: &Client, topics: &BTreeSet<String>) {
     let asking = async {
         let Ok(cluster) = client.describe_cluster().await else { return };
@@ -71,7 +71,7 @@ pub(super) async fn known_everywhere(client: &Client, topics: &BTreeSet<String>)
     }
 }
 
-/// Which of these topics have all their partitions.
+/// The topics that have all their partitions.
 pub(super) async fn grown(client: &Client, topics: &[&MorePartitions]) -> BTreeSet<String> {
     let all = names(topics.iter().map(|topic| &topic.topic));
     settled(topics.len(), || async {
@@ -85,7 +85,7 @@ pub(super) async fn grown(client: &Client, topics: &[&MorePartitions]) -> BTreeS
     .await
 }
 
-/// Which of these topics have these configs, and no more those that are to go.
+/// The topics that have these configs, and no longer those to unset.
 pub(super) async fn altered(client: &Client, topics: &[&AlterTopic]) -> BTreeSet<String> {
     let all: Vec<String> = topics.iter().map(|topic| topic.topic.clone()).collect();
     let keys = topics.iter().flat_map(|topic| topic.set.keys().chain(&topic.unset));
@@ -106,7 +106,7 @@ pub(super) async fn altered(client: &Client, topics: &[&AlterTopic]) -> BTreeSet
     .await
 }
 
-/// Which of these topics are gone; another one of that name may be there.
+/// The topics that are gone; another topic of the same name may exist.
 pub(super) async fn deleted(
     client: &Client,
     topics: &BTreeMap<String, TopicId>,

@@ -1,4 +1,4 @@
-//! One run: definitions, lock, state, cluster, decision; and, if asked, the changes.
+//! One run: definitions, lock, state, cluster, decision; and on request the changes.
 
 use super::carry::{Carrier, Outcome};
 use super::observe::Seen;
@@ -19,65 +19,65 @@ use mapper::{Assignment, Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 use topics::{Decision, Definitions, Mapped, Observed, Options, State, decide, within};
 
-/// What a run is asked for.
+/// The options of a run.
 #[derive(Debug)]
 pub struct Asked {
     /// Topics, as the documents define them.
     pub definitions: Definitions,
     /// Maps, with the brokers that they name.
     pub maps: Maps,
-    /// The broker pods, where anything is about them.
+    /// The broker pods, if anything refers to them.
     pub pods: Option<Pods>,
     /// Which topics to cover, and whether to recreate or delete.
     pub options: Options,
-    /// Where earlier runs recorded what they own.
+    /// Where earlier runs recorded the topics that they own.
     pub state: StatePlace,
-    /// Where the state's ConfigMap is.
+    /// Access to Kubernetes, for the state's ConfigMap.
     pub access: Access,
-    /// So many documents are right, though an earlier run read more.
+    /// The number of documents that the operator confirms, although an earlier run read more.
     pub documents: Option<usize>,
-    /// A plan is wanted, even if nothing has to move.
+    /// Plan even if no replica has to move.
     pub plan_wanted: bool,
 }
 
-/// What was found, and what has to be done.
+/// The facts of a run, and its decision.
 #[derive(Debug)]
 pub struct Looked {
     /// Topics, as the documents define them.
     pub definitions: Definitions,
-    /// The cluster; after [`apply`], as it is with the changes, if a plan has to be made.
+    /// The cluster; after [`apply`], the cluster with the changes, if a plan is needed.
     pub snapshot: Snapshot,
     /// What to create, grow, configure and delete.
     pub decision: Decision,
-    /// How many of the defined topics the run is about.
+    /// The number of defined topics that the run covers.
     pub covered: usize,
-    /// What a planner is asked for the topics that have to move.
+    /// The planner's tasks for topics that have to move.
     pub assignments: Vec<Assignment>,
-    /// The broker pods, where anything is about them.
+    /// The broker pods, if anything refers to them.
     pub pods: Option<Pods>,
-    /// What resolving the maps found.
+    /// Findings from resolving the maps.
     pub findings: Vec<Finding>,
-    /// Oddities for the operator that stop nothing.
+    /// Notes for the operator that do not stop the run.
     pub notes: Vec<Note>,
-    /// Why nothing is deleted, though it was asked for.
+    /// Why nothing is deleted, although the operator requested it.
     pub prune_refused: Option<String>,
-    /// What is to be remembered.
+    /// The new state.
     state: State,
     ids: BTreeMap<String, TopicId>,
 }
 
-/// A run that changed what it could.
+/// A run that made its changes.
 #[derive(Debug)]
 pub struct Applied {
-    /// Definitions, cluster and decision that the changes follow from.
+    /// The facts and the decision behind the changes.
     pub looked: Looked,
-    /// One for each change that was due, refused ones included.
+    /// The result of each change, including refused ones.
     pub outcomes: Vec<Outcome>,
-    /// Requests sent that change something.
+    /// The number of requests that change the cluster.
     pub requests_sent: u64,
 }
 
-/// Looks, and changes nothing, not even what is remembered.
+/// Looks, and changes nothing, not even the state.
 pub fn look(asked: Asked, source: &Source) -> Result<Looked, Error> {
     runtime::wait(async {
         let store = Store::read(&asked.state, &asked.access).await?;
@@ -100,7 +100,7 @@ pub fn look(asked: Asked, source: &Source) -> Result<Looked, Error> {
     })?
 }
 
-/// Looks, and changes what needs no plan.
+/// Looks, and makes the changes that need no plan.
 pub fn apply(asked: Asked, servers: &Servers) -> Result<Applied, Error> {
     runtime::wait(async {
         let (store, lock) = Store::open(&asked.state, &asked.access).await?;
@@ -123,7 +123,7 @@ async fn changed(asked: Asked, servers: &Servers, mut store: Store) -> Result<Ap
     carrier.carry_out(&looked.decision, &looked.ids).await?;
     let outcomes = carrier.outcomes;
     if plan_wanted || !looked.assignments.is_empty() {
-        // A plan is made from the whole of what there is now: all configs, and the partitions that are new.
+        // A plan needs the whole new state of the cluster: all configs, and the new partitions.
         looked.snapshot = completed(live::captured(&client).await?.snapshot, looked.pods.as_ref())?;
     }
     Ok(Applied { looked, outcomes, requests_sent: client.changes_sent() })
@@ -191,14 +191,14 @@ fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
     })
 }
 
-/// The snapshot, with what Kubernetes knows of its brokers.
+/// Adds the facts of Kubernetes about brokers to the snapshot.
 fn completed(snapshot: Snapshot, pods: Option<&Pods>) -> Result<Snapshot, Error> {
     let Some(pods) = pods else { return Ok(snapshot) };
     pods.refuse_errors()?;
     pods.complete(snapshot)
 }
 
-/// A pattern of `--only` that means no topic, neither defined now nor made by an earlier run, is a mistake.
+/// Refuses a pattern of `--only` that matches no topic, neither a defined one nor one of an earlier run.
 fn refuse_idle_patterns(
     options: &Options,
     definitions: &Definitions,
@@ -230,11 +230,11 @@ fn refuse_other_cluster(
     }
 }
 
-/// How many documents there are, and were.
+/// The number of documents now, and in earlier runs.
 struct Documents {
     found: usize,
     remembered: usize,
-    /// The operator says that it is right so.
+    /// The operator confirmed the number.
     confirmed: bool,
 }
 
@@ -258,7 +258,7 @@ impl Documents {
         self.found < self.remembered && !self.confirmed
     }
 
-    /// The most that any run has read, until the operator says otherwise.
+    /// The number to record: the largest of all runs, unless the operator confirmed another one.
     fn to_remember(&self) -> usize {
         if self.confirmed { self.found } else { self.found.max(self.remembered) }
     }

@@ -1,4 +1,5 @@
-//! A state in ConfigMaps: `NAME`, `NAME-1`, `NAME-2`, ... each small enough for the API, each a state by itself.
+//! A state in ConfigMaps: `NAME`, `NAME-1`, `NAME-2`, ... Each is small enough for the API, and is a complete state
+//! file.
 
 use super::state_file;
 use super::store::{STATE_LABEL, StatePlace};
@@ -13,14 +14,14 @@ use topics::State;
 #[derive(Debug)]
 pub(super) struct Shards(shards::Shards);
 
-/// A state of some of the topics, with what is true of all.
+/// A state of some topics, with the facts about all.
 struct Part {
-    /// Without topics.
+    /// The facts about all topics, without the topics.
     whole: State,
 }
 
 impl Form for Part {
-    /// The API takes 1 MiB with everything around it.
+    /// In bytes. The API accepts 1 MiB, which includes everything around the data.
     const MOST: usize = 900_000;
     type Problem = StateError;
 
@@ -38,7 +39,7 @@ impl Form for Part {
 }
 
 impl Shards {
-    /// Reads all of them.
+    /// Reads all ConfigMaps.
     pub(super) async fn read(kubernetes: Kubernetes, first: Name) -> Result<(Self, State), Error> {
         let form = Part { whole: State::default() };
         let shards = shards::Shards::read(kubernetes, first, &form).await.map_err(failed)?;
@@ -53,7 +54,7 @@ impl Shards {
         Ok((Self(shards), state))
     }
 
-    /// Writes those that change.
+    /// Writes the ConfigMaps that change.
     pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
         let lines = state_file::lines(state).map_err(|problem| {
             let place = StatePlace::ConfigMap(self.0.first().clone()).to_string();

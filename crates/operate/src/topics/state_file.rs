@@ -1,4 +1,4 @@
-//! What is remembered of topics, as JSON: `docs/schema/topics-state.schema.json`.
+//! The state of topics as JSON: `docs/schema/topics-state.schema.json`.
 
 use crate::error::StateError;
 use jiff::Timestamp;
@@ -47,11 +47,11 @@ struct OfIntent {
 struct OfAbsence {
     #[serde(with = "rfc_3339")]
     since: Timestamp,
-    /// By partition.
+    /// The end offset of each partition.
     end_offsets: BTreeMap<PartitionId, u64>,
 }
 
-/// Times as text, in UTC.
+/// Reads and writes times as text, in UTC.
 mod rfc_3339 {
     use jiff::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de};
@@ -68,9 +68,9 @@ mod rfc_3339 {
 #[derive(Deserialize)]
 struct OnlyVersion {
     version: u64,
-    /// A snapshot has these, and topics with names, too.
+    /// Only a snapshot has this key; it also has topics with names.
     brokers: Option<IgnoredAny>,
-    /// A plan has these.
+    /// Only a plan has this key.
     partitions: Option<IgnoredAny>,
 }
 
@@ -78,7 +78,7 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// Reads a state. Unknown keys are ignored, a higher version is refused.
+/// Reads a state. Ignores unknown keys, and refuses a higher version.
 pub(super) fn read(text: &str) -> Result<State, StateError> {
     let OnlyVersion { version, brokers, partitions } = serde_json::from_str(text)?;
     if brokers.is_some() || partitions.is_some() {
@@ -110,7 +110,7 @@ fn state_of(topic: OfTopic) -> TopicState {
     }
 }
 
-/// Writes a state, one topic a line.
+/// Writes a state with one line per topic.
 pub(super) fn written(state: &State) -> Result<String, StateError> {
     Ok(of_lines(state, &lines(state)?))
 }

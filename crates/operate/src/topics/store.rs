@@ -1,4 +1,4 @@
-//! Where a state is kept, and the lock that goes with it.
+//! Stores the state, and holds its lock.
 
 use super::lock::FileLock;
 use super::shards::Shards;
@@ -15,14 +15,14 @@ use topics::State;
 /// The key of a state in a ConfigMap.
 pub(super) const STATE_LABEL: &str = "topics-state.json";
 
-/// Where a state is kept.
+/// The place of a state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatePlace {
-    /// Nowhere: nothing is owned.
+    /// No state: this program owns no topic.
     Nowhere,
     /// In a file.
     File(PathBuf),
-    /// In a ConfigMap, and more of them beside it; no namespace: that of the context.
+    /// In a ConfigMap, and more of them next to it. Without a namespace: in that of the context.
     ConfigMap(Name),
 }
 
@@ -39,11 +39,11 @@ impl fmt::Display for StatePlace {
     }
 }
 
-/// A state, as it was read and as it is to be.
+/// A state and its place.
 #[derive(Debug)]
 pub(super) struct Store {
     keeper: Keeper,
-    /// What is there now.
+    /// The stored state.
     stored: State,
 }
 
@@ -54,7 +54,7 @@ enum Keeper {
     ConfigMaps(Box<Shards>),
 }
 
-/// What keeps other runs away; given back when it is dropped, or released.
+/// The lock that excludes other runs; dropping or releasing it ends it.
 #[derive(Debug)]
 pub(super) enum Lock {
     Nothing,
@@ -63,7 +63,7 @@ pub(super) enum Lock {
 }
 
 impl Store {
-    /// Reads a state without taking its lock: to look, not to change anything.
+    /// Reads a state without its lock, for a run that changes nothing.
     pub(super) async fn read(place: &StatePlace, access: &Access) -> Result<Self, Error> {
         match place {
             StatePlace::Nowhere => Ok(Self { keeper: Keeper::Nobody, stored: State::default() }),
@@ -79,12 +79,12 @@ impl Store {
         }
     }
 
-    /// Takes the lock of a state, and reads it.
+    /// Takes the lock of a state, then reads the state.
     pub(super) async fn open(place: &StatePlace, access: &Access) -> Result<(Self, Lock), Error> {
         let lock = match place {
             StatePlace::Nowhere => Lock::Nothing,
             StatePlace::File(path) => {
-                // Found out now, not when a topic has been made.
+                // An unwritable path is detected before a topic is created.
                 OutFile::at(path)?;
                 Lock::File { _lock: FileLock::take(path, &us())? }
             }
@@ -97,12 +97,12 @@ impl Store {
         Ok((Self::read(place, access).await?, lock))
     }
 
-    /// What is there.
+    /// The stored state.
     pub(super) fn state(&self) -> &State {
         &self.stored
     }
 
-    /// Writes a state, if it is another than what is there.
+    /// Writes a state, if it differs from the stored one.
     pub(super) async fn write(&mut self, state: &State) -> Result<(), Error> {
         if *state == self.stored {
             return Ok(());
@@ -124,7 +124,7 @@ impl Store {
 }
 
 impl Lock {
-    /// Does work for as long as the lock is ours, and gives it back.
+    /// Runs `work` while this process holds the lock, then releases the lock.
     pub(super) async fn during<T>(
         self,
         work: impl Future<Output = Result<T, Error>>,

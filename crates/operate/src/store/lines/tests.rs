@@ -43,7 +43,7 @@ fn foreign<T: Filed>(text: &[u8]) -> String {
     }
 }
 
-/// As the file of requests has them.
+/// A line of the file of requests.
 #[derive(Debug, Serialize, Deserialize)]
 struct Request;
 
@@ -114,7 +114,7 @@ fn a_newer_version_is_named_wherever_it_stands() {
     }
 }
 
-/// A file that has met with an accident.
+/// A damaged file.
 pub(in crate::store) fn damaged() -> impl Strategy<Value = Vec<u8>> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..60);
     let sound = select(vec![journal(), ledger()]);
@@ -138,7 +138,7 @@ enum Accident {
     Cut(Index),
     Lose(Index, Index),
     Splice(Index, Vec<u8>),
-    /// A part of the other kind of file.
+    /// A part of a file of the other kind.
     Glue(Index, Index),
     Newer(u8),
     Replace(Vec<u8>),
@@ -174,7 +174,7 @@ impl Accident {
     }
 }
 
-/// What is said of it fits into a terminal.
+/// Checks that every message about the file is safe for a terminal.
 fn is_sane<T: Filed + Clone>(text: &[u8]) -> Result<(), TestCaseError> {
     match read::<T>(text) {
         Ok(sound) => {
@@ -193,7 +193,7 @@ fn is_sane<T: Filed + Clone>(text: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// `PROPTEST_CASES` more, `PROPTEST_RNG_SEED` others.
+/// `PROPTEST_CASES` sets the number of cases, `PROPTEST_RNG_SEED` the seed.
 #[test]
 fn twenty_thousand_damaged_files_are_read_or_refused_and_no_whole_line_is_dropped() {
     let asked = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());

@@ -2,7 +2,7 @@ use super::*;
 use crate::store::lines;
 use execute::Entry;
 
-/// A disk that fails at one request, and with it takes so many bytes of what was to be added.
+/// A disk that fails at one request, after it has written a part of the text.
 #[derive(Debug, Default)]
 struct Faulty {
     text: Vec<u8>,
@@ -52,7 +52,7 @@ impl Disk for Faulty {
     }
 }
 
-/// What is added one after the other, and tells one addition from another.
+/// The entries of each append; no two appends are equal.
 fn additions() -> Vec<Vec<Entry>> {
     let submitted = |index| Entry::Submitted { moves: vec![index, index + 1] };
     vec![
@@ -63,8 +63,8 @@ fn additions() -> Vec<Vec<Entry>> {
     ]
 }
 
-/// Adds all of them to such a disk, and starts again after each: what was acknowledged is there, in its order, and nothing
-/// else but, while the disk does not even take the cut, whole lines of what failed.
+/// Appends all of them to a faulty disk, and restarts after each. Every acknowledged entry is there, in order. The
+/// only other content is whole lines of a failed append, while the disk also refuses the cut.
 fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
     let (mut acknowledged, mut failed) = (Vec::new(), Vec::new());
     let mut tail = LinesFile::of(disk, &[], 0);
@@ -74,14 +74,14 @@ fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
             Ok(()) => acknowledged.extend(entries),
             Err(_) => failed.push(entries),
         }
-        // The process ends here, and another one reads.
+        // The process ends here, and another process reads the file.
         let found = lines::read::<Entry>(&tail.disk.text).unwrap().undated();
         let (ours, more) = found.split_at(acknowledged.len());
         assert_eq!(ours, acknowledged, "{:?}", tail.disk);
         let of_a_failure = failed.iter().any(|entries| entries.starts_with(more));
         assert!(more.is_empty() || (of_a_failure && tail.doubtful), "{:?}", tail.disk);
     }
-    // Once there is room it goes on by itself.
+    // Once there is room, appending goes on by itself.
     tail.disk.fails_at = None;
     tail.append(&lines::written(&[Entry::Detached]).unwrap()).unwrap();
     acknowledged.push(Entry::Detached);
@@ -91,7 +91,7 @@ fn nothing_that_was_acknowledged_is_lost(disk: Faulty) {
 #[test]
 fn a_disk_that_is_full_at_any_request_and_after_any_byte_loses_nothing_that_was_acknowledged() {
     let longest = additions().iter().map(|entries| lines::written(entries).unwrap().len()).max();
-    // Two requests for each addition, three more to mend one.
+    // Each append takes two requests, and a repair takes three more.
     for fails_at in 1..=12 {
         for fails_for in [1, 2, 3, 4, usize::MAX / 2] {
             for takes in 0..=longest.unwrap() {
