@@ -1,7 +1,7 @@
 //! Reads the records next to the lock, so that a machine without the journal can show an execution of another
 //! machine.
 //!
-//! It only reads.
+//! This module only reads.
 
 use super::claims::seen;
 use super::lock::{Owner, Seen, Told};

@@ -187,9 +187,6 @@ impl Execution<'_> {
     /// Our files are authoritative if this machine wrote the records last. Otherwise the records are: the other
     /// machine may have restored values that our old lines still list. A config that only our lines list stays in the
     /// ledger. It is harmless: a value that we did not set is left alone.
-    ///
-    /// Our files are the truth if they wrote there last. Else the other's is: it may have put back what our old lines still
-    /// name. A config that our lines alone name stays in the ledger: whoever has not set it leaves it alone.
     pub(super) async fn take_over(
         &mut self,
         us: &Holder,

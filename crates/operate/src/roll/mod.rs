@@ -1,7 +1,7 @@
 //! Rolling restarts in a live cluster: looks, asks [`execute::roll::next`], evicts one pod, and looks again.
 //!
-//! A roll keeps no records: every look shows again which pods are left. If the run is killed, one pod is restarting,
-//! and the next run goes on from there.
+//! A roll keeps no records: every look shows again which pods are left. If the run is killed, at most one pod is
+//! restarting, and the next run goes on from there.
 
 mod agreed;
 mod ensemble;
