@@ -20,7 +20,7 @@ use std::io;
 pub struct Note {
     /// One sentence.
     pub text: String,
-    /// What to do about it.
+    /// What to do next; `None`: nothing.
     pub hint: Option<String>,
 }
 
@@ -41,12 +41,12 @@ impl fmt::Display for Note {
     }
 }
 
-/// Something that happens while a driver works.
+/// An event of a driver.
 #[derive(Debug)]
 pub enum DriverEvent<'a> {
-    /// A sentence for people.
+    /// A note for the operator.
     Note(&'a Note),
-    /// How far an execution is.
+    /// The progress of an execution.
     Progress(&'a Progress),
     /// The progress of a broker that returns under its id.
     CatchUp(&'a CatchUpProgress),
@@ -65,7 +65,7 @@ pub trait EventListener {
 
 /// The context of every driver.
 pub struct RunContext<'l> {
-    /// The way to the cluster.
+    /// Access to the cluster.
     pub access: ClusterAccess,
     /// Receives every event.
     pub listener: &'l mut (dyn EventListener + 'l),

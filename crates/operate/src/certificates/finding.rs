@@ -33,7 +33,7 @@ pub struct CertFinding {
     /// `HOST:PORT` of the handshake; `None`: the finding compares brokers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// What is wrong, as a sentence without the place.
+    /// The fault, as a sentence without the place.
     pub message: String,
 }
 

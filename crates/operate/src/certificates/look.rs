@@ -24,7 +24,7 @@ pub struct Place {
     pub broker: Option<BrokerId>,
     /// Its name; `None` where no broker reported it.
     pub listener: Option<String>,
-    /// Where the TLS handshake goes.
+    /// The address for the TLS handshake.
     pub address: Address,
 }
 

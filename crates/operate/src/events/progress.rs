@@ -96,12 +96,12 @@ impl Progress {
         }
     }
 
-    /// Whether this line adds nothing to the other.
+    /// Whether this line has the same counts as `other`.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         (self.done, self.moving, self.left_out) == (other.done, other.moving, other.left_out)
     }
 
-    /// Whether an operator has to see this line at once.
+    /// Whether the operator must see this line at once: a pause began or ended, or the number of stalls changed.
     pub fn is_news(&self, other: &Self) -> bool {
         (self.held.is_some(), self.stalled.len()) != (other.held.is_some(), other.stalled.len())
     }

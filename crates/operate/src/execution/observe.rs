@@ -27,7 +27,7 @@ const MIN_ISR_AGE: Duration = Duration::from_secs(60);
 const AT_ONCE: usize = 32;
 /// The largest number of topics in one request.
 const TOPICS: usize = 500;
-/// Log dirs whose free space differs by less than this many bytes may share a volume.
+/// Log dirs of equal size whose free space differs by less than this many bytes count as one volume.
 const SAME_VOLUME: u64 = 64 << 20;
 
 /// Looks at a cluster, and caches facts that change slowly.

@@ -15,7 +15,7 @@ pub enum Signal {
     Terminate,
 }
 
-/// Listens for all three.
+/// Handlers for all three signals.
 pub struct Signals {
     interrupt: Stream,
     terminate: Stream,

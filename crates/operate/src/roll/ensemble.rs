@@ -1,8 +1,8 @@
 //! One look at pods and their ZooKeeper servers.
 //!
 //! A server has caught up when it reports that it leads or follows; before that it serves no client. All servers of
-//! the ensemble are asked, including those outside our pods. A server's number is the position of its address, from
-//! 1.
+//! the ensemble are asked, including those outside our pods. Servers are numbered from 1, in the order of their
+//! addresses.
 
 use super::look::Sight;
 use super::pods::Pods;

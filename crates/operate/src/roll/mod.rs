@@ -34,7 +34,7 @@ const SELDOM: Duration = Duration::from_secs(60);
 /// The options of a roll.
 #[derive(Debug, Clone, Copy)]
 pub struct Ways {
-    /// What a restart must not risk, and how long a new pod has to settle.
+    /// The risks that a restart must avoid, and how long a new pod has to settle.
     pub terms: Terms,
     /// Delete pods instead of evicting them, which bypasses the PodDisruptionBudget.
     pub delete: bool,

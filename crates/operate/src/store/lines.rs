@@ -36,7 +36,7 @@ impl Filed for LedgerEntry {
 
 const ALL: [LinesKind; 3] = [LinesKind::Journal, LinesKind::Ledger, LinesKind::Requests];
 
-/// The key that only lines of this kind have.
+/// A key that only lines of this kind have.
 fn tag(kind: LinesKind) -> &'static str {
     match kind {
         LinesKind::Journal => "entry",
