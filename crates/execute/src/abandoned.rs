@@ -1,21 +1,23 @@
-//! Moves that wait for dead brokers.
+//! Moves of other tools that wait for dead brokers.
 //!
-//! An execution waits for the moves of other tools, so that two of them do not share brokers and disks. A move whose
-//! destinations are all dead copies nothing, and may do so for ever: nobody waits for it for longer than for a restart.
+//! An execution waits for the moves of other tools, so that the two do not share brokers and disks. A move whose
+//! destinations are all dead copies nothing, possibly for ever. The execution waits for such a move only as long as a
+//! restart takes.
 
 use crate::seen::Seen;
 use mapper::TopicPartition;
 use std::collections::BTreeMap;
 
-/// What a broker is given to come back: as long as an execution waits for what keeps its own moves from being submitted.
+/// How long a broker has to come back, in seconds. An execution waits as long for anything that keeps its own moves
+/// from being submitted.
 const RESTART_SECONDS: u64 = 60;
 
-/// Since when, in the seconds of what is seen, all destinations of running moves have been dead.
+/// Since when all destinations of each running move have been dead, in seconds as in `Seen::at_seconds`.
 #[derive(Debug, Clone, Default)]
 pub struct Abandoned(BTreeMap<TopicPartition, u64>);
 
 impl Abandoned {
-    /// Marks them in a look.
+    /// Marks the abandoned moves in `seen`.
     pub fn mark(&mut self, seen: &mut Seen) {
         let waits = seen.running.iter().filter(|(_, run)| run.waits_for_the_dead(&seen.live));
         let since = waits.map(|(of, _)| {

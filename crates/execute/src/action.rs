@@ -1,4 +1,4 @@
-//! What to do in a round, in this order; a failure ends the round, and the next one looks again.
+//! What to do in a round, in this order. A failure ends the round; the next round reads the cluster again.
 
 use crate::config::Setting;
 use crate::course::Course;
@@ -11,27 +11,28 @@ use mapper::{BrokerId, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One thing to do. Each may be done twice without harm.
+/// One thing to do. It does no harm to do it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Write this into the journal.
+    /// Write this line into the journal.
     Write(Entry),
-    /// Write this into the ledger.
+    /// Write this line into the ledger.
     Account(LedgerEntry),
     /// Set a config (IncrementalAlterConfigs), or delete it.
     Set {
-        /// Which.
+        /// The config.
         setting: Setting,
-        /// To what; `None`: delete it.
+        /// Its new value; `None`: delete it.
         value: Option<String>,
     },
-    /// Tell brokers which of their log dirs replicas go to (AlterReplicaLogDirs): those that come, those that are to be
-    /// copied there, and those that stay where they lie. A move whose destination does not take it is not submitted.
+    /// Tell brokers which of their log dirs replicas go to (AlterReplicaLogDirs). It covers new replicas, replicas to
+    /// copy to another dir, and replicas that stay. A move is not submitted if a destination refuses its log dir.
     Place {
-        /// Which.
+        /// The replicas and their log dirs.
         places: Vec<Destination>,
     },
-    /// Begin these moves (AlterPartitionReassignments with their targets). None of them is being reassigned.
+    /// Begin these moves (AlterPartitionReassignments with their targets). None of their partitions is being
+    /// reassigned.
     Submit {
         /// By index.
         moves: Vec<usize>,
@@ -41,7 +42,7 @@ pub enum Action {
         /// By index.
         moves: Vec<usize>,
     },
-    /// Put the order before the move back (AlterPartitionReassignments with the old list); the replicas stay.
+    /// Restore the order before the move (AlterPartitionReassignments with the old list); the replicas stay.
     Reorder {
         /// By index.
         moves: Vec<usize>,
@@ -51,7 +52,7 @@ pub enum Action {
         /// By index.
         moves: Vec<usize>,
     },
-    /// It is over; nothing is left in the cluster, but what the outcome says.
+    /// The execution is over. Nothing is left in the cluster except what the outcome says.
     Stop(Outcome),
 }
 
@@ -59,59 +60,59 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
-    /// The cluster is as the plan says, but for topics that do not exist any more.
+    /// The cluster is as the plan says, except for topics that no longer exist.
     Complete,
-    /// What could be done is done; the rest waits for brokers or room, and can be resumed.
+    /// Everything that is possible is done; the rest waits for brokers or room. A later run can resume it.
     Partly,
-    /// Some partitions were left out for good: changed by others, or refused by Kafka.
+    /// Some partitions were left out for good: another tool changed them, or Kafka refused them.
     LeftOut,
-    /// Nothing is in flight any more, and what was has its old replicas.
+    /// Nothing is in flight any more, and the cancelled moves have their old replicas.
     Cancelled,
-    /// Kafka refused to cancel some moves: they go on.
+    /// Kafka refused to cancel some moves; they continue.
     CancelledPartly,
-    /// Nothing was begun: others are moving replicas.
+    /// Nothing was begun: other tools are moving replicas.
     HeldByOthers,
 }
 
-/// Why no new move was submitted, where one could have been.
+/// Why no new move was submitted although one was ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Held {
-    /// Partitions are ill that were not so at the start.
+    /// These partitions became unhealthy after the start.
     Paused(BTreeMap<TopicPartition, Ill>),
-    /// Other tools move replicas.
+    /// Other tools move replicas of these partitions.
     OtherTools(BTreeSet<TopicPartition>),
-    /// Nothing can be done but to wait, for so many seconds already.
+    /// The execution can only wait, and has waited for this many seconds.
     Stuck(u64),
-    /// The daemon does not pace what is to be begun next, for so many seconds already.
+    /// The daemon does not pace the next moves yet; the execution has waited for this many seconds.
     NotPaced(u64),
 }
 
-/// What one look at the cluster comes to.
+/// The result of one look at the cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Round {
     /// What to do.
     pub actions: Vec<Action>,
-    /// Where the moves stand.
+    /// The progress of each move.
     pub course: Course,
     /// Why nothing new was begun.
     pub held: Option<Held>,
-    /// Configs that are not as we would have them, and that we leave alone.
+    /// Configs that differ from the wanted value, and that the execution leaves alone.
     pub strays: Vec<Stray>,
-    /// Moves that Kafka refused to cancel and that are still in flight, and the brokers of which one has to return.
+    /// Moves that Kafka refused to cancel and that are still in flight. One of the brokers of each has to return.
     pub not_cancelled: BTreeMap<usize, Vec<BrokerId>>,
-    /// What is to be begun next, where the daemon has to pace it first.
+    /// The next moves, if the daemon has to pace them first.
     pub to_announce: Vec<usize>,
 }
 
 impl Round {
-    /// Where the moves stand, and nothing to do.
+    /// A round that reports progress and does nothing.
     pub fn of(course: Course) -> Self {
         let (not_cancelled, to_announce) = (BTreeMap::new(), Vec::new());
         let (actions, strays) = (Vec::new(), Vec::new());
         Self { actions, course, held: None, strays, not_cancelled, to_announce }
     }
 
-    /// Begins nothing after all.
+    /// Removes the submissions from this round.
     pub fn submit_nothing(&mut self) {
         self.actions.retain(|action| match action {
             Action::Write(entry) => !matches!(entry, Entry::Submitted { .. }),

@@ -1,8 +1,7 @@
-//! The way back: which partitions return to the replicas that they had before a plan, and which cannot.
+//! Rollback: which partitions return to the replicas that they had before a plan, and which cannot.
 //!
-//! In: the plan, what its journal tells, and what is seen of the cluster with none of the plan's moves in flight. Out: the
-//! old replica list of each partition that is to return, and why others stay. Where they return in which order is a
-//! planner's to say.
+//! In: the plan, its journal's history, and the cluster with none of the plan's moves in flight. Out: the old replica
+//! list of each partition that returns, and why others stay. A planner decides where and in which order they return.
 
 use crate::journal::History;
 use crate::legs::by_partition;
@@ -12,14 +11,14 @@ use mapper::{BrokerId, Move, Plan, Replicas, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What returns, and what does not.
+/// The partitions that return, and those that do not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WayBack {
-    /// The list before the plan of every partition that has another one now.
+    /// The replica list before the plan, for every partition whose list differs now.
     pub lists: BTreeMap<TopicPartition, Replicas>,
-    /// Moves of the plan that are in flight: they are cancelled first, and are where they were.
+    /// Moves of the plan that are in flight. The rollback cancels them first, and they count as not moved.
     pub in_flight: Vec<TopicPartition>,
-    /// Partitions that stay as they are.
+    /// Partitions that stay as they are, and why.
     pub left: BTreeMap<TopicPartition, WhyNotBack>,
 }
 
@@ -27,33 +26,33 @@ pub struct WayBack {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum WhyNotBack {
-    /// Its topic was deleted, or made anew with fewer partitions.
+    /// Its topic was deleted, or recreated with fewer partitions.
     Gone,
-    /// Whether its topic still exists is unknown.
+    /// It is unknown whether its topic still exists.
     Untold,
-    /// Brokers that held it before are not live.
+    /// Brokers that had a replica before the plan are not live.
     Dead {
-        /// They.
+        /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// It has other replicas than the plan ever gave it.
+    /// It has replicas that the plan never gave it.
     Changed {
-        /// What it has.
+        /// The replicas that it has.
         found: Vec<BrokerId>,
     },
-    /// It is where the plan wants it, but the journal knows of no submission: others moved it.
+    /// It has the plan's replicas, but the journal has no submission for it: another tool moved it.
     NotOurs,
-    /// Others are moving it.
+    /// Another tool is moving it.
     MovedByOthers {
-        /// Where to.
+        /// The target of that move.
         target: Vec<BrokerId>,
     },
-    /// It has no live leader: nothing can be copied from it.
+    /// It has no live leader, so nothing can be copied from it.
     NoLeader,
 }
 
-/// Finds it. `plan` is as [`legs`](crate::legs) cuts it; a lost journal (`history` without a plan) tells nothing of who
-/// moved what, so that everything on the plan's way counts as its doing.
+/// Decides what returns. `plan` is as [`legs`](crate::legs) cuts it. A lost journal (`history` without a plan) cannot
+/// say who moved what. Then every partition on the plan's way counts as moved by the plan.
 pub fn way_back(plan: &Plan, history: &History, seen: &Seen) -> WayBack {
     let mut back = WayBack::default();
     let mut first = 0;
@@ -133,7 +132,7 @@ mod tests {
         ids.iter().copied().map(BrokerId).collect()
     }
 
-    /// Partition after partition: from, to.
+    /// A plan of these partitions, each with its list before and after.
     fn plan(lists: &[(&[u32], &[u32])]) -> Plan {
         let moves = lists.iter().zip(0..).map(|((from, to), partition)| Move {
             topic: "t".into(),
@@ -179,7 +178,7 @@ mod tests {
     #[test]
     fn what_has_arrived_returns_and_what_never_began_stays() {
         let plan = plan(&[(&[1, 2], &[3, 2]), (&[1, 2], &[3, 2]), (&[1, 2], &[3, 2])]);
-        // The last was cancelled, which does not keep the order.
+        // The last move was cancelled; a cancel does not keep the order.
         let back = way_back(&plan, &journal(&[0, 2]), &seen(&[&[3, 2], &[1, 2], &[2, 1]]));
         assert_eq!(back.lists, [(of(0), ids(&[1, 2])), (of(2), ids(&[1, 2]))].into());
         assert!(back.left.is_empty() && back.in_flight.is_empty());
@@ -200,7 +199,7 @@ mod tests {
             (of(3), WhyNotBack::Gone),
         ];
         assert_eq!(back.left, expected.into());
-        // Without a journal nobody can tell who moved it.
+        // Without a journal it is unknown who moved it.
         let back = way_back(&plan, &History::default(), &found);
         assert_eq!(back.lists, [(of(2), ids(&[1, 2]))].into());
     }

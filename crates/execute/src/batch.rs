@@ -1,37 +1,37 @@
-//! How many partitions the controller is given in one request: as many as it answers soon.
+//! How many partitions the controller gets in one request: as many as it answers quickly.
 //!
-//! It takes requests one after the other. With ZooKeeper each move is several writes, of the whole topic's lists, too, and
-//! whatever else there is to do waits until all moves of a request have begun: when a broker dies meanwhile, so do its
-//! partitions for their new leaders.
+//! The controller handles one request after the other. With ZooKeeper, each move needs several writes, which include
+//! the lists of the whole topic. All other work waits until every move of a request has begun. If a broker dies in that
+//! time, its partitions wait for new leaders.
 
 use std::time::Duration;
 
-/// Whoever takes longer has been given too much.
+/// An answer that takes longer means that the request was too large.
 const LATE: Duration = Duration::from_secs(2);
-/// Whoever is quicker can take twice as much.
+/// An answer that comes sooner means that the next request can be twice as large.
 const EARLY: Duration = Duration::from_millis(500);
 const LEAST: usize = 20;
 const MOST: usize = 500;
 
-/// The most partitions that go in the next request.
+/// The most partitions in the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Batch(usize);
 
 impl Default for Batch {
-    /// Nothing is known of the controller yet.
+    /// The size of the first request, before the controller has answered any.
     fn default() -> Self {
         Self(100)
     }
 }
 
 impl Batch {
-    /// A count of partitions, at least one.
+    /// The count of partitions, at least one.
     pub fn partitions(self) -> usize {
         self.0
     }
 
-    /// After a request for so many partitions was answered: half as many if that took too long, twice as many if it was
-    /// full and could have been larger.
+    /// The size after a request for `asked` partitions was answered. It is halved if the answer took too long. It is
+    /// doubled if the answer was quick and the request was full.
     #[must_use]
     pub fn after(self, asked: usize, answered_in: Duration) -> Self {
         if answered_in > LATE {

@@ -1,14 +1,15 @@
-//! Whether the daemon paces a move that it was told of, before the move begins.
+//! Whether the daemon paces an announced move before the move begins.
 //!
-//! In: what is *read* from the cluster. Nothing that the daemon says of itself counts here: rates on every live broker that
-//! takes part, the sources in the leaders' list, and in the followers' list whoever is to be filled.
+//! In: configs that were *read* from the cluster; what the daemon reports of itself does not count. A move is paced if
+//! every live broker of the move has a rate, the leaders' list names its sources, and the followers' list names the
+//! brokers that get a replica.
 
 use crate::config::{Entries, Key, Resource, ThrottleValue, ThrottledReplica};
 use crate::dirs;
 use crate::seen::{Seen, isr};
 use mapper::{BrokerId, Move};
 
-/// Whether every byte of this move would be paced. A copy between the dirs of one broker is not the daemon's.
+/// Whether every byte of this move would be paced. The daemon does not pace copies between the log dirs of one broker.
 pub fn is_paced(seen: &Seen, change: &Move) -> bool {
     if dirs::copying(seen, change).next().is_some() {
         return false;
@@ -24,7 +25,7 @@ pub fn is_paced(seen: &Seen, change: &Move) -> bool {
         && is_paced_on(seen, change, (Key::FollowerReplicas, Key::FollowerRate), &filled)
 }
 
-/// May be begun: the daemon has known of it since before this look, and has set what paces it.
+/// Whether this move may begin: the daemon knew of it before this look, and has set the configs that pace it.
 pub(crate) fn covers(seen: &Seen, change: &Move) -> bool {
     let copies = !seen.has_arrived(change) && change.added().next().is_some();
     (!copies || seen.announced.contains(&change.of())) && is_paced(seen, change)
@@ -55,7 +56,7 @@ mod tests {
         ids.iter().copied().map(BrokerId).collect()
     }
 
-    /// `t-0` is to go from 1, 2 to 1, 3.
+    /// `t-0` moves from 1, 2 to 1, 3.
     fn change() -> Move {
         Move {
             topic: "t".into(),
@@ -69,7 +70,7 @@ mod tests {
         }
     }
 
-    /// All that paces it.
+    /// A cluster with every config that paces it.
     fn world() -> Seen {
         let mut partition = Partition::new(PartitionId(0), ids(&[1, 2]));
         let facts = PartitionFacts { isr: Some(ids(&[1, 2])), ..PartitionFacts::default() };

@@ -1,4 +1,4 @@
-//! One round of a cancel: what is in flight goes back, in its old order; nothing else is begun.
+//! One round of a cancel: moves in flight go back to their old replicas, in the old order. Nothing else is begun.
 
 use crate::action::{Action, Outcome, Round};
 use crate::course::{Course, Hindrance, Standing, who_heals};
@@ -12,7 +12,7 @@ use crate::task::{Aim, OnDeadBroker, Task};
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So often the old order of a cancelled move is put back.
+/// How often the old order of a cancelled move is restored before it is left as it is.
 const REORDERS: u32 = 3;
 
 pub(crate) fn cancel(
@@ -30,7 +30,7 @@ pub(crate) fn cancel(
         moving.iter().copied().filter(may).filter(runs).take(task.limits.batch).collect();
     let cancels = !moves.is_empty();
     call_off(moves, round);
-    // Also of partitions that others have changed since, or are moving.
+    // Includes partitions that another tool has changed since, or is moving.
     let all = task.plan.moves.iter().enumerate();
     let places: Vec<Destination> =
         all.flat_map(|(index, change)| dirs::to_stay(seen, index, change)).collect();
@@ -61,8 +61,8 @@ fn call_off(moves: Vec<usize>, round: &mut Round) {
     }
 }
 
-/// Where the plan is carried out and a destination has died: its moves go back (`--on-dead-broker cancel`). What Kafka
-/// refuses to cancel goes on when a broker returns, and is not asked again.
+/// While the plan is carried out: cancels moves whose destination has died (`--on-dead-broker cancel`). A move that
+/// Kafka refuses to cancel continues when a broker returns. It is not cancelled again.
 pub(crate) fn cancel_for_the_dead(
     task: &Task<'_>,
     history: &History,
@@ -84,7 +84,7 @@ pub(crate) fn cancel_for_the_dead(
     reorder(task, history, seen, round);
 }
 
-/// What Kafka refused to cancel and still moves, and who has to return for it to go on.
+/// Moves that Kafka refused to cancel and that still run, with the brokers of which one has to return.
 fn not_cancelled(
     task: &Task<'_>,
     history: &History,
@@ -100,7 +100,7 @@ fn not_cancelled(
     heals.collect()
 }
 
-/// Puts the old order back where a cancel has left another; whether there is something to put back.
+/// Restores the old order where a cancel has left another one. Returns whether there was anything to restore.
 fn reorder(task: &Task<'_>, history: &History, seen: &Seen, round: &mut Round) -> bool {
     let moves: Vec<usize> = out_of_order(task, history, seen, &round.course);
     let reorders = !moves.is_empty();
@@ -111,7 +111,7 @@ fn reorder(task: &Task<'_>, history: &History, seen: &Seen, round: &mut Round) -
     reorders
 }
 
-/// Cancelled moves whose replicas are back in another order. Kafka refuses a list with a dead broker.
+/// Cancelled moves whose replicas are back in another order. Kafka refuses a list that names a dead broker.
 fn out_of_order(task: &Task<'_>, history: &History, seen: &Seen, course: &Course) -> Vec<usize> {
     let back = |index: &usize| {
         let tries = history.reordered.get(index).copied().unwrap_or_default();

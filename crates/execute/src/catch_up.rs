@@ -1,8 +1,8 @@
-//! A broker that comes back under its id with an empty disk: what it has to copy, and how that is paced.
+//! A broker that comes back under its id with an empty disk: what it has to copy, and which configs pace that.
 //!
-//! In: the broker, a rate, and what is [`Seen`]. Out: the partitions that it is behind in, and the configs that pace exactly
-//! those ([`Wanted`]). No reassignment runs while it copies: only these lists hold it back (KIP-73). Leaders' lists and
-//! rates stand before the broker is registered; its own rate can be set only afterwards.
+//! In: the broker, a rate, and what is [`Seen`]. Out: the partitions in which it is behind, and the configs that pace
+//! exactly those ([`Wanted`]). No reassignment runs while it copies, so only these lists throttle it (KIP-73). The
+//! leaders' lists and rates are set before the broker registers. Its own rate can be set only afterwards.
 
 use crate::config::{Key, Resource, Setting, ThrottledReplica};
 use crate::hold::{List, Wanted, WantedRate, rate_setting};
@@ -12,26 +12,26 @@ use mapper::snapshot::{Leader, Partition};
 use mapper::{BrokerId, Rate, TopicPartition};
 use std::collections::BTreeSet;
 
-/// The partitions that the broker is to hold, and is not in sync in.
+/// The partitions of which the broker has a replica that is not in sync.
 pub fn behind(seen: &Seen, broker: BrokerId) -> BTreeSet<TopicPartition> {
     let lags = |partition: &&Partition| !isr(partition).contains(&broker);
     of_broker(seen, broker, lags)
 }
 
-/// The partitions that it is to lead, is in sync in, and does not lead.
+/// The partitions whose first replica is on the broker and in sync, but does not lead.
 pub fn to_elect(seen: &Seen, broker: BrokerId) -> BTreeSet<TopicPartition> {
     let mut found = of_broker(seen, broker, |partition: &&Partition| {
         partition.replicas.first() == Some(&broker)
             && isr(partition).contains(&broker)
             && partition.leader() != Leader::Broker(broker)
     });
-    // An election in the middle of a move is whoever moves' own affair.
+    // The tool that moves a partition also runs its elections.
     found.retain(|of| !seen.running.contains_key(of));
     found
 }
 
-/// What paces the copies to the broker now; nothing once it is in sync everywhere. `ever` are the partitions that it was
-/// behind in at the start: their entries are ours.
+/// The configs that pace the copies to the broker now; none once it is in sync everywhere. `ever` are the partitions in
+/// which it was behind at the start: their list entries are ours.
 pub fn pace(
     broker: BrokerId,
     rate: Rate,
@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(done, Wanted { owner: owner(), ..Wanted::default() });
     }
 
-    /// Carries out what is held in a cluster that takes every config, and leaves an operator's rate as it was.
+    /// Applies the actions in a cluster that accepts every config, and keeps an operator's rate as it was.
     #[test]
     fn an_operators_rate_is_put_back() {
         let rate = rate_setting(BrokerId(1), Key::LeaderRate);

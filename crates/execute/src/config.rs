@@ -1,4 +1,4 @@
-//! The configs that pace replication: where they are set, and the values that they hold.
+//! The configs that pace replication: where they are set, and their values.
 
 use mapper::{BrokerId, PartitionId, Rate};
 use serde::{Deserialize, Serialize};
@@ -26,13 +26,13 @@ impl fmt::Display for Resource {
     }
 }
 
-/// One config in one place.
+/// One config of one resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Setting {
-    /// Where.
+    /// The broker or topic.
     #[serde(flatten)]
     pub resource: Resource,
-    /// Which.
+    /// The config's name.
     pub key: Key,
 }
 
@@ -45,9 +45,9 @@ impl fmt::Display for Setting {
 /// One replica that a list names; written `PARTITION:BROKER`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ThrottledReplica {
-    /// Of this partition.
+    /// The partition.
     pub partition: PartitionId,
-    /// On this broker.
+    /// The broker with the replica.
     pub broker: BrokerId,
 }
 
@@ -59,7 +59,7 @@ impl ThrottledReplica {
     }
 }
 
-/// A rate, or one entry of a list, as the ledger and the cluster have it.
+/// A rate, or one entry of a list, as the ledger and the cluster write it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum ThrottleValue {
@@ -67,12 +67,12 @@ pub enum ThrottleValue {
     Rate(Rate),
     /// A replica in a list.
     Replica(ThrottledReplica),
-    /// What we would write in another way, or cannot read: it is not ours, and stays exactly as it is.
+    /// A value that we would write in another form, or cannot read. It is not ours, and stays exactly as it is.
     Foreign(String),
 }
 
 impl ThrottleValue {
-    /// The replica that an entry names. Others may write `03:1001`.
+    /// The replica that an entry names. Other tools may write `03:1001`.
     pub fn replica(&self) -> Option<ThrottledReplica> {
         match self {
             Self::Rate(_) => None,
@@ -115,7 +115,7 @@ impl From<ThrottleValue> for String {
     }
 }
 
-/// As they are written, in the order of their texts: lists and ledgers have always had it.
+/// The texts of these values, sorted as text: lists and ledgers use this order.
 pub(crate) fn texts(values: &BTreeSet<ThrottleValue>) -> BTreeSet<String> {
     values.iter().map(ToString::to_string).collect()
 }
@@ -125,7 +125,7 @@ pub(crate) fn texts(values: &BTreeSet<ThrottleValue>) -> BTreeSet<String> {
 pub enum Entries {
     /// `*`: every replica of the topic.
     All,
-    /// These.
+    /// The entries, one by one.
     Some(BTreeSet<ThrottleValue>),
 }
 
@@ -139,7 +139,7 @@ impl Entries {
         }
     }
 
-    /// Whether every one of these is named.
+    /// Whether the list names every one of these.
     pub fn cover(&self, entries: &BTreeSet<ThrottleValue>) -> bool {
         match self {
             Self::All => true,
@@ -147,7 +147,7 @@ impl Entries {
         }
     }
 
-    /// As Kafka writes it; `None` where nothing is left to set.
+    /// The value as Kafka writes it; `None` if the list is empty and the config can be deleted.
     pub fn value(&self) -> Option<String> {
         match self {
             Self::All => Some("*".to_owned()),
@@ -156,7 +156,7 @@ impl Entries {
         }
     }
 
-    /// The replicas that are named one by one.
+    /// The replicas that the list names one by one.
     pub fn replicas(&self) -> BTreeSet<ThrottledReplica> {
         match self {
             Self::All => BTreeSet::new(),

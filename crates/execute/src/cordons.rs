@@ -1,7 +1,7 @@
 //! Brokers and log dirs that were cordoned after the plan was made (KIP-1066).
 //!
-//! Kafka's placement avoids them, but Kafka accepts a reassignment onto a cordoned broker, and refuses each request that
-//! names a cordoned log dir. A move that would end there is not begun.
+//! Kafka places no new partitions on cordoned brokers, but accepts a reassignment onto one. It refuses each request
+//! that names a cordoned log dir. A move that would end on either is not begun.
 
 use crate::course::{Course, Hindrance, Standing};
 use crate::dirs::{Lies, lies};
@@ -10,12 +10,12 @@ use crate::task::Task;
 use mapper::{BrokerId, Mends, Move, Plan, Request};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What of one broker is cordoned.
+/// What is cordoned on one broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cordon {
-    /// All its log dirs are.
+    /// All of its log dirs are cordoned.
     pub every: bool,
-    /// Those that are named.
+    /// The cordoned log dirs, by name.
     pub log_dirs: BTreeSet<String>,
 }
 
@@ -30,7 +30,7 @@ impl Seen {
     }
 }
 
-/// What a cordon keeps a move from that could otherwise be begun.
+/// What a cordon prevents for a move that could otherwise begin.
 pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindrance> {
     if seen.cordons.is_empty() {
         return None;
@@ -53,12 +53,12 @@ pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindr
     })
 }
 
-/// A rollback restores what was: brokers that were cordoned meanwhile take back what they held.
+/// Whether the plan is a rollback. It restores the replicas even on brokers that were cordoned later.
 fn takes_back(plan: &Plan) -> bool {
     matches!(&plan.request, Request::Rebuild(rebuild) if rebuild.terms.mends == Mends::Nothing)
 }
 
-/// The cordoned brokers, or brokers with a cordoned log dir, that moves of the plan cannot be begun to; how many each.
+/// The brokers that are cordoned, or have a cordoned log dir, with the number of moves of the plan that each prevents.
 pub fn cordoned(task: &Task<'_>, course: &Course) -> BTreeMap<BrokerId, usize> {
     let mut found = BTreeMap::new();
     for standing in course.standings.iter().take(task.plan.moves.len()) {
@@ -85,7 +85,7 @@ mod tests {
         ids.iter().copied().map(BrokerId).collect()
     }
 
-    /// From 1 and 2 to 3 and 2, twice; the second names a log dir.
+    /// Two moves from 1 and 2 to 3 and 2; the second names a log dir.
     fn plan(mends: Mends) -> Plan {
         let log_dirs = [Vec::new(), vec!["/b".to_owned(), mapper::ANY_LOG_DIR.to_owned()]];
         let moves = (0..).zip(log_dirs).map(|(partition, log_dirs)| Move {

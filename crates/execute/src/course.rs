@@ -1,4 +1,4 @@
-//! Where each move of a plan stands: read off the cluster, with the journal for what the cluster forgets.
+//! The progress of each move of a plan: read from the cluster, and from the journal where the cluster keeps no trace.
 
 use crate::cordons;
 use crate::dirs::{self, Lies};
@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-/// So often a refused submission is tried again.
+/// How often a refused submission is tried again.
 pub(crate) const ATTEMPTS: u32 = 3;
 
-/// Where a move stands.
+/// The progress of one move.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
-    /// The partition has the plan's replicas, in the plan's order and in the log dirs that the plan names, and is not
+    /// The partition has the plan's replicas, in the plan's order and in the log dirs that the plan names. It is not
     /// being reassigned.
     Done,
-    /// It is being reassigned to them, or a broker is copying its replica to the log dir.
+    /// The partition is being reassigned to the plan's replicas, or a broker is copying its replica to the log dir.
     Moving,
     /// It can be submitted.
     Ready,
@@ -31,50 +31,50 @@ pub enum Standing {
     Left(WhyLeft),
 }
 
-/// What keeps a move from being submitted, and may pass.
+/// What keeps a move from being submitted for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "hindrance", rename_all = "snake_case")]
 pub enum Hindrance {
-    /// The partition has no live leader: the move would be accepted, would never progress, and in KRaft could not
-    /// even be cancelled.
+    /// The partition has no live leader. Kafka would accept the move, but it would never progress. In KRaft it could
+    /// not even be cancelled.
     NoLeader {
         /// The brokers of which one has to return.
         heals: Vec<BrokerId>,
     },
-    /// Brokers that are to get a replica are not live, or do not tell of their log dirs where the plan names one; or
-    /// Kafka refuses the list for others that are not live.
+    /// Brokers that get a replica are not live, or do not report their log dirs where the plan names one. Or Kafka
+    /// refuses the list because of other brokers that are not live.
     DeadReplicas {
-        /// They.
+        /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// Whether its topic still exists is unknown.
+    /// It is unknown whether its topic still exists.
     Untold,
-    /// Brokers that are to get a replica were cordoned since the plan was made, or the log dir that it names.
+    /// Brokers that get a replica, or the log dir that the plan names, were cordoned after the plan was made.
     Cordoned {
-        /// They.
+        /// The brokers.
         brokers: Vec<BrokerId>,
-        /// The log dir, where the broker as a whole is not.
+        /// The log dir, if the broker as a whole is not cordoned.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log_dir: Option<String>,
     },
     /// Another submission for the same partition, of an earlier step, comes first.
     NotItsTurn,
-    /// Somebody else is moving the partition.
+    /// Another tool is moving the partition.
     MovedByOthers {
-        /// Where to.
+        /// The target of that move.
         target: Vec<BrokerId>,
     },
     /// A disk has too little room.
     NoRoom {
         /// The broker.
         broker: BrokerId,
-        /// The log dir, where the plan names one and the broker has room elsewhere.
+        /// The log dir, if the plan names one and the broker has room in another.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         log_dir: Option<String>,
-        /// What is missing.
+        /// How many bytes are missing.
         missing_bytes: Bytes,
     },
-    /// An earlier move that was to make room on the same broker has not been done, and how much is free is unknown.
+    /// An earlier move that makes room on the same broker is not done, and the free space is unknown.
     RoomNotFreed {
         /// The broker.
         broker: BrokerId,
@@ -85,23 +85,23 @@ pub enum Hindrance {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum WhyLeft {
-    /// The partition has other replicas than when the plan was made.
+    /// The partition no longer has the replicas that it had when the plan was made.
     Changed {
-        /// What it has.
+        /// The replicas that it has.
         found: Vec<BrokerId>,
     },
-    /// Its topic was deleted, or made anew with fewer partitions.
+    /// Its topic was deleted, or recreated with fewer partitions.
     Gone,
     /// It was in flight, and another tool has cancelled it. Another run (`--resume`) tries it again.
     CancelledByOthers,
     /// Kafka refuses it.
     Refused {
-        /// What Kafka says.
+        /// Kafka's message.
         problem: String,
     },
 }
 
-/// Where all moves of a plan stand.
+/// The progress of all moves of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Course {
     /// One for each move of the plan, in its order.
@@ -111,7 +111,8 @@ pub struct Course {
 }
 
 impl Course {
-    /// Reads it off the cluster. Room on disks is not looked at: [`next`](crate::next) does, before it submits.
+    /// Reads the progress from the cluster. It ignores room on disks: [`next`](crate::next) checks that before it
+    /// submits.
     pub fn of(task: &Task<'_>, history: &History, seen: &Seen) -> Self {
         let mut standings = Vec::with_capacity(task.plan.moves.len());
         for legs in by_partition(&task.plan.moves) {
@@ -124,9 +125,9 @@ impl Course {
                     .flatten();
                 let standing = cordoned.map_or(standing, Standing::Hindered);
                 let waits = standing == Standing::Ready && !earlier;
-                // The replicas have arrived, and not all are in their log dirs.
+                // The replicas have arrived, but not all of them are in their log dirs.
                 let waits = waits.then_some(Standing::Hindered(Hindrance::NotItsTurn));
-                // Whoever has cancelled one leg wants none of those after it.
+                // A cancelled leg means that the later legs of the partition are not wanted either.
                 let cancelled = Standing::Left(WhyLeft::CancelledByOthers);
                 let called_off = standings[first..].contains(&cancelled).then_some(cancelled);
                 standings.push(called_off.or(waits).unwrap_or(standing));
@@ -141,13 +142,13 @@ impl Course {
         Self { standings, foreign }
     }
 
-    /// The moves that stand so.
+    /// The moves for which `so` holds.
     pub fn all(&self, so: impl Fn(&Standing) -> bool) -> impl Iterator<Item = usize> {
         let all = self.standings.iter().enumerate();
         all.filter(move |(_, standing)| so(standing)).map(|(index, _)| index)
     }
 
-    /// How many moves stand so.
+    /// The number of moves for which `so` holds.
     pub fn count(&self, so: impl Fn(&Standing) -> bool) -> usize {
         self.all(so).count()
     }
@@ -157,7 +158,7 @@ impl Course {
     }
 }
 
-/// Where one leg stands, of all those of its partition; `first` is the index of the first.
+/// The progress of one leg. `legs` are all those of its partition; `first` is the index of the first.
 fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &Seen) -> Standing {
     let (index, change) = (first + leg, &legs[leg]);
     let Some(partition) = seen.partition(change) else {
@@ -202,13 +203,13 @@ fn standing(first: usize, legs: &[Move], leg: usize, history: &History, seen: &S
     unless_refused(index, history)
 }
 
-/// Whether a move that is not in flight was in flight, and was not cancelled by us: it has ended without us, or will be seen to
-/// have arrived in a moment. A submission that got no answer, and that nobody has seen, was never in flight.
+/// Whether a move that is not in flight was in flight, and was not cancelled by us. It has ended without us, or is
+/// about to be seen as arrived. A submission without an answer, which no look has shown, was never in flight.
 fn has_vanished(index: usize, history: &History) -> bool {
     history.begun.contains(&index) && !history.cancelled.contains(&index)
 }
 
-/// The move of a partition that has [vanished](has_vanished), by its place among these; `first` is the index of the first.
+/// The [vanished](has_vanished) move of a partition, as its position in `legs`; `first` is the index of the first.
 pub(crate) fn vanished(
     first: usize,
     legs: &[Move],
@@ -228,7 +229,8 @@ fn unless_refused(index: usize, history: &History) -> Standing {
     }
 }
 
-/// Where a move stands whose replicas have arrived: done, but for those that lie in another log dir than it names.
+/// The progress of a move whose replicas have arrived: done, unless one of them is in another log dir than the plan
+/// names.
 fn in_dirs(index: usize, change: &Move, history: &History, seen: &Seen) -> Standing {
     let stays = |id: &BrokerId| seen.partition(change).is_some_and(|p| p.replicas.contains(id));
     let named = change.named_log_dirs().filter(|(id, _)| stays(id));
@@ -247,10 +249,10 @@ fn in_dirs(index: usize, change: &Move, history: &History, seen: &Seen) -> Stand
     }
 }
 
-/// How many legs lie behind a partition with these replicas; none if it is nowhere on the way.
+/// How many legs a partition with these replicas has completed; none if no leg has this list.
 ///
-/// Kafka does not keep the order when it cancels a move, so the same brokers in another order stand where such a list
-/// stands first: what is left to do there is to put them in order.
+/// Kafka does not keep the order when it cancels a move. The same brokers in another order count as the first list with
+/// these brokers: only their order is left to correct.
 fn reached(legs: &[Move], replicas: &[BrokerId]) -> Option<usize> {
     let lists = || legs.iter().take(1).map(|leg| &leg.from).chain(legs.iter().map(|leg| &leg.to));
     let exactly = lists().collect::<Vec<_>>().iter().rposition(|list| list.as_slice() == replicas);
@@ -272,7 +274,7 @@ fn on_the_move(legs: &[Move], leg: usize, running: &Running) -> Standing {
     }
 }
 
-/// Where a leg stands while this one of its partition moves.
+/// The progress of a leg while leg `moving` of its partition is in flight.
 fn beside(moving: usize, leg: usize) -> Standing {
     match leg.cmp(&moving) {
         Ordering::Less => Standing::Done,
@@ -281,7 +283,7 @@ fn beside(moving: usize, leg: usize) -> Standing {
     }
 }
 
-/// The leg of a partition that has the replicas of both its lists, as no list of the plan has them.
+/// The leg whose two lists together are the partition's replicas, if no list of the plan has exactly them.
 pub(crate) fn between(legs: &[Move], replicas: &[BrokerId]) -> Option<usize> {
     let both = |leg: &Move| {
         replicas.len() == leg.from.len() + leg.added().count()
@@ -303,8 +305,8 @@ fn hindrance(
     if !led {
         return Some(Hindrance::NoLeader { heals: who_heals(partition) });
     }
-    // KRaft accepts a dead broker in the list, and would wait for one that is added; with ZooKeeper, Kafka refuses a
-    // dead broker wherever it stands.
+    // KRaft accepts a dead broker in the list, and would wait for one that is added. With ZooKeeper, Kafka refuses a
+    // list that names a dead broker anywhere.
     let dead = |id: &BrokerId| !seen.live.contains(id);
     let brokers: Vec<BrokerId> = match was_refused {
         true => change.to.iter().copied().filter(dead).collect(),
@@ -313,7 +315,7 @@ fn hindrance(
     (!brokers.is_empty()).then_some(Hindrance::DeadReplicas { brokers })
 }
 
-/// Who was in sync, or eligible (KIP-966); all replicas where neither is known.
+/// The replicas in sync, or eligible to lead (KIP-966); all replicas if neither is known. One of them has to return.
 pub(crate) fn who_heals(partition: &Partition) -> Vec<BrokerId> {
     let facts = partition.facts.as_deref();
     let isr: Replicas = facts.and_then(|facts| facts.isr.clone()).unwrap_or_default();

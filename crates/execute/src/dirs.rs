@@ -1,12 +1,12 @@
-//! The log dirs that a plan names: where each replica lies, and where it is to go.
+//! The log dirs that a plan names: where each replica is, and where it has to go.
 //!
-//! A destination is told before it gets the replica, and remembers that until it is restarted. Where a replica has come
-//! to lie elsewhere for that, its broker copies it over afterwards.
+//! A destination learns its log dir before it gets the replica, and forgets it at a restart. If the replica arrives in
+//! another dir because of that, its broker copies it over afterwards.
 
 use crate::seen::Seen;
 use mapper::{BrokerId, Move, TopicPartition};
 
-/// A replica, and the log dir that it is to lie in.
+/// A replica, and the log dir that it goes to.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destination {
     /// The move, by index.
@@ -19,18 +19,18 @@ pub struct Destination {
     pub log_dir: String,
 }
 
-/// Where a replica is, seen from where it is to be.
+/// Where a replica is, compared to where it has to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Lies {
-    /// Where it is to be.
+    /// In the wanted log dir.
     There,
-    /// Elsewhere, and the broker is copying it over.
+    /// In another log dir, and the broker is copying it over.
     Coming,
-    /// In another dir of the broker.
+    /// In another log dir of the broker.
     Elsewhere,
-    /// The broker does not have it.
+    /// The broker does not have the replica.
     Nowhere,
-    /// The broker did not tell.
+    /// The broker did not report it.
     Untold,
 }
 
@@ -42,14 +42,14 @@ pub(crate) fn lies(seen: &Seen, change: &Move, broker: BrokerId, log_dir: &str) 
     let replica = stored.replicas.get(&change.of());
     match replica.and_then(|replica| Some((replica.log_dir.as_deref()?, replica))) {
         None => Lies::Nowhere,
-        // On its way out, as somebody else has asked: that is not where it is to be.
+        // A replica on its way out of this dir, at another tool's request, is not yet where it has to be.
         Some((dir, replica)) if dir == log_dir && replica.arriving.is_none() => Lies::There,
         Some((_, replica)) if replica.arriving.as_deref() == Some(log_dir) => Lies::Coming,
         Some(_) => Lies::Elsewhere,
     }
 }
 
-/// The brokers that copy this partition, or have to, from one of their dirs to another.
+/// The brokers that copy this partition from one of their dirs to another, or have to.
 pub(crate) fn copying<'p>(
     seen: &'p Seen,
     change: &'p Move,
@@ -65,8 +65,9 @@ pub(crate) fn under_way(seen: &Seen, change: &Move) -> bool {
     change.named_log_dirs().any(|(id, dir)| lies(seen, change, id, dir) == Lies::Coming)
 }
 
-/// What has to be told before a move is submitted, and again while it is in flight, for a restart makes a broker
-/// forget. What lies elsewhere waits until all replicas have arrived: copies within a broker are paced on their own.
+/// The log dirs that brokers have to learn before a move is submitted. They learn them again while it is in flight,
+/// because a restarted broker forgets. A replica in another dir waits until all replicas have arrived: copies within a
+/// broker have a rate of their own.
 pub(crate) fn to_tell(seen: &Seen, index: usize, change: &Move) -> Vec<Destination> {
     match seen.has_arrived(change) {
         true => places(seen, index, change, |lies| matches!(lies, Lies::Elsewhere)),
@@ -75,7 +76,7 @@ pub(crate) fn to_tell(seen: &Seen, index: usize, change: &Move) -> Vec<Destinati
 }
 
 fn places(seen: &Seen, index: usize, change: &Move, those: fn(&Lies) -> bool) -> Vec<Destination> {
-    // Kafka refuses to be told a cordoned one, however often.
+    // Kafka refuses a cordoned dir in every request.
     let wanted = change
         .named_log_dirs()
         .filter(|(id, dir)| those(&lies(seen, change, *id, dir)) && !seen.cordons(*id, dir));
@@ -88,7 +89,7 @@ fn places(seen: &Seen, index: usize, change: &Move, those: fn(&Lies) -> bool) ->
     wanted.map(place).collect()
 }
 
-/// What stops the copies between the dirs of brokers: each replica stays where it lies.
+/// The requests that stop the copies between the dirs of brokers: each replica stays where it is.
 pub(crate) fn to_stay(seen: &Seen, index: usize, change: &Move) -> Vec<Destination> {
     let coming =
         change.named_log_dirs().filter(|(id, dir)| lies(seen, change, *id, dir) == Lies::Coming);

@@ -1,4 +1,4 @@
-//! Which leaders to elect, of moves that are done. Never an unclean election.
+//! Which leaders to elect for moves that are done. Never an unclean election.
 
 use crate::course::{Course, Standing};
 use crate::journal::History;
@@ -7,10 +7,10 @@ use crate::task::Task;
 use mapper::BrokerId;
 use mapper::snapshot::Leader;
 
-/// So often the first replica of a partition is put up for election.
+/// How often the first replica of a partition is put up for election.
 const ELECTIONS: u32 = 10;
 
-/// Leaders are elected when their step is over: who leads does not change while replicas are copied.
+/// The elections of a step that is over. Until then leaders do not change, because replicas are being copied.
 pub(crate) fn elections(
     task: &Task<'_>,
     history: &History,
@@ -32,7 +32,7 @@ pub(crate) fn elections(
     electable.take(task.limits.batch).collect()
 }
 
-/// The broker that should lead a finished move's partition and does not, where the plan chose another first replica.
+/// The broker that should lead a finished move's partition and does not, if the plan chose another first replica.
 pub(crate) fn to_elect(
     task: &Task<'_>,
     seen: &Seen,
@@ -42,7 +42,7 @@ pub(crate) fn to_elect(
     let change = task.of(index).filter(|_| course.is(index, &Standing::Done))?;
     let (first, partition) = (*change.to.first()?, seen.partition(change)?);
     let led = partition.leader() == Leader::Broker(first);
-    // Not a list that the partition has left behind.
+    // Skips a list that a later leg of the partition has replaced.
     let here = partition.replicas == change.to && !seen.running.contains_key(&change.of());
     (here && !led && change.from.first() != Some(&first)).then_some(first)
 }

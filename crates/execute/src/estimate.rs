@@ -1,4 +1,4 @@
-//! How much is left to copy, and how long it takes.
+//! How much is left to copy, and how long that takes.
 
 use crate::course::{Course, Standing};
 use crate::room::each_copy;
@@ -8,35 +8,36 @@ use mapper::{BrokerId, Bytes, Move};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What of a throttle new replicas get, in percent: a quota is asked again only half a second or a second after it was used
-/// up, the leader's and the follower's one after the other, and counts what a follower throws away, the beginning of a
-/// batch at the end of a fetch (docs/benchmarks.md has the figures).
+/// The share of a throttle that new replicas use, in percent. After a quota is used up, Kafka asks again only half a
+/// second or a second later, once on the leader and once on the follower. The quota also counts bytes that a follower
+/// discards: an incomplete batch at the end of a fetch. docs/benchmarks.md has the figures.
 const THROUGH_PERCENT: u64 = 90;
 
-/// What one broker sends and takes in.
+/// How many bytes one broker sends and receives.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Traffic {
     /// Into it.
     pub incoming_bytes: Bytes,
-    /// Out of it, as the leader of what is copied.
+    /// Out of it, as the leader of the copied partitions.
     pub outgoing_bytes: Bytes,
 }
 
-/// An estimate of what is left, from the plan's sizes. Moves in flight count in full.
+/// An estimate of the remaining work, from the plan's sizes. Moves in flight count in full.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Estimate {
     /// By broker.
     pub brokers: BTreeMap<BrokerId, Traffic>,
-    /// All that is left to copy.
+    /// All bytes that are left to copy.
     pub bytes: Bytes,
     /// Moves whose size the plan does not know.
     pub unsized_moves: usize,
-    /// About how long it takes under the throttle: each step as long as its busiest broker. Unknown without one.
+    /// How long it takes under the throttle, in seconds: each step takes as long as its busiest broker. Unknown without
+    /// a throttle.
     pub seconds: Option<u64>,
 }
 
 impl Estimate {
-    /// Of every move that is not over.
+    /// Counts every move that is not over.
     pub fn of(task: &Task<'_>, course: &Course, seen: &Seen) -> Self {
         let mut estimate = Self::default();
         let mut worst_of_steps = 0_u64;

@@ -1,7 +1,8 @@
-//! Whether a cluster may be healed by itself: one broker, lost for long, with little on it, and nothing else wrong.
+//! Whether a cluster may be healed without an operator: one broker, lost for long, with little data, and nothing else
+//! wrong.
 //!
-//! In: what is wrong now ([`Found`]), what earlier looks noted ([`Notes`]), the time, and the [`Terms`]. Out: a [`Verdict`]
-//! and the notes for the next look. In doubt it is left to people.
+//! In: what is wrong now ([`Found`]), the notes of earlier looks ([`Notes`]), the time, and the [`Terms`]. Out: a
+//! [`Verdict`] and the notes for the next look. In doubt the decision is left to operators.
 
 use health::Ailment;
 use mapper::{BrokerId, Bytes};
@@ -15,35 +16,35 @@ use std::fmt;
 pub struct Found {
     /// Brokers that hold replicas and are not live, with the bytes on them.
     pub lost: BTreeMap<BrokerId, Bytes>,
-    /// Everything else that is wrong, in words.
+    /// Everything else that is wrong, as text.
     pub trouble: BTreeSet<String>,
 }
 
-/// What has to be remembered between two looks.
+/// What one look has to remember for the next.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notes {
-    /// The cluster that they are about.
+    /// The id of the cluster.
     #[serde(default)]
     pub cluster_id: String,
     /// When the last look was, in seconds since 1970; absent in notes of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub looked_at_seconds: Option<u64>,
-    /// When each broker was first seen to be lost, likewise. Moved with the clock where that is set.
+    /// When each broker was first seen as lost, in seconds since 1970. Shifted when the clock is set.
     #[serde(default)]
     pub lost_since_seconds: BTreeMap<BrokerId, u64>,
-    /// When the last heal was begun, likewise.
+    /// When the last heal was begun, in seconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healed_at_seconds: Option<u64>,
 }
 
-/// What is asked for.
+/// The operator's limits for a heal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// A broker has to be lost for so long, in seconds.
+    /// How long a broker has to be lost before it is healed, in seconds.
     pub lost_for_seconds: u64,
-    /// No more is copied.
+    /// The most bytes that a heal may copy.
     pub max_bytes: Bytes,
-    /// Between two heals, in seconds.
+    /// The least time between two heals, in seconds.
     pub every_seconds: u64,
 }
 
@@ -51,33 +52,33 @@ pub struct Terms {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "kebab-case")]
 pub enum Verdict {
-    /// Nothing is lost.
+    /// No broker is lost.
     Well,
-    /// It may come back by itself.
+    /// The broker may come back by itself.
     Wait {
         /// The broker.
         broker: BrokerId,
         /// For how long it has been lost.
         lost_for_seconds: u64,
-        /// How long it has to be.
+        /// How long it has to be lost before it is healed.
         needed_seconds: u64,
     },
-    /// People have to look.
+    /// An operator has to look.
     Hands {
         /// Why.
         why: Vec<String>,
     },
-    /// Its replicas go to others now.
+    /// The broker's replicas go to other brokers now.
     Heal {
         /// The broker.
         broker: BrokerId,
-        /// What is on it.
+        /// The bytes on it.
         bytes: Bytes,
     },
 }
 
 impl Found {
-    /// What these ailments come to: what a lost broker brings with it is no trouble of its own.
+    /// Sums up these ailments. The consequences of a lost broker are not counted as further trouble.
     pub fn of(ailments: &[Ailment]) -> Self {
         let mut found = Self::default();
         for ailment in ailments {
@@ -108,7 +109,7 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
         format!("{} {}", mapper::counted(count, "partition"), mapper::plural(count, one, others))
     };
     match ailment {
-        // No plan gives a cordoned broker anything.
+        // Plans give a cordoned broker no replicas, so it is no trouble.
         Ailment::Lost { .. } | Ailment::Fenced { .. } | Ailment::Cordoned { .. } => None,
         Ailment::UnderMinIsr { partitions, missing }
         | Ailment::AtMinIsr { partitions, missing }
@@ -140,16 +141,16 @@ fn trouble(ailment: &Ailment, lost: &BTreeMap<BrokerId, Bytes>) -> Option<String
 }
 
 impl Terms {
-    /// What may pass between two looks and count in full. After more, nobody knows what happened meanwhile: the clock may have
-    /// been set, or the broker may have been back.
+    /// The longest time between two looks that counts in full. After a longer gap nothing is known of the time between:
+    /// the clock may have been set, or the broker may have been back.
     fn between_looks_seconds(&self) -> u64 {
         (self.lost_for_seconds / 2).max(1)
     }
 }
 
 impl Notes {
-    /// The same notes as if no more time had passed since the last look than counts, and never less than none; and by how many
-    /// seconds the clock has gone wrong, if it has.
+    /// The same notes, shifted so that the time since the last look is at least zero and at most what counts. Also how
+    /// many seconds the clock is wrong by, if it is.
     fn by_the_clock(&self, now_seconds: u64, terms: &Terms) -> (Self, Option<Jump>) {
         let Some(looked) = self.looked_at_seconds else { return (self.clone(), None) };
         let counts = now_seconds.saturating_sub(looked).min(terms.between_looks_seconds());
@@ -172,21 +173,21 @@ impl Notes {
         (notes, Some(jump))
     }
 
-    /// The same notes, with a heal that begins at this look. It counts as one, however it ends.
+    /// The same notes, with a heal that begins at this look. It counts as one heal, however it ends.
     pub fn begun(self) -> Self {
         Self { healed_at_seconds: self.looked_at_seconds, ..self }
     }
 }
 
-/// Another time since the last look than a run every few minutes explains.
+/// A time since the last look that does not fit a run every few minutes.
 #[derive(Debug, Clone, Copy)]
 struct Jump {
     back: bool,
     seconds: u64,
 }
 
-/// What to do now, and what to note. No heal begins in a look that finds another time than the notes let expect: the next look
-/// judges. The notes do not say that a heal begins, before it does: [`Notes::begun`].
+/// What to do now, and what to note. No heal begins at a look whose time does not fit the notes: the next look decides.
+/// The notes do not record a heal before it begins: [`Notes::begun`] does.
 pub fn heal(found: &Found, notes: &Notes, now_seconds: u64, terms: &Terms) -> (Verdict, Notes) {
     let (notes, jump) = notes.by_the_clock(now_seconds, terms);
     let since = |id: &BrokerId| notes.lost_since_seconds.get(id).copied().unwrap_or(now_seconds);
@@ -305,22 +306,22 @@ mod tests {
     fn a_clock_that_is_set_begins_no_heal() {
         let found = lost(&[(3, 10)]);
         let (_, notes) = heal(&found, &Notes::default(), NOW, &TERMS);
-        // An hour ahead at once: half of what is needed counts, and not on this look.
+        // The clock jumps an hour ahead: half of the needed time counts, but not at this look.
         let ahead = NOW + 3600;
         let (verdict, notes) = heal(&found, &notes, ahead, &TERMS);
         assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 900, .. }), "{verdict:?}");
         let (verdict, later) = heal(&found, &notes, ahead + 600, &TERMS);
         assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
-        // And back to the true time: what was counted stays.
+        // The clock goes back to the true time: what was counted stays.
         let back = NOW + 1200;
         let (verdict, notes) = heal(&found, &later, back, &TERMS);
         assert!(matches!(verdict, Verdict::Wait { lost_for_seconds: 1500, .. }), "{verdict:?}");
-        // Far enough, and the clock jumps again: the next look heals.
+        // Lost for long enough, and the clock jumps again: the next look heals.
         let (verdict, notes) = heal(&found, &notes, back + 9000, &TERMS);
         assert!(matches!(&verdict, Verdict::Hands { why } if why[0].contains("9000 s after")));
         let (verdict, _) = heal(&found, &notes, back + 9060, &TERMS);
         assert!(matches!(verdict, Verdict::Heal { .. }), "{verdict:?}");
-        // A day ahead makes no second heal.
+        // A clock that jumps a day ahead starts no second heal.
         let healed =
             Notes { healed_at_seconds: Some(NOW), looked_at_seconds: Some(NOW), ..since(9999) };
         let (verdict, _) = heal(&found, &healed, NOW + 90_000, &TERMS);

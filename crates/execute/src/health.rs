@@ -15,7 +15,7 @@ pub enum Ill {
     UnderMinIsr,
 }
 
-/// Every ill partition of the cluster.
+/// Every unhealthy partition of the cluster.
 pub(crate) fn ill(seen: &Seen) -> BTreeMap<TopicPartition, Ill> {
     let of_topic = |topic: &Topic| {
         let min = topic.min_insync_replicas;
@@ -44,7 +44,7 @@ fn illness(partition: &Partition, min: Option<u32>) -> Option<Ill> {
     }
 }
 
-/// The ill partitions that stop new moves.
+/// The unhealthy partitions that stop new moves.
 pub(crate) fn reasons_to_pause(
     task: &Task<'_>,
     at_start: &BTreeSet<TopicPartition>,

@@ -1,8 +1,9 @@
-//! Holding configs of the throttle: from what has to stand there to what is set, put back, and left alone.
+//! Reconciles the throttle's configs: which of them to set, which to restore, and which to leave alone.
 //!
-//! In: what is [`Wanted`], the ledger, and what is seen. Out: a [`Holding`]: configs to set, after the ledger has them;
-//! those that are no longer wanted, to be put back as they were; and what is not ours to touch. An execution wants what
-//! its plan needs, the daemon what it has decided: neither loses an operator's value, whoever is killed when.
+//! In: what is [`Wanted`], the ledger, and the cluster. Out: a [`Holding`]: configs to set once the ledger has them,
+//! configs to restore because they are no longer wanted, and configs that are not ours. An execution wants what its
+//! plan needs; the daemon wants what it has decided. Neither loses an operator's value, even if a process is killed at
+//! any point.
 
 use crate::action::Action;
 use crate::config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
@@ -12,42 +13,43 @@ use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many values of one rate are remembered before those that are gone for certain are forgotten.
+/// A ledger line keeps this many values of one rate. Above that, values that are certainly no longer set are forgotten.
 const MANY: usize = 32;
 
 /// What the throttle's configs have to say now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// On whose behalf.
+    /// The owner of these configs.
     pub owner: Owner,
     /// The rates of brokers.
     pub rates: BTreeMap<Setting, WantedRate>,
     /// The lists of topics.
     pub lists: BTreeMap<Setting, List>,
-    /// Values that stood there while nothing moved: somebody's own, even if moves run now that nobody accounts for.
+    /// Values that were set while nothing moved. Each is an original value, even if a move that no ledger lists runs
+    /// now.
     pub originals: BTreeMap<Setting, String>,
-    /// Moves of others have ended a moment ago, and the rates that they were paced by may stand yet.
+    /// Moves of other tools have just ended, and their rates may still be set.
     pub unsettled: bool,
 }
 
-/// What a broker's rate has to be.
+/// The rate that a broker has to have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedRate {
-    /// This one.
+    /// This rate.
     At(Rate),
-    /// The rate that is set stays, whoever set it.
+    /// Keep the rate that is set, no matter which tool set it.
     LeaveAsItIs,
 }
 
 /// What one list has to name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct List {
-    /// Now.
+    /// Entries that are needed now.
     pub now: BTreeSet<ThrottledReplica>,
-    /// Now or later: every entry that is ours where it is found and not needed.
+    /// Entries that are needed now or later: if one is found and not needed, it is ours to remove.
     pub ever: BTreeSet<ThrottledReplica>,
-    /// Of moves in flight that are our own for certain, though the ledger may have been lost; or that are somebody's who
-    /// takes them away with the move: nobody's original either way.
+    /// Entries of moves in flight that are certainly ours, although the ledger may be lost. Or entries of another tool
+    /// that removes them with its move. Neither is an original value.
     pub in_flight: BTreeSet<ThrottledReplica>,
 }
 
@@ -55,60 +57,60 @@ pub struct List {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "stray", rename_all = "snake_case")]
 pub enum Stray {
-    /// It was set while moves ran that nobody has accounted for: nobody knows whose it is.
+    /// It was set while moves ran that no ledger lists: its owner is unknown.
     UnknownOwner {
-        /// Which.
+        /// The config.
         #[serde(flatten)]
         setting: Setting,
-        /// What it says.
+        /// Its value.
         value: String,
     },
-    /// Another process accounts for it, or may: a daemon that keeps its ledger elsewhere.
+    /// Another process owns it, or may own it: a daemon with its own ledger.
     OfAnother {
-        /// Which.
+        /// The config.
         #[serde(flatten)]
         setting: Setting,
-        /// What it says.
+        /// Its value.
         value: String,
     },
-    /// Somebody else has changed it since we set it.
+    /// Another tool has changed it since we set it.
     ChangedByOthers {
-        /// Which.
+        /// The config.
         #[serde(flatten)]
         setting: Setting,
-        /// What it says now; absent: nothing is set.
+        /// Its value now; absent: nothing is set.
         #[serde(skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
-    /// It is ours, and cannot be read: its broker does not answer, or its topic is hidden from us. It can be put back once it
-    /// can be read.
+    /// It is ours, but cannot be read: its broker does not answer, or its topic is hidden from us. It is restored once
+    /// it can be read.
     Unreachable {
-        /// Which.
+        /// The config.
         #[serde(flatten)]
         setting: Setting,
     },
 }
 
-/// What comes of it.
+/// The result of a reconciliation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Holding {
-    /// What to account for, and then to set: [`Action::Account`] and [`Action::Set`] only.
+    /// The ledger lines to write first, then the configs to set: [`Action::Account`] and [`Action::Set`] only.
     pub actions: Vec<Action>,
-    /// What is left alone.
+    /// Configs that are left alone.
     pub strays: BTreeSet<Stray>,
-    /// Whether nothing is ours any more that could be put back.
+    /// Whether no config is left that is ours and has to be restored.
     pub clean: bool,
     satisfied: BTreeSet<Setting>,
     lists: BTreeMap<Setting, Entries>,
 }
 
-/// Looks at every config that is wanted, or ours. What is ours and not wanted is put back: whoever calls this wants
-/// what covers a copy for as long as the copy is in flight.
+/// Reconciles every config that is wanted, or ours. A config that is ours and not wanted is restored. A caller must
+/// therefore want the configs of a copy for as long as it is in flight.
 pub fn hold(wanted: &Wanted, ledger: &Ledger, seen: &Seen) -> Holding {
     let mut holding = Holding { clean: true, ..Holding::default() };
     let unaccounted = wanted.unsettled || seen.copied().any(|of| !accounted(ledger, of));
     for (setting, rate) in &wanted.rates {
-        // A dead broker copies nothing; what is ours on it is dealt with when it is back.
+        // A dead broker copies nothing; our configs on it are reconciled when it is back.
         if is_live(seen, setting) || ledger.get(setting).is_some() {
             holding.hold_rate(wanted, ledger, seen, setting, *rate, unaccounted);
         }
@@ -124,7 +126,7 @@ pub fn hold(wanted: &Wanted, ledger: &Ledger, seen: &Seen) -> Holding {
     holding
 }
 
-/// The side whose rate paces what a list names.
+/// The rate that paces the replicas of a list.
 pub fn rate_of(list: Key) -> Key {
     match list {
         Key::LeaderRate | Key::LeaderReplicas => Key::LeaderRate,
@@ -152,12 +154,12 @@ fn copies(seen: &Seen, setting: &Setting) -> bool {
     }
 }
 
-/// Whether a move is in flight whose throttle stood there when we first saw it, and that nobody accounts for.
+/// Whether a move is in flight whose throttle was set before we first saw it, and that no ledger lists.
 pub fn meets(ledger: &Ledger, seen: &Seen) -> bool {
     seen.copied().any(|of| named(ledger, of, |held| &held.met))
 }
 
-/// Whether these would make what stands in the cluster an operator's.
+/// Whether these actions would record values that are set in the cluster as an operator's.
 pub fn records_what_stands(actions: &[Action], ledger: &Ledger) -> bool {
     actions.iter().any(|action| match action {
         Action::Account(LedgerEntry::Held { setting, before: Some(_), .. }) => {
@@ -175,12 +177,12 @@ pub fn records_what_stands(actions: &[Action], ledger: &Ledger) -> bool {
     })
 }
 
-/// Whether the ledger knows that this running move is covered, and by nobody else.
+/// Whether the ledger lists this running move, and only entries of our own cover it.
 fn accounted(ledger: &Ledger, of: &TopicPartition) -> bool {
     named(ledger, of, |held| &held.ours) && !named(ledger, of, |held| &held.met)
 }
 
-/// Whether these entries of what is held of a topic's lists name a partition.
+/// Whether these entries of a topic's lists in the ledger name a partition.
 fn named(
     ledger: &Ledger,
     of: &TopicPartition,
@@ -195,9 +197,9 @@ fn named(
     })
 }
 
-/// The entries of a list that somebody has set for a move in flight, and will take away with it: [`List::in_flight`] for who
-/// begins no moves. A follower's entry whose broker the move adds tells of it; what the leaders' list says of its partition
-/// belongs to it.
+/// The entries of a list that another tool has set for a move in flight, and removes with it. They are the
+/// [`List::in_flight`] of a process that begins no moves. A follower's entry for a broker that the move adds identifies
+/// the move. The leaders' entries of its partition belong to it, too.
 pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<ThrottledReplica> {
     let Resource::Topic(name) = &setting.resource else { return BTreeSet::new() };
     let entries = |key| {
@@ -220,19 +222,20 @@ pub fn passing(seen: &Seen, setting: &Setting) -> BTreeSet<ThrottledReplica> {
     passing
 }
 
-/// What is set; `None`: not told.
+/// The value that is set; `None`: not known.
 fn told<'s>(seen: &'s Seen, setting: &Setting) -> Option<Option<&'s str>> {
     let configs = seen.configs.get(&setting.resource)?;
     Some(configs.get(&setting.key).map(String::as_str))
 }
 
 impl Holding {
-    /// Whether a config is set in this round.
+    /// Whether this round sets a config.
     pub fn sets(&self) -> bool {
         self.actions.iter().any(|action| matches!(action, Action::Set { .. }))
     }
 
-    /// Whether it was *read* from the cluster that copies of this partition from or to these live brokers are paced.
+    /// Whether configs that were *read* from the cluster pace the copies of this partition from or to these live
+    /// brokers.
     pub(crate) fn paces(
         &self,
         seen: &Seen,
@@ -249,7 +252,7 @@ impl Holding {
         listed && live.all(|id| self.satisfied.contains(&rate_setting(*id, rate_of(list))))
     }
 
-    /// Whether it was *read* from the cluster that this rate is as wanted, or is somebody else's.
+    /// Whether a rate that was *read* from the cluster is as wanted, or is another tool's.
     pub(crate) fn satisfies(&self, setting: &Setting) -> bool {
         self.satisfied.contains(setting)
     }
@@ -278,7 +281,7 @@ impl Holding {
     ) {
         self.clean = false;
         let held = ledger.get(setting);
-        // With the ledger lost, nobody knows whose a rate is that paces a copy between a broker's dirs.
+        // With the ledger lost, the owner of a rate that paces a copy between a broker's dirs is unknown.
         let unaccounted = unaccounted || (setting.key == Key::LogDirRate && copies(seen, setting));
         let Some(value) = told(seen, setting) else {
             if held.is_some() {
@@ -339,7 +342,7 @@ impl Holding {
         let list = Entries::parse(value);
         self.lists.insert(setting.clone(), list.clone());
         let Entries::Some(found) = list else {
-            // Everything is covered; whoever wrote the star keeps it.
+            // The star covers every replica; it stays with the tool that wrote it.
             return;
         };
         let passes = |entry: &&ThrottleValue| {
@@ -374,7 +377,8 @@ impl Holding {
     fn release(&mut self, seen: &Seen, setting: &Setting, held: &Held) {
         let Some(value) = told(seen, setting) else {
             match &setting.resource {
-                // Only what is gone for certain: a topic that is hidden from us keeps what is ours, and so does the ledger.
+                // Only for a topic that certainly no longer exists: a topic that is hidden from us keeps our entries,
+                // and so does the ledger.
                 Resource::Topic(name) if seen.gone.contains(name) => self.released(setting),
                 Resource::Topic(_) | Resource::Broker(_) => {
                     self.strays.insert(Stray::Unreachable { setting: setting.clone() });
@@ -397,12 +401,12 @@ impl Holding {
     }
 }
 
-/// Ours, or what was before.
+/// Whether the value is ours or the original one.
 fn is_known(held: &Held, value: &str) -> bool {
     held.ours.contains(&value.into()) || held.before.as_deref() == Some(value)
 }
 
-/// A rate that we have set; a list always is, as far as it names what is ours.
+/// Whether we have set this rate. A list always counts, as far as it names entries of ours.
 fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
     match setting.key.is_list() {
         true => Entries::parse(value) != Entries::All,
@@ -410,8 +414,8 @@ fn is_ours(setting: &Setting, held: &Held, value: Option<&str>) -> bool {
     }
 }
 
-/// What is found, but for what is ours and did not stand there before. What others have taken away stays away: it may have
-/// been their own, for a move that they were about to begin.
+/// The entries that are found, without those that are ours and were not there before. Entries that another tool has
+/// removed stay removed: they may have been its own, for a move that it was about to begin.
 fn without(
     found: &BTreeSet<ThrottleValue>,
     ours: &BTreeSet<ThrottleValue>,
@@ -424,7 +428,7 @@ fn without(
     found - &(ours - &before)
 }
 
-/// The list as it was before, to the letter, but for what others have added or taken away since.
+/// The list as it was before, byte for byte, except for what other tools have added or removed since.
 fn without_ours(value: Option<&str>, held: &Held) -> Option<String> {
     let (Entries::Some(found), Entries::Some(before)) =
         (Entries::parse(value), Entries::parse(held.before.as_deref()))
@@ -439,7 +443,7 @@ fn without_ours(value: Option<&str>, held: &Held) -> Option<String> {
     } else if has_ours {
         text
     } else {
-        // Nothing of ours stands there: its order is somebody else's.
+        // The list has no entry of ours: keep its order as it is.
         value.map(str::to_owned)
     }
 }

@@ -1,7 +1,7 @@
 //! The journal: what was asked for, done and found out, line by line.
 //!
-//! The cluster itself tells where each move stands, so a lost journal loses the history, the brokers' state at the
-//! start and no more.
+//! The cluster itself shows the progress of each move. A lost journal therefore loses only the history and the brokers'
+//! state at the start.
 
 use crate::action::Outcome;
 use crate::course::WhyLeft;
@@ -23,10 +23,10 @@ pub enum Entry {
         cluster_id: String,
         /// The throttle.
         pace: Pace,
-        /// Partitions that were below their min ISR, or without a leader, already then.
+        /// Partitions that were already below their min ISR, or without a leader.
         ill: BTreeSet<TopicPartition>,
     },
-    /// A process took it up again.
+    /// Another process continues the execution.
     Resumed {
         /// The throttle from now on.
         pace: Pace,
@@ -41,7 +41,7 @@ pub enum Entry {
         /// The moves.
         moves: Vec<usize>,
     },
-    /// The controller has taken these, or they were seen in flight: what ends them from now on is no lost submission.
+    /// The controller has accepted these, or they were seen in flight. If they end now, their submission was not lost.
     Begun {
         /// The moves.
         moves: Vec<usize>,
@@ -51,26 +51,26 @@ pub enum Entry {
         /// The moves.
         moves: Vec<usize>,
     },
-    /// Kafka refused to begin this one.
+    /// Kafka refused to begin this move.
     Refused {
         /// The move.
         index: usize,
         /// Kafka's error.
         problem: String,
     },
-    /// This one will not be carried out.
+    /// This move will not be carried out.
     LeftOut {
         /// The move.
         index: usize,
         /// Why.
         why: WhyLeft,
     },
-    /// New moves wait.
+    /// No new moves are submitted.
     Paused {
-        /// For these partitions.
+        /// Because of these partitions.
         partitions: BTreeSet<TopicPartition>,
     },
-    /// New moves go on.
+    /// New moves are submitted again.
     Unpaused,
     /// Leaders are about to be elected.
     Elected {
@@ -82,31 +82,31 @@ pub enum Entry {
         /// The moves.
         moves: Vec<usize>,
     },
-    /// Kafka refused to cancel this one.
+    /// Kafka refused to cancel this move.
     NotCancelled {
         /// The move.
         index: usize,
         /// Kafka's error.
         problem: String,
     },
-    /// The old order of replicas is about to be put back: Kafka does not, when it cancels.
+    /// The old order of replicas is about to be restored: Kafka does not restore it when it cancels.
     Reordered {
         /// The moves.
         moves: Vec<usize>,
     },
-    /// From now on nothing can be done but to wait for brokers to return or disks to be freed.
+    /// From now on the execution can only wait for brokers to return or disks to be freed.
     Stuck {
-        /// When, in the seconds of what is seen.
+        /// When, in seconds as in `Seen::at_seconds`.
         at_seconds: u64,
     },
-    /// Copies that get nothing, where others are held back or go on again than before.
+    /// The set of stalled copies has changed.
     Stalled {
-        /// All of them; none: everything goes on.
+        /// All stalled copies; empty: every copy makes progress.
         stalls: Vec<Stall>,
     },
-    /// Nothing new is begun any more: what is left waited in vain.
+    /// Nothing new is begun any more: the remaining moves have waited too long.
     GaveUp,
-    /// The process leaves while moves are in flight, and leaves the throttle with them.
+    /// The process exits while moves are in flight, and leaves their throttle in place.
     Detached,
     /// The execution ended.
     Finished {
@@ -115,54 +115,54 @@ pub enum Entry {
     },
 }
 
-/// What the journal tells.
+/// The state that the journal's lines add up to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
-    /// The plan that it is about, by its hash; none before the start.
+    /// The hash of the plan; none before the start.
     pub plan: Option<String>,
-    /// The throttle that was asked for last.
+    /// The throttle that was requested last.
     pub pace: Option<Pace>,
-    /// Ill partitions at the start.
+    /// Unhealthy partitions at the start.
     pub ill: BTreeSet<TopicPartition>,
     /// Moves that were submitted at least once.
     pub submitted: BTreeSet<usize>,
-    /// Moves that this run has seen in flight, or that the controller has taken from it, since they were submitted last.
+    /// Moves that this run has seen in flight, or that the controller has accepted, since their last submission.
     pub begun: BTreeSet<usize>,
-    /// Moves that have reached their target once.
+    /// Moves that have reached their target at least once.
     pub completed: BTreeSet<usize>,
-    /// How often Kafka refused each, and what it said last.
+    /// How often Kafka refused each, and its last message.
     pub refused: BTreeMap<usize, (u32, String)>,
-    /// Moves that were found not to be carried out; each round looks again.
+    /// Moves that will not be carried out, as last found; each round checks again.
     pub left_out: BTreeMap<usize, WhyLeft>,
-    /// Why new moves wait, if they do.
+    /// The partitions because of which new moves wait, if they do.
     pub paused: Option<BTreeSet<TopicPartition>>,
     /// How often each move's first replica was put up for election.
     pub elected: BTreeMap<usize, u32>,
-    /// Moves that were cancelled, and not submitted since.
+    /// Moves that were cancelled and not submitted again.
     pub cancelled: BTreeSet<usize>,
-    /// Moves that Kafka refused to cancel, and what it said.
+    /// Moves that Kafka refused to cancel, and its message.
     pub not_cancelled: BTreeMap<usize, String>,
-    /// How often the old order of each was put back.
+    /// How often the old order of each was restored.
     pub reordered: BTreeMap<usize, u32>,
-    /// Since when nothing could be done but to wait.
+    /// Since when the execution could only wait, in seconds as in `Seen::at_seconds`.
     pub stuck_since_seconds: Option<u64>,
-    /// Copies that get nothing, when this was written down last.
+    /// The stalled copies, as last recorded.
     pub stalled: Vec<Stall>,
     /// Nothing new is begun any more.
     pub gave_up: bool,
-    /// How it ended, unless it was taken up again.
+    /// How it ended, unless another process continued it.
     pub finished: Option<Outcome>,
 }
 
 impl History {
-    /// What these lines tell, in their order.
+    /// The state after these lines, in their order.
     pub fn replay(entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut history = Self::default();
         entries.into_iter().for_each(|entry| history.apply(entry));
         history
     }
 
-    /// Takes one more line in.
+    /// Applies one more line.
     pub fn apply(&mut self, entry: Entry) {
         match entry {
             Entry::Started { plan, pace, ill, .. } => {
@@ -214,8 +214,8 @@ impl History {
         }
     }
 
-    /// The fewest lines from which a process that takes it up knows as much as from all of them: what another try asks
-    /// again is not among them. None before the start.
+    /// The fewest lines from which a process that continues the execution knows as much as from all of them. Refusals
+    /// are left out, because another try asks again. No lines before the start.
     pub fn gist(&self, cluster_id: &str) -> Vec<Entry> {
         let (Some(plan), Some(pace)) = (self.plan.clone(), self.pace) else { return Vec::new() };
         let (cluster_id, ill) = (cluster_id.to_owned(), self.ill.clone());
@@ -235,8 +235,8 @@ impl History {
         entries
     }
 
-    /// Another try: what Kafka refused the last time is asked again, what other tools cancelled is begun again, and patience
-    /// begins anew.
+    /// Begins another try. It asks again for what Kafka refused, and begins again what other tools cancelled. Its time
+    /// limits start again.
     fn take_up(&mut self, pace: Pace) {
         self.pace = Some(pace);
         self.begun.clear();

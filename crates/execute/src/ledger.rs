@@ -1,7 +1,7 @@
-//! The ledger: what was set in the cluster, and what stood there before.
+//! The ledger: what was set in the cluster, and which values were there before.
 //!
-//! It is written before the cluster is changed, and crossed out when the cluster has been seen as it was before. A
-//! value that stands in it is nobody's original: whoever finds it, however late, restores what was before.
+//! A line is written before the cluster is changed. It is removed when a look shows the original value again. A value
+//! that the ledger lists is not an original value: a process that finds it, however late, restores the original.
 
 use crate::config::{Resource, Setting, ThrottleValue, texts};
 use mapper::{BrokerId, Rate};
@@ -9,19 +9,19 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// As a daemon signs a ledger, and what it sets.
+/// The name with which a daemon signs a ledger and the values that it sets.
 pub const DAEMON: &str = "autothrottle";
 
-/// On whose behalf a config is set.
+/// The owner of a config.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum Owner {
-    /// The daemon, by what it measures.
+    /// The daemon, with rates from its measurements.
     #[default]
     Daemon,
     /// An execution.
     Execution {
-        /// The hash of its plan; what it does, where it has none.
+        /// The hash of its plan; a description if there is no plan.
         plan: String,
     },
 }
@@ -41,11 +41,11 @@ impl From<Owner> for String {
     }
 }
 
-/// The process that has a ledger, in words.
+/// The process that has a ledger, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
 pub enum LedgerHolder {
-    /// A daemon: its words begin with its name.
+    /// A daemon: the text begins with its name.
     Daemon(String),
     /// A process that carries out a plan, or sets a throttle.
     Execution(String),
@@ -75,52 +75,52 @@ impl fmt::Display for LedgerHolder {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "ledger", rename_all = "snake_case")]
 pub enum LedgerEntry {
-    /// A process has the ledger from now on.
+    /// A process has opened the ledger.
     Opened {
-        /// Which.
+        /// The process.
         by: LedgerHolder,
     },
     /// A config is about to be set.
     Held {
-        /// Which.
+        /// The config.
         #[serde(flatten)]
         setting: Setting,
-        /// What stands there; absent: nothing is set. Counts only if the ledger has no older line for it.
+        /// The value before; absent: nothing is set. It counts only if the ledger has no older line for the config.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         before: Option<String>,
-        /// The value of ours that was found there: what older lines name besides is forgotten. A rate that is changed
-        /// for weeks would else remember each of its values.
+        /// Our value that was found there. Other values from older lines are forgotten. Otherwise the ledger would keep
+        /// every value of a rate that changes for weeks.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         found: Option<ThrottleValue>,
-        /// What we may set: the rate, or each entry of a list. Adds to those of older lines.
+        /// The values that we may set: the rate, or each entry of a list. They add to those of older lines.
         #[serde(serialize_with = "in_order")]
         ours: BTreeSet<ThrottleValue>,
-        /// Entries of a list among those, which stood there already for a move in flight that nobody accounted for: rates
-        /// that stand while it runs may be its own. Adds to those of older lines.
+        /// Entries of a list, out of those, that were already set for a move in flight that no ledger lists. Rates that
+        /// are set while it runs may belong to it. They add to those of older lines.
         #[serde(default, skip_serializing_if = "BTreeSet::is_empty", serialize_with = "in_order")]
         met: BTreeSet<ThrottleValue>,
-        /// On whose behalf.
+        /// The owner.
         #[serde(rename = "plan")]
         owner: Owner,
     },
-    /// It stands as before again, or somebody else has changed it since.
+    /// The original value is back, or another tool has changed the config.
     Released {
-        /// Which.
+        /// The config.
         #[serde(flatten)]
         setting: Setting,
     },
     /// An operator asks the daemon for a rate.
     Asked {
-        /// For this broker; absent: for all that take part.
+        /// The broker; absent: every broker that copies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         broker: Option<BrokerId>,
-        /// Which.
+        /// The requested rate.
         #[serde(flatten)]
         asked: Asked,
     },
-    /// An operator asks for it no more.
+    /// An operator withdraws the request.
     Withdrawn {
-        /// For this broker; absent: for all that take part.
+        /// The broker; absent: every broker that copies.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         broker: Option<BrokerId>,
     },
@@ -133,30 +133,30 @@ fn in_order<S: Serializer>(
     texts(values).serialize(serializer)
 }
 
-/// A rate that an operator asks the daemon for, for both directions.
+/// A rate that an operator asks the daemon for, in both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
-    /// The rate.
+    /// The rate, in bytes per second.
     pub rate_bytes_per_second: Rate,
-    /// It ends with the copies that it paced.
+    /// The request ends with the copies that it paced.
     pub autoremove: bool,
 }
 
 /// A config that is ours at the moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
-    /// What stood there before.
+    /// The value before ours.
     pub before: Option<String>,
-    /// What we may have set.
+    /// The values that we may have set.
     pub ours: BTreeSet<ThrottleValue>,
-    /// Entries of a list that others had set for a move in flight.
+    /// Entries of a list that another tool had set for a move in flight.
     pub met: BTreeSet<ThrottleValue>,
-    /// On whose behalf, the latest.
+    /// The latest owner.
     pub owner: Owner,
 }
 
 impl Held {
-    /// The one line that tells all of it.
+    /// The one ledger line with all of this.
     pub fn line(&self, setting: &Setting) -> LedgerEntry {
         LedgerEntry::Held {
             setting: setting.clone(),
@@ -169,7 +169,7 @@ impl Held {
     }
 }
 
-/// Everything that is ours in one cluster.
+/// Every config that is ours in one cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
     last_holder: Option<LedgerHolder>,
@@ -178,14 +178,14 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The state that these lines tell, in their order.
+    /// The state after these lines, in their order.
     pub fn replay(entries: impl IntoIterator<Item = LedgerEntry>) -> Self {
         let mut ledger = Self::default();
         entries.into_iter().for_each(|entry| ledger.apply(entry));
         ledger
     }
 
-    /// Takes one more line in.
+    /// Applies one more line.
     pub fn apply(&mut self, entry: LedgerEntry) {
         match entry {
             LedgerEntry::Opened { by } => self.last_holder = Some(by),
@@ -212,7 +212,7 @@ impl Ledger {
         }
     }
 
-    /// The fewest lines that tell the same.
+    /// The fewest lines with the same state.
     pub fn entries(&self) -> Vec<LedgerEntry> {
         let opened = self.last_holder.iter().map(|by| LedgerEntry::Opened { by: by.clone() });
         let held = self.held.iter().map(|(setting, held)| held.line(setting));
@@ -222,32 +222,32 @@ impl Ledger {
         opened.chain(held).chain(asked).collect()
     }
 
-    /// The rates that operators ask for: of one broker, or (`None`) of all that take part.
+    /// The rates that operators ask for: of one broker, or (`None`) of every broker that copies.
     pub fn asked(&self) -> &BTreeMap<Option<BrokerId>, Asked> {
         &self.asked
     }
 
-    /// The process that had the ledger last, or has it now.
+    /// The process that opened the ledger last.
     pub fn last_holder(&self) -> Option<&LedgerHolder> {
         self.last_holder.as_ref()
     }
 
-    /// What is ours, in order.
+    /// The configs that are ours, in order.
     pub fn held(&self) -> impl Iterator<Item = (&Setting, &Held)> {
         self.held.iter()
     }
 
-    /// Whether nothing in the cluster is ours.
+    /// Whether no config in the cluster is ours.
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }
 
-    /// What we hold of this config.
+    /// The ledger's record of this config.
     pub fn get(&self, setting: &Setting) -> Option<&Held> {
         self.held.get(setting)
     }
 
-    /// The brokers and topics that have something of ours.
+    /// The brokers and topics with a config of ours.
     pub fn resources(&self) -> BTreeSet<Resource> {
         self.held.keys().map(|setting| setting.resource.clone()).collect()
     }

@@ -1,11 +1,11 @@
-//! A plan's moves, cut into what is submitted at a time.
+//! A plan's moves, cut into single submissions.
 //!
-//! A move may go by way of other replica lists, each in a step of its own. Here every submission is a move of its own,
-//! a *leg*; those of one partition stand together, in their order, and the journal names each by its index.
+//! A move may go through intermediate replica lists, each in its own step. Here every submission is a separate move, a
+//! *leg*. The legs of one partition follow each other in order, and the journal names each by its index.
 
 use mapper::{Move, Plan, Stage};
 
-/// The same plan with every submission as a move of its own; each stands in one step.
+/// The same plan with every submission as a separate move; each is in exactly one step.
 #[must_use]
 pub fn legs(plan: &Plan) -> Plan {
     let mut firsts = Vec::with_capacity(plan.moves.len());
@@ -34,7 +34,7 @@ pub(crate) fn by_partition(legs: &[Move]) -> impl Iterator<Item = &[Move]> {
 }
 
 fn leg(stage: Stage<'_>, last: bool) -> Move {
-    // A replica that stays on its broker goes to another dir there when all else is done.
+    // A replica that stays on its broker changes its dir there after everything else is done.
     let log_dirs = if last { stage.change.log_dirs.clone() } else { stage.log_dirs() };
     Move {
         log_dirs,

@@ -1,10 +1,16 @@
 //! Carries plans out.
 //!
-//! In: a [`Task`] (the plan and how fast it may go), the [`History`] that the journal tells, the [`Ledger`] of what
-//! is set in the cluster, and what is [`Seen`] of the cluster now. Out: the [`Action`]s of this round. What moves,
-//! where to, and in which order is the plan's; nothing here decides it. Reads no clock, file, socket or environment:
-//! whoever drives it looks, asks [`next`], acts, writes down, and looks again. A crash between any two of these is
-//! answered by starting over: everything that counts is read back from the journal, the ledger and the cluster.
+//! In:
+//! * a [`Task`]: the plan and its limits
+//! * the [`History`] from the journal
+//! * the [`Ledger`] of what is set in the cluster
+//! * what is [`Seen`] of the cluster now
+//!
+//! Out: the [`Action`]s of this round. The plan decides what moves, where to, and in which order; nothing here does.
+//! Reads no clock, file, socket or environment.
+//!
+//! The caller reads the cluster, asks [`next`], acts, records, and repeats. After a crash between any two of these it
+//! starts over: the journal, the ledger and the cluster have all the state that counts.
 
 mod abandoned;
 mod action;

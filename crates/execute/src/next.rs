@@ -1,4 +1,4 @@
-//! One round: from what is seen to what is done.
+//! One round: from the state of the cluster to the actions.
 
 use crate::action::{Action, Held, Outcome, Round};
 use crate::cancel::{cancel, cancel_for_the_dead};
@@ -28,8 +28,8 @@ pub fn next(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen) ->
     round
 }
 
-/// The topics whose throttle the next round has to know: those of what is in flight, and of what may be begun. What the ledger
-/// names counts beside them.
+/// The topics whose throttle the next round has to know: those of moves in flight, and of moves that may begin. The
+/// topics of the ledger have to be known as well.
 pub fn throttled_topics(task: &Task<'_>, history: &History, seen: &Seen) -> BTreeSet<String> {
     let about = match (task.pace, task.aim) {
         (Pace::Unthrottled, _) => return BTreeSet::new(),
@@ -40,7 +40,7 @@ pub fn throttled_topics(task: &Task<'_>, history: &History, seen: &Seen) -> BTre
     task.running(seen).chain(about).map(|change| change.topic.to_string()).collect()
 }
 
-/// What is written comes first, then configs, then moves, then the end.
+/// Journal lines come first, then configs, then moves, then the end.
 fn turn(action: &Action) -> u8 {
     match action {
         Action::Write(_) => 0,
@@ -61,7 +61,7 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
         None => health::ill(seen).into_keys().collect(),
     };
     if history.plan.is_none() {
-        // Where something of ours is under way, its journal was lost, and others came later.
+        // Our moves are in flight: the journal was lost, and the other tools came later.
         let ours = round.course.count(|standing| *standing == Standing::Moving) > 0;
         let under_way = ours || !ledger.is_empty();
         if !round.course.foreign.is_empty() && !task.join && !under_way {
@@ -79,9 +79,9 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
     round.actions.extend(news(task, history, seen, &round.course));
     round.held = held(task, &ill_at_start, seen, &round.course);
     round.actions.extend(pauses(history, round.held.as_ref()));
-    // Asked in any case: it marks the moves that lack room.
+    // Always called: it marks the moves that lack room.
     let mut about = pick(task, seen, &mut round.course);
-    // A step is over when its leaders lead.
+    // A step is over when its first replicas lead.
     let elected = elections(task, history, seen, &round.course);
     let over = history.gave_up || is_late(task, seen);
     if over || round.held.is_some() || !elected.is_empty() {
@@ -112,7 +112,7 @@ fn carry_out(task: &Task<'_>, history: &History, ledger: &Ledger, seen: &Seen, r
 
 fn submit(task: &Task<'_>, history: &History, seen: &Seen, moves: Vec<usize>, round: &mut Round) {
     let change = |index: usize| Some((index, task.of(index)?));
-    // A log dir that was refused so often is not named again while the move is in flight.
+    // A log dir that was refused this often is not requested again while the move is in flight.
     let may_tell = |index: usize| history.refused.get(&index).is_none_or(|(n, _)| *n < ATTEMPTS);
     let runs = |(index, change): &(usize, &Move)| {
         seen.running.contains_key(&change.of()) && may_tell(*index)
@@ -127,7 +127,7 @@ fn submit(task: &Task<'_>, history: &History, seen: &Seen, moves: Vec<usize>, ro
         return;
     }
     round.actions.push(Action::Write(Entry::Submitted { moves: moves.clone() }));
-    // Where only log dirs change, there is nothing to reassign.
+    // A move that changes only log dirs needs no reassignment.
     let elsewhere = |index: &usize| task.of(*index).is_some_and(|c| !seen.has_arrived(c));
     let moves: Vec<usize> = moves.into_iter().filter(elsewhere).collect();
     if !moves.is_empty() {
@@ -135,12 +135,12 @@ fn submit(task: &Task<'_>, history: &History, seen: &Seen, moves: Vec<usize>, ro
     }
 }
 
-/// Past `--until`.
+/// Whether the time of `--until` has passed.
 fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
     task.limits.until_seconds.is_some_and(|until| seen.clock_seconds >= until)
 }
 
-/// What is new since the last line of the journal.
+/// Journal lines for everything that is new since the last line.
 pub(crate) fn news(
     task: &Task<'_>,
     history: &History,
@@ -169,7 +169,7 @@ pub(crate) fn news(
     entries
 }
 
-/// What keeps every new move from being submitted.
+/// The reason that keeps every new move from being submitted, if there is one.
 fn held(
     task: &Task<'_>,
     ill_at_start: &BTreeSet<TopicPartition>,
@@ -201,12 +201,13 @@ fn pauses(history: &History, held: Option<&Held>) -> Option<Action> {
     }))
 }
 
-/// Not begun, and not given up.
+/// Whether a move is neither begun nor given up.
 fn is_open(standing: &Standing) -> bool {
     matches!(standing, Standing::Ready | Standing::Hindered(_))
 }
 
-/// The moves to submit now: the first step that is not finished, what heals first. Marks those that lack room.
+/// The moves to submit now: from the first step that is not finished, those that heal a partition first. Marks moves
+/// that lack room.
 fn pick(task: &Task<'_>, seen: &Seen, course: &mut Course) -> Vec<usize> {
     let mut earlier: Vec<usize> = Vec::new();
     for step in &task.plan.steps {
@@ -223,7 +224,8 @@ fn pick(task: &Task<'_>, seen: &Seen, course: &mut Course) -> Vec<usize> {
     Vec::new()
 }
 
-/// Partitions that are ill and healed by their move first, then those that have lost a replica, then the plan's order.
+/// Moves that heal an unhealthy partition come first, then those of partitions that have lost a replica, then the
+/// plan's order.
 fn in_order(task: &Task<'_>, seen: &Seen, mut moves: Vec<usize>) -> Vec<usize> {
     let ill = health::ill(seen);
     moves.sort_by_key(|index| {
@@ -270,12 +272,13 @@ fn within_limits(
     picked
 }
 
-/// Nothing is copied before a dead broker returns: a move that costs nobody anything meanwhile, and keeps none from beginning.
+/// Whether the move copies nothing until a dead broker returns. Such a move uses no broker's capacity, and keeps no
+/// other move from beginning.
 fn waits_for_the_dead(seen: &Seen, change: &Move) -> bool {
     change.added().next().is_some() && change.added().all(|id| !seen.live.contains(&id))
 }
 
-/// Who sends, and who takes in; who copies from one of its dirs to another.
+/// The brokers that send, receive, or copy from one of their dirs to another.
 fn taking_part(seen: &Seen, change: &Move) -> BTreeSet<BrokerId> {
     let leader = seen.leader(change).filter(|_| change.added().next().is_some());
     change.added().chain(leader).chain(dirs::copying(seen, change)).collect()
@@ -333,7 +336,7 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, rou
         Standing::Left(why) => *why != WhyLeft::Gone,
         Standing::Done | Standing::Moving | Standing::Ready | Standing::Hindered(_) => false,
     };
-    // Another run tries it again.
+    // Another run tries the cancelled move again.
     let cancelled = Standing::Left(WhyLeft::CancelledByOthers);
     let rest = rest || round.course.standings.contains(&cancelled);
     let outcome = match (rest, round.course.count(left)) {

@@ -1,32 +1,32 @@
-//! What another process accounts for in the same cluster: a daemon, which has a ledger of its own.
+//! The configs that another process owns in the same cluster: a daemon with its own ledger.
 //!
-//! What is its is left as it is, and is nobody's original: it goes when the daemon takes it away.
+//! They are left as they are, and do not count as original values: the daemon removes them itself.
 
 use crate::config::{Setting, ThrottleValue};
 use crate::ledger::Ledger;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Whose throttles stand in the cluster beside ours.
+/// The throttles of other processes in the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Others {
-    /// There is nobody else, as far as anybody has told.
+    /// No other process is known.
     #[default]
     Nobody,
     /// These configs, with every value, or entry of a list, that may be theirs.
     Known(BTreeMap<Setting, BTreeSet<ThrottleValue>>),
-    /// There is somebody, and nobody can read what is theirs: whatever stands may be.
+    /// There is another process whose ledger cannot be read: any value that is set may be its own.
     Unread,
 }
 
 impl Others {
-    /// What a ledger that is not ours tells.
+    /// The configs in a ledger that is not ours.
     pub fn of(ledger: &Ledger) -> Self {
         let held = ledger.held().map(|(setting, held)| (setting.clone(), held.ours.clone()));
         Self::Known(held.collect())
     }
 
-    /// Whatever is theirs by either: a ledger that is read before and after a look at the cluster tells of all that the
-    /// look has seen.
+    /// The configs that are theirs by either reading. A ledger that is read before and after a look at the cluster
+    /// covers everything that the look has shown.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         match (self, other) {
@@ -50,7 +50,7 @@ impl Others {
         }
     }
 
-    /// Which of a list's entries may be theirs.
+    /// The entries of a list that may be theirs.
     pub(crate) fn among(
         &self,
         setting: &Setting,

@@ -1,9 +1,9 @@
-//! What has to be set before a move, and what may go after it.
+//! What has to be set before a move begins, and what may be removed after it.
 //!
-//! In: which moves are in flight or about to be submitted. Out: what [`hold`] makes of the configs that they need, and
-//! which moves are covered, by what was *read* from the cluster, not by what was sent to it. A list names the sources of
-//! a move on the leaders' side, and on the followers' side only who is about to get a replica: what is in sync is never
-//! held back.
+//! In: the moves that are in flight or about to be submitted. Out: the [`hold`] of the configs that they need, and
+//! which moves are covered by what was *read* from the cluster, not by what was sent to it. On the leaders' side a list
+//! names the sources of a move. On the followers' side it names only the replicas to fill: a replica that is in sync is
+//! never throttled.
 
 use crate::by_daemon;
 use crate::config::{Key, Resource, Setting, ThrottleValue, ThrottledReplica};
@@ -17,8 +17,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 type Needs = BTreeMap<Setting, BTreeSet<ThrottledReplica>>;
 
-/// Looks at every config that is needed, or ours. `about` are the moves to be submitted; brokers in `keep` keep the
-/// rate that they have until all is over.
+/// Reconciles every config that is needed, or ours. `about` are the moves to submit; brokers in `keep` keep their rates
+/// until everything is over.
 pub(crate) fn pace(
     task: &Task<'_>,
     ledger: &Ledger,
@@ -39,7 +39,7 @@ pub(crate) fn pace(
     hold(&Wanted { owner, rates, lists, ..Wanted::default() }, ledger, seen)
 }
 
-/// Whether a move may be submitted: everything that paces it was read back from the cluster.
+/// Whether a move may be submitted: every config that paces it was read back from the cluster.
 pub(crate) fn covers(
     holding: &Holding,
     task: &Task<'_>,
@@ -50,7 +50,8 @@ pub(crate) fn covers(
     match task.pace {
         Pace::BytesPerSecond(_) => {}
         Pace::Unthrottled => return true,
-        // A rate of an earlier run is put back when its moves are over: nothing is begun that may lean on it.
+        // Rates of an earlier run are restored when its moves are over. Until then nothing begins that could depend on
+        // them.
         Pace::Auto => return ledger.is_empty() && by_daemon::covers(seen, change),
     }
     if seen.has_arrived(change) {
@@ -78,7 +79,8 @@ fn log_dir_rates(
         let brokers = under_way.chain(about.flat_map(|change| dirs::copying(seen, change)));
         rates.extend(brokers.map(|id| rate_setting(id, Key::LogDirRate)));
     }
-    // What is paced stays paced, whoever asked for it; what is not told may still be under way.
+    // A paced copy stays paced, no matter which run set its rate. A copy that its broker does not report may still be
+    // in flight.
     let held = ledger.held().filter(|(setting, _)| setting.key == Key::LogDirRate);
     let goes_on = |setting: &&Setting| match setting.resource {
         Resource::Broker(id) => !seen.stored.contains_key(&id) || seen.copies_between_dirs(id),
@@ -103,7 +105,7 @@ fn listed(
     brokers.into_iter().map(move |broker| ThrottledReplica { partition, broker })
 }
 
-/// The lists of everything in flight, and of what is about to be.
+/// The lists for everything in flight, and for the moves that are about to begin.
 fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) -> Needs {
     let mut needs = Needs::new();
     if let Pace::BytesPerSecond(_) = task.pace {
@@ -117,7 +119,7 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
             }
         }
     }
-    // What is covered stays covered, whoever covered it and whatever is asked for now.
+    // A covered move stays covered, no matter which run covered it and what is requested now.
     for (setting, held) in ledger.held() {
         let Resource::Topic(topic) = &setting.resource else { continue };
         let runs = |ThrottledReplica { partition, .. }: &ThrottledReplica| {
@@ -133,7 +135,7 @@ fn needed_lists(task: &Task<'_>, ledger: &Ledger, seen: &Seen, about: &[usize]) 
     needs
 }
 
-/// The rates of every broker that the lists name, or that keeps its own.
+/// The rates of every broker that the lists name, or that keeps its rate.
 fn needed_rates(task: &Task<'_>, lists: &Needs, keep: &BTreeSet<BrokerId>) -> BTreeSet<Setting> {
     let mut rates = BTreeSet::new();
     for (setting, entries) in lists {
@@ -147,7 +149,7 @@ fn needed_rates(task: &Task<'_>, lists: &Needs, keep: &BTreeSet<BrokerId>) -> BT
     rates
 }
 
-/// With every entry that the plan may put into them.
+/// The lists with every entry that the plan may put into them.
 fn lists(task: &Task<'_>, seen: &Seen, needs: Needs) -> BTreeMap<Setting, List> {
     let mut moves_of: BTreeMap<&str, Vec<&Move>> = BTreeMap::new();
     for change in &task.plan.moves {

@@ -1,7 +1,7 @@
-//! Which leaders a preferred election would give their partitions back to.
+//! Which partitions a preferred election would give back to their first replica.
 //!
-//! In: what is seen, and which partitions it is about. Out: who can be elected, and what keeps the others. A partition
-//! that is being reassigned is left alone: who leads does not change while replicas are copied.
+//! In: the cluster, and the partitions in scope. Out: the possible elections, and what prevents the others. A partition
+//! that is being reassigned is left alone: its leader does not change while replicas are copied.
 
 use crate::course::who_heals;
 use crate::seen::{Seen, isr};
@@ -10,13 +10,13 @@ use mapper::{BrokerId, PartitionId, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// The first replica leads no more, or not yet.
+/// A first replica that does not lead and can be elected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Election {
     /// The partition.
     #[serde(flatten)]
     pub of: TopicPartition,
-    /// Who leads.
+    /// The current leader.
     pub from: BrokerId,
     /// The first replica: live, and in sync.
     pub to: BrokerId,
@@ -35,7 +35,7 @@ pub enum Obstacle {
     },
     /// The first replica's broker is not live.
     NotLive {
-        /// It.
+        /// The broker.
         broker: BrokerId,
     },
     /// The first replica is not in sync.
@@ -45,12 +45,12 @@ pub enum Obstacle {
     },
 }
 
-/// What an election comes to.
+/// The elections to run, and those that are impossible.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Elections {
     /// By partition.
     pub ready: BTreeMap<TopicPartition, Election>,
-    /// Partitions whose first replica does not lead, and cannot.
+    /// Partitions whose first replica does not lead and cannot.
     pub obstacles: BTreeMap<TopicPartition, Obstacle>,
 }
 
@@ -73,7 +73,7 @@ pub fn preferred(seen: &Seen, in_scope: impl Fn(&str, PartitionId) -> bool) -> E
     elections
 }
 
-/// Nothing where the first replica leads, or nobody tells who does.
+/// Nothing if the first replica leads, or the leader is not known.
 fn judged(
     seen: &Seen,
     of: &TopicPartition,
@@ -113,7 +113,7 @@ mod tests {
         TopicPartition { topic: "t".to_owned(), partition: PartitionId(partition) }
     }
 
-    /// Brokers 1 and 2 live; each partition has replicas, those in sync, and a leader.
+    /// Brokers 1 and 2 live; each partition has replicas, in-sync replicas, and a leader.
     fn seen(partitions: &[(&[u32], &[u32], Leader)]) -> Seen {
         let mut topic = Topic { name: "t".to_owned(), ..Topic::default() };
         for (number, (replicas, isr, leader)) in (0..).zip(partitions) {

@@ -1,7 +1,8 @@
-//! Another rate for what is paced already, when no execution is there to set it.
+//! Changes the rate of what is already paced, when no execution runs that could set it.
 //!
-//! In: the ledger, what is seen, the rate. Out: what to account for and set. Only rates that are ours are changed, and
-//! only where they stand as we have set them; lists stay, and what stood before stays in the ledger.
+//! In: the ledger, the cluster, the rate. Out: the ledger lines to write and the configs to set. Only rates that are
+//! ours are changed, and only if they still have the value that we set. Lists stay, and the ledger keeps the original
+//! values.
 
 use crate::action::Action;
 use crate::config::Key;
@@ -11,12 +12,13 @@ use crate::seen::Seen;
 use mapper::Rate;
 use std::collections::BTreeSet;
 
-/// What comes of it.
+/// The result of a rate change.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Repaced {
-    /// [`Action::Account`] and [`Action::Set`] only, the accounts first; none: every rate that is ours is this one.
+    /// [`Action::Account`] and [`Action::Set`] only, the ledger lines first; empty: every rate that is ours has this
+    /// value.
     pub actions: Vec<Action>,
-    /// What is left alone: changed by others since, or on a broker that does not answer.
+    /// Configs that are left alone: changed by other tools since, or on a broker that does not answer.
     pub strays: BTreeSet<Stray>,
 }
 
@@ -60,7 +62,7 @@ mod tests {
         rate_setting(BrokerId(broker), Key::FollowerRate)
     }
 
-    /// Broker 1 has our rate, 2 somebody else's since, and 3 does not answer; the topic has our list.
+    /// Broker 1 has our rate, another tool has changed that of 2, and 3 does not answer. The topic has our list.
     fn world() -> (Ledger, Seen) {
         let list =
             Setting { resource: Resource::Topic("t".to_owned()), key: Key::FollowerReplicas };

@@ -1,4 +1,4 @@
-//! Brokers that a plan holds for lost, and that are registered again.
+//! Brokers that a plan treats as lost, and that are registered again.
 
 use crate::course::{Course, Standing};
 use crate::room::each_copy;
@@ -7,10 +7,10 @@ use crate::task::Task;
 use mapper::{BrokerId, Bytes, Move, Reason};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// They, and what the moves away from them would copy that are not begun yet: a new plan saves it.
+/// These brokers, with the bytes of the moves away from them that are not begun: a new plan can avoid copying them.
 pub fn returned(task: &Task<'_>, course: &Course, seen: &Seen) -> BTreeMap<BrokerId, Bytes> {
     let others = task.plan.moves.iter().filter(|change| change.reason != Reason::Lost);
-    // Whoever is emptied was never lost, though it may stand beside a lost one.
+    // A broker that is emptied on purpose was never lost, even if a move removes it together with a lost one.
     let leaving: BTreeSet<BrokerId> = others.flat_map(Move::removed).collect();
     let open = |index: &usize| match course.standings.get(*index) {
         Some(Standing::Ready | Standing::Hindered(_)) => true,
@@ -21,7 +21,7 @@ pub fn returned(task: &Task<'_>, course: &Course, seen: &Seen) -> BTreeMap<Broke
         if change.reason != Reason::Lost || !open(&index) {
             continue;
         }
-        // A live broker whose log dir has failed tells such replicas as offline.
+        // A live broker with a failed log dir reports such replicas as offline.
         let offline = seen.partition(change).and_then(|partition| partition.facts.as_deref());
         let offline = offline.map(|facts| facts.offline.as_slice()).unwrap_or_default();
         let there = |id: &BrokerId| seen.live.contains(id) && !offline.contains(id);

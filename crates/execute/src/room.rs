@@ -1,4 +1,4 @@
-//! Room on disks, looked at again before anything is copied there.
+//! Room on disks, checked again before anything is copied there.
 
 use crate::course::{Course, Hindrance, Standing};
 use crate::dirs;
@@ -7,12 +7,12 @@ use crate::task::Task;
 use mapper::{BrokerId, Bytes, Move};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is free on each broker once everything in flight has arrived in full.
+/// The free bytes on each broker once everything in flight has arrived in full.
 pub(crate) struct Room {
     free: BTreeMap<BrokerId, u64>,
-    /// The same in each of its log dirs.
+    /// The free bytes in each of its log dirs.
     in_dirs: BTreeMap<BrokerId, BTreeMap<String, Bytes>>,
-    /// Brokers that moves of earlier steps were to make room on, and have not.
+    /// Brokers on which moves of earlier steps should have made room, and have not.
     not_freed: BTreeSet<BrokerId>,
 }
 
@@ -27,14 +27,15 @@ impl Room {
         let not_freed = not_freed.collect();
         let in_dirs = seen.stored.iter().map(|(id, stored)| (*id, stored.free.clone())).collect();
         let mut room = Self { free, in_dirs, not_freed };
-        // What has arrived already is counted twice here: too little room only delays, and only while moves run.
+        // Bytes that have already arrived are counted twice here. Too little room only delays moves, and only while
+        // others run.
         for index in course.all(|standing| *standing == Standing::Moving) {
             task.of(index).into_iter().for_each(|change| room.take(change));
         }
         room
     }
 
-    /// What keeps this move from being copied now.
+    /// The lack of room that keeps this move from being copied now.
     pub(crate) fn hindrance(&self, seen: &Seen, change: &Move) -> Option<Hindrance> {
         let each = each_copy(change);
         let mut to_fill = change
@@ -65,7 +66,7 @@ impl Room {
         })
     }
 
-    /// Counts a move in.
+    /// Subtracts a move from the free room.
     pub(crate) fn take(&mut self, change: &Move) {
         let each = each_copy(change);
         for broker in change.added() {
@@ -81,7 +82,7 @@ impl Room {
     }
 }
 
-/// The bytes of one new replica; 0 where the size is not known.
+/// The bytes of one new replica; 0 if the size is not known.
 pub(crate) fn each_copy(change: &Move) -> u64 {
     let copies = u64::try_from(change.added().count()).unwrap_or(1).max(1);
     change.bytes.map_or(0, |bytes| bytes.0 / copies)

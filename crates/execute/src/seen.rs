@@ -7,58 +7,62 @@ use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The facts of one round. Running moves have to be asked for *before* the topics: a move that ends in between is
-/// then seen as ended, and never the other way round.
+/// The facts of one round. Read running moves *before* the topics: a move that ends between the two is then seen as
+/// ended, never the other way round.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Seen {
-    /// When, in seconds since any fixed moment; only differences count. A clock that is set has no part in it.
+    /// The time, in seconds since any fixed moment; only differences count. A change of the system clock does not
+    /// affect it.
     pub at_seconds: u64,
-    /// What the clock says, in seconds since 1970: for `--until` alone.
+    /// The system clock, in seconds since 1970: for `--until` alone.
     pub clock_seconds: u64,
     /// The brokers that are registered and not fenced.
     pub live: BTreeSet<BrokerId>,
     /// Every running reassignment of the cluster (ListPartitionReassignments).
     pub running: BTreeMap<TopicPartition, Running>,
-    /// Running reassignments that have waited for dead brokers for so long that nobody waits for them
-    /// ([`Abandoned`](crate::Abandoned)).
+    /// Running reassignments that have waited for dead brokers for too long ([`Abandoned`](crate::Abandoned)). Nothing
+    /// waits for them.
     pub abandoned: BTreeSet<TopicPartition>,
-    /// Partitions of which the controller says that their moves have ended, and some broker that they have both lists' replicas
-    /// ([`Settling`](crate::Settling)).
+    /// Partitions whose moves have ended according to the controller, while some broker still reports the replicas of
+    /// both lists ([`Settling`](crate::Settling)).
     pub settling: BTreeSet<TopicPartition>,
-    /// Every topic, its partitions in order of id, with leaders and ISR, and the effective `min.insync.replicas` where it is known.
+    /// Every topic, its partitions in order of id, with leaders and ISR, and the effective `min.insync.replicas` if
+    /// known.
     pub topics: BTreeMap<String, Topic>,
-    /// Topics of the plan and the ledger that do not exist: brokers say so by name. A topic that is neither here nor in `topics` was
-    /// hidden from us, or nobody told of it. Whether it exists is unknown then, and nothing that is set on it is given up.
+    /// Topics of the plan and the ledger that do not exist: a broker has said so by name. A topic that is neither here
+    /// nor in `topics` is hidden from us, or no broker reported it. It may exist, so the ledger keeps what is set on
+    /// it.
     pub gone: BTreeSet<String>,
-    /// What is set of the throttle's configs on brokers and topics. A resource that is absent was not told: its
-    /// broker did not answer. One with nothing in it was told: nothing is set.
+    /// The throttle's configs that are set on brokers and topics. An absent resource is unknown: its broker did not
+    /// answer. A resource without entries is known: nothing is set.
     pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
-    /// What is free on brokers' disks, as far as it was told.
+    /// The free bytes on brokers' disks, where known.
     pub free: BTreeMap<BrokerId, Bytes>,
-    /// The log dirs of brokers, as far as the plan or the ledger makes them count. A broker that is absent did not tell.
+    /// The log dirs of brokers that the plan or the ledger needs. An absent broker did not report them.
     pub stored: BTreeMap<BrokerId, Stored>,
-    /// Brokers with cordoned log dirs, of those that the plan gives replicas. One that did not tell is as it told last.
+    /// Brokers with cordoned log dirs, among those to which the plan gives replicas. A broker that did not answer keeps
+    /// its last report.
     pub cordons: BTreeMap<BrokerId, Cordon>,
-    /// What the daemon has known of since before this look and paces: where [`Pace::Auto`](crate::Pace::Auto) is asked
-    /// for, nothing else is begun.
+    /// Moves that the daemon knew of before this look, and paces. With [`Pace::Auto`](crate::Pace::Auto), no other move
+    /// begins.
     pub announced: BTreeSet<TopicPartition>,
-    /// What another process accounts for in this cluster.
+    /// The configs that another process owns in this cluster.
     pub others: Others,
 }
 
-/// What one broker tells of its log dirs.
+/// The log dirs of one broker, as it reports them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// What is free in each.
+    /// The free bytes in each.
     pub free: BTreeMap<String, Bytes>,
-    /// Where replicas lie; those of the plan that are absent, the broker does not have.
+    /// Where its replicas are. The broker does not have replicas of the plan that are absent here.
     pub replicas: BTreeMap<TopicPartition, Lying>,
 }
 
-/// Where one replica lies on its broker.
+/// Where one replica is on its broker.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lying {
-    /// The log dir; none: it is not there yet.
+    /// The log dir; none: the replica is not there yet.
     pub log_dir: Option<String>,
     /// The log dir that its broker is copying it to (`isFuture`).
     pub arriving: Option<String>,
@@ -74,19 +78,19 @@ pub struct Running {
 }
 
 impl Running {
-    /// Nothing is copied before a dead broker returns.
+    /// Whether nothing is copied until a dead broker returns.
     pub fn waits_for_the_dead(&self, live: &BTreeSet<BrokerId>) -> bool {
         !self.adding.is_empty() && self.adding.iter().all(|id| !live.contains(id))
     }
 }
 
 impl Seen {
-    /// What reassignments copy.
+    /// The partitions that reassignments copy.
     pub fn copied(&self) -> impl Iterator<Item = &TopicPartition> {
         self.running.iter().filter(|(_, run)| !run.adding.is_empty()).map(|(of, _)| of)
     }
 
-    /// Whether a partition that nobody has shown does not exist, instead of being hidden from us.
+    /// Whether a partition that no broker reported does not exist, rather than being hidden from us.
     pub(crate) fn is_gone(&self, topic: &str) -> bool {
         self.gone.contains(topic) || self.topics.contains_key(topic)
     }

@@ -1,8 +1,9 @@
-//! Moves that have ended, of which the broker that was asked for the replicas does not know yet.
+//! Moves that have ended, of which the broker that reported the replicas does not know yet.
 //!
-//! Of running moves the controller tells, of replicas any broker; brokers learn of a move's end a little later, and a busy
-//! controller with ZooKeeper tells them seconds later. Meanwhile a partition that nobody moves has the replicas of both lists, or
-//! still those of before the move. The latter is also what another tool leaves that cancels a move of ours.
+//! The controller reports running moves; any broker reports replicas. Brokers learn of a move's end a little later. A
+//! busy controller with ZooKeeper informs them seconds later. In that time a partition that is not being moved has the
+//! replicas of both lists, or those of before the move. A cancel of our move by another tool leaves the latter state as
+//! well.
 
 use crate::course::{WhyLeft, between, vanished};
 use crate::journal::History;
@@ -11,14 +12,14 @@ use crate::seen::Seen;
 use mapper::{Move, Plan, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Who has replicas of both lists for longer has been given them by somebody; who has those of before the move for longer never
-/// got the others.
+/// After this time a difference is real. If the replicas of both lists remain, another tool has set them. If those of
+/// before the move remain, the partition never got the others.
 const LAG_SECONDS: u64 = 60;
-/// Where brokers have shown the replicas of both lists, those of before the move cannot be old news: what a broker tells does
-/// not go back. A few looks, in case that another broker is asked meanwhile.
+/// If brokers have already shown the replicas of both lists, the old replicas are a new state: a broker's report does
+/// not go back. A few looks are still allowed, because another broker may answer.
 const BACK_SECONDS: u64 = 5;
 
-/// Since when, in the seconds of what is seen, partitions of a plan have looked so.
+/// Since when partitions of a plan have looked unclear, in seconds as in `Seen::at_seconds`.
 #[derive(Debug, Clone, Default)]
 pub struct Settling {
     since: BTreeMap<TopicPartition, u64>,
@@ -27,7 +28,7 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// Marks them in a look.
+    /// Marks the settling partitions in `seen`.
     pub fn mark(&mut self, plan: &Plan, history: &History, seen: &mut Seen) {
         let (mut first, mut since, mut settling) = (0, BTreeMap::new(), BTreeSet::new());
         for legs in by_partition(&plan.moves) {
@@ -45,7 +46,7 @@ impl Settling {
         seen.settling = settling;
     }
 
-    /// For how long a partition may look as it does now though its move has arrived; none: nothing is unclear.
+    /// For how long a partition may look as it does now although its move has arrived; none: nothing is unclear.
     fn lag(&mut self, first: usize, legs: &[Move], history: &History, seen: &Seen) -> Option<u64> {
         let of = legs[0].of();
         let replicas = &seen.partition(&legs[0])?.replicas;

@@ -1,7 +1,8 @@
-//! Copies that get nothing for too long, and who holds them back.
+//! Copies that make no progress for too long, and the broker that limits them.
 //!
-//! In: what has arrived of each new replica, look by look. Out: [`Stall`]s, each with the broker and the direction that
-//! limits, as far as a look from outside tells. A copy whose broker does not say how far it is counts as going on.
+//! In: the bytes of each new replica, look by look. Out: [`Stall`]s, each with the broker and the direction that
+//! limits, as far as that is visible from outside. A copy counts as making progress if its broker does not report its
+//! size.
 
 use crate::course::who_heals;
 use crate::seen::{Running, Seen};
@@ -12,18 +13,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The bytes of new replicas, by partition and broker.
 pub type Copied = BTreeMap<(TopicPartition, BrokerId), Bytes>;
 
-/// Copies of one cause that have got nothing for too long.
+/// Stalled copies with the same cause.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stall {
-    /// Who holds them back.
+    /// The broker that limits them.
     pub broker: BrokerId,
-    /// On which side.
+    /// The side of that broker.
     pub direction: Direction,
-    /// By what.
+    /// The cause.
     pub cause: Cause,
-    /// Since when all of them stand, in the seconds of what is seen.
+    /// Since when all of them have made no progress, in seconds as in `Seen::at_seconds`.
     pub since_seconds: u64,
-    /// Which.
+    /// Their partitions.
     pub partitions: BTreeSet<TopicPartition>,
 }
 
@@ -31,25 +32,25 @@ pub struct Stall {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
-    /// What it sends, as a leader.
+    /// The bytes that it sends as a leader.
     Outgoing,
-    /// What it takes in.
+    /// The bytes that it receives.
     Incoming,
 }
 
-/// What holds a copy back.
+/// Why a copy makes no progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The broker is not live.
     Dead,
-    /// The partition has no leader; it has one again when the broker returns.
+    /// The partition has no leader; it gets one again when the broker returns.
     NoLeader,
     /// The broker's rate, or its network or disk, is used up by something else.
     UsedUp,
 }
 
-/// What has been seen of the copies so far. It is lost with the process: watching then begins anew.
+/// The progress of the copies so far. It is lost with the process; the next process starts to watch again.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Watch(BTreeMap<(TopicPartition, BrokerId), Copy>);
 
@@ -57,13 +58,14 @@ pub struct Watch(BTreeMap<(TopicPartition, BrokerId), Copy>);
 struct Copy {
     leader: Option<BrokerId>,
     bytes: Option<Bytes>,
-    /// When it grew last, or was first seen.
+    /// When it last grew, or was first seen.
     stands_since: u64,
     has_grown: bool,
 }
 
 impl Watch {
-    /// Takes one look in; what has stood for `patience_seconds`, in order. `moving` are the moves in flight.
+    /// Applies one look. Returns the copies without progress for `patience_seconds`, in order. `moving` are the moves
+    /// in flight.
     pub fn look<'m>(
         &mut self,
         moving: impl IntoIterator<Item = &'m Move>,
@@ -98,7 +100,7 @@ impl Watch {
             return Copy { leader, bytes: told, stands_since: at, has_grown: false };
         };
         let grew = told.is_some_and(|told| before.bytes.is_none_or(|bytes| told > bytes));
-        // Who lives and does not tell may be growing.
+        // A live broker that does not report the size may have a growing replica.
         let unknown = told.is_none() && seen.live.contains(&key.1) && leader.is_some();
         Copy {
             leader,
@@ -151,8 +153,8 @@ impl Watch {
         let into = into.filter(goes_on).count();
         let out_of = self.0.values().filter(|other| other.leader == Some(leader));
         let out_of = out_of.filter(goes_on).count();
-        // A new replica's own quota holds what moves alone, a leader's also what producers write: where nobody is seen
-        // to take the room, it is the leader's.
+        // A new replica's quota counts only moves; a leader's quota also counts what producers write. If no visible
+        // traffic uses up the rate, the leader's quota is the cause.
         if into > out_of {
             (to, Direction::Incoming, Cause::UsedUp)
         } else {

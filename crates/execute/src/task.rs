@@ -1,27 +1,27 @@
-//! What is to be done: a plan, and how fast it may go.
+//! What to do: a plan, and how fast it may go.
 
 use crate::seen::Seen;
 use mapper::{Move, Plan, Rate};
 use serde::{Deserialize, Serialize};
 
-/// A plan on its way into a cluster, or back out of it.
+/// A plan that is carried out, or cancelled.
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'p> {
-    /// The plan, as [`legs`](crate::legs) cuts it. Its moves, their order and their steps are carried out as they stand.
+    /// The plan, as [`legs`](crate::legs) cuts it. Its moves, their order and their steps are carried out unchanged.
     pub plan: &'p Plan,
-    /// The whole plan's hash: by it journal and ledger name the plan.
+    /// The hash of the whole plan, by which the journal and the ledger name it.
     pub plan_id: &'p str,
-    /// The cluster that it is carried out in.
+    /// The cluster in which it is carried out.
     pub cluster_id: &'p str,
     /// Forward, or stop.
     pub aim: Aim,
-    /// The throttle of every broker that takes part.
+    /// The throttle of every broker of a move.
     pub pace: Pace,
-    /// What slows it down.
+    /// The limits that slow it down.
     pub limits: Limits,
-    /// Which illness of the cluster stops new moves.
+    /// Which unhealthy partitions stop new moves.
     pub pause_on: PauseOn,
-    /// Go on although other tools move replicas, too (`--join`).
+    /// Continue although other tools move replicas as well (`--join`).
     pub join: bool,
 }
 
@@ -31,7 +31,7 @@ impl<'p> Task<'p> {
         self.plan.moves.get(index)
     }
 
-    /// The moves of the plan that are in flight, whoever submitted them.
+    /// The moves of the plan that are in flight, no matter which tool submitted them.
     pub(crate) fn running<'s>(
         &self,
         seen: &'s Seen,
@@ -40,12 +40,12 @@ impl<'p> Task<'p> {
     }
 }
 
-/// Which way.
+/// Whether to carry the plan out or to cancel it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
     /// Submit every move, step by step.
     CarryOut,
-    /// Cancel what is in flight, put the old order of replicas back, submit nothing else.
+    /// Cancel the moves in flight, restore the old order of their replicas, and submit nothing else.
     Cancel,
 }
 
@@ -53,45 +53,45 @@ pub enum Aim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Pace {
-    /// At most so many bytes per second into each broker, and out of each
-    /// (`leader.replication.throttled.rate`, `follower.replication.throttled.rate`).
+    /// At most this rate, in bytes per second, into each broker, and out of each (`leader.replication.throttled.rate`,
+    /// `follower.replication.throttled.rate`).
     BytesPerSecond(Rate),
     /// As fast as the machines can.
     Unthrottled,
-    /// As the daemon decides: it sets rates and lists, before the first byte of a move that it was told of and as long as
-    /// there is one. Nothing is begun that it does not pace.
+    /// As the daemon decides. The daemon sets rates and lists before the first byte of an announced move, and keeps
+    /// them until it ends. A move that the daemon does not pace does not begin.
     Auto,
 }
 
-/// More in flight makes no broker faster, and what is in flight is what a controller has to carry along, and a cancel to
-/// undo: a controller with ZooKeeper takes moves sooner than it ends them. It is per broker, so that a slow one keeps only its own
-/// moves waiting.
+/// More moves in flight do not make a broker faster. The controller has to track every move in flight, and a cancel has
+/// to undo it: a controller with ZooKeeper accepts moves faster than it ends them. The bound is per broker, so that a
+/// slow broker delays only its own moves.
 pub const MOVES_PER_BROKER: u32 = 200;
 
-/// What slows an execution down. Never what it does.
+/// What slows an execution down. It never changes what the execution does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Partitions in flight at a time. Those whose destinations are all dead are not counted, here and below.
     pub moves: usize,
-    /// Partitions in flight at a time into, and led by, one broker: [`MOVES_PER_BROKER`] unless told.
+    /// Partitions in flight at a time into, and led by, one broker. Default: [`MOVES_PER_BROKER`].
     pub moves_per_broker: usize,
     /// Partitions submitted in one round, in requests of a [`Batch`](crate::Batch).
     pub batch: usize,
-    /// How long moves that cannot be submitted (no live leader, a dead destination, no room) are waited for when
-    /// nothing else is left to do, in seconds.
+    /// How long to wait for moves that cannot be submitted (no live leader, a dead destination, no room) when nothing
+    /// else is left to do, in seconds.
     pub patience_seconds: u64,
-    /// From then on nothing new is begun (`--until`), in seconds since 1970; what is in flight is awaited.
+    /// After this time nothing new is begun (`--until`), in seconds since 1970. Moves in flight are awaited.
     pub until_seconds: Option<u64>,
-    /// What becomes of a move whose destination dies.
+    /// What happens to a move whose destination dies.
     pub on_dead_broker: OnDeadBroker,
-    /// After so long without a byte, a copy is called stalled, in seconds.
+    /// A copy counts as stalled after this long without a byte, in seconds.
     pub stalled_after_seconds: u64,
 }
 
-/// What becomes of a move in flight whose destination dies (`--on-dead-broker`).
+/// What happens to a move in flight whose destination dies (`--on-dead-broker`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnDeadBroker {
-    /// It goes on when the broker returns.
+    /// It continues when the broker returns.
     Wait,
     /// It is cancelled, and submitted again if the broker returns in time.
     Cancel,
@@ -111,13 +111,13 @@ impl Default for Limits {
     }
 }
 
-/// Which partitions below their min ISR, or without a leader, stop new moves (`--pause-on`). Those that the plan
+/// Which partitions below their min ISR, or without a leader, stop new moves (`--pause-on`). Partitions that the plan
 /// heals never do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PauseOn {
     /// None.
     Never,
-    /// Those that were well at the start.
+    /// Those that were healthy at the start.
     New,
     /// All.
     Any,

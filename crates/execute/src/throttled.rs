@@ -1,8 +1,8 @@
-//! Every throttle that is set in a cluster: whose it is, what it paces now, and whether it is a stray.
+//! Every throttle that is set in a cluster: its owner, what it paces now, and whether it is a stray.
 //!
-//! In: what is set, the moves and the replicas that are out of sync, and what ledgers tell. Out: one [`Throttled`] for
-//! each config. Whatever may pace a copy that is under way is in use: a stray is what paces nothing *and* is
-//! nobody's by any ledger.
+//! In: the configs that are set, the moves and the replicas that are out of sync, and the ledgers. Out: one
+//! [`Throttled`] for each config. A config that may pace a running copy is in use. A stray paces nothing *and* has no
+//! owner in any ledger.
 
 use crate::config::{Entries, Key, Resource, Setting, ThrottledReplica};
 use crate::ledger::{Ledger, LedgerEntry, Owner};
@@ -17,7 +17,7 @@ use std::fmt;
 pub enum Place {
     /// On the default of all brokers (the entity with the empty name).
     EveryBroker,
-    /// On one of these.
+    /// On this broker or topic.
     On(Resource),
 }
 
@@ -44,11 +44,11 @@ impl Serialize for Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Paces {
-    /// What leaders send.
+    /// The bytes that leaders send.
     Leaders,
-    /// What followers take in.
+    /// The bytes that followers receive.
     Followers,
-    /// What is copied from one log dir to another of the same broker.
+    /// The bytes that a broker copies from one of its log dirs to another.
     LogDirs,
 }
 
@@ -62,27 +62,27 @@ impl From<Key> for Paces {
     }
 }
 
-/// A copy that is under way, or will be as soon as its broker is back.
+/// A copy that is in flight, or will be as soon as its broker is back.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Copying {
-    /// Of which partition.
+    /// The partition.
     pub of: TopicPartition,
-    /// To whom.
+    /// The broker that gets the replica.
     pub to: BrokerId,
 }
 
-/// What is being copied in a cluster.
+/// All copies in flight in a cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InFlight {
-    /// Every copy, with all brokers that may send it: leadership may change meanwhile.
+    /// Every copy, with all brokers that may send it: leadership may change while it runs.
     copies: BTreeMap<Copying, BTreeSet<BrokerId>>,
-    /// Brokers with replicas on their way from one log dir to another; `None`: not told.
+    /// Brokers with replicas on their way from one log dir to another; `None`: not known.
     log_dirs: BTreeMap<BrokerId, Option<usize>>,
 }
 
 impl InFlight {
-    /// Replicas that moves add, and those that are not in sync; `adding` as the controller lists it. Where no ISR is
-    /// told, a partition counts as being copied to all its brokers.
+    /// Replicas that moves add, and those that are not in sync. `adding` is the controller's list. A partition with an
+    /// unknown ISR counts as being copied to all its brokers.
     pub fn of<'t>(
         topics: impl IntoIterator<Item = &'t Topic>,
         adding: &BTreeMap<TopicPartition, BTreeSet<BrokerId>>,
@@ -102,7 +102,7 @@ impl InFlight {
                 }
             }
         }
-        // A move of a topic that was made or deleted meanwhile is one all the same.
+        // A move counts even if its topic was created or deleted between the two reads.
         for (of, brokers) in adding {
             for to in brokers {
                 let copy = Copying { of: of.clone(), to: *to };
@@ -112,7 +112,7 @@ impl InFlight {
         Self { copies, log_dirs: BTreeMap::new() }
     }
 
-    /// Says how many replicas a broker copies between its log dirs; `None`: it did not tell.
+    /// Records how many replicas a broker copies between its log dirs; `None`: not known.
     pub fn between_log_dirs(&mut self, broker: BrokerId, replicas: Option<usize>) {
         self.log_dirs.insert(broker, replicas);
     }
@@ -132,7 +132,7 @@ impl InFlight {
                 let of = |id: &BrokerId| {
                     *place == Place::EveryBroker || *place == Place::On(Resource::Broker(*id))
                 };
-                // Who does not tell may be copying.
+                // A broker that does not report it may be copying.
                 let counts = self.log_dirs.iter().filter(|(id, _)| of(id));
                 counts.map(|(_, count)| count.unwrap_or(1)).sum()
             }
@@ -147,7 +147,7 @@ impl InFlight {
         }
     }
 
-    /// Whether a broker sends or takes in any copy: tools set rates for both sides at once.
+    /// Whether a broker sends or receives any copy: tools set rates for both sides at once.
     fn takes_part(&self, place: &Place) -> bool {
         let Place::On(Resource::Broker(id)) = place else { return false };
         let part =
@@ -172,65 +172,65 @@ impl InFlight {
     }
 }
 
-/// Whose a config is.
+/// The owner of a config.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "owner", rename_all = "snake_case")]
 pub enum ThrottleOwner {
-    /// A ledger holds it.
+    /// A ledger lists it.
     Ledger {
-        /// On whose behalf.
+        /// The owner in the ledger.
         #[serde(rename = "plan")]
         by: Owner,
     },
-    /// The operator's own: a ledger tells that it stood there before.
+    /// The operator: a ledger lists it as the original value.
     Operator,
-    /// No ledger that we were told of knows it.
+    /// No known ledger lists it.
     Unknown,
 }
 
 /// One config of a throttle, as it is set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Throttled {
-    /// Where.
+    /// Where it is set.
     #[serde(flatten)]
     pub place: Place,
-    /// Which.
+    /// The config's name.
     pub key: Key,
     /// Its value.
     pub value: String,
     /// What it paces.
     pub paces: Paces,
-    /// Whose it is.
+    /// Its owner.
     #[serde(flatten)]
     pub owner: ThrottleOwner,
-    /// Since when the ledger has it, as the ledger writes times (RFC 3339, UTC).
+    /// Since when the ledger lists it, as the ledger writes times (RFC 3339, UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub owned_since: Option<String>,
-    /// How many copies that are under way it may pace.
+    /// How many copies in flight it may pace.
     pub in_flight: usize,
-    /// Paces nothing, its broker has no part in any copy, and it is nobody's.
+    /// It paces nothing, its broker has no part in any copy, and it has no owner.
     pub stray: bool,
 }
 
-/// What ledgers tell of the past, too: values that stood there before anything of ours.
+/// Ledgers with their past lines: also the original values from before our own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Accounts {
     ledger: Ledger,
     originals: BTreeMap<Setting, BTreeSet<String>>,
     since: BTreeMap<Setting, String>,
-    /// What another ledger tells.
+    /// The lines of another process's ledger.
     others: Option<Box<Accounts>>,
-    /// There is one more ledger, which nobody has read.
+    /// There is another ledger that could not be read.
     unread: bool,
 }
 
 impl Accounts {
-    /// What these lines of a ledger tell, in their order.
+    /// The state after these lines of a ledger, in their order.
     pub fn replay(entries: impl IntoIterator<Item = LedgerEntry>) -> Self {
         Self::replay_dated(entries.into_iter().map(|entry| (None, entry)))
     }
 
-    /// The same, where it is known when each line was written (RFC 3339, UTC).
+    /// The same, with the time at which each line was written, if known (RFC 3339, UTC).
     pub fn replay_dated(entries: impl IntoIterator<Item = (Option<String>, LedgerEntry)>) -> Self {
         let mut accounts = Self::default();
         for (at, entry) in entries {
@@ -245,24 +245,24 @@ impl Accounts {
         accounts
     }
 
-    /// The same, with what a ledger of others tells besides: of a daemon that keeps its own.
+    /// Adds the ledger of another process: of a daemon with its own ledger.
     #[must_use]
     pub fn beside(self, others: Self) -> Self {
         Self { others: Some(Box::new(others)), ..self }
     }
 
-    /// The same, where the ledger of others cannot be read: nothing is a stray for certain.
+    /// Records that the ledger of another process cannot be read: then no config is certainly a stray.
     #[must_use]
     pub fn beside_unread(self) -> Self {
         Self { unread: true, ..self }
     }
 
-    /// What is held now.
+    /// The configs that the ledger lists now.
     pub fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
-    /// What stands there when we come is the operator's, unless it is our own of an older line.
+    /// The value that a line finds is the operator's, unless an older line shows that it is our own.
     fn take(&mut self, entry: &LedgerEntry) {
         let LedgerEntry::Held { setting, before: Some(before), .. } = entry else { return };
         if self.ledger.get(setting).is_none() {
@@ -270,7 +270,7 @@ impl Accounts {
         }
     }
 
-    /// Whose this value is by any ledger, and since when it has it.
+    /// The owner of this value by any ledger, and since when.
     fn owner(&self, place: &Place, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
         match (self.own(place, key, value), &self.others) {
             ((ThrottleOwner::Unknown, _), Some(others)) => others.owner(place, key, value),
@@ -278,7 +278,7 @@ impl Accounts {
         }
     }
 
-    /// The same by our own.
+    /// The same by our own ledger.
     fn own(&self, place: &Place, key: Key, value: &str) -> (ThrottleOwner, Option<String>) {
         let Place::On(resource) = place else { return (ThrottleOwner::Unknown, None) };
         let setting = Setting { resource: resource.clone(), key };
@@ -294,7 +294,7 @@ impl Accounts {
     }
 }
 
-/// Whether what the operator had set is still there; others may have added to a list since.
+/// Whether the operator's value is still there; other tools may have added to a list since.
 fn keeps(key: Key, original: &str, value: &str) -> bool {
     match Entries::parse(Some(original)) {
         Entries::Some(entries) if key.is_list() && !entries.is_empty() => {
@@ -304,7 +304,7 @@ fn keeps(key: Key, original: &str, value: &str) -> bool {
     }
 }
 
-/// Looks at every config that is set: by place, then name.
+/// Evaluates every config that is set, ordered by place, then name.
 pub fn throttled(
     set: &BTreeMap<Place, BTreeMap<Key, String>>,
     in_flight: &InFlight,
@@ -342,7 +342,7 @@ mod tests {
     const LEADS: Key = Key::LeaderRate;
     const LIST: Key = Key::FollowerReplicas;
 
-    /// Partition 0 is in sync on 1 and 2; partition 1 lacks 2.
+    /// Partition 0 is in sync on 1 and 2; partition 1 is not in sync on 2.
     fn topic() -> Topic {
         let partition = |id, isr: &[u32]| {
             let mut partition = Partition::new(PartitionId(id), [1, 2].map(BrokerId));
@@ -439,7 +439,7 @@ mod tests {
         assert_eq!(owner("10", over()), ThrottleOwner::Unknown);
         assert!(!judged(broker(9), RATE, "7", over()).stray);
         assert!(judged(broker(9), RATE, "10", over()).stray);
-        // A second line while the first stands tells of a value of ours.
+        // The second line, while the first is still open, finds our own value.
         let twice = vec![held(key, None, "10"), held(key, Some("10"), "20"), released()];
         assert_eq!(owner("10", twice), ThrottleOwner::Unknown);
     }

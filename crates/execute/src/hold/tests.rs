@@ -12,7 +12,7 @@ fn wanted(rate_wanted: WantedRate) -> Wanted {
     Wanted { owner: Owner::Daemon, rates, ..Wanted::default() }
 }
 
-/// A move of others runs, and broker 1 has this rate.
+/// Another tool moves replicas, and broker 1 has this rate.
 fn seen(value: Option<&str>) -> Seen {
     let of = TopicPartition { topic: "t".to_owned(), partition: PartitionId(0) };
     let ids = |ids: &[u32]| ids.iter().copied().map(BrokerId).collect();
@@ -71,7 +71,8 @@ fn list(key: Key) -> Setting {
     Setting { resource: Resource::Topic("t".to_owned()), key }
 }
 
-/// An execution of which our ledger knows nothing moves `t-0` to broker 2; the operator's own entries are of another one.
+/// An execution that our ledger does not list moves `t-0` to broker 2. The operator's own entries are of another
+/// partition.
 #[test]
 fn entries_that_others_set_for_a_move_are_nobodys_original() {
     let mut seen = seen(None);
@@ -91,7 +92,7 @@ fn entries_that_others_set_for_a_move_are_nobodys_original() {
     let holding = hold(&wanted, &ledger, &seen);
     assert!(!holding.sets(), "all is there already: {:?}", holding.actions);
     apply(&mut ledger, &holding);
-    // It takes its own away, and so do we.
+    // The execution removes its own entries, and we remove ours.
     set(&mut seen, "7:1", "7:1");
     seen.running.clear();
     let holding = hold(&Wanted::default(), &ledger, &seen);
@@ -100,7 +101,7 @@ fn entries_that_others_set_for_a_move_are_nobodys_original() {
     assert!(ledger.is_empty());
 }
 
-/// An execution of which our ledger knows nothing moves `t-0` to broker 2 at this rate, and is about to move `t-1`.
+/// An execution that our ledger does not list moves `t-0` to broker 2 at this rate, and is about to move `t-1`.
 fn beside_an_execution(rate: &str) -> Seen {
     let mut seen = seen(Some(rate));
     let lists = [(Key::LeaderReplicas, "0:1,1:1,7:1"), (Key::FollowerReplicas, "0:2,1:2,7:1")];
@@ -109,7 +110,7 @@ fn beside_an_execution(rate: &str) -> Seen {
     seen
 }
 
-/// What a daemon wants then.
+/// What a daemon wants in that situation.
 fn wanted_beside(seen: &Seen) -> Wanted {
     let of = |key, text: &str| {
         let now = Entries::parse(Some(text)).replicas();
@@ -122,7 +123,7 @@ fn wanted_beside(seen: &Seen) -> Wanted {
 #[test]
 fn a_rate_of_moves_that_others_pace_is_left_for_as_long_as_they_run() {
     let mut ledger = Ledger::default();
-    // Whoever looks again, or takes over, finds the moves in the ledger; and the execution is given another rate meanwhile.
+    // A later look, or another process, finds the moves in the ledger. The execution's rate changes in that time.
     for rate in ["7", "7", "8"] {
         let seen = beside_an_execution(rate);
         let holding = hold(&wanted_beside(&seen), &ledger, &seen);
@@ -132,7 +133,7 @@ fn a_rate_of_moves_that_others_pace_is_left_for_as_long_as_they_run() {
         ledger = Ledger::replay(ledger.entries());
         assert!(meets(&ledger, &seen));
     }
-    // They have ended, and their rate goes soon: who still wants one there waits for that.
+    // The moves have ended, and their rate goes soon: a process that still wants a rate there waits for that.
     let ended = || Seen { running: BTreeMap::new(), ..beside_an_execution("8") };
     let recovery = Wanted { unsettled: true, ..wanted(WantedRate::At(Rate(10))) };
     let holding = hold(&recovery, &ledger, &ended());
@@ -155,11 +156,11 @@ fn what_others_take_out_of_a_list_stays_away_and_its_order_is_theirs() {
         seen.configs.insert(Resource::Topic("t".to_owned()), lists.into());
         seen
     };
-    // What it was about to move it has taken back.
+    // The execution has removed the entries of the move that it had prepared.
     let fewer = set("0:1,7:1", "0:2,7:1");
     let holding = hold(&wanted_beside(&fewer), &ledger, &fewer);
     assert!(!holding.sets(), "{:?}", holding.actions);
-    // All is over, and it has put back what an operator had written.
+    // Everything is over, and the execution has restored the operator's entries.
     let mut over = set("7:1,6:1", "7:1,6:1");
     over.running.clear();
     let holding = hold(&Wanted::default(), &ledger, &over);
@@ -168,7 +169,7 @@ fn what_others_take_out_of_a_list_stays_away_and_its_order_is_theirs() {
     assert!(ledger.is_empty());
 }
 
-/// Nothing moves, and a daemon of which this is known paces a recovery.
+/// Nothing moves, and a daemon with these known configs paces a recovery.
 fn beside(others: Others, configs: [(Key, &str); 1]) -> Seen {
     let key = configs[0].0;
     let of = if key == Key::LeaderRate { rate().resource } else { list(key).resource };
@@ -194,7 +195,7 @@ fn a_rate_that_a_daemon_accounts_for_is_never_an_original() {
     assert_eq!(holding.actions, []);
     assert!(matches!(holding.strays.first(), Some(Stray::OfAnother { .. })));
     assert!(holding.satisfies(&rate()), "what it paces is paced");
-    // The operator's own, beside it.
+    // The operator's own rate, next to the daemon's.
     let seen = Seen {
         configs: [(rate().resource, [(Key::LeaderRate, "6".to_owned())].into())].into(),
         ..own()
@@ -211,7 +212,7 @@ fn where_a_daemons_ledger_cannot_be_read_every_rate_that_stands_is_left() {
     let holding = hold(&wanted(WantedRate::At(Rate(10))), &Ledger::default(), &unread);
     assert_eq!(holding.actions, []);
     assert!(matches!(holding.strays.first(), Some(Stray::OfAnother { .. })));
-    // Where nothing stands, or what is ours, it is as ever.
+    // If nothing is set, or only our value, unread ledgers change nothing.
     let nothing = Seen { others: Others::Unread, ..seen(None) };
     let mut ledger = Ledger::default();
     let holding = hold(&wanted(WantedRate::At(Rate(10))), &ledger, &nothing);
@@ -236,7 +237,7 @@ fn entries_of_a_daemons_list_are_kept_while_they_stand_and_not_put_back() {
     assert_eq!(held.before.as_deref(), Some("2:4"), "the operator's, without the daemon's");
     let set = Action::Set { setting: list(key), value: Some("0:2,1:3,2:4".to_owned()) };
     assert!(holding.actions.contains(&set), "{:?}", holding.actions);
-    // The daemon has taken its entry away: nobody brings it back, now or in the end.
+    // The daemon has removed its entry: it must not come back, now or at the end.
     let taken = beside(others(), [(key, "0:2,2:4")]);
     assert_eq!(hold(&wanted, &ledger, &taken).actions, []);
     let back = Action::Set { setting: list(key), value: Some("2:4".to_owned()) };

@@ -6,8 +6,8 @@ use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;
 
-/// Partitions that no order of restarts keeps available: with as few replicas as have to be in sync. Only those of which a
-/// pod that is to be restarted, and is not down already, has a replica.
+/// Partitions that no order of restarts keeps available: they have only as many replicas as have to be in sync. Counts
+/// only partitions with a replica on a pod that has to be restarted and is not already down.
 pub fn unavailable(scene: &Scene) -> BTreeSet<TopicPartition> {
     let up = scene.pods.iter().filter(|pod| pod.outdated && !pod.terminating);
     let up: BTreeSet<BrokerId> =
@@ -26,7 +26,7 @@ pub fn unavailable(scene: &Scene) -> BTreeSet<TopicPartition> {
 pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindrance> {
     let id = pod.id;
     let mut found: Vec<Hindrance> = majority(scene, pod, terms).into_iter().collect();
-    // What is down already cannot take anything down with it.
+    // A server that is already down cannot make anything unavailable.
     if !scene.cluster.live.contains(&id) {
         return found;
     }
@@ -59,7 +59,7 @@ pub(super) fn hindrances(scene: &Scene, pod: &Pod, terms: &Terms) -> Vec<Hindran
     found
 }
 
-/// Whether the quorum would lose its majority. One or two voters have none to lose.
+/// Whether the quorum would lose its majority. One or two voters cannot keep a majority through a restart.
 fn majority(scene: &Scene, pod: &Pod, terms: &Terms) -> Option<Hindrance> {
     let quorum = scene.voters.as_ref()?;
     let voters = &quorum.behind_ms;
@@ -71,7 +71,7 @@ fn majority(scene: &Scene, pod: &Pod, terms: &Terms) -> Option<Hindrance> {
     (left < needed).then(|| Hindrance::NoMajority(pod.name.clone(), left, needed))
 }
 
-/// Every replica has to be in sync: the loss of any of them stops acknowledged writes, or the partition.
+/// Every replica has to be in sync: the loss of any of them stops acknowledged writes, or the whole partition.
 fn cannot_spare(topic: &Topic, partition: &Partition) -> bool {
     let replicas = u32::try_from(partition.replicas.len()).unwrap_or(u32::MAX);
     topic.min_insync_replicas.is_some_and(|min| replicas <= min.max(1)) || replicas <= 1

@@ -1,8 +1,8 @@
 //! Rolling restarts: which pod may be restarted now.
 //!
-//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out: [`Next`]: one pod
-//! to restart, what is waited for, or why nothing may be done. What has to be restarted is read off the pods every time,
-//! so that a run that was killed is answered by another one. Decides by its arguments alone.
+//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out: [`Next`]:
+//! one pod to restart, what to wait for, or why nothing may be done. Each call reads from the pods which of them to
+//! restart, so a new run can continue after one that was killed. Decides by its arguments alone.
 
 mod impact;
 mod order;
@@ -16,30 +16,30 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use impact::unavailable;
 pub use order::order;
 
-/// A pod, and the server in it.
+/// A pod and its server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pod {
     /// Namespace and name.
     pub name: String,
-    /// What tells it from its predecessor of the same name.
+    /// The uid, which differs from that of an earlier pod of the same name.
     pub uid: String,
-    /// Its broker, or controller.
+    /// The id of its broker or controller.
     pub id: BrokerId,
-    /// Its rack.
+    /// The broker's rack.
     pub rack: Option<String>,
-    /// It is to be restarted.
+    /// It has to be restarted.
     pub outdated: bool,
     /// Its `Ready` condition is true.
     pub ready: bool,
-    /// It has been deleted, and is not gone yet.
+    /// It has been deleted, but still exists.
     pub terminating: bool,
     /// How long ago it was created.
     pub age_seconds: u64,
 }
 
-/// A voter that is further behind the active one, in milliseconds, is down, or as good as that. One that runs fetches twice a
-/// second (`controller.quorum.fetch.timeout.ms`, `metadata.max.idle.interval.ms`), and the quorum never forgets one that does
-/// not run: how far it is behind is all that tells.
+/// A voter that is further behind the active one, in milliseconds, counts as down. A running voter fetches twice a
+/// second (`controller.quorum.fetch.timeout.ms`, `metadata.max.idle.interval.ms`). The quorum never forgets a voter
+/// that does not run, so only its delay shows that it is down.
 pub const CAUGHT_UP_MS: u64 = 3_000;
 
 /// The voters of a quorum: KRaft controllers, or ZooKeeper servers.
@@ -49,8 +49,8 @@ pub struct Voters {
     pub zookeeper: bool,
     /// The active controller; ZooKeeper's leader.
     pub active: Option<BrokerId>,
-    /// Every voter, with how long it is behind the active one in milliseconds, where that is told. A ZooKeeper server that
-    /// serves is not behind; of one that does not, nothing is told.
+    /// Every voter, with its delay behind the active one in milliseconds, if known. A ZooKeeper server that serves has
+    /// no delay; the delay of one that does not serve is unknown.
     pub behind_ms: BTreeMap<BrokerId, Option<u64>>,
 }
 
@@ -61,34 +61,34 @@ impl Voters {
     }
 }
 
-/// What is in a pod.
+/// The kind of server in a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// A broker, which may be a controller, too.
+    /// A broker; it may also be a controller.
     Broker,
-    /// A KRaft controller that is no broker.
+    /// A KRaft controller that is not a broker.
     Controller,
     /// A ZooKeeper server.
     ZooKeeper,
 }
 
-/// What is seen of a roll.
+/// The state of a roll at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Scene {
     /// The pods of the StatefulSets that are rolled.
     pub pods: Vec<Pod>,
-    /// Pods that are to exist, and do not.
+    /// Pods that should exist, but do not.
     pub missing: Vec<String>,
     /// Brokers, topics and running moves.
     pub cluster: Seen,
-    /// The controllers, or the ZooKeeper servers where those are rolled; `None` for brokers in ZooKeeper mode.
+    /// The controllers, or the ZooKeeper servers if those are rolled; `None` for brokers in ZooKeeper mode.
     pub voters: Option<Voters>,
     /// The broker that is the controller, in ZooKeeper mode.
     pub controller: Option<BrokerId>,
 }
 
 impl Scene {
-    /// What the pod with this id has in it.
+    /// The kind of server in the pod with this id.
     pub fn role(&self, id: BrokerId) -> Role {
         match &self.voters {
             Some(voters) if voters.zookeeper => Role::ZooKeeper,
@@ -101,66 +101,67 @@ impl Scene {
         }
     }
 
-    /// Whether the server with this id does anything.
+    /// Whether the server with this id is running.
     pub fn is_up(&self, id: BrokerId) -> bool {
         self.cluster.live.contains(&id) || self.voters.as_ref().is_some_and(|voters| voters.has(id))
     }
 }
 
-/// What is asked for.
+/// The operator's limits for a roll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
     /// Partitions that cannot stay available may become unavailable.
     pub allow_unavailable: bool,
-    /// A younger pod counts only once its predecessor's server was seen to be gone, in seconds: until then the cluster may
-    /// still show the old server as live and in sync.
+    /// A pod younger than this, in seconds, counts only once its predecessor's server was seen as gone. Until then the
+    /// cluster may still show the old server as live and in sync.
     pub settle_seconds: u64,
 }
 
-/// What this run has seen of servers that went. Lost with the run: then young pods are waited for.
+/// What this run has seen of servers that stopped. It is lost with the run; the next run then waits for young pods to
+/// age.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Memory {
     restarted: Option<Restarted>,
-    /// Pods that were there while their server was not: what comes up in them is new.
+    /// Pods that were seen while their server was down: a server that comes up in them is new.
     waiting: BTreeMap<BrokerId, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Restarted {
     id: BrokerId,
-    /// The pod that was there before.
+    /// The uid of the pod that was there before.
     uid: String,
-    /// The cluster has noticed that its server was gone.
+    /// The cluster has noticed that its server stopped.
     gone: bool,
 }
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
-    /// Every pod is as it is to be, ready and in sync.
+    /// Every pod is up to date, ready and in sync.
     Done,
     /// Restart this pod: its index in [`Scene::pods`].
     Restart(usize),
     /// Look again in a moment.
     Wait(Vec<Hindrance>),
-    /// Somebody moves replicas: nothing is restarted meanwhile.
+    /// Another tool moves replicas: nothing is restarted until it ends.
     Moving(BTreeSet<TopicPartition>),
-    /// Restarts would make these unavailable, however careful they are, and nobody has allowed it.
+    /// Any restart would make these unavailable, and the operator has not allowed that.
     Unavailable(BTreeSet<TopicPartition>),
 }
 
 /// What a restart waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Hindrance {
-    /// A pod does not exist (yet).
+    /// A pod does not exist, or not yet.
     Missing(String),
-    /// A pod that was deleted is not gone.
+    /// A deleted pod still exists.
     Terminating(String),
     /// A pod is not ready.
     NotReady(String),
-    /// A pod is ready, and its broker not registered.
+    /// A pod is ready, but its broker is not registered.
     NotRegistered(String, BrokerId),
-    /// A pod is so young that the cluster may still tell of the server before it.
+    /// A pod is so young that the cluster may still report the server before it.
     Young(String, u64),
     /// Replicas on a broker are not in sync.
     Lagging(BrokerId, BTreeSet<TopicPartition>),
@@ -170,22 +171,23 @@ pub enum Hindrance {
     UnderMinIsr(BrokerId, BTreeSet<TopicPartition>),
     /// Partitions without a leader, of which the broker has a replica.
     Leaderless(BrokerId, BTreeSet<TopicPartition>),
-    /// Nobody tells how many replicas have to be in sync.
+    /// The number of replicas that have to be in sync is unknown.
     MinIsrUntold(BrokerId, BTreeSet<String>),
     /// Without that pod too few voters would be left: how many, and how many are a majority.
     NoMajority(String, usize, usize),
 }
 
 impl Memory {
-    /// Notes that a pod is about to be restarted.
+    /// Records that a pod is about to be restarted.
     pub fn restarts(&mut self, pod: &Pod) {
         self.restarted = Some(Restarted { id: pod.id, uid: pod.uid.clone(), gone: false });
     }
 
-    /// Notes what a look shows of it.
+    /// Records what a look shows of the restarted pod.
     pub fn look(&mut self, scene: &Scene) {
         if let Some(last) = &mut self.restarted {
-            // A voter that only hesitates counts as behind, too: its own end is what its pod's end tells.
+            // A voter that only pauses is also behind. For a voter, only the end of its pod shows that the server
+            // stopped.
             let ended = scene.role(last.id) == Role::Broker
                 || scene.pods.iter().all(|pod| pod.uid != last.uid);
             last.gone |= ended && !scene.is_up(last.id);
@@ -195,7 +197,7 @@ impl Memory {
         }
     }
 
-    /// Whether the server that a pod has now is known to be another one than before.
+    /// Whether the pod's server is known to be a new one.
     fn knows(&self, pod: &Pod) -> bool {
         let last = self.restarted.as_ref().filter(|last| last.id == pod.id);
         self.waiting.get(&pod.id) == Some(&pod.uid)

@@ -3,9 +3,9 @@
 use super::{Pod, Scene};
 use mapper::BrokerId;
 
-/// The pods that are to be restarted, as indices into [`Scene::pods`]: what is down already first, then one rack after the
-/// other, and the active controller, or leader of the
-/// ZooKeeper servers, at the very end, so that leadership of the cluster moves once.
+/// The pods to restart, as indices into [`Scene::pods`]. Servers that are already down come first, then one rack after
+/// the other. The active controller, or the leader of the ZooKeeper servers, comes last, so that leadership of the
+/// cluster moves once.
 pub fn order(scene: &Scene) -> Vec<usize> {
     let pods = scene.pods.iter().enumerate();
     let mut outdated: Vec<(usize, &Pod)> =
@@ -16,7 +16,7 @@ pub fn order(scene: &Scene) -> Vec<usize> {
             (true, false) => 1,
             (true, true) => 2,
         };
-        // Who has no rack is in one of his own, after the others.
+        // A pod without a rack counts as a separate rack, after the others.
         (rank, pod.rack.is_none(), pod.rack.clone(), pod.id)
     });
     outdated.into_iter().map(|(index, _)| index).collect()

@@ -1,11 +1,12 @@
-//! Whether what was restarted is back: ready, registered, caught up and in sync.
+//! Whether a restarted server is back: ready, registered, caught up and in sync.
 
 use super::{CAUGHT_UP_MS, Hindrance, Memory, Pod, Scene, Terms};
 use crate::seen::isr;
 use mapper::{BrokerId, TopicPartition};
 use std::collections::BTreeSet;
 
-/// What is not as it is to be. Pods that are still to be restarted do not count: one of them may be what is wrong.
+/// Everything that is not yet as it should be. Pods that are still to be restarted do not count: one of them may be the
+/// problem.
 pub(super) fn unsettled(scene: &Scene, memory: &Memory, terms: &Terms) -> Vec<Hindrance> {
     let mut found: Vec<Hindrance> = scene.missing.iter().cloned().map(Hindrance::Missing).collect();
     for pod in &scene.pods {
@@ -40,7 +41,7 @@ fn of_pod(scene: &Scene, memory: &Memory, terms: &Terms, pod: &Pod) -> Option<Hi
     (!lagging.is_empty()).then_some(Hindrance::Lagging(pod.id, lagging))
 }
 
-/// What a broker is to have in sync, and has not.
+/// Partitions whose replica on a broker should be in sync, and is not.
 fn lagging(scene: &Scene, id: BrokerId) -> BTreeSet<TopicPartition> {
     let mut found = BTreeSet::new();
     for topic in scene.cluster.topics.values() {

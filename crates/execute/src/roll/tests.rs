@@ -133,7 +133,7 @@ fn a_new_pod_counts_only_when_the_old_server_was_seen_to_go() {
     memory.restarts(&scene.pods[0]);
     *pod(&mut scene, 1) =
         Pod { uid: "second".into(), outdated: false, age_seconds: 2, ..scene.pods[0].clone() };
-    // The controller still counts the old one as live.
+    // The controller still counts the old server as live.
     memory.look(&scene);
     let said = "pod kafka/kafka-0 is 2 s old: the cluster may still tell of the broker before it";
     assert_eq!(waits(&scene, &memory), [said]);
@@ -142,7 +142,7 @@ fn a_new_pod_counts_only_when_the_old_server_was_seen_to_go() {
     scene.cluster.live.insert(BrokerId(1));
     memory.look(&scene);
     assert_eq!(next(&scene, &memory, &TERMS), Next::Restart(3));
-    // Another run has seen nothing of it, and waits.
+    // Another run has not seen the restart, and waits.
     assert_eq!(waits(&scene, &Memory::default()), [said]);
     pod(&mut scene, 1).age_seconds = 60;
     assert_eq!(asked(&scene), Next::Restart(3));
@@ -154,12 +154,12 @@ fn no_partition_gets_under_its_min_isr() {
     isr(&mut scene, "t", 2, &[1, 5]);
     let said = "without broker 1, too few replicas are in sync of t-2";
     assert_eq!(waits(&scene, &Memory::default()), [said]);
-    // In sync to the controller, and not live.
+    // In sync according to the controller, but not live.
     isr(&mut scene, "t", 2, &[1, 5, 6]);
     scene.cluster.live.remove(&BrokerId(6));
     pod(&mut scene, 6).outdated = false;
     assert!(waits(&scene, &Memory::default()).contains(&said.to_owned()));
-    // A broker that is not in sync there is not missed.
+    // A broker that is not in sync there makes no difference.
     let mut scene = six();
     isr(&mut scene, "t", 0, &[2, 3]);
     assert_eq!(asked(&scene), Next::Restart(0));
@@ -182,7 +182,7 @@ fn what_cannot_stay_available_is_named_and_needs_leave() {
     assert_eq!(asked(&scene), Next::Unavailable([of("few", 0), of("few", 1)].into()));
     let leave = Terms { allow_unavailable: true, ..TERMS };
     assert_eq!(next(&scene, &Memory::default(), &leave), Next::Restart(0));
-    // Where nobody who holds them is restarted, they do not matter.
+    // If no pod with one of their replicas is restarted, they do not matter.
     for id in [2, 3, 4] {
         pod(&mut scene, id).outdated = false;
     }
@@ -222,13 +222,13 @@ fn the_quorum_keeps_its_majority() {
     scene.voters = Some(behind([Some(0), Some(60_000), Some(0)]));
     let said = "without pod kafka/kafka-0, 1 of its quorum have caught up, and a majority is 2";
     assert_eq!(waits(&scene, &Memory::default()), [said]);
-    // One that has been restarted has to catch up first.
+    // A restarted voter has to catch up first.
     pod(&mut scene, 2).outdated = false;
     let waiting = waits(&scene, &Memory::default());
     assert_eq!(waiting, ["pod kafka/kafka-1 is 60000 ms behind its quorum", said]);
 }
 
-/// Voters 9000 to 9002 in pods of their own, all outdated; the first is the active one.
+/// Voters 9000 to 9002 in separate pods, all outdated; the first is the active one.
 fn quorum(zookeeper: bool) -> Scene {
     let pods = (0..3).map(|index| Pod {
         name: format!("kafka/quorum-{index}"),
@@ -255,7 +255,7 @@ fn voters_that_are_no_brokers_go_one_by_one_and_their_leader_last() {
         let mut scene = quorum(zookeeper);
         assert_eq!(ordered(&scene), [9001, 9002, 9000]);
         assert_eq!(asked(&scene), Next::Restart(1));
-        // One is down already: it goes first, and no other with it.
+        // One voter is already down: it goes first, and no other with it.
         behind(&mut scene, 9002, None);
         assert_eq!(asked(&scene), Next::Restart(2));
         pod(&mut scene, 9002).outdated = false;
@@ -278,7 +278,7 @@ fn a_restarted_voter_counts_only_when_it_has_come_back_and_not_while_its_silence
     let mut scene = quorum(false);
     let mut memory = Memory::default();
     memory.restarts(&scene.pods[1]);
-    // It hesitates before its end: that is not the end yet.
+    // The voter pauses before its end: that is not the end yet.
     behind(&mut scene, 9001, Some(4_000));
     pod(&mut scene, 9001).terminating = true;
     memory.look(&scene);
@@ -315,8 +315,8 @@ fn one_or_two_voters_need_leave_to_be_away() {
     assert_eq!(next(&scene, &Memory::default(), &leave), Next::Restart(0));
 }
 
-/// Restarts everything in a simulated cluster, with a run that is killed between any two looks, and holds after each step
-/// that no partition is under its min ISR and that at most one broker is down.
+/// Restarts everything in a simulated cluster, with a run that is killed between any two looks. After each step no
+/// partition is under its min ISR, and at most one broker is down.
 #[test]
 fn a_roll_that_is_killed_again_and_again_ends_and_never_harms() {
     for killed_every in [usize::MAX, 1, 2, 3, 7] {
@@ -357,8 +357,8 @@ fn a_roll_that_is_killed_again_and_again_ends_and_never_harms() {
     }
 }
 
-/// The new pod is ready at once; the cluster notices two looks later that the broker is gone, which is back after five,
-/// and in sync after eight.
+/// The new pod is ready at once. Two looks later the cluster notices that the broker is gone. The broker is back after
+/// five looks, and in sync after eight.
 fn advance(scene: &mut Scene, down: &mut Option<(u32, u32)>) {
     let Some((id, looks)) = down else { return };
     let (id, now) = (*id, *looks);

@@ -1,4 +1,4 @@
-//! What a restart waits for, in words.
+//! The reasons for which a restart waits, as text.
 
 use super::Hindrance;
 use mapper::TopicPartition;

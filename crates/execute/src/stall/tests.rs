@@ -50,7 +50,7 @@ fn world(ways: &[(u32, u32)]) -> World {
 }
 
 impl World {
-    /// So many seconds later, these partitions have got more.
+    /// The stalls after this many seconds, in which only these partitions grew.
     fn later(&mut self, seconds: u64, growing: &[u32]) -> Vec<Stall> {
         self.seen.at_seconds += seconds;
         for change in &self.moves {
@@ -85,7 +85,7 @@ fn what_grows_is_not_stalled_and_what_stands_is_when_its_time_has_come() {
 
 #[test]
 fn the_side_that_others_use_is_the_one_that_limits() {
-    // Two others go into 3, none else comes from 1.
+    // Two other copies go into 3; no other copy comes from 1.
     let mut world = world(&[(1, 3), (2, 3), (4, 3)]);
     world.later(1, &[]);
     world.later(300, &[1, 2]);
