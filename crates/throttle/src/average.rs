@@ -1,9 +1,9 @@
-//! Averages that forget.
+//! Moving averages.
 
 use mapper::Rate;
 
-/// Moves `before` towards `now`: by half when as much time has passed as `slowness`, both in milliseconds; by all of it
-/// when there was nothing before.
+/// Moves `before` towards `now`: by half when `elapsed` equals `slowness`, both in milliseconds. Without a value
+/// before, the result is `now`.
 pub(crate) fn towards(before: Option<Rate>, now: Rate, elapsed: u64, slowness: u64) -> Rate {
     let Some(before) = before else { return now };
     let (elapsed, slowness) = (u128::from(elapsed), u128::from(slowness));
@@ -20,7 +20,7 @@ pub(crate) fn towards(before: Option<Rate>, now: Rate, elapsed: u64, slowness: u
     }
 }
 
-/// `bytes` in so many milliseconds, per second; nothing where no time has passed.
+/// `bytes` in this many milliseconds, as a rate per second; zero if no time has passed.
 pub(crate) fn per_second(bytes: u64, milliseconds: u64) -> Rate {
     let rate = (u128::from(bytes) * 1000).checked_div(u128::from(milliseconds)).unwrap_or_default();
     Rate(u64::try_from(rate).unwrap_or(u64::MAX))

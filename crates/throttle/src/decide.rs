@@ -1,4 +1,4 @@
-//! One round.
+//! One round of decisions.
 
 use crate::decision::{Decided, Decision, Why};
 use crate::fair::Got;
@@ -17,13 +17,13 @@ use crate::watch::{Moment, look};
 use mapper::{BrokerId, Bytes, Rate, Ratio};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// By which part of its share an end is wider that holds nothing back.
+/// How much wider the end of a path is that does not limit it, as a fraction of its share: one part in this many.
 const WIDER: u64 = 10;
 
-/// The rate of each broker that takes part, for each role, and the replicas that are throttled.
+/// The rate of each broker that copies, for each role, and the replicas that are throttled.
 ///
-/// The same arguments give the same answer, in whatever order the copies come. Whoever drives it passes the state that
-/// it got back in the round before; [`State::default`] at first.
+/// The same arguments give the same answer, in any order of the copies. The caller passes the state that the round
+/// before returned; [`State::default`] at first.
 pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decision) {
     let terms = limits.terms();
     let now = u64::try_from(seen.at.as_millis()).unwrap_or(u64::MAX);
@@ -68,8 +68,8 @@ pub fn decide(mut state: State, seen: &Seen, limits: &Limits) -> (State, Decisio
     (next, Decision { rates, lists, notes, global_override_is_over, broker_overrides_over })
 }
 
-/// Brokers whose own override is to end with what it paces: those for which it has paced something, and those of them that
-/// take part in nothing any more.
+/// Brokers whose own override ends with the copies that it paces. First those for which it has paced a copy; then those
+/// of them that no longer copy anything.
 fn passing_overrides(state: &State, seen: &Seen) -> (BTreeSet<BrokerId>, BTreeSet<BrokerId>) {
     let ends = |copy: &CopySeen| -> Vec<BrokerId> {
         let destinations = copy.destinations.iter().map(|to| to.broker);
@@ -83,7 +83,7 @@ fn passing_overrides(state: &State, seen: &Seen) -> (BTreeSet<BrokerId>, BTreeSe
     (passing, over)
 }
 
-/// What to remember of each broker that takes part, and how it feels.
+/// What to remember of each broker that copies, and its health.
 fn feelings(
     state: &State,
     loads: &Loads,
@@ -132,10 +132,10 @@ fn offers(
     offers
 }
 
-/// What the paths through each port get together; `None`: there is none.
+/// The sum of the paths through each port; `None`: there are no paths.
 ///
-/// Two quotas of one height in a row let less through than each of them: what one of them lets through in a burst the
-/// other one stops. So the end that holds nothing back is a little wider.
+/// Two equal quotas in a row let less through than each alone: the second stops bursts that the first lets through. So
+/// the end that does not limit the path gets a slightly higher rate.
 fn through(loads: &Loads, got: &[Got]) -> Vec<Option<u64>> {
     let mut through: Vec<Option<u64>> = vec![None; loads.len()];
     let mut add = |port: PortIx, share: u64| {
@@ -153,7 +153,7 @@ fn through(loads: &Loads, got: &[Got]) -> Vec<Option<u64>> {
     through.into_iter().zip(holds).map(wider).collect()
 }
 
-/// The rate before what stands is looked at.
+/// The rate before the current rate is taken into account.
 fn wanted(offer: &Offer, counted: u64, through: Option<u64>, terms: &Terms) -> (Rate, Why) {
     if let Some(fixed) = offer.fixed {
         return fixed;
@@ -175,7 +175,7 @@ fn wanted(offer: &Offer, counted: u64, through: Option<u64>, terms: &Terms) -> (
     }
 }
 
-/// Small changes are not written, unless they were asked for or replicas would starve.
+/// Small changes are not written, unless an operator asked for them or replicas would starve.
 fn settle(
     (rate, why): (Rate, Why),
     offer: &Offer,

@@ -1,4 +1,4 @@
-//! What is decided in one round.
+//! The decision of one round.
 
 use crate::note::Note;
 use crate::port::Role;
@@ -8,44 +8,44 @@ use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The rates and lists that are to stand in the cluster. What is absent is to be released, as soon as nothing that it
-/// covers is in flight.
+/// The rates and lists that the cluster should have. A config that is absent is to be released as soon as nothing that
+/// it covers is in flight.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// The rate of every broker that the lists name, in the role in which they name it. One that need not be written
-    /// (within the change threshold) is the one that stands already. Brokers that are not live have theirs, too: it is
-    /// to be written when they are back.
+    /// The rate of every broker that the lists name, for each role in which they name it. A rate within the change
+    /// threshold is the current one, and need not be written. Brokers that are not live have a rate, too: write it when
+    /// they are back.
     #[serde(serialize_with = "in_order")]
     pub rates: BTreeMap<(BrokerId, Role), Decided>,
     /// The throttled replicas, by topic.
     pub lists: BTreeMap<String, ThrottledReplicas>,
-    /// What an operator should know.
+    /// Notes for the operator.
     pub notes: BTreeSet<Note>,
-    /// The global override was to end with the copies that it paced, and they are over.
+    /// The global override was to end with the copies that it paced, and they have ended.
     pub global_override_is_over: bool,
-    /// Brokers whose own override was to end with the copies that it paced, and they are over.
+    /// Brokers whose own override was to end with the copies that it paced, and they have ended.
     pub broker_overrides_over: BTreeSet<BrokerId>,
 }
 
-/// A rate, and why it is this one.
+/// A rate and its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Decided {
     /// In bytes per second.
     #[serde(rename = "rate_bytes_per_second")]
     pub rate: Rate,
-    /// What it follows from.
+    /// The reason.
     #[serde(flatten)]
     pub why: Why,
-    /// It would be a little different, by less than the change threshold: what stands is kept.
+    /// The current rate is kept, because the new one differs by less than the change threshold.
     pub kept: bool,
-    /// What new replicas may have of this direction, in bytes per second; absent: capacity or traffic is unknown.
+    /// What new replicas may use of this direction, in bytes per second; absent: capacity or traffic is unknown.
     #[serde(rename = "headroom_bytes_per_second", skip_serializing_if = "Option::is_none")]
     pub headroom: Option<Rate>,
-    /// Below it, new replicas never catch up.
+    /// The rate below which new replicas never catch up.
     pub floor: Floor,
 }
 
-/// What a rate follows from.
+/// The reason for a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum Why {
@@ -53,32 +53,32 @@ pub enum Why {
     Share,
     /// All that its network can spare.
     Headroom,
-    /// It feeds nobody, and would at once if a leader failed: all that its network can spare.
+    /// The broker feeds no replica, but would do so at once if a leader failed: all that its network can spare.
     Standby,
-    /// The network can spare less than the least rate.
+    /// The network can spare less than the minimum rate.
     MinRate,
-    /// What producers write has to fit through.
+    /// The rate must at least carry what producers write.
     Floor,
-    /// It was asked for.
+    /// An operator or an execution asked for it.
     Override {
-        /// For whom.
+        /// The brokers for which it was requested.
         scope: OverrideScope,
-        /// In bytes per second; the rate is higher where this is below a known floor.
+        /// The requested rate, in bytes per second. The actual rate is higher if this is below a known floor.
         #[serde(rename = "asked_bytes_per_second")]
         asked: Rate,
     },
-    /// What its network can carry is unknown: the least rate.
+    /// The capacity of its network is unknown: the minimum rate.
     CapacityUnknown,
-    /// Its metrics are missing, not for long: the rate that it had.
+    /// Its metrics have been missing for a short time: the rate that it had.
     MetricsMissing,
-    /// Its metrics are missing for too long: the least rate.
+    /// Its metrics have been missing for too long: the minimum rate.
     MetricsLost,
-    /// It is not live: the rate that it had, or the least one, until its metrics are back.
+    /// It is not live: the rate that it had, or the minimum rate, until its metrics are back.
     NotLive,
 }
 
-/// What producers write to the partitions that a rate covers, for each follower that it counts, and a margin: the
-/// leaders' quota counts what is in sync, too, and below this new replicas starve without an error.
+/// What producers write to the partitions that a rate covers, for each follower that the quota counts, and a margin.
+/// The leaders' quota counts in-sync followers, too. Below this rate new replicas starve without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(tag = "known", rename_all = "snake_case")]
 pub enum Floor {
@@ -88,7 +88,7 @@ pub enum Floor {
         #[serde(rename = "bytes_per_second")]
         rate: Rate,
     },
-    /// Some of it cannot be measured now: the higher one of the last that was known and of what is measured.
+    /// Part of it cannot be measured now: the higher of the last known rate and the measured part.
     Before {
         /// In bytes per second.
         #[serde(rename = "bytes_per_second")]
@@ -99,7 +99,7 @@ pub enum Floor {
 }
 
 impl Floor {
-    /// In bytes per second, where it is known.
+    /// The rate in bytes per second, if known.
     pub const fn rate(self) -> Option<Rate> {
         match self {
             Self::Now { rate } | Self::Before { rate } => Some(rate),
@@ -111,13 +111,13 @@ impl Floor {
 /// The throttled replicas of a topic.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ThrottledReplicas {
-    /// `leader.replication.throttled.replicas`: who feeds the replicas that are to be filled, or would next.
+    /// `leader.replication.throttled.replicas`: the brokers that feed the replicas to fill, or would feed them next.
     pub leaders: BTreeSet<(PartitionId, BrokerId)>,
-    /// `follower.replication.throttled.replicas`: the replicas that are to be filled, and no others.
+    /// `follower.replication.throttled.replicas`: the replicas to fill, and no others.
     pub followers: BTreeSet<(PartitionId, BrokerId)>,
 }
 
-/// JSON has no maps with keys of two parts.
+/// JSON objects cannot have keys with two parts.
 fn in_order<S: Serializer>(
     rates: &BTreeMap<(BrokerId, Role), Decided>,
     serializer: S,

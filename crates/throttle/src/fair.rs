@@ -1,13 +1,13 @@
 //! Max-min fair shares of paths through ports.
 //!
-//! All paths are filled alike until a port of one is full; what goes through it stays at that, and the others are filled
-//! on. So no path can get more but from one that has no more than itself, and what a path cannot use, because its other
-//! end is slower or it asks for less, goes to those that can.
+//! All paths grow at the same speed until one port is full. The paths through that port keep their share, and the
+//! others grow on. So a path could only get more by taking it from one with an equal or smaller share. A path may use
+//! less because its other end is slower, or because it asks for less. The other paths get the rest.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-/// From one port to another; an index for each.
+/// A path from one port to another, by index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Path {
     pub(crate) from: usize,
@@ -16,17 +16,17 @@ pub(crate) struct Path {
     pub(crate) wants: u64,
 }
 
-/// What one path gets.
+/// The share of one path.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Got {
     /// In bytes per second.
     pub(crate) share: u64,
-    /// The port that holds it back; `None`: it has what it wants.
+    /// The port that limits it; `None`: it has all that it wants.
     pub(crate) held_by: Option<usize>,
 }
 
-/// The share of each path, where `room` is what each port can carry, in bytes per second. What does not divide evenly,
-/// less than a byte for each path, is left.
+/// The share of each path; `room` is the capacity of each port, in bytes per second. A remainder of less than a byte
+/// for each path is left over.
 pub(crate) fn shares(room: &[u64], paths: &[Path]) -> Vec<Got> {
     let mut filling = Filling::new(room, paths);
     let mut by_wants: Vec<usize> = (0..paths.len()).collect();
@@ -38,7 +38,8 @@ pub(crate) fn shares(room: &[u64], paths: &[Path]) -> Vec<Got> {
             settled |= filling.settle(index, Got { share: paths[index].wants, held_by: None });
         }
         if settled {
-            // Without the modest ones the port is full later or as soon: look again.
+            // The paths that want little leave more for the others, so the port fills later or at the same level: check
+            // again.
             continue;
         }
         for index in std::mem::take(&mut filling.through[port]) {
@@ -51,10 +52,10 @@ pub(crate) fn shares(room: &[u64], paths: &[Path]) -> Vec<Got> {
 struct Filling<'p> {
     paths: &'p [Path],
     got: Vec<Option<Got>>,
-    /// What each port has left for the paths that are still being filled, and how many they are.
+    /// For each port: what is left for the paths that still grow, and how many there are.
     left: Vec<(u64, u64)>,
     through: Vec<Vec<usize>>,
-    /// At which level each port is full, or was when it was looked at last: levels only rise.
+    /// The level at which each port is full, as of the last check: levels only rise.
     levels: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
@@ -71,7 +72,7 @@ impl<'p> Filling<'p> {
         Self { paths, got: vec![None; paths.len()], left, through, levels }
     }
 
-    /// The next port, and the level of its paths when it is full. Asked again, it is the same.
+    /// The next port to be full, and the level of its paths then. A repeated call returns the same.
     fn next_to_be_full(&mut self) -> Option<(u64, usize)> {
         while let Some(Reverse((known, port))) = self.levels.pop() {
             let (room, paths) = self.left[port];
@@ -84,7 +85,7 @@ impl<'p> Filling<'p> {
         None
     }
 
-    /// Whether it was not settled before.
+    /// Returns whether the path was still unsettled.
     fn settle(&mut self, index: usize, got: Got) -> bool {
         if self.got[index].is_some() {
             return false;
@@ -114,7 +115,7 @@ mod tests {
 
     #[test]
     fn what_a_slow_end_leaves_goes_to_the_others() {
-        // Port 0 sends to 1 and 2; 1 takes in little.
+        // Port 0 sends to 1 and 2; port 1 can receive little.
         let got = shares(&[100, 20, 90], &[path(0, 1), path(0, 2)]);
         assert_eq!(only(&got), [20, 80]);
         assert_eq!(got.iter().map(|got| got.held_by).collect::<Vec<_>>(), [Some(1), Some(0)]);
@@ -122,7 +123,7 @@ mod tests {
 
     #[test]
     fn two_senders_into_one_do_not_starve_the_third() {
-        // 0 -> 2, 0 -> 3, 1 -> 3: what comes into 3 is shared, and 0 gives 2 what is left of it.
+        // 0 -> 2, 0 -> 3, 1 -> 3: the paths into 3 share it, and 0 gives the rest of its capacity to 2.
         let got = shares(&[100, 100, 90, 90], &[path(0, 2), path(0, 3), path(1, 3)]);
         assert_eq!(only(&got), [55, 45, 45]);
     }

@@ -1,8 +1,9 @@
 //! What a broker's network can spare for new replicas.
 //!
-//! Clients go first, and what keeps followers in sync goes with them: producers wait for it. Both are what passes less
-//! what new replicas got. Where the brokers report their replication, that is measured; else by the growth of the
-//! replicas; else what the throttle allowed is taken for what they got, which is the formula of kafka-kit's autothrottle.
+//! Clients come first. So does the replication that keeps followers in sync, because producers wait for it. Both are
+//! the total traffic minus what new replicas got. If the brokers report their replication traffic, that is measured;
+//! else the growth of the replicas is. Without either, the formula of kafka-kit's autothrottle applies: new replicas
+//! count as if they used the throttle in full.
 
 use crate::average::towards;
 use crate::load::Load;
@@ -13,31 +14,31 @@ use crate::state::OfPort;
 use crate::watch::Moment;
 use mapper::{Bytes, Rate, Ratio};
 
-/// How slowly what is protected follows what is measured, in milliseconds: clients that come get their room soon, and
-/// those that pause do not lose it at once.
+/// How slowly the protected traffic follows the measurements, in milliseconds. Clients that start get their room soon,
+/// and those that pause do not lose it at once.
 const SLOW_UP: u64 = 5_000;
 const SLOW_DOWN: u64 = 15_000;
-/// What keeps followers in sync is told from new replicas by two counters that are read at two moments: only an average
-/// over some time is any good.
+/// Two counters that are read at two moments separate in-sync replication from new replicas. Only an average over this
+/// time, in milliseconds, is reliable.
 const IN_SYNC: u64 = 30_000;
 
-/// What stays free of a capacity, so that a full port can be told from a busy one.
+/// The part of a capacity that stays free, so that a full port differs visibly from a busy one.
 const SLACK: Ratio = Ratio::from_percent(3);
 const FULL: Ratio = Ratio::from_percent(98);
-/// Bursts of Kafka's quota do not make a port full; an average over some time does, in milliseconds.
+/// The time over which a port has to be full, in milliseconds. Short bursts of Kafka's quota do not count.
 const WATCHED: u64 = 20_000;
 
-/// What passed through one port, and what stood there meanwhile.
+/// What passed through one port, and the throttle at that time.
 pub(crate) struct Passed<'a> {
     pub(crate) role: Role,
     pub(crate) traffic: &'a Traffic,
     pub(crate) load: &'a Load,
-    /// The throttle that stood.
+    /// The throttle that was set.
     pub(crate) applied: Option<Rate>,
     pub(crate) moment: Moment,
 }
 
-/// What new replicas may have of `capacity`, and what to remember of the port.
+/// What new replicas may use of `capacity`, and what to remember of the port.
 pub(crate) fn headroom(
     capacity: Rate,
     share: Ratio,
@@ -47,7 +48,7 @@ pub(crate) fn headroom(
     let total = passed.total();
     let over = total.saturating_sub(capacity.0);
     let (protected, slack, next) = match unyielding(passed, before) {
-        // A move that began without a throttle: what it took must not be remembered as what clients need.
+        // A move began without a throttle: its traffic must not be remembered as what clients need.
         Some((now, next)) if next.moved.is_none() && before.protected.is_none() => {
             (now, SLACK.of(Bytes(capacity.0)).0, next)
         }
@@ -66,7 +67,7 @@ pub(crate) fn headroom(
     (Rate(spare), next)
 }
 
-/// What passed and was not for new replicas, by measurement; `None`: there is none, only the known formula.
+/// The measured traffic that was not for new replicas; `None`: not measured, only the formula of kafka-kit applies.
 fn unyielding(passed: &Passed<'_>, before: OfPort) -> Option<(Rate, OfPort)> {
     let total = passed.total();
     let replication = passed.traffic.replication.map(|of| of.of(passed.role).0.min(total));
@@ -86,10 +87,10 @@ fn unyielding(passed: &Passed<'_>, before: OfPort) -> Option<(Rate, OfPort)> {
     }
 }
 
-/// Lets what is protected follow what was measured.
+/// Lets the protected traffic follow the measurements.
 ///
-/// Through a port that is full clients get less than they want, and nobody can measure what they want. Half of what new
-/// replicas got is then taken for theirs, until there is room again and their traffic shows.
+/// Through a full port clients get less than they want, and that demand cannot be measured. Until there is room again
+/// and their traffic shows, half of what new replicas got counts as the clients' demand.
 fn follow(now: Rate, capacity: Rate, passed: &Passed<'_>, next: OfPort) -> OfPort {
     let elapsed = passed.moment.elapsed.unwrap_or_default();
     let known = |rate: Option<Rate>| rate.filter(|_| passed.moment.elapsed.is_some());
@@ -110,7 +111,7 @@ impl Passed<'_> {
     }
 }
 
-/// What new replicas got, over as long as the traffic's average goes; `None`: not told.
+/// What new replicas got, over the same window as the traffic's average; `None`: not known.
 fn moved(passed: &Passed<'_>, before: OfPort) -> Option<Rate> {
     let elapsed = passed.moment.elapsed.filter(|_| !passed.load.moved_unknown)?;
     let window = u64::try_from(passed.traffic.window.as_millis()).unwrap_or(u64::MAX);
@@ -118,11 +119,11 @@ fn moved(passed: &Passed<'_>, before: OfPort) -> Option<Rate> {
     if window <= elapsed {
         return Some(moved);
     }
-    // The average began before the move did.
+    // The window began before the move did.
     Some(towards(before.moved.or(Some(Rate(0))), moved, elapsed, window - elapsed))
 }
 
-/// What would give way, if the throttle that stands was used to the full.
+/// What would give way if the current throttle was fully used.
 fn yields(passed: &Passed<'_>) -> u64 {
     passed.applied.unwrap_or_default().0.saturating_sub(passed.load.counted)
 }
@@ -153,12 +154,12 @@ mod tests {
     #[test]
     fn without_more_facts_the_known_formula_answers() {
         let cases = [(70, 0), (80, 70), (110, 70), (200, 70)];
-        // The last is below the least rate, which is not decided here.
+        // The last result is below the minimum rate; another function applies that rate.
         assert_eq!(cases.map(|(util, applied)| spare(80, util, applied)), [24, 72, 40, 0]);
         assert_eq!(cases.map(|(util, applied)| spare(60, util, applied)), [18, 54, 30, 0]);
     }
 
-    /// A port of 100 through which 60 pass, 40 of them replication; new replicas got 25 of those.
+    /// A port with a capacity of 100 and traffic of 60, 40 of it replication; new replicas got 25 of that.
     fn measured(replication: Option<u64>, moved: Option<u64>, window: Duration) -> (u64, OfPort) {
         let replication = replication.map(|of| Ports::both(megabytes(of)));
         let traffic = Traffic { total: Ports::both(megabytes(60)), replication, window };
@@ -178,7 +179,7 @@ mod tests {
         (room.0 / 1_000_000, next)
     }
 
-    /// The first look finds a port filled by a move that nobody paced; the second one knows what moved.
+    /// The first look finds a port filled by a move without a throttle; the second look knows how much was moved.
     #[test]
     fn what_moved_before_the_first_look_is_not_held_for_clients() {
         let capacity = megabytes(100);
@@ -216,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_new_replicas_got_is_better_than_what_they_might_have() {
-        // Of the 65 that are free, 3 stay free where it is measured.
+        // 65 are free; 3 of them stay free where the traffic is measured.
         assert_eq!(measured(None, Some(25), Duration::ZERO).0, 62);
         assert_eq!(measured(None, None, Duration::ZERO).0, 70);
         assert_eq!(measured(Some(20), None, Duration::ZERO).0, 57);
@@ -240,7 +241,7 @@ mod tests {
         };
         assert_eq!(of(97), 38);
         assert_eq!(of(98), 19);
-        // A little always stays free.
+        // A small part always stays free.
         assert_eq!(of(120), 0);
         assert_eq!(of(60), 72);
     }

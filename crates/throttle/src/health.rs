@@ -1,4 +1,4 @@
-//! How much of its headroom a broker is trusted with: halved when it feels ill, given back step by step.
+//! How much of its headroom a broker may use: halved when it is unhealthy, given back step by step.
 
 use crate::limits::HealthLimits;
 use crate::note::WhyIll;
@@ -7,14 +7,14 @@ use crate::state::Wellbeing;
 use mapper::Ratio;
 use std::time::Duration;
 
-/// Metrics of latency look back: what was changed shows only after some time, in milliseconds.
+/// Latency metrics average over the past: a change shows only after this time, in milliseconds.
 const PATIENCE: u64 = 30_000;
 const STEP: u32 = 100_000;
 const LEAST: u32 = 62_500;
-/// A broker is well only this much (in percent) on the right side of its limit: at the limit itself nothing changes.
+/// A broker is healthy only below this percentage of its limit. Between that and the limit nothing changes.
 const WELL: u64 = 80;
 
-/// What to remember, and what it suffers from now.
+/// What to remember, and what is wrong with the broker now.
 pub(crate) fn feel(
     before: Wellbeing,
     health: &Health,
@@ -58,7 +58,7 @@ fn ill(before: &Wellbeing, health: &Health, limits: &HealthLimits) -> Option<Why
     }
 }
 
-/// What is not told, or has no limit, does not keep a broker from being well.
+/// A metric that is unknown, or has no limit, does not make a broker unhealthy.
 fn well(health: &Health, limits: &HealthLimits) -> bool {
     let fast = |value: Option<Duration>, limit: Option<Duration>| match value.zip(limit) {
         Some((value, limit)) => value.as_nanos() * 100 <= limit.as_nanos() * u128::from(WELL),
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(used(&[(0, idle(29))]), 500_000);
         assert_eq!(used(&[(0, idle(30))]), 1_000_000);
         let under = |count| Health { under_min_isr: Some(count), ..Health::default() };
-        // As many as there were when it was looked at first, or as before: nothing new.
+        // As many as at the first look, or as before: nothing new is wrong.
         assert_eq!(used(&[(0, under(3)), (30_000, under(3))]), 1_000_000);
         assert_eq!(used(&[(0, under(3)), (30_000, under(4))]), 500_000);
         assert_eq!(used(&[(0, under(3)), (30_000, under(4)), (60_000, under(4))]), 600_000);

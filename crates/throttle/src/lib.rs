@@ -1,9 +1,11 @@
 //! Decides how fast replication may go.
 //!
 //! In: the [`State`] of the round before, what is [`Seen`] of the cluster now, and the [`Limits`]. Out: the next
-//! [`State`], and a [`Decision`]: the rate of each broker that takes part, for each role, and the replicas that are
-//! throttled. Reads no clock, file, socket or environment: whoever drives it looks, asks [`decide`], writes what
-//! differs, and looks again. What is unknown is part of what is seen, and its answer is a decision like any other.
+//! [`State`], and a [`Decision`]: the rate of each broker that copies, for each role, and the replicas that are
+//! throttled. Reads no clock, file, socket or environment.
+//!
+//! The caller reads the cluster, asks [`decide`], writes the differences, and repeats. Facts may be unknown; the
+//! decision then covers that case like any other.
 
 mod average;
 mod decide;

@@ -1,50 +1,51 @@
-//! Within which bounds rates are decided.
+//! The limits for rates.
 
 use mapper::{Bytes, Rate, Ratio};
 use std::fmt;
 use std::time::Duration;
 
-/// What an operator asks for. [`Limits::new`] accepts it or says what is wrong.
+/// The operator's settings. [`Limits::new`] accepts them or returns what is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// No rate is computed below this. Default: 10 MB/s.
+    /// The lowest rate that is computed. Default: 10 MB/s.
     pub min_rate: Rate,
-    /// The share of what is free that replication may send. Default: 90 %.
+    /// The share of the free network capacity that replication may use to send. Default: 90 %.
     pub max_tx: Ratio,
-    /// The share of what is free that replication may take in. Default: 90 %.
+    /// The share of the free network capacity that replication may use to receive. Default: 90 %.
     pub max_rx: Ratio,
-    /// A rate is written when it differs from the one that stands by at least this share of it. Default: 10 %.
+    /// A rate is written if it differs from the current one by at least this share of it. Default: 10 %.
     pub change_threshold: Ratio,
-    /// For so many rounds without metrics a broker keeps its rate. Default: 1.
+    /// Rounds without metrics for which a broker keeps its rate. Default: 1.
     pub failure_threshold: u32,
-    /// What a floor is above what producers write. Default: 1.2.
+    /// The factor between what producers write and the floor. Default: 1.2.
     pub floor_margin: Ratio,
-    /// A replica that grew by nothing for so long has stalled. Default: 10 minutes.
+    /// A replica without growth for this long has stalled. Default: 10 minutes.
     pub stalled_after: Duration,
-    /// Replicas that fell behind without a reassignment are paced, too. Default: yes.
+    /// Replicas that fell behind without a reassignment are throttled, too. Default: yes.
     pub pace_recovery: bool,
-    /// From how many missing bytes on. Default: 1 GB.
+    /// The number of missing bytes from which such replicas are throttled. Default: 1 GB.
     pub recovery_bytes: Bytes,
-    /// Also those of partitions under their minimum of replicas in sync, or with one. Default: no.
+    /// Also throttle those of partitions below their min ISR, or with one replica in sync. Default: no.
     pub pace_all: bool,
     /// How the rates of the brokers depend on each other. Default: fair.
     pub share: Share,
-    /// What a broker that feels well is like.
+    /// The limits within which a broker counts as healthy.
     pub health: HealthLimits,
 }
 
-/// How a port's rate follows from the headroom of all.
+/// How a port's rate depends on the headroom of all ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Share {
-    /// Paths from leader to follower share what ports can spare, max-min fair: what a path cannot use, because its other
-    /// end is slower, goes to those that can.
+    /// Paths from leader to follower share the spare capacity of the ports, max-min fair. A path with a slower other
+    /// end cannot use all of its share; the others get the rest.
     #[default]
     Fair,
-    /// Each port gets all that it can spare, whatever is at the other end: the formula of kafka-kit's autothrottle.
+    /// Each port gets all that it can spare, independent of the other end: the formula of kafka-kit's autothrottle.
     Headroom,
 }
 
-/// A broker that exceeds one of these gets less. `None`: does not count, but for the canary. [`Terms`] ask for 20 % of idle time by default;
+/// A broker that exceeds one of these gets less. `None`: not checked, except for the canary. [`Terms`] require 20 % of
+/// idle time by default. Only operators know how long a request may take, so latencies have no default.
 /// how long a request may take is known to operators only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HealthLimits {
@@ -54,8 +55,8 @@ pub struct HealthLimits {
     pub p99_fetch: Option<Duration>,
     /// The least share of idle time of request handlers.
     pub request_handler_idle: Option<Ratio>,
-    /// The longest time of small messages of our own to a broker and back. `None`: three times what is usual there, and
-    /// at least 10 ms.
+    /// The longest round trip of the canary's small messages to a broker. `None`: three times the usual time, and at
+    /// least 10 ms.
     pub canary: Option<Duration>,
 }
 
@@ -81,26 +82,26 @@ impl Default for Terms {
     }
 }
 
-/// Terms without a contradiction.
+/// Settings without a contradiction.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Limits(Terms);
 
 /// A limit that makes no sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InvalidLimit {
-    /// `min_rate` is nothing: what falls back to it would stand still.
+    /// `min_rate` is zero: replicas that fall back to it would stop.
     MinRate,
-    /// `max_tx` is nothing, or everything, which leaves clients none.
+    /// `max_tx` is 0 %, or it is 100 %, which leaves clients nothing.
     MaxTx(Ratio),
-    /// `max_rx` is nothing, or everything, which leaves clients none.
+    /// `max_rx` is 0 %, or it is 100 %, which leaves clients nothing.
     MaxRx(Ratio),
-    /// `change_threshold` is everything: no rate would ever be lowered.
+    /// `change_threshold` is 100 %: no rate would ever be lowered.
     ChangeThreshold(Ratio),
     /// `floor_margin` is below 1: new replicas would starve at their floor.
     FloorMargin(Ratio),
-    /// `stalled_after` is nothing: everything would have stalled.
+    /// `stalled_after` is zero: every replica would count as stalled.
     StalledAfter,
-    /// `request_handler_idle` is everything, or more: no broker would ever feel well.
+    /// `request_handler_idle` is 100 % or more: no broker would ever count as healthy.
     RequestHandlerIdle(Ratio),
 }
 
@@ -138,10 +139,10 @@ impl fmt::Display for InvalidLimit {
 impl std::error::Error for InvalidLimit {}
 
 impl Limits {
-    /// Terms, if every one makes sense.
+    /// Limits from settings that are all valid.
     ///
     /// # Errors
-    /// [`InvalidLimit`] with the first that does not.
+    /// [`InvalidLimit`] with the first invalid setting.
     pub fn new(terms: Terms) -> Result<Self, InvalidLimit> {
         let share_of_all = |share: Ratio| share > Ratio::ZERO && share < Ratio::ONE;
         if terms.min_rate == Rate(0) {
@@ -168,7 +169,7 @@ impl Limits {
         }
     }
 
-    /// What was asked for.
+    /// The operator's settings.
     pub const fn terms(&self) -> &Terms {
         &self.0
     }

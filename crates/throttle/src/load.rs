@@ -1,7 +1,7 @@
 //! What each port has to carry for the replicas that are paced.
 //!
-//! In: the partitions that are paced and what was measured of them. Out: for each broker in each role what its quota
-//! counts, what producers need of it, what new replicas got through it; and the paths between brokers.
+//! In: the throttled partitions and their measurements. Out: for each broker in each role, what its quota counts, what
+//! producers need of it, and what new replicas got through it. Also the paths between brokers.
 
 use crate::average::towards;
 use crate::decision::{Floor, ThrottledReplicas};
@@ -12,10 +12,10 @@ use crate::watch::{Growth, Ingest};
 use mapper::{BrokerId, Bytes, Rate};
 use std::collections::BTreeMap;
 
-/// How slowly a floor sinks that is known in part, in milliseconds.
+/// How slowly a floor that is only partly known sinks, in milliseconds.
 const SLOW_DOWN: u64 = 300_000;
 
-/// A broker in a role: its place among the brokers that take part, times two, and one more for a follower.
+/// A broker in a role: its index among the brokers that copy, times two, plus one for a follower.
 pub(crate) type PortIx = usize;
 
 /// What one port has to carry; in bytes per second.
@@ -23,34 +23,34 @@ pub(crate) type PortIx = usize;
 pub(crate) struct Load {
     /// The lists name it.
     pub(crate) named: bool,
-    /// What its quota counts of followers that are in sync, which it cannot hold back.
+    /// What its quota counts of in-sync followers, which it cannot throttle.
     pub(crate) counted: u64,
-    /// What producers write, for each follower that it counts, as far as it is known.
+    /// What producers write, for each follower that it counts, as far as known.
     need: u64,
-    /// Of some of it that is measured now; known from before; not measured now.
+    /// Whether a part of it is measured now; known from before; not measured now.
     any_now: bool,
     any_before: bool,
     any_unknown: bool,
     /// What new replicas got through it.
     pub(crate) moved: u64,
-    /// Of some of them that is not told.
+    /// What some new replicas got is not known.
     pub(crate) moved_unknown: bool,
 }
 
-/// From a leader to a broker that it fills, both of them live.
+/// A path from a leader to a broker that it fills, both of them live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Way {
     pub(crate) from: PortIx,
     pub(crate) to: PortIx,
-    /// What producers write to what is filled through it, in bytes per second, as far as it is known.
+    /// What producers write to the replicas that it fills, in bytes per second, as far as known.
     pub(crate) need: u64,
-    /// What it carried, in bytes per second; `None`: not told.
+    /// What it carried, in bytes per second; `None`: not known.
     pub(crate) moved: Option<u64>,
-    /// For how long all of it has been watched, in milliseconds.
+    /// How long all of its replicas have been watched, in milliseconds.
     pub(crate) watched: u64,
 }
 
-/// All that the paced replicas mean for the network.
+/// The network load of all throttled replicas.
 pub(crate) struct Loads {
     brokers: Vec<BrokerId>,
     ports: Vec<Load>,
@@ -99,7 +99,7 @@ impl Loads {
         (self.brokers[port / 2], role)
     }
 
-    /// The place of a way among all.
+    /// The index of a path among all.
     pub(crate) fn way(&self, leader: BrokerId, follower: BrokerId) -> Option<usize> {
         let ends = (self.index(leader, Role::Leader)?, self.index(follower, Role::Follower)?);
         self.ways.binary_search_by_key(&ends, |way| (way.from, way.to)).ok()
@@ -173,10 +173,10 @@ impl Load {
         }
     }
 
-    /// What has to fit through, with the margin; `last` is what was known before.
+    /// The rate that producers need, with the margin; `last` is the last known one.
     ///
-    /// The last one holds as long as nothing can be measured. Where only the partitions that have just begun are unknown,
-    /// round for round, it sinks slowly to what the others need: else one heavy partition would be remembered for ever.
+    /// The last one stays valid as long as nothing can be measured. If only new partitions are unknown in each round,
+    /// it sinks slowly to what the others need. Otherwise one heavy partition would be remembered for ever.
     pub(crate) fn floor(&self, last: Option<Rate>, elapsed: Option<u64>, terms: &Terms) -> Floor {
         let rate = Rate(terms.floor_margin.of(Bytes(self.need)).0);
         match last {

@@ -1,4 +1,4 @@
-//! What an operator should know of a round.
+//! Notes for the operator about one round.
 
 use crate::port::Role;
 use mapper::{BrokerId, Rate, Ratio, TopicPartition};
@@ -6,91 +6,91 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// What an operator should know, with its evidence.
+/// A note for the operator, with its evidence.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(tag = "note", rename_all = "snake_case")]
 pub enum Note {
-    /// Nobody has told what the broker's network can carry: it gets the least rate, the others go on.
+    /// The capacity of the broker's network is unknown: it gets the minimum rate; the other brokers are not affected.
     UnknownCapacity {
-        /// Which.
+        /// The broker.
         broker: BrokerId,
     },
     /// The broker's metrics are missing.
     MetricsMissing {
-        /// Which.
+        /// The broker.
         broker: BrokerId,
         /// For how many rounds in a row.
         rounds: u32,
-        /// What it gets meanwhile.
+        /// What it gets until they are back.
         fallback: Fallback,
     },
-    /// A rate that was asked for is below what producers write: it was raised.
+    /// A requested rate is below what producers write: it was raised.
     OverrideRaised {
-        /// On which broker.
+        /// The broker.
         broker: BrokerId,
-        /// In which role.
+        /// The role.
         role: Role,
-        /// What was asked for, in bytes per second.
+        /// The requested rate, in bytes per second.
         #[serde(rename = "asked_bytes_per_second")]
         asked: Rate,
-        /// What it was raised to, in bytes per second.
+        /// The raised rate, in bytes per second.
         #[serde(rename = "floor_bytes_per_second")]
         floor: Rate,
     },
-    /// A rate that was asked for is taken as it is, though nobody knows whether producers write more.
+    /// A requested rate is used unchanged, although it is unknown whether producers write more.
     OverrideAboveUnknownFloor {
-        /// On which broker.
+        /// The broker.
         broker: BrokerId,
-        /// In which role.
+        /// The role.
         role: Role,
-        /// What was asked for, in bytes per second.
+        /// The requested rate, in bytes per second.
         #[serde(rename = "asked_bytes_per_second")]
         asked: Rate,
     },
-    /// What producers write alone is more than the network can spare: clients feel this move.
+    /// What producers write alone is more than the network can spare: this move slows clients down.
     FloorAboveHeadroom {
-        /// On which broker.
+        /// The broker.
         broker: BrokerId,
-        /// In which role.
+        /// The role.
         role: Role,
         /// What new replicas need, in bytes per second.
         #[serde(rename = "floor_bytes_per_second")]
         floor: Rate,
-        /// What there is, in bytes per second.
+        /// What the network can spare, in bytes per second.
         #[serde(rename = "headroom_bytes_per_second")]
         headroom: Rate,
     },
-    /// A broker feels ill: it gets less until it is better.
+    /// A broker is unhealthy: it gets less until it is better.
     Ill {
-        /// Which.
+        /// The broker.
         broker: BrokerId,
-        /// Of what.
+        /// What is wrong.
         why: WhyIll,
         /// The share of its headroom that is used now.
         used: Ratio,
     },
-    /// Replicas have got nothing for too long.
+    /// Replicas have made no progress for too long.
     Stalled {
-        /// The broker whose rate holds them back, as far as rates do.
+        /// The broker whose rate limits them, as far as rates do.
         broker: BrokerId,
-        /// In which role.
+        /// The role.
         role: Role,
-        /// For how long at least, in whole seconds.
+        /// The least time without progress, in whole seconds.
         #[serde(rename = "seconds", serialize_with = "seconds")]
         since: Duration,
-        /// Which partitions.
+        /// The partitions.
         partitions: BTreeSet<TopicPartition>,
     },
-    /// Replicas are filled as fast as it goes, before all others.
+    /// Replicas are filled at full speed, before all others.
     Unpaced {
-        /// Of which partition.
+        /// The partition.
         of: TopicPartition,
-        /// Why.
+        /// The reason.
         why: Unpaced,
     },
-    /// Nobody leads this partition: its new replicas wait for one of those in sync to come back.
+    /// This partition has no leader: its new replicas wait for one of the in-sync replicas to come back.
     NoLeader {
-        /// Which.
+        /// The partition.
         of: TopicPartition,
     },
 }
@@ -101,11 +101,11 @@ pub enum Note {
 pub enum Fallback {
     /// The rate that it had.
     RateBefore,
-    /// The least rate.
+    /// The minimum rate.
     MinRate,
 }
 
-/// What a broker suffers from.
+/// Why a broker is unhealthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WhyIll {
@@ -115,19 +115,19 @@ pub enum WhyIll {
     FetchLatency,
     /// Its request handlers are too busy.
     RequestHandlers,
-    /// More partitions that it leads are under their minimum of replicas in sync than before.
+    /// More of the partitions that it leads are below their min ISR than before.
     UnderMinIsr,
-    /// Small messages of our own take too long to it and back.
+    /// The canary's small messages take too long to it and back.
     Canary,
 }
 
-/// Why a recovery is not held back.
+/// Why a recovery is not throttled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unpaced {
-    /// Fewer replicas are in sync than `min.insync.replicas`: producers with `acks=all` are turned away.
+    /// Fewer replicas are in sync than `min.insync.replicas`: writes of producers with `acks=all` fail.
     UnderMinIsr,
-    /// One replica is in sync: its broker's loss would be the data's.
+    /// Only one replica is in sync: if its broker is lost, so is the data.
     LastInSync,
 }
 

@@ -1,4 +1,4 @@
-//! What one port may give to new replicas, before the paths share it.
+//! What one port can give to new replicas, before the paths share it.
 
 use crate::decision::{Floor, Why};
 use crate::headroom::{Passed, headroom};
@@ -12,21 +12,21 @@ use crate::watch::Moment;
 use mapper::{BrokerId, Bytes, Rate, Ratio};
 use std::collections::BTreeSet;
 
-/// One port, with everything that its rate depends on.
+/// One port, with everything on which its rate depends.
 pub(crate) struct Port<'a> {
     pub(crate) broker: BrokerId,
     pub(crate) role: Role,
     pub(crate) load: &'a Load,
-    /// What was remembered of its broker, of this round already but for the port.
+    /// What is remembered of its broker: already of this round, except for the port.
     pub(crate) memory: &'a OfBroker,
     pub(crate) moment: Moment,
 }
 
-/// What it may give.
+/// What a port can give.
 pub(crate) struct Offer {
-    /// What new replicas may have of it, in bytes per second, beside what is counted of others.
+    /// What new replicas may use of it, in bytes per second, in addition to other traffic that the quota counts.
     pub(crate) room: u64,
-    /// The rate, where it does not depend on the paths.
+    /// The rate, if it does not depend on the paths.
     pub(crate) fixed: Option<(Rate, Why)>,
     /// What its network can spare; `None`: not known.
     pub(crate) headroom: Option<Rate>,
@@ -35,7 +35,7 @@ pub(crate) struct Offer {
     pub(crate) next: OfPort,
 }
 
-/// An answer for every port, whatever is missing.
+/// The offer of a port, whatever facts are missing.
 pub(crate) fn offer(
     port: &Port<'_>,
     seen: &Seen,
@@ -49,7 +49,8 @@ pub(crate) fn offer(
     let (spare, next) = spare(port, broker, seen, terms, before);
     let next = OfPort { floor: floor.rate(), ..next };
     let at_least = |rate: Rate| floor.rate().map_or(rate, |floor| rate.max(floor));
-    // What was decided goes before what stands, and what the network can carry before both: others may have set it.
+    // The decided rate is preferred to the current one, because another tool may have set that. The network's capacity
+    // limits both.
     let standing = before.rate.or(seen.applied.get(&(port.broker, port.role)).copied());
     let most = broker.capacity.map(|of| share(port.role, terms).of(Bytes(of.of(port.role).0)).0);
     let standing = standing.map(|rate| Rate(rate.0.min(most.unwrap_or(u64::MAX))));
@@ -77,7 +78,8 @@ pub(crate) fn offer(
     Offer { room: rate.0.saturating_sub(port.load.counted), fixed, headroom: spare, floor, next }
 }
 
-/// What the network can spare and what is counted of others pass together; the least rate is for both.
+/// What the network can spare, plus what the quota counts of other traffic; at least the minimum rate, which is for
+/// both.
 fn least(port: &Port<'_>, spare: Option<Rate>, terms: &Terms) -> Rate {
     let spare = spare.unwrap_or_default().0.saturating_add(port.load.counted);
     Rate(spare).max(terms.min_rate)
@@ -105,7 +107,7 @@ fn spare(
     (Some(Rate(port.memory.wellbeing.used_ratio.of(Bytes(spare.0)).0)), next)
 }
 
-/// What replication may have of what is free.
+/// The share of the free capacity that replication may use.
 fn share(role: Role, terms: &Terms) -> Ratio {
     match role {
         Role::Leader => terms.max_tx,

@@ -1,9 +1,9 @@
-//! Which replicas are paced.
+//! Which replicas are throttled.
 //!
-//! Followers are listed only while they are to be filled: what is in sync must not wait. On the leaders' side stand the
-//! leader and whoever else is in sync. A leader's quota counts only what it sends while it leads, so to name the others
-//! costs nothing, and one of them may lead from one moment to the next, when the leader fails or leaves the replica
-//! list, long before the next round.
+//! The followers' lists name only replicas to fill: an in-sync replica must not wait. The leaders' lists name the
+//! leader and every other replica in sync. A leader's quota counts only what it sends while it leads, so it costs
+//! nothing to name the others. One of them may become leader long before the next round, when the leader fails or
+//! leaves the replica list.
 
 use crate::decision::ThrottledReplicas;
 use crate::limits::Terms;
@@ -12,47 +12,47 @@ use crate::seen::{BrokerSeen, Cause, CopySeen, Destination, Seen};
 use mapper::{BrokerId, Bytes, PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A partition with the replicas to be filled that are held back.
+/// A partition with the replicas to fill that are throttled.
 pub(crate) struct Paced<'s> {
-    /// What was seen of it.
+    /// The facts about it.
     pub(crate) copy: &'s CopySeen,
-    /// Its leader is there to feed them.
+    /// Its leader is live and can feed them.
     pub(crate) leads_live: bool,
-    /// Those of its destinations that are paced; never empty.
+    /// The destinations that are throttled; never empty.
     pub(crate) to: Vec<Target>,
 }
 
-/// A replica that is paced.
+/// A replica that is throttled.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) broker: BrokerId,
     pub(crate) done: Option<Bytes>,
-    /// Its broker is there to take it in.
+    /// Its broker is live and can receive it.
     pub(crate) live: bool,
 }
 
-/// What is paced, and what is not.
+/// What is throttled, and what is not.
 pub(crate) struct Pacing<'s> {
     /// In order of partition, each once.
     pub(crate) paced: Vec<Paced<'s>>,
-    /// What is filled before all others.
+    /// Partitions that are filled before all others.
     pub(crate) first: BTreeSet<&'s TopicPartition>,
 }
 
 impl Paced<'_> {
-    /// Whoever feeds it, or would next.
+    /// The brokers that feed it, or would feed it next.
     pub(crate) fn sources(&self) -> impl Iterator<Item = BrokerId> {
         let leader = self.copy.leader.filter(|leader| !self.copy.in_sync.contains(leader));
         leader.into_iter().chain(self.copy.in_sync.iter().copied())
     }
 
-    /// Whoever is filled.
+    /// The brokers that are filled.
     fn brokers(&self) -> impl Iterator<Item = BrokerId> {
         self.to.iter().map(|to| to.broker)
     }
 }
 
-/// What is paced; what is not, and why, goes to the notes.
+/// The partitions that are throttled. Those that are not go to the notes, with the reason.
 pub(crate) fn paced<'s>(seen: &'s Seen, terms: &Terms, notes: &mut BTreeSet<Note>) -> Pacing<'s> {
     let mut copies: Vec<&CopySeen> = seen.copies.iter().collect();
     copies.sort_by(|a, b| a.of.cmp(&b.of));
@@ -80,8 +80,8 @@ pub(crate) fn paced<'s>(seen: &'s Seen, terms: &Terms, notes: &mut BTreeSet<Note
     pacing
 }
 
-/// A replica of a reassignment always is. A broker that is away copies nothing; what it has to catch up is known when it
-/// is back.
+/// A replica of a reassignment always is. A broker that is down copies nothing; how much it has to catch up is known
+/// when it is back.
 fn is_behind(copy: &CopySeen, to: &Target, terms: &Terms) -> bool {
     match copy.cause {
         Cause::Reassignment => true,
@@ -94,7 +94,7 @@ fn is_behind(copy: &CopySeen, to: &Target, terms: &Terms) -> bool {
     }
 }
 
-/// A reassignment does not go first, however few are in sync: it is never without a pace.
+/// A reassignment never goes first, however few replicas are in sync: it is always throttled.
 fn goes_first(copy: &CopySeen, terms: &Terms) -> Option<Unpaced> {
     if terms.pace_all || copy.cause == Cause::Reassignment {
         return None;
@@ -120,7 +120,7 @@ pub(crate) fn lists(
     let of_topics = paced.chunk_by(|one, next| one.copy.of.topic == next.copy.of.topic);
     let mut lists: BTreeMap<String, ThrottledReplicas> = of_topics.filter_map(list).collect();
     let filled: BTreeSet<BrokerId> = paced.iter().flat_map(Paced::brokers).collect();
-    // Asked for on a broker that fills nothing: whatever it has to catch up later finds its pace there already.
+    // An override for a broker that fills nothing now: its later recoveries find their throttle already set.
     for (broker, topics) in &seen.hosted {
         if !seen.overrides.stays_on(*broker) || filled.contains(broker) {
             continue;

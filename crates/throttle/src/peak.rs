@@ -1,39 +1,39 @@
-//! The height of what clients need, and for how long it is kept free for them when they need less.
+//! The peak of what clients need, and for how long it is kept free when they need less.
 //!
-//! Clients that leave for good lose their room soon: a move has it. Clients that were seen to come back keep it for as long
-//! as they use to stay away, unless that is so long that it is better to follow them.
+//! Clients that leave for good lose their room soon, and a move gets it. Clients that were seen to come back keep it
+//! for as long as they usually stay away. If that is too long, it is better to follow them.
 
 use crate::average::towards;
 use mapper::Rate;
 use serde::{Deserialize, Serialize};
 
-/// For how long a height is held of clients that nobody has seen come back, in milliseconds.
+/// How long a peak is held for clients that were not seen to come back, in milliseconds.
 const HELD: u64 = 15_000;
-/// And at most.
+/// The longest time that a peak is held, in milliseconds.
 const LONGEST: u64 = 120_000;
-/// For how long it counts that clients came back.
+/// How long the return of clients counts, in milliseconds.
 const REMEMBERED: u64 = 600_000;
-/// A single spike is forgotten as slowly while clients stay near it.
+/// How slowly a single spike is forgotten while clients stay near it, in milliseconds.
 const SPIKE: u64 = 20_000;
 
-/// What clients needed at their height lately. Rates in bytes per second.
+/// The recent peak of what clients needed. Rates in bytes per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Peak {
     pub(crate) height: Rate,
-    /// When they were there last.
+    /// When clients last needed that much.
     since_milliseconds: u64,
-    /// For how long it is held.
+    /// How long it is held.
     held_milliseconds: u64,
-    /// When they were last seen to come back.
+    /// When clients were last seen to come back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     back_milliseconds: Option<u64>,
-    /// The height that was let go: how high, and when they left it.
+    /// The peak that was released: its rate, and when clients left it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     gone: Option<(Rate, u64)>,
 }
 
 impl Peak {
-    /// One round later; `elapsed` milliseconds since the one before.
+    /// The peak one round later; `elapsed` milliseconds since the round before.
     pub(crate) fn next(before: Option<Self>, needed: Rate, elapsed: u64, now: u64) -> Self {
         let known = before.filter(|peak| peak.since_milliseconds <= now);
         let Some(peak) = known.map(|peak| peak.forget(now)) else {
@@ -65,7 +65,7 @@ impl Peak {
     fn risen(self, needed: Rate, now: u64) -> Self {
         let risen = Self { height: needed, since_milliseconds: now, ..self };
         match self.gone {
-            // Who comes back is seen before it is all there.
+            // Clients that come back are detected before all of their traffic is back.
             Some((rate, left)) if is_part(needed, rate, 3, 4) => {
                 Self { gone: None, ..risen.came_back(left, now) }
             }
@@ -74,7 +74,7 @@ impl Peak {
         }
     }
 
-    /// The height that is remembered when this one is let go: what is much lower is no height.
+    /// The peak to remember when this one is released; a much lower one is not kept.
     fn let_go(self, needed: Rate) -> Option<(Rate, u64)> {
         let left = self.since_milliseconds;
         let fell = !is_part(needed, self.height, 9, 10);
@@ -86,7 +86,7 @@ impl Peak {
         }
     }
 
-    /// Clients that stay away for longer than a height is ever held are followed.
+    /// Clients that stay away for longer than any peak is held are followed.
     fn came_back(self, left: u64, now: u64) -> Self {
         let away = now - left;
         let long = (away * 3 / 2).min(LONGEST);
@@ -107,7 +107,7 @@ impl Peak {
     }
 }
 
-/// Whether a rate is so many parts of a height at least.
+/// Whether a rate is at least `parts` out of `of` of a peak.
 fn is_part(rate: Rate, height: Rate, parts: u128, of: u128) -> bool {
     u128::from(rate.0) * of >= u128::from(height.0) * parts
 }
@@ -116,7 +116,7 @@ fn is_part(rate: Rate, height: Rate, parts: u128, of: u128) -> bool {
 mod tests {
     use super::*;
 
-    /// Rounds of five seconds, from 0 on.
+    /// The peaks in rounds of five seconds, from 0 on.
     fn heights(needs: impl IntoIterator<Item = u64>) -> Vec<u64> {
         let mut peak = None;
         let rounds = needs.into_iter().zip((0..).step_by(5_000));

@@ -3,18 +3,18 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// In which role a broker's replication is throttled (KIP-73). A leader sends, a follower takes in.
+/// The role in which a broker's replication is throttled (KIP-73). A leader sends, a follower receives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// `leader.replication.throttled.rate`: what it sends, through tx.
     Leader,
-    /// `follower.replication.throttled.rate`: what it takes in, through rx.
+    /// `follower.replication.throttled.rate`: what it receives, through rx.
     Follower,
 }
 
 impl Role {
-    /// Both.
+    /// Both roles.
     pub const ALL: [Self; 2] = [Self::Leader, Self::Follower];
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Role {
 pub struct Ports<T> {
     /// Out of the broker: leaders send through it.
     pub tx: T,
-    /// Into the broker: followers take in through it.
+    /// Into the broker: followers receive through it.
     pub rx: T,
 }
 

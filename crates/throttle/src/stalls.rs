@@ -1,4 +1,4 @@
-//! Which replicas have got nothing for too long, and whose rate holds them back.
+//! Replicas that have made no progress for too long, and the broker whose rate limits them.
 
 use crate::fair::Got;
 use crate::limits::Terms;
@@ -11,7 +11,7 @@ use mapper::{BrokerId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// One note for each broker and role that holds something back.
+/// One note for each broker and role that limits a replica.
 pub(crate) fn stalls(
     paced: &[Paced<'_>],
     growths: &[Growth],
@@ -22,7 +22,7 @@ pub(crate) fn stalls(
     let after = u64::try_from(terms.stalled_after.as_millis()).unwrap_or(u64::MAX);
     let mut held: BTreeMap<(BrokerId, Role), (u64, BTreeSet<TopicPartition>)> = BTreeMap::new();
     for (one, growth) in paced.iter().zip(growths) {
-        // Without a leader nothing can come, and a note of its own says so.
+        // Without a leader nothing can arrive, and there is a separate note for that.
         let Some(leader) = one.copy.leader else { continue };
         for (to, progress) in one.to.iter().zip(&growth.to).filter(|(_, p)| p.stood >= after) {
             let by = held_by(leader, to, loads, got);

@@ -1,4 +1,4 @@
-//! What is remembered from one round to the next.
+//! What one round has to remember for the next.
 
 use crate::peak::Peak;
 use crate::port::Ports;
@@ -7,8 +7,8 @@ use mapper::{BrokerId, Rate, Ratio};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is remembered from one round to the next: as much as there are brokers that take part, and partitions with
-/// replicas to be filled. A daemon that starts without it knows as much again after two rounds.
+/// What one round has to remember for the next. It grows with the brokers that copy, and the partitions with replicas
+/// to fill. A daemon that starts without it has the same knowledge after two rounds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct State {
     /// When the round before was; absent before the first.
@@ -22,16 +22,16 @@ pub struct State {
     /// In order of their ends.
     #[serde(default)]
     pub(crate) paths: Vec<OfPath>,
-    /// The global override has paced something.
+    /// The global override has paced a copy.
     #[serde(default)]
     pub(crate) global_override_paced: bool,
-    /// Brokers whose own override is to end with what it paces, and has paced something.
+    /// Brokers whose own override ends with the copies that it paces, and has paced one.
     #[serde(default)]
     pub(crate) passing_overrides: BTreeSet<BrokerId>,
 }
 
 impl State {
-    /// How long ago the round before was, in milliseconds; `None` where nothing can be measured from it.
+    /// The time since the round before, in milliseconds; `None` if nothing can be measured from it.
     pub(crate) fn elapsed(&self, now: u64) -> Option<u64> {
         now.checked_sub(self.at_milliseconds?).filter(|elapsed| *elapsed > 0)
     }
@@ -48,11 +48,11 @@ pub(crate) struct OfBroker {
     pub(crate) wellbeing: Wellbeing,
 }
 
-/// How much of its headroom a broker is trusted with.
+/// How much of its headroom a broker may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Wellbeing {
     pub(crate) used_ratio: Ratio,
-    /// When that changed last.
+    /// When that last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) changed_milliseconds: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -68,22 +68,22 @@ impl Default for Wellbeing {
 /// What is remembered of one broker in one role. Rates in bytes per second.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OfPort {
-    /// What was decided.
+    /// The decided rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rate: Option<Rate>,
-    /// The last floor that was known.
+    /// The last known floor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) floor: Option<Rate>,
-    /// What passes that no throttle holds back: clients, and what keeps followers in sync.
+    /// Traffic that no throttle limits: clients, and what keeps followers in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) protected: Option<Rate>,
-    /// The most of it lately.
+    /// Its recent peak.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) peak: Option<Peak>,
-    /// All that passes.
+    /// All traffic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) total: Option<Rate>,
-    /// What keeps followers in sync.
+    /// The traffic that keeps followers in sync.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) in_sync: Option<Rate>,
     /// What new replicas got, as an average over the window of the traffic's metrics.
@@ -96,9 +96,9 @@ pub(crate) struct OfPort {
 pub(crate) struct OfPath {
     pub(crate) from: BrokerId,
     pub(crate) to: BrokerId,
-    /// What it was given, in bytes per second.
+    /// Its share, in bytes per second.
     pub(crate) share: Rate,
-    /// What it uses of it, as an average over some time.
+    /// What it uses of its share, as an average over some time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) used: Option<Rate>,
 }

@@ -1,9 +1,9 @@
-//! What each path gets.
+//! The share of each path.
 //!
-//! First what producers write to what is filled through it, for below that its replicas only fall further behind; then a
-//! fair share of the rest, so that all come on alike.
-//! A path that used far less of its share than it was given (a slow disk, a slow leader) leaves the rest to the others
-//! through the same ports. What none of them can use goes back to it, so that no path is ever held back for nothing.
+//! A path first gets what producers write to the replicas that it fills: below that they only fall further behind. Then
+//! it gets a fair share of the rest, so that all paths progress alike. A path that used far less than its share (a slow
+//! disk, a slow leader) leaves the rest to other paths through the same ports. What none of them can use goes back to
+//! it, so that no path is throttled without need.
 
 use crate::average::towards;
 use crate::fair::{Got, Path, shares};
@@ -12,14 +12,14 @@ use crate::load::{Loads, Way};
 use crate::state::OfPath;
 use mapper::{Bytes, Rate};
 
-/// Kafka's throttle lets bursts and pauses follow each other: use is an average over as long as this, in milliseconds.
+/// The window over which use is averaged, in milliseconds: Kafka's throttle alternates bursts and pauses.
 const WATCHED: u64 = 20_000;
-/// Below one third of its share a path is a modest one; it is then given four times what it used. The gap between the
-/// two keeps it from being modest in one round and not in the next.
+/// A path is modest if it uses less than one part in this many of its share. It then gets four times what it used. The
+/// gap between the two factors keeps it from changing its state in every round.
 const MODEST: u64 = 3;
 const ROOM_TO_GROW: u64 = 4;
 
-/// What each path gets, in the order of the loads' ways, and what to remember of it.
+/// The share of each path, in the order of the loads' ways, and what to remember of it.
 pub(crate) fn share_out(
     loads: &Loads,
     room: &[u64],
@@ -46,10 +46,10 @@ pub(crate) fn share_out(
     (got, next)
 }
 
-/// What a path uses of what it has.
+/// How much of its share a path uses.
 struct Use {
     average: Option<Rate>,
-    /// What it was given, if it has been watched for long enough.
+    /// Its share, if it has been watched for long enough.
     given: Option<Rate>,
 }
 
@@ -75,7 +75,7 @@ fn use_of(way: &Way, loads: &Loads, before: &[OfPath], elapsed: Option<u64>) -> 
     Use { average, given }
 }
 
-/// What was given in turns, each of what the ones before left.
+/// Shares that were given in turns, each from what the turns before left.
 struct Poured<'w> {
     ways: &'w [Way],
     left: Vec<u64>,
@@ -87,7 +87,7 @@ impl<'w> Poured<'w> {
         Self { ways, left: room.to_vec(), got: vec![Got::default(); ways.len()] }
     }
 
-    /// `wants` tells from the index of a way and what it has how much more it wants.
+    /// `wants` returns how much more a path wants, from its index and its current share.
     fn pour(&mut self, wants: impl Fn(usize, u64) -> u64) {
         let path = |(index, (way, got)): (usize, (&Way, &Got))| Path {
             from: way.from,

@@ -1,6 +1,6 @@
-//! What is measured by looking twice: what producers write, and what new replicas got.
+//! Measurements from two looks: what producers write, and what new replicas got.
 //!
-//! In: what was remembered of the partitions, and the partitions now. Out: what to remember, and what it comes to.
+//! In: what was remembered of the partitions, and the partitions now. Out: what to remember, and the measurements.
 
 use crate::average::{per_second, towards};
 use crate::paced::{Paced, Target};
@@ -8,10 +8,10 @@ use crate::seen::CopySeen;
 use mapper::{BrokerId, Bytes, Rate, TopicPartition};
 use serde::{Deserialize, Serialize};
 
-/// Producers write in batches: growth is measured over at least so long, the first time over less.
+/// Producers write in batches: growth is measured over at least this time, the first time over less.
 const WATCHED_MILLISECONDS: u64 = 10_000;
 const WATCHED_FIRST_MILLISECONDS: u64 = 1_000;
-/// A floor follows what producers write: up at once, down as slowly as this.
+/// How slowly a floor sinks after what producers write; it rises at once.
 const SLOWNESS_MILLISECONDS: u64 = 20_000;
 
 /// What is remembered of one partition.
@@ -41,18 +41,18 @@ struct Filled {
     broker: BrokerId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<Bytes>,
-    /// When it was seen first.
+    /// When it was first seen.
     since_milliseconds: u64,
-    /// When it grew last.
+    /// When it last grew.
     grew_milliseconds: u64,
 }
 
-/// What looking twice tells of one partition.
+/// The measurements of one partition.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Growth {
     /// What producers write.
     pub(crate) ingest: Ingest,
-    /// For each of the destinations that are paced, in their order.
+    /// One for each destination that is throttled, in their order.
     pub(crate) to: Vec<Progress>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Growth {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Ingest {
     Now(Rate),
-    /// It cannot be measured now.
+    /// It cannot be measured now: the last known rate.
     Before(Rate),
     #[default]
     Unknown,
@@ -75,24 +75,24 @@ impl Ingest {
     }
 }
 
-/// How a replica comes on.
+/// The progress of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// What it got since the round before; `None`: not told.
+    /// What it got since the round before; `None`: not known.
     pub(crate) moved: Option<Rate>,
-    /// For how long it has been watched, and for how long it has not grown; in milliseconds.
+    /// How long it has been watched, and how long it has not grown; in milliseconds.
     pub(crate) watched: u64,
     pub(crate) stood: u64,
 }
 
-/// The time of this round, and since the one before where something can be measured, in milliseconds.
+/// The time of this round, and the time since the one before if something can be measured; in milliseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Moment {
     pub(crate) now: u64,
     pub(crate) elapsed: Option<u64>,
 }
 
-/// What to remember, and what is measured, of each partition in its order.
+/// What to remember, and the measurements, for each partition in its order.
 pub(crate) fn look(
     before: Vec<Watched>,
     paced: &[Paced<'_>],
@@ -135,7 +135,7 @@ fn written(old: Option<&Watched>, copy: &CopySeen, moment: Moment) -> (Option<Lo
     if age < enough {
         return (Some(mark), now);
     }
-    // Retention takes whole segments away: what was written meanwhile cannot be seen.
+    // Retention removes whole segments: what was written in that time cannot be measured.
     let Some(grown) = bytes.0.checked_sub(mark.bytes.0) else { return (Some(fresh), now) };
     let measured = per_second(grown, age);
     let slowness = if rate.is_some_and(|rate| measured < rate) { SLOWNESS_MILLISECONDS } else { 0 };
@@ -151,12 +151,12 @@ fn fill(old: Option<&Filled>, to: &Target, moment: Moment) -> (Filled, Progress)
     };
     let old = old.filter(|old| old.grew_milliseconds <= moment.now);
     let Some(old) = old else {
-        // What it held when it was seen first came in before.
+        // The bytes that it had when it was first seen arrived before.
         let moved = moment.elapsed.and(to.done).map(|_| Rate(0));
         return (first, Progress { moved, watched: 0, stood: 0 });
     };
     let grown = to.done.zip(old.done).map(|(now, before)| now.0.saturating_sub(before.0));
-    // Of a live broker that does not tell nobody knows whether it stands; one that is away does.
+    // Whether a replica grows is unknown if its live broker does not report it; on a broker that is down it does not.
     let grew = grown.is_some_and(|grown| grown > 0) || (to.done.is_none() && to.live);
     let grew_milliseconds = if grew { moment.now } else { old.grew_milliseconds };
     let now = Filled { grew_milliseconds, since_milliseconds: old.since_milliseconds, ..first };
