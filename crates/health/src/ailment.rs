@@ -1,98 +1,98 @@
-//! What is wrong with a cluster at one moment, read off its snapshot.
+//! What is wrong with a cluster at one moment, from its snapshot.
 //!
-//! In: a [`Snapshot`]. Out: every [`Ailment`], the worst kind first. A fact that is missing is no ailment: whoever
-//! gathered the snapshot knows what it was not told.
+//! In: a [`Snapshot`]. Out: every [`Ailment`], the worst kind first. A missing fact is not an ailment: the code that
+//! made the snapshot knows which facts are missing.
 
 use mapper::snapshot::{Broker, Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Ratio, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Less of a volume is free than plans leave free by default: the next move or a busy hour fills it.
+/// Plans leave this share of a volume free by default. With less, the next move or a busy hour fills it.
 const NARROW: Ratio = Ratio::from_percent(10);
-/// So little is free that a broker stops at any moment.
+/// With less than this free, a broker may stop at any moment.
 const FULL: Ratio = Ratio::from_percent(3);
 
-/// Something that is wrong.
+/// Something that is wrong with a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "code", rename_all = "kebab-case")]
 pub enum Ailment {
-    /// Partitions without a leader: nobody can read or write them.
+    /// Partitions without a leader: clients can neither read nor write them.
     Offline {
-        /// They.
+        /// The partitions.
         partitions: BTreeSet<TopicPartition>,
-        /// Brokers of which some have to return: in sync or eligible last (KIP-966), else any replica's.
+        /// Brokers of which some have to return: the last ones in sync or eligible (KIP-966), otherwise any replica's.
         heals: BTreeSet<BrokerId>,
     },
     /// Partitions that take no acknowledged writes: fewer replicas in sync than `min.insync.replicas`.
     UnderMinIsr {
-        /// They.
+        /// The partitions.
         partitions: BTreeSet<TopicPartition>,
-        /// Brokers whose replicas are missing there.
+        /// Brokers whose replicas are missing.
         missing: BTreeSet<BrokerId>,
     },
     /// A volume that is full, or nearly.
     FullDisk {
         /// The broker.
         broker: BrokerId,
-        /// Its log dirs there; none: the broker told no more than its sums.
+        /// Its log dirs there; empty: the broker reported only totals.
         paths: Vec<String>,
         /// The size of the volume.
         total_bytes: Bytes,
-        /// What is free on it.
+        /// The free bytes on it.
         free_bytes: Bytes,
-        /// So full that the broker stops at any moment.
+        /// So full that the broker may stop at any moment.
         now: bool,
     },
     /// Replicas in failed log dirs of a live broker.
     FailedLogDir {
         /// The broker.
         broker: BrokerId,
-        /// How many replicas lie there.
+        /// How many replicas are there.
         replicas: usize,
     },
-    /// A broker that holds replicas and is not registered.
+    /// A broker that has replicas and is not registered.
     Lost {
         /// The broker.
         broker: BrokerId,
-        /// How many replicas it holds.
+        /// How many replicas it has.
         replicas: usize,
-        /// Their bytes, as far as they are known.
+        /// Their bytes, as far as known.
         bytes: Bytes,
     },
     /// A broker that is registered and sends no heartbeats (KRaft).
     Fenced {
         /// The broker.
         broker: BrokerId,
-        /// How many replicas it holds.
+        /// How many replicas it has.
         replicas: usize,
-        /// Their bytes, as far as they are known.
+        /// Their bytes, as far as known.
         bytes: Bytes,
     },
-    /// A broker that takes no new replica, or has log dirs that do not (KIP-1066): what it holds stays.
+    /// A broker that gets no new replicas, on all or some of its log dirs (KIP-1066). Its existing replicas stay.
     Cordoned {
         /// The broker.
         broker: BrokerId,
-        /// Those log dirs; none: all that work.
+        /// The cordoned log dirs; empty: all that work.
         log_dirs: Vec<String>,
     },
-    /// Partitions that one more loss keeps from taking acknowledged writes, though more replicas are wanted.
+    /// Partitions that one more loss keeps from taking acknowledged writes, although they should have more replicas.
     AtMinIsr {
-        /// They.
+        /// The partitions.
         partitions: BTreeSet<TopicPartition>,
-        /// Brokers whose replicas are missing there.
+        /// Brokers whose replicas are missing.
         missing: BTreeSet<BrokerId>,
     },
-    /// All other partitions with replicas that are not in sync, but for those that a move is adding.
+    /// All other partitions with replicas that are not in sync, except for replicas that a move is adding.
     UnderReplicated {
-        /// They.
+        /// The partitions.
         partitions: BTreeSet<TopicPartition>,
-        /// Brokers whose replicas are missing there.
+        /// Brokers whose replicas are missing.
         missing: BTreeSet<BrokerId>,
     },
     /// Partitions that are being reassigned.
     Moving {
-        /// They.
+        /// The partitions.
         partitions: BTreeSet<TopicPartition>,
         /// Brokers that get replicas.
         to: BTreeSet<BrokerId>,
@@ -133,7 +133,7 @@ fn cordons(snapshot: &Snapshot) -> impl Iterator<Item = Ailment> {
 
 type Concerned = (BTreeSet<TopicPartition>, BTreeSet<BrokerId>);
 
-/// Partitions by what is wrong with them; each counts once, but for its move.
+/// Partitions by what is wrong with them; each counts once, apart from its move.
 #[derive(Default)]
 struct Sick {
     offline: Concerned,
@@ -181,7 +181,7 @@ impl Sick {
     }
 }
 
-/// Told to have no leader, or one that is not live.
+/// Reported without a leader, or with one that is not live.
 fn led_by_nobody(snapshot: &Snapshot, partition: &Partition) -> bool {
     match partition.leader() {
         Leader::Nobody => true,
@@ -249,7 +249,8 @@ fn missing_brokers(snapshot: &Snapshot) -> Vec<Ailment> {
         }
     }
     let ailment = |(broker, (replicas, bytes))| {
-        // Who is listed with an address is registered, and fenced; older snapshots list the lost without one.
+        // A broker that is listed with an address is registered, and fenced; older snapshots list lost brokers without
+        // one.
         let registered = snapshot.broker(broker).is_some_and(|known| known.host.is_some());
         let bytes = Bytes(bytes);
         match registered {

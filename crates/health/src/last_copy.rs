@@ -1,8 +1,8 @@
-//! What a broker would erase, were it to start without its log.
+//! What a broker would erase if it started without its log.
 //!
-//! In: a [`Snapshot`], the broker, and the partitions whose log it still has. Out: each [`Erasure`], or the fact without
-//! which nobody can tell. A broker that may lead leads whatever it has: with an empty disk it leads an empty log, and
-//! the other replicas cut theirs down to it. Neither `min.insync.replicas` nor
+//! In: a [`Snapshot`], the broker, and the partitions whose log it still has. Out: each [`Erasure`], or the missing
+//! fact without which the answer is unknown. A broker that may lead does so with whatever it has. With an empty disk it
+//! leads an empty log, and the other replicas truncate theirs to it. Neither `min.insync.replicas` nor
 //! `unclean.leader.election.enable=false` prevents that, in ZooKeeper mode and in KRaft.
 
 use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
@@ -10,16 +10,16 @@ use mapper::{BrokerId, Replicas, Snapshot, TopicPartition};
 use serde::Serialize;
 use std::collections::BTreeSet;
 
-/// A partition whose records would be gone.
+/// A partition that would lose its records.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Erasure {
     /// The partition.
     pub partition: TopicPartition,
     /// Why the broker would lead it.
     pub why: WhyErased,
-    /// The other replicas, in their order: who may still have the records.
+    /// The other replicas, in their order: they may still have the records.
     pub others: Replicas,
-    /// A reassignment is adding replicas to it. An unclean election now could choose an empty one of them.
+    /// A reassignment is adding replicas to it. An unclean election now could choose one of them that is empty.
     pub adding: bool,
 }
 
@@ -33,15 +33,15 @@ pub enum WhyErased {
     OnlyInSync,
     /// No other replica is eligible (KIP-966).
     OnlyEligible,
-    /// It led the partition last, and nobody does now.
+    /// It was the last leader of the partition, which has none now.
     LastLeader,
-    /// Others are in sync or eligible, too, and all of them are down.
+    /// Other replicas are in sync or eligible, too, and all of them are down.
     OthersDown,
-    /// Whoever is in sync is down, and the topic lets any replica lead.
+    /// All in-sync replicas are down, and the topic allows any replica to lead.
     Unclean,
 }
 
-/// A fact without which nobody can tell what a start would erase.
+/// A missing fact, without which it is unknown what a start would erase.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the {fact} of {partition} is not known")]
 pub struct Untold {
@@ -54,7 +54,7 @@ pub struct Untold {
 /// The partitions that `broker` would erase by starting without their logs; `on_disk` are those whose log it has.
 ///
 /// # Errors
-/// The first fact that is missing. What is not known is never taken for safe.
+/// The first fact that is missing. An unknown fact never counts as safe.
 pub fn would_erase(
     snapshot: &Snapshot,
     broker: BrokerId,
@@ -75,7 +75,7 @@ pub fn would_erase(
     Ok(erasures)
 }
 
-/// Also while a reassignment takes its replica away: until that ends it may lead.
+/// Whether the broker may lead. It may do so until a reassignment that removes its replica ends.
 fn holds(partition: &Partition, broker: BrokerId) -> bool {
     partition.replicas.contains(&broker) || removing(partition).contains(&broker)
 }
@@ -90,7 +90,7 @@ fn erasure(partition: TopicPartition, why: WhyErased, of: &Partition, broker: Br
     Erasure { partition, why, others: replicas.filter(|id| *id != broker).collect(), adding }
 }
 
-/// Why the broker would lead, if it would; else the fact that is missing.
+/// Why the broker would lead, if it would; otherwise the fact that is missing.
 fn why(
     snapshot: &Snapshot,
     topic: &Topic,
@@ -102,7 +102,7 @@ fn why(
         Leader::Broker(leader) => leader != broker && snapshot.is_live(leader),
         Leader::Nobody => false,
     };
-    // It then follows, and copies what it lacks.
+    // A live leader remains: the broker follows it, and copies what it lacks.
     if led {
         return Ok(None);
     }

@@ -1,7 +1,7 @@
 //! Whether a broker, a controller or a ZooKeeper server is ready for its clients.
 //!
-//! In: what it and its cluster say ([`Told`]), what was known when the controller last had a say ([`Known`]), and who
-//! forces it to be ready until when ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
+//! In: what the server and its cluster report ([`Told`]), what the controller last confirmed ([`Known`]), and until
+//! when an operator forces it to be ready ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
 
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, TopicPartition};
@@ -9,58 +9,58 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// How many partitions a sentence names.
+/// The most partitions that a sentence names.
 const FEW: usize = 3;
 
-/// What was told.
+/// What the server and its cluster report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
-    /// Nothing answers at its address, or not with what was asked.
+    /// No server answers at its address, or the answer is not the expected one.
     Silent {
-        /// What came instead.
+        /// What happened instead.
         why: String,
     },
     /// A broker, confirmed by the controller.
     Broker(Attendance),
-    /// A broker; the controller does not answer, so that nobody knows whether what the broker tells still holds.
+    /// A broker; the controller does not answer, so the broker's report may be outdated.
     Unconfirmed {
-        /// What came from the controller.
+        /// The problem with the controller.
         why: String,
     },
-    /// A controller of KRaft, as the active one tells.
+    /// A KRaft controller, as the active controller reports it.
     Controller(Vote),
-    /// A ZooKeeper server: `leader`, `follower`, `observer`, `standalone`, or what else it says it is.
+    /// A ZooKeeper server: `leader`, `follower`, `observer`, `standalone`, or any other mode that it reports.
     ZooKeeper {
-        /// Its mode, in its own word.
+        /// Its mode, as the server names it.
         mode: String,
     },
 }
 
-/// What a broker and its cluster say of the replicas that it hosts.
+/// What a broker and its cluster report of the replicas on it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Attendance {
-    /// What answers at the broker's address says that it is another one.
+    /// The broker at this address reports another id.
     pub is_another: bool,
     /// It is registered, and not fenced.
     pub registered: bool,
     /// How many of its replicas are in sync.
     pub in_sync: usize,
-    /// Those that a running reassignment still adds: nobody counts on them yet.
+    /// The replicas that a running reassignment still adds: they do not count yet.
     pub adding: BTreeSet<TopicPartition>,
-    /// Those that are not in sync.
+    /// The replicas that are not in sync.
     pub lagging: BTreeSet<TopicPartition>,
-    /// Log dirs that it has given up.
+    /// Log dirs that have failed.
     pub failed_log_dirs: BTreeSet<String>,
 }
 
-/// What the active controller says of a controller.
+/// What the active controller reports of a controller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Vote {
-    /// It has a vote.
+    /// It is a voter.
     pub is_voter: bool,
-    /// It is the active one.
+    /// It is the active controller.
     pub leads: bool,
-    /// How long it is behind, in milliseconds; `None`: not told.
+    /// Its delay behind the active one, in milliseconds; `None`: not known.
     pub behind_ms: Option<u64>,
 }
 
@@ -69,49 +69,49 @@ pub struct Vote {
 pub struct Known {
     /// It was ready.
     pub ready: bool,
-    /// Why, or why not.
+    /// The reason.
     pub reason: String,
     /// When, in seconds since 1970.
     pub at_seconds: u64,
 }
 
-/// Somebody's word that it counts as ready, whatever is told.
+/// An operator's order that a server counts as ready, whatever it reports.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Force {
-    /// What it is for: `pod kafka/kafka-0`, `broker 1001`, `map events`, `cluster`.
+    /// The servers that it covers: `pod kafka/kafka-0`, `broker 1001`, `map events`, `cluster`.
     pub scope: String,
-    /// Where it stands.
+    /// Where it is written.
     pub place: String,
     /// Until when, in seconds since 1970.
     pub until_seconds: u64,
-    /// The same, as it was written.
+    /// The same, as the operator wrote it.
     pub until: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
 }
 
-/// What is asked of whoever is ready.
+/// The conditions for readiness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// So many replicas may be out of sync.
+    /// The most replicas that may be out of sync.
     pub max_lagging: usize,
-    /// How long the last known state counts while the controller is away, in seconds.
+    /// How long the last known state counts while the controller does not answer, in seconds.
     pub max_age_seconds: u64,
-    /// How long a controller may be behind the active one, in milliseconds.
+    /// The longest delay of a controller behind the active one, in milliseconds.
     pub max_behind_ms: u64,
 }
 
-/// Yes or no, and why.
+/// Yes or no, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Verdict {
     /// It is ready.
     pub ready: bool,
-    /// Why, or why not.
+    /// The reason.
     pub reason: String,
-    /// Ready only by this word.
+    /// The order, if it is ready only because of that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub forced: Option<Force>,
-    /// Words that hold no more.
+    /// Orders that have expired.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expired: Vec<Force>,
     /// What the controller has just confirmed, to be remembered.
@@ -120,8 +120,8 @@ pub struct Verdict {
 }
 
 impl Attendance {
-    /// Reads off metadata how the replicas of a broker stand. `hosted` are those that lie in its log dirs; what metadata
-    /// does not count as a replica of it is a left-over, and does not matter. `adding` tells what reassignments add.
+    /// Finds the state of a broker's replicas in metadata. `hosted` are those in its log dirs. A hosted replica that
+    /// metadata does not list is a left-over, and does not count. `adding` are the replicas that reassignments add.
     pub fn of(
         broker: BrokerId,
         hosted: &BTreeSet<TopicPartition>,
@@ -195,7 +195,7 @@ impl Vote {
     }
 }
 
-/// Whether it is ready at `now_seconds` (since 1970).
+/// Whether the server is ready at `now_seconds` (since 1970).
 pub fn readiness(
     told: &Told,
     known: Option<&Known>,
@@ -215,7 +215,7 @@ pub fn readiness(
         confirms.then(|| Known { ready, reason: reason.clone(), at_seconds: now_seconds });
     let (mut valid, expired): (Vec<&Force>, Vec<&Force>) =
         forces.iter().partition(|force| force.until_seconds > now_seconds);
-    // The one that holds longest; its words break a tie.
+    // The order that is valid for longest; its text decides a tie.
     valid.sort_by_key(|force| (force.until_seconds, (*force).clone()));
     let forced = valid.pop().filter(|_| !ready).cloned();
     Verdict {

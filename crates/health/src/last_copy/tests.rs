@@ -9,7 +9,7 @@ const B: BrokerId = BrokerId(1004);
 const OTHER: BrokerId = BrokerId(1005);
 const THIRD: BrokerId = BrokerId(1006);
 
-/// What a test says of the one partition that it is about.
+/// The facts of a test about its one partition.
 #[derive(Debug, Clone, Default)]
 struct Said {
     replicas: Vec<BrokerId>,
@@ -23,7 +23,7 @@ struct Said {
 }
 
 impl Said {
-    /// Two replicas, and nobody is up.
+    /// Two replicas, and both brokers are down.
     fn new() -> Self {
         Self { replicas: vec![B, OTHER], ..Self::default() }
     }
@@ -116,7 +116,7 @@ fn what_is_not_told_is_not_safe() {
     let snapshot = Snapshot::new(Parts { topics: vec![topic], ..Parts::default() }).unwrap();
     let untold = would_erase(&snapshot, B, &BTreeSet::new()).unwrap_err();
     assert_eq!(untold.to_string(), "the leader of t-7 is not known");
-    // Others' partitions may stay untold.
+    // Facts about partitions of other brokers may be missing.
     assert_eq!(would_erase(&snapshot, THIRD, &BTreeSet::new()), Ok(Vec::new()));
 }
 

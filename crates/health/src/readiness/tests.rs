@@ -156,7 +156,7 @@ fn force_holds_until_its_time_and_says_what_is_true() {
         asked(&lagging, None, &[force("cluster", NOW)]),
         "not ready: it is not in sync in 1 of 1: t-0; no longer forced, cluster until then by a file: disk check"
     );
-    // Whoever is ready needs no force.
+    // A ready broker needs no order.
     let ready = Told::Broker(attendance(&[&[3]], &[]));
     assert_eq!(readiness(&ready, None, &[force("cluster", until)], NOW, &TERMS).forced, None);
 }
