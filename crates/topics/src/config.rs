@@ -1,16 +1,16 @@
-//! Topic configs: when two values are the same, and which keys are nobody's to define.
+//! Topic configs: when two values are the same, and which keys a definition cannot have.
 
 use mapper::ThrottleKey;
 
-/// Set for the time of a reassignment, by whoever carries it out.
+/// Whether a tool sets this config while it carries out a reassignment.
 pub(crate) fn is_throttle(key: &str) -> bool {
     ThrottleKey::OF_TOPICS.iter().any(|own| own.as_str() == key)
 }
 
-/// How many replicas have to have a write before it is acknowledged with `acks=all`.
+/// How many replicas must have a write before Kafka acknowledges it with `acks=all`.
 pub(crate) const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
 
-/// Whether Kafka would take both for the same: it answers `0.5` where `0.50` was set, and lists without blanks.
+/// Whether Kafka treats both values as the same: it answers `0.5` where `0.50` was set, and lists without blanks.
 ///
 /// ```
 /// use mappr_topics::same_value;
@@ -32,18 +32,18 @@ fn whole(text: &str) -> Option<i64> {
     text.parse().ok()
 }
 
-/// Only where one of them has a fraction: large whole numbers are compared digit by digit.
+/// Used only if one of the values has a fraction: large whole numbers are compared digit by digit.
 fn fraction(text: &str) -> Option<u64> {
     let plain = |c: char| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E');
     if !text.chars().all(plain) || whole(text).is_some_and(|n| n.unsigned_abs() > 1 << 52) {
         return None;
     }
     let number: f64 = text.parse().ok()?;
-    // Equal numbers have equal bits, but for the two zeros.
+    // Equal numbers have equal bits, except for the two zeros.
     number.is_finite().then_some(if number == 0.0 { 0 } else { number.to_bits() })
 }
 
-/// Booleans in any case of letters; lists whatever blanks stand in them.
+/// Compares booleans without regard to case, and lists without regard to blanks.
 fn same_words(one: &str, other: &str) -> bool {
     let boolean = |text: &str| {
         let known = ["true", "false"];

@@ -1,7 +1,8 @@
-//! What has to change so that the cluster is as the definitions say.
+//! Which changes make the cluster match the definitions.
 //!
-//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`Decision`]: everything that
-//! may be done at once, what needs a plan, and what is not done and why. Topics that nobody defines are in none of it.
+//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`Decision`]: the changes that
+//! are possible at once, those that need a plan, and those that are not made, with the reason. A topic without a
+//! definition is in none of them, unless an earlier run created it.
 
 use crate::place::{Wanted, place};
 use crate::prune::{EndOffsets, Prune, candidates};
@@ -13,66 +14,66 @@ use mapper::snapshot::{Snapshot, Topic};
 use mapper::{Assignment, BrokerId, NoPlan, PartitionId, Replicas, TopicId, Topics};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The cluster as it was found.
+/// The current cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct Observed<'a> {
     /// Brokers, topics, configs.
     pub snapshot: &'a Snapshot,
-    /// The topics' ids, where the cluster tells them.
+    /// The topics' ids, if the cluster reports them.
     pub ids: &'a BTreeMap<String, TopicId>,
-    /// Topics whose configs nobody told.
+    /// Topics whose configs are unknown.
     pub configs_untold: &'a BTreeSet<String>,
-    /// Where the partitions of topics end that an earlier run made and nobody defines any more.
+    /// The end offsets of topics that an earlier run created and that are no longer defined.
     pub end_offsets: &'a BTreeMap<String, EndOffsets>,
     /// Seconds since 1970-01-01 UTC.
     pub now: i64,
 }
 
-/// How far a run may go.
+/// The limits of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Only topics that one of these matches; none: all.
     pub only: Vec<TopicPattern>,
-    /// Make topics again that an earlier run made and somebody deleted.
+    /// Create topics again that an earlier run created and another tool deleted.
     pub recreate: bool,
-    /// Delete topics of its own that nobody defines any more; none: delete nothing.
+    /// Delete topics that an earlier run created and that are no longer defined; none: delete nothing.
     pub prune: Option<PruneLimits>,
 }
 
-/// What may be deleted.
+/// The limits for deletions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PruneLimits {
-    /// For how long a topic has to be neither defined nor written to, in seconds.
+    /// How long a topic has to be neither defined nor written to, in seconds.
     pub after_seconds: i64,
-    /// How many topics a run deletes at most.
+    /// The most topics that a run deletes.
     pub max: usize,
 }
 
 impl Options {
-    /// Is this topic one of those that the run is about?
+    /// Whether the run may change this topic.
     pub fn covers(&self, name: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|pattern| !pattern.select(&[name]).is_empty())
     }
 }
 
-/// What has to be done, each list in order of topic.
+/// The changes, each list in order of topic.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
-    /// Topics to make.
+    /// Topics to create.
     pub create: Vec<Create>,
     /// Topics that lack partitions.
     pub grow: Vec<Grow>,
-    /// Topics with other configs than defined.
+    /// Topics whose configs differ from the definition.
     pub configs: Vec<ConfigChange>,
-    /// Topics whose replicas have to move, or be more or fewer: what a plan is for.
+    /// Topics whose replicas have to move, or whose replication factor changes: they need a plan.
     pub moves: Vec<Moving>,
-    /// What is defined and not done.
+    /// Definitions that are not applied.
     pub held: Vec<Held>,
-    /// Topics of its own that nobody defines any more.
+    /// Topics that an earlier run created and that are no longer defined.
     pub prune: Vec<Prune>,
 }
 
-/// A topic to make.
+/// A topic to create.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Create {
     /// Its name.
@@ -81,11 +82,11 @@ pub struct Create {
     pub map: MapName,
     /// The replicas of each partition.
     pub replicas: Vec<Replicas>,
-    /// What is set on it.
+    /// Its configs.
     pub config: BTreeMap<String, String>,
 }
 
-/// A topic that gets partitions. Records with a key go elsewhere afterwards.
+/// A topic that gets partitions. Records with a key then go to other partitions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grow {
     /// Its name.
@@ -105,16 +106,16 @@ impl Grow {
     }
 }
 
-/// Configs of one topic.
+/// Config changes of one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigChange {
     /// The topic.
     pub topic: String,
-    /// What it is to be set, by key.
+    /// The values to set, by key.
     pub set: BTreeMap<String, String>,
-    /// Keys that an earlier run set and nobody defines any more.
+    /// Keys that an earlier run set and that are no longer defined.
     pub unset: BTreeSet<String>,
-    /// What is set on the topic now, of all these keys.
+    /// The current values of all these keys.
     pub before: BTreeMap<String, String>,
 }
 
@@ -125,55 +126,55 @@ pub struct Moving {
     pub topic: String,
     /// Its map.
     pub map: MapName,
-    /// The replication factor that is defined.
+    /// The defined replication factor.
     pub replication: u32,
-    /// How many partitions have another.
+    /// How many partitions have another factor.
     pub wrong_replication: usize,
     /// How many replicas are not on the map's brokers.
     pub off_map: usize,
 }
 
-/// A topic that is not as it is defined, and stays so.
+/// A topic that does not match its definition, and stays so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Held {
     /// The topic.
     pub topic: String,
-    /// Why.
+    /// The reason.
     pub why: Why,
 }
 
-/// Why something that is defined is not done.
+/// Why a definition is not applied.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Why {
-    /// Kafka cannot take partitions away.
+    /// Kafka cannot remove partitions.
     #[error("it has {from} partitions and {to} are defined: partitions cannot be taken away")]
     Shrink {
-        /// How many there are.
+        /// The current count.
         from: u32,
-        /// How many are defined.
+        /// The defined count.
         to: u32,
     },
     /// Kafka finds groups and transactions by the number of these partitions.
     #[error("it has {from} partitions and {to} are defined: an internal topic must not get more")]
     InternalGrows {
-        /// How many there are.
+        /// The current count.
         from: u32,
-        /// How many are defined.
+        /// The defined count.
         to: u32,
     },
-    /// An earlier run made it, and it is gone.
+    /// An earlier run created it, and it no longer exists.
     #[error("it was made by an earlier run, and somebody has deleted it")]
     Deleted,
-    /// There is no place for its partitions.
+    /// Its partitions cannot be placed.
     #[error("{0}")]
     NoPlace(NoPlan),
-    /// Nobody told what is set on it.
+    /// Its configs are unknown.
     #[error("nobody told its configs, so they are left alone")]
     ConfigUntold,
 }
 
 impl Decision {
-    /// Is everything as it is defined, with nothing of its own left over?
+    /// Whether the cluster matches the definitions, and no created topic is left over.
     pub fn is_empty(&self) -> bool {
         let Self { create, grow, configs, moves, held, prune } = self;
         create.is_empty()
@@ -188,7 +189,7 @@ impl Decision {
         self.held.push(Held { topic: topic.to_owned(), why });
     }
 
-    /// What a planner is asked so that moving topics end where they belong. `topics` are those of the definitions.
+    /// The assignments with which a planner moves these topics to their brokers. `topics` are those of the definitions.
     pub fn assignments(&self, topics: &[Mapped<'_>]) -> Vec<Assignment> {
         let wanted: BTreeMap<&str, &Mapped<'_>> =
             topics.iter().map(|topic| (topic.definition.name.as_str(), topic)).collect();
@@ -209,8 +210,8 @@ impl Decision {
     }
 }
 
-/// Decides. `state` is what [`State::held_against`] left of it; what is seen of topics that nobody defines any more is
-/// noted in it.
+/// Makes the decision. `state` is the result of [`State::held_against`]. What this look shows of topics that are no
+/// longer defined is recorded in it.
 pub fn decide(
     definitions: &Definitions,
     topics: &[Mapped<'_>],
@@ -286,7 +287,7 @@ fn more_partitions<'a>(
     if topic.is_internal() {
         return Err(Box::new(Why::InternalGrows { from, to }));
     }
-    // Kafka takes new partitions only with as many replicas as the topic's first has.
+    // Kafka accepts new partitions only with the replication factor of the topic's first partition.
     let first = topic.partitions.first().map_or(0, |partition| partition.replicas.len());
     let replication = u32::try_from(first).unwrap_or(mapped.replication);
     Ok(Some(Wanted { topic: mapped, replication, from }))
@@ -329,7 +330,7 @@ fn moving(mapped: &Mapped<'_>, topic: &Topic) -> Option<Moving> {
     })
 }
 
-/// Places what is new, map by map.
+/// Places the new partitions, map by map.
 fn place_all(wanted: &[Wanted<'_>], snapshot: &Snapshot, decision: &mut Decision) {
     let mut maps: BTreeMap<&MapName, (&ResolvedMap, Vec<Wanted<'_>>)> = BTreeMap::new();
     for wanted in wanted {

@@ -1,4 +1,4 @@
-//! What is wrong with definitions: where, about which topic and key, and what.
+//! Mistakes in definitions: the place, the topic, the key, and what is wrong.
 
 use crate::Definition;
 use crate::mistake::Mistake;
@@ -9,13 +9,13 @@ use std::fmt;
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinitionError {
-    /// Where.
+    /// Where it is written.
     pub place: Place,
-    /// The topic, where it has a name.
+    /// The topic, if it has a name.
     pub topic: Option<String>,
-    /// The key, as in `config.retention.ms`; none if the whole document is meant.
+    /// The key, as in `config.retention.ms`; none for the document as a whole.
     pub key: Option<String>,
-    /// What.
+    /// The mistake.
     pub mistake: Mistake,
 }
 

@@ -1,13 +1,13 @@
-//! Evens replicas that are nowhere yet, so that no broker of their map holds two more than another.
+//! Evens out new replicas, so that no broker of their map holds two more than another.
 //!
-//! Placing one seat after the other cannot foresee the last ones: a seat of a broker with too many is given to one with
-//! too few, over others in between where racks leave no direct way.
+//! Choosing one seat after the other cannot foresee the last ones. A broker with too many replicas therefore gives a
+//! seat to one with too few. If racks prevent a direct exchange, it goes through other brokers.
 
 use mapper::snapshot::{Broker, Snapshot};
 use mapper::{BrokerId, Replicas};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Evens `lists` over the `live` brokers of a map. `held`: the replicas that each holds besides.
+/// Evens `lists` over the `live` brokers of a map. `held` counts the other replicas of each broker.
 pub(crate) fn even(
     lists: &mut [Replicas],
     snapshot: &Snapshot,
@@ -31,7 +31,7 @@ pub(crate) fn even(
     }
 }
 
-/// Where a broker stands: its rack, and its host within it. One that tells neither stands alone.
+/// The rack of a broker, and its host within the rack. A broker without a known rack or host counts as a separate one.
 type Place = (String, String);
 
 fn place(snapshot: &Snapshot, id: BrokerId) -> (BrokerId, Place) {
@@ -42,7 +42,7 @@ fn place(snapshot: &Snapshot, id: BrokerId) -> (BrokerId, Place) {
     (id, (rack, host))
 }
 
-/// One seat of one list goes from one broker to another.
+/// One seat of one list that goes from one broker to another.
 #[derive(Clone, Copy)]
 struct Shift {
     list: usize,
@@ -56,7 +56,8 @@ struct Seats<'l> {
 }
 
 impl Seats<'_> {
-    /// The shortest way from the broker with most to one with two less, or from the next.
+    /// The shortest path from the broker with most replicas to one with at least two fewer. If there is none, the
+    /// broker with the next most is tried.
     fn path(&self, held: &BTreeMap<BrokerId, usize>) -> Option<Vec<Shift>> {
         let fewest = held.values().min()?;
         let mut full: Vec<BrokerId> = held.keys().copied().collect();
@@ -84,7 +85,8 @@ impl Seats<'_> {
         None
     }
 
-    /// The way back to where it began; none if it takes two seats of one list, whose racks were looked at singly.
+    /// The path back to its start. None if it has two seats of one list, because racks were checked for each seat
+    /// alone.
     fn walked(&self, to: BrokerId, came: &BTreeMap<BrokerId, Shift>) -> Option<Vec<Shift>> {
         let mut path = Vec::new();
         let mut at = to;
@@ -97,7 +99,7 @@ impl Seats<'_> {
         (lists.len() == path.len()).then_some(path)
     }
 
-    /// Every seat that a broker may give to a broker that is asked for.
+    /// Every seat that a broker may give to one of the wanted brokers.
     fn shifts(&self, from: BrokerId, wanted: impl Fn(BrokerId) -> bool) -> Vec<Shift> {
         let mut shifts = Vec::new();
         let mut open: BTreeSet<BrokerId> =
@@ -118,7 +120,7 @@ impl Seats<'_> {
         shifts
     }
 
-    /// The list stays as well spread over racks, and over hosts within them, as it is.
+    /// Whether the list stays as well spread over racks, and over hosts within them, as it is.
     fn may(&self, replicas: &Replicas, from: BrokerId, to: BrokerId) -> bool {
         let (Some(old), Some(new)) = (self.places.get(&from), self.places.get(&to)) else {
             return false;

@@ -11,14 +11,14 @@ pub struct Exported<'a> {
     topics: &'a [&'a Topic],
 }
 
-/// The topics to export: not Kafka's own, and those that `wanted` takes.
+/// The topics to export: those that `wanted` accepts, without Kafka's own.
 pub fn export(snapshot: &Snapshot, wanted: impl Fn(&str) -> bool) -> Vec<&Topic> {
     let topics = snapshot.topics().iter().filter(|topic| !topic.is_internal());
     topics.filter(|topic| !topic.partitions.is_empty() && wanted(&topic.name)).collect()
 }
 
 impl<'a> Exported<'a> {
-    /// These topics.
+    /// A document with these topics.
     pub fn of(topics: &'a [&'a Topic]) -> Self {
         Self { topics }
     }
@@ -71,7 +71,8 @@ fn write_topic(topic: &Topic, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-/// Text in YAML: JSON's form is YAML's too. What nobody could take for something else stands as it is.
+/// Text in YAML. JSON's form of a string is also valid in YAML. Text that cannot be mistaken for another type stays
+/// unquoted.
 fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let word = text.starts_with(|c: char| c.is_ascii_alphabetic())

@@ -1,7 +1,7 @@
-//! Topic definitions: the topics that there are to be, as operators write them, and what has to change for them.
+//! Topic definitions: the topics that should exist, as operators write them, and the changes that make them so.
 //!
 //! In: documents in YAML, maps, a snapshot, and what earlier runs have done. Out: [`Definitions`], or every mistake
-//! with its place; then a [`Decision`], which leaves no choice to whoever carries it out.
+//! with its place; then a [`Decision`], which the caller only carries out.
 
 mod config;
 mod decide;
@@ -91,7 +91,7 @@ impl Definitions {
         self.topics.values()
     }
 
-    /// One topic.
+    /// One topic by its name.
     pub fn get(&self, name: &str) -> Option<&Definition> {
         self.topics.get(name)
     }
@@ -106,30 +106,30 @@ impl Definitions {
         self.topics.values().flat_map(|topic| topic.config.keys().map(String::as_str)).collect()
     }
 
-    /// How many documents there were.
+    /// The number of documents.
     pub fn documents(&self) -> usize {
         self.documents
     }
 }
 
-/// One topic as it is to be.
+/// The definition of one topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Definition {
     /// Its name.
     pub name: String,
-    /// The map that it says it belongs to; none leaves it to the maps' regexes.
+    /// The map that it names; none: the maps' regexes decide.
     pub map: Option<Written<MapName>>,
     /// How many partitions; at least 1.
     pub partitions: u32,
-    /// The replication factor, at least 1; none leaves it to its map.
+    /// The replication factor, at least 1; none: its map decides.
     pub replication: Option<Written<u32>>,
     /// Its configs by key, defaults included.
     pub config: BTreeMap<String, Written<String>>,
-    /// Whom to ask about it.
+    /// The person or team to ask about it.
     pub owner: Option<String>,
-    /// Whatever its owner notes of it.
+    /// Free notes of its owner.
     pub labels: BTreeMap<String, String>,
-    /// What would be an error in other topics.
+    /// Settings that are intended here, and errors in other topics.
     pub allow: BTreeSet<Allowance>,
     /// Where it was written.
     pub place: Place,
@@ -142,15 +142,15 @@ pub struct Written<T> {
     pub value: T,
     /// Where it was written.
     pub place: Place,
-    /// In the topic itself, not in its document's defaults.
+    /// Written in the topic itself, not in its document's defaults.
     pub own: bool,
 }
 
-/// What a topic says is meant, though it is an error in others.
+/// A setting that a topic marks as intended, although it is an error in others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Allowance {
-    /// `min.insync.replicas` may equal the replication factor: one replica less, and nobody can write with `acks=all`.
+    /// `min.insync.replicas` may equal the replication factor: with one replica less, writes with `acks=all` fail.
     MinIsr,
 }
 

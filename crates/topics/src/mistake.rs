@@ -1,4 +1,4 @@
-//! The mistakes that a definition can hold.
+//! The mistakes that a definition can have.
 
 use mapper::maps::{MapName, Place};
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ pub enum Mistake {
     /// Not YAML.
     #[error("{0}")]
     Yaml(String),
-    /// Written in a format that this program does not know.
+    /// A document in a format that this version does not know.
     #[error("the definitions have version {found}, this program reads version 1")]
     Version {
         /// The version that the document names.
@@ -18,59 +18,59 @@ pub enum Mistake {
     /// A text without a document.
     #[error("there is no document in it")]
     NoDocument,
-    /// Something else was due here.
+    /// Something else was expected here.
     #[error("expected {expected}, found {found}")]
     Expected {
-        /// What was due.
+        /// What was expected.
         expected: &'static str,
-        /// What stands there.
+        /// What was found.
         found: String,
     },
-    /// A key that nobody reads: most likely a typing error.
+    /// An unknown key: most likely a typing error.
     #[error("unknown key; known are {}", known.join(", "))]
     UnknownKey {
-        /// The keys that may stand there.
+        /// The known keys.
         known: &'static [&'static str],
     },
-    /// A key that has to be there.
+    /// A required key is missing.
     #[error("missing{}", if *by_default { ", here and in defaults" } else { "" })]
     Missing {
-        /// It may stand in the document's defaults, too.
+        /// The document's defaults may have it, too.
         by_default: bool,
     },
-    /// Kafka knows no such name.
+    /// Kafka does not allow this name.
     #[error("{name:?} is no name for a topic: 1 to 249 letters, digits, dots, _ and -, please")]
     TopicName {
-        /// What stands there.
+        /// What was found.
         name: String,
     },
     /// A number out of its range.
     #[error("has to be a number from 1 to {most}, not {found:?}")]
     Number {
-        /// Its largest value.
+        /// The largest allowed value.
         most: u32,
-        /// What stands there.
+        /// What was found.
         found: String,
     },
-    /// One name for two topics.
+    /// Two topics with one name.
     #[error("was already defined at {first}")]
     TopicTwice {
-        /// Where it stood before.
+        /// The place of the first one.
         first: Place,
     },
-    /// Not an allowance.
+    /// An unknown allowance.
     #[error("{found:?} is nothing that can be allowed; known is min-isr")]
     Allowance {
-        /// What stands there.
+        /// What was found.
         found: String,
     },
     /// A config that only a running reassignment may set.
     #[error("belongs to whoever throttles a reassignment, not to a definition")]
     Throttle,
-    /// Not a name that a map can have, or not the name of one.
+    /// A name that no map can have, or that no map has.
     #[error("there is no map {name:?}{}", if known.is_empty() { String::new() } else { format!("; the maps are {}", names(known)) })]
     UnknownMap {
-        /// What stands there.
+        /// What was found.
         name: String,
         /// The maps.
         known: Vec<MapName>,
@@ -87,7 +87,7 @@ pub enum Mistake {
         /// The maps.
         maps: Vec<MapName>,
     },
-    /// The topic names one map, and the regex of another takes it.
+    /// The topic names one map, but the regex of another takes it.
     #[error("says {named}, but map {taker} takes this topic")]
     OtherMap {
         /// The map that it names.
@@ -95,7 +95,7 @@ pub enum Mistake {
         /// The map whose regex takes it.
         taker: MapName,
     },
-    /// The topic and its map want different replication factors.
+    /// The topic and its map have different replication factors.
     #[error("is {own} here and {of_map} in map {map}, written at {place}")]
     ReplicationOfMap {
         /// The topic's.
@@ -107,7 +107,7 @@ pub enum Mistake {
         /// Where the map is written.
         place: Place,
     },
-    /// Nobody could ever write with `acks=all`.
+    /// Writes with `acks=all` could never succeed.
     #[error("{min} is above the replication factor {replication}: no write with acks=all succeeds")]
     MinIsrAbove {
         /// `min.insync.replicas`.
@@ -115,19 +115,19 @@ pub enum Mistake {
         /// The replication factor.
         replication: u32,
     },
-    /// Writes with `acks=all` end with the first lost replica.
+    /// Writes with `acks=all` fail after the first lost replica.
     #[error(
         "{min} equals the replication factor: one replica less and no write with acks=all succeeds; if that is \
          meant, say allow: [min-isr]"
     )]
     MinIsrEqual {
-        /// `min.insync.replicas`, which is the replication factor.
+        /// `min.insync.replicas`, equal to the replication factor.
         min: u32,
     },
 }
 
 fn names(maps: &[MapName]) -> String {
-    // In the order of the maps; a name that stands in two documents is refused elsewhere.
+    // In the order of the maps. A name in two documents is refused elsewhere.
     let mut seen = BTreeSet::new();
     let names: Vec<&str> = maps.iter().map(MapName::as_str).filter(|n| seen.insert(*n)).collect();
     names.join(", ")

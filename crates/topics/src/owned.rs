@@ -4,43 +4,43 @@ use crate::prune::EndOffsets;
 use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is remembered of one topic.
+/// The record of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TopicState {
-    /// The topic that is meant; what is said here is not said of another of that name.
+    /// The topic's id; the record does not apply to another topic of that name.
     pub id: Option<TopicId>,
-    /// An earlier run made it.
+    /// An earlier run created it.
     pub owned: bool,
     /// The config keys that earlier runs have set on it.
     pub keys: BTreeSet<String>,
-    /// What a run was about to do when it last wrote; whether it did, the cluster tells.
+    /// What a run was about to do when it last wrote the record; the cluster shows whether it did.
     pub intent: Option<Intent>,
-    /// Since when nobody defines it.
+    /// Since when it is no longer defined.
     pub absent: Option<Absence>,
 }
 
 impl TopicState {
-    /// Says nothing that anybody would miss.
+    /// Whether the record has no information that a later run needs.
     pub fn is_empty(&self) -> bool {
         !self.owned && self.keys.is_empty() && self.intent.is_none()
     }
 }
 
-/// What a run is about to do, written down before it does it: a run that is killed then neither loses what it made
-/// nor takes what others made.
+/// What a run is about to do, recorded before it does it. If that run is killed, a later one still knows which topics
+/// it created, and does not claim topics of other tools.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Intent {
-    /// The replicas of the topic that it makes; none if the topic is there.
+    /// The replicas of the topic that it creates; none if the topic exists.
     pub create: Option<Vec<Replicas>>,
-    /// The configs that it sets.
+    /// The configs that it is about to set.
     pub set: BTreeMap<String, String>,
 }
 
-/// What was seen of a topic that nobody defines any more.
+/// The last look at a topic that is no longer defined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Absence {
     /// Since when it has been neither defined nor written to, in seconds since 1970-01-01 UTC.
     pub since: i64,
-    /// Where its partitions ended then.
+    /// The end offsets of its partitions at that time.
     pub end_offsets: EndOffsets,
 }

@@ -1,7 +1,7 @@
-//! Brokers for partitions that are not there yet.
+//! Brokers for new partitions.
 //!
-//! The planner places them as it places replicas that were lost: over the racks, where fewest replicas of the map's
-//! topics are, then where most storage is free; leaders are evened exactly.
+//! The planner places them like lost replicas: first over the racks, then where the map's topics have fewest replicas,
+//! then where most storage is free. Leaders are evened out exactly.
 
 use crate::even::even;
 use crate::within::Mapped;
@@ -13,23 +13,23 @@ use mapper::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Partitions that a topic lacks.
+/// The missing partitions of a topic.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) topic: &'a Mapped<'a>,
     /// The replication factor of the new partitions.
     pub(crate) replication: u32,
-    /// How many partitions there are.
+    /// How many partitions exist.
     pub(crate) from: u32,
 }
 
 /// The new partitions' replicas, in order, or why there are none.
 pub(crate) type Placed = Result<Vec<Replicas>, NoPlan>;
 
-/// Places all partitions that the topics of one map lack, for each topic or not at all.
+/// Places all missing partitions of one map's topics. Each topic gets all of its partitions, or none.
 pub(crate) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>]) -> Vec<Placed> {
     let lost: Vec<BrokerId> = map.brokers.iter().filter(|b| !b.live).map(|b| b.id).collect();
-    // As Kafka's own placement does: new partitions are spread over the brokers that take any.
+    // Kafka also places new partitions only on brokers that are not cordoned.
     let is_cordoned = |id: &BrokerId| snapshot.broker(*id).is_some_and(Broker::is_cordoned);
     let live = map.brokers.iter().filter(|b| b.live).map(|b| b.id);
     let (cordoned, live): (Vec<BrokerId>, Vec<BrokerId>) = live.partition(is_cordoned);
@@ -45,7 +45,7 @@ pub(crate) fn place(snapshot: &Snapshot, map: &ResolvedMap, wanted: &[Wanted<'_>
             }
             match &mut together {
                 Ok(placed) => Ok(placed.next().unwrap_or_default()),
-                // One of them spoils it for all: each for itself, then.
+                // One topic prevents the common answer: place each topic alone.
                 Err(_) => {
                     world.place(&[*wanted], &live).map(|mut one| one.pop().unwrap_or_default())
                 }
@@ -72,7 +72,7 @@ fn too_few(
     }
 }
 
-/// The brokers with the topics of one map, those that others leave there uncounted.
+/// The brokers of one map with its topics; other topics there are not counted.
 struct World {
     brokers: Vec<Broker>,
     topics: BTreeMap<String, Topic>,
@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// Places them, and counts them from then on.
+    /// Places the partitions, and counts them from then on.
     fn place(
         &mut self,
         wanted: &[Wanted<'_>],
@@ -112,7 +112,7 @@ impl World {
         Ok(placed)
     }
 
-    /// The replicas of each broker.
+    /// The number of replicas on each broker.
     fn held(&self) -> BTreeMap<BrokerId, usize> {
         let mut held = BTreeMap::new();
         let partitions = self.topics.values().flat_map(|topic| &topic.partitions);
@@ -122,7 +122,7 @@ impl World {
         held
     }
 
-    /// The same with these partitions more.
+    /// The same cluster with these additional partitions.
     fn with(&self, wanted: &[Wanted<'_>], placed: &[Vec<Replicas>]) -> Result<Snapshot, NoPlan> {
         let mut world = Self { brokers: self.brokers.clone(), topics: self.topics.clone() };
         for (wanted, lists) in wanted.iter().zip(placed) {
@@ -155,12 +155,12 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// Live brokers, because nobody plans for a partition that has none; which ones makes no difference.
+/// Live brokers as a placeholder, because a planner leaves out a partition without one; any of them will do.
 fn stand_in(wanted: &Wanted<'_>, live: &[BrokerId]) -> Replicas {
     live.iter().copied().take(wanted.replication as usize).collect()
 }
 
-/// A topic by its replicas alone.
+/// A topic reduced to its replicas.
 fn bare(topic: &Topic) -> Topic {
     let partition = |partition: &Partition| Partition { facts: None, ..partition.clone() };
     Topic {
@@ -170,11 +170,11 @@ fn bare(topic: &Topic) -> Topic {
     }
 }
 
-/// What a plan begins with.
+/// The start of a plan.
 enum Start<'a> {
     /// Every seat of the new partitions is empty.
     Empty,
-    /// They lie so, and only their leaders are to be chosen.
+    /// The replicas are placed, and only their leaders are left to choose.
     From(&'a [Replicas]),
 }
 
@@ -192,7 +192,7 @@ fn all<'a>(wanted: &[Wanted<'a>]) -> impl Iterator<Item = (Wanted<'a>, Partition
     wanted.iter().flat_map(|wanted| wanted.partitions().map(|id| (*wanted, id)))
 }
 
-/// What the planner makes of them: `before` has each new partition, and nothing else is in scope.
+/// The planner's answer: `before` has each new partition, and only these are in scope.
 fn planned(
     before: &Snapshot,
     wanted: &[Wanted<'_>],
@@ -209,7 +209,7 @@ fn planned(
         plan.moves.iter().map(|m| ((&*m.topic, m.partition), &m.to)).collect();
     let list = |(wanted, id): (Wanted<'_>, PartitionId)| match moved.get(&(wanted.name(), id)) {
         Some(to) => (*to).clone(),
-        // The planner found it right as it is.
+        // The planner has left it unchanged.
         None => before.partition(wanted.name(), id).map(|p| p.replicas.clone()).unwrap_or_default(),
     };
     Ok(all(wanted).map(list).collect())
@@ -224,7 +224,7 @@ fn request(wanted: &[Wanted<'_>], live: &[BrokerId], base: Vec<BaseReplicas>) ->
     let names = wanted.iter().map(|wanted| wanted.topic.definition.name.clone());
     let brokers = live.iter().copied().collect();
     let assignment = Assignment::new(Topics::Named(names.collect()), brokers);
-    // They are empty: who is full now gets no fuller by them.
+    // New partitions are empty, so they do not fill a full broker further.
     let terms = Terms::new(vec![assignment], Ratio::ZERO);
     Rebuild { optimize_leadership: true, base, ..Rebuild::new(terms, PlaceBy::Count) }
 }

@@ -1,4 +1,4 @@
-//! Topics of its own that nobody defines any more, and what stands against deleting each.
+//! Topics that an earlier run created and that are no longer defined, and what prevents the deletion of each.
 
 use crate::decide::{Observed, Options};
 use crate::owned::Absence;
@@ -6,52 +6,53 @@ use crate::{Definitions, State};
 use mapper::PartitionId;
 use std::collections::BTreeMap;
 
-/// Where each partition of a topic ends: the offset that its next record gets.
+/// The end offset of each partition of a topic: the offset that its next record gets.
 pub type EndOffsets = BTreeMap<PartitionId, u64>;
 
-/// A topic that an earlier run made and that nobody defines any more.
+/// A topic that an earlier run created and that is no longer defined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prune {
     /// Its name.
     pub topic: String,
-    /// For how long nobody has defined it or written to it, in seconds.
+    /// How long it has been neither defined nor written to, in seconds.
     pub quiet_seconds: i64,
-    /// What stands against deleting it; none if nothing does.
+    /// What prevents its deletion; none if nothing does.
     pub refusal: Option<PruneRefusal>,
 }
 
-/// What stands against deleting a topic.
+/// What prevents the deletion of a topic.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PruneRefusal {
-    /// Nobody asked for it.
+    /// The operator did not ask for deletions.
     #[error("kept: --prune was not given")]
     NotAsked,
-    /// Not quiet for long enough.
+    /// It has not been quiet for long enough.
     #[error("kept: neither defined nor written to for {quiet} s, and --prune-after is {after} s")]
     TooSoon {
-        /// For how long it has been quiet, in seconds.
+        /// How long it has been quiet, in seconds.
         quiet: i64,
-        /// How long it has to be, in seconds.
+        /// How long it has to be quiet, in seconds.
         after: i64,
     },
-    /// Records came after the definition went.
+    /// Records were written after its definition was removed.
     #[error("kept: records were written to it since the last look")]
     Traffic,
-    /// Nobody told where its partitions end.
+    /// The end offsets of its partitions are unknown.
     #[error("kept: not every partition tells where it ends, so traffic cannot be ruled out")]
     OffsetsUnknown,
-    /// Kafka's own.
+    /// It is an internal topic of Kafka.
     #[error("kept: it is an internal topic")]
     Internal,
-    /// Others come first.
+    /// The limit is used up by other topics.
     #[error("kept: --max-deletes allows {most}")]
     TooMany {
-        /// How many a run deletes at most.
+        /// The most topics that a run deletes.
         most: usize,
     },
 }
 
-/// Looks at each topic of its own that nobody defines, and notes in `state` what it saw. Topics are in order of name.
+/// Evaluates each created topic that is no longer defined, and records in `state` what it saw. Topics are in order of
+/// name.
 pub(crate) fn candidates(
     definitions: &Definitions,
     observed: &Observed<'_>,
@@ -78,7 +79,7 @@ pub(crate) fn candidates(
     found
 }
 
-/// For how long it has been quiet, and whether it is not so now.
+/// How long it has been quiet, and whether something prevents that now.
 fn look(name: &str, observed: &Observed<'_>, state: &mut State) -> (i64, Option<PruneRefusal>) {
     let now = observed.now;
     let partitions = observed.snapshot.topic(name).map_or(0, |topic| topic.partitions.len());

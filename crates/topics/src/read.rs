@@ -1,6 +1,6 @@
-//! From a tree to definitions, with every mistake on the way.
+//! Turns a tree into definitions, and collects every mistake.
 //!
-//! Strict: a key that nobody knows is most likely a typing error, and would be ignored at the operator's cost.
+//! Strict: an unknown key is most likely a typing error, and to ignore it would harm the operator.
 
 use crate::config;
 use crate::error::DefinitionError;
@@ -16,12 +16,12 @@ const DOCUMENT: &[&str] = &["version", "defaults", "topics"];
 const DEFAULTS: &[&str] = &["partitions", "replication", "config"];
 const TOPIC: &[&str] =
     &["name", "map", "partitions", "replication", "config", "owner", "labels", "allow"];
-/// KRaft creates no more in one request (`MAX_PARTITIONS_PER_BATCH`).
+/// The most partitions that KRaft creates in one request (`MAX_PARTITIONS_PER_BATCH`).
 const MOST_PARTITIONS: u32 = 10_000;
-/// A 16-bit number in the protocol.
+/// The protocol stores the replication factor as a 16-bit number.
 const MOST_REPLICAS: u32 = 32_767;
 
-/// What a text holds.
+/// The content of a text.
 #[derive(Default)]
 pub(crate) struct Read {
     pub(crate) topics: Vec<Definition>,
@@ -41,12 +41,12 @@ pub(crate) fn read(document: &str, text: &str) -> Read {
     for tree in trees {
         reader.document(tree);
     }
-    // As the document has them, whatever order its keys are looked at in.
+    // In the order of the document, independent of the order in which its keys are read.
     reader.read.errors.sort_by(|a, b| a.place.cmp(&b.place));
     reader.read
 }
 
-/// What a document says of all its topics.
+/// A document's settings for all of its topics.
 #[derive(Default)]
 struct Defaults {
     partitions: Option<u32>,
@@ -264,7 +264,7 @@ impl Reader {
         }
     }
 
-    /// The known keys of a mapping; the others are mistakes.
+    /// The known keys of a mapping; other keys are mistakes.
     fn fields(
         &mut self,
         tree: Tree,
@@ -289,7 +289,7 @@ impl Reader {
     }
 }
 
-/// What a topic calls itself, so that its mistakes can.
+/// The name of a topic, for its mistakes.
 fn name_in(tree: &Tree) -> Option<String> {
     let Value::Map(entries) = &tree.value else { return None };
     let entry = entries.iter().find(|entry| entry.key == "name")?;
@@ -356,7 +356,7 @@ topics:
         assert!(read.get("b").unwrap().replication.is_none());
     }
 
-    /// A document, and what is said of it, in order.
+    /// A document, and its mistakes, in order.
     const REFUSED: &[(&str, &[&str])] = &[
         ("", &["1:1: there is no document in it"]),
         ("topics: []", &["1:1: version: missing"]),

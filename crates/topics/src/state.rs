@@ -1,7 +1,7 @@
-//! What earlier runs have done, and what of it still holds.
+//! The record of earlier runs, and which part of it is still valid.
 //!
-//! In: what was remembered, and the cluster. Out: what a run may call its own: never a topic that somebody else made,
-//! and never a key that somebody else set.
+//! In: the record, and the cluster. Out: what belongs to this tool: never a topic that another tool created, and never
+//! a key that another tool set.
 
 use crate::owned::{Intent, TopicState};
 use crate::{Definitions, same_value};
@@ -9,21 +9,21 @@ use mapper::snapshot::{Snapshot, Topic};
 use mapper::{Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is remembered from run to run.
+/// The record that one run leaves for the next.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct State {
-    /// The cluster that it is about.
+    /// The id of the cluster.
     pub cluster_id: Option<String>,
     /// The most documents that a run has read.
     pub documents: usize,
-    /// What was done to each topic.
+    /// The record of each topic.
     pub topics: BTreeMap<String, TopicState>,
 }
 
 impl State {
-    /// What still holds: intents are kept as far as the cluster shows that they were carried out, and what was done to
-    /// a topic that is gone, or another one now, is forgotten. A topic of its own that is gone and still defined is
-    /// remembered: somebody deleted it.
+    /// The part that is still valid. Intents are kept as far as the cluster shows that they were carried out. The
+    /// record of a topic that no longer exists, or is now another one, is removed. A created topic that no longer
+    /// exists and is still defined stays: another tool deleted it.
     #[must_use]
     pub fn held_against(
         &self,
@@ -47,7 +47,7 @@ impl State {
         state
     }
 
-    /// Did an earlier run make this topic, and is it the same?
+    /// Whether an earlier run created this very topic.
     pub fn owns(&self, name: &str, id: Option<&TopicId>) -> bool {
         let told =
             |topic: &TopicState| topic.owned && topic.id.is_some() && topic.id.as_ref() == id;
@@ -68,7 +68,7 @@ impl State {
         set.chain(intended).map(String::as_str).collect()
     }
 
-    /// Notes that a topic is about to be made.
+    /// Records that a topic is about to be created.
     pub fn intend_to_create(
         &mut self,
         name: &str,
@@ -80,7 +80,7 @@ impl State {
         self.topics.insert(name.to_owned(), topic);
     }
 
-    /// Notes that configs are about to be set on a topic that is there.
+    /// Records that configs are about to be set on an existing topic.
     pub fn intend_to_set(
         &mut self,
         name: &str,
@@ -92,7 +92,7 @@ impl State {
         topic.intent = Some(Intent { create: None, set: set.clone() });
     }
 
-    /// Notes that what was intended has been done.
+    /// Records that the intent was carried out.
     pub fn done(&mut self, name: &str, id: Option<&TopicId>) {
         let Some(topic) = self.topics.get_mut(name) else { return };
         if let Some(Intent { create, set }) = topic.intent.take() {
@@ -102,7 +102,7 @@ impl State {
         topic.id = id.cloned().or_else(|| topic.id.take());
     }
 
-    /// Notes that it has not been done.
+    /// Records that the intent was not carried out.
     pub fn not_done(&mut self, name: &str) {
         if let Some(topic) = self.topics.get_mut(name) {
             topic.intent = None;
@@ -112,7 +112,7 @@ impl State {
         }
     }
 
-    /// Notes that keys are not set any more.
+    /// Records that keys are no longer set.
     pub fn unset<'k>(&mut self, name: &str, keys: impl IntoIterator<Item = &'k str>) {
         let Some(topic) = self.topics.get_mut(name) else { return };
         for key in keys {
@@ -123,7 +123,7 @@ impl State {
         }
     }
 
-    /// Notes that a topic is gone.
+    /// Records that a topic no longer exists.
     pub fn forget(&mut self, name: &str) {
         self.topics.remove(name);
     }
@@ -138,7 +138,7 @@ fn still_holds(before: &TopicState, topic: &Topic, id: Option<&TopicId>) -> Opti
     };
     let set = intent.set.iter().filter(shows).map(|(key, _)| key.clone());
     match &intent.create {
-        // Its replicas were chosen by that run alone: a topic that has just these, and its configs, is its work.
+        // That run alone chose these replicas: a topic with exactly these replicas and configs is its own.
         Some(replicas) => {
             let made = replicas.iter().eq(topic.partitions.iter().map(|p| &p.replicas))
                 && intent.set.iter().all(|entry| shows(&entry));

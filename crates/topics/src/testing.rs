@@ -1,13 +1,13 @@
-//! What several tests of definitions need.
+//! Helpers for several tests of definitions.
 
 use crate::Definitions;
 
-/// The definitions of a document that has to be right.
+/// The definitions of a valid document.
 pub(crate) fn definitions(text: &str) -> Definitions {
     Definitions::read([("test.yaml", text)]).unwrap_or_else(|errors| panic!("{:#?}", errors.0))
 }
 
-/// What the refusal of a document says.
+/// The mistakes of an invalid document.
 pub(crate) fn mistakes(text: &str) -> Vec<String> {
     match Definitions::read([("test.yaml", text)]) {
         Ok(read) => panic!("accepted: {read:?}"),
@@ -31,13 +31,13 @@ pub(crate) const MAPS: &str =
 /// A topic: the replicas of its partitions, and its configs.
 type There = (Vec<Vec<u32>>, BTreeMap<String, String>);
 
-/// A cluster under definitions: what is there, what was done, what time it is.
+/// A cluster with definitions: its topics, the record of earlier runs, and the time.
 #[derive(Clone, Default)]
 pub(crate) struct World {
     pub(crate) topics: BTreeMap<String, There>,
     pub(crate) state: State,
     pub(crate) end_offsets: BTreeMap<String, EndOffsets>,
-    /// Deleted and made again by somebody: their ids are others.
+    /// Topics that another tool deleted and created again: their ids differ.
     pub(crate) remade: BTreeSet<String>,
     pub(crate) now: i64,
 }
@@ -73,7 +73,7 @@ impl World {
         self.topics.keys().map(id).collect()
     }
 
-    /// Decides; what is remembered is as a run would write it before it does anything.
+    /// Makes the decision; the record is as a run would write it before it changes anything.
     pub(crate) fn decide(
         &mut self,
         text: &str,
@@ -95,7 +95,7 @@ impl World {
         Ok(decide(&definitions, &topics, &observed, &mut self.state, options))
     }
 
-    /// Does all that can be done at once, as a run that nobody disturbs.
+    /// Makes all changes that are possible at once, as a run without failures.
     pub(crate) fn carry_out(&mut self, decision: &Decision) {
         let raw = |list: &Replicas| list.iter().map(|id| id.0).collect::<Vec<u32>>();
         for new in &decision.create {

@@ -1,4 +1,4 @@
-//! What is decided, and what is remembered of it.
+//! Decisions, and the record that they leave.
 
 use crate::testing::World;
 use crate::{Decision, Options, PruneLimits, PruneRefusal, TopicState, Why};
@@ -56,7 +56,7 @@ fn a_topic_that_was_there_is_not_owned_and_only_what_differs_is_set() {
     assert!(!world.state.owns("events.a", world.ids().get("events.a")));
     assert_eq!(world.state.keys("events.a"), BTreeSet::from(["retention.ms"]));
 
-    // The key goes with its definition; the one that somebody else set stays.
+    // The key is removed with its definition; the key that another tool set stays.
     let text = one("events.a", "partitions: 2, replication: 3");
     let decision = decided(&mut world, &text);
     assert_eq!(decision.configs[0].unset, BTreeSet::from(["retention.ms".to_owned()]));
@@ -172,7 +172,7 @@ fn a_run_that_was_killed_neither_loses_nor_gains() {
     let made = &decision.create[0];
     before.state.intend_to_create(&made.topic, &made.replicas, &made.config);
 
-    // Killed after it made the topic: it is its own.
+    // Killed after it created the topic: the topic belongs to it.
     let mut world = before.clone();
     let mut other = before.clone();
     world.carry_out(&decision);
@@ -180,12 +180,12 @@ fn a_run_that_was_killed_neither_loses_nor_gains() {
     assert!(decided(&mut world, &text).is_empty());
     assert!(world.state.owns("events.a", world.ids().get("events.a")));
 
-    // Killed before, and somebody else made one of that name: it is not.
+    // Killed before that, and another tool created a topic with that name: it does not belong to it.
     other = other.with("events.a", &[&[1, 2, 3], &[4, 5, 6]], &[("retention.ms", "1000")]);
     assert!(decided(&mut other, &text).is_empty());
     assert_eq!(other.state.topics, BTreeMap::new());
 
-    // Killed before, and nobody did: it is made now.
+    // Killed before that, and the topic does not exist: it is created now.
     assert_eq!(decided(&mut before, &text).create, decision.create);
 }
 
@@ -199,12 +199,12 @@ fn a_key_that_was_only_about_to_be_set_is_not_owned() {
     world.state.intend_to_set("events.a", id.as_ref(), &decision.configs[0].set);
     let without = one("events.a", "partitions: 2, replication: 3");
     assert!(decided(&mut world.clone(), &without).is_empty());
-    // It was set, and the run was killed then.
+    // The config was set, and then the run was killed.
     world.topics.get_mut("events.a").unwrap().1.insert("retention.ms".into(), "1000".into());
     assert_eq!(decided(&mut world, &without).configs[0].unset.len(), 1);
 }
 
-/// A world with one topic of its own that nobody defines any more, and the document that does not.
+/// A world with one created topic that is no longer defined, and the document without it.
 fn left_over() -> (World, &'static str) {
     let mut world = World::default();
     let decision = decided(&mut world, &one("events.a", ORDERS));
@@ -237,7 +237,7 @@ fn a_topic_is_deleted_only_when_it_has_been_quiet_for_long_enough() {
     world.carry_out(&decision);
     assert_eq!((world.topics.len(), world.state.topics.len()), (0, 0));
 
-    // A record came meanwhile: the time starts again.
+    // A record was written in that time: the quiet time starts again.
     written.end_offsets = ends(6);
     let decision = written.decide(none, &prune_after(100)).unwrap();
     assert_eq!(refusals(&decision), [Some(PruneRefusal::Traffic)]);

@@ -1,4 +1,4 @@
-//! YAML as a tree in which everything has its place, so that all mistakes of a document can be told at once.
+//! YAML as a tree in which every value has its place, so that all mistakes of a document are reported at once.
 
 use crate::error::DefinitionError;
 use crate::mistake::Mistake;
@@ -23,7 +23,7 @@ pub(crate) enum Value {
 }
 
 impl Value {
-    /// What an error calls it.
+    /// Its description for errors.
     pub(crate) fn described(&self) -> String {
         match self {
             Self::Null => "nothing".to_owned(),
@@ -41,7 +41,7 @@ pub(crate) struct Entry {
     pub(crate) value: Tree,
 }
 
-/// Reads every document of a text. What is no YAML ends it; a key that stands twice does not.
+/// Reads every document of a text. It stops at invalid YAML, but not at a repeated key.
 pub(crate) fn read(document: &str, text: &str) -> (Vec<Tree>, Vec<DefinitionError>) {
     let source = Source { document, text };
     match documents(text, DuplicateKeyPolicy::Error) {
@@ -120,7 +120,7 @@ impl Source<'_> {
             let start = usize::try_from(start).ok()?;
             self.text.get(start..start.checked_add(usize::try_from(length).ok()?)?)
         });
-        // A tag (`!!int 5`) stands before the value.
+        // A tag (`!!int 5`) precedes the value.
         let word = bytes.and_then(|text| text.split_whitespace().last());
         word.map_or(parsed, str::to_owned)
     }
@@ -129,7 +129,7 @@ impl Source<'_> {
 enum NodeIn {
     Null,
     Text(String),
-    /// A number or a boolean, as far as the parser makes it one.
+    /// A number or a boolean, if the parser recognizes one.
     Plain(String),
     List(Vec<Node>),
     Map(Vec<(Spanned<String>, Node)>),

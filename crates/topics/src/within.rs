@@ -1,4 +1,4 @@
-//! Definitions within their maps: whose brokers each topic lives on, and with how many replicas.
+//! Definitions within their maps: the brokers and the replication factor of each topic.
 
 use crate::config::MIN_INSYNC_REPLICAS;
 use crate::error::{DefinitionError, DefinitionErrors};
@@ -7,22 +7,22 @@ use crate::{Allowance, Definition, Definitions, Written, same_value};
 use mapper::maps::{MapName, MapSet, Resolved, ResolvedMap};
 use mapper::snapshot::Snapshot;
 
-/// A definition, and what its map adds to it.
+/// A definition with its map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mapped<'a> {
-    /// The topic as it was written.
+    /// The definition.
     pub definition: &'a Definition,
     /// Its map.
     pub map: &'a ResolvedMap,
-    /// The replication factor: the topic's own, else its map's, else its document's default.
+    /// The replication factor: from the topic, else from its map, else from its document's defaults.
     pub replication: u32,
 }
 
 /// Finds each topic's map, in order of the topics' names.
 ///
 /// # Errors
-/// Every topic in no map or in two, every factor that its map denies, and every `min.insync.replicas` that would
-/// stop writes: above the replication factor, or newly equal to it.
+/// Every topic in no map or in two, and every factor that contradicts its map. Also every `min.insync.replicas` that
+/// would stop writes: above the replication factor, or newly equal to it.
 pub fn within<'a>(
     definitions: &'a Definitions,
     maps: &MapSet,
@@ -85,7 +85,7 @@ fn map_of<'a>(definition: &Definition, resolved: &'a Resolved) -> Blamed<&'a Res
             blame(definition, Some(said), "map", Mistake::OtherMap { named, taker })
         }
         (_, [taker]) => Ok(taker),
-        // Its map's regex does not reach it: no plan will move it off the map that it names.
+        // The regex of its map does not match it: no plan will move it off the map that it names.
         (Some(said), []) => named(said).map_or_else(
             || blame(definition, Some(said), "map", Mistake::NoMap { known: names(&all) }),
             Ok,
@@ -139,7 +139,7 @@ fn min_isr_leaves_room(topic: &Mapped<'_>, snapshot: &Snapshot) -> Blamed<()> {
     }
 }
 
-/// The cluster has this very setting: refusing it would stop everything else that the definitions say.
+/// The cluster already has this setting: an error would block all other definitions.
 fn is_so_already(topic: &Mapped<'_>, min: &Written<String>, snapshot: &Snapshot) -> bool {
     let Some(now) = snapshot.topic(&topic.definition.name) else { return false };
     let factor = |replicas: usize| u32::try_from(replicas) == Ok(topic.replication);
