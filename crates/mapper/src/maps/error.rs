@@ -1,4 +1,4 @@
-//! What can be wrong with the text of a map, and where.
+//! The mistakes in the text of a map, and their places.
 
 use super::MapName;
 use super::target::MAX_IDS;
@@ -7,7 +7,7 @@ use crate::scope::ScopeError;
 use serde_saphyr::{Location, MessageFormatter};
 use std::fmt;
 
-/// Where something was written.
+/// The place of a text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// The document: a path, `--map`, a ConfigMap's name and key.
@@ -23,7 +23,7 @@ impl Place {
         Self { document: document.to_owned(), line: 1, column: 1 }
     }
 
-    /// Where YAML's reader stands.
+    /// The current place of YAML's reader.
     pub fn in_yaml(document: &str, location: Location) -> Self {
         Self {
             document: document.to_owned(),
@@ -40,7 +40,7 @@ impl Place {
     }
 }
 
-/// What YAML's reader says. It may quote the document: no line break or escape sequence of that reaches a terminal.
+/// The message of YAML's reader. It may quote the document, so line breaks and escape sequences are removed.
 pub fn yaml_message(error: &serde_saphyr::Error) -> String {
     serde_saphyr::UserMessageFormatter.format_message(error).replace(char::is_control, " ")
 }
@@ -55,9 +55,9 @@ impl fmt::Display for Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{place}: {mistake}")]
 pub struct MapsError {
-    /// Where.
+    /// The place.
     pub place: Place,
-    /// What.
+    /// The mistake.
     pub mistake: Mistake,
 }
 
@@ -67,7 +67,7 @@ pub enum Mistake {
     /// Not YAML, or not of the shape of maps.
     #[error("{0}")]
     Yaml(String),
-    /// Written in a format that this program does not know.
+    /// A document in a format that this version does not know.
     #[error("the maps have version {found}, this program reads version 1")]
     Version {
         /// The version that the document names.
@@ -76,46 +76,46 @@ pub enum Mistake {
     /// A document without a map.
     #[error("there is no map in it")]
     NoMaps,
-    /// One name for two maps.
+    /// Two maps with one name.
     #[error("map {name} was already written at {first}")]
     MapTwice {
         /// The name.
         name: MapName,
-        /// Where it stood before.
+        /// The place of the first one.
         first: Place,
     },
-    /// Not a name.
+    /// Not a valid name.
     #[error(
         "{name:?} is no name for a map: a letter or _, then letters, digits, _, - and ., please"
     )]
     Name {
-        /// What stands there.
+        /// What was found.
         name: String,
     },
-    /// Something else was due here.
+    /// Something else was expected here.
     #[error("expected {expected}, found {found}")]
     Expected {
-        /// What was due.
+        /// What was expected.
         expected: &'static str,
-        /// What stands there.
+        /// What was found.
         found: String,
     },
-    /// The pattern is no regex.
+    /// The pattern is not a valid regex.
     #[error(transparent)]
     Pattern(#[from] ScopeError),
-    /// A pattern with a character that no topic can have, from a multi-line string perhaps.
+    /// A pattern with a character that no topic can have, possibly from a multi-line string.
     #[error("the pattern {pattern:?} contains a control character")]
     ControlCharacter {
         /// The pattern.
         pattern: String,
     },
-    /// A map without a regex that is not the map of the rest.
+    /// A map without a regex that is not the map `rest`.
     #[error("map {name} names no topics; only the map named rest takes what is left")]
     NoTopics {
         /// The map.
         name: MapName,
     },
-    /// The map of the rest has a regex.
+    /// The map `rest` has a regex.
     #[error(
         "the map named rest takes every topic that no other map takes, so it has no topics of its own"
     )]
@@ -140,22 +140,22 @@ pub enum Mistake {
     /// A count or factor out of its range.
     #[error("the {what} has to be from 1 to {most}, not {digits}")]
     Count {
-        /// Which number.
+        /// The number's meaning.
         what: &'static str,
-        /// Its largest value.
+        /// The largest allowed value.
         most: u32,
-        /// What stands there.
+        /// What was found.
         digits: String,
     },
-    /// A label that Kubernetes does not know either.
+    /// A label that Kubernetes does not allow.
     #[error("{text:?} is no {part} of a node label")]
     Label {
         /// `key` or `value`.
         part: &'static str,
-        /// What stands there.
+        /// What was found.
         text: String,
     },
-    /// A label that reads like an option of the map, most likely for want of a blank.
+    /// A label that looks like an option of the map, most likely because a blank is missing.
     #[error("{key} is an option of a map, not a node label: write it after a comma and a blank")]
     OptionAsLabel {
         /// The label's key.
@@ -164,7 +164,7 @@ pub enum Mistake {
     /// One label or option written twice.
     #[error("{what} is written twice")]
     Twice {
-        /// Which.
+        /// The label or option.
         what: String,
     },
 }

@@ -1,7 +1,7 @@
 //! Maps: which topics go to which brokers, as operators write them.
 //!
-//! In: documents in YAML or in lines, and what is known of the cluster. Out: a [`MapSet`], or the place of the
-//! first mistake; then a [`Resolved`], which says what each map means now, and what is wrong with it.
+//! In: documents in YAML or in lines, and the facts about the cluster. Out: a [`MapSet`], or the place of the first
+//! mistake; then a [`Resolved`] with the current topics and brokers of each map, and the findings.
 
 mod choose;
 mod cursor;
@@ -76,7 +76,7 @@ impl MapSet {
         Self::new(sets.into_iter().flat_map(|set| set.maps))
     }
 
-    /// These maps, in this order.
+    /// A set of these maps, in this order.
     ///
     /// # Errors
     /// [`Mistake::MapTwice`] with both places.
@@ -110,23 +110,23 @@ pub struct Map {
     pub name: MapName,
     /// Its topics.
     pub topics: MapTopics,
-    /// Its brokers, as they were asked for.
+    /// Its brokers, as requested.
     pub target: Target,
-    /// The replication factor of its topics, at least 1; none leaves each as it is.
+    /// The replication factor of its topics, at least 1; none keeps that of each topic.
     pub replication: Option<u32>,
-    /// What would be an error in other maps.
+    /// Settings that are intended here, and errors in other maps.
     pub allow: BTreeSet<Allowance>,
     /// Where it was written.
     pub place: Place,
 }
 
 impl Map {
-    /// Does it say that it may?
+    /// Whether the map has this allowance.
     pub fn allows(&self, allowance: Allowance) -> bool {
         self.allow.contains(&allowance)
     }
 
-    /// Is it the one that takes what no other map takes?
+    /// Whether it is the map that takes what no other map takes.
     pub fn is_rest(&self) -> bool {
         self.topics == MapTopics::Rest
     }
@@ -176,12 +176,12 @@ pub enum MapTopics {
     Rest,
 }
 
-/// The brokers of a map, as they were asked for.
+/// The brokers of a map, as requested.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// These, by id.
     Ids(BTreeSet<BrokerId>),
-    /// So many on nodes of that type: `6x i3.4xlarge`.
+    /// A number of brokers on nodes of that type: `6x i3.4xlarge`.
     InstanceType {
         /// How many; at least 1.
         count: u32,
@@ -207,7 +207,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// The group that its brokers are taken from, if somebody has to look its members up.
+    /// The group that its brokers are taken from, if its members have to be looked up.
     pub fn group(&self) -> Option<Group> {
         match self {
             Self::Ids(_) | Self::All => None,
@@ -221,7 +221,7 @@ impl Target {
         }
     }
 
-    /// How many brokers it asks for, where it asks for a number.
+    /// How many brokers it asks for, if it asks for a number.
     pub fn count(&self) -> Option<u32> {
         match self {
             Self::InstanceType { count, .. } => Some(*count),
@@ -231,23 +231,23 @@ impl Target {
     }
 }
 
-/// Brokers that belong together by something else than their ids.
+/// Brokers that belong together by another property than their ids.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// On machines of this type. A snapshot may tell its members, the Kubernetes API does.
+    /// On machines of this type. A snapshot may list its members; the Kubernetes API does.
     InstanceType(String),
-    /// The pods of a StatefulSet. Only the Kubernetes API tells its members.
+    /// The pods of a StatefulSet. Only the Kubernetes API lists its members.
     StatefulSet {
         /// Its Kubernetes namespace.
         namespace: String,
         /// Its name.
         name: String,
     },
-    /// On nodes with these labels. Only the Kubernetes API tells its members.
+    /// On nodes with these labels. Only the Kubernetes API lists its members.
     NodeLabels(BTreeMap<String, String>),
 }
 
-/// What a map says is meant, though it is an error in others.
+/// A setting that a map marks as intended, although it is an error in others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Allowance {
@@ -261,7 +261,7 @@ impl Allowance {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::NoTopics, Self::SharedBrokers];
 
-    /// As it is written in a map.
+    /// The word in a map.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NoTopics => "no-topics",

@@ -184,7 +184,7 @@ fn a_map_may_name_an_internal_topic() {
     assert_eq!(assign(&cluster, resolved.assignments().unwrap()).unwrap(), [Some(0)]);
 }
 
-/// Kafka's flag says that it is not.
+/// Kafka's flag says that it is not internal.
 #[test]
 fn a_topic_of_ours_counts_as_internal() {
     let mut parts =
@@ -252,7 +252,7 @@ fn an_id_is_known_if_it_is_registered_or_holds_a_replica() {
 }
 
 proptest! {
-    /// Neither the order of brokers and topics in a file nor that of the maps changes who gets which broker.
+    /// Neither the order of brokers and topics in a file nor the order of the maps changes which brokers a map gets.
     #[test]
     fn the_order_of_the_input_changes_nothing(
         order in Just((0..12_usize).collect::<Vec<_>>()).prop_shuffle(),

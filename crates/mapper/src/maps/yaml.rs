@@ -1,6 +1,6 @@
 //! Maps in YAML: `version: 1`, `maps: {NAME: {topics, brokers, replication, allow}}`.
 //!
-//! Strict: a key that nobody knows is most likely a typing error, and would be ignored at the operator's cost.
+//! Strict: an unknown key is most likely a typing error, and to ignore it would harm the operator.
 
 use super::cursor::{Cursor, Fault};
 use super::error::{MapsError, Mistake, Place, yaml_message};
@@ -28,7 +28,7 @@ pub(super) fn parse(document: &str, text: &str) -> Result<MapSet, MapsError> {
     MapSet::new(maps?)
 }
 
-/// How deep a document of ours may nest: none needs ten levels, and each takes stack.
+/// How deep our documents may nest: none needs ten levels, and each level uses stack.
 pub const DEEPEST: usize = 16;
 
 fn options() -> Options {
@@ -59,7 +59,7 @@ impl Source<'_> {
         }
     }
 
-    /// A document of another version is refused by its version, not by its shape.
+    /// A document of another version is refused because of its version, not because of its shape.
     fn version_first(&self, error: &serde_saphyr::Error) -> MapsError {
         let version = serde_saphyr::from_str_with_options::<VersionIn>(self.text, options());
         let refused = version.ok().and_then(|read| self.check_version(&read.version).err());
@@ -76,7 +76,7 @@ impl Source<'_> {
         place.blame(Mistake::Yaml(yaml_message(error)))
     }
 
-    /// The map of that name, if it stands before `second`.
+    /// The map of that name, if it is before `second`.
     fn first_of(&self, key: &str, second: &Place) -> Option<(MapName, Place)> {
         let mut first_wins = options();
         first_wins.duplicate_keys = DuplicateKeyPolicy::FirstWins;
@@ -124,7 +124,8 @@ impl Source<'_> {
         }
     }
 
-    /// Reads a scalar to its end. The place of a mistake is the scalar's own: escapes hide where in it.
+    /// Reads a scalar to its end. A mistake gets the scalar's own place, because escapes make the position inside it
+    /// uncertain.
     fn whole<T>(
         &self,
         text: &str,
@@ -204,7 +205,7 @@ rest: => all
         assert_eq!(maps(yaml).maps()[1].place.to_string(), "test.yaml:5:3");
     }
 
-    /// A document, and what its refusal says.
+    /// A document, and its error.
     const REFUSED: &[(&str, &str)] = &[
         ("version: 2\nmaps: []", "1:10: the maps have version 2, this program reads version 1"),
         ("version: 1\nmaps: {}", "2:7: there is no map in it"),
