@@ -1,4 +1,4 @@
-//! Which assignment each topic falls to.
+//! Which assignment takes each topic.
 
 use crate::assignment::{Assignment, Topics};
 use crate::scope::{Scope, ScopeError};
@@ -8,7 +8,7 @@ use std::convert::Infallible;
 /// For each topic of the snapshot, in its order: the index of the assignment that takes it.
 ///
 /// # Errors
-/// [`ScopeError::MatchesNothing`] when a pattern means no topic.
+/// [`ScopeError::MatchesNothing`] if a pattern matches no topic.
 pub fn assign(
     snapshot: &Snapshot,
     assignments: &[Assignment],
@@ -17,7 +17,7 @@ pub fn assign(
     taken(&topics, assignments, Scope::choose)
 }
 
-/// The same for any topics in order of name, where a pattern may mean none of them (any more).
+/// The same for any topics in order of name, where a pattern may match none of them.
 pub(crate) fn assign_any(topics: &[&Topic], assignments: &[Assignment]) -> Vec<Option<usize>> {
     let choose = |scope: &Scope, names: &[&str]| Ok::<_, Infallible>(scope.choose_any(names));
     let Ok(taken) = taken(topics, assignments, choose);
@@ -45,7 +45,7 @@ fn taken<E>(
     Ok(taken)
 }
 
-/// `matches`: whether patterns mean it, where there are patterns.
+/// `matches`: whether the patterns match it, if there are patterns.
 fn takes(topics: &Topics, topic: &Topic, matches: Option<&bool>) -> bool {
     match topics {
         Topics::Matching(_) => matches.copied().unwrap_or(false),

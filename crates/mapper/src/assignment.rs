@@ -1,13 +1,13 @@
-//! Which topics belong on which brokers, after every name and count has been resolved.
+//! Which topics belong on which brokers, after all names and counts are resolved.
 
 use crate::ids::BrokerId;
 use crate::scope::Scope;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// A set of topics and the brokers that their replicas may live on.
+/// A set of topics and the brokers that may hold their replicas.
 ///
-/// In a list of assignments the first that takes a topic keeps it.
+/// In a list of assignments, the first one that takes a topic keeps it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Assignment {
     /// The map that it comes from; none for `--topics` with `--brokers`.
@@ -15,15 +15,15 @@ pub struct Assignment {
     pub map: Option<String>,
     /// The topics.
     pub topics: Topics,
-    /// The brokers; a lost one may stand here and is not used.
+    /// The brokers; lost ones may be listed and are not used.
     pub brokers: BTreeSet<BrokerId>,
-    /// The replication factor of these topics; none leaves each as it is.
+    /// The replication factor of these topics; none keeps that of each topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replication: Option<u32>,
 }
 
 impl Assignment {
-    /// Of no map: each topic keeps its replication factor.
+    /// An assignment without a map: each topic keeps its replication factor.
     pub fn new(topics: Topics, brokers: BTreeSet<BrokerId>) -> Self {
         Self { map: None, topics, brokers, replication: None }
     }
@@ -39,6 +39,6 @@ pub enum Topics {
     Named(BTreeSet<String>),
     /// Kafka's internal topics that no earlier assignment takes.
     Internal,
-    /// Every topic, internal ones too, that no earlier assignment takes.
+    /// Every topic, internal ones included, that no earlier assignment takes.
     Rest,
 }

@@ -1,8 +1,8 @@
-//! A second opinion on every plan. Shares no code with the planners that it judges: only the types, which
-//! `cargo xtask house` lists.
+//! An independent check of every plan. It shares no code with the planners that it checks: only the types, which `cargo
+//! xtask house` lists.
 //!
-//! In: the snapshot before, and a plan or another tool's partition map. Out: every promise that is broken, at the end
-//! and at each step; nothing when all are kept.
+//! In: the snapshot before, and a plan or another tool's partition map. Out: every broken promise, at the end and at
+//! each step; nothing if all are kept.
 
 mod balance;
 mod cordons;
@@ -41,7 +41,7 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     };
     let many = plan.moves.len();
     let (first, second) = plan.moves.split_at(many / 2);
-    // A look-up remembers where it was: each has its own.
+    // A look-up remembers its position, so each thread needs its own.
     let (of_second, of_whole) = (view.clone(), view.clone());
     let ((first, second), around) = both(
         many,
@@ -55,18 +55,18 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     let mut broken = around.first;
     broken.extend(first.into_iter().chain(second));
     broken.extend(around.then);
-    // Where something worse is wrong, or the cluster is another, sums say nothing new.
+    // After a worse violation, or with another cluster, wrong sums add no information.
     if broken.is_empty() { around.figures } else { broken }
 }
 
-/// What is broken by one of these moves or another.
+/// The promises that one of these moves breaks.
 fn of_moves(view: &View<'_>, plan: &Plan, moves: &[Move]) -> Vec<Violation> {
     let base = BaseLists::of(&plan.request);
     let touched = view.find.topics_of(moves).map(|(change, topic)| view.touched(change, topic));
     touched.flat_map(|touched| one_move(view, &plan.request, &base, &touched)).collect()
 }
 
-/// What is broken by all moves together, before and after the broken moves; and figures that are wrong.
+/// The promises that all moves together break, before and after those of single moves; and wrong figures.
 struct Around {
     first: Vec<Violation>,
     then: Vec<Violation>,
@@ -91,8 +91,8 @@ fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Aroun
     Ok(Around { first, then, figures })
 }
 
-/// Every promise that another tool's partition map breaks, submitted as one step: it has no scope and no request, so
-/// only what harms whatever was asked for is judged.
+/// Every promise that another tool's partition map breaks if it is submitted as one step. The map has no scope and no
+/// request, so the check covers only what is harmful in any case.
 pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
     let mut broken = Vec::new();
     let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
@@ -134,13 +134,13 @@ fn as_move(before: &Snapshot, entry: &PlannedPartition) -> Move {
     change
 }
 
-/// No partition is changed twice. `moves` are in order of topic and partition.
+/// Checks that no partition is changed twice. `moves` are in order of topic and partition.
 fn each_change_stands_once(moves: &[&Move]) -> Vec<Violation> {
     let twice = moves.array_windows().filter(|[one, next]| of_one_partition(one, next));
     twice.map(|[_, next]| Violation::ChangedTwice { of: next.of() }).collect()
 }
 
-/// The moves by topic and partition: as they stand in every plan of ours, so that sorting is one pass.
+/// The moves by topic and partition. Our own plans already have this order, so sorting is one pass.
 fn by_partition(moves: &[Move]) -> Vec<&Move> {
     let mut order: Vec<&Move> = moves.iter().collect();
     let topics = |one: &Move, other: &Move| match Arc::ptr_eq(&one.topic, &other.topic) {
@@ -155,7 +155,7 @@ fn of_one_partition(one: &Move, other: &Move) -> bool {
     one.partition == other.partition && one.topic == other.topic
 }
 
-/// What holds for one move of ours.
+/// The checks for one move of our own plans.
 fn one_move(
     view: &View<'_>,
     request: &Request,
@@ -184,7 +184,7 @@ fn one_move(
     broken
 }
 
-/// What holds for any move, whoever asks for it.
+/// The checks for any move, from any tool.
 fn any_move(view: &View<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Violation> {
     let change = touched.change;
     let of = || change.of();
@@ -227,14 +227,14 @@ fn repeated(list: &[BrokerId]) -> Option<BrokerId> {
     each.find(|(at, id)| list[..*at].contains(id)).map(|(_, id)| *id)
 }
 
-/// The partition's own size, else its largest live replica's.
+/// The partition's own size, otherwise that of its largest live replica.
 fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
     let live = |id: &BrokerId| snapshot.is_live(*id);
     let replicas = || partition.replicas.iter().filter(|id| live(id));
     partition.size.or_else(|| replicas().filter_map(|id| partition.size_on(*id)).max())
 }
 
-/// Has a live leader, or may well have one where nobody tells.
+/// Whether it has a live leader, or may have one if the leader is unknown.
 fn led(view: &View<'_>, partition: &Partition) -> bool {
     match partition.leader() {
         Leader::Broker(id) => view.is_live(id),
@@ -246,7 +246,7 @@ fn led(view: &View<'_>, partition: &Partition) -> bool {
     }
 }
 
-/// The replication factor is the one asked for.
+/// Checks that the replication factor is the requested one.
 fn factor(
     given: Option<&[Option<BrokerId>]>,
     allowed: &Allowed,
@@ -257,7 +257,7 @@ fn factor(
     (asked != found).then(|| Violation::Factor { of: change.of(), asked, found })
 }
 
-/// A seat that was right moves only if the request says what for.
+/// Checks that a healthy seat moves only if the request gives a reason.
 fn reason(
     view: &View<'_>,
     request: &Request,
@@ -269,7 +269,7 @@ fn reason(
         Request::Rebuild(rebuild) => rebuild,
         Request::Replace(replace) => return only_the_outgoing(replace, change),
         Request::Leaders(_) => return leaders::only_reorders(view, change),
-        // Evening the load is a reason for any seat in scope.
+        // An even load is a reason for any seat in scope.
         Request::Rebalance(_) | Request::Scale(_) => return None,
     };
     if rebuild.force || rebuild.terms.fix_racks {
@@ -284,7 +284,7 @@ fn reason(
     let fewer = change.from.len().saturating_sub(change.to.len());
     let wrong = change.removed().count() - right.len();
     let more = change.to.len().saturating_sub(change.from.len());
-    // A smaller replication factor may drop seats that are right; what is copied still answers a fault or a growth.
+    // A smaller replication factor may drop healthy seats; copies still need a fault or a larger factor as a reason.
     let excused = right.len() <= fewer && change.added().count() <= wrong + more;
     (!excused).then(|| Violation::NoReason { of: change.of(), brokers: right })
 }
@@ -294,7 +294,8 @@ fn only_the_outgoing(replace: &Replace, change: &Move) -> Option<Violation> {
     (!others.is_empty()).then(|| Violation::NoReason { of: change.of(), brokers: others })
 }
 
-/// Nothing in scope stays wrong without being said. `moved`: the plan's moves, in order of topic and partition.
+/// Checks that everything wrong in scope is mended or reported. `moved`: the plan's moves, in order of topic and
+/// partition.
 fn nothing_is_forgotten(
     view: &View<'_>,
     terms: &Terms,
@@ -323,9 +324,9 @@ fn nothing_is_forgotten(
     broken
 }
 
-/// Takes the moves of one topic off the front, and drops those of topics before it.
+/// Removes the moves of one topic from the front, and drops those of topics before it.
 fn take_topic<'m, 'p>(moves: &mut &'m [&'p Move], topic: &str) -> &'m [&'p Move] {
-    // Most plans have moves of the topic that is asked for, or of none before it.
+    // Most plans have moves of the requested topic, or none before it.
     let first = match moves.first() {
         Some(change) if *change.topic < *topic => moves.partition_point(|m| *m.topic < *topic),
         Some(_) | None => 0,
@@ -344,7 +345,7 @@ fn take_topic<'m, 'p>(moves: &mut &'m [&'p Move], topic: &str) -> &'m [&'p Move]
     of_topic
 }
 
-/// Takes the move of one partition off the front, and drops those of partitions before it.
+/// Removes the move of one partition from the front, and drops those of partitions before it.
 fn take_partition<'p>(moves: &mut &[&'p Move], id: PartitionId) -> Option<&'p Move> {
     while let Some((change, rest)) = moves.split_first()
         && change.partition <= id
@@ -357,7 +358,7 @@ fn take_partition<'p>(moves: &mut &[&'p Move], id: PartitionId) -> Option<&'p Mo
     None
 }
 
-/// Only what cannot be moved is left out.
+/// Checks that only partitions that cannot be moved are left out.
 fn left_out_with_cause(
     view: &View<'_>,
     plan: &Plan,
@@ -385,8 +386,8 @@ fn left_out_with_cause(
 }
 
 impl Allowed {
-    /// Brokers of the new list that the assignment does not name; where only one broker's seats are mended, those of
-    /// the old list may stay.
+    /// Brokers of the new list that the assignment does not name. If the request mends only one broker's seats, those
+    /// of the old list may stay.
     fn refuses<'l>(
         &'l self,
         to: &'l [BrokerId],

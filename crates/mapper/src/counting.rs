@@ -1,4 +1,4 @@
-//! Counts what a cluster's load comes to, before and after a plan.
+//! Counts the load of a cluster, before and after a plan.
 
 use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
@@ -30,7 +30,7 @@ impl Figures {
         figures
     }
 
-    /// The figures once `moves` are carried out.
+    /// The figures after `moves` are carried out.
     pub(crate) fn after(
         &self,
         cluster: &Cluster<'_>,
@@ -99,7 +99,7 @@ impl Figures {
         self.brokers.get_mut(cluster.index_of(id)? as usize)
     }
 
-    /// The fullest and the emptiest broker that any target allows.
+    /// Sets the fullest and the emptiest broker that any target allows.
     pub(crate) fn set_extremes(&mut self, targets: &Targets) {
         let allowed = |at: usize| targets.all.iter().any(|target| target.allowed[at]);
         let brokers = self.brokers.iter().enumerate().filter(|(at, _)| allowed(*at));
@@ -153,7 +153,7 @@ fn brokers(cluster: &Cluster<'_>) -> Vec<BrokerFigures> {
     brokers
 }
 
-/// Traffic is known of a broker that holds no partition without rates.
+/// Adds the traffic of each broker whose partitions all have known rates.
 fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
     for (index, partition) in cluster.partitions() {
         let rate = traffic::of_replica(partition);
@@ -162,14 +162,14 @@ fn add_traffic(cluster: &Cluster<'_>, brokers: &mut [BrokerFigures]) {
             *traffic = traffic.zip(rate).map(|(traffic, rate)| traffic + rate);
         }
     }
-    // Where no rate is known at all, an empty broker's nothing says nothing.
+    // If no rate is known at all, the zero of an empty broker has no meaning.
     let known = brokers.iter().any(|b| b.replicas > 0 && b.traffic_bytes_per_second.is_some());
     if !known {
         brokers.iter_mut().for_each(|broker| broker.traffic_bytes_per_second = None);
     }
 }
 
-/// The broker that copies are taken from: the leader where it is told, else the first replica that can lead.
+/// The broker that copies are taken from: the leader if known, otherwise the first replica that can lead.
 fn source(cluster: &Cluster<'_>, partition: &Partition) -> Option<BrokerId> {
     let live = |id: &BrokerId| cluster.is_live(*id);
     if let Leader::Broker(leader) = partition.leader() {
@@ -192,7 +192,7 @@ fn lost(
     seats.filter(is_lost).count()
 }
 
-/// Rack violations (0 or 1) and lost replicas of one replica list.
+/// The rack violations (0 or 1) and lost replicas of one replica list.
 fn judge(
     cluster: &Cluster<'_>,
     terms: &Terms,

@@ -1,7 +1,7 @@
-//! What emptying brokers leaves behind: Kafka goes on placing new partitions on a broker that is being emptied.
+//! What remains on brokers that a request has emptied: Kafka still places new partitions on such a broker.
 //!
-//! In: the request that was carried out, and the cluster as it is now. Out: which replicas are still there, and the
-//! request that moves them, and nothing else.
+//! In: the request that was carried out, and the current cluster. Out: the replicas that are still there, and the
+//! request that moves only those.
 
 use crate::assign::assign_any;
 use crate::assignment::{Assignment, Topics};
@@ -13,19 +13,19 @@ use crate::snapshot::{Partition, Snapshot, Topic};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A broker that was to be emptied, and is not empty.
+/// A broker that should be empty, and is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Undrained {
     /// The broker.
     pub broker: BrokerId,
-    /// What it holds of the topics that the request is about.
+    /// Its partitions of the topics in the request.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub partitions: Vec<TopicPartition>,
-    /// So many partitions of topics that the request is not about: they were to stay.
+    /// How many of its partitions are not in the request: they were to stay.
     pub out_of_scope: usize,
 }
 
-/// The brokers that a request empties and that hold replicas of these topics, in order of id.
+/// The brokers that a request empties and that still have replicas of these topics, in order of id.
 pub fn undrained<'t>(
     request: &Request,
     topics: impl IntoIterator<Item = &'t Topic>,
@@ -52,8 +52,8 @@ pub fn undrained<'t>(
     left.into_values().collect()
 }
 
-/// The request that takes off the emptied brokers what they hold of the request's topics, and moves nothing else; none
-/// if they hold nothing.
+/// The request that moves the remaining replicas of the request's topics off the emptied brokers, and nothing else;
+/// none if there are none.
 pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Option<Request> {
     let topics: Vec<&Topic> = snapshot.topics().iter().collect();
     let taken = assign_any(&topics, &request.terms().assignments);
@@ -89,7 +89,7 @@ pub fn sweep(request: &Request, snapshot: &Snapshot, placement: PlaceBy) -> Opti
     Some(Request::Rebuild(Rebuild { base, ..Rebuild::new(terms, placement) }))
 }
 
-/// The request's terms, without the brokers that are emptied.
+/// The request's terms, without the brokers to empty.
 fn staying(request: &Request) -> Terms {
     match request.balance() {
         Some(balance) => without_drained(request.terms(), balance),

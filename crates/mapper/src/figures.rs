@@ -1,4 +1,4 @@
-//! What a cluster's load comes to, as plans state it.
+//! The load of a cluster, as plans state it.
 
 use crate::bytes::Bytes;
 use crate::ids::BrokerId;
@@ -13,25 +13,25 @@ pub struct Figures {
     /// The emptiest broker's share of storage used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_used_ratio: Option<f64>,
-    /// The most replicas that a broker holds, of those that any assignment allows.
+    /// The most replicas of a broker, among those that any assignment allows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_replicas: Option<u64>,
-    /// The fewest.
+    /// The fewest replicas of such a broker.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<u64>,
     /// The most partitions of which such a broker is the preferred leader.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_leaders: Option<u64>,
-    /// The fewest.
+    /// The fewest such partitions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_leaders: Option<u64>,
     /// The busiest such broker's traffic, as a share of its network; absent where a rate or capacity is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_network_ratio: Option<f64>,
-    /// The least busy one's.
+    /// The same share for the least busy one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_network_ratio: Option<f64>,
-    /// Partitions in scope that do not keep the rack rule.
+    /// Partitions in scope that break the rack rule.
     pub rack_violations: usize,
     /// Replicas in scope that are lost.
     pub lost_replicas: usize,
@@ -50,22 +50,22 @@ pub struct BrokerFigures {
     pub replicas: u64,
     /// The partitions of all topics of which it is the preferred leader.
     pub leaders: u64,
-    /// Storage used by all topics; absent where unknown.
+    /// The storage that all topics use; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_bytes: Option<Bytes>,
-    /// Storage there is; absent where unknown.
+    /// Its storage in total; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capacity_bytes: Option<Bytes>,
-    /// The traffic that its replicas are expected to mean, in and out; absent where a rate is unknown.
+    /// The expected traffic of its replicas, in and out; absent if a rate is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_bytes_per_second: Option<u64>,
-    /// What its network takes; absent where unknown.
+    /// The capacity of its network; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network_bytes_per_second: Option<u64>,
-    /// What the plan copies onto it.
+    /// The bytes that the plan copies onto it.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub incoming_bytes: Bytes,
-    /// What the plan copies from it: copies are taken from the leader.
+    /// The bytes that the plan copies from it: copies are taken from the leader.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub outgoing_bytes: Bytes,
 }
@@ -76,14 +76,14 @@ fn is_zero(bytes: &Bytes) -> bool {
 }
 
 impl BrokerFigures {
-    /// The share of its storage that is used; `None` where unknown.
+    /// The used share of its storage; `None` if unknown.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub fn used_ratio(&self) -> Option<f64> {
         let (used, capacity) = self.used_bytes.zip(self.capacity_bytes)?;
         (capacity.0 > 0).then(|| used.0 as f64 / capacity.0 as f64)
     }
 
-    /// The share of its network that its traffic takes; `None` where unknown.
+    /// The share of its network that its traffic uses; `None` if unknown.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
     pub fn network_ratio(&self) -> Option<f64> {
         let (traffic, network) =

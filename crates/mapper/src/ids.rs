@@ -1,4 +1,4 @@
-//! Ids with types: a broker is never mistaken for a partition, nor either for a count.
+//! Ids with types: they prevent mixing up brokers, partitions and counts.
 
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::num::ParseIntError;
 use std::str::FromStr;
 
-/// Kafka's own limit.
+/// The limit of Kafka.
 const LONGEST_TOPIC_NAME: usize = 249;
 
 /// A Kafka `broker.id` (`node.id` in KRaft): at least 0, at most `i32::MAX`.
@@ -32,7 +32,7 @@ impl FromStr for BrokerId {
     }
 }
 
-/// Brokers for a sentence: `1001, 1002`, or `none`.
+/// Brokers as text: `1001, 1002`, or `none`.
 pub(crate) fn in_words(ids: &[BrokerId]) -> String {
     if ids.is_empty() {
         return "none".to_owned();
@@ -46,10 +46,10 @@ pub(crate) fn in_words(ids: &[BrokerId]) -> String {
 pub struct PartitionId(pub u32);
 
 impl PartitionId {
-    /// Kafka's protocol has 31 bits for it: what is larger could be planned, and never be submitted.
+    /// Kafka's protocol stores it in 31 bits: a larger number could be planned, but never submitted.
     pub const MAX: Self = Self(i32::MAX.unsigned_abs());
 
-    /// The number, if there can be such a partition.
+    /// The number, if such a partition is possible.
     pub(crate) fn read(number: u32) -> Option<Self> {
         Some(Self(number)).filter(|id| *id <= Self::MAX)
     }
@@ -91,7 +91,7 @@ impl fmt::Display for TopicPartition {
     }
 }
 
-/// A topic's id as Kafka's own tools print it (KIP-516): a topic that was deleted and made again has another.
+/// A topic's id as Kafka's own tools print it (KIP-516). A topic that was deleted and created again has another id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopicId(pub String);
@@ -102,7 +102,7 @@ impl fmt::Display for TopicId {
     }
 }
 
-/// Whether Kafka takes this for the name of a topic.
+/// Whether Kafka allows this as the name of a topic.
 pub fn is_topic_name(name: &str) -> bool {
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !matches!(name, "" | "." | "..") && name.len() <= LONGEST_TOPIC_NAME && name.chars().all(legal)

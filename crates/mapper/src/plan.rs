@@ -1,4 +1,4 @@
-//! A complete answer: what moves, why, in which order, and what it comes to.
+//! A complete plan: what moves, why, in which order, and the result.
 
 use crate::bytes::Bytes;
 use crate::figures::Figures;
@@ -8,21 +8,21 @@ use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// A plan leaves no choice to whoever carries it out.
+/// A plan. It leaves no choice to the tool that carries it out.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// The cluster that it was made for, where the snapshot knows it.
+    /// The cluster that it was made for, if the snapshot has its id.
     pub cluster_id: Option<String>,
     /// The snapshot that it was made from.
     pub snapshot: SnapshotHash,
-    /// What was asked for.
+    /// The request.
     pub request: Request,
     /// Every partition whose replica list changes, in order of topic and partition.
     pub moves: Vec<Move>,
-    /// What may be submitted together, in order; each entry is an index into `moves`. A move with lists on its way
-    /// ([`Move::via`]) stands in one step for each of them, and in one more for its last.
+    /// The moves that may be submitted together, in order; each entry is an index into `moves`. A move with lists on
+    /// its way ([`Move::via`]) is in one step for each of them, and in one more for its last list.
     pub steps: Vec<Vec<usize>>,
-    /// Partitions in scope that had to be left as they are, though something is wrong with them.
+    /// Partitions in scope that have to stay as they are, although something is wrong with them.
     pub left_out: Vec<LeftOut>,
     /// The cluster's figures before the first step.
     pub before: Figures,
@@ -37,7 +37,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan that changes nothing, for no cluster. Tests add what they are about.
+    /// A plan that changes nothing, for no cluster. Tests fill in the fields that they need.
     pub fn empty(request: Request) -> Self {
         Self {
             cluster_id: None,
@@ -64,7 +64,8 @@ impl Plan {
         self.moves.iter().map(|m| m.added().count()).sum()
     }
 
-    /// What each step submits. Indices without a move, or beyond its last list, are left out: `check` names them.
+    /// The submissions of each step. Indices without a move, or beyond its last list, are left out: `check` reports
+    /// them.
     pub fn stages(&self) -> Vec<Vec<Stage<'_>>> {
         let mut taken = vec![0_usize; self.moves.len()];
         let mut stage = |index: &usize| {
@@ -76,7 +77,7 @@ impl Plan {
     }
 }
 
-/// As plans name what was built, not searched for.
+/// The engine's name in plans whose answer was built without a search.
 pub(crate) const CONSTRUCTIVE: &str = "constructive";
 
 /// Kafka's word for the log dir of a replica that stays where it is, or that Kafka places.
@@ -91,19 +92,19 @@ pub struct Move {
     pub partition: PartitionId,
     /// The replica list before.
     pub from: Replicas,
-    /// The lists that are submitted on the way, each in a step of its own; none: the change is made at once. One may
-    /// hold a replica more than `from` and `to`: its submission has to allow that (KIP-860's
-    /// `AllowReplicationFactorChange`, which Kafka's own tool sets unless told otherwise).
+    /// The lists that are submitted on the way, each in a separate step; none: one submission makes the change. A list
+    /// may have one more replica than `from` and `to`. Its submission has to allow that (KIP-860's
+    /// `AllowReplicationFactorChange`, which Kafka's own tool sets by default).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub via: Vec<Replicas>,
     /// The replica list after.
     pub to: Replicas,
-    /// The log dir of each replica after: `any` where it stays where it is or Kafka chooses; empty: all are.
+    /// The log dir of each replica after: `any` if it stays in its dir or Kafka chooses; empty: all are `any`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub log_dirs: Vec<String>,
     /// The strongest reason of its seats.
     pub reason: Reason,
-    /// The bytes that are copied; absent where the partition's size is unknown.
+    /// The bytes to copy; absent if the partition's size is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Bytes>,
 }
@@ -124,7 +125,7 @@ impl Move {
         TopicPartition { topic: self.topic.to_string(), partition: self.partition }
     }
 
-    /// The bytes of one copy; absent where the partition's size is unknown, 0 where nothing is copied.
+    /// The bytes of one copy; absent if the partition's size is unknown, 0 if nothing is copied.
     pub fn copy_bytes(&self) -> Option<Bytes> {
         let copies = self.added().count() as u64;
         self.bytes.map(|bytes| Bytes(bytes.0 / copies.max(1)))
@@ -187,7 +188,7 @@ impl<'p> Stage<'p> {
         if dirs.iter().all(|dir| dir == ANY_LOG_DIR) { Vec::new() } else { dirs }
     }
 
-    /// What it copies; absent where the partition's size is unknown.
+    /// The bytes that it copies; absent if the partition's size is unknown.
     pub fn bytes(&self) -> Option<Bytes> {
         let copies = self.added().count() as u64;
         self.change.copy_bytes().map(|each| Bytes(each.0 * copies))
@@ -202,22 +203,22 @@ pub enum Reason {
     Lost,
     /// Its broker is to be emptied.
     Leaving,
-    /// Its broker is not one of its map's.
+    /// Its broker does not belong to its map.
     Map,
     /// The replication factor changes.
     Replication,
     /// It breaks the rack rule.
     Rack,
-    /// Everything in scope is placed anew, or the caller gave the list.
+    /// The request places everything in scope again, or gives the list.
     Forced,
     /// It evens the load.
     Balance,
-    /// No data moves: another replica comes first.
+    /// No data moves: only the order of the replicas changes.
     Leader,
 }
 
 impl Reason {
-    /// As written in plans.
+    /// The word in plans.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -232,7 +233,7 @@ impl Reason {
     }
 }
 
-/// A partition that a plan leaves as it is in the respect named, though something is wrong with it.
+/// A partition that a plan leaves unchanged in one respect, although something is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LeftOut {
     /// The topic.
@@ -250,11 +251,10 @@ pub struct LeftOut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum WhyLeftOut {
-    /// It has no live leader: a reassignment would be accepted, would never progress, and in KRaft could not
+    /// It has no live leader. Kafka would accept a reassignment, but it would never progress. In KRaft it could not
     /// even be cancelled.
     NoLeader {
-        /// The brokers of which one has to return: in sync, or eligible (KIP-966); all replicas where neither is
-        /// known.
+        /// The brokers of which one has to return: in sync, or eligible (KIP-966); all replicas if neither is known.
         heals: Vec<BrokerId>,
     },
     /// It is being reassigned: a second submission over a running move loses replicas in KRaft.
@@ -264,14 +264,13 @@ pub enum WhyLeftOut {
         /// The brokers that it removes.
         removing: Vec<BrokerId>,
     },
-    /// A replica of it is lost: Kafka refuses a new order of a list that names a lost broker (ZooKeeper mode), or
+    /// One of its replicas is lost. Kafka refuses a new order of a list that names a lost broker (ZooKeeper mode), or
     /// one that is no longer registered (KRaft).
     LostReplica {
         /// The lost brokers in its list.
         lost: Vec<BrokerId>,
     },
-    /// It is led by an evacuated broker, and no other replica may lead: each is evacuated as well, or in a failed
-    /// log dir.
+    /// An evacuated broker leads it, and no other replica may lead: each is evacuated as well, or in a failed log dir.
     NoOtherLeader {
         /// Its preferred leader, which stays.
         leader: BrokerId,
@@ -283,23 +282,23 @@ pub enum WhyLeftOut {
 pub struct Floor {
     /// The least share of its storage that the fullest broker must use.
     pub max_used_ratio: f64,
-    /// The most that the emptiest broker can use; only where the plan evens storage.
+    /// The most that the emptiest broker can use; only if the plan evens storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_used_ratio: Option<f64>,
-    /// How far the worst broker must be from the mean of all, as a part of that mean; only where the plan evens
+    /// The least deviation of the worst broker from the mean of all, as a fraction of that mean; only if the plan evens
     /// storage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub worst_deviation: Option<f64>,
-    /// The replicas that the broker with most must hold; only where the plan evens replicas.
+    /// The replicas that the broker with most must have; only if the plan evens replicas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_replicas: Option<u64>,
-    /// The replicas that the broker with fewest can hold.
+    /// The replicas that the broker with fewest can have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_replicas: Option<u64>,
-    /// The partitions that the broker with most must lead; only where the plan evens leaders.
+    /// The partitions that the broker with most must lead; only if the plan evens leaders.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_leaders: Option<u64>,
-    /// The share of its network that the busiest broker must use; only where the plan evens it.
+    /// The share of its network that the busiest broker must use; only if the plan evens it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_network_ratio: Option<f64>,
     /// The most that the least busy broker can use.
@@ -314,34 +313,35 @@ pub struct Solver {
     pub engine: String,
     /// What is proven about the bytes moved; in a plan of `leaders`, about its evenness.
     pub status: SolverStatus,
-    /// What is proven about how far the worst broker is from its share; absent where no search was made.
+    /// What is proven about the worst broker's distance from its share; absent without a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evenness: Option<SolverStatus>,
-    /// What the fullest broker uses above the floor, as a part of it; only where a search looked at that.
+    /// The storage that the fullest broker uses above the floor, as a fraction of the floor; only if a search examined
+    /// that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evenness_gap_ratio: Option<f64>,
-    /// What the lower bound of the bytes moved comes from; absent where there is none.
+    /// The origin of the lower bound of the bytes moved; absent if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<BoundBy>,
-    /// The bytes moved above the lower bound, as a part of it.
+    /// The bytes moved above the lower bound, as a fraction of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gap_ratio: Option<f64>,
-    /// Whole-valued columns of the program that was solved; absent where none was.
+    /// The integer columns of the solved program; absent if there was none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binaries: Option<u64>,
     /// Pivots of the simplex algorithm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iterations: Option<u64>,
-    /// Nodes of the search tree; absent also where HiGHS searched, which does not tell.
+    /// The nodes of the search tree; also absent if HiGHS searched, because it does not report them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
-    /// How evenly the leaders' bytes lie; absent unless that was asked for.
+    /// How even the leaders' bytes are; absent unless requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub leader_bytes: Option<LeaderBytes>,
 }
 
 impl Solver {
-    /// Of an answer that was built, not searched for.
+    /// The solver of an answer that was built without a search.
     #[must_use]
     pub fn constructive() -> Self {
         Self {
@@ -359,7 +359,7 @@ impl Solver {
     }
 }
 
-/// What the lower bound of the bytes moved comes from.
+/// The origin of the lower bound of the bytes moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BoundBy {
@@ -380,7 +380,7 @@ pub struct LeaderBytes {
     /// After the plan.
     #[serde(rename = "max_after_bytes")]
     pub after: Bytes,
-    /// No choice of leaders gives less.
+    /// The least that any choice of leaders can reach.
     #[serde(rename = "max_floor_bytes")]
     pub floor: Bytes,
 }
@@ -389,9 +389,9 @@ pub struct LeaderBytes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SolverStatus {
-    /// They equal the lower bound; no choice of leaders is more even, and none as even changes fewer.
+    /// The bytes equal the lower bound. Or no choice of leaders is more even, and none that is as even changes fewer.
     Optimal,
-    /// They are above the lower bound, by the gap that the plan prints; so is the unevenness.
+    /// The bytes, or the unevenness, are above the lower bound, by the gap that the plan prints.
     Feasible,
     /// Sizes are unknown: nothing is proven.
     Unproven,

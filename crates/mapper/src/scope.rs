@@ -1,7 +1,7 @@
-//! Which topics are meant.
+//! Which topics a pattern selects.
 //!
-//! A pattern is a regex that matches the *whole* name; a pattern that is itself the name of an existing topic
-//! means that topic only, so the dots of `events.raw` never take `events-raw` along.
+//! A pattern is a regex that matches the *whole* name. A pattern that is itself the name of an existing topic selects
+//! only that topic: the dot of `events.raw` never matches `events-raw`.
 
 use crate::counted::counted;
 use regex::{Regex, RegexBuilder};
@@ -17,12 +17,13 @@ pub struct TopicPattern {
     whole: Option<Regex>,
 }
 
-/// A compiled pattern up to this size is kept. Documents hold hundreds of patterns.
+/// The largest compiled pattern that stays in memory, in bytes. Documents have hundreds of patterns.
 const KEPT: usize = 64 << 10;
-/// A larger one is compiled again for each use, and none is larger than this: 4,000 letters, or ten times `\w+`.
+/// The largest compiled pattern that is accepted, in bytes: 4,000 letters, or ten times `\w+`. A pattern above `KEPT`
+/// is compiled again for each use.
 const MOST: usize = 512 << 10;
 
-/// Compiles within a limit of bytes, for the program and for what matching remembers.
+/// Compiles within a limit of bytes, for the program and for the matcher's cache.
 fn compiled(source: &str, limit: usize) -> Result<Regex, regex::Error> {
     RegexBuilder::new(source).size_limit(limit).dfa_size_limit(limit).build()
 }
@@ -37,7 +38,7 @@ impl TopicPattern {
     /// # Errors
     /// [`ScopeError::Regex`] with the compiler's explanation.
     pub fn new(source: &str) -> Result<Self, ScopeError> {
-        // Compiled alone first: the group around it would make sense of an unbalanced `)(`.
+        // Compiled alone first: in the group around it, an unbalanced `)(` would become valid.
         compiled(source, MOST)
             .and_then(|_| {
                 whole(source, KEPT).map(Some).or_else(|_| whole(source, MOST).map(|_| None))
@@ -49,19 +50,19 @@ impl TopicPattern {
             })
     }
 
-    /// The regex as it was given.
+    /// The source of the regex.
     pub fn as_str(&self) -> &str {
         &self.source
     }
 
-    /// Which of `names` (in order, without repetition) it means.
+    /// The names that it selects. `names` are in order, without repetition.
     pub fn select<'n>(&self, names: &[&'n str]) -> Vec<&'n str> {
         let mut marks = vec![false; names.len()];
         self.mark(names, &mut marks);
         names.iter().copied().zip(marks).filter(|(_, marked)| *marked).map(|(n, _)| n).collect()
     }
 
-    /// Marks those of `names` (in order, without repetition) that it means; tells whether there is one.
+    /// Marks the names that it selects; returns whether there is one. `names` are in order, without repetition.
     fn mark(&self, names: &[&str], marks: &mut [bool]) -> bool {
         if let Ok(index) = names.binary_search(&self.source.as_str()) {
             marks[index] = true;
@@ -84,7 +85,7 @@ impl TopicPattern {
         self.whole.clone().or_else(|| whole(&self.source, MOST).ok())
     }
 
-    /// That it means none of `names`, with those that a match of any part of the name would take.
+    /// The error that it selects none of `names`, with the names of which it matches a part.
     pub(crate) fn matches_nothing(&self, names: &[&str]) -> ScopeError {
         let part = compiled(&self.source, MOST);
         let parts = part.map_or_else(
@@ -126,15 +127,15 @@ pub enum ScopeError {
     Regex {
         /// The pattern.
         pattern: String,
-        /// What the compiler says.
+        /// The compiler's explanation.
         explanation: String,
     },
-    /// A regex that means nothing here: most likely a typing error.
+    /// A regex that selects no topic: most likely a typing error.
     #[error("the pattern {pattern:?} matches no topic by its whole name{}", hint(.parts))]
     MatchesNothing {
         /// The pattern.
         pattern: String,
-        /// The topics that contain a match in some part of their name.
+        /// The topics of whose name a part matches.
         parts: Vec<String>,
     },
 }
@@ -149,11 +150,11 @@ fn hint(parts: &[String]) -> String {
     }
 }
 
-/// Topics by their patterns: those included, less those excluded.
+/// Topics by their patterns: the included ones, without the excluded ones.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// Patterns of which one has to match.
+    /// Patterns of which at least one has to match.
     pub include: Vec<TopicPattern>,
     /// Patterns of which none may match.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -161,10 +162,10 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// Which of `names` (in order, without repetition) are meant.
+    /// The names that it selects. `names` are in order, without repetition.
     ///
     /// # Errors
-    /// [`ScopeError::MatchesNothing`] for a pattern that matches none of them, an exclude too.
+    /// [`ScopeError::MatchesNothing`] for a pattern that matches none of them, an exclude included.
     pub fn select<'n>(&self, names: &[&'n str]) -> Result<BTreeSet<&'n str>, ScopeError> {
         let chosen = names.iter().zip(self.choose(names)?);
         Ok(chosen.filter(|(_, chosen)| *chosen).map(|(name, _)| *name).collect())
@@ -176,12 +177,12 @@ impl Scope {
         idle.map_or(Ok(chosen), |pattern| Err(pattern.matches_nothing(names)))
     }
 
-    /// The same, where a pattern may mean none of them.
+    /// The same, where a pattern may match none of them.
     pub(crate) fn choose_any(&self, names: &[&str]) -> Vec<bool> {
         self.weigh(names).0
     }
 
-    /// Which of `names` are meant, and the first pattern that means none.
+    /// Which of `names` are selected, and the first pattern that selects none.
     fn weigh(&self, names: &[&str]) -> (Vec<bool>, Option<&TopicPattern>) {
         let (mut chosen, idle) = union(&self.include, names);
         let (excluded, idle_exclude) = union(&self.exclude, names);
@@ -190,7 +191,7 @@ impl Scope {
     }
 }
 
-/// What patterns mean together, and the first that means nothing.
+/// The union of what the patterns select, and the first pattern that selects nothing.
 fn union<'p>(
     patterns: &'p [TopicPattern],
     names: &[&str],

@@ -1,4 +1,4 @@
-//! Where the replicas of an assignment's topics may go, by dense indices.
+//! The brokers for the replicas of an assignment's topics, by dense indices.
 
 use crate::assign::assign;
 use crate::assignment::Assignment;
@@ -9,19 +9,19 @@ use smallvec::SmallVec;
 
 /// One assignment, resolved against a cluster.
 pub(crate) struct Target {
-    /// For each broker: named by the assignment and live.
+    /// For each broker: whether the assignment names it and it is live.
     pub(crate) allowed: Vec<bool>,
     /// Those brokers, ascending.
     pub(crate) brokers: Vec<BrokerIx>,
-    /// Brokers named but lost.
+    /// The brokers that the assignment names and that are lost.
     pub(crate) lost: Vec<BrokerIx>,
     /// For each rack: how many of its brokers are allowed.
     pub(crate) rack_size: Vec<usize>,
-    /// The racks that have one.
+    /// The racks that have an allowed broker.
     pub(crate) racks: Vec<usize>,
-    /// The replication factor asked for; none leaves each partition's own.
+    /// The requested replication factor; none keeps that of each partition.
     pub(crate) replication: Option<usize>,
-    /// Comes from a map, so that a seat elsewhere is off its map.
+    /// The assignment comes from a map, so a seat elsewhere is off its map.
     pub(crate) is_map: bool,
 }
 
@@ -65,7 +65,7 @@ impl Targets {
     }
 }
 
-/// How many replicas each rack holds: a handful of entries, since a partition has few replicas.
+/// How many replicas each rack has: few entries, because a partition has few replicas.
 #[derive(Default)]
 pub(crate) struct RackCounts(SmallVec<[(usize, usize); 4]>);
 
@@ -93,7 +93,7 @@ impl RackCounts {
         self.0.len()
     }
 
-    /// The fewest replicas that any rack with a free allowed broker holds; `None` if all are full.
+    /// The fewest replicas that any rack with a free allowed broker has; `None` if all are full.
     pub(crate) fn least(&self, target: &Target) -> Option<usize> {
         let held = self.0.iter().filter(|(rack, _)| target.rack_size[*rack] > 0).count();
         if held < target.racks.len() {
@@ -103,7 +103,7 @@ impl RackCounts {
         free.map(|rack| self.get(*rack)).min()
     }
 
-    /// The racks with a free allowed broker that hold the fewest: those that [`RackRule::Spread`] leaves one more replica.
+    /// The racks with a free allowed broker that have the fewest replicas: [`RackRule::Spread`] allows them one more.
     pub(crate) fn open<'t>(&'t self, target: &'t Target) -> impl Iterator<Item = usize> + 't {
         let least = self.least(target);
         target.racks.iter().copied().filter(move |rack| {
@@ -112,7 +112,7 @@ impl RackCounts {
         })
     }
 
-    /// Adds replicas one by one where there are fewest.
+    /// Adds replicas one by one to the racks with the fewest.
     pub(crate) fn pour(&mut self, replicas: usize, target: &Target) {
         for _ in 0..replicas {
             let open = |rack: &&usize| self.get(**rack) < target.rack_size[**rack];
@@ -123,9 +123,9 @@ impl RackCounts {
         }
     }
 
-    /// Whether the replicas keep the rule, given where they could be.
+    /// Whether the replicas keep the rule, given the racks of the target.
     pub(crate) fn keeps(&self, rule: RackRule, target: &Target) -> bool {
-        // No rule asks for more than a rack for each replica.
+        // The rule is kept at best with a rack for each replica.
         if self.0.iter().all(|(_, count)| *count == 1) {
             return true;
         }

@@ -1,14 +1,14 @@
-//! The names of the configs that pace replication. They stand nowhere else.
+//! The names of the configs that pace replication. No other module defines them.
 
 use serde::{Deserialize, Serialize};
 
-/// Which config (KIP-73).
+/// A config of the throttle (KIP-73).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "&'static str", try_from = "String")]
 pub enum ThrottleKey {
     /// On a broker: bytes per second that it sends of the replicas in the leaders' list.
     LeaderRate,
-    /// On a broker: bytes per second that it takes in of the replicas in the followers' list.
+    /// On a broker: bytes per second that it receives of the replicas in the followers' list.
     FollowerRate,
     /// On a topic: the replicas that count when they lead, `PARTITION:BROKER,...`.
     LeaderReplicas,
@@ -19,19 +19,19 @@ pub enum ThrottleKey {
 }
 
 impl ThrottleKey {
-    /// Those of brokers that pace what goes from one to another.
+    /// The broker configs that pace copies between brokers.
     pub const OF_BROKERS: [Self; 2] = [Self::LeaderRate, Self::FollowerRate];
     /// Every rate of a broker.
     pub const RATES: [Self; 3] = [Self::LeaderRate, Self::FollowerRate, Self::LogDirRate];
-    /// Those of topics.
+    /// The topic configs.
     pub const OF_TOPICS: [Self; 2] = [Self::LeaderReplicas, Self::FollowerReplicas];
 
-    /// Whether it holds a list of replicas.
+    /// Whether its value is a list of replicas.
     pub fn is_list(self) -> bool {
         Self::OF_TOPICS.contains(&self)
     }
 
-    /// Kafka's name of it.
+    /// Kafka's name of the config.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LeaderRate => "leader.replication.throttled.rate",
@@ -42,7 +42,7 @@ impl ThrottleKey {
         }
     }
 
-    /// The one with this name.
+    /// The config with this name.
     pub fn named(name: &str) -> Option<Self> {
         let all = Self::RATES.into_iter().chain(Self::OF_TOPICS);
         all.into_iter().find(|key| key.as_str() == name)

@@ -1,4 +1,4 @@
-//! What a plan that evens load promises beyond what every plan does.
+//! The additional promises of a plan that evens load.
 
 use super::Violation;
 use crate::assignment::Assignment;
@@ -9,7 +9,7 @@ use crate::request::{Balance, Request};
 use crate::snapshot::Snapshot;
 use std::borrow::Cow;
 
-/// The request's assignments, without the brokers that are to be emptied.
+/// The request's assignments, without the brokers to empty.
 pub(super) fn assignments(request: &Request) -> Cow<'_, [Assignment]> {
     let all = request.terms().assignments.as_slice();
     let Some(balance) = request.balance().filter(|balance| !balance.drain.is_empty()) else {
@@ -22,7 +22,7 @@ pub(super) fn assignments(request: &Request) -> Cow<'_, [Assignment]> {
     Cow::Owned(left)
 }
 
-/// The limits of the request are kept, and what moves for balance alone is what may.
+/// Checks the limits of the request, and that only allowed replicas move for balance alone.
 pub(super) fn broken(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
     let Some(balance) = plan.request.balance() else {
         return Vec::new();
@@ -64,7 +64,7 @@ fn each_copy(change: &Move) -> Bytes {
     Bytes(change.bytes.unwrap_or_default().0 / copies.max(1))
 }
 
-/// The racks of a list; a broker without one is a rack of its own.
+/// The racks of a list; a broker without one counts as a separate rack.
 fn racks<'s>(before: &'s Snapshot, list: &[BrokerId]) -> Vec<Result<&'s str, BrokerId>> {
     let rack = |id: &BrokerId| before.broker(*id).and_then(|b| b.rack.as_deref()).ok_or(*id);
     let mut racks: Vec<_> = list.iter().map(rack).collect();

@@ -1,4 +1,4 @@
-//! What a move promises of cordons: nothing new comes to a cordoned broker, nor into a cordoned log dir.
+//! The promise of a move about cordons: a cordoned broker or log dir gets no new replica.
 
 use super::Violation;
 use super::view::{Touched, View};
@@ -6,7 +6,7 @@ use crate::ids::BrokerId;
 use crate::plan::ANY_LOG_DIR;
 use crate::snapshot::{Broker, EVERY_LOG_DIR};
 
-/// What holds for any move, whoever asks for it, and for every list that it submits.
+/// The checks for any move, from any tool, and for every list that it submits.
 pub(super) fn kept(view: &View<'_>, touched: &Touched<'_>) -> Vec<Violation> {
     let change = touched.change;
     if !view.has_cordons() {
@@ -35,7 +35,7 @@ pub(super) fn kept(view: &View<'_>, touched: &Touched<'_>) -> Vec<Violation> {
     broken
 }
 
-/// Every log dir that has not failed is cordoned. Failed ones tell no size while others do.
+/// Whether every log dir that has not failed is cordoned. A failed log dir reports no size while others do.
 fn is_shut(broker: &Broker) -> bool {
     let named = |path: &str| broker.cordoned_log_dirs.iter().any(|cordoned| cordoned == path);
     let told = broker.log_dirs.iter().filter(|dir| dir.total.is_some()).count();

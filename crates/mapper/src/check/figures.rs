@@ -1,4 +1,4 @@
-//! The figures that a plan states are what its moves come to.
+//! Checks that the figures of a plan match its moves.
 
 use super::Violation;
 use crate::ids::BrokerId;
@@ -36,7 +36,7 @@ pub(super) fn wrong(
         ("fewest leaders", plan.after.min_leaders, of_allowed().map(|c| c.leaders).min()),
     ];
     for (what, stated, found) in extremes {
-        // A plan of an earlier version does not state them.
+        // A plan of an earlier version does not have them.
         if let (Some(stated), Some(found)) = (stated, found)
             && stated != found
         {
@@ -52,7 +52,7 @@ struct Counts {
     leaders: u64,
 }
 
-/// What each broker holds and leads after the plan.
+/// The replicas and leaders of each broker after the plan.
 fn counted(before: &Snapshot, plan: &Plan) -> BTreeMap<BrokerId, Counts> {
     let mut ids: Vec<BrokerId> = before.brokers().iter().map(|broker| broker.id).collect();
     ids.extend(plan.after.brokers.iter().map(|broker| broker.id));

@@ -1,5 +1,5 @@
-//! What holds of preferred leaders: evacuated brokers lead nothing that somebody else can lead, and choosing leaders
-//! moves no data.
+//! The promises about preferred leaders: an evacuated broker does not lead a partition that another broker can lead,
+//! and the choice of leaders moves no data.
 
 use super::topics;
 use super::view::View;
@@ -11,7 +11,7 @@ use crate::scope::ScopeError;
 use crate::snapshot::{Partition, Snapshot};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Brokers that are not to lead some topics.
+/// Brokers that should not lead some topics.
 pub(super) struct Evacuation<'p> {
     brokers: &'p BTreeSet<BrokerId>,
     /// None: all topics in scope.
@@ -19,7 +19,7 @@ pub(super) struct Evacuation<'p> {
 }
 
 impl<'p> Evacuation<'p> {
-    /// The one that a request asks for, if it asks for one.
+    /// The evacuation in a request, if there is one.
     pub(super) fn of(
         before: &'p Snapshot,
         request: &'p Request,
@@ -36,7 +36,7 @@ impl<'p> Evacuation<'p> {
         Ok((!brokers.is_empty()).then_some(Self { brokers, topics }))
     }
 
-    /// Whether the list is led by an evacuated broker while another of it could lead.
+    /// Whether an evacuated broker leads the list although another broker of it could.
     fn is_led_wrongly(
         &self,
         view: &View<'_>,
@@ -52,21 +52,21 @@ impl<'p> Evacuation<'p> {
         view.is_live(id) && !offline && !self.brokers.contains(&id)
     }
 
-    /// Whether a partition that the plan says nobody else can lead has somebody else after the plan.
+    /// Whether a partition that the plan leaves with an evacuated leader has another possible leader after the plan.
     pub(super) fn has_another(&self, view: &View<'_>, plan: &Plan, left: &LeftOut) -> bool {
         let Some(partition) = view.find.partition(&left.topic, left.partition) else {
             return true;
         };
         let key = (&*left.topic, left.partition);
         let moves = &plan.moves;
-        // Out of order, the move is not found, and the list before has to answer.
+        // If the moves are out of order, the move is not found, and the old list is used.
         let at = moves.binary_search_by(|change| (&*change.topic, change.partition).cmp(&key));
         let list = at.map_or(&partition.replicas, |at| &moves[at].to);
         self.is_led_wrongly(view, partition, list).is_some()
     }
 }
 
-/// Evacuated brokers that go on leading, unsaid.
+/// Evacuated brokers that still lead, without a report in the plan.
 pub(super) fn evacuated(
     view: &View<'_>,
     plan: &Plan,
@@ -93,7 +93,7 @@ pub(super) fn evacuated(
     broken
 }
 
-/// A plan of `leaders` changes the order of replicas, and nothing else; who comes first is healthy.
+/// Checks that a plan of `leaders` changes only the order of replicas, and that the first one is healthy.
 pub(super) fn only_reorders(view: &View<'_>, change: &Move) -> Option<Violation> {
     let changed: Vec<BrokerId> = change.removed().chain(change.added()).collect();
     if !changed.is_empty() {

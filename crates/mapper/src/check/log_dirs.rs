@@ -1,11 +1,11 @@
-//! What a move promises of log dirs: they are there, and named wherever a broker has several volumes.
+//! The promises of a move about log dirs: they exist, and they are named if a broker has several volumes.
 
 use super::Violation;
 use super::view::View;
 use crate::plan::{ANY_LOG_DIR, Move};
 use crate::snapshot::Snapshot;
 
-/// What holds for any move, whoever asks for it.
+/// The checks for any move, from any tool.
 pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
     let dirs = &change.log_dirs;
     if dirs.is_empty() {
@@ -17,7 +17,7 @@ pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
     let mut broken = Vec::new();
     for (id, dir) in change.to.iter().zip(dirs).filter(|(_, dir)| *dir != ANY_LOG_DIR) {
         let known = before.broker(*id).map(|broker| broker.log_dirs.as_slice()).unwrap_or_default();
-        // Failed ones tell no size while others do; where none tells any, nothing is known of failures.
+        // A failed log dir reports no size while others do. If none reports a size, failures are unknown.
         let tells = known.iter().any(|known| known.total.is_some());
         let sound = known.iter().any(|k| k.path == *dir && (k.total.is_some() || !tells));
         if !sound && !known.is_empty() {
@@ -28,7 +28,7 @@ pub(super) fn exist(before: &Snapshot, change: &Move) -> Vec<Violation> {
     broken
 }
 
-/// What holds for one of ours: nothing is left to Kafka, which looks at no volume's room.
+/// The checks for our own moves: none leaves the choice to Kafka, which ignores the free room of volumes.
 pub(super) fn are_named(view: &View<'_>, change: &Move) -> Vec<Violation> {
     let several = change.added().filter(|id| view.has_several_volumes(*id));
     let unnamed = several.filter(|id| change.log_dir(*id).is_none());

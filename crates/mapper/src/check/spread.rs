@@ -6,17 +6,17 @@ use crate::table::Positions;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// A rack, or a broker that is one of its own.
+/// A rack, or a broker that counts as a separate rack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Rack {
     Named(u32),
     Own(BrokerId),
 }
 
-/// A host in its rack; unknown ones are the broker's own.
+/// A host in its rack; an unknown host counts as a separate one.
 pub(super) type Host = (Rack, Rack);
 
-/// Where each broker of a snapshot stands.
+/// The rack and host of each broker of a snapshot.
 #[derive(Clone)]
 pub(super) struct Places<'s> {
     positions: Positions,
@@ -48,12 +48,12 @@ impl<'s> Places<'s> {
         at.map_or((own, (own, own)), |at| self.of[at as usize])
     }
 
-    /// No two of these brokers stand in one rack.
+    /// Whether these brokers are all in different racks.
     pub(super) fn all_racks_differ(&self, brokers: &[BrokerId]) -> bool {
         all_differ(brokers.iter().map(|id| self.of(*id).0))
     }
 
-    /// No two of these brokers stand on one host.
+    /// Whether these brokers are all on different hosts.
     pub(super) fn all_hosts_differ(&self, brokers: &[BrokerId]) -> bool {
         all_differ(brokers.iter().map(|id| self.of(*id).1))
     }
@@ -102,7 +102,7 @@ pub(super) struct Spread {
     pub(super) hosts: Counts<Host>,
 }
 
-/// How many there are of each, in their order.
+/// The count of each, in their order.
 #[derive(Clone)]
 pub(super) struct Counts<K>(SmallVec<[(K, usize); 4]>);
 
@@ -129,24 +129,24 @@ impl<K: Ord + Copy> Counts<K> {
         at.map_or(0, |at| self.0[at].1)
     }
 
-    /// How many different ones.
+    /// How many different ones there are.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Some place holds more than it does in both others.
+    /// Whether some place has more than in both others.
     pub(super) fn exceed(&self, one: &Self, other: &Self) -> bool {
         self.0.iter().any(|(place, count)| *count > one.get(*place).max(other.get(*place)))
     }
 }
 
 impl<K: Ord + Copy + Within> Counts<K> {
-    /// Some place could give a replica to another that has two fewer, and a broker for it.
+    /// Whether some place could give a replica to a broker in another place that has two fewer.
     pub(super) fn are_uneven(&self, offered: &Self) -> bool {
         self.0.iter().any(|(from, _)| self.crowd(*from, offered))
     }
 
-    /// This place could.
+    /// Whether this place could.
     pub(super) fn crowd(&self, from: K, offered: &Self) -> bool {
         let here = self.get(from);
         here >= 2
@@ -157,7 +157,7 @@ impl<K: Ord + Copy + Within> Counts<K> {
     }
 }
 
-/// Which places a replica may be exchanged between when evenness is judged.
+/// The places between which a replica may be exchanged when evenness is checked.
 pub(super) trait Within {
     fn comparable(one: Self, other: Self) -> bool;
 }
@@ -169,7 +169,7 @@ impl Within for Rack {
 }
 
 impl Within for Host {
-    /// Hosts are compared inside a rack only.
+    /// Hosts are compared only within a rack.
     fn comparable(one: Self, other: Self) -> bool {
         one.0 == other.0
     }

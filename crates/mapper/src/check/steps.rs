@@ -1,4 +1,4 @@
-//! What a plan promises of its steps: each is safe by itself, keeps to the pacing asked for, and none is wasted.
+//! The promises of a plan about its steps: each is safe by itself and keeps the requested pacing, and none is wasted.
 
 use super::Violation;
 use super::submissions::{Submission, by_step, of_move};
@@ -25,9 +25,9 @@ pub(super) fn broken(view: &View<'_>, plan: &Plan) -> Vec<Violation> {
     broken
 }
 
-/// Every list of every move is submitted, each in a step of its own.
+/// Checks that every list of every move is submitted, each in a separate step.
 fn every_list_has_its_step(plan: &Plan) -> Vec<Violation> {
-    // For each move: the steps that it stands in, and the last of them, counted from 1.
+    // For each move: the number of its steps, and the last of them, counted from 1.
     let mut steps_of = vec![(0_u32, 0_u32); plan.moves.len()];
     let mut broken = Vec::new();
     for ((step, indices), number) in plan.steps.iter().enumerate().zip(1..) {
@@ -50,7 +50,7 @@ fn every_list_has_its_step(plan: &Plan) -> Vec<Violation> {
     broken
 }
 
-/// What holds for every list between the first and the last.
+/// The checks for every list between the first and the last.
 fn on_the_way(
     view: &View<'_>,
     terms: &Terms,
@@ -86,7 +86,7 @@ fn on_the_way(
     broken
 }
 
-/// Asked for by nobody, longer than asked for, or over brokers that neither end of the way knows.
+/// Whether the list was not requested, is longer than requested, or has brokers of neither end of the move.
 fn is_detour(terms: &Terms, change: &Move, list: &Replicas) -> bool {
     let pacing = &terms.pacing;
     let longest = change.from.len().max(change.to.len()) + usize::from(pacing.phased);
@@ -95,7 +95,7 @@ fn is_detour(terms: &Terms, change: &Move, list: &Replicas) -> bool {
     !asked || list.len() > longest || !list.iter().all(known)
 }
 
-/// A list that holds all of one that keeps the rule is as safe as that one; the next list is judged in its turn.
+/// A list that contains all of a list that keeps the rule is as safe as that one; the next list is checked separately.
 fn racks_on_the_way(
     view: &View<'_>,
     change: &Move,
@@ -110,7 +110,7 @@ fn racks_on_the_way(
     Some(Violation::Racks { of: change.of(), before, after })
 }
 
-/// No step is larger than asked for.
+/// Checks that no step is larger than requested.
 fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<Violation> {
     let mut broken = Vec::new();
     let pacing = &terms.pacing;
@@ -119,7 +119,7 @@ fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<
             let copying: Vec<u64> =
                 parts.iter().filter_map(|s| s.bytes()).map(|b| b.0).filter(|b| *b > 0).collect();
             let bytes = Bytes(copying.iter().sum());
-            // One partition is never divided.
+            // A single partition is never divided.
             if bytes > most_bytes && copying.len() > 1 {
                 broken.push(Violation::StepBytes { step, bytes, most_bytes });
             }
@@ -144,7 +144,7 @@ fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<
     broken
 }
 
-/// For each broker: the partitions that it receives, or that are copied from it.
+/// For each broker: the number of partitions that it receives or sends.
 fn partaking(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u32> {
     let mut moves = BTreeMap::new();
     for part in parts {
@@ -160,7 +160,7 @@ fn partaking(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeMap<BrokerId, u3
     moves
 }
 
-/// The leader while it is in the list, else the first replica that can lead.
+/// The leader while it is in the list, otherwise the first replica that can lead.
 fn copied_from(view: &View<'_>, part: Submission<'_>) -> Option<BrokerId> {
     let partition = view.find.partition(&part.change.topic, part.change.partition)?;
     match partition.leader() {
@@ -172,7 +172,7 @@ fn copied_from(view: &View<'_>, part: Submission<'_>) -> Option<BrokerId> {
     }
 }
 
-/// Brokers that give up sound replicas.
+/// Brokers that give up healthy replicas.
 fn giving(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeSet<BrokerId> {
     let of = |part: &Submission<'_>| {
         let partition = view.find.partition(&part.change.topic, part.change.partition);
@@ -183,7 +183,7 @@ fn giving(view: &View<'_>, parts: &[Submission<'_>]) -> BTreeSet<BrokerId> {
     parts.iter().flat_map(of).collect()
 }
 
-/// At every step, with both copies of what moves present, no broker is filled beyond its limit.
+/// Checks that no step fills a broker beyond its limit, with both copies of moving replicas counted.
 pub(super) fn capacity(
     view: &View<'_>,
     headroom: Ratio,
@@ -231,8 +231,8 @@ pub(super) fn capacity(
     broken
 }
 
-/// The replicas that stay on their broker and go to another of its dirs, which they do once the last list is there:
-/// the broker, where to, where from, and the bytes that lie twice meanwhile.
+/// The replicas that stay on their broker and change its log dir once the last list is in place: the broker, the new
+/// dir, the old dir, and the bytes that exist twice during that.
 fn between_dirs<'v>(
     view: &View<'v>,
     part: Submission<'v>,

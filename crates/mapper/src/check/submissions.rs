@@ -1,4 +1,4 @@
-//! What each step submits, read off the plan's moves and indices.
+//! The submissions of each step, from the plan's moves and indices.
 
 use crate::bytes::Bytes;
 use crate::ids::{BrokerId, Replicas};
@@ -21,7 +21,7 @@ impl<'p> Submission<'p> {
         self.from.iter().filter(move |id| !self.to.contains(id)).copied()
     }
 
-    /// What it copies; absent where the partition's size is unknown.
+    /// The bytes that it copies; absent if the partition's size is unknown.
     pub(super) fn bytes(self) -> Option<Bytes> {
         let each = self.change.copy_bytes()?;
         Some(Bytes(self.added().map(|_| each.0).sum()))
@@ -35,7 +35,8 @@ pub(super) fn of_move(change: &Move) -> impl Iterator<Item = Submission<'_>> {
     from.zip(to).map(move |(from, to)| Submission { change, from, to })
 }
 
-/// What each step submits. An index without a move, or one time too many, submits nothing: `steps` names it.
+/// The submissions of each step. An index without a move, or one that occurs too often, submits nothing: `steps`
+/// reports it.
 pub(super) fn by_step(plan: &Plan) -> Vec<Vec<Submission<'_>>> {
     let mut times = vec![0_usize; plan.moves.len()];
     let mut submit = |index: &usize| {

@@ -1,4 +1,4 @@
-//! Which topics assignments and scopes mean: asked topic by topic, where the planners go pattern by pattern.
+//! Which topics assignments and scopes match. It goes topic by topic; the planners go pattern by pattern.
 
 use crate::assignment::{Assignment, Topics};
 use crate::scope::{Scope, ScopeError, TopicPattern};
@@ -28,7 +28,7 @@ pub(super) fn taken(
     Ok(taken)
 }
 
-/// The topics that a scope means.
+/// The topics that a scope matches.
 pub(super) fn meant<'s>(
     snapshot: &'s Snapshot,
     scope: &Scope,
@@ -40,7 +40,7 @@ pub(super) fn meant<'s>(
     Ok(meant)
 }
 
-/// What an assignment takes its topics by.
+/// How an assignment takes its topics.
 enum TakenBy<'r> {
     Patterns(Patterns<'r>),
     Names(&'r BTreeSet<String>),
@@ -78,7 +78,7 @@ impl<'r> Patterns<'r> {
         any_of(&mut self.include) && !any_of(&mut self.exclude)
     }
 
-    /// Asks those that have meant nothing yet about every topic: others may have answered in their place.
+    /// Tests patterns without a match against every topic: another pattern may have matched first.
     fn each_means_some(&mut self, snapshot: &Snapshot) -> Result<(), ScopeError> {
         let names = || snapshot.topics().iter().map(|topic| topic.name.as_str());
         let all = self.include.iter_mut().chain(&mut self.exclude);
@@ -93,9 +93,9 @@ impl<'r> Patterns<'r> {
 
 struct Pattern<'r> {
     of: &'r TopicPattern,
-    /// None: a topic is called as the pattern reads, and no other is meant.
+    /// None: a topic has the pattern as its name, and the pattern matches only that topic.
     regex: Option<Regex>,
-    /// It has meant no topic yet.
+    /// It has not matched a topic yet.
     is_idle: bool,
 }
 

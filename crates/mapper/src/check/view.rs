@@ -1,4 +1,4 @@
-//! What the check looks at: brokers, racks and disks by id, and what the request allows for each topic.
+//! The check's view: brokers, racks and disks by id, and what the request allows for each topic.
 
 use super::spread::{Places, Spread};
 use super::topics;
@@ -13,16 +13,16 @@ use crate::table::{IdSet, Positions};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A snapshot with what is allowed in it.
+/// A snapshot with what the request allows.
 #[derive(Clone)]
 pub(super) struct View<'s> {
     pub(super) snapshot: &'s Snapshot,
     /// Its partitions.
     pub(super) find: Lookup<'s>,
-    /// Where its brokers stand.
+    /// The racks and hosts of its brokers.
     places: Places<'s>,
     live: IdSet,
-    /// Brokers with a choice of volumes.
+    /// Brokers with several volumes.
     several_volumes: IdSet,
     /// Whether any broker or log dir is cordoned.
     has_cordons: bool,
@@ -31,19 +31,19 @@ pub(super) struct View<'s> {
     of_topic: Vec<Option<usize>>,
 }
 
-/// A move, and what stands in the snapshot of it.
+/// A move, and its partition in the snapshot.
 pub(super) struct Touched<'v> {
     pub(super) change: &'v Move,
-    /// The partition that it changes, if there is such a one.
+    /// The partition that it changes, if it exists.
     pub(super) partition: Option<&'v Partition>,
-    /// What is allowed for its topic, if that is in scope.
+    /// What is allowed for its topic, if the topic is in scope.
     pub(super) allowed: Option<&'v Allowed>,
 }
 
 /// What one assignment allows.
 #[derive(Clone)]
 pub(super) struct Allowed {
-    /// Named and live: asked for every replica.
+    /// The brokers that the assignment names and that are live. It is read for every replica.
     pub(super) brokers: IdSet,
     pub(super) replication: Option<usize>,
     /// How many brokers each rack and host offers.
@@ -67,7 +67,7 @@ impl<'s> View<'s> {
         Ok(Self { snapshot, find, places, live, several_volumes, has_cordons, allowed, of_topic })
     }
 
-    /// Listed and live.
+    /// Whether the broker is listed and live.
     pub(super) fn is_live(&self, id: BrokerId) -> bool {
         self.live.contains(id)
     }
@@ -80,7 +80,7 @@ impl<'s> View<'s> {
         self.has_cordons
     }
 
-    /// What a move touches, `topic` being the position of its topic.
+    /// What a move touches; `topic` is the position of its topic.
     pub(super) fn touched<'v>(&'v self, change: &'v Move, topic: Option<usize>) -> Touched<'v> {
         let allowed = topic.and_then(|topic| self.of_topic[topic]);
         let topic = topic.map(|topic| &self.snapshot.topics()[topic]);
@@ -101,7 +101,7 @@ impl<'s> View<'s> {
         topics.filter_map(|(topic, allowed)| Some((topic, &self.allowed[(*allowed)?])))
     }
 
-    /// Brokers in a final list that a finished plan leaves no reason for.
+    /// Brokers in a final list that a finished plan should not have left there.
     pub(super) fn still_wrong(
         &self,
         allowed: &Allowed,
@@ -125,22 +125,22 @@ impl<'s> View<'s> {
         }
     }
 
-    /// Both spreads in words, if the move breaks the rack rule where it was kept, or breaks it more than before.
+    /// Both spreads as text, if the move newly breaks the rack rule, or breaks it more than before.
     pub(super) fn racks_get_worse(
         &self,
         rule: RackRule,
         touched: &Touched<'_>,
     ) -> Option<(String, String)> {
         let change = touched.change;
-        // A new order spreads as the old one did.
+        // A new order has the same spread as the old one.
         change.added().chain(change.removed()).next()?;
-        // No rule asks for more than a rack for each replica.
+        // The rule is kept at best with a rack for each replica.
         if self.places.all_racks_differ(&change.to) {
             return None;
         }
         let allowed = touched.allowed?;
         let room = self.room(allowed, &change.to);
-        // Most keep the rule, whatever was before.
+        // Most moves keep the rule, whatever the old list was.
         if rule == RackRule::Spread && self.is_even(&change.to, &room) {
             return None;
         }
@@ -158,17 +158,17 @@ impl<'s> View<'s> {
         bad.then(|| (self.places.in_words(&before), self.places.in_words(&after)))
     }
 
-    /// No rack or host could give a replica to another that has two fewer.
+    /// Whether no rack or host could give a replica to another one that has two fewer.
     fn is_even(&self, list: &[BrokerId], room: &Spread) -> bool {
-        // A host with a single replica has none to give.
+        // A host with a single replica cannot give one.
         let hosts = || {
             self.places.all_hosts_differ(list) || !self.places.hosts(list).are_uneven(&room.hosts)
         };
         !self.places.racks(list).are_uneven(&room.racks) && hosts()
     }
 
-    /// Both spreads in words, if a list on the way of a move crowds a rack or host more than both of its ends do, or is
-    /// in fewer racks than either.
+    /// Both spreads as text, if a list between the ends of a move is worse than both: it crowds a rack or host more, or
+    /// is in fewer racks.
     pub(super) fn racks_are_worse_between(
         &self,
         change: &Move,
@@ -182,7 +182,8 @@ impl<'s> View<'s> {
         (fewer || crowded).then(|| (self.places.in_words(&from), self.places.in_words(&on_the_way)))
     }
 
-    /// A new replica stands where another place had two fewer, and where fewer stood before: not the old list's doing.
+    /// Whether a new replica is in a place although another had two fewer, and the place had fewer before: the old list
+    /// is not the cause.
     fn crowds_more(&self, before: &Spread, after: &Spread, room: &Spread, change: &Move) -> bool {
         change.added().any(|id| {
             let (rack, host) = self.places.of(id);
@@ -192,7 +193,7 @@ impl<'s> View<'s> {
         })
     }
 
-    /// How many brokers each rack and host offers: those allowed, and those that stay anyway.
+    /// How many brokers each rack and host offers: the allowed ones, and those that stay in any case.
     fn room<'p>(&self, allowed: &'p Allowed, list: &[BrokerId]) -> Cow<'p, Spread> {
         if list.iter().all(|id| allowed.brokers.contains(*id)) {
             return Cow::Borrowed(&allowed.places);
@@ -269,10 +270,10 @@ impl Allowed {
     }
 }
 
-/// Disks as they fill, and the volumes of brokers that have several.
+/// The fill of each disk, and the volumes of brokers that have several.
 pub(super) struct Disks {
     positions: Positions,
-    /// Those of which all is known, by the broker's position.
+    /// The disks with complete facts, by the broker's position.
     brokers: Vec<Option<Disk>>,
     volumes: BTreeMap<BrokerId, Vec<VolumeDisk>>,
 }

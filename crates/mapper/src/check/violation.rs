@@ -6,42 +6,42 @@ use crate::ids::{BrokerId, TopicPartition, in_words};
 use crate::scope::ScopeError;
 use serde::Serialize;
 
-/// Which promise is broken, and where.
+/// A broken promise, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "promise", rename_all = "snake_case")]
 pub enum Violation {
-    /// The plan's own scope cannot be understood against this snapshot.
+    /// The plan's own scope does not fit this snapshot.
     #[error("the plan's topics do not fit this snapshot: {0}")]
     Scope(ScopeError),
-    /// The snapshot knows no such partition.
+    /// The snapshot has no such partition.
     #[error("{of} does not exist")]
     UnknownPartition {
         /// The partition.
         of: TopicPartition,
     },
-    /// Two entries for one partition.
+    /// One partition has two entries.
     #[error("{of} is changed twice")]
     ChangedTwice {
         /// The partition.
         of: TopicPartition,
     },
-    /// A step names a move that is not there.
+    /// A step names a move that does not exist.
     #[error("a step names move {index}, which does not exist")]
     NoSuchMove {
         /// The index.
         index: usize,
     },
-    /// A move does not stand in one step for each list that it submits.
+    /// A move does not have exactly one step for each list that it submits.
     #[error("the move of {of} stands in {}, not in {asked}", counted(*times, "step"))]
     Steps {
         /// The partition.
         of: TopicPartition,
-        /// In how many.
+        /// The number of its steps.
         times: usize,
-        /// In how many it should.
+        /// The number that it should have.
         asked: usize,
     },
-    /// A move stands twice in one step.
+    /// A move is twice in one step.
     #[error("the move of {of} stands twice in step {step}")]
     TwiceInStep {
         /// The partition.
@@ -49,7 +49,7 @@ pub enum Violation {
         /// The step, from 0.
         step: usize,
     },
-    /// A list on the way is one that the request does not ask for, or that the move does not need.
+    /// A list between the ends of a move that the request does not ask for, or that the move does not need.
     #[error("{of} goes by way of {}, which leads nowhere", in_words(list))]
     Detour {
         /// The partition.
@@ -57,7 +57,7 @@ pub enum Violation {
         /// The list.
         list: Vec<BrokerId>,
     },
-    /// A list on the way drops a sound replica before another is there for it.
+    /// A list between the ends of a move drops a healthy replica before another one has replaced it.
     #[error("{of} would have too few sound replicas on its way: {}", in_words(list))]
     TooFewCopies {
         /// The partition.
@@ -65,29 +65,29 @@ pub enum Violation {
         /// The list.
         list: Vec<BrokerId>,
     },
-    /// A step copies more than the request lets one copy.
+    /// A step copies more bytes than the request allows.
     #[error("step {step} copies {bytes}, and {most_bytes} are allowed")]
     StepBytes {
         /// The step, from 0.
         step: usize,
-        /// What it copies.
+        /// The bytes that it copies.
         bytes: Bytes,
-        /// What it may copy.
+        /// The bytes that it may copy.
         most_bytes: Bytes,
     },
-    /// A broker takes part in more moves of a step than the request lets it.
+    /// A broker has more moves in a step than the request allows.
     #[error("broker {broker} takes part in {moves} moves of step {step}, and {most} are allowed")]
     StepMoves {
         /// The step, from 0.
         step: usize,
         /// The broker.
         broker: BrokerId,
-        /// In how many.
+        /// The number of its moves.
         moves: u32,
-        /// In how many it may.
+        /// The number that is allowed.
         most: u32,
     },
-    /// More brokers give up replicas in a step than the request lets.
+    /// More brokers give up replicas in a step than the request allows.
     #[error(
         "step {step} takes replicas off {}, and {} at a time {} allowed",
         in_words(brokers), counted(*most, "broker"), plural(*most, "is", "are")
@@ -97,7 +97,7 @@ pub enum Violation {
         step: usize,
         /// The brokers.
         brokers: Vec<BrokerId>,
-        /// How many there may be.
+        /// The number that is allowed.
         most: u32,
     },
     /// The request does not cover the topic.
@@ -106,7 +106,7 @@ pub enum Violation {
         /// The partition.
         of: TopicPartition,
     },
-    /// The plan starts from another list than the snapshot's.
+    /// The plan starts from another list than the snapshot has.
     #[error("{of} does not start from its replicas, which are {}", in_words(found))]
     OtherStart {
         /// The partition.
@@ -120,7 +120,7 @@ pub enum Violation {
         /// The partition.
         of: TopicPartition,
     },
-    /// A broker twice in one list.
+    /// A broker is twice in one list.
     #[error("{of} would have broker {broker} twice")]
     Repeated {
         /// The partition.
@@ -162,17 +162,17 @@ pub enum Violation {
         /// The broker.
         broker: BrokerId,
     },
-    /// Another replication factor than asked for.
+    /// The replication factor is not the requested one.
     #[error("{of} would have {found} replicas, not {asked}")]
     Factor {
         /// The partition.
         of: TopicPartition,
-        /// Asked for.
+        /// The requested factor.
         asked: usize,
-        /// In the plan.
+        /// The plan's factor.
         found: usize,
     },
-    /// The spread over racks gets worse, or breaks the rule that it kept.
+    /// The spread over racks gets worse, or newly breaks the rule.
     #[error("{of} would spread worse over racks or hosts: {after}, before {before}")]
     Racks {
         /// The partition.
@@ -182,27 +182,27 @@ pub enum Violation {
         /// The racks after.
         after: String,
     },
-    /// A partition without a live leader is submitted.
+    /// A move of a partition without a live leader is submitted.
     #[error("{of} has no live leader and must not be reassigned")]
     NoLeader {
         /// The partition.
         of: TopicPartition,
     },
-    /// A running reassignment is submitted over.
+    /// A move is submitted over a running reassignment.
     #[error("{of} is being reassigned and must not be submitted again")]
     Reassigning {
         /// The partition.
         of: TopicPartition,
     },
-    /// Seats that were right move.
+    /// Healthy seats move without a reason.
     #[error("{of} moves away from {} without a reason", in_words(brokers))]
     NoReason {
         /// The partition.
         of: TopicPartition,
-        /// The brokers that held a right replica.
+        /// The brokers with a healthy replica.
         brokers: Vec<BrokerId>,
     },
-    /// Something wrong in scope stays, unsaid.
+    /// Something wrong in scope stays, and the plan does not report it.
     #[error("{of} would keep replicas on {}, which are lost or not allowed", in_words(brokers))]
     Forgotten {
         /// The partition.
@@ -210,7 +210,7 @@ pub enum Violation {
         /// The brokers.
         brokers: Vec<BrokerId>,
     },
-    /// A broker leads that is evacuated, lost or without a healthy replica.
+    /// The preferred leader is evacuated, lost or without a healthy replica.
     #[error("{of} would be led by broker {broker}, which is not to lead it")]
     Leads {
         /// The partition.
@@ -218,13 +218,13 @@ pub enum Violation {
         /// The broker.
         broker: BrokerId,
     },
-    /// A partition is left out that could be moved.
+    /// A partition is left out although it could be moved.
     #[error("{of} is left out without a cause")]
     LeftOut {
         /// The partition.
         of: TopicPartition,
     },
-    /// A broker is filled beyond its limit, or one of its volumes.
+    /// A broker, or one of its volumes, is filled beyond its limit.
     #[error(
         "{}broker {broker} is filled {over_bytes} beyond its limit in step {step}",
         log_dir.as_ref().map_or_else(String::new, |dir| format!("log dir {dir} of "))
@@ -232,15 +232,15 @@ pub enum Violation {
     Capacity {
         /// The broker.
         broker: BrokerId,
-        /// A log dir of the volume; absent where the broker as a whole is.
+        /// A log dir of the volume; absent for the broker as a whole.
         #[serde(skip_serializing_if = "Option::is_none")]
         log_dir: Option<String>,
         /// The step, from 0.
         step: usize,
-        /// How far beyond.
+        /// By how many bytes.
         over_bytes: Bytes,
     },
-    /// The log dirs are not one for each replica.
+    /// The number of log dirs differs from the number of replicas.
     #[error("{of} names log dirs that do not go with its replicas: {}", log_dirs.join(", "))]
     LogDirs {
         /// The partition.
@@ -260,7 +260,7 @@ pub enum Violation {
         /// The log dir.
         log_dir: String,
     },
-    /// A broker with several volumes gets a replica, and no log dir is named.
+    /// A broker with several volumes gets a replica, but no log dir is named.
     #[error("{of} goes to any log dir of broker {broker}, which has several volumes")]
     AnyLogDir {
         /// The partition.
@@ -271,26 +271,26 @@ pub enum Violation {
     /// More bytes are copied than the request allows.
     #[error("the plan copies {bytes}, and {most_bytes} are allowed")]
     TooManyBytes {
-        /// What the plan copies.
+        /// The bytes that the plan copies.
         bytes: Bytes,
-        /// What it may copy.
+        /// The bytes that it may copy.
         most_bytes: Bytes,
     },
     /// More replicas are copied than the request allows.
     #[error("the plan copies {}, and {most} are allowed", counted(*replicas, "replica"))]
     TooManyMoves {
-        /// What the plan copies.
+        /// The replicas that the plan copies.
         replicas: u64,
-        /// What it may copy.
+        /// The number that it may copy.
         most: u64,
     },
-    /// A replica that moves for balance was to stay in its rack.
+    /// A replica that moves for balance leaves its rack, although it should stay there.
     #[error("{of} changes racks for balance, which is to stay inside racks")]
     LeavesItsRack {
         /// The partition.
         of: TopicPartition,
     },
-    /// A partition that is too small to move for balance does.
+    /// A partition moves for balance although it is too small.
     #[error("{of} moves for balance and is smaller than {least_bytes}")]
     TooSmall {
         /// The partition.
@@ -298,30 +298,30 @@ pub enum Violation {
         /// The least size.
         least_bytes: Bytes,
     },
-    /// The figures after the plan are not what its moves come to.
+    /// The figures after the plan do not match its moves.
     #[error(
         "the plan states {stated} for the {what}{}, its moves come to {found}",
         broker.map_or_else(String::new, |id| format!(" of broker {id}"))
     )]
     Figures {
-        /// Which figure.
+        /// The figure.
         what: &'static str,
-        /// Whose; none: the extreme over all.
+        /// Its broker; none: the extreme over all brokers.
         #[serde(skip_serializing_if = "Option::is_none")]
         broker: Option<BrokerId>,
-        /// What the plan says.
+        /// The plan's value.
         stated: u64,
-        /// What the snapshot and the moves say.
+        /// The value from the snapshot and the moves.
         found: u64,
     },
-    /// The bytes stated are not what the copies come to.
+    /// The bytes in the plan do not match its copies.
     #[error("the move of {of} states {} bytes, its copies come to {}", known(stated), known(found))]
     Bytes {
         /// The partition.
         of: TopicPartition,
-        /// What the plan says.
+        /// The plan's value.
         stated: Option<Bytes>,
-        /// What the snapshot says.
+        /// The value from the snapshot.
         found: Option<Bytes>,
     },
 }

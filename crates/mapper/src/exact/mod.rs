@@ -1,5 +1,5 @@
-//! Mixed-integer programs and who solves them: microlp, written down through `good_lp`; in a build with the feature
-//! `highs` also HiGHS, for what microlp would not come to the end of.
+//! Mixed-integer programs and their solvers. microlp, through `good_lp`, is always present. A build with the feature
+//! `highs` also has HiGHS, for programs that microlp cannot finish.
 
 use crate::plan::BoundBy;
 
@@ -10,43 +10,44 @@ mod pure;
 
 pub(crate) use program::{Answer, Column, Effort, Found, Limits, Program, Who};
 
-/// Columns of whole values beyond which the solver would not come to an end that is worth waiting for.
+/// The most integer columns of a program. With more, the solver does not finish in an acceptable time.
 pub(crate) const MOST_BINARIES: usize = if HIGHS { 12_000 } else { 2_000 };
 
-/// Columns of which the linear relaxation is worth its time.
+/// The most columns for which the linear relaxation is worth its time.
 pub(crate) const MOST_LINEAR: usize = if HIGHS { 30_000 } else { 1_500 };
 
-/// Nodes of the search tree, for each part of the program that stands by itself.
+/// The most nodes of the search tree, for each independent part of the program.
 const NODES: usize = 4_000;
 
-/// Columns times nodes, where the program is so large that nodes take long: half a minute's worth, not a limit of time.
+/// The most columns times nodes, for programs so large that nodes are slow. It is about half a minute of work, but it
+/// does not depend on the clock.
 const WORK: usize = if HIGHS { 2_000_000 } else { MOST_BINARIES * NODES };
 
 /// Whether this build has HiGHS.
 pub(crate) const HIGHS: bool = cfg!(feature = "highs");
 
-/// As plans name who found an answer that was searched for to the end.
+/// The engine's name in plans whose answer comes from a complete search.
 pub(crate) const EXACT: &str = if HIGHS { "exact (HiGHS)" } else { "exact (microlp)" };
 
-/// As plans name who bettered an answer that was built.
+/// The engine's name in plans whose answer was built and then improved.
 pub(crate) const POLISHED: &str = "constructive, polished (microlp)";
 
-/// What a search has to say for itself.
+/// The evidence of a search.
 #[derive(Debug, Clone)]
 pub(crate) struct Evidence {
     pub(crate) engine: &'static str,
     pub(crate) binaries: usize,
     pub(crate) effort: Effort,
-    /// No plan is more even; `None`: not looked at.
+    /// No plan is more even; `None`: not examined.
     pub(crate) most_even: Option<bool>,
-    /// No plan ends with a smaller share of the fullest broker's storage used; `None`: not looked at.
+    /// No plan ends with a smaller share of the fullest broker's storage used; `None`: not examined.
     pub(crate) fullest: Option<f64>,
-    /// What the bound of the bytes comes from.
+    /// The origin of the bound on the bytes.
     pub(crate) by: BoundBy,
 }
 
 impl Evidence {
-    /// What two searches have to say, of which the first found what the second bettered.
+    /// The evidence of two searches: the second improved the answer of the first.
     pub(crate) fn after(mut self, first: &Self) -> Self {
         self.engine = first.engine;
         self.effort.add(first.effort);
@@ -54,7 +55,7 @@ impl Evidence {
     }
 }
 
-/// How far a search goes that somebody asked for.
+/// The limits of a search that an operator has asked for.
 pub(crate) fn thorough(binaries: usize, gap: f64) -> Limits {
     let nodes = (WORK / binaries.max(1)).min(NODES) as u64;
     Limits { who: Who::Strong, nodes, gap }
