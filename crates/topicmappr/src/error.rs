@@ -1,4 +1,4 @@
-//! Everything that can end a command, with its evidence.
+//! All errors that can end a command, with their evidence.
 //!
 //! A new error does not compile until `explain.rs` has its code, its exit status and its hint.
 
@@ -18,28 +18,28 @@ use std::io;
 use std::path::PathBuf;
 use words::{back, named, onto};
 
-/// How many partitions a sentence names.
+/// The most partitions that a sentence names.
 const FEW: usize = 5;
 
-/// Why a run ended otherwise than asked.
+/// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// What the command line itself was refused for.
+    /// The command line is invalid.
     #[error(transparent)]
     Console(#[from] console::Error),
-    /// What a driver met: servers, files, other runs.
+    /// A driver failed: servers, files, other runs.
     #[error(transparent)]
     Operate(operate::Error),
-    /// Two places to learn about one cluster.
+    /// Two sources for the facts of one cluster.
     #[error("--snapshot and {second} both name a cluster")]
     TwoSources { second: &'static str },
-    /// A journal that is there already.
+    /// The journal already exists.
     #[error("{} is the journal of an execution that has begun", .0.display())]
     JournalExists(PathBuf),
-    /// The daemon has the ledger, and with it the rates.
+    /// The daemon has the ledger, and sets the rates.
     #[error("the rates are set by {by} ({})", .path.display())]
     DaemonHas { path: PathBuf, by: String },
-    /// Nobody knows what executions have set.
+    /// Without a ledger it is unknown what executions have set.
     #[error("there is no ledger of an execution here")]
     NoLedger,
     /// No execution has a rate in the cluster.
@@ -48,90 +48,90 @@ pub(crate) enum Error {
     /// Other tools act on the cluster.
     #[error("other tools are moving {}: {}", counted(partitions.len(), "partition"), few(.partitions, FEW))]
     OtherTools { partitions: BTreeSet<TopicPartition> },
-    /// Brokers that the plan replaces for good have come back.
+    /// Brokers that the plan treats as lost have come back.
     #[error("the plan holds for lost what is registered again: {}", back(.brokers))]
     Returned { brokers: BTreeMap<BrokerId, Bytes> },
-    /// Brokers that the plan gives replicas were cordoned since, or log dirs of theirs.
+    /// Brokers to which the plan gives replicas, or their log dirs, were cordoned after it was made.
     #[error("the plan moves replicas onto brokers that were cordoned since it was made: {}", onto(.brokers))]
     Cordoned { brokers: BTreeMap<BrokerId, usize> },
-    /// A broker that Kafka would forget to its harm.
+    /// It would be harmful if Kafka forgot this broker.
     #[error("broker {broker} is not to be unregistered: {why}")]
     NotUnregistered { broker: BrokerId, why: String },
-    /// A broker that replicas would be lost with.
+    /// Replicas would be lost with this broker.
     #[error("broker {broker} is not to be unregistered: it holds {} of {}", counted(*replicas, "replica"), topics.join(", "))]
     HoldsReplicas { broker: BrokerId, replicas: usize, topics: Vec<String> },
-    /// Certificates that a broker must not, or would not, go over to.
+    /// A broker must not, or would not, load these certificates.
     #[error("broker {broker} is not to be reloaded: {why}")]
     NotReloadable { broker: BrokerId, why: String },
-    /// Pods that are not restarted by us alone.
+    /// Another controller also restarts these pods.
     #[error(
         "StatefulSet {set} has updateStrategy {strategy}: its controller restarts pods without looking at Kafka"
     )]
     NotOnDelete { set: String, strategy: String },
-    /// Nobody has agreed to change the cluster.
+    /// The operator has not agreed to change the cluster.
     #[error("the cluster would be changed, and nobody has agreed to it")]
     NotAgreed,
-    /// A document of maps that was refused.
+    /// A document of maps is invalid.
     #[error(transparent)]
     Maps(Box<MapsError>),
-    /// `--brokers` names a map that is not there.
+    /// `--brokers` names a map that does not exist.
     #[error("--brokers names map {name}, and there is no such map")]
     UnknownMap { name: String, known: Vec<String> },
     /// Ids that the cluster does not know.
     #[error("not registered, nor in any replica list: {}", named(.unknown))]
     UnknownBrokers { unknown: Vec<BrokerId>, known: BTreeSet<BrokerId> },
-    /// A question about a plan that is wrong itself.
+    /// A question about a plan is itself wrong.
     #[error(transparent)]
     Explain(#[from] ExplainError),
-    /// There is no plan that keeps every promise.
+    /// No plan keeps every promise.
     #[error("no plan: {why}")]
     NoPlan {
         why: Box<NoPlan>,
         clash: Option<Box<Clash>>,
-        /// What becomes of the lost brokers that the cluster lacks, where Kubernetes tells.
+        /// The state of lost brokers that the cluster lacks, if Kubernetes reports it.
         lost: Vec<LostBroker>,
     },
-    /// A plan does not hold what it promises.
+    /// A plan breaks its promises.
     #[error("the plan breaks {}", counted(.0.len(), "promise"))]
     Broken(Vec<Violation>),
-    /// A request that changes the cluster was sent, and nobody said what came of it.
+    /// A request that changes the cluster was sent, and its result is unknown.
     #[error("{what} may have been carried out: {problem}")]
     Unanswered { what: String, problem: Box<kafka::Error> },
     /// Kubernetes does not let `roll` take the cluster's Lease.
     #[error(transparent)]
     LeaseRights(Box<kubernetes::Error>),
-    /// Metrics systems do not tell what would be written.
+    /// Metrics systems do not report the values to write.
     #[error("no metrics system tells {missing}: nothing is written")]
     NoNumbers { missing: &'static str },
-    /// Metrics systems tell what cannot be.
+    /// Metrics systems report impossible values.
     #[error("the numbers of metrics systems do not go with the cluster: {problem}")]
     OddNumbers { problem: SnapshotError },
-    /// A log dir that cannot be read, or is not this broker's.
+    /// A log dir cannot be read, or belongs to another broker.
     #[error("{}: {problem}", .path.display())]
     LogDir { path: PathBuf, problem: String },
-    /// The disk of one broker in the pod of another.
+    /// The disk of one broker is mounted in the pod of another.
     #[error("{} says broker {owner}, and pod {pod} is broker {id} ({by})", .path.display())]
     OthersDisk { owner: BrokerId, path: PathBuf, pod: String, id: BrokerId, by: String },
     /// A start that would erase the last copy of partitions.
     #[error("{0}")]
     WouldErase(Box<Erasures>),
-    /// A broker whose pod is not to be freed: what holds it is not lost.
+    /// The pod of this broker must not be freed, because its disk or node is not lost.
     #[error("the pod of broker {broker} is not to be freed: {why}")]
     NotLost { broker: BrokerId, why: String },
 }
 
 impl Error {
-    /// Flags that do not go together, or one that needs another.
+    /// Flags that exclude each other, or a flag that needs another.
     pub(crate) fn flags(message: impl Into<String>) -> Self {
         Self::Operate(operate::Error::Flags(message.into()))
     }
 
-    /// A standard stream that failed.
+    /// A standard stream has failed.
     pub(crate) fn stream(error: io::Error) -> Self {
         Self::Operate(operate::Error::Stream(error))
     }
 
-    /// The text of `--help` or `--version`, which are no failures.
+    /// The text of `--help` or `--version`, which are not failures.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             Self::Console(error) => error.help(),
@@ -140,7 +140,7 @@ impl Error {
     }
 }
 
-/// Whatever ends a driver ends the command that runs it.
+/// An error of a driver ends the command that runs it.
 macro_rules! from_drivers {
     ($($error:ty),+ $(,)?) => {
         $(impl From<$error> for Error {

@@ -1,4 +1,4 @@
-//! The facts of a cluster, wherever they come from, as one snapshot.
+//! The facts about a cluster, from any source, as one snapshot.
 
 use crate::error::Error;
 use crate::flags::SourceArgs;
@@ -15,7 +15,7 @@ use operate::runtime;
 use operate::words::counted;
 use std::path::Path;
 
-/// All that there is to know before anything is resolved.
+/// All facts that are needed before anything is resolved.
 pub(crate) struct Around {
     pub(crate) facts: Option<Facts>,
     pub(crate) pods: Option<Pods>,
@@ -23,19 +23,19 @@ pub(crate) struct Around {
 }
 
 impl Session<'_, '_> {
-    /// The facts of the cluster that the flags name; says what is missing from them.
+    /// The facts about the cluster that the flags name. Reports the missing facts.
     pub(crate) fn facts(&mut self) -> Result<Facts, Error> {
         let source = self.global.source.source()?;
         self.facts_of(&source)
     }
 
-    /// The facts of the cluster as a planning command sees it: completed by Kubernetes, if flags or maps name that.
+    /// The facts for a planning command: completed from Kubernetes, if flags or maps name it.
     pub(crate) fn facts_of_plan(&mut self) -> Result<Facts, Error> {
         let source = self.global.source.source()?;
         self.look_around(Some(&source))?.facts.ok_or(Error::Operate(operate::Error::NoSource))
     }
 
-    /// The same for commands that can do without a cluster.
+    /// The same for commands that also work without a cluster.
     pub(crate) fn facts_if_any(&mut self) -> Result<Option<Facts>, Error> {
         match self.global.source.source_if_any()? {
             Some(source) => self.facts_of(&source).map(Some),
@@ -43,7 +43,8 @@ impl Session<'_, '_> {
         }
     }
 
-    /// The facts of the cluster, completed by Kubernetes, and the maps with the brokers that it knows for them.
+    /// The facts about the cluster, completed from Kubernetes, and the maps with the brokers that Kubernetes lists for
+    /// them.
     pub(crate) fn facts_with_maps(&mut self) -> Result<(Facts, Maps), Error> {
         let source = self.global.source.source()?;
         let Around { facts, pods, maps } = self.look_around(Some(&source))?;
@@ -54,7 +55,7 @@ impl Session<'_, '_> {
         Ok((Facts { pods, ..facts }, maps))
     }
 
-    /// The same for commands that can do without a cluster, and say what is wrong themselves.
+    /// The same for commands that also work without a cluster, and that report problems themselves.
     pub(crate) fn look_around(&mut self, source: Option<&Source>) -> Result<Around, Error> {
         let set = self.map_set()?;
         let mut facts = source.map(|source| self.facts_of(source)).transpose()?;
@@ -86,7 +87,7 @@ impl Session<'_, '_> {
 }
 
 impl Session<'_, '_> {
-    /// Connects to Kafka, and says what is to be known of the properties.
+    /// Connects to Kafka, and reports what is notable about the properties.
     pub(crate) async fn client(
         &mut self,
         bootstrap: &str,
@@ -98,7 +99,7 @@ impl Session<'_, '_> {
     }
 }
 
-/// Running reassignments: what they end in is what a plan starts from.
+/// A note about running reassignments: a plan starts from their targets.
 fn on_the_move(snapshot: &Snapshot) -> Option<Note> {
     let mut moving = snapshot.topics().iter().flat_map(|topic| {
         let of_topic = topic.partitions.iter().filter(|partition| partition.is_moving());
@@ -118,7 +119,7 @@ pub(crate) fn with_storage(snapshot: Snapshot, args: &SourceArgs) -> Result<Snap
         return Ok(snapshot);
     };
     let capacities = storage.capacities()?;
-    // What is only in replica lists is lost: its capacity counts for nothing, and naming it is no mistake.
+    // A broker that is only in replica lists is lost. Its capacity is ignored, but naming it is not a mistake.
     let known = crate::flags::known_brokers(&snapshot);
     let unknown: Vec<_> = capacities.keys().copied().filter(|id| !known.contains(id)).collect();
     if unknown.is_empty() {
@@ -129,13 +130,13 @@ pub(crate) fn with_storage(snapshot: Snapshot, args: &SourceArgs) -> Result<Snap
 }
 
 impl Session<'_, '_> {
-    /// The maps that the flags bring.
+    /// The maps that the flags name.
     pub(crate) fn map_set(&self) -> Result<MapSet, Error> {
         let access = self.global.kubernetes.access(self.environment);
         self.global.maps.read(|name| Ok(runtime::wait(config_map(&access, name))??))
     }
 
-    /// The same, where something is being waited for already.
+    /// The same for a caller that is already in an async task.
     pub(crate) async fn map_set_with(&self, kubernetes: &Kubernetes) -> Result<MapSet, Error> {
         let Some(name) = self.global.maps.config_map() else {
             return self.global.maps.read(|_| Ok(Vec::new()));
@@ -144,8 +145,7 @@ impl Session<'_, '_> {
         self.global.maps.read(|_| Ok(documents))
     }
 
-    /// The broker pods, if anything in this run is about them. Beside a snapshot file nobody is asked, unless a flag
-    /// names Kubernetes.
+    /// The broker pods, if this run needs them. With a snapshot file, Kubernetes is asked only if a flag names it.
     pub(crate) fn pods(
         &self,
         set: &MapSet,
@@ -165,7 +165,7 @@ impl Session<'_, '_> {
         }
         self.global.talk.log();
         match runtime::wait(Pods::find(search, set, source.is_some()))? {
-            // Nobody mentioned Kubernetes: the maps then say which brokers they lack.
+            // No flag names Kubernetes: the maps then report which brokers they lack.
             Err(operate::Error::Kubernetes(error))
                 if !named && matches!(*error, ::kubernetes::Error::NoConfig) =>
             {

@@ -1,4 +1,4 @@
-//! One run: its flags, its streams, and how it speaks.
+//! One run: its flags, its streams, and its output format.
 
 use crate::error::Error;
 use crate::flags::{ConsentArgs, Global, OutputFormat, WhenColor};
@@ -12,32 +12,32 @@ use std::io::{self, Read, Write};
 
 /// The streams of a process, or a test's.
 pub struct Streams<'a> {
-    /// Where `-` reads from, and answers come from.
+    /// The source for `-`, and for answers.
     pub stdin: &'a mut dyn Read,
-    /// Whether a person sits at `stdin`.
+    /// Whether `stdin` is a terminal.
     pub in_is_terminal: bool,
-    /// Data: what may be piped.
+    /// Data, which may be piped.
     pub out: &'a mut dyn Write,
-    /// Talk: errors, warnings, progress.
+    /// Messages: errors, warnings, progress.
     pub err: &'a mut dyn Write,
-    /// Whether a person watches `out`.
+    /// Whether `out` is a terminal.
     pub out_is_terminal: bool,
-    /// Whether a person watches `err`.
+    /// Whether `err` is a terminal.
     pub err_is_terminal: bool,
 }
 
-/// What every command works with.
+/// The context of every command.
 pub(crate) struct Session<'a, 's> {
     pub(crate) global: Global,
     pub(crate) streams: &'a mut Streams<'s>,
     speech: Speech,
     args: &'a [OsString],
     pub(crate) environment: &'a Environment,
-    /// Whether another command line runs this one, and goes on after it.
+    /// Whether another command line runs this one, and continues after it.
     nested: bool,
 }
 
-/// The form in which a run speaks.
+/// The output format of a run.
 #[derive(Debug, Clone, Copy)]
 struct Speech {
     json: bool,
@@ -61,14 +61,14 @@ impl<'a, 's> Session<'a, 's> {
         Self { global, streams, speech, args, environment, nested: false }
     }
 
-    /// The command line that runs this again, as a shell reads it.
+    /// The command line that repeats this run, quoted for a shell.
     pub(crate) fn command_line(&self) -> Vec<String> {
         let args = self.args.iter().skip(1);
         let args = args.map(|arg| metrics::value_without_login(&arg.to_string_lossy()));
         std::iter::once("topicmappr".to_owned()).chain(args).collect()
     }
 
-    /// The session of another command line that this one runs, in the same streams and environment.
+    /// The session of another command line that this one runs, with the same streams and environment.
     pub(crate) fn nested<'b>(
         &'b mut self,
         global: Global,
@@ -78,8 +78,8 @@ impl<'a, 's> Session<'a, 's> {
         Session { nested: true, ..nested }
     }
 
-    /// Lets go of what is large once a command is done. The process gives all its memory back when it ends: to free a
-    /// large cluster piece by piece before that takes a twentieth of the time that planning took.
+    /// Skips the release of a large value at the end of a command. The process returns all memory when it exits.
+    /// Releasing a large cluster piece by piece takes a twentieth of the planning time.
     pub(crate) fn let_go<T>(&self, large: T) {
         if !self.nested {
             std::mem::forget(large);
@@ -94,12 +94,12 @@ impl<'a, 's> Session<'a, 's> {
         bootstrap.into_iter().chain(config).collect()
     }
 
-    /// Puts a result on stdout.
+    /// Writes a result to stdout.
     pub(crate) fn show(&mut self, view: &impl View) -> Result<(), Error> {
         self.speech.show(view, self.streams.out)
     }
 
-    /// Tells of something that happens: to a person on stderr, to a program as one line of JSON on stdout.
+    /// Reports an event: to a person on stderr, to a program as one line of JSON on stdout.
     pub(crate) fn event(&mut self, view: &impl View) -> Result<(), Error> {
         if !self.speech.json {
             return self.say(view);
@@ -111,18 +111,18 @@ impl<'a, 's> Session<'a, 's> {
         told.map_err(Error::stream)
     }
 
-    /// Puts the last of several results on stdout: for a program, as one more line.
+    /// Writes the last of several results to stdout: for a program, as one more line.
     pub(crate) fn result(&mut self, view: &impl View) -> Result<(), Error> {
         if self.speech.json { self.event(view) } else { self.show(view) }
     }
 
-    /// Refuses at once a change that nobody could agree to: neither beforehand nor at a terminal.
+    /// Refuses a change at once if there is no way to agree to it: neither a flag nor a terminal.
     pub(crate) fn needs_consent(&self, given: ConsentArgs) -> Result<(), Error> {
         let somebody = given.yes || given.dry_run || self.streams.in_is_terminal;
         if somebody { Ok(()) } else { Err(Error::NotAgreed) }
     }
 
-    /// What a driver works with: the live cluster that the flags name, and this session, which shows what happens.
+    /// The context of a driver: the live cluster that the flags name, and this session, which shows events.
     pub(crate) fn context(&mut self) -> Result<RunContext<'_>, Error> {
         Ok(RunContext { access: self.cluster()?, listener: self })
     }
@@ -133,7 +133,7 @@ impl<'a, 's> Session<'a, 's> {
         self.global.source.cluster(kubernetes)
     }
 
-    /// Goes on if it was agreed to beforehand, or a person now answers with this word.
+    /// Continues if a flag gave consent, or the operator now answers with this word.
     pub(crate) fn agrees(
         &mut self,
         given: ConsentArgs,
@@ -146,7 +146,7 @@ impl<'a, 's> Session<'a, 's> {
     fn confirms(&mut self, question: &str, word: &str) -> Result<bool, Error> {
         write!(self.streams.err, "{question} ").map_err(Error::stream)?;
         self.streams.err.flush().map_err(Error::stream)?;
-        // To the end of the line, and no further.
+        // Reads to the end of the line, and no further.
         let mut answer = Vec::new();
         let mut byte = [0];
         while self.streams.stdin.read(&mut byte).map_err(Error::stream)? == 1 && byte != *b"\n" {
@@ -155,7 +155,7 @@ impl<'a, 's> Session<'a, 's> {
         Ok(String::from_utf8_lossy(&answer).trim() == word)
     }
 
-    /// Talks to a person; a program that reads JSON is not talked to.
+    /// Writes a message for a person; a program that reads JSON gets none.
     pub(crate) fn say(&mut self, view: &impl std::fmt::Display) -> Result<(), Error> {
         if self.speech.json {
             return Ok(());
@@ -168,7 +168,7 @@ impl<'a, 's> Session<'a, 's> {
         said.map_err(Error::stream)
     }
 
-    /// The run's status, once its error, if any, is told.
+    /// The run's status, after its error, if any, is reported.
     pub(crate) fn end(self, ended: Result<Status, Error>) -> Status {
         let ended = ended.and_then(|status| {
             self.streams.out.flush().map_err(Error::stream)?;
@@ -176,7 +176,7 @@ impl<'a, 's> Session<'a, 's> {
         });
         match ended {
             Ok(status) => status,
-            // Whoever read our stdout has seen enough.
+            // The reader of our stdout has closed it.
             Err(Error::Operate(operate::Error::Stream(error)))
                 if error.kind() == io::ErrorKind::BrokenPipe =>
             {
@@ -202,7 +202,7 @@ impl EventListener for Session<'_, '_> {
     }
 }
 
-/// Tells of a command line that could not be understood.
+/// Reports a command line that is invalid.
 pub(crate) fn refuse(
     error: &Error,
     args: &[OsString],
@@ -250,7 +250,7 @@ impl Speech {
         shown.map_err(Error::stream)
     }
 
-    /// Errors are talk, unless a program reads: then they are the document that it waits for.
+    /// An error is a message for a person. A program gets it as the document that it waits for.
     fn tell(self, error: &Error, streams: &mut Streams<'_>) -> Status {
         let view = ErrorView(error);
         let told = match (error.help(), self.json) {
@@ -259,7 +259,7 @@ impl Speech {
             (None, false) if self.color_err => write!(streams.err, "{view:#}"),
             (None, false) => write!(streams.err, "{view}"),
         };
-        // There is nobody left to tell that telling failed.
+        // If the report of an error fails, there is no stream left to report that.
         let _ = told.and_then(|()| streams.out.flush());
         error.status()
     }

@@ -1,4 +1,4 @@
-//! What is wrong with brokers, disks and partitions, in sentences.
+//! Problems of brokers, disks and partitions, as sentences.
 
 use super::{Around, Finding, Needs, Severity};
 use health::Ailment;
@@ -7,11 +7,11 @@ use operate::words::ranges;
 use operate::words::{counted, uncordon};
 use std::collections::BTreeSet;
 
-/// What is to be done about a failed log dir.
+/// The hint for a failed log dir.
 pub(super) const REPLACE_DISK: &str =
     "replace the disk and restart the broker, or place its replicas anew";
 
-/// One ailment; none for what is said elsewhere.
+/// The finding for one ailment; none if another finding reports it.
 pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
     match ailment {
         Ailment::Offline { partitions, heals } => {
@@ -45,7 +45,7 @@ pub(super) fn finding(ailment: Ailment, around: &Around) -> Option<Finding> {
             let finding = Finding::new("moving", Severity::Notice, format!("{count} on the move"));
             Some(around.moves.owner_of(&partitions, finding).partitions(partitions).brokers(to))
         }
-        // The broker itself says which.
+        // The broker itself has reported the failed log dirs.
         Ailment::FailedLogDir { broker, .. } if around.failed_log_dirs.contains_key(&broker) => {
             None
         }

@@ -1,4 +1,4 @@
-//! What no snapshot holds: controllers, throttles, owners of moves, maps, versions of Kafka.
+//! Facts that no snapshot has: controllers, throttles, owners of moves, maps, versions of Kafka.
 
 use super::ailing::REPLACE_DISK;
 use super::{Finding, Needs, Severity};
@@ -11,52 +11,52 @@ use operate::words::counted;
 use operate::words::ranges;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A controller that is so many milliseconds behind takes no part in elections for now.
+/// A controller that is this many milliseconds behind is left out of elections for now.
 const BEHIND: u64 = 10_000;
 
-/// What was found beside the snapshot.
+/// The facts that are not in the snapshot.
 #[derive(Debug, Default)]
 pub(crate) struct Around {
-    /// The controllers, where the cluster has a quorum.
+    /// The controllers, if the cluster has a quorum.
     pub(crate) quorum: Option<Quorum>,
     /// Every throttle.
     pub(crate) throttles: Vec<Throttled>,
-    /// Log dirs that live brokers have given up.
+    /// Failed log dirs of live brokers.
     pub(crate) failed_log_dirs: BTreeMap<BrokerId, Vec<String>>,
-    /// Live brokers of one version together.
+    /// Live brokers, grouped by version.
     pub(crate) versions: Vec<BTreeSet<BrokerId>>,
     pub(crate) moves: Moves,
-    /// What the maps leave out; none: no map was given.
+    /// Problems with the maps; none: no map was given.
     pub(crate) maps: Option<OffMap>,
-    /// The controller is not known, though somebody was asked.
+    /// The controller is unknown, although brokers were asked.
     pub(crate) no_controller: bool,
     pub(crate) untold: Vec<Untold>,
 }
 
-/// What the maps do not take, or is wrong with them.
+/// Topics that the maps do not cover, and findings about the maps.
 #[derive(Debug, Default)]
 pub(crate) struct OffMap {
     pub(crate) unmapped: Vec<Unmapped>,
-    /// Topics with replicas on brokers that are not their map's.
+    /// Topics with replicas on brokers outside their map.
     pub(crate) drifted: Vec<String>,
     pub(crate) problems: Vec<(OfMaps, String)>,
 }
 
-/// Whose the running moves are.
+/// The owner of the running moves.
 #[derive(Debug, Default)]
 pub(crate) struct Moves {
-    /// What our own executions have set, where a ledger is at hand.
+    /// The configs that our own executions have set, if a ledger was given.
     pub(crate) accounts: Accounts,
-    /// A ledger is at hand.
+    /// A ledger was given.
     pub(crate) ledger: bool,
-    /// A process of this machine is at it.
+    /// A process on this machine is running.
     pub(crate) runs: bool,
     /// Topics of Cruise Control exist.
     pub(crate) cruise_control: bool,
 }
 
 impl Moves {
-    /// Says whose these moves are.
+    /// Adds the owner of these moves to the finding.
     pub(super) fn owner_of(&self, moves: &BTreeSet<TopicPartition>, finding: Finding) -> Finding {
         let ours = moves.iter().filter(|of| self.is_ours(of)).count();
         let by = self.accounts.ledger().last_holder().filter(|_| self.runs);
@@ -88,7 +88,7 @@ impl Moves {
 }
 
 impl Around {
-    /// What they come to.
+    /// The findings from these facts.
     pub(super) fn findings(&self) -> Vec<Finding> {
         let mut found = Vec::new();
         found.extend(self.controllers());
@@ -121,7 +121,7 @@ impl Around {
         if late.is_empty() {
             return None;
         }
-        // With one more down there is no majority.
+        // If one more controller stops, there is no majority.
         let severity =
             if all - late.len() <= all / 2 + 1 { Severity::Critical } else { Severity::Warning };
         let message = format!("controllers behind or down: {} of {all} voters", ranges(&late));
@@ -146,9 +146,9 @@ impl Around {
         Some(finding.hint(hint).run(Needs::Live, "throttle clear --strays --dry-run"))
     }
 
-    /// What an execution has set and nobody of this machine looks after.
+    /// Configs that an execution has set, without a process on this machine that will restore them.
     fn left_to_resume(&self) -> Option<Finding> {
-        // What a daemon has set it takes away itself, unless its ledger is the one that is named.
+        // The daemon restores its own configs, unless the given ledger is the daemon's.
         let is_daemons =
             self.moves.accounts.ledger().held().any(|(_, held)| held.owner == Owner::Daemon);
         let held = |one: &&Throttled| match &one.owner {

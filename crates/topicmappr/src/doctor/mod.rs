@@ -1,7 +1,7 @@
-//! What is wrong with a cluster now, and the next command for each of it.
+//! What is wrong with a cluster now, and the next command for each problem.
 //!
-//! In: what was seen of a cluster, live or in a snapshot. Out: [`Finding`]s, the worst first. Whoever did not answer is
-//! no finding but a gap, and is named as one.
+//! In: the facts about a cluster, live or in a snapshot. Out: [`Finding`]s, the worst first. A server that did not
+//! answer is not a finding; it is reported as a gap.
 
 mod ailing;
 mod around;
@@ -12,28 +12,28 @@ use health::ailments;
 use mapper::{BrokerId, Snapshot, TopicPartition};
 use serde::Serialize;
 
-/// What is placed, and where, if no map says.
+/// The topics and brokers of a command if there are no maps.
 const ANYWHERE: &str = "--topics '.*' --brokers -2";
 const TO_FILE: &str = "--out-file plan.json";
 
-/// How bad it is.
+/// The severity of a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Severity {
     /// Data cannot be read or written, or is about to be lost.
     Critical,
-    /// One more mishap away from that, or left over.
+    /// One more failure leads to that, or something is left over.
     Warning,
-    /// Good to know.
+    /// For information.
     Notice,
 }
 
-/// Something that an operator has to know.
+/// Something that the operator has to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
     pub(crate) code: &'static str,
     pub(crate) severity: Severity,
-    /// In one sentence.
+    /// The finding in one sentence.
     pub(crate) message: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) partitions: Vec<TopicPartition>,
@@ -41,25 +41,25 @@ pub(crate) struct Finding {
     pub(crate) brokers: Vec<BrokerId>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) topics: Vec<String>,
-    /// What it means, or what to do that is no command.
+    /// What it means, or what to do besides a command.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hint: Option<String>,
-    /// What to run next, without the flags that name the cluster and its maps.
+    /// The next command, without the flags that name the cluster and its maps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) command: Option<String>,
-    /// What the command needs to know of the cluster.
+    /// What the command needs to know about the cluster.
     #[serde(skip)]
     pub(crate) needs: Needs,
 }
 
-/// What a command needs beside its own flags.
+/// What a command needs in addition to its own flags.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Needs {
-    /// The cluster as it is: a snapshot does not do.
+    /// The live cluster: a snapshot is not enough.
     Live,
-    /// A snapshot does.
+    /// A snapshot is enough.
     Facts,
-    /// The same, and the maps.
+    /// A snapshot, and the maps.
     Maps,
 }
 
@@ -98,12 +98,12 @@ impl Finding {
         Self { command: Some(command.into()), needs, ..self }
     }
 
-    /// The plan that heals what is gone for good.
+    /// The plan that replaces everything that is lost for good.
     fn rebuild(self, by_maps: bool) -> Self {
         self.plan("rebuild", by_maps)
     }
 
-    /// A plan by this command: onto any broker only where no map says which.
+    /// A plan by this command. It uses any broker only if there are no maps.
     fn plan(self, command: &str, by_maps: bool) -> Self {
         match by_maps {
             true => self.run(Needs::Maps, format!("{command} {TO_FILE}")),
@@ -112,7 +112,7 @@ impl Finding {
     }
 }
 
-/// Everything, the worst first; equal ones in the order in which they were looked for.
+/// All findings, the worst first; equal ones in the order in which they were checked.
 pub(crate) fn findings(snapshot: &Snapshot, around: &Around) -> Vec<Finding> {
     let mut found: Vec<Finding> = ailments(snapshot)
         .into_iter()

@@ -1,4 +1,4 @@
-//! What an error is to scripts and to people: its code, its exit status, and what to do about it.
+//! What an error means for scripts and operators: its code, its exit status, and what to do about it.
 //!
 //! Each function names every variant: a new error does not compile until all three are decided here.
 
@@ -10,7 +10,7 @@ use operate::words::{ranges, uncordon};
 use std::collections::BTreeMap;
 
 impl Error {
-    /// What scripts tell errors apart by.
+    /// The stable word by which scripts recognize the error.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::Console(error) => error.code(),
@@ -84,7 +84,7 @@ impl Error {
         }
     }
 
-    /// What to do about it, where that is not plain.
+    /// What to do about it, if that is not obvious.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Console(error) => return error.hint(),
@@ -100,7 +100,7 @@ impl Error {
             Self::NoPlan { lost, .. } if lost.iter().any(|lost| lost.returns().is_some()) => {
                 "free the pod of the lost broker: once it is back, there may be nothing to plan"
             }
-            // What was tried is better advice than what might help.
+            // The remedies that were tried are better advice than a general hint.
             Self::NoPlan { clash: Some(clash), .. } if !clash.remedies.is_empty() => return None,
             Self::NoPlan { why, .. } => return no_plan_hint(why),
             Self::OthersDisk { owner, .. } => return Some(others_disk(*owner)),

@@ -1,4 +1,4 @@
-//! Parts of the sentences that errors are told in.
+//! Parts of the sentences of errors.
 
 use mapper::{BrokerId, Bytes};
 use operate::words::ranges;

@@ -1,5 +1,5 @@
-//! What every planning command does alike: find the places for its files before it plans, have the plan
-//! checked, weigh the warnings, write, and report.
+//! The common steps of every planning command: check the output files, check the plan, evaluate the warnings, write,
+//! and report.
 
 mod next;
 mod outputs;
@@ -22,42 +22,42 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// A plan, with what was said on the way to it.
+/// A plan, with the findings from making it.
 pub(crate) struct Planned {
     pub(crate) plan: Plan,
     pub(crate) placement: Option<PlacementChoice>,
-    /// What resolving the maps found.
+    /// The findings from resolving the maps.
     pub(crate) findings: Vec<Finding>,
     /// Topics that no map takes.
     pub(crate) unmapped: Vec<Unmapped>,
 }
 
-/// The plan of a request; where there is none, what clashes and what would help.
+/// The plan of a request. Without a plan, the error names the conflicts and the remedies.
 pub(crate) fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, Error> {
     mapper::plan(snapshot, request).map_err(|why| refused(snapshot, request, why))
 }
 
-/// A refusal, with what clashes and what would help.
+/// A refusal, with the conflicts and the remedies.
 pub(crate) fn refused(snapshot: &Snapshot, request: &Request, why: NoPlan) -> Error {
     let clash = mapper::clash(snapshot, request, &why);
     Error::NoPlan { why: Box::new(why), clash: Some(Box::new(clash)), lost: Vec::new() }
 }
 
-/// A plan that was checked, weighed and, unless warnings stopped it, written.
+/// A plan that was checked and, unless warnings prevent it, written.
 pub(crate) struct Prepared {
     plan: Plan,
     placement: Option<PlacementChoice>,
     lost: Vec<LostBroker>,
     unmapped: Vec<Unmapped>,
     cautions: Vec<Caution>,
-    /// Warnings kept it from being written.
+    /// Warnings prevented the plan from being written.
     pub(crate) stopped: bool,
     sums: Option<Sums>,
     files: Vec<PathBuf>,
     next: Next,
 }
 
-/// Checks, weighs, writes and reports: the last that a command does.
+/// Checks, evaluates, writes and reports: the last step of a command.
 pub(crate) fn finish(
     planned: Planned,
     facts: Facts,
@@ -72,7 +72,7 @@ pub(crate) fn finish(
     Ok(status)
 }
 
-/// Checks, weighs and writes.
+/// Checks the plan, evaluates its warnings, and writes it.
 pub(crate) fn prepare(
     planned: Planned,
     facts: &Facts,
@@ -81,7 +81,7 @@ pub(crate) fn prepare(
     session: &mut Session<'_, '_>,
 ) -> Result<Prepared, Error> {
     let snapshot = &facts.snapshot;
-    // To judge a large plan takes about as long as to write it; who is done first adds it up.
+    // A check of a large plan takes about as long as writing it; the thread that finishes first computes the sums.
     let sums = OnceLock::new();
     let add_up = || {
         sums.get_or_init(|| Sums::of(&planned.plan, Some(snapshot)));
@@ -123,7 +123,7 @@ pub(crate) fn prepare(
     })
 }
 
-/// A plan weighed, and written beside its place unless warnings stop it.
+/// A plan with its warnings. It is written to temporary files, unless warnings prevent it.
 struct Weighed {
     lost: Vec<LostBroker>,
     cautions: Vec<Caution>,
@@ -149,7 +149,7 @@ fn weigh(
 }
 
 impl Prepared {
-    /// The page that says all of it; once.
+    /// The page with the whole result; call it once.
     pub(crate) fn report<'a>(&'a mut self, snapshot: &'a Snapshot) -> Report<'a> {
         let around = Surroundings {
             snapshot: Some(snapshot),
@@ -166,13 +166,13 @@ impl Prepared {
     }
 }
 
-/// A second opinion, before anybody can act on the plan.
+/// An independent check, before an operator can act on the plan.
 pub(crate) fn refuse_if_broken(snapshot: &Snapshot, plan: &Plan) -> Result<(), Error> {
     let broken = mapper::check(snapshot, plan);
     if broken.is_empty() { Ok(()) } else { Err(Error::Broken(broken)) }
 }
 
-/// What becomes of the lost brokers whose replicas the plan places anew.
+/// The state of the lost brokers whose replicas the plan replaces.
 fn lost_brokers(plan: &Plan, facts: &Facts) -> Result<Vec<LostBroker>, Error> {
     if facts.pods.is_none() {
         return Ok(Vec::new());
@@ -181,7 +181,7 @@ fn lost_brokers(plan: &Plan, facts: &Facts) -> Result<Vec<LostBroker>, Error> {
     fates(removed.filter(|id| !facts.snapshot.is_live(*id)).collect(), facts)
 }
 
-/// A "no" with what becomes of the lost brokers that the cluster lacks, where Kubernetes tells.
+/// Adds the state of lost brokers that the cluster lacks to a refusal, if Kubernetes reports it.
 pub(crate) fn with_lost(error: Error, facts: &Facts) -> Error {
     let Error::NoPlan { why, clash, .. } = error else { return error };
     let holding = holders(facts.snapshot.topics()).into_iter();
@@ -222,7 +222,7 @@ fn cautions(
         .collect()
 }
 
-/// What Kubernetes knows that a plan should not pass over.
+/// Warnings from what Kubernetes knows about the plan's brokers.
 fn of_pods(facts: &Facts) -> Vec<Caution> {
     let Some(pods) = &facts.pods else { return Vec::new() };
     let findings = pods.findings().filter_map(|(finding, _)| Caution::of_pod_finding(finding));

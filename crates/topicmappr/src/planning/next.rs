@@ -1,4 +1,4 @@
-//! Which command comes next.
+//! The next command for the operator.
 
 use super::outputs::Written;
 use crate::session::Session;
@@ -7,10 +7,10 @@ use mapper::{Plan, Snapshot};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// How many brokers the next command names, so that one that is down does not stop it.
+/// The most brokers in the next command: it still works if one of them is down.
 const BOOTSTRAP: usize = 2;
 
-/// The same command, once the operator accepts the warnings seen, and no others.
+/// The same command, with a flag that accepts exactly these warnings.
 pub(super) fn despite(cautions: &[Caution], session: &Session<'_, '_>) -> Next {
     let codes: BTreeSet<&str> = cautions.iter().map(|caution| caution.code).collect();
     let codes: Vec<&str> = codes.into_iter().collect();
@@ -18,7 +18,7 @@ pub(super) fn despite(cautions: &[Caution], session: &Session<'_, '_>) -> Next {
     Next::again(&session.command_line(), "--ignore-warns", &flag)
 }
 
-/// What carries the plan out; where nothing was written that could, the command that writes it.
+/// The command that carries the plan out. If no file for that was written, the command that writes it.
 pub(super) fn after(
     plan: &Plan,
     written: &Written,
@@ -43,7 +43,7 @@ pub(super) fn after(
             let elect = plan.moves.iter().any(|change| change.from.first() != change.to.first());
             Next::reassign(&tool, &text(file), elect)
         }
-        // Kafka's own tool knows no steps: it would start them all at once.
+        // Kafka's own tool has no steps: it would start all of them at once.
         steps => by_files().unwrap_or_else(|| Next::reassign_by_step(&tool, &text(file), steps)),
     };
     let drains = !plan.request.emptied().is_empty();

@@ -1,4 +1,4 @@
-//! A planning command's files: their places, found before anything is planned, and what goes into them.
+//! The files of a planning command: their paths, checked before planning, and their content.
 
 use crate::error::Error;
 use crate::flags::PlanningArgs;
@@ -7,7 +7,7 @@ use operate::files::{self, OutFile, Staged};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The places of the files, all known to be writable.
+/// The paths of the files, all known to be writable.
 pub(crate) struct Outputs {
     plan: Option<OutFile>,
     folder: Option<PathBuf>,
@@ -15,7 +15,7 @@ pub(crate) struct Outputs {
     no_ops: bool,
 }
 
-/// What was written.
+/// The files that were written.
 #[derive(Default)]
 pub(super) struct Written {
     pub(super) plan: Option<PathBuf>,
@@ -24,7 +24,7 @@ pub(super) struct Written {
     snapshot: Option<PathBuf>,
 }
 
-/// Files that are written, and not yet in their places. Dropped, they are gone.
+/// Files that are written, but not yet moved to their paths. A drop removes them.
 #[derive(Default)]
 pub(super) struct Staging {
     staged: Vec<Staged>,
@@ -32,7 +32,7 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Puts every file in its place.
+    /// Moves every file to its path.
     pub(super) fn publish(self) -> Result<Written, Error> {
         for file in self.staged {
             file.publish()?;
@@ -48,7 +48,7 @@ impl Written {
     }
 }
 
-/// A file, not stdout: that is where the report goes.
+/// A file, not stdout: the report goes there.
 fn own_file(flag: &str, path: &Path) -> Result<OutFile, Error> {
     if path == Path::new("-") {
         return Err(Error::flags(format!("{flag} needs a file here: stdout has the report")));
@@ -57,7 +57,7 @@ fn own_file(flag: &str, path: &Path) -> Result<OutFile, Error> {
 }
 
 impl Outputs {
-    /// Finds out whether everything can be written, before anything is planned.
+    /// Checks that everything can be written, before anything is planned.
     pub(crate) fn find(args: &PlanningArgs) -> Result<Self, Error> {
         if args.skip_no_ops && args.include_no_ops {
             let message = "--skip-no-ops and --include-no-ops deny each other";
@@ -82,12 +82,12 @@ impl Outputs {
         Ok(outputs)
     }
 
-    /// Is no file asked for?
+    /// Whether no file is requested.
     pub(crate) fn are_none(&self) -> bool {
         self.plan.is_none() && self.folder.is_none() && self.snapshot.is_none()
     }
 
-    /// Writes everything beside its place; [`Staging::publish`] puts it there.
+    /// Writes temporary files next to their paths; [`Staging::publish`] moves them there.
     pub(super) fn stage(self, plan: &Plan, snapshot: &Snapshot) -> Result<Staging, Error> {
         let mut staged = Vec::new();
         let mut written = Written::default();
@@ -118,7 +118,7 @@ impl Outputs {
         Ok(Staging { staged, written })
     }
 
-    /// One partition map for each topic, and for each step where there are several; none without a folder.
+    /// One partition map for each topic, and for each step if there are several; none without a folder.
     fn per_topic(
         &self,
         plan: &Plan,
@@ -149,7 +149,7 @@ impl Outputs {
         }]
     }
 
-    /// A topic may be called like the plan.
+    /// A topic may have the same name as the plan.
     fn refuse_if_taken(&self, out: &OutFile) -> Result<(), Error> {
         let others = [&self.plan, &self.snapshot];
         if others.into_iter().flatten().any(|other| other == out) {
@@ -163,7 +163,7 @@ impl Outputs {
 
 type TopicMap = (OutFile, Vec<PlannedPartition>);
 
-/// A snapshot holds no topic whose name has a separator in it: Kafka allows none.
+/// No topic in a snapshot has a separator in its name: Kafka does not allow it.
 fn file_name(entry: &PlannedPartition, suffix: &str) -> String {
     format!("{}{suffix}.json", entry.topic)
 }
