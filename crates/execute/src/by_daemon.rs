@@ -1,8 +1,9 @@
 //! Whether the daemon paces an announced move before the move begins.
 //!
-//! In: configs that were *read* from the cluster; what the daemon reports of itself does not count. A move is paced if
-//! every live broker of the move has a rate, the leaders' list names its sources, and the followers' list names the
-//! brokers that get a replica.
+//! In: configs that were *read* from the cluster; what the daemon reports of itself does not count. A move is paced if:
+//! * every live broker of the move has a rate
+//! * the leaders' list names its sources
+//! * the followers' list names the brokers that get a replica
 
 use crate::config::{Entries, Key, Resource, ThrottleValue, ThrottledReplica};
 use crate::dirs;

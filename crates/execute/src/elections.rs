@@ -10,7 +10,7 @@ use mapper::snapshot::Leader;
 /// How often the first replica of a partition is put up for election.
 const ELECTIONS: u32 = 10;
 
-/// The elections of a step that is over. Until then leaders do not change, because replicas are being copied.
+/// The elections of steps that are over. Leaders do not change while replicas of a step are copied.
 pub(crate) fn elections(
     task: &Task<'_>,
     history: &History,

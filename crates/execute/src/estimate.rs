@@ -9,8 +9,8 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 
 /// The share of a throttle that new replicas use, in percent. After a quota is used up, Kafka asks again only half a
-/// second or a second later, once on the leader and once on the follower. The quota also counts bytes that a follower
-/// discards: an incomplete batch at the end of a fetch. docs/benchmarks.md has the figures.
+/// second or a second later. The leader and the follower both do so, one after the other. The quota also counts bytes
+/// that a follower discards: an incomplete batch at the end of a fetch. docs/benchmarks.md has the figures.
 const THROUGH_PERCENT: u64 = 90;
 
 /// How many bytes one broker sends and receives.

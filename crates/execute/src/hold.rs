@@ -1,9 +1,12 @@
 //! Reconciles the throttle's configs: which of them to set, which to restore, and which to leave alone.
 //!
-//! In: what is [`Wanted`], the ledger, and the cluster. Out: a [`Holding`]: configs to set once the ledger has them,
-//! configs to restore because they are no longer wanted, and configs that are not ours. An execution wants what its
-//! plan needs; the daemon wants what it has decided. Neither loses an operator's value, even if a process is killed at
-//! any point.
+//! In: what is [`Wanted`], the ledger, and the cluster. Out: a [`Holding`]:
+//! * configs to set once the ledger has them
+//! * configs to restore because they are no longer wanted
+//! * configs that are not ours
+//!
+//! An execution wants what its plan needs; the daemon wants what it has decided. Neither loses an operator's value,
+//! even if a process is killed at any point.
 
 use crate::action::Action;
 use crate::config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};

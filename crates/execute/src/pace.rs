@@ -1,9 +1,9 @@
 //! What has to be set before a move begins, and what may be removed after it.
 //!
 //! In: the moves that are in flight or about to be submitted. Out: the [`hold`] of the configs that they need, and
-//! which moves are covered by what was *read* from the cluster, not by what was sent to it. On the leaders' side a list
-//! names the sources of a move. On the followers' side it names only the replicas to fill: a replica that is in sync is
-//! never throttled.
+//! which moves are covered. Only configs that were *read* from the cluster count, not those that were sent to it. On
+//! the leaders' side a list names the sources of a move. On the followers' side it names only the replicas to fill: a
+//! replica that is in sync is never throttled.
 
 use crate::by_daemon;
 use crate::config::{Key, Resource, Setting, ThrottleValue, ThrottledReplica};

@@ -64,7 +64,7 @@ pub enum Pace {
 }
 
 /// More moves in flight do not make a broker faster. The controller has to track every move in flight, and a cancel has
-/// to undo it: a controller with ZooKeeper accepts moves faster than it ends them. The bound is per broker, so that a
+/// to undo it. A controller with ZooKeeper accepts moves faster than it ends them. The bound is per broker, so that a
 /// slow broker delays only its own moves.
 pub const MOVES_PER_BROKER: u32 = 200;
 
@@ -77,8 +77,8 @@ pub struct Limits {
     pub moves_per_broker: usize,
     /// Partitions submitted in one round, in requests of a [`Batch`](crate::Batch).
     pub batch: usize,
-    /// How long to wait for moves that cannot be submitted (no live leader, a dead destination, no room) when nothing
-    /// else is left to do, in seconds.
+    /// How long to wait for moves that cannot be submitted (no live leader, a dead destination, no room), in seconds.
+    /// The wait begins when nothing else is left to do.
     pub patience_seconds: u64,
     /// After this time nothing new is begun (`--until`), in seconds since 1970. Moves in flight are awaited.
     pub until_seconds: Option<u64>,

@@ -1,7 +1,7 @@
 //! Whether a broker, a controller or a ZooKeeper server is ready for its clients.
 //!
-//! In: what the server and its cluster report ([`Told`]), what the controller last confirmed ([`Known`]), and until
-//! when an operator forces it to be ready ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
+//! In: what the server and its cluster report ([`Told`]), what the controller last confirmed ([`Known`]), and the
+//! orders of operators ([`Force`]). Out: a [`Verdict`]: yes or no, in one sentence.
 
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, TopicPartition};

@@ -2,8 +2,8 @@
 //!
 //! Clients come first. So does the replication that keeps followers in sync, because producers wait for it. Both are
 //! the total traffic minus what new replicas got. If the brokers report their replication traffic, that is measured;
-//! else the growth of the replicas is. Without either, the formula of kafka-kit's autothrottle applies: new replicas
-//! count as if they used the throttle in full.
+//! otherwise the growth of the replicas is measured. Without either, the formula of kafka-kit's autothrottle applies:
+//! new replicas count as if they used the throttle in full.
 
 use crate::average::towards;
 use crate::load::Load;

@@ -115,7 +115,7 @@ pub(crate) enum Error {
     /// A start that would erase the last copy of partitions.
     #[error("{0}")]
     WouldErase(Box<Erasures>),
-    /// The pod of this broker must not be freed, because its disk or node is not lost.
+    /// The pod of this broker must not be freed: its node is not lost, or not for long enough.
     #[error("the pod of broker {broker} is not to be freed: {why}")]
     NotLost { broker: BrokerId, why: String },
 }

@@ -146,7 +146,7 @@ pub enum Next {
     Wait(Vec<Hindrance>),
     /// Another tool moves replicas: nothing is restarted until it ends.
     Moving(BTreeSet<TopicPartition>),
-    /// Any restart would make these unavailable, and the operator has not allowed that.
+    /// Restarts in any order would make these unavailable, and the operator has not allowed that.
     Unavailable(BTreeSet<TopicPartition>),
 }
 

@@ -1,5 +1,5 @@
-//! The promises about preferred leaders: an evacuated broker does not lead a partition that another broker can lead,
-//! and the choice of leaders moves no data.
+//! The promises about preferred leaders. An evacuated broker does not lead a partition that another broker can lead.
+//! The choice of leaders moves no data.
 
 use super::topics;
 use super::view::View;

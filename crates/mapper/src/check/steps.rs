@@ -231,8 +231,8 @@ pub(super) fn capacity(
     broken
 }
 
-/// The replicas that stay on their broker and change its log dir once the last list is in place: the broker, the new
-/// dir, the old dir, and the bytes that exist twice during that.
+/// The replicas that stay on their broker and change its log dir once the last list is in place. For each: the broker,
+/// the new dir, the old dir, and the bytes that exist twice during the copy.
 fn between_dirs<'v>(
     view: &View<'v>,
     part: Submission<'v>,

@@ -167,8 +167,8 @@ impl<'s> View<'s> {
         !self.places.racks(list).are_uneven(&room.racks) && hosts()
     }
 
-    /// Both spreads as text, if a list between the ends of a move is worse than both: it crowds a rack or host more, or
-    /// is in fewer racks.
+    /// Both spreads as text, if a list between the ends of a move is worse than both ends. It is worse if it crowds a
+    /// rack or host more, or is in fewer racks.
     pub(super) fn racks_are_worse_between(
         &self,
         change: &Move,
@@ -182,8 +182,8 @@ impl<'s> View<'s> {
         (fewer || crowded).then(|| (self.places.in_words(&from), self.places.in_words(&on_the_way)))
     }
 
-    /// Whether a new replica is in a place although another had two fewer, and the place had fewer before: the old list
-    /// is not the cause.
+    /// Whether a new replica is in a place although another place had two fewer. The place must have had fewer before,
+    /// so that the old list is not the cause.
     fn crowds_more(&self, before: &Spread, after: &Spread, room: &Spread, change: &Move) -> bool {
         change.added().any(|id| {
             let (rack, host) = self.places.of(id);
