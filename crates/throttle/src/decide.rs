@@ -17,7 +17,7 @@ use crate::watch::{Moment, look};
 use mapper::{BrokerId, Bytes, Rate, Ratio};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// How much wider the end of a path is that does not limit it, as a fraction of its share: one part in this many.
+/// The end of a path that does not limit it gets a higher rate than its share: by one part in this many.
 const WIDER: u64 = 10;
 
 /// The rate of each broker that copies, for each role, and the replicas that are throttled.

@@ -156,7 +156,7 @@ fn fill(old: Option<&Filled>, to: &Target, moment: Moment) -> (Filled, Progress)
         return (first, Progress { moved, watched: 0, stood: 0 });
     };
     let grown = to.done.zip(old.done).map(|(now, before)| now.0.saturating_sub(before.0));
-    // Whether a replica grows is unknown if its live broker does not report it; on a broker that is down it does not.
+    // A replica counts as growing if its live broker does not report its size; on a broker that is down it does not.
     let grew = grown.is_some_and(|grown| grown > 0) || (to.done.is_none() && to.live);
     let grew_milliseconds = if grew { moment.now } else { old.grew_milliseconds };
     let now = Filled { grew_milliseconds, since_milliseconds: old.since_milliseconds, ..first };

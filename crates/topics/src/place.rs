@@ -72,7 +72,7 @@ fn too_few(
     }
 }
 
-/// The brokers of one map with its topics; other topics there are not counted.
+/// The brokers of the cluster with the topics of one map; other topics are not counted.
 struct World {
     brokers: Vec<Broker>,
     topics: BTreeMap<String, Topic>,
