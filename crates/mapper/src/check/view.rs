@@ -297,10 +297,10 @@ impl Disk {
 impl Disks {
     pub(super) fn add(&mut self, id: BrokerId, log_dir: Option<&str>, bytes: u64) {
         if let Some(disk) = self.broker(id) {
-            disk.used += bytes;
+            disk.used = disk.used.saturating_add(bytes);
         }
         if let Some(disk) = self.volume(id, log_dir) {
-            disk.used += bytes;
+            disk.used = disk.used.saturating_add(bytes);
         }
     }
 
