@@ -103,6 +103,20 @@ mod tests {
         assert!(matches.get_raw("throttle").unwrap().eq(["50MB/s"]));
     }
 
+    /// clap checks the type of a field against its parser only when it fills the field.
+    #[test]
+    fn every_rate_has_the_type_of_its_parser() {
+        for line in [
+            "topicmappr heal --throttle 20MB/s --max-bytes 1TB --notes n --work-dir w",
+            "topicmappr execute plan.json --throttle 20MB/s",
+            "topicmappr replace --broker 1 --same-id --throttle 20MB/s",
+            "topicmappr throttle set 20MB/s",
+        ] {
+            let parsed = Cli::command().try_get_matches_from(line.split(' ')).unwrap();
+            Cli::from_arg_matches(&parsed).unwrap();
+        }
+    }
+
     /// The most words that an operator reads at a glance; details follow after a blank line.
     const MOST_WORDS: usize = 12;
 

@@ -11,7 +11,7 @@ use console::units::{duration, rate, size};
 use execute::heal::{Found, Notes, Terms, Verdict, heal};
 use health::ailments;
 use jiff::Timestamp;
-use mapper::Bytes;
+use mapper::{Bytes, Rate};
 use operate::Status;
 use operate::events::Note;
 use operate::execution::journal_of;
@@ -27,7 +27,7 @@ use std::time::Duration;
 pub(crate) struct Args {
     /// Limit copies into and out of each broker: 20MB/s
     #[arg(long, value_name = "RATE", value_parser = rate)]
-    throttle: u64,
+    throttle: Rate,
     /// Leave a broker with more data than this to people
     #[arg(long, value_name = "BYTES", value_parser = size)]
     max_bytes: Bytes,
@@ -191,7 +191,7 @@ impl Args {
         resumes: bool,
         session: &mut Session<'_, '_>,
     ) -> Result<Status, Error> {
-        let mut flags = vec![format!("--throttle={}B/s", self.throttle)];
+        let mut flags = vec![format!("--throttle={}B/s", self.throttle.0)];
         flags.extend(resumes.then(|| "--resume".to_owned()));
         let (status, done) = match run_words(&on_plan("execute", plan, flags, session), session) {
             // Copies that have not begun are no longer needed.

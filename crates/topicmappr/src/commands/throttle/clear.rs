@@ -9,6 +9,11 @@ use operate::Status;
 use operate::events::Note;
 use operate::execution::Neighbours;
 use operate::throttles::{self, change};
+use std::time::Duration;
+
+/// How often the command looks for a config that it has deleted, and the time between two looks.
+const LOOKS: usize = 10;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The flags of `throttle clear`.
 #[derive(Debug, clap::Args)]
@@ -75,10 +80,30 @@ impl Args {
         still.retain(|stray| found.contains(stray));
         let deletions = still.iter().map(|s| (s.place.clone(), s.key, None));
         let refused = change(client, deletions).await;
-        let after = throttles::look(client).await?;
+        let after = self.gone(client, &still, &refused).await?;
         let cleared = Cleared::of(&found, &after.set, &refused);
         session.result(&cleared)?;
         Ok(if cleared.is_whole() { Status::Done } else { Status::Partly })
+    }
+
+    /// Looks until the cleared configs are gone. With ZooKeeper, a broker may report a deleted config for a moment.
+    async fn gone(
+        &self,
+        client: &kafka::Client,
+        cleared: &[Throttled],
+        refused: &throttles::Outcome,
+    ) -> Result<throttles::Look, Error> {
+        let mut looks = 1;
+        loop {
+            let look = throttles::look(client).await?;
+            let taken = cleared.iter().filter(|one| !refused.contains_key(&one.place));
+            let value = |one: &Throttled| look.set.get(&one.place)?.get(&one.key);
+            if looks == LOOKS || !taken.clone().any(|one| value(one) == Some(&one.value)) {
+                return Ok(look);
+            }
+            looks += 1;
+            tokio::time::sleep(PAUSE).await;
+        }
     }
 }
 
