@@ -1,18 +1,14 @@
 //! One holder at a time, on any machine.
 
-use crate::campaign::{Campaign, Turn};
 use crate::error::{Error, Lost};
 use crate::holder::Holder;
 use crate::pending::Pending;
-use crate::read::last;
+use crate::read::{Reader, last};
 use crate::renewal::Renewal;
 use crate::term::Term;
 use crate::topic::StateTopic;
 use crate::writer::{Changes, Writer};
-use std::time::{Duration, Instant};
-
-/// How long one watch of the holder lasts.
-const LOOK: Duration = Duration::from_secs(2);
+use std::time::Instant;
 
 /// A claim that this process holds. A thread renews it, and dropping it releases it.
 #[derive(Debug)]
@@ -21,36 +17,6 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Takes the claim `name` of the cluster.
-    ///
-    /// A holder in the topic may be dead. This watches it for half a minute, unless its place is our own. It never
-    /// compares the clocks of two machines.
-    ///
-    /// # Errors
-    /// [`Error::Held`] with a live holder; otherwise the errors of reading and writing the topic. Blocks for at most
-    /// about a minute.
-    pub fn take(topic: &StateTopic, name: &str, holder: Holder) -> Result<Self, Error> {
-        let mut campaign = Campaign::begin(topic, name, holder, Term::default())?;
-        let mut is_told = false;
-        loop {
-            match campaign.turn(LOOK)? {
-                Turn::Ours(claim) => return Ok(claim),
-                Turn::Theirs(holder) => {
-                    let (claim, holder) = (format!("the claim {name}"), Box::new(holder));
-                    return Err(Error::Held { claim, holder });
-                }
-                Turn::Open(_) if is_told => {}
-                Turn::Open(_) => {
-                    tracing::info!(
-                        claim = name,
-                        "another process holds the claim: checking whether it is alive"
-                    );
-                    is_told = true;
-                }
-            }
-        }
-    }
-
     /// Renews the claim that this process took at `renewed`.
     pub(crate) fn kept(
         topic: &StateTopic,
@@ -71,6 +37,23 @@ impl Claim {
     pub fn holder(topic: &StateTopic, name: &str) -> Result<Option<Holder>, Error> {
         let key = key(name);
         let found = last(topic, &key)?;
+        found.map(|found| Holder::from_json(&key, &found.value)).transpose()
+    }
+
+    /// The live holder of the claim `name`. Watches its record until it changes, or until a live holder would have
+    /// renewed it.
+    ///
+    /// # Errors
+    /// The errors of reading the topic.
+    pub fn live_holder(
+        topic: &StateTopic,
+        name: &str,
+        term: Term,
+    ) -> Result<Option<Holder>, Error> {
+        let key = key(name);
+        let mut reader = Reader::at_the_end(topic, &key)?;
+        let changed = reader.last(&key).is_some() && reader.changes(&key, term.silence);
+        let found = reader.last(&key).filter(|_| changed);
         found.map(|found| Holder::from_json(&key, &found.value)).transpose()
     }
 

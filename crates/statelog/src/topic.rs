@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::read::all;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,6 +15,9 @@ pub const TOPIC: &str = "__mappr_state";
 
 /// The deadline of one request to Kafka.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(15);
+
+const CLIENT: &str = "a client for shared state";
+const READING: &str = "reading the configs of the topic of shared state";
 
 /// The replication factor: the same as for Kafka's own topics.
 pub const REPLICATION: usize = 3;
@@ -53,7 +57,7 @@ impl StateTopic {
         replication: TopicReplication<'_>,
     ) -> Result<Self, Error> {
         let admin: AdminClient<DefaultClientContext> =
-            access.client().create().map_err(Error::of("a client for shared state"))?;
+            access.client().create().map_err(Error::of(CLIENT))?;
         let created = create(&admin, copies, replication)?;
         if !created {
             is_compacted(&admin)?;
@@ -66,10 +70,23 @@ impl StateTopic {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn existing(access: Access) -> Result<Self, Error> {
+        Self::find(access)?.ok_or_else(|| {
+            Error::of(READING)(KafkaError::AdminOp(RDKafkaErrorCode::UnknownTopicOrPartition))
+        })
+    }
+
+    /// The topic, if it exists. Changes nothing.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn find(access: Access) -> Result<Option<Self>, Error> {
+        if !is_there(&access)? {
+            return Ok(None);
+        }
         let admin: AdminClient<DefaultClientContext> =
-            access.client().create().map_err(Error::of("a client for shared state"))?;
+            access.client().create().map_err(Error::of(CLIENT))?;
         is_compacted(&admin)?;
-        Ok(Self { access, created: false })
+        Ok(Some(Self { access, created: false }))
     }
 
     /// The records with this key prefix, by the rest of the key.
@@ -121,11 +138,27 @@ fn create(
     Ok(true)
 }
 
+/// Whether the cluster has the topic. Kafka refuses the question of a user who may not describe it.
+fn is_there(access: &Access) -> Result<bool, Error> {
+    let mut config = access.client();
+    // Asking must not create it.
+    config.set("allow.auto.create.topics", "false").set("group.id", "mappr-state");
+    let client: BaseConsumer = config.create().map_err(Error::of(CLIENT))?;
+    let what = "looking for the topic of shared state";
+    let found = client.fetch_metadata(Some(TOPIC), PATIENCE).map_err(Error::of(what))?;
+    match found.topics().first().and_then(|topic| topic.error()).map(RDKafkaErrorCode::from) {
+        None => Ok(!found.topics().is_empty()),
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            Ok(false)
+        }
+        Some(code) => Err(Error::of(what)(KafkaError::MetadataFetch(code))),
+    }
+}
+
 fn is_compacted(admin: &AdminClient<DefaultClientContext>) -> Result<(), Error> {
-    let what = "reading the configs of the topic of shared state";
     let asked = admin.describe_configs([&ResourceSpecifier::Topic(TOPIC)], &options());
-    for answer in futures_executor::block_on(asked).map_err(Error::of(what))? {
-        let configs = answer.map_err(|code| Error::of(what)(KafkaError::AdminOp(code)))?;
+    for answer in futures_executor::block_on(asked).map_err(Error::of(READING))? {
+        let configs = answer.map_err(|code| Error::of(READING)(KafkaError::AdminOp(code)))?;
         let policy = configs.get("cleanup.policy").and_then(|entry| entry.value.clone());
         let policy = policy.unwrap_or_default();
         if policy != "compact" {

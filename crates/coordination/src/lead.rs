@@ -1,0 +1,183 @@
+//! The right to write the records of a role, and to act in it.
+
+use crate::kubernetes::KubernetesLead;
+use crate::topic::TopicLead;
+use crate::zookeeper::ZooKeeperLead;
+use crate::{Changes, Error, Records};
+use ::zookeeper::{Guarded, ZooKeeper};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
+
+/// The time limit for one attempt to take the lead again: an attempt delays its caller. A cancelled attempt leaves
+/// nothing behind.
+const AGAIN: Duration = Duration::from_secs(5);
+
+/// A lead that this process has. If it is dropped, it expires after some seconds.
+#[derive(Debug)]
+pub struct Lead {
+    backend: Backend,
+    /// The records as far as known; `None`: they were not read yet.
+    there: Option<Records>,
+    /// Records whose last write the store has not confirmed.
+    unsure: BTreeSet<String>,
+}
+
+/// The store of a lead.
+#[derive(Debug)]
+pub(crate) enum Backend {
+    Topic(TopicLead),
+    ZooKeeper(Box<ZooKeeperLead>),
+    Kubernetes(Box<KubernetesLead>),
+}
+
+impl Lead {
+    pub(crate) fn of(backend: Backend) -> Self {
+        Self { backend, there: None, unsure: BTreeSet::new() }
+    }
+
+    /// Reads the records that earlier leaders have left. From now on, no earlier leader can write them, whatever its
+    /// clock says.
+    ///
+    /// # Errors
+    /// The store's error.
+    pub async fn read(&mut self) -> Result<&Records, Error> {
+        let records = match &mut self.backend {
+            Backend::Topic(lead) => lead.read().await?,
+            Backend::ZooKeeper(lead) => lead.read().await?,
+            Backend::Kubernetes(lead) => lead.claim_records().await?,
+        };
+        Ok(self.knows(records))
+    }
+
+    /// Turns the records into `wanted`: writes the ones that differ, then removes the rest. They outlive this process
+    /// when this returns. [`read`](Self::read) comes first.
+    ///
+    /// # Errors
+    /// This process does not lead any more, or the store's error. Some changes may be written by then; the next call
+    /// writes them again.
+    pub async fn write(&mut self, wanted: &Records) -> Result<(), Error> {
+        let changes = self.changes(wanted);
+        if changes.is_empty() {
+            return Ok(());
+        }
+        self.unsure.extend(changes.keys().cloned());
+        match &mut self.backend {
+            Backend::Topic(lead) => lead.write(changes).await?,
+            Backend::ZooKeeper(lead) => lead.write(&changes).await?,
+            Backend::Kubernetes(lead) => lead.write(wanted).await?,
+        }
+        self.knows(wanted.clone());
+        Ok(())
+    }
+
+    /// Checks that this process leads, without waiting for the store where its own clock can tell.
+    ///
+    /// # Errors
+    /// Why it may not act.
+    pub async fn check(&self) -> Result<(), Error> {
+        match &self.backend {
+            Backend::Topic(lead) => lead.check(),
+            Backend::ZooKeeper(lead) => lead.check().await,
+            Backend::Kubernetes(lead) => lead.check(),
+        }
+    }
+
+    /// Asks the store whether this process leads.
+    ///
+    /// # Errors
+    /// Why it may not act.
+    pub async fn confirm(&mut self) -> Result<(), Error> {
+        match &mut self.backend {
+            Backend::Topic(lead) => lead.write(Changes::new()).await?,
+            Backend::ZooKeeper(_) => {}
+            Backend::Kubernetes(lead) => lead.confirm().await?,
+        }
+        // The store may have taken its time.
+        self.check().await
+    }
+
+    /// The moment from which another process may lead, unless the lead is renewed before. `None`: time alone does not
+    /// end it.
+    #[must_use]
+    pub fn until(&self) -> Option<Instant> {
+        match &self.backend {
+            Backend::Topic(lead) => Some(lead.until()),
+            Backend::ZooKeeper(_) => None,
+            Backend::Kubernetes(lead) => Some(lead.until()),
+        }
+    }
+
+    /// Takes a lead again that has ended, and reads the records, which show whether another process led since. Waits
+    /// only briefly.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] or [`Error::Held`]: another process has led since. Any other error: a later try may succeed.
+    pub async fn take_again(&mut self) -> Result<&Records, Error> {
+        let again = async {
+            match &mut self.backend {
+                Backend::Topic(lead) => lead.take_again().await,
+                Backend::ZooKeeper(lead) => lead.take_again().await,
+                Backend::Kubernetes(lead) => lead.take_again().await,
+            }
+        };
+        let records = match timeout(AGAIN, again).await {
+            Ok(taken) => taken?,
+            Err(_) => {
+                let why = format!("no answer in {} s", AGAIN.as_secs());
+                return Err(Error::Silent { store: "the cluster's lock".to_owned(), why });
+            }
+        };
+        Ok(self.knows(records))
+    }
+
+    /// Writes an Event on the Lease, in the background; other stores have no Events.
+    pub fn tell(&mut self, reason: &'static str, note: String) {
+        if let Backend::Kubernetes(lead) = &mut self.backend {
+            lead.tell(reason, note);
+        }
+    }
+
+    /// The session and the lock in ZooKeeper, for znodes that other programs read as well.
+    #[must_use]
+    pub fn in_zookeeper(&self) -> Option<(&ZooKeeper, &Guarded)> {
+        match &self.backend {
+            Backend::ZooKeeper(lead) => Some(lead.session()),
+            Backend::Topic(_) | Backend::Kubernetes(_) => None,
+        }
+    }
+
+    /// Releases the lead, so that the next process need not wait.
+    pub async fn release(self) {
+        match self.backend {
+            Backend::Topic(lead) => lead.release().await,
+            Backend::ZooKeeper(lead) => drop(lead),
+            Backend::Kubernetes(lead) => lead.release().await,
+        }
+    }
+
+    /// Ends the lead without waiting for the store.
+    pub fn abandon(self) {
+        match self.backend {
+            Backend::Topic(lead) => lead.abandon(),
+            Backend::ZooKeeper(lead) => drop(lead),
+            Backend::Kubernetes(lead) => drop(lead),
+        }
+    }
+
+    fn changes(&self, wanted: &Records) -> Changes {
+        let nothing = Records::new();
+        let there = self.there.as_ref().unwrap_or(&nothing);
+        let names: BTreeSet<&String> =
+            there.keys().chain(wanted.keys()).chain(&self.unsure).collect();
+        let differs =
+            |name: &String| self.unsure.contains(name) || there.get(name) != wanted.get(name);
+        let changed = names.into_iter().filter(|name| differs(name));
+        changed.map(|name| (name.clone(), wanted.get(name).cloned())).collect()
+    }
+
+    fn knows(&mut self, records: Records) -> &Records {
+        self.unsure.clear();
+        self.there.insert(records)
+    }
+}
