@@ -1,8 +1,8 @@
 //! Every file that we write or accept matches its JSON Schema, and the schemas reject invalid files.
 
 use execute::{
-    Asked, Cause, Direction, Entry, Key, LedgerEntry, Outcome, Pace, Resource, Setting, Stall,
-    WhyLeft,
+    Asked, Cause, Direction, Entry, Key, Ledger, LedgerEntry, Outcome, Pace, Resource, Setting,
+    Stall, WhyLeft,
 };
 use jsonschema::Validator;
 use mapper::{BrokerId, PartitionId, Rate, Snapshot, TopicPartition};
@@ -286,6 +286,21 @@ fn every_record_beside_the_lock_is_as_its_schema_says() {
         }
     }
     assert_eq!(kinds.len(), 6, "each kind of record is among them: {kinds:?}");
+}
+
+#[test]
+fn every_record_of_a_daemons_ledger_is_as_its_schema_says() {
+    let schema = schema("autothrottle-records");
+    let asked = Asked { rate_bytes_per_second: Rate(5), autoremove: true };
+    let overrides = [None, Some(BrokerId(2))].map(|broker| LedgerEntry::Asked { broker, asked });
+    let ledger = Ledger::replay(ledger().into_iter().chain(overrides));
+    let records = operate::ledger_records::records(&ledger);
+    assert!(records.len() > 3, "{records:?}");
+    for (name, record) in records {
+        assert_valid(&schema, &serde_json::from_str(&record).unwrap(), &name);
+    }
+    assert!(!schema.is_valid(&json!({"version": 1, "ledger": "else"})));
+    assert!(!schema.is_valid(&json!({"ledger": "opened", "by": "a"})));
 }
 
 fn lines_are_valid<T: Serialize>(name: &str, entries: &[T]) {

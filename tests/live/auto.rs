@@ -50,7 +50,7 @@ impl Auto {
     fn daemon(&self) -> Daemon {
         let folder = self.situation.folder.path();
         let state = self.at("autothrottle.state");
-        let own = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];
+        let own = ["--state-file", state.to_str().unwrap()];
         let more: Vec<&str> = own.iter().chain(&DAEMON).copied().collect();
         Daemon::listening(self.port, &self.situation.cluster.bootstrap(), folder, &more)
     }
@@ -62,7 +62,7 @@ impl Auto {
             (self.situation.folder.path(), self.at("autothrottle.state").display().to_string());
         let (certificate, key, token) = (of("broker.crt"), of("broker.key"), of("token"));
         let door = ["--api-tls-cert", &certificate, "--api-tls-key", &key];
-        let own = ["--api-token-file", &token, "--state-file", &state, "--sole-daemon"];
+        let own = ["--api-token-file", &token, "--state-file", &state];
         let more: Vec<&str> = door.iter().chain(&own).chain(&DAEMON).copied().collect();
         let authority = Some(certificates.join("ca.crt"));
         let bootstrap = self.situation.cluster.bootstrap();

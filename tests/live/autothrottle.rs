@@ -90,11 +90,6 @@ impl Situation {
         begin(&self.cluster, self.folder.path(), &[1003, 1002]);
     }
 
-    /// The same backwards.
-    pub(crate) fn begin_the_way_back(&self) {
-        begin(&self.cluster, self.folder.path(), &[1001, 1002]);
-    }
-
     pub(crate) fn now(&self) -> Configs {
         throttles(&self.cluster, &only())
     }
@@ -243,7 +238,7 @@ fn a_killed_daemon_is_taken_over(mode: Mode) {
     // The move ends while no daemon runs. Our values wait for the next start.
     let state = situation.folder.path().join("autothrottle.state");
     let bootstrap = situation.cluster.bootstrap();
-    let place = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];
+    let place = ["--state-file", state.to_str().unwrap()];
     let source = [["--bootstrap-servers", &bootstrap].as_slice(), &place].concat();
     let daemon = situation.daemon();
     daemon.ask("POST", "/throttle?rate=150&autoremove=true");

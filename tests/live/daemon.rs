@@ -30,7 +30,7 @@ impl Daemon {
     pub(crate) fn start(bootstrap: &str, folder: &Path, more: &[&str]) -> Self {
         let state = folder.join("autothrottle.state");
         // A mark takes some seconds, and needs a topic that tests would have to expect.
-        let own = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];
+        let own = ["--state-file", state.to_str().unwrap()];
         let all: Vec<&str> = own.iter().chain(more).copied().collect();
         Self::elsewhere(bootstrap, folder, &all)
     }

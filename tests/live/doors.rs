@@ -62,8 +62,7 @@ impl Server {
         let (port, log) = (lone_port().unwrap(), folder.join("log"));
         let state = folder.join("state").display().to_string();
         let listen = format!("--api-listen=127.0.0.1:{port}");
-        let own =
-            ["--bootstrap-servers", NOWHERE, "--state-file", &state, "--sole-daemon", &listen];
+        let own = ["--bootstrap-servers", NOWHERE, "--state-file", &state, &listen];
         let run = Run::daemon(own.iter().chain(more), &log);
         Self { run, port, path: "/healthz", log, authority: None }
     }
@@ -405,7 +404,7 @@ fn an_announcement_of_what_the_cluster_lacks_is_not_taken_in() {
     let folder = tempfile::tempdir().unwrap();
     let port = lone_port().unwrap();
     let state = folder.path().join("state").display().to_string();
-    let more = [&DAEMON[..], &["--state-file", &state, "--sole-daemon"]].concat();
+    let more = [&DAEMON[..], &["--state-file", &state]].concat();
     let daemon = Daemon::listening(port, &cluster.bootstrap(), folder.path(), &more);
     let announce = |topic: &str, partition: u32, broker: u32| {
         let moves = format!(

@@ -9,7 +9,7 @@ use testbed::kubernetes::Component;
 use testbed::{Cluster, Kubernetes, Mode, until};
 
 use crate::autothrottle::DAEMON;
-use crate::binary::{Run, SOLE, autothrottle, topicmappr};
+use crate::binary::{Run, SOLE, topicmappr};
 use crate::daemon::Daemon;
 use crate::execution::{set, throttles};
 use crate::kubernetes::without;
@@ -226,35 +226,17 @@ fn a_second_executor_is_kept_out_by_a_lease() {
     daemons_are_met_beside_the_lease(&kubernetes, &situation, kubeconfig);
 }
 
-/// A daemon with its ledger in a file is found by its mark, and one with ConfigMaps by these.
+/// A daemon with its ledger in ConfigMaps is found by these, also after its death.
 fn daemons_are_met_beside_the_lease(
     kubernetes: &Kubernetes,
     situation: &Situation,
     kubeconfig: &str,
 ) {
-    let bootstrap = situation.cluster.bootstrap();
-    let met = || {
-        let place = ["--dry-run", "--kubeconfig", kubeconfig, "--lease", LEASE];
-        topicmappr(situation.execute("d", "100MB/s", &place)).with(0)
-    };
-    let nobody = |ended: &crate::binary::Ended| !ended.stderr.contains("rates are set here");
-    assert!(nobody(&met()));
-    let [lone, other] = ["lone.state", "other.state"].map(|name| situation.at(name));
-    let beside = ["--kubeconfig", kubeconfig, "--lease", "kafka/autothrottle", "--state-file"];
-    let flags = [&beside[..], &[&lone], &DAEMON].concat();
-    let daemon = Daemon::elsewhere(&bootstrap, situation.folder.path(), &flags);
-    met().complaining_of("lone.state");
-    let once = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
-    let refused = autothrottle([&beside[..], &[&other], &once].concat()).with(7);
-    refused
-        .complaining_of("lone.state")
-        .complaining_of("kubectl edit configmap autothrottle-marks");
-    assert_eq!(daemon.leave().0, Some(143));
-    let after = met();
-    assert!(nobody(&after), "its mark goes with it: {}", after.stderr);
-
+    let place = ["--dry-run", "--kubeconfig", kubeconfig, "--lease", LEASE];
+    let met = || topicmappr(situation.execute("d", "100MB/s", &place)).with(0);
+    assert!(!met().stderr.contains("rates are set here"));
     let rate = is_killed_with_a_rate(kubernetes, situation);
-    let ledger = "with its ledger in ConfigMap kafka/autothrottle-state";
+    let ledger = "with its ledger in lease kafka/autothrottle";
     met().complaining_of("rates are set here by autothrottle, process").complaining_of(ledger);
     situation.plan("1003");
     let place = ["--kubeconfig", kubeconfig, "--lease", LEASE];

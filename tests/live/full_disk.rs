@@ -165,7 +165,7 @@ fn start(situation: &Situation, disk: &Disk) -> Daemon {
     let (listen, state) = (format!("127.0.0.1:{port}"), situation.at("disk/daemon.state"));
     let mut command = binary::daemon();
     command.args(["--bootstrap-servers", &bootstrap, "--api-listen", &listen]);
-    command.args(["--state-file", &state, "--sole-daemon"]).args(DAEMON);
+    command.args(["--state-file", &state]).args(DAEMON);
     let log = PathBuf::from(situation.at("autothrottle.log"));
     let run = Run::logging(disk.seen_by(&command, None), &log);
     Daemon::once_ready(run, port, log, None)

@@ -53,7 +53,7 @@ mod runbook;
 mod same_id;
 mod scarce;
 mod sidecars;
-mod state_topic;
+mod stores;
 mod throttles;
 mod topics;
 mod topics_cronjob;

@@ -92,7 +92,7 @@ fn a_move_stays_paced_while_kafka_is_away(situation: &Situation, place: &[&str])
 fn a_move_stays_paced_while_kafka_is_away_with_kraft() {
     let situation = situation(Mode::KRaft);
     let state = situation.folder.path().join("autothrottle.state");
-    let place = ["--state-file", state.to_str().unwrap(), "--sole-daemon"];
+    let place = ["--state-file", state.to_str().unwrap()];
     let daemon = a_move_stays_paced_while_kafka_is_away(&situation, &place);
     ends(&situation, daemon);
 }

@@ -1,6 +1,6 @@
-//! A daemon with its ledger in a file leaves a mark where executions look. No process records the daemon's values as
-//! originals, even after it was killed. The mark disappears when the daemon, or its successor with the same file,
-//! removes it.
+//! The ledger of a daemon is read by whoever acts on the cluster, also after the daemon was killed. No process records
+//! the daemon's values as originals. A daemon with its ledger in a file works alone: it does not start beside another
+//! one, nor beside what another one has left.
 
 use std::fs;
 use std::time::Duration;
@@ -19,9 +19,8 @@ const LEFT: &str = "150000000";
 
 /// The source and the destination of the moves.
 const THERE: (&str, &str) = ("1001", "1003");
-const BACK: (&str, &str) = ("1003", "1001");
 
-/// A cluster, and the place of its marks.
+/// A cluster, and the flags for the store of its ledgers.
 struct Scene {
     situation: Situation,
     place: Vec<String>,
@@ -42,10 +41,31 @@ impl Scene {
         self.place.iter().map(String::as_str).collect()
     }
 
-    fn daemon(&self, more: &[&str]) -> Daemon {
+    /// A daemon that leads, with its ledger where all look.
+    fn daemon(&self) -> Daemon {
+        let all = [&self.place()[..], &DAEMON].concat();
+        let (bootstrap, folder) = (self.situation.cluster.bootstrap(), &self.situation.folder);
+        let daemon = Daemon::elsewhere(&bootstrap, folder.path(), &all);
+        until("the lead", SOON, || daemon.leads().then_some(()))
+            .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+        daemon
+    }
+
+    /// A daemon that leads, with its ledger in a file.
+    fn lone_daemon(&self) -> Daemon {
         let state = self.at("lone.state");
-        let all = [&["--state-file", &state], more, &DAEMON].concat();
-        Daemon::elsewhere(&self.situation.cluster.bootstrap(), self.situation.folder.path(), &all)
+        let all = [&["--state-file", &state], &DAEMON[..]].concat();
+        let (bootstrap, folder) = (self.situation.cluster.bootstrap(), &self.situation.folder);
+        let daemon = Daemon::elsewhere(&bootstrap, folder.path(), &all);
+        until("the lead", SOON, || daemon.leads().then_some(()))
+            .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
+        daemon
+    }
+
+    fn lone_daemon_is_refused(&self) -> Ended {
+        let (bootstrap, state) = (self.situation.cluster.bootstrap(), self.at("lone.state"));
+        let flags = ["--bootstrap-servers", &bootstrap, "--state-file", &state, "--once"];
+        autothrottle([&flags[..], &["--api-listen", "none"]].concat()).with(7)
     }
 
     /// A command on the cluster, as on another machine that shares only the place.
@@ -63,7 +83,7 @@ impl Scene {
         self.situation.cluster.tool("topics", ["--list"]).unwrap()
     }
 
-    /// Kills it during the move, which then ends. Only the mark shows who owns the rates.
+    /// Kills it during the move, which then ends. Only its ledger shows who owns the rates.
     fn is_killed_in_the_middle(&self, daemon: Daemon, (from, to): (&str, &str)) {
         let await_pace = |rate: &str| {
             let paced = || self.situation.is_paced_between((from, to), rate).then_some(());
@@ -105,47 +125,34 @@ impl Scene {
 
 fn executions_are_told_whose_the_rates_are(mode: Mode) {
     let scene = Scene::of(mode);
-    let alone = scene.daemon(&["--sole-daemon"]);
+    let alone = scene.lone_daemon();
     assert_eq!(alone.leave().0, Some(143));
-    assert!(!scene.topics().contains(TOPIC), "nothing is made for who is alone");
+    assert!(!scene.topics().contains(TOPIC), "nothing is made for a daemon that works alone");
 
-    let place = scene.place();
-    let daemon = scene.daemon(&place);
-    assert_eq!(scene.topics().contains(TOPIC), place.is_empty());
-    scene.throttles().complaining_of("lone.state").complaining_of("autothrottle, process");
+    let daemon = scene.daemon();
+    assert!(!scene.throttles().stderr.contains("rates are set here"), "it has set none");
+    if scene.place.is_empty() {
+        scene.lone_daemon_is_refused().complaining_of("is held by autothrottle, process");
+    }
     scene.situation.begin_the_move();
     scene.is_killed_in_the_middle(daemon, THERE);
-
-    // A daemon with another file has another ledger, and does not know these values.
-    let bootstrap = scene.situation.cluster.bootstrap();
-    let other = scene.at("other.state");
-    let flags = ["--bootstrap-servers", &bootstrap, "--state-file", &other, "--once"];
-    let refused = autothrottle([&flags[..], &place, &["--api-listen", "none"]].concat()).with(7);
-    refused.complaining_of("lone.state").complaining_of("take its mark away");
-    if place.is_empty() {
-        // Nor does one with a ledger in the topic.
-        let flags = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
-        let refused = autothrottle(flags).with(7).complaining_of("lone.state");
-        refused.complaining_of("kafka-console-producer.sh --topic __mappr_state");
+    if scene.place.is_empty() {
+        let refused = scene.lone_daemon_is_refused();
+        refused.complaining_of("that a daemon has set here").complaining_of("without --state-file");
     }
 
-    scene.execute("orders", THERE).complaining_of("what it has set is left as it is");
-    let shown = scene.throttles();
+    let of = if scene.place.is_empty() { "the topic __mappr_state" } else { ", /autothrottle" };
+    let done = scene.execute("orders", THERE);
+    done.complaining_of("what it has set is left as it is").complaining_of(of);
+    let shown = scene.throttles().complaining_of(of);
     assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
-    let strays = ["throttle", "clear", "--strays", "--dry-run"];
     // One rate is in no ledger.
+    let strays = ["throttle", "clear", "--strays", "--dry-run"];
     let found = scene.told(&strays).with(5).complaining_of("44444444");
     assert!(!found.stderr.contains(LEFT), "{}", found.stderr);
 
-    // As on another machine.
-    let (state, hidden) = (scene.at("lone.state"), scene.at("hidden"));
-    fs::rename(&state, &hidden).unwrap();
-    scene.execute("bills", THERE).complaining_of("not read from here");
-    scene.told(&strays).with(0).complaining_of("not read from here");
-    fs::rename(&hidden, &state).unwrap();
-
-    // A daemon that continues with the same file is not locked out.
-    let daemon = scene.daemon(&place);
+    // The next daemon continues with the same ledger.
+    let daemon = scene.daemon();
     scene.situation.await_what_was_before(|| daemon.said());
     let ledger_is_empty = || (daemon.state()["configs_held"].as_u64() == Some(0)).then_some(());
     until("a ledger without anything", Duration::from_secs(20), ledger_is_empty)
@@ -153,38 +160,9 @@ fn executions_are_told_whose_the_rates_are(mode: Mode) {
     let (code, said) = daemon.leave();
     assert_eq!(code, Some(143), "{said}");
     let shown = scene.throttles();
-    assert!(!shown.stderr.contains("lone.state"), "{}\n{said}", shown.stderr);
+    assert!(!shown.stderr.contains("rates are set here"), "{}\n{said}", shown.stderr);
     assert!(scene.situation.is_as_before(), "{said}");
-    a_ledger_where_all_look_is_read_there(&scene);
-}
-
-/// For a daemon with its ledger in the shared place, only that ledger shows the owner of its rates.
-fn a_ledger_where_all_look_is_read_there(scene: &Scene) {
-    let (bootstrap, place) = (scene.situation.cluster.bootstrap(), scene.place());
-    let flags = [&place[..], &DAEMON].concat();
-    let daemon = Daemon::elsewhere(&bootstrap, scene.situation.folder.path(), &flags);
-    until("the lead", SOON, || daemon.leads().then_some(()))
-        .unwrap_or_else(|why| panic!("{why}\n{}", daemon.said()));
-    assert!(!scene.throttles().stderr.contains("rates are set here"), "it has set none");
-    scene.situation.begin_the_way_back();
-    scene.is_killed_in_the_middle(daemon, BACK);
-    let of = if place.is_empty() { "the topic __mappr_state" } else { "/autothrottle/ledger" };
-    scene
-        .execute("letters", BACK)
-        .complaining_of("what it has set is left as it is")
-        .complaining_of(of);
-    let shown = scene.throttles().complaining_of(of);
-    assert!(shown.stdout.contains("plan autothro"), "{}", shown.stdout);
-    // The next daemon has everything in the shared place.
-    let once = ["--bootstrap-servers", &bootstrap, "--once", "--api-listen", "none"];
-    let next = || {
-        let ended = autothrottle([&once[..], &place].concat());
-        // A killed daemon keeps the claim until its term ends.
-        (ended.code != Some(7)).then_some(ended)
-    };
-    let ended = until("whoever comes next", SOON, next).unwrap().with(0);
-    scene.situation.await_what_was_before(|| ended.stderr.clone());
-    assert!(!scene.throttles().stderr.contains("rates are set here"), "nothing is its any more");
+    assert_eq!(scene.lone_daemon().leave().0, Some(143), "nothing is left behind");
 }
 
 #[test]

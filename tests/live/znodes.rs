@@ -33,18 +33,31 @@ pub(crate) fn read(zookeeper: &str, path: &str) -> Option<Vec<u8>> {
     })
 }
 
+/// The folder of the executors of each cluster.
+const EXECUTORS: &str = "/topicmappr/executors";
+
 /// Leaves what a run of this name leaves that takes the cluster's lock and gives it back at once, after the lock of
 /// another one has ended.
 pub(crate) fn take_and_leave(zookeeper: &str, name: &str) {
-    const ROOT: &str = "/topicmappr/executors";
     let servers = zookeeper.split('/').next().unwrap();
     Runtime::new().unwrap().block_on(async {
         let client = Client::connect(servers).await.unwrap();
-        let clusters = client.list_children(ROOT).await.unwrap();
+        let clusters = client.list_children(EXECUTORS).await.unwrap();
         let [cluster] = clusters.as_slice() else { panic!("{clusters:?}") };
-        let folder = format!("{ROOT}/{cluster}");
-        client.set_data(&format!("{folder}/taken/by"), name.as_bytes(), None).await.unwrap();
-        let lock = format!("{folder}/lock");
+        let last = format!("{EXECUTORS}/{cluster}/taken/by");
+        client.set_data(&last, name.as_bytes(), None).await.unwrap();
+    });
+    remove_the_lock(zookeeper);
+}
+
+/// Removes the lock of the one cluster with executors, whoever has it.
+pub(crate) fn remove_the_lock(zookeeper: &str) {
+    let servers = zookeeper.split('/').next().unwrap();
+    Runtime::new().unwrap().block_on(async {
+        let client = Client::connect(servers).await.unwrap();
+        let clusters = client.list_children(EXECUTORS).await.unwrap();
+        let [cluster] = clusters.as_slice() else { panic!("{clusters:?}") };
+        let lock = format!("{EXECUTORS}/{cluster}/lock");
         for contender in client.list_children(&lock).await.unwrap() {
             client.delete(&format!("{lock}/{contender}"), None).await.unwrap();
         }

@@ -3,8 +3,8 @@
 
 use execute::Others;
 use kafka::Client;
-use operate::execution::set_by_executions;
-use operate::marks::Common;
+use operate::execution::OtherLedger;
+use operate::stores;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -12,27 +12,44 @@ use tokio::time::timeout;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Where executions keep their ledger.
+#[derive(Debug, Clone, Default)]
+pub(crate) enum Executors {
+    /// In the state topic.
+    Topic(coordination::Store),
+    /// In ZooKeeper, under the cluster's id.
+    ZooKeeper(zookeeper::Address),
+    /// Not known: with Kubernetes, their Lease may have any name.
+    #[default]
+    Unknown,
+}
+
+/// The ledger of executions, as far as it can be read.
 #[derive(Debug, Default)]
 pub(crate) struct Beside {
-    /// `None`: this daemon is alone, says its operator.
-    place: Option<Common>,
+    executors: Executors,
     /// It did not answer, and the log says so.
     silent: bool,
 }
 
 impl Beside {
-    pub(crate) fn at(place: Option<Common>) -> Self {
-        Self { place, silent: false }
+    pub(crate) fn at(executors: Executors) -> Self {
+        Self { executors, silent: false }
     }
 
-    /// The configs of executions. If a source cannot be read, a rate that was set for a minute counts as an
+    /// The configs of executions. If their store cannot be read, a rate that was set for a minute counts as an
     /// operator's.
     pub(crate) async fn others(&mut self, client: &Client) -> Others {
-        let Some(place) = &self.place else { return Others::Nobody };
-        let why = match timeout(PATIENCE, set_by_executions(client, place)).await {
-            Ok(Ok(others)) => {
+        let store = match (&self.executors, &client.cluster().id) {
+            (Executors::Topic(store), _) => store.clone(),
+            (Executors::ZooKeeper(address), Some(id)) => {
+                stores::executors_in_zookeeper(address.clone(), id)
+            }
+            (Executors::ZooKeeper(_), None) | (Executors::Unknown, _) => return Others::Nobody,
+        };
+        let why = match timeout(PATIENCE, OtherLedger::read(client, &store)).await {
+            Ok(Ok(ledger)) => {
                 self.silent = false;
-                return others;
+                return ledger.map_or(Others::Nobody, |ledger| ledger.others());
             }
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("no answer in {} s", PATIENCE.as_secs()),

@@ -1,7 +1,8 @@
 //! The book: what is set in the cluster, the original values and the overrides, in memory and in its place.
 
 use crate::error::Error;
-use crate::place::{Leader, Place, this_process};
+use crate::leader::Leader;
+use crate::place::{Place, this_process};
 use execute::{Asked, Ledger, LedgerEntry};
 use mapper::BrokerId;
 use std::sync::{Mutex, MutexGuard, PoisonError};

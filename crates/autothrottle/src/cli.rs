@@ -1,8 +1,8 @@
 //! The flags of the daemon: their docs are its help.
 
 use crate::backend::KeyArgs;
+use crate::lease_args::LeaseArgs;
 use crate::machines::MachineArgs;
-use crate::place::LeaseArgs;
 use crate::sidecar::SidecarArgs;
 use clap::ArgAction;
 use console::{LogArgs, MetricsArgs};
@@ -82,16 +82,9 @@ pub(crate) struct ClusterArgs {
     /// Keep the ledger and the overrides in this file
     ///
     /// The ledger lists what the daemon has set in the cluster, and the original values. Each cluster has its own
-    /// file.
-    #[arg(long, value_name = "FILE")]
+    /// file. No other process finds it: such a daemon works alone, and does not start while another one leads.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["zookeeper", "lease", "state_topic"])]
     pub(crate) state_file: Option<PathBuf>,
-    /// With --state-file: leave no mark, as nothing else sets throttles
-    ///
-    /// Nothing else includes topicmappr execute. Without this flag, the daemon leaves a mark where executions find
-    /// it. The mark is in ZooKeeper with --zookeeper, and in a pod in the ConfigMap autothrottle-marks. Else it is in
-    /// the topic __mappr_state, which the first use creates.
-    #[arg(long, requires = "state_file")]
-    pub(crate) sole_daemon: bool,
     /// Keep the ledger and the overrides in ZooKeeper
     ///
     /// Overrides are where kafka-kit's autothrottle keeps them. A second daemon waits until the first one ends.

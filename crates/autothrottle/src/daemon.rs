@@ -44,13 +44,12 @@ const WATCH: Duration = Duration::from_secs(1);
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 /// Runs until a signal ends it.
-pub(crate) async fn run(settings: Settings, keep: Keep) -> Result<Status, Error> {
+pub(crate) async fn run(settings: Settings, keep: Keep, beside: Beside) -> Result<Status, Error> {
     let mut signals = Signals::listen()?;
     // Peers read this page without regard to the leader, so it starts first.
     let _sidecar = settings.sidecar.start(settings.names.clone()).await?;
     let looker = Looker::new(&settings)?;
     looker.refuse_wrong_keys().await?;
-    let beside = Beside::at(keep.common());
     let book = Arc::new(keep.book(settings.once));
     let (board, wake) = (Arc::new(Board::new()), Arc::new(Notify::new()));
     if let Ok(taken) = tokio::time::timeout(TURNED_AWAY, book.take()).await {

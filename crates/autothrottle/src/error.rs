@@ -2,7 +2,6 @@
 
 use operate::Status;
 use operate::files::FileError;
-use operate::marks::{Common, Mark, MarkError};
 use statelog::TOPIC;
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -32,36 +31,27 @@ pub(crate) enum Error {
     /// The topic of shared state cannot be found or created, and no flag names another place.
     #[error("the topic {TOPIC} cannot hold the ledger and the overrides: {0}")]
     NoTopic(#[source] Box<Error>),
-    /// The mark that tells executions about our rates cannot be written.
-    #[error("the mark for executions cannot be left: {0}")]
-    NoMark(#[source] Box<Error>),
-    /// The mark is wrong or cannot be used.
-    #[error(transparent)]
-    Mark(Box<MarkError>),
-    /// A daemon with another ledger has the cluster, or had it.
-    #[error("rates are set in this cluster by {mark}")]
-    Marked { mark: Box<Mark>, remove: String },
+    /// A daemon has led in a store, and has left configs behind. The ledger in a file does not list them.
+    #[error("{place} lists {} that a daemon has set here", mapper::counted(*.configs, "config"))]
+    OtherLedger { place: String, configs: usize },
     /// The topic of shared state is not read or written as it should be.
     #[error(transparent)]
     Topic(Box<statelog::Error>),
-    /// The same, for now.
-    #[error("the topic {TOPIC} has not taken a record in {seconds} s")]
-    Untaken { seconds: u64 },
+    /// The store of the ledger did not answer in time.
+    #[error("{store}: {why}")]
+    Silent { store: String, why: String },
     /// Another process has the place of the ledger.
     #[error("{place} is held by {by}")]
     Held { place: String, by: String },
     /// ZooKeeper did not answer, or not as it should.
     #[error(transparent)]
     ZooKeeper(zookeeper::Error),
-    /// A record of the ledger that is damaged.
-    #[error("{path}: {problem}")]
-    Record { path: String, problem: String },
+    /// A record of the ledger that no daemon of this version has written.
+    #[error("the record {name} of the ledger is not understood: {problem}")]
+    Record { name: String, problem: String },
     /// We have lost the place of the ledger.
     #[error("{place} is lost: {why}")]
     Lost { place: String, why: String },
-    /// A ConfigMap of ours that this program did not write like this.
-    #[error("ConfigMap {name} cannot be believed: {problem}")]
-    Records { name: String, problem: String },
     /// Another process has the place: this one waits for it.
     #[error("another process leads: it has {place}, and this one waits for it")]
     NotLeading { place: String },
@@ -108,22 +98,17 @@ impl From<statelog::Error> for Error {
     }
 }
 
-impl From<MarkError> for Error {
-    fn from(error: MarkError) -> Self {
+impl From<coordination::Error> for Error {
+    fn from(error: coordination::Error) -> Self {
+        use coordination::Error as Of;
         match error {
-            MarkError::Kafka(error) => Self::Operate((*error).into()),
-            MarkError::Kubernetes(error) => Self::Operate((*error).into()),
-            MarkError::ZooKeeper(error) => Self::ZooKeeper(*error),
-            MarkError::Topic(error) => match *error {
-                statelog::Error::Held { claim, holder } => {
-                    Self::Held { place: claim, by: holder.name }
-                }
-                error => Self::Topic(Box::new(error)),
-            },
-            error @ (MarkError::Nameless
-            | MarkError::Busy { .. }
-            | MarkError::Unread { .. }
-            | MarkError::Ledger { .. }) => Self::Mark(Box::new(error)),
+            Of::Held { lock, holder } => Self::Held { place: lock, by: holder },
+            Of::Lost { lock, why } | Of::Ended { lock, why } => Self::Lost { place: lock, why },
+            Of::Silent { store, why } => Self::Silent { store, why },
+            Of::Unreadable { name, problem } => Self::Record { name, problem },
+            Of::Topic(error) => (*error).into(),
+            Of::ZooKeeper(error) => (*error).into(),
+            Of::Kubernetes(error) => Self::Operate((*error).into()),
         }
     }
 }
@@ -144,11 +129,6 @@ impl Error {
         Self::Lost { place: place.to_owned(), why: why.into() }
     }
 
-    /// A daemon with another ledger has left its mark there.
-    pub(crate) fn marked(mark: Mark, place: &Common) -> Self {
-        Self::Marked { remove: place.how_to_remove(&mark), mark: Box::new(mark) }
-    }
-
     /// Whether another process may act on the cluster now.
     pub(crate) fn is_lost(&self) -> bool {
         matches!(self, Self::Lost { .. } | Self::NotLeading { .. })
@@ -156,8 +136,7 @@ impl Error {
 
     /// Whether waiting is useless: the place never existed, or its content is not for us.
     pub(crate) fn is_for_good(&self) -> bool {
-        matches!(self, Self::NoTopic(_) | Self::NoMark(_))
-            || matches!(self.status(), Status::BadInput | Status::Held)
+        matches!(self, Self::NoTopic(_)) || matches!(self.status(), Status::BadInput | Status::Held)
     }
 
     /// The exit code.
@@ -169,20 +148,17 @@ impl Error {
             | Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
-            | Self::Records { .. }
             | Self::OpenToAll(_)
             | Self::Record { .. }
             | Self::Tls { .. } => Status::BadInput,
             Self::Held { .. }
-            | Self::Marked { .. }
+            | Self::OtherLedger { .. }
             | Self::Lost { .. }
             | Self::NotLeading { .. } => Status::Held,
-            Self::Mark(error) if matches!(**error, MarkError::Unread { .. }) => Status::BadInput,
-            Self::NoTopic(why) | Self::NoMark(why) => why.status(),
+            Self::NoTopic(why) => why.status(),
             Self::Topic(why) if is_unread(why) => Status::BadInput,
             Self::Topic(_)
-            | Self::Mark(_)
-            | Self::Untaken { .. }
+            | Self::Silent { .. }
             | Self::Listen { .. }
             | Self::Stream(_)
             | Self::ZooKeeper(_) => Status::Outside,
@@ -201,27 +177,15 @@ impl Error {
             }
             Self::ZooKeeper(error) => return error.hint(),
             Self::Record { .. } => {
-                "look at it with zkCli.sh; topicmappr throttle show names what is set in the cluster"
+                "use the program that wrote it; topicmappr throttle show names what is set in the cluster"
             }
             Self::NoTopic(why) => return Some(elsewhere(why)),
-            Self::NoMark(why) => {
-                let rest = why.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-                return Some(format!(
-                    "if nothing else sets throttles here, including topicmappr execute, pass --sole-daemon{rest}"
-                ));
-            }
-            Self::Marked { remove, .. } => {
-                return Some(format!(
-                    "end that daemon, or go on with its file; if both are gone for good, put back what topicmappr throttle show \
-                     names, and take its mark away: {remove}"
-                ));
+            Self::OtherLedger { .. } => {
+                "start autothrottle without --state-file first: it restores those values"
             }
             Self::Topic(why) => return Some(about(why)),
             Self::OpenToAll(_) => {
                 "ask for a token (--api-token-file, AUTOTHROTTLE_API_TOKEN), or say that you mean it: --api-insecure"
-            }
-            Self::Records { .. } => {
-                "put it back as it was; or note what topicmappr throttle show lists, and delete it"
             }
             Self::Lost { .. }
             | Self::NotLeading { .. }
@@ -229,8 +193,7 @@ impl Error {
             | Self::Limit(_)
             | Self::Metrics(_)
             | Self::Keys(_)
-            | Self::Mark(_)
-            | Self::Untaken { .. }
+            | Self::Silent { .. }
             | Self::Listen { .. }
             | Self::Tls { .. }
             | Self::Stream(_) => return None,

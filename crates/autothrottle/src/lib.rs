@@ -21,6 +21,8 @@ mod events;
 mod flags;
 mod history;
 mod kubernetes_args;
+mod leader;
+mod lease_args;
 mod look;
 mod machines;
 mod man;
@@ -34,14 +36,15 @@ mod sidecar;
 mod testing;
 mod wishes;
 
+use crate::beside::Beside;
 use crate::cli::Cli;
 use crate::error::Error;
 use crate::settings::Settings;
 use clap::{CommandFactory, FromArgMatches};
 use console::Environment;
 use operate::Status;
-use operate::marks::host;
 use operate::plain::Plain;
+use operate::runtime::host;
 use std::ffi::OsString;
 use std::io::Write;
 
@@ -77,12 +80,12 @@ fn carry_out(
     }
     cli.logs.start(tracing::level_filters::LevelFilter::INFO);
     flags::tell_of_those_without_a_meaning(&matches);
-    let (settings, keep) = Settings::of(cli, args, environment)?;
+    let (settings, keep, executors) = Settings::of(cli, args, environment)?;
     operate::runtime::wait(async {
         if settings.dry_run {
             rehearsal::run(settings, keep, out).await
         } else {
-            daemon::run(settings, keep).await
+            daemon::run(settings, keep, Beside::at(executors)).await
         }
     })?
 }

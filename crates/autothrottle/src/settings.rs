@@ -1,19 +1,21 @@
 //! The flags, resolved once: no later code reads an argument.
 
 use crate::backend::SECRETS;
+use crate::beside::Executors;
 use crate::book::Book;
 use crate::capacity::{Networks, networks};
 use crate::cli::{ApiArgs, Cli, ClusterArgs, ShareArg};
 use crate::error::Error;
 use crate::machines::Question;
-use crate::place::{FilePlace, LeasePlace, Marker, TopicPlace, Way, ZooKeeperPlace, glance, peek};
+use crate::place::{Cluster, FilePlace, StorePlace};
 use crate::sidecar::SidecarArgs;
 use console::Environment;
+use coordination::{Role, Store};
 use mapper::Ratio;
 use metrics::Backend;
 use operate::http_server::{ServerNames, Tls};
-use operate::marks::Common;
 use operate::watched::Watched;
+use operate::{live, stores};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -49,14 +51,10 @@ pub(crate) struct Settings {
 /// Where ledger and overrides are.
 #[derive(Debug)]
 pub(crate) enum Keep {
-    /// In a file, with a mark elsewhere.
-    File(PathBuf, Option<Box<Marker>>),
-    /// In ZooKeeper, under a prefix.
-    ZooKeeper(zookeeper::Address, String),
-    /// In ConfigMaps of Kubernetes, under a Lease.
-    Lease(Box<LeasePlace>),
-    /// In a topic of the cluster.
-    Topic(Way),
+    /// In a file, in a cluster where other daemons may lead in these stores.
+    File(PathBuf, Vec<Store>),
+    /// In a store that other processes reach.
+    Store(StorePlace),
 }
 
 /// Where the API listens, and which requests it accepts.
@@ -109,12 +107,12 @@ impl Settings {
         cli: Cli,
         args: &[OsString],
         environment: &Environment,
-    ) -> Result<(Self, Keep), Error> {
+    ) -> Result<(Self, Keep, Executors), Error> {
         let limits = limits(&cli)?;
         let metrics = metrics(&cli, environment)?;
         let networks = networks(&cli.rates)?;
         let machines = machines(&cli, environment)?;
-        let keep = keep(&cli, environment);
+        let (keep, executors) = keep(&cli, environment)?;
         let names = names(&cli.api);
         let settings = Self {
             bootstrap: cli.cluster.bootstrap_servers,
@@ -134,7 +132,7 @@ impl Settings {
             canary: cli.canary.canary.then_some(cli.canary.canary_interval),
             command_line: command_line(args),
         };
-        Ok((settings, keep))
+        Ok((settings, keep, executors))
     }
 }
 
@@ -142,24 +140,8 @@ impl Keep {
     /// The book, not claimed yet. With `once`, it does not wait for the end of another process.
     pub(crate) fn book(self, once: bool) -> Book {
         match self {
-            Self::File(path, None) => Book::at(FilePlace::at(&path)),
-            Self::File(path, Some(marker)) => Book::at(FilePlace::marked(&path, *marker)),
-            Self::ZooKeeper(address, prefix) => {
-                Book::at(ZooKeeperPlace::at(address, &prefix, !once))
-            }
-            Self::Lease(lease) => Book::at(*lease),
-            Self::Topic(way) => Book::at(TopicPlace::of(way, !once)),
-        }
-    }
-
-    /// Where executions keep their ledger. `None`: there are no executions, or no place to ask.
-    pub(crate) fn common(&self) -> Option<Common> {
-        match self {
-            Self::File(_, marker) => marker.as_ref()?.common(),
-            Self::ZooKeeper(address, _) => Some(Common::ZooKeeper(address.clone())),
-            Self::Topic(way) => way.access().ok().map(Common::Topic),
-            // Their Lease has any name.
-            Self::Lease(_) => None,
+            Self::File(path, others) => Book::at(FilePlace::unless_others_lead(&path, others)),
+            Self::Store(place) => Book::at(place.candidate(!once)),
         }
     }
 
@@ -167,39 +149,37 @@ impl Keep {
     pub(crate) async fn glance(&self) -> Result<Book, Error> {
         let entries = match self {
             Self::File(path, _) => operate::store::Store::read(path)?,
-            Self::ZooKeeper(address, prefix) => glance(address, prefix).await?,
-            Self::Lease(lease) => lease.peek().await?,
-            Self::Topic(way) => peek(way).await?,
+            Self::Store(place) => place.peek().await?,
         };
         Ok(Book::rehearse(entries))
     }
 }
 
-/// The place that is named; else the Lease of a pod; else the topic. A file outranks the others, which then have its mark.
-fn keep(cli: &Cli, environment: &Environment) -> Keep {
+/// The place that is named; else the Lease of a pod; else the topic. And where executions with the same flags keep their
+/// ledger.
+fn keep(cli: &Cli, environment: &Environment) -> Result<(Keep, Executors), Error> {
     let ClusterArgs { bootstrap_servers, kafka_config, state_file, zookeeper, .. } = &cli.cluster;
-    let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
-    let way = Way { bootstrap, properties };
-    if let Some(file) = state_file {
-        let marker = (!cli.cluster.sole_daemon).then(|| Marker::at(way, marks(cli, environment)));
-        return Keep::File(file.clone(), marker.map(Box::new));
-    }
+    let access = || live::data_plane(bootstrap_servers, kafka_config.as_deref());
+    let topic = |role| Ok::<_, Error>(Store::Topic { access: access()?, role });
     if let Some(address) = zookeeper {
-        return Keep::ZooKeeper(address.clone(), cli.cluster.zk_config_prefix.clone());
+        let prefix = &cli.cluster.zk_config_prefix;
+        let store = stores::daemons_in_zookeeper(address.clone(), prefix);
+        let place = StorePlace::zookeeper(store, prefix);
+        return Ok((Keep::Store(place), Executors::ZooKeeper(address.clone())));
     }
-    match cli.lease.place(environment, cli.cluster.state_topic) {
-        Some(lease) => Keep::Lease(Box::new(lease)),
-        None => Keep::Topic(way),
+    let lease = cli.lease.store(environment, cli.cluster.state_topic).map(Store::Kubernetes);
+    if let Some(file) = state_file {
+        let others = lease.into_iter().chain([topic(Role::Daemon)?]).collect();
+        return Ok((Keep::File(file.clone(), others), Executors::Topic(topic(Role::Executor)?)));
     }
-}
-
-/// Where executions with the same flags look; `None`: in the topic.
-fn marks(cli: &Cli, environment: &Environment) -> Option<Common> {
-    match &cli.cluster.zookeeper {
-        _ if cli.cluster.state_topic => None,
-        Some(address) => Some(Common::ZooKeeper(address.clone())),
-        None => cli.lease.marks(environment),
-    }
+    Ok(match lease {
+        Some(store) => (Keep::Store(StorePlace::kubernetes(store)), Executors::Unknown),
+        None => {
+            let (bootstrap, properties) = (bootstrap_servers.clone(), kafka_config.clone());
+            let place = StorePlace::topic(topic(Role::Daemon)?, Cluster { bootstrap, properties });
+            (Keep::Store(place), Executors::Topic(topic(Role::Executor)?))
+        }
+    })
 }
 
 /// A snapshot that knows the labels of nodes is not asked for them again.
@@ -310,6 +290,7 @@ fn is_address(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::place::Place;
     use clap::Parser;
 
     fn settings(line: &str, variables: &[(&str, &str)]) -> Result<Settings, Error> {
@@ -320,7 +301,19 @@ mod tests {
         let args: Vec<OsString> = line.split(' ').map(OsString::from).collect();
         let variables = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
         let environment = Environment(variables.collect());
-        Settings::of(Cli::try_parse_from(&args)?, &args, &environment)
+        let all = Settings::of(Cli::try_parse_from(&args)?, &args, &environment);
+        all.map(|(settings, keep, _)| (settings, keep))
+    }
+
+    /// Where the ledger is, in words.
+    fn place(flags: &str, variables: &[(&str, &str)]) -> String {
+        match both(&format!("autothrottle --kafka-addr a:1{flags}"), variables).unwrap().1 {
+            Keep::File(path, others) => {
+                let others: Vec<String> = others.iter().map(Store::name).collect();
+                format!("{} unless {}", path.display(), others.join(" or "))
+            }
+            Keep::Store(place) => place.candidate(true).name(),
+        }
     }
 
     #[test]
@@ -348,17 +341,18 @@ mod tests {
     #[test]
     fn the_topic_keeps_the_ledger_where_no_other_place_is_asked_for() {
         let pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
-        let keep = |flags: &str, variables: &[(&str, &str)]| {
-            both(&format!("autothrottle --kafka-addr a:1{flags}"), variables).unwrap().1
-        };
+        let topic = "the topic __mappr_state";
         for asked in ["", " --dry-run", " --state-topic"] {
-            let Keep::Topic(way) = keep(asked, &[]) else { panic!("{asked}: the topic") };
-            assert_eq!((way.bootstrap.as_str(), way.properties), ("a:1", None));
+            assert_eq!(place(asked, &[]), topic, "{asked}");
         }
-        assert!(matches!(keep("", &pod), Keep::Lease(_)));
-        assert!(matches!(keep(" --state-topic", &pod), Keep::Topic(_)));
-        assert!(matches!(keep(" --state-file s", &pod), Keep::File(..)));
-        for other in ["--zookeeper zk1", "--lease n"] {
+        assert_eq!(place("", &pod), "lease autothrottle");
+        assert_eq!(place(" --state-topic", &pod), topic);
+        assert_eq!(place(" --state-file s", &[]), format!("s unless {topic}"));
+        assert_eq!(
+            place(" --state-file s", &pod),
+            format!("s unless lease autothrottle or {topic}")
+        );
+        for other in ["--zookeeper zk1", "--lease n", "--state-file s"] {
             let two = both(&format!("autothrottle --state-topic {other}"), &[]);
             assert_eq!(two.err().unwrap().status(), operate::Status::BadInput, "{other}");
         }
@@ -366,39 +360,12 @@ mod tests {
 
     #[test]
     fn one_place_keeps_the_ledger_and_the_flags_of_old_name_it() {
-        let line = "autothrottle --zk-addr zk1:2181,zk2 --zk-config-prefix of-events";
-        let Keep::ZooKeeper(address, prefix) = both(line, &[]).unwrap().1 else {
-            panic!("the znodes of old")
-        };
-        assert_eq!(
-            (address.to_string().as_str(), prefix.as_str()),
-            ("zk1:2181,zk2:2181", "of-events")
-        );
+        let znodes = place(" --zk-addr zk1:2181,zk2 --zk-config-prefix of-events", &[]);
+        assert_eq!(znodes, "zookeeper zk1:2181,zk2:2181, /of-events");
         let two = settings("autothrottle --zookeeper zk1 --lease n", &[]);
         assert_eq!(two.err().unwrap().status(), operate::Status::BadInput);
         let wrong = settings("autothrottle --zookeeper zk1:x", &[]);
         assert_eq!(wrong.err().unwrap().status(), operate::Status::BadInput);
-    }
-
-    #[test]
-    fn a_file_has_its_mark_where_executions_look_and_none_where_nobody_else_is() {
-        let pod = [("KUBERNETES_SERVICE_HOST", "10.0.0.1")];
-        let marks = |flags: &str, variables: &[(&str, &str)]| {
-            let line = format!("autothrottle --state-file s{flags}");
-            match both(&line, variables).unwrap().1 {
-                Keep::File(_, marker) => marker.map(|marker| format!("{:?}", marker.place())),
-                other => panic!("{flags}: {other:?}"),
-            }
-        };
-        assert_eq!(marks(" --sole-daemon", &pod), None);
-        let at = |flags: &str, variables: &[(&str, &str)]| marks(flags, variables).unwrap();
-        assert_eq!(at("", &[]), "None", "the topic");
-        assert_eq!(at(" --state-topic", &pod), "None");
-        assert!(at("", &pod).contains("Kubernetes"));
-        assert!(at(" --zookeeper zk1", &pod).contains("ZooKeeper"));
-        assert!(at(" --lease kafka/n", &[]).contains("\"kafka\""));
-        let alone = both("autothrottle --sole-daemon", &[]);
-        assert_eq!(alone.err().unwrap().status(), operate::Status::BadInput);
     }
 
     #[test]

@@ -197,7 +197,15 @@ pub enum Error {
     /// Kafka did not answer, or answered with an error; or the client properties are wrong.
     #[error(transparent)]
     Kafka(Box<kafka::Error>),
-    /// The claim on a cluster was not obtained, or is lost.
+    /// The store of the lock, or of the records under it, did not answer in time.
+    #[error("{store}: {why}")]
+    Silent {
+        /// The store in words.
+        store: String,
+        /// What was not answered.
+        why: String,
+    },
+    /// The claim on a cluster was not obtained.
     #[error("{0}")]
     Claim(Box<statelog::Error>),
     /// Kubernetes did not answer, or answered with an error.

@@ -192,11 +192,16 @@ pub async fn store_metrics(place: &ZooKeeperPlace, metrics: &ToStore) -> Result<
 
 /// Opens a session with a cluster's ZooKeeper.
 pub async fn zookeeper(place: &ZooKeeperPlace) -> Result<ZooKeeper, Error> {
-    let mut address = ensemble(place)?;
-    if let Some(prefix) = &place.chroot {
-        address = address.with_prefix(prefix).map_err(wrong_address(place))?;
+    Ok(ZooKeeper::connect(&chrooted(place)?, Deadlines::default()).await?)
+}
+
+/// Its servers, with both chroots.
+pub fn chrooted(place: &ZooKeeperPlace) -> Result<zookeeper::Address, Error> {
+    let address = ensemble(place)?;
+    match &place.chroot {
+        Some(prefix) => address.with_prefix(prefix).map_err(wrong_address(place)),
+        None => Ok(address),
     }
-    Ok(ZooKeeper::connect(&address, Deadlines::default()).await?)
 }
 
 /// Its servers, with the chroot of the connect string. The chroot of a separate flag is left out.

@@ -32,8 +32,15 @@ pub const PROCESS: &str = "process ";
 
 /// The name of this process in locks: `process 17 on kafka-ops`.
 pub fn us() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = host.trim();
-    let host = if host.is_empty() { "this host" } else { host };
-    format!("{PROCESS}{} on {host}", std::process::id())
+    format!("{PROCESS}{} on {}", std::process::id(), host())
+}
+
+/// The name of this machine.
+#[must_use]
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "this machine".to_owned(),
+        name => name.to_owned(),
+    }
 }

@@ -124,7 +124,10 @@ impl crate::place::Place for Full {
         _: &'a Ledger,
     ) -> BoxFuture<'a, Result<(), crate::error::Error>> {
         self.kept += 1;
-        let refused = Err(crate::error::Error::Untaken { seconds: 5 });
+        let refused = Err(crate::error::Error::Silent {
+            store: "s".to_owned(),
+            why: "no answer in 5 s".to_owned(),
+        });
         ready(if self.kept == 2 { refused } else { Ok(()) }).boxed()
     }
 

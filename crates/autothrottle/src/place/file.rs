@@ -1,11 +1,13 @@
-//! `--state-file`: a file of lines, on a disk that outlives the process. The system's lock on it is the place's; a mark
-//! where others look says that it is there.
+//! `--state-file`: a file of lines, on a disk that outlives the process. The system's lock on it is the place's. No other
+//! process discovers such a daemon, so it works alone: it does not start while another daemon leads in the cluster.
 
-use super::{Marker, Place};
+use super::Place;
 use crate::error::Error;
+use coordination::Store as Shared;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
+use operate::ledger_records;
 use operate::store::Store;
 use std::path::{Path, PathBuf};
 
@@ -18,8 +20,8 @@ const LATER: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct FilePlace {
     path: PathBuf,
-    /// `None`: the operator says that nothing else needs the mark (`--sole-daemon`).
-    marker: Option<Marker>,
+    /// The stores in which other daemons of the cluster may lead.
+    others: Vec<Shared>,
     open: Option<Open>,
 }
 
@@ -29,50 +31,35 @@ struct Open {
     lines: usize,
     /// The file is rewritten beyond this many lines.
     most: usize,
-    /// Something in the cluster is ours.
-    holds: bool,
 }
 
 impl FilePlace {
     pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_owned(), marker: None, open: None }
+        Self { path: path.to_owned(), others: Vec::new(), open: None }
     }
 
-    /// The same, with a mark where others look.
-    pub(crate) fn marked(path: &Path, marker: Marker) -> Self {
-        Self { marker: Some(marker), ..Self::at(path) }
+    /// The same, in a cluster where other daemons may lead in these stores.
+    pub(crate) fn unless_others_lead(path: &Path, others: Vec<Shared>) -> Self {
+        Self { others, ..Self::at(path) }
     }
 
-    /// Takes the file first. Its lock tells a daemon with this file from one with another file.
+    /// Takes the file first: its lock turns away a daemon with the same file.
     async fn taken(&mut self) -> Result<Vec<LedgerEntry>, Error> {
         let entries = self.opened()?;
-        if let Some(marker) = &mut self.marker {
-            let before = Ledger::replay(entries.iter().cloned());
-            let marked =
-                marker.leave(&self.path, before.last_holder().map(ToString::to_string)).await;
-            if marked.is_err() {
+        for store in &self.others {
+            if let Err(error) = refuse_another(store).await {
                 self.open = None;
+                return Err(error);
             }
-            marked?;
         }
         Ok(entries)
-    }
-
-    /// What stays set is ours, and the mark says so.
-    async fn left(&mut self) {
-        let holds = self.open.as_ref().is_none_or(|open| open.holds);
-        match &mut self.marker {
-            Some(marker) if !holds => marker.remove().await,
-            Some(_) | None => {}
-        }
     }
 
     fn opened(&mut self) -> Result<Vec<LedgerEntry>, Error> {
         // The system refuses its lock a second time to this process too, so release it first.
         self.open = None;
         let (store, entries) = Store::open(&self.path)?;
-        let holds = !Ledger::replay(entries.iter().cloned()).is_empty();
-        self.open = Some(Open { store, lines: entries.len(), most: LONG, holds });
+        self.open = Some(Open { store, lines: entries.len(), most: LONG });
         Ok(entries)
     }
 
@@ -80,10 +67,7 @@ impl FilePlace {
         let Some(open) = &mut self.open else {
             return Err(Error::lost(&self.name(), "it was never taken"));
         };
-        // Also where the disk fails midway: a line may be there.
-        open.holds |= !all.is_empty();
         open.store.append(new)?;
-        open.holds = !all.is_empty();
         open.lines += new.len();
         open.shorten(all);
         Ok(())
@@ -138,8 +122,24 @@ impl Place for FilePlace {
     fn news(&mut self) -> BoxFuture<'_, Result<Vec<LedgerEntry>, Error>> {
         ready(Ok(Vec::new())).boxed()
     }
+}
 
-    fn leave(&mut self) -> BoxFuture<'_, ()> {
-        self.left().boxed()
+/// Refuses a store in which a daemon leads, or whose ledger still lists what a daemon has set.
+async fn refuse_another(store: &Shared) -> Result<(), Error> {
+    let asked = async {
+        let leader = store.leader().await?;
+        let ledger = Ledger::replay(ledger_records::lines(&store.records().await?)?);
+        Ok::<_, coordination::Error>((leader, ledger.held().count()))
+    };
+    match asked.await {
+        Ok((Some(by), _)) => Err(Error::Held { place: store.name(), by }),
+        Ok((None, 0)) => Ok(()),
+        Ok((None, configs)) => Err(Error::OtherLedger { place: store.name(), configs }),
+        // A daemon of this user could not lead there either.
+        Err(why) if why.is_forbidden() => {
+            tracing::warn!(%why, "cannot read whether another daemon leads");
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
     }
 }

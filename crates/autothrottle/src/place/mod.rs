@@ -3,24 +3,16 @@
 //! One process at a time has a place, and that process alone acts on the cluster. A place that was lost is said to be lost
 //! ([`Error::Lost`]) by whatever is asked of it next: nothing is written to the cluster then, until it is taken again.
 
-mod candidate;
+mod events;
 mod file;
-mod keys;
-mod leader;
-mod lease;
-mod mark;
-mod records;
-mod topic;
-mod zookeeper;
+mod overrides;
+mod store;
 
 pub(crate) use file::FilePlace;
-pub(crate) use leader::Leader;
-pub(crate) use lease::{LeaseArgs, LeasePlace};
-pub(crate) use mark::Marker;
-pub(crate) use topic::{TopicPlace, Way, peek};
-pub(crate) use zookeeper::{ZooKeeperPlace, glance};
+pub(crate) use store::{Cluster, StorePlace};
 
 use crate::error::Error;
+use crate::leader::Leader;
 use execute::{Ledger, LedgerEntry};
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
@@ -40,7 +32,7 @@ pub(crate) trait Place: fmt::Debug + Send {
     /// As operators know it.
     fn name(&self) -> String;
 
-    /// This process, as others that share the place know it.
+    /// This process, as others that wait for the place know it.
     fn us(&self) -> String {
         this_process()
     }

@@ -34,7 +34,7 @@ impl Error {
             Self::Definitions(_) => "definitions",
             Self::State { .. } | Self::OtherState { .. } => "state",
             Self::Kafka(_) => "kafka",
-            Self::Claim(_) => "claim",
+            Self::Claim(_) | Self::Silent { .. } => "claim",
             Self::ZooKeeper(_) => "zookeeper",
             Self::Kubernetes(_) | Self::LockRights(_) => "kubernetes",
             Self::Pods(_) | Self::Contradiction { .. } => "pods",
@@ -76,6 +76,7 @@ impl Error {
             },
             Self::Record { .. }
             | Self::LockRights(_)
+            | Self::Silent { .. }
             | Self::Unproven { .. }
             | Self::NoAnswer { .. }
             | Self::Runtime(_)
@@ -149,6 +150,7 @@ impl Error {
             | Self::MapFindings(_)
             | Self::Definitions(_)
             | Self::Contradiction { .. }
+            | Self::Silent { .. }
             | Self::Runtime(_)
             | Self::Stream(_) => return None,
         };

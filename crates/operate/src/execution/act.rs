@@ -5,6 +5,7 @@
 
 use super::Execution;
 use super::configs::set_configs;
+use super::lease_events::event;
 use crate::error::Error;
 use execute::{Action, Destination, Entry, LedgerEntry, Outcome, Resource, Setting};
 use futures::StreamExt;
@@ -109,7 +110,8 @@ impl<'c> Execution<'c> {
         if let Some(books) = self.books.as_mut().filter(|_| !entries.is_empty()) {
             books.journal.append(&entries)?;
             if let Some(lock) = &mut books.lock {
-                entries.iter().for_each(|entry| lock.tell(entry, self.plan_id));
+                let events = entries.iter().filter_map(|entry| event(entry, self.plan_id));
+                events.for_each(|(reason, note)| lock.tell(reason, note));
             }
             if let Some(mirror) = &mut books.mirror {
                 mirror.written(&entries);

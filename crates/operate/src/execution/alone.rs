@@ -3,18 +3,19 @@
 //! It is the lock of executions. If pods may be deleted and no flag names a Lease, it includes the Lease of rolling
 //! restarts.
 
-use super::claims::{holder, place, taken};
-use super::lock::{LeaseLock, Lock, NotOurs, Place};
+use super::claims::{holder, taken};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::RunContext;
 use crate::locks::lease_of;
-use ::kubernetes::{Access, Kubernetes};
+use crate::stores;
+use ::kubernetes::Kubernetes;
+use coordination::{Lead, LeaseStore, Store, Wait};
 use std::path::Path;
 
 /// A lock that this process holds until it is released. If it is dropped, it expires after some seconds.
 #[derive(Debug)]
-pub struct Alone(Vec<Lock>);
+pub struct Alone(Vec<Lead>);
 
 impl Alone {
     /// Takes the lock. `pods` is the namespace of pods that may be deleted.
@@ -27,19 +28,17 @@ impl Alone {
         (claim, ledger, pods): (&ClaimBy, &Path, Option<&str>),
         context: &mut RunContext<'_>,
     ) -> Result<Self, Error> {
-        let (place, access) = place(claim, context);
-        let rolls = rolls(&place, &access, pods).await?;
+        let store = stores::executors(claim, &context.access, cluster_id)?;
+        let rolls = rolls(store.as_ref(), cluster_id, pods, context).await?;
         let us = holder(ledger);
-        let first =
-            taken((client, cluster_id), (place, access.clone()), &us, None, context).await?;
+        let first = taken(client, store, &us, None, context).await?;
         let mut alone = Self(first.into_iter().collect());
-        if let Some(namespace) = rolls {
-            let name = lease_of(&namespace, cluster_id);
-            match LeaseLock::take(&access, Some(name), cluster_id, &us).await {
-                Ok(lock) => alone.0.push(Lock::Lease(Box::new(lock))),
+        if let Some(store) = rolls {
+            match store.lead(us, Wait::ForTheDead, |_| ()).await {
+                Ok(lead) => alone.0.push(lead),
                 Err(error) => {
                     alone.leave().await;
-                    return Err(error);
+                    return Err(error.into());
                 }
             }
         }
@@ -54,17 +53,17 @@ impl Alone {
     pub(crate) async fn may_act(&mut self) -> Result<bool, Error> {
         for lock in &mut self.0 {
             let mut checked = lock.check().await;
-            if let Err(NotOurs::Ended(_)) = checked {
+            if let Err(coordination::Error::Ended { .. }) = checked {
                 // Every change is justified by its own look, so earlier facts need not hold any more.
                 checked = lock.take_again().await.map(drop);
             }
             match checked {
                 Ok(()) => {}
-                Err(NotOurs::ForNow(why) | NotOurs::Ended(why)) => {
+                Err(error) if error.is_for_good() => return Err(error.into()),
+                Err(why) => {
                     tracing::warn!(%why, "nothing is changed until the claim can be confirmed");
                     return Ok(false);
                 }
-                Err(NotOurs::ForGood(error)) => return Err(error),
             }
         }
         Ok(true)
@@ -78,20 +77,21 @@ impl Alone {
     }
 }
 
-/// The namespace of the Lease that excludes rolls. `None`: the lock itself is that Lease, or the operator rules out
-/// other runs.
+/// The Lease that excludes rolls. `None`: the lock itself is that Lease, or the operator rules out other runs.
 async fn rolls(
-    place: &Place,
-    access: &Access,
+    store: Option<&Store>,
+    cluster_id: &str,
     pods: Option<&str>,
-) -> Result<Option<String>, Error> {
-    let Some(pods) = pods else { return Ok(None) };
-    Ok(match place {
-        Place::Nowhere | Place::Lease(Some(_)) => None,
-        Place::Lease(None) => {
-            let own = Kubernetes::connect(access).await?;
-            (own.namespace() != pods).then(|| pods.to_owned())
+    context: &RunContext<'_>,
+) -> Result<Option<Store>, Error> {
+    let (Some(pods), Some(store)) = (pods, store) else { return Ok(None) };
+    let access = context.access.kubernetes.clone();
+    if let Store::Kubernetes(of) = store {
+        let is_default = of.lease == lease_of("", cluster_id);
+        if !is_default || Kubernetes::connect(&access).await?.namespace() == pods {
+            return Ok(None);
         }
-        Place::ZooKeeper(_) | Place::Topic => Some(pods.to_owned()),
-    })
+    }
+    let lease = lease_of(pods, cluster_id);
+    Ok(Some(Store::Kubernetes(LeaseStore::of_executors(access, lease))))
 }

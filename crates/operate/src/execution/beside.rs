@@ -4,13 +4,14 @@
 //! This module only reads.
 
 use super::claims::seen;
-use super::lock::{Owner, Seen, Told};
 use super::mirror::adopted;
+use super::records::{Owner, Told};
 use super::{Execution, Places};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
 use crate::store::is_locked;
+use coordination::Seen;
 use execute::{History, Ledger, LedgerEntry};
 
 /// The state of an execution, as another machine recorded it.
@@ -52,14 +53,14 @@ impl Beside {
         let Some(owner) = &told.owner else {
             let held = seen.holder.iter();
             let texts =
-                held.map(|by| format!("{} is held by {by}, who has written nothing", seen.place));
+                held.map(|by| format!("{} is held by {by}, who has written nothing", seen.lock));
             texts.map(Note::new).try_for_each(|note| context.note(&note))?;
             return Ok(None);
         };
         context.note(&Note::new(words(&seen, owner, plan_id)))?;
         let runs = seen.holder.is_some() && owner.plan == plan_id;
         let mut ledger = told.ledger;
-        let by = format!("{} since {} ({})", owner.name, owner.since, seen.place);
+        let by = format!("{} since {} ({})", owner.name, owner.since, seen.lock);
         ledger.apply(LedgerEntry::Opened { by: by.into() });
         Ok(Some(Self { history: History::replay(told.journal), ledger, runs }))
     }
@@ -88,7 +89,7 @@ impl Execution<'_> {
 
 /// Names the lock's holder, since when it holds the lock, and what was read next to the lock.
 fn words(seen: &Seen, owner: &Owner, plan_id: &str) -> String {
-    let Seen { place, holder, .. } = seen;
+    let Seen { lock: place, holder, .. } = seen;
     let Owner { name, since, plan, .. } = owner;
     let holds = match holder {
         Some(holder) if holder.starts_with(name.as_str()) => {
@@ -106,7 +107,7 @@ fn words(seen: &Seen, owner: &Owner, plan_id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::execution::lock::Records;
+    use coordination::Records;
 
     #[test]
     fn who_holds_the_lock_is_told_from_who_had_it() {
@@ -119,8 +120,8 @@ mod tests {
             since: text("2026-11-21T07:00:00Z"),
         };
         let told = |holder: Option<&str>, plan: &str| {
-            let (place, holder) = (text("lease k/l"), holder.map(text));
-            words(&Seen { place, holder, records: Records::new() }, &owner, plan)
+            let (lock, holder) = (text("lease k/l"), holder.map(text));
+            words(&Seen { lock, holder, records: Records::new() }, &owner, plan)
         };
         assert_eq!(
             told(Some("process 7 of a, 00ff"), "p"),

@@ -1,17 +1,16 @@
 //! Takes the cluster's lock for an execution, checks it before each write, and releases it.
 
-use super::lock::{LeaseLock, Lock, NotOurs, Place, Seen, TopicLock, ZooKeeperLock};
 use super::seats::seats;
 use super::{Books, Execution, Places};
-use crate::cluster::{ClaimBy, ClusterAccess};
+use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
-use crate::live;
-use crate::marks::Common;
+use crate::stores;
+use coordination::{Holder, Lead, Seen, Store, Wait};
 use futures::{StreamExt, stream};
 use kafka::admin::Cluster;
 use mapper::{BrokerId, Plan, plural};
-use statelog::{Access, Holder, REPLICATION, TOPIC};
+use statelog::{Access, REPLICATION, StateTopic, TOPIC};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
@@ -39,10 +38,10 @@ impl Execution<'_> {
         if self.books.as_ref().is_some_and(|books| books.lock.is_some()) {
             return Ok(());
         }
-        self.meet(claim, places, context).await?;
+        self.meet(claim, context).await?;
         let us = holder(&places.ledger);
-        let cluster = (self.client, self.cluster_id);
-        let lock = taken(cluster, place(claim, context), &us, Some(self.plan), context).await?;
+        let store = stores::executors(claim, &context.access, self.cluster_id)?;
+        let lock = taken(self.client, store, &us, Some(self.plan), context).await?;
         if let Some(books) = self.books.as_mut() {
             books.lock = lock;
         }
@@ -62,8 +61,10 @@ impl Execution<'_> {
         places: &Places,
         context: &mut RunContext<'_>,
     ) -> Result<(), Error> {
-        let (place, _) = place(claim, context);
-        if matches!(place, Place::Topic) && !self.client.has_topic(TOPIC).await? {
+        let store = stores::executors(claim, &context.access, self.cluster_id)?;
+        if let Some(store) = store
+            && !stores::exists(self.client, &store).await?
+        {
             return Ok(());
         }
         self.claim(claim, places, true, context).await
@@ -83,15 +84,15 @@ impl Execution<'_> {
                     away.ends();
                     return Ok(true);
                 }
-                Err(NotOurs::ForNow(why)) => {
-                    away.goes_on(&why);
-                    return Ok(false);
-                }
-                Err(NotOurs::Ended(why)) => {
+                Err(error) if error.is_for_good() => return Err(error.into()),
+                Err(why @ coordination::Error::Ended { .. }) => {
                     tracing::warn!(%why, "the cluster's lock has ended: taking it again before anything else is done");
                     away.has_ended = true;
                 }
-                Err(NotOurs::ForGood(error)) => return Err(error),
+                Err(error) => {
+                    away.goes_on(&error.to_string());
+                    return Ok(false);
+                }
             }
         }
         self.take_again().await?;
@@ -110,15 +111,15 @@ impl Execution<'_> {
         }
         match lock.take_again().await {
             Ok(records) => {
-                mirror.iter_mut().try_for_each(|mirror| mirror.is_as_left(records.clone()))?;
+                mirror.iter_mut().try_for_each(|mirror| mirror.is_as_left(records))?;
                 away.ends();
                 Ok(())
             }
-            Err(NotOurs::ForNow(why) | NotOurs::Ended(why)) => {
-                away.goes_on(&why);
+            Err(error) if error.is_for_good() => Err(error.into()),
+            Err(error) => {
+                away.goes_on(&error.to_string());
                 Ok(())
             }
-            Err(NotOurs::ForGood(error)) => Err(error),
         }
     }
 
@@ -133,30 +134,34 @@ impl Execution<'_> {
     }
 }
 
-/// Takes the lock of the cluster in this place; `None`: no lock is wanted. The plan shows which brokers should get no
-/// replica of a new state topic.
+/// Takes the lead of the cluster's executors in this store; `None`: no lock is wanted. Creates a missing topic: the plan
+/// shows which brokers should get no replica of it.
 pub(super) async fn taken(
-    (client, cluster_id): (&kafka::Client, &str),
-    (place, access): (Place, ::kubernetes::Access),
+    client: &kafka::Client,
+    store: Option<Store>,
     us: &Holder,
     plan: Option<&Plan>,
     context: &mut RunContext<'_>,
-) -> Result<Option<Lock>, Error> {
-    Ok(match place {
-        Place::Nowhere => None,
-        Place::Topic => Some(taken_in_topic(client, us.clone(), plan, context).await?),
-        Place::ZooKeeper(place) => {
-            say_waiting("ZooKeeper", context)?;
-            let name = format!("{}, {}", us.name, us.instance());
-            let lock = ZooKeeperLock::take(&place, cluster_id, &name).await?;
-            Some(Lock::ZooKeeper(Box::new(lock)))
+) -> Result<Option<Lead>, Error> {
+    let Some(store) = store else { return Ok(None) };
+    match &store {
+        Store::Topic { access, .. } if !stores::exists(client, &store).await? => {
+            make_topic(client, access.clone(), plan, context).await?;
         }
-        Place::Lease(name) => {
-            say_waiting("Kubernetes", context)?;
-            let lock = LeaseLock::take(&access, name, cluster_id, us).await?;
-            Some(Lock::Lease(Box::new(lock)))
+        Store::Topic { .. } => say_waiting(TOPIC, context)?,
+        Store::ZooKeeper { .. } => say_waiting("ZooKeeper", context)?,
+        Store::Kubernetes(_) => say_waiting("Kubernetes", context)?,
+    }
+    let mut others = BTreeSet::new();
+    let tell = |other: &str| {
+        if others.insert(other.to_owned()) {
+            tracing::info!(
+                holder = other,
+                "another process holds the lock: checking whether it is alive"
+            );
         }
-    })
+    };
+    Ok(Some(store.lead(us.clone(), Wait::ForTheDead, tell).await?))
 }
 
 /// Brokers that report a cordon of all their log dirs.
@@ -168,48 +173,23 @@ async fn cordoned(client: &kafka::Client, cluster: &Cluster) -> BTreeSet<BrokerI
     told.filter_map(|(id, every)| async move { every.then_some(id) }).collect().await
 }
 
-/// Takes the lock in the state topic, and creates the topic if it is missing.
-async fn taken_in_topic(
+/// Creates the state topic, with a replica on brokers that stay; another process may have created it by now.
+async fn make_topic(
     client: &kafka::Client,
-    us: Holder,
+    access: Access,
     plan: Option<&Plan>,
     context: &mut RunContext<'_>,
-) -> Result<Lock, Error> {
-    let access = topic_access(&context.access)?;
-    let topic = if client.has_topic(TOPIC).await? {
-        say_waiting(TOPIC, context)?;
-        TopicLock::existing(access).await?
-    } else {
-        let cluster = client.describe_cluster().await?;
-        let brokers = seats(&cluster, plan, &cordoned(client, &cluster).await, REPLICATION);
-        let topic = TopicLock::make(access, &brokers).await?;
-        if topic.is_new() {
-            context.note(&made(&brokers))?;
-        }
-        topic
-    };
-    Ok(Lock::Topic(TopicLock::take(topic, us).await?))
-}
-
-/// The lock's place, and access to Kubernetes.
-pub(super) fn place(claim: &ClaimBy, context: &RunContext<'_>) -> (Place, ::kubernetes::Access) {
-    let kubernetes = context.access.kubernetes.clone();
-    (Place::of(claim, context.access.zookeeper.clone(), kubernetes.in_pod), kubernetes)
-}
-
-/// The place where daemons leave their marks: the place of the lock, or its default place with `--sole-executor`.
-pub fn common(claim: &ClaimBy, access: &ClusterAccess) -> Result<Common, Error> {
-    let claim = if *claim == ClaimBy::Nothing { &ClaimBy::Default } else { claim };
-    let kubernetes = access.kubernetes.clone();
-    let place = Place::of(claim, access.zookeeper.clone(), kubernetes.in_pod);
-    Ok(match place {
-        Place::ZooKeeper(place) => Common::ZooKeeper(live::ensemble(&place)?),
-        Place::Lease(name) => {
-            let namespace = name.map(|name| name.namespace).filter(|name| !name.is_empty());
-            Common::Kubernetes(kubernetes, namespace)
-        }
-        Place::Nowhere | Place::Topic => Common::Topic(topic_access(access)?),
-    })
+) -> Result<(), Error> {
+    let cluster = client.describe_cluster().await?;
+    let brokers = seats(&cluster, plan, &cordoned(client, &cluster).await, REPLICATION);
+    // Every broker id fits into an i32.
+    let ids: Vec<i32> = brokers.iter().filter_map(|id| i32::try_from(id.0).ok()).collect();
+    let made = tokio::task::spawn_blocking(move || StateTopic::open_on(access, &ids)).await;
+    let topic = made.map_err(|panicked| Error::Runtime(panicked.into()))?;
+    match topic.map_err(|error| Error::Claim(Box::new(error)))?.is_new() {
+        true => context.note(&made_topic(&brokers)),
+        false => Ok(()),
+    }
 }
 
 /// The lock's holder and records; `None` if there is no lock. Only reads.
@@ -219,22 +199,14 @@ pub(super) async fn seen(
     claim: &ClaimBy,
     context: &RunContext<'_>,
 ) -> Result<Option<Seen>, Error> {
-    let (place, kubernetes) = place(claim, context);
-    match place {
-        Place::Nowhere => Ok(None),
-        Place::ZooKeeper(place) => ZooKeeperLock::seen(&place, cluster_id).await.map(Some),
-        Place::Lease(name) => LeaseLock::seen(&kubernetes, name, cluster_id).await.map(Some),
-        Place::Topic if !client.has_topic(TOPIC).await? => Ok(None),
-        Place::Topic => TopicLock::seen(topic_access(&context.access)?).await.map(Some),
+    match stores::executors(claim, &context.access, cluster_id)? {
+        Some(store) if stores::exists(client, &store).await? => Ok(Some(store.seen().await?)),
+        Some(_) | None => Ok(None),
     }
 }
 
-fn topic_access(cluster: &ClusterAccess) -> Result<Access, Error> {
-    live::data_plane(&cluster.bootstrap, cluster.properties.as_deref())
-}
-
 /// The first execution creates this program's first topic in the cluster. The note announces it to the operator.
-fn made(brokers: &[BrokerId]) -> Note {
+fn made_topic(brokers: &[BrokerId]) -> Note {
     let ids: Vec<String> = brokers.iter().map(ToString::to_string).collect();
     Note::new(format!(
         "made the topic {TOPIC} on {} {}, compacted, in which executors claim the cluster; --sole-executor does without",

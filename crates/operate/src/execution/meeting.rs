@@ -4,16 +4,14 @@
 //! that starts during the run: before its values are recorded, and soon after it sets one.
 
 use super::Execution;
-use super::Places;
-use super::claims::common;
-use super::neighbour::{Neighbours, unknown};
+use super::other_ledger::{OtherLedger, unknown};
 use crate::cluster::ClaimBy;
 use crate::error::Error;
 use crate::events::{Note, RunContext};
-use crate::marks::Common;
+use crate::stores;
+use coordination::Store;
 use execute::{Others, Round, Stray, records_what_stands};
 use kafka::Client;
-use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// While the operator decides, the result of a search for daemons stays valid for this time.
@@ -24,11 +22,10 @@ const OFTEN: Duration = Duration::from_secs(10);
 /// The place where daemons are searched, and the daemons found.
 #[derive(Debug)]
 pub(crate) struct Meeting {
-    place: Common,
-    ours: PathBuf,
+    store: Store,
     /// The run may go on without an answer: it only reads, the operator said that it is alone, or a right is missing.
     does_without: bool,
-    met: Neighbours,
+    met: Option<OtherLedger>,
     /// Why the last search failed; `None`: it succeeded.
     silence: Option<String>,
     asked: Instant,
@@ -39,28 +36,27 @@ impl Meeting {
     pub(crate) async fn first(
         client: &Client,
         claim: &ClaimBy,
-        (ours, only_looks): (&Path, bool),
+        only_looks: bool,
         context: &mut RunContext<'_>,
     ) -> Result<Self, Error> {
-        let place = common(claim, &context.access)?;
+        let store = stores::daemons(claim, &context.access)?;
         let mut does_without = only_looks || *claim == ClaimBy::Nothing;
         let answer = match does_without {
-            true => Neighbours::soon_at(&place, client, Some(ours)).await,
-            false => Neighbours::at(&place, client, Some(ours)).await,
+            true => OtherLedger::soon(client, &store).await,
+            false => OtherLedger::read(client, &store).await,
         };
         let (met, silence) = match answer {
             Ok(met) => (met, None),
-            // A missing right is no failure: the role of a pod may be older than marks.
-            Err(error) if does_without || error.is_missing_right() => {
+            // A missing right is no failure: daemons may be in another namespace.
+            Err(error) if does_without || matches!(error, Error::LockRights(_)) => {
                 does_without = true;
-                (Neighbours::default(), Some(error.to_string()))
+                (None, Some(error.to_string()))
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(error),
         };
-        let (ours, asked) = (ours.to_owned(), Instant::now());
-        let meeting = Self { place, ours, does_without, met, silence, asked };
+        let meeting = Self { store, does_without, met, silence, asked: Instant::now() };
         let silence = meeting.silence.iter().map(|why| unknown(why));
-        silence.chain(meeting.met.notes()).try_for_each(|note| context.note(&note))?;
+        silence.chain(meeting.note()).try_for_each(|note| context.note(&note))?;
         Ok(meeting)
     }
 
@@ -69,14 +65,14 @@ impl Meeting {
         if !self.answers() {
             return Vec::new();
         }
-        let answer = Neighbours::soon_at(&self.place, client, Some(&self.ours)).await;
+        let answer = OtherLedger::soon(client, &self.store).await;
         self.asked = Instant::now();
         match answer {
             Ok(met) => {
-                let before: Vec<String> =
-                    self.met.notes().into_iter().map(|note| note.text).collect();
+                let before = self.note().map(|note| note.text);
                 (self.met, self.silence) = (met, None);
-                self.met.notes().into_iter().filter(|note| !before.contains(&note.text)).collect()
+                let news = self.note().filter(|note| before.as_ref() != Some(&note.text));
+                news.into_iter().collect()
             }
             Err(error) => {
                 let is_news = self.silence.is_none();
@@ -90,8 +86,12 @@ impl Meeting {
     pub(crate) fn others(&self) -> Others {
         match self.silence {
             Some(_) if !self.does_without => Others::Unread,
-            Some(_) | None => self.met.accounts_for(),
+            Some(_) | None => self.met.as_ref().map_or(Others::Nobody, OtherLedger::others),
         }
+    }
+
+    fn note(&self) -> Option<Note> {
+        self.met.as_ref().map(OtherLedger::note)
     }
 
     /// Whether another search is useful.
@@ -106,7 +106,6 @@ impl Execution<'_> {
     pub async fn meet(
         &mut self,
         claim: &ClaimBy,
-        places: &Places,
         context: &mut RunContext<'_>,
     ) -> Result<(), Error> {
         match &mut self.meeting {
@@ -116,8 +115,8 @@ impl Execution<'_> {
                 news.iter().try_for_each(|note| context.note(note))?;
             }
             None => {
-                let terms = (places.ledger.as_path(), self.books.is_none());
-                let first = Meeting::first(self.client, claim, terms, context).await?;
+                let only_looks = self.books.is_none();
+                let first = Meeting::first(self.client, claim, only_looks, context).await?;
                 self.meeting = Some(first);
             }
         }
@@ -159,9 +158,10 @@ mod tests {
     use mapper::BrokerId;
 
     fn meeting(does_without: bool, silence: Option<&str>) -> Meeting {
-        let place = Common::Topic(statelog::Access::new([("bootstrap.servers", "a:1")]));
-        let (met, ours, asked) = (Neighbours::default(), PathBuf::from("ledger"), Instant::now());
-        Meeting { place, ours, does_without, met, silence: silence.map(str::to_owned), asked }
+        let access = statelog::Access::new([("bootstrap.servers", "a:1")]);
+        let store = Store::Topic { access, role: coordination::Role::Daemon };
+        let silence = silence.map(str::to_owned);
+        Meeting { store, does_without, met: None, silence, asked: Instant::now() }
     }
 
     #[test]

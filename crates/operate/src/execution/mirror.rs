@@ -3,31 +3,33 @@
 //! The files are written first, and are authoritative on this machine. The records are written before a config is
 //! set, but never delay it for long. A store that does not answer gets the missed records later.
 
-use super::lock::{
-    Changes, Lock, NotOurs, Owner, Records, Told, came_between, changes, next_gist, put_gist,
-    put_line, put_owner, put_setting,
-};
+use super::journal_records::{next_gist, put_gist, put_line};
+use super::records::{Owner, Told, came_between, owner_in, put_owner};
 use super::{Execution, Store};
 use crate::error::Error;
 use crate::events::{Note, RunContext};
+use crate::ledger_records::put_setting;
+use coordination::{Holder, Lead, Records};
 use execute::{Entry, History, Ledger, LedgerEntry};
 use mapper::counted;
-use statelog::Holder;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use tokio::time::timeout;
 
+/// The time limit for a write of records; after it, the run goes on without them.
+const WRITE: Duration = Duration::from_secs(10);
 /// The pause after a failed write: each attempt can delay a round.
 const QUIET: Duration = Duration::from_secs(20);
 /// The most lines since the last gist, or bytes of them, before a new gist replaces them.
 const LINES: usize = 500;
 const BYTES: usize = 200_000;
 
-/// The records in the store, and the records that should be there.
+/// The records that should be in the store.
 #[derive(Debug)]
 pub(super) struct Mirror {
-    there: Records,
     wanted: Records,
+    /// The owner's record in the store, as this process has read or written it last.
+    owner_there: Option<String>,
     plan: String,
     cluster_id: String,
     /// The number of the next journal line.
@@ -43,15 +45,16 @@ pub(super) struct Mirror {
 }
 
 impl Mirror {
-    /// The records in the store, and those wanted for these lines of the owner's journal.
-    fn of(there: Records, wanted: Records, owner: &Owner, journal: &[Entry]) -> Self {
-        let next = next_gist(&there);
+    /// Those for these lines of the owner's journal, where earlier processes have left `there`.
+    fn of(there: &Records, wanted: Records, owner: &Owner, journal: &[Entry]) -> Self {
+        let next = next_gist(there);
+        let owner_there = owner_in(there).cloned();
         let (plan, cluster_id) = (owner.plan.clone(), owner.cluster_id.clone());
         let (quiet_until, history) = (None, History::default());
         let (lines, bytes, said) = (0, 0, false);
         let mut mirror = Self {
-            there,
             wanted,
+            owner_there,
             plan,
             cluster_id,
             next: next.unwrap_or(0),
@@ -104,55 +107,39 @@ impl Mirror {
     }
 
     /// Writes the differences. A store that does not answer is no error; a lost lock is.
-    async fn catch_up(&mut self, lock: &mut Lock) -> Result<(), Error> {
-        let changes = changes(&self.there, &self.wanted);
-        let is_quiet = self.quiet_until.is_some_and(|until| Instant::now() < until);
-        if changes.is_empty() || is_quiet {
+    async fn catch_up(&mut self, lock: &mut Lead) -> Result<(), Error> {
+        if self.quiet_until.is_some_and(|until| Instant::now() < until) {
             return Ok(());
         }
-        match self.put(changes, lock).await {
-            Ok(()) => {
+        let why = match timeout(WRITE, lock.write(&self.wanted)).await {
+            Ok(Ok(())) => {
+                self.owner_there = owner_in(&self.wanted).cloned();
                 self.quiet_until = None;
-                Ok(())
+                return Ok(());
             }
-            Err(NotOurs::ForNow(why) | NotOurs::Ended(why)) => {
-                if !self.said {
-                    tracing::warn!(%why, "journal and ledger stand in the files of this machine alone; going on");
-                }
-                self.said = true;
-                self.quiet_until = Some(Instant::now() + QUIET);
-                Ok(())
-            }
-            Err(NotOurs::ForGood(error)) => Err(error),
+            Ok(Err(error)) if error.is_for_good() => return Err(error.into()),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no answer in {} s", WRITE.as_secs()),
+        };
+        if !self.said {
+            tracing::warn!(%why, "journal and ledger are only in the files of this machine for now; going on");
         }
+        (self.said, self.quiet_until) = (true, Some(Instant::now() + QUIET));
+        Ok(())
     }
 
     /// Accepts the records in the store after the lock was taken again.
     ///
     /// # Errors
     /// Another process held the lock since our last write.
-    pub(super) fn is_as_left(&mut self, now: Records) -> Result<(), Error> {
-        if let Some(by) = came_between(&now, &self.there, &self.wanted)? {
+    pub(super) fn is_as_left(&mut self, now: &Records) -> Result<(), Error> {
+        let known = [self.owner_there.as_ref(), owner_in(&self.wanted)];
+        if let Some(by) = came_between(now, known)? {
             let lock = format!("the lock of cluster {}", self.cluster_id);
             return Err(Error::LockLost { lock, why: format!("{by} had it meanwhile") });
         }
-        (self.there, self.quiet_until, self.said) = (now, None, false);
-        Ok(())
-    }
-
-    /// Writes new records first, so that a gist is stored before the lines that it replaces are removed.
-    async fn put(&mut self, changes: Changes, lock: &mut Lock) -> Result<(), NotOurs> {
-        let (new, gone): (Changes, Changes) =
-            changes.into_iter().partition(|(_, text)| text.is_some());
-        for part in [new, gone].into_iter().filter(|part| !part.is_empty()) {
-            lock.write(&part).await?;
-            for (name, text) in part {
-                match text {
-                    Some(text) => drop(self.there.insert(name, text)),
-                    None => drop(self.there.remove(&name)),
-                }
-            }
-        }
+        self.owner_there = owner_in(now).cloned();
+        (self.quiet_until, self.said) = (None, false);
         Ok(())
     }
 }
@@ -163,20 +150,18 @@ pub fn beside_the_lock(
     cluster_id: &str,
     journal: &[Entry],
     ledger: &[LedgerEntry],
-) -> BTreeMap<String, String> {
+) -> Records {
     let us = format!("process {}", std::process::id());
     let owner = Owner::now(&Holder::new(us, ""), plan, cluster_id);
     let ledger = Ledger::replay(ledger.to_vec());
-    Mirror::of(Records::new(), owned(&owner, &ledger), &owner, journal).wanted
+    Mirror::of(&Records::new(), owned(&owner, &ledger), &owner, journal).wanted
 }
 
 /// The records of the owner and of the configs in the ledger.
 fn owned(owner: &Owner, ledger: &Ledger) -> Records {
     let mut records = Records::new();
     put_owner(&mut records, owner);
-    for (setting, _) in ledger.held() {
-        put_setting(&mut records, setting, ledger);
-    }
+    ledger.held().for_each(|(setting, _)| put_setting(&mut records, setting, ledger));
     records
 }
 
@@ -196,7 +181,7 @@ impl Execution<'_> {
     ) -> Result<(), Error> {
         let Some(books) = self.books.as_mut() else { return Ok(()) };
         let Some(lock) = books.lock.as_mut() else { return Ok(()) };
-        let there = lock.records().await?;
+        let there = lock.read().await?.clone();
         let told = Told::by(&there, self.plan_id)?;
         let is_ours = |owner: &Owner| owner.place == us.place && !self.is_new;
         let other = told.owner.as_ref().filter(|owner| !is_ours(owner));
@@ -212,7 +197,7 @@ impl Execution<'_> {
             self.adopt(adopted, lines)?;
             context.note(&Note::new(text))?;
         }
-        let mirror = self.mirror_of(us, there, journal)?;
+        let mirror = self.mirror_of(us, &there, journal)?;
         if let Some(books) = self.books.as_mut() {
             books.mirror = Some(mirror);
         }
@@ -234,7 +219,7 @@ impl Execution<'_> {
     }
 
     /// The mirror of our files from now on.
-    fn mirror_of(&self, us: &Holder, there: Records, journal: &Path) -> Result<Mirror, Error> {
+    fn mirror_of(&self, us: &Holder, there: &Records, journal: &Path) -> Result<Mirror, Error> {
         let owner = Owner::now(us, self.plan_id, self.cluster_id);
         let wanted = owned(&owner, &self.ledger);
         Ok(Mirror::of(there, wanted, &owner, &Store::read(journal)?))
@@ -296,7 +281,7 @@ mod tests {
         let (plan, cluster_id, ill) = ("p".to_owned(), "c".to_owned(), [].into());
         let started = Entry::Started { plan, cluster_id, pace: Pace::Unthrottled, ill };
         let mut whole = History::replay([started.clone()]);
-        let mut mirror = Mirror::of(Records::new(), Records::new(), &owner, &[started]);
+        let mut mirror = Mirror::of(&Records::new(), Records::new(), &owner, &[started]);
         for index in 0..2_000 {
             let moves = || vec![index];
             let entries = [
@@ -314,13 +299,13 @@ mod tests {
 
         // Another process resumes, and is killed before it has removed the old records.
         let adopted = whole.gist("c");
-        let next = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &adopted);
+        let next = Mirror::of(&mirror.wanted, Records::new(), &owner, &adopted);
         assert_eq!(told(&next.wanted), whole);
-        let mut both = next.there.clone();
+        let mut both = mirror.wanted.clone();
         both.extend(next.wanted.clone());
         assert_eq!(told(&both), whole);
         // A process that starts over has no lines of the old journal.
-        let anew = Mirror::of(mirror.wanted.clone(), Records::new(), &owner, &[]);
+        let anew = Mirror::of(&mirror.wanted, Records::new(), &owner, &[]);
         assert_eq!(told(&anew.wanted), History::default());
     }
 
@@ -331,26 +316,22 @@ mod tests {
             put_owner(&mut records, &Owner::now(&Holder::new(name, "x"), "p", "c"));
             records
         };
-        let of = |there: Records| {
+        let of = |there: &Records| {
             let ours = Owner::now(&Holder::new("ours", "x"), "p", "c");
             Mirror::of(there, owned(&ours, &Ledger::default()), &ours, &[])
         };
-        let mut written = of(owner("ours"));
+        let mut written = of(&owner("ours"));
         written.wanted = owner("ours");
-        written.there = owner("ours");
-        let mut more = owner("ours");
-        more.insert("journal:00000000".to_owned(), "{}".to_owned());
-        written.is_as_left(more.clone()).unwrap();
-        assert_eq!(written.there, more, "what we wrote without hearing so is ours");
-        for (now, by) in [(owner("another"), "another"), (Records::new(), "somebody")] {
-            let error = written.is_as_left(now).unwrap_err();
+        written.is_as_left(&owner("ours")).unwrap();
+        for (now, by) in [(owner("another"), "another"), (Records::new(), "another process")] {
+            let error = written.is_as_left(&now).unwrap_err();
             assert!(error.to_string().contains(by), "{error}");
             assert_eq!(error.status(), crate::status::Status::Held);
         }
         // Our owner record was never written: the earlier owner is still there.
-        of(owner("before")).is_as_left(owner("before")).unwrap();
-        of(Records::new()).is_as_left(Records::new()).unwrap();
-        of(owner("before")).is_as_left(owner("another")).unwrap_err();
+        of(&owner("before")).is_as_left(&owner("before")).unwrap();
+        of(&Records::new()).is_as_left(&Records::new()).unwrap();
+        of(&owner("before")).is_as_left(&owner("another")).unwrap_err();
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod act;
 mod alone;
+mod away;
 mod beside;
 mod claims;
 mod configs;
@@ -12,48 +13,47 @@ mod denied;
 mod emptied;
 mod hears;
 mod ingest;
-mod lock;
+mod journal_records;
+mod lease_events;
 mod meeting;
 mod mirror;
-mod neighbour;
 mod observe;
 mod opening;
+mod other_ledger;
 mod outage;
 mod pacer;
 mod places;
+mod records;
 mod requests;
 mod rest;
 mod seats;
 mod signals;
-mod told;
 
 pub use alone::Alone;
 pub use beside::Beside;
-pub use claims::common;
 pub use configs::set_configs;
 pub use ingest::{Measured, refuse_below_ingest, refuse_below_ingest_of, starved_in_flight};
-pub(crate) use lock::RECORDS_KEY;
 pub(crate) use meeting::Meeting;
 pub use mirror::beside_the_lock;
-pub use neighbour::{Neighbours, Shown};
 pub use observe::Look;
 pub use observe::{Observer, topics_of};
 pub use opening::{ExecutionFiles, Opened};
+pub use other_ledger::{OtherLedger, Shown};
 pub use outage::Outage;
 pub use pacer::Pacer;
 pub use pacer::{AnnouncedMove, AnnouncedPace, Announcement, AnsweredPace, BEGUN_WITHIN, OnBroker};
 pub use places::{Places, journal_of, read_plan};
 pub use requests::{Answer, ask};
-pub use told::set_by_executions;
 
 use crate::error::{Error, may_pass};
 use crate::events::{DriverEvent, Note, Progress, RunContext};
 use crate::store::{Store, open_ledger};
+use away::Away;
+use coordination::Lead;
 use execute::{
     Aim, Batch, Course, Entry, Estimate, History, Ledger, LedgerEntry, Limits, Outcome, Pace,
     PauseOn, Round, Stall, Standing, Task, Watch, next,
 };
-use lock::{Away, Lock};
 use mapper::{BrokerId, Plan, Undrained, undrained};
 use mirror::Mirror;
 use requests::Inbox;
@@ -101,7 +101,7 @@ struct Books {
     accounts: Store<LedgerEntry>,
     inbox: Inbox,
     /// The cluster's lock, released at the end of the run.
-    lock: Option<Lock>,
+    lock: Option<Lead>,
     /// An outage of the lock, or none.
     away: Away,
     /// The records next to the lock; `None`: there are none.

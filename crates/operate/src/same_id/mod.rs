@@ -129,8 +129,7 @@ impl CatchUp {
             return Ok(None);
         }
         // A broker that is down should not wait for this answer.
-        let terms = (self.ledger.as_path(), true);
-        Meeting::first(client, &ClaimBy::Default, terms, context).await.map(Some)
+        Meeting::first(client, &ClaimBy::Default, true, context).await.map(Some)
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::store::STATE_LABEL;
 use crate::error::Error;
-use crate::execution::RECORDS_KEY;
 use crate::files::Document;
 use ::kubernetes::{Access, Kubernetes};
+use coordination::RECORDS_KEY;
 use std::path::PathBuf;
 use topics::Definitions;
 

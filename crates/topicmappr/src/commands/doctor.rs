@@ -6,18 +6,19 @@ use crate::facts::with_storage;
 use crate::flags::LedgerArgs;
 use crate::session::Session;
 use crate::views::DoctorView;
+use coordination::Store;
 use kafka::Glance;
 use mapper::Snapshot;
 use operate::Status;
 use operate::cluster::{ClaimBy, Servers, Source};
-use operate::execution::{Neighbours, Shown, common};
+use operate::execution::{OtherLedger, Shown};
 use operate::live;
 use operate::live::from_file;
 use operate::maps::Maps;
-use operate::marks::Common;
 use operate::pods::Pods;
 use operate::runtime;
 use operate::store::is_locked;
+use operate::stores;
 use operate::throttles::{self, Untold};
 use std::path::Path;
 
@@ -36,8 +37,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
     let (snapshot, mut around) = match &source {
         Source::Live(Servers::Kafka { bootstrap, properties, .. }) => {
             let talk = session.global.talk.clone();
-            let marks = common(&ClaimBy::Default, &session.cluster()?)?;
-            let looked = look(bootstrap, properties.as_deref(), (args, marks));
+            let daemons = stores::daemons(&ClaimBy::Default, &session.cluster()?)?;
+            let looked = look(bootstrap, properties.as_deref(), (args, daemons));
             talk.wait_for(looked)?
         }
         Source::File(path) => (from_file(path)?, Around::default()),
@@ -65,14 +66,14 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
 async fn look(
     bootstrap: &str,
     properties: Option<&Path>,
-    (args, marks): (&Args, Common),
+    (args, daemons): (&Args, Store),
 ) -> Result<(Snapshot, Around), Error> {
     let client = live::hasty_client(bootstrap, properties).await?;
     let Glance { cluster, snapshot, quorum, failed_log_dirs, versions, untold } =
         kafka::glance(&client, runtime::now()).await?;
     let ledger = args.ledger.find(cluster.id.as_deref())?;
-    let beside = Neighbours::shown(&client, &marks, ledger.as_deref()).await;
-    let accounts = beside.daemons.beside(throttles::accounts(ledger.as_deref())?);
+    let daemons = OtherLedger::shown(&client, &daemons).await;
+    let accounts = daemons.beside(throttles::accounts(ledger.as_deref())?);
     let look = throttles::of_snapshot(&client, &cluster, &snapshot).await;
     let untold = untold.iter().map(|(what, error)| Untold::new(what.clone(), error));
     let is_of_cruise_control =
@@ -95,22 +96,15 @@ async fn look(
         },
         maps: None,
         no_controller,
-        untold: untold.chain(unread(&beside)).chain(look.untold).collect(),
+        untold: untold.chain(unread(&daemons)).chain(look.untold).collect(),
     };
     Ok((snapshot, around))
 }
 
-/// Throttles of daemons that cannot be read from here, and places that could not be read.
-fn unread(beside: &Shown) -> Vec<Untold> {
-    let untold = beside.untold.iter().map(|why| Untold {
-        what: "whether autothrottle has rates of its own here".to_owned(),
-        why: why.clone(),
-    });
-    let away = beside.daemons.away().map(|mark| Untold {
-        what: format!("what is set by {mark}"),
-        why: "that file is not read from here".to_owned(),
-    });
-    untold.chain(away).collect()
+/// That the daemons' ledger could not be read.
+fn unread(daemons: &Shown) -> Option<Untold> {
+    let what = || "whether autothrottle has rates of its own here".to_owned();
+    daemons.untold.clone().map(|why| Untold { what: what(), why })
 }
 
 fn off_map(

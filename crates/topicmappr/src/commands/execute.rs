@@ -249,7 +249,7 @@ impl Args {
         places: &Places,
         session: &mut Session<'_, '_>,
     ) -> Result<Ready, Error> {
-        execution.meet(&self.claim.by(), places, &mut session.context()?).await?;
+        execution.meet(&self.claim.by(), &mut session.context()?).await?;
         if self.resume && execution.history().plan.is_none() {
             // Another machine may have begun it. Its moves and throttles must be known before any check.
             execution.claim_where_there(&self.claim.by(), places, &mut session.context()?).await?;

@@ -33,10 +33,8 @@ seccompProfile: {type: RuntimeDefault}
 {{- /* The Lease that claims the cluster: executions, heals and rolls all take this one. */ -}}
 {{- define "topicmappr.lease" -}}{{ include "topicmappr.name" . }}-execute{{- end -}}
 
-{{/* What an autothrottle with a --state-file leaves, for executions to know whose its rates are; and the ConfigMaps beside
-the executors' Lease: some 5,000 configs set at a time. */}}
+{{/* The ConfigMaps beside the executors' Lease: some 5,000 configs set at a time. */}}
 {{- define "topicmappr.executionRecords" -}}
-- autothrottle-marks
 - {{ include "topicmappr.lease" . }}-records
 {{- range untilStep 1 16 1 }}
 - {{ include "topicmappr.lease" $ }}-records-{{ . }}

@@ -7,7 +7,7 @@ use crate::views::{Cleared, StraysView};
 use execute::{Accounts, Throttled, throttled};
 use operate::Status;
 use operate::events::Note;
-use operate::execution::Neighbours;
+use operate::execution::OtherLedger;
 use operate::throttles::{self, change};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         // A copy of a topic that we cannot see may be what a rate is there for.
         client.sees_every_topic().await?;
         let ledger = args.ledger.find(client.cluster().id.as_deref())?;
-        let daemons = Neighbours::told(&client, ledger.as_deref(), &mut session.context()?).await?;
+        let daemons = OtherLedger::of_daemons(&client, &mut session.context()?).await?;
         // Taken, so that no execution of this machine begins meanwhile.
         let (_taken, accounts) = match ledger.as_deref() {
             Some(path) if !args.consent.dry_run => {
@@ -53,7 +53,8 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
                 hint: Some("name theirs with --state-file FILE".to_owned()),
             })?;
         }
-        args.clear(&client, &daemons.beside(accounts), session).await
+        let accounts = daemons.beside(accounts);
+        args.clear(&client, &accounts, session).await
     })
 }
 

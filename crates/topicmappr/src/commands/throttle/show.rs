@@ -5,7 +5,7 @@ use crate::flags::LedgerArgs;
 use crate::session::Session;
 use crate::views::ThrottlesView;
 use operate::Status;
-use operate::execution::Neighbours;
+use operate::execution::OtherLedger;
 use operate::throttles::{self, Untold};
 
 /// The flags of `throttle show`.
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args, session: &mut Session<'_, '_>) -> Result<Status, 
         let client = session.client(&bootstrap, properties.as_deref()).await?;
         let cluster_id = client.cluster().id.clone();
         let ledger = args.ledger.find(cluster_id.as_deref())?;
-        let daemons = Neighbours::told(&client, ledger.as_deref(), &mut session.context()?).await?;
+        let daemons = OtherLedger::of_daemons(&client, &mut session.context()?).await?;
         let accounts = daemons.beside(throttles::accounts(ledger.as_deref())?);
         let mut look = throttles::look(&client).await?;
         if let Err(error) = client.sees_every_topic().await {

@@ -1,6 +1,6 @@
 //! Tracks a lock that does not answer or has expired: when to ask again, and which failures to log.
 
-use crate::execution::Outage;
+use super::Outage;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -9,27 +9,27 @@ const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// An outage of the lock, or none.
 #[derive(Debug)]
-pub(in crate::execution) struct Away {
+pub(super) struct Away {
     outage: Outage,
     again_at: Instant,
     /// The lock has expired. This process holds it again only after it takes it again and finds the records
     /// unchanged.
-    pub(in crate::execution) has_ended: bool,
+    pub(super) has_ended: bool,
 }
 
 impl Away {
     /// No outage: the lock is confirmed.
-    pub(in crate::execution) fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self { outage: Outage::none(LONGEST_REST), again_at: Instant::now(), has_ended: false }
     }
 
     /// Whether it is time to ask again.
-    pub(in crate::execution) fn is_due(&self) -> bool {
+    pub(super) fn is_due(&self) -> bool {
         self.again_at <= Instant::now()
     }
 
     /// Another attempt failed to confirm the lock.
-    pub(in crate::execution) fn goes_on(&mut self, why: &str) {
+    pub(super) fn goes_on(&mut self, why: &str) {
         let now = Instant::now();
         let (rest, tell) = self.outage.goes_on(now);
         self.again_at = now + rest;
@@ -39,7 +39,7 @@ impl Away {
     }
 
     /// The lock is confirmed again.
-    pub(in crate::execution) fn ends(&mut self) {
+    pub(super) fn ends(&mut self) {
         let attempts = self.outage.ends();
         if attempts > 0 || self.has_ended {
             tracing::warn!(

@@ -6,10 +6,10 @@
 //! Consecutive moves are written as `[FIRST,LAST]`. A line that is too long for one record is split into pieces, and
 //! counts only if all pieces are there.
 
-use super::Records;
-use super::records::{read, written, wrong};
 use crate::error::Error;
 use ::execute::Entry;
+use coordination::Records;
+use coordination::record::{read, unreadable, written};
 use flate2::Crc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -53,29 +53,19 @@ struct Said {
 }
 
 /// Writes a line; returns its size in bytes.
-pub(in crate::execution) fn put_line(
-    records: &mut Records,
-    number: usize,
-    plan: &str,
-    entry: &Entry,
-) -> usize {
+pub(super) fn put_line(records: &mut Records, number: usize, plan: &str, entry: &Entry) -> usize {
     put(records, number, &Line { plan: plan.to_owned(), said: entry })
 }
 
 /// Writes the gist of all lines before this number, and removes their records.
-pub(in crate::execution) fn put_gist(
-    records: &mut Records,
-    number: usize,
-    plan: &str,
-    gist: Vec<Entry>,
-) {
+pub(super) fn put_gist(records: &mut Records, number: usize, plan: &str, gist: Vec<Entry>) {
     records.retain(|name, _| number_of(name).is_none_or(|own| own >= number));
     put(records, number, &Line { plan: plan.to_owned(), said: Gist { gist } });
 }
 
 /// The number for a new gist of all these records, if they contain a gist or pieces already. Lines from number 0 on
 /// would be ignored next to an older gist.
-pub(in crate::execution) fn next_gist(records: &Records) -> Option<usize> {
+pub(super) fn next_gist(records: &Records) -> Option<usize> {
     let is_gist =
         |name: &&String| records.get(*name).is_some_and(|text| text.contains("\"gist\":"));
     let numbered = records.keys().filter(|name| number_of(name).is_some());
@@ -139,13 +129,13 @@ fn whole(records: &Records, name: &str) -> Result<Option<String>, Error> {
         return Ok(Some(text.to_owned()));
     }
     let head: Head =
-        serde_json::from_value(value).map_err(|error| wrong(name, error.to_string()))?;
+        serde_json::from_value(value).map_err(|error| unreadable(name, error.to_string()))?;
     let mut joined = String::new();
     for at in 0..head.pieces {
         let name = format!("{name}{OF}{at:04}");
         let Some(piece) = records.get(&name) else { return Ok(None) };
         let piece: String =
-            serde_json::from_str(piece).map_err(|error| wrong(&name, error.to_string()))?;
+            serde_json::from_str(piece).map_err(|error| unreadable(&name, error.to_string()))?;
         joined.push_str(&piece);
     }
     // Two writers may each have left some of the pieces.
@@ -158,8 +148,8 @@ fn line(name: &str, text: &str) -> Result<Said, Error> {
         *moves = one_by_one(moves).ok_or("its moves are not numbers and runs of them")?;
         Ok(())
     });
-    spread.map_err(|problem| wrong(name, problem.to_owned()))?;
-    let odd = |error: serde_json::Error| wrong(name, error.to_string());
+    spread.map_err(|problem| unreadable(name, problem.to_owned()))?;
+    let odd = |error: serde_json::Error| unreadable(name, error.to_string());
     let is_gist = value.get("gist").is_some();
     let (plan, entries) = match is_gist {
         true => {

@@ -1,0 +1,225 @@
+//! Laws that each store of records passes: the state topic in both modes, ZooKeeper, and ConfigMaps in Kubernetes. One
+//! process leads; its records are read by all; a process that has lost its lead writes nothing more.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use coordination::{Error, Holder, Lead, LeaseStore, Records, Role, Store, Wait};
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Api;
+use kube::api::{Patch, PatchParams};
+use kubernetes::{Access, Name};
+use statelog::{StateTopic, TOPIC};
+use testbed::{Cluster, Kubernetes, Mode};
+use tokio::runtime::Runtime;
+
+use crate::traffic::SOON;
+use crate::znodes;
+
+/// How a second process gets the lead while the first one believes that it leads.
+type Steal<'a> = &'a (dyn Fn() + Sync);
+
+fn records<const N: usize>(all: [(&str, &str); N]) -> Records {
+    all.map(|(name, text)| (name.to_owned(), text.to_owned())).into()
+}
+
+fn holder(name: &str) -> Holder {
+    Holder::new(name, name)
+}
+
+async fn lead(store: &Store, name: &str) -> Result<Lead, Error> {
+    store.lead(holder(name), Wait::ForTheDead, |_| ()).await
+}
+
+/// The first answer of `look`, which is asked again and again for a while.
+async fn eventually<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + SOON;
+    loop {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {SOON:?}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn laws(store: &Store, steal: Steal<'_>) {
+    let nothing = store.seen().await.unwrap();
+    assert_eq!((nothing.holder, nothing.records), (None, Records::new()));
+    assert_eq!(store.leader().await.unwrap(), None);
+
+    // One process leads, and others are told who.
+    let mut first = lead(store, "first").await.unwrap();
+    let refused = lead(store, "second").await.unwrap_err();
+    assert!(
+        matches!(&refused, Error::Held { holder, .. } if holder.contains("first")),
+        "{refused}"
+    );
+    first.check().await.unwrap();
+    assert!(store.leader().await.unwrap().unwrap().contains("first"));
+
+    // Whoever looks reads its records, whole, as it wrote them last.
+    assert_eq!(*first.read().await.unwrap(), Records::new());
+    let two = records([("ledger:topic:a.b:k", r#"{"version":1}"#), ("override", r#"{"x":"]"}"#)]);
+    first.write(&two).await.unwrap();
+    let seen = store.seen().await.unwrap();
+    assert_eq!(seen.records, two);
+    assert!(seen.holder.unwrap().contains("first"));
+    let one = records([("override", r#"{"x":"y"}"#), ("owner", "{}")]);
+    first.write(&one).await.unwrap();
+    assert_eq!(store.seen().await.unwrap().records, one);
+
+    // Whoever waits is told who leads, and leads at once after the release.
+    let mut told = Vec::new();
+    let waits = store.lead(holder("second"), Wait::Forever, |name| told.push(name.to_owned()));
+    let gives_back = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        first.release().await;
+        Instant::now()
+    };
+    let (second, released) = tokio::join!(waits, gives_back);
+    let mut second = second.unwrap();
+    assert!(released.elapsed() < Duration::from_secs(8), "it need not wait for a dead one");
+    assert!(told.iter().all(|name| name.contains("first")) && !told.is_empty(), "{told:?}");
+    assert_eq!(*second.read().await.unwrap(), one, "it continues with the same records");
+    second.write(&two).await.unwrap();
+
+    // A process that is replaced without its knowledge writes nothing more, and does not lead again.
+    // On a thread without a runtime: it may begin one.
+    std::thread::scope(|scope| scope.spawn(steal).join().unwrap());
+    let mut third = lead(store, "second").await.unwrap();
+    assert_eq!(*third.read().await.unwrap(), two);
+    third.write(&one).await.unwrap();
+    let is_over = |error: &Error| {
+        matches!(error, Error::Lost { .. } | Error::Ended { .. } | Error::Held { .. })
+    };
+    // A claim in the topic first finds out whether it can be taken back.
+    let writes = async || second.write(&Records::new()).await.err().filter(is_over);
+    eventually("the loss", writes).await;
+    assert_eq!(store.seen().await.unwrap().records, one);
+    let again = async || second.take_again().await.err().filter(Error::is_for_good);
+    eventually("a verdict", again).await;
+    third.check().await.unwrap();
+    second.abandon();
+    third.release().await;
+}
+
+fn with_topic(mode: Mode) {
+    let cluster = Cluster::builder().mode(mode).brokers(3).start().unwrap();
+    let access = statelog::Access::new([("bootstrap.servers", cluster.bootstrap())]);
+    let store = Store::Topic { access: access.clone(), role: Role::Executor };
+    let runtime = Runtime::new().unwrap();
+    let missing = runtime.block_on(store.seen()).unwrap();
+    assert_eq!((missing.holder, missing.records), (None, Records::new()), "nothing is created");
+
+    let open = || StateTopic::open(access.clone(), 3).unwrap().is_new();
+    assert!(open() && !open());
+    let described = cluster.tool("topics", ["--describe", "--topic", TOPIC]).unwrap();
+    assert!(described.contains("ReplicationFactor: 3"), "{described}");
+    assert!(described.contains("cleanup.policy=compact"), "{described}");
+
+    // The same place again: its earlier holder counts as dead, and is fenced.
+    runtime.block_on(laws(&store, &|| ()));
+    runtime.block_on(kafka_is_away(&cluster, &store));
+}
+
+/// Without an answer of Kafka, the leader must not act. Its claim becomes valid again by itself.
+async fn kafka_is_away(cluster: &Cluster, store: &Store) {
+    let all = [1001, 1002, 1003];
+    let mut lead = lead(store, "third").await.unwrap();
+    cluster.kill_brokers(&all).unwrap();
+    let ended = eventually("a claim without renewal", async || lead.check().await.err()).await;
+    assert!(matches!(ended, Error::Ended { .. }), "{ended}");
+    all.iter().for_each(|id| cluster.start_broker(*id).unwrap());
+    eventually("the claim renewed", async || lead.take_again().await.ok().cloned()).await;
+    lead.release().await;
+}
+
+#[test]
+#[ignore = "live"]
+fn laws_hold_in_the_topic_with_kraft() {
+    with_topic(Mode::KRaft);
+}
+
+#[test]
+#[ignore = "live"]
+fn laws_hold_in_the_topic_with_zookeeper_and_in_its_znodes() {
+    let cluster = Cluster::builder().mode(Mode::ZooKeeper).brokers(1).start().unwrap();
+    let address = cluster.zookeeper();
+    let folder = "/topicmappr/executors/c".to_owned();
+    let store = Store::ZooKeeper { address: address.parse().unwrap(), folder };
+    let steal = || znodes::remove_the_lock(&address);
+    let runtime = Runtime::new().unwrap();
+    runtime.block_on(laws(&store, &steal));
+
+    let access = statelog::Access::new([("bootstrap.servers", cluster.bootstrap())]);
+    StateTopic::open(access.clone(), 1).unwrap();
+    runtime.block_on(laws(&Store::Topic { access, role: Role::Daemon }, &|| ()));
+}
+
+#[test]
+#[ignore = "live"]
+fn laws_hold_in_config_maps() {
+    let kubernetes = Kubernetes::start().unwrap();
+    let access = Access { kubeconfig: vec![kubernetes.kubeconfig()], ..Access::default() };
+    let lease = Name::new("default", "mappr-cluster-x");
+    let store = Store::Kubernetes(LeaseStore::of_executors(access, lease));
+    let steal = || {
+        let patch = serde_json::json!({"spec": {"holderIdentity": ""}});
+        let freed = kubernetes.run("a free lease", move |client| async move {
+            let api = Api::<Lease>::namespaced(client, "default");
+            let (name, terms) = ("mappr-cluster-x", PatchParams::default());
+            Ok(api.patch(name, &terms, &Patch::Merge(patch)).await.map(drop)?)
+        });
+        freed.unwrap();
+    };
+    Runtime::new().unwrap().block_on(laws(&store, &steal));
+}
+
+/// Set for the process that leads until it is killed.
+const BOOTSTRAP: &str = "MAPPR_TEST_LEADER";
+
+/// Not a real test: [`a_dead_leader_is_taken_over`] runs it in another process.
+#[test]
+#[ignore = "live"]
+fn leader_that_will_be_killed() {
+    let Ok(bootstrap) = std::env::var(BOOTSTRAP) else { return };
+    Runtime::new().unwrap().block_on(async {
+        let lead = lead(&in_topic(&bootstrap), "host-a").await.unwrap();
+        println!("leads");
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        lead.release().await;
+    });
+}
+
+fn in_topic(bootstrap: &str) -> Store {
+    let access = statelog::Access::new([("bootstrap.servers", bootstrap)]);
+    Store::Topic { access, role: Role::Executor }
+}
+
+/// Its record does not change, and half a minute later the waiting process leads.
+#[test]
+#[ignore = "live"]
+fn a_dead_leader_is_taken_over() {
+    use std::io::{BufRead, BufReader};
+    let cluster = Cluster::builder().mode(Mode::KRaft).brokers(1).start().unwrap();
+    let store = in_topic(&cluster.bootstrap());
+    let Store::Topic { access, .. } = &store else { unreachable!() };
+    StateTopic::open(access.clone(), 1).unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "stores::leader_that_will_be_killed", "--ignored", "--nocapture"]);
+    command.env(BOOTSTRAP, cluster.bootstrap()).stdout(Stdio::piped());
+    let mut leader = command.spawn().unwrap();
+    let said = BufReader::new(leader.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let leads = said.into_iter().any(|line| line.ends_with("leads"));
+    leader.kill().unwrap();
+    leader.wait().unwrap();
+    assert!(leads, "the other process led");
+    Runtime::new().unwrap().block_on(async {
+        let begun = Instant::now();
+        let second = lead(&store, "host-b").await.unwrap();
+        assert!(begun.elapsed() >= Duration::from_secs(20), "a dead leader may act for its lease");
+        second.check().await.unwrap();
+        second.release().await;
+    });
+}
