@@ -4,9 +4,10 @@ use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
 use crate::figures::{BrokerFigures, Figures};
 use crate::ids::BrokerId;
+use crate::lookup::Lookup;
 use crate::plan::Move;
 use crate::request::Terms;
-use crate::snapshot::{Leader, Lookup, Partition};
+use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use crate::traffic;
 

@@ -9,6 +9,7 @@ mod balance;
 mod both;
 mod bytes;
 mod check;
+mod clash;
 mod constraints;
 mod counted;
 mod counting;
@@ -22,6 +23,7 @@ mod finish;
 mod floor;
 mod ids;
 mod leaders;
+mod lookup;
 pub mod maps;
 mod no_plan;
 mod pacing;
@@ -29,6 +31,7 @@ mod pair;
 mod place;
 mod plan;
 mod plan_file;
+mod planners;
 mod queues;
 mod rebuild;
 mod replace;
@@ -50,13 +53,14 @@ pub use balance::{rebalance, scale};
 pub use both::both;
 pub use bytes::{Bytes, Rate, Ratio};
 pub use check::{Violation, check, check_map};
+pub use clash::{Clash, Remedy, Rule, clash};
 pub use counted::{counted, plural};
 pub use diff::{BrokerDiff, Change, Difference, Differs, PlanDiff, PlanSide, diff};
 pub use drain::{Undrained, sweep, undrained};
 pub use figures::{BrokerFigures, Figures};
 pub use ids::{BrokerId, PartitionId, Replicas, Seat, TopicId, TopicPartition, is_topic_name};
 pub use leaders::leaders;
-pub use no_plan::{Clash, NoPlan, Refusal, Remedy, Rule, Shortage, Standing, clash, plan};
+pub use no_plan::{NoPlan, Refusal, Shortage, Standing};
 pub use pacing::{Pacing, StepOrder};
 pub use pair::incoming_for;
 pub use plan::{
@@ -64,6 +68,7 @@ pub use plan::{
     Stage, WhyLeftOut,
 };
 pub use plan_file::{PlanFile, PlanFileError, PlannedPartition};
+pub use planners::plan;
 pub use rebuild::rebuild;
 pub use replace::replace;
 pub use request::{

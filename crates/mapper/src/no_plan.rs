@@ -1,16 +1,5 @@
 //! Explains why there is no plan, as data: "why not 1004?" never needs a debugger.
 
-mod clash;
-mod remedy;
-mod rule;
-mod search;
-mod trials;
-
-pub use clash::{Clash, clash};
-pub use remedy::Remedy;
-pub use rule::Rule;
-pub use trials::plan;
-
 use crate::bytes::Bytes;
 use crate::counted::{counted, plural};
 use crate::ids::{BrokerId, Seat, TopicPartition, in_words};

@@ -26,13 +26,14 @@ const DRIVERS: [&str; 1] = ["operate"];
 const COMMAND_LINE: [&str; 3] = ["clap", "tabled", "clap_complete"];
 /// The modules of `mapper` that hold plain types. `check` uses these alone, and they only one another, so that it shares no
 /// code with the planners that it judges.
-const TYPES: [&str; 13] = [
+const TYPES: [&str; 14] = [
     "assignment",
     "both",
     "bytes",
     "counted",
     "figures",
     "ids",
+    "lookup",
     "pacing",
     "plan",
     "plan_file",
@@ -108,7 +109,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
     let (archaic, worst) = words::count(&crates)?;
     let law = |what, count, ceiling, goal, evidence| Law { what, count, ceiling, goal, evidence };
     Ok(vec![
-        law("lines in the largest import cycle of a crate", cycle, 11_500, 1_000, of),
+        law("lines in the largest import cycle of a crate", cycle, 2_800, 1_000, of),
         law("type names defined twice or more", homonyms, 189, 30, names),
         law("what the daemon has of the CLI, tables, completions", daemon, 0, 0, String::new()),
         law(

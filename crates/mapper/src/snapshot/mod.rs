@@ -8,7 +8,6 @@ mod cordon;
 mod edit;
 mod halves;
 mod hash;
-mod lookup;
 mod partition;
 mod plain;
 mod relaxed;
@@ -19,7 +18,6 @@ mod wire;
 pub use contradiction::Contradiction;
 pub use cordon::EVERY_LOG_DIR;
 pub use hash::SnapshotHash;
-pub(crate) use lookup::Lookup;
 pub use volume::Volume;
 
 use crate::both::both;

@@ -12,10 +12,11 @@ mod ready;
 
 use crate::both::both;
 use crate::dense::Cluster;
+use crate::lookup::Lookup;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Reason};
 use crate::request::Terms;
-use crate::snapshot::{Lookup, Partition};
+use crate::snapshot::Partition;
 use fill::Schedule;
 
 /// Moves by steps.

@@ -5,14 +5,19 @@
 //! of them was tried. The number of planned partitions bounds the work, never the time, so every machine gives the same
 //! answer.
 
-use super::NoPlan;
-use super::remedy::Remedy;
-use super::rule::Rule;
-use super::search;
-use super::trials::Trials;
+mod remedy;
+mod rule;
+mod search;
+mod trials;
+
+pub use remedy::Remedy;
+pub use rule::Rule;
+
+use crate::no_plan::NoPlan;
 use crate::request::Request;
 use crate::snapshot::Snapshot;
 use serde::Serialize;
+use trials::Trials;
 
 /// Why there is no plan, beyond the first seat without a broker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,7 +37,7 @@ pub fn clash(snapshot: &Snapshot, request: &Request, why: &NoPlan) -> Clash {
     clash_of(&mut Trials::new(snapshot, request), why)
 }
 
-pub(super) fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
+fn clash_of(trials: &mut Trials<'_>, why: &NoPlan) -> Clash {
     let mut clash = Clash { rules: Vec::new(), minimal: true, remedies: Vec::new(), untried: 0 };
     // Only missing facts prevent a choice of leaders, and no rule causes a wrong pattern.
     if matches!(trials.request, Request::Leaders(_)) || matches!(why, NoPlan::Scope(_)) {

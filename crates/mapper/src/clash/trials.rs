@@ -1,11 +1,13 @@
 //! Plans again, with the relevant part of the cluster, as often as the work limit allows.
 
+use crate::assign::assign;
 use crate::balance::without_drained;
+use crate::bytes::Bytes;
+use crate::check::check;
 use crate::dense::Cluster;
-use crate::plan::Plan;
+use crate::planners::plan;
 use crate::request::{BaseLists, Request};
 use crate::snapshot::Snapshot;
-use crate::{NoPlan, check, leaders, rebalance, rebuild, replace, scale};
 use std::borrow::Cow;
 
 /// A cluster with fewer partitions is planned as a whole.
@@ -14,20 +16,6 @@ const SMALL: usize = 1_000;
 const SEARCH: u64 = 2_000_000;
 /// The most partitions of the whole cluster that are planned to confirm the results.
 const CONFIRM: u64 = 2_000_000;
-
-/// Makes a plan with the planner of the request's command.
-///
-/// # Errors
-/// As the planner of the request's command.
-pub fn plan(snapshot: &Snapshot, request: &Request) -> Result<Plan, NoPlan> {
-    match request {
-        Request::Rebuild(request) => rebuild(snapshot, request),
-        Request::Replace(request) => replace(snapshot, request),
-        Request::Leaders(request) => leaders(snapshot, request),
-        Request::Rebalance(request) => rebalance(snapshot, request),
-        Request::Scale(request) => scale(snapshot, request),
-    }
-}
 
 /// Attempts at a plan.
 pub(super) struct Trials<'a> {
@@ -113,7 +101,7 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
         Some(balance) => without_drained(request.terms(), balance),
         None => request.terms().clone(),
     };
-    let taken = crate::assign(whole, &terms.assignments).ok()?;
+    let taken = assign(whole, &terms.assignments).ok()?;
     let base = BaseLists::of(request);
     let outgoing = match request {
         Request::Replace(replace) => Some(replace.outgoing),
@@ -124,7 +112,7 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
     let cluster = Cluster::new(whole);
     let used = |id| {
         let at = cluster.index_of(id)? as usize;
-        cluster.used[at].map(crate::Bytes)
+        cluster.used[at].map(Bytes)
     };
     let names = whole.topics();
     let part = whole.only(
@@ -149,7 +137,7 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{clash::clash_of, rule::Rule};
+    use super::super::{Rule, clash_of};
     use super::*;
     use crate::{Assignment, PlaceBy, Ratio, Rebuild, Terms, Topics};
 

@@ -3,9 +3,9 @@
 use super::remedy::Remedy;
 use super::rule::{Rule, live, lost};
 use super::trials::Trials;
-use super::{NoPlan, Refusal};
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
+use crate::no_plan::{NoPlan, Refusal};
 use crate::request::{RackRule, Request};
 use crate::snapshot::Snapshot;
 use std::collections::BTreeSet;
