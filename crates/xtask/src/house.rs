@@ -145,7 +145,7 @@ fn laws() -> Result<Vec<Law>, Box<dyn Error>> {
         law(
             "lines of the longest file, without its tests",
             longest.lines,
-            491,
+            478,
             400,
             longest.path.clone(),
         ),

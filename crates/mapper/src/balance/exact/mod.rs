@@ -16,6 +16,7 @@ mod marks;
 mod model;
 mod network;
 mod pace;
+mod solved;
 mod whittle;
 
 use super::band::Band;
@@ -26,16 +27,15 @@ use super::rules::Rules;
 use super::shares::Group;
 use super::state::{Shift, State};
 use crate::bytes::Bytes;
-use crate::exact::{Answer, Column, Effort, Evidence, Found, Program};
-use crate::finish::Proof;
+use crate::exact::{Answer, Column, Found, Program};
 use crate::no_plan::NoPlan;
-use crate::plan::{BoundBy, Floor};
 use crate::request::Balance;
 use crate::work::Work;
 use led::Evens;
 use marks::{Marks, Strain};
 use model::{Model, SmallSeats, Span, replicas};
 use pace::Pace;
+pub(super) use solved::Solved;
 
 /// The cluster at the start of a search.
 pub(super) struct Start<'s, 'a> {
@@ -128,61 +128,6 @@ impl Asked<'_, '_> {
     fn marks(&self, bands: &[Option<Band>]) -> Marks {
         let used: Vec<u64> = self.rules.cluster.used.iter().map(|used| used.unwrap_or(0)).collect();
         Marks::new(bands, &self.rules.limit, &used)
-    }
-}
-
-/// The result of the search.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Solved {
-    pace: Pace,
-    /// The bytes and replicas that the plan copies.
-    copied: (u64, u64),
-    /// The number of columns in the program.
-    binaries: usize,
-    effort: Effort,
-    /// Whether no plan ends with its worst broker nearer to its share.
-    most_even: bool,
-    /// The least bytes that a plan copies if it ends as evenly.
-    bound: Option<Bytes>,
-    /// Whether no plan that ends as evenly copies fewer bytes.
-    fewest_bytes: bool,
-}
-
-impl Solved {
-    /// A result without any proof.
-    fn nothing(pace: Pace, binaries: usize) -> Self {
-        Self {
-            pace,
-            copied: (0, 0),
-            binaries,
-            effort: Effort::NONE,
-            most_even: false,
-            bound: None,
-            fewest_bytes: false,
-        }
-    }
-
-    /// The proof about a plan; `sums`: the bound from the loads of brokers and racks.
-    pub(super) fn proof(
-        &self,
-        state: &State<'_>,
-        sums: Option<Bytes>,
-        floor: Option<Floor>,
-    ) -> Proof {
-        // A plan that was changed since is another plan, and may be less even.
-        let same = copied(state) == self.copied;
-        let own = self.bound.filter(|_| same);
-        let own = if self.fewest_bytes { own.map(|_| Bytes(self.copied.0)) } else { own };
-        let Self { binaries, effort, pace, .. } = *self;
-        let by = match pace {
-            _ if own <= sums => BoundBy::Loads,
-            Pace::Led => BoundBy::Linear,
-            Pace::Short | Pace::Thorough => BoundBy::Search,
-        };
-        let most_even = (pace != Pace::Led).then_some(same && self.most_even);
-        let engine = pace.engine();
-        let evidence = Evidence { engine, binaries, effort, most_even, fullest: None, by };
-        Proof { bound_bytes: own.max(sums), floor, evidence: Some(evidence) }
     }
 }
 
