@@ -2,8 +2,8 @@
 
 use execute::{Limits, OnDeadBroker, Pace, PauseOn};
 use mapper::{
-    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, Rate, Ratio,
-    Reason, Replicas, Request, Scale, Terms, Topics,
+    ANY_LOG_DIR, Assignment, Balance, BrokerId, Bytes, Move, PartitionId, Plan, PlanTerms, Rate,
+    Ratio, Reason, Replicas, Request, Scale, TopicSelection,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -223,10 +223,10 @@ pub fn ids(ids: &[u32]) -> Replicas {
 }
 
 fn request() -> Request {
-    let topics = Topics::Named((0..OUT_OF_SCOPE).map(topic).collect());
+    let topics = TopicSelection::Named((0..OUT_OF_SCOPE).map(topic).collect());
     let brokers = (1..=BROKERS).map(BrokerId).collect();
     Request::Scale(Scale {
-        terms: Terms::new(vec![Assignment::new(topics, brokers)], Ratio::ZERO),
+        terms: PlanTerms::new(vec![Assignment::new(topics, brokers)], Ratio::ZERO),
         balance: Balance { drain: BTreeSet::from([DRAINED]), ..Balance::default() },
     })
 }

@@ -2,11 +2,11 @@
 //! does nothing, and applying an export changes nothing.
 
 use crate::config;
-use mapper::maps::{Known, MapSet, resolve};
+use mapper::maps::{MapFacts, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Topic};
 use mapper::{
-    Assignment, BrokerId, PartitionId, PlaceBy, Ratio, Rebuild, Replicas, Request, Snapshot, Terms,
-    TopicId,
+    Assignment, BrokerId, PartitionId, PlaceBy, PlanTerms, Ratio, Rebuild, Replicas, Request,
+    Snapshot, TopicId,
 };
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -137,7 +137,7 @@ impl Case {
 
 /// The request that `topics apply` sends to a planner.
 fn rebuild(assignments: Vec<Assignment>) -> Rebuild {
-    Rebuild::new(Terms::new(assignments, Ratio::ZERO), PlaceBy::Count)
+    Rebuild::new(PlanTerms::new(assignments, Ratio::ZERO), PlaceBy::Count)
 }
 
 fn id(name: &str) -> TopicId {
@@ -156,7 +156,7 @@ fn decided<T>(
     // Parsed once, because regexes take longer than everything else.
     static PARSED: LazyLock<MapSet> = LazyLock::new(|| MapSet::parse("maps", MAPS).unwrap());
     let maps = &*PARSED;
-    let known = Known { defined_topics: definitions.names(), ..Known::of(snapshot) };
+    let known = MapFacts { defined_topics: definitions.names(), ..MapFacts::of(snapshot) };
     let resolved = resolve(maps, &known);
     let topics = within(&definitions, maps, &resolved, snapshot).unwrap();
     let ids = snapshot.topics().iter().map(|t| (t.name.clone(), id(&t.name))).collect();

@@ -126,7 +126,7 @@ mod tests {
     use crate::journal::Entry;
     use crate::seen::Running;
     use mapper::snapshot::{Partition, PartitionFacts, Topic};
-    use mapper::{LeadBy, Leaders, Mends, PartitionId, Ratio, Reason, Request, Terms};
+    use mapper::{LeadBy, Leaders, Mends, PartitionId, PlanTerms, Ratio, Reason, Request};
 
     fn ids(ids: &[u32]) -> Replicas {
         ids.iter().copied().map(BrokerId).collect()
@@ -145,7 +145,7 @@ mod tests {
             bytes: None,
         });
         let moves: Vec<Move> = moves.collect();
-        let terms = Terms { mends: Mends::Nothing, ..Terms::new(Vec::new(), Ratio::ZERO) };
+        let terms = PlanTerms { mends: Mends::Nothing, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
         let (by, evacuate) = (LeadBy::Count, Default::default());
         let request = Request::Leaders(Leaders { terms, by, per_topic: false, evacuate });
         Plan { steps: vec![(0..moves.len()).collect()], moves, ..Plan::empty(request) }

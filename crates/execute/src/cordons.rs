@@ -79,7 +79,7 @@ mod tests {
     use crate::seen::Stored;
     use crate::task::{Aim, Limits, Pace, PauseOn};
     use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
-    use mapper::{PartitionId, PlaceBy, Ratio, Reason, Rebuild, Replicas, Terms};
+    use mapper::{PartitionId, PlaceBy, PlanTerms, Ratio, Reason, Rebuild, Replicas};
 
     fn ids(ids: &[u32]) -> Replicas {
         ids.iter().copied().map(BrokerId).collect()
@@ -98,7 +98,7 @@ mod tests {
             reason: Reason::Leaving,
             bytes: None,
         });
-        let terms = Terms { mends, ..Terms::new(Vec::new(), Ratio::ZERO) };
+        let terms = PlanTerms { mends, ..PlanTerms::new(Vec::new(), Ratio::ZERO) };
         let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Count));
         Plan { steps: vec![vec![0, 1]], moves: moves.collect(), ..Plan::empty(request) }
     }

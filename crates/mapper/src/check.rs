@@ -19,7 +19,7 @@ mod violation;
 
 pub use violation::Violation;
 
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
@@ -96,7 +96,7 @@ fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Aroun
 pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -> Vec<Violation> {
     let mut broken = Vec::new();
     let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
-    let everywhere = Assignment::new(Topics::Rest, brokers);
+    let everywhere = Assignment::new(TopicSelection::Rest, brokers);
     let view = match View::new(before, std::slice::from_ref(&everywhere)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],

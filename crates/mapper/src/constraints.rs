@@ -4,7 +4,7 @@ use crate::bytes::Bytes;
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::Refusal;
 use crate::plan::Reason;
-use crate::request::{RackRule, Terms};
+use crate::request::{PlanTerms, RackRule};
 use crate::target::{RackCounts, Target};
 use crate::work::Work;
 use smallvec::SmallVec;
@@ -18,7 +18,7 @@ pub(crate) struct Constraints<'a> {
 }
 
 impl<'a> Constraints<'a> {
-    pub(crate) fn new(cluster: &'a Cluster<'a>, terms: &Terms) -> Self {
+    pub(crate) fn new(cluster: &'a Cluster<'a>, terms: &PlanTerms) -> Self {
         Self {
             cluster,
             racks: terms.racks,

@@ -6,14 +6,14 @@ use crate::figures::{BrokerFigures, Figures};
 use crate::ids::BrokerId;
 use crate::lookup::Lookup;
 use crate::plan::Move;
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use crate::traffic;
 
 impl Figures {
     /// The figures of a snapshot, for a request's scope.
-    pub(crate) fn before(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+    pub(crate) fn before(cluster: &Cluster<'_>, targets: &Targets, terms: &PlanTerms) -> Self {
         let mut figures = Self { brokers: brokers(cluster), ..Self::default() };
         let topics = cluster.snapshot.topics().iter().zip(&targets.of_topic);
         for ((topic, target), first) in topics.zip(&cluster.first_partition) {
@@ -36,7 +36,7 @@ impl Figures {
         &self,
         cluster: &Cluster<'_>,
         targets: &Targets,
-        terms: &Terms,
+        terms: &PlanTerms,
         moves: &[Move],
     ) -> Self {
         let mut after = self.clone();
@@ -196,7 +196,7 @@ fn lost(
 /// The rack violations (0 or 1) and lost replicas of one replica list.
 fn judge(
     cluster: &Cluster<'_>,
-    terms: &Terms,
+    terms: &PlanTerms,
     target: &Target,
     partition: &Partition,
     list: &[BrokerId],

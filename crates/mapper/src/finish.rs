@@ -7,8 +7,8 @@ use crate::exact::Evidence;
 use crate::figures::Figures;
 use crate::ids::Replicas;
 use crate::no_plan::NoPlan;
-use crate::plan::{BoundBy, Floor, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
-use crate::request::{Request, Terms};
+use crate::plan::{BalanceFloor, BoundBy, LeftOut, Move, Plan, Reason, Solver, SolverStatus};
+use crate::request::{PlanTerms, Request};
 use crate::snapshot::SnapshotHash;
 use crate::steps::{self, Stepped};
 use crate::target::Targets;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(crate) struct Outcome<'a> {
     pub(crate) cluster: &'a Cluster<'a>,
     pub(crate) targets: &'a Targets,
-    pub(crate) terms: Terms,
+    pub(crate) terms: PlanTerms,
     pub(crate) work: Vec<Work>,
     pub(crate) left_out: Vec<LeftOut>,
     /// The evidence of a search for seats, if there was one.
@@ -38,7 +38,7 @@ pub(crate) struct Start {
 /// The proof about the request, for any plan that answers it.
 pub(crate) struct Proof {
     pub(crate) bound_bytes: Option<Bytes>,
-    pub(crate) floor: Option<Floor>,
+    pub(crate) floor: Option<BalanceFloor>,
     /// The evidence of a search, if there was one.
     pub(crate) evidence: Option<Evidence>,
 }
@@ -107,7 +107,7 @@ pub(crate) fn finish_what_fits(
 }
 
 impl Start {
-    pub(crate) fn of(cluster: &Cluster<'_>, targets: &Targets, terms: &Terms) -> Self {
+    pub(crate) fn of(cluster: &Cluster<'_>, targets: &Targets, terms: &PlanTerms) -> Self {
         let before = Figures::before(cluster, targets, terms);
         Self { before, hash: cluster.snapshot.hash() }
     }

@@ -5,8 +5,8 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::exact::Evidence;
 use crate::finish::Proof;
 use crate::no_plan::NoPlan;
-use crate::plan::Floor;
-use crate::request::{RackRule, Terms};
+use crate::plan::BalanceFloor;
+use crate::request::{PlanTerms, RackRule};
 use crate::target::{RackCounts, Target, Targets};
 use crate::work::{Search, Work};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub(crate) fn proof(
 pub(crate) fn unforced(
     cluster: &Cluster<'_>,
     targets: &Targets,
-    terms: &Terms,
+    terms: &PlanTerms,
 ) -> Result<Option<Bytes>, NoPlan> {
     let found = Search::new(cluster, targets, terms).run()?;
     Ok(must_copy(&found.work))
@@ -71,7 +71,7 @@ pub(crate) fn fullest(
     targets: &Targets,
     rule: RackRule,
     work: &[Work],
-) -> Option<Floor> {
+) -> Option<BalanceFloor> {
     let mut fixed: Vec<Option<u64>> = cluster.used.clone();
     for item in work {
         let partition = cluster.partition(item.partition);
@@ -113,7 +113,7 @@ pub(crate) fn fullest(
             worst = worst.max(apart(&disks, *open, *new, pool.largest));
         }
     }
-    Some(Floor { max_used_ratio: worst, ..Floor::default() })
+    Some(BalanceFloor { max_used_ratio: worst, ..BalanceFloor::default() })
 }
 
 /// The bytes that certainly stay on a broker's disk, and the disk.

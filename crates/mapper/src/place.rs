@@ -10,7 +10,7 @@ use crate::constraints::{Constraints, SeatRules};
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::{NoPlan, Refusal};
 use crate::queues::Queues;
-use crate::request::{Optimize, PlaceBy, Terms};
+use crate::request::{Optimize, PlaceBy, PlanTerms};
 use crate::target::{Target, Targets};
 use crate::volumes::Volumes;
 use crate::work::Work;
@@ -64,7 +64,7 @@ impl<'a> Placement<'a> {
     pub(crate) fn new(
         cluster: &'a Cluster<'a>,
         targets: &'a Targets,
-        terms: &Terms,
+        terms: &PlanTerms,
         pairs: &'a Pairs,
         manner: Manner,
     ) -> Self {

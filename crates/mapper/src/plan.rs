@@ -4,7 +4,7 @@ mod after;
 mod solver;
 
 pub(crate) use solver::CONSTRUCTIVE;
-pub use solver::{BoundBy, Floor, LeaderBytes, Solver, SolverStatus};
+pub use solver::{BalanceFloor, BoundBy, LeaderBytes, Solver, SolverStatus};
 
 use crate::bytes::Bytes;
 use crate::figures::Figures;
@@ -37,7 +37,7 @@ pub struct Plan {
     /// The bytes that any plan has to move; absent where sizes are unknown.
     pub bound_bytes: Option<Bytes>,
     /// The best reachable balance; absent where sizes or capacities are unknown.
-    pub floor: Option<Floor>,
+    pub floor: Option<BalanceFloor>,
     /// How the answer was found.
     pub solver: Solver,
 }

@@ -3,7 +3,7 @@
 use crate::bytes::Bytes;
 use crate::figures::Figures;
 use crate::ids::{BrokerId, PartitionId, Replicas};
-use crate::plan::{Floor, LeftOut, Move, Plan, Solver, Stage};
+use crate::plan::{BalanceFloor, LeftOut, Move, Plan, Solver, Stage};
 use crate::request::Request;
 use crate::snapshot::{Snapshot, SnapshotHash};
 use serde::{Deserialize, Serialize, Serializer};
@@ -123,7 +123,7 @@ struct Tail<'p> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bound_bytes: Option<Bytes>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    floor: Option<Floor>,
+    floor: Option<BalanceFloor>,
     solver: Cow<'p, Solver>,
 }
 

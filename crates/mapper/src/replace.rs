@@ -1,6 +1,6 @@
 //! Moves every seat of one broker to one other broker, and moves nothing else.
 
-use crate::assignment::{Assignment, Topics};
+use crate::assignment::{Assignment, TopicSelection};
 use crate::bytes::Ratio;
 use crate::dense::Cluster;
 use crate::finish::finish;
@@ -10,7 +10,7 @@ use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild::solve;
-use crate::request::{Engine, Mends, Optimize, PlaceBy, RackRule, Replace, Request, Terms};
+use crate::request::{Engine, Mends, Optimize, PlaceBy, PlanTerms, RackRule, Replace, Request};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::work::Search;
@@ -19,15 +19,15 @@ use std::collections::BTreeSet;
 impl Replace {
     /// A request that gives the seats of `outgoing` in these topics to `incoming`.
     pub fn new(
-        topics: Topics,
+        topics: TopicSelection,
         outgoing: BrokerId,
         incoming: BrokerId,
         racks: RackRule,
         storage_headroom: Ratio,
     ) -> Self {
         let brokers = BTreeSet::from([incoming]);
-        let all = Terms::new(vec![Assignment::new(topics, brokers)], storage_headroom);
-        let terms = Terms { mends: Mends::SeatsOf(outgoing), racks, ..all };
+        let all = PlanTerms::new(vec![Assignment::new(topics, brokers)], storage_headroom);
+        let terms = PlanTerms { mends: Mends::SeatsOf(outgoing), racks, ..all };
         Self { terms, outgoing, incoming }
     }
 }

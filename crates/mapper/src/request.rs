@@ -4,13 +4,13 @@
 
 mod balance;
 
-pub use balance::{Balance, Goal, Measure, Rebalance, Relieve, Scale};
+pub use balance::{Balance, BalanceGoal, Measure, Rebalance, Relieve, Scale};
 
 use crate::assignment::Assignment;
 use crate::bytes::Ratio;
 use crate::ids::{BrokerId, PartitionId};
-use crate::pacing::Pacing;
 use crate::scope::Scope;
+use crate::step_limits::StepLimits;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub enum Request {
 
 impl Request {
     /// The terms that any plan for this request must satisfy.
-    pub fn terms(&self) -> &Terms {
+    pub fn terms(&self) -> &PlanTerms {
         match self {
             Self::Rebuild(rebuild) => &rebuild.terms,
             Self::Replace(replace) => &replace.terms,
@@ -70,7 +70,7 @@ impl Request {
 
 /// The terms that a plan must satisfy, from any planner.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Terms {
+pub struct PlanTerms {
     /// The topics that may be touched, and the brokers that their replicas may be on.
     pub assignments: Vec<Assignment>,
     /// The seats that have to move.
@@ -84,11 +84,11 @@ pub struct Terms {
     #[serde(rename = "storage_headroom_ratio")]
     pub storage_headroom: Ratio,
     /// How the plan is cut into steps.
-    #[serde(default, skip_serializing_if = "Pacing::is_default")]
-    pub pacing: Pacing,
+    #[serde(default, skip_serializing_if = "StepLimits::is_default")]
+    pub pacing: StepLimits,
 }
 
-impl Terms {
+impl PlanTerms {
     /// Terms under which every faulty seat moves, with replicas spread over as many racks as possible.
     pub fn new(assignments: Vec<Assignment>, storage_headroom: Ratio) -> Self {
         Self {
@@ -97,7 +97,7 @@ impl Terms {
             racks: RackRule::Spread,
             fix_racks: false,
             storage_headroom,
-            pacing: Pacing::default(),
+            pacing: StepLimits::default(),
         }
     }
 }
@@ -156,7 +156,7 @@ pub enum Optimize {
 pub struct Rebuild {
     /// The terms that the plan must satisfy.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// How the brokers of new replicas are chosen.
     pub placement: PlaceBy,
     /// The order in which placement by storage fills seats.
@@ -185,7 +185,7 @@ pub struct Rebuild {
 
 impl Rebuild {
     /// A rebuild with no options beyond its terms.
-    pub fn new(terms: Terms, placement: PlaceBy) -> Self {
+    pub fn new(terms: PlanTerms, placement: PlaceBy) -> Self {
         Self {
             terms,
             placement,
@@ -250,7 +250,7 @@ impl<'r> BaseLists<'r> {
 pub struct Replace {
     /// The terms that the plan must satisfy.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// The broker that loses its seats.
     pub outgoing: BrokerId,
     /// The broker that gets them.
@@ -262,7 +262,7 @@ pub struct Replace {
 pub struct Leaders {
     /// The terms that the plan must satisfy. Only the brokers in them may be chosen.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// How a broker's leadership is measured.
     pub by: LeadBy,
     /// Whether to even the leaders of each topic separately, instead of those of all topics together.

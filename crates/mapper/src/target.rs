@@ -4,7 +4,7 @@ use crate::assign::assign;
 use crate::assignment::Assignment;
 use crate::dense::{BrokerIx, Cluster};
 use crate::no_plan::NoPlan;
-use crate::request::{RackRule, Terms};
+use crate::request::{PlanTerms, RackRule};
 use smallvec::SmallVec;
 
 /// One assignment, resolved against a cluster.
@@ -58,7 +58,7 @@ pub(crate) struct Targets {
 }
 
 impl Targets {
-    pub(crate) fn new(cluster: &Cluster<'_>, terms: &Terms) -> Result<Self, NoPlan> {
+    pub(crate) fn new(cluster: &Cluster<'_>, terms: &PlanTerms) -> Result<Self, NoPlan> {
         let of_topic = assign(cluster.snapshot, &terms.assignments)?;
         let all = terms.assignments.iter().map(|a| Target::new(cluster, a)).collect();
         Ok(Self { all, of_topic })

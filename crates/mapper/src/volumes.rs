@@ -8,7 +8,7 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{ANY_LOG_DIR, Move, Reason};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Partition, Topic};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -36,7 +36,7 @@ pub(crate) struct Full<'s> {
 }
 
 impl<'s> Volumes<'s> {
-    pub(crate) fn new(cluster: &Cluster<'s>, terms: &Terms) -> Self {
+    pub(crate) fn new(cluster: &Cluster<'s>, terms: &PlanTerms) -> Self {
         let mut of = BTreeMap::new();
         for broker in cluster.snapshot.brokers() {
             let volumes = broker.volumes();
@@ -129,7 +129,7 @@ impl Filling<'_> {
 /// room are removed from the moves and returned.
 pub(crate) fn name_log_dirs(
     cluster: &Cluster<'_>,
-    terms: &Terms,
+    terms: &PlanTerms,
     moves: &mut Vec<Move>,
 ) -> Result<Vec<Move>, NoPlan> {
     let volumes = Volumes::new(cluster, terms);

@@ -5,7 +5,7 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{LeftOut, Reason, WhyLeftOut};
-use crate::request::{BaseLists, Mends, RackRule, Rebuild, Terms};
+use crate::request::{BaseLists, Mends, PlanTerms, RackRule, Rebuild};
 use crate::snapshot::{Leader, Partition};
 use crate::target::{RackCounts, Target, Targets};
 use smallvec::SmallVec;
@@ -61,13 +61,17 @@ pub(crate) struct Found {
 pub(crate) struct Search<'a> {
     pub(crate) cluster: &'a Cluster<'a>,
     pub(crate) targets: &'a Targets,
-    pub(crate) terms: &'a Terms,
+    pub(crate) terms: &'a PlanTerms,
     force: bool,
     pub(crate) base: BaseLists<'a>,
 }
 
 impl<'a> Search<'a> {
-    pub(crate) fn new(cluster: &'a Cluster<'a>, targets: &'a Targets, terms: &'a Terms) -> Self {
+    pub(crate) fn new(
+        cluster: &'a Cluster<'a>,
+        targets: &'a Targets,
+        terms: &'a PlanTerms,
+    ) -> Self {
         Self { cluster, targets, terms, force: false, base: BaseLists::new(&[]) }
     }
 

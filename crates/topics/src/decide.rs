@@ -11,7 +11,7 @@ use crate::{Definitions, State, same_value};
 use mapper::maps::{MapName, ResolvedMap};
 use mapper::scope::TopicPattern;
 use mapper::snapshot::{Snapshot, Topic};
-use mapper::{Assignment, BrokerId, NoPlan, PartitionId, Replicas, TopicId, Topics};
+use mapper::{Assignment, BrokerId, NoPlan, PartitionId, Replicas, TopicId, TopicSelection};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The current cluster.
@@ -198,11 +198,11 @@ impl Decision {
             let (map, replication) = (mapped.map.name.as_str(), mapped.replication);
             let group = groups.entry((map, replication)).or_insert_with(|| Assignment {
                 map: Some(map.to_owned()),
-                topics: Topics::Named(BTreeSet::new()),
+                topics: TopicSelection::Named(BTreeSet::new()),
                 brokers: mapped.map.brokers.iter().map(|member| member.id).collect(),
                 replication: Some(replication),
             });
-            if let Topics::Named(names) = &mut group.topics {
+            if let TopicSelection::Named(names) = &mut group.topics {
                 names.insert(mapped.definition.name.clone());
             }
         }

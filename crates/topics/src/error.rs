@@ -3,14 +3,14 @@
 use crate::Definition;
 use crate::mistake::Mistake;
 use mapper::counted;
-use mapper::maps::Place;
+use mapper::maps::MapPlace;
 use std::fmt;
 
 /// One mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefinitionError {
     /// Where it is written.
-    pub place: Place,
+    pub place: MapPlace,
     /// The topic, if it has a name.
     pub topic: Option<String>,
     /// The key, as in `config.retention.ms`; none for the document as a whole.
@@ -21,7 +21,7 @@ pub struct DefinitionError {
 
 impl DefinitionError {
     /// A mistake about a topic's key.
-    pub(crate) fn of(topic: &Definition, place: &Place, key: &str, mistake: Mistake) -> Self {
+    pub(crate) fn of(topic: &Definition, place: &MapPlace, key: &str, mistake: Mistake) -> Self {
         Self {
             place: place.clone(),
             topic: Some(topic.name.clone()),

@@ -33,7 +33,7 @@ pub use prune::{EndOffsets, Prune, PruneRefusal};
 pub use state::State;
 pub use within::{Mapped, within};
 
-use mapper::maps::{MapName, Place};
+use mapper::maps::{MapName, MapPlace};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -132,7 +132,7 @@ pub struct Definition {
     /// Settings that are intended here, and errors in other topics.
     pub allow: BTreeSet<Allowance>,
     /// Where it was written.
-    pub place: Place,
+    pub place: MapPlace,
 }
 
 /// A value with its place.
@@ -141,7 +141,7 @@ pub struct Written<T> {
     /// The value.
     pub value: T,
     /// Where it was written.
-    pub place: Place,
+    pub place: MapPlace,
     /// Written in the topic itself, not in its document's defaults.
     pub own: bool,
 }

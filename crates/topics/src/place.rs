@@ -8,8 +8,8 @@ use crate::within::Mapped;
 use mapper::maps::ResolvedMap;
 use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use mapper::{
-    Assignment, BaseReplicas, BrokerId, NoPlan, PartitionId, PlaceBy, Ratio, Rebuild, Replicas,
-    Terms, Topics,
+    Assignment, BaseReplicas, BrokerId, NoPlan, PartitionId, PlaceBy, PlanTerms, Ratio, Rebuild,
+    Replicas, TopicSelection,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -223,8 +223,8 @@ fn by_topic(wanted: &[Wanted<'_>], lists: &[Replicas]) -> Vec<Vec<Replicas>> {
 fn request(wanted: &[Wanted<'_>], live: &[BrokerId], base: Vec<BaseReplicas>) -> Rebuild {
     let names = wanted.iter().map(|wanted| wanted.topic.definition.name.clone());
     let brokers = live.iter().copied().collect();
-    let assignment = Assignment::new(Topics::Named(names.collect()), brokers);
+    let assignment = Assignment::new(TopicSelection::Named(names.collect()), brokers);
     // New partitions are empty, so they do not fill a full broker further.
-    let terms = Terms::new(vec![assignment], Ratio::ZERO);
+    let terms = PlanTerms::new(vec![assignment], Ratio::ZERO);
     Rebuild { optimize_leadership: true, base, ..Rebuild::new(terms, PlaceBy::Count) }
 }

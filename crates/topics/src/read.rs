@@ -8,7 +8,7 @@ use crate::mistake::Mistake;
 use crate::tree::{self, Entry, Tree, Value};
 use crate::{Allowance, Definition, Written};
 use mapper::is_topic_name;
-use mapper::maps::{MapName, Place};
+use mapper::maps::{MapName, MapPlace};
 use std::collections::{BTreeMap, BTreeSet};
 
 const VERSION: &str = "1";
@@ -35,7 +35,7 @@ pub(crate) fn read(document: &str, text: &str) -> Read {
     let mut reader =
         Reader { read: Read { errors, documents: trees.len(), ..Read::default() }, topic: None };
     if trees.is_empty() && reader.read.errors.is_empty() {
-        let place = Place { document: document.to_owned(), line: 1, column: 1 };
+        let place = MapPlace { document: document.to_owned(), line: 1, column: 1 };
         reader.blame(&place, None, Mistake::NoDocument);
     }
     for tree in trees {
@@ -63,7 +63,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn blame(&mut self, place: &Place, key: Option<&str>, mistake: Mistake) {
+    fn blame(&mut self, place: &MapPlace, key: Option<&str>, mistake: Mistake) {
         self.read.errors.push(DefinitionError {
             place: place.clone(),
             topic: self.topic.clone(),
@@ -144,7 +144,7 @@ impl Reader {
         })
     }
 
-    fn name(&mut self, fields: &mut Fields, place: &Place) -> Option<String> {
+    fn name(&mut self, fields: &mut Fields, place: &MapPlace) -> Option<String> {
         let Some(entry) = fields.remove("name") else {
             self.blame(place, Some("name"), Mistake::Missing { by_default: false });
             return None;

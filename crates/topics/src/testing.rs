@@ -19,7 +19,7 @@ use crate::decide::{Decision, Observed, Options, decide};
 use crate::prune::EndOffsets;
 use crate::within::within;
 use crate::{DefinitionErrors, State};
-use mapper::maps::{Known, MapSet, resolve};
+use mapper::maps::{MapFacts, MapSet, resolve};
 use mapper::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
 use mapper::{BrokerId, PartitionId, Replicas, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,7 +81,7 @@ impl World {
     ) -> Result<Decision, DefinitionErrors> {
         let (definitions, snapshot, ids) = (definitions(text), self.snapshot(), self.ids());
         let maps = MapSet::parse("maps", MAPS).unwrap();
-        let known = Known { defined_topics: definitions.names(), ..Known::of(&snapshot) };
+        let known = MapFacts { defined_topics: definitions.names(), ..MapFacts::of(&snapshot) };
         let resolved = resolve(&maps, &known);
         let topics = within(&definitions, &maps, &resolved, &snapshot)?;
         self.state = self.state.held_against(&snapshot, &ids, &definitions);

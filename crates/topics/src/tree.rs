@@ -2,7 +2,7 @@
 
 use crate::error::DefinitionError;
 use crate::mistake::Mistake;
-use mapper::maps::{DEEPEST, Place, yaml_message};
+use mapper::maps::{DEEPEST, MapPlace, yaml_message};
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{DuplicateKeyPolicy, Location, Options, Spanned};
@@ -10,7 +10,7 @@ use std::fmt;
 
 /// A value and its place.
 pub(crate) struct Tree {
-    pub(crate) place: Place,
+    pub(crate) place: MapPlace,
     pub(crate) value: Value,
 }
 
@@ -37,7 +37,7 @@ impl Value {
 /// A key of a mapping, and its value.
 pub(crate) struct Entry {
     pub(crate) key: String,
-    pub(crate) place: Place,
+    pub(crate) place: MapPlace,
     pub(crate) value: Tree,
 }
 
@@ -75,8 +75,8 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn place(&self, location: Location) -> Place {
-        Place::in_yaml(self.document, location)
+    fn place(&self, location: Location) -> MapPlace {
+        MapPlace::in_yaml(self.document, location)
     }
 
     fn refused(&self, error: &serde_saphyr::Error) -> DefinitionError {

@@ -16,8 +16,8 @@ use crate::finish::{Finished, Outcome, Proof, finish_what_fits};
 use crate::ids::BrokerId;
 use crate::leaders::{Lead, even_leaders};
 use crate::no_plan::NoPlan;
-use crate::plan::{Floor, Move, Plan, Reason};
-use crate::request::{Balance, BaseLists, Goal, Request};
+use crate::plan::{BalanceFloor, Move, Plan, Reason};
+use crate::request::{Balance, BalanceGoal, BaseLists, Request};
 use crate::snapshot::Snapshot;
 use crate::work::Work;
 use smallvec::SmallVec;
@@ -173,7 +173,7 @@ impl<'a> Draft<'_, 'a> {
     }
 
     /// The best evenness that is reachable, for each goal.
-    fn floor(&self) -> Option<Floor> {
+    fn floor(&self) -> Option<BalanceFloor> {
         let cluster = self.repairs.cluster;
         let mut floor = self.start.storage()?.floor(cluster)?;
         for layout in &self.start.layouts {
@@ -198,7 +198,7 @@ impl<'a> Draft<'_, 'a> {
     }
 
     fn evens_leaders(&self) -> bool {
-        self.balance.optimize_leadership || self.balance.goals.contains(&Goal::Leaders)
+        self.balance.optimize_leadership || self.balance.goals.contains(&BalanceGoal::Leaders)
     }
 
     fn finished(&self, state: &State<'_>) -> Result<Finished, NoPlan> {

@@ -7,8 +7,8 @@ use super::shares::{Shares, shares};
 use super::state::State;
 use crate::bytes::{Bytes, Ratio};
 use crate::dense::{BrokerIx, Cluster};
-use crate::plan::Floor;
-use crate::request::{Balance, Measure, Rebalance, Relieve, Terms};
+use crate::plan::BalanceFloor;
+use crate::request::{Balance, Measure, PlanTerms, Rebalance, Relieve};
 
 /// The rules and goals of a request, for any state of the cluster.
 pub(super) struct Field<'a> {
@@ -50,7 +50,7 @@ pub(super) struct Layout {
 impl<'a> Field<'a> {
     pub(super) fn new(
         cluster: &'a Cluster<'a>,
-        terms: &Terms,
+        terms: &PlanTerms,
         balance: &Balance,
         special: Special,
     ) -> Self {
@@ -172,7 +172,7 @@ impl Layout {
 
     /// The best evenness that is reachable for storage.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
-    pub(super) fn floor(&self, cluster: &Cluster<'_>) -> Option<Floor> {
+    pub(super) fn floor(&self, cluster: &Cluster<'_>) -> Option<BalanceFloor> {
         let shared = self.shares.of.iter().zip(&cluster.capacity);
         let disks: Vec<(f64, f64)> =
             shared.filter_map(|(share, disk)| Some(((*share)? as f64, (*disk)? as f64))).collect();
@@ -180,17 +180,17 @@ impl Layout {
         let ratios = || disks.iter().filter(|disk| disk.1 > 0.0).map(|disk| disk.0 / disk.1);
         let (most, least) = (ratios().reduce(f64::max)?, ratios().reduce(f64::min)?);
         let deviation = f64::max(most / mean - 1.0, 1.0 - least / mean);
-        Some(Floor {
+        Some(BalanceFloor {
             max_used_ratio: most,
             min_used_ratio: Some(least),
             worst_deviation: deviation.is_finite().then_some(deviation),
-            ..Floor::default()
+            ..BalanceFloor::default()
         })
     }
 
     /// Adds the best evenness that is reachable for a load other than storage.
     #[expect(clippy::cast_precision_loss, reason = "for display; no decision rests on it")]
-    pub(super) fn add_floor(&self, cluster: &Cluster<'_>, floor: &mut Floor) {
+    pub(super) fn add_floor(&self, cluster: &Cluster<'_>, floor: &mut BalanceFloor) {
         let shared = || (0..).zip(&self.shares.of).filter_map(|(b, share)| Some((b, (*share)?)));
         match self.load {
             Load::Storage => {}

@@ -2,7 +2,7 @@
 
 use super::state::State;
 use crate::dense::{BrokerIx, Cluster};
-use crate::request::Goal;
+use crate::request::BalanceGoal;
 
 /// A load that moves of replicas can even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +26,14 @@ const RATE_PARTS: u32 = 8;
 
 impl Load {
     /// The loads of an ordered list of goals, the most important first. The goal of leaders moves no replica.
-    pub(super) fn of(goals: &[Goal]) -> Vec<Self> {
+    pub(super) fn of(goals: &[BalanceGoal]) -> Vec<Self> {
         let mut loads = Vec::new();
         for goal in goals {
             let load = match goal {
-                Goal::Storage => Self::Storage,
-                Goal::Replicas => Self::Replicas,
-                Goal::Network => Self::Network,
-                Goal::Leaders => continue,
+                BalanceGoal::Storage => Self::Storage,
+                BalanceGoal::Replicas => Self::Replicas,
+                BalanceGoal::Network => Self::Network,
+                BalanceGoal::Leaders => continue,
             };
             if !loads.contains(&load) {
                 loads.push(load);

@@ -33,7 +33,7 @@ use crate::no_plan::NoPlan;
 use crate::place::{Manner, Pairs};
 use crate::plan::Plan;
 use crate::rebuild;
-use crate::request::{Balance, Engine, Optimize, PlaceBy, Rebalance, Request, Scale, Terms};
+use crate::request::{Balance, Engine, Optimize, PlaceBy, PlanTerms, Rebalance, Request, Scale};
 use crate::snapshot::Snapshot;
 use crate::target::Targets;
 use crate::traffic;
@@ -119,7 +119,7 @@ fn planned(
 }
 
 /// The terms without the drained brokers: they take no replicas.
-pub(crate) fn without_drained(terms: &Terms, balance: &Balance) -> Terms {
+pub(crate) fn without_drained(terms: &PlanTerms, balance: &Balance) -> PlanTerms {
     let mut terms = terms.clone();
     for assignment in &mut terms.assignments {
         assignment.brokers.retain(|broker| !balance.drain.contains(broker));
@@ -143,7 +143,7 @@ fn storage_is_known(cluster: &Cluster<'_>, targets: &Targets) -> Result<(), NoPl
 fn repair<'a>(
     cluster: &'a Cluster<'a>,
     targets: &'a Targets,
-    terms: &'a Terms,
+    terms: &'a PlanTerms,
     engine: Engine,
 ) -> Result<Outcome<'a>, NoPlan> {
     let search = Search::new(cluster, targets, terms);

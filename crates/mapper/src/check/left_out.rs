@@ -5,7 +5,7 @@ use super::view::View;
 use super::{Violation, led};
 use crate::ids::{PartitionId, TopicPartition};
 use crate::plan::{LeftOut, Move, Plan, WhyLeftOut};
-use crate::request::{BaseLists, Terms};
+use crate::request::{BaseLists, PlanTerms};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// partition.
 pub(super) fn nothing_is_forgotten(
     view: &View<'_>,
-    terms: &Terms,
+    terms: &PlanTerms,
     base: &BaseLists<'_>,
     plan: &Plan,
     mut moved: &[&Move],

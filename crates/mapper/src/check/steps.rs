@@ -6,7 +6,7 @@ use super::view::View;
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::{BrokerId, Replicas};
 use crate::plan::{Move, Plan};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Leader, Partition};
 use crate::table::IdSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +53,7 @@ fn every_list_has_its_step(plan: &Plan) -> Vec<Violation> {
 /// The checks for every list between the first and the last.
 fn on_the_way(
     view: &View<'_>,
-    terms: &Terms,
+    terms: &PlanTerms,
     partition: &Partition,
     change: &Move,
 ) -> Vec<Violation> {
@@ -87,7 +87,7 @@ fn on_the_way(
 }
 
 /// Whether the list was not requested, is longer than requested, or has brokers of neither end of the move.
-fn is_detour(terms: &Terms, change: &Move, list: &Replicas) -> bool {
+fn is_detour(terms: &PlanTerms, change: &Move, list: &Replicas) -> bool {
     let pacing = &terms.pacing;
     let longest = change.from.len().max(change.to.len()) + usize::from(pacing.phased);
     let known = |id: &BrokerId| change.from.contains(id) || change.to.contains(id);
@@ -111,7 +111,7 @@ fn racks_on_the_way(
 }
 
 /// Checks that no step is larger than requested.
-fn pacing(view: &View<'_>, terms: &Terms, steps: &[Vec<Submission<'_>>]) -> Vec<Violation> {
+fn pacing(view: &View<'_>, terms: &PlanTerms, steps: &[Vec<Submission<'_>>]) -> Vec<Violation> {
     let mut broken = Vec::new();
     let pacing = &terms.pacing;
     for (step, parts) in steps.iter().enumerate() {

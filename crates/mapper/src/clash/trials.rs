@@ -137,17 +137,17 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Rule, clash_of};
+    use super::super::{ClashRule, clash_of};
     use super::*;
-    use crate::{Assignment, PlaceBy, Ratio, Rebuild, Terms, Topics};
+    use crate::{Assignment, PlaceBy, PlanTerms, Ratio, Rebuild, TopicSelection};
 
     /// A broker is lost, and the only other one of its rack has no room for all of its replicas.
     fn no_space() -> (Snapshot, Request) {
         let fixture = include_bytes!("../../../../fixtures/no-space.json");
         let snapshot = Snapshot::from_json(fixture).unwrap();
         let brokers = crate::dense::all_ids(&snapshot).into_iter().collect();
-        let assignments = vec![Assignment::new(Topics::Rest, brokers)];
-        let terms = Terms::new(assignments, Ratio::from_percent(10));
+        let assignments = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let terms = PlanTerms::new(assignments, Ratio::from_percent(10));
         let request = Request::Rebuild(Rebuild::new(terms, PlaceBy::Storage));
         (snapshot, request)
     }
@@ -160,7 +160,7 @@ mod tests {
         assert!(partitions(&part.snapshot) < partitions(&snapshot));
         let of_part = clash_of(&mut part, &why);
         assert_eq!(of_part, clash_of(&mut Trials::with_small(&snapshot, &request, 1_000), &why));
-        assert!(matches!(of_part.rules[..], [Rule::Storage { .. }, Rule::Lost { .. }]));
+        assert!(matches!(of_part.rules[..], [ClashRule::Storage { .. }, ClashRule::Lost { .. }]));
         assert_eq!(of_part.remedies.len(), 3);
     }
 }

@@ -10,7 +10,7 @@ use crate::pair;
 use crate::place::Pairs;
 use crate::plan::{Move, Plan};
 use crate::replace::count_all_racks;
-use crate::request::{Request, Terms};
+use crate::request::{PlanTerms, Request};
 use crate::snapshot::Snapshot;
 use crate::target::{Target, Targets};
 use crate::work::Search;
@@ -21,7 +21,7 @@ pub(super) struct Context<'a> {
     pub(super) plan: &'a Plan,
     pub(super) cluster: Cluster<'a>,
     /// The request's terms, without the brokers that are drained.
-    pub(super) terms: Terms,
+    pub(super) terms: PlanTerms,
     pub(super) targets: Targets,
     /// For each broker its usable storage; `None` if unknown.
     pub(super) limit: Vec<Option<u64>>,

@@ -7,7 +7,7 @@ use crate::dense::BrokerIx;
 use crate::ids::BrokerId;
 use crate::no_plan::Refusal;
 use crate::plan::Move;
-use crate::request::{Goal, PlaceBy, Rebalance, Request, Scale};
+use crate::request::{BalanceGoal, PlaceBy, Rebalance, Request, Scale};
 use crate::target::Target;
 use crate::work::{Work, copy_size};
 use serde::Serialize;
@@ -22,13 +22,13 @@ pub struct Instead {
     pub rack: Option<String>,
     /// The reason against it, if any.
     #[serde(flatten)]
-    pub verdict: Verdict,
+    pub verdict: BrokerVerdict,
 }
 
 /// The reason against a broker, or that there is none.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
-pub enum Verdict {
+pub enum BrokerVerdict {
     /// A rule refuses it.
     Refused {
         /// The rule.
@@ -145,24 +145,24 @@ impl<'c> Judge<'c> {
     }
 
     /// The reason against a broker for this replica, if any.
-    pub(super) fn verdict(&self, copied: &Copied<'_>, broker: BrokerIx) -> Verdict {
+    pub(super) fn verdict(&self, copied: &Copied<'_>, broker: BrokerIx) -> BrokerVerdict {
         let context = self.context;
         let replaced = copied.work.replaces[copied.seat];
         let partner = replaced.and_then(|outgoing| context.pairs.get(&outgoing));
         let rules = self.constraints.of(&copied.work, copied.seat, copied.target);
         if let Some(why) = self.refusal(&rules, copied, broker) {
-            return Verdict::Refused { why };
+            return BrokerVerdict::Refused { why };
         }
         if let Some(partner) = partner.filter(|partner| **partner != broker) {
-            return Verdict::NotThePartner { partner: context.cluster.id(*partner) };
+            return BrokerVerdict::NotThePartner { partner: context.cluster.id(*partner) };
         }
         if self.must_stay_in_rack(copied, broker) {
-            return Verdict::LeavesItsRack;
+            return BrokerVerdict::LeavesItsRack;
         }
         if let Some((step, missing_bytes)) = self.short_during(copied, broker) {
-            return Verdict::NoRoomDuring { step, missing_bytes };
+            return BrokerVerdict::NoRoomDuring { step, missing_bytes };
         }
-        Verdict::Admitted(self.admitted(copied, broker))
+        BrokerVerdict::Admitted(self.admitted(copied, broker))
     }
 
     fn refusal(
@@ -255,7 +255,7 @@ impl<'c> Judge<'c> {
             // The most important load decides.
             Request::Rebalance(Rebalance { balance, .. })
             | Request::Scale(Scale { balance, .. })
-                if balance.goals.first() == Some(&Goal::Replicas) =>
+                if balance.goals.first() == Some(&BalanceGoal::Replicas) =>
             {
                 by_count
             }

@@ -1,12 +1,12 @@
 //! A position in one line of text, for parsers written by hand.
 
-use super::error::Mistake;
+use super::error::MapMistake;
 
 /// A mistake and its byte position.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) at: usize,
-    pub(super) mistake: Mistake,
+    pub(super) mistake: MapMistake,
 }
 
 /// Reads a text from left to right.
@@ -103,11 +103,11 @@ impl<'t> Cursor<'t> {
             "" => "a blank".to_owned(),
             token => format!("{token:?}"),
         };
-        self.fault(Mistake::Expected { expected, found })
+        self.fault(MapMistake::Expected { expected, found })
     }
 
     /// A mistake at this position.
-    pub(super) fn fault(&self, mistake: Mistake) -> Fault {
+    pub(super) fn fault(&self, mistake: MapMistake) -> Fault {
         Fault { at: self.at, mistake }
     }
 }

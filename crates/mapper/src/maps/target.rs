@@ -4,7 +4,7 @@
 
 use super::Target;
 use super::cursor::{Cursor, Fault};
-use super::error::Mistake;
+use super::error::MapMistake;
 use crate::ids::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -68,11 +68,11 @@ pub(super) fn id_or_range(
         first
     };
     if last < first {
-        return Err(start.fault(Mistake::Backwards { first, last }));
+        return Err(start.fault(MapMistake::Backwards { first, last }));
     }
     let size = usize::try_from(last.0 - first.0).unwrap_or(usize::MAX);
     if size >= MAX_IDS || ids.len() + size >= MAX_IDS {
-        return Err(start.fault(Mistake::TooManyIds));
+        return Err(start.fault(MapMistake::TooManyIds));
     }
     ids.extend((first.0..=last.0).map(BrokerId));
     Ok(())
@@ -83,7 +83,7 @@ fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, Fault> {
     let digits = cursor.some(|c| c.is_ascii_digit(), "a broker id")?;
     let too_large = || {
         let digits = digits.to_owned();
-        start.fault(Mistake::IdTooLarge { digits })
+        start.fault(MapMistake::IdTooLarge { digits })
     };
     let id: u32 = digits.parse().map_err(|_| too_large())?;
     i32::try_from(id).map_err(|_| too_large())?;
@@ -150,25 +150,25 @@ pub(super) fn add_label(
     labels: &mut BTreeMap<String, String>,
     key: &str,
     value: &str,
-) -> Result<(), Mistake> {
+) -> Result<(), MapMistake> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     let refuse = |part, text: &str| {
         let text = text.to_owned();
-        Err(Mistake::Label { part, text })
+        Err(MapMistake::Label { part, text })
     };
     if key.is_empty() || !key.chars().all(|c| plain(c) || c == '/') {
         return refuse("key", key);
     }
     if matches!(key, "allow" | "count" | "replication") {
         let key = key.to_owned();
-        return Err(Mistake::OptionAsLabel { key });
+        return Err(MapMistake::OptionAsLabel { key });
     }
     if !value.chars().all(plain) {
         return refuse("value", value);
     }
     match labels.insert(key.to_owned(), value.to_owned()) {
         None => Ok(()),
-        Some(_) => Err(Mistake::Twice { what: format!("label {key}") }),
+        Some(_) => Err(MapMistake::Twice { what: format!("label {key}") }),
     }
 }
 
@@ -180,10 +180,10 @@ pub(super) fn number(cursor: &mut Cursor<'_>, what: &'static str, most: u32) -> 
 }
 
 /// The number in `digits`, if it is from 1 to `most`.
-pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, Mistake> {
-    digits.parse().ok().filter(|number| (1..=most).contains(number)).ok_or_else(|| Mistake::Count {
-        what,
-        most,
-        digits: digits.to_owned(),
-    })
+pub(super) fn in_range(digits: &str, what: &'static str, most: u32) -> Result<u32, MapMistake> {
+    digits
+        .parse()
+        .ok()
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| MapMistake::Count { what, most, digits: digits.to_owned() })
 }

@@ -3,7 +3,7 @@
 use super::Placement;
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
-use crate::no_plan::{NoPlan, Refusal, Shortage, Standing};
+use crate::no_plan::{NoPlan, NoPlanStatus, Refusal, Shortage};
 use crate::target::Target;
 use crate::work::Work;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ impl Placement<'_> {
             size_bytes: item.size.map(Bytes),
             refusals: refusals.collect(),
             shortage: self.shortage(work, target),
-            standing: Standing::Unproven,
+            standing: NoPlanStatus::Unproven,
         }
     }
 

@@ -8,7 +8,7 @@ pub(crate) const CONSTRUCTIVE: &str = "constructive";
 
 /// The best balance that any plan of this scope could reach.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
-pub struct Floor {
+pub struct BalanceFloor {
     /// The least share of its storage that the fullest broker must use.
     pub max_used_ratio: f64,
     /// The most that the emptiest broker can use; only if the plan evens storage.

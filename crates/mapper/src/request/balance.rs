@@ -1,6 +1,6 @@
 //! The requests that even a load.
 
-use super::{Engine, Terms};
+use super::{Engine, PlanTerms};
 use crate::bytes::{Bytes, Ratio};
 use crate::ids::BrokerId;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub struct Rebalance {
     /// The terms that the plan must satisfy.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// How the load is evened.
     #[serde(flatten)]
     pub balance: Balance,
@@ -30,7 +30,7 @@ pub struct Rebalance {
 
 impl Rebalance {
     /// A rebalance in which every broker may give replicas away.
-    pub fn new(terms: Terms, balance: Balance) -> Self {
+    pub fn new(terms: PlanTerms, balance: Balance) -> Self {
         Self {
             terms,
             balance,
@@ -46,7 +46,7 @@ impl Rebalance {
 pub struct Scale {
     /// The terms that the plan must satisfy.
     #[serde(flatten)]
-    pub terms: Terms,
+    pub terms: PlanTerms,
     /// How the load is evened.
     #[serde(flatten)]
     pub balance: Balance,
@@ -66,7 +66,7 @@ pub struct Relieve {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Balance {
     /// The loads to even, the most important first.
-    pub goals: Vec<Goal>,
+    pub goals: Vec<BalanceGoal>,
     /// The meaning of even storage.
     pub by: Measure,
     /// The allowed distance between a broker's used storage and its share, as a part of that share. The shares are the
@@ -111,7 +111,7 @@ impl Balance {
 impl Default for Balance {
     fn default() -> Self {
         Self {
-            goals: vec![Goal::Storage],
+            goals: vec![BalanceGoal::Storage],
             by: Measure::PercentUsed,
             tolerance: Self::DEFAULT_TOLERANCE,
             drain: BTreeSet::new(),
@@ -129,7 +129,7 @@ impl Default for Balance {
 /// A load to even.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Goal {
+pub enum BalanceGoal {
     /// Storage used.
     Storage,
     /// Replicas held.

@@ -6,9 +6,9 @@
 
 use crate::dense::Cluster;
 use crate::ids::{BrokerId, Replicas};
-use crate::pacing::Pacing;
 use crate::plan::Move;
 use crate::snapshot::{Leader, Partition};
+use crate::step_limits::StepLimits;
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) type Waves = SmallVec<[u32; 1]>;
 
 /// Whether the pacing cuts any move.
-pub(super) fn is_asked_for(pacing: &Pacing) -> bool {
+pub(super) fn is_asked_for(pacing: &StepLimits) -> bool {
     pacing.chunk_brokers.is_some() || pacing.phased
 }
 
@@ -28,7 +28,7 @@ pub(super) fn uncut(moves: usize) -> Vec<Waves> {
 /// Writes the intermediate lists into the moves, and returns the wave of each submission.
 pub(super) fn cut(
     cluster: &Cluster<'_>,
-    pacing: &Pacing,
+    pacing: &StepLimits,
     partitions: &[Option<&Partition>],
     moves: &mut [Move],
 ) -> Vec<Waves> {

@@ -2,7 +2,7 @@
 
 use crate::dense::{BrokerIx, Cluster};
 use crate::plan::{Move, Stage};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::Partition;
 use crate::volumes::Volumes;
 
@@ -21,7 +21,7 @@ pub(super) struct Lack {
 }
 
 impl<'s> Disks<'s> {
-    pub(super) fn new(cluster: &Cluster<'s>, terms: &Terms) -> Self {
+    pub(super) fn new(cluster: &Cluster<'s>, terms: &PlanTerms) -> Self {
         Self {
             limit: cluster.limits(terms.storage_headroom),
             used: cluster.used.clone(),

@@ -12,7 +12,7 @@ use crate::dense::{BrokerIx, Cluster};
 use crate::ids::BrokerId;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Stage};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::{Leader, Partition};
 use smallvec::SmallVec;
 use std::cmp::Reverse;
@@ -63,7 +63,7 @@ enum Waits {
 impl<'a> Schedule<'a> {
     pub(super) fn new(
         cluster: &'a Cluster<'a>,
-        terms: &Terms,
+        terms: &PlanTerms,
         moves: &'a [Move],
         partitions: &'a [Option<&'a Partition>],
         waves: &'a [Waves],

@@ -15,7 +15,7 @@ use crate::dense::Cluster;
 use crate::lookup::Lookup;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Reason};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::Partition;
 use fill::Schedule;
 
@@ -30,7 +30,7 @@ pub(crate) struct Stepped {
 /// The moves that have room, with their steps, and the result of `meanwhile` for all moves. The two run in parallel.
 pub(crate) fn lay_out<T: Send>(
     cluster: &Cluster<'_>,
-    terms: &Terms,
+    terms: &PlanTerms,
     mut moves: Vec<Move>,
     meanwhile: impl FnOnce(&[Move]) -> T + Send,
 ) -> Result<(Stepped, T), NoPlan> {

@@ -2,17 +2,17 @@
 
 use crate::dense::Cluster;
 use crate::ids::BrokerId;
-use crate::pacing::StepOrder;
 use crate::plan::{Move, Reason};
-use crate::request::Terms;
+use crate::request::PlanTerms;
 use crate::snapshot::Partition;
+use crate::step_limits::StepOrder;
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// The indices of the moves, the first to go first.
 pub(super) fn order(
     cluster: &Cluster<'_>,
-    terms: &Terms,
+    terms: &PlanTerms,
     partitions: &[Option<&Partition>],
     moves: &[Move],
 ) -> Vec<usize> {
@@ -74,7 +74,7 @@ fn sound(cluster: &Cluster<'_>, partition: &Partition) -> usize {
     told.unwrap_or(&partition.replicas).iter().filter(serves).count()
 }
 
-fn full_brokers(cluster: &Cluster<'_>, terms: &Terms) -> BTreeSet<BrokerId> {
+fn full_brokers(cluster: &Cluster<'_>, terms: &PlanTerms) -> BTreeSet<BrokerId> {
     let limits = cluster.limits(terms.storage_headroom);
     let over =
         |at: &usize| limits[*at].zip(cluster.used[*at]).is_some_and(|(limit, used)| used > limit);

@@ -13,7 +13,7 @@ use crate::runtime;
 use crate::words::counted;
 use ::kubernetes::Access;
 use jiff::Timestamp;
-use mapper::maps::{Finding, Severity};
+use mapper::maps::{MapFinding, MapSeverity};
 use mapper::scope::Scope;
 use mapper::{Assignment, Snapshot, TopicId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,7 +56,7 @@ pub struct Looked {
     /// The broker pods, if anything refers to them.
     pub pods: Option<Pods>,
     /// Findings from resolving the maps.
-    pub findings: Vec<Finding>,
+    pub findings: Vec<MapFinding>,
     /// Notes for the operator that do not stop the run.
     pub notes: Vec<Note>,
     /// Why nothing is deleted, although the operator requested it.
@@ -172,7 +172,7 @@ fn decided(asked: Asked, seen: Seen, store: &Store) -> Result<Looked, Error> {
         assignments = decision.assignments(&topics);
         state = after;
     }
-    let notices = resolved.of_severity(Severity::Notice);
+    let notices = resolved.of_severity(MapSeverity::Notice);
     notes.extend(notices.map(|finding| Note::new(finding.to_string())));
     let findings = resolved.findings;
     let covered = definitions.topics().filter(|topic| options.covers(&topic.name)).count();

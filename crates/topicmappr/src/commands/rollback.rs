@@ -9,8 +9,8 @@ use crate::session::Session;
 use crate::views::{PutBack, RollbackView};
 use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
-    Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, RackRule, Ratio, Rebuild,
-    Request, Snapshot, Terms as PlanTerms, Topics,
+    Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, PlanTerms, RackRule, Ratio,
+    Rebuild, Request, Snapshot, TopicSelection,
 };
 use operate::Status;
 use operate::events::Note;
@@ -179,7 +179,8 @@ fn request(snapshot: &Snapshot, back: &WayBack, headroom: Ratio) -> Request {
         partition: of.partition,
         replicas: list.iter().copied().map(Some).collect(),
     });
-    let all = PlanTerms::new(vec![Assignment::new(Topics::Named(topics), brokers)], headroom);
+    let all =
+        PlanTerms::new(vec![Assignment::new(TopicSelection::Named(topics), brokers)], headroom);
     let terms = PlanTerms { mends: Mends::Nothing, racks: RackRule::AtLeast(0), ..all };
     Request::Rebuild(Rebuild {
         // The lists must keep their order.

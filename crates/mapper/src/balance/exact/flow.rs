@@ -254,10 +254,10 @@ mod tests {
     use crate::dense::Cluster;
     use crate::exact::{Answer, Limits, Who};
     use crate::ids::{BrokerId, PartitionId};
-    use crate::request::{Balance, Terms};
+    use crate::request::{Balance, PlanTerms};
     use crate::snapshot::{Broker, Partition, Parts, Snapshot, Topic};
     use crate::target::Targets;
-    use crate::{Assignment, Topics};
+    use crate::{Assignment, TopicSelection};
 
     const BROKERS: u32 = 8;
     const RACKS: u32 = 4;
@@ -296,8 +296,8 @@ mod tests {
     #[expect(clippy::cast_precision_loss, reason = "compared to a ten-millionth")]
     fn the_cheapest_flow_is_what_the_simplex_algorithm_finds() {
         let brokers = (0..BROKERS).map(BrokerId).collect();
-        let all = vec![Assignment::new(Topics::Rest, brokers)];
-        let terms = Terms::new(all, Ratio::from_percent(10));
+        let all = vec![Assignment::new(TopicSelection::Rest, brokers)];
+        let terms = PlanTerms::new(all, Ratio::from_percent(10));
         let balance = Balance::default();
         let mut compared = 0;
         for seed in 0..20 {

@@ -6,7 +6,7 @@ use crate::balance::state::State;
 use crate::bytes::Bytes;
 use crate::exact::{Effort, Evidence};
 use crate::finish::Proof;
-use crate::plan::{BoundBy, Floor};
+use crate::plan::{BalanceFloor, BoundBy};
 
 /// The result of the search.
 #[derive(Debug, Clone, Copy)]
@@ -44,7 +44,7 @@ impl Solved {
         &self,
         state: &State<'_>,
         sums: Option<Bytes>,
-        floor: Option<Floor>,
+        floor: Option<BalanceFloor>,
     ) -> Proof {
         // A plan that was changed since is another plan, and may be less even.
         let same = copied(state) == self.copied;

@@ -13,7 +13,7 @@ use crate::exact::{
     POLISHED, Program, Who, thorough,
 };
 use crate::floor;
-use crate::no_plan::{NoPlan, Standing};
+use crate::no_plan::{NoPlan, NoPlanStatus};
 use crate::place::{Manner, Pairs, Placement};
 use crate::plan::{BoundBy, CONSTRUCTIVE};
 use crate::request::{Engine, PlaceBy};
@@ -151,10 +151,10 @@ impl Polish<'_, '_> {
                     break;
                 }
                 Err(unseated) => {
-                    let mut certain = Standing::Infeasible;
+                    let mut certain = NoPlanStatus::Infeasible;
                     let shut_out = cut(&mut self.model, unseated, &mut certain);
                     // What is shut out without a proof might have been better than what is found next.
-                    if shut_out.is_none() || certain != Standing::Infeasible {
+                    if shut_out.is_none() || certain != NoPlanStatus::Infeasible {
                         break;
                     }
                 }

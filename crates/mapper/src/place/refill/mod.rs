@@ -16,7 +16,7 @@ pub(crate) use even::{Polishing, polish};
 
 use super::{Manner, Pairs, Placement};
 use crate::exact::{Answer, Effort, Evidence, Found, HIGHS, Limits, MOST_LINEAR, Program, Who};
-use crate::no_plan::Standing;
+use crate::no_plan::NoPlanStatus;
 use crate::plan::BoundBy;
 use crate::work::{Search, Work};
 use model::Model;
@@ -92,14 +92,14 @@ pub(crate) fn rescue<'a>(
     manner: Manner,
     failed: &Placement<'_>,
     work: &mut Vec<Work>,
-) -> Result<(Placement<'a>, Evidence), Standing> {
+) -> Result<(Placement<'a>, Evidence), NoPlanStatus> {
     let empty = emptied(failed, work);
     if lack::is_certain(&fresh(search, pairs, manner, &empty), &empty) {
-        return Err(Standing::Infeasible);
+        return Err(NoPlanStatus::Infeasible);
     }
     let room = Room { search, pairs, manner, empty };
     let found = match (room.filled(QUICK), FURTHER) {
-        (Err(Standing::Unproven), Some(further)) => room.filled(further)?,
+        (Err(NoPlanStatus::Unproven), Some(further)) => room.filled(further)?,
         (found, _) => found?,
     };
     *work = found.work;
@@ -126,14 +126,14 @@ impl<'a> Room<'_, 'a> {
         fresh(self.search, self.pairs, self.manner, &self.empty)
     }
 
-    fn filled(&self, reach: Reach) -> Result<Filled<'a>, Standing> {
+    fn filled(&self, reach: Reach) -> Result<Filled<'a>, NoPlanStatus> {
         let start = self.fresh();
         if model::weight(&start, &self.empty) > reach.most_linear {
-            return Err(Standing::Unproven);
+            return Err(NoPlanStatus::Unproven);
         }
-        let mut model = Model::new(&start, &self.empty).ok_or(Standing::Infeasible)?;
+        let mut model = Model::new(&start, &self.empty).ok_or(NoPlanStatus::Infeasible)?;
         let mut effort = Effort::NONE;
-        let mut refused = Standing::Infeasible;
+        let mut refused = NoPlanStatus::Infeasible;
         for _ in 0..ROUNDS {
             let found = match any(&model.rules, reach, &mut refused) {
                 Answer::Found(found) => found,
@@ -148,11 +148,11 @@ impl<'a> Room<'_, 'a> {
                     return Ok(Filled { work, placement, evidence });
                 }
                 Err(unseated) => {
-                    cut(&mut model, unseated, &mut refused).ok_or(Standing::Unproven)?;
+                    cut(&mut model, unseated, &mut refused).ok_or(NoPlanStatus::Unproven)?;
                 }
             }
         }
-        Err(Standing::Unproven)
+        Err(NoPlanStatus::Unproven)
     }
 }
 
@@ -167,9 +167,9 @@ fn evidence(model: &Model, Reach { engine, .. }: Reach, effort: Effort) -> Evide
 }
 
 /// Excludes the columns that a rule refused. A refusal for another reason than room is no proof.
-fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<()> {
+fn cut(model: &mut Model, unseated: Unseated, refused: &mut NoPlanStatus) -> Option<()> {
     if !unseated.certain {
-        *refused = Standing::Unproven;
+        *refused = NoPlanStatus::Unproven;
     }
     let most = model::as_float(unseated.together.len().checked_sub(1)? as u64);
     let terms = unseated.together.into_iter().map(|column| (column, 1.0)).collect();
@@ -178,7 +178,7 @@ fn cut(model: &mut Model, unseated: Unseated, refused: &mut Standing) -> Option<
 }
 
 /// Any answer. In a large program, columns that the relaxation has decided are not changed.
-fn any(rules: &Program, reach: Reach, refused: &mut Standing) -> Answer {
+fn any(rules: &Program, reach: Reach, refused: &mut NoPlanStatus) -> Answer {
     let Reach { who, most_whole, work, .. } = reach;
     let limits = |columns| Limits { who, nodes: nodes(work, columns), gap: 0.0 };
     let columns = whole(rules);
@@ -190,7 +190,7 @@ fn any(rules: &Program, reach: Reach, refused: &mut Standing) -> Answer {
         other @ (Answer::Infeasible | Answer::Nothing) => return other,
     };
     // Another decision than that of the relaxation may be possible, so a missing answer proves nothing from here on.
-    *refused = Standing::Unproven;
+    *refused = NoPlanStatus::Unproven;
     let rest = decided(rules, &linear);
     let columns = whole(&rest);
     if columns > most_whole {
