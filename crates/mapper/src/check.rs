@@ -31,11 +31,11 @@ use crate::snapshot::{Leader, Partition, Snapshot};
 use leaders::Evacuation;
 use std::cmp::Ordering;
 use std::sync::Arc;
-use view::{Allowed, Touched, View};
+use view::{Allowed, CheckedSnapshot, Touched};
 
 /// Every promise that `plan` breaks.
 pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
-    let view = match View::new(before, &balance::assignments(&plan.request)) {
+    let view = match CheckedSnapshot::new(before, &balance::assignments(&plan.request)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
@@ -60,20 +60,24 @@ pub fn check(before: &Snapshot, plan: &Plan) -> Vec<Violation> {
 }
 
 /// The promises that one of these moves breaks.
-fn of_moves(view: &View<'_>, plan: &Plan, moves: &[Move]) -> Vec<Violation> {
+fn of_moves(view: &CheckedSnapshot<'_>, plan: &Plan, moves: &[Move]) -> Vec<Violation> {
     let base = BaseLists::of(&plan.request);
     let touched = view.find.topics_of(moves).map(|(change, topic)| view.touched(change, topic));
     touched.flat_map(|touched| one_move(view, &plan.request, &base, &touched)).collect()
 }
 
 /// The promises that all moves together break, before and after those of single moves; and wrong figures.
-struct Around {
+struct OverallPromises {
     first: Vec<Violation>,
     then: Vec<Violation>,
     figures: Vec<Violation>,
 }
 
-fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Around, ScopeError> {
+fn of_the_whole(
+    view: &CheckedSnapshot<'_>,
+    before: &Snapshot,
+    plan: &Plan,
+) -> Result<OverallPromises, ScopeError> {
     let terms = plan.request.terms();
     let evacuation = Evacuation::of(before, &plan.request)?;
     let base = BaseLists::of(&plan.request);
@@ -88,7 +92,7 @@ fn of_the_whole(view: &View<'_>, before: &Snapshot, plan: &Plan) -> Result<Aroun
     then.extend(balance::broken(before, plan));
     then.extend(steps::capacity(view, terms.storage_headroom, &submissions::by_step(plan)));
     let figures = figures::wrong(before, plan, &view.all_allowed());
-    Ok(Around { first, then, figures })
+    Ok(OverallPromises { first, then, figures })
 }
 
 /// Every promise that another tool's partition map breaks if it is submitted as one step. The map has no scope and no
@@ -97,7 +101,7 @@ pub fn check_map(before: &Snapshot, map: &[PlannedPartition], headroom: Ratio) -
     let mut broken = Vec::new();
     let brokers = before.brokers().iter().filter(|b| b.live).map(|b| b.id).collect();
     let everywhere = Assignment::new(TopicSelection::Rest, brokers);
-    let view = match View::new(before, std::slice::from_ref(&everywhere)) {
+    let view = match CheckedSnapshot::new(before, std::slice::from_ref(&everywhere)) {
         Ok(view) => view,
         Err(problem) => return vec![Violation::Scope(problem)],
     };
@@ -157,7 +161,7 @@ fn of_one_partition(one: &Move, other: &Move) -> bool {
 
 /// The checks for one move of our own plans.
 fn one_move(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     request: &Request,
     base: &BaseLists<'_>,
     touched: &Touched<'_>,
@@ -185,7 +189,7 @@ fn one_move(
 }
 
 /// The checks for any move, from any tool.
-fn any_move(view: &View<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Violation> {
+fn any_move(view: &CheckedSnapshot<'_>, rule: RackRule, touched: &Touched<'_>) -> Vec<Violation> {
     let change = touched.change;
     let of = || change.of();
     let Some(partition) = touched.partition else {
@@ -235,7 +239,7 @@ fn size(snapshot: &Snapshot, partition: &Partition) -> Option<Bytes> {
 }
 
 /// Whether it has a live leader, or may have one if the leader is unknown.
-fn led(view: &View<'_>, partition: &Partition) -> bool {
+fn led(view: &CheckedSnapshot<'_>, partition: &Partition) -> bool {
     match partition.leader() {
         Leader::Broker(id) => view.is_live(id),
         Leader::Nobody => false,
@@ -259,7 +263,7 @@ fn factor(
 
 /// Checks that a healthy seat moves only if the request gives a reason.
 fn reason(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     request: &Request,
     allowed: &Allowed,
     touched: &Touched<'_>,

@@ -149,7 +149,7 @@ pub struct BrokerDiff {
 /// `before` gives the start of a map without a plan: its bytes, and which of its entries change nothing.
 pub fn diff(a: &PlanFile, b: &PlanFile, before: Option<&Snapshot>) -> PlanDiff {
     let (left, right) = (Side::of(a, before), Side::of(b, before));
-    let keys: BTreeSet<Key<'_>> =
+    let keys: BTreeSet<PlanKey<'_>> =
         left.changes.keys().chain(right.changes.keys()).copied().collect();
     let differences: Vec<PlanDifference> =
         keys.into_iter().filter_map(|key| difference(key, &left, &right)).collect();
@@ -167,14 +167,14 @@ pub fn diff(a: &PlanFile, b: &PlanFile, before: Option<&Snapshot>) -> PlanDiff {
     }
 }
 
-type Key<'f> = (&'f str, PartitionId);
+type PlanKey<'f> = (&'f str, PartitionId);
 
 /// One file, by partition.
 struct Side<'f> {
     plan: Option<&'f Plan>,
-    changes: BTreeMap<Key<'f>, PlanChange>,
+    changes: BTreeMap<PlanKey<'f>, PlanChange>,
     /// All entries of the partition map, including those that change nothing.
-    listed: BTreeMap<Key<'f>, &'f PlannedPartition>,
+    listed: BTreeMap<PlanKey<'f>, &'f PlannedPartition>,
 }
 
 impl<'f> Side<'f> {
@@ -218,8 +218,8 @@ impl<'f> Side<'f> {
 
 fn of_plan<'f>(
     plan: &'f Plan,
-    listed: &BTreeMap<Key<'f>, &'f PlannedPartition>,
-) -> BTreeMap<Key<'f>, PlanChange> {
+    listed: &BTreeMap<PlanKey<'f>, &'f PlannedPartition>,
+) -> BTreeMap<PlanKey<'f>, PlanChange> {
     let mut steps = vec![Vec::new(); plan.moves.len()];
     for (at, indices) in plan.steps.iter().enumerate() {
         for index in indices {
@@ -273,7 +273,7 @@ impl PlanChange {
     }
 }
 
-fn difference(key: Key<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<PlanDifference> {
+fn difference(key: PlanKey<'_>, left: &Side<'_>, right: &Side<'_>) -> Option<PlanDifference> {
     let (a, b) = (left.changes.get(&key), right.changes.get(&key));
     // A file may list a partition that the other omits, and yet both leave it as it is.
     let idle = |side: &Side<'_>, other: &PlanChange| {

@@ -31,7 +31,7 @@ mod place;
 mod plan;
 mod plan_file;
 mod planners;
-mod queues;
+mod rack_queues;
 mod rebuild;
 mod replace;
 mod request;

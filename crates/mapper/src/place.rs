@@ -7,9 +7,9 @@
 use crate::both::both;
 use crate::bytes::{Bytes, Ratio};
 use crate::constraints::{Constraints, SeatRules};
-use crate::dense::{BrokerIx, Cluster};
+use crate::dense::{BrokerIx, DenseCluster};
 use crate::no_plan::{NoPlan, Refusal};
-use crate::queues::Queues;
+use crate::rack_queues::RackQueues;
 use crate::request::{Optimize, PlaceBy, PlanTerms};
 use crate::target::{Target, Targets};
 use crate::volumes::Volumes;
@@ -35,21 +35,21 @@ pub(crate) struct Manner {
 }
 
 /// The brokers that replace others (`--sub-affinity`, `replace`).
-pub(crate) type Pairs = BTreeMap<BrokerIx, BrokerIx>;
+pub(crate) type BrokerPairs = BTreeMap<BrokerIx, BrokerIx>;
 
 /// A cluster while its seats are filled.
 pub(crate) struct Placement<'a> {
-    pub(crate) cluster: &'a Cluster<'a>,
+    pub(crate) cluster: &'a DenseCluster<'a>,
     targets: &'a Targets,
     constraints: Constraints<'a>,
-    pairs: &'a Pairs,
+    pairs: &'a BrokerPairs,
     manner: Manner,
     /// Storage used on each broker after the plan as made so far.
     pub(crate) used: Vec<Option<u64>>,
     /// Replicas on each broker after the plan as made so far.
     count: Vec<u64>,
     /// Brokers in the present order of preference.
-    queues: Queues<'a>,
+    queues: RackQueues<'a>,
     /// For each rack how many of the first in its queue are compared by their load with the replica.
     nearest: Vec<usize>,
     /// For each broker the seats that this plan filled with it: indices of work and seat.
@@ -62,10 +62,10 @@ pub(crate) struct Placement<'a> {
 
 impl<'a> Placement<'a> {
     pub(crate) fn new(
-        cluster: &'a Cluster<'a>,
+        cluster: &'a DenseCluster<'a>,
         targets: &'a Targets,
         terms: &PlanTerms,
-        pairs: &'a Pairs,
+        pairs: &'a BrokerPairs,
         manner: Manner,
     ) -> Self {
         let mut count = vec![0; cluster.ids.len()];
@@ -82,7 +82,7 @@ impl<'a> Placement<'a> {
             manner,
             used: cluster.used.clone(),
             count,
-            queues: Queues::new(&cluster.rack, cluster.rack_names.len(), unknown),
+            queues: RackQueues::new(&cluster.rack, cluster.rack_names.len(), unknown),
             nearest: nearest(cluster),
             placed: vec![Vec::new(); brokers],
             volumes: Volumes::new(cluster, terms),
@@ -374,7 +374,7 @@ fn parts(part: u64, whole: u64) -> u64 {
 }
 
 /// If all brokers of a rack have the same storage, the best one before a replica arrives is also the best one after.
-fn nearest(cluster: &Cluster<'_>) -> Vec<usize> {
+fn nearest(cluster: &DenseCluster<'_>) -> Vec<usize> {
     let mut capacity: Vec<Option<Option<u64>>> = vec![None; cluster.rack_names.len()];
     let mut nearest = vec![1; cluster.rack_names.len()];
     for (rack, own) in cluster.rack.iter().zip(&cluster.capacity) {

@@ -95,7 +95,7 @@ struct EntryOut<'p> {
 #[derive(Serialize, Deserialize)]
 struct PlanWire<'p> {
     #[serde(flatten)]
-    head: Head<'p>,
+    head: PlanFileHead<'p>,
     #[serde(flatten)]
     request: Cow<'p, Request>,
     moves: Cow<'p, [Move]>,
@@ -106,7 +106,7 @@ struct PlanWire<'p> {
 
 /// The keys before the request.
 #[derive(Serialize, Deserialize)]
-struct Head<'p> {
+struct PlanFileHead<'p> {
     version: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cluster_id: Cow<'p, Option<String>>,
@@ -268,7 +268,7 @@ impl PlannedPartition {
 impl<'p> PlanWire<'p> {
     fn of(plan: &'p Plan) -> Self {
         Self {
-            head: Head {
+            head: PlanFileHead {
                 version: VERSION,
                 cluster_id: Cow::Borrowed(&plan.cluster_id),
                 snapshot: Cow::Borrowed(&plan.snapshot),

@@ -1,7 +1,7 @@
 //! Nothing wrong in scope is forgotten, and nothing is left out without a cause.
 
 use super::leaders::Evacuation;
-use super::view::View;
+use super::view::CheckedSnapshot;
 use super::{Violation, led};
 use crate::ids::{PartitionId, TopicPartition};
 use crate::plan::{LeftOut, Move, Plan, WhyLeftOut};
@@ -12,7 +12,7 @@ use std::sync::Arc;
 /// Checks that everything wrong in scope is mended or reported. `moved`: the plan's moves, in order of topic and
 /// partition.
 pub(super) fn nothing_is_forgotten(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     terms: &PlanTerms,
     base: &BaseLists<'_>,
     plan: &Plan,
@@ -75,7 +75,7 @@ fn take_partition<'p>(moves: &mut &[&'p Move], id: PartitionId) -> Option<&'p Mo
 
 /// Checks that only partitions that cannot be moved are left out.
 pub(super) fn with_cause(
-    view: &View<'_>,
+    view: &CheckedSnapshot<'_>,
     plan: &Plan,
     evacuation: Option<&Evacuation<'_>>,
 ) -> Vec<Violation> {

@@ -4,7 +4,7 @@ use crate::assign::assign;
 use crate::balance::without_drained;
 use crate::bytes::Bytes;
 use crate::check::check;
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
 use crate::planners::plan;
 use crate::request::{BaseLists, Request};
 use crate::snapshot::Snapshot;
@@ -109,7 +109,7 @@ fn what_matters(whole: &Snapshot, request: &Request) -> Option<Snapshot> {
             None
         }
     };
-    let cluster = Cluster::new(whole);
+    let cluster = DenseCluster::new(whole);
     let used = |id| {
         let at = cluster.index_of(id)? as usize;
         cluster.used[at].map(Bytes)

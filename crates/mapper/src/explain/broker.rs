@@ -1,7 +1,7 @@
 //! What a plan changes on one broker, and why the broker got no more replicas.
 
 use super::context::{Context, each_copy};
-use super::instead::{BrokerVerdict, Compared, Judge};
+use super::instead::{BrokerJudge, BrokerVerdict, Compared};
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
 use crate::figures::BrokerFigures;
@@ -117,9 +117,9 @@ fn passing(context: &Context<'_>, here: &dyn Fn(&crate::plan::Move) -> bool) -> 
 }
 
 fn placed(context: &Context<'_>, broker: BrokerIx) -> PlacedReplicas {
-    let judge = Judge::new(context);
+    let judge = BrokerJudge::new(context);
     let mut placed = PlacedReplicas { replicas: 0, here: 0, elsewhere: Vec::new() };
-    let mut kinds: BTreeMap<Kind, VerdictCount> = BTreeMap::new();
+    let mut kinds: BTreeMap<AnswerKind, VerdictCount> = BTreeMap::new();
     for index in 0..context.plan.moves.len() {
         for copied in judge.copies(index) {
             placed.replicas += 1;
@@ -129,7 +129,7 @@ fn placed(context: &Context<'_>, broker: BrokerIx) -> PlacedReplicas {
             }
             let answer = judge.verdict(&copied, broker);
             let first = || context.plan.moves[index].of();
-            let kind = Kind::of(&answer);
+            let kind = AnswerKind::of(&answer);
             let new = || VerdictCount { replicas: 0, first: first(), answer };
             kinds.entry(kind).or_insert_with(new).replicas += 1;
         }
@@ -140,13 +140,13 @@ fn placed(context: &Context<'_>, broker: BrokerIx) -> PlacedReplicas {
 
 /// The key by which answers are counted.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum AnswerKind {
     Refused(&'static str),
     Other(u8),
     Admitted(Compared),
 }
 
-impl Kind {
+impl AnswerKind {
     fn of(verdict: &BrokerVerdict) -> Self {
         match verdict {
             BrokerVerdict::Refused { why } => Self::Refused(why.rule()),

@@ -1,7 +1,7 @@
 //! Why one partition moves, or stays.
 
 use super::context::Context;
-use super::instead::{Instead, Judge};
+use super::instead::{BrokerJudge, Instead};
 use super::without::{self, Without};
 use crate::bytes::Bytes;
 use crate::dense::BrokerIx;
@@ -302,7 +302,7 @@ fn balance(context: &Context<'_>, broker: BrokerIx) -> LeaveCause {
 }
 
 fn comes(context: &Context<'_>, index: usize, only: Option<BrokerId>) -> Vec<Comes> {
-    let judge = Judge::new(context);
+    let judge = BrokerJudge::new(context);
     let copies = judge.copies(index);
     copies
         .iter()

@@ -11,16 +11,20 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The brokers of the maps.
-pub(super) struct Chosen {
+pub(super) struct ChosenBrokers {
     /// For each map, in the order of the document.
     pub(super) by_map: Vec<BTreeSet<BrokerId>>,
     pub(super) findings: Vec<MapFinding>,
 }
 
 /// Gives each map its brokers. `topics` are those of each map.
-pub(super) fn choose(maps: &MapSet, known: &MapFacts<'_>, topics: &[BTreeSet<String>]) -> Chosen {
+pub(super) fn choose(
+    maps: &MapSet,
+    known: &MapFacts<'_>,
+    topics: &[BTreeSet<String>],
+) -> ChosenBrokers {
     let maps = maps.maps();
-    let mut chosen = Chosen { by_map: Vec::with_capacity(maps.len()), findings: Vec::new() };
+    let mut chosen = ChosenBrokers { by_map: Vec::with_capacity(maps.len()), findings: Vec::new() };
     for map in maps {
         let found = fitting(map, known);
         chosen.by_map.push(found.unwrap_or_else(|finding| {

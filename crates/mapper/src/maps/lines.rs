@@ -2,7 +2,7 @@
 //!
 //! Each line has one map. Blank lines and lines that begin with `#` are skipped. The map named `rest` has no regex.
 
-use super::cursor::{Cursor, Fault};
+use super::cursor::{Cursor, TextFault};
 use super::error::{MapMistake, MapPlace, MapsError};
 use super::target::{number, target};
 use super::{Allowance, Map, MapName, MapSet, MapTopics, REST};
@@ -54,7 +54,7 @@ fn numbered(document: &str, number: u64, line: &str) -> Result<Map, MapsError> {
     map(line, place(start)).map_err(|fault| place(fault.at).blame(fault.mistake))
 }
 
-fn map(line: &str, place: MapPlace) -> Result<Map, Fault> {
+fn map(line: &str, place: MapPlace) -> Result<Map, TextFault> {
     let mut cursor = Cursor::new(line);
     cursor.blanks();
     let name = name(&mut cursor)?;
@@ -69,14 +69,14 @@ fn map(line: &str, place: MapPlace) -> Result<Map, Fault> {
     Ok(map)
 }
 
-fn name(cursor: &mut Cursor<'_>) -> Result<MapName, Fault> {
+fn name(cursor: &mut Cursor<'_>) -> Result<MapName, TextFault> {
     let start = *cursor;
     let belongs = |c: char| !c.is_whitespace() && !matches!(c, ':' | '"');
     let text = cursor.some(belongs, "the name of a map")?;
     MapName::new(text).map_err(|mistake| start.fault(mistake))
 }
 
-fn topics(cursor: &mut Cursor<'_>, name: &MapName) -> Result<MapTopics, Fault> {
+fn topics(cursor: &mut Cursor<'_>, name: &MapName) -> Result<MapTopics, TextFault> {
     let start = *cursor;
     let source = if cursor.rest().starts_with("=>") {
         None
@@ -101,7 +101,7 @@ pub(super) fn map_topics(name: &MapName, source: Option<&str>) -> Result<MapTopi
 }
 
 /// Reads `, replication=N` and `, allow=[…]`, each at most once, up to the end.
-fn options(cursor: &mut Cursor<'_>, map: &mut Map) -> Result<(), Fault> {
+fn options(cursor: &mut Cursor<'_>, map: &mut Map) -> Result<(), TextFault> {
     let mut allowed = false;
     loop {
         let mut after = *cursor;
@@ -122,7 +122,7 @@ fn options(cursor: &mut Cursor<'_>, map: &mut Map) -> Result<(), Fault> {
     }
 }
 
-fn allowances(cursor: &mut Cursor<'_>, allow: &mut BTreeSet<Allowance>) -> Result<(), Fault> {
+fn allowances(cursor: &mut Cursor<'_>, allow: &mut BTreeSet<Allowance>) -> Result<(), TextFault> {
     loop {
         cursor.blanks();
         let start = *cursor;

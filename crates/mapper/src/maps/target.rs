@@ -3,7 +3,7 @@
 //! Lines and YAML share one grammar: a YAML scalar is read in the same way as the text in a line.
 
 use super::Target;
-use super::cursor::{Cursor, Fault};
+use super::cursor::{Cursor, TextFault};
 use super::error::MapMistake;
 use crate::ids::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,7 @@ pub(super) const MAX_IDS: usize = 100_000;
 const FORMS: &str = "brokers: [1001..1006], 6x TYPE, statefulSet NS/NAME, nodeLabels k=v, or all";
 
 /// Reads a target. The caller reads the text after it.
-pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     if cursor.eat("[") {
         return listed(cursor).map(Target::Ids);
     }
@@ -37,7 +37,7 @@ pub(super) fn target(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
 }
 
 /// Reads `1001..1006,1010]`, after the opening bracket.
-fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, Fault> {
+fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, TextFault> {
     let mut ids = BTreeSet::new();
     loop {
         cursor.blanks();
@@ -55,7 +55,7 @@ fn listed(cursor: &mut Cursor<'_>) -> Result<BTreeSet<BrokerId>, Fault> {
 pub(super) fn id_or_range(
     cursor: &mut Cursor<'_>,
     ids: &mut BTreeSet<BrokerId>,
-) -> Result<(), Fault> {
+) -> Result<(), TextFault> {
     let start = *cursor;
     let first = id(cursor)?;
     let mut after = *cursor;
@@ -78,7 +78,7 @@ pub(super) fn id_or_range(
     Ok(())
 }
 
-fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, Fault> {
+fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, TextFault> {
     let start = *cursor;
     let digits = cursor.some(|c| c.is_ascii_digit(), "a broker id")?;
     let too_large = || {
@@ -91,7 +91,7 @@ fn id(cursor: &mut Cursor<'_>) -> Result<BrokerId, Fault> {
 }
 
 /// Reads `6x i3.4xlarge`.
-fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let count = number(cursor, "number of brokers", u32::MAX)?;
     if !cursor.eat("x") || !cursor.blanks() {
         return Err(cursor.expected("a count and an instance type, as in 6x i3.4xlarge"));
@@ -102,7 +102,7 @@ fn instance_type(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
 }
 
 /// Reads `kafka/kafka-logs`.
-pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let belongs = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
     let namespace = cursor.some(belongs, "NAMESPACE/NAME of a StatefulSet")?;
     if !cursor.eat("/") {
@@ -113,7 +113,7 @@ pub(super) fn stateful_set(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
 }
 
 /// Reads `k=v,k2=v2 [count=N]`.
-fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
+fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, TextFault> {
     let mut labels = BTreeMap::new();
     loop {
         label(cursor, &mut labels)?;
@@ -134,7 +134,7 @@ fn node_labels(cursor: &mut Cursor<'_>) -> Result<Target, Fault> {
     Ok(Target::NodeLabels { labels, count })
 }
 
-fn label(cursor: &mut Cursor<'_>, labels: &mut BTreeMap<String, String>) -> Result<(), Fault> {
+fn label(cursor: &mut Cursor<'_>, labels: &mut BTreeMap<String, String>) -> Result<(), TextFault> {
     let start = *cursor;
     let belongs = |c: char| !c.is_whitespace() && !matches!(c, '=' | ',' | '#');
     let key = cursor.some(belongs, "a node label, as in pool=small")?;
@@ -173,7 +173,11 @@ pub(super) fn add_label(
 }
 
 /// Reads a number from 1 to `most`.
-pub(super) fn number(cursor: &mut Cursor<'_>, what: &'static str, most: u32) -> Result<u32, Fault> {
+pub(super) fn number(
+    cursor: &mut Cursor<'_>,
+    what: &'static str,
+    most: u32,
+) -> Result<u32, TextFault> {
     let start = *cursor;
     let digits = cursor.some(|c| c.is_ascii_digit(), "a number")?;
     in_range(digits, what, most).map_err(|mistake| start.fault(mistake))

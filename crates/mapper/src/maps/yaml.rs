@@ -2,7 +2,7 @@
 //!
 //! Strict: an unknown key is most likely a typing error, and to ignore it would harm the operator.
 
-use super::cursor::{Cursor, Fault};
+use super::cursor::{Cursor, TextFault};
 use super::error::{MapMistake, MapPlace, MapsError, yaml_message};
 use super::lines::{MAX_REPLICATION, map_topics};
 use super::target::{add_label, id_or_range, in_range, stateful_set, target};
@@ -130,7 +130,7 @@ impl Source<'_> {
         &self,
         text: &str,
         location: Location,
-        read: impl FnOnce(&mut Cursor<'_>) -> Result<T, Fault>,
+        read: impl FnOnce(&mut Cursor<'_>) -> Result<T, TextFault>,
     ) -> Result<T, MapsError> {
         let mut cursor = Cursor::new(text.trim());
         read(&mut cursor)

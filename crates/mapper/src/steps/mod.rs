@@ -11,7 +11,7 @@ mod order;
 mod ready;
 
 use crate::both::both;
-use crate::dense::Cluster;
+use crate::dense::DenseCluster;
 use crate::lookup::Lookup;
 use crate::no_plan::NoPlan;
 use crate::plan::{Move, Reason};
@@ -29,7 +29,7 @@ pub(crate) struct Stepped {
 
 /// The moves that have room, with their steps, and the result of `meanwhile` for all moves. The two run in parallel.
 pub(crate) fn lay_out<T: Send>(
-    cluster: &Cluster<'_>,
+    cluster: &DenseCluster<'_>,
     terms: &PlanTerms,
     mut moves: Vec<Move>,
     meanwhile: impl FnOnce(&[Move]) -> T + Send,
@@ -54,7 +54,7 @@ pub(crate) fn lay_out<T: Send>(
 }
 
 /// The partition of each move.
-fn partitions<'s>(cluster: &Cluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
+fn partitions<'s>(cluster: &DenseCluster<'s>, moves: &[Move]) -> Vec<Option<&'s Partition>> {
     let find = Lookup::new(cluster.snapshot);
     let mut partitions = Vec::with_capacity(moves.len());
     partitions.extend(find.partitions_of(moves).map(|(_, partition)| partition));

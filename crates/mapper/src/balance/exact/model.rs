@@ -7,20 +7,20 @@
 
 mod scene;
 
-use super::super::load::Load;
+use super::super::load::BalancedLoad;
 use super::super::shelves::Shelves;
-use super::super::state::State;
-use super::{Asked, Marks};
+use super::super::state::BalanceState;
+use super::{Marks, SearchConditions};
 use crate::dense::BrokerIx;
 use crate::exact::{Column, Program};
 use crate::request::RackRule;
 use crate::target::RackCounts;
 use crate::work::Work;
-use scene::Scene;
+use scene::PartitionChoices;
 use smallvec::SmallVec;
 
 /// A partition with seats to decide.
-pub(super) struct Item {
+pub(super) struct SeatsToDecide {
     pub(super) partition: u32,
     /// The bytes of one copy.
     pub(super) size: u64,
@@ -37,8 +37,8 @@ pub(super) struct Item {
 }
 
 /// The seats to decide, by column.
-pub(super) struct Model {
-    pub(super) items: Vec<Item>,
+pub(super) struct StorageModel {
+    pub(super) items: Vec<SeatsToDecide>,
     /// The bytes on each broker that no decision changes.
     pub(super) base: Vec<u64>,
     /// The bytes and replicas that every plan copies.
@@ -47,7 +47,7 @@ pub(super) struct Model {
     pub(super) narrowed: bool,
     /// Bytes of one unit of load.
     pub(super) unit: f64,
-    columns: Vec<Seat>,
+    columns: Vec<SeatColumn>,
 }
 
 /// An extra column that is one if any of these seats is taken.
@@ -58,7 +58,7 @@ pub(super) struct Span {
 
 /// The meaning of a column.
 #[derive(Clone, Copy)]
-pub(super) struct Seat {
+pub(super) struct SeatColumn {
     pub(super) broker: BrokerIx,
     /// The bytes of the replica on the broker.
     pub(super) load: u64,
@@ -68,9 +68,9 @@ pub(super) struct Seat {
     pub(super) moves: bool,
 }
 
-impl Model {
+impl StorageModel {
     /// A model of all seats that may change.
-    pub(super) fn new(asked: &Asked<'_, '_>) -> Self {
+    pub(super) fn new(asked: &SearchConditions<'_, '_>) -> Self {
         let state = &asked.before;
         let mut model = Self {
             items: Vec::new(),
@@ -81,11 +81,12 @@ impl Model {
             columns: Vec::new(),
         };
         let limit = asked.balance.partition_limit;
-        let mut shelves = limit.map(|limit| Shelves::new(state, Some(limit), Load::Storage));
+        let mut shelves =
+            limit.map(|limit| Shelves::new(state, Some(limit), BalancedLoad::Storage));
         let mut repairs = asked.repairs.iter().peekable();
         for partition in 0..state.partitions() {
             let repair = repairs.next_if(|item| item.partition == partition);
-            let scene = Scene { asked, partition, repair };
+            let scene = PartitionChoices { asked, partition, repair };
             match scene.item(shelves.as_mut(), &mut model.narrowed) {
                 Some(item) => model.add(state, item),
                 None => model.give(state, partition, repair),
@@ -95,7 +96,7 @@ impl Model {
         model
     }
 
-    pub(super) fn seat(&self, column: usize) -> &Seat {
+    pub(super) fn seat(&self, column: usize) -> &SeatColumn {
         &self.columns[column]
     }
 
@@ -103,14 +104,14 @@ impl Model {
         self.columns.len()
     }
 
-    fn add(&mut self, state: &State<'_>, mut item: Item) {
+    fn add(&mut self, state: &BalanceState<'_>, mut item: SeatsToDecide) {
         let before = state.cluster.seats_of(item.partition as usize);
         for (broker, column) in &mut item.choices {
             *column = self.columns.len();
             let moves = !before.contains(broker);
             let copied = if moves { item.size } else { 0 };
             let load = state.size_on(item.partition, *broker);
-            self.columns.push(Seat { broker: *broker, load, copied, moves });
+            self.columns.push(SeatColumn { broker: *broker, load, copied, moves });
         }
         for seat in state.seats_of(item.partition as usize) {
             if !item.fixed.contains(seat) {
@@ -122,7 +123,7 @@ impl Model {
     }
 
     /// Adds a repair that leaves nothing to decide.
-    fn give(&mut self, state: &State<'_>, partition: usize, repair: Option<&Work>) {
+    fn give(&mut self, state: &BalanceState<'_>, partition: usize, repair: Option<&Work>) {
         if repair.is_some() {
             let before = state.cluster.seats_of(partition);
             let copies = state.seats_of(partition).iter().filter(|b| !before.contains(b)).count();
@@ -132,7 +133,7 @@ impl Model {
     }
 
     /// The rules alone, as rows over columns without cost.
-    pub(super) fn rules(&self, asked: &Asked<'_, '_>) -> (Program, Vec<Span>) {
+    pub(super) fn rules(&self, asked: &SearchConditions<'_, '_>) -> (Program, Vec<Span>) {
         let (mut program, mut spans) = (Program::default(), Vec::new());
         for _ in &self.columns {
             program.column(Column { cost: 0.0, most: 1.0, whole: true });
@@ -141,7 +142,7 @@ impl Model {
             item.rows(asked, &mut program);
             item.span(asked, &mut program, &mut spans);
         }
-        let Asked { balance, .. } = asked;
+        let SearchConditions { balance, .. } = asked;
         if let Some(most) = balance.max_bytes_moved {
             let most = self.load(most.0.saturating_sub(self.given.0));
             program.row(self.terms(|seat| self.load(seat.copied)), f64::NEG_INFINITY, most);
@@ -187,7 +188,7 @@ impl Model {
     }
 
     /// The factor of each column, without those of zero.
-    pub(super) fn terms(&self, of: impl Fn(&Seat) -> f64) -> Vec<(usize, f64)> {
+    pub(super) fn terms(&self, of: impl Fn(&SeatColumn) -> f64) -> Vec<(usize, f64)> {
         let all = self.columns.iter().map(of).enumerate();
         all.filter(|(_, factor)| *factor != 0.0).collect()
     }
@@ -199,7 +200,7 @@ impl Model {
     }
 
     /// The values of all columns for the seats of a state.
-    pub(super) fn values(&self, state: &State<'_>, spans: &[Span]) -> Vec<f64> {
+    pub(super) fn values(&self, state: &BalanceState<'_>, spans: &[Span]) -> Vec<f64> {
         let mut values = vec![0.0; self.columns.len() + spans.len()];
         for item in &self.items {
             for (broker, column) in &item.choices {
@@ -217,7 +218,7 @@ impl Model {
 }
 
 /// The cost that counts replicas to copy: one for each.
-pub(super) fn replicas(seat: &Seat) -> f64 {
+pub(super) fn replicas(seat: &SeatColumn) -> f64 {
     f64::from(u8::from(seat.moves))
 }
 
@@ -231,8 +232,8 @@ pub(super) fn count(number: u64) -> f64 {
     number as f64
 }
 
-impl Item {
-    fn rows(&self, asked: &Asked<'_, '_>, program: &mut Program) {
+impl SeatsToDecide {
+    fn rows(&self, asked: &SearchConditions<'_, '_>, program: &mut Program) {
         let cluster = asked.rules.cluster;
         let of = |wanted: &dyn Fn(BrokerIx) -> bool| -> Vec<(usize, f64)> {
             let choices = self.choices.iter().filter(|(broker, _)| wanted(*broker));
@@ -270,7 +271,7 @@ impl Item {
     }
 
     /// Asks for the least number of racks: one column per rack is one if the rack is used, and their sum has a bound.
-    fn span(&self, asked: &Asked<'_, '_>, program: &mut Program, spans: &mut Vec<Span>) {
+    fn span(&self, asked: &SearchConditions<'_, '_>, program: &mut Program, spans: &mut Vec<Span>) {
         let racks = match asked.rules.racks {
             RackRule::AtLeast(racks) if !self.is_settled() => racks as usize,
             RackRule::AtLeast(_) | RackRule::Spread => return,
@@ -301,14 +302,18 @@ impl Item {
     }
 
     /// The brokers that an answer chooses, the fixed ones included; `None` if they break a rule.
-    pub(super) fn chosen(&self, asked: &Asked<'_, '_>, values: &[f64]) -> Option<SmallSeats> {
+    pub(super) fn chosen(
+        &self,
+        asked: &SearchConditions<'_, '_>,
+        values: &[f64],
+    ) -> Option<SmallSeats> {
         let mut seats = self.fixed.clone();
         let taken = self.choices.iter().filter(|(_, column)| values[*column] > 0.5);
         seats.extend(taken.map(|(broker, _)| *broker));
         self.keeps_rules(asked, &seats).then_some(seats)
     }
 
-    pub(super) fn keeps_rules(&self, asked: &Asked<'_, '_>, seats: &SmallSeats) -> bool {
+    pub(super) fn keeps_rules(&self, asked: &SearchConditions<'_, '_>, seats: &SmallSeats) -> bool {
         let cluster = asked.rules.cluster;
         let counts = RackCounts::of(cluster, seats.iter().copied());
         let racks = self

@@ -1,8 +1,8 @@
 //! What a search found, and what it proves.
 
 use super::copied;
-use super::pace::Pace;
-use crate::balance::state::State;
+use super::search_limits::SearchLimits;
+use crate::balance::state::BalanceState;
 use crate::bytes::Bytes;
 use crate::exact::{Effort, Evidence};
 use crate::finish::Proof;
@@ -11,7 +11,7 @@ use crate::plan::{BalanceFloor, BoundBy};
 /// The result of the search.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::balance) struct Solved {
-    pub(super) pace: Pace,
+    pub(super) pace: SearchLimits,
     /// The bytes and replicas that the plan copies.
     pub(super) copied: (u64, u64),
     /// The number of columns in the program.
@@ -27,7 +27,7 @@ pub(in crate::balance) struct Solved {
 
 impl Solved {
     /// A result without any proof.
-    pub(super) fn nothing(pace: Pace, binaries: usize) -> Self {
+    pub(super) fn nothing(pace: SearchLimits, binaries: usize) -> Self {
         Self {
             pace,
             copied: (0, 0),
@@ -42,7 +42,7 @@ impl Solved {
     /// The proof about a plan; `sums`: the bound from the loads of brokers and racks.
     pub(in crate::balance) fn proof(
         &self,
-        state: &State<'_>,
+        state: &BalanceState<'_>,
         sums: Option<Bytes>,
         floor: Option<BalanceFloor>,
     ) -> Proof {
@@ -53,10 +53,10 @@ impl Solved {
         let Self { binaries, effort, pace, .. } = *self;
         let by = match pace {
             _ if own <= sums => BoundBy::Loads,
-            Pace::Led => BoundBy::Linear,
-            Pace::Short | Pace::Thorough => BoundBy::Search,
+            SearchLimits::Led => BoundBy::Linear,
+            SearchLimits::Short | SearchLimits::Thorough => BoundBy::Search,
         };
-        let most_even = (pace != Pace::Led).then_some(same && self.most_even);
+        let most_even = (pace != SearchLimits::Led).then_some(same && self.most_even);
         let engine = pace.engine();
         let evidence = Evidence { engine, binaries, effort, most_even, fullest: None, by };
         Proof { bound_bytes: own.max(sums), floor, evidence: Some(evidence) }

@@ -1,7 +1,7 @@
 //! What may be decided about one partition.
 
-use super::super::Asked;
-use super::{Item, SmallSeats};
+use super::super::SearchConditions;
+use super::{SeatsToDecide, SmallSeats};
 use crate::balance::shares::replicas_in;
 use crate::balance::shelves::Shelves;
 use crate::dense::BrokerIx;
@@ -10,14 +10,18 @@ use crate::work::Work;
 use smallvec::SmallVec;
 
 /// One partition, with everything that decides where its replicas may go.
-pub(super) struct Scene<'s, 'a> {
-    pub(super) asked: &'s Asked<'s, 'a>,
+pub(super) struct PartitionChoices<'s, 'a> {
+    pub(super) asked: &'s SearchConditions<'s, 'a>,
     pub(super) partition: usize,
     pub(super) repair: Option<&'s Work>,
 }
 
-impl Scene<'_, '_> {
-    pub(super) fn item(&self, shelves: Option<&mut Shelves>, narrowed: &mut bool) -> Option<Item> {
+impl PartitionChoices<'_, '_> {
+    pub(super) fn item(
+        &self,
+        shelves: Option<&mut Shelves>,
+        narrowed: &mut bool,
+    ) -> Option<SeatsToDecide> {
         let Self { asked, partition, repair } = self;
         let state = &asked.before;
         let movable = state.target_of(*partition);
@@ -50,7 +54,7 @@ impl Scene<'_, '_> {
         let choices = target.brokers.iter().copied();
         let lets = |broker: &BrokerIx| asked.rules.cluster.cordon_lets(*partition, *broker);
         let choices = choices.filter(|b| !fixed.contains(b) && sound(b) && lets(b) && open_rack(b));
-        Some(Item {
+        Some(SeatsToDecide {
             partition: u32::try_from(*partition).unwrap_or(u32::MAX),
             size: state.size[*partition],
             choices: choices.map(|broker| (broker, 0)).collect(),
