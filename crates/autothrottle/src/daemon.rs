@@ -28,7 +28,7 @@ use operate::execution::{Outage, Signal, Signals};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use throttle::{Decision, State, decide};
+use throttle::{ThrottleDecision, ThrottleMemory, decide};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -105,8 +105,8 @@ struct Daemon<'s> {
     crier: Crier,
     quiet: Quiet,
     beside: Beside,
-    state: State,
-    before: Decision,
+    state: ThrottleMemory,
+    before: ThrottleDecision,
     canary: Flight,
     slow: Slow,
 }
@@ -133,8 +133,8 @@ impl<'s> Daemon<'s> {
             crier,
             quiet: Quiet::default(),
             beside: Beside::default(),
-            state: State::default(),
-            before: Decision::default(),
+            state: ThrottleMemory::default(),
+            before: ThrottleDecision::default(),
             canary: Flight::new(None),
             slow: Slow::default(),
         }
@@ -267,7 +267,11 @@ impl<'s> Daemon<'s> {
     }
 
     /// Sets the decided configs, and reads them back until they are in force.
-    async fn settle(&mut self, decision: &Decision, look: &mut Look) -> Result<Holding, Error> {
+    async fn settle(
+        &mut self,
+        decision: &ThrottleDecision,
+        look: &mut Look,
+    ) -> Result<Holding, Error> {
         let (mut looks, mut asked) = (0, false);
         loop {
             let ledger = self.book.ledger();
@@ -292,7 +296,7 @@ impl<'s> Daemon<'s> {
     }
 
     /// Removes overrides that end with the copies that they paced.
-    async fn end_overrides(&self, decision: &Decision) -> Result<(), Error> {
+    async fn end_overrides(&self, decision: &ThrottleDecision) -> Result<(), Error> {
         if decision.global_override_is_over {
             self.book.withdraw([None]).await?;
             tracing::info!("the global override has ended with what it paced");
@@ -368,7 +372,7 @@ async fn watched(client: &Client) -> Result<Watched, kafka::Error> {
 }
 
 /// Logs what is new in a round.
-fn tell(before: &Decision, now: &Decision) {
+fn tell(before: &ThrottleDecision, now: &ThrottleDecision) {
     for ((broker, role), decided) in &now.rates {
         let rate_before = before.rates.get(&(*broker, *role)).map(|decided| decided.rate);
         if rate_before != Some(decided.rate) {

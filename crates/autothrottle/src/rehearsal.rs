@@ -10,7 +10,7 @@ use execute::{Action, Resource, Stray, hold};
 use operate::Status;
 use std::collections::BTreeMap;
 use std::io::Write;
-use throttle::{State, decide};
+use throttle::{ThrottleMemory, decide};
 
 /// Shows what would be set and restored. The status is `Findings` if there is anything.
 pub(crate) async fn run(
@@ -26,7 +26,7 @@ pub(crate) async fn run(
     let look = looker.look(&client, &ledger, &overrides, BTreeMap::new()).await?;
     let mut quiet = Quiet::default();
     quiet.learn(&look.cluster, &ledger, tokio::time::Instant::now());
-    let (_, decision) = decide(State::default(), &look.throttle, &settings.limits);
+    let (_, decision) = decide(ThrottleMemory::default(), &look.throttle, &settings.limits);
     let mut wanted = wanted(&decision, &ledger, &look.cluster, &quiet);
     if settings.keeps_throttles {
         and_keep_what_is_ours(&mut wanted, &ledger);

@@ -11,10 +11,15 @@ use execute::{
 };
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
-use throttle::{Decision, Role, ThrottledReplicas};
+use throttle::{ReplicationRole, ThrottleDecision, ThrottledReplicas};
 
 /// The configs that the cluster needs now. `quiet` has the values from when nothing moved.
-pub(crate) fn wanted(decision: &Decision, ledger: &Ledger, seen: &Seen, quiet: &Quiet) -> Wanted {
+pub(crate) fn wanted(
+    decision: &ThrottleDecision,
+    ledger: &Ledger,
+    seen: &Seen,
+    quiet: &Quiet,
+) -> Wanted {
     let mut lists = decided_lists(decision);
     for (setting, entries) in covering(ledger, seen) {
         lists.entry(setting).or_default().extend(entries);
@@ -88,14 +93,14 @@ pub(crate) fn covered(
     found
 }
 
-pub(crate) fn rate_key(role: Role) -> Key {
+pub(crate) fn rate_key(role: ReplicationRole) -> Key {
     match role {
-        Role::Leader => Key::LeaderRate,
-        Role::Follower => Key::FollowerRate,
+        ReplicationRole::Leader => Key::LeaderRate,
+        ReplicationRole::Follower => Key::FollowerRate,
     }
 }
 
-fn decided_lists(decision: &Decision) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
+fn decided_lists(decision: &ThrottleDecision) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
     let mut lists = BTreeMap::new();
     for (topic, ThrottledReplicas { leaders, followers }) in &decision.lists {
         for (key, replicas) in [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)]
@@ -173,7 +178,7 @@ mod tests {
 
     #[test]
     fn what_covers_a_running_copy_is_wanted_whatever_was_decided() {
-        let nothing = Decision::default();
+        let nothing = ThrottleDecision::default();
         let ledger = ledger(Key::FollowerReplicas, &["0:3", "1:3"]);
         let wanted = wanted(&nothing, &ledger, &moving(&[1]), &Quiet::default());
         assert_eq!(
@@ -186,7 +191,7 @@ mod tests {
 
     #[test]
     fn a_follower_in_sync_is_released_at_once_and_its_leader_when_the_move_ends() {
-        let nothing = Decision::default();
+        let nothing = ThrottleDecision::default();
         let follower = ledger(Key::FollowerReplicas, &["0:3"]);
         assert_eq!(wanted(&nothing, &follower, &moving(&[1, 3]), &Quiet::default()).lists.len(), 0);
         let leader = ledger(Key::LeaderReplicas, &["0:1"]);

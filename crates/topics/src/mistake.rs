@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// A mistake in a definition.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Mistake {
+pub enum DefinitionMistake {
     /// Not YAML.
     #[error("{0}")]
     Yaml(String),
