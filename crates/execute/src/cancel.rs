@@ -1,13 +1,14 @@
 //! One round of a cancel: moves in flight go back to their old replicas, in the old order. Nothing else is begun.
 
-use crate::action::{Action, Outcome, Round};
-use crate::course::{Course, Hindrance, Standing, who_heals};
+use crate::action::Action;
+use crate::course::Course;
 use crate::dirs::{self, Destination};
-use crate::journal::{Entry, History};
+use crate::journal::{Entry, History, Outcome};
 use crate::ledger::Ledger;
-use crate::next::{news, stop};
+use crate::move_state::{Hindrance, Standing};
 use crate::pace::pace;
-use crate::seen::{Seen, same_set};
+use crate::round::{Round, news};
+use crate::seen::{Seen, same_set, who_heals};
 use crate::task::{Aim, OnDeadBroker, Task};
 use mapper::BrokerId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -48,9 +49,9 @@ pub(crate) fn cancel(
     }
     round.not_cancelled = not_cancelled(task, history, seen);
     if moving.is_empty() && pacing.clean {
-        stop(Outcome::Cancelled, round);
+        round.stop(Outcome::Cancelled);
     } else if !moving.is_empty() && !moving.iter().any(may) {
-        stop(Outcome::CancelledPartly, round);
+        round.stop(Outcome::CancelledPartly);
     }
 }
 

@@ -3,32 +3,10 @@
 //! Kafka places no new partitions on cordoned brokers, but accepts a reassignment onto one. It refuses each request
 //! that names a cordoned log dir. A move that would end on either is not begun.
 
-use crate::course::{Course, Hindrance, Standing};
 use crate::dirs::{Lies, lies};
+use crate::move_state::Hindrance;
 use crate::seen::Seen;
-use crate::task::Task;
 use mapper::{BrokerId, Mends, Move, Plan, Request};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// What is cordoned on one broker.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Cordon {
-    /// All of its log dirs are cordoned.
-    pub every: bool,
-    /// The cordoned log dirs, by name.
-    pub log_dirs: BTreeSet<String>,
-}
-
-impl Seen {
-    pub(crate) fn is_cordoned(&self, broker: BrokerId) -> bool {
-        self.cordons.get(&broker).is_some_and(|cordon| cordon.every)
-    }
-
-    pub(crate) fn cordons(&self, broker: BrokerId, log_dir: &str) -> bool {
-        let cordon = self.cordons.get(&broker);
-        cordon.is_some_and(|cordon| cordon.every || cordon.log_dirs.contains(log_dir))
-    }
-}
 
 /// What a cordon prevents for a move that could otherwise begin.
 pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindrance> {
@@ -58,26 +36,17 @@ fn takes_back(plan: &Plan) -> bool {
     matches!(&plan.request, Request::Rebuild(rebuild) if rebuild.terms.mends == Mends::Nothing)
 }
 
-/// The brokers that are cordoned, or have a cordoned log dir, with the number of moves of the plan that each prevents.
-pub fn cordoned(task: &Task<'_>, course: &Course) -> BTreeMap<BrokerId, usize> {
-    let mut found = BTreeMap::new();
-    for standing in course.standings.iter().take(task.plan.moves.len()) {
-        if let Standing::Hindered(Hindrance::Cordoned { brokers, .. }) = standing {
-            brokers.iter().for_each(|id| *found.entry(*id).or_default() += 1);
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::{Action, Outcome};
-    use crate::journal::History;
+    use crate::action::Action;
+    use crate::course::{Course, cordoned};
+    use crate::journal::{History, Outcome};
     use crate::ledger::Ledger;
+    use crate::move_state::Standing;
     use crate::next;
-    use crate::seen::Stored;
-    use crate::task::{Aim, Limits, Pace, PauseOn};
+    use crate::seen::{Cordon, Stored};
+    use crate::task::{Aim, Limits, Pace, PauseOn, Task};
     use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
     use mapper::{PartitionId, PlaceBy, PlanTerms, Ratio, Reason, Rebuild, Replicas};
 

@@ -4,102 +4,16 @@ use crate::cordons;
 use crate::dirs::{self, Lies};
 use crate::journal::History;
 use crate::legs::by_partition;
-use crate::seen::{Running, Seen, same_set};
+use crate::move_state::{Hindrance, Standing, WhyLeft};
+use crate::seen::{Running, Seen, same_set, who_heals};
 use crate::task::Task;
 use mapper::snapshot::{Leader, Partition};
-use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
-use serde::{Deserialize, Serialize};
+use mapper::{BrokerId, Move, TopicPartition};
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How often a refused submission is tried again.
 pub(crate) const ATTEMPTS: u32 = 3;
-
-/// The progress of one move.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// The partition has the plan's replicas, in the plan's order and in the log dirs that the plan names. It is not
-    /// being reassigned.
-    Done,
-    /// The partition is being reassigned to the plan's replicas, or a broker is copying its replica to the log dir.
-    Moving,
-    /// It can be submitted.
-    Ready,
-    /// It cannot be submitted now.
-    Hindered(Hindrance),
-    /// It will not be carried out.
-    Left(WhyLeft),
-}
-
-/// What keeps a move from being submitted for now.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "hindrance", rename_all = "snake_case")]
-pub enum Hindrance {
-    /// The partition has no live leader. Kafka would accept the move, but it would never progress. In KRaft it could
-    /// not even be cancelled.
-    NoLeader {
-        /// The brokers of which one has to return.
-        heals: Vec<BrokerId>,
-    },
-    /// Brokers that get a replica are not live, or do not report their log dirs where the plan names one. Or Kafka
-    /// refuses the list because of other brokers that are not live.
-    DeadReplicas {
-        /// The brokers.
-        brokers: Vec<BrokerId>,
-    },
-    /// It is unknown whether its topic still exists.
-    Untold,
-    /// Brokers that get a replica, or the log dir that the plan names, were cordoned after the plan was made.
-    Cordoned {
-        /// The brokers.
-        brokers: Vec<BrokerId>,
-        /// The log dir, if the broker as a whole is not cordoned.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        log_dir: Option<String>,
-    },
-    /// Another submission for the same partition, of an earlier step, comes first.
-    NotItsTurn,
-    /// Another tool is moving the partition.
-    MovedByOthers {
-        /// The target of that move.
-        target: Vec<BrokerId>,
-    },
-    /// A disk has too little room.
-    NoRoom {
-        /// The broker.
-        broker: BrokerId,
-        /// The log dir, if the plan names one and the broker has room in another.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        log_dir: Option<String>,
-        /// How many bytes are missing.
-        missing_bytes: Bytes,
-    },
-    /// An earlier move that makes room on the same broker is not done, and the free space is unknown.
-    RoomNotFreed {
-        /// The broker.
-        broker: BrokerId,
-    },
-}
-
-/// Why a move will not be carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "why", rename_all = "snake_case")]
-pub enum WhyLeft {
-    /// The partition no longer has the replicas that it had when the plan was made.
-    Changed {
-        /// The replicas that it has.
-        found: Vec<BrokerId>,
-    },
-    /// Its topic was deleted, or recreated with fewer partitions.
-    Gone,
-    /// It was in flight, and another tool has cancelled it. Another run (`--resume`) tries it again.
-    CancelledByOthers,
-    /// Kafka refuses it.
-    Refused {
-        /// Kafka's message.
-        problem: String,
-    },
-}
 
 /// The progress of all moves of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,7 +25,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// Reads the progress from the cluster. It ignores room on disks: [`next`](crate::next) checks that before it
+    /// Reads the progress from the cluster. It ignores room on disks: `next` checks that before it
     /// submits.
     pub fn of(task: &Task<'_>, history: &History, seen: &Seen) -> Self {
         let mut standings = Vec::with_capacity(task.plan.moves.len());
@@ -315,12 +229,13 @@ fn hindrance(
     (!brokers.is_empty()).then_some(Hindrance::DeadReplicas { brokers })
 }
 
-/// The replicas in sync, or eligible to lead (KIP-966); all replicas if neither is known. One of them has to return.
-pub(crate) fn who_heals(partition: &Partition) -> Vec<BrokerId> {
-    let facts = partition.facts.as_deref();
-    let isr: Replicas = facts.and_then(|facts| facts.isr.clone()).unwrap_or_default();
-    let elr: Replicas = facts.map(|facts| facts.elr.clone()).unwrap_or_default();
-    let heals = if isr.is_empty() { elr } else { isr };
-    let heals = if heals.is_empty() { partition.replicas.clone() } else { heals };
-    heals.to_vec()
+/// The brokers that are cordoned, or have a cordoned log dir, with the number of moves of the plan that each prevents.
+pub fn cordoned(task: &Task<'_>, course: &Course) -> BTreeMap<BrokerId, usize> {
+    let mut found = BTreeMap::new();
+    for standing in course.standings.iter().take(task.plan.moves.len()) {
+        if let Standing::Hindered(Hindrance::Cordoned { brokers, .. }) = standing {
+            brokers.iter().for_each(|id| *found.entry(*id).or_default() += 1);
+        }
+    }
+    found
 }

@@ -1,7 +1,8 @@
 //! Which leaders to elect for moves that are done. Never an unclean election.
 
-use crate::course::{Course, Standing};
+use crate::course::Course;
 use crate::journal::History;
+use crate::move_state::Standing;
 use crate::seen::Seen;
 use crate::task::Task;
 use mapper::BrokerId;

@@ -1,6 +1,7 @@
 //! How much is left to copy, and how long that takes.
 
-use crate::course::{Course, Standing};
+use crate::course::Course;
+use crate::move_state::Standing;
 use crate::room::each_copy;
 use crate::seen::Seen;
 use crate::task::{Pace, Task};

@@ -8,91 +8,21 @@
 //! An execution wants what its plan needs; the daemon wants what it has decided. Neither loses an operator's value,
 //! even if a process is killed at any point.
 
+mod stray;
+mod wanted;
+
+pub use stray::Stray;
+pub use wanted::{List, Wanted, WantedRate};
+
 use crate::action::Action;
 use crate::config::{Entries, Key, Resource, Setting, ThrottleValue, ThrottledReplica};
-use crate::ledger::{Held, Ledger, LedgerEntry, Owner};
+use crate::ledger::{Held, Ledger, LedgerEntry};
 use crate::seen::Seen;
-use mapper::{BrokerId, PartitionId, Rate, TopicPartition};
-use serde::Serialize;
+use mapper::{BrokerId, PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A ledger line keeps this many values of one rate. Above that, values that are certainly no longer set are forgotten.
 const MANY: usize = 32;
-
-/// What the throttle's configs have to say now.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
-    /// The owner of these configs.
-    pub owner: Owner,
-    /// The rates of brokers.
-    pub rates: BTreeMap<Setting, WantedRate>,
-    /// The lists of topics.
-    pub lists: BTreeMap<Setting, List>,
-    /// Values that were set while nothing moved. Each is an original value, even if a move that no ledger lists runs
-    /// now.
-    pub originals: BTreeMap<Setting, String>,
-    /// Moves of other tools have just ended, and their rates may still be set.
-    pub unsettled: bool,
-}
-
-/// The rate that a broker has to have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WantedRate {
-    /// This rate.
-    At(Rate),
-    /// Keep the rate that is set, no matter which tool set it.
-    LeaveAsItIs,
-}
-
-/// What one list has to name.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct List {
-    /// Entries that are needed now.
-    pub now: BTreeSet<ThrottledReplica>,
-    /// Entries that are needed now or later: if one is found and not needed, it is ours to remove.
-    pub ever: BTreeSet<ThrottledReplica>,
-    /// Entries of moves in flight that are certainly ours, although the ledger may be lost. Or entries of another tool
-    /// that removes them with its move. Neither is an original value.
-    pub in_flight: BTreeSet<ThrottledReplica>,
-}
-
-/// A config that is left as it is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(tag = "stray", rename_all = "snake_case")]
-pub enum Stray {
-    /// It was set while moves ran that no ledger lists: its owner is unknown.
-    UnknownOwner {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-        /// Its value.
-        value: String,
-    },
-    /// Another process owns it, or may own it: a daemon with its own ledger.
-    OfAnother {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-        /// Its value.
-        value: String,
-    },
-    /// Another tool has changed it since we set it.
-    ChangedByOthers {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-        /// Its value now; absent: nothing is set.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        value: Option<String>,
-    },
-    /// It is ours, but cannot be read: its broker does not answer, or its topic is hidden from us. It is restored once
-    /// it can be read.
-    Unreachable {
-        /// The config.
-        #[serde(flatten)]
-        setting: Setting,
-    },
-}
 
 /// The result of a reconciliation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,8 +3,7 @@
 //! The cluster itself shows the progress of each move. A lost journal therefore loses only the history and the brokers'
 //! state at the start.
 
-use crate::action::Outcome;
-use crate::course::WhyLeft;
+use crate::move_state::WhyLeft;
 use crate::stall::Stall;
 use crate::task::Pace;
 use mapper::TopicPartition;
@@ -113,6 +112,24 @@ pub enum Entry {
         /// How.
         outcome: Outcome,
     },
+}
+
+/// How an execution ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// The cluster is as the plan says, except for topics that no longer exist.
+    Complete,
+    /// Everything that is possible is done; the rest waits for brokers or room. A later run can resume it.
+    Partly,
+    /// Some partitions were left out for good: another tool changed them, or Kafka refused them.
+    LeftOut,
+    /// Nothing is in flight any more, and the cancelled moves have their old replicas.
+    Cancelled,
+    /// Kafka refused to cancel some moves; they continue.
+    CancelledPartly,
+    /// Nothing was begun: other tools are moving replicas.
+    HeldByOthers,
 }
 
 /// The state that the journal's lines add up to.

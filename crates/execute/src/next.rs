@@ -1,16 +1,18 @@
 //! One round: from the state of the cluster to the actions.
 
-use crate::action::{Action, Held, Outcome, Round};
+use crate::action::Action;
 use crate::cancel::{cancel, cancel_for_the_dead};
-use crate::course::{ATTEMPTS, Course, Standing, WhyLeft};
+use crate::course::{ATTEMPTS, Course};
 use crate::dirs::{self, Destination};
 use crate::elections::{elections, to_elect};
 use crate::health;
 use crate::hold::Holding;
-use crate::journal::{Entry, History};
+use crate::journal::{Entry, History, Outcome};
 use crate::ledger::Ledger;
+use crate::move_state::{Standing, WhyLeft};
 use crate::pace::{covers, pace};
 use crate::room::Room;
+use crate::round::{Held, Round, news};
 use crate::seen::Seen;
 use crate::task::{Aim, Pace, Task};
 use mapper::{BrokerId, Move, Reason, TopicPartition};
@@ -138,35 +140,6 @@ fn submit(task: &Task<'_>, history: &History, seen: &Seen, moves: Vec<usize>, ro
 /// Whether the time of `--until` has passed.
 fn is_late(task: &Task<'_>, seen: &Seen) -> bool {
     task.limits.until_seconds.is_some_and(|until| seen.clock_seconds >= until)
-}
-
-/// Journal lines for everything that is new since the last line.
-pub(crate) fn news(
-    task: &Task<'_>,
-    history: &History,
-    seen: &Seen,
-    course: &Course,
-) -> Vec<Action> {
-    let mut entries = Vec::new();
-    let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
-    let moving = course.all(|standing| *standing == Standing::Moving).filter(runs);
-    let moves: Vec<usize> = moving.filter(|index| !history.begun.contains(index)).collect();
-    if !moves.is_empty() {
-        entries.push(Action::Write(Entry::Begun { moves }));
-    }
-    let done = course.all(|standing| *standing == Standing::Done);
-    let moves: Vec<usize> = done.filter(|index| !history.completed.contains(index)).collect();
-    if !moves.is_empty() {
-        entries.push(Action::Write(Entry::Completed { moves }));
-    }
-    for (index, standing) in course.standings.iter().enumerate() {
-        if let Standing::Left(why) = standing
-            && history.left_out.get(&index) != Some(why)
-        {
-            entries.push(Action::Write(Entry::LeftOut { index, why: why.clone() }));
-        }
-    }
-    entries
 }
 
 /// The reason that keeps every new move from being submitted, if there is one.
@@ -344,10 +317,5 @@ fn finish(task: &Task<'_>, history: &History, seen: &Seen, pacing: &Holding, rou
         (false, 0) => Outcome::Complete,
         (false, _) => Outcome::LeftOut,
     };
-    stop(outcome, round);
-}
-
-pub(crate) fn stop(outcome: Outcome, round: &mut Round) {
-    round.actions.push(Action::Write(Entry::Finished { outcome }));
-    round.actions.push(Action::Stop(outcome));
+    round.stop(outcome);
 }

@@ -1,6 +1,7 @@
 //! Brokers that a plan treats as lost, and that are registered again.
 
-use crate::course::{Course, Standing};
+use crate::course::Course;
+use crate::move_state::Standing;
 use crate::room::each_copy;
 use crate::seen::Seen;
 use crate::task::Task;

@@ -1,7 +1,8 @@
 //! Room on disks, checked again before anything is copied there.
 
-use crate::course::{Course, Hindrance, Standing};
+use crate::course::Course;
 use crate::dirs;
+use crate::move_state::{Hindrance, Standing};
 use crate::seen::Seen;
 use crate::task::Task;
 use mapper::{BrokerId, Bytes, Move};

@@ -5,9 +5,10 @@
 //! replicas of both lists, or those of before the move. A cancel of our move by another tool leaves the latter state as
 //! well.
 
-use crate::course::{WhyLeft, between, vanished};
+use crate::course::{between, vanished};
 use crate::journal::History;
 use crate::legs::by_partition;
+use crate::move_state::WhyLeft;
 use crate::seen::Seen;
 use mapper::{Move, Plan, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};

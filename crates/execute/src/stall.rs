@@ -4,8 +4,7 @@
 //! limits, as far as that is visible from outside. A copy counts as making progress if its broker does not report its
 //! size.
 
-use crate::course::who_heals;
-use crate::seen::{Running, Seen};
+use crate::seen::{Running, Seen, who_heals};
 use mapper::{BrokerId, Bytes, Move, TopicPartition};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

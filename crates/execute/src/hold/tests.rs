@@ -1,7 +1,8 @@
 use super::*;
+use crate::ledger::Owner;
 use crate::others::Others;
 use crate::seen::Running;
-use mapper::PartitionId;
+use mapper::Rate;
 
 fn rate() -> Setting {
     rate_setting(BrokerId(1), Key::LeaderRate)
