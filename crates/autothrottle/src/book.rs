@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::place::{Leader, Place, this_process};
-use execute::{Asked, Ledger, LedgerEntry};
+use execute::{Ledger, LedgerEntry, RequestedRate};
 use mapper::BrokerId;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -168,7 +168,7 @@ impl Book {
     /// The overrides that operators ask for.
     pub(crate) fn overrides(&self) -> RateOverrides {
         let pages = self.pages();
-        let asked = |asked: &Asked| RateOverride {
+        let asked = |asked: &RequestedRate| RateOverride {
             rate: asked.rate_bytes_per_second,
             autoremove: asked.autoremove,
         };
@@ -186,7 +186,7 @@ impl Book {
         asked: RateOverride,
     ) -> Result<(), Error> {
         let RateOverride { rate, autoremove } = asked;
-        let asked = Asked { rate_bytes_per_second: rate, autoremove };
+        let asked = RequestedRate { rate_bytes_per_second: rate, autoremove };
         self.write(vec![LedgerEntry::Asked { broker, asked }]).await
     }
 
@@ -197,7 +197,7 @@ impl Book {
         asked: RateOverride,
     ) -> Result<(), Error> {
         let RateOverride { rate, autoremove } = asked;
-        let asked = Asked { rate_bytes_per_second: rate, autoremove };
+        let asked = RequestedRate { rate_bytes_per_second: rate, autoremove };
         let entry = |id| LedgerEntry::Asked { broker: Some(id), asked };
         self.write(brokers.into_iter().map(entry).collect()).await
     }
@@ -258,7 +258,7 @@ mod tests {
         let book = taken(&path).await.unwrap();
         let asked = |rate| RateOverride { rate: Rate(rate), autoremove: false };
         let many = (1..=MANY).map(|rate| {
-            let asked = Asked { rate_bytes_per_second: Rate(rate), autoremove: false };
+            let asked = RequestedRate { rate_bytes_per_second: Rate(rate), autoremove: false };
             LedgerEntry::Asked { broker: None, asked }
         });
         book.write(many.collect()).await.unwrap();

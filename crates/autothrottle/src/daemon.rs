@@ -19,7 +19,7 @@ use crate::look::{Look, Looker};
 use crate::quiet::Quiet;
 use crate::settings::{Keep, Settings};
 use crate::wishes::{and_keep_what_is_ours, wanted};
-use execute::{Action, Holding, hold, meets, records_what_stands};
+use execute::{Action, Holding, meets, reconcile, records_what_stands};
 use kafka::Client;
 use listen::Slow;
 use mapper::{BrokerId, Replicas, TopicPartition};
@@ -279,7 +279,7 @@ impl<'s> Daemon<'s> {
             if self.settings.keeps_throttles {
                 and_keep_what_is_ours(&mut wanted, &ledger);
             }
-            let holding = hold(&wanted, &ledger, &look.cluster);
+            let holding = reconcile(&wanted, &ledger, &look.cluster);
             let is_calm = look.cluster.copied().next().is_none();
             if !asked && is_calm && records_what_stands(&holding.actions, &ledger) {
                 asked = true;

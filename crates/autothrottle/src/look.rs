@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::machines::Machines;
 use crate::measure::{self, Numbers};
 use crate::settings::Settings;
-use execute::{Key, Ledger, Resource, Seen};
+use execute::{Key, Ledger, Seen, ThrottleResource};
 use futures::StreamExt;
 use futures::stream;
 use kafka::Client;
@@ -187,8 +187,8 @@ impl Looker {
         let (mut topics, mut brokers) = (BTreeSet::new(), BTreeSet::new());
         for resource in std::mem::take(&mut seen.configs).into_keys() {
             match resource {
-                Resource::Topic(name) => drop(topics.insert(name)),
-                Resource::Broker(id) => drop(brokers.insert(id)),
+                ThrottleResource::Topic(name) => drop(topics.insert(name)),
+                ThrottleResource::Broker(id) => drop(brokers.insert(id)),
             }
         }
         Ok(self.observer.read_configs(client, ledger, topics, brokers, seen).await?)
@@ -304,7 +304,7 @@ fn known(seen: &Seen, registered: impl Iterator<Item = BrokerId>) -> BTreeSet<Br
 fn applied(seen: &Seen) -> BTreeMap<(BrokerId, ReplicationRole), Rate> {
     let mut applied = BTreeMap::new();
     for (resource, set) in &seen.configs {
-        let Resource::Broker(id) = resource else { continue };
+        let ThrottleResource::Broker(id) = resource else { continue };
         for (key, role) in [
             (Key::LeaderRate, ReplicationRole::Leader),
             (Key::FollowerRate, ReplicationRole::Follower),

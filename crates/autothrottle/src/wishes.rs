@@ -1,13 +1,13 @@
 //! From a decision to the configs of the throttle.
 //!
-//! In: the decision, the ledger, what is seen. Out: [`Wanted`]. It contains the decision. It also contains each
+//! In: the decision, the ledger, what is seen. Out: [`WantedConfigs`]. It contains the decision. It also contains each
 //! throttle of ours that covers a replica which a reassignment fills, whatever was decided: a throttle stays while a
 //! replica is copied under it. Pure.
 
 use crate::quiet::Quiet;
 use execute::{
-    Key, Ledger, List, Owner, Resource, Seen, Setting, ThrottleValue, ThrottledReplica, Wanted,
-    WantedRate, passing, rate_of, rate_setting,
+    Key, Ledger, List, Owner, Seen, Setting, ThrottleResource, ThrottleValue, ThrottledReplica,
+    WantedConfigs, WantedRate, passing, rate_of, rate_setting,
 };
 use mapper::{PartitionId, TopicPartition};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub(crate) fn wanted(
     ledger: &Ledger,
     seen: &Seen,
     quiet: &Quiet,
-) -> Wanted {
+) -> WantedConfigs {
     let mut lists = decided_lists(decision);
     for (setting, entries) in covering(ledger, seen) {
         lists.entry(setting).or_default().extend(entries);
@@ -41,7 +41,7 @@ pub(crate) fn wanted(
         let in_flight = passing(seen, &setting);
         (setting, List { ever: now.clone(), now, in_flight })
     };
-    Wanted {
+    WantedConfigs {
         owner: Owner::Daemon,
         rates,
         lists: lists.into_iter().map(list).collect(),
@@ -51,8 +51,12 @@ pub(crate) fn wanted(
 }
 
 /// No throttle, except those that only an execution can judge.
-pub(crate) fn nothing(ledger: &Ledger) -> Wanted {
-    Wanted { owner: Owner::Daemon, rates: of_executions(ledger).collect(), ..Wanted::default() }
+pub(crate) fn nothing(ledger: &Ledger) -> WantedConfigs {
+    WantedConfigs {
+        owner: Owner::Daemon,
+        rates: of_executions(ledger).collect(),
+        ..WantedConfigs::default()
+    }
 }
 
 /// Whether something is copied between the dirs of one broker is an execution's to know: its rate stays.
@@ -62,7 +66,7 @@ fn of_executions(ledger: &Ledger) -> impl Iterator<Item = (Setting, WantedRate)>
 }
 
 /// Everything that is ours stays as it is (`--skip-auto-delete-throttles`).
-pub(crate) fn and_keep_what_is_ours(wanted: &mut Wanted, ledger: &Ledger) {
+pub(crate) fn and_keep_what_is_ours(wanted: &mut WantedConfigs, ledger: &Ledger) {
     for (setting, held) in ledger.held() {
         if setting.key.is_list() {
             let list = wanted.lists.entry(setting.clone()).or_default();
@@ -82,7 +86,7 @@ pub(crate) fn covered(
 ) -> BTreeSet<TopicPartition> {
     let mut found = BTreeSet::new();
     for (setting, held) in ledger.held() {
-        let Resource::Topic(topic) = &setting.resource else { continue };
+        let ThrottleResource::Topic(topic) = &setting.resource else { continue };
         for replica in held.ours.iter().filter_map(ThrottleValue::replica) {
             let of = TopicPartition { topic: topic.clone(), partition: replica.partition };
             if copied.contains(&of) || seen.running.contains_key(&of) {
@@ -106,7 +110,7 @@ fn decided_lists(decision: &ThrottleDecision) -> BTreeMap<Setting, BTreeSet<Thro
         for (key, replicas) in [(Key::LeaderReplicas, leaders), (Key::FollowerReplicas, followers)]
         {
             if !replicas.is_empty() {
-                let setting = Setting { resource: Resource::Topic(topic.clone()), key };
+                let setting = Setting { resource: ThrottleResource::Topic(topic.clone()), key };
                 let replica = |&(partition, broker): &_| ThrottledReplica { partition, broker };
                 lists.insert(setting, replicas.iter().map(replica).collect());
             }
@@ -119,7 +123,7 @@ fn decided_lists(decision: &ThrottleDecision) -> BTreeMap<Setting, BTreeSet<Thro
 fn covering(ledger: &Ledger, seen: &Seen) -> BTreeMap<Setting, BTreeSet<ThrottledReplica>> {
     let mut lists = BTreeMap::new();
     for (setting, held) in ledger.held() {
-        let Resource::Topic(topic) = &setting.resource else { continue };
+        let ThrottleResource::Topic(topic) = &setting.resource else { continue };
         let covers = |&ThrottledReplica { partition, broker }: &ThrottledReplica| {
             let of = TopicPartition { topic: topic.clone(), partition };
             let follows = setting.key == Key::FollowerReplicas;
@@ -149,11 +153,11 @@ fn in_sync(seen: &Seen, topic: &str, partition: PartitionId, broker: mapper::Bro
 mod tests {
     use super::*;
     use crate::testing::{ids, partition, seen_of};
-    use execute::{Entries, LedgerEntry, Running};
+    use execute::{LedgerEntry, Running, ThrottledEntries};
     use mapper::BrokerId;
 
     fn list(key: Key) -> Setting {
-        Setting { resource: Resource::Topic("t".to_owned()), key }
+        Setting { resource: ThrottleResource::Topic("t".to_owned()), key }
     }
 
     fn ledger(key: Key, ours: &[&str]) -> Ledger {
@@ -183,7 +187,7 @@ mod tests {
         let wanted = wanted(&nothing, &ledger, &moving(&[1]), &Quiet::default());
         assert_eq!(
             wanted.lists[&list(Key::FollowerReplicas)].now,
-            Entries::parse(Some("0:3")).replicas()
+            ThrottledEntries::parse(Some("0:3")).replicas()
         );
         let rate = rate_setting(BrokerId(3), Key::FollowerRate);
         assert_eq!(wanted.rates, [(rate, WantedRate::LeaveAsItIs)].into());
@@ -203,12 +207,12 @@ mod tests {
     #[test]
     fn nothing_of_ours_goes_where_nothing_may_be_deleted() {
         let ledger = ledger(Key::FollowerReplicas, &["0:3"]);
-        let mut wanted = Wanted::default();
+        let mut wanted = WantedConfigs::default();
         and_keep_what_is_ours(&mut wanted, &ledger);
         let ended = seen_of("t", vec![partition(0, &[3], &[3], 3)]);
         let mut seen = ended;
         let set = [(Key::FollowerReplicas, "0:3".to_owned())].into();
         seen.configs.insert(list(Key::FollowerReplicas).resource, set);
-        assert_eq!(execute::hold(&wanted, &ledger, &seen).actions, []);
+        assert_eq!(execute::reconcile(&wanted, &ledger, &seen).actions, []);
     }
 }

@@ -1,15 +1,15 @@
 //! What to do in a round, in this order. A failure ends the round; the next round reads the cluster again.
 
 use crate::config::Setting;
-use crate::dirs::Destination;
-use crate::journal::{Entry, Outcome};
+use crate::dirs::LogDirDestination;
+use crate::journal::{ExecutionOutcome, JournalEntry};
 use crate::ledger::LedgerEntry;
 
 /// One thing to do. It does no harm to do it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Write this line into the journal.
-    Write(Entry),
+    Write(JournalEntry),
     /// Write this line into the ledger.
     Account(LedgerEntry),
     /// Set a config (IncrementalAlterConfigs), or delete it.
@@ -23,7 +23,7 @@ pub enum Action {
     /// copy to another dir, and replicas that stay. A move is not submitted if a destination refuses its log dir.
     Place {
         /// The replicas and their log dirs.
-        places: Vec<Destination>,
+        places: Vec<LogDirDestination>,
     },
     /// Begin these moves (AlterPartitionReassignments with their targets). None of their partitions is being
     /// reassigned.
@@ -47,5 +47,5 @@ pub enum Action {
         moves: Vec<usize>,
     },
     /// The execution is over. Nothing is left in the cluster except what the outcome says.
-    Stop(Outcome),
+    Stop(ExecutionOutcome),
 }

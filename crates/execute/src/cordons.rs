@@ -4,12 +4,12 @@
 //! that names a cordoned log dir. A move that would end on either is not begun.
 
 use crate::dirs::{Lies, lies};
-use crate::move_state::Hindrance;
+use crate::move_state::MoveHindrance;
 use crate::seen::Seen;
 use mapper::{BrokerId, Mends, Move, Plan, Request};
 
 /// What a cordon prevents for a move that could otherwise begin.
-pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindrance> {
+pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<MoveHindrance> {
     if seen.cordons.is_empty() {
         return None;
     }
@@ -18,14 +18,14 @@ pub(crate) fn hindrance(plan: &Plan, change: &Move, seen: &Seen) -> Option<Hindr
         let new = change.added().filter(|id| !held.contains(id));
         let brokers: Vec<BrokerId> = new.filter(|id| seen.is_cordoned(*id)).collect();
         if !brokers.is_empty() {
-            return Some(Hindrance::Cordoned { brokers, log_dir: None });
+            return Some(MoveHindrance::Cordoned { brokers, log_dir: None });
         }
     }
     let refused = |(id, dir): &(BrokerId, &str)| {
         let waits = matches!(lies(seen, change, *id, dir), Lies::Nowhere | Lies::Elsewhere);
         waits && seen.cordons(*id, dir)
     };
-    change.named_log_dirs().find(refused).map(|(broker, dir)| Hindrance::Cordoned {
+    change.named_log_dirs().find(refused).map(|(broker, dir)| MoveHindrance::Cordoned {
         brokers: vec![broker],
         log_dir: Some(dir.to_owned()),
     })
@@ -40,13 +40,13 @@ fn takes_back(plan: &Plan) -> bool {
 mod tests {
     use super::*;
     use crate::action::Action;
-    use crate::course::{Course, cordoned};
-    use crate::journal::{History, Outcome};
+    use crate::journal::{ExecutionHistory, ExecutionOutcome};
     use crate::ledger::Ledger;
-    use crate::move_state::Standing;
+    use crate::move_state::MoveState;
     use crate::next;
+    use crate::progress::{PlanProgress, cordoned};
     use crate::seen::{Cordon, Stored};
-    use crate::task::{Aim, Limits, Pace, PauseOn, Task};
+    use crate::task::{Aim, ExecutionLimits, Pace, PauseOn, Task};
     use mapper::snapshot::{Leader, Partition, PartitionFacts, Topic};
     use mapper::{PartitionId, PlaceBy, PlanTerms, Ratio, Reason, Rebuild, Replicas};
 
@@ -79,7 +79,7 @@ mod tests {
             cluster_id: "c",
             aim: Aim::CarryOut,
             pace: Pace::Unthrottled,
-            limits: Limits::default(),
+            limits: ExecutionLimits::default(),
             pause_on: PauseOn::Never,
             join: false,
         }
@@ -110,13 +110,17 @@ mod tests {
     #[test]
     fn what_would_go_onto_a_cordoned_broker_is_not_begun_and_ends_partly() {
         let plan = plan(Mends::Everything);
-        let (task, mut seen, mut history) = (task(&plan), seen(every()), History::default());
-        assert_eq!(cordoned(&task, &Course::of(&task, &history, &seen)), [(BrokerId(3), 2)].into());
+        let (task, mut seen, mut history) =
+            (task(&plan), seen(every()), ExecutionHistory::default());
+        assert_eq!(
+            cordoned(&task, &PlanProgress::of(&task, &history, &seen)),
+            [(BrokerId(3), 2)].into()
+        );
         for _ in 0..20 {
             let round = next(&task, &history, &Ledger::default(), &seen);
             for action in round.actions {
                 if let Action::Stop(outcome) = action {
-                    return assert_eq!(outcome, Outcome::Partly);
+                    return assert_eq!(outcome, ExecutionOutcome::Partly);
                 }
                 let Action::Write(entry) = action else { panic!("{action:?}") };
                 history.apply(entry);
@@ -129,12 +133,12 @@ mod tests {
     #[test]
     fn what_names_a_cordoned_log_dir_is_not_begun_and_its_broker_is_not_told() {
         let plan = plan(Mends::Everything);
-        let (task, history) = (task(&plan), History::default());
+        let (task, history) = (task(&plan), ExecutionHistory::default());
         let seen = seen(Cordon { every: false, log_dirs: ["/b".to_owned()].into() });
         let round = next(&task, &history, &Ledger::default(), &seen);
         let log_dir = Some("/b".to_owned());
-        let hindered = Hindrance::Cordoned { brokers: vec![BrokerId(3)], log_dir };
-        assert_eq!(round.course.standings, [Standing::Ready, Standing::Hindered(hindered)]);
+        let hindered = MoveHindrance::Cordoned { brokers: vec![BrokerId(3)], log_dir };
+        assert_eq!(round.course.standings, [MoveState::Ready, MoveState::Hindered(hindered)]);
         assert!(round.actions.contains(&Action::Submit { moves: vec![0] }), "{:?}", round.actions);
         assert!(!round.actions.iter().any(|action| matches!(action, Action::Place { .. })));
     }
@@ -143,7 +147,7 @@ mod tests {
     fn a_rollback_goes_back_onto_a_broker_that_was_cordoned_meanwhile() {
         let mut plan = plan(Mends::Nothing);
         plan.moves.iter_mut().for_each(|change| change.log_dirs.clear());
-        let (task, history) = (task(&plan), History::default());
+        let (task, history) = (task(&plan), ExecutionHistory::default());
         let round = next(&task, &history, &Ledger::default(), &seen(every()));
         assert!(
             round.actions.contains(&Action::Submit { moves: vec![0, 1] }),

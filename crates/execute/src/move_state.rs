@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// The progress of one move.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
+pub enum MoveState {
     /// The partition has the plan's replicas, in the plan's order and in the log dirs that the plan names. It is not
     /// being reassigned.
     Done,
@@ -14,7 +14,7 @@ pub enum Standing {
     /// It can be submitted.
     Ready,
     /// It cannot be submitted now.
-    Hindered(Hindrance),
+    Hindered(MoveHindrance),
     /// It will not be carried out.
     Left(WhyLeft),
 }
@@ -22,7 +22,7 @@ pub enum Standing {
 /// What keeps a move from being submitted for now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "hindrance", rename_all = "snake_case")]
-pub enum Hindrance {
+pub enum MoveHindrance {
     /// The partition has no live leader. Kafka would accept the move, but it would never progress. In KRaft it could
     /// not even be cancelled.
     NoLeader {

@@ -1,11 +1,11 @@
 //! The result of one look at the cluster.
 
 use crate::action::Action;
-use crate::course::Course;
 use crate::health::Ill;
-use crate::hold::Stray;
-use crate::journal::{Entry, History, Outcome};
-use crate::move_state::Standing;
+use crate::journal::{ExecutionHistory, ExecutionOutcome, JournalEntry};
+use crate::move_state::MoveState;
+use crate::progress::PlanProgress;
+use crate::reconcile::Stray;
 use crate::seen::Seen;
 use crate::task::Task;
 use mapper::{BrokerId, TopicPartition};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Why no new move was submitted although one was ready.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Held {
+pub enum NoNewMoves {
     /// These partitions became unhealthy after the start.
     Paused(BTreeMap<TopicPartition, Ill>),
     /// Other tools move replicas of these partitions.
@@ -30,9 +30,9 @@ pub struct Round {
     /// What to do.
     pub actions: Vec<Action>,
     /// The progress of each move.
-    pub course: Course,
+    pub course: PlanProgress,
     /// Why nothing new was begun.
-    pub held: Option<Held>,
+    pub held: Option<NoNewMoves>,
     /// Configs that differ from the wanted value, and that the execution leaves alone.
     pub strays: Vec<Stray>,
     /// Moves that Kafka refused to cancel and that are still in flight. One of the brokers of each has to return.
@@ -43,7 +43,7 @@ pub struct Round {
 
 impl Round {
     /// A round that reports progress and does nothing.
-    pub fn of(course: Course) -> Self {
+    pub fn of(course: PlanProgress) -> Self {
         let (not_cancelled, to_announce) = (BTreeMap::new(), Vec::new());
         let (actions, strays) = (Vec::new(), Vec::new());
         Self { actions, course, held: None, strays, not_cancelled, to_announce }
@@ -52,7 +52,7 @@ impl Round {
     /// Removes the submissions from this round.
     pub fn submit_nothing(&mut self) {
         self.actions.retain(|action| match action {
-            Action::Write(entry) => !matches!(entry, Entry::Submitted { .. }),
+            Action::Write(entry) => !matches!(entry, JournalEntry::Submitted { .. }),
             Action::Submit { .. } => false,
             Action::Account(_)
             | Action::Set { .. }
@@ -65,8 +65,8 @@ impl Round {
     }
 
     /// Ends the execution.
-    pub(crate) fn stop(&mut self, outcome: Outcome) {
-        self.actions.push(Action::Write(Entry::Finished { outcome }));
+    pub(crate) fn stop(&mut self, outcome: ExecutionOutcome) {
+        self.actions.push(Action::Write(JournalEntry::Finished { outcome }));
         self.actions.push(Action::Stop(outcome));
     }
 }
@@ -74,27 +74,27 @@ impl Round {
 /// Journal lines for everything that is new since the last line.
 pub(crate) fn news(
     task: &Task<'_>,
-    history: &History,
+    history: &ExecutionHistory,
     seen: &Seen,
-    course: &Course,
+    course: &PlanProgress,
 ) -> Vec<Action> {
     let mut entries = Vec::new();
     let runs = |index: &usize| task.of(*index).is_some_and(|c| seen.running.contains_key(&c.of()));
-    let moving = course.all(|standing| *standing == Standing::Moving).filter(runs);
+    let moving = course.all(|standing| *standing == MoveState::Moving).filter(runs);
     let moves: Vec<usize> = moving.filter(|index| !history.begun.contains(index)).collect();
     if !moves.is_empty() {
-        entries.push(Action::Write(Entry::Begun { moves }));
+        entries.push(Action::Write(JournalEntry::Begun { moves }));
     }
-    let done = course.all(|standing| *standing == Standing::Done);
+    let done = course.all(|standing| *standing == MoveState::Done);
     let moves: Vec<usize> = done.filter(|index| !history.completed.contains(index)).collect();
     if !moves.is_empty() {
-        entries.push(Action::Write(Entry::Completed { moves }));
+        entries.push(Action::Write(JournalEntry::Completed { moves }));
     }
     for (index, standing) in course.standings.iter().enumerate() {
-        if let Standing::Left(why) = standing
+        if let MoveState::Left(why) = standing
             && history.left_out.get(&index) != Some(why)
         {
-            entries.push(Action::Write(Entry::LeftOut { index, why: why.clone() }));
+            entries.push(Action::Write(JournalEntry::LeftOut { index, why: why.clone() }));
         }
     }
     entries

@@ -1,6 +1,6 @@
 //! What is seen of the cluster in one round.
 
-use crate::config::{Key, Resource};
+use crate::config::{Key, ThrottleResource};
 use crate::others::Others;
 use mapper::snapshot::{Leader, Partition, Topic};
 use mapper::{BrokerId, Bytes, Move, Replicas, TopicPartition};
@@ -34,7 +34,7 @@ pub struct Seen {
     pub gone: BTreeSet<String>,
     /// The throttle's configs that are set on brokers and topics. An absent resource is unknown: its broker did not
     /// answer. A resource without entries is known: nothing is set.
-    pub configs: BTreeMap<Resource, BTreeMap<Key, String>>,
+    pub configs: BTreeMap<ThrottleResource, BTreeMap<Key, String>>,
     /// The free bytes on brokers' disks, where known.
     pub free: BTreeMap<BrokerId, Bytes>,
     /// The log dirs of brokers that the plan or the ledger needs. An absent broker did not report them.

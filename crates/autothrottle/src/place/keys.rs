@@ -84,13 +84,13 @@ fn about(entry: &LedgerEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{Asked, Key, rate_setting};
+    use execute::{Key, RequestedRate, rate_setting};
     use mapper::{BrokerId, Rate};
 
     const SCHEMA: &str = include_str!("../../../../docs/schema/autothrottle-records.schema.json");
 
     fn lines() -> Vec<LedgerEntry> {
-        let asked = Asked { rate_bytes_per_second: Rate(5), autoremove: true };
+        let asked = RequestedRate { rate_bytes_per_second: Rate(5), autoremove: true };
         vec![
             LedgerEntry::Opened { by: "a".to_owned().into() },
             LedgerEntry::Held {

@@ -7,7 +7,7 @@
 
 use super::{Leader, Place};
 use crate::error::Error;
-use execute::{Asked, Ledger, LedgerEntry};
+use execute::{Ledger, LedgerEntry, RequestedRate};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use mapper::BrokerId;
@@ -22,7 +22,7 @@ const LOOK: Duration = Duration::from_secs(2);
 /// The record of who has had the ledger.
 const OWNER: &str = "owner";
 
-type Overrides = BTreeMap<Option<BrokerId>, Asked>;
+type Overrides = BTreeMap<Option<BrokerId>, RequestedRate>;
 
 /// A prefix of one ensemble.
 #[derive(Debug)]
@@ -183,7 +183,7 @@ async fn overrides(zookeeper: &ZooKeeper, prefix: &str) -> Result<Overrides, Err
     for (path, wrong) in &found.unusable {
         tracing::warn!(path, %wrong, "skipped an override that makes no sense");
     }
-    let asked = |stored: StoredOverride| Asked {
+    let asked = |stored: StoredOverride| RequestedRate {
         rate_bytes_per_second: stored.rate_bytes_per_second,
         autoremove: stored.autoremove,
     };
@@ -199,8 +199,8 @@ fn changes(before: &Overrides, now: &Overrides) -> Vec<LedgerEntry> {
     gone.chain(new).collect()
 }
 
-fn stored(asked: &Asked) -> StoredOverride {
-    let Asked { rate_bytes_per_second, autoremove } = *asked;
+fn stored(asked: &RequestedRate) -> StoredOverride {
+    let RequestedRate { rate_bytes_per_second, autoremove } = *asked;
     StoredOverride { rate_bytes_per_second, autoremove }
 }
 
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn overrides_stand_where_the_daemon_of_old_had_them() {
-        let asked = Asked { rate_bytes_per_second: Rate(50_000_000), autoremove: true };
+        let asked = RequestedRate { rate_bytes_per_second: Rate(50_000_000), autoremove: true };
         let of = |broker| LedgerEntry::Asked { broker, asked };
         let new = vec![of(None), of(Some(BrokerId(1001)))];
         let znodes = place().znodes(&new, &Ledger::replay(new.clone()));
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_others_change_comes_as_lines() {
-        let asked = |rate| Asked { rate_bytes_per_second: Rate(rate), autoremove: false };
+        let asked = |rate| RequestedRate { rate_bytes_per_second: Rate(rate), autoremove: false };
         let before = Overrides::from([(None, asked(1)), (Some(BrokerId(1)), asked(2))]);
         let now = Overrides::from([(None, asked(3))]);
         let expected = vec![

@@ -1,6 +1,6 @@
 //! The ledger of a daemon in a form that other processes can read: each line is a record with a version and a name.
 
-use execute::{LedgerEntry, Resource, Setting};
+use execute::{LedgerEntry, Setting, ThrottleResource};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -34,8 +34,8 @@ pub enum Unread {
 #[must_use]
 pub fn name(setting: &Setting) -> String {
     match &setting.resource {
-        Resource::Broker(id) => format!("broker:{id}:{}", setting.key.as_str()),
-        Resource::Topic(name) => format!("topic:{name}:{}", setting.key.as_str()),
+        ThrottleResource::Broker(id) => format!("broker:{id}:{}", setting.key.as_str()),
+        ThrottleResource::Topic(name) => format!("topic:{name}:{}", setting.key.as_str()),
     }
 }
 

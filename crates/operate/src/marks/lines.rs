@@ -95,15 +95,16 @@ fn about(entry: &LedgerEntry) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use execute::{Asked, Key, Resource, Setting};
+    use execute::{Key, RequestedRate, Setting, ThrottleResource};
     use mapper::BrokerId;
 
     #[test]
     fn what_a_leader_wrote_the_next_one_reads() {
-        let setting = Setting { resource: Resource::Broker(BrokerId(1)), key: Key::LeaderRate };
+        let setting =
+            Setting { resource: ThrottleResource::Broker(BrokerId(1)), key: Key::LeaderRate };
         let (before, ours) = (Some("7".to_owned()), ["9".into()].into());
         let owner = execute::Owner::Daemon;
-        let asked = Asked { rate_bytes_per_second: mapper::Rate(5), autoremove: true };
+        let asked = RequestedRate { rate_bytes_per_second: mapper::Rate(5), autoremove: true };
         let entries = vec![
             LedgerEntry::Opened { by: "a\nb".to_owned().into() },
             LedgerEntry::Held { setting, before, found: None, ours, met: [].into(), owner },

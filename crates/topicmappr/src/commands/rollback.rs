@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::planning;
 use crate::session::Session;
 use crate::views::{PutBack, RollbackView};
-use ::execute::{Aim, Limits, Pace, PauseOn, WayBack, way_back};
+use ::execute::{Aim, ExecutionLimits, Pace, PauseOn, WayBack, way_back};
 use mapper::{
     Assignment, BaseReplicas, BrokerId, Mends, PlaceBy, Plan, PlanFile, PlanTerms, RackRule, Ratio,
     Rebuild, Request, Snapshot, TopicSelection,
@@ -129,7 +129,7 @@ fn cancelling() -> Terms {
     Terms {
         aim: Aim::Cancel,
         pace: Pace::Unthrottled,
-        limits: Limits::default(),
+        limits: ExecutionLimits::default(),
         pause_on: PauseOn::Never,
         join: true,
     }

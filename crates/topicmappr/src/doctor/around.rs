@@ -2,7 +2,9 @@
 
 use super::ailing::REPLACE_DISK;
 use super::{Finding, Needs, Severity};
-use execute::{Accounts, Key, Owner, Resource, Setting, ThrottleOwner, ThrottleValue, Throttled};
+use execute::{
+    Accounts, Key, Owner, Setting, ThrottleOwner, ThrottleResource, ThrottleValue, Throttled,
+};
 use kafka::admin::Quorum;
 use mapper::maps::{MapSeverity, Unmapped};
 use mapper::{BrokerId, TopicPartition};
@@ -79,7 +81,8 @@ impl Moves {
 
     fn is_ours(&self, of: &TopicPartition) -> bool {
         Key::OF_TOPICS.iter().any(|key| {
-            let setting = Setting { resource: Resource::Topic(of.topic.clone()), key: *key };
+            let setting =
+                Setting { resource: ThrottleResource::Topic(of.topic.clone()), key: *key };
             let held = self.accounts.ledger().get(&setting);
             let ours = held.into_iter().flat_map(|held| &held.ours);
             ours.filter_map(ThrottleValue::replica).any(|one| one.partition == of.partition)

@@ -9,7 +9,7 @@
 use super::Records;
 use super::records::{read, written, wrong};
 use crate::error::Error;
-use ::execute::Entry;
+use ::execute::JournalEntry;
 use flate2::Crc;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -35,7 +35,7 @@ struct Line<T> {
 
 #[derive(Serialize, Deserialize)]
 struct Gist {
-    gist: Vec<Entry>,
+    gist: Vec<JournalEntry>,
 }
 
 /// The record that replaces a line that is split into pieces.
@@ -48,7 +48,7 @@ struct Head {
 /// A parsed record.
 struct Said {
     plan: String,
-    entries: Vec<Entry>,
+    entries: Vec<JournalEntry>,
     is_gist: bool,
 }
 
@@ -57,7 +57,7 @@ pub(in crate::execution) fn put_line(
     records: &mut Records,
     number: usize,
     plan: &str,
-    entry: &Entry,
+    entry: &JournalEntry,
 ) -> usize {
     put(records, number, &Line { plan: plan.to_owned(), said: entry })
 }
@@ -67,7 +67,7 @@ pub(in crate::execution) fn put_gist(
     records: &mut Records,
     number: usize,
     plan: &str,
-    gist: Vec<Entry>,
+    gist: Vec<JournalEntry>,
 ) {
     records.retain(|name, _| number_of(name).is_none_or(|own| own >= number));
     put(records, number, &Line { plan: plan.to_owned(), said: Gist { gist } });
@@ -85,7 +85,7 @@ pub(in crate::execution) fn next_gist(records: &Records) -> Option<usize> {
 }
 
 /// The lines of this plan: from the last gist, or the first line, up to the first gap.
-pub(super) fn lines(records: &Records, plan: &str) -> Result<Vec<Entry>, Error> {
+pub(super) fn lines(records: &Records, plan: &str) -> Result<Vec<JournalEntry>, Error> {
     let mut said = BTreeMap::new();
     for name in records.keys().filter(|name| !name.contains(OF)) {
         let Some(number) = number_of(name) else { continue };
@@ -167,7 +167,7 @@ fn line(name: &str, text: &str) -> Result<Said, Error> {
             (line.plan, line.said.gist)
         }
         false => {
-            let line: Line<Entry> = serde_json::from_value(value).map_err(odd)?;
+            let line: Line<JournalEntry> = serde_json::from_value(value).map_err(odd)?;
             (line.plan, vec![line.said])
         }
     };

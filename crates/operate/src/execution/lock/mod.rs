@@ -25,7 +25,7 @@ use crate::cluster::{ClaimBy, ZooKeeperPlace};
 use crate::error::Error;
 use crate::error::HeldBy;
 use ::kubernetes::Name;
-use execute::Entry;
+use execute::JournalEntry;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -136,7 +136,7 @@ impl Lock {
     }
 
     /// Reports a journal line, if the lock's place supports events.
-    pub(super) fn tell(&mut self, entry: &Entry, plan: &str) {
+    pub(super) fn tell(&mut self, entry: &JournalEntry, plan: &str) {
         if let (Self::Lease(lock), Some((reason, note))) = (self, event(entry, plan)) {
             lock.tell(reason, note);
         }
@@ -153,19 +153,19 @@ impl Lock {
 }
 
 /// The Event for a journal line; `None` for lines that no operator waits for.
-fn event(entry: &Entry, plan: &str) -> Option<(&'static str, String)> {
+fn event(entry: &JournalEntry, plan: &str) -> Option<(&'static str, String)> {
     match entry {
-        Entry::Started { .. } => Some(("ExecutionBegun", format!("plan {plan}"))),
-        Entry::Resumed { .. } => Some(("ExecutionResumed", format!("plan {plan}"))),
-        Entry::Paused { partitions } => {
+        JournalEntry::Started { .. } => Some(("ExecutionBegun", format!("plan {plan}"))),
+        JournalEntry::Resumed { .. } => Some(("ExecutionResumed", format!("plan {plan}"))),
+        JournalEntry::Paused { partitions } => {
             let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
             Some(("ExecutionPaused", format!("new moves wait for {}", names.join(", "))))
         }
-        Entry::Unpaused => Some(("ExecutionUnpaused", "new moves go on".to_owned())),
-        Entry::Detached => {
+        JournalEntry::Unpaused => Some(("ExecutionUnpaused", "new moves go on".to_owned())),
+        JournalEntry::Detached => {
             Some(("ExecutionDetached", "moves and throttle go on without it".to_owned()))
         }
-        Entry::Finished { outcome } => {
+        JournalEntry::Finished { outcome } => {
             Some(("ExecutionEnded", format!("{outcome:?}, plan {plan}")))
         }
         _ => None,

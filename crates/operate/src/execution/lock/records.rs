@@ -10,7 +10,7 @@
 use super::journal::lines;
 use crate::error::Error;
 use crate::runtime;
-use ::execute::{Entry, Ledger, Resource, Setting};
+use ::execute::{JournalEntry, Ledger, Setting, ThrottleResource};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use statelog::Holder;
@@ -56,7 +56,7 @@ pub(in crate::execution) struct Told {
     pub(in crate::execution) owner: Option<Owner>,
     pub(in crate::execution) ledger: Ledger,
     /// The journal of this plan, from its first line on.
-    pub(in crate::execution) journal: Vec<Entry>,
+    pub(in crate::execution) journal: Vec<JournalEntry>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,8 +106,8 @@ pub(in crate::execution) fn came_between(
 /// Updates the record of one config from the ledger.
 pub(in crate::execution) fn put_setting(records: &mut Records, setting: &Setting, ledger: &Ledger) {
     let name = match &setting.resource {
-        Resource::Broker(id) => format!("{LEDGER}broker:{id}:{}", setting.key.as_str()),
-        Resource::Topic(topic) => format!("{LEDGER}topic:{topic}:{}", setting.key.as_str()),
+        ThrottleResource::Broker(id) => format!("{LEDGER}broker:{id}:{}", setting.key.as_str()),
+        ThrottleResource::Topic(topic) => format!("{LEDGER}topic:{topic}:{}", setting.key.as_str()),
     };
     match ledger.get(setting) {
         Some(held) => drop(records.insert(name, written(&held.line(setting)))),
@@ -180,12 +180,17 @@ mod tests {
         }
     }
 
-    fn journal() -> [Entry; 2] {
+    fn journal() -> [JournalEntry; 2] {
         let (plan, cluster_id) = ("p".to_owned(), "c".to_owned());
         let ill = [TopicPartition { topic: "t".to_owned(), partition: PartitionId(3) }].into();
         [
-            Entry::Started { plan, cluster_id, pace: Pace::BytesPerSecond(mapper::Rate(9)), ill },
-            Entry::Detached,
+            JournalEntry::Started {
+                plan,
+                cluster_id,
+                pace: Pace::BytesPerSecond(mapper::Rate(9)),
+                ill,
+            },
+            JournalEntry::Detached,
         ]
     }
 
@@ -211,7 +216,7 @@ mod tests {
     #[test]
     fn a_journal_with_a_hole_is_believed_up_to_it() {
         let mut records = records();
-        put_line(&mut records, 3, "p", &Entry::GaveUp);
+        put_line(&mut records, 3, "p", &JournalEntry::GaveUp);
         assert_eq!(Told::by(&records, "p").unwrap().journal.len(), 2);
         records.remove("journal:00000000");
         assert_eq!(Told::by(&records, "p").unwrap().journal, []);

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What the throttle's configs have to say now.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct WantedConfigs {
     /// The owner of these configs.
     pub owner: Owner,
     /// The rates of brokers.
