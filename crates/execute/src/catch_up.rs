@@ -1,8 +1,8 @@
 //! A broker that comes back under its id with an empty disk: what it has to copy, and which configs pace that.
 //!
 //! In: the broker, a rate, and what is [`Seen`]. Out: the partitions in which it is behind, and the configs that pace
-//! exactly those ([`WantedConfigs`]). No reassignment runs while it copies, so only these lists throttle it (KIP-73). The
-//! leaders' lists and rates are set before the broker registers. Its own rate can be set only afterwards.
+//! exactly those ([`WantedConfigs`]). No reassignment runs while it copies, so only these lists throttle it (KIP-73).
+//! The leaders' lists and rates are set before the broker registers. Its own rate can be set only afterwards.
 
 use crate::config::{Key, Setting, ThrottleResource, ThrottledReplica};
 use crate::ledger::Owner;

@@ -1,8 +1,8 @@
 //! Whether a cluster may be healed without an operator: one broker, lost for long, with little data, and nothing else
 //! wrong.
 //!
-//! In: what is wrong now ([`ClusterFaults`]), the notes of earlier looks ([`Notes`]), the time, and the [`HealTerms`]. Out: a
-//! [`HealVerdict`] and the notes for the next look. In doubt the decision is left to operators.
+//! In: what is wrong now ([`ClusterFaults`]), the notes of earlier looks ([`Notes`]), the time, and the [`HealTerms`].
+//! Out: a [`HealVerdict`] and the notes for the next look. In doubt the decision is left to operators.
 
 use health::Ailment;
 use mapper::{BrokerId, Bytes};

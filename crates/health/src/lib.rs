@@ -1,7 +1,7 @@
 //! What is wrong with a cluster, which of its servers are ready, and what a broker would erase.
 //!
-//! In: a snapshot, or what servers report of themselves. Out: [`Ailment`]s, a [`readiness::ReadinessVerdict`], [`Erasure`]s.
-//! Changes nothing and does no IO.
+//! In: a snapshot, or what servers report of themselves. Out: [`Ailment`]s, a [`readiness::ReadinessVerdict`],
+//! [`Erasure`]s. Changes nothing and does no IO.
 
 mod ailment;
 mod last_copy;

@@ -1,7 +1,8 @@
 //! Whether a broker, a controller or a ZooKeeper server is ready for its clients.
 //!
 //! In: what the server and its cluster report ([`ReadinessReports`]), what the controller last confirmed
-//! ([`ConfirmedReadiness`]), and the orders of operators ([`Force`]). Out: a [`ReadinessVerdict`]: yes or no, in one sentence.
+//! ([`ConfirmedReadiness`]), and the orders of operators ([`Force`]). Out: a [`ReadinessVerdict`]: yes or no, in one
+//! sentence.
 
 use mapper::snapshot::Topic;
 use mapper::{BrokerId, TopicPartition};

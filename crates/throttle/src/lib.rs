@@ -1,8 +1,8 @@
 //! Decides how fast replication may go.
 //!
 //! In: the [`ThrottleMemory`] of the round before, what was seen of the cluster since ([`ThrottleInputs`]), and the
-//! [`ThrottleLimits`]. Out: the next memory, and a [`ThrottleDecision`]: the rate of each broker that copies, for each role,
-//! and the replicas that are throttled. Reads no clock, file, socket or environment.
+//! [`ThrottleLimits`]. Out: the next memory, and a [`ThrottleDecision`]: the rate of each broker that copies, for each
+//! role, and the replicas that are throttled. Reads no clock, file, socket or environment.
 //!
 //! The caller reads the cluster, asks [`decide`], writes the differences, and repeats. Facts may be unknown; the
 //! decision then covers that case like any other.

@@ -44,9 +44,8 @@ pub enum Share {
     Headroom,
 }
 
-/// A broker that exceeds one of these gets less. `None`: not checked, except for the canary. [`ThrottleTerms`] require 20 % of
-/// idle time by default. Only operators know how long a request may take, so latencies have no default.
-/// how long a request may take is known to operators only.
+/// A broker that exceeds one of these gets less. `None`: not checked, except for the canary. [`ThrottleTerms`] require
+/// 20 % of idle time by default. Only operators know how long a request may take, so latencies have no default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct HealthLimits {
     /// The longest 99th percentile of produce requests.

@@ -1,7 +1,7 @@
 //! Which changes make the cluster match the definitions.
 //!
-//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`TopicChanges`]: the changes that
-//! are possible at once, those that need a plan, and those that are not made, with the reason. A topic without a
+//! In: definitions within their maps, the cluster, what earlier runs have done. Out: a [`TopicChanges`]: the changes
+//! that are possible at once, those that need a plan, and those that are not made, with the reason. A topic without a
 //! definition is in none of them, unless an earlier run created it.
 
 use crate::place::{MissingPartitions, place};
@@ -210,8 +210,8 @@ impl TopicChanges {
     }
 }
 
-/// Makes the decision. `state` is the result of [`TopicsRunRecord::held_against`]. What this look shows of topics that are no
-/// longer defined is recorded in it.
+/// Makes the decision. `state` is the result of [`TopicsRunRecord::held_against`]. What this look shows of topics that
+/// are no longer defined is recorded in it.
 pub fn decide(
     definitions: &Definitions,
     topics: &[Mapped<'_>],

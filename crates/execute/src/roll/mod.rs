@@ -1,8 +1,8 @@
 //! Rolling restarts: which pod may be restarted now.
 //!
-//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out: [`NextRestart`]:
-//! one pod to restart, what to wait for, or why nothing may be done. Each call reads from the pods which of them to
-//! restart, so a new run can continue after one that was killed. Decides by its arguments alone.
+//! In: the pods, the cluster as [`Seen`], and what this run has seen of the pod that it restarted last. Out:
+//! [`NextRestart`]: one pod to restart, what to wait for, or why nothing may be done. Each call reads from the pods
+//! which of them to restart, so a new run can continue after one that was killed. Decides by its arguments alone.
 
 mod impact;
 mod order;

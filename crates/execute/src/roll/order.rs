@@ -3,9 +3,9 @@
 use super::{Pod, RollScene};
 use mapper::BrokerId;
 
-/// The pods to restart, as indices into [`RollScene::pods`]. Servers that are already down come first, then one rack after
-/// the other. The active controller, or the leader of the ZooKeeper servers, comes last, so that leadership of the
-/// cluster moves once.
+/// The pods to restart, as indices into [`RollScene::pods`]. Servers that are already down come first, then one rack
+/// after the other. The active controller, or the leader of the ZooKeeper servers, comes last, so that leadership of
+/// the cluster moves once.
 pub fn order(scene: &RollScene) -> Vec<usize> {
     let pods = scene.pods.iter().enumerate();
     let mut outdated: Vec<(usize, &Pod)> =

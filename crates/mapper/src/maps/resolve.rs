@@ -1,7 +1,7 @@
 //! Resolves maps to the topics and brokers that they mean now.
 //!
-//! In: a [`MapSet`] and the facts in [`MapFacts`]. Out: a [`Resolved`]: each map's topics and brokers, the topics that no
-//! map takes, and every [`MapFinding`]. [`resolve()`] refuses nothing; [`Resolved::assignments`] does.
+//! In: a [`MapSet`] and the facts in [`MapFacts`]. Out: a [`Resolved`]: each map's topics and brokers, the topics that
+//! no map takes, and every [`MapFinding`]. [`resolve()`] refuses nothing; [`Resolved::assignments`] does.
 
 use super::choose::choose;
 use super::finding::{MapFinding, MapSeverity, Refused};

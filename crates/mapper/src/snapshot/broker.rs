@@ -25,7 +25,8 @@ pub struct Broker {
     pub storage_free: Option<Bytes>,
     /// Its log dirs (`log.dirs`), where known.
     pub log_dirs: Vec<LogDir>,
-    /// Its config `cordoned.log.dirs` (Kafka 4.3): paths of log dirs that get no new replica, or [`EVERY_LOG_DIR`].
+    /// Its config `cordoned.log.dirs` (Kafka 4.3): paths of log dirs that get no new replica, or
+    /// [`EVERY_LOG_DIR`](super::EVERY_LOG_DIR).
     pub cordoned_log_dirs: Vec<String>,
     /// The type of its machine: `i3.4xlarge`.
     pub instance_type: Option<String>,
